@@ -1,0 +1,31 @@
+# Two commands for users: `make serve` and `make test`. They need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: serve test lint types check golden bench clean
+
+serve: $(VENV)/.installed
+	$(BIN)/callmocks serve $(ARGS)
+
+test: $(VENV)/.tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.tests
+	scripts/lint
+
+types: $(VENV)/.tests
+	scripts/types
+
+check: test lint types
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) scripts/bootstrap $(VENV)
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.installed
+	$(PYTHON) scripts/bootstrap $(VENV) --tests
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,40 @@
+"""What callmocks raises at its users.
+
+CallmocksError
+├── SettingsError     a flag, variable, config, world or pin file says something impossible
+├── Contradiction     a pinned call contradicts itself, another pin or the world
+├── OutsideHistory    an id or a time that no day of the history holds
+└── TooManyRows       an open-ended query met its row budget before its page was full
+"""
+
+
+class CallmocksError(Exception):
+    """Base of all errors that a user of callmocks can cause; the text is meant for people."""
+
+
+class SettingsError(CallmocksError):
+    """A setting, world file or data file cannot be used; the text names the place."""
+
+
+class Contradiction(CallmocksError):
+    """A pinned call cannot exist as asked.
+
+    ``field`` names the property at fault.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class OutsideHistory(CallmocksError):
+    """No day of the history holds this id or time."""
+
+
+class TooManyRows(CallmocksError):
+    """An open-ended query looked at ``budget`` rows and its page was still not full."""
+
+    def __init__(self, budget: int) -> None:
+        super().__init__(f"the query would look at more than {budget} rows; narrow its window")
+        self.budget = budget

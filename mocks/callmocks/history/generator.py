@@ -1,0 +1,67 @@
+"""The one door through which randomness enters.
+
+A counter-based generator: the numbers of (key, stream, index) are the same whenever and in
+whatever order they are asked for, so a day can be dropped and drawn again bit for bit. Only
+Philox's raw 64-bit stream is used, which NumPy keeps stable; every mapping from raw numbers to
+values is ours and made of integers, because the last bit of a logarithm depends on the machine.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Philox
+from numpy.typing import NDArray
+
+Raw = NDArray[np.uint64]
+Ints = NDArray[np.int64]
+
+
+class Generator:
+    """Numbers for one key, 16 bytes that name a history."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = np.frombuffer(key, dtype="<u8").copy()
+
+    def raw(self, stream: int, index: int, count: int) -> Raw:
+        """``count`` raw 64-bit numbers of a stream at an index (a day, a deck)."""
+        counter = np.array([0, 0, index, stream], dtype=np.uint64)
+        drawn: Raw = Philox(counter=counter, key=self._key).random_raw(count)
+        return drawn
+
+
+def derive_key(*parts: object) -> bytes:
+    """Sixteen bytes that depend on every part and nothing else."""
+    text = "\x1f".join(map(str, parts)).encode()
+    return hashlib.blake2b(text, digest_size=16, person=b"callmocks").digest()
+
+
+def token(*parts: object) -> str:
+    """A reproducible secret of 32 hexadecimal digits: a mock's tokens repeat from run to run."""
+    return derive_key("token", *parts).hex()
+
+
+def below(raw: Raw, bound: int | Ints) -> Ints:
+    """Whole numbers in 0 … bound-1, one for each raw number."""
+    return (((raw >> np.uint64(32)) * np.asarray(bound, dtype=np.uint64)) >> np.uint64(32)).astype(
+        np.int64
+    )
+
+
+def weighted(raw: Raw, weights: Sequence[int]) -> Ints:
+    """Indexes drawn with whole-number weights, one for each raw number."""
+    edges = np.cumsum(np.asarray(weights, dtype=np.int64))
+    return np.searchsorted(edges, below(raw, int(edges[-1])), side="right").astype(np.int64)
+
+
+def quantile(raw: Raw, points: Sequence[int]) -> Ints:
+    """Values whose distribution has these evenly spaced quantiles, linear in between.
+
+    ``points`` of length n+1 cut the distribution into n equal parts; ``points[0]`` is the least
+    value and ``points[-1]`` the greatest.
+    """
+    edges = np.asarray(points, dtype=np.int64)
+    parts = len(points) - 1
+    scaled = (raw >> np.uint64(44)).astype(np.int64) * parts  # 20 bits of place
+    part, rest = scaled >> 20, scaled & 0xFFFFF
+    return edges[part] + (((edges[part + 1] - edges[part]) * rest) >> 20)

@@ -1,0 +1,47 @@
+"""Naive wall-clock time as whole milliseconds, the unit of the whole history.
+
+A *wall* time has no zone: it is what the contact centre's clock on the wall shows. In memory it
+is an int, milliseconds since 1970-01-01 00:00 on that same wall; a *day* is an int, days since
+2015-01-01, the first day the history can hold.
+"""
+
+from datetime import date, datetime, timedelta
+
+DAY_MS = 86_400_000
+FIRST_DATE = date(2015, 1, 1)
+LAST_DATE = date(2034, 12, 31)
+DAYS = (LAST_DATE - FIRST_DATE).days + 1
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MS = (datetime.combine(FIRST_DATE, datetime.min.time()) - _EPOCH) // _MILLISECOND
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds of a naive datetime (microseconds are cut off)."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_ms(ms: int) -> datetime:
+    """The naive datetime of a wall time in milliseconds."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def day_of(ms: int) -> int:
+    """The day that holds a wall time; outside 0 … DAYS-1 when the history has no such day."""
+    return (ms - _FIRST_MS) // DAY_MS
+
+
+def day_start(day: int) -> int:
+    """The wall time at which a day begins."""
+    return _FIRST_MS + day * DAY_MS
+
+
+def day_date(day: int) -> date:
+    """The calendar date of a day."""
+    return FIRST_DATE + timedelta(days=day)
+
+
+def date_day(when: date) -> int:
+    """The day of a calendar date."""
+    return (when - FIRST_DATE).days

@@ -1,0 +1,1 @@
+"""Everything a tenant owns: credentials, clock, faults, limits, journal, pinned calls."""

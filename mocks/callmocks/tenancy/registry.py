@@ -1,0 +1,87 @@
+"""All tenants of a running suite, and how each provider finds the one a request is for."""
+
+from collections.abc import Callable, Iterator
+
+from callmocks.errors import SettingsError
+from callmocks.history.history import HistoryFactory
+from callmocks.tenancy.settings import TenantSettings
+from callmocks.tenancy.state import MemoryState, State
+from callmocks.tenancy.tenant import Tenant
+
+
+class Taken(SettingsError):
+    """The tenant's name or one of its credentials belongs to another tenant."""
+
+
+class Registry:
+    """Tenants by name and by the credential each provider's client sends.
+
+    ``nobody`` takes the exchanges whose sender could not be told: a wrong token, an unknown
+    domain. They are journaled too, because that is when people look into a journal.
+    """
+
+    def __init__(
+        self, histories: HistoryFactory, state: Callable[[str], State] = lambda _: MemoryState()
+    ) -> None:
+        self._histories = histories
+        self._state = state
+        self._tenants: dict[str, Tenant] = {}
+        self._by_login: dict[str, Tenant] = {}
+        self._by_token: dict[str, Tenant] = {}
+        self._by_user: dict[str, Tenant] = {}
+        self.nobody = self._make(TenantSettings("nobody", world="empty"))
+
+    def create(self, settings: TenantSettings) -> Tenant:
+        """A new tenant; ``Taken`` when its name or a credential is in use."""
+        tenant = self._make(settings)
+        whole = tenant.settings
+        for taken, what in (
+            (whole.name in self._tenants or whole.name == "nobody", f"tenant {whole.name!r}"),
+            (whole.cdr.login in self._by_login, f"CDR login {whole.cdr.login!r}"),
+            (whole.cdr.token in self._by_token, "CDR token"),
+            (whole.onec.user in self._by_user, f"1C user {whole.onec.user!r}"),
+        ):
+            if taken:
+                raise Taken(f"{what} exists already")
+        self._tenants[whole.name] = tenant
+        self._by_login[whole.cdr.login] = tenant
+        self._by_token[whole.cdr.token] = tenant
+        self._by_user[whole.onec.user] = tenant
+        return tenant
+
+    def delete(self, name: str) -> Tenant:
+        """Take a tenant away; ``KeyError`` when there is none of that name."""
+        tenant = self._tenants.pop(name)
+        for index in (self._by_login, self._by_token, self._by_user):
+            for key in [key for key, owner in index.items() if owner is tenant]:
+                del index[key]
+        return tenant
+
+    def get(self, name: str) -> Tenant | None:
+        """The tenant of that name (which is its ARM domain)."""
+        return self._tenants.get(name)
+
+    def by_cdr_login(self, login: str) -> Tenant | None:
+        """The tenant whose Data API login this is."""
+        return self._by_login.get(login)
+
+    def by_cdr_token(self, token: str) -> Tenant | None:
+        """The tenant a static or session token of the Data API belongs to."""
+        return self._by_token.get(token)
+
+    def remember_cdr_token(self, token: str, tenant: Tenant) -> None:
+        """Let a session token lead to its tenant; what it is worth, the tenant's state says."""
+        self._by_token[token] = tenant
+
+    def by_onec_user(self, user: str) -> Tenant | None:
+        """The tenant whose 1C-Connect user this is."""
+        return self._by_user.get(user)
+
+    def __iter__(self) -> Iterator[Tenant]:
+        return iter(tuple(self._tenants.values()))
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+    def _make(self, settings: TenantSettings) -> Tenant:
+        return Tenant(settings, self._histories.of(settings), self._state(settings.name))
