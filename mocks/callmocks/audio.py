@@ -1,0 +1,162 @@
+"""The audio behind a record's address: made from the record's key, never stored.
+
+A record is a sequence of notes, each 0.576 s long and one of sixteen, chosen by the key. Every
+note takes the same number of bytes, so any range of bytes of any record can be produced without
+making what comes before it. The samples are computed with whole numbers alone: the same record
+has the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callmocks.errors import SettingsError
+
+SAMPLE_RATE = 8000
+"""Samples a second, 16 bits each, one channel: what a telephone line carries."""
+
+_FRAME_SAMPLES = 576
+"""Samples of one MP3 frame at 8 kHz (MPEG 2.5, layer III): 72 ms."""
+_FRAME_BYTES = 144
+"""Bytes of one MP3 frame at 16 kbit/s: 16000 / 8 * 0.072, with no padding ever."""
+_FRAME_MS = 72
+_NOTE_FRAMES = 8
+_NOTE_SAMPLES = _NOTE_FRAMES * _FRAME_SAMPLES
+# The encoder puts out two frames more than it takes in; the note is silent for those two.
+_TONE_SAMPLES = (_NOTE_FRAMES - 2) * _FRAME_SAMPLES
+_FADE_SAMPLES = 160
+_PITCHES = (330, 370, 392, 440, 494, 523, 587, 659, 698, 784, 880, 988, 1047, 1175, 1319, 1397)
+_SINE = np.array([round(9000 * math.sin(math.tau * i / 256)) for i in range(256)], dtype=np.int64)
+_CHUNK = 64 * 1024
+_WAV_HEADER = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """One record as a file: its size is known and any part of it can be read.
+
+    ``size`` is in bytes; ``etag`` is a strong entity tag with its quotes.
+    """
+
+    content_type: str
+    size: int
+    etag: str
+    _key: bytes = field(repr=False)
+    _header: bytes = field(repr=False)
+    _note_bytes: int
+    _notes: tuple[bytes, ...] = field(repr=False)
+
+    def read(self, start: int = 0, stop: int | None = None) -> bytes:
+        """Bytes ``start`` … ``stop``-1, cut at the end of the file."""
+        return b"".join(self.chunks(start, stop))
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The same bytes in pieces of at most 64 KiB, each made when it is asked for."""
+        stop = self.size if stop is None else min(stop, self.size)
+        while start < stop:
+            end = min(start + _CHUNK, stop)
+            yield self._piece(start, end)
+            start = end
+
+    def _piece(self, start: int, stop: int) -> bytes:
+        head = self._header[start:stop]
+        start, stop = max(start - len(self._header), 0), stop - len(self._header)
+        if start >= stop:
+            return head
+        first, last = start // self._note_bytes, (stop - 1) // self._note_bytes
+        body = b"".join(self._notes[self._note(place)] for place in range(first, last + 1))
+        skip = first * self._note_bytes
+        return head + body[start - skip : stop - skip]
+
+    def _note(self, place: int) -> int:
+        block = hashlib.blake2b(self._key, digest_size=64, salt=struct.pack("<Q", place // 64))
+        return block.digest()[place % 64] % len(_PITCHES)
+
+
+def wav(record_key: bytes, talk_ms: int) -> Audio:
+    """A WAV file that plays ``talk_ms`` milliseconds: 8 kHz, 16 bits, mono."""
+    data = talk_ms * SAMPLE_RATE // 1000 * 2
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", data + _WAV_HEADER - 8, b"WAVE"),
+        *(b"fmt ", 16, 1, 1, SAMPLE_RATE, SAMPLE_RATE * 2, 2, 16),
+        *(b"data", data),
+    )
+    return _audio("audio/wav", record_key, header, data, _wav_notes())
+
+
+def mp3(record_key: bytes, talk_ms: int) -> Audio:
+    """The same notes as MP3: 16 kbit/s constant, whole frames of 72 ms, rounded up.
+
+    Needs the extra ``audio``; ``SettingsError`` says so when it is missing.
+    """
+    frames = -(-talk_ms // _FRAME_MS)
+    return _audio("audio/mpeg", record_key, b"", frames * _FRAME_BYTES, _mp3_notes())
+
+
+def mp3_available() -> bool:
+    """Whether the MP3 encoder (the extra ``audio``) is installed."""
+    return importlib.util.find_spec("lameenc") is not None
+
+
+def _audio(
+    content_type: str, key: bytes, header: bytes, data: int, notes: tuple[bytes, ...]
+) -> Audio:
+    digest = hashlib.blake2b(key, digest_size=64)
+    mark = hashlib.blake2b(key + content_type.encode() + data.to_bytes(8), digest_size=8)
+    return Audio(
+        content_type,
+        len(header) + data,
+        f'"{mark.hexdigest()}"',
+        digest.digest(),
+        header,
+        len(notes[0]),
+        notes,
+    )
+
+
+@cache
+def _wav_notes() -> tuple[bytes, ...]:
+    return tuple(_samples(pitch).astype("<i2").tobytes() for pitch in _PITCHES)
+
+
+@cache
+def _mp3_notes() -> tuple[bytes, ...]:
+    """Each note as a stream of its own that begins with an empty bit reservoir.
+
+    A frame may keep part of its data in the frames before it, but never before the first frame of
+    its own stream: notes encoded apart can be strung together in any order.
+    """
+    if not mp3_available():
+        raise SettingsError("MP3 records need an encoder: pip install 'callmocks[audio]'")
+    import lameenc
+
+    notes = []
+    for pitch in _PITCHES:
+        encoder = lameenc.Encoder()
+        encoder.silence()
+        encoder.set_bit_rate(16)
+        encoder.set_in_sample_rate(SAMPLE_RATE)
+        encoder.set_channels(1)
+        encoder.set_quality(7)
+        tone = _samples(pitch)[:_TONE_SAMPLES].astype("<i2").tobytes()
+        notes.append(bytes(encoder.encode(tone) + encoder.flush()))
+    return tuple(notes)
+
+
+def _samples(pitch: int) -> NDArray[np.int64]:
+    """One note: a tone of ``pitch`` Hz that fades in and out, then silence."""
+    place = np.arange(_TONE_SAMPLES, dtype=np.int64)
+    phase = place * (pitch * 65536 // SAMPLE_RATE) >> 8 & 255
+    fade = np.minimum(np.minimum(place, place[::-1]), _FADE_SAMPLES)
+    tone = _SINE[phase] * fade // _FADE_SAMPLES
+    return np.concatenate([tone, np.zeros(_NOTE_SAMPLES - _TONE_SAMPLES, dtype=np.int64)])
