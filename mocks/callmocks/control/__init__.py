@@ -1,0 +1,1 @@
+"""The admin API, metrics and dashboard of a running suite."""

@@ -1,0 +1,133 @@
+"""One table of routes makes both: the server's handlers and the OpenAPI document.
+
+::
+
+    Operation ── path, method, body struct, query struct, answer struct, handler
+        │
+        ├── add(app)      decode ── handler(Call) ── encode
+        └── openapi.py    schemas of the same structs
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from callmocks.control.addresses import Addresses
+from callmocks.control.problems import RefusedError
+from callmocks.tenancy.registry import Registry
+from callmocks.tenancy.tenant import Tenant
+
+BODY_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every handler of the admin API works with."""
+
+    registry: Registry
+    addresses: Addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the admin API, decoded."""
+
+    desk: Desk
+    request: web.Request
+    body: Any = None
+    query: Any = None
+
+    @property
+    def registry(self) -> Registry:
+        """All tenants."""
+        return self.desk.registry
+
+    @property
+    def tenant(self) -> Tenant:
+        """The tenant named in the path; 404 when there is none."""
+        name = self.part("tenant")
+        tenant = self.registry.get(name)
+        if tenant is None:
+            raise RefusedError(404, f"no tenant {name!r}", where="tenant")
+        return tenant
+
+    def part(self, name: str) -> str:
+        """A variable part of the path."""
+        return self.request.match_info[name]
+
+
+Handler = Callable[[Call], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path.
+
+    ``answer`` is the struct (or a list of it) that comes back with ``status``; None means that
+    the handler makes its own response of type ``media``, or that there is none (204).
+    """
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    body: Any = None
+    query: type[msgspec.Struct] | None = None
+    answer: Any = None
+    status: int = 200
+    media: str = "application/json"
+    body_media: str = "application/json"
+    refusals: Mapping[int, str] = field(default_factory=dict)
+
+
+def add(app: web.Application, desk: Desk, operation: Operation) -> None:
+    """Serve an operation."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        body = decode(await request.read(), operation.body) if operation.body else None
+        query = read_query(request, operation.query) if operation.query else None
+        result = await operation.handler(Call(desk, request, body, query))
+        if isinstance(result, web.StreamResponse):
+            return result
+        if result is None:
+            return web.Response(status=204)
+        return json_response(result, operation.status)
+
+    app.router.add_route(operation.method, operation.path, serve)
+
+
+def json_response(result: object, status: int = 200) -> web.Response:
+    """A struct as JSON."""
+    return web.Response(
+        body=msgspec.json.encode(result), status=status, content_type="application/json"
+    )
+
+
+def decode(raw: bytes, shape: Any) -> Any:
+    """A JSON body as the given struct; a problem that names the place otherwise."""
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        raise RefusedError(422, *_located(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the body is not JSON: {error}") from None
+
+
+def read_query(request: web.Request, shape: type[msgspec.Struct]) -> Any:
+    """The query string as the given struct; unknown and repeated names are refused."""
+    raw: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in raw:
+            raise RefusedError(422, f"{name} is given twice", where=name)
+        raw[name] = value
+    try:
+        return msgspec.convert(raw, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise RefusedError(422, *_located(error)) from None
+
+
+def _located(error: msgspec.ValidationError) -> tuple[str]:
+    return (str(error).replace(" - at `$.", " at `$."),)
