@@ -14,7 +14,11 @@ from callmocks.history.clock import stopwatch
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from callmocks.tenancy.delivery import Delivery
     from callmocks.tenancy.tenant import Tenant
+
+_QUOTED = 500
+"""Characters of a client's text that a violation repeats."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,12 +40,16 @@ class Violation:
 
 @dataclass(slots=True)
 class Reply:
-    """Bytes to send. ``status`` is the HTTP status; for an ARM frame, the frame's."""
+    """Bytes to send. ``status`` is the HTTP status; for an ARM frame, the frame's.
+
+    ``delivery`` is set by faults only: how the bytes leave, when not whole and at once.
+    """
 
     body: bytes
     status: int = 200
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    delivery: Delivery | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +68,8 @@ class Exchange:
     """Where the client reached the server, ``http://host:port``; addresses in answers use it."""
     peer: str = ""
     """The client's IP address."""
+    transport: str = "http"
+    """``http``, or ``frame`` for a message of the workplace's websocket."""
     violations: list[Violation] = field(default_factory=list)
     assumptions: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -67,9 +77,20 @@ class Exchange:
     started: float = field(default_factory=stopwatch)
 
     @classmethod
-    def of(cls, tenant: Tenant, provider: str, request: bytes, **more: str) -> Exchange:
+    def of(
+        cls,
+        tenant: Tenant,
+        provider: str,
+        request: bytes,
+        *,
+        operation: str = "",
+        origin: str = "",
+        peer: str = "",
+        transport: str = "http",
+    ) -> Exchange:
         """An exchange that begins now, by the tenant's clock."""
-        return cls(tenant, provider, request, tenant.clock.now(), **more)
+        now = tenant.clock.now()
+        return cls(tenant, provider, request, now, operation, origin, peer, transport)
 
     def assume(self, assumption: str) -> str:
         """The tenant's choice for an assumption of the ledger; noted as leaned on."""
@@ -77,8 +98,11 @@ class Exchange:
         return self.tenant.assumptions.choice(assumption)
 
     def violated(self, where: str, expected: str, got: str, side: str = "request") -> Violation:
-        """Note a violation of the contract; nothing is noted twice."""
-        violation = Violation(where, expected, got, side)
+        """Note a violation of the contract; nothing is noted twice.
+
+        A long ``where`` or ``got`` is cut: it is the client's text, and the journal has bounds.
+        """
+        violation = Violation(where[:_QUOTED], expected, got[:_QUOTED], side)
         if violation not in self.violations:
             self.violations.append(violation)
         return violation

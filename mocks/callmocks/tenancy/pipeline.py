@@ -1,14 +1,63 @@
-"""The way every exchange goes, whatever the provider."""
+"""The way every exchange goes, whatever the provider: faults, the provider, faults, the journal."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from callmocks.tenancy.delivery import Delivery
 from callmocks.tenancy.exchange import Exchange, Reply
+from callmocks.tenancy.faults import Switched, Turn
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
+Met = list[tuple[Switched, Turn]]
 
 
 async def run(exchange: Exchange, handle: Handler) -> Reply:
     """Let the provider answer an exchange and write it into its tenant's journal."""
-    reply = await handle(exchange)
-    exchange.tenant.journal.record(exchange, reply)
+    tenant = exchange.tenant
+    met = tenant.faults.met_by(exchange)
+    reply = await (_with_faults(exchange, handle, met) if met else handle(exchange))
+    seconds = tenant.journal.record(exchange, reply)
+    for observe in tenant.observers:
+        observe(exchange, reply, seconds)
+    return reply
+
+
+async def _with_faults(exchange: Exchange, handle: Handler, met: Met) -> Reply:
+    touched: set[str] = set()
+    try:
+        reply = await _answer(exchange, handle, met, touched)
+        delivery, wished = Delivery(), False
+        for switched, turn in met:
+            if switched.fault.deliver(turn, delivery):
+                touched.add(switched.id)
+                wished = True
+        return replace(reply, delivery=delivery) if wished else reply
+    finally:
+        for switched, _ in met:
+            if switched.id in touched:
+                exchange.faults.append(switched.kind.name)
+            else:
+                switched.spared()
+
+
+async def _answer(exchange: Exchange, handle: Handler, met: Met, touched: set[str]) -> Reply:
+    asked, reply = exchange.request, None
+    for switched, turn in met:
+        if (request := switched.fault.request(turn)) is not None:
+            exchange.request = request
+            touched.add(switched.id)
+    for switched, turn in met:
+        if reply is None and (reply := switched.fault.instead(turn)) is not None:
+            touched.add(switched.id)
+    try:
+        if reply is None:
+            reply = await handle(exchange)
+    finally:
+        exchange.request = asked
+    for hook in ("answer", "spoil"):
+        for switched, turn in met:
+            altered: Reply | None = getattr(switched.fault, hook)(turn, reply)
+            if altered is not None:
+                reply = altered
+                touched.add(switched.id)
     return reply

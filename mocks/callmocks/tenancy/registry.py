@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 
 from callmocks.errors import SettingsError
 from callmocks.history.history import HistoryFactory
+from callmocks.tenancy.journal import Budget
 from callmocks.tenancy.settings import TenantSettings
 from callmocks.tenancy.state import MemoryState, State
-from callmocks.tenancy.tenant import Tenant
+from callmocks.tenancy.tenant import Observer, Tenant
 
 
 class Taken(SettingsError):
@@ -29,12 +30,14 @@ class Registry:
         self._by_login: dict[str, Tenant] = {}
         self._by_token: dict[str, Tenant] = {}
         self._by_user: dict[str, Tenant] = {}
+        self._budget = Budget()
+        self.observers: list[Observer] = []
+        """Told of every exchange of every tenant."""
         self.nobody = self._make(TenantSettings("nobody", world="empty"))
 
     def create(self, settings: TenantSettings) -> Tenant:
         """A new tenant; ``Taken`` when its name or a credential is in use."""
-        tenant = self._make(settings)
-        whole = tenant.settings
+        whole = settings.completed()
         for taken, what in (
             (whole.name in self._tenants or whole.name == "nobody", f"tenant {whole.name!r}"),
             (whole.cdr.login in self._by_login, f"CDR login {whole.cdr.login!r}"),
@@ -43,6 +46,7 @@ class Registry:
         ):
             if taken:
                 raise Taken(f"{what} exists already")
+        tenant = self._make(whole)
         self._tenants[whole.name] = tenant
         self._by_login[whole.cdr.login] = tenant
         self._by_token[whole.cdr.token] = tenant
@@ -50,8 +54,12 @@ class Registry:
         return tenant
 
     def delete(self, name: str) -> Tenant:
-        """Take a tenant away; ``KeyError`` when there is none of that name."""
+        """Take a tenant away; ``KeyError`` when there is none of that name.
+
+        What it kept in a shared store, the caller clears: ``await tenant.state.clear()``.
+        """
         tenant = self._tenants.pop(name)
+        tenant.journal.close()
         for index in (self._by_login, self._by_token, self._by_user):
             for key in [key for key, owner in index.items() if owner is tenant]:
                 del index[key]
@@ -84,4 +92,5 @@ class Registry:
         return len(self._tenants)
 
     def _make(self, settings: TenantSettings) -> Tenant:
-        return Tenant(settings, self._histories.of(settings), self._state(settings.name))
+        history, state = self._histories.of(settings), self._state(settings.name)
+        return Tenant(settings, history, state, self._budget, self.observers)

@@ -1,23 +1,45 @@
 """A tenant: one integration's own contact centre. Nothing is shared between two of them."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from callmocks.history.clock import Clock, parse_moment, zone
 from callmocks.history.history import History
 from callmocks.tenancy.assumptions import Assumptions
-from callmocks.tenancy.journal import Journal
+from callmocks.tenancy.faults import Faults
+from callmocks.tenancy.journal import Budget, Journal
 from callmocks.tenancy.settings import TenantSettings
 from callmocks.tenancy.state import State
 
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange, Reply
+
+Observer = Callable[["Exchange", "Reply", float], None]
+"""Told of every exchange when it is in the journal: exchange, reply, seconds it took."""
+
 
 class Tenant:
-    """Credentials, history, clock, limits, choices and journal under one name."""
+    """Credentials, history, clock, limits, choices, faults and journal under one name.
 
-    def __init__(self, settings: TenantSettings, history: History, state: State) -> None:
+    ``observers`` is the registry's list, one for all its tenants.
+    """
+
+    def __init__(
+        self,
+        settings: TenantSettings,
+        history: History,
+        state: State,
+        budget: Budget | None = None,
+        observers: list[Observer] | None = None,
+    ) -> None:
         self.settings = settings.completed()
         self.history = history
         self.state = state
-        self.journal = Journal()
         self.assumptions = Assumptions(settings.assumptions)
         self.clock = self._first_clock()
+        self.faults = Faults(self.settings.seed)
+        self.observers: list[Observer] = [] if observers is None else observers
+        self.journal = Journal(budget)
 
     @property
     def name(self) -> str:
@@ -25,9 +47,10 @@ class Tenant:
         return self.settings.name
 
     async def reset(self) -> None:
-        """Back to the first state: clock, choices, sessions, limits, journal, pinned calls."""
+        """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
         self.clock = self._first_clock()
         self.assumptions = Assumptions(self.settings.assumptions)
+        self.faults.clear()
         self.journal.clear()
         self.history.pins.clear()
         await self.state.clear()
