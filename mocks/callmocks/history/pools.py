@@ -98,7 +98,7 @@ def draw_pools(locale: str, size: int = 300) -> Pools:
     try:
         fake = Faker(locale)
     except AttributeError:
-        raise SettingsError(f"locale: Faker has no locale {locale!r}") from None
+        raise SettingsError(f"Faker has no locale {locale!r}") from None
     fake.seed_instance(_FAKER_SEED)
 
     def method(*names: str) -> Callable[[], str] | None:

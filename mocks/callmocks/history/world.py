@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.errors import SettingsError
+from callmocks.history.pools import pools
 from callmocks.resources import fixture
 
 CALLS_PER_DAY_MAX = 200_000
@@ -221,9 +222,9 @@ class World(_Table, frozen=True):
         """The same world with another number of calls; ``SettingsError`` when it is too many."""
         changed = msgspec.structs.replace(self, calls_per_day=calls)
         if not 0 <= calls <= CALLS_PER_DAY_MAX:
-            raise SettingsError(f"calls per day: {calls} is not in 0 … {CALLS_PER_DAY_MAX}")
-        for place, mistake in _plan_mistakes(changed):
-            raise SettingsError(f"{place}: {mistake}")
+            raise SettingsError(f"{calls} calls a day are not in 0 … {CALLS_PER_DAY_MAX}")
+        for _, mistake in _plan_mistakes(changed):
+            raise SettingsError(mistake)
         return changed
 
 
@@ -272,12 +273,17 @@ def _located(error: msgspec.ValidationError) -> str:
     """``traffic.internal: Expected `int` <= 1000`` from msgspec's "… - at `$.traffic.internal`"."""
     reason, _, place = str(error).partition(" - at `")
     place = place.rstrip("`").removeprefix("$").lstrip(".")
+    reason = reason.replace(" | null", "")  # TOML has none
     return f"{place}: {reason}" if place else reason
 
 
 def _mistakes(world: World) -> Iterator[tuple[str, str]]:
     yield from _plan_mistakes(world)
     yield from _traffic_mistakes(world.traffic)
+    try:
+        pools(world.locale)
+    except SettingsError as error:
+        yield "locale", str(error)
     least, most = world.sizes.users
     if least > most:
         yield "sizes.users", f"least {least} is more than most {most}"

@@ -1,0 +1,126 @@
+"""World files: what they may say, and what they are told when they say something else."""
+
+from pathlib import Path
+
+import pytest
+
+from callmocks.errors import SettingsError
+from callmocks.history.world import load_world, parse_world, world_names
+
+
+def test_the_worlds_of_the_design_come_along() -> None:
+    assert {"default", "empty", "finish-reasons", "edge-cases", "quiet", "busy"} == set(
+        world_names()
+    )
+    assert load_world("default").calls_per_day == 400
+    assert load_world("empty").calls_per_day == 0
+    assert load_world("finish-reasons").traffic.plan == "finish-reasons"
+
+
+def test_an_empty_file_is_the_default_world() -> None:
+    assert parse_world("", "mine.toml").fingerprint == load_world("default").fingerprint
+
+
+def test_a_world_is_found_by_its_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('title = "Ours"\ncalls_per_day = 7', encoding="utf-8")
+    assert load_world(str(file)).calls_per_day == 7
+
+
+def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    first.write_text('title = "A"\ncalls_per_day = 7\n[sizes]\nlines = 2', encoding="utf-8")
+    second.write_text('calls_per_day = 7 # B\ntitle = "B"\n[sizes]\nlines = 2', encoding="utf-8")
+    same = load_world(str(first)).fingerprint
+    assert load_world(str(second)).fingerprint == same
+    assert len(same) == 16
+    second.write_text("calls_per_day = 7\n[sizes]\nlines = 3", encoding="utf-8")
+    assert load_world(str(second)).fingerprint != same
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("calls_per_day = 'many'", "calls_per_day: Expected `int`, got `str`"),
+        ("calls_per_day = 200001", "calls_per_day: Expected `int` <= 200000"),
+        ("calls = 5", "unknown field `calls`"),
+        ("[traffic]\nmised = 5", "traffic: Object contains unknown field `mised`"),
+        ("[traffic]\nmissed = 1001", "traffic.missed: Expected `int` <= 1000"),
+        ("[traffic]\nmissed = 0.5", "traffic.missed: Expected `int`, got `float`"),
+        ("[traffic]\ninternal = 600\noutgoing = 600", "traffic: internal, outgoing, auto_outgoing"),
+        ("[traffic]\nvendor = 900\nanonymous = 200", "traffic: anonymous, unknown_caller, vendor"),
+        ("[traffic]\nplan = 'chaos'", "traffic.plan: 'chaos'"),
+        ("[traffic]\nweekday_hours = [1, 2]", "traffic.weekday_hours: 2 weights instead of 24"),
+        (f"[traffic]\nweekday_hours = {[1] * 24}", "traffic.weekday_hours[0]: calls start from 5"),
+        (f"[traffic]\nweekend_hours = {[0] * 24}", "traffic.weekend_hours: no hour"),
+        ("[traffic]\ntalk_ms = [5, 4]", "traffic.talk_ms: two or more quantiles, ascending"),
+        ("[traffic]\ntalk_ms = [5]", "traffic.talk_ms: two or more quantiles, ascending"),
+        ("[sizes]\nusers = [3, 2]", "sizes.users: least 3 is more than most 2"),
+        ("[sizes]\noperators = 1", "sizes.operators: Expected `int` >= 2"),
+        ("[[operators]]\nnumber = '101'", "operators: one operator alone"),
+        ("[[operators]]\nnumber = 101", "operators[0].number: Expected `str`, got `int`"),
+        (
+            "[[operators]]\nnumber = '101'\n[[operators]]\nnumber = '101'",
+            "operators[1].number: '101' is operators[0].number already",
+        ),
+        (
+            "[[operators]]\nnumber = '101'\n[[operators]]\nsip = '101'",
+            "operators[1].sip: '101' is operators[0].number already",
+        ),
+        (
+            "[[operators]]\ngroup = 'Nobody'\n[[operators]]",
+            "operators[0].group: no [[groups]] is called 'Nobody'",
+        ),
+        ("[[operators]]\nphone = 'x'\n[[operators]]", "operators[0].phone: 'x' is neither"),
+        (
+            "[[lines]]\nvirtual_phone_number = '74950000000'\n"
+            "[[organisations]]\n[[organisations.users]]\nphone = '74950000000'",
+            "organisations[0].users[0].phone: '74950000000' is lines[0].virtual_phone_number",
+        ),
+        (
+            "[[organisations]]\n[[organisations.users]]\ncontact_id = 5\n"
+            "[[organisations]]\n[[organisations.users]]\ncontact_id = 5",
+            "organisations[1].users[0].contact_id: 5 is organisations[0].users[0].contact_id",
+        ),
+        ("[[organisations]]\nclient_id = 'x'", "organisations[0].client_id: Expected `str` match"),
+        (
+            "[[organisations]]\n[[organisations.users]]\nphone = '+7 495'",
+            "organisations[0].users[0].phone: Expected `str` match",
+        ),
+        ("locale = 'zz_ZZ'", "locale: Faker has no locale 'zz_ZZ'"),
+        ("title = ", "Invalid value (at"),
+    ],
+)
+def test_a_mistake_is_told_with_file_and_place(text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        parse_world(text, "mine.toml")
+    assert str(told.value).startswith("world mine.toml: ")
+    assert complaint in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_an_unknown_name_is_told_what_there_is() -> None:
+    with pytest.raises(SettingsError, match=r"'defualt'.*busy, default, edge-cases"):
+        load_world("defualt")
+
+
+def test_a_missing_or_foreign_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        load_world(str(tmp_path / "none.toml"))
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load_world(str(binary))
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(SettingsError, match="directory"):
+        load_world(str(tmp_path / "folder.toml"))
+
+
+def test_the_plan_finish_reasons_has_room_for_so_many_calls_only() -> None:
+    with pytest.raises(SettingsError, match="at most 50000"):
+        parse_world("calls_per_day = 50001\n[traffic]\nplan = 'finish-reasons'", "mine.toml")
+    with pytest.raises(SettingsError, match="at most 50000"):
+        load_world("finish-reasons").with_calls_per_day(60_000)
+    assert load_world("finish-reasons").with_calls_per_day(50_000).calls_per_day == 50_000
+    with pytest.raises(SettingsError, match="200000"):
+        load_world("default").with_calls_per_day(200_001)
