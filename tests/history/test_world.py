@@ -1,11 +1,25 @@
 """World files: what they may say, and what they are told when they say something else."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from callmocks.errors import SettingsError
+from callmocks.history import world
+from callmocks.history.cast import Cast
 from callmocks.history.world import load_world, parse_world, world_names
+
+DOCS = Path(__file__).parents[2] / "docs" / "worlds.md"
+ENTRIES = (
+    world.OperatorEntry,
+    world.GroupEntry,
+    world.DepartmentEntry,
+    world.ScenarioEntry,
+    world.LineEntry,
+    world.OrganisationEntry,
+    world.UserEntry,
+)
 
 
 def test_the_worlds_of_the_design_come_along() -> None:
@@ -124,3 +138,42 @@ def test_the_plan_finish_reasons_has_room_for_so_many_calls_only() -> None:
     assert load_world("finish-reasons").with_calls_per_day(50_000).calls_per_day == 50_000
     with pytest.raises(SettingsError, match="200000"):
         load_world("default").with_calls_per_day(200_001)
+
+
+def test_the_documentation_names_every_key_and_no_other() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    known: set[str] = set()
+    for table in (world.World, world.Sizes, world.Traffic, *ENTRIES):
+        known |= set(table.__struct_fields__)
+    told = set(re.findall(r"`(?:\[\[?)?([a-z_.]+)(?: = \"\")?(?:\]\]?)?`", text))
+    told |= set(re.findall(r"^([a-z_]+) = ", text, re.MULTILINE))
+    told = {name.rpartition(".")[2] for name in told}
+    assert known <= told, known - told
+    assert told - known - {"sizes", "traffic", *world_names(), "ё"} == set()
+
+
+def test_the_documentation_gives_the_defaults_that_hold() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `?\"?([^|`\"]+?)\"?`? \|", text, re.MULTILINE)
+    told = dict(rows)
+    for table in (world.Sizes(), world.Traffic()):
+        for name in table.__struct_fields__:
+            value = getattr(table, name)
+            if isinstance(value, int | str):
+                assert told[name] == str(value), name
+
+
+def test_the_documentations_examples_are_worlds() -> None:
+    examples = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    sizes = parse_world(examples[0], "docs").sizes
+    assert (sizes.operators, sizes.users) == (5, (1, 3))
+    cast = Cast.build(parse_world(examples[1], "docs"), bytes(16))
+    assert [operator.number for operator in cast.operators] == ["201", "202"]
+    assert cast.users[0].full_name.startswith("Иванов Пётр ")
+    assert cast.lines[0].virtual_phone_number == "78005553535"
+
+
+@pytest.mark.parametrize("name", world_names())
+def test_the_documentation_lists_every_world(name: str) -> None:
+    assert f"| `{name}` |" in DOCS.read_text(encoding="utf-8")

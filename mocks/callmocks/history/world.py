@@ -28,7 +28,7 @@ FIRST_HOUR, LAST_HOUR = 5, 22
 
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 Identity = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Phone = Annotated[str, Meta(pattern=r"^[0-9]{5,15}$")]
+Phone = Annotated[str, Meta(pattern=r"^[1-9][0-9]{4,14}$")]
 Extension = Annotated[str, Meta(pattern=r"^[0-9]{2,10}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=255)]
 Short = Annotated[str, Meta(min_length=1, max_length=20)]
@@ -176,15 +176,15 @@ class Traffic(_Table, frozen=True):
     missed: PerMille = 130
     """Of incoming calls: nobody answers."""
     transfer: PerMille = 90
-    """Of answered calls: handed over to another operator."""
+    """Of answered incoming and automatic calls: handed over to another operator."""
     coach: PerMille = 30
-    """Of answered calls: a supervisor listens in."""
+    """Of answered incoming and automatic calls: a supervisor listens in."""
     fax: PerMille = 8
-    """Of incoming calls: a fax."""
+    """Of answered incoming calls: a fax comes, at once or after the talk."""
     recorded: PerMille = 900
-    """Of answered calls: there is a record of the talk."""
+    """Of calls: their talks, if any, are recorded."""
     rated: PerMille = 250
-    """Of answered calls: the caller rated the operator."""
+    """Of calls: their operator, if any talked, is rated."""
     weekend: PerMille = 350
     """Calls on a Saturday or Sunday, per mille of a weekday's."""
     weekday_hours: Hours = _WEEKDAY
@@ -308,7 +308,6 @@ def _traffic_mistakes(traffic: Traffic) -> Iterator[tuple[str, str]]:
     for shares in (
         ("internal", "outgoing", "auto_outgoing"),
         ("anonymous", "unknown_caller", "vendor"),
-        ("missed", "fax"),
     ):
         total = sum(getattr(traffic, share) for share in shares)
         if total > 1000:
