@@ -26,7 +26,9 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise SettingsError(f"unknown time zone {name!r}: use an IANA name, Europe/Moscow") from None
+        raise SettingsError(
+            f"unknown time zone {name!r}: use an IANA name, Europe/Moscow"
+        ) from None
 
 
 def parse_moment(text: str, where: str = "now") -> datetime:
@@ -98,4 +100,6 @@ class Clock:
         return {"mode": self.mode, "now": self.now().isoformat(), "speed": self.speed}
 
     def _machine(self) -> datetime:
-        return datetime.fromtimestamp(machine_time(), UTC).astimezone(self.zone).replace(tzinfo=None)
+        return (
+            datetime.fromtimestamp(machine_time(), UTC).astimezone(self.zone).replace(tzinfo=None)
+        )

@@ -64,4 +64,5 @@ def quantile(raw: Raw, points: Sequence[int]) -> Ints:
     parts = len(points) - 1
     scaled = (raw >> np.uint64(44)).astype(np.int64) * parts  # 20 bits of place
     part, rest = scaled >> 20, scaled & 0xFFFFF
-    return edges[part] + (((edges[part + 1] - edges[part]) * rest) >> 20)
+    values: Ints = edges[part] + (((edges[part + 1] - edges[part]) * rest) >> 20)
+    return values

@@ -12,7 +12,7 @@ FIRST_DATE = date(2015, 1, 1)
 LAST_DATE = date(2034, 12, 31)
 DAYS = (LAST_DATE - FIRST_DATE).days + 1
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose
+_EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST_MS = (datetime.combine(FIRST_DATE, datetime.min.time()) - _EPOCH) // _MILLISECOND
 

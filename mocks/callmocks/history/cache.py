@@ -1,0 +1,46 @@
+"""Days that were drawn stay at hand until others need their memory."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+DEFAULT_BYTES = 512 * 1024 * 1024
+
+
+class DayCache:
+    """Least recently used things go first when the bytes run out.
+
+    Nothing in here is state: whatever was dropped is drawn again bit for bit, so all tenants of a
+    process share one cache, and two with the same history share its days.
+    """
+
+    def __init__(self, most_bytes: int = DEFAULT_BYTES) -> None:
+        self.most_bytes = most_bytes
+        self.bytes = 0
+        self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """The thing under a key, made when it is not there; ``size`` tells its bytes."""
+        found = self._items.get(key)
+        if found is not None:
+            self._items.move_to_end(key)
+            kept: T = found[0]
+            return kept
+        made = make()
+        cost = size(made)
+        self._items[key] = (made, cost)
+        self.bytes += cost
+        while self.bytes > self.most_bytes and len(self._items) > 1:
+            _, (_, freed) = self._items.popitem(last=False)
+            self.bytes -= freed
+        return made
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._items.clear()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._items)

@@ -1,0 +1,112 @@
+"""A day of calls as columns: what is drawn, pinned and then seen through the views.
+
+Times are whole milliseconds since the day's midnight; -1 stands for «never» and for «nobody».
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.integer]
+Flags = NDArray[np.bool_]
+
+
+class Kind(IntEnum):
+    """Who calls whom."""
+
+    INCOMING = 0
+    OUTGOING = 1
+    AUTO = 2
+    """The platform dials the subscriber first (обзвон), then an operator."""
+    INTERNAL = 3
+
+
+class Role(IntEnum):
+    """What a leg is in its session."""
+
+    SUBSCRIBER = 0
+    OPERATOR = 1
+    INITIATOR = 2
+    """The operator who dials."""
+    TRANSFER = 3
+    COACH = 4
+
+
+class ReleasedBy(IntEnum):
+    """Who ended a leg: the platform, its caller (A) or its callee (B)."""
+
+    SYSTEM = 0
+    A = 1
+    B = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """One row per call, ascending by start."""
+
+    row: Column
+    """The call's place in its day: with the day, the session's address."""
+    start: Column
+    end: Column
+    kind: Column
+    reason: Column
+    """The finish reason of the first leg, which is the session's."""
+    user: Column
+    """Index of the client's user in the cast; -1 for strangers and anonymous callers."""
+    vendor: Column
+    """Index of the outsider in the cast's vendor scheme; -1 for own calls."""
+    phone: Column
+    """The outside party's number; 0 when it is hidden or when there is none."""
+    line: Column
+    peer: Column
+    """Index of the operator who is called inside; -1 when the call is not internal."""
+    answered: Column
+    """When an operator first picked up (an outgoing call: the subscriber)."""
+    talk: Column
+    """Sum of the operators' talks in milliseconds."""
+    first_leg: Column
+    """Position of the call's first leg among the day's legs."""
+    legs: Column
+    recorded: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """One row per leg, call by call."""
+
+    row: Column
+    call: Column
+    """Position of the leg's call among the day's calls."""
+    role: Column
+    asked: Column
+    """Index of the operator the leg was for, whether it reached him or not; -1 on subscribers."""
+    operator: Column
+    """Index of the operator the leg reached; -1 when it reached no person."""
+    start: Column
+    connect: Column
+    end: Column
+    reason: Column
+    rang: Flags
+    talked: Flags
+    released_by: Column
+    rating: Column
+    """1 to 5; 0 when nobody rated."""
+    fax: Column
+    """0 none, 1 received, 2 failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The calls that begin on one day, and their legs."""
+
+    day: int
+    calls: Calls
+    legs: Legs
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the columns."""
+        tables = (self.calls, self.legs)
+        return sum(getattr(t, name).nbytes for t in tables for name in t.__slots__)

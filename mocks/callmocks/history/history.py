@@ -1,0 +1,316 @@
+"""One tenant's history: what was drawn, plus what the tenant pinned, seen up to some instant.
+
+All times are wall times in milliseconds (see ``wall``); frames have the columns of ``views``.
+Every query costs the days it touches and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from callmocks.errors import SettingsError, TooManyRows
+from callmocks.history import ids
+from callmocks.history.cache import DayCache
+from callmocks.history.cast import Cast
+from callmocks.history.columns import Day
+from callmocks.history.draw import history_key
+from callmocks.history.drawn import Drawn, View
+from callmocks.history.pins import Pins
+from callmocks.history.truth import truth
+from callmocks.history.wall import DAYS, FIRST_DATE, LAST_DATE, date_day, day_of, day_start
+from callmocks.history.world import load_world
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.settings import TenantSettings
+
+ROW_BUDGET = 2_000_000
+"""Legs an open-ended query may look at before its page must be full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The matching rows of one day.
+
+    ``frame`` is the day's own frame when ``day`` is a number: rows ``first`` to ``last`` (not
+    included) match, and work done on it once can be kept. Without ``day`` the frame was made for
+    this query.
+    """
+
+    frame: pl.DataFrame
+    first: int
+    last: int
+    day: int | None = None
+
+    def rows(self) -> pl.DataFrame:
+        """The matching rows."""
+        return self.frame.slice(self.first, self.last - self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a record id leads to: the talk of one leg."""
+
+    leg_id: int
+    session_id: int
+    communication_id: int
+    talk_ms: int
+    """Length of the talk, and of its audio."""
+    end: int
+    """Wall time at which the call ended and the record came to be."""
+
+
+class History:
+    """The calls of one tenant."""
+
+    def __init__(self, drawn: Drawn, first_day: int = 0) -> None:
+        self.drawn = drawn
+        self.key = drawn.key
+        self.world = drawn.world
+        self.cast = drawn.cast
+        self.first_day = first_day
+        self.last_day = DAYS - 1
+        self.pins = Pins(drawn.key, drawn.cast, drawn.lookups, drawn.world)
+
+    def leg_parts(self, from_ms: int, till_ms: int, now_ms: int) -> list[Part]:
+        """CDR legs that start in a window (both seconds included) of calls ended at ``now_ms``.
+
+        One part a day, oldest first; pinned legs are a part of their own at the end.
+        """
+        before = (till_ms // 1000 + 1) * 1000
+        parts = [
+            _part(self.drawn.legs(day), day, from_ms, before, now_ms, "_call_end")
+            for day in self._days(from_ms, before, now_ms)
+        ]
+        if self.pins:
+            parts.append(_pinned(self.pins.legs, from_ms, before, now_ms, "_call_end"))
+        return [part for part in parts if part.last > part.first]
+
+    def legs(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+        """The legs of ``leg_parts`` as one frame, by exact start, then id."""
+        frame = _together([p.rows() for p in self.leg_parts(from_ms, till_ms, now_ms)])
+        frame = self.no_legs if frame is None else frame
+        return frame.sort("_start", "id") if self.pins else frame
+
+    def session_parts(self, from_ms: int, till_ms: int, now_ms: int) -> list[Part]:
+        """CDR sessions, by the rules of ``leg_parts``."""
+        before = (till_ms // 1000 + 1) * 1000
+        parts = [
+            _part(self.drawn.sessions(day), day, from_ms, before, now_ms, "_call_end")
+            for day in self._days(from_ms, before, now_ms)
+        ]
+        if self.pins:
+            parts.append(_pinned(self.pins.sessions, from_ms, before, now_ms, "_call_end"))
+        return [part for part in parts if part.last > part.first]
+
+    def sessions(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+        """The sessions of ``session_parts`` as one frame, by exact start, then id."""
+        frame = _together([p.rows() for p in self.session_parts(from_ms, till_ms, now_ms)])
+        frame = self.drawn.sessions(self.last_day).frame.clear() if frame is None else frame
+        return frame.sort("_start", "id") if self.pins else frame
+
+    def legs_of_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
+        """The legs of an ended call, by start; no row when there is no such call."""
+        found = self._session_place(ids.session_address(session_id))
+        if found is None:
+            return self.no_legs
+        day, row = found
+        if row >= ids.PINNED_SESSION:
+            legs = self.pins.legs
+            return legs.filter(
+                (pl.col("call_session_id") == session_id) & (pl.col("_call_end") <= now_ms)
+            )
+        calls, view = self.drawn.day(day).calls, self.drawn.legs(day)
+        if view.position is None or day_start(day) + int(calls.end[row]) > now_ms:
+            return self.no_legs
+        first = int(calls.first_leg[row])
+        places = view.position[first : first + int(calls.legs[row])]
+        return view.frame[np.sort(places).astype(np.uint32)]
+
+    def session(self, session_id: int, now_ms: int) -> pl.DataFrame:
+        """The ended session of that id: one row, or none."""
+        found = self._session_place(ids.session_address(session_id))
+        if found is None:
+            return self.drawn.sessions(self.last_day).frame.clear()
+        day, row = found
+        if row >= ids.PINNED_SESSION:
+            frame = self.pins.sessions.filter(pl.col("id") == session_id)
+        else:
+            frame = self.drawn.sessions(day).frame.slice(row, 1)
+        return frame.filter(pl.col("_call_end") <= now_ms)
+
+    def arm_days(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
+        """Rows of an operator (by number) that start in a window, newest day and row first.
+
+        Unfinished calls are included, by ``_release``. ``TooManyRows`` when more than
+        ``ROW_BUDGET`` legs were looked at.
+        """
+        index = self.operator_index(operator)
+        looked = 0
+        pinned = self.pins.arm_rows.get(index)
+        for day in range(self._clip(newest_ms), self._clip_low(oldest_ms) - 1, -1):
+            if looked > ROW_BUDGET:
+                raise TooManyRows(ROW_BUDGET)
+            looked += 2 * self.drawn.calls_on(day)
+            frames = [f for f in (self.drawn.arm_rows(day).get(index),) if f is not None]
+            if pinned is not None:
+                here = pl.col("_start").is_between(day_start(day), day_start(day + 1) - 1)
+                frames.append(pinned.filter(here))
+            frame = _together([frame for frame in frames if len(frame)])
+            if frame is None:
+                continue
+            if pinned is not None:
+                frame = frame.sort("_start", "_leg_id", descending=True)
+            if not day_start(day) >= oldest_ms or not day_start(day + 1) <= newest_ms:
+                frame = frame.filter(pl.col("_start").is_between(oldest_ms, newest_ms))
+            if len(frame):
+                yield frame
+
+    def service_calls(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+        """1C calls that start in a window (end not included) and have ended at ``now_ms``."""
+        parts = self.service_call_parts(from_ms, till_ms, now_ms)
+        frame = _together([part.rows() for part in parts])
+        frame = self.drawn.service_calls(self.last_day).frame.clear() if frame is None else frame
+        return frame.sort("_start", "_session_id") if self.pins else frame
+
+    def service_call_parts(self, from_ms: int, till_ms: int, now_ms: int) -> list[Part]:
+        """The rows of ``service_calls``, day by day; pinned ones are a part at the end."""
+        parts = [
+            _part(self.drawn.service_calls(day), day, from_ms, till_ms, now_ms, "_end")
+            for day in self._days(from_ms, till_ms, now_ms)
+        ]
+        if self.pins:
+            parts.append(_pinned(self.pins.service_calls, from_ms, till_ms, now_ms, "_end"))
+        return [part for part in parts if part.last > part.first]
+
+    def service_call(self, call_id: str, now_ms: int) -> pl.DataFrame:
+        """The ended 1C call of that CallID: one row, or none."""
+        found = self._session_place(ids.call_uuid_address(self.key, call_id))
+        nothing = self.drawn.service_calls(self.last_day).frame.clear()
+        if found is None:
+            return nothing
+        day, row = found
+        pinned = row >= ids.PINNED_SESSION
+        frame = self.pins.service_calls if pinned else self.drawn.service_calls(day).frame
+        return frame.filter((pl.col("CallID") == call_id.lower()) & (pl.col("_end") <= now_ms))
+
+    def truth(self, from_ms: int, till_ms: int, now_ms: int) -> list[dict[str, object]]:
+        """Calls that start in a window (end not included), with their ids in each view."""
+        days = [self.drawn.day(day) for day in self._days(from_ms, till_ms, now_ms)]
+        days += self.pins.days
+        return truth(self, days, from_ms, till_ms, now_ms)
+
+    def record(self, record_id: str) -> Record | None:
+        """The talk a record id leads to; None when this history has no such record."""
+        leg = ids.record_leg(self.key, record_id.lower())
+        found = None if leg is None else self._day_of_leg(ids.leg_address(leg))
+        if leg is None or found is None:
+            return None
+        day, place = found
+        call = int(day.legs.call[place])
+        talk = int(day.legs.end[place] - day.legs.connect[place])
+        made = ids.record_ids(self.key, np.array([leg]), np.array([talk]))[0]
+        if made != record_id.lower() or not day.calls.recorded[call]:
+            return None
+        row = day.calls.row[call : call + 1]
+        return Record(
+            leg,
+            int(ids.session_id(day.day, row)[0]),
+            int(ids.communication_id(day.day, row)[0]),
+            talk,
+            day_start(day.day) + int(day.calls.end[call]),
+        )
+
+    def operator_index(self, number: str) -> int:
+        """Index of the operator with that internal number; -1 when there is none."""
+        numbers = [person.number for person in self.cast.operators]
+        return numbers.index(number) if number in numbers else -1
+
+    @property
+    def no_legs(self) -> pl.DataFrame:
+        """A legs frame without rows."""
+        return self.drawn.legs(self.last_day).frame.clear()
+
+    def _days(self, from_ms: int, before_ms: int, now_ms: int) -> range:
+        """Days of the history that a window [from, before) touches and that have begun."""
+        last = min(self._clip(before_ms - 1), day_of(now_ms))
+        return range(self._clip_low(from_ms), last + 1)
+
+    def _clip(self, ms: int) -> int:
+        return min(day_of(ms), self.last_day)
+
+    def _clip_low(self, ms: int) -> int:
+        return max(day_of(ms), self.first_day)
+
+    def _session_place(self, address: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Day and row of a call that this history may have: drawn on that day, or pinned."""
+        if address is None or not self.first_day <= address[0] <= self.last_day:
+            return None
+        day, row = address
+        return address if row >= ids.PINNED_SESSION or row < self.drawn.calls_on(day) else None
+
+    def _day_of_leg(self, address: tuple[int, int] | None) -> tuple[Day, int] | None:
+        """The calls among which a leg is, and its place among their legs."""
+        if address is None or not self.first_day <= address[0] <= self.last_day:
+            return None
+        day, row = address
+        if row >= ids.PINNED_LEG:
+            pinned = self.pins.of_leg(day, row)
+            return None if pinned is None else (pinned, row - int(pinned.legs.row[0]))
+        drawn = self.drawn.day(day)
+        return (drawn, row) if row < len(drawn.legs.row) else None
+
+
+class HistoryFactory:
+    """Makes tenants' histories; equal ones share what was drawn."""
+
+    def __init__(self, cache: DayCache | None = None) -> None:
+        self.cache = DayCache() if cache is None else cache
+        self._drawn: dict[bytes, Drawn] = {}
+
+    def of(self, settings: TenantSettings) -> History:
+        """The history of a tenant; ``SettingsError`` when its world or first day is no good."""
+        world = load_world(settings.world)
+        if settings.calls_per_day is not None:
+            world = world.with_calls_per_day(settings.calls_per_day)
+        key = history_key(settings.seed, world)
+        drawn = self._drawn.get(key)
+        if drawn is None:
+            drawn = Drawn(key, world, Cast.build(world, key), self.cache)
+            self._drawn[key] = drawn
+        return History(drawn, _first_day(settings.history_from))
+
+
+def _first_day(text: str) -> int:
+    try:
+        first = date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"history-from: {text!r} is not a date such as 2015-01-01") from None
+    if not FIRST_DATE <= first <= LAST_DATE:
+        raise SettingsError(f"history-from: {text} is not within {FIRST_DATE} … {LAST_DATE}")
+    return date_day(first)
+
+
+def _part(view: View, day: int, from_ms: int, before_ms: int, now_ms: int, end: str) -> Part:
+    first, last = np.searchsorted(view.starts, (from_ms, before_ms))
+    if view.last_end <= now_ms:
+        return Part(view.frame, int(first), int(last), day)
+    ended = view.frame.slice(int(first), int(last - first)).filter(pl.col(end) <= now_ms)
+    return Part(ended, 0, len(ended))
+
+
+def _pinned(frame: pl.DataFrame, from_ms: int, before_ms: int, now_ms: int, end: str) -> Part:
+    here = (pl.col("_start") >= from_ms) & (pl.col("_start") < before_ms) & (pl.col(end) <= now_ms)
+    rows = frame.filter(here)
+    return Part(rows, 0, len(rows))
+
+
+def _together(frames: list[pl.DataFrame]) -> pl.DataFrame | None:
+    if not frames:
+        return None
+    return frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)

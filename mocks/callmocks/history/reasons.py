@@ -1,0 +1,46 @@
+"""The 64 finish reasons, read from the contract's tables.
+
+A reason is an index into ``NAMES``, the order of ``schemas/cdr/finish_reasons.csv``. What a leg
+that ended so must look like is in ``schemas/cdr/reason_agreement.csv``.
+"""
+
+import numpy as np
+
+from callmocks.resources import table
+
+_TABLE = table("cdr/finish_reasons.csv")
+_AGREEMENT = {row["finish_reason"]: row for row in table("cdr/reason_agreement.csv")}
+
+NAMES: tuple[str, ...] = tuple(row["finish_reason"] for row in _TABLE)
+DESCRIPTIONS: tuple[str, ...] = tuple(row["description_ru"] for row in _TABLE)
+INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
+
+
+def _column(name: str, value: str) -> np.ndarray:
+    return np.array([_AGREEMENT[reason][name] == value for reason in NAMES])
+
+
+RANG = _column("rang", "yes")
+"""The leg's phone rang, whether it was picked up or not."""
+ANSWERED = _column("answered", "yes")
+TALKED = _column("talked", "yes")
+WITHOUT_EMPLOYEE = _column("employee", "no")
+ALONE = _column("place", "alone")
+CAUSE = np.array([int(_AGREEMENT[reason]["cause"]) for reason in NAMES], dtype=np.int16)
+CAUSE_TEXT: dict[int, str] = {
+    int(row["code"]): row["description"] for row in table("cdr/release_causes.csv")
+}
+
+
+def of_place(place: str, leg: str) -> tuple[int, ...]:
+    """Reasons whose legs stand at a place (``alone``, ``attempt``, …) and may be of that kind."""
+    return tuple(
+        index
+        for index, name in enumerate(NAMES)
+        if _AGREEMENT[name]["place"] == place and leg in _AGREEMENT[name]["legs"].split("|")
+    )
+
+
+def leg_kinds(reason: int) -> tuple[str, ...]:
+    """The kinds of leg that may end with this reason."""
+    return tuple(_AGREEMENT[NAMES[reason]]["legs"].split("|"))

@@ -1,0 +1,91 @@
+"""The ARM view: what the workplace of one operator shows of his calls.
+
+A row is a leg of that operator which really rang (coaching excepted); the attributes are those of
+``schemas/arm/operator_call_history.xsd``.
+"""
+
+import numpy as np
+import polars as pl
+
+from callmocks.history import ids, reasons
+from callmocks.history.columns import Day, Kind, Role
+from callmocks.history.views.lookups import Lookups, enum_lookup, moments, nullable, phones
+from callmocks.history.views.parties import record_columns, talks
+from callmocks.history.wall import day_start
+
+_DIRECTION = enum_lookup(("in", "out"))
+_RELEASED = enum_lookup(("released_by_system", "released_by_a", "released_by_b"))
+_FAX = enum_lookup(("success", "failed"))
+_SERVICE = enum_lookup(("ctr",))
+"""Supplementary services: call transfer."""
+
+
+def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
+    """All rows of a day and all operators, newest first; ``_operator`` is the operator's index.
+
+    Durations are those of a finished call; ``_start``, ``_answer`` and ``_release`` are exact.
+    """
+    legs, calls, begins = day.legs, day.calls, day_start(day.day)
+    shown = np.flatnonzero((legs.operator >= 0) & (legs.role != Role.COACH) & legs.rang)
+    shown = shown[np.lexsort((-legs.row[shown], -legs.start[shown]))]
+    call, operator = legs.call[shown], legs.operator[shown]
+    outgoing = legs.role[shown] == Role.INITIATOR
+    start, answer, release = (c[shown] for c in (legs.start, legs.connect, legs.end))
+    began, picked, ended = (c // 1000 for c in (start, answer, release))
+    spoken = answer >= 0
+    waiting = np.where(spoken, picked, ended) - began
+    inner = calls.kind[call] == Kind.INTERNAL
+    other = np.where(outgoing, calls.peer[call], legs.operator[calls.first_leg[call]])
+    other = np.where(inner, other, -1)
+    number = look.operator_number.at(operator).cast(pl.String)
+    name = look.operator_name.at(operator).cast(pl.String)
+    remote = look.operator_number.at(other).cast(pl.String)
+    remote_digits = remote.zip_with(pl.Series(inner), phones(calls.phone)[call]).fill_null("")
+    remote_name = look.operator_name.at(other).cast(pl.String)
+    client_name = look.user_name.at(calls.user[call]).cast(pl.String)
+    remote_name = remote_name.zip_with(pl.Series(inner), client_name).fill_null("")
+    agent = remote.fill_null("")
+    queued = (calls.kind[call] == Kind.INCOMING) & (legs.role[shown] == Role.OPERATOR)
+    record = record_columns(key, day, talks(day))[0].gather(shown.astype(np.uint32))
+    moved = legs.reason[shown] == reasons.INDEX["transfer_disconnects"]
+    ids_of_groups = look.group_id.at(look.group_of[operator]).cast(pl.String)
+    other_group = look.group_id.at(look.group_of[other]).cast(pl.String).fill_null("")
+    out = pl.Series(outgoing)
+    return pl.DataFrame(
+        {
+            "total_duration": (ended - began).astype(np.int64),
+            "waiting_duration": waiting.astype(np.int64),
+            "talk_duration": np.where(spoken, ended - picked, 0).astype(np.int64),
+            "release_reason": _RELEASED.at(legs.released_by[shown]),
+            "digits": number,
+            "remote_digits": remote_digits,
+            "call_ref": pl.Series(ids.call_refs(key, day.day, legs.row[shown], outgoing)).cast(
+                pl.String
+            ),
+            "duration": np.where(spoken, release - answer, 0).astype(np.int64) // 1000,
+            "release_time": moments(begins, release),
+            "answer_time": moments(begins, answer),
+            "start_time": moments(begins, start),
+            "direction": _DIRECTION.at(outgoing.astype(np.int8)),
+            "remote_display_name": remote_name,
+            "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(shown)),
+            "remote_agent_id": agent,
+            "queue_id": look.queue.at(np.where(queued, calls.line[call], -1)),
+            "_operator": operator,
+            "_start": begins + start.astype(np.int64),
+            "_answer": nullable(begins + answer.astype(np.int64), spoken),
+            "_release": begins + release.astype(np.int64),
+            "_leg_id": ids.leg_id(day.day, legs.row[shown]),
+            "_record": record,
+            "_fax": _FAX.at(legs.fax[shown] - 1),
+            "_ss": _SERVICE.at(np.where(moved, 0, -1)),
+            "_a_number": number.zip_with(out, remote_digits),
+            "_b_number": remote_digits.zip_with(out, number),
+            "_a_agent": number.zip_with(out, agent),
+            "_b_agent": agent.zip_with(out, number),
+            "_a_group": ids_of_groups.zip_with(out, other_group),
+            "_b_group": other_group.zip_with(out, ids_of_groups),
+            "_a_name": name.zip_with(out, remote_name),
+            "_b_name": remote_name.zip_with(out, name),
+        }
+    )

@@ -1,0 +1,60 @@
+"""Who spoke with whom and what was recorded: worked out once for all three views."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from callmocks.history import ids
+from callmocks.history.columns import Column, Day, Flags, Kind, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Talks:
+    """The operators' talks of a day.
+
+    A *talk* is an operator's leg that was picked up, a coach's excepted; of an internal call it
+    is the dialling operator's leg. ``first`` and ``last`` give each call's talks as positions
+    among the legs (-1 when there was none); a call has at most two.
+    """
+
+    is_talk: Flags
+    first: Column
+    last: Column
+
+
+def talks(day: Day) -> Talks:
+    """The talks of a day's calls."""
+    legs, calls = day.legs, day.calls
+    inner = (calls.kind[legs.call] == Kind.INTERNAL) & (legs.role == Role.OPERATOR)
+    is_talk = (legs.connect >= 0) & (legs.role != Role.SUBSCRIBER) & (legs.role != Role.COACH)
+    is_talk &= ~inner
+    position = np.flatnonzero(is_talk)
+    first = np.full(len(calls.row), len(legs.row), np.int64)
+    last = np.full(len(calls.row), -1, np.int64)
+    np.minimum.at(first, legs.call[position], position)
+    np.maximum.at(last, legs.call[position], position)
+    return Talks(is_talk, np.where(last < 0, -1, first), last)
+
+
+def record_columns(key: bytes, day: Day, spoken: Talks) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Record ids of every leg: its own talk's, and of the session's first and second talk.
+
+    Null where nothing was recorded.
+    """
+    legs = day.legs
+    recorded = spoken.is_talk & day.calls.recorded[legs.call]
+    position = np.flatnonzero(recorded)
+    talk_ms = (legs.end - legs.connect)[position]
+    made = pl.Series(
+        ids.record_ids(key, ids.leg_id(day.day, legs.row[position]), talk_ms), dtype=pl.String
+    )
+    made = made.append(pl.Series([None], dtype=pl.String))
+    place = np.full(len(legs.row) + 1, len(position), np.int64)
+    place[position] = np.arange(len(position))
+    first, last = spoken.first[legs.call], spoken.last[legs.call]
+    second = np.where(last != first, last, -1)
+    own = np.where(spoken.is_talk, np.arange(len(legs.row)), -1)
+    inner = (legs.role == Role.OPERATOR) & (day.calls.kind[legs.call] == Kind.INTERNAL)
+    own = np.where(inner & (legs.connect >= 0), first, own)
+    return tuple(made.gather(place[which].astype(np.uint32)) for which in (own, first, second))  # type: ignore[return-value]
