@@ -37,6 +37,14 @@ class DayCache:
             self.bytes -= freed
         return made
 
+    def look(self, key: Hashable) -> Any | None:
+        """The thing under a key when it is there; it counts as used."""
+        found = self._items.get(key)
+        if found is None:
+            return None
+        self._items.move_to_end(key)
+        return found[0]
+
     def clear(self) -> None:
         """Drop everything."""
         self._items.clear()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -99,6 +99,10 @@ class Drawn:
         Providers keep their rendered rows here, under a name of their own.
         """
         return self._cache.get((self.key, what, day), make, size)
+
+    def look(self, what: str, day: int) -> Any | None:
+        """What was kept under a name for a day, None when it is not at hand."""
+        return self._cache.look((self.key, what, day))
 
 
 def make_view(frame: pl.DataFrame, end: str, position: NDArray[np.int64] | None = None) -> View:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from callmocks.errors import SettingsError, TooManyRows
 from callmocks.history import ids
@@ -125,12 +126,27 @@ class History:
             return legs.filter(
                 (pl.col("call_session_id") == session_id) & (pl.col("_call_end") <= now_ms)
             )
+        places = self._leg_places(day, row, now_ms)
+        return self.no_legs if places is None else self.drawn.legs(day).frame[places]
+
+    def leg_places(self, session_id: int, now_ms: int) -> tuple[int, list[int]] | None:
+        """Day and places (in that day's legs frame) of an ended call's legs, by start.
+
+        None when there is no such call, and for a pinned one, which is in no drawn day.
+        """
+        found = self._session_place(ids.session_address(session_id))
+        if found is None or found[1] >= ids.PINNED_SESSION:
+            return None
+        places = self._leg_places(*found, now_ms)
+        return None if places is None else (found[0], places.tolist())
+
+    def _leg_places(self, day: int, row: int, now_ms: int) -> NDArray[np.uint32] | None:
         calls, view = self.drawn.day(day).calls, self.drawn.legs(day)
         if view.position is None or day_start(day) + int(calls.end[row]) > now_ms:
-            return self.no_legs
+            return None
         first = int(calls.first_leg[row])
         places = view.position[first : first + int(calls.legs[row])]
-        return view.frame[np.sort(places).astype(np.uint32)]
+        return np.sort(places).astype(np.uint32)
 
     def session(self, session_id: int, now_ms: int) -> pl.DataFrame:
         """The ended session of that id: one row, or none."""
