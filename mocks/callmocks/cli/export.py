@@ -1,0 +1,88 @@
+"""Writing frames of a view as JSON lines, CSV or Parquet."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from callmocks.errors import SettingsError
+
+FORMATS = ("jsonl", "csv", "parquet")
+_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+def format_of(chosen: str | None, output: str | None) -> str:
+    """The format asked for, else the one that the file's name ends with, else JSON lines."""
+    return chosen or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
+
+
+def write(frames: Iterable[pl.DataFrame], form: str, output: str | None) -> int:
+    """Write all frames as one data set to a file, or to stdout when there is none.
+
+    Returns the number of rows. A file appears when it is whole.
+    """
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise SettingsError("--format: parquet is not for terminals; use --output")
+    with _opened(output) as file:
+        if form == "parquet":
+            return _write_parquet(frames, file)
+        rows = 0
+        for number, frame in enumerate(frames):
+            file.write(_json_lines(frame) if form == "jsonl" else _csv(frame, header=not number))
+            rows += frame.height
+        return rows
+
+
+@contextmanager
+def _opened(output: str | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    except OSError as error:
+        raise SettingsError(f"--output: {output}: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> int:
+    whole = pl.concat(list(frames), how="vertical_relaxed")
+    whole.write_parquet(file)
+    return whole.height
+
+
+def _json_lines(frame: pl.DataFrame) -> bytes:
+    text: str = _plain(frame).write_ndjson()
+    return text.encode()
+
+
+def _csv(frame: pl.DataFrame, *, header: bool) -> bytes:
+    """Rows of CSV; columns that hold more than one value are JSON."""
+    plain = _plain(frame)
+    nested = [name for name, kind in plain.schema.items() if kind.is_nested()]
+    text = plain.with_columns(
+        pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in plain[name].to_list()])
+        for name in nested
+    )
+    buffer = io.BytesIO()
+    text.write_csv(buffer, include_header=header)
+    return buffer.getvalue()
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Times as the text that CDR shows."""
+    return frame.with_columns(pl.col(pl.Datetime).dt.strftime(_TIME))

@@ -1,0 +1,75 @@
+"""``callmocks serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from callmocks.cli.options import setting_options
+from callmocks.settings import BY_NAME, ServeSettings, is_loopback, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callmocks.suite import Suite
+
+
+@click.command()
+@setting_options(BY_NAME)
+def serve(**flags: str | None) -> None:
+    """Serve the three providers and control until SIGINT or SIGTERM."""
+    settings = resolve(flags, os.environ)
+    if not is_loopback(settings.host):
+        click.echo(
+            f"callmocks: warning: {settings.host} can be reached from other machines, and the "
+            "admin API asks nobody for a password",
+            err=True,
+        )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Loops of uvloop where it is installed, the standard ones elsewhere."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: ServeSettings) -> None:
+    from callmocks.suite import Suite
+
+    suite = Suite(settings)
+    async with suite:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        print(_ready(suite, settings), flush=True)
+        await stopped.wait()
+
+
+def _ready(suite: Suite, settings: ServeSettings) -> str:
+    """Where everything is: one line of JSON, or a short text with the same."""
+    facts = {
+        **{name: suite.urls.get(name) for name in ("arm", "cdr", "onec", "control")},
+        "tenant": "demo",
+        "seed": settings.seed,
+    }
+    if settings.json:
+        return json.dumps(facts)
+    names = {"arm": "ARM", "cdr": "CDR", "onec": "1C", "control": "control"}
+    return "\n".join(
+        [
+            f"callmocks is ready: tenant demo, seed {settings.seed}",
+            *(f"  {names[name]:8}{url}" for name, url in suite.urls.items()),
+            "  login demo, password demo, CDR token demo-token; operators 101, 102, … too",
+        ]
+    )

@@ -1,0 +1,311 @@
+"""What ``callmocks serve`` can be told, and the four places it can be told in.
+
+A flag wins over its environment variable, that over the key of the config file, that over the
+default. Whatever is wrong is a ``SettingsError`` that names the flag, variable or key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from callmocks.errors import SettingsError
+from callmocks.history.clock import parse_moment, zone
+from callmocks.history.wall import FIRST_DATE, LAST_DATE
+from callmocks.history.world import load_world
+from callmocks.tenancy.settings import ArmSettings, TenantSettings
+
+PROVIDERS = ("arm", "cdr", "onec")
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Settings of one running suite. Port 0 takes a free port."""
+
+    host: str = "127.0.0.1"
+    arm_port: int = 8086
+    cdr_port: int = 8087
+    onec_port: int = 8088
+    control_port: int = 8080
+    seed: int = 42
+    now: str = "real"
+    timezone: str = "Europe/Moscow"
+    calls_per_day: int | None = None
+    """None: as many as the world says."""
+    world: str = "default"
+    history_from: str = "2015-01-01"
+    calls: Path | None = None
+    """JSON lines of calls to pin for the tenant ``demo``."""
+    public_url: str = ""
+    """How clients reach the suite, when not by ``http://HOST:PORT``."""
+    limits: str = "documented"
+    contract: str = "documented"
+    self_check: bool = True
+    state: str = "memory"
+    only: tuple[str, ...] = PROVIDERS
+    """The providers to start; control always is."""
+    json: bool = False
+
+    def tenant(self, name: str = "demo") -> TenantSettings:
+        """Settings of the tenant that exists from the start."""
+        return TenantSettings(
+            name=name,
+            seed=self.seed,
+            world=self.world,
+            calls_per_day=self.calls_per_day,
+            now=self.now,
+            timezone=self.timezone,
+            history_from=self.history_from,
+            limits=self.limits,
+            arm=ArmSettings(contract=self.contract),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: how it is called, read and explained."""
+
+    name: str
+    read: Callable[[str], Any]
+    """The value from text; ``SettingsError`` says what is expected."""
+    help: str
+    form: str = ""
+    """What the value looks like; empty for a switch that needs none."""
+
+    @property
+    def flag(self) -> str:
+        """``--arm-port``."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """``CALLMOCKS_ARM_PORT``."""
+        return "CALLMOCKS_" + self.name.upper()
+
+
+def _host(text: str) -> str:
+    if not text or text.split() != [text]:
+        raise SettingsError(f"{text!r} is not an address")
+    return text
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        digits = text.replace("_", "")
+        if not digits.isdecimal() or not digits.isascii() or not low <= int(digits) <= high:
+            raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
+        return int(digits)
+
+    return read
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise SettingsError(f"{text!r} is not {' or '.join(choices)}")
+        return text
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    lowered = text.lower()
+    if lowered in ("on", "true", "1", "yes"):
+        return True
+    if lowered in ("off", "false", "0", "no"):
+        return False
+    raise SettingsError(f"{text!r} is neither on nor off")
+
+
+def _now(text: str) -> str:
+    if text != "real":
+        try:
+            parse_moment(text)
+        except SettingsError as error:
+            raise SettingsError(str(error).removeprefix("now: ")) from None
+    return text
+
+
+def _timezone(text: str) -> str:
+    zone(text)
+    return text
+
+
+def _history_from(text: str) -> str:
+    try:
+        first = date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a date such as 2025-01-01") from None
+    if not FIRST_DATE <= first <= LAST_DATE:
+        raise SettingsError(f"{text!r} is not in {FIRST_DATE} … {LAST_DATE}")
+    return first.isoformat()
+
+
+def _world(text: str) -> str:
+    load_world(text)
+    return text
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text.replace("{port}", "1"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(f"{text!r} is not like https://mocks.example or http://mocks:{{port}}")
+    return text.rstrip("/")
+
+
+def _state(text: str) -> str:
+    if text.startswith(("redis://", "rediss://")):
+        raise SettingsError("shared state in Redis is not built yet; use memory")
+    return _choice("memory")(text)
+
+
+def _only(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PROVIDERS:
+            raise SettingsError(f"{name!r} is none of {', '.join(PROVIDERS)}")
+    return tuple(name for name in PROVIDERS if name in names)
+
+
+_PORT = _whole(0, 65535)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", _host, "Address to listen on.", "ADDRESS"),
+    Setting("arm_port", _PORT, "Port of the workplace (ARM); 0 takes a free one.", "PORT"),
+    Setting("cdr_port", _PORT, "Port of the Data API (CDR).", "PORT"),
+    Setting("onec_port", _PORT, "Port of 1C-Connect.", "PORT"),
+    Setting("control_port", _PORT, "Port of the admin API.", "PORT"),
+    Setting("seed", _whole(0, 2**63 - 1), "Which history: same seed, same bytes.", "NUMBER"),
+    Setting("now", _now, "An ISO time freezes the clock; real follows the machine.", "real|TIME"),
+    Setting("timezone", _timezone, "Zone of the contact centre's wall clock.", "NAME"),
+    Setting("calls_per_day", _whole(0, 200_000), "Mean of a weekday; else the world's.", "NUMBER"),
+    Setting("world", _world, "A world that comes along, or a file.", "NAME|FILE"),
+    Setting("history_from", _history_from, "First day with calls.", "DATE"),
+    Setting("calls", _file, "Calls to pin, one JSON object a line.", "FILE"),
+    Setting("public_url", _public_url, "How clients reach the suite; may hold {port}.", "URL"),
+    Setting("limits", _choice("documented", "off"), "Count requests or not.", "documented|off"),
+    Setting(
+        "contract", _choice("documented", "strict"), "Profile of the ARM.", "documented|strict"
+    ),
+    Setting("self_check", _switch, "Check our own answers too.", "on|off"),
+    Setting("state", _state, "Where sessions and counters live.", "memory"),
+    Setting("only", _only, "Start these alone, with control.", "arm,cdr,onec"),
+    Setting("json", _switch, "Say where everything is as one line of JSON."),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+HISTORY = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
+"""The settings that shape a history."""
+
+
+def resolve(
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    names: Iterable[str] = tuple(BY_NAME),
+) -> ServeSettings:
+    """Settings from flags (by setting name, None when not given), environment and config file.
+
+    The config file is the flag ``config`` or the variable ``CALLMOCKS_CONFIG``. Its keys for
+    settings outside ``names`` are checked and left alone: one file serves all commands.
+    """
+    config = flags.get("config") or environ.get("CALLMOCKS_CONFIG")
+    filed = _read_config(Path(config)) if config else {}
+    chosen: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for setting in map(BY_NAME.__getitem__, names):
+        flag, variable = flags.get(setting.name), environ.get(setting.variable)
+        if flag is None and not variable and setting.name in filed:
+            chosen[setting.name] = filed[setting.name]
+            places[setting.name] = f"config {config}: {setting.name}"
+        elif flag is not None or variable:
+            places[setting.name] = setting.flag if flag is not None else setting.variable
+            text = flag if flag is not None else variable or ""
+            chosen[setting.name] = _value(setting, text, places[setting.name])
+    settings = ServeSettings(**chosen)
+    _check_together(settings, places)
+    return settings
+
+
+def _value(setting: Setting, text: str, place: str) -> Any:
+    try:
+        return setting.read(text)
+    except SettingsError as error:
+        raise SettingsError(f"{place}: {error}") from None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"config {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config {path}: {error}") from None
+    values = {}
+    for key, value in raw.items():
+        name = key.replace("-", "_")
+        setting = BY_NAME.get(name)
+        if setting is None:
+            near = get_close_matches(name, BY_NAME, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"config {path}: {key}: there is no such setting{hint}")
+        text = _as_text(value)
+        if text is None:
+            raise SettingsError(f"config {path}: {key}: a table cannot be a value")
+        values[name] = _value(setting, _beside(path, name, text), f"config {path}: {key}")
+    return values
+
+
+def _as_text(value: object) -> str | None:
+    """A TOML value as the text that a flag would have."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return None if isinstance(value, dict) else str(value)
+
+
+def _beside(config: Path, name: str, text: str) -> str:
+    """Files that a config names are looked for beside it, not in the working directory."""
+    names_file = name == "calls" or (name == "world" and text.endswith(".toml"))
+    return str(config.parent / text) if names_file else text
+
+
+def _check_together(settings: ServeSettings, places: Mapping[str, str]) -> None:
+    """What single settings cannot show."""
+    used: dict[int, str] = {}
+    for name in (f"{server}_port" for server in (*settings.only, "control")):
+        port = getattr(settings, name)
+        if port and port in used:
+            place, other = places.get(name, BY_NAME[name].flag), BY_NAME[used[port]].flag
+            raise SettingsError(f"{place}: {port} is the port of {other} already")
+        used[port] = name
+    if settings.calls_per_day is not None:
+        try:
+            load_world(settings.world).with_calls_per_day(settings.calls_per_day)
+        except SettingsError as error:
+            raise SettingsError(f"{places['calls_per_day']}: {error}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,156 @@
+"""The running suite: three providers and control over one registry of tenants, on one event loop.
+
+::
+
+    Suite(settings) ── bind ── registry + tenant demo ── arm | cdr | onec | control
+
+Ports are taken first, before anything slow, so that a busy one is told at once. Used in tests::
+
+    async with Suite(ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)) as suite:
+        suite.addresses.cdr
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from callmocks.errors import SettingsError
+from callmocks.settings import BY_NAME, ServeSettings
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from aiohttp import web
+
+    from callmocks.control.addresses import Addresses
+    from callmocks.tenancy.registry import Registry
+
+DEMO = "demo"
+PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
+"""What follows ``http://host:port`` in the address a client is given."""
+
+_BACKLOG = 1024
+_STOP_SECONDS = 1.0
+"""How long a request under way may take to finish when the suite stops."""
+
+
+class Suite:
+    """A suite that serves between ``start`` and ``stop`` (or inside ``async with``)."""
+
+    addresses: Addresses
+    """Where the servers are; set by ``start``."""
+    registry: Registry
+    """All tenants; set by ``start``."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self._sockets: dict[str, socket.socket] = {}
+        self._runners: list[web.AppRunner] = []
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Addresses by server: ``arm``, ``cdr``, ``onec`` and ``control``, those that run."""
+        served = {name: self._url(name, listener) for name, listener in self._sockets.items()}
+        return {name: served[name] for name in PATHS if name in served}
+
+    async def start(self) -> None:
+        """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
+        try:
+            for name in (*self.settings.only, "control"):
+                self._sockets[name] = _listen(name, self.settings)
+            self._open_registry()
+            for name, app in self._apps().items():
+                await self._serve(app, self._sockets[name])
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop within two seconds: requests under way get one to finish."""
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        for listener in self._sockets.values():
+            listener.close()
+        self._runners.clear()
+        self._sockets.clear()
+
+    async def __aenter__(self) -> Suite:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _open_registry(self) -> None:
+        from callmocks.control.addresses import Addresses
+
+        self.addresses = Addresses(**self.urls)
+        self.registry = open_registry(self.settings)
+
+    def _apps(self) -> dict[str, web.Application]:
+        """The applications to serve, each imported only when it is wanted."""
+        apps: dict[str, web.Application] = {}
+        if "arm" in self._sockets:
+            from callmocks.arm.server import make_app as make_arm
+
+            apps["arm"] = make_arm(self.registry)
+        if "cdr" in self._sockets:
+            from callmocks.cdr.server import make_app as make_cdr
+
+            apps["cdr"] = make_cdr(self.registry)
+        if "onec" in self._sockets:
+            from callmocks.onec.server import make_app as make_onec
+
+            apps["onec"] = make_onec(self.registry)
+        from callmocks.control.server import make_app as make_control
+
+        apps["control"] = make_control(self.registry, self.addresses)
+        return apps
+
+    async def _serve(self, app: web.Application, listener: socket.socket) -> None:
+        from aiohttp import web
+
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
+        self._runners.append(runner)
+        await runner.setup()
+        await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+
+    def _url(self, name: str, listener: socket.socket) -> str:
+        port = listener.getsockname()[1]
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        public = self.settings.public_url.replace("{port}", str(port))
+        return (public or f"http://{host}:{port}") + PATHS[name]
+
+
+def open_registry(settings: ServeSettings) -> Registry:
+    """A registry with the tenant ``demo`` as the settings want it, its calls pinned."""
+    from callmocks.history.history import HistoryFactory
+    from callmocks.tenancy.registry import Registry
+
+    registry = Registry(HistoryFactory())
+    tenant = registry.create(settings.tenant(DEMO))
+    if settings.calls is not None:
+        from callmocks.calls_file import pin_file
+
+        pin_file(tenant.history.pins, settings.calls)
+    return registry
+
+
+def _listen(name: str, settings: ServeSettings) -> socket.socket:
+    """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
+    port: int = getattr(settings, f"{name}_port")
+    try:
+        found = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except socket.gaierror as error:
+        raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
+    except OSError as error:
+        flag = BY_NAME[f"{name}_port"].flag
+        raise SettingsError(f"{flag}: {settings.host}:{port}: {error.strerror}") from None

@@ -1,0 +1,180 @@
+"""Settings: four places to say them, one order of precedence, and every mistake located."""
+
+from pathlib import Path
+
+import pytest
+
+from callmocks.errors import SettingsError
+from callmocks.settings import BY_NAME, ServeSettings, is_loopback, resolve
+
+
+def config(folder: Path, text: str) -> str:
+    file = folder / "callmocks.toml"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def test_without_a_word_the_fixed_interface_holds() -> None:
+    settings = resolve({}, {})
+    assert (settings.arm_port, settings.cdr_port, settings.onec_port) == (8086, 8087, 8088)
+    assert settings.control_port == 8080
+    assert settings.host == "127.0.0.1"
+    assert (settings.seed, settings.now, settings.world) == (42, "real", "default")
+    assert settings.timezone == "Europe/Moscow"
+    assert settings.only == ("arm", "cdr", "onec")
+
+
+def test_a_flag_wins_over_its_variable_that_over_the_file_that_over_the_default(
+    tmp_path: Path,
+) -> None:
+    file = config(tmp_path, "seed = 1\ncdr-port = 2\nonec_port = 3")
+    environ = {"CALLMOCKS_SEED": "10", "CALLMOCKS_CDR_PORT": "20"}
+    settings = resolve({"config": file, "seed": "100"}, environ)
+    assert settings.seed == 100
+    assert settings.cdr_port == 20
+    assert settings.onec_port == 3
+    assert settings.arm_port == 8086
+
+
+def test_the_config_file_can_be_a_variable_and_an_empty_variable_is_none(tmp_path: Path) -> None:
+    file = config(tmp_path, "seed = 5")
+    assert resolve({}, {"CALLMOCKS_CONFIG": file, "CALLMOCKS_SEED": ""}).seed == 5
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_setting_has_its_flag_and_variable(name: str) -> None:
+    setting = BY_NAME[name]
+    assert setting.flag == "--" + name.replace("_", "-")
+    assert setting.variable == "CALLMOCKS_" + name.upper()
+    assert hasattr(ServeSettings(), name)
+
+
+def test_values_of_all_kinds_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text("", encoding="utf-8")
+    (tmp_path / "mine.toml").write_text("calls_per_day = 3", encoding="utf-8")
+    file = config(
+        tmp_path,
+        'only = ["onec", "arm"]\nnow = 2026-03-02T12:00:00\nhistory_from = 2025-01-01\n'
+        'self-check = false\njson = true\ncalls = "calls.jsonl"\nworld = "mine.toml"\n'
+        'public_url = "http://mocks:{port}/"\nlimits = "off"\ncontract = "strict"',
+    )
+    settings = resolve({"config": file}, {})
+    assert settings.only == ("arm", "onec")
+    assert settings.now == "2026-03-02T12:00:00"
+    assert settings.history_from == "2025-01-01"
+    assert settings.self_check is False
+    assert settings.json is True
+    assert settings.calls == tmp_path / "calls.jsonl"
+    assert settings.world == str(tmp_path / "mine.toml")
+    assert settings.public_url == "http://mocks:{port}"
+    tenant = settings.tenant()
+    assert (tenant.limits, tenant.arm.contract, tenant.now) == (
+        "off",
+        "strict",
+        "2026-03-02T12:00:00",
+    )
+
+
+MISTAKES = [
+    ("arm_port", "80860", "0 … 65535"),
+    ("arm_port", "-1", "0 … 65535"),
+    ("seed", "abc", "not a whole number"),
+    ("seed", "1.5", "not a whole number"),
+    ("now", "yesterday", "2026-03-02T12:00:00"),
+    ("now", "2026-03-02T12:00:00+03:00", "has an offset"),
+    ("timezone", "Moscow", "Europe/Moscow"),
+    ("calls_per_day", "200001", "0 … 200000"),
+    ("world", "defualt", "busy, default, edge-cases"),
+    ("history_from", "2014-12-31", "2015-01-01 … 2034-12-31"),
+    ("history_from", "monday", "not a date"),
+    ("calls", "nowhere.jsonl", "No such file"),
+    ("public_url", "mocks.example", "https://mocks.example"),
+    ("limits", "on", "documented or off"),
+    ("contract", "loose", "documented or strict"),
+    ("self_check", "maybe", "neither on nor off"),
+    ("state", "disk", "'disk' is not memory"),
+    ("state", "redis://127.0.0.1", "not built yet"),
+    ("only", "arm,smtp", "'smtp' is none of arm, cdr, onec"),
+    ("host", "two words", "not an address"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "complaint"), MISTAKES)
+def test_a_mistake_names_the_flag_the_variable_or_the_key(
+    name: str, text: str, complaint: str, tmp_path: Path
+) -> None:
+    file = config(tmp_path, f'{name} = "{text}"')
+    places = {
+        f"--{name.replace('_', '-')}: ": ({name: text}, {}),
+        f"CALLMOCKS_{name.upper()}: ": ({}, {f"CALLMOCKS_{name.upper()}": text}),
+        f"config {file}: {name}: ": ({"config": file}, {}),
+    }
+    for place, (flags, environ) in places.items():
+        with pytest.raises(SettingsError) as told:
+            resolve(flags, environ)
+        assert str(told.value).startswith(place)
+        assert complaint in str(told.value)
+        assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("arm_prot = 1", "arm_prot: there is no such setting; did you mean arm_port?"),
+        ("zzz = 1", "zzz: there is no such setting"),
+        ("[serve]\nseed = 1", "serve: there is no such setting"),
+        ("seed = {a = 1}", "seed: a table cannot be a value"),
+        ("seed = ", "Invalid value"),
+    ],
+)
+def test_a_config_file_with_something_else_in_it_is_refused(
+    text: str, complaint: str, tmp_path: Path
+) -> None:
+    file = config(tmp_path, text)
+    with pytest.raises(SettingsError) as told:
+        resolve({"config": file}, {})
+    assert str(told.value).startswith(f"config {file}: ")
+    assert complaint in str(told.value)
+
+
+def test_a_config_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^config .*none\.toml: No such file"):
+        resolve({"config": str(tmp_path / "none.toml")}, {})
+    with pytest.raises(SettingsError, match="directory"):
+        resolve({"config": str(tmp_path)}, {})
+
+
+def test_two_servers_cannot_have_one_port_but_any_number_may_take_a_free_one() -> None:
+    with pytest.raises(SettingsError, match=r"^CALLMOCKS_CDR_PORT: 8086 is the port of --arm-port"):
+        resolve({}, {"CALLMOCKS_CDR_PORT": "8086"})
+    resolve({"cdr_port": "8086", "only": "cdr"}, {})
+    free = resolve(dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), "0"), {})
+    assert free.arm_port == free.cdr_port == 0
+
+
+def test_more_calls_than_the_worlds_plan_has_room_for_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^--calls-per-day: .*at most 50000"):
+        resolve({"world": "finish-reasons", "calls_per_day": "50001"}, {})
+
+
+def test_settings_of_other_commands_are_left_alone(tmp_path: Path) -> None:
+    file = config(tmp_path, "arm_port = 1\nseed = 9")
+    settings = resolve({"config": file}, {"CALLMOCKS_CDR_PORT": "x"}, ("seed",))
+    assert settings.seed == 9
+    assert settings.arm_port == 8086
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("mocks", False),
+    ],
+)
+def test_only_loopback_addresses_are_this_machines_alone(host: str, *, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
