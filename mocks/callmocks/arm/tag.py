@@ -1,0 +1,216 @@
+"""The paging tag: a cursor into the past and the query it belongs to, as one Erlang term.
+
+Documented by one example, which decodes to
+
+    {tag, history, {datetime, {{2020,12,10},{14,7,56}}},
+     [{cc_agent_id, <<"102">>}, {skip_incomplete, true}, {skip_supervising, true},
+      {calls_type, history}, {view, {operator, <<"102">>}}, {active, false}]}
+
+in Erlang's external term format, base64. The datetime is the start of the page's last row. Two
+properties may follow (assumed), each only when it has something to say:
+
+    {filters, [{number, <<"102">>}, ...]}     the filters of the first request
+    {after, {250, <<"613295627">>}}           the last row's place among those of its second:
+                                              its millisecond and its call_ref
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import erlang
+import msgspec
+
+from callmocks.errors import CallmocksError
+
+MOST_BYTES = 4096
+MOST_DEPTH = 8
+
+_VERSION = 131
+_ATOM, _SMALL_TUPLE, _LIST, _BINARY = 100, 104, 108, 109
+_FIXED = {97: 2, 98: 5, 106: 1}
+"""Bytes of a small integer, an integer and the empty list."""
+
+
+class TagError(CallmocksError):
+    """A tag that is none: the text says at which step it stopped being one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What a tag says.
+
+    ``start``: the start time of the last row sent, whole seconds. ``agent``: the operator it was
+    made for. ``filters``: names and values as the client gave them. ``after``: milliseconds within
+    the second and call_ref of that row, None when it was alone in its second.
+    """
+
+    start: datetime
+    agent: str
+    skip_incomplete: bool = True
+    filters: tuple[tuple[str, str], ...] = ()
+    after: tuple[int, str] | None = None
+
+
+class _Atom(erlang.OtpErlangAtom):  # type: ignore[misc]
+    """An atom as the vendor writes it: ATOM_EXT, which the library never chooses for short ones."""
+
+    def binary(self) -> bytes:
+        name: bytes = self.value.encode("latin-1")
+        return struct.pack(">BH", _ATOM, len(name)) + name
+
+
+@lru_cache(maxsize=1024)
+def encode(tag: Tag) -> str:
+    """The tag as the vendor would send it, byte for byte."""
+    when = tag.start
+    moment = ((when.year, when.month, when.day), (when.hour, when.minute, when.second))
+    properties: list[tuple[Any, Any]] = [
+        (_Atom("cc_agent_id"), _text(tag.agent)),
+        (_Atom("skip_incomplete"), _Atom("true" if tag.skip_incomplete else "false")),
+        (_Atom("skip_supervising"), _Atom("true")),
+        (_Atom("calls_type"), _Atom("history")),
+        (_Atom("view"), (_Atom("operator"), _text(tag.agent))),
+        (_Atom("active"), _Atom("false")),
+    ]
+    if tag.filters:
+        filters = [(_Atom(name), _text(value)) for name, value in tag.filters]
+        properties.append((_Atom("filters"), filters))
+    if tag.after:
+        properties.append((_Atom("after"), (tag.after[0], _text(tag.after[1]))))
+    term = (_Atom("tag"), _Atom("history"), (_Atom("datetime"), moment), properties)
+    data: bytes = erlang.term_to_binary(term)
+    return base64.b64encode(data).decode("ascii")
+
+
+def decode(text: str) -> Tag:
+    """Read a tag; ``TagError`` for anything that this service, or the vendor's, did not write.
+
+    The bytes are looked through before the library gets them: a compressed term of 200 KB grows
+    to 200 MiB, and one nested deep enough overflows the stack.
+    """
+    if len(text) > MOST_BYTES * 4 // 3 + 4:
+        raise TagError(f"longer than {MOST_BYTES} bytes")
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise TagError("not base64") from None
+    if len(data) > MOST_BYTES:
+        raise TagError(f"longer than {MOST_BYTES} bytes")
+    _look_through(data)
+    tag = _read(_plain(erlang.binary_to_term(data)))
+    if encode(tag) != text:
+        raise TagError("not written as this history writes its tags")
+    return tag
+
+
+def _text(value: str) -> Any:
+    return erlang.OtpErlangBinary(value.encode("utf-8"))
+
+
+def _look_through(data: bytes) -> None:
+    """Only the documented kinds of term, nested as deep as allowed, and nothing after them."""
+    if data[:1] != bytes([_VERSION]):
+        raise TagError(f"not an Erlang term: it must begin with byte {_VERSION}")
+    place = 1
+    open_terms = [1]  # how many terms are still to come at each depth
+    while open_terms:
+        if not open_terms[-1]:
+            open_terms.pop()
+            continue
+        open_terms[-1] -= 1
+        size, children = _term(data, place)
+        place += size
+        if children:
+            open_terms.append(children)
+            if len(open_terms) - 1 > MOST_DEPTH:
+                raise TagError(f"nested deeper than {MOST_DEPTH} terms")
+    if place != len(data):
+        raise TagError(f"{len(data) - place} bytes after the end of the term")
+
+
+def _term(data: bytes, place: int) -> tuple[int, int]:
+    """Bytes that a term takes without its children, and how many children follow."""
+    kind = data[place] if place < len(data) else -1
+    try:
+        if kind == _ATOM:
+            size, children = 3 + struct.unpack_from(">H", data, place + 1)[0], 0
+        elif kind == _BINARY:
+            size, children = 5 + struct.unpack_from(">I", data, place + 1)[0], 0
+        elif kind == _SMALL_TUPLE:
+            size, children = 2, data[place + 1]
+        elif kind == _LIST:  # its elements and its tail
+            size, children = 5, struct.unpack_from(">I", data, place + 1)[0] + 1
+        elif kind in _FIXED:
+            size, children = _FIXED[kind], 0
+        else:
+            what = "the end" if kind < 0 else f"a term of type {kind}"
+            raise TagError(f"{what} at byte {place}, where none is expected")
+    except (struct.error, IndexError):
+        raise TagError(f"cut short in the term at byte {place}") from None
+    if place + size + children > len(data):
+        raise TagError(f"cut short in the term at byte {place}")
+    return size, children
+
+
+def _plain(term: Any) -> Any:
+    """Atoms as ``:name``, binaries as ``=text``, the rest as Python has it."""
+    if isinstance(term, erlang.OtpErlangAtom):
+        return ":" + term.value.decode("latin-1")
+    if isinstance(term, erlang.OtpErlangBinary):
+        try:
+            return "=" + term.value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise TagError("a binary is not UTF-8") from None
+    if isinstance(term, list | tuple):
+        return type(term)(_plain(part) for part in term)
+    return term
+
+
+_Binary = Annotated[str, msgspec.Meta(pattern="^=")]
+_Three = tuple[int, int, int]
+
+
+class _Properties(msgspec.Struct, forbid_unknown_fields=True):
+    """The property list, by name; only the documented choices are understood."""
+
+    cc_agent_id: _Binary
+    skip_incomplete: bool
+    skip_supervising: bool
+    calls_type: Literal[":history"]
+    view: tuple[Literal[":operator"], _Binary]
+    active: bool
+    filters: list[tuple[Annotated[str, msgspec.Meta(pattern="^:")], _Binary]] = []
+    after: tuple[Annotated[int, msgspec.Meta(ge=0, le=999)], _Binary] | None = None
+
+
+class _Term(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    kind: Literal[":tag"]
+    what: Literal[":history"]
+    start: tuple[Literal[":datetime"], tuple[_Three, _Three]]
+    properties: list[tuple[Annotated[str, msgspec.Meta(pattern="^:")], Any]]
+
+
+def _read(term: Any) -> Tag:
+    try:
+        whole = msgspec.convert(term, _Term)
+        named = {name[1:]: value for name, value in whole.properties}
+        if len(named) < len(whole.properties):
+            raise TagError("a property occurs twice")
+        said = msgspec.convert(named, _Properties)
+        start = datetime(*whole.start[1][0], *whole.start[1][1])
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        raise TagError(f"not a tag of this history: {error}") from None
+    return Tag(
+        start,
+        said.cc_agent_id[1:],
+        said.skip_incomplete,
+        tuple((name[1:], value[1:]) for name, value in said.filters),
+        said.after and (said.after[0], said.after[1][1:]),
+    )

@@ -1,0 +1,124 @@
+"""The XML tree of the workplace's protocol, written as JSON.
+
+    [{"_name": n, "_attributes": {name: text}, "_content": [children]}]
+
+Documented by example: exactly one root, keys in this order, ``_attributes`` and ``_content``
+left out when empty, every attribute value a string. A text among the children is a plain string
+(assumed).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
+
+from callmocks.errors import CallmocksError
+
+DEPTH = 32
+"""Elements inside one another; the protocol's deepest tree has 6."""
+
+
+class TreeError(CallmocksError):
+    """JSON that is not such a tree, or a tree that no XML document can be; names the place."""
+
+
+class Node(
+    msgspec.Struct,
+    rename={"name": "_name", "attributes": "_attributes", "content": "_content"},
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """One element: its name, its attributes in order, its children and texts."""
+
+    name: str
+    attributes: dict[str, str] = {}
+    content: list[Node | str] = []
+
+
+_decoder = msgspec.json.Decoder(list[Node])
+_encoder = msgspec.json.Encoder()
+
+# XML's names, a little wider: the XML parser that reads the result is the judge of the rest.
+_NAME = re.compile(r"[^\W\d][\w.\-]*(:[^\W\d][\w.\-]*)?")
+_SPECIAL = re.compile(r'[&<>"\t\n\r]')
+_ESCAPED = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "\t": "&#9;",
+    "\n": "&#10;",
+    "\r": "&#13;",
+}
+
+
+def decode(body: bytes) -> Node:
+    """The root of a tree; ``TreeError`` when the JSON is anything else."""
+    try:
+        roots = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise TreeError(f"JSON: {error}") from None
+    except RecursionError:
+        raise TreeError(f"JSON: nested deeper than {DEPTH} elements") from None
+    if len(roots) != 1:
+        raise TreeError(f"JSON: expected exactly one root in the outermost array, got {len(roots)}")
+    return roots[0]
+
+
+def encode(root: Node) -> bytes:
+    """Compact JSON in UTF-8: what the vendor's declared lengths count."""
+    return _encoder.encode([root])
+
+
+def encode_element(node: Node) -> bytes:
+    """Compact JSON of one element without the outermost array."""
+    return _encoder.encode(node)
+
+
+def to_xml(root: Node) -> bytes:
+    """The XML the tree stands for, in UTF-8 and without a declaration.
+
+    ``TreeError`` for names that XML does not have and for trees that are too deep; whether the
+    characters and the namespaces are XML's, a parser must say.
+    """
+    parts: list[str] = []
+    _write(root, parts.append, 1)
+    return "".join(parts).encode("utf-8")
+
+
+def escape(text: str) -> str:
+    """Text as it stands in XML, between tags or quotes."""
+    return _SPECIAL.sub(_escaped, text) if _SPECIAL.search(text) else text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _ESCAPED[match[0]]
+
+
+def _write(node: Node, put: Callable[[str], None], depth: int) -> None:
+    if depth > DEPTH:
+        raise TreeError(f"nested deeper than {DEPTH} elements")
+    name = _name(node.name)
+    put(f"<{name}")
+    for key, value in node.attributes.items():
+        put(f' {_name(key)}="{escape(value)}"')
+    if not node.content:
+        put("/>")
+        return
+    put(">")
+    for child in node.content:
+        if isinstance(child, str):
+            put(escape(child))
+        else:
+            _write(child, put, depth + 1)
+    put(f"</{name}>")
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise TreeError(f"expected the name of an element or attribute, got {name[:80]!r}")
+    return name
