@@ -1,13 +1,15 @@
 """Errors of the admin API: RFC 9457 problem documents, whatever went wrong and wherever."""
 
-from collections.abc import Awaitable, Callable
+import logging
 from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from callmocks.errors import CallmocksError
 
+LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -15,8 +17,10 @@ class Problem(msgspec.Struct, omit_defaults=True):
     """What the admin API answers instead of what was asked for."""
 
     title: str
+    """The short name of the HTTP status."""
     status: int
     detail: str
+    """What is wrong, for people."""
     where: str = ""
     """The part of the request at fault: a path in the body such as ``$.seed``, a parameter."""
     line: int = 0
@@ -37,13 +41,8 @@ class RefusedError(CallmocksError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem(web_reason(status), status, detail, where, line)
+        self.problem = Problem(HTTPStatus(status).phrase, status, detail, where, line)
         self.headers = headers or {}
-
-
-def web_reason(status: int) -> str:
-    """The short name of an HTTP status."""
-    return HTTPStatus(status).phrase
 
 
 def answer(problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
@@ -57,19 +56,20 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> web.Respo
 
 
 @web.middleware
-async def middleware(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem document."""
     try:
         return await handler(request)
     except RefusedError as refused:
         return answer(refused.problem, refused.headers)
     except CallmocksError as error:
-        return answer(Problem(web_reason(422), 422, str(error)))
+        return answer(RefusedError(422, str(error)).problem)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         detail = f"{request.method} {request.path}: {error.reason}"
-        headers = {k: v for k, v in error.headers.items() if k in ("Allow", "WWW-Authenticate")}
-        return answer(Problem(web_reason(error.status), error.status, detail), headers)
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return answer(RefusedError(error.status, detail).problem, headers)
+    except Exception:
+        LOGGER.exception("%s %s", request.method, request.path)
+        return answer(RefusedError(500, "a defect of callmocks; its log says more").problem)

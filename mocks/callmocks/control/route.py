@@ -8,7 +8,9 @@
         └── openapi.py    schemas of the same structs
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +20,7 @@ from aiohttp import web
 from callmocks.control.addresses import Addresses
 from callmocks.control.problems import RefusedError
 from callmocks.tenancy.registry import Registry
+from callmocks.tenancy.settings import TenantSettings
 from callmocks.tenancy.tenant import Tenant
 
 BODY_BYTES = 64 * 1024 * 1024
@@ -29,6 +32,20 @@ class Desk:
 
     registry: Registry
     addresses: Addresses
+    defaults: TenantSettings
+    """What a new tenant is made of where its maker says nothing."""
+    streams: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """While a handler sends without an end: it will be told when the server stops."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.streams.add(task)
+        try:
+            yield
+        finally:
+            self.streams.discard(task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +83,8 @@ Handler = Callable[[Call], Awaitable[object]]
 class Operation:
     """One method of one path.
 
-    ``answer`` is the struct (or a list of it) that comes back with ``status``; None means that
-    the handler makes its own response of type ``media``, or that there is none (204).
+    ``answer`` is the struct (or a tuple of those it may be) that comes back with ``status``; None
+    means that the handler makes its own response of type ``media``, or that there is none (204).
     """
 
     method: str
@@ -79,15 +96,30 @@ class Operation:
     answer: Any = None
     status: int = 200
     media: str = "application/json"
-    body_media: str = "application/json"
+    body_media: tuple[str, ...] = ("application/json",)
+    lines_media: tuple[str, ...] = ()
+    """Types under which the body may hold many, one in each line; the handler reads those."""
     refusals: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> tuple[Any, ...]:
+        """The structs that may come back."""
+        if isinstance(self.answer, tuple):
+            return self.answer
+        return () if self.answer is None else (self.answer,)
+
+    @property
+    def tag(self) -> str:
+        """The part of the API it belongs to."""
+        parts = self.path.split("/")
+        return parts[4] if len(parts) > 4 and not parts[4].startswith("{") else parts[-1] or "/"
 
 
 def add(app: web.Application, desk: Desk, operation: Operation) -> None:
     """Serve an operation."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        body = decode(await request.read(), operation.body) if operation.body else None
+        body = await _read_body(request, operation) if operation.body else None
         query = read_query(request, operation.query) if operation.query else None
         result = await operation.handler(Call(desk, request, body, query))
         if isinstance(result, web.StreamResponse):
@@ -97,6 +129,12 @@ def add(app: web.Application, desk: Desk, operation: Operation) -> None:
         return json_response(result, operation.status)
 
     app.router.add_route(operation.method, operation.path, serve)
+
+
+async def _read_body(request: web.Request, operation: Operation) -> Any:
+    """The decoded body; the raw bytes when they are lines for the handler to read."""
+    raw = await request.read()
+    return raw if request.content_type in operation.lines_media else decode(raw, operation.body)
 
 
 def json_response(result: object, status: int = 200) -> web.Response:
@@ -111,7 +149,7 @@ def decode(raw: bytes, shape: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
-        raise RefusedError(422, *_located(error)) from None
+        raise _refused(error) from None
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, f"the body is not JSON: {error}") from None
 
@@ -126,8 +164,11 @@ def read_query(request: web.Request, shape: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert(raw, shape, strict=False)
     except msgspec.ValidationError as error:
-        raise RefusedError(422, *_located(error)) from None
+        raise _refused(error) from None
 
 
-def _located(error: msgspec.ValidationError) -> tuple[str]:
-    return (str(error).replace(" - at `$.", " at `$."),)
+def _refused(error: msgspec.ValidationError) -> RefusedError:
+    """The problem of a value that has not the shape asked for; msgspec says where it stands."""
+    reason, _, place = str(error).partition(" - at `")
+    place = place.rstrip("`")
+    return RefusedError(422, f"{place}: {reason}" if place else reason, where=place)

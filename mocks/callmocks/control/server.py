@@ -1,13 +1,32 @@
-"""The control server: the admin API of the running suite."""
+"""The control server: the admin API of the running suite.
+
+::
+
+    request ── request id ── guard ── problems ── route ── handler(Call) ── struct ── JSON
+               logs.py       guard.py problems.py route.py tenants.py, clock.py, faults.py, …
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import TextIO
 
 import msgspec
 from aiohttp import web
 
 from callmocks import __version__
-from callmocks.control import problems, tenants
+from callmocks.control import assumptions, calls, clock, faults, journal, logs, problems, tenants
 from callmocks.control.addresses import Addresses
-from callmocks.control.route import BODY_BYTES, Call, Desk, Operation, add
+from callmocks.control.guard import make_guard
+from callmocks.control.metrics import Meter, make_registry
+from callmocks.control.openapi import document
+from callmocks.control.route import BODY_BYTES, Call, Desk, Operation, add, json_response
 from callmocks.tenancy.registry import Registry
+from callmocks.tenancy.settings import TenantSettings
+
+DESK = web.AppKey("desk", Desk)
+"""What handlers work with, for pages that are not part of the API."""
+METER = web.AppKey("meter", Meter)
+GUARDED = web.AppKey("guarded", bool)
 
 
 class Health(msgspec.Struct):
@@ -24,19 +43,72 @@ async def health(call: Call) -> Health:
     return Health("ok", __version__, len(call.registry), call.desk.addresses)
 
 
+async def metrics(call: Call) -> web.Response:
+    """Numbers for Prometheus."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    text = generate_latest(make_registry(call.registry, call.request.app[METER]))
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def openapi(call: Call) -> web.Response:
+    """A description of this API."""
+    return json_response(document(OPERATIONS, guarded=call.request.app[GUARDED]))
+
+
 OPERATIONS = [
     Operation("GET", "/health", "The suite is up", health, answer=Health),
+    Operation("GET", "/metrics", "Numbers for Prometheus", metrics, media="text/plain"),
+    Operation("GET", "/openapi.json", "This API", openapi, answer=dict),
     *tenants.OPERATIONS,
+    *clock.OPERATIONS,
+    *faults.OPERATIONS,
+    *journal.OPERATIONS,
+    *calls.OPERATIONS,
+    *assumptions.OPERATIONS,
 ]
 
 
-def make_app(registry: Registry, addresses: Addresses) -> web.Application:
+def make_app(
+    registry: Registry,
+    addresses: Addresses,
+    *,
+    defaults: TenantSettings | None = None,
+    token: str = "",
+    hosts: Collection[str] = (),
+    log: TextIO | None = None,
+) -> web.Application:
     """The control application over the tenants of a registry.
 
     ``addresses`` says where the other servers are; the admin API hands them out with a tenant.
+    ``defaults`` are the settings of a new tenant where its maker says nothing. ``token`` and
+    ``hosts`` are for ``guard.make_guard``. ``log`` takes a line of JSON for each request to
+    control and for each exchange with a provider.
     """
-    app = web.Application(middlewares=[problems.middleware], client_max_size=BODY_BYTES)
-    desk = Desk(registry, addresses)
+    logger = None if log is None else logs.make_logger(log)
+    app = web.Application(
+        middlewares=[
+            logs.make_middleware(logger),
+            problems.middleware,
+            make_guard(token, hosts),
+        ],
+        client_max_size=BODY_BYTES,
+    )
+    app[DESK] = desk = Desk(registry, addresses, defaults or TenantSettings("demo"))
+    app[METER] = meter = Meter()
+    app[GUARDED] = bool(token)
+    registry.observers.append(meter.observe)
+    if logger is not None:
+        registry.observers.append(logs.make_observer(logger))
     for operation in OPERATIONS:
         add(app, desk, operation)
+    app.on_shutdown.append(_end_streams)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Streams have no end of their own; the server's is theirs."""
+    streams = list(app[DESK].streams)
+    for stream in streams:
+        stream.cancel()
+    await asyncio.gather(*streams, return_exceptions=True)

@@ -1,12 +1,56 @@
 """Tenants over the admin API: make one, look at it, reset it, take it away."""
 
+from typing import Annotated, Literal
+
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Operation
 from callmocks.tenancy.registry import Taken
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.tenancy.settings import (
+    NAME,
+    ArmSettings,
+    CdrSettings,
+    OnecSettings,
+    TenantSettings,
+)
 from callmocks.tenancy.tenant import Tenant
+
+
+class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A tenant to make. What is left out is as ``callmocks serve`` was told for ``demo``.
+
+    Credentials that are left out are the tenant's name, the CDR token ``NAME-token``.
+    """
+
+    name: Annotated[str, Meta(pattern=f"^{NAME.pattern}$")]
+    """Its ARM domain too."""
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
+    """Tenants of equal seed, world and size hold equal calls."""
+    world: str | UnsetType = UNSET
+    """The name of a world, or a world file on the server's machine."""
+    calls_per_day: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
+    """Mean of a weekday; null: as the world says."""
+    now: str | UnsetType = UNSET
+    """``real``, or a wall time such as ``2026-03-02T12:00:00`` at which the clock is frozen."""
+    timezone: str | UnsetType = UNSET
+    history_from: str | UnsetType = UNSET
+    limits: Literal["documented", "off"] | UnsetType = UNSET
+    assumptions: dict[str, str] | UnsetType = UNSET
+    """Choices by id of the ledger."""
+    arm: ArmSettings | UnsetType = UNSET
+    cdr: CdrSettings | UnsetType = UNSET
+    onec: OnecSettings | UnsetType = UNSET
+
+    def settings(self, defaults: TenantSettings) -> TenantSettings:
+        """Whole settings."""
+        said = {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value is not UNSET
+        }
+        return msgspec.structs.replace(defaults, **said)
 
 
 class OperatorLogin(msgspec.Struct):
@@ -61,10 +105,28 @@ class TenantList(msgspec.Struct):
 
 async def create(call: Call) -> TenantView:
     """Make a tenant."""
+    wish: NewTenant = call.body
     try:
-        return view(call, call.registry.create(call.body))
+        return view(call, call.registry.create(wish.settings(call.desk.defaults)))
     except Taken as taken:
-        raise RefusedError(409, str(taken)) from None
+        raise RefusedError(409, str(taken), where="$.name") from None
+
+
+async def show(call: Call) -> TenantView:
+    """One tenant."""
+    return view(call, call.tenant)
+
+
+async def reset(call: Call) -> TenantView:
+    """Back to its first state."""
+    await call.tenant.reset()
+    return view(call, call.tenant)
+
+
+async def delete(call: Call) -> None:
+    """Take a tenant away with everything it has."""
+    tenant = call.registry.delete(call.tenant.name)
+    await tenant.state.clear()
 
 
 async def listing(call: Call) -> TenantList:
@@ -98,9 +160,18 @@ OPERATIONS = [
         "/api/tenants",
         "Make a tenant",
         create,
-        body=TenantSettings,
+        body=NewTenant,
         answer=TenantView,
         status=201,
         refusals={409: "The name or one of the credentials belongs to another tenant"},
+    ),
+    Operation("GET", "/api/tenants/{tenant}", "One tenant", show, answer=TenantView),
+    Operation("DELETE", "/api/tenants/{tenant}", "Take a tenant away", delete, status=204),
+    Operation(
+        "POST",
+        "/api/tenants/{tenant}/reset",
+        "Back to its first state: clock, choices, faults, sessions, limits, journal, pinned calls",
+        reset,
+        answer=TenantView,
     ),
 ]

@@ -92,6 +92,11 @@ class Exchange:
         now = tenant.clock.now()
         return cls(tenant, provider, request, now, operation, origin, peer, transport)
 
+    @property
+    def session_now(self) -> datetime:
+        """The time sessions and tokens age by: ``now`` without the moves that kept them."""
+        return self.now - self.tenant.sessions_kept
+
     def assume(self, assumption: str) -> str:
         """The tenant's choice for an assumption of the ledger; noted as leaned on."""
         self.assumptions[assumption] = None

@@ -49,3 +49,9 @@ def register(provider: Provider) -> None:
 def provider(name: str) -> Provider | None:
     """The provider of that name, None when its package was not imported."""
     return _PROVIDERS.get(name)
+
+
+def error_reply(exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply | None:
+    """An error in the shape of the exchange's provider; None when it is not known here."""
+    known = _PROVIDERS.get(exchange.provider)
+    return known.error_reply(exchange, name, params) if known else None

@@ -1,6 +1,7 @@
 """A tenant: one integration's own contact centre. Nothing is shared between two of them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from callmocks.history.clock import Clock, parse_moment, zone
@@ -37,6 +38,8 @@ class Tenant:
         self.state = state
         self.assumptions = Assumptions(settings.assumptions)
         self.clock = self._first_clock()
+        self.sessions_kept = timedelta()
+        """By how much the clock was moved without ageing anybody's session."""
         self.faults = Faults(self.settings.seed)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
@@ -49,11 +52,16 @@ class Tenant:
     async def reset(self) -> None:
         """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
         self.clock = self._first_clock()
+        self.sessions_kept = timedelta()
         self.assumptions = Assumptions(self.settings.assumptions)
         self.faults.clear()
         self.journal.clear()
         self.history.pins.clear()
         await self.state.clear()
+
+    def keep_sessions(self, seconds: float) -> None:
+        """Take a move of the clock out of the age of sessions (see ``Exchange.session_now``)."""
+        self.sessions_kept += timedelta(seconds=seconds)
 
     def _first_clock(self) -> Clock:
         settings = self.settings

@@ -1,0 +1,40 @@
+"""What a struct says about its fields: the docstring below a field, read from the source once."""
+
+import ast
+import inspect
+from functools import cache
+from textwrap import dedent
+from typing import Any
+
+import msgspec
+
+
+@cache
+def field_texts(shape: type[msgspec.Struct]) -> dict[str, str]:
+    """Explanations by field, those of inherited fields included."""
+    texts: dict[str, str] = {}
+    for base in reversed(shape.__mro__):
+        if not issubclass(base, msgspec.Struct) or base is msgspec.Struct:
+            continue
+        body = ast.parse(dedent(inspect.getsource(base))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in zip(body.body, body.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                found = _text(text)
+                if found:
+                    texts[field.target.id] = found
+    return texts
+
+
+def _text(node: ast.stmt) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        value = node.value.value
+        return inspect.cleandoc(value) if isinstance(value, str) else ""
+    return ""
+
+
+def add_field_texts(schema: dict[str, Any], shape: type[msgspec.Struct]) -> None:
+    """Write the explanations into the JSON schema of a struct."""
+    for name, text in field_texts(shape).items():
+        if name in schema.get("properties", {}):
+            schema["properties"][name].setdefault("description", text)

@@ -1,0 +1,94 @@
+"""Who may talk to the admin API: no page of another site, no other name for this machine.
+
+A browser on the developer's machine sends requests for any site it shows. Two checks keep those
+out: the ``Host`` must be a name that only this machine's user can point here (a rebound DNS name
+has dots and is nobody's address), and an ``Origin`` must be the very server asked. A token, when
+one is set, keeps out everybody else; ``/health`` answers without it.
+"""
+
+import hmac
+from base64 import b64decode
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from callmocks.control.problems import RefusedError
+
+OPEN_PATHS = frozenset({"/health"})
+
+
+def make_guard(token: str, hosts: Collection[str]) -> Middleware:
+    """A middleware that lets in what is allowed.
+
+    ``hosts`` are further names to be reached by, besides addresses, ``localhost`` and names
+    without a dot (a container's). An empty ``token`` asks for none.
+    """
+    known = {host.lower() for host in hosts}
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        check_host(request.headers.get("Host", ""), known)
+        check_origin(request)
+        if token and request.path not in OPEN_PATHS:
+            check_token(request.headers.get("Authorization", ""), token)
+        return await handler(request)
+
+    return guard
+
+
+def check_host(host: str, known: Collection[str]) -> None:
+    """421 for a name that a stranger could have pointed here."""
+    name = (_hostname(f"//{host}") or "").rstrip(".")
+    ours = name in known or name.endswith(".localhost") or _is_address(name)
+    if name and (ours or "." not in name):
+        return
+    raise RefusedError(421, f"Host {host!r} is not a name of this server", where="Host")
+
+
+def check_origin(request: web.Request) -> None:
+    """403 for a request that a page of another site sent."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.lower() != f"{request.scheme}://{request.host}".lower():
+        raise RefusedError(403, f"requests from pages of {origin!r} are refused", where="Origin")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method not in ("GET", "HEAD") and site not in ("none", "same-origin"):
+        raise RefusedError(403, f"a {site} request may not change anything", where="Sec-Fetch-Site")
+
+
+def check_token(sent: str, token: str) -> None:
+    """401 unless the token came: as Bearer, or as the password of Basic, which browsers ask for."""
+    scheme, _, value = sent.partition(" ")
+    if scheme.lower() == "basic":
+        value = _password(value)
+    elif scheme.lower() != "bearer":
+        value = ""
+    if not hmac.compare_digest(value.strip().encode(), token.encode()):
+        challenge = 'Bearer realm="callmocks", Basic realm="callmocks"'
+        raise RefusedError(
+            401, "the admin token is missing or wrong", headers={"WWW-Authenticate": challenge}
+        )
+
+
+def _password(basic: str) -> str:
+    try:
+        return b64decode(basic, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

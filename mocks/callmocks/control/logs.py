@@ -1,0 +1,88 @@
+"""One line of JSON for every request, under an id, when somebody wants to read them.
+
+A request to control has the id its client sent as ``X-Request-Id`` (or a number) and gets it
+back. An exchange with a provider is called by its tenant and its number in the tenant's journal,
+``demo-17``: the providers' own answers have no such header, and neither have ours.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from callmocks.history.clock import stopwatch
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange, Reply
+
+HEADER = "X-Request-Id"
+
+
+def make_logger(file: TextIO) -> Any:
+    """A structured logger that writes JSON lines to a file, and is nobody else's."""
+    import structlog
+
+    return structlog.wrap_logger(
+        structlog.PrintLogger(file),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.BoundLogger,
+    )
+
+
+def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
+    """An observer of a registry that logs every exchange."""
+
+    def observe(exchange: Exchange, reply: Reply, seconds: float) -> None:
+        tenant = exchange.tenant
+        log.info(
+            "exchange",
+            request_id=f"{tenant.name}-{tenant.journal.last}",
+            tenant=tenant.name,
+            provider=exchange.provider,
+            operation=exchange.operation,
+            status=reply.status,
+            ms=round(seconds * 1000, 3),
+            violations=len(exchange.violations),
+            faults=exchange.faults,
+        )
+
+    return observe
+
+
+def make_middleware(log: Any | None) -> Middleware:
+    """Give each request to control an id; log it when there is a logger."""
+    numbers = itertools.count(1)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = request.headers.get(HEADER, "")
+        request_id = sent if _is_id(sent) else f"control-{next(numbers)}"
+        begin = stopwatch()
+        response = await handler(request)
+        if not response.prepared:
+            response.headers[HEADER] = request_id
+        if log is not None:
+            ms = round((stopwatch() - begin) * 1000, 3)
+            log.info(
+                "control",
+                request_id=request_id,
+                method=request.method,
+                path=request.path,
+                status=response.status,
+                ms=ms,
+            )
+        return response
+
+    return middleware
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= 100 and text.isascii() and text.isprintable()

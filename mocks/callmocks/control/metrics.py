@@ -1,0 +1,131 @@
+"""Numbers for Prometheus, counted where they arise and formatted when somebody asks.
+
+Each application has a registry of its own. Operations are names that clients write, so only so
+many of them get a series of their own; the rest share ``other``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from callmocks.tenancy.registry import Registry
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+    from callmocks.tenancy.exchange import Exchange, Reply
+
+BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the duration buckets, seconds."""
+OPERATIONS = 100
+"""Operations of a provider that are told apart."""
+
+
+class Meter:
+    """Counts the exchanges of all tenants together."""
+
+    def __init__(self) -> None:
+        self.exchanges: dict[tuple[str, str, int], int] = {}
+        self.violations: dict[tuple[str, str], int] = {}
+        self.faults: dict[tuple[str, str], int] = {}
+        self.durations: dict[str, list[int]] = {}
+        self.seconds: dict[str, float] = {}
+        self._operations: dict[str, set[str]] = {}
+
+    def observe(self, exchange: Exchange, reply: Reply, seconds: float) -> None:
+        """Count an exchange."""
+        provider = exchange.provider
+        key = (provider, exchange.operation, reply.status)
+        if key not in self.exchanges:
+            key = (provider, self._told_apart(provider, exchange.operation), reply.status)
+        self.exchanges[key] = self.exchanges.get(key, 0) + 1
+        buckets = self.durations.get(provider)
+        if buckets is None:
+            buckets = self.durations[provider] = [0] * (len(BOUNDS) + 1)
+        buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds[provider] = self.seconds.get(provider, 0.0) + seconds
+        for violation in exchange.violations:
+            side = (provider, violation.side)
+            self.violations[side] = self.violations.get(side, 0) + 1
+        for name in exchange.faults:
+            self.faults[provider, name] = self.faults.get((provider, name), 0) + 1
+
+    def _told_apart(self, provider: str, operation: str) -> str:
+        known = self._operations.setdefault(provider, set())
+        if operation not in known and len(known) >= OPERATIONS:
+            return "other"
+        known.add(operation)
+        return operation
+
+
+class Collector:
+    """Everything there is to know of a running suite, as Prometheus metrics."""
+
+    def __init__(self, registry: Registry, meter: Meter) -> None:
+        self._registry = registry
+        self._meter = meter
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they stand now."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        meter = self._meter
+        exchanges = CounterMetricFamily(
+            "callmocks_exchanges",
+            "Requests answered",
+            labels=["provider", "operation", "status"],
+        )
+        for (provider, operation, status), count in meter.exchanges.items():
+            exchanges.add_metric([provider, operation, str(status)], count)
+        yield exchanges
+        for name, text, label, counts in (
+            ("violations", "Violations of a contract; side answer is ours", "side", "violations"),
+            ("faults", "Faults that changed an answer", "fault", "faults"),
+        ):
+            family = CounterMetricFamily(f"callmocks_{name}", text, labels=["provider", label])
+            for pair, count in getattr(meter, counts).items():
+                family.add_metric(list(pair), count)
+            yield family
+        yield self._durations()
+        tenants = [*self._registry, self._registry.nobody]
+        yield GaugeMetricFamily("callmocks_tenants", "Tenants", value=len(self._registry))
+        for name, text, value in (
+            ("journal_entries", "Entries in journals", sum(len(t.journal) for t in tenants)),
+            ("journal_bytes", "Bytes held by journals", sum(t.journal.held for t in tenants)),
+            ("faults_on", "Faults switched on", sum(len(t.faults.listing()) for t in tenants)),
+        ):
+            yield GaugeMetricFamily(f"callmocks_{name}", text, value=value)
+
+    def _durations(self) -> Metric:
+        from prometheus_client.core import HistogramMetricFamily
+
+        family = HistogramMetricFamily(
+            "callmocks_answer_seconds", "Time to make an answer", labels=["provider"]
+        )
+        for provider, buckets in self._meter.durations.items():
+            total, cumulated = 0, []
+            for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
+                total += count
+                cumulated.append((bound, total))
+            family.add_metric([provider], cumulated, self._meter.seconds[provider])
+        return family
+
+
+def make_registry(registry: Registry, meter: Meter) -> CollectorRegistry:
+    """A registry of Prometheus over one suite, and over nothing global."""
+    from prometheus_client import (
+        CollectorRegistry,
+        GCCollector,
+        PlatformCollector,
+        ProcessCollector,
+    )
+
+    metrics = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=metrics)
+    PlatformCollector(registry=metrics)
+    GCCollector(registry=metrics)
+    metrics.register(Collector(registry, meter))
+    return metrics

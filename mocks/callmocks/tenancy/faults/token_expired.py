@@ -1,0 +1,28 @@
+"""A token that dies in the middle of a run."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from callmocks.tenancy.exchange import Reply
+from callmocks.tenancy.faults.base import Fault, Turn, fault
+from callmocks.tenancy.providers import error_reply, provider
+
+
+@fault("token_expired", breaks_contract=False, providers=("cdr",))
+class TokenExpired(Fault, frozen=True):
+    """A token expires for good: it is refused from here on, a new login helps."""
+
+    tokens: Annotated[int, Meta(ge=0, le=1000)] = 1
+    """How many tokens expire, each when it is next used; 0 is off."""
+
+    def instead(self, turn: Turn) -> Reply | None:
+        """Refuse a dead token, or let this one die when there are some to die yet."""
+        known = provider(turn.exchange.provider)
+        fields = known.fields(turn.exchange.request) if known else {}
+        token = fields.get("params.access_token")
+        dead: set[object] = turn.memory.setdefault("dead", set())
+        if not isinstance(token, str) or (token not in dead and len(dead) >= self.tokens):
+            return None
+        dead.add(token)
+        return error_reply(turn.exchange, "access_token_expired", {})
