@@ -112,7 +112,7 @@ class History:
     def sessions(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
         """The sessions of ``session_parts`` as one frame, by exact start, then id."""
         frame = _together([p.rows() for p in self.session_parts(from_ms, till_ms, now_ms)])
-        frame = self.drawn.sessions(self.last_day).frame.clear() if frame is None else frame
+        frame = self.no_sessions if frame is None else frame
         return frame.sort("_start", "id") if self.pins else frame
 
     def legs_of_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
@@ -152,7 +152,7 @@ class History:
         """The ended session of that id: one row, or none."""
         found = self._session_place(ids.session_address(session_id))
         if found is None:
-            return self.drawn.sessions(self.last_day).frame.clear()
+            return self.no_sessions
         day, row = found
         if row >= ids.PINNED_SESSION:
             frame = self.pins.sessions.filter(pl.col("id") == session_id)
@@ -160,32 +160,25 @@ class History:
             frame = self.drawn.sessions(day).frame.slice(row, 1)
         return frame.filter(pl.col("_call_end") <= now_ms)
 
-    def arm_days(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
+    def arm_parts(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[Part]:
         """Rows of an operator (by number) that start in a window, newest day and row first.
 
-        Unfinished calls are included, by ``_release``. ``TooManyRows`` when more than
-        ``ROW_BUDGET`` legs were looked at.
+        One part a day; a day that has pinned rows too is made for the query. Unfinished calls are
+        included, by ``_release``. ``TooManyRows`` when more than ``ROW_BUDGET`` legs were looked
+        at.
         """
         index = self.operator_index(operator)
-        looked = 0
         pinned = self.pins.arm_rows.get(index)
-        for day in range(self._clip(newest_ms), self._clip_low(oldest_ms) - 1, -1):
+        looked = 0
+        for day in self._days_with_rows(oldest_ms, newest_ms, pinned):
             if looked > ROW_BUDGET:
                 raise TooManyRows(ROW_BUDGET)
             looked += 2 * self.drawn.calls_on(day)
-            frames = [f for f in (self.drawn.arm_rows(day).get(index),) if f is not None]
-            if pinned is not None:
-                here = pl.col("_start").is_between(day_start(day), day_start(day + 1) - 1)
-                frames.append(pinned.filter(here))
-            frame = _together([frame for frame in frames if len(frame)])
-            if frame is None:
-                continue
-            if pinned is not None:
-                frame = frame.sort("_start", "_leg_id", descending=True)
-            if not day_start(day) >= oldest_ms or not day_start(day + 1) <= newest_ms:
-                frame = frame.filter(pl.col("_start").is_between(oldest_ms, newest_ms))
-            if len(frame):
-                yield frame
+            rows = self._operator_day(day, index, pinned)
+            if day_start(day) < oldest_ms or day_start(day + 1) > newest_ms:
+                rows = rows.filter(pl.col("_start").is_between(oldest_ms, newest_ms))
+            if len(rows):
+                yield rows
 
     def service_calls(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
         """1C calls that start in a window (end not included) and have ended at ``now_ms``."""
@@ -252,10 +245,34 @@ class History:
         """A legs frame without rows."""
         return self.drawn.legs(self.last_day).frame.clear()
 
-    def _days(self, from_ms: int, before_ms: int, now_ms: int) -> range:
-        """Days of the history that a window [from, before) touches and that have begun."""
+    @property
+    def no_sessions(self) -> pl.DataFrame:
+        """A sessions frame without rows."""
+        return self.drawn.sessions(self.last_day).frame.clear()
+
+    def _operator_day(self, day: int, index: int, pinned: pl.DataFrame | None) -> pl.DataFrame:
+        """Rows of one operator and day, newest first."""
+        drawn = self.drawn.arm_rows(day).get(index)
+        if pinned is None:
+            return self.pins.no_arm_rows if drawn is None else drawn
+        here = pl.col("_start").is_between(day_start(day), day_start(day + 1) - 1)
+        frames = [pinned.filter(here)] if drawn is None else [drawn, pinned.filter(here)]
+        return pl.concat(frames).sort("_start", "_leg_id", descending=True)
+
+    def _days_with_rows(
+        self, oldest_ms: int, newest_ms: int, pinned: pl.DataFrame | None
+    ) -> list[int]:
+        """Days that have drawn calls or rows of the pinned frame, newest first."""
+        days = {*self._days(oldest_ms, newest_ms + 1, newest_ms)}
+        if pinned is not None:
+            days |= {day_of(start) for start in pinned["_start"].to_list()}
+        low, high = self._clip_low(oldest_ms), self._clip(newest_ms)
+        return sorted((day for day in days if low <= day <= high), reverse=True)
+
+    def _days(self, from_ms: int, before_ms: int, now_ms: int) -> list[int]:
+        """Days with drawn calls that a window [from, before) touches and that have begun."""
         last = min(self._clip(before_ms - 1), day_of(now_ms))
-        return range(self._clip_low(from_ms), last + 1)
+        return self.drawn.days_with_calls(self._clip_low(from_ms), last)
 
     def _clip(self, ms: int) -> int:
         return min(day_of(ms), self.last_day)

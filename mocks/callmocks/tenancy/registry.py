@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from callmocks.errors import SettingsError
 from callmocks.history.history import HistoryFactory
 from callmocks.tenancy.journal import Budget
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.tenancy.settings import CDR_PREFIX, TenantSettings, cdr_token_prefix
 from callmocks.tenancy.state import MemoryState, State
 from callmocks.tenancy.tenant import Observer, Tenant
 
@@ -41,7 +41,7 @@ class Registry:
         for taken, what in (
             (whole.name in self._tenants or whole.name == "nobody", f"tenant {whole.name!r}"),
             (whole.cdr.login in self._by_login, f"CDR login {whole.cdr.login!r}"),
-            (whole.cdr.token in self._by_token, "CDR token"),
+            (not self._by_token.keys().isdisjoint(_cdr_tokens(whole)), "CDR token"),
             (whole.onec.user in self._by_user, f"1C user {whole.onec.user!r}"),
         ):
             if taken:
@@ -49,7 +49,7 @@ class Registry:
         tenant = self._make(whole)
         self._tenants[whole.name] = tenant
         self._by_login[whole.cdr.login] = tenant
-        self._by_token[whole.cdr.token] = tenant
+        self._by_token |= dict.fromkeys(_cdr_tokens(whole), tenant)
         self._by_user[whole.onec.user] = tenant
         return tenant
 
@@ -74,12 +74,11 @@ class Registry:
         return self._by_login.get(login)
 
     def by_cdr_token(self, token: str) -> Tenant | None:
-        """The tenant a static or session token of the Data API belongs to."""
-        return self._by_token.get(token)
+        """The tenant a static or session token of the Data API belongs to.
 
-    def remember_cdr_token(self, token: str, tenant: Tenant) -> None:
-        """Let a session token lead to its tenant; what it is worth, the tenant's state says."""
-        self._by_token[token] = tenant
+        The first digits of a session's token name the tenant, so that every replica knows it.
+        """
+        return self._by_token.get(token) or self._by_token.get(token[:CDR_PREFIX])
 
     def by_onec_user(self, user: str) -> Tenant | None:
         """The tenant whose 1C-Connect user this is."""
@@ -94,3 +93,9 @@ class Registry:
     def _make(self, settings: TenantSettings) -> Tenant:
         history, state = self._histories.of(settings), self._state(settings.name)
         return Tenant(settings, history, state, self._budget, self.observers)
+
+
+def _cdr_tokens(settings: TenantSettings) -> list[str]:
+    """Everything a Data API token of the tenant can be, or begin with."""
+    cdr = settings.cdr
+    return [cdr.token, *cdr.blocked_tokens, *cdr.expired_tokens, cdr_token_prefix(settings.name)]

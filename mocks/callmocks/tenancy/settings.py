@@ -1,12 +1,22 @@
 """What can be set of a tenant: by a flag at start, or by the admin API when it is made."""
 
+import ipaddress
 import re
 
 import msgspec
 
 from callmocks.errors import SettingsError
+from callmocks.history.generator import token
+from callmocks.resources import table
 
 NAME = re.compile(r"[a-z0-9-]{1,40}")
+CDR_PREFIX = 16
+"""Digits of a Data API session's token that name its tenant."""
+
+
+def cdr_token_prefix(tenant: str) -> str:
+    """How the tokens of a tenant's Data API sessions begin."""
+    return token("cdr-session", tenant)[:CDR_PREFIX]
 
 
 class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -16,12 +26,55 @@ class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
     contract: str = "documented"
 
 
+class CdrUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A user of one of a partner's customers; ``id`` is what ``user_id`` of a request names."""
+
+    id: int
+    login: str
+    name: str
+    customer_id: int
+    description: str | None = None
+
+
 class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The Data API account."""
+    """The Data API account.
+
+    ``token`` is its static key; ``blocked_tokens`` and ``expired_tokens`` are keys (that one
+    among them, if wished) which are refused so. A ``partner`` acts for ``customer_users``. An
+    empty ``allowed_ips`` lets every address in. ``disabled_components`` are of those in
+    ``schemas/cdr/components.csv``. Limits are points a day and a minute.
+    """
 
     login: str = ""
     password: str = ""
     token: str = ""
+    blocked_tokens: list[str] = []
+    expired_tokens: list[str] = []
+    partner: bool = False
+    customer_users: list[CdrUser] = []
+    active: bool = True
+    allowed_ips: list[str] = []
+    disabled_components: list[str] = []
+    day_limit: int = 3000
+    minute_limit: int = 60
+
+    def check(self) -> None:
+        """Raise ``SettingsError`` on a value that cannot be."""
+        for entry in self.allowed_ips:
+            try:
+                ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                raise SettingsError(
+                    f"cdr.allowed_ips: {entry!r} is no address or network such as 10.0.0.0/8"
+                ) from None
+        known = [row["component"] for row in table("cdr/components.csv")]
+        for component in self.disabled_components:
+            if component not in known:
+                raise SettingsError(
+                    f"cdr.disabled_components: {component!r} is not one of {', '.join(known)}"
+                )
+        if min(self.day_limit, self.minute_limit) < 0:
+            raise SettingsError("cdr.day_limit and cdr.minute_limit: use 0 or more")
 
 
 class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,6 +112,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
             raise SettingsError(f"limits {self.limits!r}: use documented or off")
         if self.arm.contract not in ("documented", "strict"):
             raise SettingsError(f"contract {self.arm.contract!r}: use documented or strict")
+        self.cdr.check()
         name, replace = self.name, msgspec.structs.replace
         return replace(
             self,

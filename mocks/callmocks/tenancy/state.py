@@ -17,7 +17,7 @@ class State(Protocol):
         """Set a value."""
 
     async def drop(self, key: str) -> bool:
-        """Remove a value; True when there was one."""
+        """Remove a value or a counter; True when there was one."""
 
     async def add(self, key: str, amount: int, ceiling: int | None = None) -> int | None:
         """Add to a counter and return its new value.
@@ -46,8 +46,9 @@ class MemoryState:
         self._values[key] = value
 
     async def drop(self, key: str) -> bool:
-        """Remove a value; True when there was one."""
-        return self._values.pop(key, None) is not None
+        """Remove a value or a counter; True when there was one."""
+        counted = self._counters.pop(key, None) is not None
+        return self._values.pop(key, None) is not None or counted
 
     async def add(self, key: str, amount: int, ceiling: int | None = None) -> int | None:
         """Add to a counter, unless it would pass the ceiling."""

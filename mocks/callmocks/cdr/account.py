@@ -1,0 +1,120 @@
+"""Who is asking: credentials, tokens, and everything that can be wrong with an account.
+
+A session's token begins with sixteen digits that name its tenant, so that any replica finds the
+tenant without a shared table; what the token is worth stands in the tenant's state.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from callmocks.cdr import components
+from callmocks.cdr.errors import RpcError
+from callmocks.history.generator import derive_key, token
+from callmocks.tenancy.settings import CDR_PREFIX, cdr_token_prefix
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange
+
+SESSION_SECONDS = 3600
+"""A session's life (documented)."""
+
+
+@lru_cache(maxsize=4096)
+def app_id(tenant: str) -> int:
+    """The account's number: six digits that belong to the tenant's name."""
+    return 100_000 + int.from_bytes(derive_key("cdr-account", tenant)[:4]) % 900_000
+
+
+async def open_session(exchange: Exchange, login: str, password: str) -> dict[str, Any]:
+    """The data of a successful ``login.user``; ``auth_error`` otherwise."""
+    settings = exchange.tenant.settings.cdr
+    if exchange.tenant.name == "nobody" or (login, password) != (settings.login, settings.password):
+        raise RpcError("auth_error")
+    check_account(exchange)
+    tenant = exchange.tenant
+    number = await tenant.state.add("cdr:logins", 1)
+    session = cdr_token_prefix(tenant.name) + token("cdr", tenant.name, number)[CDR_PREFIX:]
+    ends = tenant.clock.unix(exchange.session_now) + SESSION_SECONDS
+    await tenant.state.put(_key(session), str(ends).encode())
+    shown = tenant.clock.unix(exchange.now) + SESSION_SECONDS
+    return {"access_token": session, "expire_at": shown, "app_id": app_id(tenant.name)}
+
+
+async def close_session(exchange: Exchange, session: str) -> None:
+    """End a session; a static key stays as it is."""
+    await exchange.tenant.state.drop(_key(session))
+
+
+async def check_token(exchange: Exchange, given: str) -> None:
+    """Raise what is wrong with a token, if anything."""
+    settings = exchange.tenant.settings.cdr
+    if given in settings.blocked_tokens:
+        raise RpcError("access_token_blocked", "access_token", given)
+    if given in settings.expired_tokens:
+        raise RpcError("access_token_expired", "access_token", given)
+    if given == settings.token and exchange.tenant.name != "nobody":
+        return
+    ends = await exchange.tenant.state.get(_key(given))
+    if ends is None:
+        raise RpcError("access_token_invalid", "access_token", given)
+    if exchange.tenant.clock.unix(exchange.session_now) >= int(ends):
+        mnemonic = exchange.assume("cdr.ended-session")
+        raise RpcError(mnemonic, "access_token", given)
+
+
+def check_account(exchange: Exchange) -> None:
+    """Raise when the account may not be used, or not from the client's address."""
+    settings = exchange.tenant.settings.cdr
+    if settings.allowed_ips and not _allowed(tuple(settings.allowed_ips), exchange.peer):
+        raise RpcError("ip_not_whitelisted", params={"ip": exchange.peer})
+    if not settings.active:
+        raise RpcError("account_inactive")
+
+
+def check_method(exchange: Exchange, method: str) -> None:
+    """Raise when the account has no right to a method."""
+    if method == "get.customer_users" and not exchange.tenant.settings.cdr.partner:
+        raise RpcError("forbidden")
+    component = components.disabled_for_method(exchange, method)
+    if component is not None:
+        error = RpcError("method_component_disabled", params={"components": component})
+        error.code = int(exchange.assume("cdr.component-code"))
+        raise error
+
+
+def check_user(exchange: Exchange, params: dict[str, Any]) -> None:
+    """A partner acts for one of his customers' users: ``user_id`` must name one.
+
+    A client account has no such list; the number, when it is sent, means nothing there.
+    """
+    settings = exchange.tenant.settings.cdr
+    if not settings.partner:
+        return
+    user = params.get("user_id")
+    if user is None:
+        raise RpcError("required_parameter_missed", "user_id", expected="a partner's user_id")
+    if isinstance(user, bool) or not isinstance(user, int):
+        raise RpcError("data_type_error", "user_id", user, expected="a number")
+    if user not in {customer.id for customer in settings.customer_users}:
+        raise RpcError(exchange.assume("cdr.foreign-user"), "user_id", user)
+
+
+@lru_cache(maxsize=256)
+def _networks(allowed: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(ipaddress.ip_network(entry, strict=False) for entry in allowed)
+
+
+def _allowed(allowed: tuple[str, ...], peer: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return any(mapped in network for network in _networks(allowed))
+
+
+def _key(session: str) -> str:
+    return f"cdr:session:{session}"

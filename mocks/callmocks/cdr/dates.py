@@ -1,0 +1,40 @@
+"""Times of the Data API: ``YYYY-MM-DD hh:mm:ss`` in the account's zone, and the 3-month cap."""
+
+import calendar
+import re
+from datetime import datetime
+
+_EXACT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_LENIENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
+
+LONGEST_MONTHS = 3
+
+
+def parse(text: str, *, lenient: bool = False) -> datetime | None:
+    """The naive wall time of a text, or None when it is not one.
+
+    ``lenient`` also takes a date alone, a ``T`` and fractions of a second.
+    """
+    if not (_LENIENT if lenient else _EXACT).fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def months_later(moment: datetime, months: int) -> datetime:
+    """The same time of day, whole calendar months later; the day gives way in a short month.
+
+    30 November plus 3 months is 28 (29) February, as PostgreSQL's intervals count.
+    """
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if year > datetime.max.year:
+        return datetime.max
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return moment.replace(year=year, month=month + 1, day=day)
+
+
+def too_long(start: datetime, end: datetime) -> bool:
+    """Whether a window is longer than the documented 3 months."""
+    return end > months_later(start, LONGEST_MONTHS)

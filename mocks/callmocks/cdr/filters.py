@@ -1,0 +1,254 @@
+"""From the JSON of ``filter`` to one Polars expression.
+
+The tree is walked with a list, not by recursion, so its depth is only a number to check. SQL's
+logic: a comparison with null is never true, ``!=`` included; ``and`` and ``or`` never turn null
+into a match; only ``is_null``, ``is_not_null`` and the value null see nulls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import polars as pl
+
+from callmocks.cdr import operators
+from callmocks.cdr.operators import FilterError, Leaf, Rules
+from callmocks.cdr.problems import Problems, Rank
+from callmocks.cdr.tables import FieldTable
+from callmocks.resources import table
+
+NODES = 10_000
+"""Most filters and groups in one request."""
+PATTERNS = 16
+"""Most regular expressions in one request."""
+DOCUMENTED_LEVELS = 3
+"""Nesting that the vendor's document shows."""
+
+_SIMPLE = frozenset({"field", "operator", "value"})
+_TREE = frozenset({"filters", "condition"})
+
+
+class Filter:
+    """A compiled filter.
+
+    ``expression`` is None when everything matches. ``must_equal`` holds, by field, the numbers
+    that a row must equal because ``=`` stands at the top or is ANDed there: ids are addresses.
+    ``fields`` names the columns the expression reads.
+    """
+
+    def __init__(self) -> None:
+        self.expression: pl.Expr | None = None
+        self.must_equal: dict[str, set[int]] = {}
+        self.fields: set[str] = set()
+
+
+class _Group:
+    def __init__(self, condition: str, must: bool) -> None:
+        self.condition = condition
+        self.must = must
+        self.children: list[_Group | pl.Expr] = []
+        self.expression: pl.Expr | None = None
+
+
+@cache
+def operator_types() -> dict[str, frozenset[str]]:
+    """The table of operators: name to the field types it fits."""
+    return {
+        row["operator"]: frozenset(row["types"].split())
+        for row in table("cdr/filter_operators.csv")
+    }
+
+
+def compile_filter(
+    raw: object,
+    fields: FieldTable,
+    schema: dict[str, pl.DataType],
+    rules: Rules,
+    problems: Problems,
+) -> Filter:
+    """Compile the ``filter`` parameter against a method's table and its frame's column types.
+
+    Problems are collected; the result is only good when there are none.
+    """
+    return _Compiler(fields, schema, rules, problems).run(raw)
+
+
+class _Compiler:
+    def __init__(
+        self,
+        fields: FieldTable,
+        schema: dict[str, pl.DataType],
+        rules: Rules,
+        problems: Problems,
+    ) -> None:
+        self._fields = fields
+        self._schema = schema
+        self._rules = rules
+        self._problems = problems
+        self._patterns = 0
+        self._result = Filter()
+
+    def run(self, raw: object) -> Filter:
+        root = _Group("and", must=True)
+        groups = [root]
+        work: list[tuple[object, str, int, _Group]] = [(raw, "filter", 1, root)]
+        nodes = 0
+        while work:
+            node, path, depth, parent = work.pop()
+            nodes += 1
+            if nodes > NODES:
+                self._problems.add(
+                    Rank.VALUE, "invalid_parameter_value", "filter", None, f"at most {NODES} nodes"
+                )
+                break
+            if not isinstance(node, dict):
+                self._problems.add(Rank.TYPE, "data_type_error", path, node, "an object")
+            elif "filters" in node and depth > DOCUMENTED_LEVELS and depth > self._rules.depth():
+                expected = f"at most {self._rules.depth()} levels"
+                self._problems.add(Rank.VALUE, "invalid_parameter_value", "filter", None, expected)
+            elif "filters" in node:
+                group = self._group(node, path, parent)
+                groups.append(group)
+                parent.children.append(group)
+                work.extend(reversed(self._children(node, path, depth, group)))
+            elif node or path != "filter":
+                leaf = self._leaf(node, path, parent)
+                if leaf is not None:
+                    parent.children.append(leaf)
+        self._result.expression = _combine(groups)
+        return self._result
+
+    def _group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
+        self._known_keys(node, _TREE, path)
+        condition = node.get("condition")
+        if condition is None:
+            if self._rules.condition_required():
+                self._problems.add(
+                    Rank.REQUIRED, "required_parameter_missed", f"{path}.condition", None, "and, or"
+                )
+            condition = "and"
+        elif not isinstance(condition, str):
+            self._problems.add(
+                Rank.TYPE, "data_type_error", f"{path}.condition", condition, "and, or"
+            )
+        elif condition not in ("and", "or"):
+            self._problems.add(
+                Rank.VALUE, "invalid_parameter_value", f"{path}.condition", condition, "and, or"
+            )
+        alone = isinstance(node["filters"], list) and len(node["filters"]) == 1
+        return _Group(str(condition), parent.must and (condition == "and" or alone))
+
+    def _children(
+        self, node: dict[str, Any], path: str, depth: int, group: _Group
+    ) -> list[tuple[object, str, int, _Group]]:
+        children = node["filters"]
+        if not isinstance(children, list):
+            self._problems.add(
+                Rank.TYPE, "data_type_error", f"{path}.filters", children, "an array of filters"
+            )
+            return []
+        kept = children[: NODES + 1]
+        return [
+            (child, f"{path}.filters.{place}", depth + 1, group) for place, child in enumerate(kept)
+        ]
+
+    def _known_keys(self, node: dict[str, Any], known: frozenset[str], path: str) -> None:
+        for key in node.keys() - known:
+            if key in _SIMPLE | _TREE:
+                self._problems.add(
+                    Rank.VALUE,
+                    "invalid_parameters_combination",
+                    f"{path}.{key}",
+                    node[key],
+                    "either field, operator and value, or filters and condition",
+                )
+            else:
+                self._problems.add(
+                    Rank.UNKNOWN, "unexpected_parameters", f"{path}.{key}", node[key], _keys(known)
+                )
+
+    def _leaf(self, node: dict[str, Any], path: str, parent: _Group) -> pl.Expr | None:
+        self._known_keys(node, _SIMPLE, path)
+        name, operator = self._text(node, "field", path), self._text(node, "operator", path)
+        field = None if name is None else self._fields.get(name)
+        if name is not None and field is None:
+            self._problems.add(
+                Rank.UNKNOWN, "unexpected_parameters", f"{path}.field", name, "a field's name"
+            )
+        if field is None or operator is None:
+            return None
+        if not field.filterable:
+            self._problems.add(
+                Rank.PROHIBITED, "filter_prohibited", f"{path}.field", name, "a filterable field"
+            )
+            return None
+        leaf = Leaf(field, operator, node.get("value"), self._schema[field.name])
+        try:
+            return self._build(leaf, parent)
+        except FilterError as refused:
+            rank = Rank.TYPE if refused.mnemonic == "data_type_error" else Rank.VALUE
+            where = "filter" if refused.key is None else f"{path}.{refused.key}"
+            value = None if refused.key is None else node.get(refused.key)
+            self._problems.add(rank, refused.mnemonic, where, value, str(refused), refused.params)
+            return None
+
+    def _build(self, leaf: Leaf, parent: _Group) -> pl.Expr:
+        fits = operator_types().get(leaf.operator)
+        if fits is None:
+            raise FilterError("invalid_parameter_value", "operator", "a known operator")
+        if leaf.operator == "jsquery":
+            message = "jsquery is not supported"
+            raise FilterError("error", "operator", message, {"error_message": message})
+        if leaf.field.type not in fits:
+            expected = f"an operator for {leaf.field.type}"
+            raise FilterError("invalid_parameter_value", "operator", expected)
+        if leaf.operator == "regexp":
+            self._patterns += 1
+            if self._patterns > PATTERNS:
+                expected = f"at most {PATTERNS} regular expressions"
+                raise FilterError("invalid_parameter_value", None, expected)
+        expression = operators.build(leaf, self._rules)
+        self._result.fields.add(leaf.field.name)
+        if parent.must and leaf.operator == "=" and type(leaf.value) is int:
+            self._result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
+        return expression
+
+    def _text(self, node: dict[str, Any], key: str, path: str) -> str | None:
+        value = node.get(key)
+        if value is None:
+            self._problems.add(
+                Rank.REQUIRED, "required_parameter_missed", f"{path}.{key}", None, "a string"
+            )
+        elif not isinstance(value, str):
+            self._problems.add(Rank.TYPE, "data_type_error", f"{path}.{key}", value, "a string")
+        else:
+            return value
+        return None
+
+
+def _keys(known: frozenset[str]) -> str:
+    return ", ".join(sorted(known))
+
+
+def _combine(groups: list[_Group]) -> pl.Expr | None:
+    """The root's expression; children stand after their parents in the list."""
+    for group in reversed(groups):
+        parts = [part if isinstance(part, pl.Expr) else part.expression for part in group.children]
+        kept = [part for part in parts if part is not None]
+        join: Callable[[pl.Expr, pl.Expr], pl.Expr] = (
+            (lambda one, other: one | other)
+            if group.condition == "or"
+            else (lambda one, other: one & other)
+        )
+        group.expression = _balanced(kept, join)
+    return groups[0].expression
+
+
+def _balanced(parts: list[pl.Expr], join: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr | None:
+    """Join in pairs of pairs: a chain of ten thousand would be as deep as it is long."""
+    while len(parts) > 1:
+        pairs = [join(*parts[place : place + 2]) for place in range(0, len(parts) - 1, 2)]
+        parts = pairs + parts[len(pairs) * 2 :]
+    return parts[0] if parts else None

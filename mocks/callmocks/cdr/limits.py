@@ -1,0 +1,128 @@
+"""Points: every successful call costs one, of a day's and of a minute's (documented).
+
+Windows are the calendar day and minute of the tenant's clock. The counters live in the tenant's
+state, so that replicas share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from callmocks.cdr.errors import RpcError
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenancy.state import State
+
+DAY_SECONDS = 86_400
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The ``limits`` of the metadata; ``*_reset`` in seconds."""
+
+    day_limit: int
+    day_remaining: int
+    day_reset: int
+    minute_limit: int
+    minute_remaining: int
+    minute_reset: int
+
+
+class Window(msgspec.Struct, frozen=True):
+    """One of the two windows: its name, its limit and the key of its counter."""
+
+    name: str
+    limit: int
+    key: str
+    before: str
+    """Key of the window before, to be forgotten."""
+
+
+class Points:
+    """The points of one exchange's tenant."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        settings = exchange.tenant.settings
+        self._exchange = exchange
+        self._state: State = exchange.tenant.state
+        self._counted = settings.limits != "off"
+        now = exchange.now
+        self._windows = (
+            Window("day", settings.cdr.day_limit, *_keys("day", now.toordinal())),
+            Window("minute", settings.cdr.minute_limit, *_keys("minute", _minute(now))),
+        )
+
+    async def require(self) -> None:
+        """Raise ``limit_exceeded`` when no point is left."""
+        if self._counted:
+            for window in self._windows:
+                if await self._used(window) >= window.limit:
+                    raise self._exceeded(window)
+
+    async def spend(self) -> None:
+        """Take the point of a successful call; ``limit_exceeded`` when another was faster."""
+        if not self._counted:
+            return
+        for place, window in enumerate(self._windows):
+            total = await self._state.add(window.key, 1, window.limit)
+            if total is None:
+                for taken in self._windows[:place]:
+                    await self._state.add(taken.key, -1)
+                raise self._exceeded(window)
+            if total == 1:
+                await self._state.drop(window.before)
+
+    async def shown(self) -> Limits:
+        """What the metadata says now."""
+        remaining = [await self._remaining(window) for window in self._windows]
+        return _limits(self._exchange, *remaining)
+
+    async def _remaining(self, window: Window) -> int:
+        return max(window.limit - await self._used(window), 0) if self._counted else window.limit
+
+    async def _used(self, window: Window) -> int:
+        return await self._state.add(window.key, 0) or 0
+
+    def _exceeded(self, window: Window) -> RpcError:
+        if self._exchange.tenant.clock.mode == "frozen":
+            self._exchange.notes.append(
+                f"the limit per {window.name} never resets: the tenant's clock is frozen"
+            )
+        params: dict[str, object] = {"limit_type": window.name, "limit_max_value": window.limit}
+        return RpcError("limit_exceeded", params=params)
+
+
+def _minute(now: datetime) -> int:
+    return now.toordinal() * 1440 + now.hour * 60 + now.minute
+
+
+def _keys(name: str, number: int) -> tuple[str, str]:
+    return f"cdr:points:{name}:{number}", f"cdr:points:{name}:{number - 1}"
+
+
+def untouched(exchange: Exchange, mnemonic: str, params: Mapping[str, Any]) -> Limits:
+    """Limits as a fault shows them: nothing used, or all of the window that is said to be."""
+    cdr = exchange.tenant.settings.cdr
+    spent = params.get("limit_type") if mnemonic == "limit_exceeded" else None
+    return _limits(
+        exchange,
+        0 if spent == "day" else cdr.day_limit,
+        0 if spent == "minute" else cdr.minute_limit,
+    )
+
+
+def _limits(exchange: Exchange, day_remaining: int, minute_remaining: int) -> Limits:
+    cdr, now = exchange.tenant.settings.cdr, exchange.now
+    second = now.hour * 3600 + now.minute * 60 + now.second
+    return Limits(
+        cdr.day_limit,
+        day_remaining,
+        DAY_SECONDS - second,
+        cdr.minute_limit,
+        minute_remaining,
+        60 - now.second,
+    )

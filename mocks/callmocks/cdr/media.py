@@ -1,0 +1,55 @@
+"""Records that play: the two addresses of the vendor's document.
+
+``/system/media/talk/{session}/{record}`` and ``/system/media/wav/{communication}/{record}``. No
+token, like the vendor's links. The documents name both kinds of number for either address, so
+either is taken; a record that does not belong to the call is 404.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from callmocks import audio, audio_web
+from callmocks.history.wall import to_ms
+
+if TYPE_CHECKING:
+    from callmocks.history.history import Record
+    from callmocks.tenancy.registry import Registry
+
+
+def routes(registry: Registry) -> list[web.RouteDef]:
+    """The media addresses, with and without a slash at the end."""
+
+    async def talk(request: web.Request) -> web.StreamResponse:
+        """MP3 when the encoder (extra ``audio``) is installed, otherwise WAV."""
+        record = _record(registry, request)
+        make = audio.mp3 if audio.mp3_available() else audio.wav
+        return await audio_web.send(request, make(_key(request), record.talk_ms))
+
+    async def wav(request: web.Request) -> web.StreamResponse:
+        record = _record(registry, request)
+        return await audio_web.send(request, audio.wav(_key(request), record.talk_ms))
+
+    return [
+        web.get(f"/system/media/{kind}/{{call}}/{{record}}{end}", handler)
+        for kind, handler in (("talk", talk), ("wav", wav))
+        for end in ("", "/")
+    ]
+
+
+def _key(request: web.Request) -> bytes:
+    return request.match_info["record"].lower().encode()
+
+
+def _record(registry: Registry, request: web.Request) -> Record:
+    """The talk of an address; ``HTTPNotFound`` when there is none, or not yet."""
+    call, name = request.match_info["call"], request.match_info["record"]
+    for tenant in registry:
+        record = tenant.history.record(name)
+        if record is None or record.end > to_ms(tenant.clock.now()):
+            continue
+        if call in (str(record.session_id), str(record.communication_id)):
+            return record
+    raise web.HTTPNotFound

@@ -1,0 +1,164 @@
+"""Patterns of strangers: PostgreSQL's ``like`` and POSIX regular expressions.
+
+Both become expressions for a linear-time engine (Rust's ``regex``). What that engine lacks or
+means otherwise is refused, never silently reinterpreted: back-references, look-around, word
+constraints, collating elements.
+"""
+
+import re
+
+import polars as pl
+
+LONGEST = 1000
+"""Longest regular expression, in characters."""
+REPEATS = 255
+"""PostgreSQL's largest bound of a repetition."""
+
+_BOUND = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+_OPTIONS = re.compile(r"\(\?([a-z]*)\)")
+_CLASS = re.compile(
+    r"\[:(?:alnum|alpha|blank|cntrl|digit|graph|lower|print|punct|space|upper|xdigit):\]"
+)
+_LETTERS = {"A": r"\A", "Z": r"\z", "d": r"\d", "D": r"\D", "s": r"\s", "S": r"\S"}
+_LETTERS |= {"w": r"\w", "W": r"\W", "n": r"\n", "t": r"\t", "r": r"\r", "f": r"\f", "v": r"\v"}
+_IN_BRACKETS = {letter: _LETTERS[letter] for letter in "dswntrfv"}
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be used; the text says why."""
+
+
+def like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
+    """The regular expression of a ``like`` pattern.
+
+    ``%`` is any text; a backslash takes the next character as it is.
+
+    ``underscore``: ``_`` is any one character, as in PostgreSQL; ``case``: case matters.
+    """
+    parts: list[str] = []
+    characters = iter(pattern)
+    for character in characters:
+        if character == "%":
+            parts.append(".*")
+        elif character == "_" and underscore:
+            parts.append(".")
+        elif character == "\\":
+            escaped = next(characters, None)
+            if escaped is None:
+                raise PatternError("a like pattern must not end with its escape character")
+            parts.append(_literal(escaped))
+        else:
+            parts.append(_literal(character))
+    return _compiled(f"^(?s{'' if case else 'i'}:{''.join(parts)})$")
+
+
+def posix(pattern: str) -> str:
+    """The regular expression of a POSIX pattern (PostgreSQL's advanced flavour, unanchored)."""
+    if len(pattern) > LONGEST:
+        raise PatternError(f"longer than {LONGEST} characters")
+    options, start = _embedded_options(pattern)
+    parts: list[str] = []
+    place = start
+    while place < len(pattern):
+        part, place = _next_part(pattern, place)
+        if part in ("*", "+") and parts and parts[-1] in ("*", "+", "?", "}"):
+            raise PatternError("a repetition of a repetition")
+        parts.append(part)
+    return _compiled(f"(?{options}){''.join(parts)}")
+
+
+def _compiled(pattern: str) -> str:
+    try:
+        pl.Series([""]).str.contains(pattern, strict=True)
+    except pl.exceptions.ComputeError as problem:
+        raise PatternError(_reason(str(problem))) from None
+    return pattern
+
+
+def _next_part(pattern: str, place: int) -> tuple[str, int]:
+    character = pattern[place]
+    if character == "\\":
+        return _escape(pattern, place, _LETTERS), place + 2
+    if character == "[":
+        return _brackets(pattern, place)
+    if (
+        character == "("
+        and pattern.startswith("(?", place)
+        and pattern[place + 2 : place + 3] != ":"
+    ):
+        raise PatternError("look-around and groups with options are not supported")
+    if character == "{":
+        _check_bound(pattern, place)
+    return character, place + 1
+
+
+def _embedded_options(pattern: str) -> tuple[str, int]:
+    found = _OPTIONS.match(pattern)
+    if not found:
+        return "s", 0
+    letters = set(found[1])
+    if letters - set("cis"):
+        raise PatternError(f"embedded options ({found[1]}) are not supported")
+    return ("is" if "i" in letters else "s"), found.end()
+
+
+def _escape(pattern: str, place: int, letters: dict[str, str]) -> str:
+    escaped = pattern[place + 1 : place + 2]
+    if not escaped:
+        raise PatternError("it ends with a backslash")
+    if escaped in letters:
+        return letters[escaped]
+    if escaped.isalnum():
+        raise PatternError(f"\\{escaped} is not supported")
+    return _literal(escaped)
+
+
+def _brackets(pattern: str, place: int) -> tuple[str, int]:
+    """A bracket expression: in POSIX ``[``, ``&&``, ``--`` and ``~~`` are ordinary inside it."""
+    parts = ["["]
+    place += 1
+    if pattern[place : place + 1] == "^":
+        parts.append("^")
+        place += 1
+    if pattern[place : place + 1] == "]":
+        parts.append(r"\]")
+        place += 1
+    while place < len(pattern):
+        character = pattern[place]
+        if character == "]":
+            return "".join(parts) + "]", place + 1
+        part, place = _bracket_part(pattern, place)
+        parts.append(part)
+    raise PatternError("a bracket is not closed")
+
+
+def _bracket_part(pattern: str, place: int) -> tuple[str, int]:
+    character = pattern[place]
+    if pattern.startswith(("[.", "[="), place):
+        raise PatternError("collating elements and equivalence classes are not supported")
+    if pattern.startswith("--", place):
+        raise PatternError("a range that begins or ends with - is not supported")
+    if pattern.startswith("[:", place):
+        if named := _CLASS.match(pattern, place):
+            return named[0], named.end()
+        raise PatternError("no such character class")
+    if character == "\\":
+        return _escape(pattern, place, _IN_BRACKETS), place + 2
+    if character in "[&~":
+        return "\\" + character, place + 1
+    return character, place + 1
+
+
+def _check_bound(pattern: str, place: int) -> None:
+    bound = _BOUND.match(pattern, place)
+    if bound and any(int(number) > REPEATS for number in bound.groups() if number):
+        raise PatternError(f"a repetition is bounded by {REPEATS}")
+
+
+def _literal(character: str) -> str:
+    return character if character.isalnum() or character == " " else f"\\x{{{ord(character):x}}}"
+
+
+def _reason(problem: str) -> str:
+    lines = [line.strip() for line in problem.splitlines() if line.strip()]
+    return next((line for line in lines if line.startswith("error: ")), lines[0])

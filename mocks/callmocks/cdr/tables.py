@@ -1,0 +1,76 @@
+"""The field tables of the Data API's methods, as the vendor's documents print them.
+
+Code never repeats a field's type or flags: it asks the table.
+"""
+
+from functools import cache
+
+import msgspec
+
+from callmocks.resources import table
+
+TYPES = ("number", "string", "boolean", "enum", "iso8601", "array")
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of an answer: its vendor type and what may be done with it."""
+
+    name: str
+    type: str
+    filterable: bool
+    sortable: bool
+    default: bool
+
+
+class FieldTable:
+    """The fields of one method, in the document's order."""
+
+    def __init__(self, *sources: str) -> None:
+        rows = [row for source in sources for row in table(f"cdr/{source}")]
+        self.fields = {row["field"]: _field(row) for row in rows}
+        self.default = tuple(name for name, field in self.fields.items() if field.default)
+
+    def get(self, name: str) -> Field | None:
+        """The field of that name, or None."""
+        return self.fields.get(name)
+
+
+def _field(row: dict[str, str]) -> Field:
+    if row["type"] not in TYPES:
+        raise ValueError(f"field {row['field']}: unknown type {row['type']!r}")
+    flags = {flag: row[flag] == "yes" for flag in ("filterable", "sortable", "default")}
+    return Field(row["field"], row["type"], **flags)
+
+
+@cache
+def legs() -> FieldTable:
+    """``get.call_legs_report``: 34 fields."""
+    return FieldTable("call_legs_report_fields.csv")
+
+
+@cache
+def sessions() -> FieldTable:
+    """``get.calls_report``: the telephony fields, then those about the visitor of a site.
+
+    The history knows no visitors, so the latter are always null or empty; they are here because
+    working clients name every documented field.
+    """
+    return FieldTable("calls_report_fields.csv", "calls_report_visitor_fields.csv")
+
+
+@cache
+def customer_users() -> FieldTable:
+    """``get.customer_users``."""
+    return FieldTable("customer_users_fields.csv")
+
+
+@cache
+def account() -> FieldTable:
+    """``get.account``."""
+    return FieldTable("account_fields.csv")
+
+
+@cache
+def finish_reasons() -> dict[str, str]:
+    """The 64 finish reasons of legs: mnemonic to Russian description."""
+    return {row["finish_reason"]: row["description_ru"] for row in table("cdr/finish_reasons.csv")}
