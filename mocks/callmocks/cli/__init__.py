@@ -37,6 +37,9 @@ def main() -> NoReturn:
         sys.exit(group.main(prog_name="callmocks", standalone_mode=False) or 0)
     except click.exceptions.Exit as asked:
         sys.exit(asked.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
     except click.ClickException as error:
         _complain(error.format_message())
     except CallmocksError as error:

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 def serve(**flags: str | None) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
     settings = resolve(flags, os.environ)
-    if not is_loopback(settings.host):
-        click.echo(
-            f"callmocks: warning: {settings.host} can be reached from other machines, and the "
-            "admin API asks nobody for a password",
-            err=True,
-        )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings))
 
@@ -52,6 +46,12 @@ async def _serve(settings: ServeSettings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        if not is_loopback(settings.host):
+            click.echo(
+                f"callmocks: warning: {settings.host} can be reached from other machines, and the "
+                "admin API asks nobody for a password",
+                err=True,
+            )
         print(_ready(suite, settings), flush=True)
         await stopped.wait()
 
