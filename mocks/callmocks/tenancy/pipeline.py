@@ -1,5 +1,6 @@
 """The way every exchange goes, whatever the provider: faults, the provider, faults, the journal."""
 
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -12,14 +13,31 @@ Met = list[tuple[Switched, Turn]]
 
 
 async def run(exchange: Exchange, handle: Handler) -> Reply:
-    """Let the provider answer an exchange and write it into its tenant's journal."""
+    """Let the provider answer an exchange and write it into its tenant's journal.
+
+    A crash of the provider is written there too and goes on to the server.
+    """
+    met = exchange.tenant.faults.met_by(exchange)
+    try:
+        reply = await (_with_faults(exchange, handle, met) if met else handle(exchange))
+    except Exception as crash:
+        exchange.violated(
+            "callmocks",
+            "an answer",
+            "".join(traceback.format_exception_only(crash)).strip(),
+            side="answer",
+        )
+        _write(exchange, Reply(b"", 500))
+        raise
+    _write(exchange, reply)
+    return reply
+
+
+def _write(exchange: Exchange, reply: Reply) -> None:
     tenant = exchange.tenant
-    met = tenant.faults.met_by(exchange)
-    reply = await (_with_faults(exchange, handle, met) if met else handle(exchange))
     seconds = tenant.journal.record(exchange, reply)
     for observe in tenant.observers:
         observe(exchange, reply, seconds)
-    return reply
 
 
 async def _with_faults(exchange: Exchange, handle: Handler, met: Met) -> Reply:
