@@ -168,17 +168,29 @@ class History:
         at.
         """
         index = self.operator_index(operator)
-        pinned = self.pins.arm_rows.get(index)
+        pinned = self.pins.arm_rows.get(index) if self.pins else None
+        pinned_days = set() if pinned is None else {day_of(ms) for ms in pinned["_start"].to_list()}
         looked = 0
-        for day in self._days_with_rows(oldest_ms, newest_ms, pinned):
+        for day in range(self._clip(newest_ms), self._clip_low(oldest_ms) - 1, -1):
+            calls = self.drawn.calls_on(day)
+            if not calls and day not in pinned_days:
+                continue
             if looked > ROW_BUDGET:
                 raise TooManyRows(ROW_BUDGET)
-            looked += 2 * self.drawn.calls_on(day)
-            rows = self._operator_day(day, index, pinned)
-            if day_start(day) < oldest_ms or day_start(day + 1) > newest_ms:
-                rows = rows.filter(pl.col("_start").is_between(oldest_ms, newest_ms))
-            if len(rows):
-                yield rows
+            looked += 2 * calls
+            frame = self._operator_day(day, index, pinned if day in pinned_days else None)
+            first, last = 0, len(frame)
+            if newest_ms < day_start(day + 1) or oldest_ms > day_start(day):
+                ascending = frame["_start"].to_numpy()[::-1]
+                first = last - int(np.searchsorted(ascending, newest_ms, side="right"))
+                last -= int(np.searchsorted(ascending, oldest_ms))
+            if first < last:
+                yield Part(frame, first, last, None if day in pinned_days else day)
+
+    def arm_days(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
+        """The rows of ``arm_parts``, a frame a day."""
+        for part in self.arm_parts(operator, newest_ms, oldest_ms):
+            yield part.rows()
 
     def service_calls(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
         """1C calls that start in a window (end not included) and have ended at ``now_ms``."""
@@ -258,16 +270,6 @@ class History:
         here = pl.col("_start").is_between(day_start(day), day_start(day + 1) - 1)
         frames = [pinned.filter(here)] if drawn is None else [drawn, pinned.filter(here)]
         return pl.concat(frames).sort("_start", "_leg_id", descending=True)
-
-    def _days_with_rows(
-        self, oldest_ms: int, newest_ms: int, pinned: pl.DataFrame | None
-    ) -> list[int]:
-        """Days that have drawn calls or rows of the pinned frame, newest first."""
-        days = {*self._days(oldest_ms, newest_ms + 1, newest_ms)}
-        if pinned is not None:
-            days |= {day_of(start) for start in pinned["_start"].to_list()}
-        low, high = self._clip_low(oldest_ms), self._clip(newest_ms)
-        return sorted((day for day in days if low <= day <= high), reverse=True)
 
     def _days(self, from_ms: int, before_ms: int, now_ms: int) -> list[int]:
         """Days with drawn calls that a window [from, before) touches and that have begun."""
