@@ -54,6 +54,11 @@ class Drawn:
         """How many calls a day has, without drawing it."""
         return int(self._drawer.counts[day])
 
+    def days_with_calls(self, first: int, last: int) -> list[int]:
+        """Days from first to last (included) that have any call, without drawing them."""
+        days: list[int] = (np.flatnonzero(self._drawer.counts[first : last + 1]) + first).tolist()
+        return days
+
     def day(self, day: int) -> Day:
         """The calls and legs of a day as columns."""
         return self.kept("day", day, lambda: self._drawer.draw(day), lambda made: made.nbytes)

@@ -140,6 +140,11 @@ class Pins:
         """ARM rows of all pins by operator's index, newest first."""
         return by_operator(self._all(arm.rows_frame, "_leg_id").reverse())
 
+    @cached_property
+    def no_arm_rows(self) -> pl.DataFrame:
+        """An ARM frame without rows."""
+        return arm.rows_frame(self._key, self._no_calls(), self._look)
+
     def _all(self, frame: _Frame, then: str) -> pl.DataFrame:
         frames = [frame(self._key, day, self._look) for day in self.days]
         if not frames:

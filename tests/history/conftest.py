@@ -1,0 +1,37 @@
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from callmocks.history.cache import DayCache
+from callmocks.history.history import History, HistoryFactory
+from callmocks.history.wall import to_ms
+from callmocks.tenancy.settings import TenantSettings
+
+CACHE = DayCache()
+
+MakeHistory = Callable[..., History]
+
+
+@pytest.fixture
+def make_history() -> MakeHistory:
+    """A history by seed, world and size; what was drawn is shared between tests."""
+
+    def make(**settings: object) -> History:
+        return HistoryFactory(CACHE).of(TenantSettings("test", **settings))
+
+    return make
+
+
+@pytest.fixture
+def history(make_history: MakeHistory) -> History:
+    return make_history()
+
+
+def wall(*moment: int) -> int:
+    """Wall milliseconds of year, month, day, …"""
+    return to_ms(datetime(*moment))
+
+
+NOON = wall(2026, 3, 2, 12)
+LATER = wall(2027, 1, 1)

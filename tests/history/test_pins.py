@@ -1,0 +1,157 @@
+"""Pinned calls: over the drawn history, in every view, refused when they cannot be."""
+
+import pytest
+
+from callmocks.errors import Contradiction
+from callmocks.history import reasons
+
+from .conftest import LATER, NOON, wall
+
+TEN = "2026-03-02T10:00:00"
+WINDOW = (wall(2026, 3, 2, 10), wall(2026, 3, 2, 10, 0, 1))
+
+
+@pytest.fixture
+def empty(make_history):
+    return make_history(world="empty")
+
+
+def only_call(history):
+    (call,) = history.truth(*WINDOW, LATER)
+    return call
+
+
+def test_a_pinned_call_is_in_all_three_views(empty):
+    user = empty.cast.users[3]
+    pin = empty.pins.add(
+        {"start": TEN, "operator": "101", "client_phone": user.phone, "wait_seconds": 10,
+         "talk_seconds": 61.5}
+    )  # fmt: skip
+    call = only_call(empty)
+    assert call["cdr"]["call_session_id"] == pin.id
+    assert (call["talk_seconds"], call["user_id"]) == (61, user.user_id)
+    (rows,) = empty.arm_days("101", NOON, wall(2026, 1, 1))
+    row = rows.row(0, named=True)
+    assert (row["duration"], row["remote_digits"]) == (61, user.phone)
+    session = empty.session(pin.id, NOON).row(0, named=True)
+    assert (session["wait_duration"], session["talk_duration"]) == (10, 61)
+    service = empty.service_calls(wall(2026, 3, 1), wall(2026, 3, 3), NOON).row(0, named=True)
+    assert service["CallID"] == call["onec"]["CallID"]
+    assert (service["Duration"], service["ServiceUserID"]) == (61, user.user_id)
+    assert empty.legs(wall(2026, 3, 2), wall(2026, 3, 3), NOON)["id"].to_list() == sorted(
+        call["cdr"]["leg_ids"]
+    )
+
+
+def test_an_open_search_finds_a_pin_in_the_empty_world_at_once(empty):
+    empty.pins.add({"start": "2015-02-03T04:05:06", "operator": "101", "talk_seconds": 1})
+    (rows,) = empty.arm_days("101", wall(2034, 12, 31), wall(2015, 1, 1))
+    assert len(rows) == 1
+
+
+def test_pins_mix_with_drawn_calls_in_order(history):
+    before = history.legs(wall(2026, 3, 2), wall(2026, 3, 2, 23), LATER)
+    history.pins.add({"start": TEN, "operator": "101"})
+    after = history.legs(wall(2026, 3, 2), wall(2026, 3, 2, 23), LATER)
+    assert len(after) > len(before)
+    assert after["_start"].is_sorted()
+    history.pins.clear()
+    assert history.legs(wall(2026, 3, 2), wall(2026, 3, 2, 23), LATER).equals(before)
+
+
+@pytest.mark.parametrize("reason", reasons.NAMES)
+def test_every_finish_reason_can_be_pinned(empty, reason):
+    empty.pins.add({"start": TEN, "finish_reason": reason})
+    call = only_call(empty)
+    assert reason in {leg["finish_reason"] for leg in call["legs"]}
+
+
+@pytest.mark.parametrize(
+    ("pin", "field"),
+    [
+        ({}, "call"),
+        ({"start": "yesterday"}, "start"),
+        ({"start": "2026-03-02T10:00:00+03:00"}, "start"),
+        ({"start": "2040-01-01T10:00:00"}, "start"),
+        ({"start": TEN, "colour": "red"}, "call"),
+        ({"start": TEN, "operator": "999"}, "operator"),
+        ({"start": TEN, "operator": 101}, "operator"),
+        ({"start": TEN, "finish_reason": "bored"}, "finish_reason"),
+        ({"start": TEN, "finish_reason": "no_money", "talk_seconds": 3}, "talk_seconds"),
+        ({"start": TEN, "finish_reason": "no_money", "operator": "101"}, "operator"),
+        ({"start": TEN, "answered": False, "talk_seconds": 3}, "talk_seconds"),
+        (
+            {"start": TEN, "finish_reason": "operator_disconnects", "answered": False},
+            "finish_reason",
+        ),
+        ({"start": TEN, "talk_seconds": -1}, "talk_seconds"),
+        ({"start": TEN, "rating": 6}, "rating"),
+        ({"start": TEN, "direction": "sideways"}, "direction"),
+        ({"start": TEN, "direction": "in", "finish_reason": "subscriber_busy"}, "direction"),
+        ({"start": TEN, "direction": "out", "finish_reason": "no_operation"}, "finish_reason"),
+        ({"start": TEN, "client_phone": "+79001112233"}, "client_phone"),
+        ({"start": TEN, "anonymous": True, "client_phone": "79001112233"}, "client_phone"),
+        ({"start": TEN, "anonymous": True, "direction": "out"}, "anonymous"),
+        ({"start": TEN, "operator": "101", "to_operator": "101"}, "operator"),
+        ({"start": TEN, "operator": "101", "transfer_to": "101"}, "operator"),
+        ({"start": TEN, "to_operator": "102", "client_phone": "79001112233"}, "client_phone"),
+        ({"start": TEN, "line": "1"}, "line"),
+        ({"start": TEN, "user": "nobody"}, "user"),
+    ],
+)
+def test_a_contradiction_names_its_field(empty, pin, field):
+    with pytest.raises(Contradiction) as caught:
+        empty.pins.add(pin)
+    assert caught.value.field == field
+    assert not empty.pins
+
+
+def test_nobody_speaks_in_two_pinned_calls_at_once(empty):
+    empty.pins.add({"start": TEN, "operator": "101", "wait_seconds": 5, "talk_seconds": 60})
+    with pytest.raises(Contradiction, match="101 speaks"):
+        empty.pins.add({"start": "2026-03-02T10:00:30", "operator": "101", "wait_seconds": 5})
+    empty.pins.add({"start": "2026-03-02T10:00:30", "operator": "102", "talk_seconds": 3})
+    empty.pins.add({"start": "2026-03-02T10:02:00", "operator": "101", "talk_seconds": 3})
+    assert len(empty.pins) == 3
+
+
+def test_many_pins_are_all_taken_or_none(empty):
+    good = {"start": TEN, "operator": "101", "talk_seconds": 1}
+    with pytest.raises(Contradiction) as caught:
+        empty.pins.add_all([good, {"start": TEN, "operator": "999"}])
+    assert caught.value.field == "[1].operator"
+    assert not empty.pins
+    first = empty.pins.add_all([good])[0]
+    empty.pins.clear()
+    assert empty.pins.add(good).id == first.id, "rows begin anew"
+
+
+def test_a_removed_pin_is_gone_and_the_others_keep_their_ids(empty):
+    one = empty.pins.add({"start": TEN, "operator": "101", "talk_seconds": 1})
+    two = empty.pins.add({"start": TEN, "operator": "102", "talk_seconds": 1})
+    assert empty.pins.remove(one.id)
+    assert not empty.pins.remove(one.id)
+    assert [pin.id for pin in empty.pins.list()] == [two.id]
+    assert len(empty.session(one.id, LATER)) == 0
+    assert len(empty.session(two.id, LATER)) == 1
+
+
+def test_a_pinned_record_can_be_found(empty):
+    pin = empty.pins.add({"start": TEN, "operator": "101", "talk_seconds": 7, "recorded": True})
+    record = empty.session(pin.id, LATER)["_record_1"][0]
+    assert empty.record(record).talk_ms == 7000
+    assert empty.record(record).session_id == pin.id
+
+
+def test_a_transfer_and_a_coach_are_laid_out(empty):
+    empty.pins.add(
+        {"start": TEN, "operator": "101", "talk_seconds": 20, "transfer_to": "102",
+         "transfer_talk_seconds": 30, "coach": "103"}
+    )  # fmt: skip
+    call = only_call(empty)
+    roles = {leg["role"]: leg for leg in call["legs"]}
+    assert roles["operator"]["finish_reason"] == "transfer_disconnects"
+    assert roles["transfer"]["operator"] == "102"
+    assert roles["coach"]["operator"] == "103"
+    assert call["talk_seconds"] == 50
+    assert {each["operator"] for each in call["arm"]} == {"101", "102"}
