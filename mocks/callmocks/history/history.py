@@ -94,7 +94,11 @@ class History:
 
     def legs(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
         """The legs of ``leg_parts`` as one frame, by exact start, then id."""
-        frame = _together([p.rows() for p in self.leg_parts(from_ms, till_ms, now_ms)])
+        return self.join(self.leg_parts(from_ms, till_ms, now_ms))
+
+    def join(self, parts: list[Part]) -> pl.DataFrame:
+        """Parts of legs as one frame, by exact start, then id."""
+        frame = _together([part.rows() for part in parts])
         frame = self.no_legs if frame is None else frame
         return frame.sort("_start", "id") if self.pins else frame
 
