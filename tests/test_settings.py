@@ -96,6 +96,8 @@ MISTAKES = [
     ("state", "redis://127.0.0.1", "not built yet"),
     ("only", "arm,smtp", "'smtp' is none of arm, cdr, onec"),
     ("host", "two words", "not an address"),
+    ("admin_token", "two words", "not a token"),
+    ("log", "on", "off or json"),
 ]
 
 

@@ -51,6 +51,9 @@ class ServeSettings:
     state: str = "memory"
     only: tuple[str, ...] = PROVIDERS
     """The providers to start; control always is."""
+    admin_token: str = ""
+    """What the admin API asks for, as Bearer or as the password of Basic; empty: nothing."""
+    log: str = "off"
     json: bool = False
 
     def tenant(self, name: str = "demo") -> TenantSettings:
@@ -64,6 +67,7 @@ class ServeSettings:
             timezone=self.timezone,
             history_from=self.history_from,
             limits=self.limits,
+            self_check=self.self_check,
             arm=ArmSettings(contract=self.contract),
         )
 
@@ -99,9 +103,10 @@ def _host(text: str) -> str:
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         digits = text.replace("_", "")
-        if not digits.isdecimal() or not digits.isascii() or not low <= int(digits) <= high:
-            raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
-        return int(digits)
+        plain = digits.removeprefix("-")
+        if plain.isdecimal() and plain.isascii() and low <= int(digits) <= high:
+            return int(digits)
+        raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
 
     return read
 
@@ -162,6 +167,12 @@ def _file(text: str) -> Path:
     return path
 
 
+def _token(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or text.split() != [text]:
+        raise SettingsError("not a token: use printable ASCII without blanks")
+    return text
+
+
 def _public_url(text: str) -> str:
     parts = urlsplit(text.replace("{port}", "1"))
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -191,7 +202,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cdr_port", _PORT, "Port of the Data API (CDR).", "PORT"),
     Setting("onec_port", _PORT, "Port of 1C-Connect.", "PORT"),
     Setting("control_port", _PORT, "Port of the admin API.", "PORT"),
-    Setting("seed", _whole(0, 2**63 - 1), "Which history: same seed, same bytes.", "NUMBER"),
+    Setting("seed", _whole(-(2**63), 2**63 - 1), "Which history: same seed, same bytes.", "NUMBER"),
     Setting("now", _now, "An ISO time freezes the clock; real follows the machine.", "real|TIME"),
     Setting("timezone", _timezone, "Zone of the contact centre's wall clock.", "NAME"),
     Setting("calls_per_day", _whole(0, 200_000), "Mean of a weekday; else the world's.", "NUMBER"),
@@ -206,6 +217,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("self_check", _switch, "Check our own answers too.", "on|off"),
     Setting("state", _state, "Where sessions and counters live.", "memory"),
     Setting("only", _only, "Start these alone, with control.", "arm,cdr,onec"),
+    Setting("admin_token", _token, "Ask for it at the admin API and dashboard.", "TOKEN"),
+    Setting("log", _choice("off", "json"), "A line on stderr for every exchange.", "off|json"),
     Setting("json", _switch, "Say where everything is as one line of JSON."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -13,8 +13,11 @@ Ports are taken first, before anything slow, so that a busy one is told at once.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from callmocks.errors import SettingsError
 from callmocks.settings import BY_NAME, ServeSettings
@@ -110,22 +113,34 @@ class Suite:
             apps["onec"] = make_onec(self.registry)
         from callmocks.control.server import make_app as make_control
 
-        apps["control"] = make_control(self.registry, self.addresses)
+        apps["control"] = make_control(
+            self.registry,
+            self.addresses,
+            defaults=self.settings.tenant(DEMO),
+            token=self.settings.admin_token,
+            hosts=_names(self.settings),
+            log=sys.stderr if self.settings.log == "json" else None,
+        )
         return apps
 
     async def _serve(self, app: web.Application, listener: socket.socket) -> None:
         from aiohttp import web
 
+        from callmocks.web import PUBLIC_URL
+
+        app[PUBLIC_URL] = self._public(listener)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
         self._runners.append(runner)
         await runner.setup()
         await web.SockSite(runner, listener, backlog=_BACKLOG).start()
 
     def _url(self, name: str, listener: socket.socket) -> str:
-        port = listener.getsockname()[1]
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        public = self.settings.public_url.replace("{port}", str(port))
-        return (public or f"http://{host}:{port}") + PATHS[name]
+        return (self._public(listener) or f"http://{host}:{_port(listener)}") + PATHS[name]
+
+    def _public(self, listener: socket.socket) -> str:
+        """The origin that the user wants to be shown; empty when he did not say."""
+        return self.settings.public_url.replace("{port}", str(_port(listener)))
 
 
 def open_registry(settings: ServeSettings) -> Registry:
@@ -142,6 +157,17 @@ def open_registry(settings: ServeSettings) -> Registry:
     return registry
 
 
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def _names(settings: ServeSettings) -> list[str]:
+    """Names by which the admin API may be reached, besides those it always has."""
+    public = urlsplit(settings.public_url.replace("{port}", "1")).hostname
+    return [name for name in (settings.host, public) if name]
+
+
 def _listen(name: str, settings: ServeSettings) -> socket.socket:
     """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
     port: int = getattr(settings, f"{name}_port")
@@ -153,4 +179,5 @@ def _listen(name: str, settings: ServeSettings) -> socket.socket:
         raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
     except OSError as error:
         flag = BY_NAME[f"{name}_port"].flag
-        raise SettingsError(f"{flag}: {settings.host}:{port}: {error.strerror}") from None
+        reason = os.strerror(error.errno or 0)  # its own text repeats the address
+        raise SettingsError(f"{flag}: {settings.host}:{port}: {reason}") from None

@@ -9,6 +9,9 @@ from aiohttp import web
 from callmocks.tenancy.delivery import Delivery
 from callmocks.tenancy.exchange import Reply
 
+PUBLIC_URL = web.AppKey("public_url", str)
+"""``scheme://host:port`` for addresses in answers; absent or empty: as the client wrote it."""
+
 
 class BodyTooLarge(Exception):
     """The body is longer than the provider takes."""
@@ -31,7 +34,7 @@ async def read_body(request: web.Request, most: int) -> bytes:
 
 def origin(request: web.Request) -> str:
     """``http://host:port`` as the client wrote it: addresses in answers must lead back here."""
-    return f"{request.scheme}://{request.host}"
+    return request.app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
 
 
 async def send(request: web.Request, reply: Reply) -> web.StreamResponse:

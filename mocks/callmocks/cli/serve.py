@@ -46,10 +46,10 @@ async def _serve(settings: ServeSettings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
-        if not is_loopback(settings.host):
+        if not is_loopback(settings.host) and not settings.admin_token:
             click.echo(
                 f"callmocks: warning: {settings.host} can be reached from other machines, and the "
-                "admin API asks nobody for a password",
+                "admin API asks nobody for a password (--admin-token)",
                 err=True,
             )
         print(_ready(suite, settings), flush=True)

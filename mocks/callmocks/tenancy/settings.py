@@ -88,7 +88,8 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Everything a tenant is made from.
 
     Empty credentials become the tenant's name, its token ``NAME-token``. ``now`` is ``real`` or
-    a naive ISO time that freezes the clock; ``calls_per_day`` None means the world's own.
+    a naive ISO time that freezes the clock; ``calls_per_day`` None means the world's own. Without
+    ``self_check`` our own answers are not held against the contract.
     """
 
     name: str
@@ -99,6 +100,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     timezone: str = "Europe/Moscow"
     history_from: str = "2015-01-01"
     limits: str = "documented"
+    self_check: bool = True
     assumptions: dict[str, str] = {}
     arm: ArmSettings = msgspec.field(default_factory=ArmSettings)
     cdr: CdrSettings = msgspec.field(default_factory=CdrSettings)

@@ -1,0 +1,284 @@
+"""``callmocks serve`` as a process: ready, answering, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import websockets.sync.client
+
+from callmocks.errors import SettingsError
+from callmocks.settings import ServeSettings
+from callmocks.suite import Suite
+
+PORTS = ("arm", "cdr", "onec", "control")
+FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
+LEGS = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "get.call_legs_report",
+    "params": {
+        "access_token": "demo-token",
+        "date_from": "2026-03-01 00:00:00",
+        "date_till": "2026-03-02 00:00:00",
+        "limit": 1000,
+    },
+}
+
+
+@contextlib.contextmanager
+def serving(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], dict]]:
+    """A running ``callmocks serve --json`` on free ports, and what it said when it was ready."""
+    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean | environ
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert process.stderr is not None
+            yield process, json.loads(line or process.stderr.read())
+        finally:
+            process.kill()
+
+
+def post(url: str, body: bytes, **headers: str) -> bytes:
+    request = urllib.request.Request(url, body, headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def legs(url: str, **params: object) -> dict:
+    message = LEGS | {"params": LEGS["params"] | params}
+    return json.loads(post(url, json.dumps(message).encode()))["result"]
+
+
+def test_the_readiness_line_says_where_everything_is() -> None:
+    with serving("--seed", "7") as (_, ready):
+        assert list(ready) == ["arm", "cdr", "onec", "control", "tenant", "seed"]
+        assert (ready["tenant"], ready["seed"]) == ("demo", 7)
+        health = json.loads(get(ready["control"] + "/health"))
+        assert health["addresses"] == {name: ready[name] for name in PORTS}
+        assert ready["cdr"].endswith("/v2.0")
+        assert ready["onec"].endswith("/cus/ws/PartnerWebAPI2")
+
+
+def test_all_three_providers_answer_at_their_addresses() -> None:
+    with serving("--now", "2026-03-02T12:00:00") as (_, ready):
+        assert len(legs(ready["cdr"])["data"]) > 100
+        frame = post(
+            ready["arm"] + "/demo/service/cc/arm/operator_call_history",
+            b'<in><request><filters limit="5" offset="0"/></request></in>',
+            **{"Content-Type": "text/xml", "Authorization": _basic("101", "demo")},
+        )
+        assert frame.count(b"<call_history ") == 5
+        assert b"PartnerWebAPI2" in get(ready["onec"] + "?wsdl")
+
+
+def test_the_same_seed_and_now_serve_the_same_bytes_from_two_processes() -> None:
+    same = ("--now", "2026-03-02T12:00:00", "--limits", "off", "--seed")
+    with serving(*same, "7") as (_, one), serving(*same, "7") as (_, two):
+        first = legs(one["cdr"])["data"]
+        assert len(first) > 100
+        assert json.dumps(first) == json.dumps(legs(two["cdr"])["data"])
+    with serving(*same, "8") as (_, other):
+        assert legs(other["cdr"])["data"] != first
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly_within_two_seconds(number: signal.Signals) -> None:
+    with serving() as (process, ready):
+        url = ready["arm"].replace("http", "ws") + "/demo/service/cc/arm"
+        host, port = ready["cdr"].split("/")[2].split(":")
+        with (
+            websockets.sync.client.connect(url, close_timeout=1),
+            socket.create_connection((host, int(port))) as half_way,
+        ):
+            half_way.sendall(b"POST /v2.0 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            begun = time.perf_counter()
+            process.send_signal(number)
+            assert process.wait(5) == 0
+            assert time.perf_counter() - begun < 2
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        with socket.socket() as probe:
+            assert probe.connect_ex((host, int(port))) != 0
+
+
+def test_a_busy_port_is_one_line_and_exit_code_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--onec-port", str(port)]
+        done = subprocess.run(command, capture_output=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert (
+        done.stderr.decode()
+        == f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
+    )
+
+
+def test_only_starts_some_of_them() -> None:
+    with serving(CALLMOCKS_ONLY="cdr") as (_, ready):
+        assert ready["arm"] is ready["onec"] is None
+        assert legs(ready["cdr"])["data"]
+        health = json.loads(get(ready["control"] + "/health"))
+        assert health["addresses"]["arm"] is None
+
+
+def test_without_json_people_read_the_same() -> None:
+    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--only", "cdr", "--seed", "9"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        text = b"".join(process.stdout.readline() for _ in range(4)).decode()
+        process.terminate()
+    assert "seed 9" in text
+    assert "demo-token" in text
+    assert text.count("http://127.0.0.1:") == 2
+
+
+def test_whoever_opens_it_to_other_machines_is_warned() -> None:
+    with serving("--host", "0.0.0.0", "--only", "cdr") as (process, ready):
+        assert ready["cdr"].startswith("http://0.0.0.0:")
+        process.terminate()
+        assert process.stderr is not None
+        text = process.stderr.read().decode()
+        assert text.startswith("callmocks: warning: 0.0.0.0 can be reached from other machines")
+        assert text.count("\n") == 1
+
+
+def test_public_addresses_are_those_the_user_gave() -> None:
+    with serving("--public-url", "https://mocks.example", "--only", "cdr") as (_, ready):
+        assert ready["cdr"] == "https://mocks.example/v2.0"
+    address = "http://{}:{{port}}".format
+    with serving("--public-url", address("mocks"), "--only", "onec") as (_, ready):
+        assert ready["onec"].startswith("http://mocks:")
+        assert "{" not in ready["onec"]
+    with serving("--public-url", address("localhost"), "--only", "onec") as (_, ready):
+        assert ready["onec"].startswith("http://localhost:")
+        wsdl = get(ready["onec"].replace("localhost", "127.0.0.1") + "?wsdl").decode()
+        assert wsdl.count(f'location="{ready["onec"]}"') == 2
+
+
+def test_the_admin_api_can_ask_for_a_token() -> None:
+    with serving("--admin-token", "s3cret", "--host", "0.0.0.0", "--only", "cdr") as (_, ready):
+        address = ready["control"] + "/api/tenants"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(address)
+        asked = urllib.request.Request(address, headers={"Authorization": "Bearer s3cret"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_tenants_made_later_are_as_demo_where_nothing_else_is_said() -> None:
+    with serving("--seed", "7", "--limits", "off", "--now", "2026-03-02T12:00:00") as (_, ready):
+        made = json.loads(post(ready["control"] + "/api/tenants", b'{"name": "other"}'))
+        assert (made["seed"], made["limits"]) == (7, "off")
+        mine, others = legs(ready["cdr"]), legs(ready["cdr"], access_token="other-token")
+        assert mine["data"] == others["data"]
+
+
+def test_every_exchange_is_a_line_on_stderr_when_wished() -> None:
+    with serving("--log", "json", "--only", "cdr") as (process, ready):
+        legs(ready["cdr"])
+        process.terminate()
+        assert process.stderr is not None
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+    assert [line["operation"] for line in lines] == ["get.call_legs_report"]
+
+
+def test_pinned_calls_of_a_file_are_served(tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    file.write_text(
+        '{"start": "2026-03-01T10:00:00", "client_phone": "79990000001"}', encoding="utf-8"
+    )
+    with serving("--world", "empty", "--calls", str(file)) as (_, ready):
+        assert {leg["start_time"][:16] for leg in legs(ready["cdr"])["data"]} == {
+            "2026-03-01 10:00"
+        }
+
+
+def test_health_answers_within_a_second_of_the_start() -> None:
+    assert min(_seconds_to_health() for _ in range(3)) < 1
+
+
+def _seconds_to_health() -> float:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--control-port", str(port)]
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                    get(f"http://127.0.0.1:{port}/health")
+                    return time.perf_counter() - begun
+                time.sleep(0.01)
+            raise AssertionError("it ended before it was ready")
+        finally:
+            process.terminate()
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+# in the same process
+
+
+ANY = ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0, now="2026-03-02T12:00:00")
+
+
+async def test_a_suite_serves_inside_a_test() -> None:
+    async with Suite(ANY) as suite:
+        assert set(suite.urls) == set(PORTS)
+        answer = await asyncio.to_thread(legs, suite.urls["cdr"])
+        assert answer["data"]
+        demo = suite.registry.get("demo")
+        assert demo is not None
+        assert len(list(demo.journal.entries())) == 1
+
+
+async def test_a_suite_frees_its_ports_and_can_start_again() -> None:
+    suite = Suite(ANY)
+    await suite.start()
+    address = suite.urls["control"]
+    await suite.stop()
+    await suite.stop()
+    with pytest.raises(urllib.error.URLError):
+        get(address)
+    async with suite:
+        assert await asyncio.to_thread(get, suite.urls["control"] + "/health")
+
+
+async def test_a_suite_that_cannot_start_leaves_nothing_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            free = found.getsockname()[1]
+        suite = Suite(
+            ServeSettings(
+                arm_port=free, cdr_port=taken.getsockname()[1], onec_port=0, control_port=0
+            )
+        )
+        with pytest.raises(SettingsError, match="--cdr-port"):
+            await suite.start()
+    socket.create_server(("127.0.0.1", free)).close()
