@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Operation, decode
+from callmocks.control.route import Call, Moment, Operation, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_moment
 from callmocks.history.draw import DATA_VERSION
@@ -109,9 +109,9 @@ class PinList(msgspec.Struct):
 class TruthQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
     """A window."""
 
-    from_: str
+    from_: Moment
     """Calls that start at this wall time …"""
-    till: str
+    till: Moment
     """… and before this one."""
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Operation
+from callmocks.control.route import Call, Moment, Operation
 from callmocks.history.clock import parse_moment
 from callmocks.tenancy.tenant import Tenant
 
@@ -31,7 +31,7 @@ class ClockView(msgspec.Struct):
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
     """How a clock shall go on: ``{"now": …}`` alone freezes, ``{"mode": "real"}`` releases."""
 
-    now: str | None = None
+    now: Moment | None = None
     """A wall time such as ``2026-03-02T12:00:00``; without it, what the clock shows."""
     mode: Mode | None = None
     """When left out: ``offset`` if a speed is given, otherwise ``frozen``."""

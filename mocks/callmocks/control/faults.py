@@ -12,6 +12,7 @@ from callmocks.control.route import Call, Operation
 from callmocks.tenancy.faults import KINDS, Kind, Scope, Switched
 
 ProviderName = Literal["arm", "cdr", "onec"]
+FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(KINDS)})]
 
 
 class FaultKind(msgspec.Struct):
@@ -39,7 +40,7 @@ class NewFault(msgspec.Struct, forbid_unknown_fields=True):
     """A fault to switch on, and for which exchanges."""
 
     provider: ProviderName
-    fault: str
+    fault: FaultName
     """One of ``GET /api/faults``."""
     params: dict[str, Any] = {}
     """As the kind's schema says."""

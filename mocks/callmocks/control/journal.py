@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Operation
@@ -19,10 +19,10 @@ HEARTBEAT = 15.0
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries."""
 
-    provider: str | None = None
+    provider: str | UnsetType = UNSET
     """``arm``, ``cdr`` or ``onec``."""
-    operation: str | None = None
-    after: Annotated[int, Meta(ge=0)] | None = None
+    operation: str | UnsetType = UNSET
+    after: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     """Only entries with a higher number, the first of them; without it, the newest."""
     limit: Annotated[int, Meta(ge=1, le=ENTRIES)] = ENTRIES
     """At most so many."""
@@ -39,7 +39,7 @@ class JournalView(msgspec.Struct):
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Where a stream begins."""
 
-    after: Annotated[int, Meta(ge=0)] | None = None
+    after: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     """Entries with a higher number; without it, those that come from now on."""
 
 
@@ -70,9 +70,9 @@ async def read(call: Call) -> JournalView:
     found = [
         entry
         for entry in journal.entries(query.after or 0)
-        if query.provider in (None, entry.provider) and query.operation in (None, entry.operation)
+        if query.provider in (UNSET, entry.provider) and query.operation in (UNSET, entry.operation)
     ]
-    kept = found[-query.limit :] if query.after is None else found[: query.limit]
+    kept = found[-query.limit :] if query.after is UNSET else found[: query.limit]
     return JournalView(kept, journal.dropped)
 
 
@@ -135,8 +135,8 @@ def _resumed(call: Call, journal: Journal) -> int:
     """Where a stream begins: after the event a browser saw last, or as the query says."""
     last = call.request.headers.get("Last-Event-ID")
     if last is None:
-        after: int | None = call.query.after
-        return journal.last if after is None else after
+        after: int | UnsetType = call.query.after
+        return journal.last if after is UNSET else after
     if not last.isascii() or not last.isdigit():
         raise RefusedError(422, f"{last!r} is not the id of an entry", where="Last-Event-ID")
     return int(last)

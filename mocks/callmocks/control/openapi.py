@@ -141,16 +141,10 @@ def _query_parameters(shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in schema.get("required", ()),
             "description": text.pop("description", ""),
-            "schema": _without_null(text),
+            "schema": text,
         }
         for name, text in schema["properties"].items()
     ]
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query has no null: what may be None may be left out."""
-    choices = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
-    return choices[0] if len(choices) == 1 else schema
 
 
 def _reference(shape: Any) -> dict[str, Any]:

@@ -12,16 +12,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from callmocks.control.addresses import Addresses
 from callmocks.control.problems import RefusedError
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
 from callmocks.tenancy.tenant import Tenant
+
+Moment = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
+"""A tenant's wall time, without a zone."""
 
 BODY_BYTES = 64 * 1024 * 1024
 

@@ -8,7 +8,8 @@
 
 import asyncio
 from collections.abc import Collection
-from typing import TextIO
+from functools import cache
+from typing import Any, TextIO
 
 import msgspec
 from aiohttp import web
@@ -53,7 +54,12 @@ async def metrics(call: Call) -> web.Response:
 
 async def openapi(call: Call) -> web.Response:
     """A description of this API."""
-    return json_response(document(OPERATIONS, guarded=call.request.app[GUARDED]))
+    return json_response(_document(call.request.app[GUARDED]))
+
+
+@cache
+def _document(guarded: bool) -> dict[str, Any]:
+    return document(OPERATIONS, guarded=guarded)
 
 
 OPERATIONS = [

@@ -1,0 +1,183 @@
+"""Pinned calls, truth and fingerprint over the admin API; the views by the real Data API."""
+
+import json
+from typing import Any
+
+import pytest
+
+from callmocks.cdr.server import make_app as make_cdr
+from callmocks.history.history import HistoryFactory
+from callmocks.tenancy.registry import Registry
+from callmocks.tenancy.settings import TenantSettings
+from tests.control.conftest import Control
+
+CALLS = "/api/tenants/demo/calls"
+START = "2026-03-02T03:04:05"  # no drawn call starts at night
+DAY = "/api/tenants/demo/truth?from=2026-03-02T00:00:00&till=2026-03-02T04:00:00"
+
+
+async def pin_lines(
+    control: Control, body: bytes, media: str = "application/x-ndjson"
+) -> tuple[int, Any]:
+    headers = {"Content-Type": media}
+    async with control.session.post(control.url + CALLS, data=body, headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(control: Control) -> None:
+    asked = {
+        "start": START,
+        "operator": "102",
+        "direction": "in",
+        "client_phone": "79161234567",
+        "finish_reason": "operator_disconnects",
+        "talk_seconds": 61,
+    }
+    status, made = await control.call("POST", CALLS, asked)
+    assert status == 201
+    assert made["start"] == START + ".000" and made["direction"] == "in"
+    assert made["client_phone"] == "79161234567"
+    assert made["finish_reason"] == "operator_disconnects" and made["talk_seconds"] == 61
+    assert "102" in [leg["operator"] for leg in made["legs"]]
+    assert [row["operator"] for row in made["arm"]] == ["102"] and made["arm"][0]["call_ref"]
+    assert made["cdr"]["call_session_id"] == made["id"]
+    assert made["cdr"]["leg_ids"] == [leg["leg_id"] for leg in made["legs"]]
+    assert await control.get(CALLS) == {"calls": [made]}
+    truth = await control.get(DAY)
+    assert truth == {"calls": [{key: made[key] for key in made if key != "id"}]}
+
+
+async def test_a_pinned_call_is_in_the_data_api_and_goes_again(
+    control: Control, serve: Any
+) -> None:
+    made = await control.post(CALLS, {"start": START, "talk_seconds": 30})
+    url = await serve(make_cdr(control.registry)) + "/v2.0"
+
+    async def sessions() -> list[int]:
+        params = {
+            "access_token": "demo-token",
+            "date_from": "2026-03-02 03:00:00",
+            "date_till": "2026-03-02 04:00:00",
+        }
+        request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": params}
+        async with control.session.post(url, json=request) as answer:
+            rows = (await answer.json(content_type=None))["result"]["data"]
+        return [row["call_session_id"] for row in rows]
+
+    assert set(await sessions()) == {made["id"]}
+    assert await control.call("DELETE", f"{CALLS}/{made['id']}") == (204, None)
+    assert await sessions() == []
+    for gone in (made["id"], "x", "9" * 30, "-1"):
+        assert (await control.call("DELETE", f"{CALLS}/{gone}"))[0] == 404
+
+
+async def test_a_contradiction_is_refused_with_the_field_and_the_reason(control: Control) -> None:
+    for body, field in (
+        ({"start": START, "answered": False, "talk_seconds": 5}, "$.talk_seconds"),
+        ({"start": START, "operator": "999"}, "$.operator"),
+        ({"start": START, "finish_reason": "bored"}, "$.finish_reason"),
+        ({"start": "1999-01-01T00:00:00"}, "$.start"),
+        ({"start": START, "talk_seconds": "5"}, "$.talk_seconds"),
+    ):
+        status, problem = await control.call("POST", CALLS, body)
+        assert (status, problem["where"]) == (422, field), problem
+        assert len(problem["detail"]) > len(field)
+    assert (await control.call("POST", CALLS, {"operator": "101"}))[0] == 422
+    assert await control.get(CALLS) == {"calls": []}
+
+
+async def test_a_contradiction_between_pins_is_refused(control: Control) -> None:
+    call = {"start": START, "operator": "101", "talk_seconds": 60}
+    made = await control.post(CALLS, call)
+    status, problem = await control.call("POST", CALLS, call)
+    assert (status, problem["where"]) == (422, "$.operator")
+    assert str(made["id"]) in problem["detail"]
+
+
+async def test_lines_are_pinned_all_at_once(control: Control) -> None:
+    lines = [{"start": f"2026-03-02T03:0{minute}:00", "talk_seconds": 9} for minute in range(5)]
+    body = b"\n\n".join(json.dumps(line).encode() for line in lines) + b"\n"
+    status, made = await pin_lines(control, body)
+    assert status == 201 and len(made["calls"]) == 5
+    assert (await control.get(CALLS))["calls"] == made["calls"]
+    assert await control.call("DELETE", CALLS) == (204, None)
+    assert (await pin_lines(control, body, "application/jsonl"))[1] == made  # the same ids again
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "says"),
+    [
+        (b'{"start": "2026-03-02T03:05:00", "operator": "999"}', 422, "operator: "),
+        (b'{"start": "2026-03-02T03:05:00"', 400, "not JSON"),
+        (b"[1]", 422, "Expected `object`"),
+        (b'{"start": "2026-03-02T03:05:00", "colour": "red"}', 422, "colour"),
+    ],
+)
+async def test_one_bad_line_refuses_all_and_is_named(
+    control: Control, wrong: bytes, status: int, says: str
+) -> None:
+    good = b'{"start": "2026-03-02T03:04:05"}'
+    found, problem = await pin_lines(control, b"\n".join([good, b"", wrong, good]))
+    assert (found, problem["status"], problem["line"]) == (status, status, 3)
+    assert problem["detail"].startswith("line 3: ") and says in problem["detail"]
+    assert await control.get(CALLS) == {"calls": []}
+
+
+async def test_truth_is_what_has_begun_in_the_window(control: Control) -> None:
+    path = "/api/tenants/demo/truth?from=2026-03-02T11:00:00&till=2026-03-02T13:00:00"
+    before = (await control.get(path))["calls"]
+    assert before and all(call["start"] <= "2026-03-02T12:00:00" for call in before)
+    assert not all(call["finished"] for call in before) or before[-1]["end"] <= "2026-03-02T12:00"
+    await control.post("/api/tenants/demo/clock/advance", {"seconds": 7200})
+    after = (await control.get(path))["calls"]
+    assert len(after) > len(before)
+    assert [call["cdr"] for call in after[: len(before)]] == [call["cdr"] for call in before]
+    assert all(call["finished"] == (call["end"] <= "2026-03-02T14:00:00.000") for call in after)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?from=2026-03-02T00:00:00", "?from=x&till=y", "?from=2015-01-01&till=2034-01-01",
+     "?from=2026-03-02&till=2026-03-03&limit=1"],
+)  # fmt: skip
+async def test_a_window_that_cannot_be_is_refused(control: Control, query: str) -> None:
+    await control.call("PUT", "/api/tenants/demo/clock", {"now": "2030-01-01"})
+    assert (await control.call("GET", "/api/tenants/demo/truth" + query))[0] == 422
+
+
+async def test_equal_seeds_have_equal_fingerprints_whatever_is_pinned(
+    control: Control, histories: HistoryFactory
+) -> None:
+    await control.post("/api/tenants", {"name": "twin"})
+    await control.post("/api/tenants", {"name": "other", "seed": 43})
+    await control.post("/api/tenants/twin/calls", {"start": START})
+    prints = {
+        name: (await control.get(f"/api/tenants/{name}/fingerprint"))["fingerprint"]
+        for name in ("demo", "twin", "other")
+    }
+    assert len(prints["demo"]) == 64
+    assert prints["demo"] == prints["twin"] != prints["other"]
+
+
+async def test_pins_of_one_tenant_are_not_in_another(
+    control: Control, histories: HistoryFactory
+) -> None:
+    await control.post("/api/tenants", {"name": "twin"})
+    await control.post(CALLS, {"start": START})
+    assert await control.get("/api/tenants/twin/calls") == {"calls": []}
+    assert (await control.get(DAY.replace("demo", "twin")))["calls"] == []
+
+
+async def test_the_empty_world_holds_pinned_calls_alone(control: Control) -> None:
+    await control.post("/api/tenants", {"name": "bare", "world": "empty"})
+    made = await control.post("/api/tenants/bare/calls", {"start": "2026-03-02T10:00:00"})
+    path = "/api/tenants/bare/truth?from=2026-01-01T00:00:00&till=2026-03-02T12:00:00"
+    assert [call["cdr"]["call_session_id"] for call in (await control.get(path))["calls"]] == [
+        made["id"]
+    ]
+
+
+def test_registry_of_a_session_is_not_shared(histories: HistoryFactory) -> None:
+    one, other = Registry(histories), Registry(histories)
+    one.create(TenantSettings("acme", world="empty")).history.pins.add({"start": START})
+    assert not other.create(TenantSettings("acme", world="empty")).history.pins

@@ -1,0 +1,109 @@
+"""Faults over the admin API, and assumptions."""
+
+from typing import Any
+
+import pytest
+
+from callmocks.tenancy.assumptions import ledger
+from callmocks.tenancy.faults import KINDS
+from tests.control.conftest import Control
+
+FAULTS = "/api/tenants/demo/faults"
+
+
+async def test_the_kinds_are_listed_with_their_parameters(control: Control) -> None:
+    kinds = {kind["fault"]: kind for kind in (await control.get("/api/faults"))["faults"]}
+    assert set(kinds) == set(KINDS)
+    assert kinds["rpc_error"]["providers"] == ["cdr"]
+    assert kinds["rpc_error"]["breaks_contract"] is False
+    assert kinds["rpc_error"]["params"]["required"] == ["mnemonic"]
+    assert kinds["wrong_length"]["transports"] == ["frame"]
+    assert kinds["delay"]["params"]["properties"]["ms"]["default"] == 1000.0
+    for kind in kinds.values():
+        for name, parameter in kind["params"]["properties"].items():
+            assert "type" in parameter or "enum" in parameter or "anyOf" in parameter, name
+
+
+async def test_a_fault_is_switched_on_listed_and_switched_off(control: Control) -> None:
+    asked = {
+        "provider": "cdr",
+        "fault": "status",
+        "params": {"status": 500},
+        "operation": "get.account",
+        "skip": 1,
+        "times": 2,
+        "probability": 0.5,
+    }
+    status, made = await control.call("POST", FAULTS, asked)
+    assert status == 201
+    assert made == {
+        **asked,
+        "params": {"status": 500, "body": None},
+        "id": "f1",
+        "breaks_contract": True,
+        "met": 0,
+        "applied": 0,
+    }
+    await control.post(FAULTS, {"provider": "onec", "fault": "close"})
+    assert [fault["id"] for fault in (await control.get(FAULTS))["faults"]] == ["f1", "f2"]
+    assert await control.call("DELETE", FAULTS + "/f1") == (204, None)
+    assert (await control.call("DELETE", FAULTS + "/f1"))[0] == 404
+    assert [fault["id"] for fault in (await control.get(FAULTS))["faults"]] == ["f2"]
+    assert await control.call("DELETE", FAULTS) == (204, None)
+    assert await control.get(FAULTS) == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"provider": "sms", "fault": "delay"}, "$.provider"),
+        ({"provider": "cdr", "fault": "nonsense"}, "no fault 'nonsense'"),
+        ({"provider": "cdr", "fault": "split"}, "'cdr' is not one of arm"),
+        ({"provider": "cdr", "fault": "delay", "params": {"ms": -1}}, "params: Expected"),
+        ({"provider": "cdr", "fault": "delay", "params": {"sm": 1}}, "unknown field `sm`"),
+        ({"provider": "cdr", "fault": "rpc_error"}, "mnemonic"),
+        ({"provider": "cdr", "fault": "delay", "times": -1}, "$.times"),
+        ({"provider": "cdr", "fault": "delay", "probability": 1.5}, "$.probability"),
+        ({"fault": "delay"}, "provider"),
+    ],
+)
+async def test_a_fault_that_cannot_be_is_refused(
+    control: Control, body: dict[str, Any], says: str
+) -> None:
+    status, problem = await control.call("POST", FAULTS, body)
+    assert status == 422 and says in problem["detail"] + problem.get("where", "")
+    assert await control.get(FAULTS) == {"faults": []}
+
+
+async def test_a_tenant_has_so_many_faults_and_no_more(control: Control) -> None:
+    for _ in range(1000):
+        assert (await control.call("POST", FAULTS, {"provider": "arm", "fault": "close"}))[0] == 201
+    status, problem = await control.call("POST", FAULTS, {"provider": "arm", "fault": "close"})
+    assert status == 422 and "1000 faults" in problem["detail"]
+
+
+async def test_the_ledger_is_listed_with_evidence_default_and_alternatives(
+    control: Control,
+) -> None:
+    listed = (await control.get("/api/assumptions"))["assumptions"]
+    assert [entry["id"] for entry in listed] == list(ledger())
+    direction = next(entry for entry in listed if entry["id"] == "cdr.leg-direction")
+    assert (direction["default"], direction["alternatives"]) == ("leg", ["session"])
+    assert direction["evidence"] == "assumed" and direction["provider"] == "cdr"
+
+
+async def test_a_tenant_chooses_for_itself_alone(control: Control) -> None:
+    await control.post("/api/tenants", {"name": "acme"})
+    path = "/api/tenants/{}/assumptions"
+    status, chosen = await control.call(
+        "PUT", path.format("acme") + "/cdr.leg-direction", {"choice": "session"}
+    )
+    assert (status, chosen["choice"]) == (200, "session")
+    for tenant, choice in (("acme", "session"), ("demo", "leg")):
+        listed = (await control.get(path.format(tenant)))["assumptions"]
+        assert {e["id"]: e["choice"] for e in listed}["cdr.leg-direction"] == choice
+    status, problem = await control.call(
+        "PUT", path.format("acme") + "/cdr.leg-direction", {"choice": "sideways"}
+    )
+    assert (status, problem["where"]) == (422, "$.choice") and "session" in problem["detail"]
+    assert (await control.call("PUT", path.format("acme") + "/cdr.x", {"choice": "a"}))[0] == 404

@@ -1,0 +1,244 @@
+"""The journal over the admin API, with the Data API's real server behind it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from callmocks.cdr.server import make_app as make_cdr
+from tests.control.conftest import Control
+
+JOURNAL = "/api/tenants/demo/journal"
+
+
+class Both(NamedTuple):
+    """The admin API and the Data API of the same tenants."""
+
+    control: Control
+    cdr: str
+
+    async def ask(self, method: str, token: str = "demo-token", **params: Any) -> Any:
+        request = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method,
+            "params": {"access_token": token, **params},
+        }
+        async with self.control.session.post(self.cdr, json=request) as answer:
+            return await answer.json(content_type=None)
+
+    async def legs(self, **params: Any) -> Any:
+        window = {"date_from": "2026-03-02 09:00:00", "date_till": "2026-03-02 10:00:00"}
+        return await self.ask("get.call_legs_report", **{**window, **params})
+
+    async def entries(self, query: str = "") -> list[Any]:
+        return (await self.control.get(JOURNAL + query))["entries"]
+
+
+@pytest.fixture
+async def both(control: Control, serve: Any) -> AsyncIterator[Both]:
+    url = await serve(make_cdr(control.registry))
+    yield Both(control, url + "/v2.0")
+
+
+async def test_an_exchange_is_in_the_journal_with_the_keys_that_scripts_rely_on(
+    both: Both,
+) -> None:
+    await both.legs(limit=3)
+    found = await both.control.get(JOURNAL)
+    assert found["dropped"] == 0
+    (entry,) = found["entries"]
+    assert entry.keys() >= {
+        *("seq", "at", "provider", "operation", "status", "violations", "assumptions", "faults"),
+        *("request", "response", "duration_ms"),
+    }
+    assert (entry["seq"], entry["provider"], entry["operation"], entry["status"]) == (
+        1,
+        "cdr",
+        "get.call_legs_report",
+        200,
+    )
+    assert entry["at"] == "2026-03-02T12:00:00.000"
+    assert entry["violations"] == [] and entry["faults"] == []
+    assert "cdr.leg-direction" not in entry["violations"]
+    assert json.loads(entry["request"])["params"]["limit"] == 3
+    assert len(json.loads(entry["response"])["result"]["data"]) == 3
+
+
+async def test_a_violation_says_where(both: Both) -> None:
+    await both.legs(limit="ten")
+    (entry,) = await both.entries()
+    (violation,) = entry["violations"]
+    assert violation["where"] == "limit" and violation["side"] == "request"
+    assert violation["expected"] and "ten" in violation["got"]
+
+
+async def test_requests_of_strangers_are_in_nobodys_journal(both: Both) -> None:
+    await both.ask("get.account", token="stolen")
+    assert await both.entries() == []
+    found = await both.control.get("/api/tenants/nobody/journal")
+    assert found["entries"][0]["operation"] == "get.account"
+    assert await both.control.call("DELETE", "/api/tenants/nobody/journal") == (204, None)
+    assert (await both.control.call("DELETE", "/api/tenants/nobody"))[0] == 404
+
+
+async def test_entries_are_selected_by_provider_operation_number_and_limit(both: Both) -> None:
+    for method in ("get.account", "no.such", "get.account", "get.account"):
+        await both.ask(method)
+
+    async def seqs(query: str) -> list[int]:
+        return [entry["seq"] for entry in await both.entries(query)]
+
+    assert await seqs("?operation=get.account") == [1, 3, 4]
+    assert await seqs("?provider=arm") == []
+    assert await seqs("?provider=cdr&after=2") == [3, 4]
+    assert await seqs("?limit=2") == [3, 4]
+    assert await seqs("?limit=2&after=0") == [1, 2]
+    assert await seqs("?operation=get.account&after=1&limit=1") == [3]
+    for wrong in (
+        "?limit=0",
+        "?limit=1001",
+        "?after=-1",
+        "?after=x",
+        "?sort=1",
+        "?limit=1&limit=2",
+    ):
+        assert (await both.control.call("GET", JOURNAL + wrong))[0] == 422, wrong
+
+
+async def test_clear(both: Both) -> None:
+    await both.ask("get.account")
+    assert await both.control.call("DELETE", JOURNAL) == (204, None)
+    assert await both.entries() == []
+
+
+async def verify(both: Both, *expect: Any, **more: Any) -> Any:
+    return await both.control.post(JOURNAL + "/verify", {"expect": expect, **more})
+
+
+async def test_verify_counts_matching_requests(both: Both) -> None:
+    for _ in range(3):
+        await both.legs(limit=5)
+    legs = {"provider": "cdr", "operation": "get.call_legs_report"}
+    assert (await verify(both, legs))["ok"] is True
+    assert (await verify(both, {**legs, "times": 3}))["ok"] is True
+    assert (await verify(both, {**legs, "at_least": 2, "at_most": 3}))["ok"] is True
+    assert (await verify(both, {**legs, "status": 200, "violations": False}))["ok"] is True
+    many = await verify(both, {**legs, "times": 1})
+    assert many["ok"] is False
+    (result,) = many["results"]
+    assert (result["found"], result["seqs"]) == (3, [1, 2, 3])
+    assert result["reason"] == "once expected at most, 3 times found"
+    assert (await verify(both, {"operation": "logout.user", "times": 0}))["ok"] is True
+    assert (await verify(both, legs, after=3))["ok"] is False
+
+
+async def test_verify_looks_into_fields(both: Both) -> None:
+    await both.legs(limit=5, offset=10, filter={"field": "id", "operator": "=", "value": 1})
+    good = {
+        "params.limit": 5,
+        "params.filter": {"field": "id", "operator": "=", "value": 1},
+        "params.sort": None,
+        "id": 1,
+    }
+    assert (await verify(both, {"fields": good}))["ok"] is True
+    for wrong in ({"params.limit": "5"}, {"params.limit": 6}, {"params.limit": None}):
+        assert (await verify(both, {"fields": wrong}))["ok"] is False, wrong
+
+
+async def test_verify_shows_the_nearest_requests_with_a_diff(both: Both) -> None:
+    await both.ask("get.account")
+    await both.legs(limit=5, offset=0)
+    await both.legs(limit=6, offset=0)
+    await both.legs(limit=7, offset=9)
+    answer = await verify(
+        both,
+        {
+            "operation": "get.call_legs_report",
+            "fields": {"params.limit": 7, "params.offset": 0},
+        },
+    )
+    assert answer["ok"] is False
+    (result,) = answer["results"]
+    assert result["found"] == 0 and result["reason"] == "once expected at least, 0 times found"
+    assert result["nearest"] == [
+        {"seq": 4, "differences": [{"field": "params.offset", "expected": 0, "got": 9}]},
+        {"seq": 3, "differences": [{"field": "params.limit", "expected": 7, "got": 6}]},
+        {"seq": 2, "differences": [{"field": "params.limit", "expected": 7, "got": 5}]},
+    ]
+
+
+async def test_verify_knows_order(both: Both) -> None:
+    for method in ("get.account", "get.customer_users", "get.account"):
+        await both.ask(method)
+    account, users = {"operation": "get.account"}, {"operation": "get.customer_users"}
+    for good in ([account, users], [users, account], [account, users, account]):
+        assert (await verify(both, *good, in_order=True))["ok"] is True, good
+    for bad in ([users, users], [users, account, users], [account] * 3):
+        answer = await verify(both, *bad, in_order=True)
+        assert answer["ok"] is False, bad
+        assert "no match after number" in answer["results"][-1]["reason"]
+
+
+async def events(stream: Any) -> AsyncIterator[tuple[int, Any]]:
+    """Server-sent events, read as the specification says."""
+    number = 0
+    async for raw in stream.content:
+        line = raw.decode().rstrip("\n")
+        if line.startswith("id: "):
+            number = int(line[4:])
+        elif line.startswith("data: "):
+            yield number, json.loads(line[6:])
+
+
+async def test_the_stream_shows_an_entry_the_moment_it_is_written(both: Both) -> None:
+    await both.ask("get.account")
+    async with both.control.session.get(both.control.url + JOURNAL + "/stream") as stream:
+        assert stream.content_type == "text/event-stream"
+        coming = events(stream)
+        await asyncio.sleep(0.05)
+        await both.legs(limit=1)
+        number, entry = await asyncio.wait_for(anext(coming), 2)
+    assert number == entry["seq"] == 2
+    assert entry == (await both.entries("?after=1"))[0]
+
+
+async def test_a_stream_resumes_after_the_last_event(both: Both) -> None:
+    for _ in range(4):
+        await both.ask("get.account")
+    url = both.control.url + JOURNAL + "/stream"
+    for query, headers, first in (
+        ("?after=0", {}, 1),
+        ("", {"Last-Event-ID": "3"}, 4),
+        ("?after=0", {"Last-Event-ID": "2"}, 3),
+    ):
+        async with both.control.session.get(url + query, headers=headers) as stream:
+            assert (await asyncio.wait_for(anext(events(stream)), 2))[0] == first
+    status, _ = await both.control.call("GET", JOURNAL + "/stream", headers={"Last-Event-ID": "x"})
+    assert status == 422
+
+
+async def test_a_stream_ends_with_its_tenant(both: Both) -> None:
+    await both.control.post("/api/tenants", {"name": "acme", "world": "empty"})
+    url = both.control.url + "/api/tenants/acme/journal/stream"
+    async with both.control.session.get(url) as stream:
+        await asyncio.sleep(0.05)
+        await both.control.call("DELETE", "/api/tenants/acme")
+        assert (await asyncio.wait_for(stream.content.read(), 2)).startswith(b": following")
+
+
+async def test_streams_do_not_keep_the_server_from_stopping(control: Control, serve: Any) -> None:
+    from aiohttp import web
+
+    from callmocks.control.server import make_app
+    from tests.control.conftest import ADDRESSES
+
+    runner = web.AppRunner(make_app(control.registry, ADDRESSES), shutdown_timeout=30)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}{JOURNAL}/stream"
+    async with control.session.get(url) as stream:
+        await stream.content.readline()
+        await asyncio.wait_for(runner.cleanup(), 2)

@@ -1,0 +1,251 @@
+"""Tenants and their clocks over the admin API."""
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from callmocks.history.history import HistoryFactory
+from callmocks.tenancy.registry import Registry
+from tests.control.conftest import NOW, Control
+
+
+async def test_a_tenant_comes_with_everything_a_client_needs(control: Control) -> None:
+    status, made = await control.call("POST", "/api/tenants", {"name": "acme", "seed": 7})
+    assert status == 201
+    assert (made["name"], made["seed"]) == ("acme", 7)
+    assert made["arm"]["url"] == "http://127.0.0.1:1" and made["arm"]["domain"] == "acme"
+    assert made["arm"]["operators"][0] == {"number": "101", "password": "acme"}
+    assert made["cdr"] == {
+        "url": "http://127.0.0.1:2/v2.0",
+        "login": "acme",
+        "password": "acme",
+        "token": "acme-token",
+    }
+    assert made["onec"]["url"] == "http://127.0.0.1:3/cus/ws/PartnerWebAPI2"
+    assert (made["onec"]["user"], made["onec"]["password"]) == ("acme", "acme")
+    assert await control.get("/api/tenants/acme") == made
+    listed = await control.get("/api/tenants")
+    assert [tenant["name"] for tenant in listed["tenants"]] == ["demo", "acme"]
+
+
+async def test_what_its_maker_leaves_out_is_as_serve_was_told(control: Control) -> None:
+    made = await control.post("/api/tenants", {"name": "acme"})
+    assert (made["seed"], made["limits"], made["world"]) == (42, "off", "default")
+    assert await control.get("/api/tenants/acme/clock") == {
+        "mode": "frozen",
+        "now": NOW,
+        "speed": 0.0,
+    }
+
+
+async def test_a_tenant_is_made_with_any_seed_size_credentials_and_settings(
+    control: Control,
+) -> None:
+    made = await control.post(
+        "/api/tenants",
+        {
+            "name": "acme",
+            "seed": -1,
+            "calls_per_day": 20,
+            "world": "quiet",
+            "limits": "documented",
+            "now": "real",
+            "timezone": "Asia/Tokyo",
+            "assumptions": {"cdr.leg-direction": "session"},
+            "arm": {"password": "s3cret"},
+            "cdr": {"login": "boss@acme", "password": "p", "token": "t0ken"},
+            "onec": {"user": "acme 1c", "password": "q"},
+        },
+    )
+    assert (made["world"], made["limits"]) == ("quiet", "documented")
+    assert made["arm"]["operators"][0]["password"] == "s3cret"
+    assert (made["cdr"]["login"], made["cdr"]["token"]) == ("boss@acme", "t0ken")
+    assert made["onec"]["user"] == "acme 1c"
+    clock = await control.get("/api/tenants/acme/clock")
+    assert clock["mode"] == "real"
+    choices = (await control.get("/api/tenants/acme/assumptions"))["assumptions"]
+    assert [c["choice"] for c in choices if c["id"] == "cdr.leg-direction"] == ["session"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"name": "demo"}, 409, "'demo' exists already"),
+        ({"name": "nobody"}, 409, "'nobody' exists already"),
+        ({"name": "b", "cdr": {"login": "demo"}}, 409, "CDR login"),
+        ({"name": "b", "cdr": {"token": "demo-token"}}, 409, "CDR token"),
+        ({"name": "b", "onec": {"user": "demo"}}, 409, "1C user"),
+        ({"name": "A"}, 422, "$.name"),
+        ({"name": "a" * 41}, 422, "$.name"),
+        ({"name": ""}, 422, "$.name"),
+        ({}, 422, "name"),
+        ({"name": "b", "sede": 1}, 422, "sede"),
+        ({"name": "b", "seed": "7"}, 422, "$.seed"),
+        ({"name": "b", "world": "mars"}, 422, "mars"),
+        ({"name": "b", "calls_per_day": -1}, 422, "calls_per_day"),
+        ({"name": "b", "calls_per_day": 10**9}, 422, "1000000000"),
+        ({"name": "b", "now": "noon"}, 422, "noon"),
+        ({"name": "b", "timezone": "Moon/Crater"}, 422, "Moon/Crater"),
+        ({"name": "b", "history_from": "1999-01-01"}, 422, "1999-01-01"),
+        ({"name": "b", "assumptions": {"x": "y"}}, 422, "'x'"),
+        ({"name": "b", "arm": {"contract": "loose"}}, 422, "loose"),
+    ],
+)
+async def test_a_tenant_that_cannot_be_is_refused_and_leaves_nothing(
+    control: Control, body: dict[str, Any], status: int, says: str
+) -> None:
+    found, problem = await control.call("POST", "/api/tenants", body)
+    assert found == status and says in problem["detail"] + problem.get("where", "")
+    assert len(control.registry) == 1
+    await control.post("/api/tenants", {"name": "b"})
+
+
+async def test_a_body_that_is_not_json_is_400(control: Control) -> None:
+    deep = b'{"provider": "cdr", "fault": "delay", "params": {"a": ' + b"[" * 100_000
+    for path, raw in (("", b"{"), ("", b""), ("", b"\xff"), ("/demo/faults", deep)):
+        async with control.session.post(f"{control.url}/api/tenants{path}", data=raw) as answer:
+            assert answer.status == 400
+            assert (await answer.json(content_type=None))["status"] == 400
+
+
+async def test_a_deleted_tenant_is_gone_and_its_names_are_free(control: Control) -> None:
+    await control.post("/api/tenants", {"name": "acme"})
+    assert await control.call("DELETE", "/api/tenants/acme") == (204, None)
+    assert (await control.call("DELETE", "/api/tenants/acme"))[0] == 404
+    assert (await control.call("GET", "/api/tenants/acme/clock"))[0] == 404
+    await control.post("/api/tenants", {"name": "acme"})
+
+
+async def test_unknown_paths_and_methods_are_problems(control: Control) -> None:
+    assert (await control.call("GET", "/api/nothing"))[0] == 404
+    status, problem = await control.call("PATCH", "/api/tenants")
+    assert (status, problem["title"]) == (405, "Method Not Allowed")
+
+
+async def test_reset_brings_back_the_first_state_in_milliseconds(control: Control) -> None:
+    tenant = control.registry.get("demo")
+    assert tenant is not None
+    first = await control.get("/api/tenants/demo/clock")
+    truth = "/api/tenants/demo/truth?from=2026-03-02T00:00:00&till=2026-03-03T00:00:00"
+    calls = await control.get(truth)
+    await tenant.state.put("session", b"1")
+    await tenant.state.add("points", 3)
+    await control.call("PUT", "/api/tenants/demo/clock", {"now": "2027-01-01"})
+    await control.call(
+        "PUT", "/api/tenants/demo/assumptions/cdr.leg-direction", {"choice": "session"}
+    )
+    await control.post("/api/tenants/demo/faults", {"provider": "cdr", "fault": "delay"})
+    await control.post("/api/tenants/demo/calls", {"start": "2026-03-02T10:00:00"})
+    begin = time.perf_counter()
+    await control.post("/api/tenants/demo/reset")
+    assert time.perf_counter() - begin < 0.05
+    assert await control.get("/api/tenants/demo/clock") == first
+    assert await control.get("/api/tenants/demo/faults") == {"faults": []}
+    assert await control.get("/api/tenants/demo/calls") == {"calls": []}
+    assert await control.get(truth) == calls
+    assert tenant.assumptions.chosen() == {}
+    assert await tenant.state.get("session") is None
+    assert await tenant.state.add("points", 0) == 0
+
+
+async def test_hundreds_of_tenants_side_by_side(control: Control) -> None:
+    begin = time.perf_counter()
+    for number in range(300):
+        await control.post("/api/tenants", {"name": f"t{number}", "world": "empty"})
+    assert time.perf_counter() - begin < 15
+    assert len((await control.get("/api/tenants"))["tenants"]) == 301
+
+
+async def test_put_now_freezes_and_mode_real_releases(control: Control) -> None:
+    path = "/api/tenants/demo/clock"
+    frozen = {"mode": "frozen", "now": "2025-12-31T23:59:59", "speed": 0.0}
+    assert await control.call("PUT", path, {"now": "2025-12-31T23:59:59"}) == (200, frozen)
+    assert await control.get(path) == frozen
+    _, real = await control.call("PUT", path, {"mode": "real"})
+    assert (real["mode"], real["speed"]) == ("real", 1.0)
+    machine = datetime.fromisoformat(real["now"])
+    assert abs(machine - datetime.now()) < timedelta(hours=15)  # whatever zones there are
+
+
+async def test_a_clock_runs_from_a_moment_at_a_speed(control: Control) -> None:
+    path = "/api/tenants/demo/clock"
+    _, begun = await control.call("PUT", path, {"now": "2026-01-01T00:00:00", "speed": 1000})
+    assert (begun["mode"], begun["speed"]) == ("offset", 1000.0)
+    await asyncio.sleep(0.05)
+    later = datetime.fromisoformat((await control.get(path))["now"])
+    assert timedelta(seconds=50) <= later - datetime(2026, 1, 1) < timedelta(seconds=500)
+    _, slow = await control.call("PUT", path, {"mode": "offset"})
+    assert slow["speed"] == 1.0 and datetime.fromisoformat(slow["now"]) >= later
+    _, still = await control.call("PUT", path, {"mode": "frozen"})
+    assert (await control.get(path)) == still
+
+
+async def test_advance_moves_ahead_and_back(control: Control) -> None:
+    path = "/api/tenants/demo/clock/advance"
+    assert (await control.post(path, {"seconds": 3600}))["now"] == "2026-03-02T13:00:00"
+    assert (await control.post(path, {"seconds": -60.5}))["now"] == "2026-03-02T12:58:59.500000"
+    await control.call("PUT", "/api/tenants/demo/clock", {"mode": "real"})
+    moved = await control.post(path, {"seconds": 86_400})
+    assert (moved["mode"], moved["speed"]) == ("offset", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "where"),
+    [
+        ("PUT", {"now": "2026-13-01"}, "$.now"),
+        ("PUT", {"now": "2026-03-02T12:00:00+03:00"}, "offset"),
+        ("PUT", {"now": "1066-10-14"}, "$.now"),
+        ("PUT", {"mode": "real", "now": NOW}, "$.mode"),
+        ("PUT", {"mode": "frozen", "speed": 2}, "$.speed"),
+        ("PUT", {"mode": "fast"}, "$.mode"),
+        ("PUT", {"speed": 0}, "$.speed"),
+        ("PUT", {}, "now, mode or speed"),
+        ("POST", {"seconds": -4e9}, "$.seconds"),
+        ("POST", {"seconds": "1"}, "$.seconds"),
+    ],
+)
+async def test_a_clock_that_cannot_be_is_refused_and_stays(
+    control: Control, method: str, body: dict[str, Any], where: str
+) -> None:
+    path = "/api/tenants/demo/clock"
+    before = await control.get(path)
+    status, problem = await control.call(
+        method, path + ("/advance" if method == "POST" else ""), body
+    )
+    assert status == 422 and where in problem["detail"] + problem.get("where", "")
+    assert await control.get(path) == before
+
+
+async def test_keep_sessions_takes_the_move_out_of_their_age(control: Control) -> None:
+    from callmocks.tenancy.exchange import Exchange
+
+    tenant = control.registry.get("demo")
+    assert tenant is not None
+    await control.post("/api/tenants/demo/clock/advance", {"seconds": 60})
+    await control.post("/api/tenants/demo/clock/advance", {"seconds": 3600, "keep_sessions": True})
+    exchange = Exchange.of(tenant, "cdr", b"")
+    assert exchange.now.isoformat() == "2026-03-02T13:01:00"
+    assert exchange.session_now.isoformat() == "2026-03-02T12:01:00"
+    await tenant.reset()
+    exchange = Exchange.of(tenant, "cdr", b"")
+    assert exchange.session_now == exchange.now
+
+
+async def test_addresses_are_null_for_servers_that_do_not_run(
+    serve: Any, histories: HistoryFactory
+) -> None:
+    from aiohttp import ClientSession
+
+    from callmocks.control.addresses import Addresses
+    from callmocks.control.server import make_app
+
+    url = await serve(make_app(Registry(histories), Addresses(cdr="http://here/v2.0")))
+    async with ClientSession() as session:
+        async with session.post(url + "/api/tenants", json={"name": "acme"}) as answer:
+            made = await answer.json()
+        assert (made["arm"]["url"], made["cdr"]["url"]) == (None, "http://here/v2.0")
+        async with session.get(url + "/health") as answer:
+            assert (await answer.json())["status"] == "ok"
