@@ -1,0 +1,108 @@
+"""The served operations as ``schemas/onec/operations.toml`` states them, and all real names."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache, cached_property
+
+import msgspec
+
+from callmocks.onec.names import CORE, XS
+from callmocks.onec.values import Column, Number, Text, TypeDescription
+from callmocks.onec.writing import write_columns
+from callmocks.resources import schema
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls an hour that an API account may make, by day and by night."""
+
+    day: int
+    night: int
+    evidence: str
+
+
+class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A property of Params. ``type`` is ``dateTime``, ``uuid`` or ``decimal``."""
+
+    name: str
+    type: str
+    evidence: str
+    values: tuple[int, ...] = ()
+    """The only values there are; empty when any will do."""
+
+
+class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column of ResultData: its type description, and what callmocks itself may put there."""
+
+    name: str
+    types: tuple[str, ...]
+    length: int | None = None
+    allowed: str = "Variable"
+    digits: int = 0
+    fraction: int = 0
+    sign: str | None = None
+    date: str | None = None
+    uuid: bool = False
+    values: tuple[int, ...] = ()
+
+    @property
+    def nullable(self) -> bool:
+        """An absent value is nil; otherwise it is the type's empty value."""
+        return "Null" in self.types
+
+    @property
+    def kind(self) -> str:
+        """``string``, ``decimal``, ``dateTime`` or ``boolean``."""
+        return self.types[0].removeprefix("xs:")
+
+    def described(self) -> Column:
+        """The column as it stands in a table."""
+        return Column(
+            self.name,
+            TypeDescription(
+                types=tuple(_qualified(name) for name in self.types),
+                number=None if self.sign is None else Number(self.digits, self.fraction, self.sign),
+                string=None if self.length is None else Text(self.length, self.allowed),
+                date=self.date,
+            ),
+        )
+
+
+class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """An operation that is served."""
+
+    name: str
+    purpose: str
+    limits: Limits
+    evidence: str
+    parameter: tuple[Parameter, ...]
+    column: tuple[ColumnSpec, ...]
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The parameters by name."""
+        return {parameter.name: parameter for parameter in self.parameter}
+
+    @cached_property
+    def columns_xml(self) -> str:
+        """The ``column`` elements of its table, the same in every answer."""
+        return write_columns([column.described() for column in self.column])
+
+
+@cache
+def served() -> dict[str, Operation]:
+    """The operations that callmocks serves, by name."""
+    raw = tomllib.loads(schema("onec/operations.toml").read_text(encoding="utf-8"))
+    entries = msgspec.convert(raw["operation"], list[Operation])
+    return {operation.name: operation for operation in entries}
+
+
+@cache
+def real() -> frozenset[str]:
+    """Names of all operations of the real service."""
+    return frozenset(schema("onec/operations.txt").read_text(encoding="utf-8").split())
+
+
+def _qualified(name: str) -> str:
+    local = name.removeprefix("xs:")
+    return f"{{{CORE}}}{name}" if local == name else f"{{{XS}}}{local}"

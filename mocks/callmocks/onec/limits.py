@@ -1,0 +1,84 @@
+"""Day and night, and how many calls an hour an account may make."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from callmocks.onec.contract import Operation
+from callmocks.onec.results import Refusal
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange
+
+_MOSCOW: Final = "Europe/Moscow"
+_HOUR: Final = timedelta(hours=1)
+OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
+
+
+def is_day(exchange: Exchange) -> bool:
+    """It is day now, when limits are lower and a history's period is capped."""
+    hours = exchange.assume("onec.day-hours")
+    if hours in ("always", "never"):
+        return hours == "always"
+    first, last = hours.split("-")
+    return first <= _clock(exchange).strftime("%H:%M") < last
+
+
+async def count(exchange: Exchange, operation: Operation) -> None:
+    """Count a call; ``Refusal`` when its account made all the calls of this hour already."""
+    if exchange.tenant.settings.limits == "off":
+        return
+    most = _most(exchange, operation)
+    if most is None:
+        return
+    key = f"onec/{operation.name}/{await _window(exchange, operation)}"
+    counted = exchange.assume("onec.quota-counts")
+    if counted == "every-call":
+        total = await exchange.tenant.state.add(key, 1, most)
+    else:
+        total = await exchange.tenant.state.add(key, 0, most - 1)
+    if total is None:
+        if exchange.tenant.clock.mode == "frozen":
+            exchange.notes.append("the tenant's clock is frozen, so this limit will not reset")
+        raise Refusal(*OUT_OF_LIMIT)
+
+
+async def count_answered(exchange: Exchange, operation: Operation) -> None:
+    """Count a call that was carried out, where the tenant counts these alone."""
+    if exchange.tenant.settings.limits == "off" or _most(exchange, operation) is None:
+        return
+    if exchange.assume("onec.quota-counts") == "answered":
+        key = f"onec/{operation.name}/{await _window(exchange, operation)}"
+        await exchange.tenant.state.add(key, 1)
+
+
+def _most(exchange: Exchange, operation: Operation) -> int | None:
+    limits = operation.limits
+    if limits.evidence == "assumed" and exchange.assume("onec.read-limits") == "none":
+        return None
+    return limits.day if is_day(exchange) else limits.night
+
+
+async def _window(exchange: Exchange, operation: Operation) -> str:
+    """Name of the hour that a call counts in."""
+    now = exchange.now
+    if exchange.assume("onec.quota-hour") == "clock":
+        return now.strftime("%Y-%m-%dT%H")
+    state, key = exchange.tenant.state, f"onec/{operation.name}/first"
+    begun = await state.get(key)
+    if begun is not None:
+        first = datetime.fromisoformat(begun.decode())
+        if first <= now < first + _HOUR:
+            return first.isoformat()
+    await state.put(key, now.isoformat().encode())
+    return now.isoformat()
+
+
+def _clock(exchange: Exchange) -> datetime:
+    """The wall time that day and night follow."""
+    if exchange.assume("onec.day-clock") == "tenant":
+        return exchange.now
+    here = exchange.now.replace(tzinfo=exchange.tenant.clock.zone)
+    return here.astimezone(ZoneInfo(_MOSCOW))

@@ -1,0 +1,25 @@
+"""Namespaces of the 1C-Connect service and the names made with them (Clark notation)."""
+
+from typing import Final
+
+SERVICE: Final = "http://buhphone.com/PartnerWebAPI2"
+CORE: Final = "http://v8.1c.ru/8.1/data/core"
+XS: Final = "http://www.w3.org/2001/XMLSchema"
+XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+SOAP11: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP12: Final = "http://www.w3.org/2003/05/soap-envelope"
+
+XSI_TYPE: Final = f"{{{XSI}}}type"
+XSI_NIL: Final = f"{{{XSI}}}nil"
+PROPERTY: Final = f"{{{CORE}}}Property"
+VALUE: Final = f"{{{CORE}}}Value"
+PARAMS: Final = f"{{{SERVICE}}}Params"
+RETURN: Final = f"{{{SERVICE}}}return"
+
+
+def split(name: str) -> tuple[str, str]:
+    """Namespace (empty when there is none) and local part of a name in Clark notation."""
+    if name.startswith("{"):
+        namespace, _, local = name[1:].partition("}")
+        return namespace, local
+    return "", name

@@ -1,0 +1,169 @@
+"""``Params`` read against the contract: which values a call was given, or why it is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from lxml import etree
+
+from callmocks.onec.contract import Operation, Parameter
+from callmocks.onec.names import XS, XSI_NIL, XSI_TYPE
+from callmocks.onec.reading import type_name
+from callmocks.onec.results import Refusal
+from callmocks.onec.scalars import NUMBERS, STRINGS, read_scalar
+from callmocks.onec.values import EMPTY_DATE, BadValue
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange
+
+Given = datetime | str | int
+"""A parameter's value: naive wall time in whole seconds, UUID in small letters, number."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DATE_TIME: Final = f"{{{XS}}}dateTime"
+_DATE: Final = f"{{{XS}}}date"
+_DECIMAL: Final = f"{{{XS}}}decimal"
+_TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "dateTime": frozenset({_DATE_TIME, _DATE}),
+    "uuid": STRINGS,
+    "decimal": NUMBERS,
+}
+_EXPECTED: Final[Mapping[str, str]] = {
+    "dateTime": "xs:dateTime",
+    "uuid": "xs:string with a UUID",
+    "decimal": "xs:decimal",
+}
+
+
+def read(exchange: Exchange, operation: Operation, params: etree._Element) -> dict[str, Given]:
+    """The values given, by parameter; ``Refusal`` when one is not as the contract says.
+
+    ``params`` holds properties with a name and one value each.
+    """
+    given: dict[str, Given] = {}
+    named: set[str] = set()
+    for element in params:
+        name = element.get("name", "").strip()
+        parameter = operation.parameters.get(name) or _in_other_case(exchange, operation, name)
+        if parameter is None:
+            _unknown(exchange, operation, name)
+        elif parameter.name in named:
+            refuse(exchange, "onec.code-duplicate-parameter", name, "a parameter once", "it again")
+        else:
+            named.add(parameter.name)
+            value = _value(exchange, parameter, element[0])
+            if value is not None:
+                given[parameter.name] = value
+    return given
+
+
+def refuse(exchange: Exchange, code: str, name: str, expected: str, got: str) -> NoReturn:
+    """Note a violation at a parameter and raise its ``Refusal``; ``code`` is an assumption's id."""
+    exchange.violated(f"Params/{name}", expected, got)
+    raise Refusal(exchange.assume(code), f"{name.upper()}: expected {expected}, got {got}")
+
+
+def missing(exchange: Exchange, name: str) -> NoReturn:
+    """Raise the ``Refusal`` for a required parameter: its reason is the name in capitals."""
+    exchange.violated(f"Params/{name}", "a value", "none")
+    raise Refusal(exchange.assume("onec.code-missing-parameter"), name.upper())
+
+
+def _in_other_case(exchange: Exchange, operation: Operation, name: str) -> Parameter | None:
+    lowered = name.lower()
+    for parameter in operation.parameter:
+        if parameter.name.lower() == lowered:
+            return parameter if exchange.assume("onec.parameter-case") == "any" else None
+    return None
+
+
+def _unknown(exchange: Exchange, operation: Operation, name: str) -> None:
+    known = ", ".join(operation.parameters)
+    if exchange.assume("onec.unknown-parameter") == "refuse":
+        refuse(exchange, "onec.code-unknown-parameter", name, f"one of {known}", "another name")
+    exchange.violated(f"Params/{name}", f"one of {known}", "another name")
+
+
+def _value(exchange: Exchange, parameter: Parameter, element: etree._Element) -> Given | None:
+    text = (element.text or "").strip()
+    nil = XSI_NIL in element.attrib and element.get(XSI_NIL, "").strip() in ("true", "1")
+    if (nil or not text) and not len(element):
+        if exchange.assume("onec.empty-parameter") == "absent":
+            return None
+        if nil:
+            _wrong_type(exchange, parameter, "nil")
+    _check_type(exchange, parameter, element)
+    if parameter.type == "dateTime":
+        return _moment(exchange, parameter, element, text)
+    if parameter.type == "uuid":
+        if _UUID.fullmatch(text) is None:
+            refuse(exchange, "onec.code-bad-uuid", parameter.name, "a UUID", repr(text[:80]))
+        return text.lower()
+    return _number(exchange, parameter, text)
+
+
+def _check_type(exchange: Exchange, parameter: Parameter, element: etree._Element) -> None:
+    """A typed value must have the parameter's type; one without ``xsi:type`` is read as text."""
+    if len(element):
+        _wrong_type(exchange, parameter, "elements")
+    if XSI_TYPE not in element.attrib:
+        exchange.assume("onec.value-typing")
+        return
+    try:
+        name = type_name(element)
+    except BadValue as error:
+        name = error.got
+    if name not in _TYPES[parameter.type] and exchange.assume("onec.value-typing") == "typed":
+        _wrong_type(exchange, parameter, element.get(XSI_TYPE, ""))
+
+
+def _moment(
+    exchange: Exchange, parameter: Parameter, element: etree._Element, text: str
+) -> datetime | None:
+    moment: datetime | None = None
+    for kind in (_DATE_TIME, _DATE):
+        try:
+            value = read_scalar(kind, text)
+        except ValueError:
+            continue
+        assert isinstance(value, date)
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
+        break
+    if moment is None:
+        _wrong_type(exchange, parameter, repr(text[:80]))
+    if moment.tzinfo is not None:
+        moment = _in_wall_time(exchange, parameter, moment)
+    if moment == EMPTY_DATE and exchange.assume("onec.empty-parameter") == "absent":
+        return None
+    return moment.replace(microsecond=0)  # 1C's dates have no fractions
+
+
+def _in_wall_time(exchange: Exchange, parameter: Parameter, moment: datetime) -> datetime:
+    if exchange.assume("onec.offset-dates") == "convert":
+        try:
+            moment = moment.astimezone(exchange.tenant.clock.zone)
+        except OverflowError:
+            _wrong_type(exchange, parameter, moment.isoformat())
+    return moment.replace(tzinfo=None)
+
+
+def _number(exchange: Exchange, parameter: Parameter, text: str) -> int:
+    try:
+        value = read_scalar(_DECIMAL, text)
+    except ValueError:
+        _wrong_type(exchange, parameter, repr(text[:80]))
+    assert isinstance(value, Decimal)
+    number = int(value)
+    if number != value or (parameter.values and number not in parameter.values):
+        allowed = " or ".join(map(str, parameter.values))
+        refuse(exchange, "onec.code-wrong-value", parameter.name, allowed, text[:80])
+    return number
+
+
+def _wrong_type(exchange: Exchange, parameter: Parameter, got: str) -> NoReturn:
+    expected = _EXPECTED[parameter.type]
+    refuse(exchange, "onec.code-wrong-type", parameter.name, expected, got)

@@ -1,0 +1,36 @@
+"""What stands inside ``return``: ResultCode, then ResultData. Clients index them by position."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from callmocks.onec.contract import served
+from callmocks.onec.values import Structure
+from callmocks.onec.writing import write_properties, write_property, write_value
+
+SUCCESS = "SUCCESS"
+_TABLE_END = "</Value>"
+
+
+class Refusal(Exception):
+    """The service understood the call and does not carry it out: a ResultCode with a reason."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+def refused(code: str, reason: str) -> bytes:
+    """The properties of a refusal: ResultData is the reason as a string."""
+    return write_properties(Structure(ResultCode=code, ResultData=reason)).encode()
+
+
+@cache
+def around_rows(operation: str) -> tuple[bytes, bytes]:
+    """The properties of an operation's success, before and after the table's rows."""
+    code = write_property("ResultCode", write_value(SUCCESS))
+    table = f'<Value xsi:type="ValueTable">{served()[operation].columns_xml}'
+    data = write_property("ResultData", f"{table}{_TABLE_END}")
+    cut = len(data) - data[::-1].index(_TABLE_END[::-1]) - len(_TABLE_END)
+    return (code + data[:cut]).encode(), data[cut:].encode()

@@ -1,0 +1,129 @@
+"""The 1C-Connect service over HTTP."""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64decode
+from binascii import Error as Base64Error
+from functools import partial
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from callmocks.onec import provider as _registers_itself  # noqa: F401
+from callmocks.onec import service, wsdl
+from callmocks.tenancy import pipeline
+from callmocks.tenancy.exchange import Exchange, Reply
+from callmocks.tenancy.registry import Registry
+from callmocks.tenancy.tenant import Tenant
+from callmocks.web import BodyTooLarge, origin, read_body, send
+
+_MEBIBYTE: Final = 1024 * 1024
+_JOURNALED: Final = 64 * 1024
+"""Bytes read of a request that is refused for its credentials, for the journal's sake."""
+
+
+def make_app(registry: Registry, self_check: bool = True) -> web.Application:
+    """The service's application; ``self_check`` compares its own answers with the contract."""
+    service.prepare()
+    server = _Server(registry, self_check)
+    app = web.Application()
+    app.router.add_post(wsdl.PATH, server.post)
+    app.router.add_get(wsdl.PATH, server.get)
+    return app
+
+
+class _Server:
+    def __init__(self, registry: Registry, self_check: bool) -> None:
+        self._registry = registry
+        self._self_check = self_check
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        """A call of an operation."""
+        tenant, welcome = self._sender(request)
+        handle = _unauthorized
+        try:
+            body = await read_body(request, _limit(tenant) if welcome else _JOURNALED)
+            if welcome:
+                handle = partial(
+                    service.answer,
+                    content_type=request.content_type,
+                    charset=request.charset,
+                    self_check=self._self_check,
+                )
+        except BodyTooLarge:
+            body = b""
+            if welcome:
+                handle = partial(_too_long, content_type=request.content_type)
+        return await self._exchange(request, tenant, body, handle)
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """The WSDL."""
+        if not any(name.lower() == "wsdl" for name in request.query):
+            raise web.HTTPMethodNotAllowed("GET", ["POST"])
+        tenant, welcome = self._sender(request)
+        named = hdrs.AUTHORIZATION in request.headers
+        closed = _wants_credentials(tenant) if named else self._all_want_credentials()
+        handle = _unauthorized if closed and not welcome else _wsdl
+        return await self._exchange(request, tenant, b"", handle, operation="wsdl")
+
+    async def _exchange(
+        self,
+        request: web.Request,
+        tenant: Tenant,
+        body: bytes,
+        handle: pipeline.Handler,
+        operation: str = "",
+    ) -> web.StreamResponse:
+        exchange = Exchange.of(
+            tenant, "onec", body, origin=origin(request), peer=request.remote or ""
+        )
+        exchange.operation = operation
+        return await send(request, await pipeline.run(exchange, handle))
+
+    def _sender(self, request: web.Request) -> tuple[Tenant, bool]:
+        """Who sent a request as far as it tells, and whether the password is right."""
+        user, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
+        tenant = self._registry.by_onec_user(user)
+        if tenant is None:
+            return self._registry.nobody, False
+        right = tenant.settings.onec.password.encode()
+        return tenant, hmac.compare_digest(right, password)
+
+    def _all_want_credentials(self) -> bool:
+        tenants = list(self._registry)
+        return bool(tenants) and all(map(_wants_credentials, tenants))
+
+
+def _credentials(header: str) -> tuple[str, bytes]:
+    """User and password of a Basic header; empty when it is none."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", b""
+    try:
+        user, _, password = b64decode(encoded, validate=True).partition(b":")
+        return user.decode(), password
+    except (Base64Error, UnicodeDecodeError, ValueError):
+        return "", b""
+
+
+def _limit(tenant: Tenant) -> int:
+    return int(tenant.assumptions.choice("onec.body-limit").split()[0]) * _MEBIBYTE
+
+
+def _wants_credentials(tenant: Tenant) -> bool:
+    return tenant.assumptions.choice("onec.wsdl-access") == "basic"
+
+
+async def _unauthorized(exchange: Exchange) -> Reply:
+    return service.unauthorized()
+
+
+async def _too_long(exchange: Exchange, content_type: str) -> Reply:
+    return service.too_long(exchange, content_type)
+
+
+async def _wsdl(exchange: Exchange) -> Reply:
+    exchange.assume("onec.wsdl-access")
+    body = wsdl.document(exchange.origin + wsdl.PATH)
+    return Reply(body, 200, "text/xml; charset=utf-8")

@@ -1,0 +1,54 @@
+"""spyne 2.14.0, importable on every Python that callmocks supports.
+
+Its bundled ``six`` is 1.14, whose importer lacks ``find_spec``: from Python 3.12 on,
+``spyne.util.six.moves`` cannot be imported. The real ``six`` takes its place, executed once more
+under that name so that its own importer answers for ``spyne.util.six.moves`` too. spyne's one
+addition to it, ``get_function_name``, is put back. ``spyne.protocol.soap`` also imports ``cgi``,
+which Python 3.13 dropped: the dependency ``legacy-cgi`` brings it. The remaining warnings
+(``cgi`` is deprecated, invalid escapes) are spyne's own and no user of callmocks can act on them.
+"""
+
+import importlib.util
+import logging
+import operator
+import sys
+import warnings
+
+import six
+
+_NAME = "spyne.util.six"
+
+
+def _install_six() -> None:
+    spec = importlib.util.spec_from_file_location(_NAME, six.__file__)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_NAME] = module
+    spec.loader.exec_module(module)
+    module.get_function_name = operator.attrgetter("__name__")  # type: ignore[attr-defined]
+
+
+if "spyne" not in sys.modules:
+    _install_six()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from spyne import Application, MethodContext, ServiceBase, rpc
+    from spyne.model import AnyXml, Fault
+    from spyne.protocol.soap import Soap11, Soap12
+    from spyne.server import ServerBase
+
+# spyne logs faults that clients earned, with tracebacks; the journal tells them better.
+logging.getLogger("spyne").addHandler(logging.NullHandler())
+logging.getLogger("spyne").propagate = False
+
+__all__ = [
+    "AnyXml",
+    "Application",
+    "Fault",
+    "MethodContext",
+    "ServerBase",
+    "ServiceBase",
+    "Soap11",
+    "Soap12",
+    "rpc",
+]

@@ -1,0 +1,151 @@
+"""Rows of a ValueTable from the columns of a frame, in bulk: a table never passes through objects.
+
+A frame has the columns of the contract, in its order, and any others beside them::
+
+    frame ──select(row_expression)──▶ one string a row ──▶ Rows: one run of bytes with offsets
+
+What the contract says of a column is checked on whole columns (``problems``), once for each frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from callmocks.onec.contract import ColumnSpec, Operation
+from callmocks.onec.writing import NIL
+
+EMPTY_DATE_TEXT: Final = "0001-01-01T00:00:00"
+DTYPES: Final[dict[str, pl.DataType]] = {
+    "string": pl.String(),
+    "decimal": pl.Int64(),
+    "dateTime": pl.Datetime("ms"),
+    "boolean": pl.Boolean(),
+}
+"""The type a frame's column has for each kind of column in the contract."""
+_UUID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_FORBIDDEN: Final = r"[^\t\n\r -\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rendered rows: row ``i`` is ``xml[offsets[i]:offsets[i + 1]]``."""
+
+    xml: bytes
+    offsets: NDArray[np.int64]
+    problems: tuple[str, ...]
+    """Where the rows leave the contract; a defect of callmocks."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        return len(self.xml) + int(self.offsets.nbytes)
+
+    def run(self, first: int, last: int) -> bytes:
+        """Rows ``first`` to ``last``, not included."""
+        return self.xml[self.offsets[first] : self.offsets[last]]
+
+    def pick(self, places: NDArray[np.int64]) -> bytes:
+        """The rows at some places, in that order."""
+        ends, starts = self.offsets[places + 1].tolist(), self.offsets[places].tolist()
+        return b"".join([self.xml[start:end] for start, end in zip(starts, ends, strict=True)])
+
+
+def render(frame: pl.DataFrame, operation: Operation, check: bool = True) -> Rows:
+    """All rows of a frame."""
+    texts = frame.select(row=row_expression(frame, operation.column)).to_series()
+    lengths = texts.str.len_bytes().to_numpy()
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    found = problems(frame, operation) if check else []
+    return Rows("".join(texts.to_list()).encode(), offsets, tuple(found))
+
+
+def row_expression(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> pl.Expr:
+    """One string a row: ``<row><Value xsi:type="xs:string">…</Value>…</row>``."""
+    parts: list[pl.Expr] = []
+    pending = "<row>"
+    for column in columns:
+        opening = f'<Value xsi:type="xs:{column.kind}">'
+        content = _content(frame, column)
+        if column.nullable and frame[column.name].null_count():
+            cell = pl.concat_str(pl.lit(opening), content, pl.lit("</Value>"))
+            parts += [pl.lit(pending), cell.fill_null(NIL)]
+            pending = ""
+        else:
+            parts += [pl.lit(pending + opening), content.fill_null(_absent(column))]
+            pending = "</Value>"
+    parts.append(pl.lit(pending + "</row>"))
+    return pl.concat_str(parts)
+
+
+def problems(frame: pl.DataFrame, operation: Operation) -> list[str]:
+    """What in a frame is not as the contract's columns say; empty when all is well."""
+    wrong = [
+        f"{column.name} is {frame[column.name].dtype}, not {DTYPES[column.kind]}"
+        for column in operation.column
+        if frame[column.name].dtype != DTYPES[column.kind]
+    ]
+    if wrong or frame.is_empty():
+        return wrong
+    breaches = {
+        f"{column.name}: {{}} rows {rule}": count
+        for column in operation.column
+        for rule, count in _breaches(column).items()
+    }
+    counts = frame.select(**breaches).row(0, named=True)
+    return [rule.format(count) for rule, count in counts.items() if count]
+
+
+def _content(frame: pl.DataFrame, column: ColumnSpec) -> pl.Expr:
+    value = pl.col(column.name)
+    if column.kind == "dateTime":
+        return value.dt.to_string("%Y-%m-%dT%H:%M:%S")
+    if column.kind == "boolean":
+        return pl.when(value).then(pl.lit("true")).otherwise(pl.lit("false"))
+    if column.kind == "decimal":
+        return value.cast(pl.String)
+    series = frame[column.name]
+    if column.uuid or not series.str.contains_any(["&", "<", ">", "\r"]).any():
+        return value
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
+        value = value.str.replace_all(char, entity, literal=True)
+    return value
+
+
+def _absent(column: ColumnSpec) -> str:
+    """The empty value of a type that cannot be Null."""
+    return {"dateTime": EMPTY_DATE_TEXT, "decimal": "0", "boolean": "false"}.get(column.kind, "")
+
+
+def _breaches(column: ColumnSpec) -> dict[str, pl.Expr]:
+    """Expressions that count the cells of a column that break one rule each."""
+    value, rules = pl.col(column.name), {}
+    if column.uuid:
+        rules["are no UUID"] = (~value.str.contains(_UUID)).sum()
+        if not column.nullable:
+            rules["are absent"] = value.is_null().sum()
+    elif column.kind == "string":
+        rules["hold what XML cannot"] = value.str.contains(_FORBIDDEN).sum()
+    if column.kind == "string" and column.length:
+        rules[f"are longer than {column.length}"] = (value.str.len_chars() > column.length).sum()
+    if column.kind == "decimal":
+        rules["are absent"] = value.is_null().sum()
+        if column.sign == "Nonnegative":
+            rules["are negative"] = (value < 0).sum()
+        if column.digits:
+            rules[f"have more than {column.digits} digits"] = (
+                value.abs() >= 10**column.digits
+            ).sum()
+        if column.values:
+            rules[f"are not one of {column.values}"] = (~value.is_in(column.values)).sum()
+    if column.kind == "dateTime":
+        rules["have fractions of a second"] = (value.dt.millisecond() != 0).sum()
+        if column.date == "Date":
+            rules["have a time of day"] = (value.dt.time() != pl.time(0, 0, 0)).sum()
+    return rules

@@ -1,0 +1,169 @@
+"""What 1C sends: the types of ``http://v8.1c.ru/8.1/data/core`` as Python values.
+
+=====================  =====================================================================
+on the wire            in Python
+=====================  =====================================================================
+``xsi:nil``            ``None``
+``xs:string``          ``str``
+``xs:decimal``         ``decimal.Decimal`` (``int`` may be written too)
+``xs:boolean``         ``bool``
+``xs:dateTime``        ``datetime.datetime``, naive unless the text has an offset
+``xs:date, xs:time``   ``datetime.date``, ``datetime.time``
+``xs:base64Binary``    ``bytes``
+``UUID``, ``Null``     ``uuid.UUID``, ``NULL``
+``Structure``, …       the classes below
+=====================  =====================================================================
+
+Everything here is a value: equal when the contents are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from callmocks.errors import CallmocksError
+
+EMPTY_DATE: Final = datetime(1, 1, 1)
+"""1C's empty date: not known, not set."""
+
+
+class BadValue(CallmocksError):
+    """XML (or a Python value) that is no value of the core schema.
+
+    ``where`` is a path such as ``Property[2]/Value``; a table's cells are ``row[1]/Value[3]``.
+    """
+
+    def __init__(self, where: str, expected: str, got: str) -> None:
+        super().__init__(f"{where}: expected {expected}, got {got}")
+        self.where = where
+        self.expected = expected
+        self.got = got
+
+
+class Null(Enum):
+    """The one value of the core type ``Null``."""
+
+    NULL = ""
+
+
+NULL: Final = Null.NULL
+
+
+class Structure(dict[str, "Value"]):
+    """Values by name, in the order they were set."""
+
+
+class FixedStructure(Structure):
+    """A structure that its owner does not change."""
+
+
+class Array(list["Value"]):
+    """Values by position."""
+
+
+class FixedArray(Array):
+    """An array that its owner does not change."""
+
+
+class Map(list[tuple["Value", "Value"]]):
+    """Pairs of key and value. Keys may be of any type, so this is no ``dict``."""
+
+    def get(self, key: Value, default: Value = None) -> Value:
+        """The value of the first pair with that key."""
+        return next((value for known, value in self if known == key), default)
+
+
+class FixedMap(Map):
+    """A map that its owner does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """``NumberQualifiers``: digits in all (0: no limit), of them after the point, the sign."""
+
+    digits: int = 0
+    fraction: int = 0
+    sign: str = "Any"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """``StringQualifiers`` and ``BinaryDataQualifiers``: length (0: no limit), how it binds."""
+
+    length: int = 0
+    allowed: str = "Variable"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDescription:
+    """What a column may hold. Type names are in Clark notation, ``{namespace}local``."""
+
+    types: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    number: Number | None = None
+    string: Text | None = None
+    date: str | None = None
+    """``Date``, ``Time`` or ``DateTime``."""
+    binary: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; what is None was not said."""
+
+    name: str | None = None
+    type: TypeDescription | None = None
+    title: str | None = None
+    width: Decimal | None = None
+
+
+Row = tuple["Value", ...]
+
+
+@dataclass(slots=True)
+class ValueTable:
+    """Columns, and rows whose cells follow the columns by position."""
+
+    columns: Sequence[Column] = ()
+    rows: list[Row] = field(default_factory=list)
+    indexes: Sequence[tuple[str, ...]] = ()
+    """Names of the columns of each index."""
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, ``""`` for a column without one."""
+        return [column.name or "" for column in self.columns]
+
+    def records(self) -> Iterator[dict[str, Value]]:
+        """Each row as a dict by column name."""
+        names = self.names
+        return (dict(zip(names, row, strict=False)) for row in self.rows)
+
+
+@dataclass(slots=True)
+class TreeRow:
+    """A row of a tree and the rows under it."""
+
+    values: Row = ()
+    rows: list[TreeRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ValueTree:
+    """A table whose rows have rows."""
+
+    columns: Sequence[Column] = ()
+    rows: list[TreeRow] = field(default_factory=list)
+
+
+Value: TypeAlias = (
+    "str | int | Decimal | float | datetime | date | time | bytes | UUID"
+    " | Structure | Array | Map | ValueTable | ValueTree | TypeDescription | Null | None"
+)

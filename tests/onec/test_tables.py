@@ -1,0 +1,187 @@
+"""Rows rendered in bulk, against the codec that writes them one by one."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from callmocks.onec import EMPTY_DATE, ValueTable, read_value, write_value
+from callmocks.onec.contract import ColumnSpec, Operation, real, served
+from callmocks.onec.tables import DTYPES, problems, render
+from tests.onec.conftest import CORE, DOCUMENTED, SERVICE, XS, XSI
+from tests.onec.infoset import infoset
+
+HISTORY = served()["GetHistoryOfServiceCalls"]
+DECLARED = f'xmlns="{CORE}" xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
+
+
+def frame(operation: Operation, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a frame of the types the contract wants."""
+    return pl.DataFrame(
+        [
+            pl.Series(column.name, [row[column.name] for row in rows], DTYPES[column.kind])
+            for column in operation.column
+        ]
+    )
+
+
+def one_by_one(operation: Operation, rows: list[dict[str, Any]]) -> etree._Element:
+    """The same rows through the codec."""
+
+    def cell(column: ColumnSpec, value: Any) -> Any:
+        if value is None and not column.nullable:
+            empty = {"dateTime": EMPTY_DATE, "decimal": 0, "boolean": False, "string": ""}
+            return empty[column.kind]
+        return value
+
+    columns = [column.described() for column in operation.column]
+    cells = [tuple(cell(c, row[c.name]) for c in operation.column) for row in rows]
+    written = write_value(ValueTable(columns, cells))
+    return etree.fromstring(written.replace("<Value ", f"<Value {DECLARED} ", 1))
+
+
+def in_bulk(operation: Operation, xml: bytes) -> etree._Element:
+    """Rendered rows under the contract's columns."""
+    inside = operation.columns_xml + xml.decode()
+    return etree.fromstring(f'<Value {DECLARED} xsi:type="ValueTable">{inside}</Value>')
+
+
+_kinds = {
+    "string": st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=6),
+    "decimal": st.integers(-5, 10**9),
+    "dateTime": st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(
+        lambda moment: moment.replace(microsecond=0)
+    ),
+    "boolean": st.booleans(),
+}
+
+
+def _rows(operation: Operation) -> st.SearchStrategy[list[dict[str, Any]]]:
+    cells = {
+        column.name: st.none() | (st.uuids().map(str) if column.uuid else _kinds[column.kind])
+        for column in operation.column
+    }
+    return st.lists(st.fixed_dictionaries(cells), max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(served())).flatmap(
+        lambda name: st.tuples(st.just(name), _rows(served()[name]))
+    )
+)
+def test_bulk_and_codec_write_the_same(drawn: tuple[str, list[dict[str, Any]]]) -> None:
+    operation, rows = served()[drawn[0]], drawn[1]
+    rendered = render(frame(operation, rows), operation)
+    assert infoset(in_bulk(operation, rendered.xml)) == infoset(one_by_one(operation, rows))
+
+
+def call(number: int, **other: Any) -> dict[str, Any]:
+    """A row of the history."""
+    uuid = str(UUID(int=number, version=4))
+    return {
+        "CallID": uuid, "ClientID": uuid, "ServiceUserID": uuid, "ServiceID": uuid,
+        "CallTime": datetime(2026, 3, 2) + timedelta(seconds=number), "CallerID": uuid,
+        "CalleeID": uuid, "CallResult": 1, "Duration": number, **other,
+    }  # fmt: skip
+
+
+def test_runs_and_picks_are_the_rows_asked_for() -> None:
+    rows = render(frame(HISTORY, [call(number) for number in range(5)]), HISTORY)
+
+    def ids(xml: bytes) -> list[Decimal]:
+        table = read_value(in_bulk(HISTORY, xml))
+        assert isinstance(table, ValueTable)
+        return [row[-1] for row in table.rows]  # type: ignore[misc]
+
+    assert ids(rows.run(0, 5)) == [0, 1, 2, 3, 4]
+    assert ids(rows.run(1, 3)) == [1, 2]
+    assert rows.run(2, 2) == b""
+    assert ids(rows.pick(np.array([4, 0, 2]))) == [4, 0, 2]
+    assert render(frame(HISTORY, []), HISTORY).xml == b""
+
+
+def test_nil_keeps_later_cells_in_their_place() -> None:
+    rows = render(frame(HISTORY, [call(7, ClientID=None, CallerID=None), call(8)]), HISTORY)
+    table = read_value(in_bulk(HISTORY, rows.xml))
+    assert isinstance(table, ValueTable)
+    assert [row[1] is None for row in table.rows] == [True, False]
+    assert table.rows[0][4] == datetime(2026, 3, 2, 0, 0, 7)
+    assert b'<Value xsi:nil="true"/>' in rows.xml
+    assert all(len(row) == 9 for row in table.rows)
+
+
+def test_ten_thousand_rows_take_well_under_100_ms() -> None:
+    wide = frame(HISTORY, [call(number) for number in range(10_000)])
+    took = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        rows = render(wide, HISTORY)
+        took.append(time.perf_counter() - begun)
+    assert rows.xml.count(b"<row>") == 10_000
+    assert min(took) < 0.1
+
+
+def test_the_columns_are_exactly_as_documented() -> None:
+    answer = etree.parse(DOCUMENTED / "response.xml")
+    documented = answer.findall(f".//{{{CORE}}}column")
+    served_columns = list(in_bulk(HISTORY, b""))
+    assert [infoset(column) for column in served_columns] == [infoset(c) for c in documented]
+
+
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        ({"CallID": "no-uuid"}, "CallID: 1 rows are no UUID"),
+        ({"CallID": None}, "CallID: 1 rows are absent"),
+        ({"ServiceID": "5F99F58F-2003-4E1C-A049-2CF58EFC68A1"}, "ServiceID: 1 rows are no UUID"),
+        ({"Duration": -1}, "Duration: 1 rows are negative"),
+        ({"Duration": 10**10}, "Duration: 1 rows have more than 10 digits"),
+        ({"CallResult": 3}, "CallResult: 1 rows are not one of (1, 2)"),
+        ({"CallResult": None}, "CallResult: 1 rows are absent"),
+        (
+            {"CallTime": datetime(2026, 1, 1, 0, 0, 0, 5000)},
+            "CallTime: 1 rows have fractions of a second",
+        ),
+    ],
+)
+def test_a_row_that_leaves_the_contract_is_noticed(other: dict[str, Any], complaint: str) -> None:
+    good = frame(HISTORY, [call(1)])
+    assert problems(good, HISTORY) == []
+    assert complaint in problems(frame(HISTORY, [call(1), call(2, **other)]), HISTORY)
+    assert complaint in render(frame(HISTORY, [call(2, **other)]), HISTORY).problems
+
+
+def test_texts_too_long_or_impossible_are_noticed() -> None:
+    departments = served()["DepartmentRead"]
+    row = {"DepartmentID": str(UUID(int=1)), "Name": "x" * 101, "Deleted": False}
+    assert problems(frame(departments, [row]), departments) == ["Name: 1 rows are longer than 100"]
+    row["Name"] = "a\x0bb"
+    assert problems(frame(departments, [row]), departments) == ["Name: 1 rows hold what XML cannot"]
+    wrong = frame(departments, [row]).with_columns(Deleted=pl.lit("no"))
+    assert problems(wrong, departments) == ["Deleted is String, not Boolean"]
+
+
+def test_what_is_served_exists_and_is_described_whole() -> None:
+    assert len(real()) == 87
+    assert set(served()) < real()
+    for operation in served().values():
+        names = [column.name for column in operation.column]
+        assert len(names) == len(set(names))
+        assert operation.purpose and operation.limits.day < operation.limits.night
+        for entry in (operation, operation.limits, *operation.parameter):
+            assert entry.evidence in ("documented", "observed", "assumed")
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"name": "X", "typo": 1}, Operation)
+    assert SERVICE.endswith("PartnerWebAPI2")

@@ -1,0 +1,219 @@
+"""The WSDL as it is served: the structure of the live one, the address of the client."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import zeep
+from lxml import etree
+from zeep.transports import Transport
+
+from callmocks.onec.contract import real, served
+from tests.onec.conftest import CORE, PATH, SERVICE, SOAP11, XS, Client, Service, call
+
+W = "{http://schemas.xmlsoap.org/wsdl/}"
+S11 = "{http://schemas.xmlsoap.org/wsdl/soap/}"
+S12 = "{http://schemas.xmlsoap.org/wsdl/soap12/}"
+
+
+@pytest.fixture(scope="module")
+def wsdl(service: Service) -> etree._Element:
+    """The document."""
+    return etree.fromstring(requests.get(f"{service.url}?wsdl", timeout=30).content)
+
+
+def operations(holder: etree._Element) -> list[str]:
+    return [found.get("name", "") for found in holder.findall(f"{W}operation")]
+
+
+def test_it_is_served_as_text_xml_without_credentials(service: Service) -> None:
+    for query in ("wsdl", "WSDL", "wsdl="):
+        response = requests.get(f"{service.url}?{query}", timeout=30)
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == "text/xml; charset=utf-8"
+        assert response.content.startswith(b"<?xml")
+    wrong = requests.get(f"{service.url}?wsdl", auth=("no", "body"), timeout=30)
+    assert wrong.status_code == 200
+
+
+def test_the_service_itself_is_not_fetched(service: Service) -> None:
+    response = requests.get(service.url, timeout=30)
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "mock.example"])
+def test_the_address_is_the_one_the_client_used(service: Service, host: str) -> None:
+    name = host.format(port=service.port)
+    response = requests.get(f"{service.url}?wsdl", headers={"Host": name}, timeout=30)
+    root = etree.fromstring(response.content)
+    found = [e.get("location") for tag in (S11, S12) for e in root.iter(f"{tag}address")]
+    assert found == [f"http://{name}{PATH}"] * 2
+
+
+def test_names_and_ports(wsdl: etree._Element) -> None:
+    assert (wsdl.get("name"), wsdl.get("targetNamespace")) == ("PartnerWebAPI2", SERVICE)
+    (port_type,) = wsdl.findall(f"{W}portType")
+    assert port_type.get("name") == "PartnerWebAPI2PortType"
+    ports = [(p.get("name"), p.get("binding"), p[0].tag) for p in wsdl.iter(f"{W}port")]
+    assert ports == [
+        ("PartnerWebAPI2Soap", "tns:PartnerWebAPI2SoapBinding", f"{S11}address"),
+        ("PartnerWebAPI2Soap12", "tns:PartnerWebAPI2Soap12Binding", f"{S12}address"),
+    ]
+    assert not list(wsdl.iter(f"{W}fault"))
+
+
+def test_it_lists_the_operations_that_are_served(wsdl: etree._Element) -> None:
+    (port_type,) = wsdl.findall(f"{W}portType")
+    assert operations(port_type) == list(served())
+    assert set(operations(port_type)) < real()
+
+
+def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._Element) -> None:
+    bindings = wsdl.findall(f"{W}binding")
+    assert [b.get("name") for b in bindings] == [
+        "PartnerWebAPI2SoapBinding",
+        "PartnerWebAPI2Soap12Binding",
+    ]
+    for binding, soap in zip(bindings, (S11, S12), strict=True):
+        assert binding.find(f"{soap}binding").get("style") == "document"  # type: ignore[union-attr]
+        assert operations(binding) == list(served())
+        for operation in binding.findall(f"{W}operation"):
+            action = operation.find(f"{soap}operation")
+            assert action is not None
+            name = operation.get("name")
+            assert action.get("soapAction") == f"{SERVICE}#PartnerWebAPI2:{name}"
+            assert {body.get("use") for body in operation.iter(f"{soap}body")} == {"literal"}
+
+
+def test_messages_wrap_one_element_each_way(wsdl: etree._Element) -> None:
+    elements = {e.get("name"): e for e in wsdl.iter(f"{{{XS}}}element") if e.get("name")}
+    messages = {m.get("name"): m for m in wsdl.findall(f"{W}message")}
+    for name in served():
+        for message, element, inside in (
+            (f"{name}RequestMessage", name, "Params"),
+            (f"{name}ResponseMessage", f"{name}Response", "return"),
+        ):
+            (part,) = messages[message]
+            assert (part.get("name"), part.get("element")) == ("parameters", f"tns:{element}")
+            (child,) = elements[element].iter(f"{{{XS}}}sequence")
+            assert [(c.get("name"), c.get("type")) for c in child] == [(inside, "core:Structure")]
+
+
+def test_two_inline_schemas_and_an_import_without_location(wsdl: etree._Element) -> None:
+    core, service = wsdl.findall(f"{W}types/{{{XS}}}schema")
+    assert (core.get("targetNamespace"), service.get("targetNamespace")) == (CORE, SERVICE)
+    assert core.get("elementFormDefault") == "qualified"
+    assert not core.findall(f"{{{XS}}}element")
+    (imported,) = service.findall(f"{{{XS}}}import")
+    assert dict(imported.attrib) == {"namespace": CORE}
+
+
+@pytest.mark.parametrize(
+    ("name", "children"),
+    [
+        ("Structure", ["Property"]),
+        ("ValueTable", ["column", "index", "row"]),
+        ("ValueTableColumn", ["Name", "ValueType", "Title", "Width"]),
+        ("ValueTableRow", ["Value"]),
+        (
+            "TypeDescription",
+            ["Type", "TypeSet", "TypeId", "NumberQualifiers", "StringQualifiers", "DateQualifiers",
+             "BinaryDataQualifiers"],
+        ),
+        ("NumberQualifiers", ["Digits", "FractionDigits", "AllowedSign"]),
+        ("StringQualifiers", ["Length", "AllowedLength"]),
+        ("DateQualifiers", ["DateFractions"]),
+        ("Array", ["Value"]),
+        ("FixedStructure", ["Property"]),
+        ("FixedArray", ["Value"]),
+        ("Map", ["pair"]),
+        ("FixedMap", ["pair"]),
+        ("KeyAndValue", ["Key", "Value"]),
+        ("ValueTree", ["column", "row"]),
+    ],
+)  # fmt: skip
+def test_core_types(wsdl: etree._Element, name: str, children: list[str]) -> None:
+    (found,) = wsdl.xpath(f"//xs:complexType[@name='{name}']", namespaces={"xs": XS})
+    names = found.xpath("xs:sequence/xs:element/@name", namespaces={"xs": XS})
+    assert names == children
+
+
+def test_zeep_loads_it_and_calls_both_ports(service: Service, client: Client) -> None:
+    session = requests.Session()
+    session.auth = (client.tenant.name, client.tenant.name)
+    made = zeep.Client(f"{service.url}?wsdl", transport=Transport(session=session))
+    moment = made.get_type(f"{{{XS}}}dateTime")
+
+    def prop(name: str, kind: Any, value: Any) -> dict[str, Any]:
+        return {"name": name, "Value": zeep.xsd.AnyObject(kind, value)}
+
+    params = [
+        prop("PeriodFrom", moment, datetime.datetime(2026, 3, 2)),
+        prop("PeriodTo", moment, datetime.datetime(2026, 3, 3)),
+        prop("CallResult", made.get_type(f"{{{XS}}}decimal"), 2),
+    ]
+    answers = []
+    for port in ("PartnerWebAPI2Soap", "PartnerWebAPI2Soap12"):
+        bound = made.bind("PartnerWebAPI2", port)
+        answers.append(bound.GetHistoryOfServiceCalls(Params={"Property": params}))
+    code, data = answers[0]
+    assert (code["name"], code["Value"]) == ("ResultCode", "SUCCESS")
+    rows = [row["Value"] for row in data["Value"]["row"]]
+    assert rows
+    assert all(row[7] == 2 and row[8] == 0 for row in rows)
+    assert all(row[4].date() == datetime.date(2026, 3, 2) for row in rows)
+    assert [row["Value"] for row in answers[1][1]["Value"]["row"]] == rows
+
+
+def test_zeep_in_the_lazy_form_sends_an_empty_params(service: Service) -> None:
+    by_night = service.client(world="empty")
+    by_day = service.client(world="empty", now="2026-03-03T12:00:00")
+    for client, code in ((by_night, "SUCCESS"), (by_day, "PARAM_NOT_EXIST")):
+        client.session.auth = (client.tenant.name, client.tenant.name)
+        made = zeep.Client(f"{service.url}?wsdl", transport=Transport(session=client.session))
+        answer = made.service.GetHistoryOfServiceCalls("Params")
+        assert answer[0]["Value"] == code
+    specialists = made.service.SpecialistRead("Params")
+    rows = specialists[1]["Value"]["row"]
+    assert {row["Value"][0] for row in rows} == {
+        person.specialist_id for person in by_day.tenant.history.cast.operators
+    }
+
+
+def test_stubs_compile_from_it_and_read_an_answer(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    pytest.importorskip("xsdata", reason="xsdata, which compiles WSDL to stubs, is not installed")
+    (tmp_path / "partner.wsdl").write_bytes(requests.get(f"{service.url}?wsdl", timeout=30).content)
+    command = [sys.executable, "-m", "xsdata", "generate", "partner.wsdl", "--package", "stubs"]
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it calls ruff
+    made = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": beside},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert made.returncode == 0, made.stderr
+    script = (
+        "import sys, stubs\n"
+        "from xsdata.formats.dataclass.parsers import XmlParser\n"
+        "port = stubs.PartnerWebApi2PortTypeDepartmentReadOutput\n"
+        "answer = XmlParser().from_bytes(sys.stdin.buffer.read(), port)\n"
+        "code, data = answer.body.department_read_response.return_value.property\n"
+        "print(code.value, len(data.value.row))\n"
+    )
+    answer = client.post(call("DepartmentRead", version=SOAP11))
+    read = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, input=answer.content, capture_output=True,
+        timeout=120,
+    )  # fmt: skip
+    assert read.stdout.decode().strip() == "SUCCESS 3", read.stderr.decode()
