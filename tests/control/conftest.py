@@ -1,4 +1,4 @@
-"""The admin API on a socket, over a registry of its own."""
+"""The admin API on a socket, over a registry of its own; and a whole suite."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -9,8 +9,11 @@ from aiohttp import ClientSession, web
 from callmocks.control.addresses import Addresses
 from callmocks.control.server import make_app
 from callmocks.history.history import HistoryFactory
+from callmocks.settings import ServeSettings
+from callmocks.suite import Suite
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
+from tests.control.suite_client import Client
 
 NOW = "2026-03-02T12:00:00"
 ADDRESSES = Addresses(
@@ -80,3 +83,12 @@ async def control(registry: Registry, serve: Any) -> AsyncIterator[Control]:
     url = await serve(make_app(registry, ADDRESSES, defaults=DEFAULTS))
     async with ClientSession() as session:
         yield Control(url, session, registry)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    settings = ServeSettings(
+        arm_port=0, cdr_port=0, onec_port=0, control_port=0, now="2026-03-02T12:00:00", limits="off"
+    )
+    async with Suite(settings) as suite, ClientSession() as session:
+        yield Client(suite, session)
