@@ -20,6 +20,7 @@ from callmocks.resources import schema as schema_file
 HISTORY = "operator_call_history"
 LOGIN = "login"
 LOGOUT = "logout"
+COMMANDS = (HISTORY, LOGIN, LOGOUT)
 
 
 _VALUE = re.compile(r"attribute ([^\s=]+)=")
@@ -122,7 +123,8 @@ def _located(error: Any) -> Fault:
     path, reason, validator = error.path or "/", error.reason or "", error.validator
     value = _VALUE.match(reason)
     if value:
-        return Fault(f"{path}/@{value[1]}", _kind(validator), _shown(error.obj))
+        expected = _kind(validator) or reason.rpartition(": ")[2]
+        return Fault(f"{path}/@{value[1]}", expected, _shown(error.obj))
     missing = _MISSING.match(reason)
     if missing:
         return Fault(f"{path}/@{missing[1]}", "this attribute, it is required", "none")
@@ -139,11 +141,11 @@ def _located(error: Any) -> Fault:
 
 
 def _kind(validator: Any) -> str:
-    """What a value should have been, in the words of the schema."""
+    """What a value should have been, in the words of the schema; ``""`` for some rules."""
     choices = getattr(validator, "enumeration", None)
     if choices:
         return " or ".join(map(repr, choices))
-    return str(getattr(validator, "prefixed_name", None) or validator)
+    return str(getattr(validator, "prefixed_name", None) or "")
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,50 @@
+"""What the rows of an answer link to: the audio of recorded calls, and faxes.
+
+The addresses are assumed. They need no login: a player that is given one has no session, and a
+record's id cannot be guessed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from callmocks.arm import faxes
+from callmocks.audio import Audio, wav
+from callmocks.history import ids
+from callmocks.history.wall import day_start, to_ms
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange
+
+
+def record(exchange: Exchange, record_id: str) -> Audio | None:
+    """The audio of a call that has ended; None when there is no such record (yet)."""
+    found = exchange.tenant.history.record(record_id)
+    if found is None or found.end > to_ms(exchange.now):
+        return None
+    return wav(record_id.lower().encode("utf-8"), found.talk_ms)
+
+
+def fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
+    """The fax of a call that has ended, as PDF; None when there is no such fax (yet)."""
+    address = ids.leg_address(int(leg_id)) if leg_id.isascii() and leg_id.isdigit() else None
+    if address is None:
+        return None
+    begin, end = day_start(address[0]), day_start(address[0] + 1) - 1
+    wanted = (
+        (pl.col("_leg_id") == int(leg_id))
+        & pl.col("_fax").is_not_null()
+        & (pl.col("_release") <= to_ms(exchange.now))
+    )
+    for rows in exchange.tenant.history.arm_days(operator, end, begin):
+        for row in rows.filter(wanted).iter_rows(named=True):
+            return faxes.pdf(
+                [
+                    f"Fax {leg_id}: {row['_fax']}",
+                    f"{row['_a_number'] or 'anonymous'} -> {row['_b_number'] or 'anonymous'}",
+                    f"{row['start_time']} ... {row['release_time']}",
+                ]
+            )
+    return None

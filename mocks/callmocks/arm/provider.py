@@ -1,0 +1,69 @@
+"""What faults and the journal's checks need to know of the workplace's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from callmocks.arm import answers, frames, schema, service, sessions, tree
+from callmocks.errors import CallmocksError
+from callmocks.tenancy.providers import register
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.exchange import Exchange, Reply
+
+
+class Workplace:
+    """The provider ``arm``."""
+
+    name = "arm"
+
+    def operation(self, exchange: Exchange) -> str:
+        """The command; ``""`` of a frame whose command cannot be read."""
+        if exchange.operation or exchange.transport != "frame":
+            return exchange.operation
+        try:
+            return frames.decode_request(exchange.request).command
+        except frames.FrameError:
+            return ""
+
+    def fields(self, request: bytes) -> dict[str, object]:
+        """Attributes by element and name: ``{"filters.limit": "50"}``."""
+        try:
+            document = request
+            if not request.lstrip().startswith(b"<"):
+                document = tree.to_xml(tree.decode(frames.decode_request(request).body))
+            root = schema.parse(document)
+        except CallmocksError:
+            return {}
+        return {
+            f"{etree.QName(element).localname}.{name!s}": str(value)
+            for element in root.iter()
+            for name, value in element.attrib.items()
+        }
+
+    def error_names(self) -> tuple[str, ...]:
+        """The one error the vendor prints, and the missing login."""
+        return (answers.CANNOT_PERFORM, "unauthorized")
+
+    def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
+        """``out/error`` in the transport of the request; ``params["text"]`` is its text."""
+        command = exchange.operation
+        if name == "unauthorized":
+            answer = answers.error(command, params.get("text", sessions.NOBODY), 401)
+        elif name == answers.CANNOT_PERFORM:
+            answer = service.command_error(exchange, command, params.get("text", "timeout"))
+        else:
+            raise KeyError(name)
+        if exchange.transport != "frame":
+            return service.http_reply(exchange, answer)
+        try:
+            id = frames.decode_request(exchange.request).id
+        except frames.FrameError as error:
+            id = error.id
+        return service.frame_reply(exchange, answer, id)
+
+
+register(Workplace())

@@ -1,0 +1,161 @@
+"""The workplace's server: commands by POST, frames by websocket, records and faxes by GET."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from aiohttp import WSCloseCode, web
+
+from callmocks import audio_web
+from callmocks.arm import answers, media, schema, service, sessions
+from callmocks.arm import provider as _registers_itself  # noqa: F401
+from callmocks.arm.connection import MOST_BYTES, Connection
+from callmocks.arm.service import PATH, Credentials
+from callmocks.tenancy import pipeline
+from callmocks.tenancy.exchange import Exchange, Reply
+from callmocks.web import BodyTooLarge, origin, read_body, send
+
+if TYPE_CHECKING:
+    from callmocks.tenancy.registry import Registry
+
+_ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
+_CLOSE_SECONDS = 0.5
+
+
+def make_app(registry: Registry) -> web.Application:
+    """The application that serves every tenant of a registry as an ARM domain."""
+    server = _Server(registry)
+    app = web.Application(client_max_size=MOST_BYTES)
+    below = f"/{{domain}}/{PATH}"
+    app.router.add_post(f"{below}/{{command}}", server.post)
+    app.router.add_get(f"{below}/call_record/{{record}}.wav", server.record)
+    app.router.add_get(f"{below}/fax/{{operator}}/{{leg}}.pdf", server.fax)
+    app.router.add_get("/{domain}/{path:.+}", server.upgrade, allow_head=False)
+    app.router.add_route("*", "/{path:.*}", server.nowhere)
+    app.on_shutdown.append(server.close)
+    return app
+
+
+class _Server:
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        """A command with an XML body."""
+        command = request.match_info["command"]
+        try:
+            body = await read_body(request, MOST_BYTES)
+        except BodyTooLarge:
+            text = f"a body of at most {MOST_BYTES} bytes is taken"
+            return await self._refuse(request, command, 413, text)
+        exchange = self._exchange(request, command, body)
+        if exchange.tenant is self._registry.nobody:
+            return await self._refuse(request, command, 404, "unknown domain")
+        handle = partial(service.answer_post, command=command, credentials=_credentials(request))
+        return await send(request, await pipeline.run(exchange, handle))
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        """The websocket."""
+        exchange = self._exchange(request, "upgrade")
+        if request.match_info["path"] != exchange.assume("arm.websocket-path"):
+            return await self.nowhere(request)
+        if exchange.tenant is self._registry.nobody:
+            return await self._refuse(request, "upgrade", 404, "unknown domain")
+        if not web.WebSocketResponse().can_prepare(request):
+            return await self._refuse(request, "upgrade", 426, "a websocket is served here")
+        try:
+            caller = await service.identify(exchange, _credentials(request))
+            if caller.operator is None and exchange.assume("arm.anonymous-upgrade") == "refused":
+                raise sessions.RefusedError(sessions.NOBODY)
+            if caller.operator is not None and caller.token is None:
+                caller.token = await sessions.open_session(exchange, caller.operator)
+        except sessions.RefusedError as error:
+            return await self._refuse(request, "upgrade", 401, str(error))
+        socket = web.WebSocketResponse(
+            max_msg_size=MOST_BYTES, compress=False, decode_text=False, timeout=_CLOSE_SECONDS
+        )
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        domain = exchange.tenant.name
+        await Connection(self._registry, domain, request, socket, caller, exchange.origin).serve()
+        return socket
+
+    async def record(self, request: web.Request) -> web.StreamResponse:
+        """The audio of a recorded call, whole or in part."""
+        exchange = self._exchange(request, "call_record")
+        audio = media.record(exchange, request.match_info["record"])
+        if audio is None:
+            return await self._refuse(request, "call_record", 404, "no such record")
+        part = audio_web.part_of(audio, request)
+        planned = Reply(b"", part.status, audio.content_type, dict(part.headers))
+        reply = await pipeline.run(exchange, partial(_as_planned, planned=planned))
+        if reply is not planned:
+            return await send(request, reply)
+        return await audio_web.send(request, audio, part)
+
+    async def fax(self, request: web.Request) -> web.StreamResponse:
+        """A fax as PDF."""
+        exchange = self._exchange(request, "fax")
+        places = request.match_info
+        document = media.fax(exchange, places["operator"], places["leg"])
+        if document is None:
+            return await self._refuse(request, "fax", 404, "no such fax")
+        planned = Reply(document, content_type="application/pdf")
+        return await send(
+            request, await pipeline.run(exchange, partial(_as_planned, planned=planned))
+        )
+
+    async def nowhere(self, request: web.Request) -> web.StreamResponse:
+        """Any other address, or a known one with another method."""
+        if re.fullmatch(f"/[^/]+/{PATH}/({'|'.join(schema.COMMANDS)})", request.path):
+            command = request.path.rpartition("/")[2]
+            return await self._refuse(request, command, 405, "the method is POST", Allow="POST")
+        return await self._refuse(request, "", 404, f"nothing is served at {request.path}")
+
+    async def close(self, app: web.Application) -> None:
+        """Close all websockets: the server stops."""
+        await asyncio.gather(
+            *(
+                socket.close(code=WSCloseCode.GOING_AWAY, message=b"callmocks stops")
+                for socket in set(self._sockets)
+            )
+        )
+
+    def _exchange(self, request: web.Request, operation: str, body: bytes = b"") -> Exchange:
+        domain = request.match_info.get("domain", "")
+        reached = origin(request)
+        return Exchange.of(
+            self._registry.get(domain) or self._registry.nobody,
+            "arm",
+            body,
+            operation=operation,
+            # It ends up in addresses: a Host header that is none must not get there.
+            origin=reached if _ORIGIN.fullmatch(reached) else "http://localhost",
+            peer=request.remote or "",
+        )
+
+    async def _refuse(
+        self, request: web.Request, operation: str, status: int, text: str, **headers: str
+    ) -> web.StreamResponse:
+        async def handle(exchange: Exchange) -> Reply:
+            reply = service.http_reply(exchange, answers.error(operation, text, status))
+            reply.headers.update(headers)
+            return reply
+
+        exchange = self._exchange(request, operation)
+        return await send(request, await pipeline.run(exchange, handle))
+
+
+async def _as_planned(exchange: Exchange, planned: Reply) -> Reply:
+    return planned
+
+
+def _credentials(request: web.Request) -> Credentials:
+    return Credentials(
+        request.headers.get("Authorization", ""), request.cookies.get(sessions.COOKIE, "")
+    )

@@ -1,0 +1,217 @@
+"""The workplace's service, free of sockets: a frame or a document in, an answer out.
+
+The path of a request::
+
+    read the frame or the document ── 400
+    find the command ──────────────── 404
+    find the operator ─────────────── 401
+    validate by XSD ───────────────── out/error
+    perform ───────────────────────── out/error, or out/response, validated by XSD
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from callmocks.arm import answers, frames, pages, query, schema, sessions, tree
+from callmocks.arm.answers import Answer
+from callmocks.arm.rows import Style
+from callmocks.errors import CallmocksError, TooManyRows
+from callmocks.history.wall import to_ms
+from callmocks.tenancy.exchange import Reply
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from callmocks.tenancy.exchange import Exchange
+
+log = logging.getLogger(__name__)
+
+PATH = "service/cc/arm"
+"""Below the domain: the commands, and what their answers link to."""
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who sends a request: the operator, when he is logged in, and his session's token."""
+
+    operator: str | None = None
+    token: str | None = None
+
+
+@dataclass(slots=True)
+class Credentials:
+    """What an HTTP request says of its sender."""
+
+    authorization: str = ""
+    cookie: str = ""
+
+
+class FailedError(Exception):
+    """The request ends here, with this status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+async def answer_frame(exchange: Exchange, link: Caller) -> Reply:
+    """Answer one frame; login and logout change the token that the connection remembers."""
+    try:
+        frame = frames.decode_request(exchange.request, unit=_unit(exchange))
+    except frames.FrameError as error:
+        exchange.violated(error.where, error.expected, error.got)
+        return frame_reply(exchange, answers.error("", str(error), 400), error.id)
+    exchange.operation = frame.command
+    refused = _deviations(exchange, frame.deviations)
+    if refused:
+        return frame_reply(exchange, answers.error(frame.command, refused, 400), frame.id)
+    caller = Caller(await sessions.operator_of(exchange, link.token), link.token)
+    read = lambda: schema.parse(tree.to_xml(tree.decode(frame.body)))  # noqa: E731
+    answer = await _answer(exchange, frame.command, read, caller)
+    if frame.command in (schema.LOGIN, schema.LOGOUT):
+        link.token = caller.token
+    return frame_reply(exchange, answer, frame.id)
+
+
+async def answer_post(exchange: Exchange, command: str, credentials: Credentials) -> Reply:
+    """Answer one document, posted to the address of a command."""
+    exchange.operation = command
+    caller = Caller()
+    if command != schema.LOGIN:
+        try:
+            caller = await identify(exchange, credentials)
+        except sessions.RefusedError as error:
+            return http_reply(exchange, answers.error(command, str(error), 401))
+    read = lambda: schema.parse(exchange.request)  # noqa: E731
+    return http_reply(exchange, await _answer(exchange, command, read, caller))
+
+
+async def identify(exchange: Exchange, credentials: Credentials) -> Caller:
+    """Who an HTTP request is from; ``RefusedError`` for credentials that are wrong."""
+    if credentials.authorization:
+        return Caller(sessions.basic(exchange, credentials.authorization))
+    if credentials.cookie:
+        operator = await sessions.operator_of(exchange, credentials.cookie)
+        if operator is None:
+            raise sessions.RefusedError(sessions.NOBODY)
+        return Caller(operator, credentials.cookie)
+    return Caller()
+
+
+def frame_reply(exchange: Exchange, answer: Answer, id: str) -> Reply:
+    """An answer as the frame with that id."""
+    body = answers.write(answer, "json", exchange)
+    frame = frames.encode_response(id, answer.status, body, unit=_unit(exchange))
+    return Reply(frame, answer.status)
+
+
+def http_reply(exchange: Exchange, answer: Answer) -> Reply:
+    """An answer as an HTTP response."""
+    body = answers.write(answer, "xml", exchange)
+    headers = {"Set-Cookie": answer.cookie} if answer.cookie else {}
+    if answer.status == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="operator"'
+    return Reply(body, answer.status, exchange.assume("arm.content-type"), headers)
+
+
+def command_error(exchange: Exchange, command: str, text: str) -> Answer:
+    """A known command that could not be performed."""
+    return answers.error(command, text, int(exchange.assume("arm.error-status")))
+
+
+async def _answer(
+    exchange: Exchange, command: str, read: Callable[[], etree._Element], caller: Caller
+) -> Answer:
+    perform = _COMMANDS.get(command)
+    try:
+        if perform is None:
+            raise FailedError(404, f"unknown command; there are {', '.join(_COMMANDS)}")
+        if caller.operator is None and perform is not _login:
+            raise FailedError(401, sessions.NOBODY)
+        try:
+            root = read()
+        except CallmocksError as error:
+            exchange.violated("body", "a document that can be read", str(error))
+            raise FailedError(400, str(error)) from None
+        broken = _broken(exchange, command, root)
+        return (
+            command_error(exchange, command, broken)
+            if broken
+            else (await perform(exchange, root, caller))
+        )
+    except FailedError as error:
+        return answers.error(command, str(error), error.status)
+    except query.FilterError as error:
+        exchange.violated(error.where, error.expected, error.got)
+        return command_error(exchange, command, str(error))
+    except TooManyRows as error:
+        return command_error(exchange, command, str(error))
+    except Exception:
+        log.exception("%s failed", command)
+        return answers.error(command, "internal error", 500)
+
+
+def _deviations(exchange: Exchange, deviations: Sequence[frames.Deviation]) -> str:
+    """Note where a frame leaves the layout; in the strict profile also why it is refused."""
+    texts = [str(exchange.violated(*deviation)) for deviation in deviations]
+    return "; ".join(texts) if exchange.tenant.settings.arm.contract == "strict" else ""
+
+
+def _broken(exchange: Exchange, command: str, root: etree._Element) -> str:
+    """Where a request breaks its schema, as a text; ``""`` when it does not."""
+    faults = schema.of(command, exchange.tenant.settings.arm.contract).faults(root)
+    if not faults and root.tag != "in":
+        faults = [schema.Fault(f"/{root.tag}", "the root in", str(root.tag))]
+    return "; ".join([str(exchange.violated(*fault)) for fault in faults])
+
+
+async def _history(exchange: Exchange, root: etree._Element, caller: Caller) -> Answer:
+    attributes = {str(name): str(value) for name, value in root[0][0].attrib.items()}
+    asked = query.read(attributes, exchange)
+    tenant = exchange.tenant
+    style = Style(
+        f"{exchange.origin}/{tenant.name}/{PATH}",
+        tenant.settings.arm.contract,
+        exchange.assume("arm.url-list"),
+        tenant.settings.self_check,
+    )
+    page = await pages.page(
+        tenant.history,
+        caller.operator or "",
+        asked,
+        to_ms(exchange.now),
+        style,
+        exchange.assume("arm.empty-page-tag") == "incoming",
+    )
+    return answers.history(page, exchange.now)
+
+
+async def _login(exchange: Exchange, root: etree._Element, caller: Caller) -> Answer:
+    request = root[0]
+    login = request.get("login", "")
+    if not sessions.knows(exchange, login, request.get("password", "")):
+        raise FailedError(401, sessions.INVALID)
+    caller.operator = login
+    caller.token = await sessions.open_session(exchange, login)
+    return answers.done(schema.LOGIN, sessions.cookie(exchange, caller.token))
+
+
+async def _logout(exchange: Exchange, root: etree._Element, caller: Caller) -> Answer:
+    await sessions.close_session(exchange, caller.token)
+    caller.operator = caller.token = None
+    return answers.done(schema.LOGOUT, sessions.cookie(exchange, ""))
+
+
+def _unit(exchange: Exchange) -> frames.Unit:
+    return cast(frames.Unit, exchange.assume("arm.frame-length"))
+
+
+_COMMANDS: dict[str, Callable[[Exchange, etree._Element, Caller], Awaitable[Answer]]] = {
+    schema.HISTORY: _history,
+    schema.LOGIN: _login,
+    schema.LOGOUT: _logout,
+}
