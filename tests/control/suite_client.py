@@ -89,6 +89,19 @@ class Client:
         _, tree, _ = await self.onec()
         return [value.text for value in tree.iterfind(f".//{CORE}Property/{CORE}Value")]
 
+    async def advance(self, seconds: float, keep_sessions: bool = False) -> None:
+        url = self.urls["control"] + "/api/tenants/demo/clock/advance"
+        body = {"seconds": seconds, "keep_sessions": keep_sessions}
+        async with self.http.post(url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def verify(self, *expect: Any, **more: Any) -> Any:
+        """The answer of the journal to expectations."""
+        url = self.urls["control"] + "/api/tenants/demo/journal/verify"
+        async with self.http.post(url, json={"expect": expect, **more}) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
     def workplace(self) -> Any:
         url = self.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
         return connect(url, additional_headers=basic("101"))
