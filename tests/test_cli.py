@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -170,6 +172,45 @@ def test_a_reader_that_has_had_enough_is_no_accident() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(30) != 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("command", ["show", "export --format csv", "export --format parquet"])
+def test_a_full_disk_is_one_line_and_exit_code_2(command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*CALLMOCKS, "history", *command.split(), *NOON],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert b"No space left on device" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_an_export_into_a_pipe_leaves_it_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    command = [*CALLMOCKS, "history", "export", *MORNING, "--output", str(pipe)]
+    with subprocess.Popen(command) as process:
+        assert pipe.read_bytes().startswith(b"id,call_session_id,")
+        assert process.wait(30) == 0
+    assert pipe.is_fifo()
+
+
+def test_an_interrupted_command_ends_without_a_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    export = [*CALLMOCKS, "history", "export", *NOON, "--from", "2015-01-01", "-o", str(file)]
+    with subprocess.Popen(export, stderr=subprocess.PIPE) as process:
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
 
 
 # pinned calls

@@ -5,35 +5,25 @@ A mistake of the user's is one line on stderr and exit code 2, whatever it was.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
-import click
-
-from callmocks import __version__
-from callmocks.cli.history import history
-from callmocks.cli.serve import serve
-from callmocks.errors import CallmocksError
-
-
-@click.group(name="callmocks", context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-def group() -> None:
-    """Mock servers of three telephony providers over one reproducible call history."""
-
-
-group.add_command(serve)
-group.add_command(history)
-
 
 def main() -> NoReturn:
     """Run a command; the process ends here."""
-    # Until the servers have taken the signals over, both mean: leave, there is nothing to finish.
+    # Before anything slow is imported: an early Ctrl-C is no reason for a traceback.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
+    import click
+
+    from callmocks.errors import CallmocksError
+
     try:
+        from callmocks.cli.commands import group
+
         sys.exit(group.main(prog_name="callmocks", standalone_mode=False) or 0)
     except click.exceptions.Exit as asked:
         sys.exit(asked.exit_code)
@@ -45,12 +35,21 @@ def main() -> NoReturn:
     except CallmocksError as error:
         _complain(str(error))
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has had enough
+        _give_up_stdout()  # whoever read it has had enough
         sys.exit(1)
+    except OSError as error:
+        _give_up_stdout()
+        _complain(str(error))
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
+    """End at once, with the exit code shells expect of a command that a signal ended."""
+    raise SystemExit(128 + number)
+
+
+def _give_up_stdout() -> None:
+    """Let what is still to be written go nowhere, instead of failing once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(text: str) -> NoReturn:

@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from callmocks.errors import SettingsError
 
@@ -48,21 +50,48 @@ def _opened(output: str | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     path = Path(output)
-    part = path.with_name(path.name + ".part")
+    whole = path.is_file() or not path.exists()  # a device or a pipe is written to as it is
+    part = path.with_name(path.name + ".part") if whole else path
     try:
         with part.open("wb") as file:
             yield file
-        part.replace(path)
+        if whole:
+            part.replace(path)
     except OSError as error:
         raise SettingsError(f"--output: {output}: {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        if whole:
+            part.unlink(missing_ok=True)
 
 
 def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> int:
-    whole = pl.concat(list(frames), how="vertical_relaxed")
-    whole.write_parquet(file)
-    return whole.height
+    """Stream frames of one schema; what differs from day to day (truth) is put together first."""
+    rest = iter(frames)
+    first = next(rest)
+    if not first.columns or any(
+        kind.is_nested() and kind != pl.List(pl.String) for kind in first.dtypes
+    ):
+        whole = pl.concat([first, *rest], how="vertical_relaxed")
+        whole.write_parquet(file)
+        return whole.height
+    rows = 0
+
+    def source(
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        nonlocal rows
+        for frame in chain([first], rest):
+            rows += frame.height
+            yield frame
+
+    try:
+        register_io_source(source, schema=first.schema).sink_parquet(file)
+    except pl.exceptions.ComputeError as error:  # a full disk, a closed pipe
+        raise SettingsError(f"--output: {error}") from None
+    return rows
 
 
 def _json_lines(frame: pl.DataFrame) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
     from callmocks.suite import Suite
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
 @click.command()
 @setting_options(BY_NAME)
 def serve(**flags: str | None) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
+    for number in _STOPS:  # until there is something to stop, both mean: never mind
+        signal.signal(number, lambda *_: sys.exit(0))
     settings = resolve(flags, os.environ)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings))
@@ -44,7 +50,7 @@ async def _serve(settings: ServeSettings) -> None:
     async with suite:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPS:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
         if not is_loopback(settings.host) and not settings.admin_token:
             click.echo(

@@ -1,0 +1,19 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+import click
+
+from callmocks import __version__
+from callmocks.cli.history import history
+from callmocks.cli.serve import serve
+
+
+@click.group(name="callmocks", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def group() -> None:
+    """Mock servers of three telephony providers over one reproducible call history."""
+
+
+group.add_command(serve)
+group.add_command(history)
