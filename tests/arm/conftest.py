@@ -177,7 +177,7 @@ async def start() -> AsyncIterator[Start]:
         registry = Registry(FACTORY)
         arm = ArmSettings(contract=contract)
         tenant = registry.create(TenantSettings("demo", **{"now": NOW, "arm": arm, **settings}))
-        runner = web.AppRunner(make_app(registry), access_log=None)
+        runner = web.AppRunner(make_app(registry), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
