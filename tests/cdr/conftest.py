@@ -2,84 +2,166 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from callmocks.cdr.server import make_app
-from callmocks.history.cache import DayCache
 from callmocks.history.history import HistoryFactory
+from callmocks.tenancy.journal import Entry
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
 from callmocks.tenancy.tenant import Tenant
 
 NOW = "2026-03-05T12:00:00"
 DAY = ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
+WEEK = ("2026-02-24 00:00:00", "2026-03-02 23:59:59")
 
-_HISTORIES = HistoryFactory(DayCache())
-"""One for all tests: equal tenants share the days they have drawn."""
+Answer = dict[str, Any]
+
+
+class Server:
+    """The Data API in a thread of its own; its registry is empty between tests."""
+
+    def __init__(self) -> None:
+        self._histories = HistoryFactory()
+        self.registry = Registry(self._histories)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._runner = web.AppRunner(make_app(self.registry))
+        self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+
+    async def _start(self) -> int:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return int(self._runner.addresses[0][1])
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
 
 
 class Api:
-    """A running server: its tenants and a way to call their methods."""
+    """A client of a server, with the tenants that its test makes."""
 
-    def __init__(self, registry: Registry, http: aiohttp.ClientSession, root: str) -> None:
-        self.registry = registry
-        self.http = http
-        self.root = root
-        self.url = root + "/v2.0"
+    def __init__(self, server: Server) -> None:
+        self.registry = server.registry
+        self.root = f"http://127.0.0.1:{server.port}"
+        self.url = f"{self.root}/v2.0"
+        self._http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
     def tenant(self, name: str = "t", **settings: Any) -> Tenant:
         """Make a tenant; its token is ``NAME-token``, its clock stands, limits are off."""
         whole = {"now": NOW, "limits": "off"} | settings
         return self.registry.create(TenantSettings(name, **whole))
 
-    async def post(self, body: bytes | str, path: str = "/v2.0", **options: Any) -> dict[str, Any]:
-        """The decoded answer to a body; errors too travel with HTTP status 200."""
-        async with self.http.post(self.root + path, data=body, **options) as response:
-            text = await response.text()
-            assert response.status == 200, text
-            answer: dict[str, Any] = json.loads(text)
-            return answer
+    def fetch(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Any HTTP request: the response and its body."""
+        self._http.request(method, path, body, headers)
+        response = self._http.getresponse()
+        return response, response.read()
 
-    async def rpc(self, method: str, token: str | None = "t-token", **params: Any) -> dict[str, Any]:
+    def post(self, body: bytes | str, path: str = "/v2.0", **headers: str) -> Answer:
+        """The decoded answer to a body; errors too travel with HTTP status 200."""
+        raw = body if isinstance(body, bytes) else body.encode()
+        response, text = self.fetch("POST", path, raw, **headers)
+        assert response.status == 200, text
+        answer: Answer = json.loads(text)
+        return answer
+
+    def rpc(self, method: str, token: str | None = "t-token", **params: Any) -> Answer:
         """The answer to a method of tenant ``t``."""
         if token is not None:
             params = {"access_token": token, **params}
-        return await self.post(
+        return self.post(
             json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
         )
 
-    async def legs(self, window: tuple[str, str] = DAY, **params: Any) -> dict[str, Any]:
+    def legs(self, window: tuple[str, str] = DAY, **params: Any) -> Answer:
         """The answer of ``get.call_legs_report`` for a window."""
         dates = {"date_from": window[0], "date_till": window[1]}
-        return await self.rpc("get.call_legs_report", **(dates | params))
+        return self.rpc("get.call_legs_report", **(dates | params))
 
-    async def sessions(self, window: tuple[str, str] = DAY, **params: Any) -> dict[str, Any]:
+    def sessions(self, window: tuple[str, str] = DAY, **params: Any) -> Answer:
         """The answer of ``get.calls_report`` for a window."""
         dates = {"date_from": window[0], "date_till": window[1]}
-        return await self.rpc("get.calls_report", **(dates | params))
+        return self.rpc("get.calls_report", **(dates | params))
+
+    def close(self) -> None:
+        self._http.close()
+        for tenant in self.registry:
+            self.registry.delete(tenant.name)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One server for all tests, without tenants."""
+    running = Server()
+    yield running
+    running.stop()
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    """A Data API server without tenants."""
-    registry = Registry(_HISTORIES)
-    runner = web.AppRunner(make_app(registry))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    async with aiohttp.ClientSession() as http:
-        yield Api(registry, http, f"http://{host}:{port}")
-    await runner.cleanup()
+def api(server: Server) -> Iterator[Api]:
+    """A client; the tenants it makes are gone after the test."""
+    client = Api(server)
+    yield client
+    client.close()
 
 
 @pytest.fixture
 def tenant(api: Api) -> Tenant:
     """The tenant ``t`` with the default world and seed 42."""
     return api.tenant()
+
+
+def rows(answer: Answer) -> list[dict[str, Any]]:
+    """The rows of an answer that must be a success."""
+    assert "result" in answer, answer
+    data: list[dict[str, Any]] = answer["result"]["data"]
+    return data
+
+
+def total(answer: Answer) -> int:
+    """The count of all matches."""
+    count: int = answer["result"]["metadata"]["total_items"]
+    return count
+
+
+def mnemonic(answer: Answer) -> str:
+    """The mnemonic of an answer that must be an error."""
+    assert "error" in answer, answer
+    name: str = answer["error"]["data"]["mnemonic"]
+    return name
+
+
+def fault(answer: Answer) -> tuple[str, str | None, str | None]:
+    """Mnemonic, field and value of an error."""
+    data = answer["error"]["data"]
+    return data["mnemonic"], data["field"], data["value"]
+
+
+def simple(field: str, operator: str, value: Any = None) -> dict[str, Any]:
+    """A simple filter."""
+    return {"field": field, "operator": operator, "value": value}
+
+
+def tree(condition: str, *filters: dict[str, Any]) -> dict[str, Any]:
+    """A tree of filters."""
+    return {"filters": list(filters), "condition": condition}
+
+
+def last(tenant: Tenant) -> Entry:
+    """The newest journal entry of a tenant."""
+    return list(tenant.journal.entries())[-1]

@@ -35,13 +35,19 @@ class Filter:
 
     ``expression`` is None when everything matches. ``must_equal`` holds, by field, the numbers
     that a row must equal because ``=`` stands at the top or is ANDed there: ids are addresses.
-    ``fields`` names the columns the expression reads.
+    ``fields`` names the columns the expression reads, ``leaves`` counts its comparisons.
     """
 
     def __init__(self) -> None:
         self.expression: pl.Expr | None = None
         self.must_equal: dict[str, set[int]] = {}
         self.fields: set[str] = set()
+        self.leaves = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether the only filter is one of ``must_equal``."""
+        return self.leaves == 1 and len(self.must_equal) == 1
 
 
 class _Group:
@@ -211,6 +217,7 @@ class _Compiler:
                 raise FilterError("invalid_parameter_value", None, expected)
         expression = operators.build(leaf, self._rules)
         self._result.fields.add(leaf.field.name)
+        self._result.leaves += 1
         if parent.must and leaf.operator == "=" and type(leaf.value) is int:
             self._result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
         return expression

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from callmocks.cdr import rows, selfcheck, tables
-from callmocks.cdr.rows import Rendered
-from callmocks.cdr.select import page
-from callmocks.history import ids
+from callmocks.cdr.rows import Pieces
+from callmocks.cdr.select import page, places
 from callmocks.history.wall import to_ms
 
 if TYPE_CHECKING:
@@ -18,31 +18,40 @@ if TYPE_CHECKING:
     from callmocks.history.history import History, Part
     from callmocks.tenancy.exchange import Exchange
 
+METHOD = "get.call_legs_report"
 COLUMNS_BYTES = 20_000
 """Memory of the columns' types, at most."""
+LARGEST_JOIN = 200_000
+"""Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
 WARMING = 3000
 """Rows that one query may render ahead for the days its page comes from."""
 
 _SECOND = timedelta(seconds=1)
 
 
-def report(exchange: Exchange, query: Query) -> tuple[int, bytes]:
+def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     """How many legs match, and the page of them as a JSON array."""
-    history = exchange.tenant.history
     start, end, now = window(exchange, query)
     if start > end:
-        return 0, b"[]"
-    by_session = exchange.assume("cdr.leg-direction") == "session"
+        return 0, (b"[]",)
     wanted = query.filter.must_equal.get("call_session_id")
     if wanted is not None:
-        return _of_session(exchange, query, wanted)
+        return _of_session(exchange, query, wanted, (start, end + 999, now))
+    history, as_drawn = exchange.tenant.history, _as_drawn(exchange, query)
     parts = history.leg_parts(start, end, now)
-    selfcheck.check_parts(exchange, "get.call_legs_report", parts)
-    if _plain(exchange, query) and not history.pins and not by_session:
+    selfcheck.check_parts(exchange, METHOD, parts)
+    if as_drawn and query.filter.expression is None and not query.sort:
         return sum(part.last - part.first for part in parts), _walk(history, query, parts)
-    frame = history.legs(start, end, now)
-    total, found = page(exchange, query, _shown(frame, by_session))
-    return total, _render(history, query, found, by_session)
+    frame = _shown(exchange, _joined(history, parts))
+    total, found = places(exchange, query, frame)
+    if found is None:
+        return total, rows.render(
+            frame.slice(query.offset, query.limit), rows.leg_columns(query.fields)
+        )
+    ready = _ready(history, parts, found) if as_drawn else None
+    if ready is not None:
+        return total, rows.array(ready)
+    return total, rows.render(frame[found], rows.leg_columns(query.fields))
 
 
 def columns(history: History) -> dict[str, pl.DataType]:
@@ -65,17 +74,32 @@ def window(exchange: Exchange, query: Query) -> tuple[int, int, int]:
     return to_ms(query.start), to_ms(end), to_ms(exchange.now)
 
 
-def _plain(exchange: Exchange, query: Query) -> bool:
-    """Whether the page is a stretch of the history, as it is drawn and rendered."""
+def _joined(history: History, parts: list[Part]) -> pl.DataFrame:
+    """The parts as one frame; whole days in a row are joined once and kept."""
+    whole = [part.day for part in parts if (part.first, part.last) == (0, len(part.frame))]
+    days = [day for day in whole if day is not None]
+    rows_in_all = sum(part.last for part in parts)
+    if len(days) < len(parts) or len(days) < 2 or rows_in_all > LARGEST_JOIN:
+        return history.join(parts)
+    name = f"cdr-joined {days[-1]}"
+    return history.drawn.kept(name, days[0], lambda: history.join(parts).rechunk(), _frame_bytes)
+
+
+def _frame_bytes(frame: pl.DataFrame) -> int:
+    return int(frame.estimated_size())
+
+
+def _as_drawn(exchange: Exchange, query: Query) -> bool:
+    """Whether rows can be shown as they were rendered, and in the order they were drawn."""
     return (
-        query.filter.expression is None
-        and not query.sort
-        and query.fields == tables.legs().default
-        and exchange.assume("cdr.default-order") == "ascending"
+        query.fields == tables.legs().default
+        and not exchange.tenant.history.pins
+        and exchange.assume("cdr.leg-direction") == "leg"
+        and (bool(query.sort) or exchange.assume("cdr.default-order") == "ascending")
     )
 
 
-def _walk(history: History, query: Query, parts: list[Part]) -> bytes:
+def _walk(history: History, query: Query, parts: list[Part]) -> Pieces:
     """The page of an unfiltered report: whole days are stepped over."""
     skip, wanted = query.offset, query.limit
     found: list[bytes] = []
@@ -93,62 +117,68 @@ def _walk(history: History, query: Query, parts: list[Part]) -> bytes:
 
 
 def _stretch(history: History, query: Query, part: Part, first: int, last: int) -> list[bytes]:
-    ready = None if part.day is None else rows.rendered_day(history, part.day, query.fields)
+    ready = None if part.day is None else rows.rendered_day(history, part.day)
     if ready is not None:
-        return ready.rows[first:last]
-    body = rows.render(part.frame.slice(first, last - first), rows.leg_columns(query.fields))
-    return [body[1:-1]] if last > first else []
+        return ready[first:last]
+    some = part.frame.slice(first, last - first)
+    return [body[1:-1] for body in rows.render(some, rows.leg_columns(query.fields))]
 
 
-def _of_session(exchange: Exchange, query: Query, wanted: set[int]) -> tuple[int, bytes]:
-    """The id of a session is an address: nothing is searched."""
-    start, end, now = window(exchange, query)
-    history = exchange.tenant.history
-    by_session = exchange.assume("cdr.leg-direction") == "session"
-    frame = history.no_legs
-    if len(wanted) == 1:
-        frame = history.legs_of_session(next(iter(wanted)), now)
-        selfcheck.check_frame(exchange, "get.call_legs_report", frame)
-        inside = frame["_start"].is_between(start, end + 999)
-        frame = frame if inside.all() else frame.filter(inside)
-    total, found = page(exchange, query, _shown(frame, by_session))
-    return total, _render(history, query, found, by_session)
-
-
-def _shown(frame: pl.DataFrame, by_session: bool) -> pl.DataFrame:
-    """The legs with the direction the tenant holds true: each leg's own, or its session's."""
-    return frame.with_columns(direction="_session_direction") if by_session else frame
-
-
-def _render(history: History, query: Query, found: pl.DataFrame, by_session: bool) -> bytes:
-    if query.fields == tables.legs().default and not by_session:
-        ready = _ready(history, found)
-        if ready is not None:
-            return rows.array(ready)
-    return rows.render(found, rows.leg_columns(query.fields))
-
-
-def _ready(history: History, found: pl.DataFrame) -> list[bytes] | None:
-    """Rendered rows of legs from anywhere, None when too much would have to be rendered first.
+def _ready(history: History, parts: list[Part], found: pl.Series) -> list[bytes] | None:
+    """Rendered rows from anywhere, None when too much would have to be rendered first.
 
     Every query warms a few of its days, so the next ones find them.
     """
-    numbers: list[int] = found["id"].to_list()
-    addresses = {number: ids.leg_address(number) for number in numbers}
-    days = {address[0] for address in addresses.values() if address is not None}
-    budget = WARMING + len(numbers)
-    by_day: dict[int, Rendered] = {}
-    for day in days:
-        ready = history.drawn.look("cdr-json", day)
-        if ready is None:
-            budget -= len(history.drawn.legs(day).frame)
-            ready = rows.rendered_day(history, day, tables.legs().default) if budget > 0 else None
+    ends = np.cumsum([part.last - part.first for part in parts])
+    place = found.to_numpy().astype(np.int64)
+    which = np.searchsorted(ends, place, side="right")
+    firsts = np.array([part.last for part in parts], dtype=np.int64) - ends
+    budget = WARMING + len(found)
+    by_part: dict[int, list[bytes]] = {}
+    for number in np.unique(which).tolist():
+        day = parts[number].day
+        ready = None if day is None else rows.day_at_hand(history, day)
+        if ready is None and day is not None:
+            budget -= len(parts[number].frame)
+            ready = rows.rendered_day(history, day) if budget > 0 else None
         if ready is None:
             return None
-        by_day[day] = ready
-    found_rows = [
-        by_day[address[0]].by_id.get(number) if address is not None else None
-        for number, address in addresses.items()
-    ]
-    whole = [row for row in found_rows if row is not None]
-    return whole if len(whole) == len(numbers) else None
+        by_part[number] = ready
+    inside = (place + firsts[which]).tolist()
+    return [by_part[number][at] for number, at in zip(which.tolist(), inside, strict=True)]
+
+
+def _of_session(
+    exchange: Exchange, query: Query, wanted: set[int], span: tuple[int, int, int]
+) -> tuple[int, Pieces]:
+    """The id of a session is an address: nothing is searched."""
+    start, before, now = span
+    history = exchange.tenant.history
+    frame = history.no_legs
+    if len(wanted) == 1:
+        session = next(iter(wanted))
+        located = history.leg_places(session, now)
+        if located is not None:
+            day, at = located
+            view = history.drawn.legs(day)
+            selfcheck.check_day(exchange, METHOD, day, view.frame)
+            at = [one for one in at if start <= view.starts[one] <= before]
+            if query.filter.alone and not query.sort and _as_drawn(exchange, query):
+                ready = rows.rendered_day(history, day)
+                if ready is not None:
+                    shown = at[query.offset : query.offset + query.limit]
+                    return len(at), rows.array([ready[one] for one in shown])
+            frame = view.frame[at]
+        else:  # pinned, or none at all
+            frame = history.legs_of_session(session, now)
+            selfcheck.check_frame(exchange, METHOD, frame)
+            frame = frame.filter(pl.col("_start").is_between(start, before))
+    total, found = page(exchange, query, _shown(exchange, frame))
+    return total, rows.render(found, rows.leg_columns(query.fields))
+
+
+def _shown(exchange: Exchange, frame: pl.DataFrame) -> pl.DataFrame:
+    """The legs with the direction the tenant holds true: each leg's own, or its session's."""
+    if exchange.assume("cdr.leg-direction") == "session":
+        return frame.with_columns(direction="_session_direction")
+    return frame

@@ -14,6 +14,7 @@ import polars as pl
 
 from callmocks.cdr import account, legs, openrpc, query, rows, sessions, tables
 from callmocks.cdr.errors import RpcError
+from callmocks.cdr.rows import Pieces
 from callmocks.cdr.select import page
 from callmocks.errors import TooManyRows
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Data(msgspec.Struct, frozen=True):
     """A method's data as JSON; ``total`` counts all matches, ``shown`` those in the data."""
 
-    body: bytes
+    body: Pieces
     total: int | None = None
     shown: int = 0
 
@@ -39,14 +40,14 @@ async def login_user(exchange: Exchange, params: Params) -> Data:
     """``login.user``: a session's token, which lives an hour."""
     given = query.check_plain(exchange, openrpc.methods()["login.user"], params)
     opened = await account.open_session(exchange, given["login"], given["password"])
-    return Data(msgspec.json.encode(opened))
+    return Data((msgspec.json.encode(opened),))
 
 
 async def logout_user(exchange: Exchange, params: Params) -> Data:
     """``logout.user``: the session is over."""
     given = query.check_plain(exchange, openrpc.methods()["logout.user"], params)
     await account.close_session(exchange, given["access_token"])
-    return Data(b"{}")
+    return Data((b"{}",))
 
 
 async def get_account(exchange: Exchange, params: Params) -> Data:
@@ -58,7 +59,7 @@ async def get_account(exchange: Exchange, params: Params) -> Data:
         "name": tenant.name,
         "timezone": tenant.settings.timezone,
     }
-    return Data(msgspec.json.encode([row]), 1, 1)
+    return Data((msgspec.json.encode([row]),), 1, 1)
 
 
 async def get_customer_users(exchange: Exchange, params: Params) -> Data:
@@ -114,8 +115,8 @@ def _query(
 
 
 def _within_budget(
-    report: Callable[[Exchange, Query], tuple[int, bytes]], exchange: Exchange, asked: Query
-) -> tuple[int, bytes]:
+    report: Callable[[Exchange, Query], tuple[int, Pieces]], exchange: Exchange, asked: Query
+) -> tuple[int, Pieces]:
     try:
         return report(exchange, asked)
     except TooManyRows as problem:

@@ -10,7 +10,7 @@ import re
 import polars as pl
 
 LONGEST = 1000
-"""Longest regular expression, in characters."""
+"""Longest pattern, in characters."""
 REPEATS = 255
 """PostgreSQL's largest bound of a repetition."""
 
@@ -35,6 +35,7 @@ def like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
 
     ``underscore``: ``_`` is any one character, as in PostgreSQL; ``case``: case matters.
     """
+    _check_length(pattern)
     parts: list[str] = []
     characters = iter(pattern)
     for character in characters:
@@ -54,8 +55,7 @@ def like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
 
 def posix(pattern: str) -> str:
     """The regular expression of a POSIX pattern (PostgreSQL's advanced flavour, unanchored)."""
-    if len(pattern) > LONGEST:
-        raise PatternError(f"longer than {LONGEST} characters")
+    _check_length(pattern)
     options, start = _embedded_options(pattern)
     parts: list[str] = []
     place = start
@@ -65,6 +65,11 @@ def posix(pattern: str) -> str:
             raise PatternError("a repetition of a repetition")
         parts.append(part)
     return _compiled(f"(?{options}){''.join(parts)}")
+
+
+def _check_length(pattern: str) -> None:
+    if len(pattern) > LONGEST:
+        raise PatternError(f"longer than {LONGEST} characters")
 
 
 def _compiled(pattern: str) -> str:

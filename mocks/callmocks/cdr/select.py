@@ -17,33 +17,44 @@ def page(exchange: Exchange, query: Query, frame: pl.DataFrame) -> tuple[int, pl
     """All matches counted, and the rows of the page.
 
     ``frame`` is in ascending order of its rows' start and id, which decides between equal keys.
-    Only the columns that the filter and the sort read are touched for all rows.
+    """
+    total, found = places(exchange, query, frame)
+    if found is None:
+        return total, frame.slice(query.offset, query.limit)
+    return total, frame[found]
+
+
+def places(exchange: Exchange, query: Query, frame: pl.DataFrame) -> tuple[int, pl.Series | None]:
+    """All matches counted, and where in the frame the rows of the page are.
+
+    None instead of places: the frame itself, as it is, from offset to limit. Only the columns
+    that the filter and the sort read are touched.
     """
     descending = not query.sort and exchange.assume("cdr.default-order") == "descending"
     expression = query.filter.expression
     if expression is None and not query.sort and not descending:
-        return len(frame), frame.slice(query.offset, query.limit)
-    needed = query.filter.fields.union(name for name, _ in query.sort)
-    narrow = (
-        frame.select(sorted(needed)).with_columns(
-            pl.int_range(len(frame), dtype=pl.UInt32).alias(_PLACE)
-        )
-        if needed
-        else pl.DataFrame({_PLACE: pl.int_range(len(frame), dtype=pl.UInt32, eager=True)})
-    )
-    if expression is not None:
-        narrow = narrow.filter(expression)
+        return len(frame), None
+    if expression is None:
+        found = pl.int_range(len(frame), dtype=pl.UInt32, eager=True)
+    else:
+        found = frame.select(expression).to_series().arg_true()
     if query.sort:
-        narrow = _sorted(exchange, query, narrow)
+        found = _sorted(exchange, query, frame, found)
     elif descending:
-        narrow = narrow.reverse()
-    return len(narrow), frame[narrow[_PLACE].slice(query.offset, query.limit)]
+        found = found.reverse()
+    return len(found), found.slice(query.offset, query.limit)
 
 
-def _sorted(exchange: Exchange, query: Query, frame: pl.DataFrame) -> pl.DataFrame:
+def _sorted(exchange: Exchange, query: Query, frame: pl.DataFrame, found: pl.Series) -> pl.Series:
     """Stable, so that equal keys keep the frame's order; nulls as PostgreSQL puts them."""
     names = [name for name, _ in query.sort]
     directions = [descends for _, descends in query.sort]
     nulls = exchange.assume("cdr.sort-nulls")
     last = [not descends if nulls == "postgresql" else nulls == "last" for descends in directions]
-    return frame.sort(names, descending=directions, nulls_last=last, maintain_order=True)
+    every = len(found) == len(frame)
+    keys = [frame.get_column(name) for name in names]
+    narrow = pl.DataFrame(
+        [*(key if every else key.gather(found) for key in keys), found.alias(_PLACE)]
+    )
+    ordered = narrow.sort(names, descending=directions, nulls_last=last, maintain_order=True)
+    return ordered.get_column(_PLACE)

@@ -33,14 +33,18 @@ _DTYPES: dict[str, tuple[Any, ...]] = {
 
 def check_parts(exchange: Exchange, method: str, parts: list[Part]) -> None:
     """Check the days of a report that were not checked since they were drawn."""
-    drawn = exchange.tenant.history.drawn
     for part in parts:
         if part.day is None:
-            problems = column_problems(method, part.rows())
+            check_frame(exchange, method, part.rows())
         else:
-            check = partial(column_problems, method, part.frame)
-            problems = drawn.kept(f"checked {method}", part.day, check, lambda _: KEPT_BYTES)
-        _tell(exchange, method, problems)
+            check_day(exchange, method, part.day, part.frame)
+
+
+def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) -> None:
+    """Check a drawn day unless that was done before."""
+    check = partial(column_problems, method, frame)
+    kept = exchange.tenant.history.drawn.kept
+    _tell(exchange, method, kept(f"checked {method}", day, check, lambda _: KEPT_BYTES))
 
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
@@ -60,10 +64,11 @@ def column_problems(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
     """What in a frame's columns breaks the schema of the method's rows; empty when nothing does."""
     if not len(frame):
         return ()
+    schema = frame.schema  # costly: asked once
     checks: dict[str, pl.Expr] = {}
     problems: list[str] = []
     for name, shape in openrpc.methods()[method].row.items():
-        dtype = frame.schema.get(name)
+        dtype = schema.get(name)
         kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
         if dtype is None or kinds[0] == "array":
             continue

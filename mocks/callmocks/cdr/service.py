@@ -18,6 +18,7 @@ from callmocks.cdr import account, envelope, openrpc, selfcheck
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.limits import Points
 from callmocks.cdr.methods import METHODS, Answer, Data
+from callmocks.cdr.rows import Pieces
 from callmocks.cdr.rpc import Right, Success, dispatch
 from callmocks.tenancy.exchange import Reply
 
@@ -66,7 +67,8 @@ class _Dialogue:
         self.exchange = exchange
         self._read = read
         self._error = read.error
-        self.points: Points | None = None
+        self._points = Points(exchange)
+        self._authenticated = False
 
     @property
     def envelope(self) -> Envelope:
@@ -88,45 +90,58 @@ class _Dialogue:
             raise
         return request
 
-    async def answer(self, name: str, method: Answer) -> bytes:
-        """The result of a method; ``RpcError`` keeps the metadata it may show."""
-        exchange, sent = self.exchange, self.envelope.params
+    async def answer(self, name: str, method: Answer) -> Pieces:
+        """The result of a method, when the request is let in; ``login.user`` lets itself in."""
+        sent = self.envelope.params
         params = {} if isinstance(sent, msgspec.UnsetType) else sent
         if not isinstance(params, dict):
             raise RpcError("data_type_error", "params", params, expected="an object")
         if name != "login.user":
-            await _let_in(exchange, name, params)
-        self.points = Points(exchange)
+            await self._let_in(name, params)
+        data = await method(self.exchange, params)
+        self._authenticated = True
+        await self._points.spend()
+        return await self._result(data)
+
+    async def _let_in(self, method: str, params: dict[str, Any]) -> None:
+        """Token, address, account, method's component, points, user: in this order."""
+        exchange, given = self.exchange, params.get("access_token")
+        if given is None:
+            raise RpcError("required_parameter_missed", "access_token", expected="a string")
+        if not isinstance(given, str):
+            raise RpcError("data_type_error", "access_token", given, expected="a string")
+        await account.check_token(exchange, given)
+        self._authenticated = True
+        account.check_account(exchange)
+        account.check_method(exchange, method)
         try:
-            await self.points.require()
+            await self._points.require()
         except RpcError:
             if exchange.assume("cdr.check-order") == "limits-first":
                 raise
-        data = await method(exchange, params)
-        await self.points.spend()
-        return await self._result(data)
+        if method not in ("logout.user", "get.customer_users"):
+            account.check_user(exchange, params)
 
-    async def _result(self, data: Data) -> bytes:
-        assert self.points is not None
-        limits = await self.points.shown()
+    async def _result(self, data: Data) -> Pieces:
+        limits = await self._points.shown()
         selfcheck.check_envelope(self.exchange, limits, data.total, data.shown)
         metadata = msgspec.json.encode({"limits": limits})
         if data.total is not None:
             metadata = b'{"total_items":%d,' % data.total + metadata[1:]
-        return b'{"metadata":%b,"data":%b}' % (metadata, data.body)
+        return b'{"metadata":', metadata, b',"data":', *data.body, b"}"
 
     async def fail(self, error: RpcError) -> None:
         """Remember an error, with the limits when it came after authentication."""
-        if self.points is not None and self.exchange.assume("cdr.error-limits") == "present":
-            limits = await self.points.shown()
-            error.metadata = {"limits": limits}
+        if self._authenticated and self.exchange.assume("cdr.error-limits") == "present":
+            error.metadata = {"limits": await self._points.shown()}
         self._error = error
 
     def finish(self, response: Any) -> bytes:
         """The bytes of the answer; jsonrpcserver's own errors become the vendor's."""
         if isinstance(response, Right):
             success = response._value
-            return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (bytes(success.id), success.result)
+            head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(success.id)
+            return b"".join((head, *success.result, b"}"))
         failure = response._error
         error = self._error
         if error is None:
@@ -142,20 +157,6 @@ class _Dialogue:
         if error.code in _MISTAKES and not self.exchange.violations:
             where = error.field or "request"
             self.exchange.violated(where, error.expected, str(error.value))
-
-
-async def _let_in(exchange: Exchange, method: str, params: dict[str, Any]) -> None:
-    """Token, address, account, method's component, user: in this order."""
-    given = params.get("access_token")
-    if given is None:
-        raise RpcError("required_parameter_missed", "access_token", expected="a string")
-    if not isinstance(given, str):
-        raise RpcError("data_type_error", "access_token", given, expected="a string")
-    await account.check_token(exchange, given)
-    account.check_account(exchange)
-    account.check_method(exchange, method)
-    if method not in ("logout.user", "get.customer_users"):
-        account.check_user(exchange, params)
 
 
 def _served(name: str, method: Answer) -> Any:
@@ -176,7 +177,7 @@ def _served(name: str, method: Answer) -> Any:
 
 
 async def _discover(_: _Dialogue) -> Any:
-    return Success(bytes(openrpc.source()))
+    return Success((bytes(openrpc.source()),))
 
 
 _TABLE: dict[str, Any] = {name: _served(name, method) for name, method in METHODS.items()}

@@ -8,6 +8,7 @@ import polars as pl
 
 from callmocks.cdr import rows, selfcheck, tables
 from callmocks.cdr.legs import COLUMNS_BYTES, window
+from callmocks.cdr.rows import Pieces
 from callmocks.cdr.select import page
 from callmocks.history.wall import DAY_MS
 
@@ -43,12 +44,12 @@ def columns(history: History) -> dict[str, pl.DataType]:
     )
 
 
-def report(exchange: Exchange, query: Query) -> tuple[int, bytes]:
+def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     """How many sessions match, and the page of them as a JSON array."""
     history = exchange.tenant.history
     start, end, now = window(exchange, query)
     if start > end:
-        return 0, b"[]"
+        return 0, (b"[]",)
     wanted = query.filter.must_equal.get("id")
     if wanted is None:
         selfcheck.check_parts(exchange, METHOD, history.session_parts(start, end, now))
@@ -123,7 +124,7 @@ def _legs_of(history: History, frame: pl.DataFrame, now: int) -> pl.DataFrame:
     return legs.join(frame.select("id"), left_on="call_session_id", right_on="id", how="semi")
 
 
-def _render(exchange: Exchange, query: Query, found: pl.DataFrame, now: int) -> bytes:
+def _render(exchange: Exchange, query: Query, found: pl.DataFrame, now: int) -> Pieces:
     shown = found.select(
         *(name for name in found.columns if name not in _FROM_LEGS),
     )

@@ -1,0 +1,76 @@
+"""What faults and the journal ask about the Data API's messages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from callmocks.cdr import errors
+from callmocks.tenancy import providers
+from callmocks.tenancy.exchange import Exchange
+from tests.cdr.conftest import Api
+
+REQUEST = (
+    b'{"jsonrpc":"2.0","id":"a","method":"get.account","params":{"access_token":"x","limit":3}}'
+)
+
+
+def exchange(api: Api, body: bytes = REQUEST) -> Exchange:
+    return Exchange.of(api.tenant(), "cdr", body, peer="127.0.0.1")
+
+
+def known() -> providers.Provider:
+    found = providers.provider("cdr")
+    assert found is not None
+    return found
+
+
+def test_operation_and_fields(api: Api) -> None:
+    asked = exchange(api)
+    assert known().operation(asked) == "get.account"
+    assert known().fields(REQUEST) == {
+        "jsonrpc": "2.0",
+        "method": "get.account",
+        "id": "a",
+        "params.access_token": "x",
+        "params.limit": 3,
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"method": 5, "params": []}'])
+def test_unreadable_requests_have_none(api: Api, body: bytes) -> None:
+    assert known().operation(exchange(api, body)) == ""
+    assert not any(name.startswith("params.") for name in known().fields(body))
+
+
+@pytest.mark.parametrize("name", errors.entries())
+def test_every_error_can_be_made(api: Api, name: str) -> None:
+    reply = known().error_reply(exchange(api), name, {})
+    answer = json.loads(reply.body)
+    assert (reply.status, answer["id"]) == (200, "a")
+    assert answer["error"]["code"] == errors.entries()[name].code
+    assert answer["error"]["data"]["mnemonic"] == name
+    assert "{" not in answer["error"]["message"]
+    assert known().error_names() == tuple(errors.entries())
+
+
+def test_the_parameters_of_an_error_can_be_chosen(api: Api) -> None:
+    reply = known().error_reply(exchange(api), "limit_exceeded", {"limit_type": "day"})
+    error = json.loads(reply.body)["error"]
+    assert error["message"].startswith("Limit per day has been exceeded")
+    assert error["data"]["params"] == {"limit_type": "day", "limit_max_value": 3000}
+    assert error["data"]["metadata"]["limits"]["day_remaining"] == 0
+    reply = known().error_reply(exchange_again(api), "sort_prohibited", {"field": "sort.field"})
+    assert json.loads(reply.body)["error"]["data"]["field"] == "sort.field"
+
+
+def exchange_again(api: Api) -> Exchange:
+    tenant = api.registry.get("t")
+    assert tenant is not None
+    return Exchange.of(tenant, "cdr", REQUEST)
+
+
+def test_there_is_no_error_of_another_name(api: Api) -> None:
+    with pytest.raises(KeyError):
+        known().error_reply(exchange(api), "nope", {})

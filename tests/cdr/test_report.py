@@ -1,0 +1,453 @@
+"""Paging, windows, order and addresses of ``get.call_legs_report``."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.cdr.conftest import DAY, WEEK, Api, fault, last, mnemonic, rows, simple, total, tree
+
+FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+def ids(found: list[dict[str, Any]]) -> list[int]:
+    return [row["id"] for row in found]
+
+
+def test_default_limit_is_1000_and_total_counts_all(api: Api) -> None:
+    api.tenant(calls_per_day=800)
+    answer = api.legs()
+    assert len(rows(answer)) == 1000
+    assert total(answer) > 1500
+
+
+@pytest.mark.parametrize("fields", [{}, {"fields": ["id"]}])
+@pytest.mark.parametrize("size", [1, 97, 1000])
+def test_pages_put_together_are_the_report(api: Api, fields: dict[str, Any], size: int) -> None:
+    api.tenant(calls_per_day=60)
+    window = ("2026-03-01 12:30:00", "2026-03-04 11:00:00")
+    whole = api.legs(window, limit=10_000, **fields)
+    pages: list[dict[str, Any]] = []
+    while True:
+        answer = api.legs(window, limit=size, offset=len(pages), **fields)
+        assert total(answer) == total(whole)
+        if not rows(answer):
+            break
+        pages += rows(answer)
+    assert pages == rows(whole)
+    assert len(pages) == total(whole) > 200
+
+
+def test_an_offset_past_the_end_is_empty_data(api: Api) -> None:
+    api.tenant()
+    for more in ({}, {"sort": [{"field": "duration"}]}, {"fields": ["id"]}):
+        answer = api.legs(offset=100_000, **more)
+        assert rows(answer) == []
+        assert total(answer) > 900
+
+
+def test_a_limit_of_0_only_counts(api: Api) -> None:
+    api.tenant()
+    answer = api.legs(limit=0)
+    assert rows(answer) == []
+    assert total(answer) > 900
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("limit", -1), ("limit", 10_001), ("offset", -1), ("offset", 100_001), ("limit", 2**80)],
+)
+def test_paging_outside_its_bounds(api: Api, name: str, value: int) -> None:
+    tenant = api.tenant()
+    assert fault(api.legs(**{name: value})) == ("invalid_parameter_value", name, str(value))
+    tenant.assumptions.choose("cdr.paging-bounds", "clamp")
+    assert "result" in api.legs(**{name: value})
+    assert "cdr.paging-bounds" in last(tenant).assumptions
+
+
+@pytest.mark.parametrize("value", ["1", True, 1.5, [1], {}])
+def test_paging_takes_whole_numbers_only(api: Api, value: object) -> None:
+    api.tenant()
+    for name in ("limit", "offset"):
+        assert fault(api.legs(**{name: value}))[:2] == ("data_type_error", name)
+
+
+def test_10_0_is_a_whole_number(api: Api) -> None:
+    api.tenant()
+    assert len(rows(api.legs(limit=10.0))) == 10
+
+
+def test_without_sort_by_start_time_then_id(api: Api) -> None:
+    api.tenant()
+    found = rows(api.legs(WEEK, limit=10_000))
+    assert len(found) > 4000
+    assert [row["start_time"] for row in found] == sorted(row["start_time"] for row in found)
+
+
+def test_descending_default_order_can_be_chosen(api: Api) -> None:
+    tenant = api.tenant()
+    ascending = ids(rows(api.legs(limit=10_000)))
+    tenant.assumptions.choose("cdr.default-order", "descending")
+    assert ids(rows(api.legs(limit=10_000))) == ascending[::-1]
+    assert ids(rows(api.legs(limit=5, offset=3))) == ascending[::-1][3:8]
+
+
+def test_both_ends_of_the_window_are_inside(api: Api) -> None:
+    tenant = api.tenant()
+    found = rows(api.legs(fields=["id", "start_time"]))
+    start, end = found[10]["start_time"], found[-10]["start_time"]
+    inside = [row["id"] for row in found if start <= row["start_time"] <= end]
+    assert ids(rows(api.legs((start, end)))) == inside
+    tenant.assumptions.choose("cdr.window-ends", "before")
+    before = [row["id"] for row in found if start <= row["start_time"] < end]
+    assert ids(rows(api.legs((start, end)))) == before
+    assert len(before) < len(inside)
+
+
+def test_a_window_of_one_second(api: Api) -> None:
+    api.tenant()
+    one = rows(api.legs(fields=["id", "start_time"], limit=1))[0]
+    found = rows(api.legs((one["start_time"], one["start_time"])))
+    assert one["id"] in ids(found)
+    assert {row["start_time"] for row in found} == {one["start_time"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-02",
+        "2026-03-02T00:00:00",
+        "2026-03-02 00:00",
+        "2026-03-02 00:00:00.5",
+        "2026-03-02 00:00:00+03:00",
+        "2026-02-30 00:00:00",
+        "2026-03-02 24:00:00",
+        " 2026-03-02 00:00:00",
+        "02.03.2026 00:00:00",
+        "٢٠٢٦-٠٣-٠٢ 00:00:00",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", ["date_from", "date_till"])
+def test_other_forms_of_time_are_refused(api: Api, name: str, text: str) -> None:
+    api.tenant()
+    assert fault(api.legs(**{name: text})) == ("invalid_parameter_value", name, text)
+
+
+def test_a_lenient_reading_of_times_can_be_chosen(api: Api) -> None:
+    tenant = api.tenant()
+    strict = total(api.legs(("2026-03-02 00:00:00", "2026-03-03 00:00:00")))
+    tenant.assumptions.choose("cdr.date-format", "lenient")
+    assert total(api.legs(("2026-03-02", "2026-03-03T00:00"))) == strict
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "fits"),
+    [
+        ("2026-01-15 10:00:00", "2026-04-15 10:00:00", True),
+        ("2026-01-15 10:00:00", "2026-04-15 10:00:01", False),
+        ("2025-11-30 00:00:00", "2026-02-28 00:00:00", True),
+        ("2025-11-30 00:00:00", "2026-02-28 00:00:01", False),
+        ("2023-11-30 00:00:00", "2024-02-29 00:00:00", True),
+        ("2023-11-30 00:00:00", "2024-02-29 00:00:01", False),
+        ("2025-12-31 23:59:59", "2026-03-31 23:59:59", True),
+        ("2025-12-31 23:59:59", "2026-04-01 00:00:00", False),
+        ("2024-10-31 00:00:00", "2025-01-31 00:00:00", True),
+        ("9999-11-01 00:00:00", "9999-12-31 23:59:59", True),
+        ("0001-01-01 00:00:00", "0001-04-01 00:00:00", True),
+        ("0001-01-01 00:00:00", "9999-12-31 23:59:59", False),
+    ],
+)
+def test_three_calendar_months_and_not_a_second_more(
+    api: Api, start: str, end: str, fits: bool
+) -> None:
+    api.tenant(calls_per_day=0)
+    answer = api.legs((start, end))
+    if fits:
+        assert "result" in answer
+    else:
+        assert fault(answer) == ("date_interval_limit_reached", "date_till", end)
+
+
+@pytest.mark.parametrize("choice", ["invalid_parameters_combination", "invalid_parameter_value"])
+def test_from_after_till(api: Api, choice: str) -> None:
+    tenant = api.tenant()
+    tenant.assumptions.choose("cdr.dates-reversed", choice)
+    assert fault(api.legs(DAY[::-1])) == (choice, "date_from", DAY[1])
+
+
+def test_from_after_till_can_be_an_empty_report(api: Api) -> None:
+    api.tenant().assumptions.choose("cdr.dates-reversed", "empty")
+    answer = api.legs(DAY[::-1])
+    assert (rows(answer), total(answer)) == ([], 0)
+    assert rows(api.sessions(DAY[::-1])) == []
+
+
+def test_only_ended_calls_are_there(api: Api) -> None:
+    tenant = api.tenant(now="2026-03-02T14:00:00")
+    before = rows(api.legs(limit=10_000))
+    latest = max(
+        datetime.strptime(row["start_time"], FORMAT) + timedelta(seconds=row["total_duration"])
+        for row in before
+    )
+    assert latest <= datetime(2026, 3, 2, 14)
+    tenant.clock.advance(3600)
+    after = rows(api.legs(limit=10_000))
+    assert set(ids(before)) < set(ids(after))
+    # Some of the new legs began while the clock stood at 14:00, in calls that had not ended.
+    assert any(row["start_time"] < "2026-03-02 14:00:00" for row in after if row not in before)
+
+
+def test_outside_the_history_there_is_nothing(api: Api) -> None:
+    api.tenant(history_from="2026-03-02")
+    assert total(api.legs(("2026-02-01 00:00:00", "2026-03-01 23:59:59"))) == 0
+    assert total(api.legs(("2012-01-01 00:00:00", "2012-03-01 23:59:59"))) == 0
+    assert total(api.legs(("2027-01-01 00:00:00", "2027-03-01 23:59:59"))) == 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"sort": [{"field": "duration", "order": "desc"}]},
+        {"fields": ["id", "employee_full_name"]},
+        {"limit": 1, "offset": 1},
+    ],
+)
+def test_a_session_id_is_an_address_with_the_same_answer(api: Api, more: dict[str, Any]) -> None:
+    """``= id`` leads to the session's day; ``in [id]`` is searched for: no difference in rows."""
+    api.tenant()
+    sessions = {row["call_session_id"] for row in rows(api.legs(limit=300))}
+    for session in sorted(sessions)[::7]:
+        address = simple("call_session_id", "=", session)
+        search = simple("call_session_id", "in", [session])
+        wanted = api.legs(filter=search, **more)
+        assert total(wanted) >= 1
+        for found in (address, tree("and", address), tree("and", tree("or", address))):
+            assert api.legs(filter=found, **more)["result"] == wanted["result"]
+
+
+def test_an_address_anded_with_other_filters(api: Api) -> None:
+    api.tenant()
+    for row in rows(api.legs(limit=50)):
+        both = (
+            simple("call_session_id", "=", row["call_session_id"]),
+            simple("id", "=", row["id"]),
+        )
+        assert rows(api.legs(filter=tree("and", *both))) == [row]
+        other = simple("call_session_id", "=", row["call_session_id"] + 1)
+        assert rows(api.legs(filter=tree("and", both[0], other))) == []
+        assert row in rows(api.legs(filter=tree("or", both[0], other)))
+
+
+def test_an_address_outside_the_window_is_no_match(api: Api) -> None:
+    api.tenant()
+    session = rows(api.legs(limit=1))[0]["call_session_id"]
+    for wanted in (session, 0, -1, 2**63, 10**40, session + 10**6):
+        found = simple("call_session_id", "=", wanted)
+        assert total(api.legs(("2026-02-01 00:00:00", "2026-03-01 23:59:59"), filter=found)) == 0
+
+
+def test_pinned_calls_are_in_their_place(api: Api) -> None:
+    tenant = api.tenant()
+    generated = total(api.legs(WEEK))
+    tenant.history.pins.add({"start": "2026-03-02T10:00:00", "talk_seconds": 61})
+    answer = api.legs(WEEK, limit=10_000)
+    found = rows(answer)
+    assert total(answer) > generated
+    assert [row["start_time"] for row in found] == sorted(row["start_time"] for row in found)
+    pinned = [row for row in found if row["duration"] == 61 and row["start_time"][11:16] == "10:00"]
+    session = simple("call_session_id", "=", pinned[0]["call_session_id"])
+    assert {row["id"] for row in pinned} <= set(ids(rows(api.legs(filter=session))))
+
+
+def test_the_direction_can_be_the_sessions(api: Api) -> None:
+    tenant = api.tenant()
+    session_ways = {row["id"]: row["direction"] for row in rows(api.sessions())}
+    own = rows(api.legs(limit=10_000))
+    assert any(row["direction"] != session_ways[row["call_session_id"]] for row in own)
+    tenant.assumptions.choose("cdr.leg-direction", "session")
+    for more in ({}, {"filter": simple("direction", "=", "in")}):
+        for row in rows(api.legs(limit=10_000, **more)):
+            assert row["direction"] == session_ways[row["call_session_id"]]
+
+
+@pytest.mark.parametrize("name", ["filter", "sort", "fields", "limit", "offset", "user_id"])
+def test_null_counts_as_absent(api: Api, name: str) -> None:
+    tenant = api.tenant()
+    assert api.legs(**{name: None})["result"] == api.legs()["result"]
+    tenant.assumptions.choose("cdr.null-parameter", "data_type_error")
+    assert fault(api.legs(**{name: None}))[:2] == ("data_type_error", name)
+
+
+SORTS: list[tuple[Any, tuple[str, str, str | None]]] = [
+    ("duration", ("data_type_error", "sort", "duration")),
+    ({"field": "duration"}, ("data_type_error", "sort", '{"field":"duration"}')),
+    (["duration"], ("data_type_error", "sort", "duration")),
+    ([{"order": "asc"}], ("required_parameter_missed", "sort.field", None)),
+    ([{"field": 5}], ("data_type_error", "sort.field", "5")),
+    ([{"field": "nope"}], ("unexpected_parameters", "sort.field", "nope")),
+    ([{"field": "duration", "order": "up"}], ("invalid_parameter_value", "sort.order", "up")),
+    ([{"field": "duration", "order": "DESC"}], ("invalid_parameter_value", "sort.order", "DESC")),
+    ([{"field": "duration", "order": 1}], ("data_type_error", "sort.order", "1")),
+    ([{"field": "duration", "nulls": "last"}], ("unexpected_parameters", "sort.nulls", "last")),
+]
+
+
+@pytest.mark.parametrize(("sort", "expected"), SORTS)
+def test_wrong_sorts(api: Api, sort: object, expected: tuple[str, str, str | None]) -> None:
+    api.tenant()
+    assert fault(api.legs(sort=sort)) == expected
+
+
+FILTERS: list[tuple[Any, tuple[str, str, str | None]]] = [
+    ([], ("data_type_error", "filter", "[]")),
+    ("id = 1", ("data_type_error", "filter", "id = 1")),
+    ({"field": "id"}, ("required_parameter_missed", "filter.operator", None)),
+    ({"operator": "="}, ("required_parameter_missed", "filter.field", None)),
+    ({"field": 1, "operator": "="}, ("data_type_error", "filter.field", "1")),
+    ({"field": "id", "operator": 1}, ("data_type_error", "filter.operator", "1")),
+    ({"field": "id", "operator": "=="}, ("invalid_parameter_value", "filter.operator", "==")),
+    ({"field": "id", "operator": "=", "val": 1}, ("unexpected_parameters", "filter.val", "1")),
+    ({"field": "nope", "operator": "="}, ("unexpected_parameters", "filter.field", "nope")),
+    (simple("id", "in", 5), ("data_type_error", "filter.value", "5")),
+    (simple("id", "in", ["5"]), ("data_type_error", "filter.value", '["5"]')),
+    (simple("id", "=", "5"), ("data_type_error", "filter.value", "5")),
+    (simple("virtual_phone_number", "=", 7), ("data_type_error", "filter.value", "7")),
+    (simple("is_operator", "=", "true"), ("data_type_error", "filter.value", "true")),
+    (simple("scenario_name", "like", None), ("data_type_error", "filter.value", None)),
+    (simple("scenario_name", "like", "x\\"), ("invalid_parameter_value", "filter.value", "x\\")),
+    (simple("scenario_name", "regexp", "("), ("invalid_parameter_value", "filter.value", "(")),
+    (simple("direction", "=", "up"), ("invalid_parameter_value", "filter.value", "up")),
+    (
+        simple("direction", "in", ["in", "up"]),
+        ("invalid_parameter_value", "filter.value", '["in","up"]'),
+    ),
+    ({"filters": {}}, ("data_type_error", "filter.filters", "{}")),
+    ({"filters": [5]}, ("data_type_error", "filter.filters", "5")),
+    ({"filters": [], "condition": "xor"}, ("invalid_parameter_value", "filter.condition", "xor")),
+    ({"filters": [], "condition": "AND"}, ("invalid_parameter_value", "filter.condition", "AND")),
+    ({"filters": [], "condition": 1}, ("data_type_error", "filter.condition", "1")),
+    ({"filters": [], "conditions": "and"}, ("unexpected_parameters", "filter.conditions", "and")),
+    (
+        {"filters": [], "condition": "and", "field": "id"},
+        ("invalid_parameters_combination", "filter.field", "id"),
+    ),
+    (
+        tree("and", simple("id", "=", 1), tree("or", simple("id", "=", "x"))),
+        ("data_type_error", "filter.filters.filters.value", "x"),
+    ),
+    (tree("and", {}), ("required_parameter_missed", "filter.filters.field", None)),
+]
+
+
+@pytest.mark.parametrize(("wanted", "expected"), FILTERS, ids=[json.dumps(f) for f, _ in FILTERS])
+def test_wrong_filters(api: Api, wanted: object, expected: tuple[str, str, str | None]) -> None:
+    tenant = api.tenant()
+    assert fault(api.legs(filter=wanted)) == expected
+    assert last(tenant).violations
+
+
+def test_an_index_in_the_path_can_be_chosen(api: Api) -> None:
+    api.tenant().assumptions.choose("cdr.error-path", "indexed")
+    wanted = tree("and", simple("id", "=", 1), tree("or", simple("id", "=", "x")))
+    assert fault(api.legs(filter=wanted))[1] == "filter.filters.1.filters.0.value"
+
+
+@pytest.mark.parametrize("wanted", [{}, {"filters": []}, tree("or"), tree("and", tree("or"))])
+def test_an_empty_filter_lets_everything_through(api: Api, wanted: dict[str, Any]) -> None:
+    api.tenant()
+    assert api.legs(filter=wanted)["result"] == api.legs()["result"]
+
+
+def test_value_left_out_is_null(api: Api) -> None:
+    api.tenant()
+    left_out = api.legs(filter={"field": "employee_id", "operator": "="})
+    assert left_out["result"] == api.legs(filter=simple("employee_id", "is_null"))["result"]
+    assert 0 < total(left_out) < total(api.legs())
+
+
+def test_a_tree_without_condition_means_and(api: Api) -> None:
+    tenant = api.tenant()
+    parts = [simple("is_operator", "=", True), simple("duration", ">", 60)]
+    both = api.legs(filter=tree("and", *parts))
+    assert api.legs(filter={"filters": parts})["result"] == both["result"]
+    tenant.assumptions.choose("cdr.missing-condition", "required_parameter_missed")
+    assert fault(api.legs(filter={"filters": parts}))[:2] == (
+        "required_parameter_missed",
+        "filter.condition",
+    )
+
+
+def test_a_null_can_be_different_from_every_value(api: Api) -> None:
+    tenant = api.tenant()
+    wanted = simple("employee_rating", "!=", 5)
+    by_sql = total(api.legs(filter=wanted))
+    nulls = total(api.legs(filter=simple("employee_rating", "is_null")))
+    tenant.assumptions.choose("cdr.null-comparison", "distinct")
+    assert total(api.legs(filter=wanted)) == by_sql + nulls
+    assert nulls > 0
+
+
+def test_nulls_can_come_first_or_last(api: Api) -> None:
+    tenant = api.tenant()
+    for choice, edge in (("first", 0), ("last", -1)):
+        tenant.assumptions.choose("cdr.sort-nulls", choice)
+        for order in ("asc", "desc"):
+            sort = [{"field": "employee_rating", "order": order}]
+            found = rows(api.legs(sort=sort, limit=10_000))
+            assert found[edge]["employee_rating"] is None
+            assert found[-1 - edge]["employee_rating"] is not None
+
+
+def test_an_unknown_enum_value_can_match_nothing(api: Api) -> None:
+    api.tenant().assumptions.choose("cdr.unknown-enum-value", "no-rows")
+    assert total(api.legs(filter=simple("finish_reason", "=", "nope"))) == 0
+    assert total(api.legs(filter=simple("finish_reason", "!=", "nope"))) == total(api.legs())
+    some = total(api.legs(filter=simple("finish_reason", "in", ["nope", "operator_busy"])))
+    assert some == total(api.legs(filter=simple("finish_reason", "=", "operator_busy"))) > 0
+
+
+def test_underscore_can_be_literal(api: Api) -> None:
+    tenant = api.tenant()
+    wanted = simple("virtual_phone_number", "like", "7__________")
+    assert total(api.legs(filter=wanted)) > 0
+    tenant.assumptions.choose("cdr.like-underscore", "literal")
+    assert total(api.legs(filter=wanted)) == 0
+
+
+def test_the_depth_can_be_the_documented_one(api: Api) -> None:
+    tenant = api.tenant()
+    nested = tree("and", tree("or", tree("and", simple("id", ">", 1))))
+    tenant.assumptions.choose("cdr.filter-depth", "3")
+    assert "result" in api.legs(filter=nested)
+    assert "cdr.filter-depth" not in last(tenant).assumptions
+    assert mnemonic(api.legs(filter=tree("and", nested))) == "invalid_parameter_value"
+
+
+def test_the_journal_names_what_an_answer_rested_on(api: Api) -> None:
+    tenant = api.tenant()
+    api.legs()
+    assert set(last(tenant).assumptions) == {
+        "cdr.window-ends",
+        "cdr.leg-direction",
+        "cdr.default-order",
+    }
+    api.legs(sort=[{"field": "duration"}])
+    assert "cdr.sort-nulls" in last(tenant).assumptions
+    assert last(tenant).operation == "get.call_legs_report"
+    assert last(tenant).status == 200
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(api: Api) -> None:
+    for name, seed in (("t", 7), ("same", 7), ("other", 8)):
+        api.tenant(name, seed=seed)
+    answers = [
+        api.rpc("get.call_legs_report", f"{name}-token", date_from=DAY[0], date_till=DAY[1])
+        for name in ("t", "same", "other")
+    ]
+    assert answers[0] == answers[1]
+    assert rows(answers[0]) != rows(answers[2])

@@ -1,0 +1,225 @@
+"""``get.calls_report``: every session agrees with its legs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from callmocks.cdr import tables
+from tests.cdr.conftest import DAY, WEEK, Api, fault, rows, simple, total, tree
+
+FORMAT = "%Y-%m-%d %H:%M:%S"
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def week(api: Api) -> tuple[list[Row], dict[int, list[Row]]]:
+    """A week's sessions with every field, and the legs of each."""
+    api.tenant()
+    sessions = rows(api.sessions(WEEK, fields=list(tables.sessions().fields), limit=10_000))
+    legs: dict[int, list[Row]] = defaultdict(list)
+    for leg in rows(api.legs(WEEK, fields=list(tables.legs().fields), limit=10_000)):
+        legs[leg["call_session_id"]].append(leg)
+    return sessions, legs
+
+
+def moment(text: str) -> datetime:
+    return datetime.strptime(text, FORMAT)
+
+
+def test_every_leg_has_its_session_and_every_session_legs(week: Any) -> None:
+    sessions, legs = week
+    assert len(sessions) > 1800
+    assert {session["id"] for session in sessions} == set(legs)
+
+
+def test_times_and_durations_agree_with_the_legs(week: Any) -> None:
+    sessions, legs = week
+    second = timedelta(seconds=1)
+    for session in sessions:
+        own = legs[session["id"]]
+        start, finish = moment(session["start_time"]), moment(session["finish_time"])
+        assert start == min(moment(leg["start_time"]) for leg in own)
+        ends = [moment(leg["start_time"]) + second * leg["total_duration"] for leg in own]
+        assert max(ends) - second <= finish <= max(ends) + second
+        assert abs((finish - start).total_seconds() - session["total_duration"]) <= 1
+        assert 0 <= session["talk_duration"] <= session["total_duration"]
+        waited = session["total_wait_duration"] + session["talk_duration"]
+        assert abs(waited - session["total_duration"]) <= 1
+        assert session["wait_duration"] <= session["total_duration"]
+
+
+def test_talk_is_the_sum_of_the_operators_talks(week: Any) -> None:
+    sessions, legs = week
+    for session in sessions:
+        talks = [
+            leg["duration"]
+            for leg in legs[session["id"]]
+            if leg["is_operator"] and leg["is_talked"] and not leg["is_coach"]
+        ]
+        internal = all(leg["is_operator"] for leg in legs[session["id"]])
+        expected = max(talks, default=0) if internal else sum(talks)
+        assert abs(session["talk_duration"] - expected) <= max(len(talks), 1)
+
+
+def test_lost_is_an_incoming_call_that_nobody_picked_up(week: Any) -> None:
+    sessions, legs = week
+    for session in sessions:
+        picked = any(
+            leg["is_operator"] and not leg["is_coach"] and leg["connect_time"]
+            for leg in legs[session["id"]]
+        )
+        assert session["is_lost"] == (session["direction"] == "in" and not picked)
+    assert {session["is_lost"] for session in sessions} == {True, False}
+
+
+def test_employees_are_those_of_the_legs(week: Any) -> None:
+    sessions, legs = week
+    for session in sessions:
+        expected: dict[int, Row] = {}
+        for leg in legs[session["id"]]:
+            if leg["employee_id"] is not None:
+                one = expected.setdefault(
+                    leg["employee_id"],
+                    {
+                        "employee_id": leg["employee_id"],
+                        "employee_full_name": leg["employee_full_name"],
+                        "is_answered": False,
+                        "is_talked": False,
+                    },
+                )
+                one["is_answered"] |= leg["connect_time"] is not None
+                one["is_talked"] |= leg["is_talked"]
+        assert session["employees"] == list(expected.values())
+
+
+def test_first_and_last_employees_are_among_those_who_answered(week: Any) -> None:
+    sessions, _ = week
+    seen = 0
+    for session in sessions:
+        answered = {e["employee_id"] for e in session["employees"] if e["is_answered"]}
+        for which in ("first_answered", "last_answered", "first_talked", "last_talked"):
+            employee = session[f"{which}_employee_id"]
+            assert (employee is None) == (session[f"{which}_employee_full_name"] is None)
+            if employee is not None:
+                assert employee in answered
+                seen += 1
+    assert seen > 1000
+
+
+def test_records_are_those_of_the_legs(week: Any) -> None:
+    sessions, legs = week
+    several = 0
+    for session in sessions:
+        own = {record for leg in legs[session["id"]] for record in leg["call_records"]}
+        assert set(session["call_records"]) == own
+        assert session["wav_call_records"] == session["call_records"]
+        several += len(session["call_records"]) > 1
+        link = session["full_record_file_link"]
+        assert (link is None) == (not own)
+    assert several > 10
+
+
+def test_operations_scenario_and_contact_agree(week: Any) -> None:
+    sessions, legs = week
+    for session in sessions:
+        own = legs[session["id"]]
+        operations = {
+            leg["action_id"]: leg["action_name"] for leg in own if leg["action_id"] is not None
+        }
+        listed = session["scenario_operations"]
+        assert {one["id"]: one["name"] for one in listed} == operations
+        for field in ("virtual_phone_number", "contact_id", "contact_full_name", "scenario_id"):
+            assert {leg[field] for leg in own} == {session[field]}
+        assert session["is_transfer"] == any(leg["is_transfered"] for leg in own)
+        assert session["finish_reason"] == own[0]["finish_reason"] or len(own) > 1
+
+
+def test_nothing_is_known_of_visitors(week: Any) -> None:
+    sessions, _ = week
+    visitor = set(tables.FieldTable("calls_report_visitor_fields.csv").fields)
+    arrays = {"visitor_custom_properties", "segments", "attributes"}
+    for name in visitor:
+        assert all(session[name] == ([] if name in arrays else None) for session in sessions)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "keep"),
+    [
+        (simple("is_lost", "=", True), lambda s: s["is_lost"]),
+        (simple("talk_duration", ">", 120), lambda s: s["talk_duration"] > 120),
+        (simple("direction", "in", ["out"]), lambda s: s["direction"] == "out"),
+        (simple("utm_source", "is_null"), lambda s: True),
+        (simple("utm_source", "=", "google"), lambda s: False),
+        (simple("sale_date", ">", "2020-01-01 00:00:00"), lambda s: False),
+        (simple("tags", "is_null"), lambda s: False),
+        (simple("segments", "overlap", [1, 2]), lambda s: False),
+        (simple("segments", "not_overlap", [1, 2]), lambda s: True),
+        (
+            tree("and", simple("is_transfer", "=", True), simple("is_lost", "=", False)),
+            lambda s: s["is_transfer"] and not s["is_lost"],
+        ),
+    ],
+)
+def test_filters_of_sessions(week: Any, api: Api, wanted: Row, keep: Any) -> None:
+    sessions, _ = week
+    found = rows(api.sessions(WEEK, fields=["id"], filter=wanted, limit=10_000))
+    assert [row["id"] for row in found] == [s["id"] for s in sessions if keep(s)]
+
+
+def test_overlap_compares_the_ids_of_the_elements(week: Any, api: Api) -> None:
+    sessions, _ = week
+    chosen = sorted({e["employee_id"] for s in sessions for e in s["employees"]})[:2]
+    for operator, holds in (("overlap", True), ("not_overlap", False)):
+        wanted = simple("employees", operator, chosen)
+        found = rows(api.sessions(WEEK, fields=["id", "employees"], filter=wanted, limit=10_000))
+        expected = [
+            s["id"]
+            for s in sessions
+            if holds == any(e["employee_id"] in chosen for e in s["employees"])
+        ]
+        assert [row["id"] for row in found] == expected
+        assert 0 < len(expected) < len(sessions)
+    wrong = api.sessions(filter=simple("employees", "overlap", ["x"]))
+    assert fault(wrong) == ("data_type_error", "filter.value", '["x"]')
+
+
+def test_sorts_of_sessions(week: Any, api: Api) -> None:
+    sessions, _ = week
+    sort = [{"field": "finish_reason", "order": "desc"}, {"field": "start_time", "order": "desc"}]
+    found = rows(api.sessions(WEEK, fields=["id"], sort=sort, limit=10_000))
+    by_time = sorted(sessions, key=lambda s: s["start_time"], reverse=True)
+    expected = sorted(by_time, key=lambda s: s["finish_reason"], reverse=True)
+    assert [row["id"] for row in found] == [s["id"] for s in expected]
+    assert rows(api.sessions(WEEK, sort=[{"field": "site_id"}], fields=["id"], limit=3))
+
+
+def test_pages_of_sessions(week: Any, api: Api) -> None:
+    sessions, _ = week
+    fields = list(tables.sessions().fields)
+    found: list[Row] = []
+    while page := rows(api.sessions(WEEK, fields=fields, limit=700, offset=len(found))):
+        found += page
+    assert found == sessions
+
+
+def test_a_session_id_is_an_address(week: Any, api: Api) -> None:
+    sessions, _ = week
+    for session in sessions[::100]:
+        wanted = simple("id", "=", session["id"])
+        answer = api.sessions(WEEK, fields=list(tables.sessions().fields), filter=wanted)
+        assert (rows(answer), total(answer)) == ([session], 1)
+    outside = simple("id", "=", sessions[0]["id"])
+    assert total(api.sessions(DAY, filter=outside)) == 0
+
+
+def test_ongoing_calls_are_not_served_and_that_is_said(api: Api) -> None:
+    api.tenant()
+    answer = api.sessions(include_ongoing_calls=True)
+    assert fault(answer) == ("error", "include_ongoing_calls", "true")
+    assert "result" in api.sessions(include_ongoing_calls=False)
+    assert fault(api.sessions(include_ongoing_calls="yes"))[0] == "data_type_error"
+    assert fault(api.legs(include_ongoing_calls=False))[0] == "unexpected_parameters"
