@@ -35,7 +35,7 @@ PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control":
 """What follows ``http://host:port`` in the address a client is given."""
 
 _BACKLOG = 1024
-_STOP_SECONDS = 1.0
+_STOP_SECONDS = 0.5
 """How long a request under way may take to finish when the suite stops."""
 
 
@@ -71,7 +71,7 @@ class Suite:
             raise
 
     async def stop(self) -> None:
-        """Stop within two seconds: requests under way get one to finish."""
+        """Stop within two seconds: requests under way get half a second to finish."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         for listener in self._sockets.values():
             listener.close()
@@ -110,7 +110,7 @@ class Suite:
         if "onec" in self._sockets:
             from callmocks.onec.server import make_app as make_onec
 
-            apps["onec"] = make_onec(self.registry)
+            apps["onec"] = make_onec(self.registry, self_check=self.settings.self_check)
         from callmocks.control.server import make_app as make_control
 
         apps["control"] = make_control(
