@@ -6,6 +6,7 @@ default. Whatever is wrong is a ``SettingsError`` that names the flag, variable 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -44,7 +45,17 @@ class ServeSettings:
     calls: Path | None = None
     """JSON lines of calls to pin for the tenant ``demo``."""
     public_url: str = ""
-    """How clients reach the suite, when not by ``http://HOST:PORT``."""
+    """How clients reach the suite, when not by ``http://HOST:PORT``; see ``public``."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names by which it is reached: control answers to them, ``tls auto`` certifies them.
+    ``*.example`` stands for every name of one more label."""
+    tls: str = "off"
+    """``auto``: https and wss with a certificate from a CA of the suite's own."""
+    tls_cert: Path | None = None
+    """PEM file with the certificate to serve with, its chain and, without ``tls_key``, its key."""
+    tls_key: Path | None = None
+    tls_ca_out: Path | None = None
+    """Where the command line writes the certificate of the suite's own CA, as PEM."""
     limits: str = "documented"
     contract: str = "documented"
     self_check: bool = True
@@ -55,6 +66,25 @@ class ServeSettings:
     """What the admin API asks for, as Bearer or as the password of Basic; empty: nothing."""
     log: str = "off"
     json: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """``https`` when the servers speak TLS."""
+        return "https" if self.tls == "auto" or self.tls_cert is not None else "http"
+
+    def public(self, server: str, port: int) -> str:
+        """How clients reach a server, without a path of the provider's; empty when nobody said."""
+        chosen = _by_server(self.public_url)
+        return chosen.get(server, chosen.get("", "")).replace("{port}", str(port))
+
+    def names(self) -> tuple[str, ...]:
+        """Names that the settings give to the machine or to the way there, each once."""
+        public = (
+            urlsplit(url.replace("{port}", "1")).hostname
+            for url in _by_server(self.public_url).values()
+        )
+        names = (self.host, *public, *self.allowed_hosts)
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def tenant(self, name: str = "demo") -> TenantSettings:
         """Settings of the tenant that exists from the start."""
@@ -173,11 +203,53 @@ def _token(text: str) -> str:
     return text
 
 
+def _by_server(public_url: str) -> dict[str, str]:
+    """The parts of ``arm=URL,cdr=URL``; a single address, for all servers, stands under ""."""
+    if "=" not in public_url.partition("://")[0]:
+        return {"": public_url} if public_url else {}
+    return {name: url for name, _, url in (part.partition("=") for part in public_url.split(","))}
+
+
 def _public_url(text: str) -> str:
-    parts = urlsplit(text.replace("{port}", "1"))
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(f"{text!r} is not like https://mocks.example or http://mocks:{{port}}")
-    return text.rstrip("/")
+    for server, url in _by_server(text).items():
+        if server not in ("", *PROVIDERS, "control"):
+            raise SettingsError(f"{server!r} is none of {', '.join(PROVIDERS)}, control")
+        try:
+            parts = urlsplit(url.replace("{port}", "1"))
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or parts.query or parts.fragment:
+            raise SettingsError(
+                f"{url!r} is not like https://mocks.example or http://mocks:{{port}}"
+            )
+    return text.replace("/,", ",").rstrip("/")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            names.append(str(ip_address(name)))
+            continue
+        except ValueError:
+            pass
+        wild = "*." if name.startswith("*.") else ""
+        try:  # browsers and clients send names of other alphabets in this form
+            plain = name.removeprefix("*.").encode("idna").decode().lower()
+        except UnicodeError:
+            plain = ""
+        if not _HOST.fullmatch(plain):
+            raise SettingsError(f"{name!r} is not a host name such as mocks.example")
+        names.append(wild + plain)
+    return tuple(dict.fromkeys(names))
+
+
+def _target(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise SettingsError(f"{path}: no file can be written there")
+    return path
 
 
 def _state(text: str) -> str:
@@ -194,6 +266,7 @@ def _only(text: str) -> tuple[str, ...]:
     return tuple(name for name in PROVIDERS if name in names)
 
 
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _PORT = _whole(0, 65535)
 
 SETTINGS: tuple[Setting, ...] = (
@@ -210,6 +283,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("history_from", _history_from, "First day with calls.", "DATE"),
     Setting("calls", _file, "Calls to pin, one JSON object a line.", "FILE"),
     Setting("public_url", _public_url, "How clients reach the suite; may hold {port}.", "URL"),
+    Setting("allowed_hosts", _hosts, "Further names the suite is reached by.", "NAME,…"),
+    Setting("tls", _choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
+    Setting("tls_cert", _file, "https with this certificate (PEM).", "FILE"),
+    Setting("tls_key", _file, "Its key, when it stands in a file of its own.", "FILE"),
+    Setting("tls_ca_out", _target, "Write the certificate of that CA here.", "FILE"),
     Setting("limits", _choice("documented", "off"), "Count requests or not.", "documented|off"),
     Setting(
         "contract", _choice("documented", "strict"), "Profile of the ARM.", "documented|strict"
@@ -224,6 +302,7 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 HISTORY = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
 """The settings that shape a history."""
+_FILES = ("calls", "tls_cert", "tls_key", "tls_ca_out")
 
 
 def resolve(
@@ -296,7 +375,7 @@ def _as_text(value: object) -> str | None:
 
 def _beside(config: Path, name: str, text: str) -> str:
     """Files that a config names are looked for beside it, not in the working directory."""
-    names_file = name == "calls" or (name == "world" and text.endswith(".toml"))
+    names_file = name in _FILES or (name == "world" and text.endswith(".toml"))
     return str(config.parent / text) if names_file else text
 
 
@@ -309,11 +388,22 @@ def _check_together(settings: ServeSettings, places: Mapping[str, str]) -> None:
             place, other = places.get(name, BY_NAME[name].flag), BY_NAME[used[port]].flag
             raise SettingsError(f"{place}: {port} is the port of {other} already")
         used[port] = name
+    _check_tls(settings, places)
     if settings.calls_per_day is not None:
         try:
             load_world(settings.world).with_calls_per_day(settings.calls_per_day)
         except SettingsError as error:
             raise SettingsError(f"{places['calls_per_day']}: {error}") from None
+
+
+def _check_tls(settings: ServeSettings, places: Mapping[str, str]) -> None:
+    auto = settings.tls == "auto"
+    if auto and settings.tls_cert is not None:
+        raise SettingsError(f"{places['tls_cert']}: tls auto makes a certificate of its own")
+    if settings.tls_key is not None and settings.tls_cert is None:
+        raise SettingsError(f"{places['tls_key']}: there is no certificate to go with it")
+    if settings.tls_ca_out is not None and not auto:
+        raise SettingsError(f"{places['tls_ca_out']}: only tls auto has a CA of its own")
 
 
 def is_loopback(host: str) -> bool:

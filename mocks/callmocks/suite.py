@@ -17,7 +17,6 @@ import os
 import socket
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from callmocks.errors import SettingsError
 from callmocks.settings import BY_NAME, ServeSettings
@@ -29,10 +28,11 @@ if TYPE_CHECKING:
 
     from callmocks.control.addresses import Addresses
     from callmocks.tenancy.registry import Registry
+    from callmocks.tls import Identity
 
 DEMO = "demo"
 PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
-"""What follows ``http://host:port`` in the address a client is given."""
+"""What follows ``scheme://host:port`` in the address a client is given."""
 
 _BACKLOG = 1024
 _STOP_SECONDS = 0.5
@@ -51,6 +51,12 @@ class Suite:
         self.settings = settings
         self._sockets: dict[str, socket.socket] = {}
         self._runners: list[web.AppRunner] = []
+        self._identity: Identity | None = None
+
+    @property
+    def ca_pem(self) -> bytes | None:
+        """With ``tls auto``, between ``start`` and ``stop``: what clients have to trust, as PEM."""
+        return self._identity.ca_pem if self._identity else None
 
     @property
     def urls(self) -> dict[str, str]:
@@ -63,9 +69,13 @@ class Suite:
         try:
             for name in (*self.settings.only, "control"):
                 self._sockets[name] = _listen(name, self.settings)
+            if self.settings.scheme == "https":
+                from callmocks.tls import open_identity
+
+                self._identity = open_identity(self.settings)
             self._open_registry()
             for name, app in self._apps().items():
-                await self._serve(app, self._sockets[name])
+                await self._serve(name, app)
         except BaseException:
             await self.stop()
             raise
@@ -77,6 +87,7 @@ class Suite:
             listener.close()
         self._runners.clear()
         self._sockets.clear()
+        self._identity = None
 
     async def __aenter__(self) -> Suite:
         await self.start()
@@ -118,29 +129,29 @@ class Suite:
             self.addresses,
             defaults=self.settings.tenant(DEMO),
             token=self.settings.admin_token,
-            hosts=_names(self.settings),
+            hosts=self.settings.names(),
             log=sys.stderr if self.settings.log == "json" else None,
         )
         return apps
 
-    async def _serve(self, app: web.Application, listener: socket.socket) -> None:
+    async def _serve(self, name: str, app: web.Application) -> None:
         from aiohttp import web
 
         from callmocks.web import PUBLIC_URL
 
-        app[PUBLIC_URL] = self._public(listener)
+        listener = self._sockets[name]
+        app[PUBLIC_URL] = self.settings.public(name, _port(listener))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
         self._runners.append(runner)
         await runner.setup()
-        await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+        context = self._identity.context if self._identity else None
+        await web.SockSite(runner, listener, ssl_context=context, backlog=_BACKLOG).start()
 
     def _url(self, name: str, listener: socket.socket) -> str:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        return (self._public(listener) or f"http://{host}:{_port(listener)}") + PATHS[name]
-
-    def _public(self, listener: socket.socket) -> str:
-        """The origin that the user wants to be shown; empty when he did not say."""
-        return self.settings.public_url.replace("{port}", str(_port(listener)))
+        port = _port(listener)
+        own = f"{self.settings.scheme}://{host}:{port}"
+        return (self.settings.public(name, port) or own) + PATHS[name]
 
 
 def open_registry(settings: ServeSettings) -> Registry:
@@ -160,12 +171,6 @@ def open_registry(settings: ServeSettings) -> Registry:
 def _port(listener: socket.socket) -> int:
     port: int = listener.getsockname()[1]
     return port
-
-
-def _names(settings: ServeSettings) -> list[str]:
-    """Names by which the admin API may be reached, besides those it always has."""
-    public = urlsplit(settings.public_url.replace("{port}", "1")).hostname
-    return [name for name in (settings.host, public) if name]
 
 
 def _listen(name: str, settings: ServeSettings) -> socket.socket:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
+from callmocks.errors import SettingsError
 from callmocks.settings import BY_NAME, ServeSettings, is_loopback, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from callmocks.suite import Suite
 
@@ -58,8 +60,17 @@ async def _serve(settings: ServeSettings) -> None:
                 "admin API asks nobody for a password (--admin-token)",
                 err=True,
             )
+        if suite.ca_pem is not None and settings.tls_ca_out is not None:
+            _write_ca(suite.ca_pem, settings.tls_ca_out)
         print(_ready(suite, settings), flush=True)
         await stopped.wait()
+
+
+def _write_ca(pem: bytes, path: Path) -> None:
+    try:
+        path.write_bytes(pem)
+    except OSError as error:
+        raise SettingsError(f"--tls-ca-out: {path}: {error.strerror}") from None
 
 
 def _ready(suite: Suite, settings: ServeSettings) -> str:
@@ -77,5 +88,6 @@ def _ready(suite: Suite, settings: ServeSettings) -> str:
             f"callmocks is ready: tenant demo, seed {settings.seed}",
             *(f"  {names[name]:8}{url}" for name, url in suite.urls.items()),
             "  login demo, password demo, CDR token demo-token; operators 101, 102, … too",
+            *([f"  CA      {settings.tls_ca_out}"] if settings.tls_ca_out else []),
         ]
     )

@@ -2,6 +2,8 @@
 
 import msgspec
 
+_ANYWHERE = ("://0.0.0.0:", "://[::]:")
+
 
 class Addresses(msgspec.Struct, frozen=True):
     """Full addresses as clients use them; None for a server that was not started.
@@ -14,3 +16,16 @@ class Addresses(msgspec.Struct, frozen=True):
     cdr: str | None = None
     onec: str | None = None
     control: str | None = None
+
+    def for_client(self, host: str) -> "Addresses":
+        """The addresses for a client that reached control by that host, a port may follow.
+
+        A server that listens everywhere has no name of its own: the client's is good for all.
+        """
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        shown = {}
+        for server, address in msgspec.structs.asdict(self).items():
+            for anywhere in _ANYWHERE if address and name else ():
+                address = address.replace(anywhere, f"://{name}:", 1)
+            shown[server] = address
+        return Addresses(**shown)

@@ -2,8 +2,9 @@
 
 A browser on the developer's machine sends requests for any site it shows. Two checks keep those
 out: the ``Host`` must be a name that only this machine's user can point here (a rebound DNS name
-has dots and is nobody's address), and an ``Origin`` must be the very server asked. A token, when
-one is set, keeps out everybody else; ``/health`` answers without it.
+has dots and is nobody's address), and an ``Origin`` must be the very server asked, or the public
+address that the user gave it. A token, when one is set, keeps out everybody else; ``/health``
+answers without it.
 """
 
 import hmac
@@ -16,6 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from callmocks.control.problems import RefusedError
+from callmocks.web import PUBLIC_URL
 
 OPEN_PATHS = frozenset({"/health"})
 
@@ -23,8 +25,9 @@ OPEN_PATHS = frozenset({"/health"})
 def make_guard(token: str, hosts: Collection[str]) -> Middleware:
     """A middleware that lets in what is allowed.
 
-    ``hosts`` are further names to be reached by, besides addresses, ``localhost`` and names
-    without a dot (a container's). An empty ``token`` asks for none.
+    ``hosts`` are further names to be reached by (``*.example``: all with one more label), besides
+    addresses, ``localhost``, names without a dot (a container's) and those under ``.internal``
+    (an engine's host, a private network's). An empty ``token`` asks for none.
     """
     known = {host.lower() for host in hosts}
 
@@ -42,7 +45,12 @@ def make_guard(token: str, hosts: Collection[str]) -> Middleware:
 def check_host(host: str, known: Collection[str]) -> None:
     """421 for a name that a stranger could have pointed here."""
     name = (_hostname(f"//{host}") or "").rstrip(".")
-    ours = name in known or name.endswith(".localhost") or _is_address(name)
+    ours = (
+        name in known
+        or "*." + name.partition(".")[2] in known
+        or name.endswith((".localhost", ".internal"))
+        or _is_address(name)
+    )
     if name and (ours or "." not in name):
         return
     raise RefusedError(421, f"Host {host!r} is not a name of this server", where="Host")
@@ -51,11 +59,18 @@ def check_host(host: str, known: Collection[str]) -> None:
 def check_origin(request: web.Request) -> None:
     """403 for a request that a page of another site sent."""
     origin = request.headers.get("Origin")
-    if origin is not None and origin.lower() != f"{request.scheme}://{request.host}".lower():
+    if origin is not None and origin.lower() not in _origins(request):
         raise RefusedError(403, f"requests from pages of {origin!r} are refused", where="Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if request.method not in ("GET", "HEAD") and site not in ("none", "same-origin"):
         raise RefusedError(403, f"a {site} request may not change anything", where="Sec-Fetch-Site")
+
+
+def _origins(request: web.Request) -> set[str]:
+    """The server's own: as this request reached it, and as the user made it public."""
+    addresses = [f"{request.scheme}://{request.host}", request.app.get(PUBLIC_URL, "")]
+    parts = [urlsplit(address) for address in filter(None, addresses)]
+    return {f"{each.scheme}://{each.netloc}".lower() for each in parts}
 
 
 def check_token(sent: str, token: str) -> None:

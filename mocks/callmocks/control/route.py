@@ -67,6 +67,11 @@ class Call:
         return self.desk.registry
 
     @property
+    def addresses(self) -> Addresses:
+        """Where the servers are, for the client that asks."""
+        return self.desk.addresses.for_client(self.request.host)
+
+    @property
     def tenant(self) -> Tenant:
         """The tenant named in the path; 404 when there is none."""
         name = self.part("tenant")

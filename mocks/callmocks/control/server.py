@@ -41,7 +41,7 @@ class Health(msgspec.Struct):
 
 async def health(call: Call) -> Health:
     """The suite is up."""
-    return Health("ok", __version__, len(call.registry), call.desk.addresses)
+    return Health("ok", __version__, len(call.registry), call.addresses)
 
 
 async def metrics(call: Call) -> web.Response:

@@ -136,7 +136,7 @@ async def listing(call: Call) -> TenantList:
 
 def view(call: Call, tenant: Tenant) -> TenantView:
     """A tenant as the admin API shows it."""
-    addresses, settings = call.desk.addresses, tenant.settings
+    addresses, settings = call.addresses, tenant.settings
     operators = [
         OperatorLogin(operator.number, settings.arm.password)
         for operator in tenant.history.cast.operators
