@@ -2,12 +2,12 @@
 
 ::
 
-    read ──▶ at most IN_FLIGHT requests ──▶ answer ──▶ send
-             none is answered while PENDING_BYTES of answers wait for the client
+    read ──▶ at most IN_FLIGHT requests ──▶ answer, one at a time ──▶ send
+             no answer is made while PENDING_BYTES of others wait for the client
 
-Answers go when they are ready, matched by id; a login or logout waits for the requests before it
-and the ones behind it wait for it. A client that does not read stops being read: what it can make
-the server hold is bounded.
+An answer that is held up on its way (faults delay answers) is overtaken by the next ones: clients
+match them by id. A login or logout waits for the requests before it, and the ones behind it wait
+for it. A client that does not read stops being read: what it can make the server hold is bounded.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Connection:
         self._peer = request.remote or ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(IN_FLIGHT)
+        self._making = asyncio.Lock()
         self._pending = 0
         self._sent = asyncio.Event()
         self._holding: list[asyncio.Future[None]] = []
@@ -91,22 +92,32 @@ class Connection:
             raise error
 
     async def _process(self, message: bytes, opcode: WSMsgType) -> None:
-        while self._pending >= PENDING_BYTES:
-            self._sent.clear()
-            await self._sent.wait()
-        tenant = self._registry.get(self._domain) or self._registry.nobody
-        exchange = Exchange.of(
-            tenant, "arm", message, origin=self._origin, peer=self._peer, transport="frame"
-        )
-        choice = exchange.assume("arm.opcode")
-        reply = await pipeline.run(exchange, partial(service.answer_frame, link=self._link))
-        size = len(reply.body)
-        self._pending += size
+        async with self._making:
+            while self._pending >= PENDING_BYTES:
+                self._sent.clear()
+                await self._sent.wait()
+            exchange, reply = await self._answer(message)
+            size = len(reply.body)
+            self._pending += size
         try:
-            await self._deliver(exchange, reply, _OPCODES.get(choice, opcode))
+            chosen = _OPCODES.get(exchange.tenant.assumptions.choice("arm.opcode"), opcode)
+            await self._deliver(exchange, reply, chosen)
         finally:
             self._pending -= size
             self._sent.set()
+
+    async def _answer(self, message: bytes) -> tuple[Exchange, Reply]:
+        tenant = self._registry.get(self._domain)
+        exchange = Exchange.of(
+            tenant or self._registry.nobody,
+            "arm",
+            message,
+            origin=self._origin,
+            peer=self._peer,
+            transport="frame",
+        )
+        handle = partial(service.answer_frame, link=self._link if tenant else None)
+        return exchange, await pipeline.run(exchange, handle)
 
     def _messages(self, exchange: Exchange, reply: Reply) -> Iterable[bytes]:
         """The messages that go out for a reply: one, unless a fault wants something else."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
 _CLOSE_SECONDS = 0.5
+_LEANED_ON = "callmocks.assumptions"
+"""Where a request keeps what was assumed before it was refused."""
 
 
 def make_app(registry: Registry) -> web.Application:
@@ -55,17 +57,18 @@ class _Server:
             return await self._refuse(request, command, 413, text)
         exchange = self._exchange(request, command, body)
         if exchange.tenant is self._registry.nobody:
-            return await self._refuse(request, command, 404, "unknown domain")
+            return await self._refuse(request, command, 404, service.NO_DOMAIN)
         handle = partial(service.answer_post, command=command, credentials=_credentials(request))
         return await send(request, await pipeline.run(exchange, handle))
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         """The websocket."""
         exchange = self._exchange(request, "upgrade")
+        request[_LEANED_ON] = exchange.assumptions
         if request.match_info["path"] != exchange.assume("arm.websocket-path"):
             return await self.nowhere(request)
         if exchange.tenant is self._registry.nobody:
-            return await self._refuse(request, "upgrade", 404, "unknown domain")
+            return await self._refuse(request, "upgrade", 404, service.NO_DOMAIN)
         if not web.WebSocketResponse().can_prepare(request):
             return await self._refuse(request, "upgrade", 426, "a websocket is served here")
         try:
@@ -148,6 +151,7 @@ class _Server:
             return reply
 
         exchange = self._exchange(request, operation)
+        exchange.assumptions |= request.get(_LEANED_ON, {})
         return await send(request, await pipeline.run(exchange, handle))
 
 

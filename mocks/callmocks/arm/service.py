@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 PATH = "service/cc/arm"
 """Below the domain: the commands, and what their answers link to."""
 
+NO_DOMAIN = "unknown domain"
+
 
 @dataclass(slots=True)
 class Caller:
@@ -58,14 +60,20 @@ class FailedError(Exception):
         self.status = status
 
 
-async def answer_frame(exchange: Exchange, link: Caller) -> Reply:
-    """Answer one frame; login and logout change the token that the connection remembers."""
+async def answer_frame(exchange: Exchange, link: Caller | None) -> Reply:
+    """Answer one frame; login and logout change the token that the connection remembers.
+
+    Without a ``link`` the domain of the connection has ceased to exist.
+    """
+    exchange.assume("arm.opcode")
     try:
         frame = frames.decode_request(exchange.request, unit=_unit(exchange))
     except frames.FrameError as error:
         exchange.violated(error.where, error.expected, error.got)
         return frame_reply(exchange, answers.error("", str(error), 400), error.id)
     exchange.operation = frame.command
+    if link is None:
+        return frame_reply(exchange, answers.error(frame.command, NO_DOMAIN, 404), frame.id)
     refused = _deviations(exchange, frame.deviations)
     if refused:
         return frame_reply(exchange, answers.error(frame.command, refused, 400), frame.id)

@@ -1,0 +1,101 @@
+"""What the journal and the ledger tell about the workplace, and what faults may ask of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from callmocks import arm
+from callmocks.resources import fixture
+from callmocks.tenancy.assumptions import ledger
+from callmocks.tenancy.exchange import Exchange
+from callmocks.tenancy.providers import provider
+from tests.arm.conftest import Socket, Workplace, basic, read_frame, request_xml
+
+HISTORY = "operator_call_history"
+SOURCES = "".join(path.read_text() for path in Path(arm.__file__).parent.glob("*.py"))
+OURS = [entry for entry in ledger().values() if entry.provider == "arm"]
+
+
+def test_every_assumption_the_code_leans_on_is_in_the_ledger_and_changeable() -> None:
+    asked = set(re.findall(r'(?:assume|choice)\(\s*"(arm[^"]+)"', SOURCES))
+    assert asked <= set(ledger())
+    changeable = {entry.id for entry in OURS if entry.alternatives}
+    assert changeable == asked & changeable, "an alternative that nothing looks at"
+
+
+def test_the_ledger_says_why() -> None:
+    assert len(OURS) > 20
+    for entry in OURS:
+        assert entry.id.startswith("arm.")
+        assert len(entry.statement) > 30
+        assert entry.why.endswith(".")
+
+
+async def test_the_journal_names_the_assumptions_an_answer_rests_on(demo: Workplace) -> None:
+    async with demo.connect("101") as raw:
+        await Socket(raw).history(limit=5, to_date="2026/03/01", display_name="а")
+    entry = demo.journal()[-1]
+    assert {
+        "arm.opcode", "arm.frame-length", "arm.session-minutes", "arm.limit-most", "arm.to-date",
+        "arm.date-without-time", "arm.display-name", "arm.url-list",
+    } <= set(entry.assumptions)  # fmt: skip
+    assert "arm.tag-filters" not in entry.assumptions
+    assert (entry.provider, entry.operation, entry.status) == ("arm", HISTORY, 200)
+
+
+async def test_fields_are_the_same_of_a_frame_and_of_a_document(demo: Workplace) -> None:
+    ours = provider("arm")
+    assert ours is not None
+    assert ours.fields(fixture("documented/arm/request.frame").read_bytes()) == {
+        "filters.limit": "50"
+    }
+    assert ours.fields(request_xml(limit=50).encode()) == {"filters.limit": "50"}
+    login = b'<in><request login="101" password="demo"/></in>'
+    assert ours.fields(login) == {"request.login": "101", "request.password": "demo"}
+    for unreadable in (b"", b"x", b"<in>", b"01000000"):
+        assert ours.fields(unreadable) == {}
+
+
+async def test_faults_get_errors_in_the_shape_of_the_transport(demo: Workplace) -> None:
+    ours = provider("arm")
+    assert ours is not None
+    frame = fixture("documented/arm/request.frame").read_bytes()
+    for name in ours.error_names():
+        framed = Exchange.of(demo.tenant, "arm", frame, transport="frame")
+        assert ours.operation(framed) == HISTORY
+        framed.operation = HISTORY
+        answer = read_frame(ours.error_reply(framed, name, {"text": "timeout"}).body)
+        assert (answer.id, answer.error) == ("0012", "timeout")
+        posted = Exchange.of(demo.tenant, "arm", b"<in/>", operation=HISTORY)
+        assert b">timeout</error>" in ours.error_reply(posted, name, {"text": "timeout"}).body
+    damaged = Exchange.of(demo.tenant, "arm", b"zz", transport="frame")
+    assert ours.operation(damaged) == ""
+    assert read_frame(ours.error_reply(damaged, "unauthorized", {}).body).id == "0000"
+    with pytest.raises(KeyError):
+        ours.error_reply(damaged, "no_such_error", {})
+
+
+async def test_own_answers_are_not_checked_when_that_is_switched_off(
+    demo: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from callmocks.arm import schema
+
+    async def checks() -> int:
+        seen = []
+        with monkeypatch.context() as patch:
+            real = schema.Schema.faults_of
+
+            def counted(self: schema.Schema, document: bytes) -> list[schema.Fault]:
+                seen.append(document)
+                return real(self, document)
+
+            patch.setattr(schema.Schema, "faults_of", counted)
+            await demo.post(HISTORY, request_xml(limit=3), basic("109"))
+        return len(seen)
+
+    assert await checks() > 0
+    demo.tenant.settings.self_check = False
+    assert await checks() == 0
