@@ -56,7 +56,8 @@ class Drawn:
 
     def days_with_calls(self, first: int, last: int) -> list[int]:
         """Days from first to last (included) that have any call, without drawing them."""
-        days: list[int] = (np.flatnonzero(self._drawer.counts[first : last + 1]) + first).tolist()
+        counts = self._drawer.counts[first : max(last + 1, first)]
+        days: list[int] = (np.flatnonzero(counts) + first).tolist()
         return days
 
     def day(self, day: int) -> Day:
