@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
 _CLOSE_SECONDS = 0.5
-_LEANED_ON = "callmocks.assumptions"
-"""Where a request keeps what was assumed before it was refused."""
 
 
 def make_app(registry: Registry) -> web.Application:
@@ -64,9 +62,8 @@ class _Server:
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         """The websocket."""
         exchange = self._exchange(request, "upgrade")
-        request[_LEANED_ON] = exchange.assumptions
         if request.match_info["path"] != exchange.assume("arm.websocket-path"):
-            return await self.nowhere(request)
+            return await self.nowhere(request, exchange)
         if exchange.tenant is self._registry.nobody:
             return await self._refuse(request, "upgrade", 404, service.NO_DOMAIN)
         if not web.WebSocketResponse().can_prepare(request):
@@ -78,7 +75,7 @@ class _Server:
             if caller.operator is not None and caller.token is None:
                 caller.token = await sessions.open_session(exchange, caller.operator)
         except sessions.RefusedError as error:
-            return await self._refuse(request, "upgrade", 401, str(error))
+            return await self._refuse(request, "upgrade", 401, str(error), exchange)
         socket = web.WebSocketResponse(
             max_msg_size=MOST_BYTES, compress=False, decode_text=False, timeout=_CLOSE_SECONDS
         )
@@ -113,12 +110,14 @@ class _Server:
             request, await pipeline.run(exchange, partial(_as_planned, planned=planned))
         )
 
-    async def nowhere(self, request: web.Request) -> web.StreamResponse:
+    async def nowhere(
+        self, request: web.Request, tried: Exchange | None = None
+    ) -> web.StreamResponse:
         """Any other address, or a known one with another method."""
         if re.fullmatch(f"/[^/]+/{PATH}/({'|'.join(schema.COMMANDS)})", request.path):
             command = request.path.rpartition("/")[2]
             return await self._refuse(request, command, 405, "the method is POST", Allow="POST")
-        return await self._refuse(request, "", 404, f"nothing is served at {request.path}")
+        return await self._refuse(request, "", 404, f"nothing is served at {request.path}", tried)
 
     async def close(self, app: web.Application) -> None:
         """Close all websockets: the server stops."""
@@ -143,7 +142,13 @@ class _Server:
         )
 
     async def _refuse(
-        self, request: web.Request, operation: str, status: int, text: str, **headers: str
+        self,
+        request: web.Request,
+        operation: str,
+        status: int,
+        text: str,
+        tried: Exchange | None = None,
+        **headers: str,
     ) -> web.StreamResponse:
         async def handle(exchange: Exchange) -> Reply:
             reply = service.http_reply(exchange, answers.error(operation, text, status))
@@ -151,7 +156,8 @@ class _Server:
             return reply
 
         exchange = self._exchange(request, operation)
-        exchange.assumptions |= request.get(_LEANED_ON, {})
+        if tried is not None:
+            exchange.assumptions |= tried.assumptions
         return await send(request, await pipeline.run(exchange, handle))
 
 
