@@ -180,3 +180,16 @@ def test_unicode_in_every_corner(api: Api) -> None:
         for operator in ("=", "like", "ilike", "regexp"):
             answer = api.legs(filter=simple("employee_full_name", operator, text))
             assert "result" in answer or mnemonic(answer) == "invalid_parameter_value"
+
+
+def test_a_window_of_too_many_legs_is_refused_before_it_is_drawn(api: Api) -> None:
+    api.tenant(calls_per_day=100_000)
+    window = ("2025-11-01 00:00:00", "2026-01-31 23:59:59")
+    for ask in (api.legs, api.sessions):
+        start = time.perf_counter()
+        answer = ask(window, limit=1)
+        assert time.perf_counter() - start < 0.5
+        assert answer["error"]["message"] == (
+            "the query would look at more than 2000000 rows; narrow its window"
+        )
+        assert mnemonic(answer) == "error"

@@ -9,7 +9,7 @@ import pytest
 
 from callmocks.cdr import selfcheck
 from callmocks.history.views import cdr as views
-from tests.cdr.conftest import Api, last, rows
+from tests.cdr.conftest import DAY, Api, last, rows
 
 LEGS = "get.call_legs_report"
 SPOILED: list[tuple[str, pl.Expr]] = [
@@ -18,6 +18,7 @@ SPOILED: list[tuple[str, pl.Expr]] = [
     ("id: integer, not String", pl.col("id").cast(pl.String)),
     ("called_phone_number: like ^\\d+$", pl.lit("+7 495").alias("called_phone_number")),
     ("finish_reason: one of the enumeration", pl.lit("nope").alias("finish_reason")),
+    ("call_records: _record_2", pl.lit("dc56").alias("_record_2")),
     ("is_talked: boolean, not Int64", pl.lit(1, pl.Int64).alias("is_talked")),
 ]
 
@@ -34,7 +35,7 @@ def test_a_row_that_breaks_the_schema_is_found(api: Api, problem: str, spoil: pl
     history = api.tenant().history
     frame = history.drawn.legs(4000).frame
     assert selfcheck.column_problems(LEGS, frame) == ()
-    assert selfcheck.column_problems(LEGS, frame.with_columns(spoil)) == (problem,)
+    assert problem in selfcheck.column_problems(LEGS, frame.with_columns(spoil))
 
 
 def test_a_defect_is_logged_and_journaled_on_the_answers_side(
@@ -54,3 +55,6 @@ def test_a_defect_is_logged_and_journaled_on_the_answers_side(
         assert violation.expected == "duration: at least 0"
         api.legs()
     assert "our own answer breaks its schema" in caplog.text
+    unchecked = api.tenant("u", seed=99, self_check=False)
+    api.rpc("get.call_legs_report", "u-token", date_from=DAY[0], date_till=DAY[1])
+    assert last(unchecked).violations == []

@@ -38,6 +38,7 @@ def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     if wanted is not None:
         return _of_session(exchange, query, wanted, (start, end + 999, now))
     history, as_drawn = exchange.tenant.history, _as_drawn(exchange, query)
+    history.require_budget(start, end, now)
     parts = history.leg_parts(start, end, now)
     selfcheck.check_parts(exchange, METHOD, parts)
     if as_drawn and query.filter.expression is None and not query.sort:

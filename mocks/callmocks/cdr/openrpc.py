@@ -63,6 +63,13 @@ def methods() -> dict[str, Method]:
     return {raw["name"]: _method(raw) for raw in document()["methods"]}
 
 
+@cache
+def shared(name: str) -> dict[str, Any]:
+    """A schema among the components."""
+    found: dict[str, Any] = document()["components"]["schemas"][name]
+    return found
+
+
 def resolve(part: dict[str, Any]) -> dict[str, Any]:
     """The schema itself where a reference stands for it."""
     while "$ref" in part:

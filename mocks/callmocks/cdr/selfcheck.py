@@ -14,6 +14,7 @@ import polars as pl
 
 from callmocks.cdr import openrpc
 from callmocks.cdr.limits import Limits
+from callmocks.cdr.rows import RECORDS
 
 if TYPE_CHECKING:
     from callmocks.history.history import Part
@@ -42,6 +43,8 @@ def check_parts(exchange: Exchange, method: str, parts: list[Part]) -> None:
 
 def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) -> None:
     """Check a drawn day unless that was done before."""
+    if not exchange.tenant.settings.self_check:
+        return
     check = partial(column_problems, method, frame)
     kept = exchange.tenant.history.drawn.kept
     _tell(exchange, method, kept(f"checked {method}", day, check, lambda _: KEPT_BYTES))
@@ -49,13 +52,18 @@ def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) ->
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
     """Check a frame that was made for one answer."""
+    if not exchange.tenant.settings.self_check:
+        return
     _tell(exchange, method, column_problems(method, frame))
 
 
 def check_envelope(exchange: Exchange, limits: Limits, total: int | None, shown: int) -> None:
-    """Check what is around the rows: no limit below zero, no more rows than matches."""
-    if min(limits.day_remaining, limits.minute_remaining, limits.day_reset) < 0:
-        _tell(exchange, "metadata.limits", ("numbers of 0 or more",))
+    """Check what is around the rows: the limits, and no more rows than matches."""
+    if not exchange.tenant.settings.self_check:
+        return
+    for name, shape in openrpc.shared("Limits")["properties"].items():
+        if getattr(limits, name) < shape["minimum"]:
+            _tell(exchange, f"metadata.limits.{name}", (f"at least {shape['minimum']}",))
     if total is not None and not 0 <= shown <= total:
         _tell(exchange, "metadata.total_items", (f"at least the {shown} rows of the page",))
 
@@ -70,6 +78,9 @@ def column_problems(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
     for name, shape in openrpc.methods()[method].row.items():
         dtype = schema.get(name)
         kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
+        if name in RECORDS:
+            for column in ("_record_1", "_record_2"):
+                checks[f"{name}: {column}"] = _unlike(pl.col(column), shape["items"]["pattern"])
         if dtype is None or kinds[0] == "array":
             continue
         if not any(dtype == allowed for allowed in _DTYPES[kinds[0]]):
@@ -98,8 +109,12 @@ def _rules(
         rules.append(("one of the enumeration", ~column.cast(pl.String).is_in(allowed)))
     if "pattern" in shape and not isinstance(dtype, pl.Datetime):
         values = column.cast(pl.String) if isinstance(dtype, pl.Enum) else column
-        rules.append((f"like {shape['pattern']}", ~values.str.contains(shape["pattern"])))
+        rules.append((f"like {shape['pattern']}", _unlike(values, shape["pattern"])))
     return rules
+
+
+def _unlike(text: pl.Expr, pattern: str) -> pl.Expr:
+    return ~text.str.contains(pattern)
 
 
 def _tell(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:

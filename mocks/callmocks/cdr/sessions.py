@@ -52,6 +52,7 @@ def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
         return 0, (b"[]",)
     wanted = query.filter.must_equal.get("id")
     if wanted is None:
+        history.require_budget(start, end, now)
         selfcheck.check_parts(exchange, METHOD, history.session_parts(start, end, now))
         frame = history.sessions(start, end, now)
     else:  # the id is an address

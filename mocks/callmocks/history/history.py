@@ -92,6 +92,16 @@ class History:
             parts.append(_pinned(self.pins.legs, from_ms, before, now_ms, "_call_end"))
         return [part for part in parts if part.last > part.first]
 
+    def require_budget(self, from_ms: int, till_ms: int, now_ms: int) -> None:
+        """``TooManyRows`` when the days of a window hold more than ``ROW_BUDGET`` legs.
+
+        Nothing is drawn to tell: a call has a little more than two legs.
+        """
+        before = (till_ms // 1000 + 1) * 1000
+        calls = sum(self.drawn.calls_on(day) for day in self._days(from_ms, before, now_ms))
+        if calls * 2 > ROW_BUDGET:
+            raise TooManyRows(ROW_BUDGET)
+
     def legs(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
         """The legs of ``leg_parts`` as one frame, by exact start, then id."""
         return self.join(self.leg_parts(from_ms, till_ms, now_ms))
