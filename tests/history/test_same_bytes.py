@@ -71,3 +71,20 @@ def test_the_cache_is_bounded_by_bytes():
     for day in range(4000, 4060):
         history.drawn.legs(day)
     assert 500_000 < cache.bytes <= 2_000_000
+
+
+def test_a_world_with_other_traffic_has_the_same_people(make_history):
+    assert make_history(world="empty").cast == make_history(calls_per_day=7).cast
+    assert make_history(seed=1).cast != make_history(seed=2).cast
+
+
+def test_a_history_nobody_uses_leaves_no_memory():
+    import gc
+
+    factory = HistoryFactory()
+    one = factory.of(TenantSettings("one", seed=1))
+    two = factory.of(TenantSettings("two", seed=1))
+    assert one.drawn is two.drawn
+    del one, two
+    gc.collect()
+    assert not factory._drawn and not factory._casts

@@ -116,7 +116,7 @@ class User:
     post: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Cast:
     """Everybody and everything that calls refer to, by index."""
 

@@ -1,5 +1,6 @@
 """Draws a day: the same bytes for the same seed, world and day, whenever it is asked for."""
 
+import msgspec
 import numpy as np
 
 from callmocks.history import blocks, natural
@@ -10,7 +11,7 @@ from callmocks.history.generator import Generator, below, derive_key
 from callmocks.history.ids import PINNED_SESSION
 from callmocks.history.layout import lay_out
 from callmocks.history.wall import DAYS, day_date
-from callmocks.history.world import World
+from callmocks.history.world import Traffic, World
 
 DATA_VERSION = 1
 """Raised whenever the same seed would give other calls; see CHANGELOG.md."""
@@ -24,6 +25,12 @@ _LAST_SATURDAY_HOUR = 20
 def history_key(seed: int, world: World) -> bytes:
     """Sixteen bytes that name a history: seed, world (with its calls a day), data version."""
     return derive_key("history", DATA_VERSION, seed, world.fingerprint.hex())
+
+
+def cast_key(seed: int, world: World) -> bytes:
+    """Sixteen bytes that name a cast: seed and people, however many calls they have."""
+    people = msgspec.structs.replace(world, calls_per_day=0, traffic=Traffic())
+    return derive_key("cast", DATA_VERSION, seed, people.fingerprint.hex())
 
 
 class Drawer:

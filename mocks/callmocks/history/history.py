@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 import polars as pl
@@ -20,12 +21,12 @@ from callmocks.history import ids
 from callmocks.history.cache import DayCache
 from callmocks.history.cast import Cast
 from callmocks.history.columns import Day
-from callmocks.history.draw import history_key
+from callmocks.history.draw import cast_key, history_key
 from callmocks.history.drawn import Drawn, View
 from callmocks.history.pins import Pins
 from callmocks.history.truth import truth
 from callmocks.history.wall import DAYS, FIRST_DATE, LAST_DATE, date_day, day_of, day_start
-from callmocks.history.world import load_world
+from callmocks.history.world import World, load_world
 
 if TYPE_CHECKING:
     from callmocks.tenancy.settings import TenantSettings
@@ -320,7 +321,9 @@ class HistoryFactory:
 
     def __init__(self, cache: DayCache | None = None) -> None:
         self.cache = DayCache() if cache is None else cache
-        self._drawn: dict[bytes, Drawn] = {}
+        # Weak: what no tenant uses any more goes with its last tenant.
+        self._drawn: WeakValueDictionary[bytes, Drawn] = WeakValueDictionary()
+        self._casts: WeakValueDictionary[bytes, Cast] = WeakValueDictionary()
 
     def of(self, settings: TenantSettings) -> History:
         """The history of a tenant; ``SettingsError`` when its world or first day is no good."""
@@ -330,9 +333,16 @@ class HistoryFactory:
         key = history_key(settings.seed, world)
         drawn = self._drawn.get(key)
         if drawn is None:
-            drawn = Drawn(key, world, Cast.build(world, key), self.cache)
+            drawn = Drawn(key, world, self._cast(settings.seed, world), self.cache)
             self._drawn[key] = drawn
         return History(drawn, _first_day(settings.history_from))
+
+    def _cast(self, seed: int, world: World) -> Cast:
+        key = cast_key(seed, world)
+        cast = self._casts.get(key)
+        if cast is None:
+            cast = self._casts[key] = Cast.build(world, key)
+        return cast
 
 
 def _first_day(text: str) -> int:
