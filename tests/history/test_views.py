@@ -1,5 +1,6 @@
 """One call, three views: times, parties and durations agree."""
 
+import itertools
 from datetime import datetime
 
 import polars as pl
@@ -120,7 +121,7 @@ def test_windows_split_anywhere_hold_the_same_rows(history):
     cuts = [wall(2026, 2, 23), wall(2026, 2, 24, 10, 17), wall(2026, 2, 27, 0), wall(2026, 3, 2)]
     parts = [
         history.legs(begin, end - (1000 if end != cuts[-1] else 0), LATER)
-        for begin, end in zip(cuts, cuts[1:], strict=False)
+        for begin, end in itertools.pairwise(cuts)
     ]
     assert pl.concat(parts)["id"].to_list() == whole["id"].to_list()
     assert whole["id"].is_unique().all()
