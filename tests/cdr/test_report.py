@@ -451,3 +451,35 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(api: Api) -> None:
     ]
     assert answers[0] == answers[1]
     assert rows(answers[0]) != rows(answers[2])
+
+
+def test_what_is_kept_of_a_query_never_crosses_a_choice(api: Api) -> None:
+    """Tenants with equal seeds share drawn days and found matches, but not what they hold true."""
+    one, other = api.tenant("t"), api.tenant("u")
+    wanted = {
+        "filter": simple("employee_rating", "!=", 5),
+        "sort": [{"field": "employee_rating"}],
+        "fields": ["employee_rating"],
+        "limit": 10_000,
+        "date_from": WEEK[0],
+        "date_till": WEEK[1],
+    }
+
+    def values(name: str) -> list[int | None]:
+        answer = api.rpc("get.call_legs_report", f"{name}-token", **wanted)
+        return [row["employee_rating"] for row in rows(answer)]
+
+    plain = values("t")
+    other.assumptions.choose("cdr.null-comparison", "distinct")
+    with_nulls = values("u")
+    other.assumptions.choose("cdr.sort-nulls", "first")
+    nulls_first = values("u")
+    assert None not in plain
+    assert with_nulls[: len(plain)] == plain
+    assert set(with_nulls[len(plain) :]) == {None}
+    assert nulls_first == with_nulls[len(plain) :] + plain
+    assert values("t") == plain
+    one.history.pins.add({"start": "2026-03-01T10:00:00", "talk_seconds": 61})
+    one.clock.freeze(datetime(2026, 2, 27, 12))
+    assert len(values("t")) < len(plain)
+    assert "cdr.sort-nulls" in last(one).assumptions

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import polars as pl
 
 from callmocks.cdr import rows, selfcheck, tables
 from callmocks.cdr.rows import Pieces
-from callmocks.cdr.select import page, places
+from callmocks.cdr.select import matches, page
+from callmocks.history.generator import derive_key
 from callmocks.history.wall import to_ms
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 METHOD = "get.call_legs_report"
 COLUMNS_BYTES = 20_000
 """Memory of the columns' types, at most."""
+MATCHES_BYTES = 300
+"""Memory of kept matches beside their places."""
 LARGEST_JOIN = 200_000
 """Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
 WARMING = 3000
@@ -37,22 +41,28 @@ def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     wanted = query.filter.must_equal.get("call_session_id")
     if wanted is not None:
         return _of_session(exchange, query, wanted, (start, end + 999, now))
-    history, as_drawn = exchange.tenant.history, _as_drawn(exchange, query)
+    history = exchange.tenant.history
+    as_drawn, by_default = _as_drawn(exchange, query), query.fields == tables.legs().default
     history.require_budget(start, end, now)
     parts = history.leg_parts(start, end, now)
     selfcheck.check_parts(exchange, METHOD, parts)
-    if as_drawn and query.filter.expression is None and not query.sort:
+    if as_drawn and by_default and query.filter.expression is None and not query.sort:
         return sum(part.last - part.first for part in parts), _walk(history, query, parts)
-    frame = _shown(exchange, _joined(history, parts))
-    total, found = places(exchange, query, frame)
+    name = _whole_days(history, parts)
+    frame = history.join(parts) if name is None else _joined(history, parts, name)
+    if as_drawn and name is not None:
+        found = _kept_matches(exchange, query, frame, parts, name)
+    else:
+        frame = _shown(exchange, frame)
+        found = matches(exchange, query, frame)
     if found is None:
-        return total, rows.render(
-            frame.slice(query.offset, query.limit), rows.leg_columns(query.fields)
-        )
-    ready = _ready(history, parts, found) if as_drawn else None
+        some = frame.slice(query.offset, query.limit)
+        return len(frame), rows.render(some, rows.leg_columns(query.fields))
+    places = found.slice(query.offset, query.limit)
+    ready = _ready(history, parts, places) if as_drawn and by_default else None
     if ready is not None:
-        return total, rows.array(ready)
-    return total, rows.render(frame[found], rows.leg_columns(query.fields))
+        return len(found), rows.array(ready)
+    return len(found), rows.render(frame[places], rows.leg_columns(query.fields))
 
 
 def columns(history: History) -> dict[str, pl.DataType]:
@@ -75,15 +85,40 @@ def window(exchange: Exchange, query: Query) -> tuple[int, int, int]:
     return to_ms(query.start), to_ms(end), to_ms(exchange.now)
 
 
-def _joined(history: History, parts: list[Part]) -> pl.DataFrame:
-    """The parts as one frame; whole days in a row are joined once and kept."""
+def _whole_days(history: History, parts: list[Part]) -> str | None:
+    """A name for what is made of whole drawn days in a row; None for any other parts."""
     whole = [part.day for part in parts if (part.first, part.last) == (0, len(part.frame))]
     days = [day for day in whole if day is not None]
-    rows_in_all = sum(part.last for part in parts)
-    if len(days) < len(parts) or len(days) < 2 or rows_in_all > LARGEST_JOIN:
-        return history.join(parts)
-    name = f"cdr-joined {days[-1]}"
-    return history.drawn.kept(name, days[0], lambda: history.join(parts).rechunk(), _frame_bytes)
+    if len(days) < len(parts) or len(days) < 2 or sum(p.last for p in parts) > LARGEST_JOIN:
+        return None
+    return f"to {days[-1]}"
+
+
+def _joined(history: History, parts: list[Part], name: str) -> pl.DataFrame:
+    """Whole days as one frame in one piece, joined once and kept."""
+    first = parts[0].day or 0
+    make = history.join
+    return history.drawn.kept(
+        f"cdr-joined {name}", first, lambda: make(parts).rechunk(), _frame_bytes
+    )
+
+
+def _kept_matches(
+    exchange: Exchange, query: Query, frame: pl.DataFrame, parts: list[Part], name: str
+) -> pl.Series | None:
+    """The matches among whole days, found once and kept: the next page needs no new search."""
+    if query.filter.expression is None and not query.sort:
+        return None
+    chosen = sorted(exchange.tenant.assumptions.chosen().items())
+    key = derive_key(msgspec.json.encode((query.asked, chosen))).hex()
+    if query.sort:
+        exchange.assume("cdr.sort-nulls")
+    return exchange.tenant.history.drawn.kept(
+        f"cdr-found {name} {key}",
+        parts[0].day or 0,
+        lambda: matches(exchange, query, frame),
+        lambda made: MATCHES_BYTES + (0 if made is None else int(made.estimated_size())),
+    )
 
 
 def _frame_bytes(frame: pl.DataFrame) -> int:
@@ -91,10 +126,9 @@ def _frame_bytes(frame: pl.DataFrame) -> int:
 
 
 def _as_drawn(exchange: Exchange, query: Query) -> bool:
-    """Whether rows can be shown as they were rendered, and in the order they were drawn."""
+    """Whether rows stand in the order and have the values with which their days were drawn."""
     return (
-        query.fields == tables.legs().default
-        and not exchange.tenant.history.pins
+        not exchange.tenant.history.pins
         and exchange.assume("cdr.leg-direction") == "leg"
         and (bool(query.sort) or exchange.assume("cdr.default-order") == "ascending")
     )
@@ -164,7 +198,8 @@ def _of_session(
             view = history.drawn.legs(day)
             selfcheck.check_day(exchange, METHOD, day, view.frame)
             at = [one for one in at if start <= view.starts[one] <= before]
-            if query.filter.alone and not query.sort and _as_drawn(exchange, query):
+            plain = query.filter.alone and not query.sort and _as_drawn(exchange, query)
+            if plain and query.fields == tables.legs().default:
                 ready = rows.rendered_day(history, day)
                 if ready is not None:
                     shown = at[query.offset : query.offset + query.limit]

@@ -31,6 +31,8 @@ class Query:
     sort: tuple[SortKey, ...] = ()
     start: datetime = datetime.min
     end: datetime = datetime.max
+    asked: tuple[object, object] = (None, None)
+    """The filter and the sort as they were sent."""
 
 
 def check(
@@ -52,6 +54,7 @@ def check(
         query.filter = compile_filter(given["filter"], table, columns, rules, problems)
     if "sort" in given:
         query.sort = compile_sort(given["sort"], table, problems)
+    query.asked = given.get("filter"), given.get("sort")
     query.limit = _bounded(exchange, method.params["limit"], given, problems)
     query.offset = _bounded(exchange, method.params["offset"], given, problems)
     if "date_from" in method.params:

@@ -18,31 +18,28 @@ def page(exchange: Exchange, query: Query, frame: pl.DataFrame) -> tuple[int, pl
 
     ``frame`` is in ascending order of its rows' start and id, which decides between equal keys.
     """
-    total, found = places(exchange, query, frame)
+    found = matches(exchange, query, frame)
     if found is None:
-        return total, frame.slice(query.offset, query.limit)
-    return total, frame[found]
+        return len(frame), frame.slice(query.offset, query.limit)
+    return len(found), frame[found.slice(query.offset, query.limit)]
 
 
-def places(exchange: Exchange, query: Query, frame: pl.DataFrame) -> tuple[int, pl.Series | None]:
-    """All matches counted, and where in the frame the rows of the page are.
+def matches(exchange: Exchange, query: Query, frame: pl.DataFrame) -> pl.Series | None:
+    """Where in the frame all matches are, in the wanted order; None: all of it, as it is.
 
-    None instead of places: the frame itself, as it is, from offset to limit. Only the columns
-    that the filter and the sort read are touched.
+    Only the columns that the filter and the sort read are touched.
     """
     descending = not query.sort and exchange.assume("cdr.default-order") == "descending"
     expression = query.filter.expression
     if expression is None and not query.sort and not descending:
-        return len(frame), None
+        return None
     if expression is None:
         found = pl.int_range(len(frame), dtype=pl.UInt32, eager=True)
     else:
         found = frame.select(expression).to_series().arg_true()
     if query.sort:
-        found = _sorted(exchange, query, frame, found)
-    elif descending:
-        found = found.reverse()
-    return len(found), found.slice(query.offset, query.limit)
+        return _sorted(exchange, query, frame, found)
+    return found.reverse() if descending else found
 
 
 def _sorted(exchange: Exchange, query: Query, frame: pl.DataFrame, found: pl.Series) -> pl.Series:

@@ -1,0 +1,37 @@
+"""The contract page names every assumption of the ledger, every setting and every limit."""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from callmocks.cdr import filters, operators, patterns
+from callmocks.tenancy.assumptions import ledger
+from callmocks.tenancy.settings import CdrSettings
+from tests.cdr.conftest import Api, rows
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cdr.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_the_ledgers_assumptions_and_no_others() -> None:
+    named = set(re.findall(r"`(cdr\.[a-z-]+)`", PAGE))
+    assert named == {name for name, entry in ledger().items() if entry.provider == "cdr"}
+
+
+def test_the_page_names_every_setting_of_the_account() -> None:
+    for field in msgspec.structs.fields(CdrSettings):
+        assert f"`{field.name}`" in PAGE
+
+
+def test_the_page_names_the_bounds() -> None:
+    for bound in (filters.NODES, operators.ELEMENTS, filters.PATTERNS, patterns.LONGEST):
+        assert f"{bound:,}".replace(",", " ") in PAGE
+
+
+def test_the_pages_request_is_answered(api: Api) -> None:
+    api.tenant("demo")
+    found = re.search(r"-d '(\{.*?\})'\n", PAGE, re.DOTALL)
+    assert found
+    answer = rows(api.post(found[1]))
+    assert len(answer) == 2
+    assert answer[0]["duration"] >= answer[1]["duration"] > 0
