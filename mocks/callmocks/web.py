@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import struct
+from contextlib import suppress
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -17,8 +19,13 @@ class BodyTooLarge(Exception):
     """The body is longer than the provider takes."""
 
 
-async def read_body(request: web.Request, most: int) -> bytes:
-    """The whole body, or ``BodyTooLarge`` before more than ``most`` bytes are kept."""
+async def read_body(
+    request: web.Request, most: int, look: Callable[[bytes], None] | None = None
+) -> bytes:
+    """The whole body, or ``BodyTooLarge`` before more than ``most`` bytes are kept.
+
+    ``look`` sees each piece as it comes in and may raise to stop the reading.
+    """
     declared = request.content_length
     if declared is not None and declared > most:
         raise BodyTooLarge
@@ -28,6 +35,8 @@ async def read_body(request: web.Request, most: int) -> bytes:
         size += len(chunk)
         if size > most:
             raise BodyTooLarge
+        if look is not None:
+            look(chunk)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -41,7 +50,9 @@ async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
     """Put a provider's reply on the wire."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
     if reply.delivery is not None:
-        return await _send_by(reply.delivery, request, reply, headers)
+        with suppress(ConnectionError):  # the client may have gone meanwhile
+            return await _send_by(reply.delivery, request, reply, headers)
+        return web.Response()
     return web.Response(body=reply.body, status=reply.status, headers=headers)
 
 

@@ -1,8 +1,8 @@
 """A request's bytes as a SOAP message, or the reason why it is none. Hostile XML ends here.
 
-The parser resolves no entities, opens no file and no connection, and refuses a DTD, more than 256
-levels, and single texts of more than 10 MB (limits of libxml2, which ``huge_tree`` would lift).
-What is big or has very many tags is looked through in pieces first, without building anything.
+The parser resolves no entities, opens no file and no connection, and refuses a DTD and more than
+256 levels (libxml2's limit, which ``huge_tree`` would lift). What would take it long or much
+memory, ``Watch`` sees in the bytes, while they still come in.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from lxml import etree
 from callmocks.onec.names import SOAP11, SOAP12
 from callmocks.onec.soap import SoapError
 
-MOST_ELEMENTS: Final = 50_000
-"""Elements of a request; one with every parameter has about twenty."""
-_SMALL_BYTES: Final = 64 * 1024
-_SMALL_TAGS: Final = 2_000
-_PIECE: Final = 64 * 1024
+MOST_TAGS: Final = 100_000
+"""Tags of a request; one with every parameter has about forty."""
+MOST_RUN: Final = 512 * 1024
+"""Bytes that a request may go on without a tag: of one text, comment or tag with attributes."""
+_HEAD: Final = 64 * 1024
+_WINDOW: Final = MOST_RUN // 2
+_PROLOG: Final = re.compile(rb"[^<]*(?:<!--.*?-->\s*|<\?.*?\?>\s*)*", re.DOTALL)
 _PARSER_OPTIONS: Final[dict[str, Any]] = {
     "resolve_entities": False,
     "no_network": True,
@@ -40,6 +42,39 @@ class Message:
 
     namespace: str
     call: etree._Element
+    beside: int
+    """Further children of the Body, which the service passes over."""
+
+
+class Watch:
+    """Looks at the bytes of a request as they come in, and refuses with a ``SoapError``.
+
+    A small request (64 KiB) is passed: its parser can do no harm with it.
+    """
+
+    def __init__(self) -> None:
+        self._tags = 0
+        self._silent = 0
+        self.head = b""
+        """The first bytes, enough to tell what this is."""
+
+    def look(self, piece: bytes) -> None:
+        """The next bytes of the request."""
+        self._tags += piece.count(b"<")
+        if self._tags > MOST_TAGS:
+            raise SoapError("Client", f"the request has more than {MOST_TAGS} tags")
+        for start in range(0, len(piece), _WINDOW):
+            window = piece[start : start + _WINDOW]
+            last = window.rfind(b"<")
+            self._silent = self._silent + len(window) if last < 0 else len(window) - last
+            if self._silent > MOST_RUN:
+                raise SoapError(
+                    "Client", f"the request has a text or tag of more than {MOST_RUN} bytes"
+                )
+        if len(self.head) < _HEAD:
+            self.head += piece[: _HEAD - len(self.head)]
+            if len(self.head) == _HEAD and _begins_with_dtd(self.head):
+                raise SoapError("Client", _NO_DTD)
 
 
 def safe_parser(encoding: str | None = None) -> etree.XMLParser:
@@ -59,12 +94,12 @@ def parse(body: bytes, charset: str | None = None) -> etree._Element:
     parser = _PARSER
     if charset is not None and charset.lower() not in ("utf-8", "utf8") and not _declares(body):
         parser = _parser_for(charset)
+    if len(body) > _HEAD:
+        Watch().look(body)
     try:
-        if len(body) > _SMALL_BYTES or body.count(b"<") > _SMALL_TAGS:
-            _look_through(body, charset if parser is not _PARSER else None)
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
-        if b"<!DOCTYPE" in body[:_PIECE].replace(b"\0", b""):
+        if _begins_with_dtd(body[:_HEAD]):
             raise SoapError("Client", _NO_DTD) from None
         raise SoapError("Client", f"the request is not well-formed XML: {_said(error)}") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -88,7 +123,7 @@ def open_envelope(root: etree._Element) -> Message:
         raise SoapError("Client", "the envelope has no Body")
     if len(body) == 0:
         raise SoapError("Client", "the Body calls no operation: it has no element")
-    return Message(namespace, body[0])
+    return Message(namespace, body[0], len(body) - 1)
 
 
 def must_understand(root: etree._Element, namespace: str) -> str | None:
@@ -106,7 +141,7 @@ def must_understand(root: etree._Element, namespace: str) -> str | None:
 
 def guess_namespace(body: bytes, content_type: str) -> str:
     """The version to answer a request in that cannot be read."""
-    head = body[:_PIECE].replace(b"\0", b"")
+    head = body[:_HEAD].replace(b"\0", b"")
     found = {name: head.find(name.encode()) for name in (SOAP11, SOAP12)}
     present = {name: place for name, place in found.items() if place >= 0}
     if present:
@@ -114,30 +149,10 @@ def guess_namespace(body: bytes, content_type: str) -> str:
     return SOAP12 if content_type.startswith("application/soap+xml") else SOAP11
 
 
-class _Looker:
-    """A parser target that only counts."""
-
-    def __init__(self) -> None:
-        self.elements = 0
-
-    def start(self, tag: str, attributes: object) -> None:
-        self.elements += 1
-        if self.elements > MOST_ELEMENTS:
-            raise SoapError("Client", f"the request has more than {MOST_ELEMENTS} elements")
-
-    def doctype(self, *_: object) -> None:
-        raise SoapError("Client", _NO_DTD)
-
-    def close(self) -> None:
-        """Nothing was built."""
-
-
-def _look_through(body: bytes, encoding: str | None) -> None:
-    options = {**_PARSER_OPTIONS, "target": _Looker()}
-    parser = etree.XMLParser(encoding=encoding, **options)
-    for start in range(0, len(body), _PIECE):
-        parser.feed(body[start : start + _PIECE])
-    parser.close()
+def _begins_with_dtd(head: bytes) -> bool:
+    head = head.replace(b"\0", b"")
+    prolog = _PROLOG.match(head)
+    return prolog is not None and head.startswith(b"<!DOCTYPE", prolog.end())
 
 
 def _parser_for(charset: str) -> etree.XMLParser:

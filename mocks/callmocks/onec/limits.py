@@ -54,6 +54,29 @@ async def count_answered(exchange: Exchange, operation: Operation) -> None:
         await exchange.tenant.state.add(key, 1)
 
 
+async def left(
+    exchange: Exchange, operation: Operation
+) -> tuple[int, int, timedelta | None] | None:
+    """Calls left of this hour's, how many an hour has, and when they come back; counts nothing.
+
+    None for an operation without a limit; no time when the hour has not begun.
+    """
+    most = _most(exchange, operation)
+    if most is None:
+        return None
+    now = exchange.now
+    begun: datetime | None = now.replace(minute=0, second=0, microsecond=0)
+    name = now.strftime("%Y-%m-%dT%H")
+    if exchange.assume("onec.quota-hour") != "clock":
+        begun = await _begun(exchange, operation)
+        name = "" if begun is None else begun.isoformat()
+    refills = None if begun is None else begun + _HOUR - now
+    if exchange.tenant.settings.limits == "off" or not name:
+        return most, most, refills
+    used = await exchange.tenant.state.add(f"onec/{operation.name}/{name}", 0) or 0
+    return max(most - used, 0), most, refills
+
+
 def _most(exchange: Exchange, operation: Operation) -> int | None:
     limits = operation.limits
     if limits.evidence == "assumed" and exchange.assume("onec.read-limits") == "none":
@@ -66,14 +89,22 @@ async def _window(exchange: Exchange, operation: Operation) -> str:
     now = exchange.now
     if exchange.assume("onec.quota-hour") == "clock":
         return now.strftime("%Y-%m-%dT%H")
-    state, key = exchange.tenant.state, f"onec/{operation.name}/first"
-    begun = await state.get(key)
+    begun = await _begun(exchange, operation)
     if begun is not None:
-        first = datetime.fromisoformat(begun.decode())
-        if first <= now < first + _HOUR:
-            return first.isoformat()
-    await state.put(key, now.isoformat().encode())
+        return begun.isoformat()
+    await exchange.tenant.state.put(_first(operation), now.isoformat().encode())
     return now.isoformat()
+
+
+async def _begun(exchange: Exchange, operation: Operation) -> datetime | None:
+    """When the hour under way began, where an hour begins with a call."""
+    kept = await exchange.tenant.state.get(_first(operation))
+    first = None if kept is None else datetime.fromisoformat(kept.decode())
+    return first if first is not None and first <= exchange.now < first + _HOUR else None
+
+
+def _first(operation: Operation) -> str:
+    return f"onec/{operation.name}/first"
 
 
 def _clock(exchange: Exchange) -> datetime:

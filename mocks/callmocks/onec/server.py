@@ -10,8 +10,9 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from callmocks.onec import envelope, service, wsdl
 from callmocks.onec import provider as _registers_itself  # noqa: F401
-from callmocks.onec import service, wsdl
+from callmocks.onec.soap import SoapError
 from callmocks.tenancy import pipeline
 from callmocks.tenancy.exchange import Exchange, Reply
 from callmocks.tenancy.registry import Registry
@@ -41,21 +42,32 @@ class _Server:
     async def post(self, request: web.Request) -> web.StreamResponse:
         """A call of an operation."""
         tenant, welcome = self._sender(request)
-        handle = _unauthorized
+        if not welcome:
+            return await self._refuse(request, tenant)
+        watch = envelope.Watch()
         try:
-            body = await read_body(request, _limit(tenant) if welcome else _JOURNALED)
-            if welcome:
-                handle = partial(
-                    service.answer,
-                    content_type=request.content_type,
-                    charset=request.charset,
-                    self_check=self._self_check,
-                )
+            body = await read_body(request, _limit(tenant), watch.look)
+        except BodyTooLarge:
+            body, handle = watch.head, partial(_too_long, content_type=request.content_type)
+        except SoapError as error:
+            body = watch.head
+            handle = partial(_hostile, error=error, content_type=request.content_type)
+        else:
+            handle = partial(
+                service.answer,
+                content_type=request.content_type,
+                charset=request.charset,
+                self_check=self._self_check,
+            )
+        return await self._exchange(request, tenant, body, handle)
+
+    async def _refuse(self, request: web.Request, tenant: Tenant) -> web.StreamResponse:
+        """401; as much as the journal keeps of the request is read for its sake."""
+        try:
+            body = await read_body(request, _JOURNALED)
         except BodyTooLarge:
             body = b""
-            if welcome:
-                handle = partial(_too_long, content_type=request.content_type)
-        return await self._exchange(request, tenant, body, handle)
+        return await self._exchange(request, tenant, body, _unauthorized)
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """The WSDL."""
@@ -121,6 +133,10 @@ async def _unauthorized(exchange: Exchange) -> Reply:
 
 async def _too_long(exchange: Exchange, content_type: str) -> Reply:
     return service.too_long(exchange, content_type)
+
+
+async def _hostile(exchange: Exchange, error: SoapError, content_type: str) -> Reply:
+    return service.refuse(exchange, error, content_type)
 
 
 async def _wsdl(exchange: Exchange) -> Reply:

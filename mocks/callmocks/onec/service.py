@@ -41,18 +41,24 @@ async def answer(
         namespace = message.namespace
         version = version_of(namespace)
         exchange.operation = etree.QName(message.call).localname
+        if message.beside:
+            exchange.violated("Body", "one element", f"{message.beside + 1}")
         _heed_header(exchange, root, namespace)
         operation = _dispatch(version, message.call)
         params = _params(exchange, message.call)
         return await _operate(exchange, version, operation, params, self_check)
     except SoapError as error:
-        namespace = namespace or envelope.guess_namespace(exchange.request, content_type)
-        exchange.violated("Envelope", "a request as the WSDL describes", error.text)
-        return fault(namespace, error)
+        return refuse(exchange, error, content_type, namespace)
     except Exception as defect:
         _log.exception("a request of tenant %s could not be answered", exchange.tenant.name)
         exchange.violated("service", "an answer", repr(defect), "answer")
         return fault(namespace or SOAP11, SoapError("Server", "callmocks has a defect here"))
+
+
+def refuse(exchange: Exchange, error: SoapError, content_type: str, namespace: str = "") -> Reply:
+    """The Fault for a request that is no call, in the version that can be seen or guessed."""
+    exchange.violated("Envelope", "a request as the WSDL describes", error.text)
+    return fault(namespace or envelope.guess_namespace(exchange.request, content_type), error)
 
 
 def version_of(namespace: str) -> Version:
@@ -73,7 +79,8 @@ def too_long(exchange: Exchange, content_type: str) -> Reply:
     """The Fault for a request that was not read because of its length."""
     text = f"the request is longer than {exchange.assume('onec.body-limit')}"
     exchange.violated("body", f"at most {exchange.assume('onec.body-limit')}", "more")
-    return fault(envelope.guess_namespace(b"", content_type), SoapError("Client", text))
+    namespace = envelope.guess_namespace(exchange.request, content_type)
+    return fault(namespace, SoapError("Client", text))
 
 
 def unauthorized() -> Reply:
