@@ -195,6 +195,23 @@ async def test_the_server_goes_on_after_each_kind_of_broken_connection(
         assert await provider.post() == (200, "application/json", ANSWER)
 
 
+@pytest.mark.parametrize(
+    ("fault", "params"),
+    [("delay", {"ms": 100}), ("dribble", {"bytes": 1, "pause_ms": 20}), ("never_answer", {})],
+)
+async def test_a_client_that_goes_away_meanwhile_is_no_error(
+    provider: Provider, caplog: pytest.LogCaptureFixture, fault: str, params: dict[str, object]
+) -> None:
+    provider.switch_on(fault, params, times=1)
+    _, writer = await asyncio.open_connection("127.0.0.1", provider.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}")
+    await asyncio.sleep(0.05)
+    writer.transport.abort()
+    await asyncio.sleep(0.2)
+    assert (await provider.post())[2] == ANSWER
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
 @pytest.mark.parametrize(("fault", "params"), [("delay", {"ms": 0}), ("dribble", {"pause_ms": 0})])
 async def test_a_zero_setting_is_really_off(
     provider: Provider, fault: str, params: dict[str, object]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from callmocks.tenancy.delivery import Delivery
     from callmocks.tenancy.tenant import Tenant
 
+VIOLATIONS = 100
+"""Noted of one exchange."""
 _QUOTED = 500
 """Characters of a client's text that a violation repeats."""
 
@@ -105,9 +107,10 @@ class Exchange:
     def violated(self, where: str, expected: str, got: str, side: str = "request") -> Violation:
         """Note a violation of the contract; nothing is noted twice.
 
-        A long ``where`` or ``got`` is cut: it is the client's text, and the journal has bounds.
+        A long ``where`` or ``got`` is cut, and so is a long list of violations: the texts are the
+        client's, and the journal has bounds.
         """
         violation = Violation(where[:_QUOTED], expected, got[:_QUOTED], side)
-        if violation not in self.violations:
+        if len(self.violations) < VIOLATIONS and violation not in self.violations:
             self.violations.append(violation)
         return violation

@@ -32,6 +32,8 @@ NAME_CHARS = 200
 """Kept of an operation's name, which is whatever the client wrote."""
 ENTRY_BYTES = 1024
 """What an entry takes besides its bodies, generously."""
+VIOLATION_BYTES = 1024
+"""What a violation takes."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -88,7 +90,8 @@ class _Record(NamedTuple):
 
     @property
     def bytes_held(self) -> int:
-        return ENTRY_BYTES + len(self.request.kept) + len(self.response.kept)
+        bodies = len(self.request.kept) + len(self.response.kept)
+        return ENTRY_BYTES + bodies + VIOLATION_BYTES * len(self.violations)
 
     def entry(self) -> Entry:
         return Entry(

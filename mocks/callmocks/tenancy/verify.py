@@ -29,8 +29,8 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The HTTP status answered, or the frame's."""
     fields: dict[str, Any] = {}
     """Values in the request by name: ``params.limit`` (CDR, the path in its JSON),
-    ``filters.limit`` (ARM, element and attribute), ``Params.PeriodFrom`` (1C, the property). ``null``
-    means that the request has no such field."""
+    ``filters.limit`` (ARM, element and attribute), ``Params.PeriodFrom`` (1C, the property).
+    ``null`` means that the request has no such field."""
     violations: bool | None = None
     """Whether the request broke the contract."""
     times: Count | None = None
