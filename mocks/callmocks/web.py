@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import struct
-from contextlib import suppress
 from collections.abc import Callable
+from contextlib import suppress
 
 from aiohttp import web
 
