@@ -271,3 +271,35 @@ async def test_the_longest_filters_still_make_a_tag_that_is_taken_back(demo: Wor
     assert literal.rows == []
     made = tag.encode(Tag(SECOND, "101", True, tuple(sorted(long.items()))))
     assert (await demo.history(limit=5, from_date="2026/02/25", tag=made)).status == 200
+
+
+@pytest.mark.parametrize("incomplete", ["true", "false"])
+async def test_a_polling_client_sees_every_call_begin_and_end_on_time(
+    demo: Workplace, incomplete: str
+) -> None:
+    """Pages are remembered between requests; the clock goes to and fro and none may be stale."""
+    demo.now("2026-03-03T23:59:59.999")
+    rows = (await demo.history(limit=500, from_date="2026/02/26")).rows
+    rng = [(step * 7919) % (2 * 86_400) for step in range(150)]
+    for second in [*rng, *sorted(rng)]:
+        now = datetime(2026, 3, 2) + timedelta(seconds=second, milliseconds=999)
+        demo.now(now.isoformat())
+        text = now.strftime("%Y/%m/%d %H:%M:%S")
+        got = await demo.history(limit=12, skip_incomplete=incomplete)
+        column = "release_time" if incomplete == "true" else "start_time"
+        expected = [row for row in rows if row[column] <= text][:12]
+        assert got.refs == [row["call_ref"] for row in expected], text
+        for shown, final in zip(got.rows, expected, strict=True):
+            ended = final["release_time"] <= text
+            assert shown["release_time"] == (final["release_time"] if ended else "")
+            assert shown["total_duration"] == final["total_duration"] or not ended
+
+
+async def test_a_pinned_call_shows_at_once_although_the_page_was_asked_for_before(
+    demo: Workplace,
+) -> None:
+    before = (await demo.history(limit=5)).refs
+    demo.pin(missed(datetime(2026, 3, 2, 11, 50)))
+    assert (await demo.history(limit=5)).refs[1:] == before[:4]
+    demo.tenant.history.pins.clear()
+    assert (await demo.history(limit=5)).refs == before

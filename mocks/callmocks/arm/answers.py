@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from callmocks.arm import schema, tree
 from callmocks.arm.pages import Page
+from callmocks.arm.requests import Form
 from callmocks.arm.rows import TIME
 from callmocks.arm.tree import Node
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from callmocks.tenancy.exchange import Exchange
 
 _log = logging.getLogger(__name__)
-
-Form = Literal["json", "xml"]
 
 CANNOT_PERFORM = "cannot_perform_cmd"
 """The only error name the vendor prints."""
@@ -35,24 +35,35 @@ _XML_END = b"/></response></out>"
 
 @dataclass(slots=True)
 class Answer:
-    """What is sent back: a status, the tree without its calls, and the calls.
+    """What is sent back: a status and a tree, or a page of calls.
 
     ``status`` is HTTP's, or the frame's; ``cookie`` is the value of Set-Cookie.
     """
 
     command: str
-    root: Node
+    root: Node | None = None
     status: int = 200
-    page: Page | None = None
     cookie: str = ""
-    faults: list[Fault] = field(default_factory=list)
+    page: Page | None = None
+    timestamp: str = ""
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Where calls of the page break the schema; there must be none."""
+        return self.page.faults if self.page else []
+
+    def envelope(self, form: Form, contract: str) -> tuple[bytes, bytes, list[Fault]]:
+        """What stands before and behind the calls, and what the schema refuses in it."""
+        if self.root is not None:
+            return _envelope(self.root, self.command, form, contract, False)
+        page = self.page
+        tag, calls = (page.tag, len(page) > 0) if page is not None else (None, False)
+        return _page_envelope(self.timestamp, tag, form, contract, calls)
 
 
 def history(page: Page, now: datetime) -> Answer:
     """A page of calls."""
-    attributes = {} if page.tag is None else {"tag": page.tag}
-    response = Node("response", {"timestamp": now.strftime(TIME)}, [Node("history", attributes)])
-    return Answer(schema.HISTORY, _out(schema.HISTORY, response), page=page, faults=page.faults)
+    return Answer(schema.HISTORY, page=page, timestamp=now.strftime(TIME))
 
 
 def done(command: str, cookie: str = "") -> Answer:
@@ -75,23 +86,45 @@ def write(answer: Answer, form: Form, exchange: Exchange) -> bytes:
     The tree is validated here, the calls were when they were rendered; a violation of our own is
     noted on the exchange as a defect.
     """
-    document = tree.to_xml(answer.root)
     settings = exchange.tenant.settings
-    if settings.self_check:
-        judge = schema.of(answer.command, settings.arm.contract)
-        for fault in (*judge.faults_of(document), *answer.faults):
+    contract = settings.arm.contract if settings.self_check else ""
+    head, tail, faults = answer.envelope(form, contract)
+    if settings.self_check and (faults or answer.faults):
+        for fault in (*faults, *answer.faults):
             _log.error("our own answer: %s", exchange.violated(*fault, side="answer"))
-    rows = answer.page.rows if answer.page else []
+    if not answer.page:
+        return head + tail
+    return head + (answer.page.json if form == "json" else answer.page.xml) + tail
+
+
+def _envelope(
+    root: Node, command: str, form: Form, contract: str, open_end: bool
+) -> tuple[bytes, bytes, list[Fault]]:
+    """A tree's bytes before and behind the calls, and what its schema refuses in it.
+
+    ``contract`` is empty when nothing is to be validated; with ``open_end`` calls will follow.
+    """
+    document = tree.to_xml(root)
+    faults = schema.of(command, contract).faults_of(document) if contract else []
     if form == "xml":
-        if rows:
-            calls = b"".join([row.xml for row in rows])
-            document = document[: -len(_XML_END)] + b">%b</history></response></out>" % calls
-        return _DECLARATION + document
-    body = tree.encode(answer.root)
-    if not rows:
-        return body
-    calls = b",".join([row.json for row in rows])
-    return b'%b,"_content":[%b]%b' % (body[: -len(_JSON_END)], calls, _JSON_END)
+        document = _DECLARATION + document
+        if not open_end:
+            return document, b"", faults
+        return document[: -len(_XML_END)] + b">", b"</history></response></out>", faults
+    body = tree.encode(root)
+    if not open_end:
+        return body, b"", faults
+    return body[: -len(_JSON_END)] + b',"_content":[', b"]" + _JSON_END, faults
+
+
+@lru_cache(maxsize=256)
+def _page_envelope(
+    timestamp: str, tag: str | None, form: Form, contract: str, open_end: bool
+) -> tuple[bytes, bytes, list[Fault]]:
+    """The envelope of a page: the same for all pages of one second that end at one call."""
+    attributes = {} if tag is None else {"tag": tag}
+    response = Node("response", {"timestamp": timestamp}, [Node("history", attributes)])
+    return _envelope(_out(schema.HISTORY, response), schema.HISTORY, form, contract, open_end)
 
 
 def _out(command: str, content: Node) -> Node:

@@ -2,12 +2,11 @@
 
 ::
 
-    read ──▶ at most IN_FLIGHT requests ──▶ answer, one at a time ──▶ send
-             no answer is made while PENDING_BYTES of others wait for the client
+    read ──▶ answer ──▶ send ──▶ read …          one at a time, in order: it takes microseconds
+                  └───▶ wait ──▶ send            answers that a fault holds up, at most IN_FLIGHT
 
-An answer that is held up on its way (faults delay answers) is overtaken by the next ones: clients
-match them by id. A login or logout waits for the requests before it, and the ones behind it wait
-for it. A client that does not read stops being read: what it can make the server hold is bounded.
+An answer that is held up on its way is overtaken by the next ones: clients match them by id. A
+client that does not read stops being read, so what it can make the server hold is bounded.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from callmocks.arm import service
-from callmocks.arm.frames import REQUEST_HEADER
 from callmocks.tenancy import pipeline
+from callmocks.tenancy.delivery import Delivery
 from callmocks.tenancy.exchange import Exchange, Reply
 from callmocks.web import end
 
@@ -31,10 +30,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 256 * 1024
 """Longest message; a longer one closes the connection with code 1009."""
 IN_FLIGHT = 16
-PENDING_BYTES = 1024 * 1024
+"""Answers held up at the same time; then reading waits."""
+
+Sent = asyncio.Future[None]
 
 _OPCODES = {"text": WSMsgType.TEXT, "binary": WSMsgType.BINARY}
-_ALONE = (b"login", b"logout")
 
 
 class Connection:
@@ -56,55 +56,36 @@ class Connection:
         self._link = link
         self._origin = origin
         self._peer = request.remote or ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._held_up: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(IN_FLIGHT)
-        self._making = asyncio.Lock()
-        self._pending = 0
-        self._sent = asyncio.Event()
-        self._holding: list[asyncio.Future[None]] = []
+        self._holding: list[Sent] = []
 
     async def serve(self) -> None:
         """Answer frames until the client or the server closes."""
         try:
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await self._take(message.data, message.type)
+                    await self._process(message.data, message.type)
         finally:
-            for task in self._tasks:
+            for task in self._held_up:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._held_up, return_exceptions=True)
 
-    async def _take(self, message: bytes, opcode: WSMsgType) -> None:
-        """Answer a message when there is room for it, in a task of its own."""
-        if message[16:REQUEST_HEADER].strip().startswith(_ALONE):
-            await asyncio.gather(*self._tasks)
-            await self._process(message, opcode)
+    async def _process(self, message: bytes, opcode: WSMsgType) -> None:
+        exchange, reply = await self._answer(message)
+        opcode = _OPCODES.get(exchange.tenant.assumptions.choice("arm.opcode"), opcode)
+        if reply.delivery is None:
+            await self._send(exchange, reply, opcode)
             return
         await self._free.acquire()
-        task = asyncio.create_task(self._process(message, opcode))
-        self._tasks.add(task)
+        after = self._next_sent() if reply.delivery.hold else None
+        task = asyncio.create_task(self._deliver(exchange, reply, opcode, after))
+        self._held_up.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._held_up.discard(task)
         self._free.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
-
-    async def _process(self, message: bytes, opcode: WSMsgType) -> None:
-        async with self._making:
-            while self._pending >= PENDING_BYTES:
-                self._sent.clear()
-                await self._sent.wait()
-            exchange, reply = await self._answer(message)
-            size = len(reply.body)
-            self._pending += size
-        try:
-            chosen = _OPCODES.get(exchange.tenant.assumptions.choice("arm.opcode"), opcode)
-            await self._deliver(exchange, reply, chosen)
-        finally:
-            self._pending -= size
-            self._sent.set()
 
     async def _answer(self, message: bytes) -> tuple[Exchange, Reply]:
         tenant = self._registry.get(self._domain)
@@ -131,28 +112,32 @@ class Connection:
             messages = change(messages)
         return messages
 
-    async def _deliver(self, exchange: Exchange, reply: Reply, opcode: WSMsgType) -> None:
-        delivery = reply.delivery
-        if delivery is not None and delivery.delay:
-            await asyncio.sleep(delivery.delay)
-        if delivery is not None and delivery.hold:
-            await self._let_another_go(delivery.hold)
+    async def _send(self, exchange: Exchange, reply: Reply, opcode: WSMsgType) -> None:
+        """Send a reply's messages, no faster than the client takes them."""
         try:
             for message in self._messages(exchange, reply):
                 await self._socket.send_frame(message, opcode)
         except ConnectionError:
-            return  # the client has gone; its socket tells the reader
-        if delivery is not None and delivery.ending in ("close", "reset"):
-            end(self._request, delivery)
+            return  # the client has gone; the socket tells the reader
         for waiting in self._holding:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _let_another_go(self, seconds: float) -> None:
-        """Wait until another answer has been sent, but no longer than this."""
-        another: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._holding.append(another)
-        try:
-            await asyncio.wait((another,), timeout=seconds)
-        finally:
-            self._holding.remove(another)
+    async def _deliver(
+        self, exchange: Exchange, reply: Reply, opcode: WSMsgType, after: Sent | None
+    ) -> None:
+        """Send a reply as a fault wishes; ``after`` is done when another answer has been sent."""
+        delivery = reply.delivery or Delivery()
+        if delivery.delay:
+            await asyncio.sleep(delivery.delay)
+        if after is not None:
+            await asyncio.wait((after,), timeout=delivery.hold)
+            self._holding.remove(after)
+        await self._send(exchange, reply, opcode)
+        if delivery.ending in ("close", "reset"):
+            end(self._request, delivery)
+
+    def _next_sent(self) -> Sent:
+        sent: Sent = asyncio.get_running_loop().create_future()
+        self._holding.append(sent)
+        return sent

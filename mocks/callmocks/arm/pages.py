@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,21 +16,72 @@ from callmocks.arm.query import Query
 from callmocks.arm.rows import Row, Rows, Style
 from callmocks.arm.schema import Fault
 from callmocks.history.history import History, Part
-from callmocks.history.wall import day_start, from_ms, to_ms
+from callmocks.history.wall import day_of, day_start, from_ms, to_ms
 
 _PAUSE_DAYS = 4
 _PAUSE_ROWS = 500
 
 
-class Page(NamedTuple):
+class Page:
     """Rows, newest first, and the tag that goes on behind the last of them.
 
     ``faults``: places where our own rows break the schema; there must be none.
     """
 
-    rows: list[Row]
-    tag: str | None
-    faults: list[Fault]
+    def __init__(self, rows: list[Row], tag: str | None, faults: list[Fault]) -> None:
+        self.rows = rows
+        self.tag = tag
+        self.faults = faults
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def json(self) -> bytes:
+        """The rows as the items of a JSON array."""
+        return b",".join([row.json for row in self.rows])
+
+    @cached_property
+    def xml(self) -> bytes:
+        """The rows as elements."""
+        return b"".join([row.xml for row in self.rows])
+
+
+class _Kept(NamedTuple):
+    """A page that stays as it is from one instant until just before another."""
+
+    page: Page
+    since: int
+    until: int
+
+
+class _Recent:
+    """Pages made lately, the least used gone first; what is dropped is made again, the same."""
+
+    def __init__(self, most_rows: int) -> None:
+        self._most_rows = most_rows
+        self._rows = 0
+        self._pages: OrderedDict[Hashable, _Kept] = OrderedDict()
+
+    def find(self, key: Hashable, now_ms: int) -> Page | None:
+        kept = self._pages.get(key)
+        if kept is None or not kept.since <= now_ms < kept.until:
+            return None
+        self._pages.move_to_end(key)
+        return kept.page
+
+    def keep(self, key: Hashable, kept: _Kept) -> None:
+        if len(kept.page) > self._most_rows // 16:
+            return
+        before = self._pages.pop(key, None)
+        self._rows += len(kept.page) + 1 - (0 if before is None else len(before.page) + 1)
+        self._pages[key] = kept
+        while self._rows > self._most_rows:
+            _, oldest = self._pages.popitem(last=False)
+            self._rows -= len(oldest.page) + 1
+
+
+_recent = _Recent(most_rows=16_384)
 
 
 async def page(
@@ -38,7 +91,24 @@ async def page(
 
     ``empty_tag``: an empty page returns the tag it was asked with. ``TooManyRows`` when the row
     budget ends first. Others are let in between days and between bunches of rows.
+
+    A page stays the same until a call of the operator begins or ends, so a client that polls gets
+    the one made for it before. Pinned calls come and go: with them every page is made anew.
     """
+    if history.pins:
+        return await _make(history, operator, query, now_ms, style, empty_tag)
+    key = (history.key, history.first_day, operator, query.key, style, empty_tag)
+    found = _recent.find(key, now_ms)
+    if found is None:
+        found = await _make(history, operator, query, now_ms, style, empty_tag)
+        until = _next_change(history, operator, query, now_ms)
+        _recent.keep(key, _Kept(found, now_ms, until))
+    return found
+
+
+async def _make(
+    history: History, operator: str, query: Query, now_ms: int, style: Style, empty_tag: bool
+) -> Page:
     taken: list[tuple[Rows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
     for count, (rows, first, last) in enumerate(_days(history, operator, query, now_ms, style)):
@@ -65,6 +135,27 @@ async def page(
         return Page(made, _tag(operator, query, taken[-1][0], taken[-1][1][-1]), faults)
     same = query.cursor if empty_tag else None
     return Page([], None if same is None else tag.encode(same), [])
+
+
+def _next_change(history: History, operator: str, query: Query, now_ms: int) -> int:
+    """The first instant after ``now_ms`` at which the page may look otherwise, midnight at most.
+
+    Finished calls change nothing until the next one ends. When unfinished ones are shown, that is
+    when the next one begins, and while one lasts its durations grow.
+    """
+    day = day_of(now_ms)
+    midnight = day_start(day + 1)
+    events = [midnight]
+    for part in history.arm_parts(operator, midnight - 1, day_start(day - 1)):
+        starts, releases = (part.frame[name].to_numpy() for name in ("_start", "_release"))
+        if query.skip_incomplete:
+            times = releases
+        elif bool(((starts <= now_ms) & (releases > now_ms)).any()):
+            return now_ms
+        else:
+            times = starts
+        events.append(int(times[times > now_ms].min(initial=midnight)))
+    return min(events)
 
 
 def _days(

@@ -7,11 +7,11 @@ The names are the XSD's. What they mean is assumed, by analogy with the vendor's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -20,8 +20,8 @@ from callmocks.arm.rows import TIME
 from callmocks.errors import CallmocksError
 from callmocks.history.wall import to_ms
 
-if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+Assume = Callable[[str], str]
+"""Says what holds for an assumption of the ledger, and notes that it was asked for."""
 
 PLACE = "/in/request/filters"
 MOST_FILTER_BYTES = 2048
@@ -62,8 +62,8 @@ class Query(NamedTuple):
     """A page to make. Times are wall milliseconds.
 
     ``from_ms``: starts then or later. ``before_ms``: released (or started) before then. ``match``:
-    a condition on the columns of the ARM view. ``cursor``: the tag the page goes on from.
-    ``filters``: what the next tag freezes.
+    a condition on the columns of the ARM view, which follows from ``filters`` (what the next tag
+    freezes) and ``exact_names``. ``cursor``: the tag the page goes on from.
     """
 
     offset: int
@@ -75,43 +75,52 @@ class Query(NamedTuple):
     match: pl.Expr | None
     cursor: tag.Tag | None
     filters: tuple[tuple[str, str], ...]
+    exact_names: bool
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for queries that ask for the same."""
+        return (*self[:6], *self[7:])
 
 
-def read(attributes: Mapping[str, str], exchange: Exchange) -> Query:
+def read(attributes: Mapping[str, str], assume: Assume) -> Query:
     """The query that valid ``filters`` stand for; ``FilterError`` names the attribute at fault."""
-    limit_most = int(exchange.assume("arm.limit-most"))
+    limit_most = int(assume("arm.limit-most"))
     limit = _number(attributes, "limit", 1, limit_most)
     offset = _number(attributes, "offset", 0, None)
     cursor = _cursor(attributes.get("tag", ""))
-    given = _given(attributes, exchange)
+    given = _given(attributes, assume)
     skip_incomplete = attributes.get("skip_incomplete", "true").strip() in ("true", "1")
     if cursor is not None:
         skip_incomplete = cursor.skip_incomplete
-        if exchange.assume("arm.tag-filters") == "tag":
+        if assume("arm.tag-filters") == "tag":
             given |= dict(cursor.filters)
         else:
             given = dict(cursor.filters) | given
     filters = tuple((name, given[name]) for name in FROZEN if name in given)
     _check_size(filters)
+    named = any(name.startswith("display_name") for name, _ in filters)
+    exact_names = named and assume("arm.display-name") == "equal"
     column = "_release"
     if "to_date" in given:
-        column = {"release": "_release", "start": "_start"}[exchange.assume("arm.to-date")]
+        column = {"release": "_release", "start": "_start"}[assume("arm.to-date")]
     return Query(
         offset,
         limit,
         skip_incomplete,
-        _moment(given, "from_date", exchange, after=False),
-        _moment(given, "to_date", exchange, after=True),
+        _moment(given, "from_date", assume, after=False),
+        _moment(given, "to_date", assume, after=True),
         column,
-        _condition(filters, exchange),
+        _condition(filters, exact_names, assume),
         cursor,
         filters,
+        exact_names,
     )
 
 
-def _given(attributes: Mapping[str, str], exchange: Exchange) -> dict[str, str]:
+def _given(attributes: Mapping[str, str], assume: Assume) -> dict[str, str]:
     given = {name: attributes[name] for name in FROZEN if name in attributes}
-    if "" in given.values() and exchange.assume("arm.empty-filter") == "absent":
+    if "" in given.values() and assume("arm.empty-filter") == "absent":
         given = {name: value for name, value in given.items() if value}
     return given
 
@@ -147,14 +156,14 @@ def _check_size(filters: tuple[tuple[str, str], ...]) -> None:
         raise FilterError(longest, wanted, f"{sizes[longest]} bytes here")
 
 
-def _moment(given: Mapping[str, str], name: str, exchange: Exchange, *, after: bool) -> int | None:
+def _moment(given: Mapping[str, str], name: str, assume: Assume, *, after: bool) -> int | None:
     """The wall time of a date; ``after``: the end of the second or of the day it names."""
     text = given.get(name)
     if text is None:
         return None
     match = _DATE.fullmatch(text)
     whole_day = match is not None and match[1] is None
-    if match is None or (whole_day and exchange.assume("arm.date-without-time") != "day"):
+    if match is None or (whole_day and assume("arm.date-without-time") != "day"):
         raise FilterError(name, "YYYY/MM/DD HH:MM:SS", repr(text[:40]))
     try:
         moment = datetime.strptime(text, TIME[:8] if whole_day else TIME)
@@ -164,7 +173,9 @@ def _moment(given: Mapping[str, str], name: str, exchange: Exchange, *, after: b
     return to_ms(moment) + (length // timedelta(milliseconds=1) if after else 0)
 
 
-def _condition(filters: tuple[tuple[str, str], ...], exchange: Exchange) -> pl.Expr | None:
+def _condition(
+    filters: tuple[tuple[str, str], ...], exact_names: bool, assume: Assume
+) -> pl.Expr | None:
     """What a row must fulfil besides its times; None when nothing was asked."""
     parts = []
     for name, value in filters:
@@ -172,10 +183,9 @@ def _condition(filters: tuple[tuple[str, str], ...], exchange: Exchange) -> pl.E
             continue
         columns = [pl.col(column).cast(pl.String) for column in _COLUMNS[name]]
         if name.startswith("display_name"):
-            exact = exchange.assume("arm.display-name") == "equal"
-            hits = [_named(column, value, exact) for column in columns]
+            hits = [_named(column, value, exact_names) for column in columns]
         else:
-            exchange.assume("arm.party-filters")
+            assume("arm.party-filters")
             hits = [column == value for column in columns]
         parts.append(reduce(or_, hits))
     return reduce(and_, parts) if parts else None

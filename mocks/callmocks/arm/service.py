@@ -12,21 +12,22 @@ The path of a request::
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from callmocks.arm import answers, frames, pages, query, schema, sessions, tree
+from callmocks.arm import answers, frames, pages, query, requests, schema, sessions
 from callmocks.arm.answers import Answer
+from callmocks.arm.requests import Form
 from callmocks.arm.rows import Style
-from callmocks.errors import CallmocksError, TooManyRows
+from callmocks.errors import TooManyRows
 from callmocks.history.wall import to_ms
 from callmocks.tenancy.exchange import Reply
 
 if TYPE_CHECKING:
-    from lxml import etree
-
     from callmocks.tenancy.exchange import Exchange
+
+Attributes = Mapping[str, str]
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,7 @@ async def answer_frame(exchange: Exchange, link: Caller | None) -> Reply:
     if refused:
         return frame_reply(exchange, answers.error(frame.command, refused, 400), frame.id)
     caller = Caller(await sessions.operator_of(exchange, link.token), link.token)
-    read = lambda: schema.parse(tree.to_xml(tree.decode(frame.body)))  # noqa: E731
-    answer = await _answer(exchange, frame.command, read, caller)
+    answer = await _answer(exchange, frame.command, frame.body, "json", caller)
     if frame.command in (schema.LOGIN, schema.LOGOUT):
         link.token = caller.token
     return frame_reply(exchange, answer, frame.id)
@@ -94,8 +94,8 @@ async def answer_post(exchange: Exchange, command: str, credentials: Credentials
             caller = await identify(exchange, credentials)
         except sessions.RefusedError as error:
             return http_reply(exchange, answers.error(command, str(error), 401))
-    read = lambda: schema.parse(exchange.request)  # noqa: E731
-    return http_reply(exchange, await _answer(exchange, command, read, caller))
+    answer = await _answer(exchange, command, exchange.request, "xml", caller)
+    return http_reply(exchange, answer)
 
 
 async def identify(exchange: Exchange, credentials: Credentials) -> Caller:
@@ -132,7 +132,7 @@ def command_error(exchange: Exchange, command: str, text: str) -> Answer:
 
 
 async def _answer(
-    exchange: Exchange, command: str, read: Callable[[], etree._Element], caller: Caller
+    exchange: Exchange, command: str, body: bytes, form: Form, caller: Caller
 ) -> Answer:
     perform = _COMMANDS.get(command)
     try:
@@ -140,17 +140,14 @@ async def _answer(
             raise FailedError(404, f"unknown command; there are {', '.join(_COMMANDS)}")
         if caller.operator is None and perform is not _login:
             raise FailedError(401, sessions.NOBODY)
-        try:
-            root = read()
-        except CallmocksError as error:
-            exchange.violated("body", "a document that can be read", str(error))
-            raise FailedError(400, str(error)) from None
-        broken = _broken(exchange, command, root)
-        return (
-            command_error(exchange, command, broken)
-            if broken
-            else (await perform(exchange, root, caller))
-        )
+        asked = requests.read(body, form, command, exchange.tenant.settings.arm.contract)
+        if asked.unreadable:
+            exchange.violated("body", "a document that can be read", asked.unreadable)
+            raise FailedError(400, asked.unreadable)
+        if asked.faults:
+            texts = [str(exchange.violated(*fault)) for fault in asked.faults]
+            return command_error(exchange, command, "; ".join(texts))
+        return await perform(exchange, asked.attributes, caller)
     except FailedError as error:
         return answers.error(command, str(error), error.status)
     except query.FilterError as error:
@@ -158,8 +155,9 @@ async def _answer(
         return command_error(exchange, command, str(error))
     except TooManyRows as error:
         return command_error(exchange, command, str(error))
-    except Exception:
+    except Exception as crash:
         log.exception("%s failed", command)
+        exchange.violated("callmocks", "an answer", repr(crash), side="answer")
         return answers.error(command, "internal error", 500)
 
 
@@ -169,17 +167,8 @@ def _deviations(exchange: Exchange, deviations: Sequence[frames.Deviation]) -> s
     return "; ".join(texts) if exchange.tenant.settings.arm.contract == "strict" else ""
 
 
-def _broken(exchange: Exchange, command: str, root: etree._Element) -> str:
-    """Where a request breaks its schema, as a text; ``""`` when it does not."""
-    faults = schema.of(command, exchange.tenant.settings.arm.contract).faults(root)
-    if not faults and root.tag != "in":
-        faults = [schema.Fault(f"/{root.tag}", "the root in", str(root.tag))]
-    return "; ".join([str(exchange.violated(*fault)) for fault in faults])
-
-
-async def _history(exchange: Exchange, root: etree._Element, caller: Caller) -> Answer:
-    attributes = {str(name): str(value) for name, value in root[0][0].attrib.items()}
-    asked = query.read(attributes, exchange)
+async def _history(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
+    asked = query.read(attributes, exchange.assume)
     tenant = exchange.tenant
     style = Style(
         f"{exchange.origin}/{tenant.name}/{PATH}",
@@ -198,17 +187,16 @@ async def _history(exchange: Exchange, root: etree._Element, caller: Caller) -> 
     return answers.history(page, exchange.now)
 
 
-async def _login(exchange: Exchange, root: etree._Element, caller: Caller) -> Answer:
-    request = root[0]
-    login = request.get("login", "")
-    if not sessions.knows(exchange, login, request.get("password", "")):
+async def _login(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
+    login = attributes["login"]
+    if not sessions.knows(exchange, login, attributes["password"]):
         raise FailedError(401, sessions.INVALID)
     caller.operator = login
     caller.token = await sessions.open_session(exchange, login)
     return answers.done(schema.LOGIN, sessions.cookie(exchange, caller.token))
 
 
-async def _logout(exchange: Exchange, root: etree._Element, caller: Caller) -> Answer:
+async def _logout(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
     await sessions.close_session(exchange, caller.token)
     caller.operator = caller.token = None
     return answers.done(schema.LOGOUT, sessions.cookie(exchange, ""))
@@ -218,7 +206,7 @@ def _unit(exchange: Exchange) -> frames.Unit:
     return cast(frames.Unit, exchange.assume("arm.frame-length"))
 
 
-_COMMANDS: dict[str, Callable[[Exchange, etree._Element, Caller], Awaitable[Answer]]] = {
+_COMMANDS: dict[str, Callable[[Exchange, Attributes, Caller], Awaitable[Answer]]] = {
     schema.HISTORY: _history,
     schema.LOGIN: _login,
     schema.LOGOUT: _logout,
