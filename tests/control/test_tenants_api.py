@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,6 +233,48 @@ async def test_keep_sessions_takes_the_move_out_of_their_age(control: Control) -
     await tenant.reset()
     exchange = Exchange.of(tenant, "cdr", b"")
     assert exchange.session_now == exchange.now
+
+
+async def test_a_world_file_gives_a_tenant_a_users_own_operators_lines_and_clients(
+    control: Control, tmp_path: Path
+) -> None:
+    world = tmp_path / "ours.toml"
+    world.write_text(
+        """
+        calls_per_day = 0
+        [[operators]]
+        number = "701"
+        employee_id = 4001
+        [[operators]]
+        number = "702"
+        [[lines]]
+        virtual_phone_number = "74951112233"
+        [[organisations]]
+        client_id = "0f0f0f0f-1111-2222-3333-444444444444"
+        name = "Ромашка"
+        [[organisations.users]]
+        phone = "79160000001"
+        last_name = "Иванов"
+        """
+    )
+    made = await control.post("/api/tenants", {"name": "ours", "world": str(world)})
+    assert [operator["number"] for operator in made["arm"]["operators"]] == ["701", "702"]
+    call = await control.post(
+        "/api/tenants/ours/calls",
+        {
+            "start": "2026-03-02T10:00:00",
+            "operator": "702",
+            "line": "74951112233",
+            "client_phone": "79160000001",
+        },
+    )
+    assert call["line"] == "74951112233" and "Иванов" in call["client"]
+    assert {leg["operator"] for leg in call["legs"]} >= {"702"}
+    (tmp_path / "bad.toml").write_text("calls_per_day = -1")
+    status, problem = await control.call(
+        "POST", "/api/tenants", {"name": "bad", "world": str(tmp_path / "bad.toml")}
+    )
+    assert status == 422 and "calls_per_day" in problem["detail"]
 
 
 async def test_addresses_are_null_for_servers_that_do_not_run(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 
 import pytest
 
@@ -169,6 +170,24 @@ async def test_a_crash_of_a_provider_is_in_the_journal(tenant: Tenant) -> None:
     assert (entry.operation, entry.status) == ("get.orders", 500)
     assert entry.violations[0].side == "answer"
     assert "ZeroDivisionError: by zero" in entry.violations[0].got
+
+
+async def test_the_pipeline_with_its_journal_costs_less_than_20_microseconds(
+    tenant: Tenant,
+) -> None:
+    reply = Reply(b"y" * 5000)
+
+    async def handle(exchange: Exchange) -> Reply:
+        return reply
+
+    async def once(count: int) -> float:
+        exchanges = [Exchange.of(tenant, "cdr", b"x" * 300) for _ in range(count)]
+        begin = time.perf_counter()
+        for exchange in exchanges:
+            await pipeline.run(exchange, handle)
+        return (time.perf_counter() - begin) / count
+
+    assert min([await once(2000) for _ in range(7)]) < 20e-6
 
 
 def test_a_budget_is_kept_by_journals_that_come_and_go() -> None:

@@ -109,8 +109,15 @@ class _Request:
             self._fields = known.fields(self.entry.request.encode()) if known else {}
         return self._fields
 
+    def is_kin(self, expected: Expected) -> bool:
+        """The same kind of request, so that its fields can be compared at all."""
+        entry = self.entry
+        return expected.provider in (None, entry.provider) and (
+            expected.operation in (None, entry.operation)
+        )
+
     def differences(self, expected: Expected) -> list[Difference]:
-        """In what this request is not the expected one."""
+        """In what this request is not the expected one; fields are for its own kind alone."""
         entry = self.entry
         pairs: list[tuple[str, object, object]] = [
             ("provider", expected.provider, entry.provider),
@@ -123,7 +130,7 @@ class _Request:
             for name, wanted, got in pairs
             if wanted is not None and wanted != got
         ]
-        if expected.fields:
+        if expected.fields and self.is_kin(expected):
             found += [
                 Difference(name, wanted, self.fields.get(name))
                 for name, wanted in expected.fields.items()
@@ -150,7 +157,8 @@ def _judge(requests: list[_Request], expected: Expected) -> Verdict:
         verdict.ok = False
         verdict.reason = f"{_times(least)} expected at least, {_times(len(seqs))} found"
         others = sorted(
-            (pair for pair in compared if pair[0]), key=lambda p: (len(p[0]), -p[1].entry.seq)
+            (pair for pair in compared if pair[0]),
+            key=lambda p: (not p[1].is_kin(expected), len(p[0]), -p[1].entry.seq),
         )
         verdict.nearest = [Near(request.entry.seq, found) for found, request in others[:NEAREST]]
     elif most is not None and len(seqs) > most:
