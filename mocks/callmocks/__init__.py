@@ -1,5 +1,28 @@
-"""callmocks: contract-true mock servers of three telephony providers over one call history."""
+"""callmocks: contract-true mock servers of three telephony providers over one call history.
+
+::
+
+    with callmocks.running(seed=7) as mocks:
+        client = MyClient(mocks.cdr.url, mocks.cdr.token)
+
+What is imported from here loads the rest when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from callmocks._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from callmocks.testing.running import arunning, running
+
+__all__ = ["__version__", "arunning", "running"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from callmocks.testing import running as home
+
+    return getattr(home, name)

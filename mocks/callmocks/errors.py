@@ -4,7 +4,8 @@ CallmocksError
 ├── SettingsError     a flag, variable, config, world or pin file says something impossible
 ├── Contradiction     a pinned call contradicts itself, another pin or the world
 ├── OutsideHistory    an id or a time that no day of the history holds
-└── TooManyRows       an open-ended query met its row budget before its page was full
+├── TooManyRows       an open-ended query met its row budget before its page was full
+└── AdminError        the admin API of a running suite refused, or could not be reached
 """
 
 
@@ -38,3 +39,14 @@ class TooManyRows(CallmocksError):
     def __init__(self, budget: int) -> None:
         super().__init__(f"the query would look at more than {budget} rows; narrow its window")
         self.budget = budget
+
+
+class AdminError(CallmocksError):
+    """The admin API refused a request; the text is its own reason.
+
+    ``status`` is the HTTP status, 0 when there was no answer.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status

@@ -1,0 +1,110 @@
+"""A small client of the admin API, over the standard library alone."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit
+
+from callmocks.errors import AdminError
+
+_SECONDS = 60.0
+"""Longest wait for an answer: a wide truth over cold days takes a while."""
+
+
+class Control:
+    """The admin API at an address such as ``http://127.0.0.1:8080``.
+
+    An admin token goes in as the password: ``http://any:TOKEN@host:8080``. ``ca_pem`` is what to
+    trust when the suite speaks TLS with a CA of its own. Every call takes a connection of its own,
+    so that a handle may be used from any thread.
+    """
+
+    def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), None, None
+        if parts.scheme not in ("http", "https") or not host:
+            raise AdminError(
+                f"{url!r} is not the address of a suite, such as http://127.0.0.1:8080"
+            )
+        self._host, self._port, self._path = host, port, parts.path.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._ca_pem = ca_pem
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"{parts.scheme}://{name}{f':{port}' if port else ''}{self._path}"
+        """The address without the token."""
+        self._headers = {"Connection": "close"}
+        if parts.password:
+            login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"
+            self._headers["Authorization"] = "Basic " + b64encode(login.encode()).decode()
+
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """The decoded answer of a GET; parts of ``query`` that are None are left out."""
+        said = {name: value for name, value in (query or {}).items() if value is not None}
+        return self.call("GET", f"{path}?{urlencode(said)}" if said else path)
+
+    def post(self, path: str, body: object = None) -> Any:
+        """The decoded answer of a POST."""
+        return self.call("POST", path, body)
+
+    def put(self, path: str, body: object) -> Any:
+        """The decoded answer of a PUT."""
+        return self.call("PUT", path, body)
+
+    def delete(self, path: str) -> None:
+        """A DELETE, which answers nothing."""
+        self.call("DELETE", path)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """One request; ``AdminError`` when it is refused or nobody is there."""
+        sent = None if body is None else json.dumps(body, default=str).encode()
+        headers = self._headers | ({} if sent is None else {"Content-Type": "application/json"})
+        connection = self._connection()
+        try:
+            connection.request(method, self._path + path, sent, headers)
+            answer = connection.getresponse()
+            raw = answer.read()
+        except (OSError, HTTPException) as error:
+            reason = error if str(error) else type(error).__name__
+            raise AdminError(f"callmocks at {self.url} cannot be reached: {reason}") from None
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise AdminError(_detail(answer.status, raw, f"{method} {path}"), answer.status)
+        if not raw:
+            return None
+        try:
+            return json.loads(raw)
+        except ValueError:
+            raise AdminError(f"{self.url} is not the admin API of callmocks") from None
+
+    @cached_property
+    def faults(self) -> dict[str, list[str]]:
+        """The kinds of faults there are, each with the providers it is for."""
+        return {kind["fault"]: kind["providers"] for kind in self.get("/api/faults")["faults"]}
+
+    def _connection(self) -> HTTPConnection:
+        if not self._secure:
+            return HTTPConnection(self._host, self._port, timeout=_SECONDS)
+        return HTTPSConnection(self._host, self._port, timeout=_SECONDS, context=self._context)
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        cadata = self._ca_pem.decode() if self._ca_pem else None
+        return ssl.create_default_context(cadata=cadata)
+
+
+def _detail(status: int, raw: bytes, asked: str) -> str:
+    """What a problem document says is wrong."""
+    try:
+        return str(json.loads(raw)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{asked} was answered with {status}"

@@ -1,0 +1,125 @@
+"""A running suite in the hands of a test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING
+
+from callmocks.errors import AdminError
+from callmocks.testing.control import Control
+from callmocks.testing.moments import Moment, iso
+from callmocks.testing.shared import Shared
+from callmocks.testing.tenant import Tenant
+
+if TYPE_CHECKING:
+    from callmocks.testing.providers import Arm, Cdr, Onec
+
+_STEM_CHARS = 30
+"""Of a tenant's name, before its number."""
+_TRIES = 1000
+
+
+class Mocks(Shared):
+    """A running suite.
+
+    ``arm``, ``cdr``, ``onec``, the clock, pinned calls and truth are those of its first tenant,
+    ``demo``; ``tenant`` makes further ones.
+    """
+
+    def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
+        self.ca_pem = ca_pem
+        """What clients have to trust, when the suite speaks TLS with a CA of its own."""
+        self.control = Control(url, ca_pem)
+        self._numbers = count(1)
+
+    def __repr__(self) -> str:
+        return f"<callmocks at {self.control_url}>"
+
+    @property
+    def control_url(self) -> str:
+        """Where the dashboard and the admin API are."""
+        return self.control.url
+
+    @cached_property
+    def demo(self) -> Tenant:
+        """The tenant that exists from the start."""
+        return Tenant(self.control, self.control.get("/api/tenants/demo"))
+
+    @property
+    def arm(self) -> Arm:
+        """The ARM of ``demo``."""
+        return self.demo.arm
+
+    @property
+    def cdr(self) -> Cdr:
+        """The Data API of ``demo``."""
+        return self.demo.cdr
+
+    @property
+    def onec(self) -> Onec:
+        """1C-Connect of ``demo``."""
+        return self.demo.onec
+
+    def tenant(
+        self,
+        name: str | None = None,
+        *,
+        seed: int | None = None,
+        now: Moment | None = None,
+        world: str | None = None,
+        calls_per_day: int | None = None,
+        limits: str | None = None,
+        **more: object,
+    ) -> Tenant:
+        """A new tenant; what is left out is as the suite was told when it was started.
+
+        ``more`` is anything else that ``POST /api/tenants`` takes. ``AdminError`` when the name
+        is taken or a value cannot be; without a name there is always one left.
+        """
+        said = {
+            "seed": seed,
+            "now": now,
+            "world": world,
+            "calls_per_day": calls_per_day,
+            "limits": limits,
+        }
+        settings = {key: value for key, value in said.items() if value is not None} | more
+        return self._make(name, settings) if name is not None else self.numbered("t", settings)
+
+    def numbered(self, stem: str, settings: Mapping[str, object]) -> Tenant:
+        """A new tenant called by any text and a number.
+
+        Numbers are not used again, so that a late request of one test never reaches the next.
+        """
+        plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_STEM_CHARS].strip("-") or "t"
+        for _ in range(_TRIES):
+            try:
+                return self._make(f"{plain}-{next(self._numbers)}", settings)
+            except AdminError as error:
+                if error.status != 409:
+                    raise  # a name that another test run has, or left behind when it broke off
+        raise AdminError(f"{self.control_url} has too many tenants named {plain}-…")
+
+    def _make(self, name: str, settings: Mapping[str, object]) -> Tenant:
+        body = {key: iso(v) if isinstance(v, date) else v for key, v in settings.items()}
+        return Tenant(self.control, self.control.post("/api/tenants", {"name": name, **body}))
+
+    def _owner(self) -> Tenant:
+        return self.demo
+
+
+def connect(url: str) -> Mocks:
+    """A suite that runs already, by the address of its control server.
+
+    An admin token goes in as the password, ``http://any:TOKEN@host:8080``. ``AdminError`` when
+    there is no suite.
+    """
+    mocks = Mocks(url)
+    health = mocks.control.get("/health")
+    if not isinstance(health, dict) or "tenants" not in health:
+        raise AdminError(f"{mocks.control_url} is not the admin API of callmocks")
+    return mocks

@@ -1,0 +1,185 @@
+"""The pytest plugin: a suite for the session, a tenant for each test.
+
+pytest imports this module in every run of whoever has callmocks installed, so it imports nothing
+but pytest; a fixture that is asked for imports the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from callmocks.testing.mocks import Mocks
+    from callmocks.testing.providers import Arm, Cdr, Onec
+    from callmocks.testing.tenant import Tenant
+
+P = TypeVar("P")
+
+_TENANT = pytest.StashKey["Tenant"]()
+_MARKER = (
+    "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
+    "the settings of this test's tenant"
+)
+_OF_TENANTS = frozenset(
+    ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
+)
+"""Those of ``callmocks_settings`` that a tenant can have for itself."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--callmocks-url`` and the same in the configuration file."""
+    parser.getgroup("callmocks").addoption(
+        "--callmocks-url",
+        metavar="URL",
+        help="Control address of a running suite to test against, instead of one in this process.",
+    )
+    parser.addini("callmocks_url", "What --callmocks-url is when it is not given.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the exchanges of a test that failed."""
+    report = yield
+    tenant = item.stash.get(_TENANT, None)
+    if report.failed and report.when != "teardown" and tenant is not None:
+        from callmocks.testing.report import section
+
+        report.sections.append(section(tenant, item.config.get_verbosity()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def callmocks_settings() -> dict[str, Any]:
+    """Settings of the suite; override it: ``return {"seed": 7, "world": "empty"}``.
+
+    They are the keywords of ``callmocks.running``. A suite that runs already keeps its own, but
+    gives each test's tenant what a tenant can have.
+    """
+    return {}
+
+
+@pytest.fixture(scope="session")
+def callmocks_suite(
+    request: pytest.FixtureRequest, callmocks_settings: dict[str, Any]
+) -> Iterator[Mocks]:
+    """The suite of this session (of this worker, under xdist)."""
+    from contextlib import ExitStack
+
+    from callmocks.errors import CallmocksError
+    from callmocks.testing.mocks import connect
+    from callmocks.testing.running import running
+
+    url = request.config.getoption("callmocks_url") or request.config.getini("callmocks_url")
+    with ExitStack() as stack:
+        try:
+            mocks = connect(url) if url else stack.enter_context(running(**callmocks_settings))
+        except (CallmocksError, TypeError) as error:
+            where = "--callmocks-url" if url else "callmocks_settings"
+            pytest.fail(f"{where}: {error}", pytrace=False)
+        yield mocks
+
+
+@pytest.fixture(scope="session")
+def callmocks_ca_file(callmocks_suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEM file with the CA that clients have to trust, of a suite with ``tls="auto"``."""
+    if callmocks_suite.ca_pem is None:
+        pytest.fail('callmocks_ca_file: the suite has no CA; use tls="auto"', pytrace=False)
+    path = tmp_path_factory.mktemp("callmocks") / "ca.pem"
+    path.write_bytes(callmocks_suite.ca_pem)
+    return path
+
+
+@pytest.fixture
+def callmocks_tenant(
+    request: pytest.FixtureRequest, callmocks_suite: Mocks, callmocks_settings: dict[str, Any]
+) -> Iterator[Tenant]:
+    """A tenant of this test's own, as its markers say; limits are off unless they say otherwise."""
+    from callmocks.errors import CallmocksError
+
+    settings = {
+        "limits": "off",
+        **{name: value for name, value in callmocks_settings.items() if name in _OF_TENANTS},
+        **_marked(request.node),
+    }
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    try:
+        tenant = callmocks_suite.numbered(f"{worker} {request.node.name}", settings)
+    except CallmocksError as error:
+        pytest.fail(f"the tenant of this test cannot be made: {error}", pytrace=False)
+    request.node.stash[_TENANT] = tenant
+    yield tenant
+    tenant.delete()
+
+
+@pytest.fixture
+def callmocks_arm(callmocks_tenant: Tenant) -> Arm:
+    """The ARM of this test's tenant."""
+    return _of(lambda: callmocks_tenant.arm)
+
+
+@pytest.fixture
+def callmocks_cdr(callmocks_tenant: Tenant) -> Cdr:
+    """The Data API of this test's tenant."""
+    return _of(lambda: callmocks_tenant.cdr)
+
+
+@pytest.fixture
+def callmocks_onec(callmocks_tenant: Tenant) -> Onec:
+    """1C-Connect of this test's tenant."""
+    return _of(lambda: callmocks_tenant.onec)
+
+
+@pytest.fixture
+def arm(callmocks_arm: Arm) -> Arm:
+    """The ARM of this test's tenant; ``callmocks_arm`` when the name is yours already."""
+    return callmocks_arm
+
+
+@pytest.fixture
+def cdr(callmocks_cdr: Cdr) -> Cdr:
+    """The Data API of this test's tenant; ``callmocks_cdr`` when the name is yours already."""
+    return callmocks_cdr
+
+
+@pytest.fixture
+def onec(callmocks_onec: Onec) -> Onec:
+    """1C-Connect of this test's tenant; ``callmocks_onec`` when the name is yours already."""
+    return callmocks_onec
+
+
+def _marked(item: pytest.Item) -> dict[str, Any]:
+    """The settings of all markers of a test; of those that say the same, the closest wins."""
+    found: dict[str, Any] = {}
+    for marker in item.iter_markers("callmocks"):
+        if marker.args:
+            pytest.fail(
+                f"@pytest.mark.callmocks takes keywords alone, not {marker.args[0]!r}",
+                pytrace=False,
+            )
+        found = {**marker.kwargs, **found}
+    if "name" in found:
+        pytest.fail("@pytest.mark.callmocks: a test's tenant cannot be named", pytrace=False)
+    return found
+
+
+def _of(provider: Callable[[], P]) -> P:
+    """A provider of a tenant; the test fails when the suite does not serve it."""
+    from callmocks.errors import CallmocksError
+
+    try:
+        return provider()
+    except CallmocksError as error:
+        pytest.fail(str(error), pytrace=False)

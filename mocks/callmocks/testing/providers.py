@@ -1,0 +1,316 @@
+"""The handles on a tenant's three providers: where they are, and what a test does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from callmocks.errors import CallmocksError
+from callmocks.testing import expect
+from callmocks.testing.shared import Shared
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from callmocks.testing.journal import Exchange
+    from callmocks.testing.tenant import Tenant
+
+_SERVICE = "service/cc/arm"
+"""Below an ARM domain: the commands, and where the websocket is opened."""
+_PLAIN = (str, int, float, bool)
+
+
+class Fault:
+    """A fault that is on. As a context manager it is switched off at the end of the block."""
+
+    def __init__(self, tenant: Tenant, view: Mapping[str, Any]) -> None:
+        self.id: str = view["id"]
+        self.kind: str = view["fault"]
+        self._tenant = tenant
+
+    def __repr__(self) -> str:
+        return f"<fault {self.id} {self.kind}>"
+
+    @property
+    def applied(self) -> int:
+        """Answers it changed so far."""
+        on = self._tenant.ask("GET", "faults")["faults"]
+        counts: list[int] = [view["applied"] for view in on if view["id"] == self.id]
+        if not counts:
+            raise CallmocksError(f"fault {self.id} ({self.kind}) is not on any more")
+        return counts[0]
+
+    def remove(self) -> None:
+        """Switch it off."""
+        self._tenant.ask("DELETE", f"faults/{self.id}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+
+class Provider(Shared):
+    """One provider of a tenant."""
+
+    name: ClassVar[str]
+    """``arm``, ``cdr`` or ``onec``."""
+    _dates: ClassVar[str]
+    """How times are written in requests."""
+
+    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+        self.tenant = tenant
+        self.url: str = access["url"]
+
+    def __repr__(self) -> str:
+        return f"<callmocks {self.name} of tenant {self.tenant.name!r} at {self.url}>"
+
+    def fault(
+        self,
+        kind: str,
+        /,
+        *,
+        operation: str | None = None,
+        times: int | None = None,
+        skip: int = 0,
+        probability: float = 1.0,
+        **params: Any,
+    ) -> Fault:
+        """Switch a fault on, for ``times`` answers or until it is removed.
+
+        ``operation`` spares the requests for others; ``skip`` lets so many pass first. ``params``
+        are the kind's own. ``AdminError`` says which kinds, parameters and values there are.
+        """
+        scope = {"operation": operation, "times": times}
+        body = {
+            "provider": self.name,
+            "fault": kind,
+            "params": params,
+            "skip": skip,
+            "probability": probability,
+            **{name: value for name, value in scope.items() if value is not None},
+        }
+        return Fault(self.tenant, self.tenant.ask("POST", "faults", body))
+
+    def fail_next(
+        self,
+        error: str,
+        /,
+        *,
+        times: int = 1,
+        operation: str | None = None,
+        skip: int = 0,
+        **params: Any,
+    ) -> Fault:
+        """Let the next request fail: by a kind of fault, or with an error of the provider's."""
+        kinds = self.tenant.control.faults
+        if error not in kinds:
+            error, params = self._error(error, params)
+        return self.fault(error, times=times, operation=operation, skip=skip, **params)
+
+    def expect(
+        self,
+        operation: str | None = None,
+        /,
+        *,
+        times: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+        status: int | None = None,
+        violations: bool | None = None,
+        request: Mapping[str, object] | None = None,
+        **params: Any,
+    ) -> expect.Expected:
+        """Requests that should come, for ``Tenant.verify``; as in ``assert_called``."""
+        fields = {self._field(operation, name): value for name, value in params.items()}
+        fields |= request or {}
+        return expect.Expected(
+            self.name,
+            operation,
+            {name: self._value(value) for name, value in fields.items()},
+            status,
+            violations,
+            times,
+            at_least,
+            at_most,
+        )
+
+    def assert_called(
+        self,
+        operation: str | None = None,
+        /,
+        *,
+        times: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+        status: int | None = None,
+        violations: bool | None = None,
+        request: Mapping[str, object] | None = None,
+        **params: Any,
+    ) -> None:
+        """``AssertionError`` unless such requests came: at least one when no count is given.
+
+        ``params`` are parameters of the operation, as the client sends them or as times; None
+        means that there is no such parameter. What is not named may be anything. ``request``
+        names any field by its path (``{"jsonrpc": "2.0"}``), ``status`` is that of the answer,
+        ``violations`` whether the request broke the contract.
+        """
+        __tracebackhide__ = True
+        expected = self.expect(
+            operation,
+            times=times,
+            at_least=at_least,
+            at_most=at_most,
+            status=status,
+            violations=violations,
+            request=request,
+            **params,
+        )
+        self.tenant.verify(expected)
+
+    def assert_not_called(
+        self,
+        operation: str | None = None,
+        /,
+        *,
+        request: Mapping[str, object] | None = None,
+        **params: Any,
+    ) -> None:
+        """``AssertionError`` if such a request came."""
+        __tracebackhide__ = True
+        self.tenant.verify(self.expect(operation, times=0, request=request, **params))
+
+    def assert_no_violations(self) -> None:
+        """``AssertionError`` if a request to this provider broke the contract, saying where."""
+        __tracebackhide__ = True
+        text = expect.violations(self.name, self.exchanges())
+        if text:
+            raise AssertionError(text)
+
+    def exchanges(self, operation: str | None = None) -> list[Exchange]:
+        """Requests to this provider and their answers, oldest first."""
+        return self.tenant.exchanges(operation, provider=self.name)
+
+    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+        """The fault that answers with an error of the provider's, and its parameters."""
+        raise NotImplementedError
+
+    def _unknown(self, error: str, errors: str) -> CallmocksError:
+        every = self.tenant.control.faults
+        kinds = ", ".join(kind for kind, providers in every.items() if self.name in providers)
+        return CallmocksError(
+            f"{self.name} has no error {error!r}: use {errors}, or one of {kinds}"
+        )
+
+    def _field(self, operation: str | None, name: str) -> str:
+        """The path of an operation's parameter in a request."""
+        raise NotImplementedError
+
+    def _value(self, value: object) -> object:
+        """A value as a request of this provider's has it."""
+        if isinstance(value, Mapping):
+            return {str(name): self._value(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._value(each) for each in value]
+        if isinstance(value, datetime):
+            return value.strftime(self._dates)
+        return value if value is None or isinstance(value, _PLAIN) else str(value)
+
+    def _owner(self) -> Tenant:
+        return self.tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody who can log in to the ARM, by his internal number."""
+
+    number: str
+    password: str
+
+
+class Arm(Provider):
+    """The ARM of a tenant; ``url`` has no path."""
+
+    name = "arm"
+    _dates = "%Y/%m/%d %H:%M:%S"
+
+    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+        super().__init__(tenant, access)
+        self.domain: str = access["domain"]
+        self.operators = tuple(
+            Operator(each["number"], each["password"]) for each in access["operators"]
+        )
+
+    @property
+    def service_url(self) -> str:
+        """Where commands are posted: ``{service_url}/operator_call_history``."""
+        return f"{self.url}/{self.domain}/{_SERVICE}"
+
+    @property
+    def websocket_url(self) -> str:
+        """Where the websocket is opened."""
+        return f"ws{self.service_url.removeprefix('http')}"
+
+    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+        if error == "cannot_perform_cmd":
+            return "command_error", params
+        raise self._unknown(error, "cannot_perform_cmd")
+
+    def _field(self, operation: str | None, name: str) -> str:
+        """Logins have their parameters in ``request``, the history in ``filters``."""
+        return f"{'request' if operation == 'login' else 'filters'}.{name}"
+
+
+class Cdr(Provider):
+    """The Data API of a tenant; ``url`` ends with ``/v2.0``."""
+
+    name = "cdr"
+    _dates = "%Y-%m-%d %H:%M:%S"
+
+    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+        super().__init__(tenant, access)
+        self.login: str = access["login"]
+        self.password: str = access["password"]
+        self.token: str = access["token"]
+        """The static key, good as ``access_token`` without a login."""
+
+    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+        texts = {name: str(value) for name, value in params.items()}
+        return "rpc_error", {"mnemonic": error, "params": texts}
+
+    def _field(self, operation: str | None, name: str) -> str:
+        return f"params.{name}"
+
+
+class Onec(Provider):
+    """1C-Connect of a tenant; ``url`` is the service's, ``url`` and ``?wsdl`` the WSDL's."""
+
+    name = "onec"
+    _dates = "%Y-%m-%dT%H:%M:%S"
+
+    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+        super().__init__(tenant, access)
+        self.user: str = access["user"]
+        self.password: str = access["password"]
+
+    @property
+    def wsdl_url(self) -> str:
+        """Where the WSDL is."""
+        return f"{self.url}?wsdl"
+
+    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+        if error.isupper():
+            return "result_code", {"code": error, **params}
+        raise self._unknown(error, "a ResultCode such as INTERNAL_ERROR")
+
+    def _field(self, operation: str | None, name: str) -> str:
+        return f"Params.{name}"

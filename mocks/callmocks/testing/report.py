@@ -1,0 +1,22 @@
+"""What the report of a failed test says of the exchanges with its tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callmocks.errors import CallmocksError
+
+if TYPE_CHECKING:
+    from callmocks.testing.tenant import Tenant
+
+_ALL = 1000
+
+
+def section(tenant: Tenant, verbosity: int) -> tuple[str, str]:
+    """Title and text; ``-vv`` shows all exchanges and whole messages."""
+    title = f"callmocks: exchanges of tenant {tenant.name}"
+    try:
+        text = tenant.transcript(_ALL, None) if verbosity > 1 else tenant.transcript()
+    except CallmocksError as error:
+        text = f"(not available: {error})"
+    return title, text

@@ -1,0 +1,119 @@
+"""A suite for as long as a block lasts, with or without a test framework."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
+
+from callmocks.errors import SettingsError
+from callmocks.testing.mocks import Mocks
+from callmocks.testing.moments import Moment, iso
+
+if TYPE_CHECKING:
+    from callmocks.testing.server import Server
+
+_PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
+_ELSEWHERE = ("json", "log", "config")
+"""Settings of the command line alone."""
+
+
+@contextmanager
+def running(
+    *,
+    seed: int = 42,
+    now: Moment = "real",
+    world: str = "default",
+    calls_per_day: int | None = None,
+    limits: str = "off",
+    **more: object,
+) -> Iterator[Mocks]:
+    """A suite in this process, on free ports, until the block ends.
+
+    The settings are those of ``callmocks serve`` with underscores (``timezone``, ``only``,
+    ``tls``, …) and shape the tenant ``demo``; environment variables are not looked at. It answers
+    from a thread of its own, so a client may block, or be asynchronous, as it likes.
+    ``SettingsError`` says which setting cannot be used.
+    """
+    server = _start(
+        {
+            "seed": seed,
+            "now": now,
+            "world": world,
+            "calls_per_day": calls_per_day,
+            "limits": limits,
+            **more,
+        }
+    )
+    try:
+        yield _mocks(server)
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def arunning(
+    *,
+    seed: int = 42,
+    now: Moment = "real",
+    world: str = "default",
+    calls_per_day: int | None = None,
+    limits: str = "off",
+    **more: object,
+) -> AsyncIterator[Mocks]:
+    """``running`` for ``async with``: the loop goes on while the suite starts and stops.
+
+    The methods of ``Mocks`` are plain calls here too, of a few milliseconds each.
+    """
+    suite = running(
+        seed=seed, now=now, world=world, calls_per_day=calls_per_day, limits=limits, **more
+    )
+    starting = asyncio.ensure_future(asyncio.to_thread(suite.__enter__))
+    try:
+        yield await asyncio.shield(starting)
+    finally:
+        await asyncio.wait((starting,))  # a start that was cancelled has to be undone too
+        if starting.exception() is None:
+            await asyncio.to_thread(suite.__exit__, None, None, None)
+
+
+def _start(settings: dict[str, object]) -> Server:
+    from callmocks.settings import BY_NAME, resolve
+    from callmocks.testing.server import Server
+
+    for name in settings:
+        if name not in BY_NAME or name in _ELSEWHERE:
+            known = ", ".join(name for name in BY_NAME if name not in _ELSEWHERE)
+            raise TypeError(f"running() has no setting {name!r}; there are {known}")
+    texts: dict[str, str | None] = dict.fromkeys(_PORTS, "0")
+    texts |= {name: _text(value) for name, value in settings.items() if value is not None}
+    try:
+        server = Server(resolve(texts, {}))
+        server.start()
+    except SettingsError as error:
+        raise SettingsError(_in_python(str(error))) from None
+    return server
+
+
+def _mocks(server: Server) -> Mocks:
+    settings, url = server.suite.settings, server.suite.urls["control"]
+    if settings.admin_token:
+        url = url.replace("://", f"://callmocks:{settings.admin_token}@", 1)
+    return Mocks(url, server.suite.ca_pem)
+
+
+def _text(value: object) -> str:
+    """A setting as its flag would be written."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return iso(value) if isinstance(value, date) else str(value)
+
+
+def _in_python(text: str) -> str:
+    """An error's text with the setting called as it is called here."""
+    return re.sub(r"^--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), text)

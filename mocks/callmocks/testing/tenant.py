@@ -1,0 +1,164 @@
+"""A tenant in the hands of a test."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from callmocks.errors import AdminError, CallmocksError
+from callmocks.testing import expect
+from callmocks.testing.journal import Exchange, read_exchange, transcript
+from callmocks.testing.providers import Arm, Cdr, Onec, Provider
+from callmocks.testing.shared import Shared
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from callmocks.testing.control import Control
+
+P = TypeVar("P", bound=Provider)
+
+_SHOWN = 20
+"""Exchanges of a transcript."""
+_BODY_CHARS = 1000
+"""Characters of each message in a transcript."""
+
+
+class Tenant(Shared):
+    """A tenant: credentials, history, clock, faults and journal of its own.
+
+    As a context manager it ends with the block; ``delete`` does the same.
+    """
+
+    def __init__(self, control: Control, view: dict[str, Any]) -> None:
+        self.control = control
+        self.name: str = view["name"]
+        """Also its ARM domain and, unless set otherwise, its logins."""
+        self.seed: int = view["seed"]
+        """Tenants of equal seed, world and size hold equal calls."""
+        self._view = view
+        self._strangers_before = self._newest_stranger()
+
+    def __repr__(self) -> str:
+        return f"<callmocks tenant {self.name!r} at {self.control.url}>"
+
+    @cached_property
+    def arm(self) -> Arm:
+        """The ARM; ``CallmocksError`` when the suite does not serve it."""
+        return self._provider(Arm)
+
+    @cached_property
+    def cdr(self) -> Cdr:
+        """The Data API; ``CallmocksError`` when the suite does not serve it."""
+        return self._provider(Cdr)
+
+    @cached_property
+    def onec(self) -> Onec:
+        """1C-Connect; ``CallmocksError`` when the suite does not serve it."""
+        return self._provider(Onec)
+
+    def assume(self, assumption: str, choice: str) -> None:
+        """Choose an alternative of an assumption, by its id in the ledger."""
+        self.ask("PUT", f"assumptions/{quote(assumption, safe='')}", {"choice": choice})
+
+    def clear_faults(self) -> None:
+        """Switch all faults off."""
+        self.ask("DELETE", "faults")
+
+    def reset(self) -> None:
+        """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
+        self.ask("POST", "reset")
+
+    def delete(self) -> None:
+        """End the tenant; nothing happens when it has ended already."""
+        try:
+            self.control.delete(self._path())
+        except AdminError as error:
+            if error.status != 404:
+                raise
+
+    def exchanges(
+        self, operation: str | None = None, *, provider: str | None = None
+    ) -> list[Exchange]:
+        """The tenant's requests and their answers, oldest first; the last 1000 are kept."""
+        query = {"operation": operation, "provider": provider}
+        return self._read(self.name, query)
+
+    def forget_exchanges(self) -> None:
+        """Empty the journal: asserts see only what comes from here on."""
+        self.ask("DELETE", "journal")
+
+    def transcript(self, most: int = _SHOWN, body: int | None = _BODY_CHARS) -> str:
+        """The last exchanges as text, with ``body`` characters of each message (None: all)."""
+        text = transcript(self.exchanges(), most, body) or "Nobody sent a request as this tenant."
+        return "\n\n".join(filter(None, [text, self._strangers()]))
+
+    def verify(self, *expected: expect.Expected, in_order: bool = False) -> None:
+        """``AssertionError`` unless the requests came that ``expect`` of the handles describes.
+
+        ``in_order``: one after the other, whatever else came between them.
+        """
+        __tracebackhide__ = True
+        body = {"expect": [each.body() for each in expected], "in_order": in_order}
+        answer = self.ask("POST", "journal/verify", body)
+        texts = [
+            self._failure(each, verdict, answer["dropped"])
+            for each, verdict in zip(expected, answer["results"], strict=True)
+            if not verdict["ok"]
+        ]
+        if texts:
+            raise AssertionError("\n\n".join(texts))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """A request to this tenant's part of the admin API; ``path`` goes on after its name."""
+        return self.control.call(method, f"{self._path()}/{path}", body)
+
+    def _failure(self, expected: expect.Expected, verdict: dict[str, Any], dropped: int) -> str:
+        exchanges = self.exchanges(provider=expected.provider)
+        hints = [] if verdict["found"] else [self._strangers(expected.provider)]
+        if dropped:
+            hints.append(f"The journal has dropped {dropped} older exchanges.")
+        return expect.failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
+
+    def _strangers(self, provider: str | None = None) -> str:
+        """A hint at requests whose sender could not be told: wrong credentials are common."""
+        query = {"after": self._strangers_before, "provider": provider}
+        found = self._read("nobody", query)
+        if not found:
+            return ""
+        came = "A request" if len(found) == 1 else f"{len(found)} requests"
+        last = f"the last was {found[-1].title}"
+        return f"{came} came with credentials or a domain that are nobody's; {last}."
+
+    def _newest_stranger(self) -> int:
+        newest = self._read("nobody", {"limit": 1})
+        return newest[-1].seq if newest else 0
+
+    def _read(self, name: str, query: dict[str, Any]) -> list[Exchange]:
+        answer = self.control.get(f"/api/tenants/{name}/journal", query)
+        return [read_exchange(raw) for raw in answer["entries"]]
+
+    def _provider(self, shape: type[P]) -> P:
+        access = self._view[shape.name]
+        if access["url"] is None:
+            raise CallmocksError(f"the suite at {self.control.url} does not serve {shape.name}")
+        return shape(self, access)
+
+    def _owner(self) -> Tenant:
+        return self
+
+    def _path(self) -> str:
+        return f"/api/tenants/{self.name}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.delete()

@@ -1,0 +1,202 @@
+"""Asserts on the journal, and the text they fail with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from textwrap import dedent
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from callmocks.testing import Cdr, Tenant
+from tests.testing import clients
+
+IN = {"field": "direction", "operator": "=", "value": "in"}
+OUT = {"field": "direction", "operator": "=", "value": "out"}
+
+
+def text_of(assertion: Callable[[], Any]) -> str:
+    """The text an assertion fails with."""
+    with pytest.raises(AssertionError) as failed:
+        assertion()
+    return str(failed.value)
+
+
+def lines(text: str) -> str:
+    return dedent(text).strip("\n")
+
+
+def test_a_request_is_found_by_the_parameters_named_alone(cdr: Cdr) -> None:
+    clients.legs(cdr, limit=2, filter=IN)
+    cdr.assert_called()
+    cdr.assert_called("get.call_legs_report")
+    cdr.assert_called("get.call_legs_report", limit=2, filter=IN, sort=None, status=200, times=1)
+    cdr.assert_called("get.call_legs_report", request={"jsonrpc": "2.0", "params.limit": 2})
+    cdr.assert_not_called("get.calls_report")
+    cdr.assert_not_called("get.call_legs_report", limit=3)
+
+
+def test_times_are_written_as_each_provider_writes_them(tenant: Tenant) -> None:
+    start = datetime(2026, 3, 2)
+    clients.legs(tenant.cdr)
+    clients.history(tenant.arm, from_date="2026/03/02 00:00:00")
+    clients.service_calls(tenant.onec)
+    tenant.cdr.assert_called("get.call_legs_report", date_from=start)
+    tenant.arm.assert_called("operator_call_history", from_date=start, limit=50)
+    tenant.onec.assert_called("GetHistoryOfServiceCalls", PeriodFrom=start, ClientID=None)
+
+
+def test_a_login_to_the_arm_has_its_parameters_in_the_request(tenant: Tenant) -> None:
+    body = f'<in><request login="101" password="{tenant.name}"/></in>'
+    clients.post(f"{tenant.arm.service_url}/login", body)
+    tenant.arm.assert_called("login", login="101", status=200)
+    tenant.arm.assert_not_called("login", login="102")
+
+
+def test_values_inside_values_may_be_pythons_own(tenant: Tenant) -> None:
+    tree = {"field": "start_time", "operator": ">", "value": "2026-03-02 10:00:00"}
+    clients.legs(tenant.cdr, filter=tree, fields=["id", "start_time"])
+    tenant.cdr.assert_called(
+        filter={**tree, "value": datetime(2026, 3, 2, 10)}, fields=("id", "start_time")
+    )
+    unknown = UUID("00000000-0000-0000-0000-000000000001")
+    text = text_of(lambda: tenant.onec.assert_called(ClientID=unknown))
+    assert 'Params.ClientID = "00000000-0000-0000-0000-000000000001"' in text
+
+
+def test_the_nearest_requests_are_shown_with_the_innermost_differences(cdr: Cdr) -> None:
+    clients.legs(cdr, limit=1)
+    clients.legs(cdr, limit=2, filter=IN, fields=["id", "direction", "duration"])
+    wanted = {"limit": 2, "filter": OUT, "fields": ["id", "duration"]}
+    assert text_of(lambda: cdr.assert_called("get.call_legs_report", **wanted)) == lines(
+        """
+        cdr: get.call_legs_report, with
+            params.limit = 2
+            params.filter = {"field": "direction", "operator": "=", "value": "out"}
+            params.fields = ["id", "duration"]
+        was expected at least once, and never came.
+
+        Nearest of 2 requests:
+          #2 12:00:00.000 cdr get.call_legs_report → 200
+              params.filter.value: expected "out", got "in"
+              params.fields[1]: expected "duration", got "direction"
+              params.fields[2]: expected (absent), got "duration"
+          #1 12:00:00.000 cdr get.call_legs_report → 200
+              params.limit: expected 2, got 1
+              params.filter: expected {"field": "direction", "operator": "=", "value": "out"}, \
+got (absent)
+              params.fields: expected ["id", "duration"], got (absent)
+        """
+    )
+
+
+def test_too_many_requests_are_listed(cdr: Cdr) -> None:
+    clients.legs(cdr)
+    clients.legs(cdr)
+    assert text_of(lambda: cdr.assert_called("get.call_legs_report", times=1)) == lines(
+        """
+        cdr: get.call_legs_report
+        was expected exactly once, and came 2 times.
+
+        It came as
+          #1 12:00:00.000 cdr get.call_legs_report → 200
+          #2 12:00:00.000 cdr get.call_legs_report → 200
+        """
+    )
+    assert "was expected not to come, and came 2 times." in text_of(cdr.assert_not_called)
+    told = text_of(lambda: cdr.assert_called(at_least=3, at_most=5))
+    assert "cdr: any request\nwas expected at least 3 times and at most 5 times" in told
+
+
+def test_no_request_at_all_is_said(tenant: Tenant) -> None:
+    clients.history(tenant.arm)
+    told = text_of(lambda: tenant.cdr.assert_called("get.account"))
+    assert told.endswith("No request reached cdr at all.")
+
+
+def test_a_request_of_nobodys_is_pointed_out(tenant: Tenant) -> None:
+    clients.legs(tenant.cdr, token="not-a-token")
+    told = text_of(lambda: tenant.cdr.assert_called("get.call_legs_report"))
+    assert "A request came with credentials or a domain that are nobody's; the last was #" in told
+    assert "get.call_legs_report → 200" in told
+    assert "nobody's" not in text_of(lambda: tenant.onec.assert_called())
+    assert "nobody's" in tenant.transcript()
+
+
+def test_requests_of_nobodys_from_before_the_tenant_are_not(mocks: Any, cdr: Cdr) -> None:
+    clients.legs(cdr, token="not-a-token")
+    with mocks.tenant() as later:
+        assert "nobody's" not in text_of(later.cdr.assert_called)
+
+
+def test_breaches_of_the_contract_are_told_by_request_and_place(cdr: Cdr) -> None:
+    clients.legs(cdr)
+    cdr.assert_no_violations()
+    clients.legs(cdr, sort=[{"field": "nonsense", "order": "asc"}])
+    assert text_of(cdr.assert_no_violations) == lines(
+        """
+        cdr: requests broke the contract
+          #2 12:00:00.000 cdr get.call_legs_report → 200
+              sort.0.field: expected a field's name, got nonsense
+        """
+    )
+    cdr.assert_called("get.call_legs_report", violations=True, times=1)
+    cdr.assert_called("get.call_legs_report", violations=False, times=1)
+
+
+def test_the_order_of_requests_is_asserted_across_providers(tenant: Tenant) -> None:
+    clients.legs(tenant.cdr)
+    clients.service_calls(tenant.onec)
+    clients.history(tenant.arm)
+    legs = tenant.cdr.expect("get.call_legs_report")
+    calls = tenant.onec.expect("GetHistoryOfServiceCalls")
+    rows = tenant.arm.expect("operator_call_history")
+    tenant.verify(legs, calls, rows, in_order=True)
+    tenant.verify(rows, legs)
+    told = text_of(lambda: tenant.verify(rows, legs, in_order=True))
+    assert "Out of order: no match after number 3, where the one before was found." in told
+
+
+def test_all_unmet_expectations_are_told_at_once(tenant: Tenant) -> None:
+    told = text_of(lambda: tenant.verify(tenant.cdr.expect("a"), tenant.onec.expect("b")))
+    assert "cdr: a\n" in told and "onec: b\n" in told
+
+
+def test_a_long_value_is_cut(cdr: Cdr) -> None:
+    clients.legs(cdr, filter={"field": "direction", "operator": "in", "value": ["in"] * 500})
+    assert all(len(line) < 700 for line in text_of(lambda: cdr.assert_called(filter=1)).split("\n"))
+
+
+def test_a_transcript_tells_messages_violations_and_faults(tenant: Tenant) -> None:
+    assert tenant.transcript() == "Nobody sent a request as this tenant."
+    tenant.cdr.fail_next("internal_error")
+    clients.legs(tenant.cdr)
+    clients.legs(tenant.cdr, sort=[{"field": "nonsense", "order": "asc"}])
+    clients.history(tenant.arm)
+    start = '{"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report"'
+    text = tenant.transcript(body=len(start))
+    assert "#1 12:00:00.000 cdr get.call_legs_report → 200 in " in text
+    assert "  ! by fault: rpc_error" in text
+    assert "  ! the request breaks the contract: sort.0.field: expected" in text
+    assert "  ? rests on: arm.basic" in text
+    assert f"\n  > {start} … " in text
+    assert text.count("\n  < ") >= 3
+    assert tenant.transcript(most=1).startswith("(2 earlier)\n\n#3 ")
+    assert "more characters" not in tenant.transcript(body=None)
+
+
+def test_nothing_but_text_gets_to_the_terminal(tenant: Tenant) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "\x1b[31m\u202e"}
+    body["params"] = {"access_token": tenant.cdr.token, "limit": "\x1b[2J\u202e"}
+    clients.post(tenant.cdr.url, json.dumps(body, ensure_ascii=False))
+    clients.legs(tenant.cdr, limit="\x1b[2J\u202e")
+    told = (
+        tenant.transcript(body=None),
+        text_of(lambda: tenant.cdr.assert_called("\u202e", limit=1)),
+    )
+    for text in (*told, text_of(tenant.cdr.assert_no_violations)):
+        assert "\ufffd" in text
+        assert text.replace("\n", "").isprintable()
