@@ -39,11 +39,18 @@ async def test_the_journal_names_the_assumptions_an_answer_rests_on(demo: Workpl
         await Socket(raw).history(limit=5, to_date="2026/03/01", display_name="а")
     entry = demo.journal()[-1]
     assert {
-        "arm.opcode", "arm.frame-length", "arm.session-minutes", "arm.limit-most", "arm.to-date",
-        "arm.date-without-time", "arm.display-name", "arm.url-list",
+        "arm.message", "arm.opcode", "arm.frame-length", "arm.session-minutes", "arm.limit-most",
+        "arm.to-date", "arm.date-without-time", "arm.display-name", "arm.url-list",
     } <= set(entry.assumptions)  # fmt: skip
     assert "arm.tag-filters" not in entry.assumptions
     assert (entry.provider, entry.operation, entry.status) == ("arm", HISTORY, 200)
+
+
+async def test_every_assumption_that_something_rests_on_is_named_somewhere() -> None:
+    silent = {entry.id for entry in OURS} - set(
+        re.findall(r'(?:assume|choice)\(\s*"(arm[^"]+)"', SOURCES)
+    )
+    assert silent == {"arm.frame-pad"}  # holds for reading alone: both pads are taken
 
 
 async def test_fields_are_the_same_of_a_frame_and_of_a_document(demo: Workplace) -> None:

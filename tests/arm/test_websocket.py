@@ -84,6 +84,7 @@ async def test_a_huge_message_closes_the_connection_with_1009(demo: Workplace, s
             await raw.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
+    assert closed.value.rcvd.reason == f"a message has at most {connection.MOST_BYTES} bytes"
     async with demo.connect("101") as again:
         assert (await Socket(again).history(limit=1)).status == 200
 
@@ -146,6 +147,13 @@ async def test_the_websocket_has_another_path_when_chosen(demo: Workplace) -> No
     url = f"ws://127.0.0.1:{demo.port}/demo/cc/ws"
     async with websockets.connect(url) as raw:
         assert (await Socket(raw).login("101")).status == 200
+
+
+async def test_pings_are_answered_and_a_subprotocol_is_not_agreed_on(demo: Workplace) -> None:
+    async with demo.connect("101", subprotocols=["xml", "json"]) as raw:
+        await asyncio.wait_for(await raw.ping(), 2)
+        assert raw.subprotocol is None
+        assert (await Socket(raw).history(limit=1)).status == 200
 
 
 async def test_an_unknown_domain_has_no_websocket(demo: Workplace) -> None:

@@ -46,6 +46,7 @@ class Answer:
     cookie: str = ""
     page: Page | None = None
     timestamp: str = ""
+    error: bool = False
 
     @property
     def faults(self) -> list[Fault]:
@@ -77,7 +78,7 @@ def error(command: str, text: str, status: int, reason: str = CANNOT_PERFORM) ->
     attributes = {"cmd": _clean(command)} if command else {}
     attributes["reason"] = reason
     root = _out(about, Node("error", attributes, [_clean(text)]))
-    return Answer(about, root, status)
+    return Answer(about, root, status, error=True)
 
 
 def write(answer: Answer, form: Form, exchange: Exchange) -> bytes:
@@ -86,6 +87,11 @@ def write(answer: Answer, form: Form, exchange: Exchange) -> bytes:
     The tree is validated here, the calls were when they were rendered; a violation of our own is
     noted on the exchange as a defect.
     """
+    if answer.error:
+        exchange.assume("arm.error-reason")
+        exchange.assume("arm.included-schemas")
+        if answer.status != 200:
+            exchange.assume("arm.transport-status")
     settings = exchange.tenant.settings
     contract = settings.arm.contract if settings.self_check else ""
     head, tail, faults = answer.envelope(form, contract)

@@ -1,7 +1,7 @@
 """The XSDs at work: lxml says whether a message is valid, xmlschema says what is wrong with it.
 
 lxml takes microseconds and xmlschema a hundred times longer, so the second is asked only about a
-message the first has refused.
+message the first has refused, and imported only then.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from functools import cache, cached_property
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import xmlschema
 from lxml import etree
 
 from callmocks.errors import CallmocksError
 from callmocks.resources import schema as schema_file
+
+if TYPE_CHECKING:
+    import xmlschema
 
 HISTORY = "operator_call_history"
 LOGIN = "login"
@@ -78,6 +80,8 @@ class Schema:
 
     @cached_property
     def _xmlschema(self) -> xmlschema.XMLSchema:
+        import xmlschema
+
         return xmlschema.XMLSchema(self._path, allow="local")
 
 
@@ -87,6 +91,13 @@ def of(command: str, contract: str = "documented") -> Schema:
     if command == HISTORY and contract == "documented":
         return Schema(f"{HISTORY}.documented.xsd")
     return Schema(f"{command}.xsd")
+
+
+def compile_all() -> None:
+    """Compile the schemas of all commands and profiles, so that no request waits for that."""
+    for command in COMMANDS:
+        for contract in ("documented", "strict"):
+            of(command, contract)
 
 
 def parse(document: bytes) -> etree._Element:
@@ -135,7 +146,7 @@ def _located(error: Any) -> Fault:
     if error.expected_tags or error.invalid_tag:
         expected = " or ".join(map(str, error.expected_tags)) or "no further element"
         return Fault(path, expected, str(error.invalid_tag or "nothing"))
-    if isinstance(validator, xmlschema.XMLSchema):
+    if hasattr(validator, "elements"):  # the schema itself: it has no such root
         return Fault(path, "the root " + " or ".join(validator.elements), _shown(error.elem.tag))
     return Fault(path, reason, _shown(error.elem.text or error.elem.tag))
 

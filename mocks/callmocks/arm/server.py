@@ -28,6 +28,7 @@ _CLOSE_SECONDS = 0.5
 
 def make_app(registry: Registry) -> web.Application:
     """The application that serves every tenant of a registry as an ARM domain."""
+    schema.compile_all()
     server = _Server(registry)
     app = web.Application(client_max_size=MOST_BYTES)
     below = f"/{{domain}}/{PATH}"
@@ -38,6 +39,18 @@ def make_app(registry: Registry) -> web.Application:
     app.router.add_route("*", "/{path:.*}", server.nowhere)
     app.on_shutdown.append(server.close)
     return app
+
+
+class _Socket(web.WebSocketResponse):
+    """A websocket that says in words why it closes on a message that is too long."""
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """Close; see aiohttp."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            message = b"a message has at most %d bytes" % MOST_BYTES
+        return await super().close(code=code, message=message, drain=drain)
 
 
 class _Server:
@@ -76,7 +89,7 @@ class _Server:
                 caller.token = await sessions.open_session(exchange, caller.operator)
         except sessions.RefusedError as error:
             return await self._refuse(request, "upgrade", 401, str(error), exchange)
-        socket = web.WebSocketResponse(
+        socket = _Socket(
             max_msg_size=MOST_BYTES, compress=False, decode_text=False, timeout=_CLOSE_SECONDS
         )
         await socket.prepare(request)

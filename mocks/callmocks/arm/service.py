@@ -66,6 +66,7 @@ async def answer_frame(exchange: Exchange, link: Caller | None) -> Reply:
 
     Without a ``link`` the domain of the connection has ceased to exist.
     """
+    exchange.assume("arm.message")
     exchange.assume("arm.opcode")
     try:
         frame = frames.decode_request(exchange.request, unit=_unit(exchange))
@@ -121,7 +122,7 @@ def http_reply(exchange: Exchange, answer: Answer) -> Reply:
     """An answer as an HTTP response."""
     body = answers.write(answer, "xml", exchange)
     headers = {"Set-Cookie": answer.cookie} if answer.cookie else {}
-    if answer.status == 401:
+    if answer.status == 401 and exchange.tenant.assumptions.choice("arm.basic") == "accepted":
         headers["WWW-Authenticate"] = 'Basic realm="operator"'
     return Reply(body, answer.status, exchange.assume("arm.content-type"), headers)
 
@@ -169,6 +170,10 @@ def _deviations(exchange: Exchange, deviations: Sequence[frames.Deviation]) -> s
 
 async def _history(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
     asked = query.read(attributes, exchange.assume)
+    if not asked.skip_incomplete:
+        exchange.assume("arm.unfinished")
+    if asked.filters or (asked.cursor is not None and asked.cursor.after is not None):
+        exchange.assume("arm.tag-properties")
     tenant = exchange.tenant
     style = Style(
         f"{exchange.origin}/{tenant.name}/{PATH}",
@@ -188,6 +193,7 @@ async def _history(exchange: Exchange, attributes: Attributes, caller: Caller) -
 
 
 async def _login(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
+    exchange.assume("arm.session")
     login = attributes["login"]
     if not sessions.knows(exchange, login, attributes["password"]):
         raise FailedError(401, sessions.INVALID)
@@ -197,6 +203,7 @@ async def _login(exchange: Exchange, attributes: Attributes, caller: Caller) -> 
 
 
 async def _logout(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
+    exchange.assume("arm.session")
     await sessions.close_session(exchange, caller.token)
     caller.operator = caller.token = None
     return answers.done(schema.LOGOUT, sessions.cookie(exchange, ""))
