@@ -11,6 +11,8 @@ from callmocks.errors import CallmocksError
 
 LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
+_NEWER = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Names of RFC 9110, which Python knows from 3.13 on."""
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -41,7 +43,8 @@ class RefusedError(CallmocksError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem(HTTPStatus(status).phrase, status, detail, where, line)
+        title = _NEWER.get(status) or HTTPStatus(status).phrase
+        self.problem = Problem(title, status, detail, where, line)
         self.headers = headers or {}
 
 
