@@ -1,0 +1,38 @@
+"""docs/arm.md: its snippets run, and its ids are those of the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from callmocks.tenancy.assumptions import ledger
+from tests.arm.conftest import Workplace
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "arm.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```(sh|python)\n(.*?)```", PAGE, re.S)
+
+
+async def output(demo: Workplace, language: str, text: str) -> str:
+    text = text.replace("127.0.0.1:8086", f"127.0.0.1:{demo.port}")
+    command = ["sh", "-c", text] if language == "sh" else [sys.executable, "-c", text]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
+
+
+async def test_every_snippet_runs_and_answers(demo: Workplace) -> None:
+    outputs = [await output(demo, language, text) for language, text in SNIPPETS]
+    assert len(outputs) == 3
+    posted, framed, _ = outputs
+    assert posted.count("<call_history ") == 2
+    assert framed.startswith("01")
+    assert framed[12:19] == "0012200"
+    assert framed.count('"call_history"') == 2
+
+
+def test_the_page_names_every_assumption_of_the_ledger_and_no_other() -> None:
+    named = set(re.findall(r"`(arm\.[a-z-]+)`", PAGE))
+    assert named == {entry.id for entry in ledger().values() if entry.provider == "arm"}
