@@ -1,12 +1,15 @@
 """Pinned calls, truth and fingerprint over the admin API; the views by the real Data API."""
 
+import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from callmocks.cdr.server import make_app as make_cdr
 from callmocks.history.history import HistoryFactory
+from callmocks.history.wall import to_ms
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
 from tests.control.conftest import Control
@@ -133,6 +136,23 @@ async def test_truth_is_what_has_begun_in_the_window(control: Control) -> None:
     assert len(after) > len(before)
     assert [call["cdr"] for call in after[: len(before)]] == [call["cdr"] for call in before]
     assert all(call["finished"] == (call["end"] <= "2026-03-02T14:00:00.000") for call in after)
+
+
+async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
+    control: Control,
+) -> None:
+    tenant = control.registry.get("demo")
+    assert tenant is not None
+    await control.post(CALLS, {"start": "2026-02-20T23:59:30"})
+    path = "/api/tenants/demo/truth?from=2026-02-01T10:00:00&till=2026-03-02T11:30:00"
+    asking = asyncio.create_task(control.get(path))
+    turns = 0
+    while not asking.done():
+        await control.get("/health")
+        turns += 1
+    window = (datetime(2026, 2, 1, 10), datetime(2026, 3, 2, 11, 30), datetime(2026, 3, 2, 12))
+    assert (await asking)["calls"] == tenant.history.truth(*map(to_ms, window))
+    assert turns > 10
 
 
 @pytest.mark.parametrize(
