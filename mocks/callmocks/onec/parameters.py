@@ -91,12 +91,13 @@ def _unknown(exchange: Exchange, operation: Operation, name: str) -> None:
 def _value(exchange: Exchange, parameter: Parameter, element: etree._Element) -> Given | None:
     text = (element.text or "").strip()
     nil = XSI_NIL in element.attrib and element.get(XSI_NIL, "").strip() in ("true", "1")
-    if (nil or not text) and not len(element):
+    if not nil:
+        _check_type(exchange, parameter, element)
+    if nil or not text:
         if exchange.assume("onec.empty-parameter") == "absent":
             return None
         if nil:
             _wrong_type(exchange, parameter, "nil")
-    _check_type(exchange, parameter, element)
     if parameter.type == "dateTime":
         return _moment(exchange, parameter, element, text)
     if parameter.type == "uuid":

@@ -76,7 +76,7 @@ class _Server:
         tenant, welcome = self._sender(request)
         named = hdrs.AUTHORIZATION in request.headers
         closed = _wants_credentials(tenant) if named else self._all_want_credentials()
-        handle = _unauthorized if closed and not welcome else _wsdl
+        handle = _closed if closed and not welcome else _wsdl
         return await self._exchange(request, tenant, b"", handle, operation="wsdl")
 
     async def _exchange(
@@ -128,6 +128,11 @@ def _wants_credentials(tenant: Tenant) -> bool:
 
 
 async def _unauthorized(exchange: Exchange) -> Reply:
+    return service.unauthorized()
+
+
+async def _closed(exchange: Exchange) -> Reply:
+    exchange.assume("onec.wsdl-access")
     return service.unauthorized()
 
 

@@ -19,6 +19,8 @@ from callmocks.tenancy.exchange import Exchange, Reply
 
 _log = logging.getLogger(__name__)
 REALM: Final = "1C:Enterprise"
+_LONG: Final = 1024 * 1024
+"""Bytes of a request from which on somebody might refuse it."""
 _VALUE_DEPTH: Final = 4
 """Slashes in the path of a parameter's Value: /X/Params/Property/Value."""
 
@@ -35,6 +37,8 @@ async def answer(
     encoding where the document does not tell it. ``self_check`` compares answers with the WSDL.
     """
     namespace = ""
+    if len(exchange.request) > _LONG:
+        exchange.assume("onec.body-limit")
     try:
         root = envelope.parse(exchange.request, charset)
         message = envelope.open_envelope(root)

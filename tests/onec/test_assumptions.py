@@ -1,0 +1,336 @@
+"""Each assumption is a setting: what it does by default, and with each alternative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+import requests
+
+from callmocks.onec import EMPTY_DATE, read_answer
+from callmocks.tenancy.assumptions import ledger
+from tests.onec.conftest import (
+    DAY,
+    NIGHT,
+    SOAP12,
+    Client,
+    Service,
+    call,
+    envelope,
+    history,
+    prop,
+    typed,
+    value,
+)
+
+MINE = {name: entry for name, entry in ledger().items() if entry.provider == "onec"}
+LONG = history(PeriodFrom="2026-02-01T00:00:00")
+SHORT = history(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02T00:01:00")
+EXACT = "2026-02-24T12:00:00"
+STRANGER = "00000000-0000-4000-8000-000000000001"
+OTHER = "SOMETHING_ELSE"
+
+Probe = Callable[[Client], object]
+PROBES: dict[str, tuple[dict[str, Any], Probe, dict[str, object]]] = {}
+"""By assumption: settings of the tenant, what is looked at, and what is seen for each choice."""
+
+
+def probe(name: str, expected: dict[str, object], **settings: Any) -> Callable[[Probe], Probe]:
+    """Register what shows an assumption's effect."""
+
+    def register(look: Probe) -> Probe:
+        PROBES[name] = (settings, look, expected)
+        return look
+
+    return register
+
+
+def pinned(client: Client, *starts: str, **more: Any) -> None:
+    for start in starts:
+        client.tenant.history.pins.add({"start": start, "talk_seconds": 30, **more})
+
+
+def times(client: Client, **given: object) -> list[str]:
+    """Minute and second of the calls' answers."""
+    return [f"{record['CallTime']:%M:%S}" for record in client.records(history(**given))]
+
+
+@probe(
+    "onec.day-hours",
+    {
+        "08:00-20:00": "010", "07:00-19:00": "110", "08:00-18:00": "010", "08:00-22:00": "011",
+        "09:00-18:00": "000", "09:00-21:00": "001", "07:00-23:00": "111", "always": "111",
+        "never": "000",
+    },
+)  # fmt: skip
+def _day_hours(client: Client) -> object:
+    seen = ""
+    for clock in ("07:30", "08:30", "20:30"):
+        client.tenant.clock.freeze(datetime.fromisoformat(f"2026-03-03T{clock}:00"))
+        period = history(PeriodFrom="2026-02-01T00:00:00", PeriodTo="2026-02-20T00:00:00")
+        seen += "1" if client.code(period) == "PERIOD_TOO_LONG" else "0"
+    return seen
+
+
+@probe(
+    "onec.day-clock",
+    {"tenant": "PARAM_NOT_EXIST", "Europe/Moscow": "SUCCESS"},
+    now="2026-03-03T09:30:00",
+    timezone="Asia/Yekaterinburg",
+    world="empty",
+)
+def _day_clock(client: Client) -> object:
+    return client.code(history())
+
+
+@probe(
+    "onec.quota-hour",
+    {"clock": ["SUCCESS", "OUT_OF_LIMIT"], "from-first-call": ["OUT_OF_LIMIT", "SUCCESS"]},
+    now="2026-03-03T12:50:00",
+    limits="documented",
+)
+def _quota_hour(client: Client) -> object:
+    for _ in range(10):
+        assert client.code(SHORT) == "SUCCESS"
+    client.tenant.clock.freeze(datetime(2026, 3, 3, 13, 40))
+    soon = client.code(SHORT)
+    for _ in range(9):
+        client.code(SHORT)
+    client.tenant.clock.freeze(datetime(2026, 3, 3, 13, 50))
+    return [soon, client.code(SHORT)]
+
+
+@probe(
+    "onec.quota-counts",
+    {"every-call": "OUT_OF_LIMIT", "answered": "SUCCESS"},
+    now=DAY,
+    limits="documented",
+)
+def _quota_counts(client: Client) -> object:
+    for _ in range(10):
+        client.code(history())
+    code = client.code(SHORT)
+    for _ in range(9):
+        client.code(SHORT)
+    assert client.code(SHORT) == "OUT_OF_LIMIT"
+    return code
+
+
+@probe(
+    "onec.read-limits",
+    {"as-client-read": "OUT_OF_LIMIT", "none": "SUCCESS"},
+    now=DAY,
+    limits="documented",
+    world="empty",
+)
+def _read_limits(client: Client) -> object:
+    for _ in range(250):
+        client.post(call("DepartmentRead"))
+    return client.code(call("DepartmentRead"))
+
+
+@probe(
+    "onec.period-from",
+    {"required-by-day": "10", "required": "11", "optional": "00"},
+    world="empty",
+)
+def _period_from(client: Client) -> object:
+    client.tenant.assumptions.choose("onec.missing-period-from", "seven-days-before")
+    seen = ""
+    for now in (DAY, NIGHT):
+        client.tenant.clock.freeze(datetime.fromisoformat(now))
+        seen += "1" if client.code(history()) == "PARAM_NOT_EXIST" else "0"
+    return seen
+
+
+@probe(
+    "onec.missing-period-from",
+    {"beginning": ["01:00", "02:00"], "seven-days-before": ["02:00"]},
+    world="empty",
+)
+def _missing_period_from(client: Client) -> object:
+    pinned(client, "2026-01-10T12:00:50", "2026-03-01T12:01:50", wait_seconds=10)
+    return times(client, PeriodTo="2026-03-03T00:00:00")
+
+
+@probe(
+    "onec.missing-period-to",
+    {"now": ["01:00", "02:00"], "seven-days-after": ["01:00"]},
+    world="empty",
+)
+def _missing_period_to(client: Client) -> object:
+    pinned(client, "2026-01-10T12:00:50", "2026-03-01T12:01:50", wait_seconds=10)
+    return times(client, PeriodFrom="2026-01-10T00:00:00")
+
+
+@probe(
+    "onec.period-bounds",
+    {
+        "from-included": ["00:01", "30:01"],
+        "both-included": ["00:01", "30:01", "00:01"],
+        "both-excluded": ["30:01"],
+        "to-included": ["30:01", "00:01"],
+    },
+    world="empty",
+)
+def _period_bounds(client: Client) -> object:
+    starts = (f"2026-03-01T{clock}:00.400" for clock in ("12:00", "12:30", "13:00"))
+    pinned(client, *starts, wait_seconds=1)
+    return times(client, PeriodFrom="2026-03-01T12:00:00", PeriodTo="2026-03-01T13:00:00")
+
+
+@probe("onec.reversed-period", {"empty": "SUCCESS", "refuse": "PARAM_WRONG_VALUE"}, world="empty")
+def _reversed_period(client: Client) -> object:
+    return client.code(history(PeriodFrom=DAY, PeriodTo=EXACT))
+
+
+@probe(
+    "onec.failed-call-time",
+    {"attempt": datetime(2026, 2, 24, 12), "empty-date": EMPTY_DATE},
+    world="empty",
+)
+def _failed_call_time(client: Client) -> object:
+    client.tenant.history.pins.add({"start": EXACT, "operator": "101", "answered": False})
+    (record,) = client.records(history())
+    assert record["CallResult"] == 2
+    return record["CallTime"]
+
+
+@probe(
+    "onec.row-order",
+    {
+        "call-start": ["05:00", "01:30", "02:20"],
+        "call-start-descending": ["02:20", "01:30", "05:00"],
+        "call-time": ["01:30", "02:20", "05:00"],
+    },
+    world="empty",
+)
+def _row_order(client: Client) -> object:
+    pinned(client, "2026-03-01T12:00:00", wait_seconds=300, operator="101")
+    pinned(client, "2026-03-01T12:01:00", wait_seconds=30, operator="102")
+    pinned(client, "2026-03-01T12:02:00", wait_seconds=20, operator="103")
+    return times(client)
+
+
+@probe("onec.unknown-uuid", {"empty": "SUCCESS", "refuse": "PARAM_WRONG_UUID"})
+def _unknown_uuid(client: Client) -> object:
+    known = client.tenant.history.cast.lines[0].service_id
+    assert client.code(history(PeriodFrom=NIGHT, ServiceID=known)) == "SUCCESS"
+    return client.code(history(PeriodFrom=NIGHT, ClientID=STRANGER))
+
+
+@probe("onec.unknown-parameter", {"refuse": "PARAM_UNKNOWN", "ignore": "SUCCESS"})
+def _unknown_parameter(client: Client) -> object:
+    return client.code(call("DepartmentRead", typed("Colour", "red")))
+
+
+@probe("onec.parameter-case", {"exact": "PARAM_UNKNOWN", "any": "SUCCESS"}, now=DAY)
+def _parameter_case(client: Client) -> object:
+    since = prop("PERIODFROM", value("xs:dateTime", "2026-03-03T00:00:00"))
+    return client.code(call("GetHistoryOfServiceCalls", since))
+
+
+@probe("onec.empty-parameter", {"absent": "SUCCESS", "as-is": "PARAM_WRONG_TYPE"})
+def _empty_parameter(client: Client) -> object:
+    return client.code(call("DepartmentRead", prop("ChangedFrom", '<Value xsi:nil="true"/>')))
+
+
+@probe("onec.value-typing", {"typed": "PARAM_WRONG_TYPE", "text": "SUCCESS"})
+def _value_typing(client: Client) -> object:
+    since = prop("ChangedFrom", value("xs:string", "2026-01-01T00:00:00"))
+    return client.code(call("DepartmentRead", since))
+
+
+@probe("onec.offset-dates", {"convert": ["00:10"], "drop": []}, world="empty")
+def _offset_dates(client: Client) -> object:
+    pinned(client, "2026-03-01T12:00:00", wait_seconds=10)
+    return times(client, PeriodFrom="2026-03-01T13:00:00+05:00", PeriodTo="2026-03-01T13:00:00")
+
+
+@probe("onec.changed-times", {"yearly": 3, "at-creation": 0})
+def _changed_times(client: Client) -> object:
+    return len(client.read("DepartmentRead", ChangedFrom="2025-03-03T02:30:00"))
+
+
+@probe("onec.must-understand", {"fault": 500, "ignore": 200})
+def _must_understand(client: Client) -> object:
+    header = '<soap:Header><x:S xmlns:x="urn:x" soap:mustUnderstand="1"/></soap:Header>'
+    inside = "<par:DepartmentRead><par:Params/></par:DepartmentRead>"
+    return client.post(envelope(inside, SOAP12, header)).status_code
+
+
+@probe("onec.wsdl-access", {"open": 200, "basic": 401})
+def _wsdl_access(client: Client) -> object:
+    wrong = (client.tenant.name, "wrong")
+    return requests.get(f"{client.url}?wsdl", auth=wrong, timeout=30).status_code
+
+
+@probe("onec.body-limit", {"64 MiB": "101", "1 MiB": "000", "16 MiB": "100", "256 MiB": "111"})
+def _body_limit(client: Client) -> object:
+    comment = b"<!--" + b"-".ljust(250_000) + b"-->"
+    seen = ""
+    for mebibytes in (2, 65, 17):
+        body = call("DepartmentRead") + comment * (mebibytes * 1024 * 1024 // len(comment) + 1)
+        seen += "1" if client.post(body).status_code == 200 else "0"
+    return seen
+
+
+def _code(name: str, code: str, body: bytes, now: str = NIGHT) -> None:
+    """An assumption that is nothing but a ResultCode."""
+    settings = {"now": now, "world": "empty"}
+    PROBES[name] = (settings, lambda client: client.code(body), {code: code, "*": OTHER})
+
+
+_code("onec.code-missing-parameter", "PARAM_NOT_EXIST", history(), DAY)
+_code("onec.code-unknown-parameter", "PARAM_UNKNOWN", call("ClientRead", typed("Colour", 1)))
+_code("onec.code-duplicate-parameter", "PARAM_DUPLICATE",
+      call("ClientUserRead", typed("ClientID", STRANGER) * 2))  # fmt: skip
+_code("onec.code-wrong-type", "PARAM_WRONG_TYPE", history(CallResult="x"))
+_code("onec.code-bad-uuid", "PARAM_WRONG_UUID", history(ClientID="x"))
+_code("onec.code-wrong-value", "PARAM_WRONG_VALUE", history(CallResult=3))
+_code("onec.code-period-too-long", "PERIOD_TOO_LONG", LONG, DAY)
+
+
+@probe(
+    "onec.code-too-many-rows", {"TOO_MANY_ROWS": "TOO_MANY_ROWS", "*": OTHER}, calls_per_day=5000
+)
+def _too_many_rows(client: Client) -> object:
+    answer = client.answer(history(PeriodFrom="2020-01-01T00:00:00"))
+    assert "2000000 rows" in str(answer["ResultData"])
+    return answer["ResultCode"]
+
+
+CASES = [(name, choice) for name, (_, _, expected) in PROBES.items() for choice in expected]
+
+
+def test_every_assumption_and_every_choice_is_shown_here() -> None:
+    assert set(PROBES) == set(MINE)
+    for name, (_, _, expected) in PROBES.items():
+        entry = MINE[name]
+        assert {entry.default, *entry.alternatives} == set(expected), name
+        assert (entry.statement.endswith(".") and entry.why.endswith(".")) or entry.statement
+
+
+@pytest.mark.parametrize(("name", "choice"), CASES)
+def test_a_choice_has_its_effect_and_is_journaled(service: Service, name: str, choice: str) -> None:
+    settings, look, expected = PROBES[name]
+    client = service.client(**settings)
+    client.tenant.assumptions.choose(name, OTHER if choice == "*" else choice)
+    assert look(client) == expected[choice]
+    leaned_on = {entry for record in client.journal for entry in record.assumptions}
+    assert name in leaned_on
+
+
+def test_an_answer_leans_on_nothing_that_does_not_matter_to_it(client: Client) -> None:
+    client.records(SHORT)
+    assert set(client.journal[-1].assumptions) == {
+        "onec.day-hours",
+        "onec.day-clock",
+        "onec.period-bounds",
+        "onec.row-order",
+    }
+    assert read_answer(client.post(call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
+    assert client.journal[-1].assumptions == []
+    assert client.code(LONG) == "SUCCESS"

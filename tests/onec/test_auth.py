@@ -1,0 +1,75 @@
+"""Basic authentication, and whose journal tells of a refusal."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+import requests
+
+from callmocks.tenancy.settings import OnecSettings
+from tests.onec.conftest import Client, Service, call
+
+BODY = call("DepartmentRead")
+
+
+def basic(text: bytes) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(text).decode()}"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Basic"},
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Bearer token"},
+        basic(b""),
+        basic(b"no-such-user:x"),
+        basic(b"\xff\xfe:x"),
+        basic(b"nobody:nobody"),
+    ],
+)
+def test_wrong_or_missing_credentials_get_401(service: Service, headers: dict[str, str]) -> None:
+    response = requests.post(service.url, data=BODY, headers=headers, timeout=30)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="1C:Enterprise"'
+    entry = list(service.registry.nobody.journal.entries())[-1]
+    assert (entry.provider, entry.status) == ("onec", 401)
+    assert entry.request == BODY.decode()
+
+
+def test_a_wrong_password_is_told_in_its_owners_journal(client: Client) -> None:
+    for password in ("", "wrong", client.tenant.name + "x", "п" * 100):
+        auth = basic(f"{client.tenant.name}:{password}".encode())
+        assert client.post(BODY, auth=None, headers=auth).status_code == 401
+        assert client.journal[-1].status == 401
+    assert client.post(BODY).status_code == 200
+
+
+def test_credentials_are_the_tenants_own(service: Service) -> None:
+    settings = OnecSettings(user="API пользователь", password="с:двоеточием")
+    client = service.client(onec=settings)
+    headers = basic("API пользователь:с:двоеточием".encode())
+    assert client.post(BODY, auth=None, headers=headers).status_code == 200
+    lower = {"Authorization": headers["Authorization"].replace("Basic", "bASIC")}
+    assert client.post(BODY, auth=None, headers=lower).status_code == 200
+    assert client.post(BODY).status_code == 401
+
+
+def test_credentials_come_before_the_request_is_looked_at(client: Client) -> None:
+    for body in (b"<broken", call("NoSuchThing"), b"x" * 1_000_000):
+        assert client.post(body, auth=("no", "body")).status_code == 401
+
+
+def test_the_wsdl_is_open_unless_its_tenant_closes_it(service: Service) -> None:
+    client = service.client()
+    url = f"{service.url}?wsdl"
+    wrong = (client.tenant.name, "wrong")
+    assert requests.get(url, auth=wrong, timeout=30).status_code == 200
+    client.tenant.assumptions.choose("onec.wsdl-access", "basic")
+    assert requests.get(url, auth=wrong, timeout=30).status_code == 401
+    right = (client.tenant.name, client.tenant.name)
+    assert requests.get(url, auth=right, timeout=30).status_code == 200
+    assert client.journal[-1].operation == "wsdl"
+    assert requests.get(url, timeout=30).status_code == 200, "others serve it openly"

@@ -1,0 +1,118 @@
+"""The sibling reads: whom and what the ids of a call name."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from callmocks.history.clock import Clock
+from callmocks.onec import EMPTY_DATE
+from callmocks.onec.contract import served
+from tests.onec.conftest import Client, Service, call, typed
+
+READS = [name for name in served() if name.endswith("Read")]
+
+
+def test_clients_are_the_organisations_of_the_cast(client: Client) -> None:
+    cast = client.tenant.history.cast
+    rows = client.read("ClientRead")
+    assert [(row["ClientID"], row["INN"], row["KPP"]) for row in rows] == [
+        (c.client_id, c.inn, c.kpp) for c in cast.organisations
+    ]
+    assert [row["Name"] for row in rows] == [c.name[:50] for c in cast.organisations]
+    assert [row["FullName"] for row in rows] == [c.full_name[:255] for c in cast.organisations]
+
+
+def test_users_belong_to_clients(client: Client) -> None:
+    cast = client.tenant.history.cast
+    rows = client.read("ClientUserRead")
+    assert len(rows) == len(cast.users)
+    for row, user in zip(rows, cast.users, strict=True):
+        assert row["UserID"] == user.user_id
+        assert row["ClientID"] == cast.organisations[user.organisation].client_id
+        names = (row["Name"], row["Surname"], row["SecondaryName"])
+        assert names == (user.first_name[:20], user.last_name[:20], user.patronymic[:20])
+
+
+def test_users_of_one_client(client: Client) -> None:
+    wanted = client.read("ClientRead")[4]["ClientID"]
+    rows = client.read("ClientUserRead", ClientID=wanted)
+    assert rows
+    assert rows == [row for row in client.read("ClientUserRead") if row["ClientID"] == wanted]
+    assert client.read("ClientUserRead", ClientID="00000000-0000-4000-8000-000000000001") == []
+
+
+def test_specialists_have_the_observed_columns(client: Client) -> None:
+    cast = client.tenant.history.cast
+    rows = client.read("SpecialistRead")
+    assert list(rows[0]) == [
+        "SpecialistID", "CreatedAt", "Deleted", "Login", "Name", "Surname", "SecondaryName",
+        "Birthday", "Post", "DepartmentID", "Phone", "EMail",
+    ]  # fmt: skip
+    departments = {row["DepartmentID"] for row in client.read("DepartmentRead")}
+    for row, person in zip(rows, cast.operators, strict=True):
+        assert row["SpecialistID"] == person.specialist_id
+        assert row["Deleted"] is person.deleted
+        assert isinstance(row["Login"], Decimal)
+        assert row["Birthday"].date() == person.birthday
+        assert row["DepartmentID"] in departments
+
+
+def test_lines_have_the_id_first_and_the_name_third(client: Client) -> None:
+    table = client.table(call("ServiceLineKindRead"))
+    lines = client.tenant.history.cast.lines
+    assert [(row[0], row[2]) for row in table.rows] == [(n.service_id, n.name) for n in lines]
+
+
+def test_every_user_has_every_line_and_some_for_ever(client: Client) -> None:
+    cast = client.tenant.history.cast
+    rows = client.read("UserServiceLineRead")
+    assert {(row["ServiceUserID"], row["ServiceID"]) for row in rows} == {
+        (user.user_id, line.service_id) for user in cast.users for line in cast.lines
+    }
+    expires = {row["ExpiresDate"] for row in rows}
+    assert EMPTY_DATE in expires and len(expires) > 1
+    assert all(moment == EMPTY_DATE or moment > datetime(2034, 12, 31) for moment in expires)
+    assert all(row["ActivateDate"] <= row["CreateTime"] < datetime(2015, 1, 1) for row in rows)
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_changed_from_selects_what_changed_since(service: Service, operation: str) -> None:
+    client = service.client(now="2026-03-03T02:30:00")
+    everything = client.read(operation)
+    assert client.read(operation, ChangedFrom="2014-01-01T00:00:00") == everything
+    assert client.read(operation, ChangedFrom="2025-03-03T02:30:01") == everything
+    assert client.read(operation, ChangedFrom="2026-03-03T02:30:01") == []
+    assert "onec.changed-times" in client.journal[-1].assumptions
+
+
+def test_changes_of_a_year_come_one_after_the_other(service: Service) -> None:
+    client = service.client(now="2026-03-03T02:30:00")
+    counts = []
+    for days in (1, 30, 100, 200, 366):
+        since = datetime(2026, 3, 3, 2, 30) - timedelta(days=days)
+        counts.append(len(client.read("UserServiceLineRead", ChangedFrom=since.isoformat())))
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2] < counts[-1] == len(client.read("UserServiceLineRead"))
+    zone = client.tenant.clock.zone
+    client.tenant.clock = Clock(zone, datetime(2026, 3, 4, 2, 30))
+    news = client.read("UserServiceLineRead", ChangedFrom="2026-03-03T02:30:01")
+    client.tenant.clock = Clock(zone, datetime(2026, 3, 3, 2, 30))
+    olds = client.read("UserServiceLineRead", ChangedFrom="2026-02-03T02:30:01")
+    assert all(row not in olds for row in news), "nothing changes twice in a month"
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_reads_refuse_what_they_do_not_know(client: Client, operation: str) -> None:
+    assert client.code(call(operation, typed("PeriodFrom", "2026-01-01T00:00:00"))) == (
+        "PARAM_UNKNOWN"
+    )
+
+
+def test_long_and_awkward_names_survive(service: Service) -> None:
+    client = service.client()
+    text = " ".join(row["FullName"] + row["Name"] for row in client.read("ClientRead"))
+    text += " ".join(row["Name"] + row["Surname"] for row in client.read("ClientUserRead"))
+    assert {"&", '"', "ё", "🌻"} <= set(text)
