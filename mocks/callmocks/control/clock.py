@@ -37,6 +37,8 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
     """When left out: ``offset`` if a speed is given, otherwise ``frozen``."""
     speed: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     """Wall seconds a second, for ``offset``; 1 when left out."""
+    keep_sessions: bool = False
+    """Sessions and tokens do not age by the jump, so that nobody is logged out by it."""
 
 
 class Advance(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,11 +59,19 @@ async def change(call: Call) -> ClockView:
     """Freeze, release or run the clock."""
     wish: ClockSetting = call.body
     tenant = call.tenant
+    before = tenant.clock.now()
+    _change(tenant, wish)
+    if wish.keep_sessions:
+        tenant.keep_sessions((tenant.clock.now() - before).total_seconds())
+    return view(tenant)
+
+
+def _change(tenant: Tenant, wish: ClockSetting) -> None:
     if wish.mode == "real":
         if wish.now is not None or wish.speed is not None:
             raise RefusedError(422, "mode real takes neither now nor speed", where="$.mode")
         tenant.clock.release()
-        return view(tenant)
+        return
     start = tenant.clock.now() if wish.now is None else parse_moment(wish.now, "$.now")
     check(start, "$.now")
     if wish.mode == "offset" or (wish.mode is None and wish.speed is not None):
@@ -72,7 +82,6 @@ async def change(call: Call) -> ClockView:
         raise RefusedError(422, "say now, mode or speed", where="$")
     else:
         tenant.clock.freeze(start)
-    return view(tenant)
 
 
 async def advance(call: Call) -> ClockView:

@@ -15,7 +15,17 @@ import msgspec
 from aiohttp import web
 
 from callmocks import __version__
-from callmocks.control import assumptions, calls, clock, faults, journal, logs, problems, tenants
+from callmocks.control import (
+    assumptions,
+    calls,
+    clock,
+    dashboard,
+    faults,
+    journal,
+    logs,
+    problems,
+    tenants,
+)
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.metrics import Meter, make_registry
@@ -108,6 +118,7 @@ def make_app(
         registry.observers.append(logs.make_observer(logger))
     for operation in OPERATIONS:
         add(app, desk, operation)
+    dashboard.add_routes(app, desk)
     app.on_shutdown.append(_end_streams)
     return app
 

@@ -1,0 +1,79 @@
+"""The ledger of assumptions and what a tenant chose."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from callmocks.control.dashboard.render import page as make_page
+from callmocks.control.dashboard.shown import PROVIDERS
+from callmocks.tenancy.assumptions import Assumption, ledger
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from callmocks.control.route import Call
+
+GROUPS = {"history": "The calls themselves", **PROVIDERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An assumption, what the tenant chose, and how much its answers lean on it."""
+
+    entry: Assumption
+    chosen: str
+    leaned_on: int
+    """Entries of the journal that name it."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is not the default."""
+        return self.chosen != self.entry.default
+
+    @property
+    def free(self) -> bool:
+        """Whether any text can be chosen."""
+        return "*" in self.entry.alternatives
+
+    @property
+    def choices(self) -> list[str]:
+        """What there is to choose from by name."""
+        named = [self.entry.default, *(each for each in self.entry.alternatives if each != "*")]
+        return named if self.chosen in named or self.free else [*named, self.chosen]
+
+
+async def page(call: Call) -> web.Response:
+    """The ledger."""
+    tenant = call.tenant
+    leaned: Counter[str] = Counter()
+    for entry in tenant.journal.entries():
+        leaned.update(entry.assumptions)
+    only = call.request.query.get("show", "")
+    choices = [
+        Choice(entry, tenant.assumptions.choice(name), leaned[name])
+        for name, entry in ledger().items()
+    ]
+    kept = [
+        each
+        for each in choices
+        if only not in ("changed", "used")
+        or (only == "changed" and each.changed)
+        or (only == "used" and each.leaned_on)
+    ]
+    groups: dict[str, list[Choice]] = {}
+    for each in kept:
+        groups.setdefault(each.entry.provider, []).append(each)
+    order = [*GROUPS, *sorted(groups.keys() - GROUPS.keys())]
+    return make_page(
+        call,
+        "assumptions.html",
+        "assumptions",
+        tenant,
+        groups=[(GROUPS.get(name, name), groups[name]) for name in order if name in groups],
+        only=only,
+        total=len(choices),
+        changed=sum(each.changed for each in choices),
+        used=sum(bool(each.leaned_on) for each in choices),
+    )

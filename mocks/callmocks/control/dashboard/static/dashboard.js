@@ -1,0 +1,63 @@
+// What every page needs: forms that speak to the admin API, copying, the clock's hands.
+import { wake } from "./parts.js";
+import { followJournal } from "./journal.js";
+import { send } from "./forms.js";
+
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.path === undefined) return;
+  event.preventDefault();
+  send(event.target, event.submitter);
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = button.closest("figure").querySelector("code").textContent;
+  const done = await copy(text);
+  button.firstChild.textContent = done ? "Copied" : "Select and copy";
+  setTimeout(() => (button.firstChild.textContent = "Copy"), 2000);
+});
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// The page says what the clock showed when it was made; from then on it runs at its speed.
+const shownAt = new WeakMap();
+
+function tick() {
+  for (const time of document.querySelectorAll("time[data-speed]")) {
+    const speed = Number(time.dataset.speed);
+    if (!shownAt.has(time)) shownAt.set(time, performance.now());
+    if (!speed) continue;
+    const wall = Date.parse(`${time.dateTime.slice(0, 23)}Z`);
+    const now = new Date(wall + (performance.now() - shownAt.get(time)) * speed);
+    time.textContent = now.toISOString().slice(0, 19).replace("T", " ");
+  }
+}
+
+// A menu is left with Escape, or by going elsewhere.
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details.switcher[open]");
+  if (event.key !== "Escape" || !menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+document.addEventListener("click", (event) => {
+  const menu = document.querySelector("details.switcher[open]");
+  if (menu && !menu.contains(event.target)) menu.open = false;
+});
+
+// An address with the place of something that is folded opens it.
+const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+if (named?.tagName === "DETAILS") named.open = true;
+
+wake(document);
+tick();
+setInterval(tick, 250);
+followJournal();

@@ -1,0 +1,177 @@
+"""Which days a page of the history shows, and which of their rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from callmocks.control.problems import RefusedError
+from callmocks.history.wall import DAYS, day_date, day_of, day_start, to_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from callmocks.control.route import Call
+    from callmocks.history.history import History
+
+SPANS = {1: "Day", 7: "Week", 30: "30 days"}
+ROWS = 50
+"""Rows of a page."""
+CALLS = 300_000
+"""Calls that a window may hold; a longer one gives up its oldest days."""
+EVER = day_start(DAYS)
+"""A wall time at which all calls have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole days from ``first`` to ``last`` (day numbers, both included), seen at ``now_ms``."""
+
+    first: int
+    last: int
+    span: int
+    """The days that were asked for."""
+    now_ms: int
+    oldest: int
+    newest: int
+    """The days of the whole history."""
+
+    @property
+    def from_ms(self) -> int:
+        """Its first wall time."""
+        return day_start(self.first)
+
+    @property
+    def before_ms(self) -> int:
+        """The wall time at which it is over."""
+        return day_start(self.last + 1)
+
+    @property
+    def day(self) -> date:
+        """Its last day."""
+        return day_date(self.last)
+
+    @property
+    def first_day(self) -> date:
+        """Its first day."""
+        return day_date(self.first)
+
+    @property
+    def today(self) -> date | None:
+        """The clock's day; None when the history has no such day."""
+        day = day_of(self.now_ms)
+        return day_date(day) if self.oldest <= day <= self.newest else None
+
+    @property
+    def before(self) -> date | None:
+        """The last day of the window before; None at the beginning of the history."""
+        return None if self.last - self.span < self.oldest else day_date(self.last - self.span)
+
+    @property
+    def after(self) -> date | None:
+        """The last day of the next window; None when that has not begun."""
+        begun = min(self.newest, day_of(self.now_ms))
+        following = min(self.last + self.span, begun)
+        return day_date(following) if following > self.last else None
+
+    @property
+    def bounds(self) -> tuple[date, date]:
+        """First and last day of the history."""
+        return day_date(self.oldest), day_date(self.newest)
+
+    @property
+    def cut(self) -> bool:
+        """Days were given up because they hold too many calls."""
+        return self.last - self.first + 1 < min(self.span, self.last - self.oldest + 1)
+
+
+def read_window(call: Call) -> Window:
+    """The window that a page's address names; today, as the tenant's clock has it, if none."""
+    tenant = call.tenant
+    history, now = tenant.history, tenant.clock.now()
+    span = read_number(call, "span", 1)
+    if span not in SPANS:
+        raise RefusedError(
+            422, f"span {span} is none of {', '.join(map(str, SPANS))}", where="span"
+        )
+    oldest, newest = history.first_day, history.last_day
+    last = _read_day(call, now.date())
+    last = min(max(last, oldest), newest)
+    first = _affordable(history, max(oldest, last - span + 1), last)
+    return Window(first, last, span, to_ms(now), oldest, newest)
+
+
+def _read_day(call: Call, otherwise: date) -> int:
+    text = call.request.query.get("day", "")
+    try:
+        when = date.fromisoformat(text) if text else otherwise
+    except ValueError:
+        raise RefusedError(422, f"{text!r} is not a day such as 2026-03-02", where="day") from None
+    return (when - day_date(0)) // timedelta(days=1)
+
+
+def _affordable(history: History, first: int, last: int) -> int:
+    """The first day from which the window holds no more calls than it may, at least one day."""
+    calls = 0
+    for day in range(last, first - 1, -1):
+        calls += history.drawn.calls_on(day)
+        if calls > CALLS and day < last:
+            return day + 1
+    return first
+
+
+def read_number(call: Call, name: str, otherwise: int) -> int:
+    """A whole number from 1 in the query."""
+    text = call.request.query.get(name, "")
+    if not text:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise RefusedError(422, f"{name} {text!r} is not a whole number from 1", where=name)
+    return int(text)
+
+
+def link(call: Call, **changes: object) -> str:
+    """The page's own address with some of its query changed; None or empty takes a name out."""
+    query: dict[str, object] = {**call.request.query, **changes}
+    kept = {name: str(value) for name, value in query.items() if value not in (None, "")}
+    return call.request.path + (f"?{urlencode(kept)}" if kept else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """One page of many rows."""
+
+    page: int
+    rows: int
+    before: str
+    """Address of the page before; empty on the first."""
+    after: str
+
+    @property
+    def first(self) -> int:
+        """Offset of the page's first row."""
+        return (self.page - 1) * ROWS
+
+    @property
+    def last(self) -> int:
+        """Offset behind the page's last row."""
+        return min(self.rows, self.page * ROWS)
+
+    @property
+    def says(self) -> Mapping[str, int]:
+        """First and last row of the page as people count, and how many rows there are."""
+        return {"first": min(self.first + 1, self.rows), "last": self.last, "rows": self.rows}
+
+
+def paging(call: Call, rows: int) -> Paging:
+    """The page that the address names; the last one when it names a later one."""
+    pages = max(1, -(-rows // ROWS))
+    page = min(read_number(call, "page", 1), pages)
+    return Paging(
+        page,
+        rows,
+        link(call, page=page - 1 if page > 2 else None) if page > 1 else "",
+        link(call, page=page + 1) if page < pages else "",
+    )
