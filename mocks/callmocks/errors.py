@@ -3,7 +3,6 @@
 CallmocksError
 ├── SettingsError     a flag, variable, config, world or pin file says something impossible
 ├── Contradiction     a pinned call contradicts itself, another pin or the world
-├── OutsideHistory    an id or a time that no day of the history holds
 ├── TooManyRows       an open-ended query met its row budget before its page was full
 └── AdminError        the admin API of a running suite refused, or could not be reached
 """
@@ -27,10 +26,6 @@ class Contradiction(CallmocksError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
-
-
-class OutsideHistory(CallmocksError):
-    """No day of the history holds this id or time."""
 
 
 class TooManyRows(CallmocksError):
