@@ -2,12 +2,14 @@
 
 import calendar
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 _EXACT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _LENIENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
 LONGEST_MONTHS = 3
+_SHORTEST_CAP = timedelta(days=89)
+"""February, March and April: no three months are shorter."""
 
 
 def parse(text: str, *, lenient: bool = False) -> datetime | None:
@@ -37,4 +39,6 @@ def months_later(moment: datetime, months: int) -> datetime:
 
 def too_long(start: datetime, end: datetime) -> bool:
     """Whether a window is longer than the documented 3 months."""
+    if end - start <= _SHORTEST_CAP:
+        return False
     return end > months_later(start, LONGEST_MONTHS)

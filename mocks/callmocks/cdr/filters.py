@@ -8,7 +8,7 @@ into a match; only ``is_null``, ``is_not_null`` and the value null see nulls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property, partial
 from typing import Any
 
 import polars as pl
@@ -33,16 +33,24 @@ _TREE = frozenset({"filters", "condition"})
 class Filter:
     """A compiled filter.
 
-    ``expression`` is None when everything matches. ``must_equal`` holds, by field, the numbers
-    that a row must equal because ``=`` stands at the top or is ANDed there: ids are addresses.
-    ``fields`` names the columns the expression reads, ``leaves`` counts its comparisons.
+    ``must_equal`` holds, by field, the numbers that a row must equal because ``=`` stands at the
+    top or is ANDed there: ids are addresses. ``fields`` names the columns the expression reads,
+    ``leaves`` counts its comparisons.
     """
 
     def __init__(self) -> None:
-        self.expression: pl.Expr | None = None
+        self.groups: list[_Group] = []
         self.must_equal: dict[str, set[int]] = {}
         self.fields: set[str] = set()
         self.leaves = 0
+
+    @cached_property
+    def expression(self) -> pl.Expr | None:
+        """What a row must fulfil; None when everything matches.
+
+        Put together when it is asked for: the id of a session, which is an address, never needs it.
+        """
+        return _combine(self.groups) if self.groups else None
 
     @property
     def alone(self) -> bool:
@@ -54,7 +62,7 @@ class _Group:
     def __init__(self, condition: str, must: bool) -> None:
         self.condition = condition
         self.must = must
-        self.children: list[_Group | pl.Expr] = []
+        self.children: list[_Group | pl.Expr | Callable[[], pl.Expr]] = []
         self.expression: pl.Expr | None = None
 
 
@@ -123,7 +131,7 @@ class _Compiler:
                 leaf = self._leaf(node, path, parent)
                 if leaf is not None:
                     parent.children.append(leaf)
-        self._result.expression = _combine(groups)
+        self._result.groups = groups
         return self._result
 
     def _group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
@@ -175,7 +183,9 @@ class _Compiler:
                     Rank.UNKNOWN, "unexpected_parameters", f"{path}.{key}", node[key], _keys(known)
                 )
 
-    def _leaf(self, node: dict[str, Any], path: str, parent: _Group) -> pl.Expr | None:
+    def _leaf(
+        self, node: dict[str, Any], path: str, parent: _Group
+    ) -> pl.Expr | Callable[[], pl.Expr] | None:
         self._known_keys(node, _SIMPLE, path)
         name, operator = self._text(node, "field", path), self._text(node, "operator", path)
         field = None if name is None else self._fields.get(name)
@@ -200,7 +210,7 @@ class _Compiler:
             self._problems.add(rank, refused.mnemonic, where, value, str(refused), refused.params)
             return None
 
-    def _build(self, leaf: Leaf, parent: _Group) -> pl.Expr:
+    def _build(self, leaf: Leaf, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
         fits = operator_types().get(leaf.operator)
         if fits is None:
             raise FilterError("invalid_parameter_value", "operator", "a known operator")
@@ -215,12 +225,12 @@ class _Compiler:
             if self._patterns > PATTERNS:
                 expected = f"at most {PATTERNS} regular expressions"
                 raise FilterError("invalid_parameter_value", None, expected)
-        expression = operators.build(leaf, self._rules)
         self._result.fields.add(leaf.field.name)
         self._result.leaves += 1
-        if parent.must and leaf.operator == "=" and type(leaf.value) is int:
+        if parent.must and operators.is_number_equal(leaf):
             self._result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
-        return expression
+            return partial(operators.build, leaf, self._rules)
+        return operators.build(leaf, self._rules)
 
     def _text(self, node: dict[str, Any], key: str, path: str) -> str | None:
         value = node.get(key)
@@ -242,8 +252,7 @@ def _keys(known: frozenset[str]) -> str:
 def _combine(groups: list[_Group]) -> pl.Expr | None:
     """The root's expression; children stand after their parents in the list."""
     for group in reversed(groups):
-        parts = [part if isinstance(part, pl.Expr) else part.expression for part in group.children]
-        kept = [part for part in parts if part is not None]
+        kept = [part for child in group.children if (part := _part(child)) is not None]
         join: Callable[[pl.Expr, pl.Expr], pl.Expr] = (
             (lambda one, other: one | other)
             if group.condition == "or"
@@ -251,6 +260,12 @@ def _combine(groups: list[_Group]) -> pl.Expr | None:
         )
         group.expression = _balanced(kept, join)
     return groups[0].expression
+
+
+def _part(child: _Group | pl.Expr | Callable[[], pl.Expr]) -> pl.Expr | None:
+    if isinstance(child, _Group):
+        return child.expression
+    return child if isinstance(child, pl.Expr) else child()
 
 
 def _balanced(parts: list[pl.Expr], join: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr | None:

@@ -64,6 +64,16 @@ def methods() -> dict[str, Method]:
 
 
 @cache
+def choices(method: str) -> dict[str, frozenset[str]]:
+    """The values of each enumerated field of a method's rows."""
+    return {
+        name: frozenset(filter(None, shape["enum"]))
+        for name, shape in methods()[method].row.items()
+        if "enum" in shape
+    }
+
+
+@cache
 def shared(name: str) -> dict[str, Any]:
     """A schema among the components."""
     found: dict[str, Any] = document()["components"]["schemas"][name]

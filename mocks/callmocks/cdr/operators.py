@@ -51,6 +51,11 @@ class Rules(msgspec.Struct, frozen=True):
     values: dict[str, frozenset[str]]
 
 
+def is_number_equal(leaf: Leaf) -> bool:
+    """Whether the filter is ``=`` with a whole number, as an id's is; it always can be built."""
+    return leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
+
+
 def build(leaf: Leaf, rules: Rules) -> pl.Expr:
     """The expression of a filter whose operator fits its field; ``FilterError`` on a bad value."""
     column = pl.col(leaf.field.name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from callmocks.cdr import components, dates
+from callmocks.cdr import components, dates, openrpc
 from callmocks.cdr.filters import Filter, compile_filter
 from callmocks.cdr.operators import Rules
 from callmocks.cdr.problems import Problems, Rank
@@ -184,9 +184,5 @@ def _rules(exchange: Exchange, method: Method) -> Rules:
         unknown_enum_refused=lambda: holds("cdr.unknown-enum-value", "invalid_parameter_value"),
         condition_required=lambda: holds("cdr.missing-condition", "required_parameter_missed"),
         null_differs=lambda: holds("cdr.null-comparison", "distinct"),
-        values={
-            name: frozenset(filter(None, shape["enum"]))
-            for name, shape in method.row.items()
-            if "enum" in shape
-        },
+        values=openrpc.choices(method.name),
     )

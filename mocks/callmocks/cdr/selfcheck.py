@@ -7,7 +7,7 @@ violation on the answer's side; the client still gets the answer.
 from __future__ import annotations
 
 import logging
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -61,11 +61,18 @@ def check_envelope(exchange: Exchange, limits: Limits, total: int | None, shown:
     """Check what is around the rows: the limits, and no more rows than matches."""
     if not exchange.tenant.settings.self_check:
         return
-    for name, shape in openrpc.shared("Limits")["properties"].items():
-        if getattr(limits, name) < shape["minimum"]:
-            _tell(exchange, f"metadata.limits.{name}", (f"at least {shape['minimum']}",))
+    for name, least in _least_limits():
+        if getattr(limits, name) < least:
+            _tell(exchange, f"metadata.limits.{name}", (f"at least {least}",))
     if total is not None and not 0 <= shown <= total:
         _tell(exchange, "metadata.total_items", (f"at least the {shown} rows of the page",))
+
+
+@cache
+def _least_limits() -> tuple[tuple[str, int], ...]:
+    """What each number of the limits is at least."""
+    shapes = openrpc.shared("Limits")["properties"]
+    return tuple((name, shape["minimum"]) for name, shape in shapes.items())
 
 
 def column_problems(method: str, frame: pl.DataFrame) -> tuple[str, ...]:

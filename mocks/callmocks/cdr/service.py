@@ -4,12 +4,13 @@
 
     bytes ─ envelope ─ method ─ token, account ─ limits ─ parameters ─ data ─ point ─ answer
 
-The order is the contract's (assumed). jsonrpcserver dispatches; its reader and validator are
-replaced by the vendor's rules, and its error objects by the vendor's.
+The order is the contract's (assumed). jsonrpcserver dispatches; the request is read and checked
+by the vendor's rules, and the error objects are the vendor's.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -19,7 +20,7 @@ from callmocks.cdr.errors import RpcError
 from callmocks.cdr.limits import Points
 from callmocks.cdr.methods import METHODS, Answer, Data
 from callmocks.cdr.rows import Pieces
-from callmocks.cdr.rpc import Right, Success, dispatch
+from callmocks.cdr.rpc import Request, Right, Success, dispatch_request
 from callmocks.tenancy.exchange import Reply
 
 if TYPE_CHECKING:
@@ -35,15 +36,22 @@ async def handle(exchange: Exchange, read: Read | None = None) -> Reply:
     if read is None or read.body is not exchange.request:
         read = Read(exchange.request)
     dialogue = _Dialogue(exchange, read)
-    body = await dispatch(
-        deserializer=dialogue.deserialize,
-        validator=dialogue.validate,
-        methods=_TABLE,
-        context=dialogue,
-        post_process=dialogue.finish,
-        request="",
-    )
-    return Reply(cast("bytes", body))
+    try:
+        name = dialogue.method()
+    except RpcError as error:
+        return Reply(dialogue.failure(error))
+    request = Request(name, {}, None)  # the methods read their parameters from the dialogue
+    _, result = await dispatch_request(_TABLE, dialogue, request)
+    if isinstance(result, Right):
+        return Reply(dialogue.success(cast("Pieces", result._value.result)))
+    return Reply(dialogue.failure(dialogue.error or _as_vendor(result._error, name)))
+
+
+def _as_vendor(failure: Any, method: str) -> RpcError:
+    """jsonrpcserver's own error as the vendor's."""
+    if failure.code == -32601:
+        return RpcError("method_not_found", "method", method)
+    return RpcError("internal_error")
 
 
 class Read:
@@ -65,8 +73,9 @@ class _Dialogue:
 
     def __init__(self, exchange: Exchange, read: Read) -> None:
         self.exchange = exchange
+        self.error: RpcError | None = None
+        """What went wrong in the method, if anything."""
         self._read = read
-        self._error = read.error
         self._points = Points(exchange)
         self._authenticated = False
 
@@ -74,21 +83,15 @@ class _Dialogue:
     def envelope(self) -> Envelope:
         return self._read.envelope
 
-    def deserialize(self, _: str) -> dict[str, Any]:
-        if self._error is not None:
-            raise self._error
+    def method(self) -> str:
+        """The method that is called; ``RpcError`` when the envelope breaks its rules."""
+        if self._read.error is not None:
+            raise self._read.error
         sent = self.envelope
         if isinstance(sent.method, str):
             self.exchange.operation = sent.method
-        return {"method": sent.method, "params": {}, "id": sent.echo_id}
-
-    def validate(self, request: Any) -> Any:
-        try:
-            self.envelope.check()
-        except RpcError as error:
-            self._error = error
-            raise
-        return request
+        sent.check()
+        return cast("str", sent.method)
 
     async def answer(self, name: str, method: Answer) -> Pieces:
         """The result of a method, when the request is let in; ``login.user`` lets itself in."""
@@ -134,22 +137,15 @@ class _Dialogue:
         """Remember an error, with the limits when it came after authentication."""
         if self._authenticated and self.exchange.assume("cdr.error-limits") == "present":
             error.metadata = {"limits": await self._points.shown()}
-        self._error = error
+        self.error = error
 
-    def finish(self, response: Any) -> bytes:
-        """The bytes of the answer; jsonrpcserver's own errors become the vendor's."""
-        if isinstance(response, Right):
-            success = response._value
-            head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(success.id)
-            return b"".join((head, *success.result, b"}"))
-        failure = response._error
-        error = self._error
-        if error is None:
-            known = failure.code == -32601
-            sent = self.envelope.method if known else None
-            error = RpcError(
-                "method_not_found" if known else "internal_error", "method" if known else None, sent
-            )
+    def success(self, result: Pieces) -> bytes:
+        """The bytes of an answer with a result."""
+        head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(self.envelope.echo_id)
+        return b"".join((head, *result, b"}"))
+
+    def failure(self, error: RpcError) -> bytes:
+        """The bytes of an answer with an error."""
         self._journal(error)
         return error.answer(self.envelope.echo_id)
 
@@ -173,7 +169,13 @@ def _served(name: str, method: Answer) -> Any:
             await dialogue.fail(RpcError("internal_error"))
             raise  # jsonrpcserver logs it
 
-    return call
+    return _signed(call)
+
+
+def _signed(method: Any) -> Any:
+    """A method that has its signature at hand: jsonrpcserver asks for it at every call."""
+    method.__signature__ = inspect.signature(method)
+    return method
 
 
 async def _discover(_: _Dialogue) -> Any:
@@ -181,4 +183,4 @@ async def _discover(_: _Dialogue) -> Any:
 
 
 _TABLE: dict[str, Any] = {name: _served(name, method) for name, method in METHODS.items()}
-_TABLE["rpc.discover"] = _discover
+_TABLE["rpc.discover"] = _signed(_discover)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from callmocks.errors import SettingsError, TooManyRows
 from callmocks.history import ids
@@ -153,15 +153,15 @@ class History:
         if found is None or found[1] >= ids.PINNED_SESSION:
             return None
         places = self._leg_places(*found, now_ms)
-        return None if places is None else (found[0], places.tolist())
+        return None if places is None else (found[0], places)
 
-    def _leg_places(self, day: int, row: int, now_ms: int) -> NDArray[np.uint32] | None:
+    def _leg_places(self, day: int, row: int, now_ms: int) -> list[int] | None:
         calls, view = self.drawn.day(day).calls, self.drawn.legs(day)
         if view.position is None or day_start(day) + int(calls.end[row]) > now_ms:
             return None
         first = int(calls.first_leg[row])
-        places = view.position[first : first + int(calls.legs[row])]
-        return np.sort(places).astype(np.uint32)
+        places: list[int] = view.position[first : first + int(calls.legs[row])].tolist()
+        return sorted(places)
 
     def session(self, session_id: int, now_ms: int) -> pl.DataFrame:
         """The ended session of that id: one row, or none."""
@@ -267,12 +267,12 @@ class History:
         numbers = [person.number for person in self.cast.operators]
         return numbers.index(number) if number in numbers else -1
 
-    @property
+    @cached_property
     def no_legs(self) -> pl.DataFrame:
         """A legs frame without rows."""
         return self.drawn.legs(self.last_day).frame.clear()
 
-    @property
+    @cached_property
     def no_sessions(self) -> pl.DataFrame:
         """A sessions frame without rows."""
         return self.drawn.sessions(self.last_day).frame.clear()
