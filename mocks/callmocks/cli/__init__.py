@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ def main() -> NoReturn:
     # Before anything slow is imported: an early Ctrl-C is no reason for a traceback.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
+    _mind_the_console()
     import click
 
     from callmocks.errors import CallmocksError
@@ -45,6 +47,13 @@ def main() -> NoReturn:
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     """End at once, with the exit code shells expect of a command that a signal ended."""
     raise SystemExit(128 + number)
+
+
+def _mind_the_console() -> None:
+    """Show what a console's alphabet lacks (names, an ellipsis) as ``?`` instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _give_up_stdout() -> None:
