@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 ENTRIES = 1000
 """Kept of one tenant."""
 BODY_BYTES = 64 * 1024
-"""Kept of each body; of a longer one its length and hash say the rest."""
+"""Shown of each body; of a longer one its length and hash say the rest."""
+HASHED_LATER = 2 * BODY_BYTES
+"""A body that is no longer is kept whole and cut when somebody reads it.
+
+The hash of a page of a hundred rows takes as long as making the page, and is seldom wanted.
+"""
 PROCESS_BYTES = 64 * 1024 * 1024
 """Kept of all tenants of a process together."""
 NAME_CHARS = 200
@@ -62,14 +67,12 @@ class Entry(msgspec.Struct, frozen=True):
     response_sha256: str | None = None
 
 
-class _Body(NamedTuple):
+class _Cut(NamedTuple):
+    """What is left of a long body."""
+
     kept: bytes
     size: int
     sha256: str | None
-
-    @property
-    def text(self) -> str:
-        return self.kept.decode("utf-8", "replace")
 
 
 class _Record(NamedTuple):
@@ -84,16 +87,17 @@ class _Record(NamedTuple):
     assumptions: dict[str, None]
     faults: list[str]
     notes: list[str]
-    request: _Body
-    response: _Body
+    request: bytes | _Cut
+    response: bytes | _Cut
     duration: float
 
     @property
     def bytes_held(self) -> int:
-        bodies = len(self.request.kept) + len(self.response.kept)
+        bodies = _held(self.request) + _held(self.response)
         return ENTRY_BYTES + bodies + VIOLATION_BYTES * len(self.violations)
 
     def entry(self) -> Entry:
+        request, response = _shown(self.request), _shown(self.response)
         return Entry(
             seq=self.seq,
             at=self.at.isoformat(timespec="milliseconds"),
@@ -104,20 +108,31 @@ class _Record(NamedTuple):
             assumptions=list(self.assumptions),
             faults=self.faults,
             notes=self.notes,
-            request=self.request.text,
-            response=self.response.text,
+            request=request.kept.decode("utf-8", "replace"),
+            response=response.kept.decode("utf-8", "replace"),
             duration_ms=round(self.duration * 1000, 3),
-            request_bytes=self.request.size,
-            response_bytes=self.response.size,
-            request_sha256=self.request.sha256,
-            response_sha256=self.response.sha256,
+            request_bytes=request.size,
+            response_bytes=response.size,
+            request_sha256=request.sha256,
+            response_sha256=response.sha256,
         )
 
 
-def _body(raw: bytes) -> _Body:
-    if len(raw) <= BODY_BYTES:
-        return _Body(raw, len(raw), None)
-    return _Body(raw[:BODY_BYTES], len(raw), hashlib.sha256(raw).hexdigest())
+def _held(body: bytes | _Cut) -> int:
+    return len(body.kept if isinstance(body, _Cut) else body)
+
+
+def _shown(body: bytes | _Cut) -> _Cut:
+    """A body as readers see it, cut if it is long."""
+    if isinstance(body, _Cut):
+        return body
+    if len(body) <= BODY_BYTES:
+        return _Cut(body, len(body), None)
+    return _Cut(body[:BODY_BYTES], len(body), hashlib.sha256(body).hexdigest())
+
+
+def _to_keep(body: bytes) -> bytes | _Cut:
+    return body if len(body) <= HASHED_LATER else _shown(body)
 
 
 class Budget:
@@ -179,8 +194,8 @@ class Journal:
             exchange.assumptions,
             exchange.faults,
             exchange.notes,
-            _body(exchange.request),
-            _body(reply.body),
+            _to_keep(exchange.request),
+            _to_keep(reply.body),
             duration,
         )
         if len(self._records) == ENTRIES:
