@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from callmocks._version import __version__
 
 if TYPE_CHECKING:
-    from callmocks.testing.running import arunning, running
+    from callmocks.testing.inprocess import arunning, running
 
 __all__ = ["__version__", "arunning", "running"]
 
@@ -23,6 +23,6 @@ __all__ = ["__version__", "arunning", "running"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from callmocks.testing import running as home
+    from callmocks.testing import inprocess
 
-    return getattr(home, name)
+    return getattr(inprocess, name)

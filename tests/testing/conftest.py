@@ -12,6 +12,8 @@ import callmocks
 from callmocks.testing import Cdr, Mocks, Tenant
 
 NOW = "2026-03-02T12:00:00"
+PLUGINS = ("-pcallmocks", "-pasyncio", "-pxdist", "-pno:cacheprovider")
+"""By the names of their entry points."""
 CLIENTS = Path(__file__).with_name("clients.py").read_text(encoding="utf-8")
 
 
@@ -38,11 +40,12 @@ def run(
 ) -> Callable[..., pytest.RunResult]:
     """Run pytest over a test file, against ``mocks`` unless ``url`` is None."""
     monkeypatch.setenv("PY_COLORS", "0")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others cost seconds a run
     pytester.makepyfile(clients=CLIENTS)
 
     def run(text: str, *arguments: str, url: str | None = mocks.control_url) -> Any:
         pytester.makepyfile(test_inner=text)
         where = [f"--callmocks-url={url}"] if url else []
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *where, *arguments)
+        return pytester.runpytest_subprocess(*PLUGINS, *where, *arguments)
 
     return run

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from callmocks.testing.journal import Exchange
     from callmocks.testing.mocks import Mocks, connect
     from callmocks.testing.providers import Arm, Cdr, Fault, Onec, Operator
-    from callmocks.testing.running import arunning, running
     from callmocks.testing.tenant import Tenant
 
 __all__ = [
@@ -34,9 +33,7 @@ __all__ = [
     "Onec",
     "Operator",
     "Tenant",
-    "arunning",
     "connect",
-    "running",
 ]
 
 _HOMES = {
@@ -44,9 +41,7 @@ _HOMES = {
     "Exchange": "journal",
     "Mocks": "mocks",
     "Tenant": "tenant",
-    "arunning": "running",
     "connect": "mocks",
-    "running": "running",
 }
 
 

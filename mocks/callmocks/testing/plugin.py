@@ -7,7 +7,7 @@ but pytest; a fixture that is asked for imports the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 
@@ -79,8 +79,8 @@ def callmocks_suite(
     from contextlib import ExitStack
 
     from callmocks.errors import CallmocksError
+    from callmocks.testing.inprocess import running
     from callmocks.testing.mocks import connect
-    from callmocks.testing.running import running
 
     url = request.config.getoption("callmocks_url") or request.config.getini("callmocks_url")
     with ExitStack() as stack:
@@ -88,7 +88,7 @@ def callmocks_suite(
             mocks = connect(url) if url else stack.enter_context(running(**callmocks_settings))
         except (CallmocksError, TypeError) as error:
             where = "--callmocks-url" if url else "callmocks_settings"
-            pytest.fail(f"{where}: {error}", pytrace=False)
+            _fail(f"{where}: {error}")
         yield mocks
 
 
@@ -96,7 +96,7 @@ def callmocks_suite(
 def callmocks_ca_file(callmocks_suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PEM file with the CA that clients have to trust, of a suite with ``tls="auto"``."""
     if callmocks_suite.ca_pem is None:
-        pytest.fail('callmocks_ca_file: the suite has no CA; use tls="auto"', pytrace=False)
+        _fail('callmocks_ca_file: the suite has no CA; use tls="auto"')
     path = tmp_path_factory.mktemp("callmocks") / "ca.pem"
     path.write_bytes(callmocks_suite.ca_pem)
     return path
@@ -118,7 +118,7 @@ def callmocks_tenant(
     try:
         tenant = callmocks_suite.numbered(f"{worker} {request.node.name}", settings)
     except CallmocksError as error:
-        pytest.fail(f"the tenant of this test cannot be made: {error}", pytrace=False)
+        _fail(f"the tenant of this test cannot be made: {error}")
     request.node.stash[_TENANT] = tenant
     yield tenant
     tenant.delete()
@@ -165,13 +165,10 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for marker in item.iter_markers("callmocks"):
         if marker.args:
-            pytest.fail(
-                f"@pytest.mark.callmocks takes keywords alone, not {marker.args[0]!r}",
-                pytrace=False,
-            )
+            _fail(f"@pytest.mark.callmocks takes keywords alone, not {marker.args[0]!r}")
         found = {**marker.kwargs, **found}
     if "name" in found:
-        pytest.fail("@pytest.mark.callmocks: a test's tenant cannot be named", pytrace=False)
+        _fail("@pytest.mark.callmocks: a test's tenant cannot be named")
     return found
 
 
@@ -182,4 +179,9 @@ def _of(provider: Callable[[], P]) -> P:
     try:
         return provider()
     except CallmocksError as error:
-        pytest.fail(str(error), pytrace=False)
+        _fail(str(error))
+
+
+def _fail(text: str) -> NoReturn:
+    """Fail with a text alone: the mistake is in how a test asks, not where this is found out."""
+    raise pytest.fail.Exception(text, pytrace=False) from None
