@@ -81,7 +81,8 @@ def check_token(sent: str, token: str) -> None:
     elif scheme.lower() != "bearer":
         value = ""
     if not hmac.compare_digest(value.strip().encode(), token.encode()):
-        challenge = 'Bearer realm="callmocks", Basic realm="callmocks"'
+        # Basic first: Chromium reads no further than the first scheme of a header.
+        challenge = 'Basic realm="callmocks", Bearer realm="callmocks"'
         raise RefusedError(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": challenge}
         )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from callmocks.tenancy.tenant import Tenant
 
 _SECOND = timedelta(seconds=1)
+_ARM_TIME, _CDR_TIME, _ONEC_TIME = "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"
 _ROLES = {
     "subscriber": "Subscriber",
     "operator": "Operator",
@@ -160,38 +161,40 @@ def _arm(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> Pa
     base = f"/tenants/{tenant.name}/arm?day={truth['start'][:10]}&operator="
     begin, end = (datetime.fromisoformat(truth[name]) for name in ("start", "end"))
     wanted = truth["cdr"]["leg_ids"]
-    rows, snippets = [], []
+    found, snippets = [], []
     for operator in dict.fromkeys(each["operator"] for each in truth["arm"]):
         frames = tenant.history.arm_days(operator, to_ms(end), to_ms(begin))
-        for row in (row for frame in frames for row in frame.to_dicts()):
-            if row["_leg_id"] in wanted and row["_start"] <= to_ms(now):
-                rows.append(_arm_row(base, operator, row, to_ms(now)))
+        found += [row for frame in frames for row in frame.to_dicts() if row["_leg_id"] in wanted]
         if call.desk.addresses.arm:
             period = {
-                "from_date": _slashes(begin),
-                "to_date": _slashes(end),
+                "from_date": f"{begin:{_ARM_TIME}}",
+                "to_date": f"{end:{_ARM_TIME}}",
                 "offset": "0",
                 "limit": "10",
             }
             text = requests.arm_post(tenant, call.desk.addresses.arm, operator, period)
             snippets.append(Snippet(f"As operator {operator}", "shell", text))
+    begun = [row for row in found if row["_start"] <= to_ms(now)]
+    rows = [_arm_row(base, row, now) for row in sorted(begun, key=lambda row: row["_start"])]
     absent = "" if rows else "No operator's phone rang: none of them has this call in his history."
     return Part("arm", rows, absent, snippets if rows and end <= now else [])
 
 
-def _arm_row(base: str, operator: str, row: dict[str, Any], now_ms: int) -> Shown:
-    """A row; of a call under way without what only its end tells."""
-    hidden = {"talk_duration", "total_duration", "duration", "release_time", "release_reason"}
-    over = row["_release"] <= now_ms
+def _arm_row(base: str, row: dict[str, Any], now: datetime) -> Shown:
+    """A row; of a call under way without what only its end, or its answer, tells."""
+    hidden: set[str] = set()
+    title = f"Operator {row['digits']} from {row['start_time']:%H:%M:%S}"
+    if row["_release"] > to_ms(now):
+        title += ", under way: only with skip_incomplete=false"
+        hidden = {"talk_duration", "total_duration", "duration", "release_time", "release_reason"}
+        if row["_answer"] is None or row["_answer"] > to_ms(now):
+            hidden |= {"waiting_duration", "answer_time"}
     values = [
-        Value(name, _text(value) if over or name not in hidden else "")
+        Value(name, "" if name in hidden else _text(value, _ARM_TIME))
         for name, value in row.items()
         if not name.startswith("_")
     ]
-    title = f"Operator {operator}" + (
-        "" if over else ", under way: only with skip_incomplete=false"
-    )
-    return Shown(title, base + operator, values)
+    return Shown(title, base + row["digits"], values)
 
 
 def _cdr(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> Part:
@@ -232,7 +235,10 @@ def _onec(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> P
     row, columns = found.to_dicts()[0], onec_columns(tenant.history.cast)
     values = []
     for column in columns:
-        text, name = _text(row[column.name]), column.names.get(str(row[column.name]), "")
+        text, name = (
+            _text(row[column.name], _ONEC_TIME),
+            column.names.get(str(row[column.name]), ""),
+        )
         values.append(Value(column.name, text, name))
     title = "Vendor scheme: its client and specialist are somebody else's"
     title = title if known["vendor_scheme"] else "Row of GetHistoryOfServiceCalls"
@@ -262,14 +268,10 @@ def _values(row: dict[str, Any]) -> list[Value]:
     return [*shown, Value("call_records", ", ".join(records))]
 
 
-def _text(value: object) -> str:
+def _text(value: object, form: str = _CDR_TIME) -> str:
     """A value as the providers write it; empty for null."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")
+        return f"{value:{form}}"
     return "" if value is None else str(value)
-
-
-def _slashes(moment: datetime) -> str:
-    return f"{moment:%Y/%m/%d %H:%M:%S}"

@@ -6,6 +6,7 @@ style sheet shows one of them. A table says the same to those who do not see it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -176,16 +177,20 @@ _PLAIN: dict[str, Any] = {
 @cache
 def _style(font_size: int) -> Any:
     """How much room labels need; how they look is for the style sheet to say."""
-    from pygal.style import Style
-
-    return Style(label_font_size=font_size, major_label_font_size=font_size)
+    return _pygal().style.Style(label_font_size=font_size, major_label_font_size=font_size)
 
 
 @cache
 def _pygal() -> ModuleType:
-    """pygal, imported when the first chart is drawn."""
-    import pygal
+    """pygal, imported when the first chart is drawn.
 
+    It puts a finder for its map plugins on ``sys.meta_path``. That finder speaks a protocol which
+    Python 3.12 has dropped and 3.11 warns of at every import that fails, so it is taken off again.
+    """
+    import pygal
+    import pygal.style
+
+    sys.meta_path[:] = [each for each in sys.meta_path if type(each).__module__ != "pygal"]
     module: ModuleType = pygal
     return module
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
 """The header of a frame of the workplace: 48 or 19 characters before the JSON."""
+_ESCAPES = re.compile(r"(\\\\)|((?:\\u[0-9a-fA-F]{4})+)")
+"""Escaped backslashes, which are left alone, and letters written as ``\\u0431``."""
 _NEAR = 80
 """Characters behind a name in which its value is looked for."""
 
@@ -56,9 +58,18 @@ def _indented(text: str) -> str:
 
 def _json(text: str) -> str:
     try:
-        return msgspec.json.format(text, indent=2)
+        return _ESCAPES.sub(_letters, msgspec.json.format(text, indent=2))
     except (msgspec.DecodeError, RecursionError):
         return text
+
+
+def _letters(found: re.Match[str]) -> str:
+    """Escaped letters as themselves; what JSON must escape stays escaped."""
+    try:
+        letters: str = msgspec.json.decode(f'"{found[0]}"')
+    except msgspec.DecodeError:  # half of a pair
+        return found[0]
+    return letters if letters.isprintable() and not set(letters) & set('"\\') else found[0]
 
 
 def _xml(text: str) -> str:
@@ -100,10 +111,14 @@ def _place(text: str, violation: Violation) -> tuple[int, int] | None:
     name = re.split(r"[./@\[\]]+", violation.where.strip("]/."))[-1]
     got = violation.got.strip("'\"")
     names = list(_words(text, name)) if re.fullmatch(r"[\w-]+", name) else []
-    for begin, end in names:
-        near = text.find(got, end, end + _NEAR + len(got)) if got else -1
-        if near >= 0:
-            return begin, near + len(got)
+    with_value = [
+        (near - end, begin, near + len(got))
+        for begin, end in names
+        if got and (near := text.find(got, end, end + _NEAR + len(got))) >= 0
+    ]
+    if with_value:
+        _, begin, end = min(with_value)
+        return begin, end
     if names:
         return names[0]
     near = text.find(got) if len(got) > 1 else -1

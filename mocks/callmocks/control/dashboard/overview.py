@@ -49,6 +49,7 @@ async def _page(call: Call, tenant: Tenant) -> web.Response:
         settings=tenant.settings,
         operators=operators,
         snippets=snippets,
+        encrypted=(addresses.control or "").startswith("https:"),
         today=calls_today(tenant),
         chart=charts.over_time(charts.ended_sessions(tenant.history, window), window),
         window=window,

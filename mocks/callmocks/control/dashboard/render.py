@@ -149,7 +149,7 @@ def _frame(call: Call, section: str, tenant: Tenant | None) -> Frame:
         "" if tenant is None else tenant.name,
         SECTIONS[section][1] if section else "",
         [] if tenant is None else _sections(call, section, tenant),
-        None if tenant is None else ClockFace.of(tenant),
+        None if tenant in (None, call.registry.nobody) else ClockFace.of(tenant),
     )
 
 

@@ -12,18 +12,21 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  const text = button.closest("figure").querySelector("code").textContent;
-  const done = await copy(text);
-  button.firstChild.textContent = done ? "Copied" : "Select and copy";
+  const done = await copy(button.closest("figure").querySelector("code"));
+  button.firstChild.textContent = done ? "Copied" : "Press Ctrl+C";
   setTimeout(() => (button.firstChild.textContent = "Copy"), 2000);
 });
 
-async function copy(text) {
+// Where a page has no clipboard (plain HTTP from another machine), its text is selected for it.
+async function copy(code) {
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(code.textContent);
     return true;
   } catch {
-    return false;
+    const folded = code.closest("details");
+    if (folded) folded.open = true;
+    getSelection().selectAllChildren(code);
+    return document.execCommand("copy");
   }
 }
 

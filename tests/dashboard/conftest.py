@@ -1,0 +1,166 @@
+"""A suite in a thread of its own, a client of it, and a real Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from lxml import html
+
+from callmocks.settings import ServeSettings
+from callmocks.suite import Suite
+
+NOW = "2026-03-02T15:04:05"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Reply(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: Any
+    text: str
+
+    @property
+    def page(self) -> Any:
+        """The answer as HTML."""
+        return html.fromstring(self.text)
+
+
+class Site:
+    """A running suite and a plain client of it."""
+
+    def __init__(self, urls: dict[str, str]) -> None:
+        self.urls = urls
+        self.control = urls["control"]
+
+    def send(self, url: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, named, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return Reply(answer.status, answer.headers, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Reply(error.code, error.headers, error.read().decode())
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.send(self.control + path, **headers)
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        reply = self.send(self.control + path, method, body)
+        assert reply.status < 300, reply.text
+        return json.loads(reply.text) if reply.text else None
+
+    def rpc(self, method: str, **params: Any) -> Any:
+        """A call of the Data API as tenant demo."""
+        call = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method,
+            "params": {"access_token": "demo-token", **params},
+        }
+        return json.loads(self.send(self.urls["cdr"], "POST", call).text)
+
+    def truth(self, first: str, till: str) -> list[dict[str, Any]]:
+        calls: list[dict[str, Any]] = self.api(
+            "GET", f"/api/tenants/demo/truth?from={first}&till={till}"
+        )["calls"]
+        return calls
+
+    def arm(self, operator: str, filters: str) -> Any:
+        """``operator_call_history`` over HTTP, as XML."""
+        key = base64.b64encode(f"{operator}:demo".encode()).decode()
+        reply = self.send(
+            self.urls["arm"] + "/demo/service/cc/arm/operator_call_history",
+            "POST",
+            f"<in><request><filters {filters}/></request></in>".encode(),
+            Authorization=f"Basic {key}",
+        )
+        assert reply.status == 200, reply.text
+        return html.fromstring(reply.text.encode())
+
+
+@contextmanager
+def running(**settings: Any) -> Iterator[Site]:
+    """A suite on free ports, in a thread, so that a browser can wait for it."""
+    ports = dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), 0)
+    ready, urls = threading.Event(), {}
+    stop: list[Callable[[], Any]] = []
+
+    async def serve() -> None:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(stopped.set))
+        async with Suite(ServeSettings(**{**ports, "now": NOW, **settings})) as suite:
+            urls.update(suite.urls)
+            ready.set()
+            await stopped.wait()
+
+    with ThreadPoolExecutor(1) as thread:
+        served = thread.submit(asyncio.run, serve())
+        while not ready.wait(0.05):
+            if served.done():
+                served.result()
+        try:
+            yield Site(urls)
+        finally:
+            stop[0]()
+            served.result(10)
+
+
+@pytest.fixture(scope="package")
+def suite() -> Iterator[Site]:
+    with running() as site:
+        yield site
+
+
+@pytest.fixture
+def site(suite: Site) -> Site:
+    """The suite with tenant demo alone, as it was first."""
+    for tenant in suite.api("GET", "/api/tenants")["tenants"]:
+        if tenant["name"] != "demo":
+            suite.api("DELETE", f"/api/tenants/{tenant['name']}")
+    suite.api("POST", "/api/tenants/demo/reset")
+    suite.api("DELETE", "/api/tenants/nobody/journal")
+    return suite
+
+
+@pytest.fixture(scope="package")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Chromium with a profile of its own; skipped where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    driver = shutil.which("chromedriver")
+    if not Path(CHROMIUM).exists() or driver is None:
+        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=driver)
+    )
+    yield browser
+    browser.quit()

@@ -1,0 +1,332 @@
+"""The dashboard in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.dashboard.browser import Browser
+from tests.dashboard.conftest import Site, running
+
+TAB, ENTER, ESCAPE, SPACE = "\ue004", "\ue007", "\ue00c", " "
+DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
+
+
+@pytest.fixture
+def browser(chromium: Any, site: Site) -> Iterator[Browser]:
+    """A browser on the suite; whatever a test does, the console stays silent."""
+    made = Browser(chromium, site.control)
+    made.size(1280)
+    made.complaints()
+    yield made
+    assert made.complaints() == []
+
+
+def entries(browser: Browser) -> list[Any]:
+    return browser.all("#entries > li")
+
+
+def test_the_first_page_loads_and_links_to_all_sections(browser: Browser) -> None:
+    browser.open("/")
+    assert browser.driver.title == "Overview · demo · callmocks"
+    names = [link.text.split("\n")[0] for link in browser.all("nav[aria-label='Tenant demo'] a")]
+    assert names[:2] == ["Overview", "Call history"] and len(names) == 6
+    loaded = browser.run("return performance.getEntriesByType('resource').map((e) => e.name)")
+    assert loaded and all(name.startswith(browser.address) for name in loaded)
+
+
+def test_a_request_appears_in_the_journal_the_moment_it_comes(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/journal")
+    browser.wait(lambda: browser.text("#live-state") == "Live")
+    assert entries(browser) == []
+    site.rpc("get.account")
+    browser.wait(lambda: len(entries(browser)) == 1)
+    assert "get.account" in entries(browser)[0].text
+    assert browser.text("#counted") == "1 entry, 0 with violations"
+    for number in range(5):
+        site.rpc("get.call_legs_report", **DAY, limit=number + 1)
+    browser.wait(lambda: len(entries(browser)) == 6)
+    newest = browser.run("return [...document.querySelectorAll('#entries > li')].map((e) => e.id)")
+    assert newest == ["e6", "e5", "e4", "e3", "e2", "e1"] or newest == sorted(newest, reverse=True)
+
+
+def test_violations_are_marked_and_opened_in_place(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/journal")
+    browser.wait(lambda: browser.text("#live-state") == "Live")
+    site.rpc("get.call_legs_report", **DAY, limit="x", sort=[{"field": "<b>"}])
+    entry = browser.wait(lambda: browser.one("#entries > li.violated"))
+    assert "2 violations" in entry.text
+    browser.wait(lambda: browser.text(".count.violations") == "1\nwith violations")
+    entry.find_element("css selector", "summary").click()
+    browser.wait(lambda: browser.one("#entries .violations"))
+    assert "a JSON integer" in browser.text("#entries .violations")
+    marked = [mark.text for mark in browser.all("#entries mark")]
+    assert 'limit": "x' in marked and 'field": "<b>' in marked
+    browser.one("#entries .facts a[href*='assumptions#']").click()
+    browser.wait(lambda: "Assumptions" in browser.driver.title)
+
+
+def test_a_paused_journal_goes_on_where_it_was(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/journal")
+    browser.wait(lambda: browser.text("#live-state") == "Live")
+    pause = browser.one("[data-pause]")
+    pause.click()
+    assert pause.get_attribute("aria-pressed") == "true"
+    assert browser.text("#live-state") == "Paused"
+    for _ in range(3):
+        site.rpc("get.account")
+    assert entries(browser) == []
+    pause.click()
+    browser.wait(lambda: len(entries(browser)) == 3)
+
+
+def test_a_filtered_journal_stays_filtered(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/journal?violations=1")
+    browser.wait(lambda: browser.text("#live-state") == "Live")
+    site.rpc("get.account")
+    site.rpc("get.account", limit="x")
+    browser.wait(lambda: len(entries(browser)) == 1)
+    browser.wait(lambda: browser.text("#counted") == "2 entries, 1 with violations")
+    assert (
+        entries(browser)[0]
+        .get_attribute("id")
+        .endswith(str(site.api("GET", "/api/tenants/demo/journal")["entries"][-1]["seq"]))
+    )
+
+
+def test_a_busy_journal_keeps_the_page_short(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo")
+    for _ in range(30):
+        site.rpc("get.account")
+    browser.wait(lambda: browser.text("#counted").startswith("30 entries"))
+    assert len(entries(browser)) == 6
+
+
+def test_text_of_clients_never_runs(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/journal")
+    browser.wait(lambda: browser.text("#live-state") == "Live")
+    evil = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
+    call = {"jsonrpc": "2.0", "id": 1, "method": evil, "params": {"access_token": "demo-token"}}
+    site.send(site.urls["cdr"], "POST", call)
+    browser.wait(lambda: len(entries(browser)) == 1)
+    entries(browser)[0].find_element("css selector", "summary").click()
+    browser.wait(lambda: browser.all("#entries article"))
+    assert evil in entries(browser)[0].text
+    assert browser.run("return window.ran") is None
+    assert browser.all("#entries img") == []
+
+
+def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/faults?provider=cdr")
+    browser.one("#kind-rpc_error summary").click()
+    browser.one("#rpc_error-mnemonic").send_keys("no_such_mnemonic")
+    browser.one("#kind-rpc_error button.primary").click()
+    browser.wait(lambda: "no mnemonic" in browser.text("#kind-rpc_error .problem"))
+    complaint = browser.complaints()
+    assert len(complaint) == 1 and "422" in complaint[0]
+    field = browser.one("#rpc_error-mnemonic")
+    field.clear()
+    field.send_keys("limit_exceeded")
+    browser.one("#rpc_error-params").send_keys('{"limit_type": "day"}')
+    browser.one("#rpc_error--times").send_keys("1")
+    browser.one("#kind-rpc_error button.primary").click()
+    browser.wait(lambda: "rpc_error" in browser.text("#part-on"))
+    assert browser.wait(lambda: browser.text("#status")) == "Fault rpc_error is on at CDR"
+    answer = site.rpc("get.account")
+    assert answer["error"]["data"]["mnemonic"] == "limit_exceeded"
+    assert "result" in site.rpc("get.account")
+    browser.open("/tenants/demo/faults?provider=cdr")
+    assert "rests" in browser.text("#part-on")
+    browser.one("#part-on td button").click()
+    browser.wait(lambda: "None: every answer" in browser.text("#part-on"))
+    assert browser.focused().get_attribute("id") == "h-on"
+    assert site.api("GET", "/api/tenants/demo/faults")["faults"] == []
+
+
+def test_every_fault_form_makes_a_request_the_api_takes(browser: Browser, site: Site) -> None:
+    needed = {"mnemonic": "auth_error", "code": "SOME_CODE"}
+    for provider in ("arm", "cdr", "onec"):
+        browser.open(f"/tenants/demo/faults?provider={provider}")
+        kinds = [kind.get_attribute("id") for kind in browser.all("details.kind")]
+        for count, kind in enumerate(kinds, 1):
+            browser.one(f"#{kind} summary").click()
+            for field in browser.all(f"#{kind} input[required]"):
+                name = (field.get_attribute("name") or "").removeprefix("params.")
+                if not field.get_attribute("value"):
+                    field.send_keys(needed.get(name, "x"))
+            browser.one(f"#{kind} button.primary").click()
+            browser.wait(lambda n=count: len(browser.all("#part-on tbody tr")) == n)
+        on = site.api("GET", "/api/tenants/demo/faults")["faults"]
+        assert [f"kind-{fault['fault']}" for fault in on] == kinds
+        site.api("DELETE", "/api/tenants/demo/faults")
+
+
+def test_an_advanced_clock_shows_new_calls(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/calls")
+    before = browser.text("nav.pager span")
+    browser.open("/tenants/demo/clock")
+    browser.one("button[value='3600']").click()
+    browser.wait(lambda: browser.text(".big") == "2026-03-02 16:04:05")
+    assert browser.text("#part-face time") == "2026-03-02 16:04:05"
+    assert browser.focused().get_attribute("value") == "3600"
+    browser.open("/tenants/demo/calls")
+    after = browser.text("nav.pager span")
+    assert before != after
+    assert browser.text("table.list tbody th a") > "15:04:05"
+    assert site.api("GET", "/api/tenants/demo/clock")["now"] == "2026-03-02T16:04:05"
+
+
+def test_moving_the_clock_ends_sessions_unless_they_are_kept(browser: Browser, site: Site) -> None:
+    login = site.rpc("login.user", access_token="", login="demo", password="demo")
+    if "error" in login:
+        call = {"jsonrpc": "2.0", "id": 1, "method": "login.user"}
+        call["params"] = {"login": "demo", "password": "demo"}
+        import json
+
+        login = json.loads(site.send(site.urls["cdr"], "POST", call).text)
+    token = login["result"]["data"]["access_token"]
+    browser.open("/tenants/demo/clock")
+    form = "form[data-path$='/advance']"
+    browser.one(f"{form} [name='keep_sessions']").click()
+    browser.one(f"{form} button[value='86400']").click()
+    browser.wait(lambda: browser.text(".big") == "2026-03-03 15:04:05")
+    assert "Sessions were kept over 24:00:00" in browser.text("#part-clock")
+    assert "result" in site.rpc("get.account", access_token=token)
+    browser.one("#now").clear()
+    browser.run("document.getElementById('now').value = '2026-03-05T10:00:00'")
+    browser.one("form:has(#now) [name='keep_sessions']").click()
+    browser.one("form:has(#now) button").click()
+    browser.wait(lambda: browser.text(".big") == "2026-03-05 10:00:00")
+    assert "result" in site.rpc("get.account", access_token=token)
+    browser.one(f"{form} [name='keep_sessions']").click()
+    browser.one(f"{form} button[value='86400']").click()
+    browser.wait(lambda: browser.text(".big") == "2026-03-06 10:00:00")
+    assert "error" in site.rpc("get.account", access_token=token)
+
+
+def test_the_clock_is_released_runs_and_is_frozen(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/clock")
+    browser.one("form:has([value='real']) button").click()
+    browser.wait(lambda: "real time" in browser.text("#part-face"))
+    first = browser.text("#part-face time")
+    browser.wait(lambda: browser.text("#part-face time") > first)
+    assert site.api("GET", "/api/tenants/demo/clock")["mode"] == "real"
+    browser.one("form:has([value='frozen']) button").click()
+    browser.wait(lambda: "frozen" in browser.text("#part-face"))
+    assert site.api("GET", "/api/tenants/demo/clock")["mode"] == "frozen"
+
+
+def test_a_tenant_is_made_switched_to_reset_and_deleted(browser: Browser, site: Site) -> None:
+    browser.open("/tenants")
+    browser.one("#name").send_keys("second")
+    browser.one("#seed").send_keys("9007199254740993")
+    browser.one("form.sheet button").click()
+    browser.wait(lambda: "second" in browser.driver.title)
+    made = site.api("GET", "/api/tenants/second")
+    assert made["seed"] == 9007199254740993
+    browser.one(".switcher summary").click()
+    browser.one(".switcher a[href='/tenants/demo']").click()
+    browser.wait(lambda: browser.text("h1") == "Tenant demo")
+    site.api("POST", "/api/tenants/second/clock/advance", {"seconds": 60})
+    browser.open("/tenants")
+    browser.one("form[data-path='/api/tenants/second/reset'] button").click()
+    browser.wait(lambda: "Reset second?" in browser.text("#confirm"))
+    browser.one("#confirm button[value='no']").click()
+    assert site.api("GET", "/api/tenants/second/clock")["now"].endswith("15:05:05")
+    browser.one("form[data-path='/api/tenants/second/reset'] button").click()
+    browser.one("#confirm button[value='yes']").click()
+    browser.wait(lambda: "as it was first" in browser.text("#status"))
+    assert site.api("GET", "/api/tenants/second/clock")["now"].endswith("15:04:05")
+    browser.one("form[data-path='/api/tenants/second'] button").click()
+    browser.one("#confirm button[value='yes']").click()
+    browser.wait(lambda: len(browser.all("#part-tenants tbody tr")) == 1)
+
+
+def test_a_taken_name_is_told_beside_the_form(browser: Browser) -> None:
+    browser.open("/tenants")
+    browser.one("#name").send_keys("demo")
+    browser.one("form.sheet button").click()
+    browser.wait(lambda: "tenant 'demo' exists already" in browser.text("form.sheet .problem"))
+    assert browser.focused().get_attribute("id") == "name"
+    assert "409" in browser.complaints()[0]
+
+
+def test_an_assumption_is_chosen(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/assumptions")
+    line = "[id='cdr.leg-direction']"
+    browser.one(f"{line} select option[value='session']").click()
+    browser.one(f"{line} button").click()
+    browser.wait(lambda: "default: leg" in browser.text(line))
+    assert browser.text("#part-counts li:last-child") == "Changed 1"
+    choices = site.api("GET", "/api/tenants/demo/assumptions")["assumptions"]
+    assert {each["id"]: each["choice"] for each in choices}["cdr.leg-direction"] == "session"
+
+
+def test_a_request_is_copied_whole(browser: Browser) -> None:
+    grant = {
+        "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],
+        "origin": browser.address,
+    }
+    browser.driver.execute_cdp_cmd("Browser.grantPermissions", grant)
+    browser.open("/")
+    button = browser.one("section[aria-labelledby='h-cdr'] [data-copy]")
+    button.click()
+    browser.wait(lambda: button.text.startswith("Copied"))
+    copied = browser.driver.execute_async_script(
+        "navigator.clipboard.readText().then(arguments[0])"
+    )
+    assert copied == browser.run(
+        "return document.querySelector('[aria-labelledby=h-cdr] figure code').textContent"
+    )
+
+
+def test_everything_can_be_done_with_the_keyboard(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo/journal")
+    browser.press(TAB)
+    assert browser.focused().text == "Skip to the content"
+    browser.press(ENTER)
+    assert browser.run("return document.activeElement.id") == "main"
+    browser.open("/")
+    reach(browser, lambda: browser.focused().text.startswith("Tenant"))
+    browser.press(ENTER)
+    assert browser.one(".switcher ul").is_displayed()
+    browser.press(ESCAPE)
+    assert not browser.one(".switcher ul").is_displayed()
+    reach(browser, lambda: browser.focused().text.startswith("Faults"))
+    browser.press(ENTER)
+    browser.wait(lambda: "Faults" in browser.driver.title)
+    browser.wait(lambda: not browser.all("button[disabled]"))
+    reach(browser, lambda: browser.focused().text.startswith("missing_result"))
+    browser.press(SPACE)
+    reach(browser, lambda: browser.focused().text == "Switch on missing_result")
+    browser.press(ENTER)
+    browser.wait(lambda: "missing_result" in browser.text("#part-on"))
+    assert browser.focused().text == "Switch on missing_result"
+    assert "result" not in site.rpc("get.account")
+
+
+def reach(browser: Browser, found: Any, most: int = 80) -> None:
+    """Press Tab until the focus is where it should be, seen at every step."""
+    for _ in range(most):
+        browser.press(TAB)
+        outline = browser.run("return getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", browser.focused().tag_name
+        if found():
+            return
+    raise AssertionError("the focus never came there")
+
+
+def test_a_token_is_asked_of_pages_forms_and_streams(chromium: Any) -> None:
+    with running(admin_token="secret", only=("cdr",)) as site:
+        browser = Browser(chromium, site.control.replace("://", "://any:secret@"))
+        browser.size(1280)
+        browser.open("/tenants/demo/journal")
+        browser.wait(lambda: browser.text("#live-state") == "Live")
+        site.rpc("get.account")
+        browser.wait(lambda: len(entries(browser)) == 1)
+        browser.open("/tenants/demo/clock")
+        browser.one("button[value='60']").click()
+        browser.wait(lambda: browser.text(".big") == "2026-03-02 15:05:05")
+        assert browser.complaints() == []

@@ -1,0 +1,197 @@
+"""The browsed history against the providers' own answers and the truth."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.dashboard.conftest import NOW, Site
+
+DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
+
+
+def cells(page: Any, column: int) -> list[str]:
+    """Texts of a column of the page's list."""
+    rows = page.xpath("//table[contains(@class, 'list')]/tbody/tr")
+    return [" ".join(row.xpath(f"string(*[{column}])").split()) for row in rows]
+
+
+def total(page: Any) -> int:
+    """How many rows the list has on all its pages."""
+    found = re.search(
+        r"of (\d+)", page.xpath("string(//nav[@class='pager'])").replace("\u202f", "")
+    )
+    assert found is not None
+    return int(found[1])
+
+
+def walk(site: Site, path: str) -> list[Any]:
+    """All pages of a list."""
+    pages = [site.get(path).page]
+    while after := pages[-1].xpath("//nav[@class='pager'][1]/a[@rel='next']/@href"):
+        pages.append(site.get(after[0]).page)
+    return pages
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "column"),
+    [
+        ("/tenants/demo/cdr", "get.calls_report", 2),
+        ("/tenants/demo/cdr/legs", "get.call_legs_report", 3),
+    ],
+)
+def test_cdr_lists_are_what_the_data_api_answers(
+    site: Site, path: str, method: str, column: int
+) -> None:
+    answer = site.rpc(method, **DAY, limit=10_000, fields=["id"])["result"]
+    pages = walk(site, path)
+    assert total(pages[0]) == answer["metadata"]["total_items"]
+    ids = [int(text) for page in pages for text in cells(page, column)]
+    assert ids == [row["id"] for row in reversed(answer["data"])]
+
+
+def test_a_reason_narrows_the_list(site: Site) -> None:
+    reason = {"field": "finish_reason", "operator": "=", "value": "operator_disconnects"}
+    answer = site.rpc("get.call_legs_report", **DAY, filter=reason)["result"]
+    page = site.get("/tenants/demo/cdr/legs?reason=operator_disconnects").page
+    assert total(page) == answer["metadata"]["total_items"] > 0
+    assert set(cells(page, 10)) == {"operator_disconnects"}
+
+
+def test_arm_lists_are_what_the_workplace_answers(site: Site) -> None:
+    number = "102"
+    window = 'from_date="2026/03/02 00:00:00" skip_incomplete="false" offset="0" limit="1000"'
+    rows = site.arm(number, window).xpath("//call_history")
+    page = site.get(f"/tenants/demo/arm?operator={number}").page
+    assert cells(page, 9) == [row.get("call_ref") for row in rows][:50]
+    assert [text[:2] for text in cells(page, 1)] == [row.get("start_time")[11:13] for row in rows]
+
+
+def test_onec_lists_hold_the_calls_that_truth_has_for_1c(site: Site) -> None:
+    calls = site.truth("2026-03-02", NOW)
+    expected = [call["onec"]["CallID"] for call in calls if call["onec"] and call["finished"]]
+    shown = [text for page in walk(site, "/tenants/demo/onec") for text in cells(page, 2)]
+    assert shown == expected[::-1]
+
+
+def test_the_calls_and_their_charts_are_the_truth(site: Site) -> None:
+    calls = site.truth("2026-03-02", NOW)
+    pages = walk(site, "/tenants/demo/calls")
+    assert total(pages[0]) == len(calls)
+    times = [text for page in pages for text in cells(page, 1)]
+    assert times == [call["start"][11:19] for call in reversed(calls)]
+    ended = [call for call in calls if call["finished"]]
+    table = pages[0].xpath("//table[.//th[.='Finish reason'] and .//th[.='calls']]")[0]
+    counted = {
+        row.xpath("string(th)"): int(row.xpath("string(td)")) for row in table.xpath("tbody/tr")
+    }
+    assert sum(counted.values()) == len(ended)
+    assert counted["subscriber_disconnects"] == sum(
+        call["finish_reason"] == "subscriber_disconnects" for call in ended
+    )
+    by_hour = pages[0].xpath("//table[.//th[.='Began'] and .//th[.='lost']]")[0]
+    ten = by_hour.xpath("tbody/tr[th='10:00']/td/text()")
+    assert sum(map(int, ten)) == sum(call["start"][11:13] == "10" for call in ended)
+
+
+def test_charts_are_drawn_without_anything_of_their_library_but_shapes(site: Site) -> None:
+    page = site.get("/tenants/demo/calls?span=30").page
+    charts = page.xpath("//figure[@class='chart']//*[local-name()='svg']")
+    assert len(charts) == 4
+    for chart in charts:
+        assert chart.xpath(".//*[local-name()='rect']")
+        assert not chart.xpath(".//*[local-name()='style' or local-name()='script']")
+    titles = page.xpath("//figure[@class='chart'][1]//div[@class='wide']//*[local-name()='title']")
+    assert re.fullmatch(r"1 Feb: \d+", titles[0].text)
+
+
+def test_the_same_call_is_linked_across_views(site: Site) -> None:
+    calls = site.truth("2026-03-02", NOW)
+    call = next(
+        each for each in calls if each["onec"] and len(each["arm"]) > 1 and each["finished"]
+    )
+    session = call["cdr"]["call_session_id"]
+    page = site.get(f"/tenants/demo/calls/{session}").page
+    arm, cdr, onec = (
+        page.xpath(f"string(//section[@id='{provider}'])") for provider in ("arm", "cdr", "onec")
+    )
+    assert all(each["call_ref"] in arm for each in call["arm"])
+    assert all(str(leg) in cdr for leg in call["cdr"]["leg_ids"]) and str(session) in cdr
+    assert call["onec"]["CallID"] in onec
+    for href in page.xpath("//section[contains(@class, 'part')]//a/@href"):
+        listed = site.get(href)
+        assert listed.status == 200
+        assert "2026-03-02" in href
+    bars = page.xpath("//ol[@class='legs']/li")
+    assert len(bars) == len(call["legs"])
+
+
+def test_any_id_leads_to_its_call(site: Site) -> None:
+    calls = site.truth("2026-03-02", NOW)
+    call = next(each for each in calls if each["onec"] and each["arm"] and each["recorded"])
+    session = call["cdr"]["call_session_id"]
+    path = f"/tenants/demo/calls/{session}"
+    record = site.get(path).page.xpath("string(//div[dt='call_records']/dd)")
+    ids = [
+        str(session),
+        str(call["cdr"]["communication_id"]),
+        *map(str, call["cdr"]["leg_ids"]),
+        call["onec"]["CallID"].upper(),
+        call["arm"][0]["call_ref"],
+        record.split(",")[0],
+    ]
+    for wanted in ids:
+        reply = site.get(f"/tenants/demo/find?q={wanted}&day=2026-03-02")
+        assert str(session) in reply.page.xpath("string(//section[@id='cdr'])"), wanted
+
+
+def test_a_phone_number_leads_to_its_calls(site: Site) -> None:
+    calls = site.truth("2026-03-02", NOW)
+    phone = next(call["client_phone"] for call in calls if call["client_phone"])
+    page = site.get(f"/tenants/demo/find?q=%2B{phone}&day=2026-03-02").page
+    assert total(page) == sum(call["client_phone"] == phone for call in calls)
+
+
+@pytest.mark.parametrize("wanted", ["xyz", "0" * 32, "99999999999", "<b>"])
+def test_what_is_no_id_is_said_so(site: Site, wanted: str) -> None:
+    page = site.get(f"/tenants/demo/find?q={wanted}").page
+    said = page.xpath("string(//main)")
+    assert wanted in said or "No call like this" in said
+
+
+def test_a_call_under_way_shows_nothing_of_its_end(site: Site) -> None:
+    calls = site.truth("2026-03-02", NOW)
+    call = next(each for each in calls if not each["finished"])
+    page = site.get(f"/tenants/demo/calls/{call['cdr']['call_session_id']}").page
+    said = page.xpath("string(//main)")
+    assert "under way" in said
+    assert call["end"][11:19] not in said
+    assert datetime.fromisoformat(call["end"]) > datetime.fromisoformat(NOW)
+    assert "the Data API shows it when it has ended" in said
+    row = site.get("/tenants/demo/calls").page.xpath("//tr[@class='running'][1]")[0]
+    assert "under way" in row.xpath("string()")
+
+
+def test_a_call_that_has_not_begun_is_not_there(site: Site) -> None:
+    site.api("PUT", "/api/tenants/demo/clock", {"now": "2026-03-02T18:00:00"})
+    later = site.truth("2026-03-02T17:00:00", "2026-03-02T18:00:00")[0]
+    site.api("PUT", "/api/tenants/demo/clock", {"now": NOW})
+    session = later["cdr"]["call_session_id"]
+    assert site.get(f"/tenants/demo/calls/{session}").status == 404
+    assert "No call like this" in site.get(f"/tenants/demo/find?q={session}").text
+
+
+def test_pinned_calls_are_listed_and_named_so(site: Site) -> None:
+    pin = site.api(
+        "POST",
+        "/api/tenants/demo/calls",
+        {"start": "2026-03-02T12:34:56", "operator": "103", "talk_seconds": 60},
+    )
+    times = [text for page in walk(site, "/tenants/demo/calls") for text in cells(page, 1)]
+    assert "12:34:56" in times
+    page = site.get(f"/tenants/demo/calls/{pin['id']}").page
+    assert "pinned" in page.xpath("string(//main)")
+    assert "Operator 103" in page.xpath("string(//section[@id='arm'])")

@@ -1,0 +1,237 @@
+"""Pages as HTTP answers: all of them there, nothing inline, everything escaped, the guard kept."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from lxml import html
+
+from tests.dashboard.conftest import Site, running
+
+VIEWS = [
+    "/",
+    "/tenants",
+    "/tenants/demo",
+    "/tenants/demo/calls",
+    "/tenants/demo/calls?span=7",
+    "/tenants/demo/arm",
+    "/tenants/demo/cdr",
+    "/tenants/demo/cdr/legs",
+    "/tenants/demo/onec",
+    "/tenants/demo/journal",
+    "/tenants/nobody/journal",
+    "/tenants/demo/faults?provider=arm",
+    "/tenants/demo/faults?provider=cdr",
+    "/tenants/demo/faults?provider=onec",
+    "/tenants/demo/clock",
+    "/tenants/demo/assumptions",
+]
+NAME = """<b onload="x">&'☎"""
+NASTY = """<script>alert("x")</script>'&amp;" onload="alert(1) ☎"""
+
+
+def test_every_link_leads_somewhere_and_nothing_is_inline(site: Site) -> None:
+    site.rpc("get.account")
+    site.rpc("get.call_legs_report", limit="x")
+    site.send(site.urls["cdr"], "POST", b"{")
+    seen: set[str] = set()
+    waiting = [*VIEWS]
+    followed: dict[str, int] = {}
+    while waiting:
+        path = waiting.pop(0)
+        kind = re.sub(r"\d{4,}|=[^&]*", "*", path)
+        if path in seen or followed.get(kind, 0) >= 4:
+            continue
+        seen.add(path)
+        followed[kind] = followed.get(kind, 0) + 1
+        reply = site.get(path)
+        assert reply.status == 200, path
+        if reply.headers.get_content_type() != "text/html":
+            continue
+        page = reply.page
+        assert not page.xpath("//@style"), path
+        assert not page.xpath("//style"), path
+        assert not page.xpath("//script[not(@src)]"), path
+        assert not page.xpath("//@*[starts-with(name(), 'on')]"), path
+        ids = page.xpath("//@id")
+        assert len(ids) == len(set(ids)), (path, ids)
+        for href in page.xpath("//a/@href | //link/@href | //script/@src | //img/@src"):
+            target = urlsplit(urljoin(path, href))
+            assert not target.netloc, (path, href)
+            waiting.append(target.path + (f"?{target.query}" if target.query else ""))
+    assert len(seen) > 60
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_pages_carry_a_strict_policy(site: Site, path: str) -> None:
+    headers = site.get(path).headers
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_pages_are_built_for_keyboards_and_screen_readers(site: Site, path: str) -> None:
+    page = site.get(path).page
+    assert page.xpath("string(/html/@lang)") == "en"
+    assert len(page.xpath("//h1")) == 1
+    assert page.xpath("//a[1]")[0].get("href") == "#main" and page.xpath("//main[@id='main']")
+    assert page.xpath("//*[@role='status' and @aria-live='polite']")
+    labels = set(page.xpath("//label/@for"))
+    for control in page.xpath("//input[not(@type='hidden')] | //select"):
+        named = control.get("aria-label") or control.get("id") in labels
+        assert named or control.getparent().tag == "label", html.tostring(control)
+    for table in page.xpath("//table"):
+        assert table.xpath("./thead//th[@scope='col']")
+    for scrolled in page.xpath("//*[contains(@class, 'scroll')] | //pre"):
+        assert scrolled.get("tabindex") == "0" and scrolled.get("role") == "region"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/tenants/none", 404, "no tenant 'none'"),
+        ("/tenants/demo/calls/1", 404, "no call '1'"),
+        ("/tenants/demo/calls/%3Cb%3E", 404, "no call '<b>'"),
+        ("/tenants/demo/calls?day=yesterday", 422, "'yesterday' is not a day"),
+        ("/tenants/demo/calls?span=2", 422, "span 2 is none of 1, 7, 30"),
+        ("/tenants/demo/calls?page=0", 422, "page '0' is not a whole number from 1"),
+        ("/tenants/demo/calls?reason=bored", 422, "'bored' is not a finish reason"),
+        ("/tenants/demo/arm?operator=999", 404, "no operator '999'"),
+        ("/tenants/demo/faults?provider=sms", 422, "provider 'sms'"),
+        ("/tenants/demo/journal/12", 404, "entry '12' is not in the journal"),
+        ("/static/../pages.py", 404, ""),
+        ("/static/none.js", 404, "no file 'none.js'"),
+    ],
+)
+def test_a_wrong_address_is_told_as_a_page(site: Site, path: str, status: int, said: str) -> None:
+    reply = site.get(path)
+    assert reply.status == status
+    assert "Traceback" not in reply.text
+    if said:
+        assert said in reply.page.xpath("string(//main)")
+
+
+def test_what_clients_write_is_text_and_never_markup(site: Site) -> None:
+    site.api(
+        "POST",
+        "/api/tenants",
+        {"name": "nasty", "arm": {"password": NASTY}, "cdr": {"token": NASTY, "login": NASTY}},
+    )
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": NASTY,
+        "params": {"access_token": NASTY, NASTY: NASTY},
+    }
+    site.send(site.urls["cdr"], "POST", call)
+    site.send(site.urls["cdr"], "POST", NASTY.encode())
+    pages = ["/tenants/nasty", "/tenants/nasty/journal", "/tenants/nasty/journal/1"]
+    pages += ["/tenants/nobody/journal", f"/tenants/demo/find?q={NASTY.replace(' ', '+')[:20]}"]
+    for path in pages:
+        reply = site.get(path.replace("<", "%3C").replace(">", "%3E").replace('"', "%22"))
+        assert reply.status == 200
+        assert reply.page.xpath("//script/@src") == ["/static/dashboard.js"]
+        assert not reply.page.xpath("//script[not(@src)]")
+        assert not reply.page.xpath("//@onload")
+        assert "alert(" not in reply.text or "&lt;script&gt;" in reply.text
+    assert "<script>alert(" in site.get("/tenants/nasty/journal/1").page.xpath("string(//pre)")
+    assert NASTY in site.get("/tenants/nasty").page.xpath("string(//main)")
+
+
+def test_names_of_the_contact_centre_are_text(tmp_path: Any) -> None:
+    world = tmp_path / "nasty.toml"
+    world.write_text(
+        'title = "nasty"\n'
+        f"[[operators]]\nnumber = '201'\nlast_name = '''{NAME}'''\n"
+        f"[[operators]]\nnumber = '202'\nlast_name = '''{NAME}'''\n"
+        f"[[organisations]]\nname = '''{NAME}'''\n",
+        encoding="utf-8",
+    )
+    with running(world=str(world), only=("cdr",)) as site:
+        listed = site.get("/tenants/demo/arm")
+        assert NAME in listed.page.xpath("string(//select[@id='operator']/option[1])")
+        first = listed.page.xpath("//table//a/@href")[0]
+        for path in ("/tenants/demo/calls", "/tenants/demo/cdr", "/tenants/demo/onec", first):
+            page = site.get(path).page
+            assert NAME in page.xpath("string(//main)"), path
+            assert not page.xpath("//b[@onload] | //@onload"), path
+
+
+def test_pages_stand_under_the_guard() -> None:
+    key = base64.b64encode(b":secret").decode()
+    with running(admin_token="secret", only=("cdr",)) as site:
+        for path in (
+            "/",
+            "/tenants/demo/journal",
+            "/tenants/demo/journal/rows",
+            "/static/forms.js",
+        ):
+            refused = site.get(path)
+            assert refused.status == 401 and "Basic" in refused.headers["WWW-Authenticate"]
+            assert site.get(path, Authorization="Bearer secret").status == 200
+            assert site.get(path, Authorization=f"Basic {key}").status == 200
+            rebound = site.get(path, Authorization="Bearer secret", Host="evil.example")
+            assert rebound.status == 421
+            foreign = site.get(path, Authorization="Bearer secret", Origin="http://evil.example")
+            assert foreign.status == 403
+
+
+def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
+    before = site.api("GET", "/api/tenants/demo/clock")
+    for headers in ({"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+        url = site.control + "/api/tenants/demo/clock/advance"
+        assert site.send(url, "POST", {"seconds": 60}, **headers).status == 403
+    assert site.api("GET", "/api/tenants/demo/clock") == before
+
+
+def test_pages_only_read(site: Site) -> None:
+    """Nothing but GET and HEAD is served outside the admin API."""
+    for path in VIEWS:
+        for method in ("POST", "PUT", "DELETE"):
+            assert site.send(site.control + path, method, b"").status == 405
+
+
+def test_static_files_are_asked_again_and_mostly_not_sent_again(site: Site) -> None:
+    first = site.get("/static/dashboard.css")
+    assert first.status == 200 and first.headers["Cache-Control"] == "no-cache"
+    again = site.get("/static/dashboard.css", If_None_Match=first.headers["ETag"])
+    assert again.status == 304 and again.text == ""
+
+
+@pytest.mark.parametrize(
+    "now", ["1970-01-02T00:00:00", "2199-12-30T23:59:59", "2015-01-01T06:00:00"]
+)
+def test_pages_are_there_whatever_the_clock_shows(site: Site, now: str) -> None:
+    site.api("PUT", "/api/tenants/demo/clock", {"now": now})
+    for path in VIEWS:
+        assert site.get(path).status == 200, path
+
+
+def test_an_empty_tenant_and_none_at_all(site: Site) -> None:
+    site.api("POST", "/api/tenants", {"name": "empty", "world": "empty"})
+    for path in VIEWS:
+        assert site.get(path.replace("demo", "empty")).status == 200, path
+    assert "No call has begun" in site.get("/tenants/empty/calls").page.xpath("string(//main)")
+    with running(only=("cdr",)) as other:
+        other.api("DELETE", "/api/tenants/demo")
+        assert "New tenant" in other.get("/").page.xpath("string(//main)")
+
+
+def test_providers_that_do_not_run_are_said_so() -> None:
+    with running(only=("cdr",)) as site:
+        page = site.get("/").page
+        assert "Not started" in page.xpath("string(//section[@aria-labelledby='h-arm'])")
+        assert "Not started" in page.xpath("string(//section[@aria-labelledby='h-onec'])")
+        assert site.urls["cdr"] in page.xpath("string(//section[@aria-labelledby='h-cdr'])")
+        for path in VIEWS:
+            assert site.get(path).status == 200, path
