@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import subprocess
 import sys
 import threading
 import unittest
+import urllib.request
 from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -225,11 +228,10 @@ class TestAUnittestCase(unittest.TestCase):
         self.assertEqual(clients.leg_ids(self.tenant.cdr), [])
 
 
-def test_tls_is_spoken_with_a_ca_the_handles_know() -> None:
+def test_tls_is_spoken_with_a_ca_the_handles_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("trustme")
-    import ssl
-    import urllib.request
-
     with callmocks.running(now=NOW, world="empty", tls="auto") as mocks:
         assert mocks.ca_pem is not None and mocks.cdr.url.startswith("https://")
         assert mocks.arm.websocket_url.startswith("wss://")
@@ -239,3 +241,7 @@ def test_tls_is_spoken_with_a_ca_the_handles_know() -> None:
             assert answer.status == 200
         with pytest.raises(AdminError, match="CERTIFICATE_VERIFY_FAILED"):
             connect(mocks.control_url)
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(mocks.ca_pem)
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+        assert connect(mocks.control_url).now == mocks.now

@@ -87,7 +87,7 @@ class Control:
             raise AdminError(f"{self.url} is not the admin API of callmocks") from None
 
     @cached_property
-    def faults(self) -> dict[str, list[str]]:
+    def fault_kinds(self) -> dict[str, list[str]]:
         """The kinds of faults there are, each with the providers it is for."""
         return {kind["fault"]: kind["providers"] for kind in self.get("/api/faults")["faults"]}
 

@@ -112,7 +112,7 @@ class Provider(Shared):
         **params: Any,
     ) -> Fault:
         """Let the next request fail: by a kind of fault, or with an error of the provider's."""
-        kinds = self.tenant.control.faults
+        kinds = self.tenant.control.fault_kinds
         if error not in kinds:
             error, params = self._error(error, params)
         return self.fault(error, times=times, operation=operation, skip=skip, **params)
@@ -205,7 +205,7 @@ class Provider(Shared):
         raise NotImplementedError
 
     def _unknown(self, error: str, errors: str) -> CallmocksError:
-        every = self.tenant.control.faults
+        every = self.tenant.control.fault_kinds
         kinds = ", ".join(kind for kind, providers in every.items() if self.name in providers)
         return CallmocksError(
             f"{self.name} has no error {error!r}: use {errors}, or one of {kinds}"
