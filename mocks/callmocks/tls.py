@@ -38,11 +38,22 @@ class Identity:
 
 
 def open_identity(settings: ServeSettings) -> Identity:
-    """The identity that the settings ask for; ``SettingsError`` when there cannot be one."""
+    """The identity that the settings ask for; ``SettingsError`` when there cannot be one.
+
+    The certificate of a CA made here is written where the settings want it, before anybody is
+    served: whoever has seen the suite answer finds it there.
+    """
     if settings.tls_cert is not None:
         return _given(settings.tls_cert, settings.tls_key)
     names = [name for name in settings.names() if name not in _ANYWHERE]
-    return _made(tuple(dict.fromkeys((*ALWAYS, *names))))
+    made = _made(tuple(dict.fromkeys((*ALWAYS, *names))))
+    if settings.tls_ca_out is not None and made.ca_pem is not None:
+        try:
+            settings.tls_ca_out.write_bytes(made.ca_pem)
+        except OSError as error:
+            reason = f"{settings.tls_ca_out}: {error.strerror}"
+            raise SettingsError(f"--tls-ca-out: {reason}") from None
+    return made
 
 
 def _given(cert: Path, key: Path | None) -> Identity:

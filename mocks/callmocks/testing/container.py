@@ -1,0 +1,172 @@
+"""callmocks in a container of its own, by testcontainers (the extra ``testcontainers``).
+
+::
+
+    with CallmocksContainer(seed=7, now="2026-03-02T12:00:00") as container:
+        client = MyClient(container.urls["cdr"])
+        container.mocks.cdr.fail_next("limit_exceeded")
+
+For suites in other languages' images, on another machine's engine, or beside a client that runs in
+a container too; a client in Python is served faster by ``callmocks.running``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+try:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import HttpWaitStrategy
+except ImportError as error:
+    raise ImportError(
+        "callmocks.testing.container needs testcontainers: pip install 'callmocks[testcontainers]'"
+    ) from error
+
+from callmocks.errors import CallmocksError
+from callmocks.settings import BY_NAME, ServeSettings
+from callmocks.suite import PATHS
+from callmocks.testing.control import Control
+from callmocks.testing.mocks import Mocks
+from callmocks.testing.moments import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+IMAGE = "callmocks"
+"""The name that the Dockerfile's first lines give the image."""
+START_SECONDS = 60
+PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in PATHS}
+"""The servers' ports within the container."""
+_ITS_OWN = ("host", "json", *(f"{name}_port" for name in PORTS))
+"""Settings that the image and the engine see to."""
+_CA = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
+_FILES = "/callmocks"
+_TRIES = 5
+
+
+class CallmocksContainer(DockerContainer):
+    """A container of the image with a suite in it, on ports that the engine chooses.
+
+    ``settings`` are those of ``callmocks serve`` with underscores (``seed``, ``now``, ``world``,
+    ``tls``, …); a ``Path`` among them is a file of this machine, which the container is given to
+    read. As with ``callmocks.running``, limits are off unless something else is said.
+    ``TypeError`` for a setting that there is not. ``network``, ``name`` and the like are set by the
+    methods of testcontainers, such as ``with_network``.
+    """
+
+    def __init__(
+        self,
+        image: str = IMAGE,
+        *,
+        docker_client_kw: dict[str, Any] | None = None,
+        **settings: object,
+    ) -> None:
+        super().__init__(image, docker_client_kw=docker_client_kw)
+        self.settings = {"limits": "off", **settings}
+        self.with_exposed_ports(*PORTS.values())
+        self.with_kwargs(read_only=True, cap_drop=["ALL"], security_opt=["no-new-privileges:true"])
+        for name, value in self.settings.items():
+            if name not in BY_NAME or name in _ITS_OWN:
+                known = ", ".join(name for name in BY_NAME if name not in _ITS_OWN)
+                raise TypeError(f"CallmocksContainer has no setting {name!r}; there are {known}")
+            if value is not None:
+                self.with_env(BY_NAME[name].variable, self._text(name, value))
+        self._know_the_host()
+        if self.settings.get("tls") == "auto":
+            self.with_env("CALLMOCKS_TLS_CA_OUT", _CA)
+            self.with_tmpfs_mount(str(PurePosixPath(_CA).parent))
+        self._wait_for_health()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Addresses of ``arm``, ``cdr``, ``onec`` and ``control`` as this machine reaches them.
+
+        After ``start``; a provider that the setting ``only`` leaves out is not there.
+        """
+        host = self.get_container_host_ip()
+        only = str(self.env.get("CALLMOCKS_ONLY", "arm,cdr,onec")).split(",")
+        return {
+            name: f"{self._scheme}://{host}:{self.get_exposed_port(port)}{PATHS[name]}"
+            for name, port in PORTS.items()
+            if name in (*only, "control")
+        }
+
+    @cached_property
+    def ca_pem(self) -> bytes | None:
+        """With ``tls="auto"``, after ``start``: what clients have to trust, as PEM."""
+        if self.settings.get("tls") != "auto":
+            return None
+        for _ in range(_TRIES):  # the client loses what comes in one packet with the headers
+            found = self.exec(["cat", _CA])
+            if found.exit_code == 0 and found.output:
+                return bytes(found.output)
+        raise CallmocksError("the certificate of the container's CA cannot be read")
+
+    @cached_property
+    def mocks(self) -> Mocks:
+        """The suite in the hands of a test, as ``callmocks.connect`` would give it."""
+        urls = self.urls
+        token = self.env.get("CALLMOCKS_ADMIN_TOKEN")
+        control = urls.pop("control")
+        if token:
+            control = control.replace("://", f"://callmocks:{token}@", 1)
+        mocks = Mocks(control, self.ca_pem)
+        mocks.control = _Mapped(control, self.ca_pem, urls)
+        return mocks
+
+    def start(self) -> Self:
+        """Start it and wait until it answers; ``TimeoutError``, with its log, when it does not."""
+        for name in ("mocks", "ca_pem"):
+            self.__dict__.pop(name, None)
+        super().start()
+        return self
+
+    @property
+    def _scheme(self) -> str:
+        secure = self.settings.get("tls") == "auto" or self.settings.get("tls_cert") is not None
+        return "https" if secure else "http"
+
+    def _text(self, name: str, value: object) -> str:
+        """A setting as its variable is written; a file is mounted on the way."""
+        if isinstance(value, Path):
+            inside = f"{_FILES}/{name}{value.suffix}"
+            self.with_volume_mapping(value.resolve(), inside, "ro")
+            return inside
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        if isinstance(value, list | tuple):
+            return ",".join(map(str, value))
+        return iso(value) if isinstance(value, date) else str(value)
+
+    def _know_the_host(self) -> None:
+        """Have control answer to, and a certificate hold, the name of the engine's machine."""
+        names = [self.env.get("CALLMOCKS_ALLOWED_HOSTS"), self.get_docker_client().host()]
+        self.with_env("CALLMOCKS_ALLOWED_HOSTS", ",".join(filter(None, names)))
+
+    def _wait_for_health(self) -> None:
+        healthy = HttpWaitStrategy(PORTS["control"], "/health")
+        if self._scheme == "https":
+            healthy.using_tls(insecure=True)  # its certificate is not known before it has started
+        self.waiting_for(healthy.with_startup_timeout(START_SECONDS))
+
+
+class _Mapped(Control):
+    """The admin API of a suite that does not know the ports by which it is reached."""
+
+    def __init__(self, url: str, ca_pem: bytes | None, urls: Mapping[str, str]) -> None:
+        super().__init__(url, ca_pem)
+        self._urls = urls
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """One request; addresses in the answer are those of this machine."""
+        answer = super().call(method, path, body)
+        if isinstance(answer, dict):
+            for name, url in self._urls.items():
+                access = answer.get(name)
+                if isinstance(access, dict) and access.get("url"):
+                    access["url"] = url
+        return answer
