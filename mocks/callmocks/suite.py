@@ -64,6 +64,10 @@ class Suite:
         served = {name: self._url(name, listener) for name, listener in self._sockets.items()}
         return {name: served[name] for name in PATHS if name in served}
 
+    def port(self, name: str) -> int:
+        """The port that a server listens on, between ``start`` and ``stop``."""
+        return _port(self._sockets[name])
+
     async def start(self) -> None:
         """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
         try:

@@ -146,17 +146,24 @@ def test_settings_are_pythons_own_values() -> None:
         self_check=False,
         timezone="Asia/Omsk",
         calls_per_day=None,
-        admin_token="s3cret",
+        admin_token="s3/cr@t",
     ) as mocks:
         assert mocks.now == datetime(2026, 3, 2, 12)
-        assert "s3cret" not in repr(mocks) + mocks.control_url
+        assert "s3" not in repr(mocks) + mocks.control_url
         assert clients.legs(mocks.cdr)["result"]["data"]
         with pytest.raises(callmocks.errors.CallmocksError, match="does not serve onec"):
             _ = mocks.onec
         with pytest.raises(AdminError, match="token is missing"):
             _ = connect(mocks.control_url).demo
-        token = mocks.control_url.replace("://", "://any:s3cret@")
+        token = mocks.control_url.replace("://", "://any:s3%2Fcr%40t@")
         assert connect(token).now == mocks.now
+
+
+def test_the_handles_do_not_need_the_public_address() -> None:
+    public = "http://mocks.example:{port}/proxied"
+    with callmocks.running(host="0.0.0.0", public_url=public, world="empty") as mocks:
+        assert mocks.cdr.url.startswith("http://mocks.example:")
+        assert mocks.control_url.startswith("http://127.0.0.1:")
 
 
 def test_the_environment_of_the_command_line_is_not_looked_at(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from callmocks.errors import SettingsError
 from callmocks.testing.mocks import Mocks
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from callmocks.testing.server import Server
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to those
 _ELSEWHERE = ("json", "log", "config")
 """Settings of the command line alone."""
 
@@ -99,10 +101,12 @@ def _start(settings: dict[str, object]) -> Server:
 
 
 def _mocks(server: Server) -> Mocks:
-    settings, url = server.suite.settings, server.suite.urls["control"]
-    if settings.admin_token:
-        url = url.replace("://", f"://callmocks:{settings.admin_token}@", 1)
-    return Mocks(url, server.suite.ca_pem)
+    """Handles that reach control from this process, whatever its public address is."""
+    settings, suite = server.suite.settings, server.suite
+    host = _LOOPBACK.get(settings.host, settings.host)
+    name = f"[{host}]" if ":" in host else host
+    login = f"callmocks:{quote(settings.admin_token, safe='')}@" if settings.admin_token else ""
+    return Mocks(f"{settings.scheme}://{login}{name}:{suite.port('control')}", suite.ca_pem)
 
 
 def _text(value: object) -> str:
