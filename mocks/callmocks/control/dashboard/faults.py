@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from callmocks.control.dashboard.render import page as make_page
 from callmocks.control.dashboard.shown import PROVIDERS
-from callmocks.control.faults import FaultView, describe_params, view
+from callmocks.control.faults import FaultView, describe_params, listing
 from callmocks.control.problems import RefusedError
 from callmocks.tenancy.faults import KINDS
 from callmocks.tenancy.providers import provider as known_provider
@@ -72,7 +72,7 @@ async def page(call: Call) -> web.Response:
         "faults.html",
         "faults",
         tenant,
-        on=[On(view(each), _brief(view(each))) for each in tenant.faults.listing()],
+        on=[On(each, _brief(each)) for each in (await listing(call)).faults],
         provider=at,
         switches=[each for each in switches() if at in each.providers],
         errors=() if known is None else known.error_names(),
