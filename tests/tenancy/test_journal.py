@@ -135,6 +135,17 @@ async def test_long_names_and_quotes_of_the_client_are_cut(tenant: Tenant) -> No
     assert tenant.journal.held > 100_000  # they count
 
 
+async def test_lines_are_the_entries_without_their_bodies(tenant: Tenant) -> None:
+    for number in range(ENTRIES + 5):
+        await exchange(tenant, b"%d" % number)
+    for after in (0, 6, 1000, 1004, 2000):
+        whole = [*tenant.journal.entries(after)]
+        lines = [*tenant.journal.lines(after)]
+        assert [line.seq for line in lines] == [entry.seq for entry in whole]
+        for line, entry in zip(lines, whole, strict=True):
+            assert all(getattr(entry, name) == value for name, value in line._asdict().items())
+
+
 async def test_follow_gives_what_was_and_what_comes_in_order(tenant: Tenant) -> None:
     for number in range(3):
         await exchange(tenant, b"%d" % number)

@@ -67,6 +67,20 @@ class Entry(msgspec.Struct, frozen=True):
     response_sha256: str | None = None
 
 
+class Line(NamedTuple):
+    """An entry without its bodies, which is all that lists and counts need."""
+
+    seq: int
+    at: str
+    provider: str
+    operation: str
+    status: int
+    violations: list[Violation]
+    assumptions: list[str]
+    faults: list[str]
+    duration_ms: float
+
+
 class _Cut(NamedTuple):
     """What is left of a long body."""
 
@@ -95,6 +109,19 @@ class _Record(NamedTuple):
     def bytes_held(self) -> int:
         bodies = _held(self.request) + _held(self.response)
         return ENTRY_BYTES + bodies + VIOLATION_BYTES * len(self.violations)
+
+    def line(self) -> Line:
+        return Line(
+            self.seq,
+            self.at.isoformat(timespec="milliseconds"),
+            self.provider,
+            self.operation,
+            self.status,
+            self.violations,
+            list(self.assumptions),
+            self.faults,
+            round(self.duration * 1000, 3),
+        )
 
     def entry(self) -> Entry:
         request, response = _shown(self.request), _shown(self.response)
@@ -220,10 +247,16 @@ class Journal:
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Oldest first, those numbered above ``after``."""
+        return (record.entry() for record in self._above(after))
+
+    def lines(self, after: int = 0) -> Iterator[Line]:
+        """The same without their bodies: a thousand of them cost a millisecond."""
+        return (record.line() for record in self._above(after))
+
+    def _above(self, after: int) -> tuple[_Record, ...]:
         records = tuple(self._records)
         first = records[0].seq if records else 0
-        for record in records[max(0, after + 1 - first) :]:
-            yield record.entry()
+        return records[max(0, after + 1 - first) :]
 
     async def follow(self, after: int) -> AsyncIterator[Entry]:
         """Entries as they come, those numbered above ``after`` first; ends with the journal.

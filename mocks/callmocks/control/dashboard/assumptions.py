@@ -48,7 +48,7 @@ async def page(call: Call) -> web.Response:
     """The ledger."""
     tenant = call.tenant
     leaned: Counter[str] = Counter()
-    for entry in tenant.journal.entries():
+    for entry in tenant.journal.lines():
         leaned.update(entry.assumptions)
     only = call.request.query.get("show", "")
     choices = [

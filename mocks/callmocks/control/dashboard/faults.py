@@ -66,7 +66,7 @@ async def page(call: Call) -> web.Response:
     if at not in PROVIDERS:
         raise RefusedError(422, f"provider {at!r} is none of {', '.join(PROVIDERS)}")
     known = known_provider(at)
-    operations = {entry.operation for entry in tenant.journal.entries() if entry.provider == at}
+    operations = {entry.operation for entry in tenant.journal.lines() if entry.provider == at}
     return make_page(
         call,
         "faults.html",

@@ -16,7 +16,7 @@ from callmocks.control.dashboard.render import fragment
 from callmocks.control.dashboard.render import page as make_page
 from callmocks.control.dashboard.shown import PROVIDERS
 from callmocks.control.problems import RefusedError
-from callmocks.tenancy.journal import Entry, Journal
+from callmocks.tenancy.journal import Entry, Journal, Line
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -35,7 +35,7 @@ class Wish:
     provider: str = ""
     violations: bool = False
 
-    def takes(self, entry: Entry) -> bool:
+    def takes(self, entry: Line) -> bool:
         """Whether an entry is one of them."""
         if self.provider not in ("", entry.provider):
             return False
@@ -104,15 +104,15 @@ def owner(call: Call) -> Tenant:
     return nobody if call.part("tenant") == nobody.name else call.tenant
 
 
-def newest(journal: Journal, wish: Wish, after: int = 0, most: int = SHOWN) -> list[Entry]:
+def newest(journal: Journal, wish: Wish, after: int = 0, most: int = SHOWN) -> list[Line]:
     """The newest entries that are wished for, newest first."""
-    found = deque((entry for entry in journal.entries(after) if wish.takes(entry)), most)
+    found = deque((entry for entry in journal.lines(after) if wish.takes(entry)), most)
     return list(reversed(found))
 
 
 def count(journal: Journal) -> Counts:
     """How much there is."""
-    violations = sum(bool(entry.violations) for entry in journal.entries())
+    violations = sum(bool(entry.violations) for entry in journal.lines())
     return Counts(len(journal), violations, journal.dropped, journal.last)
 
 

@@ -156,7 +156,7 @@ def _frame(call: Call, section: str, tenant: Tenant | None) -> Frame:
 def _sections(call: Call, here: str, tenant: Tenant) -> list[Section]:
     counts = {
         "journal": (
-            sum(bool(entry.violations) for entry in tenant.journal.entries()),
+            sum(bool(entry.violations) for entry in tenant.journal.lines()),
             "with violations",
         ),
         "faults": (len(tenant.faults.listing()), "on"),
