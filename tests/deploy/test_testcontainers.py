@@ -109,7 +109,7 @@ def test_it_goes_when_the_block_ends(engine) -> None:
 def test_over_tls_its_ca_comes_along(engine) -> None:
     from callmocks.testing.container import CallmocksContainer
 
-    with CallmocksContainer(tls="auto", admin_token="s3cret", now=FROZEN) as running:
+    with CallmocksContainer(tls="auto", admin_token="s3/cr@t", now=FROZEN) as running:
         assert asked(engine)["HostConfig"]["Tmpfs"] == {"/tmp": ""}
         assert running.ca_pem is not None
         trusting = ssl.create_default_context(cadata=running.ca_pem.decode())

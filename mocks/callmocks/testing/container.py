@@ -16,6 +16,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 try:
     from testcontainers.core.container import DockerContainer
@@ -108,12 +109,12 @@ class CallmocksContainer(DockerContainer):
 
     @cached_property
     def mocks(self) -> Mocks:
-        """The suite in the hands of a test, as ``callmocks.connect`` would give it."""
+        """The suite in the hands of a test, as ``callmocks.testing.connect`` would give it."""
         urls = self.urls
         token = self.env.get("CALLMOCKS_ADMIN_TOKEN")
         control = urls.pop("control")
         if token:
-            control = control.replace("://", f"://callmocks:{token}@", 1)
+            control = control.replace("://", f"://callmocks:{quote(token, safe='')}@", 1)
         mocks = Mocks(control, self.ca_pem)
         mocks.control = _Mapped(control, self.ca_pem, urls)
         return mocks
