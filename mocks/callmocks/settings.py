@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from callmocks.bounds import DEFAULT, Bounds
 from callmocks.errors import SettingsError
 from callmocks.history.clock import parse_moment, zone
 from callmocks.history.wall import FIRST_DATE, LAST_DATE
@@ -65,6 +66,15 @@ class ServeSettings:
     admin_token: str = ""
     """What the admin API asks for, as Bearer or as the password of Basic; empty: nothing."""
     log: str = "off"
+    max_body: int = DEFAULT.body
+    """Bytes; this and the following: see ``bounds.Bounds``."""
+    max_message: int = DEFAULT.message
+    max_header: int = DEFAULT.header
+    max_nesting: int = DEFAULT.nesting
+    max_connections: int = DEFAULT.connections
+    max_in_flight: int = DEFAULT.in_flight
+    header_timeout: int = int(DEFAULT.header_timeout)
+    body_timeout: int = int(DEFAULT.body_timeout)
     json: bool = False
 
     @property
@@ -89,6 +99,20 @@ class ServeSettings:
     def tenant(self, name: str = "demo") -> TenantSettings:
         """Settings of the tenant that exists from the start."""
         return TenantSettings(
+    @property
+    def bounds(self) -> Bounds:
+        """What is taken from clients at most."""
+        return Bounds(
+            body=self.max_body,
+            message=self.max_message,
+            header=self.max_header,
+            nesting=self.max_nesting,
+            connections=self.max_connections,
+            in_flight=self.max_in_flight,
+            header_timeout=self.header_timeout,
+            body_timeout=self.body_timeout,
+        )
+
             name=name,
             seed=self.seed,
             world=self.world,
@@ -282,6 +306,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("world", _world, "A world that comes along, or a file.", "NAME|FILE"),
     Setting("history_from", _history_from, "First day with calls.", "DATE"),
     Setting("calls", _file, "Calls to pin, one JSON object a line.", "FILE"),
+_REDIS = "redis://127.0.0.1:6379/0"
+_BYTES = _whole(4096, 2**30)
+_SECONDS = _whole(0, 86_400)
     Setting("public_url", _public_url, "How clients reach the suite; may hold {port}.", "URL"),
     Setting("allowed_hosts", _hosts, "Further names the suite is reached by.", "NAME,…"),
     Setting("tls", _choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
@@ -310,6 +337,14 @@ def resolve(
     environ: Mapping[str, str],
     names: Iterable[str] = tuple(BY_NAME),
 ) -> ServeSettings:
+    Setting("max_body", _BYTES, "Longest body of a request, in bytes.", "BYTES"),
+    Setting("max_message", _BYTES, "Longest message of a websocket, in bytes.", "BYTES"),
+    Setting("max_header", _whole(1024, 65536), "Longest line of a request's head.", "BYTES"),
+    Setting("max_nesting", _whole(32, 250), "Levels of JSON or XML in a request.", "NUMBER"),
+    Setting("max_connections", _whole(1, 100_000), "Connections open at once.", "NUMBER"),
+    Setting("max_in_flight", _whole(1, 100_000), "Requests at once, for each server.", "NUMBER"),
+    Setting("header_timeout", _SECONDS, "For a request's head; 0: for ever.", "SECONDS"),
+    Setting("body_timeout", _SECONDS, "For a request's body; 0: for ever.", "SECONDS"),
     """Settings from flags (by setting name, None when not given), environment and config file.
 
     The config file is the flag ``config`` or the variable ``CALLMOCKS_CONFIG``. Its keys for

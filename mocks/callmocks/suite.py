@@ -13,9 +13,11 @@ Ports are taken first, before anything slow, so that a busy one is told at once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callmocks.errors import SettingsError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.control.addresses import Addresses
+    from callmocks.gate import Gate
     from callmocks.tenancy.registry import Registry
     from callmocks.tls import Identity
 
@@ -36,6 +39,7 @@ PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control":
 
 _BACKLOG = 1024
 _STOP_SECONDS = 0.5
+_log = logging.getLogger(__name__)
 """How long a request under way may take to finish when the suite stops."""
 
 
@@ -77,7 +81,8 @@ class Suite:
                 from callmocks.tls import open_identity
 
                 self._identity = open_identity(self.settings)
-            self._open_registry()
+            await self._open_registry()
+            self._open_gate()
             for name, app in self._apps().items():
                 await self._serve(name, app)
         except BaseException:
@@ -105,7 +110,7 @@ class Suite:
     ) -> None:
         await self.stop()
 
-    def _open_registry(self) -> None:
+    async def _open_registry(self) -> None:
         from callmocks.control.addresses import Addresses
 
         self.addresses = Addresses(**self.urls)
@@ -141,15 +146,27 @@ class Suite:
     async def _serve(self, name: str, app: web.Application) -> None:
         from aiohttp import web
 
-        from callmocks.web import PUBLIC_URL
+        from callmocks.gate import http_log
+        from callmocks.web import BOUNDS, PUBLIC_URL
 
         listener = self._sockets[name]
         app[PUBLIC_URL] = self.settings.public(name, _port(listener))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
+        gate = self._gate
+        assert gate is not None
+        app[BOUNDS] = bounds = gate.bounds
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_STOP_SECONDS,
+            logger=http_log,
+            max_line_size=bounds.header,
+            max_field_size=bounds.header,
+            max_headers=bounds.header_lines,
+        )
         self._runners.append(runner)
         await runner.setup()
         context = self._identity.context if self._identity else None
-        await web.SockSite(runner, listener, ssl_context=context, backlog=_BACKLOG).start()
+        await gate.serve(runner, listener, context)
 
     def _url(self, name: str, listener: socket.socket) -> str:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host

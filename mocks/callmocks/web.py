@@ -3,11 +3,12 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aiohttp import web
 
+from callmocks.bounds import DEFAULT, Bounds
 from callmocks.tenancy.delivery import Delivery
 from callmocks.tenancy.exchange import Reply
 
@@ -15,8 +16,41 @@ PUBLIC_URL = web.AppKey("public_url", str)
 """``scheme://host:port`` for addresses in answers; absent or empty: as the client wrote it."""
 
 
+BOUNDS = web.AppKey("bounds", Bounds)
+"""What the application takes at most; absent: the default."""
+Refusal = Callable[[web.BaseRequest, int, str], Awaitable[web.StreamResponse]]
+REFUSAL: web.AppKey[Refusal] = web.AppKey("refusal")
+"""How an application says that a request was not looked at: its status, and why."""
+
+
 class BodyTooLarge(Exception):
-    """The body is longer than the provider takes."""
+    """The body is longer than the provider takes; ``most`` bytes would have been taken."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"a body of at most {most} bytes is taken")
+        self.most = most
+
+
+class BodyTooSlow(Exception):
+    """The body did not come to its end in time; the gate answers that (``REFUSAL``)."""
+
+
+def bounds_of(request: web.Request) -> Bounds:
+    """The bounds that hold for a request."""
+    return request.app.get(BOUNDS, DEFAULT)
+
+
+async def refuse(
+    app: web.Application, request: web.BaseRequest, status: int, text: str
+) -> web.StreamResponse:
+    """Say in the application's own words that a request was not looked at, and close."""
+    make = app.get(REFUSAL)
+    if make is None:
+        response: web.StreamResponse = web.Response(status=status, text=text)
+    else:
+        response = await make(request, status, text)
+    response.force_close()
+    return response
 
 
 async def read_body(
@@ -24,17 +58,36 @@ async def read_body(
 ) -> bytes:
     """The whole body, or ``BodyTooLarge`` before more than ``most`` bytes are kept.
 
-    ``look`` sees each piece as it comes in and may raise to stop the reading.
+    The suite's bound holds where it is lower. ``look`` sees each piece as it comes in and may raise
+    to stop the reading. ``BodyTooSlow`` when the sender takes his time.
     """
+    bounds = bounds_of(request)
+    most = min(most, bounds.body)
     declared = request.content_length
     if declared is not None and declared > most:
-        raise BodyTooLarge
+        raise BodyTooLarge(most)
+    if request.content.is_eof():  # all of it came together with the head
+        whole = request.content.read_nowait(-1)
+        if len(whole) > most:
+            raise BodyTooLarge(most)
+        if look is not None:
+            look(whole)
+        return whole
+    try:
+        async with asyncio.timeout(bounds.body_timeout or None):
+            return await _read_on(request, most, look)
+    except TimeoutError:
+        text = f"the body did not come to its end within {bounds.body_timeout:g} seconds"
+        raise BodyTooSlow(text) from None
+
+
+async def _read_on(request: web.Request, most: int, look: Callable[[bytes], None] | None) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.content.iter_any():
         size += len(chunk)
         if size > most:
-            raise BodyTooLarge
+            raise BodyTooLarge(most)
         if look is not None:
             look(chunk)
         chunks.append(chunk)
@@ -46,7 +99,7 @@ def origin(request: web.Request) -> str:
     return request.app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
 
 
-async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Put a provider's reply on the wire."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
     if reply.delivery is not None:
@@ -57,7 +110,7 @@ async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
 
 
 async def _send_by(
-    delivery: Delivery, request: web.Request, reply: Reply, headers: dict[str, str]
+    delivery: Delivery, request: web.BaseRequest, reply: Reply, headers: dict[str, str]
 ) -> web.StreamResponse:
     """Send as a fault wishes; what it wants said wrongly, aiohttp would not say by itself."""
     if delivery.delay:
@@ -83,13 +136,13 @@ async def _send_by(
     return response
 
 
-async def _gone(request: web.Request) -> None:
+async def _gone(request: web.BaseRequest) -> None:
     """Come back when the client has gone; a handler that only waits is not told by itself."""
     while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
-def end(request: web.Request, delivery: Delivery) -> None:
+def end(request: web.BaseRequest, delivery: Delivery) -> None:
     """Break the connection off: a plain close, or a reset when that is wished."""
     transport = request.transport
     if transport is None:

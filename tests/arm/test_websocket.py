@@ -13,8 +13,9 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callmocks.arm import connection, frames
+from callmocks.arm import frames
 from callmocks.arm.server import make_app
+from callmocks.bounds import DEFAULT
 from callmocks.tenancy.faults import Scope
 from tests.arm.conftest import Socket, Start, Workplace, read_frame, request_json
 
@@ -76,7 +77,7 @@ async def test_a_tree_that_breaks_the_schema_is_an_error_answer(demo: Workplace)
     assert answer.error == "/in/request: expected filters, got nothing"
 
 
-@pytest.mark.parametrize("size", [connection.MOST_BYTES + 1, 16 << 20])
+@pytest.mark.parametrize("size", [DEFAULT.message + 1, 16 << 20])
 async def test_a_huge_message_closes_the_connection_with_1009(demo: Workplace, size: int) -> None:
     async with demo.connect("101") as raw:
         with pytest.raises(websockets.ConnectionClosed) as closed:
@@ -84,7 +85,7 @@ async def test_a_huge_message_closes_the_connection_with_1009(demo: Workplace, s
             await raw.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
-    assert closed.value.rcvd.reason == f"a message has at most {connection.MOST_BYTES} bytes"
+    assert closed.value.rcvd.reason == f"a message has at most {DEFAULT.message} bytes"
     async with demo.connect("101") as again:
         assert (await Socket(again).history(limit=1)).status == 200
 

@@ -22,13 +22,11 @@ from callmocks.arm import service
 from callmocks.tenancy import pipeline
 from callmocks.tenancy.delivery import Delivery
 from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.web import end
+from callmocks.web import bounds_of, end
 
 if TYPE_CHECKING:
     from callmocks.tenancy.registry import Registry
 
-MOST_BYTES = 256 * 1024
-"""Longest message; a longer one closes the connection with code 1009."""
 IN_FLIGHT = 16
 """Answers held up at the same time; then reading waits."""
 
@@ -56,6 +54,7 @@ class Connection:
         self._link = link
         self._origin = origin
         self._peer = request.remote or ""
+        self._nesting = bounds_of(request).nesting
         self._held_up: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(IN_FLIGHT)
         self._holding: list[Sent] = []
@@ -97,7 +96,8 @@ class Connection:
             peer=self._peer,
             transport="frame",
         )
-        handle = partial(service.answer_frame, link=self._link if tenant else None)
+        link = self._link if tenant else None
+        handle = partial(service.answer_frame, link=link, nesting=self._nesting)
         return exchange, await pipeline.run(exchange, handle)
 
     def _messages(self, exchange: Exchange, reply: Reply) -> Iterable[bytes]:

@@ -13,11 +13,11 @@ from aiohttp import WSCloseCode, web
 from callmocks import audio_web
 from callmocks.arm import answers, media, schema, service, sessions
 from callmocks.arm import provider as _registers_itself  # noqa: F401
-from callmocks.arm.connection import MOST_BYTES, Connection
+from callmocks.arm.connection import Connection
 from callmocks.arm.service import PATH, Credentials
 from callmocks.tenancy import pipeline
 from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.web import BodyTooLarge, origin, read_body, send
+from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
 
 if TYPE_CHECKING:
     from callmocks.tenancy.registry import Registry
@@ -30,7 +30,8 @@ def make_app(registry: Registry) -> web.Application:
     """The application that serves every tenant of a registry as an ARM domain."""
     schema.compile_all()
     server = _Server(registry)
-    app = web.Application(client_max_size=MOST_BYTES)
+    app = web.Application()
+    app[REFUSAL] = server.refusal
     below = f"/{{domain}}/{PATH}"
     app.router.add_post(f"{below}/{{command}}", server.post)
     app.router.add_get(f"{below}/call_record/{{record}}.wav", server.record)
@@ -44,12 +45,18 @@ def make_app(registry: Registry) -> web.Application:
 class _Socket(web.WebSocketResponse):
     """A websocket that says in words why it closes on a message that is too long."""
 
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            max_msg_size=most, compress=False, decode_text=False, timeout=_CLOSE_SECONDS
+        )
+        self._most = most
+
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
         """Close; see aiohttp."""
         if code == WSCloseCode.MESSAGE_TOO_BIG:
-            message = b"a message has at most %d bytes" % MOST_BYTES
+            message = b"a message has at most %d bytes" % self._most
         return await super().close(code=code, message=message, drain=drain)
 
 
@@ -62,14 +69,18 @@ class _Server:
         """A command with an XML body."""
         command = request.match_info["command"]
         try:
-            body = await read_body(request, MOST_BYTES)
-        except BodyTooLarge:
-            text = f"a body of at most {MOST_BYTES} bytes is taken"
-            return await self._refuse(request, command, 413, text)
+            body = await read_body(request, bounds_of(request).message)
+        except BodyTooLarge as error:
+            return await self._refuse(request, command, 413, str(error))
         exchange = self._exchange(request, command, body)
         if exchange.tenant is self._registry.nobody:
             return await self._refuse(request, command, 404, service.NO_DOMAIN)
-        handle = partial(service.answer_post, command=command, credentials=_credentials(request))
+        handle = partial(
+            service.answer_post,
+            command=command,
+            credentials=_credentials(request),
+            nesting=bounds_of(request).nesting,
+        )
         return await send(request, await pipeline.run(exchange, handle))
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
@@ -89,9 +100,7 @@ class _Server:
                 caller.token = await sessions.open_session(exchange, caller.operator)
         except sessions.RefusedError as error:
             return await self._refuse(request, "upgrade", 401, str(error), exchange)
-        socket = _Socket(
-            max_msg_size=MOST_BYTES, compress=False, decode_text=False, timeout=_CLOSE_SECONDS
-        )
+        socket = _Socket(bounds_of(request).message)
         await socket.prepare(request)
         self._sockets.add(socket)
         domain = exchange.tenant.name
@@ -131,6 +140,15 @@ class _Server:
             command = request.path.rpartition("/")[2]
             return await self._refuse(request, command, 405, "the method is POST", Allow="POST")
         return await self._refuse(request, "", 404, f"nothing is served at {request.path}", tried)
+
+    async def refusal(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+        """A request that was not looked at."""
+
+        async def handle(exchange: Exchange) -> Reply:
+            return service.http_reply(exchange, answers.error("", text, status))
+
+        exchange = Exchange.of(self._registry.nobody, "arm", b"", peer=request.remote or "")
+        return await send(request, await pipeline.run(exchange, handle))
 
     async def close(self, app: web.Application) -> None:
         """Close all websockets: the server stops."""

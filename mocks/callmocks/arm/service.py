@@ -20,6 +20,8 @@ from callmocks.arm import answers, frames, pages, query, requests, schema, sessi
 from callmocks.arm.answers import Answer
 from callmocks.arm.requests import Form
 from callmocks.arm.rows import Style
+from callmocks.bounds import DEFAULT
+from callmocks.depth import json_too_deep, xml_too_deep
 from callmocks.errors import TooManyRows
 from callmocks.history.wall import to_ms
 from callmocks.tenancy.exchange import Reply
@@ -61,10 +63,13 @@ class FailedError(Exception):
         self.status = status
 
 
-async def answer_frame(exchange: Exchange, link: Caller | None) -> Reply:
+async def answer_frame(
+    exchange: Exchange, link: Caller | None, nesting: int = DEFAULT.nesting
+) -> Reply:
     """Answer one frame; login and logout change the token that the connection remembers.
 
-    Without a ``link`` the domain of the connection has ceased to exist.
+    Without a ``link`` the domain of the connection has ceased to exist. JSON that is nested deeper
+    than ``nesting`` levels is not read.
     """
     exchange.assume("arm.message")
     exchange.assume("arm.opcode")
@@ -79,6 +84,10 @@ async def answer_frame(exchange: Exchange, link: Caller | None) -> Reply:
     refused = _deviations(exchange, frame.deviations)
     if refused:
         return frame_reply(exchange, answers.error(frame.command, refused, 400), frame.id)
+    if json_too_deep(frame.body, nesting):
+        text = f"JSON: nested deeper than {nesting} levels"
+        exchange.violated("body", f"at most {nesting} levels", "more")
+        return frame_reply(exchange, answers.error(frame.command, text, 400), frame.id)
     caller = Caller(await sessions.operator_of(exchange, link.token), link.token)
     answer = await _answer(exchange, frame.command, frame.body, "json", caller)
     if frame.command in (schema.LOGIN, schema.LOGOUT):
@@ -86,9 +95,18 @@ async def answer_frame(exchange: Exchange, link: Caller | None) -> Reply:
     return frame_reply(exchange, answer, frame.id)
 
 
-async def answer_post(exchange: Exchange, command: str, credentials: Credentials) -> Reply:
-    """Answer one document, posted to the address of a command."""
+async def answer_post(
+    exchange: Exchange, command: str, credentials: Credentials, nesting: int = DEFAULT.nesting
+) -> Reply:
+    """Answer one document, posted to the address of a command.
+
+    A document that is nested deeper than ``nesting`` levels is not read.
+    """
     exchange.operation = command
+    if xml_too_deep(exchange.request, nesting):
+        text = f"XML: nested deeper than {nesting} levels"
+        exchange.violated("body", f"at most {nesting} levels", "more")
+        return http_reply(exchange, answers.error(command, text, 400))
     caller = Caller()
     if command != schema.LOGIN:
         try:

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from callmocks.cdr import media, provider, service
 from callmocks.cdr.errors import RpcError
+from callmocks.depth import json_too_deep
 from callmocks.tenancy import pipeline
 from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.web import BodyTooLarge, origin, read_body, send
+from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
 
 if TYPE_CHECKING:
     from callmocks.tenancy.registry import Registry
@@ -30,6 +31,11 @@ def make_app(registry: Registry) -> web.Application:
     async def answer(request: web.Request) -> web.StreamResponse:
         return await send(request, await _answer(registry, request))
 
+    async def refusal(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+        exchange = Exchange.of(registry.nobody, "cdr", b"", peer=request.remote or "")
+        return await send(request, await pipeline.run(exchange, partial(_busy, status, text)))
+
+    app[REFUSAL] = refusal
     app.add_routes([web.post(PATH, answer), web.post(PATH + "/", answer), *media.routes(registry)])
     return app
 
@@ -38,12 +44,15 @@ async def _answer(registry: Registry, request: web.Request) -> Reply:
     peer, reached = request.remote or "", origin(request)
     try:
         body = await read_body(request, BODY_BYTES)
-    except BodyTooLarge:
+    except BodyTooLarge as error:
         exchange = Exchange.of(registry.nobody, "cdr", b"", origin=reached, peer=peer)
-        return await pipeline.run(exchange, _too_large)
+        return await pipeline.run(exchange, partial(_too_large, most=error.most))
     read = service.Read(body)
     tenant = _tenant(registry, read) or registry.nobody
     exchange = Exchange.of(tenant, "cdr", body, origin=reached, peer=peer)
+    nesting = bounds_of(request).nesting
+    if json_too_deep(body, nesting):
+        return await pipeline.run(exchange, partial(_too_deep, read=read, most=nesting))
     return await pipeline.run(exchange, partial(service.handle, read=read))
 
 
@@ -54,7 +63,19 @@ def _tenant(registry: Registry, read: service.Read) -> Tenant | None:
     return None if token is None else registry.by_cdr_token(token)
 
 
-async def _too_large(exchange: Exchange) -> Reply:
-    expected = f"a body of at most {BODY_BYTES} bytes"
+async def _too_deep(exchange: Exchange, read: service.Read, most: int) -> Reply:
+    expected = f"nesting of at most {most} levels"
+    exchange.violated("filter", expected, "a deeper one")
+    error = RpcError("invalid_parameter_value", "filter", expected=expected)
+    return Reply(error.answer(read.envelope.echo_id))
+
+
+async def _busy(status: int, text: str, exchange: Exchange) -> Reply:
+    exchange.notes.append(text)
+    return Reply(RpcError("internal_error").answer(), status)
+
+
+async def _too_large(exchange: Exchange, most: int) -> Reply:
+    expected = f"a body of at most {most} bytes"
     exchange.violated("filter", expected, "a larger one")
     return Reply(RpcError("invalid_parameter_value", "filter", expected=expected).answer())

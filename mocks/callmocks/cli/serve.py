@@ -54,16 +54,20 @@ async def _serve(settings: ServeSettings) -> None:
         loop = asyncio.get_running_loop()
         for number in _STOPS:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
-        if not is_loopback(settings.host) and not settings.admin_token:
-            click.echo(
-                f"callmocks: warning: {settings.host} can be reached from other machines, and the "
-                "admin API asks nobody for a password (--admin-token)",
-                err=True,
-            )
+        if not is_loopback(settings.host):
+            click.echo(_warning(settings), err=True)
         if suite.ca_pem is not None and settings.tls_ca_out is not None:
             _write_ca(suite.ca_pem, settings.tls_ca_out)
         print(_ready(suite, settings), flush=True)
         await stopped.wait()
+
+
+def _warning(settings: ServeSettings) -> str:
+    """What it means to listen where other machines can reach it."""
+    start = f"callmocks: warning: {settings.host} can be reached from other machines, and the "
+    if not settings.admin_token:
+        return start + "admin API asks nobody for a password (--admin-token)"
+    return start + "providers' passwords are those of a mock; see SECURITY.md"
 
 
 def _write_ca(pem: bytes, path: Path) -> None:

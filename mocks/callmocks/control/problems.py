@@ -7,7 +7,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from callmocks.errors import CallmocksError
+from callmocks.errors import CallmocksError, StateError
+from callmocks.web import BodyTooSlow
 
 LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -58,6 +59,11 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> web.Respo
     )
 
 
+async def refusal(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+    """A request that was not looked at."""
+    return answer(RefusedError(status, text).problem)
+
+
 @web.middleware
 async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem document."""
@@ -65,8 +71,13 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     except RefusedError as refused:
         return answer(refused.problem, refused.headers)
+    except StateError as error:
+        refused = RefusedError(503, str(error), headers={"Retry-After": "1"})
+        return answer(refused.problem, refused.headers)
     except CallmocksError as error:
         return answer(RefusedError(422, str(error)).problem)
+    except (BodyTooSlow, ConnectionError):
+        raise  # the gate's affair
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -30,9 +30,10 @@ from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.metrics import Meter, make_registry
 from callmocks.control.openapi import document
-from callmocks.control.route import BODY_BYTES, Call, Desk, Operation, add, json_response
+from callmocks.control.route import Call, Desk, Operation, add, json_response
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
+from callmocks.web import REFUSAL
 
 DESK = web.AppKey("desk", Desk)
 """What handlers work with, for pages that are not part of the API."""
@@ -108,8 +109,8 @@ def make_app(
             problems.middleware,
             make_guard(token, hosts),
         ],
-        client_max_size=BODY_BYTES,
     )
+    app[REFUSAL] = problems.refusal
     app[DESK] = desk = Desk(registry, addresses, defaults or TenantSettings("demo"))
     app[METER] = meter = Meter()
     app[GUARDED] = bool(token)

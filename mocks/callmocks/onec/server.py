@@ -5,11 +5,13 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode
 from binascii import Error as Base64Error
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Final
 
 from aiohttp import hdrs, web
 
+from callmocks.depth import xml_too_deep
 from callmocks.onec import envelope, service, wsdl
 from callmocks.onec import provider as _registers_itself  # noqa: F401
 from callmocks.onec.soap import SoapError
@@ -17,7 +19,7 @@ from callmocks.tenancy import pipeline
 from callmocks.tenancy.exchange import Exchange, Reply
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.tenant import Tenant
-from callmocks.web import BodyTooLarge, origin, read_body, send
+from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED: Final = 64 * 1024
@@ -29,6 +31,7 @@ def make_app(registry: Registry, self_check: bool = True) -> web.Application:
     service.prepare()
     server = _Server(registry, self_check)
     app = web.Application()
+    app[REFUSAL] = server.refusal
     app.router.add_post(wsdl.PATH, server.post)
     app.router.add_get(wsdl.PATH, server.get)
     return app
@@ -47,8 +50,12 @@ class _Server:
         watch = envelope.Watch()
         try:
             body = await read_body(request, _limit(tenant), watch.look)
-        except BodyTooLarge:
-            body, handle = watch.head, partial(_too_long, content_type=request.content_type)
+            nesting = bounds_of(request).nesting
+            if xml_too_deep(body, nesting):
+                raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
+        except BodyTooLarge as error:
+            head, kind = watch.head, request.content_type
+            body, handle = head, partial(_too_long, content_type=kind, most=error.most)
         except SoapError as error:
             body = watch.head
             handle = partial(_hostile, error=error, content_type=request.content_type)
@@ -69,6 +76,12 @@ class _Server:
             body = b""
         return await self._exchange(request, tenant, body, _unauthorized)
 
+    async def refusal(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+        """A request that was not looked at."""
+        handle = partial(_busy, status=status, text=text, content_type=request.content_type)
+        exchange = Exchange.of(self._registry.nobody, "onec", b"", peer=request.remote or "")
+        return await send(request, await pipeline.run(exchange, handle))
+
     async def get(self, request: web.Request) -> web.StreamResponse:
         """The WSDL."""
         if not any(name.lower() == "wsdl" for name in request.query):
@@ -77,7 +90,7 @@ class _Server:
         named = hdrs.AUTHORIZATION in request.headers
         closed = _wants_credentials(tenant) if named else self._all_want_credentials()
         handle = _closed if closed and not welcome else _wsdl
-        return await self._exchange(request, tenant, b"", handle, operation="wsdl")
+        return await self._exchange(request, tenant, b"", handle, "wsdl", origin(request))
 
     async def _exchange(
         self,
@@ -86,11 +99,11 @@ class _Server:
         body: bytes,
         handle: pipeline.Handler,
         operation: str = "",
+        address: str = "",
     ) -> web.StreamResponse:
         exchange = Exchange.of(
-            tenant, "onec", body, origin=origin(request), peer=request.remote or ""
+            tenant, "onec", body, operation=operation, origin=address, peer=request.remote or ""
         )
-        exchange.operation = operation
         return await send(request, await pipeline.run(exchange, handle))
 
     def _sender(self, request: web.Request) -> tuple[Tenant, bool]:
@@ -107,6 +120,7 @@ class _Server:
         return bool(tenants) and all(map(_wants_credentials, tenants))
 
 
+@lru_cache(maxsize=256)
 def _credentials(header: str) -> tuple[str, bytes]:
     """User and password of a Basic header; empty when it is none."""
     scheme, _, encoded = header.partition(" ")
@@ -136,8 +150,17 @@ async def _closed(exchange: Exchange) -> Reply:
     return service.unauthorized()
 
 
-async def _too_long(exchange: Exchange, content_type: str) -> Reply:
+async def _too_long(exchange: Exchange, content_type: str, most: int) -> Reply:
+    if most < _limit(exchange.tenant):
+        text = f"the request is longer than {most} bytes"
+        return service.refuse(exchange, SoapError("Client", text), content_type)
     return service.too_long(exchange, content_type)
+
+
+async def _busy(exchange: Exchange, status: int, text: str, content_type: str) -> Reply:
+    exchange.notes.append(text)
+    namespace = envelope.guess_namespace(b"", content_type)
+    return replace(service.fault(namespace, SoapError("Server", text)), status=status)
 
 
 async def _hostile(exchange: Exchange, error: SoapError, content_type: str) -> Reply:

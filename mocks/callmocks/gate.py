@@ -1,0 +1,293 @@
+"""The way into a suite's servers: how many may come in, and how long they may take to speak.
+
+::
+
+    socket ── Visit ── aiohttp's protocol ── Gate.answer ── the application
+              connections,                   in flight,
+              slow heads                     slow bodies
+
+Connections are counted over all servers, requests in flight for each. Timers cost more than they
+are worth here: one sweep looks at all connections, and a request writes down two times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, cast
+
+from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
+
+from callmocks.bounds import Bounds
+from callmocks.errors import SettingsError
+from callmocks.web import BodyTooSlow, refuse
+
+_log = logging.getLogger(__name__)
+http_log = logging.getLogger("callmocks.http")
+"""For aiohttp: it logs defects; a client that does not speak HTTP is answered 400 and is none."""
+http_log.addFilter(lambda r: not (r.exc_info and isinstance(r.exc_info[1], HttpProcessingError)))
+
+_BACKLOG: Final = 1024
+_FAREWELL: Final = 1.0
+"""Seconds that a client which is not let in has for reading why."""
+_FAREWELLS: Final = 64
+"""Clients told why at the same time; further ones are cut off."""
+_SILENT: Final = 60.0
+"""Seconds after which a full house is mentioned again."""
+_OTHER_FILES: Final = 48
+"""Descriptors left for what is not a connection: listening sockets, files, pipes, libraries."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Gate:
+    """Lets connections and requests into the servers of one suite."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.open = 0
+        """Connections now."""
+        self._visits: dict[asyncio.BaseProtocol, Visit] = {}
+        self._farewells = 0
+        self._sweeper: asyncio.Task[None] | None = None
+        self._said = -_SILENT
+
+    async def serve(
+        self,
+        runner: web.AppRunner,
+        listener: socket.socket,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        """Serve a runner that was set up, at a listening socket."""
+        server = runner.server
+        assert server is not None
+        server.request_handler = self._answering(runner.app, cast("Any", server.request_handler))
+        site = _Site(runner, listener, ssl_context=context, backlog=_BACKLOG)
+        site.gate = self
+        await site.start()
+        if self._sweeper is None and self.bounds.header_timeout:
+            self._sweeper = asyncio.create_task(self._sweep(), name="callmocks gate")
+
+    async def close(self) -> None:
+        """Stop watching."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeper
+            self._sweeper = None
+
+    def admit(self, visit: Visit) -> bool:
+        """Count a connection in, if there is room."""
+        if self.open >= self.bounds.connections:
+            self._mention()
+            return False
+        self.open += 1
+        self._visits[visit.inner] = visit
+        return True
+
+    def leave(self, visit: Visit) -> None:
+        """Count a connection out."""
+        if self._visits.pop(visit.inner, None) is not None:
+            self.open -= 1
+
+    def farewell(self, transport: asyncio.Transport) -> bool:
+        """Tell a client that there is no room; whether it may stay to read that."""
+        if self._farewells >= _FAREWELLS:
+            transport.abort()
+            return False
+        self._farewells += 1
+        transport.write(_plain(503, "too many connections are open", "Retry-After: 1\r\n"))
+        asyncio.get_running_loop().call_later(_FAREWELL, self._end_farewell, transport)
+        return True
+
+    def _end_farewell(self, transport: asyncio.Transport) -> None:
+        self._farewells -= 1
+        transport.close()
+
+    def _answering(self, app: web.Application, inner: Handler) -> Handler:
+        """The application's handler, behind the bounds of a request; one counter for a server."""
+        most, now = self.bounds.in_flight, 0
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            nonlocal now
+            visit = self._visits.get(request.protocol)
+            if visit is not None:
+                visit.waits_since = 0.0
+                visit.between = False
+            now += 1
+            try:
+                if hdrs.UPGRADE in request.headers:  # it may last for hours
+                    now -= 1
+                    try:
+                        return await inner(request)
+                    finally:
+                        now += 1
+                if now > most:
+                    text = f"more than {most} requests are being answered"
+                    return await refuse(app, request, 503, text)
+                return await inner(request)
+            except ConnectionError:  # the client went away while it was sending
+                return web.Response()
+            except BodyTooSlow as slow:
+                return await refuse(app, request, 408, str(slow))
+            finally:
+                now -= 1
+                if visit is not None:
+                    visit.between = True
+
+        return answer
+
+    async def _sweep(self) -> None:
+        """End connections whose request's head does not come to its end."""
+        patience = self.bounds.header_timeout
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(1.0, patience / 4))
+            late = loop.time() - patience
+            for visit in list(self._visits.values()):
+                if 0.0 < visit.waits_since < late:
+                    visit.too_late()
+
+    def _mention(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._said >= _SILENT:
+            self._said = now
+            _log.warning(
+                "callmocks: warning: %d connections are open; more are refused until some close "
+                "(--max-connections)",
+                self.open,
+            )
+
+
+class Visit(asyncio.Protocol):
+    """One connection: what comes in goes to aiohttp's protocol, under the eyes of a gate."""
+
+    __slots__ = ("_gate", "_refused", "_spoke", "_transport", "between", "inner", "waits_since")
+
+    def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:
+        self._gate = gate
+        self.inner = inner
+        self.between = True
+        """No request is being answered: the next byte begins one."""
+        self.waits_since = 0.0
+        """When the head began that has not ended yet, by the loop's clock; 0: there is none."""
+        self._spoke = False
+        self._refused = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let it in, or say why not."""
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._gate.admit(self):
+            self._refused = True
+            self._gate.farewell(self._transport)
+            return
+        self.waits_since = asyncio.get_running_loop().time()
+        self.inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client's."""
+        if self._refused:
+            return
+        self._spoke = True
+        if self.between and not self.waits_since:
+            self.waits_since = asyncio.get_running_loop().time()
+        self.inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """The client has no more to say."""
+        return None if self._refused else self.inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        if not self._refused:
+            self._gate.leave(self)
+            self.inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        if not self._refused:
+            self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        if not self._refused:
+            self.inner.resume_writing()
+
+    def too_late(self) -> None:
+        """The head of a request took too long; one that has not begun is owed no answer."""
+        self.waits_since = 0.0
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._spoke:
+            text = "the head of the request did not come to its end in time"
+            self._transport.write(_plain(408, text))
+        self._transport.close()
+
+
+class _Site(web.SockSite):
+    """A site whose connections come through a gate."""
+
+    gate: Gate
+
+    async def start(self) -> None:
+        """Listen."""
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Visit(self.gate, server()),
+            sock=self._sock,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+        )
+
+
+def _plain(status: int, text: str, headers: str = "") -> bytes:
+    """An answer of HTTP's own: whom it would be for, nobody knows yet."""
+    reason = {408: "Request Timeout", 503: "Service Unavailable"}[status]
+    return (
+        f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(text) + 1}\r\n{headers}Connection: close\r\n\r\n{text}\n"
+    ).encode()
+
+
+def connections_that_fit(bounds: Bounds) -> int:
+    """As many of the bounds' connections as this process may have files open.
+
+    The soft limit is raised as far as it may be. ``SettingsError`` when not even one fits.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return bounds.connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = bounds.connections + _open_files() + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        if raised > soft:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+                soft = raised
+        fitting = bounds.connections - (needed - soft)
+        if fitting < 1:
+            raise SettingsError(
+                f"--max-connections: this process may open only {soft} files (ulimit -n), which "
+                "leaves no room for connections"
+            )
+        return min(fitting, bounds.connections)
+    return bounds.connections
+
+
+def _open_files() -> int:
+    from pathlib import Path
+
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 32
