@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.errors import TooManyRows
-from callmocks.history.history import ROW_BUDGET, History, Part
+from callmocks.history.history import ROW_BUDGET, History
 from callmocks.history.wall import DAY_MS, day_of, day_start, to_ms
 from callmocks.onec import tables
 from callmocks.onec.contract import served
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from callmocks.tenancy.exchange import Exchange
 
 NAME: Final = "GetHistoryOfServiceCalls"
+_FAILED: Final = 2
 CAP: Final = timedelta(days=7)
 """The longest period that may be asked for by day."""
 _STEP_DAYS: Final = 16
 """Days drawn at a time; between them other requests get their turn."""
 _KEPT_DAYS: Final = 62
+_ROW_BYTES: Final = 200
+"""What a row takes in a day's lists and indexes, about."""
 _FILTERS: Final[Mapping[str, str]] = {
     "ClientID": "ClientID",
     "ServiceUserID": "ServiceUserID",
@@ -48,8 +52,7 @@ class Selected:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
+class _Query(NamedTuple):
     """Calls that start in [from, till) of the history, and match all filters."""
 
     from_ms: int
@@ -64,6 +67,51 @@ class _Query:
     def keep(self) -> bool:
         """Rendered days are kept for the next request, unless the period would flush them all."""
         return self.till_ms - self.from_ms <= _KEPT_DAYS * DAY_MS
+
+
+@dataclass(slots=True)
+class _Day:
+    """The rows of one day as it was drawn, ascending by start, ready to be sent."""
+
+    frame: pl.DataFrame
+    rows: tables.Rows
+    starts: list[int]
+    ends: NDArray[np.int64]
+    last_end: int
+    """When its last call has ended (wall ms)."""
+    failed: list[int]
+    """``failed[i]``: unsuccessful calls among the first ``i``."""
+    _places: dict[str, dict[Given, list[int]]] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, the frame's own aside."""
+        return self.rows.nbytes + _ROW_BYTES * len(self.starts)
+
+    def places(self, query: _Query, first: int, last: int) -> list[int]:
+        """The rows among ``first`` to ``last`` that match all filters and have ended."""
+        found: list[int] | None = None
+        for name, value in query.filters:
+            here = self._index(name).get(value, [])
+            here = here[bisect_left(here, first) : bisect_left(here, last)]
+            if found is not None:
+                here = sorted(set(found).intersection(here))
+            if not here:
+                return []
+            found = here
+        places: Iterable[int] = range(first, last) if found is None else found
+        if self.last_end <= query.now_ms:
+            return list(places)
+        return [place for place in places if self.ends[place] <= query.now_ms]
+
+    def _index(self, name: str) -> dict[Given, list[int]]:
+        """The rows of each value of a column."""
+        index = self._places.get(name)
+        if index is None:
+            index = self._places[name] = {}
+            for place, cell in enumerate(self.frame[name].to_list()):
+                index.setdefault(cell, []).append(place)
+        return index
 
 
 async def select(exchange: Exchange, given: Mapping[str, Given], check: bool) -> Selected:
@@ -162,9 +210,9 @@ def _days(history: History, query: _Query) -> range:
 
 
 def _within_budget(exchange: Exchange, history: History, query: _Query) -> None:
-    days = _days(history, query)
-    if len(days) <= _STEP_DAYS:
+    if query.till_ms - query.from_ms <= _STEP_DAYS * DAY_MS:
         return
+    days = _days(history, query)
     looked = sum(map(history.drawn.calls_on, days))
     if looked > ROW_BUDGET:
         reason = str(TooManyRows(ROW_BUDGET))
@@ -172,92 +220,85 @@ def _within_budget(exchange: Exchange, history: History, query: _Query) -> None:
         raise Refusal(exchange.assume("onec.code-too-many-rows"), reason)
 
 
-async def _parts(history: History, query: _Query) -> AsyncIterator[Part]:
-    """The period's rows, day by day; other requests get their turn between some of the days."""
-    days = _days(history, query)
-    for first in range(days.start, days.stop, _STEP_DAYS):
-        if first > days.start:
-            await asyncio.sleep(0)
-        from_ms = max(query.from_ms, day_start(first))
-        till_ms = min(query.till_ms, day_start(first + _STEP_DAYS))
-        for part in history.service_call_parts(from_ms, till_ms, query.now_ms):
-            yield part
-
-
 async def _as_drawn(
     exchange: Exchange, history: History, query: _Query, selected: Selected
 ) -> None:
     """Rows in the order of the days' own frames, rendered once for each day."""
-    async for part in _parts(history, query):
-        _add_part(exchange, history, query, part, selected)
+    days = _days(history, query)
+    for day in days:
+        if (day - days.start) % _STEP_DAYS == _STEP_DAYS - 1:
+            await asyncio.sleep(0)  # others get their turn
+        if history.drawn.calls_on(day):
+            _add_day(exchange, _day(history, query, day), query, selected)
 
 
-def _add_part(
-    exchange: Exchange, history: History, query: _Query, part: Part, selected: Selected
-) -> None:
-    rows = _rendered(history, query, part)
-    selected.problems += rows.problems
-    if query.filters:
-        places = _matching(part.rows(), query) + part.first
-        if len(places) == 0:
-            return
-        selected.xml.append(rows.pick(places))
-        results = part.frame["CallResult"].gather(places)
+def _add_day(exchange: Exchange, day: _Day, query: _Query, selected: Selected) -> None:
+    first = bisect_left(day.starts, query.from_ms)
+    last = bisect_left(day.starts, query.till_ms, first)
+    if first == last:
+        return
+    selected.problems += day.rows.problems
+    if query.filters or day.last_end > query.now_ms:
+        places = day.places(query, first, last)
+        selected.xml.append(day.rows.pick(places))
+        failed = any(day.failed[place + 1] > day.failed[place] for place in places)
     else:
-        selected.xml.append(rows.run(part.first, part.last))
-        results = part.frame["CallResult"].slice(part.first, part.last - part.first)
-    _note_failed(exchange, results)
+        selected.xml.append(day.rows.run(first, last))
+        failed = day.failed[last] > day.failed[first]
+    if failed:
+        exchange.assume("onec.failed-call-time")
 
 
-def _rendered(history: History, query: _Query, part: Part) -> tables.Rows:
-    """All rows of a part's frame; those of a whole day are kept for the next request."""
+def _day(history: History, query: _Query, day: int) -> _Day:
+    """A day's rows; kept for the next request, unless a long period would flush all others."""
 
-    def make() -> tables.Rows:
-        return _render(part.frame, query)
+    def make() -> _Day:
+        view = history.drawn.service_calls(day)
+        failed = (view.frame["CallResult"] == _FAILED).cum_sum().to_list()
+        rows = _render(view.frame, query)
+        ends = view.frame["_end"].to_numpy()
+        return _Day(view.frame, rows, view.starts.tolist(), ends, view.last_end, [0, *failed])
 
-    if part.day is None or not query.keep:
+    if not query.keep:
         return make()
     kind = "onec-rows-empty-dates" if query.empty_dates else "onec-rows"
-    return history.drawn.kept(kind, part.day, make, lambda made: made.nbytes)
+    return history.drawn.kept(kind, day, make, _bytes)
+
+
+def _bytes(day: _Day) -> int:
+    return day.nbytes
 
 
 def _render(frame: pl.DataFrame, query: _Query) -> tables.Rows:
     if query.empty_dates:
-        answered = pl.when(pl.col("CallResult") == 1).then(pl.col("CallTime"))
+        answered = pl.when(pl.col("CallResult") != _FAILED).then(pl.col("CallTime"))
         frame = frame.with_columns(CallTime=answered)
     return tables.render(frame, served()[NAME], query.check)
-
-
-def _matching(frame: pl.DataFrame, query: _Query) -> NDArray[np.int64]:
-    """Places of the rows that match all filters."""
-    places = np.arange(len(frame), dtype=np.int64)
-    for name, value in query.filters:
-        if len(places) == 0:
-            break
-        column = frame[name] if len(places) == len(frame) else frame[name].gather(places)
-        places = places[(column == value).arg_true().to_numpy()]
-    return places
 
 
 async def _as_frame(
     exchange: Exchange, history: History, query: _Query, order: str, selected: Selected
 ) -> None:
     """Rows put in order together: pinned calls stand between drawn ones."""
-    frames = [part.rows() async for part in _parts(history, query)]
+    frames = []
+    days = _days(history, query)
+    for first in range(days.start, days.stop, _STEP_DAYS):
+        if first > days.start:
+            await asyncio.sleep(0)  # others get their turn
+        from_ms = max(query.from_ms, day_start(first))
+        till_ms = min(query.till_ms, day_start(first + _STEP_DAYS))
+        parts = history.service_call_parts(from_ms, till_ms, query.now_ms)
+        frames += [part.rows() for part in parts]
     if not frames:
         return
     frame = pl.concat(frames, rechunk=False)
     if query.filters:
-        frame = frame[_matching(frame, query)]
+        frame = frame.filter(pl.col(name) == value for name, value in query.filters)
     by = ["CallTime", "_start"] if order == "call-time" else ["_start"]
     down = order == "call-start-descending"
     frame = frame.sort(*by, "_session_id", descending=down)
     rows = _render(frame, query)
     selected.xml.append(rows.xml)
     selected.problems += rows.problems
-    _note_failed(exchange, frame["CallResult"])
-
-
-def _note_failed(exchange: Exchange, results: pl.Series) -> None:
-    if results.max() == 2:
+    if frame["CallResult"].max() == _FAILED:
         exchange.assume("onec.failed-call-time")

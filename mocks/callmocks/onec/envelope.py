@@ -8,8 +8,7 @@ memory, ``Watch`` sees in the bytes, while they still come in.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -36,14 +35,14 @@ _NO_DTD: Final = "the request has a DTD, which SOAP forbids"
 _NEXT: Final = "http://schemas.xmlsoap.org/soap/actor/next"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A SOAP request: the namespace of its version and the first child of its Body."""
 
     namespace: str
     call: etree._Element
     beside: int
     """Further children of the Body, which the service passes over."""
+    header: etree._Element | None
 
 
 class Watch:
@@ -118,20 +117,22 @@ def open_envelope(root: etree._Element) -> Message:
         raise SoapError("VersionMismatch", f"{tag} is not the envelope of SOAP 1.1 or 1.2")
     else:
         raise SoapError("Client", f"the request is not SOAP: its root is {tag}")
-    body = root.find(f"{{{namespace}}}Body")
-    if body is None:
-        raise SoapError("Client", "the envelope has no Body")
-    if len(body) == 0:
-        raise SoapError("Client", "the Body calls no operation: it has no element")
-    return Message(namespace, body[0], len(body) - 1)
+    header: etree._Element | None = None
+    for child in root:
+        if child.tag == f"{{{namespace}}}Header":
+            header = child
+        elif child.tag == f"{{{namespace}}}Body":
+            calls = list(child)
+            if not calls:
+                raise SoapError("Client", "the Body calls no operation: it has no element")
+            return Message(namespace, calls[0], len(calls) - 1, header)
+    raise SoapError("Client", "the envelope has no Body")
 
 
-def must_understand(root: etree._Element, namespace: str) -> str | None:
+def must_understand(message: Message) -> str | None:
     """Name of a header block that the sender insists on; the service understands none."""
-    header = root.find(f"{{{namespace}}}Header")
-    if header is None:
-        return None
-    for block in header:
+    namespace = message.namespace
+    for block in message.header if message.header is not None else ():
         insisted = block.get(f"{{{namespace}}}mustUnderstand", "").strip() in ("1", "true")
         aimed = block.get(f"{{{namespace}}}actor") or block.get(f"{{{namespace}}}role") or ""
         if insisted and (not aimed or aimed == _NEXT or aimed.startswith(namespace)):

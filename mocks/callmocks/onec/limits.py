@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -19,11 +20,18 @@ OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
 
 def is_day(exchange: Exchange) -> bool:
     """It is day now, when limits are lower and a history's period is capped."""
-    hours = exchange.assume("onec.day-hours")
+    first, last = _minutes(exchange.assume("onec.day-hours"))
+    now = _clock(exchange)
+    return first <= now.hour * 60 + now.minute < last
+
+
+@cache
+def _minutes(hours: str) -> tuple[int, int]:
+    """First minute of the day in a choice such as ``08:00-20:00``, and the first of the night."""
     if hours in ("always", "never"):
-        return hours == "always"
-    first, last = hours.split("-")
-    return first <= _clock(exchange).strftime("%H:%M") < last
+        return 0, 24 * 60 if hours == "always" else 0
+    first, last = (int(time[:2]) * 60 + int(time[3:]) for time in hours.split("-"))
+    return first, last
 
 
 async def count(exchange: Exchange, operation: Operation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -12,9 +12,9 @@ from lxml import etree
 
 from callmocks.onec.contract import Operation, Parameter
 from callmocks.onec.names import XS, XSI_NIL, XSI_TYPE
-from callmocks.onec.reading import type_name
+from callmocks.onec.reading import qualified
 from callmocks.onec.results import Refusal
-from callmocks.onec.scalars import NUMBERS, STRINGS, read_scalar
+from callmocks.onec.scalars import NUMBERS, STRINGS, read_date, read_datetime, read_scalar
 from callmocks.onec.values import EMPTY_DATE, BadValue
 
 if TYPE_CHECKING:
@@ -90,16 +90,16 @@ def _unknown(exchange: Exchange, operation: Operation, name: str) -> None:
 
 def _value(exchange: Exchange, parameter: Parameter, element: etree._Element) -> Given | None:
     text = (element.text or "").strip()
-    nil = XSI_NIL in element.attrib and element.get(XSI_NIL, "").strip() in ("true", "1")
-    if not nil:
-        _check_type(exchange, parameter, element)
-    if nil or not text:
+    nil = element.get(XSI_NIL)
+    if nil is not None and nil.strip() in ("true", "1"):
         if exchange.assume("onec.empty-parameter") == "absent":
             return None
-        if nil:
-            _wrong_type(exchange, parameter, "nil")
+        _wrong_type(exchange, parameter, "nil")
+    _check_type(exchange, parameter, element)
+    if not text and exchange.assume("onec.empty-parameter") == "absent":
+        return None
     if parameter.type == "dateTime":
-        return _moment(exchange, parameter, element, text)
+        return _moment(exchange, parameter, text)
     if parameter.type == "uuid":
         if _UUID.fullmatch(text) is None:
             refuse(exchange, "onec.code-bad-uuid", parameter.name, "a UUID", repr(text[:80]))
@@ -111,31 +111,26 @@ def _check_type(exchange: Exchange, parameter: Parameter, element: etree._Elemen
     """A typed value must have the parameter's type; one without ``xsi:type`` is read as text."""
     if len(element):
         _wrong_type(exchange, parameter, "elements")
-    if XSI_TYPE not in element.attrib:
+    written = element.get(XSI_TYPE)
+    if written is None:
         exchange.assume("onec.value-typing")
         return
     try:
-        name = type_name(element)
-    except BadValue as error:
-        name = error.got
+        name = qualified(element, written, "Value")
+    except BadValue:
+        name = ""
     if name not in _TYPES[parameter.type] and exchange.assume("onec.value-typing") == "typed":
-        _wrong_type(exchange, parameter, element.get(XSI_TYPE, ""))
+        _wrong_type(exchange, parameter, written)
 
 
-def _moment(
-    exchange: Exchange, parameter: Parameter, element: etree._Element, text: str
-) -> datetime | None:
-    moment: datetime | None = None
-    for kind in (_DATE_TIME, _DATE):
+def _moment(exchange: Exchange, parameter: Parameter, text: str) -> datetime | None:
+    try:
+        moment = read_datetime(text)
+    except ValueError:
         try:
-            value = read_scalar(kind, text)
+            moment = datetime.combine(read_date(text), time())
         except ValueError:
-            continue
-        assert isinstance(value, date)
-        moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-        break
-    if moment is None:
-        _wrong_type(exchange, parameter, repr(text[:80]))
+            _wrong_type(exchange, parameter, repr(text[:80]))
     if moment.tzinfo is not None:
         moment = _in_wall_time(exchange, parameter, moment)
     if moment == EMPTY_DATE and exchange.assume("onec.empty-parameter") == "absent":

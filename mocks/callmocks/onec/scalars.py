@@ -36,7 +36,8 @@ def read_datetime(text: str) -> datetime:
     return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset or ''}")
 
 
-def _read_date(text: str) -> date:
+def read_date(text: str) -> date:
+    """``xs:date``; an offset is passed over."""
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError(text)
@@ -93,7 +94,7 @@ _STRIPPED: Final[dict[str, Callable[[str], Value]]] = {
     f"{{{XS}}}double": _matching(_DOUBLE, float),
     f"{{{XS}}}float": _matching(_DOUBLE, float),
     f"{{{XS}}}dateTime": read_datetime,
-    f"{{{XS}}}date": _read_date,
+    f"{{{XS}}}date": read_date,
     f"{{{XS}}}time": _read_time,
     f"{{{XS}}}base64Binary": lambda text: b64decode("".join(text.split()), validate=True),
     f"{{{XS}}}hexBinary": bytes.fromhex,

@@ -10,7 +10,7 @@ from lxml import etree
 
 from callmocks.onec import calls, contract, envelope, limits, parameters, reads, soap, wsdl
 from callmocks.onec.contract import Operation
-from callmocks.onec.names import PARAMS, SOAP11, SOAP12
+from callmocks.onec.names import PARAMS, SOAP11, SOAP12, split
 from callmocks.onec.reading import read_structure
 from callmocks.onec.results import Refusal, around_rows, refused
 from callmocks.onec.soap import SoapError, Version
@@ -40,14 +40,13 @@ async def answer(
     if len(exchange.request) > _LONG:
         exchange.assume("onec.body-limit")
     try:
-        root = envelope.parse(exchange.request, charset)
-        message = envelope.open_envelope(root)
+        message = envelope.open_envelope(envelope.parse(exchange.request, charset))
         namespace = message.namespace
         version = version_of(namespace)
-        exchange.operation = etree.QName(message.call).localname
+        exchange.operation = split(str(message.call.tag))[1]
         if message.beside:
             exchange.violated("Body", "one element", f"{message.beside + 1}")
-        _heed_header(exchange, root, namespace)
+        _heed_header(exchange, message)
         operation = _dispatch(version, message.call)
         params = _params(exchange, message.call)
         return await _operate(exchange, version, operation, params, self_check)
@@ -100,8 +99,8 @@ def refusal(namespace: str, operation: str, code: str, reason: str) -> Reply:
     return Reply(before + refused(code, reason) + after, 200, version.content_type)
 
 
-def _heed_header(exchange: Exchange, root: etree._Element, namespace: str) -> None:
-    block = envelope.must_understand(root, namespace)
+def _heed_header(exchange: Exchange, message: envelope.Message) -> None:
+    block = envelope.must_understand(message)
     if block is not None and exchange.assume("onec.must-understand") == "fault":
         raise SoapError("MustUnderstand", f"the header block {block} is not understood")
 
@@ -110,7 +109,7 @@ def _dispatch(version: Version, call: etree._Element) -> Operation:
     name = version.serves(str(call.tag))
     if name is not None:
         return contract.served()[name]
-    local = etree.QName(call).localname
+    local = split(str(call.tag))[1]
     if local in contract.served():
         raise SoapError("Client", f"{call.tag} is not in the service's namespace")
     if local in contract.real():

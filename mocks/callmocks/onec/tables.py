@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from callmocks.onec.contract import ColumnSpec, Operation
 from callmocks.onec.writing import NIL
@@ -37,31 +35,29 @@ class Rows:
     """Rendered rows: row ``i`` is ``xml[offsets[i]:offsets[i + 1]]``."""
 
     xml: bytes
-    offsets: NDArray[np.int64]
+    offsets: list[int]
     problems: tuple[str, ...]
     """Where the rows leave the contract; a defect of callmocks."""
 
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        return len(self.xml) + int(self.offsets.nbytes)
+        return len(self.xml) + 40 * len(self.offsets)
 
     def run(self, first: int, last: int) -> bytes:
         """Rows ``first`` to ``last``, not included."""
         return self.xml[self.offsets[first] : self.offsets[last]]
 
-    def pick(self, places: NDArray[np.int64]) -> bytes:
+    def pick(self, places: Sequence[int]) -> bytes:
         """The rows at some places, in that order."""
-        ends, starts = self.offsets[places + 1].tolist(), self.offsets[places].tolist()
-        return b"".join([self.xml[start:end] for start, end in zip(starts, ends, strict=True)])
+        xml, offsets = self.xml, self.offsets
+        return b"".join([xml[offsets[place] : offsets[place + 1]] for place in places])
 
 
 def render(frame: pl.DataFrame, operation: Operation, check: bool = True) -> Rows:
     """All rows of a frame."""
     texts = frame.select(row=row_expression(frame, operation.column)).to_series()
-    lengths = texts.str.len_bytes().to_numpy()
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
+    offsets = [0, *texts.str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
     found = problems(frame, operation) if check else []
     return Rows("".join(texts.to_list()).encode(), offsets, tuple(found))
 
