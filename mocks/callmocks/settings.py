@@ -63,9 +63,6 @@ class ServeSettings:
     state: str = "memory"
     only: tuple[str, ...] = PROVIDERS
     """The providers to start; control always is."""
-    admin_token: str = ""
-    """What the admin API asks for, as Bearer or as the password of Basic; empty: nothing."""
-    log: str = "off"
     max_body: int = DEFAULT.body
     """Bytes; this and the following: see ``bounds.Bounds``."""
     max_message: int = DEFAULT.message
@@ -75,6 +72,9 @@ class ServeSettings:
     max_in_flight: int = DEFAULT.in_flight
     header_timeout: int = int(DEFAULT.header_timeout)
     body_timeout: int = int(DEFAULT.body_timeout)
+    admin_token: str = ""
+    """What the admin API asks for, as Bearer or as the password of Basic; empty: nothing."""
+    log: str = "off"
     json: bool = False
 
     @property
@@ -96,9 +96,6 @@ class ServeSettings:
         names = (self.host, *public, *self.allowed_hosts)
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def tenant(self, name: str = "demo") -> TenantSettings:
-        """Settings of the tenant that exists from the start."""
-        return TenantSettings(
     @property
     def bounds(self) -> Bounds:
         """What is taken from clients at most."""
@@ -113,6 +110,9 @@ class ServeSettings:
             body_timeout=self.body_timeout,
         )
 
+    def tenant(self, name: str = "demo") -> TenantSettings:
+        """Settings of the tenant that exists from the start."""
+        return TenantSettings(
             name=name,
             seed=self.seed,
             world=self.world,
@@ -292,6 +292,8 @@ def _only(text: str) -> tuple[str, ...]:
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _PORT = _whole(0, 65535)
+_BYTES = _whole(4096, 2**30)
+_SECONDS = _whole(0, 86_400)
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("host", _host, "Address to listen on.", "ADDRESS"),
@@ -306,9 +308,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("world", _world, "A world that comes along, or a file.", "NAME|FILE"),
     Setting("history_from", _history_from, "First day with calls.", "DATE"),
     Setting("calls", _file, "Calls to pin, one JSON object a line.", "FILE"),
-_REDIS = "redis://127.0.0.1:6379/0"
-_BYTES = _whole(4096, 2**30)
-_SECONDS = _whole(0, 86_400)
     Setting("public_url", _public_url, "How clients reach the suite; may hold {port}.", "URL"),
     Setting("allowed_hosts", _hosts, "Further names the suite is reached by.", "NAME,…"),
     Setting("tls", _choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
@@ -322,6 +321,14 @@ _SECONDS = _whole(0, 86_400)
     Setting("self_check", _switch, "Check our own answers too.", "on|off"),
     Setting("state", _state, "Where sessions and counters live.", "memory"),
     Setting("only", _only, "Start these alone, with control.", "arm,cdr,onec"),
+    Setting("max_body", _BYTES, "Longest body of a request, in bytes.", "BYTES"),
+    Setting("max_message", _BYTES, "Longest message of a websocket, in bytes.", "BYTES"),
+    Setting("max_header", _whole(1024, 65536), "Longest line of a request's head.", "BYTES"),
+    Setting("max_nesting", _whole(32, 250), "Levels of JSON or XML in a request.", "NUMBER"),
+    Setting("max_connections", _whole(1, 100_000), "Connections open at once.", "NUMBER"),
+    Setting("max_in_flight", _whole(1, 100_000), "Requests at once, for each server.", "NUMBER"),
+    Setting("header_timeout", _SECONDS, "For a request's head; 0: for ever.", "SECONDS"),
+    Setting("body_timeout", _SECONDS, "For a request's body; 0: for ever.", "SECONDS"),
     Setting("admin_token", _token, "Ask for it at the admin API and dashboard.", "TOKEN"),
     Setting("log", _choice("off", "json"), "A line on stderr for every exchange.", "off|json"),
     Setting("json", _switch, "Say where everything is as one line of JSON."),
@@ -337,14 +344,6 @@ def resolve(
     environ: Mapping[str, str],
     names: Iterable[str] = tuple(BY_NAME),
 ) -> ServeSettings:
-    Setting("max_body", _BYTES, "Longest body of a request, in bytes.", "BYTES"),
-    Setting("max_message", _BYTES, "Longest message of a websocket, in bytes.", "BYTES"),
-    Setting("max_header", _whole(1024, 65536), "Longest line of a request's head.", "BYTES"),
-    Setting("max_nesting", _whole(32, 250), "Levels of JSON or XML in a request.", "NUMBER"),
-    Setting("max_connections", _whole(1, 100_000), "Connections open at once.", "NUMBER"),
-    Setting("max_in_flight", _whole(1, 100_000), "Requests at once, for each server.", "NUMBER"),
-    Setting("header_timeout", _SECONDS, "For a request's head; 0: for ever.", "SECONDS"),
-    Setting("body_timeout", _SECONDS, "For a request's body; 0: for ever.", "SECONDS"),
     """Settings from flags (by setting name, None when not given), environment and config file.
 
     The config file is the flag ``config`` or the variable ``CALLMOCKS_CONFIG``. Its keys for

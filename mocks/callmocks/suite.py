@@ -38,8 +38,8 @@ PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control":
 """What follows ``scheme://host:port`` in the address a client is given."""
 
 _BACKLOG = 1024
-_STOP_SECONDS = 0.5
 _log = logging.getLogger(__name__)
+_STOP_SECONDS = 0.5
 """How long a request under way may take to finish when the suite stops."""
 
 
@@ -56,6 +56,7 @@ class Suite:
         self._sockets: dict[str, socket.socket] = {}
         self._runners: list[web.AppRunner] = []
         self._identity: Identity | None = None
+        self._gate: Gate | None = None
 
     @property
     def ca_pem(self) -> bytes | None:
@@ -81,7 +82,7 @@ class Suite:
                 from callmocks.tls import open_identity
 
                 self._identity = open_identity(self.settings)
-            await self._open_registry()
+            self._open_registry()
             self._open_gate()
             for name, app in self._apps().items():
                 await self._serve(name, app)
@@ -92,6 +93,8 @@ class Suite:
     async def stop(self) -> None:
         """Stop within two seconds: requests under way get half a second to finish."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        if self._gate is not None:
+            await self._gate.close()
         for listener in self._sockets.values():
             listener.close()
         self._runners.clear()
@@ -110,11 +113,25 @@ class Suite:
     ) -> None:
         await self.stop()
 
-    async def _open_registry(self) -> None:
+    def _open_registry(self) -> None:
         from callmocks.control.addresses import Addresses
 
         self.addresses = Addresses(**self.urls)
         self.registry = open_registry(self.settings)
+
+    def _open_gate(self) -> None:
+        from callmocks.gate import Gate, connections_that_fit
+
+        wished = self.settings.bounds
+        fitting = connections_that_fit(wished)
+        if fitting < wished.connections:
+            _log.warning(
+                "callmocks: warning: this process may open few files (ulimit -n), so that at most "
+                "%d connections are taken at the same time, not %d",
+                fitting,
+                wished.connections,
+            )
+        self._gate = Gate(replace(wished, connections=fitting))
 
     def _apps(self) -> dict[str, web.Application]:
         """The applications to serve, each imported only when it is wanted."""

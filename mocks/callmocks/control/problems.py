@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from callmocks.errors import CallmocksError, StateError
+from callmocks.errors import CallmocksError
 from callmocks.web import BodyTooSlow
 
 LOGGER = logging.getLogger(__name__)
@@ -70,9 +70,6 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     try:
         return await handler(request)
     except RefusedError as refused:
-        return answer(refused.problem, refused.headers)
-    except StateError as error:
-        refused = RefusedError(503, str(error), headers={"Retry-After": "1"})
         return answer(refused.problem, refused.headers)
     except CallmocksError as error:
         return answer(RefusedError(422, str(error)).problem)
