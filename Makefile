@@ -19,6 +19,10 @@ types: $(VENV)/.tests
 
 check: test lint types
 
+# Against peers and the ceiling: make bench ARGS="--cases cdr-1 --rounds 3"; see docs/performance.md
+bench: $(VENV)/.tests
+	$(BIN)/python -m benchmarks compare $(ARGS)
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) scripts/bootstrap $(VENV)
 	@touch $@

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
-from callmocks.errors import SettingsError
 from callmocks.settings import BY_NAME, ServeSettings, is_loopback, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from callmocks.suite import Suite
 
@@ -32,11 +30,11 @@ def serve(**flags: str | None) -> None:
     for number in _STOPS:  # until there is something to stop, both mean: never mind
         signal.signal(number, lambda *_: sys.exit(0))
     settings = resolve(flags, os.environ)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings))
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Loops of uvloop where it is installed, the standard ones elsewhere."""
     try:
         import uvloop
@@ -56,8 +54,6 @@ async def _serve(settings: ServeSettings) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
         if not is_loopback(settings.host):
             click.echo(_warning(settings), err=True)
-        if suite.ca_pem is not None and settings.tls_ca_out is not None:
-            _write_ca(suite.ca_pem, settings.tls_ca_out)
         print(_ready(suite, settings), flush=True)
         await stopped.wait()
 
@@ -68,13 +64,6 @@ def _warning(settings: ServeSettings) -> str:
     if not settings.admin_token:
         return start + "admin API asks nobody for a password (--admin-token)"
     return start + "providers' passwords are those of a mock; see SECURITY.md"
-
-
-def _write_ca(pem: bytes, path: Path) -> None:
-    try:
-        path.write_bytes(pem)
-    except OSError as error:
-        raise SettingsError(f"--tls-ca-out: {path}: {error.strerror}") from None
 
 
 def _ready(suite: Suite, settings: ServeSettings) -> str:

@@ -1,0 +1,53 @@
+"""``python -m benchmarks``: see docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import compare
+from benchmarks.cases import NAMES
+from benchmarks.processes import BenchError
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the benchmarks."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    against = commands.add_parser("compare", help="against peers and the ceiling")
+    against.add_argument("--cases", nargs="*", choices=NAMES, default=list(NAMES))
+    against.add_argument("--peers", nargs="*", default=[], help="names, or none; all by default")
+    against.add_argument("--rounds", type=int, default=5)
+    against.add_argument("--seconds", type=float, default=4)
+    against.add_argument("--warmup", type=float, default=6)
+    against.add_argument("--starts", type=int, default=3)
+    chosen = parser.parse_args(arguments)
+    try:
+        return _compare(chosen)
+    except BenchError as problem:
+        print(f"benchmarks: {problem}", file=sys.stderr)
+        return 1
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    plan = compare.Plan(
+        tuple(chosen.cases),
+        tuple(chosen.peers),
+        chosen.rounds,
+        chosen.seconds,
+        chosen.warmup,
+        chosen.starts,
+    )
+    report = compare.compare(plan, _say)
+    text = compare.table(report)
+    print(text)
+    _say(f"kept in {compare.save(report, text)}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

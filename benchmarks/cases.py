@@ -1,0 +1,194 @@
+"""What is measured: requests a user makes, and the answers callmocks gave when they were recorded.
+
+All cases look at one working day of the default world, with the clock standing a week later, so
+that every answer to a request has the same bytes and a stub can repeat them.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from benchmarks.processes import BenchError
+
+NOW = "2026-03-10T12:00:00"
+DAY = ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
+MONTH = ("2026-02-01 00:00:00", "2026-03-02 23:59:59")
+TITLES = {
+    "cdr-1": "CDR, 1 row by call_session_id",
+    "cdr-100": "CDR, first 100 rows of a day",
+    "cdr-30-days": "CDR, filter + sort over 30 days, 100 rows, another filter each time",
+    "cdr-30-days-again": "CDR, the same with the same filter (the next page)",
+    "onec-1": "1C, 1 row",
+    "onec-100": "1C, 100 rows",
+    "arm-50": "ARM, frame of 50 rows",
+}
+NAMES = tuple(TITLES)
+_FILTERS = 1500
+"""Different filters of ``cdr-30-days``; more than a run of the benchmark repeats quickly."""
+_SOAP = (
+    '<?xml version="1.0" encoding="UTF-8"?>'
+    '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" '
+    'xmlns:par="http://buhphone.com/PartnerWebAPI2" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soap:Body>'
+    "<par:GetHistoryOfServiceCalls><par:Params>{}</par:Params></par:GetHistoryOfServiceCalls>"
+    "</soap:Body></soap:Envelope>"
+)
+_PROPERTY = (
+    '<Property xmlns="http://v8.1c.ru/8.1/data/core" name="{}">'
+    '<Value xsi:type="xs:dateTime">{}</Value></Property>'
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Requests, and the recorded answer to the first of them."""
+
+    name: str
+    path: str
+    headers: dict[str, str]
+    bodies: tuple[bytes, ...]
+    transport: str = "http"
+    answer: bytes = b""
+    content_type: str = ""
+
+    @property
+    def provider(self) -> str:
+        """``arm``, ``cdr`` or ``onec``."""
+        return self.name.partition("-")[0]
+
+
+def legs(**params: Any) -> bytes:
+    """A request for ``get.call_legs_report``."""
+    whole = {"access_token": "demo-token", **params}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": whole}
+    return json.dumps(request, separators=(",", ":")).encode()
+
+
+def cdr_case(name: str, *bodies: bytes) -> Case:
+    """A case of the Data API."""
+    return Case(name, "/v2.0", {"Content-Type": "application/json"}, bodies)
+
+
+def between(window: tuple[str, str], **params: Any) -> bytes:
+    """A request for the legs of a window."""
+    return legs(date_from=window[0], date_till=window[1], **params)
+
+
+def long_legs(seconds: int, window: tuple[str, str] = MONTH, limit: int = 100) -> bytes:
+    """The longest operators' legs of a window among those longer than some seconds."""
+    filters = [
+        {"field": "is_operator", "operator": "=", "value": True},
+        {"field": "total_duration", "operator": ">", "value": seconds},
+    ]
+    order = [{"field": "total_duration", "order": "desc"}]
+    both = {"filters": filters, "condition": "and"}
+    return between(window, limit=limit, filter=both, sort=order)
+
+
+def onec_case(name: str, begin: datetime, end: datetime) -> Case:
+    """A case of 1C: the calls of a period."""
+    periods = (("PeriodFrom", begin), ("PeriodTo", end))
+    properties = "".join(_PROPERTY.format(key, moment.isoformat()) for key, moment in periods)
+    headers = {"Content-Type": "text/xml; charset=utf-8", **_basic("demo")}
+    body = _SOAP.format(properties).encode()
+    return Case(name, "/cus/ws/PartnerWebAPI2", headers, (body,))
+
+
+def arm_case(name: str, limit: int) -> Case:
+    """A case of the workplace: the newest calls of an operator, in one frame."""
+    filters = {"_name": "filters", "_attributes": {"limit": str(limit)}}
+    request = {"_name": "request", "_content": [filters]}
+    body = json.dumps([{"_name": "in", "_content": [request]}], separators=(",", ":")).encode()
+    head = b"01%010d0001%-32b" % (48 + len(body), b"operator_call_history")
+    return Case(name, "/demo/service/cc/arm", _basic("101"), (head + body,), "frame")
+
+
+def record(ports: dict[str, int], names: tuple[str, ...] = NAMES) -> list[Case]:
+    """The cases of those names with what a running callmocks answers them."""
+    return [_recorded(case, ports) for case in _cases(ports, names)]
+
+
+def fetch(case: Case, port: int, path: str = "") -> tuple[int, str, bytes]:
+    """Status, content type and body of the answer to a case's first request over HTTP."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("POST", path or case.path, case.bodies[0], case.headers)
+        response = connection.getresponse()
+        return response.status, response.headers.get("Content-Type", ""), response.read()
+    finally:
+        connection.close()
+
+
+def _cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]:
+    makers = {
+        "cdr-1": lambda name: cdr_case(name, _one_leg(ports["cdr"])),
+        "cdr-100": lambda name: cdr_case(name, between(DAY, limit=100)),
+        "cdr-30-days": lambda name: cdr_case(name, *map(long_legs, range(20, 20 + _FILTERS))),
+        "cdr-30-days-again": lambda name: cdr_case(name, long_legs(20)),
+        "onec-1": lambda name: onec_case(name, *_period(ports["onec"], 1)),
+        "onec-100": lambda name: onec_case(name, *_period(ports["onec"], 100)),
+        "arm-50": lambda name: arm_case(name, 50),
+    }
+    for name in names:
+        yield makers[name](name)
+
+
+def _one_leg(port: int) -> bytes:
+    """A request by the id of a session that has one leg."""
+    body = fetch(cdr_case("day", between(DAY, limit=1000)), port)[2]
+    sessions = [row["call_session_id"] for row in json.loads(body)["result"]["data"]]
+    alone = next(number for number in sessions if sessions.count(number) == 1)
+    return between(DAY, filter={"field": "call_session_id", "operator": "=", "value": alone})
+
+
+def _period(port: int, rows: int) -> tuple[datetime, datetime]:
+    """A period that holds exactly so many calls of the day."""
+    first = datetime.fromisoformat(DAY[0]) + timedelta(hours=9)
+    for begin in (first + timedelta(minutes=minute) for minute in range(60)):
+        low, high = 1, 36_000  # seconds; more of them never hold fewer calls
+        while low < high:
+            middle = (low + high) // 2
+            case = onec_case("period", begin, begin + timedelta(seconds=middle))
+            low, high = (low, middle) if _count(case, port) >= rows else (middle + 1, high)
+        end = begin + timedelta(seconds=low)
+        if _count(onec_case("period", begin, end), port) == rows:
+            return begin, end
+    raise BenchError(f"no period of the day has exactly {rows} calls")
+
+
+def _count(case: Case, port: int) -> int:
+    return fetch(case, port)[2].count(b"<row>")
+
+
+def _recorded(case: Case, ports: dict[str, int]) -> Case:
+    port = ports[case.provider]
+    if case.transport == "frame":
+        return replace(case, answer=_ask_frame(case, port))
+    status, content_type, body = fetch(case, port)
+    if status != 200 or b'"error"' in body[:200]:
+        raise BenchError(f"{case.name}: callmocks answered {status} {body[:300]!r}")
+    return replace(case, answer=body, content_type=content_type)
+
+
+def _ask_frame(case: Case, port: int) -> bytes:
+    """The answer to a frame, asked for by an ordinary websocket client."""
+    from websockets.sync.client import connect
+
+    url = f"ws://127.0.0.1:{port}{case.path}"
+    with connect(url, additional_headers=case.headers, compression=None) as socket:
+        socket.send(case.bodies[0].decode())
+        answer = socket.recv(timeout=60)
+    whole = answer.encode() if isinstance(answer, str) else answer
+    if whole[16:19] != b"200":
+        raise BenchError(f"{case.name}: callmocks answered {whole[:200]!r}")
+    return whole
+
+
+def _basic(user: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:demo".encode()).decode()}

@@ -1,0 +1,131 @@
+"""Load of the workplace's websocket: one frame in flight on each of some connections.
+
+usage: python -m benchmarks.frames PORT PATH FILE SECONDS CONNECTIONS [HEADER …]
+
+``FILE`` holds the message to send. Sockets are read raw: only lengths are looked at, so that this
+client needs less of its core than the server of its own. Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import selectors
+import socket
+import sys
+import time
+from pathlib import Path
+
+_MOST_SECONDS = 120
+_BUFFER = 256 * 1024
+_TEXT = 1
+
+
+class _Connection:
+    """A websocket that asks the same thing again and again."""
+
+    def __init__(self, port: int, path: str, headers: list[str], message: bytes) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._frame = _masked(message)
+        self._left = 0
+        self._head = b""
+        self._sent = 0.0
+        self._upgrade(port, path, headers)
+        self.socket.setblocking(False)
+
+    def _upgrade(self, port: int, path: str, headers: list[str]) -> None:
+        key = base64.b64encode(b"0123456789abcdef").decode()
+        lines = [
+            f"GET {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            *headers,
+        ]
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self.socket.recv(1)  # byte by byte: what follows is a frame already
+            if len(answer) > 10_000:
+                raise SystemExit("the upgrade has no end")
+        if b" 101 " not in answer.split(b"\r\n")[0]:
+            raise SystemExit(f"no websocket: {answer.splitlines()[0]!r}")
+
+    def ask(self) -> None:
+        """Send the message."""
+        self._sent = time.perf_counter()
+        self.socket.send(self._frame)
+
+    def read(self, buffer: memoryview) -> float | None:
+        """Take what has come; the seconds since the question when the answer is whole."""
+        size = self.socket.recv_into(buffer)
+        if not size:
+            raise SystemExit("the server closed the connection")
+        if self._left:
+            self._left -= size
+        else:
+            self._head += bytes(buffer[: min(size, 10)])
+            self._left = _length(self._head) - size
+            self._head = b""
+        return None if self._left else time.perf_counter() - self._sent
+
+
+def _masked(message: bytes) -> bytes:
+    """A text frame; the mask is zero, so the bytes stay as they are."""
+    size = len(message)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([0x80 | _TEXT]) + length + bytes(4) + message
+
+
+def _length(head: bytes) -> int:
+    """Bytes of a whole frame, its header included."""
+    short = head[1] & 0x7F
+    if short < 126:
+        return 2 + short
+    if short == 126:
+        return 4 + int.from_bytes(head[2:4], "big")
+    return 10 + int.from_bytes(head[2:10], "big")
+
+
+def main(arguments: list[str]) -> None:
+    """Load the server for some seconds."""
+    port, path, file, seconds, connections, *headers = arguments
+    message = Path(file).read_bytes()
+    selector = selectors.DefaultSelector()
+    made = [_Connection(int(port), path, headers, message) for _ in range(int(connections))]
+    for connection in made:
+        selector.register(connection.socket, selectors.EVENT_READ, connection)
+    times: list[float] = []
+    buffer = memoryview(bytearray(_BUFFER))
+    begun = time.perf_counter()
+    until = begun + min(float(seconds), _MOST_SECONDS)
+    for connection in made:
+        connection.ask()
+    while time.perf_counter() < until:
+        for key, _ in selector.select(timeout=5):
+            taken = key.data.read(buffer)
+            if taken is not None:
+                times.append(taken)
+                key.data.ask()
+    spent = time.perf_counter() - begun
+    times.sort()
+    count = len(times)
+    if not count:
+        raise SystemExit("no answer came")
+    print(
+        json.dumps(
+            {
+                "requests": count,
+                "seconds": spent,
+                "p50": times[count // 2],
+                "p99": times[min(count * 99 // 100, count - 1)],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,173 @@
+"""What is compared: callmocks, the ceiling and the peers, each a process on the server's core."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.cases import NOW, Case
+from benchmarks.peers import PEERS, Peer
+from benchmarks.peers.base import Setup
+from benchmarks.processes import BenchError, Server, free_port
+
+CACHE = Path(".bench")
+"""Peers' packages and what runs leave behind; not in git."""
+_PACKAGES = Path(__file__).with_name("package.json")
+_INSTALL_SECONDS = 600
+_HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+@dataclass
+class Subject:
+    """A running server. ``place`` says where it serves a case: port and path."""
+
+    name: str
+    kind: str
+    """``callmocks``, ``ceiling``, ``general`` or ``other``."""
+    server: Server
+    place: Callable[[Case], tuple[int, str] | None]
+    starts: list[float] = field(default_factory=list)
+    """Seconds from the start of the process to the first answer with status 200."""
+    idle: int = 0
+    """Bytes of memory before the first run."""
+    final: int = 0
+    """Bytes of memory after the last run."""
+
+    @property
+    def start(self) -> float:
+        """The median of its starts, seconds."""
+        return statistics.median(self.starts)
+
+
+def install() -> Path:
+    """The peers' packages, from the npm registry on first use; their ``node_modules``."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            raise BenchError(f"{tool} is not installed")
+    CACHE.mkdir(exist_ok=True)
+    there = CACHE / "package.json"
+    wanted = _PACKAGES.read_bytes()
+    if not there.exists() or there.read_bytes() != wanted:
+        (CACHE / "package-lock.json").unlink(missing_ok=True)
+        there.write_bytes(wanted)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+        done = subprocess.run(
+            command, cwd=CACHE, capture_output=True, text=True, timeout=_INSTALL_SECONDS
+        )
+        if done.returncode:
+            there.unlink()
+            raise BenchError(f"npm install: {done.stderr.strip()[-500:]}")
+    return CACHE / "node_modules"
+
+
+def start_callmocks(starts: int = 1, **flags: str) -> tuple[Subject, dict[str, int]]:
+    """callmocks on free ports, its clock standing, limits off; the ports by server.
+
+    ``flags`` are further settings of ``callmocks serve``.
+    """
+    ports = {name: free_port() for name in ("arm", "cdr", "onec", "control")}
+    settings = {"limits": "off", "now": NOW, **flags}
+    command = [sys.executable, "-m", "callmocks", "serve"]
+    command += [f"--{name}-port={port}" for name, port in ports.items()]
+    command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+
+    def make() -> Server:
+        return Server("callmocks", command, ports["control"], _HEALTH, _log("callmocks"))
+
+    server, times = _started(make, starts)
+    return Subject(
+        "callmocks",
+        "callmocks",
+        server,
+        lambda case: (ports[case.provider], case.path),
+        times,
+    ), ports
+
+
+def start_ceiling(stubs: Sequence[Case], starts: int = 1) -> Subject:
+    """The bare aiohttp handlers."""
+    work = _fresh("ceiling")
+    served = {}
+    for stub in stubs:
+        (work / stub.name).write_bytes(stub.answer)
+        served[f"/{stub.name}"] = {
+            "file": str(work / stub.name),
+            "content_type": stub.content_type,
+            "frame": stub.transport == "frame",
+        }
+    file = work / "stubs.json"
+    file.write_text(json.dumps(served), encoding="utf-8")
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.ceiling", str(port), str(file)]
+    first = next(stub for stub in stubs if stub.transport == "http")
+    ready = _raw(first, f"/{first.name}")
+    server, times = _started(
+        lambda: Server("ceiling", command, port, ready, _log("ceiling")), starts
+    )
+    return Subject("bare aiohttp", "ceiling", server, lambda c: (port, f"/{c.name}"), times)
+
+
+def start_peer(peer: Peer, modules: Path, stubs: Sequence[Case], starts: int = 1) -> Subject:
+    """A peer with stubs for the cases it serves; ``BenchError`` when it cannot be started."""
+    served = [stub for stub in stubs if peer.serves(stub)]
+    if not served:
+        raise BenchError("it serves none of the cases")
+    port = free_port()
+    ready = _raw(served[0], peer.path(served[0]))
+
+    def make() -> Server:
+        work = _fresh(peer.package.rpartition("/")[2])
+        command = peer.command(Setup(modules, work, port, served))
+        return Server(peer.name, command, port, ready, _log(peer.name))
+
+    server, times = _started(make, starts)
+    kind = "general" if peer.general else "other"
+
+    def place(case: Case) -> tuple[int, str] | None:
+        return (port, peer.path(case)) if peer.serves(case) else None
+
+    return Subject(peer.name, kind, server, place, times)
+
+
+def chosen(names: Sequence[str]) -> list[Peer]:
+    """The peers of those names; all when there are none."""
+    known = {peer.name.lower(): peer for peer in PEERS}
+    if unknown := [name for name in names if name.lower() not in known]:
+        raise BenchError(f"no peer {unknown[0]!r}; there are {', '.join(p.name for p in PEERS)}")
+    return [known[name.lower()] for name in names] if names else list(PEERS)
+
+
+def _started(make: Callable[[], Server], starts: int) -> tuple[Server, list[float]]:
+    """The server of the last start, and how long each start took."""
+    times: list[float] = []
+    while True:
+        server = make()
+        times.append(server.start_seconds)
+        if len(times) == starts:
+            return server, times
+        server.stop()
+
+
+def _raw(case: Case, path: str) -> bytes:
+    body = case.bodies[0]
+    head = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
+    head += [f"{name}: {value}" for name, value in case.headers.items()]
+    return ("\r\n".join([*head, "Connection: close"]) + "\r\n\r\n").encode() + body
+
+
+def _fresh(name: str) -> Path:
+    work = CACHE / "work" / name
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    return work.resolve()
+
+
+def _log(name: str) -> Path:
+    (CACHE / "logs").mkdir(parents=True, exist_ok=True)
+    return CACHE / "logs" / f"{name}.log"
