@@ -19,7 +19,7 @@ from aiohttp import web
 
 from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Desk
-from callmocks.errors import OutsideHistory, SettingsError, TooManyRows
+from callmocks.errors import SettingsError, TooManyRows
 
 Page = Callable[[Call], Awaitable[web.Response]]
 
@@ -65,7 +65,7 @@ def _handler(
             return await page(call)
         except RefusedError as refused:
             return _refusal(call, refused)
-        except (OutsideHistory, SettingsError, TooManyRows) as error:
+        except (SettingsError, TooManyRows) as error:
             return _refusal(call, RefusedError(422, str(error)))
 
     return serve
