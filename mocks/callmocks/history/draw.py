@@ -47,7 +47,7 @@ class Drawer:
         """The calls of a day (0 is 2015-01-01), ascending by start."""
         count, first = int(self.counts[day]), int(self._first_call[day])
         raw = self._generator.raw(_CALLS, day, count * natural.COLUMNS)
-        raw = raw.reshape(count, natural.COLUMNS)
+        raw = np.asfortranarray(raw.reshape(count, natural.COLUMNS))  # read by column
         if self._world.traffic.plan == "finish-reasons":
             plan, start = blocks.plan(raw)
         else:

@@ -166,8 +166,9 @@ def fax_marks(made: Plan) -> Column:
 
 def attempt_lengths(raw: Raw, made: Plan) -> Column:
     """How long each attempt takes: a ring that nobody answers, or a refusal at once."""
-    lengths = np.empty((len(raw), ATTEMPTS), np.int32)
-    for number in range(ATTEMPTS):
+    lengths = np.zeros((len(raw), ATTEMPTS), np.int32)
+    there = (made.reasons[:, ATTEMPT : ATTEMPT + ATTEMPTS] >= 0).any(axis=0)
+    for number in np.flatnonzero(there).tolist():
         spread = raw[:, _EACH_ATTEMPT + number % 3] * np.uint64(2 * (number // 3) + 1)
         reason = made.reasons[:, ATTEMPT + number]
         rings = reasons.RANG[reason] | (reason == _SUBSCRIBER)
