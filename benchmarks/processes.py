@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Server:
         port: int,
         ready: bytes,
         log: Path,
-        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self.name = name
         self.port = port
@@ -57,7 +57,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env={**os.environ, **(env or {})},
+            cwd=cwd,
             start_new_session=True,
         )
         try:

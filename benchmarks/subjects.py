@@ -124,7 +124,7 @@ def start_peer(peer: Peer, modules: Path, stubs: Sequence[Case], starts: int = 1
     def make() -> Server:
         work = _fresh(peer.package.rpartition("/")[2])
         command = peer.command(Setup(modules, work, port, served))
-        return Server(peer.name, command, port, ready, _log(peer.name))
+        return Server(peer.name, command, port, ready, _log(peer.name), cwd=work)
 
     server, times = _started(make, starts)
     kind = "general" if peer.general else "other"
