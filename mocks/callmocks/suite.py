@@ -147,7 +147,7 @@ class Suite:
         if "onec" in self._sockets:
             from callmocks.onec.server import make_app as make_onec
 
-            apps["onec"] = make_onec(self.registry, self_check=self.settings.self_check)
+            apps["onec"] = make_onec(self.registry)
         from callmocks.control.server import make_app as make_control
 
         apps["control"] = make_control(

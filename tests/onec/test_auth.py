@@ -7,6 +7,7 @@ from base64 import b64encode
 import pytest
 import requests
 
+from callmocks.errors import SettingsError
 from callmocks.tenancy.settings import OnecSettings
 from tests.onec.conftest import Client, Service, call
 
@@ -73,3 +74,8 @@ def test_the_wsdl_is_open_unless_its_tenant_closes_it(service: Service) -> None:
     assert requests.get(url, auth=right, timeout=30).status_code == 200
     assert client.journal[-1].operation == "wsdl"
     assert requests.get(url, timeout=30).status_code == 200, "others serve it openly"
+
+
+def test_a_user_that_basic_authentication_cannot_send_is_refused(service: Service) -> None:
+    with pytest.raises(SettingsError, match=r"onec\.user 'a:b'"):
+        service.client(onec=OnecSettings(user="a:b"))

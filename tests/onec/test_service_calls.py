@@ -410,3 +410,13 @@ def test_our_own_violations_are_noted(service: Service, monkeypatch: pytest.Monk
     client.records(history())
     assert {violation.side for violation in client.journal[-1].violations} == {"answer"}
     assert "CallID: 1 rows are no UUID" in [v.got for v in client.journal[-1].violations]
+
+
+def test_without_self_check_our_own_answers_are_not_looked_at(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = service.client(world="empty", self_check=False)
+    client.tenant.history.pins.add({"start": "2026-03-02T12:00:00", "talk_seconds": 5})
+    monkeypatch.setattr("callmocks.onec.tables._UUID", "^x$")
+    assert client.records(history())
+    assert client.journal[-1].violations == []

@@ -261,7 +261,7 @@ def _day(history: History, query: _Query, day: int) -> _Day:
 
     if not query.keep:
         return make()
-    kind = "onec-rows-empty-dates" if query.empty_dates else "onec-rows"
+    kind = f"onec-rows {query.empty_dates=} {query.check=}"
     return history.drawn.kept(kind, day, make, _bytes)
 
 

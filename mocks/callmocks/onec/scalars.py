@@ -164,6 +164,12 @@ def escape(text: str) -> str:
     return text.replace("\r", "&#13;") if "\r" in text else text
 
 
+def quoted(text: str) -> str:
+    """Text as an attribute's value, with its quotes."""
+    escaped = escape(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
+    return f'"{escaped}"'
+
+
 def _plain(value: Decimal) -> str:
     if not value.is_finite():
         raise ValueError(f"xs:decimal has no {value}")

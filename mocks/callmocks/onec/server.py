@@ -26,10 +26,10 @@ _JOURNALED: Final = 64 * 1024
 """Bytes read of a request that is refused for its credentials, for the journal's sake."""
 
 
-def make_app(registry: Registry, self_check: bool = True) -> web.Application:
-    """The service's application; ``self_check`` compares its own answers with the contract."""
+def make_app(registry: Registry) -> web.Application:
+    """The service's application."""
     service.prepare()
-    server = _Server(registry, self_check)
+    server = _Server(registry)
     app = web.Application()
     app[REFUSAL] = server.refusal
     app.router.add_post(wsdl.PATH, server.post)
@@ -38,9 +38,8 @@ def make_app(registry: Registry, self_check: bool = True) -> web.Application:
 
 
 class _Server:
-    def __init__(self, registry: Registry, self_check: bool) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._self_check = self_check
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """A call of an operation."""
@@ -64,7 +63,6 @@ class _Server:
                 service.answer,
                 content_type=request.content_type,
                 charset=request.charset,
-                self_check=self._self_check,
             )
         return await self._exchange(request, tenant, body, handle)
 

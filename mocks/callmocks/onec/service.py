@@ -29,12 +29,11 @@ async def answer(
     exchange: Exchange,
     content_type: str = "",
     charset: str | None = None,
-    self_check: bool = True,
 ) -> Reply:
     """Answer an authenticated request.
 
     ``content_type`` decides the version only where the request cannot be read, ``charset`` the
-    encoding where the document does not tell it. ``self_check`` compares answers with the WSDL.
+    encoding where the document does not tell it.
     """
     namespace = ""
     if len(exchange.request) > _LONG:
@@ -49,7 +48,7 @@ async def answer(
         _heed_header(exchange, message)
         operation = _dispatch(version, message.call)
         params = _params(exchange, message.call)
-        return await _operate(exchange, version, operation, params, self_check)
+        return await _operate(exchange, version, operation, params)
     except SoapError as error:
         return refuse(exchange, error, content_type, namespace)
     except Exception as defect:
@@ -148,24 +147,24 @@ async def _operate(
     version: Version,
     operation: Operation,
     params: etree._Element,
-    self_check: bool,
 ) -> Reply:
+    check = exchange.tenant.settings.self_check
     try:
         await limits.count(exchange, operation)
         given = parameters.read(exchange, operation, params)
         if operation.name == calls.NAME:
-            selected = await calls.select(exchange, given, self_check)
+            selected = await calls.select(exchange, given, check)
             rows, problems = selected.xml, selected.problems
         else:
-            read = reads.select(exchange, operation, given, self_check)
+            read = reads.select(exchange, operation, given, check)
             rows, problems = [read.xml], list(read.problems)
         await limits.count_answered(exchange, operation)
     except Refusal as why:
         reply = refusal(version.namespace, operation.name, why.code, why.reason)
-        _own(exchange, _problems(reply.body) if self_check else [])
+        _own(exchange, _problems(reply.body) if check else [])
         return reply
     frame = _table_envelope(version.namespace, operation.name)
-    _own(exchange, [*frame.problems, *problems] if self_check else [])
+    _own(exchange, [*frame.problems, *problems] if check else [])
     body = b"".join((frame.before, *rows, frame.after))
     return Reply(body, 200, version.content_type)
 

@@ -8,10 +8,9 @@ declared on the element around (``return`` or ``Params``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.sax.saxutils import quoteattr
 
 from callmocks.onec.names import CORE, XS, XSI, split
-from callmocks.onec.scalars import escape, write_scalar
+from callmocks.onec.scalars import escape, quoted, write_scalar
 from callmocks.onec.values import (
     Array,
     BadValue,
@@ -41,7 +40,7 @@ def write_structure(structure: Structure, name: str) -> bytes:
     ``name`` is the element's name in Clark notation, ``{namespace}return`` for an answer.
     """
     namespace, tag = split(name)
-    declared = f"xmlns:m={quoteattr(namespace)} {DECLARED}"
+    declared = f"xmlns:m={quoted(namespace)} {DECLARED}"
     return f"<m:{tag} {declared}>{write_properties(structure)}</m:{tag}>".encode()
 
 
@@ -52,7 +51,7 @@ def write_properties(structure: Structure) -> str:
 
 def write_property(name: str, value: str) -> str:
     """A property around an element ``Value`` that is written already."""
-    return f'<Property name={quoteattr(name)} xmlns="{CORE}">{value}</Property>'
+    return f'<Property name={quoted(name)} xmlns="{CORE}">{value}</Property>'
 
 
 def write_value(value: Value, tag: str = "Value") -> str:
@@ -77,7 +76,7 @@ def write_columns(columns: Sequence[Column]) -> str:
 def _composite(value: Value) -> tuple[str, str]:
     if isinstance(value, Structure):
         inside = "".join(
-            f"<Property name={quoteattr(name)}>{write_value(inner)}</Property>"
+            f"<Property name={quoted(name)}>{write_value(inner)}</Property>"
             for name, inner in value.items()
         )
         return "FixedStructure" if isinstance(value, FixedStructure) else "Structure", inside
@@ -148,7 +147,7 @@ def _type(tag: str, name: str) -> str:
         return _element(tag, f"xs:{local}")
     if not namespace:
         raise BadValue(tag, "a name with a namespace", repr(name))
-    return f"<{tag} xmlns:n={quoteattr(namespace)}>n:{escape(local)}</{tag}>"
+    return f"<{tag} xmlns:n={quoted(namespace)}>n:{escape(local)}</{tag}>"
 
 
 def _number(number: Number) -> str:

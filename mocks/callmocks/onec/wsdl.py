@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any, NamedTuple
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from callmocks.onec.names import CORE, SERVICE, XS
+from callmocks.onec.scalars import quoted
 from callmocks.resources import schema
 
 PATH = "/cus/ws/PartnerWebAPI2"
@@ -19,7 +19,7 @@ _PLACEHOLDER = b'location="LOCATION"'
 
 def document(address: str) -> bytes:
     """The WSDL for a client that reached the service at ``address``."""
-    return _text().replace(_PLACEHOLDER, f"location={quoteattr(address)}".encode())
+    return _text().replace(_PLACEHOLDER, f"location={quoted(address)}".encode())
 
 
 @cache

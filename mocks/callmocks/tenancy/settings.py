@@ -78,10 +78,15 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The partner's API account of 1C-Connect."""
+    """The partner's API account of 1C-Connect; Basic authentication sends both in UTF-8."""
 
     user: str = ""
     password: str = ""
+
+    def check(self) -> None:
+        """Raise ``SettingsError`` on a value that cannot be."""
+        if ":" in self.user:
+            raise SettingsError(f"onec.user {self.user!r}: Basic authentication has no colon in it")
 
 
 class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +120,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
         if self.arm.contract not in ("documented", "strict"):
             raise SettingsError(f"contract {self.arm.contract!r}: use documented or strict")
         self.cdr.check()
+        self.onec.check()
         name, replace = self.name, msgspec.structs.replace
         return replace(
             self,
