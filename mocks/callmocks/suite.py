@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callmocks.errors import SettingsError
-from callmocks.settings import BY_NAME, ServeSettings
+from callmocks.settings import BY_NAME, ServeSettings, is_loopback
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -149,6 +149,7 @@ class Suite:
 
             apps["onec"] = make_onec(self.registry)
         from callmocks.control.server import make_app as make_control
+        from callmocks.control.tenants import WORLD_FILES
 
         apps["control"] = make_control(
             self.registry,
@@ -158,6 +159,7 @@ class Suite:
             hosts=self.settings.names(),
             log=sys.stderr if self.settings.log == "json" else None,
         )
+        apps["control"][WORLD_FILES] = is_loopback(self.settings.host)
         return apps
 
     async def _serve(self, name: str, app: web.Application) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from callmocks.history.generator import token as make_token
 from callmocks.history.wall import to_ms
+from callmocks.tenancy.credentials import same
 
 if TYPE_CHECKING:
     from callmocks.tenancy.exchange import Exchange
@@ -33,7 +34,8 @@ class RefusedError(Exception):
 def knows(exchange: Exchange, login: str, password: str) -> bool:
     """Whether this is an operator of the domain, by internal number, and his password."""
     tenant = exchange.tenant
-    return tenant.history.operator_index(login) >= 0 and password == tenant.settings.arm.password
+    known = tenant.history.operator_index(login) >= 0
+    return same(password, tenant.settings.arm.password) and known
 
 
 async def open_session(exchange: Exchange, operator: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from callmocks.cdr import components
 from callmocks.cdr.errors import RpcError
 from callmocks.history.generator import derive_key, token
+from callmocks.tenancy.credentials import same
 from callmocks.tenancy.settings import CDR_PREFIX, cdr_token_prefix
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def app_id(tenant: str) -> int:
 async def open_session(exchange: Exchange, login: str, password: str) -> dict[str, Any]:
     """The data of a successful ``login.user``; ``auth_error`` otherwise."""
     settings = exchange.tenant.settings.cdr
-    if exchange.tenant.name == "nobody" or (login, password) != (settings.login, settings.password):
+    right = same(login, settings.login) & same(password, settings.password)
+    if exchange.tenant.name == "nobody" or not right:
         raise RpcError("auth_error")
     check_account(exchange)
     tenant = exchange.tenant
@@ -55,7 +57,7 @@ async def check_token(exchange: Exchange, given: str) -> None:
         raise RpcError("access_token_blocked", "access_token", given)
     if given in settings.expired_tokens:
         raise RpcError("access_token_expired", "access_token", given)
-    if given == settings.token and exchange.tenant.name != "nobody":
+    if same(given, settings.token) and exchange.tenant.name != "nobody":
         return
     ends = await exchange.tenant.state.get(_key(given))
     if ends is None:

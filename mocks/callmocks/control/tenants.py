@@ -1,12 +1,15 @@
 """Tenants over the admin API: make one, look at it, reset it, take it away."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Operation
+from callmocks.history.world import world_names
 from callmocks.tenancy.registry import Taken
 from callmocks.tenancy.settings import (
     NAME,
@@ -103,13 +106,34 @@ class TenantList(msgspec.Struct):
     tenants: list[TenantView]
 
 
+WORLD_FILES = web.AppKey("world_files", bool)
+"""Whether a new tenant's world may be a file: only this machine can reach the suite."""
+_WORLD_BYTES = 1024 * 1024
+
+
 async def create(call: Call) -> TenantView:
     """Make a tenant."""
     wish: NewTenant = call.body
+    if wish.world is not UNSET:
+        _check_world(call, wish.world)
     try:
         return view(call, call.registry.create(wish.settings(call.desk.defaults)))
     except Taken as taken:
         raise RefusedError(409, str(taken), where="$.name") from None
+
+
+def _check_world(call: Call, world: str) -> None:
+    """A name is always good; a file only where whoever asks can read it himself."""
+    if world in world_names() or world == call.desk.defaults.world:
+        return
+    if not call.request.app.get(WORLD_FILES, True):
+        known = ", ".join(world_names())
+        text = f"world {world!r}: none of {known}; files are opened for nobody but this machine"
+        raise RefusedError(422, text, where="$.world")
+    path = Path(world)
+    if path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _WORLD_BYTES:
+        text = f"world {world!r}: neither a name nor a .toml file"
+        raise RefusedError(422, text, where="$.world")
 
 
 async def show(call: Call) -> TenantView:

@@ -1,0 +1,247 @@
+"""No entities, no network, no files, no early end of a comparison, and a warning in time."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from callmocks import depth
+from callmocks.arm import schema as arm_schema
+from callmocks.control.dashboard import messages
+from callmocks.onec import answers as onec_answers
+from callmocks.onec import envelope
+from callmocks.tenancy.credentials import same
+from callmocks.tenancy.exchange import Reply
+from callmocks.tenancy.faults import soap as soap_faults
+from callmocks.tenancy.faults import workplace as workplace_faults
+from tests.control.suite_client import basic
+from tests.test_bounds import NAMES, PATHS, Raw, house
+from tests.test_serve import serving
+
+PACKAGE = Path(__file__).resolve().parents[1] / "mocks" / "callmocks"
+
+# XML
+
+
+def _modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in PACKAGE.rglob("*.py"):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _calls(module: ast.Module, *names: str) -> Iterator[ast.Call]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            if name in names:
+                yield node
+
+
+def test_every_xml_parser_is_made_without_entities_and_network() -> None:
+    found = 0
+    for path, module in _modules():
+        for call in _calls(module, "XMLParser"):
+            found += 1
+            told = {word.arg: getattr(word.value, "value", None) for word in call.keywords}
+            if None in told:  # ``**options``, as the envelope's parser has them
+                told = envelope._PARSER_OPTIONS
+            assert told["resolve_entities"] is False, f"{path.name}:{call.lineno}"
+            assert told["no_network"] is True, f"{path.name}:{call.lineno}"
+            assert not told.get("load_dtd") and not told.get("dtd_validation"), path
+    assert found >= 7
+
+
+def test_xml_of_others_is_never_read_by_a_parser_of_defaults() -> None:
+    """``fromstring`` without a parser only for what callmocks wrote itself."""
+    own = {"wsdl.py", "charts.py", "arm_socket.py"}
+    for path, module in _modules():
+        for call in _calls(module, "fromstring", "XML", "iterparse"):
+            if len(call.args) < 2 and not any(word.arg == "parser" for word in call.keywords):
+                assert path.name in own, f"{path.name}:{call.lineno}"
+        for node in ast.walk(module):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                name = getattr(node, "module", None) or ""
+                names = [name, *(alias.name for alias in node.names)]
+                assert not {"xml.etree.ElementTree", "xml.dom.minidom", "xml.sax"} & set(names), (
+                    path
+                )
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+BOMBS = {
+    "laughs in a text": f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]><x>&l9;</x>',
+    "laughs in an attribute": f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]><x a="&l9;"/>',
+    "quadratic": f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]><x a="{"&a;" * 3000}"/>',
+}
+FETCHING = {
+    "entity": '<!DOCTYPE x [<!ENTITY e SYSTEM "{}">]><x>&e;</x>',
+    "parameter entity": '<!DOCTYPE x [<!ENTITY % p SYSTEM "{}">%p;]><x/>',
+    "DTD": '<!DOCTYPE x SYSTEM "{}"><x/>',
+    "XInclude": '<x xmlns:i="http://www.w3.org/2001/XInclude"><i:include href="{}"/></x>',
+    "style sheet": '<?xml-stylesheet href="{}"?><x/>',
+    "schema": '<x xmlns:i="http://www.w3.org/2001/XMLSchema-instance" '
+    'i:noNamespaceSchemaLocation="{}"/>',
+}
+
+
+PARSERS: dict[str, Callable[[bytes], object]] = {
+    "workplace": arm_schema.parse,
+    "1C": envelope.parse,
+    "1C answers, the client's side": onec_answers.read_answer,
+    "depth": lambda body: depth.xml_too_deep(body + b"<" * 300, 200),
+    "dashboard": lambda body: messages._xml(body.decode()) != body.decode(),
+    "faults on the workplace": lambda body: workplace_faults._xml(body, "y", lambda found: None),
+    "faults on 1C": lambda body: soap_faults.with_table(Reply(body), lambda table: True),
+}
+
+
+def _said(parse: Callable[[bytes], object], document: str) -> str:
+    """What comes of reading a document, whatever it is."""
+    try:
+        return repr(parse(document.encode()))
+    except Exception as error:
+        return repr(error)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_no_parser_lets_a_bomb_off(name: str, bomb: str) -> None:
+    begun = time.process_time()
+    said = _said(PARSERS[name], BOMBS[bomb])
+    assert time.process_time() - begun < 1
+    assert "lollol" not in said and "aaaaaaaaaa" not in said[:100]
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_no_parser_fetches_a_file_or_an_address(name: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s3cr3t-of-the-machine", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.settimeout(0.2)
+        address = f"http://127.0.0.1:{trap.getsockname()[1]}/x"
+        for document in FETCHING.values():
+            assert "s3cr3t" not in _said(PARSERS[name], document.format(secret.as_uri()))
+            _said(PARSERS[name], document.format(address))
+        with pytest.raises(TimeoutError):
+            trap.accept()
+
+
+# files
+
+UP = ("../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd")
+UP += ("....//....//etc/passwd", "/etc/passwd", "%2fetc%2fpasswd", "..\\..\\etc\\passwd")
+UP += ("server.py", "%00", "dashboard.css%00.png", "../server.py", "..%2fserver.py", "a" * 4000)
+PREFIXES = {
+    "arm": ("/", "/demo/service/cc/arm/call_record/", "/demo/service/cc/arm/fax/101/", "/demo/"),
+    "cdr": ("/", "/system/media/talk/1/", "/system/media/wav/", "/v2.0/"),
+    "onec": ("/", "/cus/ws/", "/cus/ws/PartnerWebAPI2/"),
+    "control": ("/", "/static/", "/dashboard/static/", "/t/demo/", "/api/tenants/", "/demo/"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_address_leads_to_a_file(name: str) -> None:
+    async with house() as there:
+        user = {"arm": "101", "onec": "demo"}.get(name)
+        login = "".join(f"{k}: {v}\r\n" for k, v in basic(user).items()) if user else ""
+        for prefix in PREFIXES[name]:
+            for up in UP:
+                async with there.raw(name) as raw:
+                    head = f"GET {prefix}{up} HTTP/1.1\r\nHost: localhost\r\n{login}\r\n"
+                    raw.writer.write(head.encode())
+                    status, body = await raw.answer()
+                assert status in (301, 400, 404, 405, 426), (prefix, up, status)
+                assert b"root:" not in body and b"import " not in body
+
+
+async def test_the_admin_api_opens_no_file_but_a_world_of_its_own_machine(tmp_path: Path) -> None:
+    world = tmp_path / "mine.toml"
+    world.write_text("calls_per_day = 3", encoding="utf-8")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s3cr3t", encoding="utf-8")
+
+    async def make(raw: Raw, name: str, path: object) -> tuple[int, bytes]:
+        return await raw.ask("control", json.dumps({"name": name, "world": str(path)}).encode())
+
+    async with house() as there, there.raw("control") as raw:
+        assert (await make(raw, "one", world))[0] == 201
+        for path in (secret, "/etc/passwd", "/dev/zero", tmp_path, tmp_path / "no.toml"):
+            status, body = await make(raw, "two", path)
+            assert (status, b"s3cr3t" in body) == (422, False)
+    async with house(host="0.0.0.0") as there, there.raw("control") as raw:  # type: ignore[arg-type]
+        assert (await make(raw, "three", world))[0] == 422
+        assert (await make(raw, "four", "quiet"))[0] == 201
+
+
+# credentials
+
+
+def test_credentials_of_all_alphabets_are_compared() -> None:
+    assert same("пароль", "пароль")
+    assert not same("пароль", "пароля")
+    assert not same("", "x")
+    assert not same("\ud800", "x")
+
+
+def test_no_credential_is_compared_by_equality() -> None:
+    """Neither side of ``==`` may be a password or a token; there is ``credentials.same``."""
+    for path, module in _modules():
+        for node in ast.walk(module):
+            if not isinstance(node, ast.Compare):
+                continue
+            if not any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops):
+                continue
+            for side in (node.left, *node.comparators):
+                named = {n.attr for n in ast.walk(side) if isinstance(n, ast.Attribute)}
+                assert not named & {"password", "token", "admin_token"}, f"{path}:{node.lineno}"
+
+
+async def test_wrong_credentials_are_refused_by_all() -> None:
+    login = {"jsonrpc": "2.0", "id": 1, "method": "login.user"}
+    async with house() as there:
+        for password in ("", "dem", "demoo", "Demo", "дему"):
+            async with there.raw("cdr") as raw:
+                body = json.dumps({**login, "params": {"login": "demo", "password": password}})
+                assert b"auth_error" in (await raw.ask("cdr", body.encode()))[1]
+            for name, user in (("arm", "101"), ("onec", "demo")):
+                wrong = base64.b64encode(f"{user}:{password}".encode()).decode()
+                async with there.raw(name) as raw:
+                    raw.writer.write(
+                        f"POST {PATHS[name]} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+                        f"Authorization: Basic {wrong}\r\n\r\n".encode()
+                    )
+                    assert (await raw.answer())[0] == 401
+
+
+# the way in
+
+
+@pytest.mark.parametrize("more", [(), ("--admin-token", "s3cret")])
+def test_whoever_opens_it_to_other_machines_is_always_warned(more: tuple[str, ...]) -> None:
+    with serving("--host", "0.0.0.0", "--only", "cdr", *more) as (process, _):
+        process.terminate()
+        assert process.stderr is not None
+        text = process.stderr.read().decode()
+    assert text.startswith("callmocks: warning: 0.0.0.0 can be reached from other machines")
+    assert text.count("\n") == 1
+    assert ("asks nobody" in text) is (not more)
+
+
+def test_on_the_loopback_nobody_is_warned_and_nobody_else_gets_in() -> None:
+    with serving("--only", "cdr") as (process, ready):
+        port = int(ready["cdr"].split(":")[2].partition("/")[0])
+        with contextlib.suppress(OSError):
+            others = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None)}
+            for address in sorted(others - {"127.0.0.1", "::1", "127.0.1.1"}):
+                with pytest.raises(OSError):
+                    socket.create_connection((address, port), timeout=1).close()
+        process.terminate()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
