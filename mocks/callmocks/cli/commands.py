@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from callmocks import __version__
+from callmocks.cli.check import check
 from callmocks.cli.history import history
 from callmocks.cli.serve import serve
 
@@ -17,3 +18,4 @@ def group() -> None:
 
 group.add_command(serve)
 group.add_command(history)
+group.add_command(check)

@@ -1,0 +1,1 @@
+"""The contract held against endpoints, traffic and files: ``check``, ``proxy``, ``validate``."""

@@ -1,0 +1,172 @@
+"""How a check talks to an endpoint: bounded in time and bytes, every way to fail told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from socket import gaierror
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientOSError,
+    ClientPayloadError,
+    ClientResponseError,
+    ClientSession,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    ConnectionTimeoutError,
+    ServerDisconnectedError,
+    TCPConnector,
+    WSServerHandshakeError,
+)
+
+from callmocks.errors import CheckError, SettingsError
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer; a longer one is not read."""
+
+
+class NoAnswerError(Exception):
+    """The endpoint was reached and did not answer properly; the text says what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media(self) -> str:
+        """The content type without its parameters, in small letters."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def trusted(ca: Path | None) -> ssl.SSLContext | bool:
+    """What to verify servers by: the machine's authorities, or those of a PEM file."""
+    if ca is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(ca))
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "strerror", None) or "no certificate is in it"
+        raise SettingsError(f"--ca: {ca}: {reason}") from None
+
+
+def check_url(url: str, place: str, schemes: tuple[str, ...]) -> str:
+    """The address as it can be used; ``SettingsError`` when it is none.
+
+    Credentials in it are refused without repeating it: addresses end up in reports.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+        parts = urlsplit("")
+    if "@" in url:
+        raise SettingsError(f"{place}: credentials do not belong in the address")
+    if not good or parts.query or parts.fragment:
+        wanted = " or ".join(f"{scheme}://HOST" for scheme in schemes)
+        raise SettingsError(f"{place}: {url!r} is not an address such as {wanted}")
+    return url
+
+
+class Wire:
+    """A client with its own connections, closed with the ``async with`` block."""
+
+    def __init__(self, seconds: float, tls: ssl.SSLContext | bool = True) -> None:
+        self.seconds = seconds
+        """Longest wait for an answer."""
+        self.reached = False
+        """Whether the endpoint ever took a connection."""
+        self._tls = tls
+        self._session: ClientSession
+
+    async def __aenter__(self) -> Wire:
+        self._session = ClientSession(
+            connector=TCPConnector(ssl=self._tls),
+            timeout=ClientTimeout(total=self.seconds, sock_connect=self.seconds),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Got:
+        """Ask once. ``CheckError`` when nobody is there, ``NoAnswerError`` for half an answer."""
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                self.reached = True
+                content = await answer.content.read(MOST_BYTES)
+                while not answer.content.at_eof() and len(content) < MOST_BYTES:
+                    content += await answer.content.read(MOST_BYTES - len(content))
+                return Got(answer.status, answer.headers, content)
+        except (ClientError, TimeoutError, OSError, ValueError) as error:
+            raise self._told(error, url) from None
+
+    async def open_socket(self, url: str, headers: Mapping[str, str]) -> ClientWebSocketResponse:
+        """A websocket; ``WSServerHandshakeError`` when the server does not want to open one."""
+        try:
+            socket = await asyncio.wait_for(
+                self._session.ws_connect(
+                    url, headers=headers, max_msg_size=MOST_BYTES, autoping=True
+                ),
+                self.seconds,
+            )
+        except WSServerHandshakeError:
+            self.reached = True
+            raise
+        except (ClientError, TimeoutError, OSError, ValueError) as error:
+            raise self._told(error, url) from None
+        self.reached = True
+        return socket
+
+    def _told(self, error: Exception, url: str) -> Exception:
+        if isinstance(error, ClientConnectorError | ConnectionTimeoutError) and not self.reached:
+            reason = _reason(error)
+            return CheckError(f"{url} cannot be reached: {reason}")
+        return NoAnswerError(_did(error, self.seconds))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ClientConnectorError):
+        inner = error.os_error
+        # asyncio's own text repeats the address; a name that is not found has a text alone.
+        known = inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror)
+        return os.strerror(inner.errno) if known else inner.strerror or str(inner)
+    return "it does not take the connection"
+
+
+def _did(error: Exception, seconds: float) -> str:
+    if isinstance(error, ClientConnectorError):
+        return f"no connection: {_reason(error)}"
+    if isinstance(error, TimeoutError):
+        return f"nothing for {seconds:g} seconds"
+    if isinstance(error, ClientPayloadError):
+        return "an answer shorter than announced"
+    if isinstance(error, ServerDisconnectedError):
+        return "a closed connection"
+    if isinstance(error, ClientOSError):
+        return "a connection that was reset"
+    if isinstance(error, ClientResponseError):
+        return f"an answer that is not HTTP: {error.message}"
+    return str(error) or type(error).__name__

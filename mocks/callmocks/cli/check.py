@@ -1,0 +1,145 @@
+"""``callmocks check``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from callmocks.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callmocks.check.report import Report
+    from callmocks.check.run import Target
+
+_HTTP = ("http", "https")
+SCHEMES = {"arm": (*_HTTP, "ws", "wss"), "cdr": _HTTP, "onec": _HTTP}
+_FILE = click.Path(path_type=Path, dir_okay=False)
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _secrets(command: F) -> F:
+    """Credentials: by flag, or better by variable, which no list of processes shows."""
+    for name, text in (
+        ("cookie", "ARM: NAME=VALUE of a session, instead of them."),
+        ("token", "CDR: a token, instead of login and password."),
+        ("password", "His password."),
+        ("login", "Operator (ARM), login (CDR) or user (1C)."),
+    ):
+        variable = f"CALLMOCKS_CHECK_{name.upper()}"
+        command = click.option(
+            f"--{name}", default="", envvar=variable, metavar="TEXT", help=f"{text} [{variable}]"
+        )(command)
+    return command
+
+
+@click.command()
+@click.argument("provider", type=click.Choice(tuple(SCHEMES)))
+@click.argument("url")
+@_secrets
+@click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
+@click.option("--day", metavar="DATE", help="Whose calls to look at (yesterday; not for ARM).")
+@click.option(
+    "--transport",
+    type=click.Choice(("both", "http", "websocket")),
+    default="both",
+    help="ARM: what to look at (both; an address ws://… means websocket).",
+)
+@click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
+@click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json", "junit")), default="text", help="(text)"
+)
+@click.option("--output", type=_FILE, help="Write the report there instead of to stdout.")
+def check(
+    provider: str,
+    url: str,
+    login: str,
+    password: str,
+    token: str,
+    cookie: str,
+    user_id: int | None,
+    day: str | None,
+    transport: str,
+    timeout: float,
+    ca: Path | None,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Hold a running provider, or a mock of one, against the contract.
+
+    Only reads, a few dozen requests. Exit code 0: no findings, 1: findings, 2: nothing could be
+    checked.
+    """
+    from callmocks.check.api import check as run
+    from callmocks.check.run import Target
+    from callmocks.check.wire import check_url, trusted
+
+    address = check_url(url, "URL", SCHEMES[provider]).rstrip("/")
+    target = Target(
+        address,
+        login,
+        password,
+        token,
+        cookie,
+        user_id,
+        _day(day),
+        _transports(address, transport),
+        timeout,
+        trusted(ca),
+    )
+    _check_credentials(provider, target)
+    report = asyncio.run(run(provider, target))
+    _write(report, form, output)
+    sys.exit(1 if report.findings else 0)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--day: {text!r} is not a date such as 2026-03-01") from None
+
+
+def _transports(url: str, chosen: str) -> tuple[str, ...]:
+    if url.startswith("ws"):
+        if chosen == "http":
+            raise SettingsError("--transport: http, but the address is that of a websocket")
+        return ("websocket",)
+    return ("http", "websocket") if chosen == "both" else (chosen,)
+
+
+def _check_credentials(provider: str, target: Target) -> None:
+    """Without credentials nothing can be checked; which ones, the provider decides."""
+    pair = bool(target.login and target.password)
+    other = {"arm": target.cookie, "cdr": target.token, "onec": ""}[provider]
+    if not pair and not other:
+        more = {"arm": " or --cookie", "cdr": " or --token", "onec": ""}[provider]
+        raise SettingsError(f"--login and --password{more}: credentials are missing")
+    if provider == "arm" and other and "=" not in other:
+        raise SettingsError("--cookie: it has the form NAME=VALUE")
+    if provider == "arm" and not urlsplit(target.url).path.strip("/"):
+        raise SettingsError("URL: the domain is missing, http://HOST:8086/DOMAIN")
+
+
+def _write(report: Report, form: str, output: Path | None) -> None:
+    content = {
+        "text": lambda: report.text().encode() + b"\n",
+        "json": lambda: report.json() + b"\n",
+        "junit": report.junit,
+    }[form]()
+    if output is None:
+        sys.stdout.write(content.decode("utf-8"))
+        sys.stdout.flush()
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise SettingsError(f"--output: {output}: {error.strerror}") from None

@@ -1,0 +1,137 @@
+"""What in a message leaves its contract, told the same way of every provider.
+
+A provider's ``judge`` fills ``Findings``; ``callmocks validate``, ``check`` and ``proxy`` show what
+is in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+Evidence = Literal["documented", "observed", "assumed"]
+"""How sure one can be of the statement that a finding is about."""
+
+MOST = 50
+"""Different findings kept of one message; what is found again in its rows is counted."""
+_SHOWN = 160
+_LINE = re.compile(r"line (\d+), column (\d+)")
+_INDEX = re.compile(r"\[\d+\]|(?<=\.)\d+(?=\.|$)")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One place where a message leaves its contract.
+
+    ``where`` is the provider's kind of path: an XPath, a dotted path, bytes of a frame.
+    """
+
+    where: str
+    expected: str
+    got: str
+    evidence: Evidence = "documented"
+    times: int = 1
+    """How often the same is found in the message; ``where`` is the first place."""
+    tolerated: bool = False
+    """The vendor's own example does the same: shown, and not counted as a finding."""
+
+    def __str__(self) -> str:
+        again = f" ({self.times} times)" if self.times > 1 else ""
+        how = "tolerated" if self.tolerated else self.evidence
+        return f"{self.where}: expected {self.expected}, got {self.got}{again} [{how}]"
+
+
+class Findings:
+    """Findings of one message, the same one in many rows kept once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], Finding] = {}
+        self.dropped = 0
+        """Different findings beyond ``MOST``."""
+
+    def add(
+        self,
+        where: str,
+        expected: str,
+        got: object,
+        evidence: Evidence = "documented",
+        *,
+        times: int = 1,
+        tolerated: bool = False,
+    ) -> None:
+        """Note a finding; a long text of the sender's is cut."""
+        key = (_INDEX.sub("*", where), expected, evidence)
+        known = self._found.get(key)
+        if known is not None:
+            self._found[key] = msgspec.structs.replace(known, times=known.times + times)
+        elif len(self._found) >= MOST:
+            self.dropped += 1
+        else:
+            self._found[key] = Finding(
+                _cut(where), expected, _cut(str(got)), evidence, times, tolerated
+            )
+
+    def take(self, others: Iterable[Finding], inside: str = "") -> None:
+        """Note findings of a part; ``inside`` is written before their places."""
+        for each in others:
+            self.add(
+                inside + each.where,
+                each.expected,
+                each.got,
+                each.evidence,
+                times=each.times,
+                tolerated=each.tolerated,
+            )
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._found.values())
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+class Verdict(msgspec.Struct):
+    """What a message is, and where it leaves the contract.
+
+    ``operation`` is the command, method or operation, empty when it cannot be told.
+    """
+
+    provider: str
+    kind: str
+    side: Literal["request", "answer"]
+    operation: str = ""
+    findings: list[Finding] = []
+
+    @property
+    def counted(self) -> list[Finding]:
+        """The findings that are no tolerated deviations."""
+        return [finding for finding in self.findings if not finding.tolerated]
+
+    @property
+    def title(self) -> str:
+        """``SOAP 1.2 request, GetHistoryOfServiceCalls``."""
+        return f"{self.kind}, {self.operation}" if self.operation else self.kind
+
+
+def shape_of(text: str) -> str:
+    """A person's name or number without the person: digits as 9, letters as x.
+
+    What a contract says of such values is about their shape, and a finding must not repeat them.
+    """
+    return "".join("9" if char.isdigit() else "x" if char.isalpha() else char for char in text)
+
+
+def xml_place(document: bytes, error: str) -> str:
+    """``byte 118`` of a document that is no XML, from the line and column libxml2 tells."""
+    places = _LINE.findall(error)
+    if not places:
+        return "document"
+    line, column = map(int, places[-1])
+    before = document.split(b"\n")[: line - 1]
+    return f"byte {sum(len(each) + 1 for each in before) + column}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,0 +1,94 @@
+"""One suite for all tests here, and the command line as it is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import callmocks
+from callmocks.testing import Mocks
+
+NOW = "2026-03-03T12:00:00"
+DAY = "2026-03-02"
+
+
+@pytest.fixture(scope="session")
+def suite() -> Iterator[Mocks]:
+    """A suite whose tenants see the same Tuesday at noon."""
+    with callmocks.running(now=NOW) as mocks:
+        yield mocks
+
+
+@dataclass
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+def run_command(
+    *arguments: object, env: dict[str, str] | None = None, seconds: float = 60, stdin: str = ""
+) -> Ran:
+    """Run ``callmocks`` as a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "callmocks", *map(str, arguments)],
+        capture_output=True,
+        env={**clean, **(env or {}), "PYTHONIOENCODING": "utf-8"},
+        timeout=seconds,
+        input=stdin.encode(),
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert "Traceback" not in err, err
+    return Ran(done.returncode, out, err)
+
+
+@pytest.fixture
+def here(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run ``callmocks`` in this process, which is faster: a mistake raises ``CallmocksError``."""
+    from callmocks.cli.commands import group
+
+    def run(*arguments: object) -> Ran:
+        capfd.readouterr()
+        code = 0
+        try:
+            group.main([str(each) for each in arguments], "callmocks", standalone_mode=False)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capfd.readouterr()
+        return Ran(code, out, err)
+
+    return run
+
+
+def target(tenant: Any, provider: str) -> list[str]:
+    """The arguments of ``check`` for a tenant of a suite."""
+    name = tenant.name
+    if provider == "arm":
+        return ["arm", tenant.arm.url + f"/{name}", "--login", "101", "--password", name]
+    if provider == "cdr":
+        return ["cdr", tenant.cdr.url, "--token", f"{name}-token", "--day", DAY]
+    return ["onec", tenant.onec.url, "--login", name, "--password", name, "--day", DAY]
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    """A file for a test."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
