@@ -1,0 +1,44 @@
+"""docs/onec.md says what the ledger and the tables say; its snippets are run by tests/examples."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from callmocks.onec.contract import served
+from callmocks.onec.envelope import MOST_RUN, MOST_TAGS
+from callmocks.tenancy.assumptions import ledger
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "onec.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_assumption_of_the_ledger_and_no_other() -> None:
+    named = set(re.findall(r"`(onec\.[a-z-]+)`", PAGE))
+    mine = {entry.id for entry in ledger().values() if entry.provider == "onec"}
+    assert named == mine
+
+
+def test_the_page_lists_the_operations_with_their_parameters_and_columns() -> None:
+    for operation in served().values():
+        if operation.name == "GetHistoryOfServiceCalls":
+            assert all(f"`{name}`" in PAGE for name in operation.parameters)
+            continue
+        (line,) = re.findall(rf"^\| `{operation.name}` \|.*$", PAGE, re.M)
+        cells = [cell.strip() for cell in line.split("|")]
+        assert cells[2] == ", ".join(operation.parameters)
+        columns = re.sub(r" \([^)]*\)", "", cells[3])
+        assert columns == ", ".join(column.name for column in operation.column)
+
+
+def test_every_statement_says_how_it_is_known() -> None:
+    tables = re.findall(r"^\|[^\n]*\| evidence \|\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.M)
+    assert len(tables) == 9
+    for table in tables:
+        for line in table.splitlines():
+            evidence = line.split("|")[-2]
+            assert re.search(r"documented|observed|assumed|callmocks", evidence), line
+
+
+def test_the_bounds_are_those_of_the_code() -> None:
+    assert MOST_RUN == 512 * 1024
+    assert MOST_TAGS == 100_000
