@@ -1,0 +1,225 @@
+"""Fields and errors: the pages of docs/reference/ that tell the contracts."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import get_args
+
+from lxml import etree
+
+from callmocks.cdr import tables
+from callmocks.onec import contract, soap
+from callmocks.onec.limits import OUT_OF_LIMIT
+from callmocks.resources import schema, table
+from callmocks.tenancy.assumptions import ledger
+
+NOTE = "<!-- Made by scripts/reference: change the code or the schemas, not this page. -->\n\n"
+
+AGREEMENT = {
+    "legs": "kinds of leg that may end so",
+    "rang": "the phone rang",
+    "answered": "somebody picked up",
+    "talked": "the parties talked",
+    "cause": "Q.850 release cause",
+    "employee": "the leg has an employee",
+    "place": "where in a session such a leg stands: the only attempt (`alone`), one of several"
+    " (`attempt`), after a talk (`talk`), `beside` another leg, or anywhere (`any`)",
+}
+
+SOAP_FAULTS = {
+    "Client": "the request is no XML, no SOAP, calls no operation of the service, calls one that"
+    " is not served, or breaks the schema; 1.2 says `Sender`",
+    "Server": "a defect of callmocks, or a fault that was switched on; 1.2 says `Receiver`",
+    "VersionMismatch": "the envelope is neither SOAP 1.1 nor 1.2",
+    "MustUnderstand": "a header block demands to be understood",
+}
+
+ARM_STATUSES = {
+    "200": "a known command could not be performed: a filter or the schema says no",
+    "400": "the frame, the JSON or the XML cannot be read, or is nested too deeply",
+    "401": "not logged in, wrong credentials, an ended session",
+    "404": "unknown command, domain, record or fax",
+    "405": "a method other than POST",
+    "413": "the body is too long",
+    "500": "a defect of callmocks",
+    "503": "callmocks cannot answer now: too much at once, or its shared state is away",
+}
+
+
+def cell(value: object) -> str:
+    """Text as a cell of a table holds it."""
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def lines(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """A table."""
+    names = list(head)
+    yield "| " + " | ".join(names) + " |\n"
+    yield "|" + "---|" * len(names) + "\n"
+    for row in rows:
+        yield "| " + " | ".join(map(cell, row)) + " |\n"
+    yield "\n"
+
+
+def code(value: object) -> str:
+    """A value in a code span; nothing for an empty one."""
+    return f"`{value}`" if value not in ("", None) else ""
+
+
+def flag(value: str) -> str:
+    """``yes`` stays, ``no`` is left out."""
+    return "yes" if value in ("yes", True) else ""
+
+
+# --- fields.md -----------------------------------------------------------------------------------
+
+METHODS = {
+    "get.call_legs_report": tables.legs,
+    "get.calls_report": tables.sessions,
+    "get.customer_users": tables.customer_users,
+    "get.account": tables.account,
+}
+
+
+def attributes(of: str) -> Iterator[str]:
+    """A table of attributes of the vendor's XSD."""
+    tree = etree.parse(str(schema("arm/operator_call_history.documented.xsd")))
+    xs = "{http://www.w3.org/2001/XMLSchema}"
+    found = next(e for e in tree.iter(f"{xs}complexType") if e.get("name") == of)
+    rows = [
+        (code(e.get("name")), e.get("type", "").removeprefix("xs:"), e.get("use", "optional"))
+        for e in found.iter(f"{xs}attribute")
+    ]
+    yield from lines(("attribute", "type", ""), rows)
+
+
+def fields() -> Iterator[str]:
+    """Fields of the three providers."""
+    yield "# Fields\n\n" + NOTE
+    for method, source in METHODS.items():
+        yield f"## CDR `{method}`\n\n"
+        yield from lines(
+            ("field", "type", "filter", "sort", "by default"),
+            [
+                (code(f.name), f.type, flag(f.filterable), flag(f.sortable), flag(f.default))
+                for f in source().fields.values()
+            ],
+        )
+    yield "## Values of enum fields\n\n"
+    yield from lines(
+        ("method", "field", "values"),
+        [
+            (code(r["method"]), code(r["field"]), ", ".join(map(code, r["values"].split())))
+            for r in table("cdr/enum_values.csv")
+        ],
+    )
+    yield "`finish_reason` of sessions has the values of legs, below, besides.\n\n"
+    yield "## Filter operators\n\n"
+    yield from lines(
+        ("operator", "types of fields"),
+        [
+            (code(r["operator"]), r["types"].replace(" ", ", "))
+            for r in table("cdr/filter_operators.csv")
+        ],
+    )
+    yield "## Components\n\n"
+    yield from lines(
+        ("component", "methods", "fields"),
+        [
+            (
+                code(r["component"]),
+                *(", ".join(map(code, r[n].split())) for n in ("methods", "fields")),
+            )
+            for r in table("cdr/components.csv")
+        ],
+    )
+    yield from finish_reasons()
+    yield "## ARM: a call\n\nAttributes of `call_history`.\n\n"
+    yield from attributes("CallHistory")
+    yield "## ARM: filters\n\n"
+    yield from attributes("Filters")
+    yield from onec_operations()
+
+
+def finish_reasons() -> Iterator[str]:
+    """Reasons, what legs that end so look like, and the causes."""
+    yield "## Finish reasons\n\n"
+    for name, meaning in AGREEMENT.items():
+        yield f"- *{name}*: {meaning}\n"
+    yield "\n"
+    described = tables.finish_reasons()
+    rows = [
+        (
+            code(r["finish_reason"]),
+            described[r["finish_reason"]],
+            *(", ".join(r[name].split("|")) for name in AGREEMENT),
+        )
+        for r in table("cdr/reason_agreement.csv")
+    ]
+    yield from lines(("reason", "description", *AGREEMENT), rows)
+    yield "## Release causes\n\n"
+    causes = [(r["code"], r["description"]) for r in table("cdr/release_causes.csv")]
+    yield from lines(("code", "description"), causes)
+
+
+def onec_operations() -> Iterator[str]:
+    """Parameters and columns of the served operations."""
+    for name, found in contract.served().items():
+        limits = found.limits
+        yield (
+            f"## 1C `{name}`\n\n{found.purpose}. {found.evidence.capitalize()}."
+            f" At most {limits.day} calls an hour by day and {limits.night} by night"
+            f" ({limits.evidence}).\n\n"
+        )
+        rows = [
+            (code(p.name), p.type, ", ".join(map(str, p.values)), p.evidence)
+            for p in found.parameter
+        ]
+        yield from lines(("parameter", "type", "values", ""), rows)
+        columns = [
+            (code(c.name), c.kind + (" (UUID)" if c.uuid else ""), flag(c.nullable))
+            for c in found.column
+        ]
+        yield from lines(("column", "type", "may be nil"), columns)
+
+
+# --- errors.md -----------------------------------------------------------------------------------
+
+
+def errors() -> Iterator[str]:
+    """Errors of the three providers."""
+    yield "# Errors\n\n" + NOTE
+    yield "## CDR\n\nHTTP status 200. `fail_next` and the fault `rpc_error` make any of them.\n\n"
+    yield from lines(
+        ("mnemonic", "code", "message", "when"),
+        [
+            (code(r["mnemonic"]), r["code"], r["message"], r["when"])
+            for r in table("cdr/errors.csv")
+        ],
+    )
+    yield "## 1C: ResultCode\n\nHTTP status 200; `ResultData` is the reason as a string.\n\n"
+    codes = [e for e in ledger().values() if e.id.startswith("onec.code-")]
+    yield from lines(
+        ("ResultCode", "when", "assumption"),
+        [
+            ("`SUCCESS`", "`ResultData` is a ValueTable", ""),
+            (
+                code(OUT_OF_LIMIT[0]),
+                f"the hour's calls are used up; the reason is `{OUT_OF_LIMIT[1]}`",
+                "",
+            ),
+            *(
+                (code(e.default), e.statement.removeprefix("ResultCode when "), code(e.id))
+                for e in codes
+            ),
+        ],
+    )
+    yield "## 1C: SOAP faults\n\nHTTP status 500; missing or wrong credentials are HTTP 401.\n\n"
+    if set(get_args(soap.FaultCode)) != SOAP_FAULTS.keys():
+        sys.exit("scripts/reference: SOAP_FAULTS does not say what callmocks.onec.soap does")
+    yield from lines(("code", "when"), [(code(n), text) for n, text in SOAP_FAULTS.items()])
+    yield (
+        '## ARM\n\n`out/error` with `reason="cannot_perform_cmd"` and a text. The status is'
+        " HTTP's, or the frame's; see `arm.error-status` and `arm.transport-status` in"
+        " [assumptions.md](assumptions.md#arm).\n\n"
+    )
+    yield from lines(("status", "when"), [(code(n), text) for n, text in ARM_STATUSES.items()])
