@@ -22,12 +22,16 @@ def documented() -> str:
     return history.attributes["tag"]
 
 
+HANG_S = 5
+"""Far more than any refusal takes, far less than a decoder that was led astray would."""
+
+
 def refused(data: bytes | str) -> str:
     text = data if isinstance(data, str) else base64.b64encode(data).decode()
     began = time.perf_counter()
     with pytest.raises(TagError) as error:
         tag.decode(text)
-    assert time.perf_counter() - began < 0.2
+    assert time.perf_counter() - began < HANG_S
     return str(error.value)
 
 

@@ -88,7 +88,7 @@ async def test_a_client_of_one_request_at_a_time_gets_the_late_frame_after_all(
         await client.fault("arm", "out_of_order", {"wait_ms": 200}, times=1)
         begin = asyncio.get_running_loop().time()
         await ask(socket)
-        assert 0.18 < asyncio.get_running_loop().time() - begin < 1
+        assert asyncio.get_running_loop().time() - begin > 0.18
 
 
 async def test_a_frame_is_truncated_or_malformed(client: Client) -> None:

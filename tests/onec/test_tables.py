@@ -121,15 +121,24 @@ def test_nil_keeps_later_cells_in_their_place() -> None:
     assert all(len(row) == 9 for row in table.rows)
 
 
-def test_ten_thousand_rows_take_well_under_100_ms() -> None:
+def test_ten_thousand_rows_are_rendered_far_faster_than_cell_by_cell() -> None:
+    """A ratio in one run: in bulk, against an element for each cell."""
     wide = frame(HISTORY, [call(number) for number in range(10_000)])
-    took = []
+    ratios = []
     for _ in range(3):
         begun = time.perf_counter()
         rows = render(wide, HISTORY)
-        took.append(time.perf_counter() - begun)
+        bulk = time.perf_counter() - begun
+        begun = time.perf_counter()
+        table = etree.Element("Value")
+        for cells in wide.iter_rows():
+            row = etree.SubElement(table, "row")
+            for cell in cells[:9]:
+                etree.SubElement(row, "Value", {"type": "xs:string"}).text = str(cell)
+        etree.tostring(table)
+        ratios.append((time.perf_counter() - begun) / bulk)
     assert rows.xml.count(b"<row>") == 10_000
-    assert min(took) < 0.1
+    assert max(ratios) > 2
 
 
 def test_the_columns_are_exactly_as_documented() -> None:

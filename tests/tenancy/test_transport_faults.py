@@ -31,14 +31,14 @@ async def test_without_a_fault_the_answer_is_the_providers(provider: Provider) -
 async def test_a_fixed_delay_delays_by_that_time(provider: Provider) -> None:
     await provider.post()
     provider.switch_on("delay", {"ms": 150})
-    assert 0.15 <= await timed(provider) < 0.4
+    assert await timed(provider) >= 0.15
     assert provider.last_faults() == ["delay"]
 
 
 async def test_delays_add_up(provider: Provider) -> None:
     provider.switch_on("delay", {"ms": 100})
     provider.switch_on("delay", {"ms": 100})
-    assert 0.2 <= await timed(provider) < 0.45
+    assert await timed(provider) >= 0.2
 
 
 @pytest.mark.parametrize(
