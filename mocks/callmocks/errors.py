@@ -4,6 +4,7 @@ CallmocksError
 ├── SettingsError     a flag, variable, config, world or pin file says something impossible
 ├── Contradiction     a pinned call contradicts itself, another pin or the world
 ├── TooManyRows       an open-ended query met its row budget before its page was full
+├── StateError        what replicas share cannot be reached now
 ├── CheckError        an endpoint could not be checked at all
 └── AdminError        the admin API of a running suite refused, or could not be reached
 """
@@ -35,6 +36,10 @@ class TooManyRows(CallmocksError):
     def __init__(self, budget: int) -> None:
         super().__init__(f"the query would look at more than {budget} rows; narrow its window")
         self.budget = budget
+
+
+class StateError(CallmocksError):
+    """The store in which replicas share their state does not answer; the text says why."""
 
 
 class CheckError(CallmocksError):

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from callmocks.bounds import DEFAULT, Bounds
 from callmocks.errors import SettingsError
@@ -56,11 +56,14 @@ class ServeSettings:
     """PEM file with the certificate to serve with, its chain and, without ``tls_key``, its key."""
     tls_key: Path | None = None
     tls_ca_out: Path | None = None
-    """Where the command line writes the certificate of the suite's own CA, as PEM."""
+    """Where the certificate of the suite's own CA is written, as PEM."""
     limits: str = "documented"
     contract: str = "documented"
     self_check: bool = True
     state: str = "memory"
+    """``memory``, or the address of a Redis or Valkey that replicas share their tenants in."""
+    workers: int = 1
+    """Processes that the command line starts on the same ports."""
     only: tuple[str, ...] = PROVIDERS
     """The providers to start; control always is."""
     max_body: int = DEFAULT.body
@@ -277,9 +280,21 @@ def _target(text: str) -> Path:
 
 
 def _state(text: str) -> str:
-    if text.startswith(("redis://", "rediss://")):
-        raise SettingsError("shared state in Redis is not built yet; use memory")
-    return _choice("memory")(text)
+    if text == "memory":
+        return text
+    if not text.startswith(("redis://", "rediss://")):
+        raise SettingsError(f"{text!r} is neither memory nor like {_REDIS}")
+    try:
+        parts = urlsplit(text)
+        database = re.fullmatch(r"/?|/\d{1,4}", parts.path)
+        good = bool(parts.hostname and parts.port != 0 and database and not parts.fragment)
+        options = [name for name, _ in parse_qsl(parts.query, strict_parsing=bool(parts.query))]
+    except ValueError:
+        good, options = False, []
+    known = text.startswith("rediss://") and all(name.startswith("ssl_") for name in options)
+    if not good or (options and not known):
+        raise SettingsError(f"not an address like {_REDIS}")  # it may hold a password: no echo
+    return text
 
 
 def _only(text: str) -> tuple[str, ...]:
@@ -292,6 +307,7 @@ def _only(text: str) -> tuple[str, ...]:
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _PORT = _whole(0, 65535)
+_REDIS = "redis://127.0.0.1:6379/0"
 _BYTES = _whole(4096, 2**30)
 _SECONDS = _whole(0, 86_400)
 
@@ -319,7 +335,8 @@ SETTINGS: tuple[Setting, ...] = (
         "contract", _choice("documented", "strict"), "Profile of the ARM.", "documented|strict"
     ),
     Setting("self_check", _switch, "Check our own answers too.", "on|off"),
-    Setting("state", _state, "Where sessions and counters live.", "memory"),
+    Setting("state", _state, "What replicas share: a Redis or Valkey.", "memory|redis://…"),
+    Setting("workers", _whole(1, 64), "Processes on the same ports; they share state.", "NUMBER"),
     Setting("only", _only, "Start these alone, with control.", "arm,cdr,onec"),
     Setting("max_body", _BYTES, "Longest body of a request, in bytes.", "BYTES"),
     Setting("max_message", _BYTES, "Longest message of a websocket, in bytes.", "BYTES"),
@@ -423,6 +440,9 @@ def _check_together(settings: ServeSettings, places: Mapping[str, str]) -> None:
             raise SettingsError(f"{place}: {port} is the port of {other} already")
         used[port] = name
     _check_tls(settings, places)
+    if settings.workers > 1 and settings.state == "memory":
+        place = places["workers"]
+        raise SettingsError(f"{place}: processes have to share their state: --state {_REDIS}")
     if settings.calls_per_day is not None:
         try:
             load_world(settings.world).with_calls_per_day(settings.calls_per_day)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from callmocks.control.addresses import Addresses
     from callmocks.gate import Gate
     from callmocks.tenancy.registry import Registry
+    from callmocks.tenancy.shared.replica import Replica
     from callmocks.tls import Identity
 
 DEMO = "demo"
@@ -57,6 +58,7 @@ class Suite:
         self._runners: list[web.AppRunner] = []
         self._identity: Identity | None = None
         self._gate: Gate | None = None
+        self._replica: Replica | None = None
 
     @property
     def ca_pem(self) -> bytes | None:
@@ -82,7 +84,7 @@ class Suite:
                 from callmocks.tls import open_identity
 
                 self._identity = open_identity(self.settings)
-            self._open_registry()
+            await self._open_registry()
             self._open_gate()
             for name, app in self._apps().items():
                 await self._serve(name, app)
@@ -95,6 +97,9 @@ class Suite:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         if self._gate is not None:
             await self._gate.close()
+        if self._replica is not None:
+            await self._replica.leave()
+            self._replica = None
         for listener in self._sockets.values():
             listener.close()
         self._runners.clear()
@@ -113,11 +118,18 @@ class Suite:
     ) -> None:
         await self.stop()
 
-    def _open_registry(self) -> None:
+    async def _open_registry(self) -> None:
         from callmocks.control.addresses import Addresses
 
         self.addresses = Addresses(**self.urls)
-        self.registry = open_registry(self.settings)
+        if self.settings.state == "memory":
+            self.registry = open_registry(self.settings)
+            return
+        from callmocks.tenancy.shared.replica import Replica
+
+        self._replica = Replica(self.settings.state)
+        self.registry = self._replica.registry
+        await self._replica.join(self.settings.tenant(DEMO), self.settings.calls)
 
     def _open_gate(self) -> None:
         from callmocks.gate import Gate, connections_that_fit
@@ -158,6 +170,7 @@ class Suite:
             token=self.settings.admin_token,
             hosts=self.settings.names(),
             log=sys.stderr if self.settings.log == "json" else None,
+            changes=self._replica,
         )
         apps["control"][WORLD_FILES] = is_loopback(self.settings.host)
         return apps

@@ -15,6 +15,7 @@ from callmocks.arm import answers, media, schema, service, sessions
 from callmocks.arm import provider as _registers_itself  # noqa: F401
 from callmocks.arm.connection import Connection
 from callmocks.arm.service import PATH, Credentials
+from callmocks.errors import StateError
 from callmocks.tenancy import pipeline
 from callmocks.tenancy.exchange import Exchange, Reply
 from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
@@ -100,6 +101,8 @@ class _Server:
                 caller.token = await sessions.open_session(exchange, caller.operator)
         except sessions.RefusedError as error:
             return await self._refuse(request, "upgrade", 401, str(error), exchange)
+        except StateError as error:
+            return await self._refuse(request, "upgrade", 503, str(error), exchange)
         socket = _Socket(bounds_of(request).message)
         await socket.prepare(request)
         self._sockets.add(socket)

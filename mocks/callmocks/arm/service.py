@@ -22,7 +22,7 @@ from callmocks.arm.requests import Form
 from callmocks.arm.rows import Style
 from callmocks.bounds import DEFAULT
 from callmocks.depth import json_too_deep, xml_too_deep
-from callmocks.errors import TooManyRows
+from callmocks.errors import StateError, TooManyRows
 from callmocks.history.wall import to_ms
 from callmocks.tenancy.exchange import Reply
 
@@ -174,6 +174,8 @@ async def _answer(
         return command_error(exchange, command, str(error))
     except TooManyRows as error:
         return command_error(exchange, command, str(error))
+    except StateError:
+        raise
     except Exception as crash:
         log.exception("%s failed", command)
         exchange.violated("callmocks", "an answer", repr(crash), side="answer")

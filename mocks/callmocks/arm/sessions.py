@@ -42,9 +42,10 @@ async def open_session(exchange: Exchange, operator: str) -> str:
     """A new session's token; the oldest of very many gives way."""
     state = exchange.tenant.state
     number = await state.add("arm.sessions", 1) or 1
-    await state.drop(_key(_token(exchange, number - MOST)))
+    if number > MOST:
+        await state.drop(_key(_token(exchange, number - MOST)))
     token = _token(exchange, number)
-    await _touch(exchange, token, operator)
+    await state.put(_key(token), _used(exchange, operator))
     return token
 
 
@@ -62,8 +63,8 @@ async def operator_of(exchange: Exchange, token: str | None) -> str | None:
         exchange.notes.append(f"the session of {operator} ended after {minutes} idle minutes")
         await exchange.tenant.state.drop(key)
         return None
-    if now != int(used):
-        await _touch(exchange, token, operator)
+    if now != int(used):  # a logout at another replica meanwhile stays one
+        await exchange.tenant.state.swap(key, value, _used(exchange, operator))
     return operator
 
 
@@ -95,13 +96,16 @@ def cookie(exchange: Exchange, token: str) -> str:
     return f"{COOKIE}={token}; Path=/{exchange.tenant.name}; HttpOnly{ending}"
 
 
-async def _touch(exchange: Exchange, token: str, operator: str) -> None:
-    value = f"{operator} {to_ms(exchange.session_now)}".encode("ascii")
-    await exchange.tenant.state.put(_key(token), value)
+def _used(exchange: Exchange, operator: str) -> bytes:
+    """What is kept of a session: whose it is, and when it was used last."""
+    return f"{operator} {to_ms(exchange.session_now)}".encode("ascii")
 
 
 def _token(exchange: Exchange, number: int) -> str:
-    return make_token("arm", exchange.tenant.name, exchange.tenant.settings.seed, number)
+    """The token of the n-th session; a shared store that was lost begins other ones."""
+    tenant = exchange.tenant
+    mark = (tenant.state.losses << 32) + number
+    return make_token("arm", tenant.name, tenant.settings.seed, mark)
 
 
 def _key(token: str) -> str:

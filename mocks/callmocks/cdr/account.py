@@ -18,7 +18,10 @@ from callmocks.tenancy.settings import CDR_PREFIX, cdr_token_prefix
 
 if TYPE_CHECKING:
     from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenancy.tenant import Tenant
 
+MOST = 10_000
+"""Sessions of an account; the oldest gives way."""
 SESSION_SECONDS = 3600
 """A session's life (documented)."""
 
@@ -37,8 +40,10 @@ async def open_session(exchange: Exchange, login: str, password: str) -> dict[st
         raise RpcError("auth_error")
     check_account(exchange)
     tenant = exchange.tenant
-    number = await tenant.state.add("cdr:logins", 1)
-    session = cdr_token_prefix(tenant.name) + token("cdr", tenant.name, number)[CDR_PREFIX:]
+    number = await tenant.state.add("cdr:logins", 1) or 1
+    if number > MOST:
+        await tenant.state.drop(_key(_session(tenant, number - MOST)))
+    session = _session(tenant, number)
     ends = tenant.clock.unix(exchange.session_now) + SESSION_SECONDS
     await tenant.state.put(_key(session), str(ends).encode())
     shown = tenant.clock.unix(exchange.now) + SESSION_SECONDS
@@ -116,6 +121,12 @@ def _allowed(allowed: tuple[str, ...], peer: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None) or address
     return any(mapped in network for network in _networks(allowed))
+
+
+def _session(tenant: Tenant, number: int) -> str:
+    """The token of a tenant's n-th session; a shared store that was lost begins other ones."""
+    mark = (tenant.state.losses << 32) + number
+    return cdr_token_prefix(tenant.name) + token("cdr", tenant.name, mark)[CDR_PREFIX:]
 
 
 def _key(session: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.cdr.errors import RpcError
+from callmocks.tenancy.state import Step
 
 if TYPE_CHECKING:
     from callmocks.tenancy.exchange import Exchange
@@ -50,6 +51,8 @@ class Points:
         self._exchange = exchange
         self._state: State = exchange.tenant.state
         self._counted = settings.limits != "off"
+        self._used: tuple[int, ...] | None = None
+        """Points used of each window, when this exchange has seen it."""
         now = exchange.now
         self._windows = (
             Window("day", settings.cdr.day_limit, *_keys("day", now.toordinal())),
@@ -59,33 +62,34 @@ class Points:
     async def require(self) -> None:
         """Raise ``limit_exceeded`` when no point is left."""
         if self._counted:
-            for window in self._windows:
-                if await self._used(window) >= window.limit:
+            for window, used in zip(self._windows, await self._read(), strict=True):
+                if used >= window.limit:
                     raise self._exceeded(window)
 
     async def spend(self) -> None:
         """Take the point of a successful call; ``limit_exceeded`` when another was faster."""
         if not self._counted:
             return
-        for place, window in enumerate(self._windows):
-            total = await self._state.add(window.key, 1, window.limit)
-            if total is None:
-                for taken in self._windows[:place]:
-                    await self._state.add(taken.key, -1)
-                raise self._exceeded(window)
+        totals = await self._state.add_all([Step(w.key, 1, w.limit) for w in self._windows])
+        self._used = totals.values
+        if totals.refused is not None:
+            raise self._exceeded(self._windows[totals.refused])
+        for window, total in zip(self._windows, totals.values, strict=True):
             if total == 1:
                 await self._state.drop(window.before)
 
     async def shown(self) -> Limits:
         """What the metadata says now."""
-        remaining = [await self._remaining(window) for window in self._windows]
-        return _limits(self._exchange, *remaining)
+        if not self._counted:
+            return _limits(self._exchange, *(window.limit for window in self._windows))
+        used = self._used or await self._read()
+        left = [max(w.limit - gone, 0) for w, gone in zip(self._windows, used, strict=True)]
+        return _limits(self._exchange, *left)
 
-    async def _remaining(self, window: Window) -> int:
-        return max(window.limit - await self._used(window), 0) if self._counted else window.limit
-
-    async def _used(self, window: Window) -> int:
-        return await self._state.add(window.key, 0) or 0
+    async def _read(self) -> tuple[int, ...]:
+        totals = await self._state.add_all([Step(window.key, 0) for window in self._windows])
+        self._used = totals.values
+        return totals.values
 
     def _exceeded(self, window: Window) -> RpcError:
         if self._exchange.tenant.clock.mode == "frozen":

@@ -67,6 +67,10 @@ class CdrProvider:
             error.metadata = {"limits": limits.untouched(exchange, name, given)}
         return Reply(error.answer(Read(exchange.request).envelope.echo_id))
 
+    def unavailable(self, exchange: Exchange, text: str) -> Reply:
+        """``internal_error``; its text is the vendor's, the journal says more."""
+        return Reply(RpcError("internal_error").answer(Read(exchange.request).envelope.echo_id))
+
 
 def _likely(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[str, Any]:
     settings = exchange.tenant.settings.cdr

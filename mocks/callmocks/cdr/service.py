@@ -21,6 +21,7 @@ from callmocks.cdr.limits import Points
 from callmocks.cdr.methods import METHODS, Answer, Data
 from callmocks.cdr.rows import Pieces
 from callmocks.cdr.rpc import Request, Right, Success, dispatch_request
+from callmocks.errors import StateError
 from callmocks.tenancy.exchange import Reply
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ async def handle(exchange: Exchange, read: Read | None = None) -> Reply:
         return Reply(dialogue.failure(error))
     request = Request(name, {}, None)  # the methods read their parameters from the dialogue
     _, result = await dispatch_request(_TABLE, dialogue, request)
+    if dialogue.unreachable is not None:
+        raise dialogue.unreachable
     if isinstance(result, Right):
         return Reply(dialogue.success(cast("Pieces", result._value.result)))
     return Reply(dialogue.failure(dialogue.error or _as_vendor(result._error, name)))
@@ -75,6 +78,8 @@ class _Dialogue:
         self.exchange = exchange
         self.error: RpcError | None = None
         """What went wrong in the method, if anything."""
+        self.unreachable: StateError | None = None
+        """What replicas share could not be reached."""
         self._read = read
         self._points = Points(exchange)
         self._authenticated = False
@@ -158,16 +163,25 @@ class _Dialogue:
 def _served(name: str, method: Answer) -> Any:
     """A method as jsonrpcserver calls it."""
 
-    async def call(dialogue: _Dialogue) -> Any:
+    async def attempt(dialogue: _Dialogue) -> Any:
         try:
             return Success(await dialogue.answer(name, method))
         except RpcError as error:
             await dialogue.fail(error)
             raise
+        except StateError:
+            raise
         except Exception as defect:
             dialogue.exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
             await dialogue.fail(RpcError("internal_error"))
             raise  # jsonrpcserver logs it
+
+    async def call(dialogue: _Dialogue) -> Any:
+        try:
+            return await attempt(dialogue)
+        except StateError as error:
+            dialogue.unreachable = error
+            raise RpcError("internal_error") from None  # known to jsonrpcserver: it stays calm
 
     return _signed(call)
 

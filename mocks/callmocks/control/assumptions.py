@@ -62,12 +62,12 @@ async def choices(call: Call) -> ChoiceList:
 
 async def choose(call: Call) -> ChoiceView:
     """Choose for a tenant."""
-    tenant, name = call.tenant, call.part("assumption")
+    name = call.part("assumption")
     entry = ledger().get(name)
     if entry is None:
         raise RefusedError(404, f"no assumption {name!r} in the ledger", where="assumption")
     try:
-        tenant.assumptions.choose(name, call.body.choice)
+        await call.change(lambda tenant: tenant.assumptions.choose(name, call.body.choice))
     except SettingsError as error:
         raise RefusedError(422, str(error), where="$.choice") from None
     return _choice(entry, call.body.choice)

@@ -136,9 +136,10 @@ async def pin(call: Call) -> dict[str, Any]:
     """Pin a call, or one for each line of the body, all or none."""
     history = call.tenant.history
     if isinstance(call.body, bytes):
-        return {"calls": [view(history, made) for made in _pin_lines(history, call.body)]}
+        return {"calls": [view(history, made) for made in await _pin_lines(call, call.body)]}
+    wish = msgspec.to_builtins(call.body)
     try:
-        return view(history, history.pins.add(msgspec.to_builtins(call.body)))
+        return view(history, await call.change(lambda tenant: tenant.pins.add(wish)))
     except Contradiction as error:
         raise RefusedError(422, str(error), where=f"$.{error.field}") from None
 
@@ -147,13 +148,13 @@ async def unpin(call: Call) -> None:
     """Unpin a call."""
     name = call.part("call")
     known = name.isascii() and name.isdigit() and len(name) < 20
-    if not known or not call.tenant.history.pins.remove(int(name)):
+    if not known or not await call.change(lambda tenant: tenant.pins.remove(int(name))):
         raise RefusedError(404, f"no pinned call {name!r}", where="call")
 
 
 async def unpin_all(call: Call) -> None:
     """Unpin all calls."""
-    call.tenant.history.pins.clear()
+    await call.change(lambda tenant: tenant.pins.clear())
 
 
 async def show_truth(call: Call) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def view(history: History, pin: Pin) -> dict[str, Any]:
     return {"id": pin.id, **whole}
 
 
-def _pin_lines(history: History, body: bytes) -> list[Pin]:
+async def _pin_lines(call: Call, body: bytes) -> list[Pin]:
     calls, numbers = [], []
     for number, line in enumerate(body.splitlines(), 1):
         if not line.strip():
@@ -201,7 +202,7 @@ def _pin_lines(history: History, body: bytes) -> list[Pin]:
             raise _at_line(refused, number) from None
         numbers.append(number)
     try:
-        return history.pins.add_all(calls)
+        return await call.change(lambda tenant: tenant.pins.add_all(calls))
     except Contradiction as error:
         place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
         index, field = (int(place[1]), place[2]) if place else (0, error.field)

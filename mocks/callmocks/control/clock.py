@@ -9,6 +9,7 @@ from msgspec import Meta
 from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Moment, Operation
 from callmocks.history.clock import parse_moment
+from callmocks.tenancy.changes import Changing
 from callmocks.tenancy.tenant import Tenant
 
 FIRST, LAST = datetime(1970, 1, 2), datetime(2199, 12, 31)
@@ -58,15 +59,18 @@ async def show(call: Call) -> ClockView:
 async def change(call: Call) -> ClockView:
     """Freeze, release or run the clock."""
     wish: ClockSetting = call.body
-    tenant = call.tenant
+    await call.change(lambda tenant: _change_kept(tenant, wish))
+    return view(call.tenant)
+
+
+def _change_kept(tenant: Changing, wish: ClockSetting) -> None:
     before = tenant.clock.now()
     _change(tenant, wish)
     if wish.keep_sessions:
         tenant.keep_sessions((tenant.clock.now() - before).total_seconds())
-    return view(tenant)
 
 
-def _change(tenant: Tenant, wish: ClockSetting) -> None:
+def _change(tenant: Changing, wish: ClockSetting) -> None:
     if wish.mode == "real":
         if wish.now is not None or wish.speed is not None:
             raise RefusedError(422, "mode real takes neither now nor speed", where="$.mode")
@@ -87,12 +91,15 @@ def _change(tenant: Tenant, wish: ClockSetting) -> None:
 async def advance(call: Call) -> ClockView:
     """Move the clock."""
     wish: Advance = call.body
-    tenant = call.tenant
+    await call.change(lambda tenant: _advance(tenant, wish))
+    return view(call.tenant)
+
+
+def _advance(tenant: Changing, wish: Advance) -> None:
     check(tenant.clock.now() + timedelta(seconds=wish.seconds), "$.seconds")
     tenant.clock.advance(wish.seconds)
     if wish.keep_sessions:
         tenant.keep_sessions(wish.seconds)
-    return view(tenant)
 
 
 def check(moment: datetime, where: str) -> None:

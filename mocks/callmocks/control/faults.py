@@ -1,5 +1,7 @@
 """Faults over the admin API: what kinds there are, which are on, switch on, switch off."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -9,6 +11,7 @@ from msgspec import Meta
 from callmocks.control.documents import add_field_texts
 from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Operation
+from callmocks.errors import StateError
 from callmocks.tenancy.faults import KINDS, Kind, Scope, Switched
 
 ProviderName = Literal["arm", "cdr", "onec"]
@@ -107,27 +110,43 @@ def describe(kind: Kind) -> FaultKind:
 
 async def listing(call: Call) -> FaultList:
     """The faults that are on."""
-    return FaultList([view(switched) for switched in call.tenant.faults.listing()])
+    on = call.tenant.faults.listing()
+    for switched in on:
+        await switched.refresh()
+    return FaultList([view(switched) for switched in on])
 
 
 async def switch_on(call: Call) -> FaultView:
     """Switch a fault on."""
     wish: NewFault = call.body
     scope = Scope(wish.operation, wish.skip, wish.times, wish.probability)
-    return view(call.tenant.faults.switch_on(wish.provider, wish.fault, wish.params, scope))
+    return view(
+        await call.change(
+            lambda tenant: tenant.faults.switch_on(wish.provider, wish.fault, wish.params, scope)
+        )
+    )
 
 
 async def switch_off(call: Call) -> None:
     """Switch one fault off."""
+    name = call.part("fault")
     try:
-        call.tenant.faults.switch_off(call.part("fault"))
+        switched = await call.change(lambda tenant: tenant.faults.switch_off(name))
     except KeyError:
-        raise RefusedError(404, f"no fault {call.part('fault')!r}", where="fault") from None
+        raise RefusedError(404, f"no fault {name!r}", where="fault") from None
+    await _forget([switched])
 
 
 async def switch_all_off(call: Call) -> None:
     """Switch all faults off."""
-    call.tenant.faults.clear()
+    await _forget(await call.change(lambda tenant: tenant.faults.clear()))
+
+
+async def _forget(were_on: Sequence[Switched]) -> None:
+    """Let go of what was counted; what cannot be reached goes with the tenant."""
+    with suppress(StateError):
+        for switched in were_on:
+            await switched.forget()
 
 
 def view(switched: Switched) -> FaultView:

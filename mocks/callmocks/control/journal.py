@@ -34,6 +34,8 @@ class JournalView(msgspec.Struct):
     entries: list[Entry]
     dropped: int
     """Entries that gave way to newer ones since the journal was last cleared."""
+    replica: str | UnsetType = UNSET
+    """Whose journal it is, when there are several replicas: each has its own."""
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,6 +63,8 @@ class Answer(msgspec.Struct):
     """One for each expectation."""
     dropped: int
     """Entries that are lost to this question."""
+    replica: str | UnsetType = UNSET
+    """Whose journal was asked, when there are several replicas."""
 
 
 async def read(call: Call) -> JournalView:
@@ -73,7 +77,7 @@ async def read(call: Call) -> JournalView:
         if query.provider in (UNSET, entry.provider) and query.operation in (UNSET, entry.operation)
     ]
     kept = found[-query.limit :] if query.after is UNSET else found[: query.limit]
-    return JournalView(kept, journal.dropped)
+    return JournalView(kept, journal.dropped, call.desk.changes.replica or UNSET)
 
 
 async def clear(call: Call) -> None:
@@ -86,7 +90,8 @@ async def ask(call: Call) -> Answer:
     question: Question = call.body
     journal = owner(call)
     verdicts = verify(journal.entries(question.after), question.expect, question.in_order)
-    return Answer(all(verdict.ok for verdict in verdicts), verdicts, journal.dropped)
+    replica = call.desk.changes.replica or UNSET
+    return Answer(all(verdict.ok for verdict in verdicts), verdicts, journal.dropped, replica)
 
 
 async def stream(call: Call) -> web.StreamResponse:

@@ -7,7 +7,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from callmocks.errors import CallmocksError
+from callmocks.errors import CallmocksError, StateError
+from callmocks.tenancy.changes import Gone
 from callmocks.web import BodyTooSlow
 
 LOGGER = logging.getLogger(__name__)
@@ -71,6 +72,10 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     except RefusedError as refused:
         return answer(refused.problem, refused.headers)
+    except Gone as gone:
+        return answer(RefusedError(404, str(gone), where="tenant").problem)
+    except StateError as error:
+        return answer(RefusedError(503, str(error)).problem, {"Retry-After": "1"})
     except CallmocksError as error:
         return answer(RefusedError(422, str(error)).problem)
     except (BodyTooSlow, ConnectionError):

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,7 @@ from msgspec import Meta
 
 from callmocks.control.addresses import Addresses
 from callmocks.control.problems import RefusedError
+from callmocks.tenancy.changes import Changes, Changing
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
 from callmocks.tenancy.tenant import Tenant
@@ -30,6 +31,8 @@ Moment = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:0
 
 BODY_BYTES = 64 * 1024 * 1024
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -37,6 +40,8 @@ class Desk:
 
     registry: Registry
     addresses: Addresses
+    changes: Changes
+    """How tenants are changed."""
     defaults: TenantSettings
     """What a new tenant is made of where its maker says nothing."""
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -81,6 +86,10 @@ class Call:
             raise RefusedError(404, f"no tenant {name!r}", where="tenant")
         return tenant
 
+    async def change(self, make: Callable[[Changing], T]) -> T:
+        """Change the tenant named in the path; ``make`` may be called more than once."""
+        return await self.desk.changes.change(self.tenant, make)
+
     def part(self, name: str) -> str:
         """A variable part of the path."""
         return self.request.match_info[name]
@@ -112,6 +121,11 @@ class Operation:
     refusals: Mapping[int, str] = field(default_factory=dict)
 
     @property
+    def shared(self) -> bool:
+        """Whether it is about what replicas share; a journal is each replica's own."""
+        return self.path.startswith("/api/tenants") and "/journal" not in self.path
+
+    @property
     def answers(self) -> tuple[Any, ...]:
         """The structs that may come back."""
         if isinstance(self.answer, tuple):
@@ -131,6 +145,8 @@ def add(app: web.Application, desk: Desk, operation: Operation) -> None:
     async def serve(request: web.Request) -> web.StreamResponse:
         body = await _read_body(request, operation) if operation.body else None
         query = read_query(request, operation.query) if operation.query else None
+        if operation.shared:
+            await desk.changes.ready()
         result = await operation.handler(Call(desk, request, body, query))
         if isinstance(result, web.StreamResponse):
             return result

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from callmocks import __version__
 from callmocks.control import (
@@ -31,6 +32,7 @@ from callmocks.control.guard import make_guard
 from callmocks.control.metrics import Meter, make_registry
 from callmocks.control.openapi import document
 from callmocks.control.route import Call, Desk, Operation, add, json_response
+from callmocks.tenancy.changes import Alone, Changes
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
 from callmocks.web import REFUSAL
@@ -41,18 +43,39 @@ METER = web.AppKey("meter", Meter)
 GUARDED = web.AppKey("guarded", bool)
 
 
+class ReplicaView(msgspec.Struct):
+    """One of several replicas."""
+
+    name: str
+    store: str
+    """Where they share their tenants."""
+    replicas: int
+    """How many there are."""
+    problem: str
+    """Why it cannot share them at the moment; empty when it can."""
+
+
 class Health(msgspec.Struct):
     """That the suite runs, and which."""
 
     status: str
+    """``ok``, or ``degraded`` (with HTTP status 503) when what replicas share is out of reach."""
     version: str
     tenants: int
     addresses: Addresses
+    replica: ReplicaView | UnsetType = UNSET
+    """Which of several replicas it is, and how it gets along with the others."""
 
 
-async def health(call: Call) -> Health:
+async def health(call: Call) -> web.Response:
     """The suite is up."""
-    return Health("ok", __version__, len(call.registry), call.addresses)
+    changes = call.desk.changes
+    found = Health("ok", __version__, len(call.registry), call.addresses)
+    if changes.sharing is not None:
+        found.replica = ReplicaView(changes.replica, *changes.sharing)
+        if changes.sharing.problem:
+            found.status = "degraded"
+    return json_response(found, 200 if found.status == "ok" else 503)
 
 
 async def metrics(call: Call) -> web.Response:
@@ -94,13 +117,15 @@ def make_app(
     token: str = "",
     hosts: Collection[str] = (),
     log: TextIO | None = None,
+    changes: Changes | None = None,
 ) -> web.Application:
     """The control application over the tenants of a registry.
 
     ``addresses`` says where the other servers are; the admin API hands them out with a tenant.
     ``defaults`` are the settings of a new tenant where its maker says nothing. ``token`` and
     ``hosts`` are for ``guard.make_guard``. ``log`` takes a line of JSON for each request to
-    control and for each exchange with a provider.
+    control and for each exchange with a provider. ``changes`` is how tenants are changed, when
+    others share them.
     """
     logger = None if log is None else logs.make_logger(log)
     app = web.Application(
@@ -111,7 +136,8 @@ def make_app(
         ],
     )
     app[REFUSAL] = problems.refusal
-    app[DESK] = desk = Desk(registry, addresses, defaults or TenantSettings("demo"))
+    changes = changes or Alone(registry)
+    app[DESK] = desk = Desk(registry, addresses, changes, defaults or TenantSettings("demo"))
     app[METER] = meter = Meter()
     app[GUARDED] = bool(token)
     registry.observers.append(meter.observe)

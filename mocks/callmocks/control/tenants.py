@@ -117,7 +117,8 @@ async def create(call: Call) -> TenantView:
     if wish.world is not UNSET:
         _check_world(call, wish.world)
     try:
-        return view(call, call.registry.create(wish.settings(call.desk.defaults)))
+        settings = wish.settings(call.desk.defaults)
+        return view(call, await call.desk.changes.create(settings))
     except Taken as taken:
         raise RefusedError(409, str(taken), where="$.name") from None
 
@@ -143,14 +144,13 @@ async def show(call: Call) -> TenantView:
 
 async def reset(call: Call) -> TenantView:
     """Back to its first state."""
-    await call.tenant.reset()
+    await call.desk.changes.reset(call.tenant)
     return view(call, call.tenant)
 
 
 async def delete(call: Call) -> None:
     """Take a tenant away with everything it has."""
-    tenant = call.registry.delete(call.tenant.name)
-    await tenant.state.clear()
+    await call.desk.changes.delete(call.tenant)
 
 
 async def listing(call: Call) -> TenantList:

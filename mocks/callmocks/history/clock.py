@@ -5,7 +5,9 @@ Nothing else in callmocks asks the machine what time it is (a lint rule sees to 
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from callmocks.errors import SettingsError
@@ -98,6 +100,24 @@ class Clock:
     def describe(self) -> dict[str, object]:
         """``{"mode", "now", "speed"}`` as the admin API answers it."""
         return {"mode": self.mode, "now": self.now().isoformat(), "speed": self.speed}
+
+    def dump(self) -> dict[str, object]:
+        """Everything but the zone, as JSON knows it; ``load`` makes a clock of it elsewhere."""
+        shown = self._shown.isoformat()
+        return {"mode": self.mode, "speed": self.speed, "shown": shown, "read_at": self._read_at}
+
+    @classmethod
+    def load(cls, zone: ZoneInfo, dumped: Mapping[str, Any]) -> "Clock":
+        """The clock that was dumped; one that runs shows the same on machines that agree."""
+        clock = cls(zone)
+        clock.mode, clock.speed = dumped["mode"], dumped["speed"]
+        clock._shown = datetime.fromisoformat(dumped["shown"])
+        clock._read_at = dumped["read_at"]
+        return clock
+
+    def copy(self) -> "Clock":
+        """A clock that shows the same and can be set without this one."""
+        return Clock.load(self.zone, self.dump())
 
     def _machine(self) -> datetime:
         return (

@@ -325,9 +325,12 @@ class HistoryFactory:
         self._drawn: WeakValueDictionary[bytes, Drawn] = WeakValueDictionary()
         self._casts: WeakValueDictionary[bytes, Cast] = WeakValueDictionary()
 
-    def of(self, settings: TenantSettings) -> History:
-        """The history of a tenant; ``SettingsError`` when its world or first day is no good."""
-        world = load_world(settings.world)
+    def of(self, settings: TenantSettings, world: World | None = None) -> History:
+        """The history of a tenant; ``SettingsError`` when its world or first day is no good.
+
+        ``world`` is that of the settings when it was read already.
+        """
+        world = world or load_world(settings.world)
         if settings.calls_per_day is not None:
             world = world.with_calls_per_day(settings.calls_per_day)
         key = history_key(settings.seed, world)

@@ -46,6 +46,17 @@ class Pin:
     id: int
     asked: dict[str, Any]
     day: Day
+    at: int
+    """How many were pinned before it."""
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where the next pins of a tenant go: rows are not given twice before all pins are cleared."""
+
+    added: int = 0
+    rows: dict[int, int] = {}
+    """Next row of a session by day."""
+    leg_rows: dict[int, int] = {}
 
 
 class Pins:
@@ -62,6 +73,24 @@ class Pins:
         self._pins: dict[int, Pin] = {}
         self._rows: dict[int, int] = {}
         self._leg_rows: dict[int, int] = {}
+        self._added = 0
+
+    def copy(self) -> Pins:
+        """The same pins, to be changed without these."""
+        other = Pins(self._key, self._cast, self._look, self._world)
+        other._pins = dict(self._pins)
+        other.places = self.places
+        return other
+
+    @property
+    def places(self) -> Places:
+        """Where the next pins go."""
+        return Places(self._added, dict(self._rows), dict(self._leg_rows))
+
+    @places.setter
+    def places(self, places: Places) -> None:
+        self._added = places.added
+        self._rows, self._leg_rows = dict(places.rows), dict(places.leg_rows)
 
     def __bool__(self) -> bool:
         return bool(self._pins)
@@ -75,14 +104,14 @@ class Pins:
 
     def add_all(self, calls: Sequence[dict[str, Any]]) -> list[Pin]:
         """Pin many calls, all or none; ``Contradiction.field`` begins with ``[index].``."""
-        rows, leg_rows = dict(self._rows), dict(self._leg_rows)
+        places = self.places
         made: list[Pin] = []
         for index, raw in enumerate(calls):
             try:
                 pin = self._make(pinned.parse(raw))
                 self._check_against(pin, made)
             except Contradiction as error:
-                self._rows, self._leg_rows = rows, leg_rows
+                self.places = places
                 if len(calls) == 1:
                     raise
                 raise Contradiction(f"[{index}].{error.field}", error.reason) from None
@@ -90,6 +119,14 @@ class Pins:
         self._pins |= {pin.id: pin for pin in made}
         self._forget()
         return made
+
+    def put(self, asked: dict[str, Any], at: int, row: int, leg_row: int) -> Pin:
+        """A pin that another replica made, in the place and rows it has there."""
+        resolved = pinned.resolve(pinned.parse(asked), self._cast)
+        pin = self._lay(resolved, at, row, leg_row)
+        self._pins[pin.id] = pin
+        self._forget()
+        return pin
 
     def remove(self, session_id: int) -> bool:
         """Unpin a call by its CDR session id; True when it was pinned."""
@@ -100,8 +137,7 @@ class Pins:
     def clear(self) -> None:
         """Unpin everything; rows begin anew."""
         self._pins.clear()
-        self._rows.clear()
-        self._leg_rows.clear()
+        self.places = Places()
         self._forget()
 
     def list(self) -> list[Pin]:
@@ -167,6 +203,14 @@ class Pins:
         leg_row = self._leg_rows.get(day, ids.PINNED_LEG)
         if row >= ids.SESSION_SLOTS:
             raise Contradiction("start", "the day holds no more pinned calls")
+        pin = self._lay(asked, self._added, row, leg_row)
+        self._added += 1
+        self._rows[day] = row + 1
+        self._leg_rows[day] = leg_row + len(pin.day.legs.row)
+        return pin
+
+    def _lay(self, asked: Asked, at: int, row: int, leg_row: int) -> Pin:
+        day = day_of(asked.at)
         plan = Plan.blank(1)
         plan.kind[0] = asked.kind
         for slot, reason in asked.slots.items():
@@ -177,10 +221,8 @@ class Pins:
         choices.row, choices.leg_row = np.array([row]), leg_row
         _choose(choices, asked, plan, self._cast)
         made = lay_out(day, plan, choices)
-        self._rows[day] = row + 1
-        self._leg_rows[day] = leg_row + len(made.legs.row)
         session = int(ids.session_id(day, made.calls.row)[0])
-        return Pin(session, msgspec.to_builtins(call), made)
+        return Pin(session, msgspec.to_builtins(asked.call), made, at)
 
     def _check_against(self, pin: Pin, others: Iterable[Pin]) -> None:
         """Nobody speaks in two pinned calls at once."""

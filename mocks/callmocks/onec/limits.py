@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOSCOW: Final = "Europe/Moscow"
 _HOUR: Final = timedelta(hours=1)
+_MOMENT: Final = timedelta(seconds=10)
 OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
 
 
@@ -48,18 +49,27 @@ async def count(exchange: Exchange, operation: Operation) -> None:
     else:
         total = await exchange.tenant.state.add(key, 0, most - 1)
     if total is None:
-        if exchange.tenant.clock.mode == "frozen":
-            exchange.notes.append("the tenant's clock is frozen, so this limit will not reset")
-        raise Refusal(*OUT_OF_LIMIT)
+        raise _out_of_limit(exchange)
 
 
 async def count_answered(exchange: Exchange, operation: Operation) -> None:
-    """Count a call that was carried out, where the tenant counts these alone."""
-    if exchange.tenant.settings.limits == "off" or _most(exchange, operation) is None:
+    """Count a call that was carried out, where the tenant counts these alone.
+
+    ``Refusal`` when others took the last of this hour's calls meanwhile.
+    """
+    if exchange.tenant.settings.limits == "off":
         return
-    if exchange.assume("onec.quota-counts") == "answered":
+    most = _most(exchange, operation)
+    if most is not None and exchange.assume("onec.quota-counts") == "answered":
         key = f"onec/{operation.name}/{await _window(exchange, operation)}"
-        await exchange.tenant.state.add(key, 1)
+        if await exchange.tenant.state.add(key, 1, most) is None:
+            raise _out_of_limit(exchange)
+
+
+def _out_of_limit(exchange: Exchange) -> Refusal:
+    if exchange.tenant.clock.mode == "frozen":
+        exchange.notes.append("the tenant's clock is frozen, so this limit will not reset")
+    return Refusal(*OUT_OF_LIMIT)
 
 
 async def left(
@@ -97,18 +107,23 @@ async def _window(exchange: Exchange, operation: Operation) -> str:
     now = exchange.now
     if exchange.assume("onec.quota-hour") == "clock":
         return now.strftime("%Y-%m-%dT%H")
-    begun = await _begun(exchange, operation)
-    if begun is not None:
-        return begun.isoformat()
-    await exchange.tenant.state.put(_first(operation), now.isoformat().encode())
-    return now.isoformat()
+    key, state = _first(operation), exchange.tenant.state
+    kept = await state.get(key)
+    if kept is None or _under_way(exchange, kept) is None:
+        kept = await state.swap(key, kept, now.isoformat().encode())
+    return now.isoformat() if kept is None else kept.decode()
 
 
 async def _begun(exchange: Exchange, operation: Operation) -> datetime | None:
     """When the hour under way began, where an hour begins with a call."""
     kept = await exchange.tenant.state.get(_first(operation))
-    first = None if kept is None else datetime.fromisoformat(kept.decode())
-    return first if first is not None and first <= exchange.now < first + _HOUR else None
+    return None if kept is None else _under_way(exchange, kept)
+
+
+def _under_way(exchange: Exchange, kept: bytes) -> datetime | None:
+    """The beginning of an hour that has not ended; a call of this moment may have begun it."""
+    first = datetime.fromisoformat(kept.decode())
+    return first if first - _MOMENT <= exchange.now < first + _HOUR else None
 
 
 def _first(operation: Operation) -> str:

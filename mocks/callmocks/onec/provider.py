@@ -56,6 +56,10 @@ class Onec:
             return service.refusal(namespace, operation, params["code"], params["text"])
         raise KeyError(name)
 
+    def unavailable(self, exchange: Exchange, text: str) -> Reply:
+        """A Fault of the server's."""
+        return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})
+
 
 def _message(request: bytes) -> envelope.Message | None:
     try:

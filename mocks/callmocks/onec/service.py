@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
+from callmocks.errors import StateError
 from callmocks.onec import calls, contract, envelope, limits, parameters, reads, soap, wsdl
 from callmocks.onec.contract import Operation
 from callmocks.onec.names import PARAMS, SOAP11, SOAP12, split
@@ -51,6 +52,8 @@ async def answer(
         return await _operate(exchange, version, operation, params)
     except SoapError as error:
         return refuse(exchange, error, content_type, namespace)
+    except StateError:
+        raise
     except Exception as defect:
         _log.exception("a request of tenant %s could not be answered", exchange.tenant.name)
         exchange.violated("service", "an answer", repr(defect), "answer")

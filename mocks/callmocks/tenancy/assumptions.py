@@ -59,6 +59,14 @@ class Assumptions:
             raise SettingsError(f"assumption {assumption}: {choice!r} is not one of {allowed}")
         self._chosen[assumption] = choice
 
+    def copy(self) -> "Assumptions":
+        """The same choices, to be changed without these."""
+        return Assumptions(self._chosen)
+
+    def all_chosen(self) -> dict[str, str]:
+        """Every choice that was made, the ledger's defaults among them."""
+        return dict(self._chosen)
+
     def chosen(self) -> dict[str, str]:
         """Choices that differ from the ledger's defaults."""
         return {key: value for key, value in self._chosen.items() if value != ledger()[key].default}

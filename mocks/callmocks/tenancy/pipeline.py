@@ -4,9 +4,11 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from callmocks.errors import StateError
 from callmocks.tenancy.delivery import Delivery
 from callmocks.tenancy.exchange import Exchange, Reply
 from callmocks.tenancy.faults import Switched, Turn
+from callmocks.tenancy.providers import provider
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
 Met = list[tuple[Switched, Turn]]
@@ -17,9 +19,16 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
 
     A crash of the provider is written there too and goes on to the server.
     """
-    met = exchange.tenant.faults.met_by(exchange)
     try:
-        reply = await (_with_faults(exchange, handle, met) if met else handle(exchange))
+        if exchange.tenant.state.out_of_touch:
+            await _catch_up(exchange)
+        if exchange.tenant.faults.any_at(exchange.provider):
+            met = await exchange.tenant.faults.met_by(exchange)
+            reply = await (_with_faults(exchange, handle, met) if met else handle(exchange))
+        else:
+            reply = await handle(exchange)
+    except StateError as error:
+        reply = _unavailable(exchange, error)
     except Exception as crash:
         exchange.violated(
             "callmocks",
@@ -33,6 +42,21 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
     return reply
 
 
+async def _catch_up(exchange: Exchange) -> None:
+    """Hear what other replicas changed, the clock perhaps."""
+    await exchange.tenant.state.refresh()
+    exchange.now = exchange.tenant.clock.now()
+
+
+def _unavailable(exchange: Exchange, error: StateError) -> Reply:
+    """What the replicas share cannot be reached: an error in the provider's own shape."""
+    exchange.notes.append(str(error))
+    known = provider(exchange.provider)
+    if known is None:
+        raise error
+    return known.unavailable(exchange, str(error))
+
+
 def _write(exchange: Exchange, reply: Reply) -> None:
     tenant = exchange.tenant
     seconds = tenant.journal.record(exchange, reply)
@@ -43,6 +67,8 @@ def _write(exchange: Exchange, reply: Reply) -> None:
 async def _with_faults(exchange: Exchange, handle: Handler, met: Met) -> Reply:
     touched: set[str] = set()
     try:
+        for switched, turn in met:
+            await switched.fault.look(turn)
         reply = await _answer(exchange, handle, met, touched)
         delivery, wished = Delivery(), False
         for switched, turn in met:
@@ -55,7 +81,7 @@ async def _with_faults(exchange: Exchange, handle: Handler, met: Met) -> Reply:
             if switched.id in touched:
                 exchange.faults.append(switched.kind.name)
             else:
-                switched.spared()
+                await switched.spared()
 
 
 async def _answer(exchange: Exchange, handle: Handler, met: Met, touched: set[str]) -> Reply:

@@ -37,6 +37,9 @@ class Provider(Protocol):
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """An error in the provider's own shape; ``KeyError`` when it has none of that name."""
 
+    def unavailable(self, exchange: Exchange, text: str) -> Reply:
+        """The answer when something behind the provider cannot be reached."""
+
 
 _PROVIDERS: dict[str, Provider] = {}
 

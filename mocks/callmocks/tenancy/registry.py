@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from callmocks.errors import SettingsError
 from callmocks.history.history import HistoryFactory
+from callmocks.history.world import World
 from callmocks.tenancy.journal import Budget
 from callmocks.tenancy.settings import CDR_PREFIX, TenantSettings, cdr_token_prefix
 from callmocks.tenancy.state import MemoryState, State
@@ -22,7 +23,10 @@ class Registry:
     """
 
     def __init__(
-        self, histories: HistoryFactory, state: Callable[[str], State] = lambda _: MemoryState()
+        self,
+        histories: HistoryFactory,
+        state: Callable[[str], State] = lambda _: MemoryState(),
+        nobodys: State | None = None,
     ) -> None:
         self._histories = histories
         self._state = state
@@ -33,10 +37,21 @@ class Registry:
         self._budget = Budget()
         self.observers: list[Observer] = []
         """Told of every exchange of every tenant."""
-        self.nobody = self._make(TenantSettings("nobody", world="empty"))
+        nobody = TenantSettings("nobody", world="empty")
+        self.nobody = self._make(nobody, None, nobodys or MemoryState())
 
     def create(self, settings: TenantSettings) -> Tenant:
         """A new tenant; ``Taken`` when its name or a credential is in use."""
+        tenant = self.prepare(settings)
+        self.add(tenant)
+        return tenant
+
+    def prepare(self, settings: TenantSettings, world: World | None = None) -> Tenant:
+        """A tenant that nobody finds yet; ``Taken`` when it cannot be added.
+
+        ``world`` is for a world file that stands on another machine. A tenant that is not added
+        after all has its journal closed.
+        """
         whole = settings.completed()
         for taken, what in (
             (whole.name in self._tenants or whole.name == "nobody", f"tenant {whole.name!r}"),
@@ -46,12 +61,15 @@ class Registry:
         ):
             if taken:
                 raise Taken(f"{what} exists already")
-        tenant = self._make(whole)
+        return self._make(whole, world, self._state(whole.name))
+
+    def add(self, tenant: Tenant) -> None:
+        """Let a prepared tenant be found."""
+        whole = tenant.settings
         self._tenants[whole.name] = tenant
         self._by_login[whole.cdr.login] = tenant
         self._by_token |= dict.fromkeys(_cdr_tokens(whole), tenant)
         self._by_user[whole.onec.user] = tenant
-        return tenant
 
     def delete(self, name: str) -> Tenant:
         """Take a tenant away; ``KeyError`` when there is none of that name.
@@ -90,8 +108,8 @@ class Registry:
     def __len__(self) -> int:
         return len(self._tenants)
 
-    def _make(self, settings: TenantSettings) -> Tenant:
-        history, state = self._histories.of(settings), self._state(settings.name)
+    def _make(self, settings: TenantSettings, world: World | None, state: State) -> Tenant:
+        history = self._histories.of(settings, world)
         return Tenant(settings, history, state, self._budget, self.observers)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from callmocks.history.clock import Clock, parse_moment, zone
 from callmocks.history.history import History
+from callmocks.history.pins import Pins
 from callmocks.tenancy.assumptions import Assumptions
 from callmocks.tenancy.faults import Faults
 from callmocks.tenancy.journal import Budget, Journal
@@ -37,10 +38,10 @@ class Tenant:
         self.history = history
         self.state = state
         self.assumptions = Assumptions(settings.assumptions)
-        self.clock = self._first_clock()
+        self.clock = self.first_clock()
         self.sessions_kept = timedelta()
         """By how much the clock was moved without ageing anybody's session."""
-        self.faults = Faults(self.settings.seed)
+        self.faults = Faults(self.settings.seed, state)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
 
@@ -49,21 +50,31 @@ class Tenant:
         """The tenant's name: its ARM domain, and its logins when no others were set."""
         return self.settings.name
 
+    @property
+    def pins(self) -> Pins:
+        """The calls pinned over its drawn history."""
+        return self.history.pins
+
     async def reset(self) -> None:
         """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
-        self.clock = self._first_clock()
+        self.begin_anew()
+        await self.state.clear()
+
+    def begin_anew(self) -> None:
+        """All of ``reset`` but what stands in the state."""
+        self.clock = self.first_clock()
         self.sessions_kept = timedelta()
         self.assumptions = Assumptions(self.settings.assumptions)
         self.faults.clear()
         self.journal.clear()
         self.history.pins.clear()
-        await self.state.clear()
 
     def keep_sessions(self, seconds: float) -> None:
         """Take a move of the clock out of the age of sessions (see ``Exchange.session_now``)."""
         self.sessions_kept += timedelta(seconds=seconds)
 
-    def _first_clock(self) -> Clock:
+    def first_clock(self) -> Clock:
+        """A clock as the tenant had it when it was made."""
         settings = self.settings
         frozen_at = None if settings.now == "real" else parse_moment(settings.now)
         return Clock(zone(settings.timezone), frozen_at)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to those
-_ELSEWHERE = ("json", "log", "config")
+_ELSEWHERE = ("json", "log", "config", "workers")
 """Settings of the command line alone."""
 
 

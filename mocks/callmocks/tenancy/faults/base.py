@@ -38,12 +38,27 @@ class Turn:
     """
 
     def __init__(
-        self, exchange: Exchange, generator: Generator, index: int, memory: dict[str, Any]
+        self,
+        exchange: Exchange,
+        generator: Generator,
+        index: int,
+        memory: dict[str, Any],
+        key: str = "",
     ) -> None:
         self.exchange = exchange
         self.memory = memory
         self._generator = generator
         self._index = index
+        self._key = key
+        self.found = False
+        """What ``look`` found."""
+
+    async def enlist(self, member: str, most: int) -> bool:
+        """Whether something is on the fault's list, of which all replicas have the same.
+
+        It joins as long as the list has fewer than ``most``.
+        """
+        return await self.exchange.tenant.state.enlist(f"{self._key}.list", member, most)
 
     def chance(self, which: int = 0) -> float:
         """A number in [0, 1); ``which`` tells several chances of one turn apart (0 … 7)."""
@@ -62,6 +77,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
     def check(self, provider: Provider | None) -> None:
         """Raise ``SettingsError`` when a parameter makes no sense for the provider."""
+
+    async def look(self, turn: Turn) -> None:
+        """Before all else: ask what the replicas share, for the hooks, which cannot wait."""
 
     def request(self, turn: Turn) -> bytes | None:
         """The request the provider will see instead."""

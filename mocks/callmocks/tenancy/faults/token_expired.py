@@ -16,13 +16,13 @@ class TokenExpired(Fault, frozen=True):
     tokens: Annotated[int, Meta(ge=0, le=1000)] = 1
     """How many tokens expire, each when it is next used; 0 is off."""
 
-    def instead(self, turn: Turn) -> Reply | None:
-        """Refuse a dead token, or let this one die when there are some to die yet."""
+    async def look(self, turn: Turn) -> None:
+        """Whether the token is dead; it dies now when there are some to die yet."""
         known = provider(turn.exchange.provider)
         fields = known.fields(turn.exchange.request) if known else {}
         token = fields.get("params.access_token")
-        dead: set[object] = turn.memory.setdefault("dead", set())
-        if not isinstance(token, str) or (token not in dead and len(dead) >= self.tokens):
-            return None
-        dead.add(token)
-        return error_reply(turn.exchange, "access_token_expired", {})
+        turn.found = isinstance(token, str) and await turn.enlist(token, self.tokens)
+
+    def instead(self, turn: Turn) -> Reply | None:
+        """Refuse a dead token."""
+        return error_reply(turn.exchange, "access_token_expired", {}) if turn.found else None

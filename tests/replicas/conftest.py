@@ -1,0 +1,243 @@
+"""A real Redis and real processes of callmocks: what the tests of replicas start, ask and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from aiohttp import ClientSession, ClientTimeout
+
+REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
+NOW = "2026-03-02T12:00:00"
+FREE = [
+    argument for name in ("arm", "cdr", "onec", "control") for argument in (f"--{name}-port", "0")
+]
+DEADLINE = 20.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if REDIS is None:
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="redis-server is not on this machine"))
+
+
+class Redis:
+    """A redis-server on a port of its own, to be stopped, started and stunned."""
+
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self.port = found.getsockname()[1]
+        self._folder = folder
+        self._keeps = keeps
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        kept = ["--appendonly", "yes"] if self._keeps else ["--save", "", "--appendonly", "no"]
+        command = [str(REDIS), "--port", str(self.port), "--bind", "127.0.0.1", *kept]
+        self._process = subprocess.Popen(
+            [*command, "--dir", str(self._folder)], stdout=subprocess.DEVNULL
+        )
+        until = time.monotonic() + DEADLINE
+        while b"PONG" not in self._ask(b"PING\r\n"):
+            assert time.monotonic() < until, "redis-server does not start"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            self._process.wait(DEADLINE)
+            self._process = None
+
+    def stun(self) -> None:
+        """It takes connections and commands, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def kept(self) -> dict[str, int]:
+        """All keys, and the seconds they will be kept for (-1: for ever)."""
+        import redis
+
+        with redis.Redis(port=self.port) as client:
+            return {key.decode(): client.ttl(key) for key in client.scan_iter()}
+
+    def _ask(self, command: bytes) -> bytes:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as asked:
+            asked.settimeout(1)
+            asked.sendall(command)
+            return asked.recv(100)
+        return b""
+
+
+class Replica(NamedTuple):
+    """A running ``callmocks serve``."""
+
+    process: subprocess.Popen[bytes]
+    urls: dict[str, str]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
+
+
+@contextmanager
+def replicas(number: int, *arguments: str) -> Iterator[list[Replica]]:
+    """Processes that are ready, started at the same moment."""
+    with ExitStack() as stack:
+        started = []
+        for _ in range(number):
+            process = subprocess.Popen(
+                command(*arguments),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment(),
+            )
+            stack.callback(process.wait, DEADLINE)
+            stack.callback(process.kill)
+            for pipe in (process.stdout, process.stderr):
+                assert pipe is not None
+                stack.callback(pipe.close)
+            started.append(process)
+        ready = []
+        for process in started:
+            assert process.stdout is not None and process.stderr is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read().decode()
+            ready.append(Replica(process, json.loads(line)))
+        yield ready
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    type: str
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else None
+
+
+class Client:
+    """Asks replicas, whichever provider, and says what came back."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+
+    async def ask(
+        self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        async with self.session.request(method, url, data=sent, headers=headers) as answer:
+            return Answer(
+                answer.status, await answer.read(), answer.content_type, dict(answer.headers)
+            )
+
+    async def control(self, replica: Replica, method: str, path: str, body: Any = None) -> Answer:
+        return await self.ask(method, f"{replica.urls['control']}{path}", body)
+
+    async def tenant(self, replica: Replica, **settings: Any) -> str:
+        """A new tenant that stands still at NOW; its name."""
+        name = settings.pop("name", f"t{next(_NUMBERS)}")
+        made = await self.control(replica, "POST", "/api/tenants", {"name": name, **settings})
+        assert made.status == 201, made
+        return str(name)
+
+    async def rpc(self, replica: Replica, method: str, **params: Any) -> Any:
+        """The answer of the Data API: its ``result``, or the mnemonic of its error."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        answer = await self.ask("POST", replica.urls["cdr"], body)
+        assert answer.status == 200, answer
+        return answer.json.get("result") or answer.json["error"]["data"]["mnemonic"]
+
+    async def arm(
+        self, replica: Replica, tenant: str, command: str, body: str, **more: str
+    ) -> Answer:
+        url = f"{replica.urls['arm']}/{tenant}/service/cc/arm/{command}"
+        return await self.ask("POST", url, body.encode(), {"Content-Type": "text/xml", **more})
+
+    async def onec(self, replica: Replica, tenant: str, operation: str, params: str = "") -> Answer:
+        return await self.ask(
+            "POST",
+            replica.urls["onec"],
+            _ENVELOPE.format(operation=operation, params=params).encode(),
+            {"Content-Type": "text/xml", "Authorization": basic(tenant, tenant)},
+        )
+
+    async def until_ok(self, replica: Replica) -> float:
+        """Seconds until a replica is healthy again."""
+        begun = time.monotonic()
+        while (await self.control(replica, "GET", "/health")).status != 200:
+            assert time.monotonic() < begun + DEADLINE
+            await asyncio.sleep(0.02)
+        return time.monotonic() - begun
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+_NUMBERS = count(1)
+_ENVELOPE = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
+ xmlns:p="http://buhphone.com/PartnerWebAPI2" xmlns:xs="http://www.w3.org/2001/XMLSchema"
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<s:Body><p:{operation}><p:Params>{params}</p:Params></p:{operation}></s:Body></s:Envelope>"""
+LEGS = {"date_from": "2026-03-01 00:00:00", "date_till": "2026-03-02 23:59:59", "limit": 1000}
+HISTORY = "<in><request><filters limit='5' offset='0'/></request></in>"
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis that runs all the time."""
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def three(redis: Redis) -> Iterator[list[Replica]]:
+    """Three replicas that run all the time."""
+    with replicas(3, "--state", redis.url, "--now", NOW) as running:
+        yield running
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with ClientSession(timeout=ClientTimeout(DEADLINE)) as session:
+        yield Client(session)

@@ -1,0 +1,477 @@
+"""Three processes, one Redis: what one replica is told, all know."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.replicas.conftest import HISTORY, LEGS, NOW, Client, Redis, Replica, basic, replicas
+
+NIGHT = "2026-03-02T22:00:00"
+FORBIDDEN = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "forbidden"}}
+
+
+def turns(three: list[Replica], number: int) -> list[Replica]:
+    return [three[place % len(three)] for place in range(number)]
+
+
+# sessions
+
+
+async def test_a_token_of_one_replica_works_on_all_until_a_logout_on_any(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0])
+    opened = await client.rpc(three[0], "login.user", login=name, password=name)
+    token = opened["data"]["access_token"]
+    for replica in three:
+        account = await client.rpc(replica, "get.account", access_token=token)
+        assert account["data"][0]["name"] == name
+    await client.rpc(three[1], "logout.user", access_token=token)
+    for replica in three:
+        assert (
+            await client.rpc(replica, "get.account", access_token=token) == "access_token_invalid"
+        )
+
+
+async def test_tokens_of_all_replicas_differ(three: list[Replica], client: Client) -> None:
+    name = await client.tenant(three[0])
+    opened = await asyncio.gather(
+        *(
+            client.rpc(replica, "login.user", login=name, password=name)
+            for replica in turns(three, 30)
+        )
+    )
+    assert len({each["data"]["access_token"] for each in opened}) == 30
+
+
+async def test_an_operator_logged_in_at_one_replica_is_known_at_all(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0])
+    login = f"<in><request login='101' password='{name}'/></in>"
+    opened = await client.arm(three[2], name, "login", login)
+    cookie = {"Cookie": opened.headers["Set-Cookie"].partition(";")[0]}
+    found = [await client.arm(r, name, "operator_call_history", HISTORY, **cookie) for r in three]
+    assert {answer.status for answer in found} == {200}
+    assert (
+        len({answer.body.replace(_own(r), b"") for r, answer in zip(three, found, strict=True)})
+        == 1
+    )
+    await client.arm(three[1], name, "logout", "<in><request/></in>", **cookie)
+    for replica in three:
+        answer = await client.arm(replica, name, "operator_call_history", HISTORY, **cookie)
+        assert answer.status == 401
+
+
+def _own(replica: Replica) -> bytes:
+    return replica.urls["arm"].encode()
+
+
+# quotas
+
+
+async def test_a_point_is_spent_once_whichever_replica_is_asked(
+    three: list[Replica], client: Client
+) -> None:
+    limits = {"day_limit": 50, "minute_limit": 1000}
+    name = await client.tenant(three[0], cdr=limits, limits="documented")
+
+    async def call(replica: Replica) -> Any:
+        return await client.rpc(replica, "get.account", access_token=f"{name}-token")
+
+    answers = await asyncio.gather(*map(call, turns(three, 240)))
+    taken = [answer for answer in answers if answer != "limit_exceeded"]
+    left = [answer["metadata"]["limits"]["day_remaining"] for answer in taken]
+    assert sorted(left) == list(range(50))
+    assert [await call(replica) for replica in three] == ["limit_exceeded"] * 3
+
+
+async def test_a_call_refused_by_one_limit_costs_no_point_of_the_other(
+    three: list[Replica], client: Client
+) -> None:
+    limits = {"day_limit": 1000, "minute_limit": 20}
+    name = await client.tenant(three[0], cdr=limits, limits="documented")
+    calls = (
+        client.rpc(replica, "get.account", access_token=f"{name}-token")
+        for replica in turns(three, 120)
+    )
+    answers = await asyncio.gather(*calls)
+    assert len([answer for answer in answers if answer != "limit_exceeded"]) == 20
+    await client.control(three[1], "POST", f"/api/tenants/{name}/clock/advance", {"seconds": 60})
+    after = await client.rpc(three[2], "get.account", access_token=f"{name}-token")
+    assert after["metadata"]["limits"]["day_remaining"] == 1000 - 21
+
+
+async def test_calls_an_hour_are_counted_together_however_they_are_counted(
+    three: list[Replica], client: Client
+) -> None:
+    choices = (
+        {},
+        {"onec.quota-counts": "answered"},
+        {"onec.quota-hour": "from-first-call"},
+        {"onec.quota-counts": "answered", "onec.quota-hour": "from-first-call"},
+    )
+    for chosen in choices:
+        name = await client.tenant(three[0], now=NIGHT, limits="documented", assumptions=chosen)
+        answers = await asyncio.gather(
+            *(
+                client.onec(replica, name, "GetHistoryOfServiceCalls", _PERIOD)
+                for replica in turns(three, 90)
+            )
+        )
+        codes = Counter(b"SUCCESS" in answer.body for answer in answers)
+        refused = Counter(b"OUT_OF_LIMIT" in answer.body for answer in answers)
+        assert (codes[True], refused[True]) == (50, 40), chosen
+
+
+_PERIOD = (
+    '<Property xmlns="http://v8.1c.ru/8.1/data/core" name="PeriodFrom">'
+    '<Value xsi:type="xs:dateTime">2026-03-02T21:59:00</Value></Property>'
+)
+
+
+# faults
+
+
+async def test_a_fault_is_at_all_replicas_when_it_has_been_switched_on(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0])
+    wish = FORBIDDEN
+    for at in three:
+        made = (await client.control(at, "POST", f"/api/tenants/{name}/faults", wish)).json
+        answers = await asyncio.gather(*(client.rpc(r, "get.account") for r in three))
+        assert answers == ["required_parameter_missed"] * 3, "nobody's are not faulted"
+        answers = await asyncio.gather(
+            *(client.rpc(r, "get.account", access_token=f"{name}-token") for r in three)
+        )
+        assert answers == ["forbidden"] * 3
+        gone = await client.control(three[1], "DELETE", f"/api/tenants/{name}/faults/{made['id']}")
+        assert gone.status == 204
+        for replica in three:
+            answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
+            assert answer["data"]
+
+
+async def test_times_and_skip_are_counted_over_all_replicas(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0], limits="off")
+    wish = FORBIDDEN | {"skip": 11, "times": 7}
+    await client.control(three[0], "POST", f"/api/tenants/{name}/faults", wish)
+    calls = (
+        client.rpc(replica, "get.account", access_token=f"{name}-token")
+        for replica in turns(three, 90)
+    )
+    answers = await asyncio.gather(*calls)
+    assert answers.count("forbidden") == 7
+    for replica in three:
+        listed = (await client.control(replica, "GET", f"/api/tenants/{name}/faults")).json
+        assert [(each["met"], each["applied"]) for each in listed["faults"]] == [(90, 7)]
+
+
+async def test_the_first_requests_pass_in_turn_over_the_replicas(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0], limits="off")
+    wish = FORBIDDEN
+    await client.control(
+        three[0], "POST", f"/api/tenants/{name}/faults", wish | {"skip": 2, "times": 2}
+    )
+    answers = [
+        await client.rpc(replica, "get.account", access_token=f"{name}-token")
+        for replica in turns(three, 6)
+    ]
+    assert [answer == "forbidden" for answer in answers] == [False, False, True, True, False, False]
+
+
+async def test_a_fault_that_was_switched_off_and_on_counts_from_the_beginning(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0], limits="off")
+    wish = {
+        "provider": "cdr",
+        "fault": "rpc_error",
+        "params": {"mnemonic": "forbidden"},
+        "times": 2,
+    }
+    for at in three:
+        made = (await client.control(at, "POST", f"/api/tenants/{name}/faults", wish)).json
+        assert made["id"] == "f1"
+        answers = [
+            await client.rpc(replica, "get.account", access_token=f"{name}-token")
+            for replica in turns(three, 4)
+        ]
+        assert answers.count("forbidden") == 2
+        await client.control(at, "DELETE", f"/api/tenants/{name}/faults")
+
+
+async def test_luck_is_the_same_as_in_one_process(three: list[Replica], client: Client) -> None:
+    wish = FORBIDDEN | {"probability": 0.5}
+    found = []
+    for over in (three, three[:1]):
+        name = await client.tenant(three[0], limits="off")
+        await client.control(three[0], "POST", f"/api/tenants/{name}/faults", wish)
+        found.append(
+            [
+                await client.rpc(replica, "get.account", access_token=f"{name}-token")
+                == "forbidden"
+                for replica in turns(over, 24)
+            ]
+        )
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 2
+
+
+async def test_a_token_that_dies_is_dead_everywhere(three: list[Replica], client: Client) -> None:
+    name = await client.tenant(three[0])
+    wish = {"provider": "cdr", "fault": "token_expired", "params": {"tokens": 1}}
+    await client.control(three[1], "POST", f"/api/tenants/{name}/faults", wish)
+    for replica in three:
+        answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
+        assert answer == "access_token_expired"
+    opened = await client.rpc(three[2], "login.user", login=name, password=name)
+    for replica in three:
+        token = opened["data"]["access_token"]
+        assert (await client.rpc(replica, "get.account", access_token=token))["data"]
+
+
+# clock, choices, pinned calls
+
+
+async def test_a_clock_shows_the_same_everywhere(three: list[Replica], client: Client) -> None:
+    name = await client.tenant(three[0], now=NOW)
+    path = f"/api/tenants/{name}/clock"
+    await client.control(three[1], "PUT", path, {"now": "2026-05-01T08:00:00"})
+    await client.control(three[2], "POST", path + "/advance", {"seconds": 90})
+    shown = [(await client.control(replica, "GET", path)).json for replica in three]
+    assert [each["now"] for each in shown] == ["2026-05-01T08:01:30"] * 3
+    counted = [
+        (await client.rpc(replica, "get.call_legs_report", access_token=f"{name}-token", **LEGS))
+        for replica in three
+    ]
+    assert counted[0]["data"] == counted[1]["data"] == counted[2]["data"]
+    await client.control(three[0], "PUT", path, {"speed": 3600})
+    begun = time.monotonic()
+    moments = [(await client.control(replica, "GET", path)).json["now"] for replica in three]
+    seconds = time.monotonic() - begun
+    hours = [int(moment[11:13]) + int(moment[14:16]) / 60 for moment in moments]
+    assert max(hours) - min(hours) <= seconds + 0.1
+
+
+async def test_sessions_are_kept_over_a_jump_of_the_clock_made_elsewhere(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0], now=NOW)
+    opened = await client.rpc(three[0], "login.user", login=name, password=name)
+    token = opened["data"]["access_token"]
+    path = f"/api/tenants/{name}/clock/advance"
+    await client.control(three[1], "POST", path, {"seconds": 7200, "keep_sessions": True})
+    assert (await client.rpc(three[2], "get.account", access_token=token))["data"]
+    await client.control(three[1], "POST", path, {"seconds": 7200})
+    assert await client.rpc(three[2], "get.account", access_token=token) == "access_token_invalid"
+
+
+async def test_a_choice_is_everybodys(three: list[Replica], client: Client) -> None:
+    name = await client.tenant(three[0])
+    path = f"/api/tenants/{name}/assumptions"
+    await client.control(three[1], "PUT", f"{path}/cdr.sort-nulls", {"choice": "first"})
+    for replica in three:
+        listed = (await client.control(replica, "GET", path)).json["assumptions"]
+        assert {each["id"]: each["choice"] for each in listed}["cdr.sort-nulls"] == "first"
+
+
+async def test_pinned_calls_have_the_same_ids_at_all_replicas(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0], world="empty", now=NOW, limits="off")
+    path = f"/api/tenants/{name}/calls"
+    wishes = [{"start": f"2026-03-02T{8 + n // 12:02}:{n % 12 * 5:02}:00"} for n in range(30)]
+    made = await asyncio.gather(
+        *(
+            client.control(replica, "POST", path, wish)
+            for replica, wish in zip(turns(three, 30), wishes, strict=True)
+        )
+    )
+    ids = {each.json["id"]: each.json for each in made}
+    assert len(ids) == 30
+    listed = [(await client.control(replica, "GET", path)).json["calls"] for replica in three]
+    assert listed[0] == listed[1] == listed[2]
+    assert {each["id"]: each for each in listed[0]} == ids
+    legs = [
+        await client.rpc(replica, "get.call_legs_report", access_token=f"{name}-token", **LEGS)
+        for replica in three
+    ]
+    assert legs[0]["data"] == legs[1]["data"] == legs[2]["data"]
+    assert {leg["call_session_id"] for leg in legs[0]["data"]} == set(ids)
+    gone, last = listed[0][3]["id"], listed[0][-1]["id"]
+    for each in (gone, last):
+        assert (await client.control(three[2], "DELETE", f"{path}/{each}")).status == 204
+    again = (await client.control(three[0], "POST", path, {"start": "2026-03-02T07:00:00"})).json
+    assert again["id"] not in ids, "a row is not given twice"
+
+
+async def test_a_contradiction_between_pins_of_two_replicas_is_refused(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0], world="empty", now=NOW)
+    wish = {"start": "2026-03-02T10:00:00", "operator": "101", "talk_seconds": 60}
+    answers = await asyncio.gather(
+        *(client.control(r, "POST", f"/api/tenants/{name}/calls", wish) for r in turns(three, 6))
+    )
+    assert sorted(answer.status for answer in answers) == [201, 422, 422, 422, 422, 422]
+
+
+# tenants
+
+
+async def test_a_tenant_is_served_by_all_replicas_with_the_same_bytes(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[2], seed=7, now=NOW)
+    found = [
+        await client.rpc(replica, "get.call_legs_report", access_token=f"{name}-token", **LEGS)
+        for replica in three
+    ]
+    assert len(found[0]["data"]) > 100
+    assert found[0]["data"] == found[1]["data"] == found[2]["data"]
+    for replica in three:
+        answer = await client.arm(
+            replica, name, "operator_call_history", HISTORY, Authorization=basic("101", name)
+        )
+        assert answer.body.count(b"<call_history ") == 5
+
+
+async def test_a_name_is_given_once(three: list[Replica], client: Client) -> None:
+    wish = {"name": "only-once", "world": "empty"}
+    answers = await asyncio.gather(
+        *(client.control(r, "POST", "/api/tenants", wish) for r in turns(three, 9))
+    )
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 8
+    wish = {"name": "another", "cdr": {"login": "only-once"}}
+    refused = await client.control(three[1], "POST", "/api/tenants", wish)
+    assert (refused.status, refused.type) == (409, "application/problem+json")
+
+
+async def test_a_reset_is_everybodys(three: list[Replica], client: Client) -> None:
+    name = await client.tenant(three[0], now=NOW, limits="documented", world="empty")
+    opened = await client.rpc(three[0], "login.user", login=name, password=name)
+    token = opened["data"]["access_token"]
+    path = f"/api/tenants/{name}"
+    fault = {"provider": "onec", "fault": "close"}
+    await client.control(three[1], "POST", f"{path}/faults", fault)
+    await client.control(three[1], "POST", f"{path}/calls", {"start": "2026-03-02T10:00:00"})
+    await client.control(three[1], "POST", f"{path}/clock/advance", {"seconds": 60})
+    assert (await client.control(three[2], "POST", f"{path}/reset")).status == 200
+    for replica in three:
+        assert (await client.control(replica, "GET", f"{path}/faults")).json["faults"] == []
+        assert (await client.control(replica, "GET", f"{path}/calls")).json["calls"] == []
+        assert (await client.control(replica, "GET", f"{path}/clock")).json["now"] == NOW
+        assert (await client.control(replica, "GET", f"{path}/journal")).json["entries"] == []
+        assert (
+            await client.rpc(replica, "get.account", access_token=token) == "access_token_invalid"
+        )
+    answer = await client.rpc(three[0], "login.user", login=name, password=name)
+    assert answer["data"]["access_token"] == token, "the next run is like the first"
+    assert answer["metadata"]["limits"]["day_remaining"] == 2999
+
+
+async def test_a_deleted_tenant_is_gone_everywhere_and_a_new_one_knows_nothing_of_it(
+    three: list[Replica], client: Client, redis: Redis
+) -> None:
+    name = await client.tenant(three[0], limits="documented", cdr={"day_limit": 2})
+    for replica in three[:2]:
+        await client.rpc(replica, "get.account", access_token=f"{name}-token")
+    await client.control(three[0], "POST", f"/api/tenants/{name}/calls", {"start": NOW})
+    assert (await client.control(three[1], "DELETE", f"/api/tenants/{name}")).status == 204
+    assert not [key for key in redis.kept() if f":{name}:" in key]
+    for replica in three:
+        assert (await client.control(replica, "GET", f"/api/tenants/{name}")).status == 404
+        answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
+        assert answer == "access_token_invalid"
+    await client.tenant(three[2], name=name)
+    for replica in three:
+        assert (await client.control(replica, "GET", f"/api/tenants/{name}/calls")).json[
+            "calls"
+        ] == []
+        assert (await client.rpc(replica, "get.account", access_token=f"{name}-token"))["data"]
+
+
+async def test_a_world_file_is_known_where_it_does_not_stand(
+    three: list[Replica], client: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("calls_per_day = 0\n[sizes]\noperators = 2\n", encoding="utf-8")
+    name = await client.tenant(three[0], world=str(file))
+    file.unlink()
+    for replica in three:
+        found = (await client.control(replica, "GET", f"/api/tenants/{name}")).json
+        assert [each["number"] for each in found["arm"]["operators"]] == ["101", "102"]
+
+
+# the journal, newcomers, keys
+
+
+async def test_each_replica_has_a_journal_of_its_own_and_says_whose_it_is(
+    three: list[Replica], client: Client
+) -> None:
+    name = await client.tenant(three[0])
+    await client.rpc(three[0], "get.account", access_token=f"{name}-token")
+    path = f"/api/tenants/{name}/journal"
+    found = [(await client.control(replica, "GET", path)).json for replica in three]
+    assert [len(each["entries"]) for each in found] == [1, 0, 0]
+    health = [(await client.control(replica, "GET", "/health")).json for replica in three]
+    assert [each["replica"] for each in found] == [each["replica"]["name"] for each in health]
+    assert len({each["replica"] for each in found}) == 3
+    assert {each["replica"]["replicas"] for each in health} == {3}
+    question = {"expect": [{"operation": "get.account"}]}
+    asked = (await client.control(three[0], "POST", f"{path}/verify", question)).json
+    assert (asked["ok"], asked["replica"]) == (True, found[0]["replica"])
+
+
+async def test_a_replica_that_comes_later_has_everything(
+    three: list[Replica], client: Client, redis: Redis
+) -> None:
+    name = await client.tenant(three[0], seed=9, limits="off", now=NOW)
+    path = f"/api/tenants/{name}"
+    for wish in ({"start": "2026-03-02T10:00:00"}, {"start": "2026-03-01T11:00:00"}):
+        await client.control(three[0], "POST", f"{path}/calls", wish)
+    fault = {"provider": "onec", "fault": "status", "params": {"status": 503}, "times": 3}
+    await client.control(three[1], "POST", f"{path}/faults", fault)
+    await client.onec(three[0], name, "DepartmentRead")
+    choice = {"choice": "first"}
+    await client.control(three[2], "PUT", f"{path}/assumptions/cdr.sort-nulls", choice)
+    await client.control(three[2], "POST", f"{path}/clock/advance", {"seconds": 3600})
+    opened = await client.rpc(three[1], "login.user", login=name, password=name)
+    with replicas(1, "--state", redis.url, "--now", NOW) as (newcomer,):
+        both = (three[0], newcomer)
+        for part in ("calls", "faults", "assumptions", "clock", "fingerprint"):
+            old, new = [(await client.control(r, "GET", f"{path}/{part}")).json for r in both]
+            assert old == new, part
+        token = opened["data"]["access_token"]
+        old, new = [
+            await client.rpc(r, "get.call_legs_report", access_token=token, **LEGS) for r in both
+        ]
+        assert old["data"] == new["data"]
+        statuses = [
+            (await client.onec(r, name, "DepartmentRead")).status for r in (newcomer, *three)
+        ]
+        assert statuses == [503, 503, 200, 200]
+        pinned = await client.control(newcomer, "POST", f"{path}/calls", {"start": NOW})
+        assert pinned.json in (await client.control(three[2], "GET", f"{path}/calls")).json["calls"]
+
+
+async def test_nothing_stays_in_redis_for_ever(
+    three: list[Replica], client: Client, redis: Redis
+) -> None:
+    name = await client.tenant(three[0], limits="documented")
+    await client.rpc(three[0], "login.user", login=name, password=name)
+    await client.onec(three[1], name, "DepartmentRead")
+    kept = redis.kept()
+    assert any(f":{name}:" in key for key in kept)
+    assert all(key.startswith("callmocks:") for key in kept)
+    assert all(0 < seconds <= 86_400 for seconds in kept.values()), kept
