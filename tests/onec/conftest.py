@@ -80,6 +80,7 @@ class Client:
     url: str
     tenant: Tenant
     session: requests.Session
+    schema: etree.XMLSchema
 
     def post(self, body: bytes, **more: Any) -> requests.Response:
         """Send a request with the account's credentials."""
@@ -88,9 +89,10 @@ class Client:
         return self.session.post(self.url, data=body, timeout=60, **more)
 
     def answer(self, body: bytes) -> Structure:
-        """The result of a call that is no Fault."""
+        """The result of a call that is no Fault; every answer must keep the WSDL's schema."""
         response = self.post(body)
         assert response.status_code == 200, response.text
+        self.schema.assertValid(body_child(response.content))
         return read_answer(response.content)
 
     def table(self, body: bytes) -> ValueTable:
@@ -125,6 +127,8 @@ class Client:
 class Service:
     """A running server."""
 
+    schema: etree.XMLSchema
+
     def __init__(self) -> None:
         self.registry = Registry(HistoryFactory())
         self.port = 0
@@ -141,11 +145,13 @@ class Service:
         """An account of a new tenant; its clock stands still."""
         settings.setdefault("limits", "off")
         tenant = self.registry.create(TenantSettings(next(self._names), now=now, **settings))
-        return Client(self.url, tenant, requests.Session())
+        return Client(self.url, tenant, requests.Session(), self.schema)
 
     def start(self) -> None:
         self._thread.start()
         assert self._ready.wait(30)
+        wsdl = requests.get(f"{self.url}?wsdl", timeout=30).content
+        self.schema = schema_in(etree.fromstring(wsdl))
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -183,9 +189,13 @@ def client(service: Service) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def wsdl_schema(service: Service) -> etree.XMLSchema:
-    """The schema inside the WSDL as it is served, put together here and not by callmocks."""
-    served = etree.fromstring(requests.get(f"{service.url}?wsdl", timeout=30).content)
-    inline = {s.get("targetNamespace"): s for s in served.iter(f"{{{XS}}}schema")}
+    """The schema inside the WSDL as it is served."""
+    return service.schema
+
+
+def schema_in(wsdl: etree._Element) -> etree.XMLSchema:
+    """The schema inside a WSDL, put together here and not by callmocks."""
+    inline = {s.get("targetNamespace"): s for s in wsdl.iter(f"{{{XS}}}schema")}
     for other in inline[SERVICE].iter(f"{{{XS}}}import"):
         other.set("schemaLocation", "mem:core")
 

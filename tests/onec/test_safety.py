@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +229,30 @@ def test_a_stream_without_end_is_cut_off(process: Process) -> None:
     assert "longer than 64 MiB" in text
     assert process.resident("VmHWM") < before + 100
     assert read_answer(process.post(call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
+
+
+def test_a_compressed_bomb_is_not_blown_up(process: Process) -> None:
+    small = call("DepartmentRead")
+    headers = {"Content-Type": "application/soap+xml", "Content-Encoding": "gzip"}
+    auth = ("demo", "demo")
+    fair = requests.post(
+        process.url, data=gzip.compress(small), auth=auth, headers=headers, timeout=60
+    )
+    assert read_answer(fair.content)["ResultCode"] == "SUCCESS"
+    before = process.resident("VmHWM")
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = packer.compress(small)
+    bomb += b"".join(packer.compress(b" " * MIB) for _ in range(1024)) + packer.flush()
+    assert len(bomb) < 2 * MIB
+    begun = time.perf_counter()
+    try:
+        response = requests.post(process.url, data=bomb, auth=auth, headers=headers, timeout=60)
+        assert response.status_code == 400
+    except requests.ConnectionError:  # closed before all of it was sent
+        pass
+    assert process.post(small).status_code == 200
+    assert time.perf_counter() - begun < 1
+    assert process.resident("VmHWM") < before + 100
 
 
 def test_others_are_answered_while_a_heavy_request_is_looked_at(process: Process) -> None:
