@@ -1,4 +1,7 @@
-"""Every snippet of the README does what it says, against a suite on free ports."""
+"""Every snippet of the README does what it says, against a suite on free ports.
+
+Snippets that say ``test`` are run by test_snippets.py. The Russian README has the same snippets.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.examples import snippets
+
 README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
-SHELL = [text for kind, text in BLOCKS if kind == "sh"]
+RUSSIAN = README.with_name("README.ru.md")
+BLOCKS = snippets.read(README)
+SHELL = [each.text for each in BLOCKS if each.language == "sh"]
 DEFAULT = {"8086": "arm", "8087": "cdr", "8088": "onec", "8080": "control"}
 FREE = [argument for name in DEFAULT.values() for argument in (f"--{name}-port", "0")]
 ENVIRONMENT = {
@@ -72,7 +78,7 @@ def test_the_1c_request_answers_with_rows_of_the_last_days(ports: dict[str, str]
 
 
 def test_the_arm_client_prints_a_frame_with_five_calls(ports: dict[str, str]) -> None:
-    (text,) = [text for kind, text in BLOCKS if kind == "python"]
+    (text,) = [each.text for each in BLOCKS if each.language == "python" and not each.kind]
     assert len(text.strip().splitlines()) <= 11
     frame = run([sys.executable, "-c"], text, ports).rstrip("\n")
     assert int(frame[2:12]) == len(frame.encode())
@@ -123,7 +129,7 @@ def test_the_suite_for_test_runs_says_where_it_is() -> None:
 
 
 def test_what_serve_prints_is_printed_as_it_is() -> None:
-    (text,) = [text for kind, text in BLOCKS if text.startswith("callmocks is ready")]
+    (text,) = [each.text for each in BLOCKS if each.text.startswith("callmocks is ready")]
     command = [sys.executable, "-m", "callmocks", "serve", *FREE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
         assert process.stdout is not None
@@ -133,9 +139,33 @@ def test_what_serve_prints_is_printed_as_it_is() -> None:
     assert anywhere.sub("", "".join(lines)) == anywhere.sub("", text)
 
 
-def test_the_settings_named_are_the_commands_own() -> None:
+@pytest.mark.parametrize("page", [README, RUSSIAN], ids=lambda page: page.name)
+def test_the_settings_named_are_the_commands_own(page: Path) -> None:
     command = [sys.executable, "-m", "callmocks", "serve", "--help"]
     told = subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=True).stdout.decode()
-    flags = set(re.findall(r"`(--[a-z-]+)", README.read_text(encoding="utf-8")))
+    flags = set(re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8")))
     assert len(flags) > 10
     assert {flag for flag in flags if flag not in told} == set()
+
+
+def shape(page: Path) -> list[str]:
+    """What must be the same in every language: levels of headings, links, code spans, tables."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    marks = re.findall(r"^#+ |^\||^- |\]\([^)]*\)", text, re.M)
+    return [mark for mark in marks if "README" not in mark]
+
+
+def test_the_russian_readme_has_the_same_snippets_and_the_same_shape() -> None:
+    told, said = snippets.read(RUSSIAN), BLOCKS
+    assert [(each.language, each.words, each.text) for each in told] == [
+        (each.language, each.words, each.text) for each in said
+    ]
+    assert shape(RUSSIAN) == shape(README)
+
+
+def test_the_russian_readme_names_the_same_things() -> None:
+    def spans(page: Path) -> list[str]:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        return sorted(set(re.findall(r"`([^`\n]+)`", text)))
+
+    assert spans(RUSSIAN) == spans(README)

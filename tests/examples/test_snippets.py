@@ -10,7 +10,7 @@ import pytest
 from tests.examples import snippets
 from tests.examples.snippets import ROOT, Snippet
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 OF_THIS_RUNNER = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 """Pages whose snippets are all marked; those of the others have tests of their own."""
 ALL = {page: snippets.read(page) for page in PAGES}
