@@ -20,9 +20,10 @@ AGREEMENT = {
     "answered": "somebody picked up",
     "talked": "the parties talked",
     "cause": "Q.850 release cause",
-    "employee": "the leg has an employee",
-    "place": "where in a session such a leg stands: the only attempt (`alone`), one of several"
-    " (`attempt`), after a talk (`talk`), `beside` another leg, or anywhere (`any`)",
+    "employee": "a leg other than the subscriber's has an employee",
+    "place": "`alone`: the only leg of its session; `attempt`: somebody was called and not reached;"
+    " `beside`: a phone that rang beside the one that was answered; `talk`: a leg on which people"
+    " talked; `any`: all of these",
 }
 
 SOAP_FAULTS = {
@@ -39,6 +40,7 @@ ARM_STATUSES = {
     "401": "not logged in, wrong credentials, an ended session",
     "404": "unknown command, domain, record or fax",
     "405": "a method other than POST",
+    "408": "the body took too long",
     "413": "the body is too long",
     "500": "a defect of callmocks",
     "503": "callmocks cannot answer now: too much at once, or its shared state is away",
