@@ -41,7 +41,7 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
             continue
         try:
             calls.append(msgspec.json.decode(line, type=dict[str, Any]))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SettingsError(f"--calls: {path}: line {number}: {error}") from None
         lines.append(number)
     return calls, lines

@@ -25,12 +25,13 @@ from aiohttp.http import HttpProcessingError
 
 from callmocks.bounds import Bounds
 from callmocks.errors import SettingsError
-from callmocks.web import BodyTooSlow, refuse
+from callmocks.web import BodyLost, refuse
 
 _log = logging.getLogger(__name__)
 http_log = logging.getLogger("callmocks.http")
 """For aiohttp: it logs defects; a client that does not speak HTTP is answered 400 and is none."""
-http_log.addFilter(lambda r: not (r.exc_info and isinstance(r.exc_info[1], HttpProcessingError)))
+_CLIENTS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
+http_log.addFilter(lambda line: not (line.exc_info and isinstance(line.exc_info[1], _CLIENTS)))
 
 _BACKLOG: Final = 1024
 _FAREWELL: Final = 1.0
@@ -133,8 +134,8 @@ class Gate:
                 return await inner(request)
             except ConnectionError:  # the client went away while it was sending
                 return web.Response()
-            except BodyTooSlow as slow:
-                return await refuse(app, request, 408, str(slow))
+            except BodyLost as lost:
+                return await refuse(app, request, lost.status, str(lost))
             finally:
                 now -= 1
                 if visit is not None:

@@ -221,6 +221,8 @@ def _file(text: str) -> Path:
         path.open("rb").close()
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a zero byte in its name
+        raise SettingsError(f"{text!r}: {error}") from None
     return path
 
 
@@ -274,7 +276,11 @@ def _hosts(text: str) -> tuple[str, ...]:
 
 def _target(text: str) -> Path:
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
+    try:
+        good = path.parent.is_dir() and not path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        good = False
+    if not good:
         raise SettingsError(f"{path}: no file can be written there")
     return path
 
@@ -396,7 +402,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"config {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
         raise SettingsError(f"config {path}: {error}") from None
     values = {}
     for key, value in raw.items():

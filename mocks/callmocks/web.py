@@ -31,8 +31,15 @@ class BodyTooLarge(Exception):
         self.most = most
 
 
-class BodyTooSlow(Exception):
-    """The body did not come to its end in time; the gate answers that (``REFUSAL``)."""
+class BodyLost(Exception):
+    """The body cannot be had: 408 for one that takes too long, 400 for one that is broken.
+
+    The gate answers that, by the application's ``REFUSAL``.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def bounds_of(request: web.Request) -> Bounds:
@@ -59,7 +66,7 @@ async def read_body(
     """The whole body, or ``BodyTooLarge`` before more than ``most`` bytes are kept.
 
     The suite's bound holds where it is lower. ``look`` sees each piece as it comes in and may raise
-    to stop the reading. ``BodyTooSlow`` when the sender takes his time.
+    to stop the reading. ``BodyLost`` when it breaks off.
     """
     bounds = bounds_of(request)
     most = min(most, bounds.body)
@@ -78,7 +85,10 @@ async def read_body(
             return await _read_on(request, most, look)
     except TimeoutError:
         text = f"the body did not come to its end within {bounds.body_timeout:g} seconds"
-        raise BodyTooSlow(text) from None
+        raise BodyLost(408, text) from None
+    except web.RequestPayloadError:
+        text = "the body is broken: its chunks or its Content-Encoding cannot be read"
+        raise BodyLost(400, text) from None
 
 
 async def _read_on(request: web.Request, most: int, look: Callable[[bytes], None] | None) -> bytes:

@@ -147,8 +147,13 @@ def _located(error: Any) -> Fault:
         expected = " or ".join(map(str, error.expected_tags)) or "no further element"
         return Fault(path, expected, str(error.invalid_tag or "nothing"))
     if hasattr(validator, "elements"):  # the schema itself: it has no such root
-        return Fault(path, "the root " + " or ".join(validator.elements), _shown(error.elem.tag))
+        return Fault(path, "the root " + " or ".join(_names(validator)), _shown(error.elem.tag))
     return Fault(path, reason, _shown(error.elem.text or error.elem.tag))
+
+
+def _names(validator: Any) -> list[str]:
+    """The elements of a schema (a mapping by name), or of a group (the elements themselves)."""
+    return [str(getattr(each, "local_name", each)) for each in validator.elements]
 
 
 def _kind(validator: Any) -> str:

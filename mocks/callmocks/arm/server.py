@@ -91,7 +91,7 @@ class _Server:
             return await self.nowhere(request, exchange)
         if exchange.tenant is self._registry.nobody:
             return await self._refuse(request, "upgrade", 404, service.NO_DOMAIN)
-        if not web.WebSocketResponse().can_prepare(request):
+        if not _opens_websocket(request):
             return await self._refuse(request, "upgrade", 426, "a websocket is served here")
         try:
             caller = await service.identify(exchange, _credentials(request))
@@ -197,6 +197,13 @@ class _Server:
 
 async def _as_planned(exchange: Exchange, planned: Reply) -> Reply:
     return planned
+
+
+def _opens_websocket(request: web.Request) -> bool:
+    try:
+        return bool(web.WebSocketResponse().can_prepare(request))
+    except ValueError:  # its key is not even ASCII
+        return False
 
 
 def _credentials(request: web.Request) -> Credentials:

@@ -72,7 +72,7 @@ async def _too_deep(exchange: Exchange, read: service.Read, most: int) -> Reply:
 
 async def _busy(status: int, text: str, exchange: Exchange) -> Reply:
     exchange.notes.append(text)
-    return Reply(RpcError("internal_error").answer(), status)
+    return Reply(RpcError("parse_error" if status == 400 else "internal_error").answer(), status)
 
 
 async def _too_large(exchange: Exchange, most: int) -> Reply:

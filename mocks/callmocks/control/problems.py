@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from callmocks.errors import CallmocksError, StateError
 from callmocks.tenancy.changes import Gone
-from callmocks.web import BodyTooSlow
+from callmocks.web import BodyLost
 
 LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -78,7 +78,7 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         return answer(RefusedError(503, str(error)).problem, {"Retry-After": "1"})
     except CallmocksError as error:
         return answer(RefusedError(422, str(error)).problem)
-    except (BodyTooSlow, ConnectionError):
+    except (BodyLost, ConnectionError):
         raise  # the gate's affair
     except web.HTTPException as error:
         if error.status < 400:

@@ -241,7 +241,7 @@ def load_world(name: str) -> World:
     path = Path(name)
     if name in world_names():
         path = fixture(f"worlds/{name}.toml")
-    elif path.suffix != ".toml" and not path.is_file():
+    elif path.suffix != ".toml" and not _is_file(path):
         known = ", ".join(world_names())
         raise SettingsError(f"world {name!r}: neither a file nor one of {known}")
     return parse_world(_read(path), str(path) if str(path) == name else name)
@@ -251,22 +251,30 @@ def parse_world(text: str, where: str) -> World:
     """A world from the text of its file; ``where`` is what messages call the file."""
     try:
         world = msgspec.convert(tomllib.loads(text), World)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"world {where}: {error}") from None
     except msgspec.ValidationError as error:
         raise SettingsError(f"world {where}: {_located(error)}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
+        raise SettingsError(f"world {where}: {error}") from None
     for place, mistake in _mistakes(world):
         raise SettingsError(f"world {where}: {place}: {mistake}")
     return world
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"world {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"world {path}: not UTF-8") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise SettingsError(f"world {path}: not UTF-8") from None
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"world {path}: {reason}") from None
 
 
 def _located(error: msgspec.ValidationError) -> str:

@@ -173,7 +173,8 @@ async def _too_long(exchange: Exchange, content_type: str, most: int) -> Reply:
 async def _busy(exchange: Exchange, status: int, text: str, content_type: str) -> Reply:
     exchange.notes.append(text)
     namespace = envelope.guess_namespace(b"", content_type)
-    return replace(service.fault(namespace, SoapError("Server", text)), status=status)
+    error = SoapError("Client" if status == 400 else "Server", text)
+    return replace(service.fault(namespace, error), status=status)
 
 
 async def _hostile(exchange: Exchange, error: SoapError, content_type: str) -> Reply:

@@ -1,0 +1,252 @@
+"""Every entry that takes bytes: what is sent there, and what must come back.
+
+A target takes bytes and raises when something is wrong: a crash, an answer that has not its
+protocol's shape, a defect the suite noted of itself. How long it took, ``run`` looks at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from callmocks.arm import frames, schema, tag, tree
+from callmocks.calls_file import pin_file
+from callmocks.errors import CallmocksError
+from callmocks.history.history import HistoryFactory
+from callmocks.history.world import parse_world
+from callmocks.onec import SoapFault, read_answer
+from callmocks.settings import resolve
+from callmocks.tenancy.settings import TenantSettings
+from tests.fuzz.house import House
+
+SECONDS = 1.0
+"""No input may take longer."""
+
+Target = Callable[[House, bytes], None]
+TARGETS: dict[str, Target] = {}
+
+
+def target(function: Target) -> Target:
+    TARGETS[function.__name__] = function
+    return function
+
+
+def run(name: str, house: House, data: bytes) -> None:
+    """Put one input through a target; three tries, since the machine may be busy itself."""
+    for attempt in (1, 2, 3):
+        begun = time.perf_counter()
+        TARGETS[name](house, data)
+        took = time.perf_counter() - begun
+        if took < SECONDS:
+            break
+        assert attempt < 3, f"it took {took:.2f} s"
+    logged, house.lines.texts = house.lines.texts, []
+    assert not logged, logged[0]
+
+
+# the workplace
+
+
+@target
+def arm_frame(house: House, data: bytes) -> None:
+    """A message on the websocket: one frame comes back, its document valid."""
+    answer = frames.decode_response(house.frame(data))
+    assert not answer.deviations
+    assert answer.status in (200, 400, 401, 404)
+    _workplace_says(tree.to_xml(tree.decode(answer.body)))
+
+
+@target
+def arm_http(house: House, data: bytes) -> None:
+    """A document posted to a command."""
+    command = schema.COMMANDS[len(data) % 3]
+    path = f"/demo/service/cc/arm/{command}"
+    status, kind, answer = house.ask("arm", "POST", path, data, "text/xml", "101")
+    assert status in (200, 400, 401)
+    assert "xml" in kind
+    _workplace_says(answer)
+
+
+@target
+def arm_tag(house: House, data: bytes) -> None:
+    """A tag from outside, by itself and in a request."""
+    try:
+        again = tag.encode(tag.decode(data.decode("latin-1")))
+        assert tag.encode(tag.decode(again)) == again
+    except tag.TagError:
+        pass
+    text = re.sub(r"[^\t\n\r -\ud7ff]", "?", data.decode("latin-1"))
+    body = f'<in><request><filters tag={quoteattr(text)} limit="2"/></request></in>'.encode()
+    path = "/demo/service/cc/arm/operator_call_history"
+    status, _, answer = house.ask("arm", "POST", path, body, "text/xml", "101")
+    assert status == 200
+    _workplace_says(answer)
+
+
+def _workplace_says(document: bytes) -> None:
+    root = schema.parse(document)
+    assert root.tag == "out"
+    error = root.find("error")
+    about = error.get("cmd") if error is not None else _command(root)
+    known = about if about in schema.COMMANDS else schema.HISTORY
+    assert not schema.of(known).faults(root)
+    assert b"internal error" not in document
+
+
+def _command(root: etree._Element) -> str:
+    history = root.find("response/history")
+    return schema.HISTORY if history is not None else schema.LOGIN
+
+
+# the Data API
+
+
+@target
+def cdr_rpc(house: House, data: bytes) -> None:
+    """A body: JSON-RPC comes back, never an internal error."""
+    status, kind, answer = house.ask("cdr", "POST", "/v2.0", data, "application/json")
+    assert status == 200
+    assert kind.startswith("application/json")
+    said = json.loads(answer)
+    assert said["jsonrpc"] == "2.0"
+    assert "id" in said
+    assert ("result" in said) is not ("error" in said)
+    if "error" in said:
+        assert said["error"]["data"]["mnemonic"] != "internal_error", answer
+        wanted = {"mnemonic", "field", "value", "params", "extended_helper"}
+        assert wanted <= set(said["error"]["data"])
+    elif isinstance(said["result"], dict) and "metadata" in said["result"]:
+        assert "limits" in said["result"]["metadata"]
+
+
+# 1C-Connect
+
+
+@target
+def onec_soap(house: House, data: bytes) -> None:
+    """A body: a SOAP answer or a Fault of the sender's comes back."""
+    path = "/cus/ws/PartnerWebAPI2"
+    kind = ("text/xml", "application/soap+xml; charset=utf-8")[len(data) % 2]
+    status, answered, answer = house.ask("onec", "POST", path, data, kind, "demo")
+    assert status in (200, 400, 500)
+    assert "xml" in answered
+    try:
+        assert read_answer(answer)["ResultCode"]
+        assert status == 200
+    except SoapFault as fault:
+        assert status != 200
+        assert fault.code not in ("Server", "Receiver"), fault
+
+
+# the admin API
+
+_PATHS = (
+    ("POST", "/api/tenants"),
+    ("PUT", "/api/tenants/fuzz/clock"),
+    ("POST", "/api/tenants/fuzz/clock/advance"),
+    ("POST", "/api/tenants/fuzz/faults"),
+    ("POST", "/api/tenants/fuzz/calls"),
+    ("POST", "/api/tenants/fuzz/journal/verify"),
+    ("PUT", "/api/tenants/fuzz/assumptions/cdr.sort-nulls"),
+    ("GET", "/api/tenants/fuzz/truth?"),
+    ("GET", "/api/tenants/fuzz/journal?"),
+    ("DELETE", "/api/tenants/fuzz/faults/"),
+)
+
+
+@target
+def admin(house: House, data: bytes) -> None:
+    """The first byte says where, the rest is the body (or the query): JSON or a problem."""
+    method, path = _PATHS[(data[0] if data else 0) % len(_PATHS)]
+    body = data[1:]
+    if method in ("GET", "DELETE"):
+        path += "".join(f"%{byte:02x}" if byte not in b"=&" else chr(byte) for byte in body)[:3000]
+        body = b""
+    elif data[-1:] == b"\n" and path.endswith("calls"):
+        return _admin(house, method, path, body, "application/x-ndjson")
+    return _admin(house, method, path, body, "application/json")
+
+
+def _admin(house: House, method: str, path: str, body: bytes, kind: str) -> None:
+    def ask(*what: object) -> tuple[int, str, bytes]:
+        return house.ask("control", *what)  # type: ignore[arg-type]
+
+    ask("POST", "/api/tenants", b'{"name": "fuzz", "world": "empty"}', "application/json")
+    status, answered, answer = ask(method, path, body, kind)
+    assert status in (200, 201, 204, 400, 404, 405, 409, 413, 415, 422), (status, answer)
+    if status >= 400:
+        assert answered.startswith("application/problem+json")
+        assert json.loads(answer)["status"] == status
+    elif status != 204:
+        json.loads(answer)
+    if status == 201 and path == "/api/tenants":
+        ask("DELETE", f"/api/tenants/{json.loads(answer)['name']}", b"", "application/json")
+    ask("DELETE", "/api/tenants/fuzz", b"", "application/json")
+
+
+# HTTP itself
+
+
+@target
+def http(house: House, data: bytes) -> None:
+    """Raw bytes on a port: HTTP comes back or nothing, and the next one is served."""
+    name = ("arm", "cdr", "onec", "control")[(data[0] if data else 0) % 4]
+    with socket.create_connection(("127.0.0.1", house.port(name)), timeout=5) as raw:
+        raw.sendall(data[1:] + b"\r\n\r\n")
+        raw.shutdown(socket.SHUT_WR)
+        try:
+            answer = raw.recv(65536)
+        except ConnectionError:
+            answer = b""
+    assert not answer or answer.startswith(b"HTTP/"), answer[:80]
+    status, _, _ = house.ask("control", "GET", "/health", b"", "")
+    assert status == 200
+
+
+# files
+
+
+@target
+def config(house: House, data: bytes) -> None:
+    """A config file: settings, or an error that names the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "callmocks.toml")
+        file.write_bytes(data)
+        try:
+            assert resolve({"config": str(file)}, {}).scheme
+        except CallmocksError as error:
+            assert len(str(error)) < 4000 + 2 * len(data)
+            assert "callmocks.toml" in str(error) or "world" in str(error)
+
+
+@target
+def world(house: House, data: bytes) -> None:
+    """A world file: a contact centre, or an error that names the place."""
+    try:
+        parse_world(data.decode("utf-8", "replace"), "mine.toml")
+    except CallmocksError as error:
+        assert str(error).startswith("world mine.toml")
+
+
+@target
+def calls(house: House, data: bytes) -> None:
+    """A file of pinned calls: pins, or an error that names file and line."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "calls.jsonl")
+        file.write_bytes(data)
+        history = _HISTORIES.of(TenantSettings("fuzz", world="empty"))
+        try:
+            assert pin_file(history.pins, file) >= 0
+        except CallmocksError as error:
+            assert "calls.jsonl: line" in str(error)
+
+
+_HISTORIES = HistoryFactory()
