@@ -24,6 +24,7 @@ from callmocks.errors import SettingsError
 from callmocks.settings import BY_NAME, ServeSettings, is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from aiohttp import web
@@ -45,18 +46,26 @@ _STOP_SECONDS = 0.5
 
 
 class Suite:
-    """A suite that serves between ``start`` and ``stop`` (or inside ``async with``)."""
+    """A suite that serves between ``start`` and ``stop`` (or inside ``async with``).
+
+    ``listeners`` (by server) and ``identity`` are those of a process that has many suites.
+    """
 
     addresses: Addresses
     """Where the servers are; set by ``start``."""
     registry: Registry
     """All tenants; set by ``start``."""
 
-    def __init__(self, settings: ServeSettings) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        listeners: Mapping[str, socket.socket] | None = None,
+        identity: Identity | None = None,
+    ) -> None:
         self.settings = settings
-        self._sockets: dict[str, socket.socket] = {}
+        self._sockets = dict(listeners or {})
         self._runners: list[web.AppRunner] = []
-        self._identity: Identity | None = None
+        self._identity = identity
         self._gate: Gate | None = None
         self._replica: Replica | None = None
 
@@ -78,9 +87,8 @@ class Suite:
     async def start(self) -> None:
         """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
         try:
-            for name in (*self.settings.only, "control"):
-                self._sockets[name] = _listen(name, self.settings)
-            if self.settings.scheme == "https":
+            self._sockets = self._sockets or listen(self.settings)[0]
+            if self.settings.scheme == "https" and self._identity is None:
                 from callmocks.tls import open_identity
 
                 self._identity = open_identity(self.settings)
@@ -221,18 +229,46 @@ def open_registry(settings: ServeSettings) -> Registry:
     return registry
 
 
+def listen(settings: ServeSettings, suites: int = 1) -> list[dict[str, socket.socket]]:
+    """Listening sockets by server, for each of some suites that share their ports.
+
+    ``SettingsError`` when a port cannot be had.
+    """
+    taken: list[dict[str, socket.socket]] = [{} for _ in range(suites)]
+    try:
+        for name in (*settings.only, "control"):
+            for place, listener in enumerate(_listeners(name, settings, suites)):
+                taken[place][name] = listener
+    except BaseException:
+        for listener in (each for sockets in taken for each in sockets.values()):
+            listener.close()
+        raise
+    return taken
+
+
 def _port(listener: socket.socket) -> int:
     port: int = listener.getsockname()[1]
     return port
 
 
-def _listen(name: str, settings: ServeSettings) -> socket.socket:
-    """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
+def _listeners(name: str, settings: ServeSettings, count: int) -> Iterator[socket.socket]:
+    """Sockets at one port, each with a queue of its own: the system deals connections out."""
     port: int = getattr(settings, f"{name}_port")
+    first = _listen(name, settings, port, shared=count > 1 and not port)
+    if count > 1 and port:  # a shared one is given to strangers too: see that nobody has it
+        first.close()
+        first = _listen(name, settings, port, shared=True)
+    yield first
+    for _ in range(1, count):
+        yield _listen(name, settings, _port(first), shared=True)
+
+
+def _listen(name: str, settings: ServeSettings, port: int, *, shared: bool) -> socket.socket:
+    """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
     try:
         found = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)
         family, _, _, _, address = found[0]
-        return socket.create_server(address, family=family, backlog=_BACKLOG)
+        return socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=shared)
     except socket.gaierror as error:
         raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
     except OSError as error:

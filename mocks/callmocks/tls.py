@@ -35,6 +35,15 @@ class Identity:
     context: ssl.SSLContext
     ca_pem: bytes | None = None
     """The certificate of the CA made for this run, as PEM; None for a certificate given."""
+    made_pem: bytes | None = None
+    """Key and certificate made for this run, as PEM: other processes open the same with them."""
+
+
+def open_made(made_pem: bytes, ca_pem: bytes) -> Identity:
+    """An identity that another process made."""
+    context = _context()
+    _load(context, made_pem)
+    return Identity(context, ca_pem, made_pem)
 
 
 def open_identity(settings: ServeSettings) -> Identity:
@@ -97,9 +106,7 @@ def _made(names: tuple[str, ...]) -> Identity:
         raise SettingsError(
             f"--tls: auto: no certificate for {', '.join(names)}: {error}"
         ) from None
-    context = _context()
-    _load(context, leaf.private_key_and_cert_chain_pem.bytes())
-    return Identity(context, authority.cert_pem.bytes())
+    return open_made(leaf.private_key_and_cert_chain_pem.bytes(), authority.cert_pem.bytes())
 
 
 def _context() -> ssl.SSLContext:

@@ -290,13 +290,15 @@ async def test_pinned_calls_have_the_same_ids_at_all_replicas(
 ) -> None:
     name = await client.tenant(three[0], world="empty", now=NOW, limits="off")
     path = f"/api/tenants/{name}/calls"
-    wishes = [{"start": f"2026-03-02T{8 + n // 12:02}:{n % 12 * 5:02}:00"} for n in range(30)]
+    starts = [f"2026-03-02T{8 + n // 12:02}:{n % 12 * 5:02}:00" for n in range(30)]
+    wishes = [{"start": start, "wait_seconds": 9, "talk_seconds": 30} for start in starts]
     made = await asyncio.gather(
         *(
             client.control(replica, "POST", path, wish)
             for replica, wish in zip(turns(three, 30), wishes, strict=True)
         )
     )
+    assert {each.status for each in made} == {201}
     ids = {each.json["id"]: each.json for each in made}
     assert len(ids) == 30
     listed = [(await client.control(replica, "GET", path)).json["calls"] for replica in three]

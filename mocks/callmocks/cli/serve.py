@@ -30,6 +30,11 @@ def serve(**flags: str | None) -> None:
     for number in _STOPS:  # until there is something to stop, both mean: never mind
         signal.signal(number, lambda *_: sys.exit(0))
     settings = resolve(flags, os.environ)
+    if settings.workers > 1:
+        from callmocks.cli.workers import supervise
+
+        asyncio.run(supervise(settings))
+        return
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings))
 
@@ -48,14 +53,26 @@ async def _serve(settings: ServeSettings) -> None:
 
     suite = Suite(settings)
     async with suite:
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in _STOPS:
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
-        if not is_loopback(settings.host):
-            click.echo(_warning(settings), err=True)
-        print(_ready(suite, settings), flush=True)
+        stopped = stopping()
+        tell(suite)
         await stopped.wait()
+
+
+def stopping() -> asyncio.Event:
+    """Set when SIGINT or SIGTERM comes."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _STOPS:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+    return stopped
+
+
+def tell(suite: Suite) -> None:
+    """Say that it is ready, and where."""
+    settings = suite.settings
+    if not is_loopback(settings.host):
+        click.echo(_warning(settings), err=True)
+    print(_ready(suite, settings), flush=True)
 
 
 def _warning(settings: ServeSettings) -> str:

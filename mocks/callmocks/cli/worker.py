@@ -1,0 +1,92 @@
+"""A process that ``callmocks serve --workers`` starts; it is told on stdin what to serve.
+
+::
+
+    stdin   one line: an Order; its end is the end of the process that started this one
+    stdout  one line: a Report
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from callmocks.errors import CallmocksError
+from callmocks.settings import ServeSettings
+
+
+class Order(msgspec.Struct):
+    """What to serve, and on which sockets."""
+
+    settings: ServeSettings
+    listeners: dict[str, int]
+    """Descriptors of listening sockets by server."""
+    made_pem: bytes | None = None
+    """Key and certificate, when the first process made them."""
+    ca_pem: bytes | None = None
+
+
+class Report(msgspec.Struct):
+    """Ready, or the problem."""
+
+    problem: str = ""
+
+
+def encode(order: Order) -> bytes:
+    """An order as a line."""
+    return msgspec.json.encode(order, enc_hook=str) + b"\n"
+
+
+def main() -> NoReturn:
+    """Serve until told to stop; the process ends here."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the first process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    from callmocks.cli.serve import loop_factory
+
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order, dec_hook=_path)
+    problem = ""
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_serve(order))
+    except CallmocksError as error:
+        problem = str(error)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+    if problem:
+        _report(Report(problem))
+    sys.exit(2 if problem else 0)
+
+
+async def _serve(order: Order) -> None:
+    from callmocks.suite import Suite
+
+    listeners = {name: socket.socket(fileno=fd) for name, fd in order.listeners.items()}
+    identity = None
+    if order.made_pem is not None and order.ca_pem is not None:
+        from callmocks.tls import open_made
+
+        identity = open_made(order.made_pem, order.ca_pem)
+    async with Suite(order.settings, listeners, identity):
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        loop.add_reader(sys.stdin.fileno(), stopped.set)
+        _report(Report())
+        await stopped.wait()
+        loop.remove_reader(sys.stdin.fileno())
+
+
+def _report(report: Report) -> None:
+    print(msgspec.json.encode(report).decode(), flush=True)
+
+
+def _path(kind: type, value: Any) -> Any:
+    return Path(value) if issubclass(kind, Path) else value
+
+
+if __name__ == "__main__":
+    main()

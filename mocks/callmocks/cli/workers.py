@@ -1,0 +1,149 @@
+"""``callmocks serve --workers``: several processes behind the same ports.
+
+::
+
+    ports, certificate ──┬── worker ──┐
+    (this process)       ├── worker ──┼── Redis
+                         └── worker ──┘
+
+Each worker has sockets of its own at the shared ports, but this process holds them: when a worker
+dies its queue stays, and the next one takes it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from socket import socket
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from callmocks.cli.serve import stopping, tell
+from callmocks.cli.worker import Order, Report, encode
+from callmocks.errors import SettingsError
+
+if TYPE_CHECKING:
+    from callmocks.settings import ServeSettings
+    from callmocks.tls import Identity
+
+PAUSE = 1.0
+"""Seconds before the successor of a worker that did not even come to be ready."""
+_STOP_SECONDS = 1.6
+"""Within which workers stop by themselves."""
+
+
+async def supervise(settings: ServeSettings) -> None:
+    """Start the workers, say once that all are ready, replace those that die, until a signal."""
+    if sys.platform == "win32":
+        raise SettingsError("--workers: Windows cannot share a port between processes")
+    from callmocks.suite import Suite, listen
+
+    stopped = stopping()
+    sockets = listen(settings, settings.workers)
+    identity = None
+    if settings.tls == "auto":
+        from callmocks.tls import open_identity
+
+        identity = open_identity(settings)
+    workers = [Worker(settings, listeners, identity) for listeners in sockets]
+    try:
+        starts = asyncio.gather(*(worker.start() for worker in workers))
+        await _unless(stopped, starts)
+        if not stopped.is_set():
+            tell(Suite(settings, sockets[0], identity))
+            watched = [asyncio.create_task(worker.watch()) for worker in workers]
+            await stopped.wait()
+            for task in watched:
+                task.cancel()
+            await asyncio.gather(*watched, return_exceptions=True)
+    finally:
+        await asyncio.gather(*(worker.stop() for worker in workers))
+        for listener in (each for listeners in sockets for each in listeners.values()):
+            listener.close()
+
+
+async def _unless(stopped: asyncio.Event, starts: asyncio.Future[list[None]]) -> None:
+    """Wait for the start, but not when it is called off."""
+    off = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait((off, starts), return_when=asyncio.FIRST_COMPLETED)
+        if starts.done():
+            starts.result()
+        else:
+            starts.cancel()
+            with suppress(asyncio.CancelledError):
+                await starts
+    finally:
+        off.cancel()
+
+
+class Worker:
+    """A process that serves, and its successors."""
+
+    def __init__(
+        self, settings: ServeSettings, listeners: dict[str, socket], identity: Identity | None
+    ) -> None:
+        self._order = Order(
+            settings,
+            {name: listener.fileno() for name, listener in listeners.items()},
+            identity.made_pem if identity else None,
+            identity.ca_pem if identity else None,
+        )
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it serves; ``SettingsError`` when it says that it cannot."""
+        self._process = process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "callmocks.cli.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=tuple(self._order.listeners.values()),
+        )
+        assert process.stdin is not None and process.stdout is not None
+        with suppress(ConnectionError):
+            process.stdin.write(encode(self._order))
+            await process.stdin.drain()
+        said = await process.stdout.readline()
+        if not said:
+            raise SettingsError(f"--workers: a worker {_end(await process.wait())}")
+        report = msgspec.json.decode(said, type=Report)
+        if report.problem:
+            raise SettingsError(report.problem)
+
+    async def watch(self) -> None:
+        """Replace it whenever it dies."""
+        while self._process is not None:
+            end = _end(await self._process.wait())
+            _say(f"worker {self._process.pid} {end}; another takes its place")
+            while True:
+                try:
+                    await self.start()
+                    break
+                except SettingsError as error:
+                    _say(f"no worker in its place yet: {error}")
+                    await asyncio.sleep(PAUSE)
+
+    async def stop(self) -> None:
+        """Stop it: at its leisure first, then by force."""
+        process = self._process
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _end(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def _say(text: str) -> None:
+    click.echo(f"callmocks: {text}", err=True)

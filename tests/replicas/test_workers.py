@@ -1,0 +1,180 @@
+"""``callmocks serve --workers``: processes on the same ports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError
+
+from tests.replicas.conftest import (
+    DEADLINE,
+    FREE,
+    LEGS,
+    NOW,
+    Client,
+    Redis,
+    Replica,
+    command,
+    environment,
+    replicas,
+)
+
+
+@pytest.fixture(scope="module")
+def workers(redis: Redis) -> Iterator[Replica]:
+    """Three workers with a database of their own."""
+    url = redis.url.replace("/0", "/1")
+    with replicas(1, "--workers", "3", "--state", url, "--now", NOW) as (first,):
+        yield first
+
+
+def children(process: subprocess.Popen[bytes]) -> set[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not listed.exists():
+        pytest.skip("the system does not list a process's children")
+    return {int(pid) for pid in listed.read_text().split()}
+
+
+async def seen(client: Client, workers: Replica, number: int) -> set[str]:
+    """Names of the workers that answer, until so many did."""
+    names: set[str] = set()
+    until = time.monotonic() + DEADLINE
+    while len(names) < number and time.monotonic() < until:
+        with suppress(ClientError, OSError):
+            fresh = {"Connection": "close"}
+            url = f"{workers.urls['control']}/health"
+            names.add((await client.ask("GET", url, headers=fresh)).json["replica"]["name"])
+    return names
+
+
+async def test_all_workers_answer_at_one_port_and_know_the_same(
+    workers: Replica, client: Client
+) -> None:
+    assert len(await seen(client, workers, 3)) == 3
+    name = await client.tenant(workers, limits="documented", cdr={"day_limit": 40})
+    opened = await client.rpc(workers, "login.user", login=name, password=name)
+    token = opened["data"]["access_token"]
+    answers = await asyncio.gather(
+        *(client.rpc(workers, "get.account", access_token=token) for _ in range(100))
+    )
+    assert len([answer for answer in answers if answer != "limit_exceeded"]) == 39
+    journals = set()
+    until = time.monotonic() + DEADLINE
+    while len(journals) < 3 and time.monotonic() < until:
+        url = f"{workers.urls['control']}/api/tenants/{name}/journal"
+        found = (await client.ask("GET", url, headers={"Connection": "close"})).json
+        journals.add((found["replica"], len(found["entries"])))
+    assert sum(count for _, count in journals) == 101
+
+
+async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
+    workers: Replica, client: Client
+) -> None:
+    before = children(workers.process)
+    assert len(before) == 3
+    report = {"access_token": "demo-token", **LEGS, "limit": 3}
+    expected = (await client.rpc(workers, "get.call_legs_report", **report))["data"]
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    refused = wrong = answered = 0
+    until = time.monotonic() + DEADLINE
+    while (children(workers.process) == before or answered < 30) and time.monotonic() < until:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": report}
+        try:
+            fresh = {"Connection": "close"}
+            answer = await client.ask("POST", workers.urls["cdr"], body, fresh)
+        except ConnectionRefusedError:
+            refused += 1
+        except (ClientError, OSError):
+            continue  # a connection of the worker that died
+        else:
+            answered += 1
+            wrong += answer.json["result"]["data"] != expected
+    assert (refused, wrong) == (0, 0)
+    assert len(await seen(client, workers, 3)) == 3
+    after = children(workers.process)
+    assert len(after) == 3 and victim not in after
+    assert workers.process.stderr is not None
+    line = workers.process.stderr.readline().decode()
+    assert line == f"callmocks: worker {victim} was ended by signal 9; another takes its place\n"
+
+
+async def test_it_stops_within_two_seconds_and_leaves_no_process(redis: Redis) -> None:
+    with replicas(1, "--workers", "2", "--state", redis.url.replace("/0", "/2")) as (running,):
+        pids = children(running.process)
+        begun = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(DEADLINE) == 0
+        assert time.monotonic() - begun < 2
+        assert not any(_runs(pid) for pid in pids)
+        assert running.process.stderr is not None
+        assert running.process.stderr.read() == b""
+
+
+async def test_workers_end_with_the_process_that_started_them(redis: Redis) -> None:
+    with replicas(1, "--workers", "2", "--state", redis.url.replace("/0", "/2")) as (running,):
+        pids = children(running.process)
+        running.kill()
+        until = time.monotonic() + DEADLINE
+        while any(_runs(pid) for pid in pids):
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_the_start_is_told_once(redis: Redis) -> None:
+    asked = [*command("--workers", "2", "--state", redis.url.replace("/0", "/2")), "--tls", "auto"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        assert ready["cdr"].startswith("https://")
+        process.terminate()
+        assert process.stdout.read() == b""
+        assert process.wait(DEADLINE) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--workers", "2"], "--workers: processes have to share their state: --state redis://"),
+        (
+            ["--workers", "2", "--state", "redis://127.0.0.1:1/0"],
+            "--state: redis://127.0.0.1:1/0: ",
+        ),
+    ],
+)
+def test_workers_that_cannot_be_are_one_line_and_exit_code_2(
+    arguments: list[str], complaint: str
+) -> None:
+    asked = [*command(*arguments)]
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    assert (done.returncode, done.stdout) == (2, b"")
+    text = done.stderr.decode()
+    assert text.startswith(f"callmocks: {complaint}")
+    assert text.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_told(redis: Redis, workers: Replica) -> None:
+    port = workers.urls["onec"].split("/")[2].split(":")[1]
+    arguments = [*FREE, "--onec-port", port, "--workers", "2", "--state", redis.url]
+    asked = [*command(*arguments)]
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    assert done.returncode == 2
+    told = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
+    assert done.stderr.decode() == told
