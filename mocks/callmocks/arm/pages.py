@@ -19,6 +19,7 @@ from callmocks.history.history import History, Part
 from callmocks.history.wall import day_of, day_start, from_ms, to_ms
 
 _PAUSE_DAYS = 4
+"""Days drawn by themselves between which nobody is let in."""
 _PAUSE_ROWS = 500
 
 
@@ -111,16 +112,18 @@ async def _make(
 ) -> Page:
     taken: list[tuple[Rows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
-    for count, (rows, first, last) in enumerate(_days(history, operator, query, now_ms, style)):
-        places = _matching(rows, first, last, query, now_ms)
+    name = f"arm.rows {operator} {style}"
+    for count, part in enumerate(_parts(history, operator, query, now_ms)):
+        rows = _at_hand(history, name, part) or Rows(part.frame, style)
+        places = _matching(rows, part.first, part.last, query, now_ms)
         if skip < len(places):
             some = places[skip : skip + left]
-            taken.append((rows, some))
+            taken.append((_kept(history, name, part, rows), some))
             left -= len(some)
         skip = max(0, skip - len(places))
         if not left:
             break
-        if count % _PAUSE_DAYS == _PAUSE_DAYS - 1:
+        if part.days > 1 or count % _PAUSE_DAYS == _PAUSE_DAYS - 1:
             await asyncio.sleep(0)
     made: list[Row] = []
     faults: list[Fault] = []
@@ -158,27 +161,31 @@ def _next_change(history: History, operator: str, query: Query, now_ms: int) -> 
     return min(events)
 
 
-def _days(
-    history: History, operator: str, query: Query, now_ms: int, style: Style
-) -> Iterator[tuple[Rows, int, int]]:
-    """Days with rows in the query's time, newest first; a day's own rows are kept rendered."""
+def _parts(history: History, operator: str, query: Query, now_ms: int) -> Iterator[Part]:
+    """Days with rows in the query's time, newest first."""
     newest, oldest = now_ms, query.from_ms
     if query.before_ms is not None:
         newest = min(newest, query.before_ms - 1)  # no release comes before its start
     if query.cursor is not None:
         newest = min(newest, to_ms(query.cursor.start) + 999)
     earliest = day_start(history.first_day)
-    name = f"arm.rows {operator} {style}"
-    for part in history.arm_parts(operator, newest, earliest if oldest is None else oldest):
-        rows = _rows(history, name, part, style)
-        yield rows, part.first, part.last
+    return history.arm_parts(operator, newest, earliest if oldest is None else oldest)
 
 
-def _rows(history: History, name: str, part: Part, style: Style) -> Rows:
+def _at_hand(history: History, name: str, part: Part) -> Rows | None:
+    """Rows of a part that were rendered, at least some of them, for an earlier page."""
     if part.day is None:
-        return Rows(part.frame, style)
+        return None
+    found: Rows | None = history.drawn.look(f"{name} {part.days}", part.day)
+    return found
+
+
+def _kept(history: History, name: str, part: Part, rows: Rows) -> Rows:
+    """Rows that are about to be rendered, kept for the next page when they are a day's own."""
+    if part.day is None:
+        return rows
     return history.drawn.kept(
-        name, part.day, lambda: Rows(part.frame, style), lambda made: made.nbytes
+        f"{name} {part.days}", part.day, lambda: rows, lambda made: made.nbytes
     )
 
 

@@ -1,6 +1,8 @@
 """A day of calls as columns: what is drawn, pinned and then seen through the views.
 
 Times are whole milliseconds since the day's midnight; -1 stands for «never» and for «nobody».
+Small days are drawn and viewed several at once, because each costs a few milliseconds whatever
+its size: then times count from the first day's midnight, and rows begin anew on each day.
 """
 
 from dataclasses import dataclass
@@ -99,11 +101,24 @@ class Legs:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The calls that begin on one day, and their legs."""
+    """The calls that begin on one day, or on several in a row, and their legs."""
 
     day: int
+    """The first day."""
     calls: Calls
     legs: Legs
+    later: Column | None = None
+    """By call: how many days after the first it begins; None when there is one day alone."""
+
+    @property
+    def of_calls(self) -> int | Column:
+        """The day of each call."""
+        return self.day if self.later is None else self.day + self.later
+
+    @property
+    def of_legs(self) -> int | Column:
+        """The day of each leg: its call's."""
+        return self.day if self.later is None else self.day + self.later[self.legs.call]
 
     @property
     def nbytes(self) -> int:

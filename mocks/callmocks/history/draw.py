@@ -7,15 +7,17 @@ from callmocks.history import blocks, natural
 from callmocks.history.cast import Cast
 from callmocks.history.columns import Column, Day
 from callmocks.history.deck import deal
-from callmocks.history.generator import Generator, below, derive_key
+from callmocks.history.generator import Generator, Raw, below, derive_key
 from callmocks.history.ids import PINNED_SESSION
 from callmocks.history.layout import lay_out
-from callmocks.history.wall import DAYS, day_date
+from callmocks.history.wall import DAY_MS, DAYS, day_date
 from callmocks.history.world import Traffic, World
 
 DATA_VERSION = 1
 """Raised whenever the same seed would give other calls; see CHANGELOG.md."""
 
+TOGETHER_CALLS = 16_000
+"""Calls, on average, of the days that are drawn at once; more gain nothing."""
 _COUNTS, _CALLS = 1, 2
 _WEEKDAYS = (1050, 1020, 1000, 980, 950)
 _SATURDAY = 5
@@ -43,21 +45,66 @@ class Drawer:
         self.counts = self._count_calls()
         self._first_call = np.cumsum(self.counts) - self.counts
 
-    def draw(self, day: int) -> Day:
-        """The calls of a day (0 is 2015-01-01), ascending by start."""
+    @property
+    def together(self) -> int:
+        """How many days can be drawn at once; 1 when they are large enough by themselves.
+
+        The times of sixteen days fit into 32 bits. The plan ``finish-reasons`` goes day by day.
+        """
+        if self._world.traffic.plan == "finish-reasons":
+            return 1
+        fitting = max(TOGETHER_CALLS // max(self._world.calls_per_day, 1), 1)
+        return next(days for days in (16, 8, 4, 2, 1) if days <= fitting)
+
+    def draw(self, first: int, days: int = 1) -> Day:
+        """The calls of a day (0 is 2015-01-01), ascending by start.
+
+        With ``days``, at most ``together``, of several in a row: the same as one by one.
+        """
+        if self._world.traffic.plan == "finish-reasons":
+            return self._draw_blocks(first)
+        counts, number = self.counts[first : first + days], int(self._first_call[first])
+        raw = self._raw(first, days)
+        later = np.repeat(np.arange(days), counts)
+        start = np.sort(later * DAY_MS + self._times(first, days, later, raw))
+        plan = natural.plan(raw, deal(self._generator, number, len(raw)), self._world.traffic)
+        choices = natural.choices(raw, plan, start, number, self._world, self._cast)
+        if days > 1:
+            choices.row = choices.row - np.repeat(np.cumsum(counts) - counts, counts)
+            choices.later = later
+        return lay_out(first, plan, choices)
+
+    def _draw_blocks(self, day: int) -> Day:
         count, first = int(self.counts[day]), int(self._first_call[day])
-        raw = self._generator.raw(_CALLS, day, count * natural.COLUMNS)
-        raw = np.asfortranarray(raw.reshape(count, natural.COLUMNS))  # read by column
-        if self._world.traffic.plan == "finish-reasons":
-            plan, start = blocks.plan(raw)
-        else:
-            start = natural.starts(raw, self._hours(day))
-            dealt = deal(self._generator, first, count)
-            plan = natural.plan(raw, dealt, self._world.traffic)
+        raw = self._raw(day, 1)
+        plan, start = blocks.plan(raw)
         choices = natural.choices(raw, plan, start, first, self._world, self._cast)
-        if self._world.traffic.plan == "finish-reasons":
-            blocks.hasten(choices, count // blocks.CALLS)
+        blocks.hasten(choices, count // blocks.CALLS)
         return lay_out(day, plan, choices)
+
+    def _raw(self, first: int, days: int) -> Raw:
+        """A row of numbers for each call, laid out to be read by column."""
+        counts = self.counts[first : first + days].tolist()
+        columns = np.empty((natural.USED, sum(counts)), np.uint64)
+        end = 0
+        for day, count in enumerate(counts, first):
+            drawn = self._generator.raw(_CALLS, day, count * natural.COLUMNS)
+            begin, end = end, end + count
+            columns[:, begin:end] = drawn.reshape(count, natural.COLUMNS)[:, : natural.USED].T
+        return columns.T
+
+    def _times(self, first: int, days: int, later: Column, raw: Raw) -> Column:
+        """Times of day, by the weights of each day's hours."""
+        if days == 1:
+            return natural.times(raw, self._hours(first))
+        by_hours: dict[tuple[int, ...], list[int]] = {}
+        for day in range(days):
+            by_hours.setdefault(self._hours(first + day), []).append(day)
+        times = np.empty(len(raw), np.int64)
+        for hours, alike in by_hours.items():
+            here = np.isin(later, alike)
+            times[here] = natural.times(raw[here], hours)
+        return times
 
     def _count_calls(self) -> Column:
         """Calls of every day: the weekday's share of the mean, up to 12 % more or less."""

@@ -1,7 +1,12 @@
-"""A history as it is drawn, day by day and view by view: no tenant, no pins, no clock."""
+"""A history as it is drawn, day by day and view by view: no tenant, no pins, no clock.
 
-from collections.abc import Callable
+What a query needs of several days in a row, and nobody has at hand, is drawn and viewed together:
+a small day costs a few milliseconds whatever its size, sixteen of them little more.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +20,7 @@ from callmocks.history.columns import Day
 from callmocks.history.draw import Drawer
 from callmocks.history.views import arm, cdr, onec
 from callmocks.history.views.lookups import Lookups
+from callmocks.history.wall import day_start
 from callmocks.history.world import World
 
 T = TypeVar("T")
@@ -39,6 +45,10 @@ class View:
         return int(self.frame.estimated_size()) + 2 * self.starts.nbytes
 
 
+_ENDS = {"legs": "_call_end", "sessions": "_call_end", "onec": "_end"}
+"""The views, and which column of each is the end of a row's call."""
+
+
 class Drawn:
     """The days of one history key; what was drawn is kept in the shared cache."""
 
@@ -49,6 +59,8 @@ class Drawn:
         self.lookups = Lookups(cast)
         self._drawer = Drawer(key, world, cast)
         self._cache = cache
+        self._together: dict[tuple[str, int], tuple[str, int]] = {}
+        """By view and day: under which name, and with which day first, it was made with others."""
 
     def calls_on(self, day: int) -> int:
         """How many calls a day has, without drawing it."""
@@ -64,31 +76,80 @@ class Drawn:
         """The calls and legs of a day as columns."""
         return self.kept("day", day, lambda: self._drawer.draw(day), lambda made: made.nbytes)
 
+    def days(self, first: int, count: int) -> Day:
+        """The calls and legs of some days in a row (see ``stretches``) as columns."""
+        if count == 1:
+            return self.day(first)
+        name = f"{count} days"
+        return self.kept(
+            name, first, lambda: self._drawer.draw(first, count), lambda made: made.nbytes
+        )
+
+    def stretches(self, days: Iterable[int]) -> list[tuple[int, int]]:
+        """Ascending days as stretches that can be drawn together: the first day, and how many.
+
+        They end at the same days whoever asks, so that the next query finds them again.
+        """
+        most, found = self._drawer.together, [(0, 0)]
+        for day in days:
+            first, count = found[-1]
+            if day == first + count and day % most:
+                found[-1] = (first, count + 1)
+            else:
+                found.append((day, 1))
+        return found[1:]
+
     def legs(self, day: int) -> View:
         """CDR legs of a day."""
-        return self.kept(
-            "legs", day, lambda: legs_view(self.key, self.day(day), self.lookups), _view_bytes
-        )
+        return self._view("legs", day)
 
     def sessions(self, day: int) -> View:
         """CDR sessions of a day; a call's row is its place."""
-        return self.kept(
-            "sessions",
-            day,
-            lambda: make_view(
-                cdr.sessions_frame(self.key, self.day(day), self.lookups), "_call_end"
-            ),
-            _view_bytes,
-        )
+        return self._view("sessions", day)
 
     def service_calls(self, day: int) -> View:
         """1C calls of a day."""
-        return self.kept(
-            "onec",
-            day,
-            lambda: make_view(onec.rows_frame(self.key, self.day(day), self.lookups), "_end"),
-            _view_bytes,
-        )
+        return self._view("onec", day)
+
+    def views(self, what: str, days: Sequence[int]) -> list[View]:
+        """The view ``legs``, ``sessions`` or ``onec`` of some days, ascending."""
+        found = {day: self._at_hand(what, day) for day in days}
+        cold = [day for day, view in found.items() if view is None]
+        for first, count in self.stretches(cold):
+            made = self._make_views(what, first, count)
+            found.update(zip(range(first, first + count), made, strict=True))
+        return [view for view in found.values() if view is not None]
+
+    def _view(self, what: str, day: int) -> View:
+        return self._at_hand(what, day) or self._make_views(what, day, 1)[0]
+
+    def _at_hand(self, what: str, day: int) -> View | None:
+        """A view that was made for a day, alone or with others."""
+        alone: list[View] | None = self.look(what, day)
+        if alone is not None:
+            return alone[0]
+        name, first = self._together.get((what, day), ("", 0))
+        made: list[View] | None = self.look(name, first) if name else None
+        return None if made is None else made[day - first]
+
+    def _make_views(self, what: str, first: int, count: int) -> list[View]:
+        name = what if count == 1 else f"{what} of {count}"
+
+        def make() -> list[View]:
+            whole = self._frame(what, self.days(first, count))
+            return split_by_day(whole, first, count, _ENDS[what], by_leg=what == "legs")
+
+        if count > 1:
+            made = dict.fromkeys(((what, first + later) for later in range(count)), (name, first))
+            self._together |= made
+        return self.kept(name, first, make, _views_bytes)
+
+    def _frame(self, what: str, day: Day) -> pl.DataFrame:
+        if what == "legs":
+            return cdr.legs_frame(self.key, day, self.lookups)
+        if what == "sessions":
+            return cdr.sessions_frame(self.key, day, self.lookups)
+        return onec.rows_frame(self.key, day, self.lookups)
 
     def arm_rows(self, day: int) -> dict[int, pl.DataFrame]:
         """ARM rows of a day by operator's index, newest first."""
@@ -97,6 +158,15 @@ class Drawn:
             day,
             lambda: by_operator(arm.rows_frame(self.key, self.day(day), self.lookups)),
             lambda made: sum(int(frame.estimated_size()) for frame in made.values()),
+        )
+
+    def arm_rows_of(self, first: int, count: int, operator: int) -> pl.DataFrame:
+        """ARM rows of an operator, by index, on some days in a row (see ``stretches``)."""
+        return self.kept(
+            f"arm of {count}, {operator}",
+            first,
+            lambda: arm.rows_frame(self.key, self.days(first, count), self.lookups, operator),
+            lambda made: int(made.estimated_size()),
         )
 
     def kept(self, what: str, day: int, make: Callable[[], T], size: Callable[[T], int]) -> T:
@@ -111,6 +181,27 @@ class Drawn:
         return self._cache.look((self.key, what, day))
 
 
+def split_by_day(
+    whole: pl.DataFrame, first: int, count: int, end: str, *, by_leg: bool
+) -> list[View]:
+    """A frame of some days in a row as a view of each; they share its memory."""
+    starts = whole["_start"].to_numpy()
+    edges = np.searchsorted(starts, [day_start(first + later) for later in range(count + 1)])
+    views = []
+    for day, (begin, stop) in enumerate(pairwise(edges.tolist()), first):
+        frame = whole.slice(begin, stop - begin)
+        views.append(make_view(frame, end, _positions(frame, day) if by_leg else None))
+    return views
+
+
+def _positions(frame: pl.DataFrame, day: int) -> NDArray[np.int64]:
+    """By a leg's row on its day: its place in the day's frame."""
+    rows = frame["id"].to_numpy() - int(ids.leg_id(day, np.array([0]))[0])
+    position = np.empty(len(rows), np.int64)
+    position[rows] = np.arange(len(rows))
+    return position
+
+
 def make_view(frame: pl.DataFrame, end: str, position: NDArray[np.int64] | None = None) -> View:
     """A frame with what its queries need."""
     last = frame[end].max()
@@ -122,21 +213,11 @@ def make_view(frame: pl.DataFrame, end: str, position: NDArray[np.int64] | None 
     )
 
 
-def legs_view(key: bytes, day: Day, look: Lookups) -> View:
-    """The legs of a day, with the way from a leg's row to its place."""
-    frame = cdr.legs_frame(key, day, look)
-    first_row = int(day.legs.row[0]) if len(day.legs.row) else 0
-    position = np.empty(len(frame), np.int64)
-    rows = frame["id"].to_numpy() - int(ids.leg_id(day.day, np.array([first_row]))[0])
-    position[rows] = np.arange(len(frame))
-    return make_view(frame, "_call_end", position)
-
-
 def by_operator(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
     """Rows of each operator, in their order."""
     parts = rows.partition_by("_operator", as_dict=True, maintain_order=True)
     return {int(operator): part for (operator,), part in parts.items()}
 
 
-def _view_bytes(view: View) -> int:
-    return view.nbytes
+def _views_bytes(views: list[View]) -> int:
+    return sum(view.nbytes for view in views)

@@ -25,7 +25,15 @@ from callmocks.history.draw import cast_key, history_key
 from callmocks.history.drawn import Drawn, View
 from callmocks.history.pins import Pins
 from callmocks.history.truth import truth
-from callmocks.history.wall import DAYS, FIRST_DATE, LAST_DATE, date_day, day_of, day_start
+from callmocks.history.wall import (
+    DAY_MS,
+    DAYS,
+    FIRST_DATE,
+    LAST_DATE,
+    date_day,
+    day_of,
+    day_start,
+)
 from callmocks.history.world import World, load_world
 
 if TYPE_CHECKING:
@@ -33,21 +41,24 @@ if TYPE_CHECKING:
 
 ROW_BUDGET = 2_000_000
 """Legs an open-ended query may look at before its page must be full."""
+_ONE_BY_ONE = 2
+"""Newest days that are drawn by themselves when a query walks back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The matching rows of one day.
+    """The matching rows of one day, or of ``days`` in a row from ``day`` on.
 
-    ``frame`` is the day's own frame when ``day`` is a number: rows ``first`` to ``last`` (not
-    included) match, and work done on it once can be kept. Without ``day`` the frame was made for
-    this query.
+    ``frame`` is the day's (the days') own frame when ``day`` is a number: rows ``first`` to
+    ``last`` (not included) match, and work done on it once can be kept. Without ``day`` the frame
+    was made for this query.
     """
 
     frame: pl.DataFrame
     first: int
     last: int
     day: int | None = None
+    days: int = 1
 
     def rows(self) -> pl.DataFrame:
         """The matching rows."""
@@ -85,10 +96,7 @@ class History:
         One part a day, oldest first; pinned legs are a part of their own at the end.
         """
         before = (till_ms // 1000 + 1) * 1000
-        parts = [
-            _part(self.drawn.legs(day), day, from_ms, before, now_ms, "_call_end")
-            for day in self._days(from_ms, before, now_ms)
-        ]
+        parts = self._parts("legs", from_ms, before, now_ms, "_call_end")
         if self.pins:
             parts.append(_pinned(self.pins.legs, from_ms, before, now_ms, "_call_end"))
         return [part for part in parts if part.last > part.first]
@@ -116,10 +124,7 @@ class History:
     def session_parts(self, from_ms: int, till_ms: int, now_ms: int) -> list[Part]:
         """CDR sessions, by the rules of ``leg_parts``."""
         before = (till_ms // 1000 + 1) * 1000
-        parts = [
-            _part(self.drawn.sessions(day), day, from_ms, before, now_ms, "_call_end")
-            for day in self._days(from_ms, before, now_ms)
-        ]
+        parts = self._parts("sessions", from_ms, before, now_ms, "_call_end")
         if self.pins:
             parts.append(_pinned(self.pins.sessions, from_ms, before, now_ms, "_call_end"))
         return [part for part in parts if part.last > part.first]
@@ -178,32 +183,58 @@ class History:
     def arm_parts(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[Part]:
         """Rows of an operator (by number) that start in a window, newest day and row first.
 
-        One part a day; a day that has pinned rows too is made for the query. Unfinished calls are
-        included, by ``_release``. ``TooManyRows`` when more than ``ROW_BUDGET`` legs were looked
-        at.
+        A part is a day, or several when the window goes on behind the newest ones; a day that has
+        pinned rows too is made for the query. Unfinished calls are included, by ``_release``.
+        ``TooManyRows`` when more than ``ROW_BUDGET`` legs were looked at.
         """
         index = self.operator_index(operator)
+        if index < 0:
+            return
         pinned = self.pins.arm_rows.get(index) if self.pins else None
         pinned_days = set() if pinned is None else {day_of(ms) for ms in pinned["_start"].to_list()}
-        looked = 0
-        for day in range(self._clip(newest_ms), self._clip_low(oldest_ms) - 1, -1):
-            calls = self.drawn.calls_on(day)
-            if not calls and day not in pinned_days:
-                continue
-            if looked > ROW_BUDGET:
-                raise TooManyRows(ROW_BUDGET)
-            looked += 2 * calls
-            frame = self._operator_day(day, index, pinned if day in pinned_days else None)
+        oldest, newest = self._clip_low(oldest_ms), self._clip(newest_ms)
+        for day, count in self._downwards(oldest, newest, pinned_days):
+            if count == 1:
+                frame = self._operator_day(day, index, pinned if day in pinned_days else None)
+            else:
+                frame = self.drawn.arm_rows_of(day, count, index)
             first, last = 0, len(frame)
-            if newest_ms < day_start(day + 1) or oldest_ms > day_start(day):
+            if newest_ms < day_start(day + count) or oldest_ms > day_start(day):
                 ascending = frame["_start"].to_numpy()[::-1]
                 first = last - int(np.searchsorted(ascending, newest_ms, side="right"))
                 last -= int(np.searchsorted(ascending, oldest_ms))
             if first < last:
-                yield Part(frame, first, last, None if day in pinned_days else day)
+                yield Part(frame, first, last, None if day in pinned_days else day, count)
+
+    def _downwards(self, oldest: int, newest: int, apart: set[int]) -> Iterator[tuple[int, int]]:
+        """Stretches of days with calls, newest first; days in ``apart`` have some and stand alone.
+
+        The newest days go one by one, for a page is soon full; so do those at the budget's end.
+        """
+        looked = 0
+        for first, count in self._stretches_back(oldest, newest):
+            days = range(first, first + count)
+            rows = [2 * self.drawn.calls_on(day) for day in days]
+            if count > 1 and looked + sum(rows) <= ROW_BUDGET and apart.isdisjoint(days):
+                looked += sum(rows)
+                if any(rows):
+                    yield first, count
+                continue
+            for day in reversed(days):
+                here = rows[day - first]
+                if here or day in apart:
+                    if looked > ROW_BUDGET:
+                        raise TooManyRows(ROW_BUDGET)
+                    looked += here
+                    yield day, 1
+
+    def _stretches_back(self, oldest: int, newest: int) -> Iterator[tuple[int, int]]:
+        split = max(newest - _ONE_BY_ONE + 1, oldest)
+        yield from ((day, 1) for day in range(newest, split - 1, -1))
+        yield from reversed(self.drawn.stretches(range(oldest, split)))
 
     def arm_days(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
-        """The rows of ``arm_parts``, a frame a day."""
+        """The rows of ``arm_parts``: a frame a day, or of some days in a row."""
         for part in self.arm_parts(operator, newest_ms, oldest_ms):
             yield part.rows()
 
@@ -216,10 +247,7 @@ class History:
 
     def service_call_parts(self, from_ms: int, till_ms: int, now_ms: int) -> list[Part]:
         """The rows of ``service_calls``, day by day; pinned ones are a part at the end."""
-        parts = [
-            _part(self.drawn.service_calls(day), day, from_ms, till_ms, now_ms, "_end")
-            for day in self._days(from_ms, till_ms, now_ms)
-        ]
+        parts = self._parts("onec", from_ms, till_ms, now_ms, "_end")
         if self.pins:
             parts.append(_pinned(self.pins.service_calls, from_ms, till_ms, now_ms, "_end"))
         return [part for part in parts if part.last > part.first]
@@ -276,6 +304,13 @@ class History:
     def no_sessions(self) -> pl.DataFrame:
         """A sessions frame without rows."""
         return self.drawn.sessions(self.last_day).frame.clear()
+
+    def _parts(self, what: str, from_ms: int, before_ms: int, now_ms: int, end: str) -> list[Part]:
+        days = self._days(from_ms, before_ms, now_ms)
+        return [
+            _part(view, day, from_ms, before_ms, now_ms, end)
+            for day, view in zip(days, self.drawn.views(what, days), strict=True)
+        ]
 
     def _operator_day(self, day: int, index: int, pinned: pl.DataFrame | None) -> pl.DataFrame:
         """Rows of one operator and day, newest first."""
@@ -359,10 +394,15 @@ def _first_day(text: str) -> int:
 
 
 def _part(view: View, day: int, from_ms: int, before_ms: int, now_ms: int, end: str) -> Part:
-    first, last = np.searchsorted(view.starts, (from_ms, before_ms))
+    first, last = 0, len(view.starts)
+    begins = day_start(day)
+    if from_ms > begins:
+        first = int(view.starts.searchsorted(from_ms))
+    if before_ms < begins + DAY_MS:
+        last = int(view.starts.searchsorted(before_ms))
     if view.last_end <= now_ms:
-        return Part(view.frame, int(first), int(last), day)
-    ended = view.frame.slice(int(first), int(last - first)).filter(pl.col(end) <= now_ms)
+        return Part(view.frame, first, last, day)
+    ended = view.frame.slice(first, max(last - first, 0)).filter(pl.col(end) <= now_ms)
     return Part(ended, 0, len(ended))
 
 

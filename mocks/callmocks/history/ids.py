@@ -25,21 +25,23 @@ COMMUNICATION_BASE = 1_000_000_000
 
 Words = NDArray[np.uint64]
 Ints = NDArray[np.integer]
+Days = int | Ints
+"""One day, or the day of each row."""
 
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype="<u2")
 
 
-def session_id(day: int, row: Ints) -> Ints:
+def session_id(day: Days, row: Ints) -> Ints:
     """CDR session ids of rows of a day."""
     return BASE + day * DAY_SLOTS + row.astype(np.int64)
 
 
-def leg_id(day: int, row: Ints) -> Ints:
+def leg_id(day: Days, row: Ints) -> Ints:
     """CDR leg ids of leg rows of a day."""
     return BASE + day * DAY_SLOTS + SESSION_SLOTS + row.astype(np.int64)
 
 
-def communication_id(day: int, row: Ints) -> Ints:
+def communication_id(day: Days, row: Ints) -> Ints:
     """Communication ids of calls, by their rows."""
     return COMMUNICATION_BASE + day * SESSION_SLOTS + row.astype(np.int64)
 
@@ -62,9 +64,9 @@ def communication_address(number: int) -> tuple[int, int] | None:
     return (day, row) if 0 <= day < DAYS else None
 
 
-def call_uuids(key: bytes, day: int, row: Ints) -> NDArray[np.bytes_]:
+def call_uuids(key: bytes, day: Days, row: Ints) -> NDArray[np.bytes_]:
     """1C CallIDs (36 characters) of calls: the first eight digits are the scrambled address."""
-    address = (np.uint64(day) << np.uint64(19)) | row.astype(np.uint64)
+    address = (np.asarray(day).astype(np.uint64) << np.uint64(19)) | row.astype(np.uint64)
     head = _scramble32(address ^ np.uint64(_word(key, 0) & 0xFFFFFFFF))
     first = _mix64(head ^ np.uint64(_word(key, 1)))
     second = _mix64(first ^ np.uint64(_word(key, 0)))
@@ -123,14 +125,13 @@ def record_leg(key: bytes, record: str) -> int | None:
     return leg if BASE <= leg < BASE + DAYS * DAY_SLOTS else None
 
 
-def call_refs(key: bytes, day: int, row: Ints, outgoing: NDArray[np.bool_]) -> Words:
+def call_refs(key: bytes, day: Days, row: Ints, outgoing: NDArray[np.bool_]) -> Words:
     """ARM call references: 32 bits for incoming rows, 62 to 63 bits for outgoing ones.
 
     Unique within a day, as far as 32 bits can carry a history.
     """
-    short = _scramble32(
-        (row.astype(np.uint64) + np.uint64(day * 0x9E3779B1)) ^ np.uint64(_word(key, 1) >> 32)
-    )
+    spread = np.asarray(day).astype(np.uint64) * np.uint64(0x9E3779B1)
+    short = _scramble32((row.astype(np.uint64) + spread) ^ np.uint64(_word(key, 1) >> 32))
     long = _mix64(leg_id(day, row).astype(np.uint64) ^ np.uint64(_word(key, 1)))
     long = (long >> np.uint64(2)) | np.uint64(1 << 61)
     return np.where(outgoing, long, short)

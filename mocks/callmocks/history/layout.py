@@ -43,7 +43,7 @@ class Plan:
     @classmethod
     def blank(cls, calls: int) -> "Plan":
         """Incoming calls without any leg."""
-        return cls(np.zeros(calls, np.int8), np.full((calls, SLOTS), -1, np.int16))
+        return cls(np.zeros(calls, np.int8), np.full((calls, SLOTS), -1, np.int16, order="F"))
 
 
 @dataclass(slots=True)
@@ -78,6 +78,8 @@ class Choices:
     fax: Column
     leg_row: int = 0
     """Row of the first leg."""
+    later: Column | None = None
+    """Days after the first on which each call begins, ascending; None: all on the first."""
 
 
 @dataclass(slots=True)
@@ -88,10 +90,10 @@ class _Times:
 
 
 def lay_out(day: int, plan: Plan, choices: Choices) -> Day:
-    """Calls and legs of a day, in the order of the choices' rows."""
+    """Calls and legs of a day (or of several in a row), in the order of the choices' rows."""
     present = plan.reasons >= 0
     answered = _answers(plan)
-    times = _Times(*(np.full(plan.reasons.shape, -1, np.int32) for _ in range(3)))
+    times = _Times(*(np.full(plan.reasons.shape, -1, np.int32, order="F") for _ in range(3)))
     incoming = (plan.kind == Kind.INCOMING) | (plan.kind == Kind.AUTO)
     cursor = _first_steps(plan, choices, answered, times)
     cursor = _attempts(plan, choices, cursor, times)
@@ -197,7 +199,7 @@ def _first_leg(
 
 def _columns(day: int, plan: Plan, choices: Choices, present: Flags, times: _Times) -> Day:
     legs, slot = _legs(plan, choices, present, times)
-    return Day(day, _calls(plan, choices, present, times, legs, slot), legs)
+    return Day(day, _calls(plan, choices, present, times, legs, slot), legs, choices.later)
 
 
 def _legs(plan: Plan, choices: Choices, present: Flags, times: _Times) -> tuple[Legs, Column]:
@@ -214,7 +216,7 @@ def _legs(plan: Plan, choices: Choices, present: Flags, times: _Times) -> tuple[
     rated = talked & ((slot == ANSWER) | (role == Role.INITIATOR))
     released = _released_by(reason, role, plan.kind[call], connect, choices.system[call])
     legs = Legs(
-        row=(choices.leg_row + np.arange(len(call))).astype(np.int32),
+        row=(choices.leg_row + _rows(call, choices.later)).astype(np.int32),
         call=call.astype(np.int32),
         role=role.astype(np.int8),
         asked=asked,
@@ -230,6 +232,17 @@ def _legs(plan: Plan, choices: Choices, present: Flags, times: _Times) -> tuple[
         fax=np.where((slot == ANSWER) & (connect >= 0), choices.fax[call], 0).astype(np.int8),
     )
     return legs, slot
+
+
+def _rows(call: Column, later: Column | None) -> Column:
+    """Each leg's place among the legs of its day."""
+    place = np.arange(len(call))
+    if later is None or not len(call):
+        return place
+    day = later[call]
+    first = np.searchsorted(day, np.arange(day[-1] + 1))
+    rows: Column = place - first[day]
+    return rows
 
 
 def _calls(

@@ -32,6 +32,8 @@ COLUMNS = 40
 ) = range(30)  # fmt: skip
 _EACH_ATTEMPT = 30
 """Columns 30, 31, 32: the reason (low bits) and the length (high bits) of each attempt."""
+USED = 33
+"""Columns that have a use; the rest is there for later ones."""
 
 _R = reasons.INDEX
 _SUBSCRIBER, _OPERATOR = _R["subscriber_disconnects"], _R["operator_disconnects"]
@@ -80,10 +82,10 @@ _COACH_AFTER_MS = (500, 5_000, 20_000, 60_000)
 _AFTER_MS = (2_000, 6_000, 15_000)
 
 
-def starts(raw: Raw, hours: tuple[int, ...]) -> Column:
-    """Start times in the day, ascending, by weights of its hours."""
+def times(raw: Raw, hours: tuple[int, ...]) -> Column:
+    """Times of day, by weights of its hours."""
     hour = weighted(raw[:, _HOUR], hours)
-    return np.sort(hour * 3_600_000 + below(raw[:, _MINUTE], 3_600_000))
+    return hour * 3_600_000 + below(raw[:, _MINUTE], 3_600_000)
 
 
 def plan(raw: Raw, dealt: Column, traffic: Traffic) -> Plan:
@@ -148,7 +150,7 @@ def choices(
 
 def goes_on(made: Plan) -> Flags:
     """The scenario keeps the subscriber after the last operator: a fax, a rating, a menu."""
-    kept: Flags = np.isin(made.reasons[:, FIRST], _BY_PLATFORM)
+    kept: Flags = reasons.among(_BY_PLATFORM)[made.reasons[:, FIRST]]
     kept |= made.reasons[:, ANSWER] == _R["scenario_disconnects"]
     return kept
 
@@ -198,12 +200,12 @@ class _Card:
         self.ends = self._of(_SUBSCRIBER, _OPERATOR)
         self.transfer = dealt == _R["transfer_disconnects"]
         self.scenario = dealt == _R["scenario_disconnects"]
-        self.internal = np.isin(dealt, _INTERNAL_REFUSALS)
-        self.outgoing = np.isin(dealt, alone[1]) & ~self.internal | (self.unmet >= 0)
+        self.internal = reasons.among(_INTERNAL_REFUSALS)[dealt]
+        self.outgoing = reasons.among(alone[1])[dealt] & ~self.internal | (self.unmet >= 0)
 
     def _of(self, *wanted: int) -> Column:
         """The dealt reasons among the wanted ones, -1 elsewhere."""
-        return np.where(np.isin(self.dealt, wanted), self.dealt, -1)
+        return np.where(reasons.among(wanted)[self.dealt], self.dealt, -1)
 
 
 def _share(raw: Raw, column: int, per_mille: int) -> Flags:

@@ -4,6 +4,8 @@ A reason is an index into ``NAMES``, the order of ``schemas/cdr/finish_reasons.c
 that ended so must look like is in ``schemas/cdr/reason_agreement.csv``.
 """
 
+from functools import cache
+
 import numpy as np
 
 from callmocks.resources import table
@@ -32,6 +34,15 @@ CAUSE_TEXT: dict[int, str] = {
 }
 
 
+@cache
+def among(wanted: tuple[int, ...]) -> np.ndarray:
+    """A table by reason: True for the wanted ones, False for others and for -1, which is none."""
+    found = np.zeros(len(NAMES) + 1, np.bool_)
+    found[list(wanted)] = True
+    return found
+
+
+@cache
 def of_place(place: str, leg: str) -> tuple[int, ...]:
     """Reasons whose legs stand at a place (``alone``, ``attempt``, …) and may be of that kind."""
     return tuple(

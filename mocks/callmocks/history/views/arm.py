@@ -10,7 +10,7 @@ import polars as pl
 from callmocks.history import ids, reasons
 from callmocks.history.columns import Day, Kind, Role
 from callmocks.history.views.lookups import Lookups, enum_lookup, moments, nullable, phones
-from callmocks.history.views.parties import record_columns, talks
+from callmocks.history.views.parties import own_records, talks
 from callmocks.history.wall import day_start
 
 _DIRECTION = enum_lookup(("in", "out"))
@@ -20,13 +20,15 @@ _SERVICE = enum_lookup(("ctr",))
 """Supplementary services: call transfer."""
 
 
-def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
+def rows_frame(key: bytes, day: Day, look: Lookups, only: int | None = None) -> pl.DataFrame:
     """All rows of a day and all operators, newest first; ``_operator`` is the operator's index.
 
-    Durations are those of a finished call; ``_start``, ``_answer`` and ``_release`` are exact.
+    ``only``: the rows of one operator, by index. Durations are those of a finished call;
+    ``_start``, ``_answer`` and ``_release`` are exact.
     """
     legs, calls, begins = day.legs, day.calls, day_start(day.day)
-    shown = np.flatnonzero((legs.operator >= 0) & (legs.role != Role.COACH) & legs.rang)
+    wanted = legs.operator >= 0 if only is None else legs.operator == only
+    shown = np.flatnonzero(wanted & (legs.role != Role.COACH) & legs.rang)
     shown = shown[np.lexsort((-legs.row[shown], -legs.start[shown]))]
     call, operator = legs.call[shown], legs.operator[shown]
     outgoing = legs.role[shown] == Role.INITIATOR
@@ -46,7 +48,8 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     remote_name = remote_name.zip_with(pl.Series(inner), client_name).fill_null("")
     agent = remote.fill_null("")
     queued = (calls.kind[call] == Kind.INCOMING) & (legs.role[shown] == Role.OPERATOR)
-    record = record_columns(key, day, talks(day))[0].gather(shown.astype(np.uint32))
+    record = own_records(key, day, talks(day), shown)
+    days = day.day if day.later is None else day.day + day.later[call]
     moved = legs.reason[shown] == reasons.INDEX["transfer_disconnects"]
     ids_of_groups = look.group_id.at(look.group_of[operator]).cast(pl.String)
     other_group = look.group_id.at(look.group_of[other]).cast(pl.String).fill_null("")
@@ -59,7 +62,7 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
             "release_reason": _RELEASED.at(legs.released_by[shown]),
             "digits": number,
             "remote_digits": remote_digits,
-            "call_ref": pl.Series(ids.call_refs(key, day.day, legs.row[shown], outgoing)).cast(
+            "call_ref": pl.Series(ids.call_refs(key, days, legs.row[shown], outgoing)).cast(
                 pl.String
             ),
             "duration": np.where(spoken, release - answer, 0).astype(np.int64) // 1000,
@@ -75,7 +78,7 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
             "_start": begins + start.astype(np.int64),
             "_answer": nullable(begins + answer.astype(np.int64), spoken),
             "_release": begins + release.astype(np.int64),
-            "_leg_id": ids.leg_id(day.day, legs.row[shown]),
+            "_leg_id": ids.leg_id(days, legs.row[shown]),
             "_record": record,
             "_fax": _FAX.at(legs.fax[shown] - 1),
             "_ss": _SERVICE.at(np.where(moved, 0, -1)),

@@ -35,8 +35,8 @@ def legs_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     user = calls.user[call]
     frame = pl.DataFrame(
         {
-            "id": ids.leg_id(day.day, legs.row),
-            "call_session_id": ids.session_id(day.day, calls.row)[call],
+            "id": ids.leg_id(day.of_legs, legs.row),
+            "call_session_id": ids.session_id(day.of_calls, calls.row)[call],
             "start_time": moments(begins, legs.start),
             "connect_time": moments(begins, legs.connect),
             "duration": np.where(legs.connect >= 0, legs.end - legs.connect, 0).astype(np.int64)
@@ -101,7 +101,7 @@ def sessions_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     nothing = pl.lit(None)
     frame = pl.DataFrame(
         {
-            "id": ids.session_id(day.day, calls.row),
+            "id": ids.session_id(day.of_calls, calls.row),
             "start_time": moments(begins, calls.start),
             "finish_time": moments(begins, calls.end),
             "finish_reason": look.reason.at(calls.reason),
@@ -110,7 +110,7 @@ def sessions_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
             "source": _SOURCE.at((calls.kind == Kind.AUTO).astype(np.int8)),
             "is_lost": (calls.kind == Kind.INCOMING) & ~answered,
             "contact_phone_number": phones(calls.phone),
-            "communication_id": ids.communication_id(day.day, calls.row),
+            "communication_id": ids.communication_id(day.of_calls, calls.row),
             "communication_type": _CALL.at(np.zeros(len(calls.row), np.int8)),
             "wait_duration": waited.astype(np.int64) // 1000,
             "total_wait_duration": (total - calls.talk) // 1000,

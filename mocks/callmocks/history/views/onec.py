@@ -22,6 +22,7 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     refused = (calls.kind == Kind.OUTGOING) & (calls.legs == 1)
     known = (calls.user >= 0) | (calls.vendor >= 0)
     shown = np.flatnonzero(known & tried & ~refused & (calls.kind != Kind.INTERNAL))
+    days = day.day if day.later is None else day.day + day.later[shown]
     user, vendor = calls.user[shown], calls.vendor[shown]
     outsider = pl.Series(vendor >= 0)
     whom = specialist[shown]
@@ -33,7 +34,7 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     start = calls.start[shown]
     return pl.DataFrame(
         {
-            "CallID": pl.Series(ids.call_uuids(key, day.day, calls.row[shown])).cast(pl.String),
+            "CallID": pl.Series(ids.call_uuids(key, days, calls.row[shown])).cast(pl.String),
             "ClientID": look.vendor_client.at(vendor).zip_with(outsider, look.client_id.at(user)),
             "ServiceUserID": account,
             "ServiceID": look.service.at(calls.line[shown]),
@@ -47,7 +48,7 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
             "_answered": answered >= 0,
             "_specialist": served_by,
             "_vendor": outsider,
-            "_session_id": ids.session_id(day.day, calls.row[shown]),
+            "_session_id": ids.session_id(days, calls.row[shown]),
         }
     )
 

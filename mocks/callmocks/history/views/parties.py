@@ -45,11 +45,7 @@ def record_columns(key: bytes, day: Day, spoken: Talks) -> tuple[pl.Series, pl.S
     legs = day.legs
     recorded = spoken.is_talk & day.calls.recorded[legs.call]
     position = np.flatnonzero(recorded)
-    talk_ms = (legs.end - legs.connect)[position]
-    made = pl.Series(
-        ids.record_ids(key, ids.leg_id(day.day, legs.row[position]), talk_ms), dtype=pl.String
-    )
-    made = made.append(pl.Series([None], dtype=pl.String))
+    made = _records(key, day, position).append(pl.Series([None], dtype=pl.String))
     place = np.full(len(legs.row) + 1, len(position), np.int64)
     place[position] = np.arange(len(position))
     first, last = spoken.first[legs.call], spoken.last[legs.call]
@@ -58,3 +54,26 @@ def record_columns(key: bytes, day: Day, spoken: Talks) -> tuple[pl.Series, pl.S
     inner = (legs.role == Role.OPERATOR) & (day.calls.kind[legs.call] == Kind.INTERNAL)
     own = np.where(inner & (legs.connect >= 0), first, own)
     return tuple(made.gather(place[which].astype(np.uint32)) for which in (own, first, second))  # type: ignore[return-value]
+
+
+def own_records(key: bytes, day: Day, spoken: Talks, position: Column) -> pl.Series:
+    """Record ids of the legs at some positions: their own talks'; null where there is none."""
+    legs, calls = day.legs, day.calls
+    call = legs.call[position]
+    inner = (legs.role[position] == Role.OPERATOR) & (calls.kind[call] == Kind.INTERNAL)
+    talk = np.where(spoken.is_talk[position], position, -1)
+    talk = np.where(inner & (legs.connect[position] >= 0), spoken.first[call], talk)
+    there = np.flatnonzero((talk >= 0) & calls.recorded[call])
+    made = _records(key, day, talk[there]).append(pl.Series([None], dtype=pl.String))
+    place = np.full(len(position), len(there), np.uint32)
+    place[there] = np.arange(len(there))
+    return made.gather(place)
+
+
+def _records(key: bytes, day: Day, talk: Column) -> pl.Series:
+    """Record ids of the talks at some positions among the legs."""
+    legs = day.legs
+    days = day.of_legs
+    some = days if isinstance(days, int) else days[talk]
+    numbers = ids.leg_id(some, legs.row[talk])
+    return pl.Series(ids.record_ids(key, numbers, (legs.end - legs.connect)[talk]), dtype=pl.String)
