@@ -45,6 +45,8 @@ class ServeSettings:
     history_from: str = "2015-01-01"
     calls: Path | None = None
     """JSON lines of calls to pin for the tenant ``demo``."""
+    replay: Path | None = None
+    """A recording whose answers are served instead of the mock's own."""
     public_url: str = ""
     """How clients reach the suite, when not by ``http://HOST:PORT``; see ``public``."""
     allowed_hosts: tuple[str, ...] = ()
@@ -330,6 +332,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("world", _world, "A world that comes along, or a file.", "NAME|FILE"),
     Setting("history_from", _history_from, "First day with calls.", "DATE"),
     Setting("calls", _file, "Calls to pin, one JSON object a line.", "FILE"),
+    Setting("replay", _file, "Serve the answers of a recording.", "FILE"),
     Setting("public_url", _public_url, "How clients reach the suite; may hold {port}.", "URL"),
     Setting("allowed_hosts", _hosts, "Further names the suite is reached by.", "NAME,…"),
     Setting("tls", _choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
@@ -359,7 +362,7 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 HISTORY = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
 """The settings that shape a history."""
-_FILES = ("calls", "tls_cert", "tls_key", "tls_ca_out")
+_FILES = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
 
 
 def resolve(

@@ -168,6 +168,12 @@ class Suite:
             from callmocks.onec.server import make_app as make_onec
 
             apps["onec"] = make_onec(self.registry)
+        if self.settings.replay is not None:
+            from callmocks.check.recording import read
+            from callmocks.check.replay import make_apps as make_replay
+
+            replayed = make_replay(self.registry, read(self.settings.replay, "--replay"))
+            apps |= {name: app for name, app in replayed.items() if name in apps}
         from callmocks.control.server import make_app as make_control
         from callmocks.control.tenants import WORLD_FILES
 

@@ -7,7 +7,7 @@ outsider asks: is the answer to this request right, and do its rows agree with t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from lxml import etree
@@ -81,10 +81,13 @@ def body(
     asked: bytes | None = None,
     status: int | None = None,
     contract: str = "documented",
+    side: Literal["request", "answer", ""] = "",
+    command: str = "",
 ) -> Verdict:
-    """A document of HTTP, or a tree without a frame: a request or an answer by its root.
+    """A document of HTTP, or a tree without a frame: a request or an answer, else by its root.
 
-    ``asked`` is the document it answers and ``status`` the HTTP status, where they are known.
+    ``asked`` is the document it answers, ``status`` the HTTP status and ``command`` the command in
+    the address, where they are known.
     """
     found = Findings()
     form: requests.Form = "json" if message.lstrip()[:1] == b"[" else "xml"
@@ -98,10 +101,12 @@ def body(
             root = schema.parse(message)
         except schema.XmlError as error:
             found.add(xml_place(message, str(error)), "a well-formed document", str(error))
-    if root is not None and root.tag == "in":
-        command = command_of(root)
+    named = root is not None and root.tag == "in"
+    if side == "request" or (named and not side):
+        command = command or ("" if root is None else command_of(root))
         verdict = Verdict("arm", f"{_REQUEST} {kind}", "request", command)
-        _request(message, form, command, contract, found)
+        if root is not None:
+            _request(message, form, command, contract, found)
     else:
         verdict = Verdict("arm", f"{_ANSWER} {kind}", "answer")
         request = None if asked is None else _asked_document(asked)

@@ -55,7 +55,8 @@ def request(body: bytes) -> Verdict:
             found.add(_place(body), "JSON", "something else")
         elif not len(found):
             where = error.field or "request"
-            found.add(where, error.expected, shapes.shown(where, error.value))
+            got = "none" if error.value is None else shapes.shown(where, error.value)
+            found.add(where, error.expected, got)
     verdict.findings = list(found)
     return verdict
 
@@ -236,7 +237,8 @@ def _schema(method: str) -> dict[str, Any]:
         if each["name"] == method:
             schema: dict[str, Any] = each["result"]["schema"]
             return schema
-    return {"type": "object", "required": ["metadata", "data"]}
+    members = {"metadata": {"type": "object"}, "data": {}}
+    return {"type": "object", "properties": members, "required": list(members)}
 
 
 def _limits(limits: Any, where: str, found: Findings) -> None:

@@ -151,8 +151,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ClientConnectorError):
         inner = error.os_error
         # asyncio's own text repeats the address; a name that is not found has a text alone.
-        known = inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror)
-        return os.strerror(inner.errno) if known else inner.strerror or str(inner)
+        if inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror):
+            return os.strerror(inner.errno)
+        return inner.strerror or str(inner)
     return "it does not take the connection"
 
 

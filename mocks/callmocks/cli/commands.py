@@ -7,7 +7,9 @@ import click
 from callmocks import __version__
 from callmocks.cli.check import check
 from callmocks.cli.history import history
+from callmocks.cli.proxy import proxy
 from callmocks.cli.serve import serve
+from callmocks.cli.validate import validate
 
 
 @click.group(name="callmocks", context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,3 +21,5 @@ def group() -> None:
 group.add_command(serve)
 group.add_command(history)
 group.add_command(check)
+group.add_command(proxy)
+group.add_command(validate)

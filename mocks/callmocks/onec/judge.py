@@ -73,7 +73,7 @@ def description(body: bytes, address: str = "") -> Verdict:
         judge_table.wsdl(etree.fromstring(body, _PARSER), address, found)
     except (etree.XMLSyntaxError, ValueError) as error:
         found.add(xml_place(body, str(error)), "a well-formed document", str(error))
-    return Verdict("onec", "WSDL", "answer", "wsdl", list(found))
+    return Verdict("onec", "WSDL", "answer", "", list(found))
 
 
 def namespace_of(body: bytes) -> str | None:

@@ -1,0 +1,111 @@
+"""Masks of texts that keep their shape: letters for letters, digits for digits, byte for byte.
+
+Equal texts have equal masks and different ones different masks (a Feistel network over the
+symbols of one alphabet is a permutation), so that joins, sorting by equality and filters hold in
+masked data. Who has not the key, which is thrown away, cannot go back.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+
+CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+LATIN = "abcdefghijklmnopqrstuvwxyz"
+DIGITS = "0123456789"
+HEX = "0123456789abcdef"
+SHORT = 6
+"""Digits of the longest number that is an internal one: those are left as they are."""
+
+_ROUNDS = 8
+_RUN = re.compile(r"[а-яё]+|[a-z]+|[0-9]+|[^\W_]", re.IGNORECASE)
+_WIDE = {2: ("а", 32), 3: ("一", 0x4000)}
+"""First letter and number of letters that stand in for others of as many bytes of UTF-8."""
+
+
+class Cipher:
+    """Masks under one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._run = lru_cache(maxsize=65_536)(self._permute)
+
+    def number(self, text: str) -> str:
+        """A telephone number, however it is written: its first digit stays, so 7 … stays 7 ….
+
+        Short numbers are internal ones, which are names of workplaces: they stay as they are.
+        """
+        digits = "".join(char for char in text if char in DIGITS)
+        if len(digits) <= SHORT:
+            return text
+        masked = iter(digits[0] + self._run("number", digits[1:], DIGITS))
+        return "".join(next(masked) if char in DIGITS else char for char in text)
+
+    def name(self, text: str) -> str:
+        """A name, word by word: the same word has the same mask wherever it stands."""
+        return _RUN.sub(lambda run: self._word(run[0]), text)
+
+    def secret(self, text: str) -> str:
+        """A credential: no part of it says anything about another."""
+        stream = blake2b(text.encode(), key=self._key, person=b"secret").digest()
+        while len(stream) < len(text):
+            stream += blake2b(stream, key=self._key).digest()
+        return "".join(map(_like, text, stream))
+
+    def hexadecimal(self, text: str) -> str:
+        """Digits and letters a to f; any other text as a name."""
+        lowered = text.lower()
+        if not set(lowered) <= set(HEX):
+            return self.name(text)
+        return self._run("hex", lowered, HEX)
+
+    def _word(self, word: str) -> str:
+        first = word[0].lower()
+        for alphabet in (CYRILLIC, LATIN, DIGITS):
+            if first in alphabet:
+                masked = self._run("word", word.lower(), alphabet)
+                return "".join(map(_cased, masked, word))
+        return self._other(word)
+
+    def _other(self, char: str) -> str:
+        """A letter of another alphabet: one that takes as many bytes."""
+        start, count = _WIDE.get(len(char.encode()), ("", 0))
+        return chr(ord(start) + self._number("other", char) % count) if start else char
+
+    def _permute(self, purpose: str, word: str, alphabet: str) -> str:
+        """Another word of the same alphabet and length."""
+        radix = len(alphabet)
+        symbols = [alphabet.index(char) for char in word]
+        if len(symbols) == 1:
+            return alphabet[(symbols[0] + self._number(purpose, "single")) % radix]
+        half = len(symbols) // 2
+        left, right = symbols[:half], symbols[half:]
+        for turn in range(_ROUNDS):
+            value = 0
+            for symbol in left:
+                value = value * radix + symbol
+            secret = self._number(f"{purpose} {len(symbols)} {turn}", repr(right))
+            value = (value + secret) % radix ** len(left)
+            mixed = []
+            for _ in left:
+                value, symbol = divmod(value, radix)
+                mixed.append(symbol)
+            left, right = right, mixed[::-1]
+        return "".join(alphabet[symbol] for symbol in left + right)
+
+    def _number(self, purpose: str, text: str) -> int:
+        data = f"{purpose}\0{text}".encode()
+        return int.from_bytes(blake2b(data, key=self._key, digest_size=32).digest())
+
+
+def _cased(char: str, like: str) -> str:
+    return char.upper() if like.isupper() else char
+
+
+def _like(char: str, number: int) -> str:
+    """A character of the same kind, chosen by a number."""
+    for alphabet in (DIGITS, LATIN, CYRILLIC):
+        if char.lower() in alphabet:
+            return _cased(alphabet[number % len(alphabet)], char)
+    return char

@@ -1,0 +1,192 @@
+"""A recording: exchanges as JSON lines, written by the proxy and read by replay and validate.
+
+The first line says what the file is; each other one is an exchange with the members that an entry
+of a journal has, so that a journal's entries, one in a line, are read as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from callmocks import __version__
+from callmocks.errors import SettingsError
+
+FORMAT = "recording 1"
+SHOWN = 120
+"""Characters of a reason."""
+
+Providers = Literal["arm", "cdr", "onec"]
+
+
+class Header(msgspec.Struct):
+    """The first line."""
+
+    callmocks: str
+    provider: str
+    upstream: str
+    at: str
+    version: str = __version__
+
+
+class Noted(msgspec.Struct):
+    """A place where a message left the contract, as it was noted."""
+
+    where: str
+    expected: str
+    got: str
+    side: str = "request"
+    evidence: str = ""
+
+
+class Recorded(msgspec.Struct, omit_defaults=True):
+    """One exchange. ``transport`` is ``http`` or ``frame``."""
+
+    seq: Annotated[int, Meta(ge=0)]
+    at: str
+    provider: Providers
+    operation: str
+    status: int
+    request: str
+    response: str
+    violations: list[Noted] = []
+    notes: list[str] = []
+    duration_ms: float = 0.0
+    transport: Literal["http", "frame", ""] = ""
+    content_type: str = ""
+    """Of the answer, empty when it was not written down."""
+    request_sha256: str | None = None
+    response_sha256: str | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether a journal kept only the beginning of a message."""
+        return self.request_sha256 is not None or self.response_sha256 is not None
+
+    @property
+    def framed(self) -> bool:
+        """Whether the messages are frames; entries of a journal do not say so themselves."""
+        if self.transport:
+            return self.transport == "frame"
+        first = (self.request or self.response).lstrip()[:1]
+        return self.provider == "arm" and first not in ("<", "[", "")
+
+
+_recorded = msgspec.json.Decoder(Recorded)
+_header = msgspec.json.Decoder(Header)
+
+
+def is_lines(text: bytes) -> bool:
+    """Whether a file's first line is a header or an exchange."""
+    first = text.lstrip().partition(b"\n")[0]
+    try:
+        found = msgspec.json.decode(first, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return "callmocks" in found or {"provider", "request", "response"} <= found.keys()
+
+
+def read(path: Path, flag: str) -> list[Recorded]:
+    """All exchanges of the file that a flag names; ``SettingsError`` tells a line that is none."""
+    place = f"{flag}: {path}"
+    try:
+        with path.open("rb") as file:
+            found = [exchange for _, exchange in exchanges(file, place)]
+    except OSError as error:
+        raise SettingsError(f"{place}: {error.strerror}") from None
+    if not found:
+        raise SettingsError(f"{place}: there is no exchange in it")
+    return found
+
+
+def exchanges(lines: IO[bytes] | list[bytes], place: str) -> Iterator[tuple[int, Recorded]]:
+    """Line numbers and exchanges; ``SettingsError`` at the first line that is neither."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, _recorded.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            if _is_header(line, f"{place}: line {number}"):
+                continue
+            reason = " ".join(str(error).split())[:SHOWN]
+            raise SettingsError(f"{place}: line {number}: no exchange: {reason}") from None
+
+
+def _is_header(line: bytes, place: str) -> bool:
+    try:
+        header = _header.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    if header.callmocks != FORMAT:
+        raise SettingsError(f"{place}: {header.callmocks!r} is not {FORMAT!r}")
+    return True
+
+
+class Recorder:
+    """Writes a recording, exchange by exchange; ``tell`` hears once when that is over.
+
+    A disk that is full ends the recording, at its last whole line, and nothing else.
+    """
+
+    def __init__(self, path: Path, header: Header, tell: Callable[[str], None]) -> None:
+        self.path = path
+        self.written = 0
+        """Exchanges in the file."""
+        self._tell = tell
+        self._size = 0
+        try:
+            self._file: IO[bytes] | None = path.open("wb" if _is_device(path) else "xb", 0)
+        except FileExistsError:
+            raise SettingsError(
+                f"--record: {path}: exists already; a recording has a key of its own"
+            ) from None
+        except OSError as error:
+            raise SettingsError(f"--record: {path}: {error.strerror}") from None
+        self._line(header)
+
+    def write(self, exchange: Recorded) -> None:
+        """Add an exchange."""
+        if self._file is not None and self._line(exchange):
+            self.written += 1
+
+    def close(self) -> None:
+        """The recording is whole."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _line(self, struct: msgspec.Struct) -> bool:
+        assert self._file is not None
+        line = msgspec.json.encode(struct) + b"\n"
+        try:
+            view = memoryview(line)
+            while view:
+                view = view[self._file.write(view) or 0 :]
+        except OSError as error:
+            self._end(error)
+            return False
+        self._size += len(line)
+        return True
+
+    def _end(self, error: OSError) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                os.ftruncate(file.fileno(), self._size)
+            with suppress(OSError):
+                file.close()
+        self._tell(
+            f"recording ended after {self.written} exchanges: {self.path}: {error.strerror}; "
+            "proxying goes on"
+        )
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()

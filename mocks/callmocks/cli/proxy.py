@@ -1,0 +1,89 @@
+"""``callmocks proxy``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+PORTS = {"arm": 9086, "cdr": 9087, "onec": 9088}
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_PORT = click.IntRange(0, 65535)
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command()
+@click.argument("provider", type=click.Choice(tuple(PORTS)))
+@click.argument("upstream")
+@click.option("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
+@click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
+@click.option("--control-port", type=_PORT, help="Port of the journal; there is none without it.")
+@click.option("--record", type=_FILE, help="Write what goes by there, masked.")
+@click.option("--contract", type=click.Choice(("documented", "strict")), default="documented")
+@click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
+@click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")
+def proxy(
+    provider: str,
+    upstream: str,
+    host: str,
+    port: int | None,
+    control_port: int | None,
+    record: Path | None,
+    contract: str,
+    ca: Path | None,
+    as_json: bool,
+) -> None:
+    """Stand between a client and a provider and hold both against the contract.
+
+    UPSTREAM is the provider's address, with its path: https://dataapi.example/v2.0. Until SIGINT
+    or SIGTERM; what leaves the contract is told on stderr.
+    """
+    for number in _STOPS:
+        signal.signal(number, lambda *_: sys.exit(0))
+    from callmocks.check.proxy_run import ProxySettings
+    from callmocks.check.wire import check_url, trusted
+
+    settings = ProxySettings(
+        provider,
+        check_url(upstream, "UPSTREAM", ("http", "https")).rstrip("/"),
+        host,
+        PORTS[provider] if port is None else port,
+        control_port,
+        record,
+        contract,
+        trusted(ca),
+    )
+    asyncio.run(_serve(settings, as_json))
+
+
+async def _serve(settings: object, as_json: bool) -> None:
+    from callmocks.check.proxy_run import ProxySettings, Running
+
+    assert isinstance(settings, ProxySettings)
+    running = Running(settings, _tell)
+    async with running:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in _STOPS:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        facts = {
+            "proxy": running.url,
+            "provider": settings.provider,
+            "upstream": settings.upstream,
+            "control": running.control or None,
+            "record": None if settings.record is None else str(settings.record),
+        }
+        shown = [f"  {name:9}{value}" for name, value in facts.items() if value and name != "proxy"]
+        text = "\n".join([f"callmocks proxy is ready: {running.url}", *shown])
+        print(json.dumps(facts) if as_json else text, flush=True)
+        await stopped.wait()
+    traffic = running.traffic
+    _tell(f"{traffic.seen} exchanges, {traffic.broken} of them with findings")
+
+
+def _tell(text: str) -> None:
+    click.echo(f"callmocks: {' '.join(text.split())}", err=True)

@@ -1,0 +1,77 @@
+"""``callmocks validate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from callmocks.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from callmocks.check.recognise import File, Judged
+    from callmocks.findings import Finding
+
+MOST_BYTES = 1024 * 1024 * 1024
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--contract", type=click.Choice(("documented", "strict")), default="documented")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one object for each file.")
+def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
+    """Hold saved messages against the contract: frames, XML, JSON-RPC, SOAP, recordings.
+
+    Says what each file is, and the place of each violation. ``-`` is stdin. Exit code 0: no
+    violations, 1: some, 2: a file cannot be read.
+    """
+    from callmocks.check import recognise
+
+    judged = []
+    for name in files:  # all are read before anything is said
+        content = _read(name)
+        judged.append((name, recognise.judge(content, contract)))
+    if as_json:
+        print(json.dumps([recognise.as_json(*each) for each in judged], ensure_ascii=False))
+    else:
+        for name, file in judged:
+            print("\n".join(_lines(name, file)))
+    sys.exit(1 if any(file.violations for _, file in judged) else 0)
+
+
+def _read(name: str) -> bytes:
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read()
+        path = Path(name)
+        if path.stat().st_size > MOST_BYTES:
+            raise SettingsError(f"{name}: longer than {MOST_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{name}: {error.strerror}") from None
+
+
+def _lines(name: str, file: File) -> Iterator[str]:
+    count = file.violations
+    found = "no violations" if not count else f"{count} violation{'s' if count > 1 else ''}"
+    yield f"{name}: {file.kind}: {found}"
+    for each in file.judged:
+        shown = each.verdict.counted if each.line else each.verdict.findings
+        if each.line and (shown or each.note):
+            yield f"  line {each.line}: {each.verdict.title}"
+        yield from (f"    {finding}" for finding in shown)
+        if each.note:
+            yield f"    {each.note}"
+    tolerated = [each for each in file.judged if each.line and _tolerated(each)]
+    if tolerated:
+        yield f"  and tolerated in {len(tolerated)} messages, first in line {tolerated[0].line}:"
+        yield f"    {_tolerated(tolerated[0])[0]}"
+
+
+def _tolerated(judged: Judged) -> list[Finding]:
+    return [finding for finding in judged.verdict.findings if finding.tolerated]
