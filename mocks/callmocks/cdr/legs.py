@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 import polars as pl
 
-from callmocks.cdr import rows, selfcheck, tables
+from callmocks.cdr import days, rows, selfcheck, tables
+from callmocks.cdr.days import Days
 from callmocks.cdr.rows import Pieces
 from callmocks.cdr.select import matches, page
 from callmocks.history.generator import derive_key
@@ -17,7 +17,7 @@ from callmocks.history.wall import to_ms
 
 if TYPE_CHECKING:
     from callmocks.cdr.query import Query
-    from callmocks.history.history import History, Part
+    from callmocks.history.history import History
     from callmocks.tenancy.exchange import Exchange
 
 METHOD = "get.call_legs_report"
@@ -25,15 +25,13 @@ COLUMNS_BYTES = 20_000
 """Memory of the columns' types, at most."""
 MATCHES_BYTES = 300
 """Memory of kept matches beside their places."""
-LARGEST_JOIN = 200_000
-"""Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
 WARMING = 3000
 """Rows that one query may render ahead for the days its page comes from."""
 
 _SECOND = timedelta(seconds=1)
 
 
-def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
+async def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     """How many legs match, and the page of them as a JSON array."""
     start, end, now = window(exchange, query)
     if start > end:
@@ -42,27 +40,43 @@ def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     if wanted is not None:
         return _of_session(exchange, query, wanted, (start, end + 999, now))
     history = exchange.tenant.history
-    as_drawn, by_default = _as_drawn(exchange, query), query.fields == tables.legs().default
     history.require_budget(start, end, now)
+    touched = history.days_of(start, end + 1000, now)
+    if _as_drawn(exchange, query):
+        if not touched:
+            return 0, (b"[]",)
+        whole = await days.gathered(exchange, METHOD, touched)
+        if whole.last_end <= now:
+            first, last = days.window(history, whole, start, end + 1000)
+            return _of_days(exchange, query, whole, first, last)
+    else:
+        await days.warm(exchange, "legs", touched)
     parts = history.leg_parts(start, end, now)
     selfcheck.check_parts(exchange, METHOD, parts)
-    if as_drawn and by_default and query.filter.expression is None and not query.sort:
-        return sum(part.last - part.first for part in parts), _walk(history, query, parts)
-    name = _whole_days(history, parts)
-    frame = history.join(parts) if name is None else _joined(history, parts, name)
-    if as_drawn and name is not None:
-        found = _kept_matches(exchange, query, frame, parts, name)
-    else:
-        frame = _shown(exchange, frame)
-        found = matches(exchange, query, frame)
-    if found is None:
-        some = frame.slice(query.offset, query.limit)
-        return len(frame), rows.render(some, rows.leg_columns(query.fields))
-    places = found.slice(query.offset, query.limit)
-    ready = _ready(history, parts, places) if as_drawn and by_default else None
+    total, found = page(exchange, query, _shown(exchange, history.join(parts)))
+    return total, rows.render(found, rows.leg_columns(query.fields))
+
+
+def _of_days(
+    exchange: Exchange, query: Query, whole: Days, first: int, last: int
+) -> tuple[int, Pieces]:
+    """A report of legs that stand and look as they were drawn."""
+    history = exchange.tenant.history
+    by_default = query.fields == tables.legs().default
+    if query.filter.expression is None and not query.sort:
+        begin = min(first + query.offset, last)
+        places = range(begin, min(begin + query.limit, last))
+        if by_default:
+            return last - first, rows.array(_run(history, whole, places))
+        some = days.joined(history, whole).slice(begin, len(places))
+        return last - first, rows.render(some, rows.leg_columns(query.fields))
+    found = _matches(exchange, query, whole, first, last)
+    chosen = found.slice(query.offset, query.limit)
+    ready = _ready(history, whole, chosen) if by_default else None
     if ready is not None:
         return len(found), rows.array(ready)
-    return len(found), rows.render(frame[places], rows.leg_columns(query.fields))
+    some = days.joined(history, whole)[chosen]
+    return len(found), rows.render(some, rows.leg_columns(query.fields))
 
 
 def columns(history: History) -> dict[str, pl.DataType]:
@@ -85,44 +99,26 @@ def window(exchange: Exchange, query: Query) -> tuple[int, int, int]:
     return to_ms(query.start), to_ms(end), to_ms(exchange.now)
 
 
-def _whole_days(history: History, parts: list[Part]) -> str | None:
-    """A name for what is made of whole drawn days in a row; None for any other parts."""
-    whole = [part.day for part in parts if (part.first, part.last) == (0, len(part.frame))]
-    days = [day for day in whole if day is not None]
-    if len(days) < len(parts) or len(days) < 2 or sum(p.last for p in parts) > LARGEST_JOIN:
-        return None
-    return f"to {days[-1]}"
-
-
-def _joined(history: History, parts: list[Part], name: str) -> pl.DataFrame:
-    """Whole days as one frame in one piece, joined once and kept."""
-    first = parts[0].day or 0
-    make = history.join
-    return history.drawn.kept(
-        f"cdr-joined {name}", first, lambda: make(parts).rechunk(), _frame_bytes
-    )
-
-
-def _kept_matches(
-    exchange: Exchange, query: Query, frame: pl.DataFrame, parts: list[Part], name: str
-) -> pl.Series | None:
-    """The matches among whole days, found once and kept: the next page needs no new search."""
-    if query.filter.expression is None and not query.sort:
-        return None
+def _matches(exchange: Exchange, query: Query, whole: Days, first: int, last: int) -> pl.Series:
+    """The places of the matches, found once and kept: the next page needs no new search."""
+    history = exchange.tenant.history
     chosen = sorted(exchange.tenant.assumptions.chosen().items())
-    key = derive_key(msgspec.json.encode((query.asked, chosen))).hex()
+    key = derive_key(msgspec.json.encode((query.asked, chosen, first, last))).hex()
     if query.sort:
         exchange.assume("cdr.sort-nulls")
-    return exchange.tenant.history.drawn.kept(
-        f"cdr-found {name} {key}",
-        parts[0].day or 0,
-        lambda: matches(exchange, query, frame),
-        lambda made: MATCHES_BYTES + (0 if made is None else int(made.estimated_size())),
+
+    def find() -> pl.Series:
+        frame = days.joined(history, whole)
+        found = matches(exchange, query, frame.slice(first, last - first))
+        assert found is not None  # there is a filter or a sort
+        return found + first if first else found
+
+    return history.drawn.kept(
+        f"cdr-found to {whole.days[-1]}, {len(whole.days)} {key}",
+        whole.days[0],
+        find,
+        lambda made: MATCHES_BYTES + int(made.estimated_size()),
     )
-
-
-def _frame_bytes(frame: pl.DataFrame) -> int:
-    return int(frame.estimated_size())
 
 
 def _as_drawn(exchange: Exchange, query: Query) -> bool:
@@ -134,53 +130,51 @@ def _as_drawn(exchange: Exchange, query: Query) -> bool:
     )
 
 
-def _walk(history: History, query: Query, parts: list[Part]) -> Pieces:
-    """The page of an unfiltered report: whole days are stepped over."""
-    skip, wanted = query.offset, query.limit
+def _run(history: History, whole: Days, places: range) -> list[bytes]:
+    """Rendered rows that stand one after another."""
     found: list[bytes] = []
-    for part in parts:
-        size = part.last - part.first
-        if skip >= size or not wanted:
-            skip = max(skip - size, 0)
-            continue
-        first = part.first + skip
-        last = min(part.last, first + wanted)
-        found += _stretch(history, query, part, first, last)
-        wanted -= last - first
-        skip = 0
-    return rows.array(found)
+    at = places.start
+    while at < places.stop:
+        number = int(whole.ends.searchsorted(at, side="right"))
+        begin = whole.begin(number)
+        stop = min(places.stop, int(whole.ends[number]))
+        found += _stretch(history, whole.days[number], at - begin, stop - begin)
+        at = stop
+    return found
 
 
-def _stretch(history: History, query: Query, part: Part, first: int, last: int) -> list[bytes]:
-    ready = None if part.day is None else rows.rendered_day(history, part.day)
+def _stretch(history: History, day: int, first: int, last: int) -> list[bytes]:
+    ready = rows.rendered_day(history, day)
     if ready is not None:
         return ready[first:last]
-    some = part.frame.slice(first, last - first)
-    return [body[1:-1] for body in rows.render(some, rows.leg_columns(query.fields))]
+    some = history.drawn.legs(day).frame.slice(first, last - first)
+    return [body[1:-1] for body in rows.render(some, rows.leg_columns(tables.legs().default))]
 
 
-def _ready(history: History, parts: list[Part], found: pl.Series) -> list[bytes] | None:
+def _ready(history: History, whole: Days, found: pl.Series) -> list[bytes] | None:
     """Rendered rows from anywhere, None when too much would have to be rendered first.
 
     Every query warms a few of its days, so the next ones find them.
     """
-    ends = np.cumsum([part.last - part.first for part in parts])
-    place = found.to_numpy().astype(np.int64)
-    which = np.searchsorted(ends, place, side="right")
-    firsts = np.array([part.last for part in parts], dtype=np.int64) - ends
+    place = found.to_numpy()
+    which = whole.ends.searchsorted(place, side="right")
     budget = WARMING + len(found)
-    by_part: dict[int, list[bytes]] = {}
-    for number in np.unique(which).tolist():
-        day = parts[number].day
-        ready = None if day is None else rows.day_at_hand(history, day)
-        if ready is None and day is not None:
-            budget -= len(parts[number].frame)
+    by_day: dict[int, tuple[list[bytes], int]] = {}
+    numbers = which.tolist()
+    for number in set(numbers):
+        day, begin = whole.days[number], whole.begin(number)
+        ready = rows.day_at_hand(history, day)
+        if ready is None:
+            budget -= int(whole.ends[number]) - begin
             ready = rows.rendered_day(history, day) if budget > 0 else None
         if ready is None:
             return None
-        by_part[number] = ready
-    inside = (place + firsts[which]).tolist()
-    return [by_part[number][at] for number, at in zip(which.tolist(), inside, strict=True)]
+        by_day[number] = ready, begin
+    found_rows = []
+    for number, at in zip(numbers, place.tolist(), strict=True):
+        ready, begin = by_day[number]
+        found_rows.append(ready[at - begin])
+    return found_rows
 
 
 def _of_session(

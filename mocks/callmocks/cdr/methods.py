@@ -82,7 +82,7 @@ async def get_calls_report(exchange: Exchange, params: Params) -> Data:
     if params.get("include_ongoing_calls"):
         message = "callmocks does not serve ongoing calls here"
         raise RpcError("error", "include_ongoing_calls", True, {"error_message": message})
-    total, body = _within_budget(sessions.report, exchange, asked)
+    total, body = await _within_budget(sessions.report, exchange, asked)
     return Data(body, total, _shown(asked, total))
 
 
@@ -90,7 +90,7 @@ async def get_call_legs_report(exchange: Exchange, params: Params) -> Data:
     """``get.call_legs_report``: legs."""
     columns = legs.columns(exchange.tenant.history)
     asked = _query(exchange, "get.call_legs_report", params, tables.legs(), columns)
-    total, body = _within_budget(legs.report, exchange, asked)
+    total, body = await _within_budget(legs.report, exchange, asked)
     return Data(body, total, _shown(asked, total))
 
 
@@ -114,11 +114,13 @@ def _query(
     return query.check(exchange, openrpc.methods()[method], params, table, columns)
 
 
-def _within_budget(
-    report: Callable[[Exchange, Query], tuple[int, Pieces]], exchange: Exchange, asked: Query
+async def _within_budget(
+    report: Callable[[Exchange, Query], Awaitable[tuple[int, Pieces]]],
+    exchange: Exchange,
+    asked: Query,
 ) -> tuple[int, Pieces]:
     try:
-        return report(exchange, asked)
+        return await report(exchange, asked)
     except TooManyRows as problem:
         raise RpcError("error", params={"error_message": str(problem)}) from None
 

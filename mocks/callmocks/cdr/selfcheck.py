@@ -47,14 +47,14 @@ def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) ->
         return
     check = partial(column_problems, method, frame)
     kept = exchange.tenant.history.drawn.kept
-    _tell(exchange, method, kept(f"checked {method}", day, check, lambda _: KEPT_BYTES))
+    tell(exchange, method, kept(f"checked {method}", day, check, lambda _: KEPT_BYTES))
 
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
     """Check a frame that was made for one answer."""
     if not exchange.tenant.settings.self_check:
         return
-    _tell(exchange, method, column_problems(method, frame))
+    tell(exchange, method, column_problems(method, frame))
 
 
 def check_envelope(exchange: Exchange, limits: Limits, total: int | None, shown: int) -> None:
@@ -63,9 +63,9 @@ def check_envelope(exchange: Exchange, limits: Limits, total: int | None, shown:
         return
     for name, least in _least_limits():
         if getattr(limits, name) < least:
-            _tell(exchange, f"metadata.limits.{name}", (f"at least {least}",))
+            tell(exchange, f"metadata.limits.{name}", (f"at least {least}",))
     if total is not None and not 0 <= shown <= total:
-        _tell(exchange, "metadata.total_items", (f"at least the {shown} rows of the page",))
+        tell(exchange, "metadata.total_items", (f"at least the {shown} rows of the page",))
 
 
 @cache
@@ -124,7 +124,8 @@ def _unlike(text: pl.Expr, pattern: str) -> pl.Expr:
     return ~text.str.contains(pattern)
 
 
-def _tell(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
+def tell(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
+    """Log and journal what breaks the schema."""
     for problem in problems:
         _log.error("our own answer breaks its schema: %s: %s", where, problem)
         exchange.violated(where, problem, "something else", side="answer")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from callmocks.cdr import rows, selfcheck, tables
+from callmocks.cdr.days import warm
 from callmocks.cdr.legs import COLUMNS_BYTES, window
 from callmocks.cdr.rows import Pieces
 from callmocks.cdr.select import page
@@ -44,7 +45,7 @@ def columns(history: History) -> dict[str, pl.DataType]:
     )
 
 
-def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
+async def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     """How many sessions match, and the page of them as a JSON array."""
     history = exchange.tenant.history
     start, end, now = window(exchange, query)
@@ -53,6 +54,7 @@ def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
     wanted = query.filter.must_equal.get("id")
     if wanted is None:
         history.require_budget(start, end, now)
+        await warm(exchange, "sessions", history.days_of(start, end + 1000, now))
         selfcheck.check_parts(exchange, METHOD, history.session_parts(start, end, now))
         frame = history.sessions(start, end, now)
     else:  # the id is an address

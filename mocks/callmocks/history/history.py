@@ -101,6 +101,10 @@ class History:
             parts.append(_pinned(self.pins.legs, from_ms, before, now_ms, "_call_end"))
         return [part for part in parts if part.last > part.first]
 
+    def days_of(self, from_ms: int, before_ms: int, now_ms: int) -> list[int]:
+        """Days with drawn calls that a window [from, before) touches and that have begun."""
+        return self._days(from_ms, before_ms, now_ms)
+
     def require_budget(self, from_ms: int, till_ms: int, now_ms: int) -> None:
         """``TooManyRows`` when the days of a window hold more than ``ROW_BUDGET`` legs.
 
