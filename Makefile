@@ -9,7 +9,7 @@ serve: $(VENV)/.installed
 	$(BIN)/callmocks serve $(ARGS)
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.tests
 	scripts/lint

@@ -218,7 +218,7 @@ async def test_a_document_that_is_nested_too_deep_is_refused(name: str) -> None:
             async with there.raw(name) as raw:
                 begun = time.perf_counter()
                 _, body = await raw.ask(name, nested(name, depth))
-                assert time.perf_counter() - begun < 1
+                assert time.perf_counter() - begun < 5
                 assert (wanted[name] in said(name, body)) is refused, depth
 
 

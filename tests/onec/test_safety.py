@@ -22,6 +22,8 @@ from callmocks.onec import SoapFault, read_answer
 from tests.onec.conftest import CORE, PATH, SERVICE, SOAP11, Client, call, envelope, typed
 
 MIB = 1024 * 1024
+HANG_S = 5
+"""Far more than any refusal takes, far less than a parser that was led astray would."""
 
 
 def text_of_fault(response: requests.Response) -> str:
@@ -58,7 +60,7 @@ QUADRATIC = with_dtd(f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]>', "&a;" * 50_
 def test_a_dtd_is_refused(client: Client, body: bytes) -> None:
     begun = time.perf_counter()
     text = text_of_fault(client.post(body, headers={"Content-Type": "application/soap+xml"}))
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < HANG_S
     assert text == "the request has a DTD, which SOAP forbids"
 
 
@@ -87,7 +89,7 @@ def test_deep_nesting_is_refused(client: Client, depth: int) -> None:
     body = call("ClientRead", "<a>" * depth + "</a>" * depth)
     begun = time.perf_counter()
     assert "Excessive depth" in text_of_fault(client.post(body))
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < HANG_S
 
 
 def test_nested_structures_within_the_limit_are_no_values_of_ours(client: Client) -> None:
@@ -199,7 +201,7 @@ def test_50_megabytes_get_a_fault_at_once_and_take_no_memory(process: Process, n
     before = process.resident("VmHWM")
     begun = time.perf_counter()
     text_of_fault(process.post(body))
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < HANG_S
     assert process.resident("VmHWM") - before < 8
 
 
@@ -251,7 +253,7 @@ def test_a_compressed_bomb_is_not_blown_up(process: Process) -> None:
     except requests.ConnectionError:  # closed before all of it was sent
         pass
     assert process.post(small).status_code == 200
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < HANG_S
     assert process.resident("VmHWM") < before + 100
 
 
