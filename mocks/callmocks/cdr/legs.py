@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from callmocks.cdr import days, rows, selfcheck, tables
 from callmocks.cdr.days import Days
 from callmocks.cdr.rows import Pieces
-from callmocks.cdr.select import matches, page
+from callmocks.cdr.select import Places, matches, page
 from callmocks.history.generator import derive_key
 from callmocks.history.wall import to_ms
 
@@ -71,7 +72,7 @@ def _of_days(
         some = days.joined(history, whole).slice(begin, len(places))
         return last - first, rows.render(some, rows.leg_columns(query.fields))
     found = _matches(exchange, query, whole, first, last)
-    chosen = found.slice(query.offset, query.limit)
+    chosen = found[query.offset : query.offset + query.limit]
     ready = _ready(history, whole, chosen) if by_default else None
     if ready is not None:
         return len(found), rows.array(ready)
@@ -99,7 +100,7 @@ def window(exchange: Exchange, query: Query) -> tuple[int, int, int]:
     return to_ms(query.start), to_ms(end), to_ms(exchange.now)
 
 
-def _matches(exchange: Exchange, query: Query, whole: Days, first: int, last: int) -> pl.Series:
+def _matches(exchange: Exchange, query: Query, whole: Days, first: int, last: int) -> Places:
     """The places of the matches, found once and kept: the next page needs no new search."""
     history = exchange.tenant.history
     chosen = sorted(exchange.tenant.assumptions.chosen().items())
@@ -107,17 +108,17 @@ def _matches(exchange: Exchange, query: Query, whole: Days, first: int, last: in
     if query.sort:
         exchange.assume("cdr.sort-nulls")
 
-    def find() -> pl.Series:
+    def find() -> Places:
         frame = days.joined(history, whole)
         found = matches(exchange, query, frame.slice(first, last - first))
         assert found is not None  # there is a filter or a sort
-        return found + first if first else found
+        return found + np.uint32(first) if first else found
 
     return history.drawn.kept(
         f"cdr-found to {whole.days[-1]}, {len(whole.days)} {key}",
         whole.days[0],
         find,
-        lambda made: MATCHES_BYTES + int(made.estimated_size()),
+        lambda made: MATCHES_BYTES + made.nbytes,
     )
 
 
@@ -151,13 +152,12 @@ def _stretch(history: History, day: int, first: int, last: int) -> list[bytes]:
     return [body[1:-1] for body in rows.render(some, rows.leg_columns(tables.legs().default))]
 
 
-def _ready(history: History, whole: Days, found: pl.Series) -> list[bytes] | None:
+def _ready(history: History, whole: Days, found: Places) -> list[bytes] | None:
     """Rendered rows from anywhere, None when too much would have to be rendered first.
 
     Every query warms a few of its days, so the next ones find them.
     """
-    place = found.to_numpy()
-    which = whole.ends.searchsorted(place, side="right")
+    which = whole.ends.searchsorted(found, side="right")
     budget = WARMING + len(found)
     by_day: dict[int, tuple[list[bytes], int]] = {}
     numbers = which.tolist()
@@ -171,7 +171,7 @@ def _ready(history: History, whole: Days, found: pl.Series) -> list[bytes] | Non
             return None
         by_day[number] = ready, begin
     found_rows = []
-    for number, at in zip(numbers, place.tolist(), strict=True):
+    for number, at in zip(numbers, found.tolist(), strict=True):
         ready, begin = by_day[number]
         found_rows.append(ready[at - begin])
     return found_rows

@@ -62,6 +62,11 @@ class Drawn:
         self._together: dict[tuple[str, int], tuple[str, int]] = {}
         """By view and day: under which name, and with which day first, it was made with others."""
 
+    @property
+    def together(self) -> int:
+        """How many days in a row can be drawn together."""
+        return self._drawer.together
+
     def calls_on(self, day: int) -> int:
         """How many calls a day has, without drawing it."""
         return int(self._drawer.counts[day])
@@ -90,7 +95,7 @@ class Drawn:
 
         They end at the same days whoever asks, so that the next query finds them again.
         """
-        most, found = self._drawer.together, [(0, 0)]
+        most, found = self.together, [(0, 0)]
         for day in days:
             first, count = found[-1]
             if day == first + count and day % most:

@@ -235,7 +235,11 @@ class History:
     def _stretches_back(self, oldest: int, newest: int) -> Iterator[tuple[int, int]]:
         split = max(newest - _ONE_BY_ONE + 1, oldest)
         yield from ((day, 1) for day in range(newest, split - 1, -1))
-        yield from reversed(self.drawn.stretches(range(oldest, split)))
+        last, most = split - 1, self.drawn.together
+        while last >= oldest:
+            first = max(last - last % most, oldest)
+            yield first, last - first + 1
+            last = first - 1
 
     def arm_days(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
         """The rows of ``arm_parts``: a frame a day, or of some days in a row."""
