@@ -8,10 +8,13 @@ import msgspec
 from aiohttp import web
 
 from callmocks import __version__
+from callmocks.arm import provider as _arm  # noqa: F401 - makes itself known
+from callmocks.cdr import provider as cdr_provider
 from callmocks.control import journal, problems
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.route import Call, Desk, Operation, add
+from callmocks.onec import provider as _onec  # noqa: F401 - makes itself known
 from callmocks.tenancy.changes import Alone
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
@@ -31,6 +34,7 @@ async def health(call: Call) -> Health:
 
 def make_app(registry: Registry) -> web.Application:
     """The application: the routes of the journal, and health."""
+    cdr_provider.register()
     app = web.Application(middlewares=[problems.middleware, make_guard("", ())])
     desk = Desk(registry, Addresses(), Alone(registry), TenantSettings("demo"))
     for operation in (

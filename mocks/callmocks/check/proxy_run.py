@@ -16,7 +16,7 @@ from aiohttp import web
 from callmocks.check.mask import Mask
 from callmocks.check.proxy import Proxy
 from callmocks.check.recording import FORMAT, Header, Recorder
-from callmocks.check.traffic import Traffic
+from callmocks.check.traffic import Traffic, prepare
 from callmocks.errors import SettingsError
 from callmocks.history.generator import fresh_key
 from callmocks.history.history import HistoryFactory
@@ -62,6 +62,7 @@ class Running:
             control = None
             if settings.control_port is not None:
                 control = self._listen(settings.control_port, "--control-port")
+            prepare(settings.provider, settings.contract)
             registry = Registry(HistoryFactory())
             tenant = registry.create(TenantSettings(TENANT, world="empty"))
             recorder = None

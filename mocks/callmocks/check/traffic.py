@@ -16,6 +16,7 @@ from callmocks.check.mask import Mask
 from callmocks.check.recording import Noted, Recorded, Recorder
 from callmocks.findings import Finding, Verdict
 from callmocks.history.clock import stopwatch
+from callmocks.tenancy.bare import bare_exchange
 from callmocks.tenancy.exchange import Exchange, Reply, Violation
 from callmocks.tenancy.tenant import Tenant
 
@@ -160,6 +161,29 @@ class Traffic:
             self._tell(f"{what}: and {len(findings) - SHOWN} more")
         for note in seen.notes:
             self._tell(f"{what}: {note}")
+
+
+def prepare(provider: str, contract: str) -> None:
+    """Load what judging needs, so that the first exchange does not wait for it."""
+    bare_exchange(provider)
+    if provider == "arm":
+        from callmocks.arm import judge as arm
+        from callmocks.arm import schema
+
+        schema.of(schema.HISTORY, contract)
+        arm.body(b"<in/>", contract=contract)
+    elif provider == "cdr":
+        from callmocks.cdr import judge as cdr
+        from callmocks.cdr import provider as _cdr  # noqa: F401
+
+        cdr.request(b"{}")
+    else:
+        from callmocks.onec import judge as onec
+        from callmocks.onec import provider as _onec  # noqa: F401
+        from callmocks.onec import wsdl
+
+        wsdl.validator()
+        onec.message(b"<x/>")
 
 
 def judge_request(seen: Seen, contract: str) -> Verdict:

@@ -57,9 +57,10 @@ def trusted(ca: Path | None) -> ssl.SSLContext | bool:
         return True
     try:
         return ssl.create_default_context(cafile=str(ca))
-    except (OSError, ssl.SSLError) as error:
-        reason = getattr(error, "strerror", None) or "no certificate is in it"
-        raise SettingsError(f"--ca: {ca}: {reason}") from None
+    except ssl.SSLError:
+        raise SettingsError(f"--ca: {ca}: no certificate is in it") from None
+    except OSError as error:
+        raise SettingsError(f"--ca: {ca}: {error.strerror}") from None
 
 
 def check_url(url: str, place: str, schemes: tuple[str, ...]) -> str:

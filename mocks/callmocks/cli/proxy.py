@@ -42,8 +42,6 @@ def proxy(
     UPSTREAM is the provider's address, with its path: https://dataapi.example/v2.0. Until SIGINT
     or SIGTERM; what leaves the contract is told on stderr.
     """
-    for number in _STOPS:
-        signal.signal(number, lambda *_: sys.exit(0))
     from callmocks.check.proxy_run import ProxySettings
     from callmocks.check.wire import check_url, trusted
 
@@ -57,6 +55,8 @@ def proxy(
         contract,
         trusted(ca),
     )
+    for number in _STOPS:  # until there is something to stop, both mean: never mind
+        signal.signal(number, lambda *_: sys.exit(0))
     asyncio.run(_serve(settings, as_json))
 
 

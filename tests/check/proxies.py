@@ -1,0 +1,85 @@
+"""A proxy, or a suite that replays, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+SECONDS = 20
+
+
+class Process:
+    """A command that runs until it is told to stop."""
+
+    def __init__(self, *arguments: object) -> None:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("CALLMOCKS_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "callmocks", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**clean, "PYTHONIOENCODING": "utf-8"},
+            encoding="utf-8",
+        )
+        assert self._process.stdout is not None
+        self.ready: dict[str, Any] = {}
+        self.told: list[str] = []
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+        line = self._process.stdout.readline()
+        if line:
+            self.ready = json.loads(line)
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.told.append(line.rstrip("\n"))
+
+    def stop(self) -> int:
+        """Exit code; what it said is in ``told``."""
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdout.close()
+        self._process.stderr.close()
+        assert not any("Traceback" in line for line in self.told), self.told
+        return code
+
+
+@contextmanager
+def proxying(provider: str, upstream: str, *more: object) -> Iterator[Process]:
+    """A proxy on a free port; ``ready["proxy"]`` is its address."""
+    process = Process("proxy", provider, upstream, "--port", "0", "--json", *more)
+    try:
+        yield process
+    finally:
+        if process._process.poll() is None:
+            process.stop()
+
+
+@contextmanager
+def replaying(recording: Path, *more: object) -> Iterator[dict[str, Any]]:
+    """A suite that serves a recording, by the names of its servers."""
+    ports = [each for name in ("arm", "cdr", "onec", "control") for each in (f"--{name}-port", "0")]
+    process = Process("serve", "--json", "--replay", recording, *ports, *more)
+    try:
+        yield process.ready
+    finally:
+        if process._process.poll() is None:
+            assert process.stop() == 0
+
+
+def exchanges(recording: Path) -> list[dict[str, Any]]:
+    """The exchanges of a recording."""
+    lines = recording.read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0])["callmocks"] == "recording 1"
+    return [json.loads(line) for line in lines[1:]]
