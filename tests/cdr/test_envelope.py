@@ -174,13 +174,21 @@ def test_deep_and_unbalanced_is_a_parse_error(api: Api, body: str) -> None:
 
 def test_depth_elsewhere_is_judged_where_it_stands(api: Api) -> None:
     api.tenant()
-    nest = "[" * 9_000 + '"\\"[[["' + "]" * 9_000
+    nest = "[" * 200 + '"\\"[[["' + "]" * 200
     tolerated = envelope()[:-1] + f', "extra": {nest}}}'
     misplaced = envelope(params=...)[:-1] + (
         f', "params": {{"access_token":"t-token","user_id":{nest}}}}}'
     )
     assert rows(api.post(tolerated))
     assert fault(api.post(misplaced))[:2] == ("data_type_error", "user_id")
+    assert mnemonic(api.post(nest)) == "batch_opreations_not_supported"
+
+
+def test_depth_beyond_the_suites_bound_is_refused_wherever_it_stands(api: Api) -> None:
+    api.tenant()
+    nest = "[" * 9_000 + "]" * 9_000
+    answer = api.post(envelope()[:-1] + f', "extra": {nest}}}')
+    assert fault(answer) == ("invalid_parameter_value", "filter", None)
     assert mnemonic(api.post(nest)) == "batch_opreations_not_supported"
 
 

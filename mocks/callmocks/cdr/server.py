@@ -51,7 +51,7 @@ async def _answer(registry: Registry, request: web.Request) -> Reply:
     tenant = _tenant(registry, read) or registry.nobody
     exchange = Exchange.of(tenant, "cdr", body, origin=reached, peer=peer)
     nesting = bounds_of(request).nesting
-    if json_too_deep(body, nesting):
+    if read.error is None and json_too_deep(body, nesting):
         return await pipeline.run(exchange, partial(_too_deep, read=read, most=nesting))
     return await pipeline.run(exchange, partial(service.handle, read=read))
 
