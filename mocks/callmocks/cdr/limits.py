@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -53,10 +54,13 @@ class Points:
         self._counted = settings.limits != "off"
         self._used: tuple[int, ...] | None = None
         """Points used of each window, when this exchange has seen it."""
-        now = exchange.now
-        self._windows = (
-            Window("day", settings.cdr.day_limit, *_keys("day", now.toordinal())),
-            Window("minute", settings.cdr.minute_limit, *_keys("minute", _minute(now))),
+
+    @cached_property
+    def _windows(self) -> tuple[Window, Window]:
+        cdr, now = self._exchange.tenant.settings.cdr, self._exchange.now
+        return (
+            Window("day", cdr.day_limit, *_keys("day", now.toordinal())),
+            Window("minute", cdr.minute_limit, *_keys("minute", _minute(now))),
         )
 
     async def require(self) -> None:
@@ -81,7 +85,8 @@ class Points:
     async def shown(self) -> Limits:
         """What the metadata says now."""
         if not self._counted:
-            return _limits(self._exchange, *(window.limit for window in self._windows))
+            cdr = self._exchange.tenant.settings.cdr
+            return _limits(self._exchange, cdr.day_limit, cdr.minute_limit)
         used = self._used or await self._read()
         left = [max(w.limit - gone, 0) for w, gone in zip(self._windows, used, strict=True)]
         return _limits(self._exchange, *left)

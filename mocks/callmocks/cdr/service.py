@@ -163,22 +163,19 @@ class _Dialogue:
 def _served(name: str, method: Answer) -> Any:
     """A method as jsonrpcserver calls it."""
 
-    async def attempt(dialogue: _Dialogue) -> Any:
-        try:
-            return Success(await dialogue.answer(name, method))
-        except RpcError as error:
-            await dialogue.fail(error)
-            raise
-        except StateError:
-            raise
-        except Exception as defect:
-            dialogue.exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
-            await dialogue.fail(RpcError("internal_error"))
-            raise  # jsonrpcserver logs it
-
     async def call(dialogue: _Dialogue) -> Any:
         try:
-            return await attempt(dialogue)
+            try:
+                return Success(await dialogue.answer(name, method))
+            except RpcError as error:
+                await dialogue.fail(error)
+                raise
+            except StateError:
+                raise
+            except Exception as defect:
+                dialogue.exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
+                await dialogue.fail(RpcError("internal_error"))
+                raise  # jsonrpcserver logs it
         except StateError as error:
             dialogue.unreachable = error
             raise RpcError("internal_error") from None  # known to jsonrpcserver: it stays calm

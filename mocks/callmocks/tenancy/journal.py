@@ -104,11 +104,8 @@ class _Record(NamedTuple):
     request: bytes | _Cut
     response: bytes | _Cut
     duration: float
-
-    @property
-    def bytes_held(self) -> int:
-        bodies = _held(self.request) + _held(self.response)
-        return ENTRY_BYTES + bodies + VIOLATION_BYTES * len(self.violations)
+    held: int
+    """Bytes it takes."""
 
     def line(self) -> Line:
         return Line(
@@ -211,6 +208,9 @@ class Journal:
         """Keep an exchange and say how many seconds it took; the oldest gives way when full."""
         duration = stopwatch() - exchange.started
         self._seq += 1
+        request, response = _to_keep(exchange.request), _to_keep(reply.body)
+        held = ENTRY_BYTES + _held(request) + _held(response)
+        held += VIOLATION_BYTES * len(exchange.violations)
         record = _Record(
             self._seq,
             exchange.now,
@@ -221,14 +221,14 @@ class Journal:
             exchange.assumptions,
             exchange.faults,
             exchange.notes,
-            _to_keep(exchange.request),
-            _to_keep(reply.body),
+            request,
+            response,
             duration,
+            held,
         )
         if len(self._records) == ENTRIES:
             self.drop_oldest()
         self._records.append(record)
-        held = record.bytes_held
         self.held += held
         self._budget.held += held
         if self._budget.held > self._budget.most:
@@ -278,7 +278,7 @@ class Journal:
 
     def drop_oldest(self) -> int:
         """Let the oldest entry go; the bytes it held."""
-        held = self._records.popleft().bytes_held
+        held = self._records.popleft().held
         self.held -= held
         self._budget.held -= held
         self.dropped += 1
