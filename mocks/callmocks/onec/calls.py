@@ -224,12 +224,16 @@ async def _as_drawn(
     exchange: Exchange, history: History, query: _Query, selected: Selected
 ) -> None:
     """Rows in the order of the days' own frames, rendered once for each day."""
-    days = _days(history, query)
-    for day in days:
-        if (day - days.start) % _STEP_DAYS == _STEP_DAYS - 1:
+    days, drawn = _days(history, query), history.drawn
+    for first, count in drawn.stretches(days):
+        if first > days.start:
             await asyncio.sleep(0)  # others get their turn
-        if history.drawn.calls_on(day):
-            _add_day(exchange, _day(history, query, day), query, selected)
+        stretch = range(first, first + count)
+        if count > 1 and any(drawn.look(_kind(query), day) is None for day in stretch):
+            drawn.views("onec", stretch)  # small days are drawn together
+        for day in stretch:
+            if drawn.calls_on(day):
+                _add_day(exchange, _day(history, query, day), query, selected)
 
 
 def _add_day(exchange: Exchange, day: _Day, query: _Query, selected: Selected) -> None:
@@ -261,8 +265,11 @@ def _day(history: History, query: _Query, day: int) -> _Day:
 
     if not query.keep:
         return make()
-    kind = f"onec-rows {query.empty_dates=} {query.check=}"
-    return history.drawn.kept(kind, day, make, _bytes)
+    return history.drawn.kept(_kind(query), day, make, _bytes)
+
+
+def _kind(query: _Query) -> str:
+    return f"onec-rows {query.empty_dates=} {query.check=}"
 
 
 def _bytes(day: _Day) -> int:
