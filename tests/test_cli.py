@@ -269,7 +269,7 @@ def test_a_bad_line_of_pinned_calls_is_told(text: str, told: str, tmp_path: Path
         ("serve --world nowhere.toml", "nowhere.toml: No such file"),
         ("serve --config nowhere.toml", "config nowhere.toml: No such file"),
         ("serve --host 256.0.0.1 --cdr-port 0", "--host: 256.0.0.1"),
-        ("serve --state redis://localhost", "--state: shared state in Redis is not built yet"),
+        ("serve --state redis://localhost/first", "--state: not an address like redis://"),
         ("serve --only smtp", "--only: 'smtp'"),
         ("history show --view x", "--view: 'x' is none of arm, cdr-legs"),
         ("history show --view arm", "--operator: the view arm needs one, 101"),

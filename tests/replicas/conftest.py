@@ -23,9 +23,8 @@ from aiohttp import ClientSession, ClientTimeout
 
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 NOW = "2026-03-02T12:00:00"
-FREE = [
-    argument for name in ("arm", "cdr", "onec", "control") for argument in (f"--{name}-port", "0")
-]
+PORTS = ("arm", "cdr", "onec", "control")
+FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
 DEADLINE = 20.0
 
 

@@ -415,6 +415,44 @@ async def test_a_world_file_is_known_where_it_does_not_stand(
         assert [each["number"] for each in found["arm"]["operators"]] == ["101", "102"]
 
 
+async def test_all_replicas_come_to_the_same_whatever_is_changed_where(
+    three: list[Replica], client: Client
+) -> None:
+    names = [await client.tenant(three[0], world="empty", now=NOW) for _ in range(3)]
+
+    async def change(number: int) -> int:
+        replica, path = three[number % 3], f"/api/tenants/{names[number // 3 % 3]}"
+        minute = f"2026-03-02T{number // 60:02}:{number % 60:02}:00"
+        wishes: list[tuple[str, str, Any]] = [
+            ("POST", f"{path}/calls", {"start": minute, "talk_seconds": 5, "wait_seconds": 5}),
+            ("POST", f"{path}/faults", {"provider": "cdr", "fault": "delay"}),
+            ("DELETE", f"{path}/faults/f{number // 9}", None),
+            ("POST", f"{path}/clock/advance", {"seconds": number}),
+            ("PUT", f"{path}/assumptions/onec.quota-hour", {"choice": "from-first-call"}),
+            ("POST", f"{path}/reset", None),
+            ("POST", "/api/tenants", {"name": f"c{number % 4}", "world": "empty"}),
+            ("DELETE", f"/api/tenants/c{number % 4}", None),
+        ]
+        return (await client.control(replica, *wishes[number % len(wishes)])).status
+
+    statuses = Counter(await asyncio.gather(*map(change, range(240))))
+    assert set(statuses) <= {200, 201, 204, 404, 409, 422}, statuses
+    assert statuses[201] > 50
+    for name in [*names, *(f"c{n}" for n in range(4))]:
+        for part in ("", "/calls", "/faults", "/clock", "/assumptions"):
+            path = f"/api/tenants/{name}{part}"
+            found = [await client.control(replica, "GET", path) for replica in three]
+            assert len({answer.status for answer in found}) == 1, path
+            own = [_without_addresses(answer.json) for answer in found]
+            assert own[0] == own[1] == own[2], path
+
+
+def _without_addresses(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {key: _without_addresses(value) for key, value in found.items() if key != "url"}
+    return found
+
+
 # the journal, newcomers, keys
 
 

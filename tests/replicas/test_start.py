@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from callmocks.errors import SettingsError
+from callmocks.settings import ServeSettings
+from callmocks.suite import Suite
 from tests.replicas.conftest import (
     DEADLINE,
-    NOW,
+    PORTS,
     Client,
     Redis,
     command,
@@ -23,73 +27,73 @@ from tests.replicas.conftest import (
 )
 
 
-def refused(*arguments: str) -> str:
-    """What a replica says on stderr that does not start."""
+def settings(url: str, **more: Any) -> ServeSettings:
+    ports = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
+    return ServeSettings(state=url, only=("cdr",), **ports, **more)
+
+
+async def refused(url: str, **more: Any) -> str:
+    """Why a replica does not start."""
     begun = time.monotonic()
-    asked = [*command(*arguments), "--only", "cdr"]
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert time.monotonic() - begun < 10
-    text = done.stderr.decode()
-    assert text.startswith("callmocks: --state: ") and text.count("\n") == 1
-    return text.removeprefix("callmocks: --state: ").rstrip("\n")
+    with pytest.raises(SettingsError, match=r"^--state: ") as told:
+        await Suite(settings(url, **more)).start()
+    assert time.monotonic() - begun < 5
+    return str(told.value).removeprefix("--state: ")
 
 
 def test_without_a_redis_it_is_one_line_and_exit_code_2() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         port = found.getsockname()[1]
-    told = refused("--state", f"redis://user:secret@127.0.0.1:{port}/3")
-    assert told == f"redis://127.0.0.1:{port}/3: Connection refused"
+    asked = command("--state", f"redis://user:secret@127.0.0.1:{port}/3")
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    assert (done.returncode, done.stdout) == (2, b"")
+    told = f"callmocks: --state: redis://127.0.0.1:{port}/3: Connection refused\n"
+    assert done.stderr.decode() == told
 
 
-def test_a_server_that_says_nothing_is_told_soon() -> None:
+async def test_a_server_that_says_nothing_is_told_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        told = refused("--state", f"redis://127.0.0.1:{port}")
-    assert told == f"redis://127.0.0.1:{port}/0: no answer within 1 s"
+        place = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        assert await refused(place) == f"{place}/0: no answer within 1 s"
 
 
-def test_a_server_that_is_no_redis_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+async def test_a_server_that_is_no_redis_is_told() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
 
-        def answer() -> None:
-            with other.accept()[0] as client:
-                client.recv(1000)
-                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        told = refused("--state", f"redis://127.0.0.1:{port}")
-        thread.join()
-    assert told.startswith(f"redis://127.0.0.1:{port}/0: ")
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    place = f"redis://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+    assert (await refused(place)).startswith(f"{place}/0: ")
+    other.close()
 
 
-def test_a_wrong_password_is_told_and_not_repeated(redis: Redis) -> None:
-    told = refused("--state", redis.url.replace("://", "://:secret@"))
+async def test_a_wrong_password_is_told_and_not_repeated(redis: Redis) -> None:
+    told = await refused(redis.url.replace("://", "://:secret@"))
     assert "secret" not in told
     assert told.startswith(f"{redis.url}: ")
 
 
-def test_a_certificate_that_cannot_be_checked_is_told(redis: Redis) -> None:
-    secure = redis.url.replace("redis://", "rediss://") + "?ssl_ca_certs=/nowhere.pem"
-    assert refused("--state", secure).startswith(redis.url.replace("redis:", "rediss:"))
+@pytest.mark.parametrize("options", ["?ssl_ca_certs=/nowhere.pem", "?ssl_unheard_of=1", ""])
+async def test_a_redis_that_cannot_be_spoken_to_by_tls_is_told(redis: Redis, options: str) -> None:
+    secure = redis.url.replace("redis://", "rediss://")
+    assert (await refused(secure + options)).startswith(f"{secure}: ")
 
 
 async def test_a_replica_of_other_settings_does_not_join(redis: Redis, client: Client) -> None:
     url = redis.url.replace("/0", "/5")
-    with replicas(1, "--state", url, "--seed", "7", "--now", NOW, "--only", "cdr") as (running,):
-        told = refused("--state", url, "--seed", "8", "--now", NOW)
-        assert told == (
+    async with Suite(settings(url, seed=7)) as suite:
+        assert await refused(url, seed=8) == (
             f"replicas at {url} serve the tenant demo with seed 7, not 8; "
             "start this one as they were"
         )
-        await client.tenant(running, name="kept", world="empty")
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(DEADLINE) == 0
-    with replicas(1, "--state", url, "--seed", "8", "--now", NOW, "--only", "cdr") as (running,):
-        tenants = (await client.control(running, "GET", "/api/tenants")).json["tenants"]
-        assert {each["name"]: each["seed"] for each in tenants} == {"demo": 8, "kept": 7}
+        made = {"name": "kept", "world": "empty"}
+        answer = await client.ask("POST", f"{suite.urls['control']}/api/tenants", made)
+        assert answer.status == 201
+    async with Suite(settings(url, seed=8)) as suite:
+        listed = (await client.ask("GET", f"{suite.urls['control']}/api/tenants")).json["tenants"]
+        assert {each["name"]: each["seed"] for each in listed} == {"demo": 8, "kept": 7}
 
 
 async def test_calls_of_a_file_are_pinned_once(
@@ -97,25 +101,22 @@ async def test_calls_of_a_file_are_pinned_once(
 ) -> None:
     file = tmp_path / "calls.jsonl"
     file.write_text('{"start": "2026-03-01T10:00:00"}\n', encoding="utf-8")
-    settings = ("--state", redis.url.replace("/0", "/6"), "--calls", str(file), "--only", "cdr")
-    with replicas(2, *settings) as running:
+    mine = settings(redis.url.replace("/0", "/6"), calls=file)
+    async with Suite(mine) as one, Suite(mine) as two:
         found = [
-            (await client.control(replica, "GET", "/api/tenants/demo/calls")).json["calls"]
-            for replica in running
+            (await client.ask("GET", f"{suite.urls['control']}/api/tenants/demo/calls")).json
+            for suite in (one, two)
         ]
-    assert len(found[0]) == 1
-    assert found[0] == found[1]
-    file.write_text('{"start": "2026-03-01T11:00:00"}\n', encoding="utf-8")
-    with replicas(1, "--state", redis.url.replace("/0", "/7"), "--calls", str(file)) as _:
-        told = refused("--state", redis.url.replace("/0", "/7"))
-    assert "another file of calls" in told
+        assert len(found[0]["calls"]) == 1
+        assert found[0] == found[1]
+        file.write_text('{"start": "2026-03-01T11:00:00"}\n', encoding="utf-8")
+        assert "another file of calls" in await refused(mine.state, calls=file)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_replica_stops_within_two_seconds(redis: Redis, number: signal.Signals) -> None:
+def test_a_replica_stops_within_two_seconds(redis: Redis) -> None:
     with replicas(1, "--state", redis.url.replace("/0", "/4"), "--only", "cdr") as (running,):
         begun = time.monotonic()
-        running.process.send_signal(number)
+        running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(DEADLINE) == 0
         assert time.monotonic() - begun < 2
         assert running.process.stderr is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from aiohttp import ClientError
 
 from tests.replicas.conftest import (
     DEADLINE,
-    FREE,
     LEGS,
     NOW,
     Client,
@@ -108,26 +106,44 @@ async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
     assert line == f"callmocks: worker {victim} was ended by signal 9; another takes its place\n"
 
 
-async def test_it_stops_within_two_seconds_and_leaves_no_process(redis: Redis) -> None:
-    with replicas(1, "--workers", "2", "--state", redis.url.replace("/0", "/2")) as (running,):
-        pids = children(running.process)
+def test_the_start_is_told_once_and_it_stops_within_two_seconds(redis: Redis) -> None:
+    settings = ("--state", redis.url.replace("/0", "/2"), "--only", "cdr", "--tls", "auto")
+    with replicas(1, "--workers", "2", *settings) as (running,):
+        assert running.urls["cdr"].startswith("https://")
+        process, pids = running.process, children(running.process)
         begun = time.monotonic()
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(DEADLINE) == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
         assert time.monotonic() - begun < 2
         assert not any(_runs(pid) for pid in pids)
-        assert running.process.stderr is not None
-        assert running.process.stderr.read() == b""
+        assert process.stdout is not None and process.stderr is not None
+        assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 
-async def test_workers_end_with_the_process_that_started_them(redis: Redis) -> None:
-    with replicas(1, "--workers", "2", "--state", redis.url.replace("/0", "/2")) as (running,):
-        pids = children(running.process)
-        running.kill()
-        until = time.monotonic() + DEADLINE
-        while any(_runs(pid) for pid in pids):
-            assert time.monotonic() < until
-            await asyncio.sleep(0.02)
+def test_workers_without_a_redis_are_one_line_and_exit_code_2() -> None:
+    asked = command("--workers", "2", "--state", "redis://127.0.0.1:1/0")
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    told = "callmocks: --state: redis://127.0.0.1:1/0: Connection refused\n"
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", told)
+
+
+def test_a_port_that_is_taken_is_told(redis: Redis, workers: Replica) -> None:
+    port = workers.urls["onec"].split("/")[2].split(":")[1]
+    asked = command("--onec-port", port, "--workers", "2", "--state", redis.url)
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    assert done.returncode == 2
+    told = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
+    assert done.stderr.decode() == told
+
+
+async def test_workers_end_with_the_process_that_started_them(workers: Replica) -> None:
+    pids = children(workers.process)
+    assert len(pids) == 3
+    workers.kill()
+    until = time.monotonic() + DEADLINE
+    while any(_runs(pid) for pid in pids):
+        assert time.monotonic() < until
+        await asyncio.sleep(0.02)
 
 
 def _runs(pid: int) -> bool:
@@ -136,45 +152,3 @@ def _runs(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def test_the_start_is_told_once(redis: Redis) -> None:
-    asked = [*command("--workers", "2", "--state", redis.url.replace("/0", "/2")), "--tls", "auto"]
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, env=environment()) as process:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
-        assert ready["cdr"].startswith("https://")
-        process.terminate()
-        assert process.stdout.read() == b""
-        assert process.wait(DEADLINE) == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["--workers", "2"], "--workers: processes have to share their state: --state redis://"),
-        (
-            ["--workers", "2", "--state", "redis://127.0.0.1:1/0"],
-            "--state: redis://127.0.0.1:1/0: ",
-        ),
-    ],
-)
-def test_workers_that_cannot_be_are_one_line_and_exit_code_2(
-    arguments: list[str], complaint: str
-) -> None:
-    asked = [*command(*arguments)]
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
-    assert (done.returncode, done.stdout) == (2, b"")
-    text = done.stderr.decode()
-    assert text.startswith(f"callmocks: {complaint}")
-    assert text.count("\n") == 1
-
-
-def test_a_port_that_is_taken_is_told(redis: Redis, workers: Replica) -> None:
-    port = workers.urls["onec"].split("/")[2].split(":")[1]
-    arguments = [*FREE, "--onec-port", port, "--workers", "2", "--state", redis.url]
-    asked = [*command(*arguments)]
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
-    assert done.returncode == 2
-    told = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
-    assert done.stderr.decode() == told

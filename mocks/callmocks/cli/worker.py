@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -46,7 +47,7 @@ def encode(order: Order) -> bytes:
 def main() -> NoReturn:
     """Serve until told to stop; the process ends here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the first process
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing is served yet
     from callmocks.cli.serve import loop_factory
 
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order, dec_hook=_path)
@@ -77,6 +78,7 @@ async def _serve(order: Order) -> None:
         loop.add_reader(sys.stdin.fileno(), stopped.set)
         _report(Report())
         await stopped.wait()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
         loop.remove_reader(sys.stdin.fileno())
 
 

@@ -127,9 +127,9 @@ class MemoryState:
 
     async def enlist(self, key: str, member: str, most: int) -> bool:
         """Whether a member is on a list that has room for ``most``."""
-        members = self._lists.setdefault(key, set())
-        if len(members) < most:
-            members.add(member)
+        members = self._lists.get(key, set())
+        if member not in members and len(members) < most:
+            self._lists[key] = members = members | {member}
         return member in members
 
     async def clear(self) -> None:

@@ -1,0 +1,92 @@
+"""The two kinds of state do the same, step by step; in Redis also when many come at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from callmocks.history.clock import stopwatch
+from callmocks.tenancy.shared.link import Link
+from callmocks.tenancy.shared.state import RedisState
+from callmocks.tenancy.state import MemoryState, State, Step
+from tests.replicas.conftest import Redis
+
+_ERAS = count(1)
+keys = st.sampled_from(["a", "b", "ключ", "v:a"])
+values = st.binary(max_size=5)
+amounts = st.integers(-3, 3)
+ceilings = st.none() | st.integers(-2, 5)
+steps = st.lists(st.builds(Step, keys, amounts, ceilings), max_size=4, unique_by=lambda s: s.key)
+operations = st.one_of(
+    st.tuples(st.just("get"), keys),
+    st.tuples(st.just("put"), keys, values),
+    st.tuples(st.just("swap"), keys, st.none() | values, values),
+    st.tuples(st.just("drop"), keys),
+    st.tuples(st.just("add"), keys, amounts, ceilings),
+    st.tuples(st.just("add_all"), steps),
+    st.tuples(st.just("enlist"), keys, st.sampled_from(["x", "y", "z,"]), st.integers(0, 2)),
+    st.tuples(st.just("clear")),
+)
+
+
+@pytest.fixture
+async def link(redis: Redis) -> AsyncIterator[Link]:
+    link = Link(redis.url.replace("/0", "/8"))
+    link.touch(stopwatch())
+    yield link
+    await link.close()
+
+
+def fresh(link: Link) -> RedisState:
+    state = RedisState(link, "state")
+    state.era = str(next(_ERAS))
+    return state
+
+
+@given(history=st.lists(operations, max_size=12))
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_both_kinds_answer_the_same(redis: Redis, history: list[tuple[Any, ...]]) -> None:
+    async def answers(state: State) -> list[object]:
+        return [await getattr(state, name)(*given) for name, *given in history]
+
+    async def both() -> None:
+        link = Link(redis.url.replace("/0", "/8"))
+        link.touch(stopwatch())
+        try:
+            assert await answers(MemoryState()) == await answers(fresh(link))
+        finally:
+            await link.close()
+
+    asyncio.run(both())
+
+
+async def test_a_counter_is_exact_under_concurrency(link: Link) -> None:
+    state = fresh(link)
+    totals = await asyncio.gather(*(state.add("n", 1, 300) for _ in range(500)))
+    assert sorted(total for total in totals if total is not None) == list(range(1, 301))
+
+
+async def test_a_list_takes_no_more_than_it_has_room_for(link: Link) -> None:
+    state = fresh(link)
+    joined = await asyncio.gather(*(state.enlist("l", f"m{n % 50}", 20) for n in range(200)))
+    on = {f"m{n % 50}" for n, is_on in enumerate(joined) if is_on}
+    assert len(on) == 20
+    assert [await state.enlist("l", f"m{n}", 20) for n in range(50)] == [
+        f"m{n}" in on for n in range(50)
+    ]
+
+
+async def test_a_swap_is_won_by_one(link: Link) -> None:
+    state = fresh(link)
+    stood = await asyncio.gather(*(state.swap("first", None, b"%d" % n) for n in range(50)))
+    assert len(set(stood)) == 1
