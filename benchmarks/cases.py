@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,11 +26,14 @@ TITLES = {
     "cdr-30-days-again": "CDR, the same with the same filter (the next page)",
     "onec-1": "1C, 1 row",
     "onec-100": "1C, 100 rows",
-    "arm-50": "ARM, frame of 50 rows",
+    "arm-50": "ARM, frame of 50 rows, the newest again and again",
+    "arm-50-pages": "ARM, frame of 50 rows, another page each time",
 }
 NAMES = tuple(TITLES)
 _FILTERS = 1500
 """Different filters of ``cdr-30-days``; more than a run of the benchmark repeats quickly."""
+_PAGES = 1000
+"""Different pages of ``arm-50-pages``; more than the workplace remembers."""
 _SOAP = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" '
@@ -100,13 +103,17 @@ def onec_case(name: str, begin: datetime, end: datetime) -> Case:
     return Case(name, "/cus/ws/PartnerWebAPI2", headers, (body,))
 
 
-def arm_case(name: str, limit: int) -> Case:
-    """A case of the workplace: the newest calls of an operator, in one frame."""
-    filters = {"_name": "filters", "_attributes": {"limit": str(limit)}}
+def arm_case(name: str, offsets: Iterable[int], limit: int = 50) -> Case:
+    """A case of the workplace: so many of an operator's calls in a frame, newest first."""
+    frames = tuple(_frame({"limit": str(limit), "offset": str(offset)}) for offset in offsets)
+    return Case(name, "/demo/service/cc/arm", _basic("101"), frames, "frame")
+
+
+def _frame(attributes: dict[str, str]) -> bytes:
+    filters = {"_name": "filters", "_attributes": attributes}
     request = {"_name": "request", "_content": [filters]}
     body = json.dumps([{"_name": "in", "_content": [request]}], separators=(",", ":")).encode()
-    head = b"01%010d0001%-32b" % (48 + len(body), b"operator_call_history")
-    return Case(name, "/demo/service/cc/arm", _basic("101"), (head + body,), "frame")
+    return b"01%010d0001%-32b" % (48 + len(body), b"operator_call_history") + body
 
 
 def record(ports: dict[str, int], names: tuple[str, ...] = NAMES) -> list[Case]:
@@ -133,7 +140,8 @@ def _cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]:
         "cdr-30-days-again": lambda name: cdr_case(name, long_legs(20)),
         "onec-1": lambda name: onec_case(name, *_period(ports["onec"], 1)),
         "onec-100": lambda name: onec_case(name, *_period(ports["onec"], 100)),
-        "arm-50": lambda name: arm_case(name, 50),
+        "arm-50": lambda name: arm_case(name, (0,)),
+        "arm-50-pages": lambda name: arm_case(name, range(_PAGES)),
     }
     for name in names:
         yield makers[name](name)

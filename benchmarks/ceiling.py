@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
-
-from callmocks.cli.serve import loop_factory
 
 
 def make_app(stubs: dict[str, dict[str, Any]]) -> web.Application:
@@ -61,11 +60,19 @@ async def _serve(port: int, stubs: dict[str, dict[str, Any]]) -> None:
     await asyncio.Event().wait()
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 def main(arguments: list[str]) -> None:
     """Serve until the process is ended; on uvloop where it is installed, as callmocks does."""
     port, file = arguments
     stubs = json.loads(Path(file).read_text(encoding="utf-8"))
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(int(port), stubs))
 
 

@@ -19,6 +19,7 @@ from benchmarks.subjects import (
     Subject,
     chosen,
     install,
+    own_python,
     start_callmocks,
     start_ceiling,
     start_peer,
@@ -88,15 +89,16 @@ def compare(plan: Plan, say: Print) -> Report:
     absent: list[str] = []
     subjects: list[Subject] = []
     try:
-        callmocks, ports = start_callmocks(plan.starts)
+        python = own_python()
+        callmocks, ports = start_callmocks(plan.starts, python)
         subjects.append(callmocks)
         stubs = record(ports, plan.cases)
         callmocks.server.stop()  # it has answered: its idle memory is that of a fresh one
-        callmocks, _ = start_callmocks(1)
+        callmocks, _ = start_callmocks(1, python)
         callmocks.starts = subjects.pop().starts
         subjects.append(callmocks)
         _rest(callmocks)
-        subjects += _others(plan, stubs, absent, say)
+        subjects += _others(plan, stubs, python, absent, say)
         measured = list(_measure(plan, stubs, subjects, say))
         for subject in subjects:
             subject.final = subject.server.rss
@@ -106,9 +108,11 @@ def compare(plan: Plan, say: Print) -> Report:
     return Report(measured, absent, (before, os.getloadavg()[0]))
 
 
-def _others(plan: Plan, stubs: list[Case], absent: list[str], say: Print) -> Iterator[Subject]:
+def _others(
+    plan: Plan, stubs: list[Case], python: str, absent: list[str], say: Print
+) -> Iterator[Subject]:
     """The ceiling and the peers, each started while the others stand still."""
-    ceiling = start_ceiling(stubs, plan.starts)
+    ceiling = start_ceiling(stubs, plan.starts, python)
     _rest(ceiling)
     yield ceiling
     peers = chosen([] if plan.peers == ("none",) else plan.peers)

@@ -2,8 +2,9 @@
 
 usage: python -m benchmarks.frames PORT PATH FILE SECONDS CONNECTIONS [HEADER …]
 
-``FILE`` holds the message to send. Sockets are read raw: only lengths are looked at, so that this
-client needs less of its core than the server of its own. Prints one line of JSON.
+``FILE`` holds the messages to send in turn, as a JSON array of strings. Sockets are read raw: only
+lengths are looked at, so that this client needs less of its core than the server of its own.
+Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 _MOST_SECONDS = 120
@@ -22,12 +25,12 @@ _TEXT = 1
 
 
 class _Connection:
-    """A websocket that asks the same thing again and again."""
+    """A websocket that asks one thing after another."""
 
-    def __init__(self, port: int, path: str, headers: list[str], message: bytes) -> None:
+    def __init__(self, port: int, path: str, headers: list[str], frames: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._frame = _masked(message)
+        self._frames = frames
         self._left = 0
         self._head = b""
         self._sent = 0.0
@@ -55,9 +58,10 @@ class _Connection:
             raise SystemExit(f"no websocket: {answer.splitlines()[0]!r}")
 
     def ask(self) -> None:
-        """Send the message."""
+        """Send the next message."""
+        frame = next(self._frames)
         self._sent = time.perf_counter()
-        self.socket.send(self._frame)
+        self.socket.send(frame)
 
     def read(self, buffer: memoryview) -> float | None:
         """Take what has come; the seconds since the question when the answer is whole."""
@@ -93,9 +97,10 @@ def _length(head: bytes) -> int:
 def main(arguments: list[str]) -> None:
     """Load the server for some seconds."""
     port, path, file, seconds, connections, *headers = arguments
-    message = Path(file).read_bytes()
+    messages = json.loads(Path(file).read_text(encoding="utf-8"))
+    frames = cycle([_masked(message.encode()) for message in messages])
     selector = selectors.DefaultSelector()
-    made = [_Connection(int(port), path, headers, message) for _ in range(int(connections))]
+    made = [_Connection(int(port), path, headers, frames) for _ in range(int(connections))]
     for connection in made:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
     times: list[float] = []

@@ -94,8 +94,8 @@ def _seconds(text: str) -> float:
 
 def _run_frames(case: Case, port: int, seconds: float, work: Path, path: str) -> Run:
     """The client runs on the load core in a process of its own, as wrk does."""
-    request = work / f"{case.name}.frame"
-    request.write_bytes(case.bodies[0])
+    request = work / f"{case.name}.frames"
+    request.write_text(json.dumps([body.decode() for body in case.bodies]), encoding="utf-8")
     head = [f"{name}: {value}" for name, value in case.headers.items()]
     client = [sys.executable, "-m", "benchmarks.frames", str(port), path, str(request)]
     done = subprocess.run(

@@ -18,6 +18,7 @@ from benchmarks.processes import BenchError, Server, free_port
 
 CACHE = Path(".bench")
 """Peers' packages and what runs leave behind; not in git."""
+_ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = Path(__file__).with_name("package.json")
 _INSTALL_SECONDS = 600
 _HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -45,6 +46,20 @@ class Subject:
         return statistics.median(self.starts)
 
 
+def own_python() -> str:
+    """Python with callmocks as a user has it: what tests need besides makes its start slower."""
+    venv = CACHE / "venv"
+    python = venv / "bin" / "python"
+    made, wanted = venv / ".made", (_ROOT / "pyproject.toml").read_bytes()
+    if not made.exists() or made.read_bytes() != wanted:
+        bootstrap = [sys.executable, str(_ROOT / "scripts" / "bootstrap"), str(venv)]
+        done = subprocess.run(bootstrap, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
+        if done.returncode:
+            raise BenchError(f"callmocks cannot be installed: {done.stderr.strip()[-500:]}")
+        made.write_bytes(wanted)
+    return str(python.absolute())
+
+
 def install() -> Path:
     """The peers' packages, from the npm registry on first use; their ``node_modules``."""
     for tool in ("node", "npm"):
@@ -66,14 +81,16 @@ def install() -> Path:
     return CACHE / "node_modules"
 
 
-def start_callmocks(starts: int = 1, **flags: str) -> tuple[Subject, dict[str, int]]:
+def start_callmocks(
+    starts: int = 1, python: str = sys.executable, **flags: str
+) -> tuple[Subject, dict[str, int]]:
     """callmocks on free ports, its clock standing, limits off; the ports by server.
 
     ``flags`` are further settings of ``callmocks serve``.
     """
     ports = {name: free_port() for name in ("arm", "cdr", "onec", "control")}
     settings = {"limits": "off", "now": NOW, **flags}
-    command = [sys.executable, "-m", "callmocks", "serve"]
+    command = [python, "-m", "callmocks", "serve"]
     command += [f"--{name}-port={port}" for name, port in ports.items()]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
 
@@ -90,7 +107,7 @@ def start_callmocks(starts: int = 1, **flags: str) -> tuple[Subject, dict[str, i
     ), ports
 
 
-def start_ceiling(stubs: Sequence[Case], starts: int = 1) -> Subject:
+def start_ceiling(stubs: Sequence[Case], starts: int = 1, python: str = sys.executable) -> Subject:
     """The bare aiohttp handlers."""
     work = _fresh("ceiling")
     served = {}
@@ -104,7 +121,7 @@ def start_ceiling(stubs: Sequence[Case], starts: int = 1) -> Subject:
     file = work / "stubs.json"
     file.write_text(json.dumps(served), encoding="utf-8")
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.ceiling", str(port), str(file)]
+    command = [python, "-m", "benchmarks.ceiling", str(port), str(file)]
     first = next(stub for stub in stubs if stub.transport == "http")
     ready = _raw(first, f"/{first.name}")
     server, times = _started(
