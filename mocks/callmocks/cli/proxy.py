@@ -23,7 +23,12 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
 @click.option("--control-port", type=_PORT, help="Port of the journal; there is none without it.")
 @click.option("--record", type=_FILE, help="Write what goes by there, masked.")
-@click.option("--contract", type=click.Choice(("documented", "strict")), default="documented")
+@click.option(
+    "--contract",
+    type=click.Choice(("documented", "strict")),
+    default="documented",
+    help="ARM: whether what the vendor's own example breaks is tolerated (documented).",
+)
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")
 def proxy(

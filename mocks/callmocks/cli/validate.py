@@ -22,7 +22,12 @@ MOST_BYTES = 1024 * 1024 * 1024
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option("--contract", type=click.Choice(("documented", "strict")), default="documented")
+@click.option(
+    "--contract",
+    type=click.Choice(("documented", "strict")),
+    default="documented",
+    help="ARM: whether what the vendor's own example breaks is tolerated (documented).",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object for each file.")
 def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
     """Hold saved messages against the contract: frames, XML, JSON-RPC, SOAP, recordings.
