@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from callmocks.arm import tag
 from callmocks.arm.query import Query
@@ -148,17 +149,26 @@ def _next_change(history: History, operator: str, query: Query, now_ms: int) -> 
     """
     day = day_of(now_ms)
     midnight = day_start(day + 1)
-    events = [midnight]
-    for part in history.arm_parts(operator, midnight - 1, day_start(day - 1)):
-        starts, releases = (part.frame[name].to_numpy() for name in ("_start", "_release"))
-        if query.skip_incomplete:
-            times = releases
-        elif bool(((starts <= now_ms) & (releases > now_ms)).any()):
+
+    def find() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        frames = list(history.arm_days(operator, midnight - 1, day_start(day - 1)))
+        columns = [
+            [frame[name].to_numpy() for frame in frames] or [np.zeros(0, np.int64)]
+            for name in ("_start", "_release")
+        ]
+        starts, releases = (np.sort(np.concatenate(times)) for times in columns)
+        return starts, releases
+
+    starts, releases = history.drawn.kept(
+        f"arm.changes {operator} {history.first_day}", day, find, lambda found: 2 * found[0].nbytes
+    )
+    ended = int(releases.searchsorted(now_ms, side="right"))
+    times, at = releases, ended
+    if not query.skip_incomplete:
+        times, at = starts, int(starts.searchsorted(now_ms, side="right"))
+        if at > ended:  # more have begun than have ended
             return now_ms
-        else:
-            times = starts
-        events.append(int(times[times > now_ms].min(initial=midnight)))
-    return min(events)
+    return min(int(times[at]), midnight) if at < len(times) else midnight
 
 
 def _parts(history: History, operator: str, query: Query, now_ms: int) -> Iterator[Part]:

@@ -6,6 +6,7 @@ The attributes, their order and the empty strings are those of the documented an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +63,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self._kept)
 
+    @cached_property
+    def _shown(self) -> pl.DataFrame:
+        """The columns that rows are made of: taking rows of all of them costs three times that."""
+        return self.frame.select("_start", "_answer", *_ORDER, *_MORE, "_leg_id")
+
     @property
     def nbytes(self) -> int:
         """Memory these rows take when all of them are rendered, without the frame."""
@@ -107,8 +113,8 @@ class Rows:
     def _make(
         self, places: list[int], columns: list[pl.Expr]
     ) -> tuple[list[Row], list[schema.Fault]]:
-        values = self.frame[places].select(columns).iter_rows(named=True)
-        nodes = [_node(row, self.style) for row in values]
+        values = self._shown[places].select(columns).rows()
+        nodes = [_node(dict(zip(_NAMES, row, strict=True)), self.style) for row in values]
         rows = [Row(tree.encode_element(node), tree.to_xml(node)) for node in nodes]
         if not self.style.checked:
             return rows, []
@@ -144,6 +150,7 @@ _ORDER: dict[str, Callable[[str], pl.Expr]] = {
     "remote_agent_id": _text,
 }
 _MORE = ("queue_id", "_fax", "_ss")
+_NAMES = (*_ORDER, *_MORE, "_leg_id")
 _FINISHED = [
     *(make(column).alias(column) for column, make in _ORDER.items()),
     *(pl.col(column).cast(pl.String) for column in _MORE),
