@@ -17,10 +17,11 @@ import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from callmocks.errors import SettingsError
+from callmocks.errors import SettingsError, StateError
 from callmocks.settings import BY_NAME, ServeSettings, is_loopback
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aiohttp import web
+    from aiohttp.typedefs import Handler, Middleware
 
     from callmocks.control.addresses import Addresses
     from callmocks.gate import Gate
@@ -196,6 +198,8 @@ class Suite:
         from callmocks.web import BOUNDS, PUBLIC_URL
 
         listener = self._sockets[name]
+        if self._replica is not None:
+            app.middlewares.insert(0, _keep_up(self._replica))
         app[PUBLIC_URL] = self.settings.public(name, _port(listener))
         gate = self._gate
         assert gate is not None
@@ -219,6 +223,19 @@ class Suite:
         port = _port(listener)
         own = f"{self.settings.scheme}://{host}:{port}"
         return (self.settings.public(name, port) or own) + PATHS[name]
+
+
+def _keep_up(replica: Replica) -> Middleware:
+    """Hear what other replicas changed before a request's tenant is looked for."""
+    from aiohttp import web
+
+    @web.middleware
+    async def keep_up(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with suppress(StateError):  # whoever needs it says so in the provider's shape
+            await replica.ready()
+        return await handler(request)
+
+    return keep_up
 
 
 def open_registry(settings: ServeSettings) -> Registry:

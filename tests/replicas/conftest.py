@@ -82,10 +82,13 @@ class Redis:
 
     def kept(self) -> dict[str, int]:
         """All keys, and the seconds they will be kept for (-1: for ever)."""
+        with self.client(0) as client:
+            return {key.decode(): client.ttl(key) for key in client.scan_iter()}
+
+    def client(self, database: int) -> Any:
         import redis
 
-        with redis.Redis(port=self.port) as client:
-            return {key.decode(): client.ttl(key) for key in client.scan_iter()}
+        return redis.Redis(port=self.port, db=database)
 
     def _ask(self, command: bytes) -> bytes:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as asked:

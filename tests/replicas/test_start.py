@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -79,6 +81,27 @@ async def test_a_wrong_password_is_told_and_not_repeated(redis: Redis) -> None:
 async def test_a_redis_that_cannot_be_spoken_to_by_tls_is_told(redis: Redis, options: str) -> None:
     secure = redis.url.replace("redis://", "rediss://")
     assert (await refused(secure + options)).startswith(f"{secure}: ")
+
+
+async def test_without_its_library_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "redis"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    told = await refused("redis://127.0.0.1:6379")
+    assert told == "shared state needs redis: pip install 'callmocks[redis]'"
+
+
+async def test_what_another_version_wrote_is_told(redis: Redis) -> None:
+    url = redis.url.replace("/0", "/3")
+    async with Suite(settings(url)):
+        pass
+    with redis.client(3) as client:
+        birth = json.loads(client.hget("callmocks:documents", "demo/tenant"))
+        birth["settings"]["invented_later"] = True
+        client.hset("callmocks:documents", "demo/tenant", json.dumps(birth))
+    told = await refused(url)
+    assert told.startswith(f"{url}: tenant demo cannot be followed: ")
+    assert "invented_later" in told
 
 
 async def test_a_replica_of_other_settings_does_not_join(redis: Redis, client: Client) -> None:

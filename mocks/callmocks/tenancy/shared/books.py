@@ -6,6 +6,9 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from callmocks.errors import CallmocksError
 from callmocks.tenancy.shared import documents
 from callmocks.tenancy.shared.documents import BIRTH, Birth, Parts
 from callmocks.tenancy.shared.state import RedisState
@@ -70,29 +73,32 @@ class Books:
         for key, document in (*written.items(), *((key, None) for key in deleted)):
             name, _, part = key.partition("/")
             parts[name][part] = document
+        births = {}
         for name, changed in parts.items():
             self.note(name, changed)
-        for name in parts:
-            self._bury(name)
-        for name in sorted(parts, key=self._born):
-            self._follow(name, parts[name])
+            birth = self._read(name)
+            self._bury(name, birth)
+            if birth is not None:
+                births[name] = birth
+        for name in sorted(births, key=lambda name: births[name].born):
+            self._follow(name, births[name], parts[name])
 
-    def _born(self, name: str) -> int:
-        birth = self.birth(name)
-        return 0 if birth is None else birth.born
+    def _read(self, name: str) -> Birth | None:
+        """What a tenant was made of; None too when that cannot be read."""
+        self._problems.pop(name, None)
+        try:
+            return self.birth(name)
+        except msgspec.MsgspecError as error:
+            self._problem(name, error)
+            return None
 
-    def _bury(self, name: str) -> None:
+    def _bury(self, name: str, birth: Birth | None) -> None:
         """Take away a tenant that was deleted, even if another of its name was made since."""
-        tenant, birth = self._registry.get(name), self.birth(name)
-        if birth is None:
-            self._problems.pop(name, None)
+        tenant = self._registry.get(name)
         if tenant is not None and (birth is None or _era(tenant).split(".")[0] != str(birth.born)):
             self._registry.delete(name)
 
-    def _follow(self, name: str, changed: Parts) -> None:
-        birth = self.birth(name)
-        if birth is None:
-            return
+    def _follow(self, name: str, birth: Birth, changed: Parts) -> None:
         try:
             tenant, anew = self._registry.get(name), False
             if tenant is None:
@@ -104,10 +110,13 @@ class Books:
                 anew = True
             set_era(tenant, birth)
             documents.apply(tenant, dict(self._held[name]) if anew else changed)
-            self._problems.pop(name, None)
-        except Exception as error:  # of another version of callmocks, perhaps
-            log.exception("tenant %s cannot be followed", name)
-            self._problems[name] = f"tenant {name} cannot be followed: {error}"
+        except (CallmocksError, msgspec.MsgspecError, LookupError) as error:
+            self._problem(name, error)
+
+    def _problem(self, name: str, error: Exception) -> None:
+        """A tenant that another version of callmocks wrote, or that cannot be made here."""
+        self._problems[name] = text = f"tenant {name} cannot be followed: {error}"
+        log.warning("callmocks: %s", text)
 
 
 def _era(tenant: Tenant) -> str:

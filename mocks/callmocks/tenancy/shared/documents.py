@@ -23,6 +23,7 @@ import msgspec
 
 from callmocks.errors import SettingsError
 from callmocks.history.clock import Clock, zone
+from callmocks.history.draw import DATA_VERSION
 from callmocks.history.pins import Pins, Places
 from callmocks.history.world import World, load_world, parse_world, world_names
 from callmocks.tenancy.assumptions import Assumptions
@@ -38,7 +39,7 @@ Parts = dict[str, "bytes | None"]
 BIRTH = "tenant"
 
 
-class Birth(msgspec.Struct, frozen=True, omit_defaults=True):
+class Birth(msgspec.Struct, frozen=True):
     """What a tenant was made of."""
 
     settings: TenantSettings
@@ -46,6 +47,8 @@ class Birth(msgspec.Struct, frozen=True, omit_defaults=True):
     """Text of the world file, when it is not a world that comes along."""
     calls: str = ""
     """Hash of the file of calls that were pinned when it was made."""
+    data_version: int = DATA_VERSION
+    """Which calls its seed gives."""
     born: int = 0
     """Number of the change that made it, by which tenants of one name are told apart."""
     resets: int = 0
@@ -66,6 +69,8 @@ class Birth(msgspec.Struct, frozen=True, omit_defaults=True):
             found.append("another world file")
         if self.calls != other.calls:
             found.append("another file of calls")
+        if self.data_version != other.data_version:
+            found.append(f"data version {self.data_version}, not {other.data_version}")
         return found
 
     def parsed_world(self) -> World | None:

@@ -293,6 +293,8 @@ class Replica:
             news = await self._store.changes(self._version)
             if news is not None:
                 self._books.take(news)
+                if self._books.problem:
+                    raise SettingsError(f"--state: {self._link.place}: {self._books.problem}")
                 self._version, self._link.losses = news.version, news.losses
                 return
             first = plan.making(self.registry, birth, 1, calls)
