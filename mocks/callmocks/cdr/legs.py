@@ -137,44 +137,35 @@ def _run(history: History, whole: Days, places: range) -> list[bytes]:
     at = places.start
     while at < places.stop:
         number = int(whole.ends.searchsorted(at, side="right"))
-        begin = whole.begin(number)
-        stop = min(places.stop, int(whole.ends[number]))
-        found += _stretch(history, whole.days[number], at - begin, stop - begin)
+        begin, end = whole.begin(number), int(whole.ends[number])
+        bunch, inside = divmod(at - begin, rows.BUNCH)
+        stop = min(places.stop, end, at - inside + rows.BUNCH)
+        found += rows.bunch(history, whole.days[number], bunch)[inside : inside + stop - at]
         at = stop
     return found
-
-
-def _stretch(history: History, day: int, first: int, last: int) -> list[bytes]:
-    ready = rows.rendered_day(history, day)
-    if ready is not None:
-        return ready[first:last]
-    some = history.drawn.legs(day).frame.slice(first, last - first)
-    return [body[1:-1] for body in rows.render(some, rows.leg_columns(tables.legs().default))]
 
 
 def _ready(history: History, whole: Days, found: Places) -> list[bytes] | None:
     """Rendered rows from anywhere, None when too much would have to be rendered first.
 
-    Every query warms a few of its days, so the next ones find them.
+    Every query warms a few bunches, so the next ones find them.
     """
     which = whole.ends.searchsorted(found, side="right")
+    begins = np.where(which > 0, whole.ends[which - 1], 0)
+    bunches, inside = np.divmod(found - begins, rows.BUNCH)
+    wanted = list(zip(which.tolist(), bunches.tolist(), strict=True))
     budget = WARMING + len(found)
-    by_day: dict[int, tuple[list[bytes], int]] = {}
-    numbers = which.tolist()
-    for number in set(numbers):
-        day, begin = whole.days[number], whole.begin(number)
-        ready = rows.day_at_hand(history, day)
+    made: dict[tuple[int, int], list[bytes]] = {}
+    for number, bunch in set(wanted):
+        day = whole.days[number]
+        ready = rows.bunch_at_hand(history, day, bunch)
         if ready is None:
-            budget -= int(whole.ends[number]) - begin
-            ready = rows.rendered_day(history, day) if budget > 0 else None
-        if ready is None:
-            return None
-        by_day[number] = ready, begin
-    found_rows = []
-    for number, at in zip(numbers, found.tolist(), strict=True):
-        ready, begin = by_day[number]
-        found_rows.append(ready[at - begin])
-    return found_rows
+            budget -= min(rows.BUNCH, int(whole.ends[number]) - whole.begin(number))
+            if budget <= 0:
+                return None
+            ready = rows.bunch(history, day, bunch)
+        made[number, bunch] = ready
+    return [made[key][at] for key, at in zip(wanted, inside.tolist(), strict=True)]
 
 
 def _of_session(
@@ -194,10 +185,8 @@ def _of_session(
             at = [one for one in at if start <= view.starts[one] <= before]
             plain = query.filter.alone and not query.sort and _as_drawn(exchange, query)
             if plain and query.fields == tables.legs().default:
-                ready = rows.rendered_day(history, day)
-                if ready is not None:
-                    shown = at[query.offset : query.offset + query.limit]
-                    return len(at), rows.array([ready[one] for one in shown])
+                shown = at[query.offset : query.offset + query.limit]
+                return len(at), rows.array(rows.at_places(history, day, shown))
             frame = view.frame[at]
         else:  # pinned, or none at all
             frame = history.legs_of_session(session, now)

@@ -1,7 +1,8 @@
 """From frames to the JSON of rows.
 
-A day's legs with the default fields are rendered once and kept (with the drawn day, in the shared
-cache); a page joins them. Other field sets and made-up frames are rendered as they are asked for.
+Legs with the default fields are rendered once, in bunches of a drawn day's rows, and kept (with the
+drawn day, in the shared cache); a page joins them. Other field sets and made-up frames are rendered
+as they are asked for.
 """
 
 from __future__ import annotations
@@ -16,14 +17,12 @@ from callmocks.cdr import tables
 if TYPE_CHECKING:
     from callmocks.history.history import History
 
-LARGEST_DAY = 50_000
-"""Rows of a day that is rendered as a whole; pages of a larger one are rendered by themselves."""
+BUNCH = 1024
+"""Rows that are rendered together: nearly all days of the default world, a part of larger ones."""
 ROW_BYTES = 41
 """Memory of one kept row beside its text: the object and its place in the list."""
 
 RECORDS = {"call_records", "wav_call_records"}
-
-_KEPT = "cdr-json"
 
 Pieces = tuple[bytes, ...]
 """JSON in pieces: an answer is put together once, a large page is not copied at every step."""
@@ -51,22 +50,26 @@ def array(rows: Sequence[bytes]) -> Pieces:
     return b"[", *pieces, b"]"
 
 
-def day_at_hand(history: History, day: int) -> list[bytes] | None:
-    """The rendered legs of a drawn day, if they are kept."""
-    return history.drawn.look(_KEPT, day)
+def bunch_at_hand(history: History, day: int, number: int) -> list[bytes] | None:
+    """A bunch of a drawn day's rendered legs, if it is kept."""
+    return history.drawn.look(f"cdr-json {number}", day)
 
 
-def rendered_day(history: History, day: int) -> list[bytes] | None:
-    """The legs of a drawn day as JSON objects, in its order; None when it is too large to keep."""
-    frame = history.drawn.legs(day).frame
-    if len(frame) > LARGEST_DAY:
-        return None
-    return history.drawn.kept(_KEPT, day, lambda: _render_day(frame), _size)
+def bunch(history: History, day: int, number: int) -> list[bytes]:
+    """The legs of a drawn day from place ``number * BUNCH`` on as JSON objects."""
+
+    def make() -> list[bytes]:
+        frame = history.drawn.legs(day).frame.slice(number * BUNCH, BUNCH)
+        columns = leg_columns(tables.legs().default)
+        return frame.select(columns).write_ndjson().encode().splitlines()
+
+    return history.drawn.kept(f"cdr-json {number}", day, make, _size)
 
 
-def _render_day(frame: pl.DataFrame) -> list[bytes]:
-    columns = leg_columns(tables.legs().default)
-    return frame.select(columns).write_ndjson().encode().splitlines()
+def at_places(history: History, day: int, places: Sequence[int]) -> list[bytes]:
+    """The rendered legs at some places of a drawn day."""
+    made = {number: bunch(history, day, number) for number in {at // BUNCH for at in places}}
+    return [made[at // BUNCH][at % BUNCH] for at in places]
 
 
 def _size(rows: list[bytes]) -> int:
