@@ -13,7 +13,9 @@ are worth here: one sweep looks at all connections, and a request writes down tw
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -36,12 +38,17 @@ http_log.addFilter(lambda line: not (line.exc_info and isinstance(line.exc_info[
 _BACKLOG: Final = 1024
 _FAREWELL: Final = 1.0
 """Seconds that a client which is not let in has for reading why."""
-_FAREWELLS: Final = 64
+_FAREWELLS: Final = 16
 """Clients told why at the same time; further ones are cut off."""
 _SILENT: Final = 60.0
 """Seconds after which a full house is mentioned again."""
 _OTHER_FILES: Final = 48
-"""Descriptors left for what is not a connection: listening sockets, files, pipes, libraries."""
+"""Descriptors left for what is not a connection: farewells, files, pipes, libraries."""
+_NO_FILES: Final = (errno.EMFILE, errno.ENFILE)
+_NO_FILE_LEFT: Final = (
+    "this process has no file descriptor left (ulimit -n); new connections are refused until some "
+    "close"
+)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -71,7 +78,7 @@ class Gate:
         site = _Site(runner, listener, ssl_context=context, backlog=_BACKLOG)
         site.gate = self
         await site.start()
-        if self._sweeper is None and self.bounds.header_timeout:
+        if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep(), name="callmocks gate")
 
     async def close(self) -> None:
@@ -85,7 +92,10 @@ class Gate:
     def admit(self, visit: Visit) -> bool:
         """Count a connection in, if there is room."""
         if self.open >= self.bounds.connections:
-            self._mention()
+            self._mention(
+                f"{self.open} connections are open; more are refused until some close "
+                "(--max-connections)"
+            )
             return False
         self.open += 1
         self._visits[visit.inner] = visit
@@ -136,6 +146,11 @@ class Gate:
                 return web.Response()
             except BodyLost as lost:
                 return await refuse(app, request, lost.status, str(lost))
+            except OSError as error:
+                if error.errno not in _NO_FILES:
+                    raise
+                self._mention(_NO_FILE_LEFT)
+                return await refuse(app, request, 503, _NO_FILE_LEFT)
             finally:
                 now -= 1
                 if visit is not None:
@@ -144,25 +159,23 @@ class Gate:
         return answer
 
     async def _sweep(self) -> None:
-        """End connections whose request's head does not come to its end."""
+        """End connections whose request's head does not come to its end; look for files left."""
         patience = self.bounds.header_timeout
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(1.0, patience / 4))
-            late = loop.time() - patience
+            await asyncio.sleep(min(1.0, patience / 4) if patience else 1.0)
+            if not _a_file_is_left():
+                self._mention(_NO_FILE_LEFT)
+            late = loop.time() - patience if patience else 0.0
             for visit in list(self._visits.values()):
                 if 0.0 < visit.waits_since < late:
                     visit.too_late()
 
-    def _mention(self) -> None:
+    def _mention(self, text: str) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._said >= _SILENT:
             self._said = now
-            _log.warning(
-                "callmocks: warning: %d connections are open; more are refused until some close "
-                "(--max-connections)",
-                self.open,
-            )
+            _log.warning("callmocks: warning: %s", text)
 
 
 class Visit(asyncio.Protocol):
@@ -283,6 +296,14 @@ def connections_that_fit(bounds: Bounds) -> int:
             )
         return min(fitting, bounds.connections)
     return bounds.connections
+
+
+def _a_file_is_left() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno not in _NO_FILES
+    return True
 
 
 def _open_files() -> int:

@@ -19,6 +19,7 @@ from lxml import etree
 
 from callmocks.arm import frames, schema, tag, tree
 from callmocks.calls_file import pin_file
+from callmocks.check.recording import read as read_recording
 from callmocks.errors import CallmocksError
 from callmocks.history.history import HistoryFactory
 from callmocks.history.world import parse_world
@@ -247,6 +248,18 @@ def calls(house: House, data: bytes) -> None:
             assert pin_file(history.pins, file) >= 0
         except CallmocksError as error:
             assert "calls.jsonl: line" in str(error)
+
+
+@target
+def recording(house: House, data: bytes) -> None:
+    """A recording: exchanges, or an error that names file and line."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "calls.jsonl")
+        file.write_bytes(data)
+        try:
+            assert read_recording(file, "--replay")
+        except CallmocksError as error:
+            assert str(error).startswith(f"--replay: {file}")
 
 
 _HISTORIES = HistoryFactory()

@@ -1,5 +1,6 @@
 """Errors of the admin API: RFC 9457 problem documents, whatever went wrong and wherever."""
 
+import errno
 import logging
 from http import HTTPStatus
 
@@ -86,6 +87,8 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         detail = f"{request.method} {request.path}: {error.reason}"
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return answer(RefusedError(error.status, detail).problem, headers)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # the gate's affair too
         LOGGER.exception("%s %s", request.method, request.path)
         return answer(RefusedError(500, "a defect of callmocks; its log says more").problem)
