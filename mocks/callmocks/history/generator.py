@@ -77,9 +77,15 @@ def quantile(raw: Raw, points: Sequence[int]) -> Ints:
     ``points`` of length n+1 cut the distribution into n equal parts; ``points[0]`` is the least
     value and ``points[-1]`` the greatest.
     """
-    edges = np.asarray(points, dtype=np.int64)
-    parts = len(points) - 1
-    scaled = (raw >> np.uint64(44)).astype(np.int64) * parts  # 20 bits of place
+    edges, steps = _edges(tuple(points))
+    scaled = (raw >> np.uint64(44)).astype(np.int64) * len(steps)  # 20 bits of place
     part, rest = scaled >> 20, scaled & 0xFFFFF
-    values: Ints = edges[part] + (((edges[part + 1] - edges[part]) * rest) >> 20)
+    values: Ints = edges[part] + ((steps[part] * rest) >> 20)
     return values
+
+
+@lru_cache(maxsize=256)
+def _edges(points: tuple[int, ...]) -> tuple[Ints, Ints]:
+    """Where the parts of a distribution begin, and how long they are."""
+    edges = np.asarray(points, dtype=np.int64)
+    return edges[:-1], np.diff(edges)

@@ -169,12 +169,15 @@ def fax_marks(made: Plan) -> Column:
 def attempt_lengths(raw: Raw, made: Plan) -> Column:
     """How long each attempt takes: a ring that nobody answers, or a refusal at once."""
     lengths = np.zeros((len(raw), ATTEMPTS), np.int32)
-    there = (made.reasons[:, ATTEMPT : ATTEMPT + ATTEMPTS] >= 0).any(axis=0)
-    for number in np.flatnonzero(there).tolist():
-        spread = raw[:, _EACH_ATTEMPT + number % 3] * np.uint64(2 * (number // 3) + 1)
+    for number in range(ATTEMPTS):
         reason = made.reasons[:, ATTEMPT + number]
+        there = np.flatnonzero(reason >= 0)
+        if not len(there):
+            continue
+        spread = raw[there, _EACH_ATTEMPT + number % 3] * np.uint64(2 * (number // 3) + 1)
+        reason = reason[there]
         rings = reasons.RANG[reason] | (reason == _SUBSCRIBER)
-        lengths[:, number] = np.where(
+        lengths[there, number] = np.where(
             rings, quantile(spread, _NO_ANSWER_MS), quantile(spread, _SHORT_MS)
         )
     alone = (made.reasons >= 0).sum(axis=1) == 1
@@ -358,10 +361,12 @@ def _operators(raw: Raw, made: Plan, first_call: int, cast: Cast) -> Column:
     )
     chosen = order[turn]
     place = turn - begin[chosen]
-    operators = np.full((len(raw), layout.SLOTS), -1, np.int16)
+    operators = np.full((len(raw), layout.SLOTS), -1, np.int16, order="F")
     for attempt in range(ATTEMPTS):
-        operators[:, ATTEMPT + attempt] = order[
-            begin[chosen] + (place + 1 + attempt) % size[chosen]
+        there = np.flatnonzero(made.reasons[:, ATTEMPT + attempt] >= 0)
+        who = chosen[there]
+        operators[there, ATTEMPT + attempt] = order[
+            begin[who] + (place[there] + 1 + attempt) % size[who]
         ]
     for slot in (FIRST, ANSWER, BESIDE, BESIDE + 1):
         operators[:, slot] = chosen
