@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import compare
+from benchmarks import compare, growth, plots
 from benchmarks.cases import NAMES
 from benchmarks.processes import BenchError
 
@@ -21,9 +21,21 @@ def main(arguments: list[str]) -> int:
     against.add_argument("--seconds", type=float, default=4)
     against.add_argument("--warmup", type=float, default=6)
     against.add_argument("--starts", type=int, default=3)
+    grows = commands.add_parser("growth", help="cost against size; plotted to docs/growth")
+    names = list(growth.EXPERIMENTS)
+    grows.add_argument("experiments", nargs="*", default=names, metavar="|".join(names))
+    commands.add_parser("plots", help="plot the growth that was measured last")
     chosen = parser.parse_args(arguments)
     try:
-        return _compare(chosen)
+        if chosen.command == "compare":
+            return _compare(chosen)
+        if chosen.command == "growth":
+            if unknown := set(chosen.experiments) - set(names):
+                parser.error(f"no experiment {min(unknown)!r}; there are {', '.join(names)}")
+            growth.run(chosen.experiments, _say)
+        for file in plots.draw(growth.load().values()):
+            _say(f"drawn {file}")
+        return 0
     except BenchError as problem:
         print(f"benchmarks: {problem}", file=sys.stderr)
         return 1

@@ -105,11 +105,12 @@ def onec_case(name: str, begin: datetime, end: datetime) -> Case:
 
 def arm_case(name: str, offsets: Iterable[int], limit: int = 50) -> Case:
     """A case of the workplace: so many of an operator's calls in a frame, newest first."""
-    frames = tuple(_frame({"limit": str(limit), "offset": str(offset)}) for offset in offsets)
+    frames = tuple(frame({"limit": str(limit), "offset": str(offset)}) for offset in offsets)
     return Case(name, "/demo/service/cc/arm", _basic("101"), frames, "frame")
 
 
-def _frame(attributes: dict[str, str]) -> bytes:
+def frame(attributes: dict[str, str]) -> bytes:
+    """The frame of a request for an operator's calls, with these filters."""
     filters = {"_name": "filters", "_attributes": attributes}
     request = {"_name": "request", "_content": [filters]}
     body = json.dumps([{"_name": "in", "_content": [request]}], separators=(",", ":")).encode()
