@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LARGEST_JOIN = 200_000
 """Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
 _FIXED_BYTES = 2000
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Days:
     days: list[int]
     ends: NDArray[np.int64]
     """The place behind each day's last row."""
-    last_end: int
-    """When the last of their calls ends, wall ms."""
+    last_ends: NDArray[np.int64]
+    """When the last of each day's calls ends, wall ms."""
     problems: tuple[str, ...]
     """What the self-check found; there must be nothing."""
 
@@ -48,7 +49,7 @@ class Days:
     @property
     def nbytes(self) -> int:
         """Memory held, about."""
-        return _FIXED_BYTES + 16 * len(self.days)
+        return _FIXED_BYTES + 24 * len(self.days)
 
     def begin(self, number: int) -> int:
         """The place of a day's first row."""
@@ -70,16 +71,16 @@ async def gathered(exchange: Exchange, method: str, wanted: Sequence[int]) -> Da
     found: Days | None = drawn.look(name, wanted[0])
     if found is None:
         sizes: list[int] = []
-        last_end = 0
+        last_ends: list[int] = []
         problems: dict[str, None] = {}
         for first, count in drawn.stretches(wanted):
             views = drawn.views("legs", range(first, first + count))
             sizes += [len(view.starts) for view in views]
-            last_end = max(last_end, *(view.last_end for view in views))
+            last_ends += [view.last_end for view in views]
             if checked:
                 problems |= dict.fromkeys(_problems(exchange, method, first, views))
             await asyncio.sleep(0)
-        made = Days(list(wanted), np.cumsum(sizes), last_end, tuple(problems))
+        made = Days(list(wanted), np.cumsum(sizes), np.array(last_ends), tuple(problems))
         found = drawn.kept(name, wanted[0], lambda: made, lambda days: days.nbytes)
     if checked:
         selfcheck.tell(exchange, method, found.problems)
@@ -109,6 +110,15 @@ def window(history: History, days: Days, from_ms: int, before_ms: int) -> tuple[
         starts = history.drawn.legs(days.days[-1]).starts
         last = days.begin(len(days.days) - 1) + int(starts.searchsorted(before_ms))
     return first, max(first, last)
+
+
+def running(history: History, days: Days, now_ms: int) -> NDArray[np.int64]:
+    """The places of legs whose calls have not ended, which nobody may see; usually none."""
+    found = []
+    for number in np.flatnonzero(days.last_ends > now_ms).tolist():
+        ends = history.drawn.legs(days.days[number]).frame.get_column("_call_end").to_numpy()
+        found.append(days.begin(number) + np.flatnonzero(ends > now_ms))
+    return np.concatenate(found) if found else _NONE
 
 
 def _problems(exchange: Exchange, method: str, first: int, views: list[View]) -> tuple[str, ...]:

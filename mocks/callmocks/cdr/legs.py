@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from callmocks.cdr import days, rows, selfcheck, tables
 from callmocks.cdr.days import Days
@@ -47,11 +48,9 @@ async def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
         if not touched:
             return 0, (b"[]",)
         whole = await days.gathered(exchange, METHOD, touched)
-        if whole.last_end <= now:
-            first, last = days.window(history, whole, start, end + 1000)
-            return _of_days(exchange, query, whole, first, last)
-    else:
-        await days.warm(exchange, "legs", touched)
+        first, last = days.window(history, whole, start, end + 1000)
+        return _of_days(exchange, query, whole, range(first, last), now)
+    await days.warm(exchange, "legs", touched)
     parts = history.leg_parts(start, end, now)
     selfcheck.check_parts(exchange, METHOD, parts)
     total, found = page(exchange, query, _shown(exchange, history.join(parts)))
@@ -59,25 +58,34 @@ async def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
 
 
 def _of_days(
-    exchange: Exchange, query: Query, whole: Days, first: int, last: int
+    exchange: Exchange, query: Query, whole: Days, places: range, now: int
 ) -> tuple[int, Pieces]:
-    """A report of legs that stand and look as they were drawn."""
+    """A report of the legs at some places, which stand and look as they were drawn."""
     history = exchange.tenant.history
-    by_default = query.fields == tables.legs().default
-    if query.filter.expression is None and not query.sort:
-        begin = min(first + query.offset, last)
-        places = range(begin, min(begin + query.limit, last))
-        if by_default:
-            return last - first, rows.array(_run(history, whole, places))
-        some = days.joined(history, whole).slice(begin, len(places))
-        return last - first, rows.render(some, rows.leg_columns(query.fields))
-    found = _matches(exchange, query, whole, first, last)
-    chosen = found[query.offset : query.offset + query.limit]
-    ready = _ready(history, whole, chosen) if by_default else None
-    if ready is not None:
-        return len(found), rows.array(ready)
-    some = days.joined(history, whole)[chosen]
+    running = days.running(history, whole, now)
+    begin, end = query.offset, query.offset + query.limit
+    found: Places | range = places
+    if query.filter.expression is not None or query.sort:
+        found = _matches(exchange, query, whole, places)
+    if len(running):
+        found = _without(found, running, whole.size)
+    shown = found[begin:end]
+    if query.fields == tables.legs().default:
+        if isinstance(shown, range):
+            return len(found), rows.array(_run(history, whole, shown))
+        ready = _ready(history, whole, shown)
+        if ready is not None:
+            return len(found), rows.array(ready)
+    some = days.joined(history, whole)[shown]
     return len(found), rows.render(some, rows.leg_columns(query.fields))
+
+
+def _without(found: Places | range, running: NDArray[np.int64], size: int) -> Places:
+    """The places found but for those of calls that have not ended."""
+    hidden = np.zeros(size, np.bool_)
+    hidden[running] = True
+    places = np.asarray(found, dtype=np.uint32)
+    return places[~hidden[places]]
 
 
 def columns(history: History) -> dict[str, pl.DataType]:
@@ -100,9 +108,9 @@ def window(exchange: Exchange, query: Query) -> tuple[int, int, int]:
     return to_ms(query.start), to_ms(end), to_ms(exchange.now)
 
 
-def _matches(exchange: Exchange, query: Query, whole: Days, first: int, last: int) -> Places:
-    """The places of the matches, found once and kept: the next page needs no new search."""
-    history = exchange.tenant.history
+def _matches(exchange: Exchange, query: Query, whole: Days, places: range) -> Places:
+    """The matches among some places, found once and kept: the next page needs no new search."""
+    history, first, last = exchange.tenant.history, places.start, places.stop
     chosen = sorted(exchange.tenant.assumptions.chosen().items())
     key = derive_key(msgspec.json.encode((query.asked, chosen, first, last))).hex()
     if query.sort:
