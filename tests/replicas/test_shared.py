@@ -473,6 +473,17 @@ async def test_each_replica_has_a_journal_of_its_own_and_says_whose_it_is(
     assert (asked["ok"], asked["replica"]) == (True, found[0]["replica"])
 
 
+async def test_the_description_of_the_api_says_what_an_outage_looks_like(
+    three: list[Replica], client: Client
+) -> None:
+    paths = (await client.control(three[0], "GET", "/openapi.json")).json["paths"]
+    health = paths["/health"]["get"]["responses"]
+    assert health["503"]["content"] == health["200"]["content"]
+    tenants = paths["/api/tenants"]["post"]["responses"]["503"]
+    assert list(tenants["content"]) == ["application/problem+json"]
+    assert "503" not in paths["/api/tenants/{tenant}/journal"]["get"]["responses"]
+
+
 async def test_a_replica_that_comes_later_has_everything(
     three: list[Replica], client: Client, redis: Redis
 ) -> None:

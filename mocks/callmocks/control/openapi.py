@@ -113,8 +113,12 @@ def _responses(operation: Operation) -> dict[str, Any]:
         refused.setdefault(413, "The body is longer than 64 MiB")
     if operation.body is not None or operation.query is not None:
         refused.setdefault(422, "Something asked for cannot be; the problem names the place")
+    if operation.shared:
+        refused.setdefault(503, "What replicas share cannot be reached now")
     problem = {CONTENT_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
     answers = {str(operation.status): good}
+    for status, text in operation.also.items():
+        answers[str(status)] = {**good, "description": text}
     for status, text in sorted(refused.items()):
         answers[str(status)] = {"description": text, "content": problem}
     answers["default"] = {"description": "Any other problem", "content": problem}

@@ -119,6 +119,8 @@ class Operation:
     lines_media: tuple[str, ...] = ()
     """Types under which the body may hold many, one in each line; the handler reads those."""
     refusals: Mapping[int, str] = field(default_factory=dict)
+    also: Mapping[int, str] = field(default_factory=dict)
+    """Other statuses under which the answer may come."""
 
     @property
     def shared(self) -> bool:

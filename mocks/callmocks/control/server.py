@@ -97,7 +97,14 @@ def _document(guarded: bool) -> dict[str, Any]:
 
 
 OPERATIONS = [
-    Operation("GET", "/health", "The suite is up", health, answer=Health),
+    Operation(
+        "GET",
+        "/health",
+        "The suite is up",
+        health,
+        answer=Health,
+        also={503: "What replicas share cannot be reached now"},
+    ),
     Operation("GET", "/metrics", "Numbers for Prometheus", metrics, media="text/plain"),
     Operation("GET", "/openapi.json", "This API", openapi, answer=dict),
     *tenants.OPERATIONS,
