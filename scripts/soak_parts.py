@@ -1,0 +1,101 @@
+"""The suite that `scripts/soak` runs, how it is reached, and how the result is told."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import platform
+import statistics
+import sys
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+NOW = "2026-03-02T12:00:00"
+WARM = 0.25
+"""Part of the run after which memory has to stay where it is; until then it goes at a brisk pace,
+so that the caches, which are bounded by bytes, are full by then."""
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of HTTP Basic."""
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
+class Suite:
+    """The suite as a process, its memory and what it logs."""
+
+    def __init__(self) -> None:
+        self.urls: dict[str, str] = {}
+        self.unexpected: list[str] = []
+        self.logged: Counter[str] = Counter()
+        self.memory: list[tuple[float, float]] = []
+
+    async def start(self, folder: str) -> None:
+        """Serve on free ports, in that directory."""
+        ports = [
+            word for name in ("arm", "cdr", "onec", "control") for word in (f"--{name}-port", "0")
+        ]
+        more = ["--json", "--log", "json", "--now", NOW]
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "callmocks", "serve", *ports, *more),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=folder,
+        )
+        assert self.process.stdout is not None
+        self.urls = json.loads(await self.process.stdout.readline())
+        self.reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        while line := await self.process.stderr.readline():
+            try:
+                said = json.loads(line)
+                assert said["level"] == "info"
+                self.logged[said["event"]] += 1
+            except (ValueError, KeyError, AssertionError):
+                if len(self.unexpected) < 100:
+                    self.unexpected.append(line.decode(errors="replace").rstrip())
+
+    def resident(self) -> float:
+        """MiB."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        raise AssertionError("no VmRSS")
+
+    def files(self) -> int:
+        """Open file descriptors."""
+        return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
+
+
+def quarters(memory: list[tuple[float, float]], seconds: float) -> tuple[float, float]:
+    """Mean memory of the second quarter of a run and of the last, MiB."""
+    second = [m for at, m in memory if WARM * seconds <= at < 2 * WARM * seconds]
+    last = [m for at, m in memory if at >= (1 - WARM) * seconds]
+    return statistics.fmean(second or [0.0]), statistics.fmean(last or [0.0])
+
+
+def report(result: dict[str, Any]) -> str:
+    """The result as a table."""
+    early, late, most = result["memory"]
+    sent = result["sent"]
+    rows = {
+        "date": date.today().isoformat(),
+        "duration": f"{result['minutes']:.1f} minutes",
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "requests": ", ".join(f"{n} {sent.get(n, 0)}" for n in ("arm", "cdr", "onec")),
+        "tenants made and deleted": str(result["tenants"]),
+        "faults, each seen once": str(result["faults"]),
+        "requests to control": str(result["admin"]),
+        "lines logged, all expected": str(result["lines"]),
+        "memory, second quarter → last": f"{early:.1f} → {late:.1f} MiB (at most {most:.1f})",
+        "wrong": "; ".join(result["wrong"]) or "nothing",
+    }
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
+    )
