@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import compare, growth, plots
+from benchmarks import compare, growth, memory, plots
 from benchmarks.cases import NAMES
 from benchmarks.processes import BenchError
 
@@ -24,11 +24,16 @@ def main(arguments: list[str]) -> int:
     grows = commands.add_parser("growth", help="cost against size; plotted to docs/growth")
     names = list(growth.EXPERIMENTS)
     grows.add_argument("experiments", nargs="*", default=names, metavar="|".join(names))
+    holds = commands.add_parser("memory", help="idle, after a million requests, large answers")
+    holds.add_argument("--requests", type=int, default=1_000_000)
     commands.add_parser("plots", help="plot the growth that was measured last")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "compare":
             return _compare(chosen)
+        if chosen.command == "memory":
+            print(memory.run(chosen.requests, _say))
+            return 0
         if chosen.command == "growth":
             if unknown := set(chosen.experiments) - set(names):
                 parser.error(f"no experiment {min(unknown)!r}; there are {', '.join(names)}")

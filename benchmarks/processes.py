@@ -78,6 +78,11 @@ class Server:
         raise BenchError(f"{self.name} did not answer within {START_SECONDS} s")
 
     @property
+    def pid(self) -> int:
+        """Number of its first process."""
+        return self._process.pid
+
+    @property
     def cpu_seconds(self) -> float:
         """CPU time used so far by all its processes and threads."""
         used = 0

@@ -1,0 +1,137 @@
+"""The benchmark's short form: fails on gross regressions of ratios, never on times.
+
+What is compared is the CPU time a request takes on each server, which hardly depends on what else
+the machine does; every floor is about half of what docs/performance.md promises.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from benchmarks import load
+from benchmarks.cases import Case, fetch, record
+from benchmarks.peers import mountebank
+from benchmarks.subjects import Subject, start_callmocks, start_ceiling, start_peer
+
+SECONDS = 1
+ROUNDS = 2
+NPM_SECONDS = 40
+
+OF_THE_CEILING = {"cdr-1": 0.12, "cdr-100": 0.12, "onec-1": 0.08, "onec-100": 0.08, "arm-50": 0.1}
+AGAINST_MOUNTEBANK = {"cdr-1": 0.4, "cdr-100": 1.0, "onec-100": 1.0}
+"""mountebank is quick with small answers and slow with large ones."""
+
+Cost = Callable[[Subject, Case], float]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The benchmarks' cache, fresh and short-lived."""
+    from benchmarks import subjects
+
+    place = tmp_path_factory.mktemp("bench")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subjects, "CACHE", place)
+        yield place
+
+
+@pytest.fixture(scope="module")
+def wrk() -> None:
+    """The load generator."""
+    if shutil.which("wrk") is None:
+        pytest.skip("wrk is not installed (Debian: apt-get install wrk)")
+
+
+@pytest.fixture(scope="module")
+def callmocks(wrk: None, work: Path) -> Iterator[tuple[Subject, dict[str, Case]]]:
+    """callmocks, and the cases with its answers."""
+    subject, ports = start_callmocks()
+    try:
+        cases = record(ports, tuple(OF_THE_CEILING))
+        yield subject, {case.name: case for case in cases}
+    finally:
+        subject.server.stop()
+
+
+@pytest.fixture(scope="module")
+def ceiling(callmocks: tuple[Subject, dict[str, Case]]) -> Iterator[Subject]:
+    """Bare aiohttp handlers with the same bytes."""
+    subject = start_ceiling(list(callmocks[1].values()))
+    yield subject
+    subject.server.stop()
+
+
+@pytest.fixture(scope="module")
+def other_mock(callmocks: tuple[Subject, dict[str, Case]], work: Path) -> Iterator[Subject]:
+    """mountebank with the same bytes: the smallest of the peers to install."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    packages = Path(load.__file__).with_name("package.json")
+    version = json.loads(packages.read_text(encoding="utf-8"))["dependencies"]["mountebank"]
+    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", work]
+    try:
+        subprocess.run(
+            [*map(str, command), f"mountebank@{version}"],
+            capture_output=True,
+            timeout=NPM_SECONDS,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"mountebank cannot be had from the npm registry: {error}")
+    subject = start_peer(mountebank.PEER, work / "node_modules", list(callmocks[1].values()))
+    yield subject
+    subject.server.stop()
+
+
+@pytest.fixture(scope="module")
+def cost(work: Path) -> Cost:
+    """CPU seconds of a request, the best of some short runs, made once."""
+    (work / "work").mkdir(exist_ok=True)
+
+    @cache
+    def measure(name: str, case_name: str) -> float:
+        subject, case = known[name, case_name]
+        place = subject.place(case)
+        assert place is not None
+        costs = []
+        for _ in range(ROUNDS):
+            before = subject.server.cpu_seconds
+            run = load.run(case, place[0], SECONDS, work / "work", place[1])
+            costs.append((subject.server.cpu_seconds - before) / run.requests)
+        return min(costs)
+
+    known: dict[tuple[str, str], tuple[Subject, Case]] = {}
+
+    def of(subject: Subject, case: Case) -> float:
+        known[subject.name, case.name] = subject, case
+        return measure(subject.name, case.name)
+
+    return of
+
+
+@pytest.mark.parametrize("name", OF_THE_CEILING)
+def test_share_of_the_ceiling(
+    callmocks: tuple[Subject, dict[str, Case]], ceiling: Subject, cost: Cost, name: str
+) -> None:
+    subject, cases = callmocks
+    share = cost(ceiling, cases[name]) / cost(subject, cases[name])
+    assert share > OF_THE_CEILING[name], f"{share:.2f} of the ceiling"
+
+
+@pytest.mark.parametrize("name", AGAINST_MOUNTEBANK)
+def test_against_another_mock(
+    callmocks: tuple[Subject, dict[str, Case]], other_mock: Subject, cost: Cost, name: str
+) -> None:
+    subject, cases = callmocks
+    place = other_mock.place(cases[name])
+    assert place is not None
+    assert fetch(cases[name], *place)[2] == cases[name].answer
+    ratio = cost(other_mock, cases[name]) / cost(subject, cases[name])
+    assert ratio > AGAINST_MOUNTEBANK[name], f"{ratio:.2f} times as quick"
