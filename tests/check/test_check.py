@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +275,54 @@ def test_json_names_every_request(suite: Mocks, here: Run) -> None:
     assert {each["probe"] for each in sent} == set(outcomes(ran))
     assert len(sent) == len([e for e in journaled if e["operation"] != "upgrade"])
     assert json.dumps(sent)
+
+
+class Stub(http.server.BaseHTTPRequestHandler):
+    """An endpoint that answers everything with the same."""
+
+    body = b""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_GET = do_POST  # noqa: N815 - the library's name
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+RESULT = {"metadata": {"total_items": 2, "limits": {}}, "data": [{"id": [], "start_time": {}}] * 2}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"\xff\xfe\x00",
+        b"[[]]",
+        b"<html><body>It works</body></html>",
+        b"<out><response><history><call_history/></history></response></out>",
+        json.dumps({"jsonrpc": "2.0", "id": 1, "result": RESULT}).encode(),
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":[],"message":{},"data":{"mnemonic":"error"}}}',
+        b"[" * 100_000,
+        b"<a>" * 100_000,
+    ],
+    ids=range(10),
+)
+def test_nonsense_is_findings_and_no_crash(here: Run, provider: str, body: bytes) -> None:
+    handler = type("Handler", (Stub,), {"body": body})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/x"
+        more = ("--token", "t") if provider == "cdr" else ("--login", "1", "--password", "p")
+        ran = here("check", provider, url, *more, "--timeout", "5", "--format", "json")
+        server.shutdown()
+    assert ran.code == 1
+    assert not ran.json["ok"]

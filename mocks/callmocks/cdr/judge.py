@@ -26,6 +26,8 @@ _LISTS = {
     "get.customer_users": tables.customer_users,
 }
 _REVERSED = "cdr.dates-reversed"
+_LONGEST = 2000
+"""Characters of a message that are compared."""
 _MAXIMA = {"day": 86_400, "minute": 60}
 _ALSO = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
 """Codes seen on the wire where the document has others."""
@@ -69,6 +71,8 @@ def answer(body: bytes, asked: bytes | None = None, status: int | None = None) -
         found.add("status", "200, errors travel with it too", status, "observed")
     try:
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        for raw in members.values():  # what is raw was not looked into
+            msgspec.json.decode(raw)
     except msgspec.ValidationError:
         found.add("answer", "an object", "something else")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -194,7 +198,7 @@ def _error(raw: msgspec.Raw, found: Findings) -> None:
     shapes.explain(data, openrpc.shared("ErrorData"), "error.data", found)
     entry = entries().get(str(data.get("mnemonic")))
     if entry is not None:
-        codes = {entry.code, _ALSO.get(data["mnemonic"], entry.code)}
+        codes = (entry.code, _ALSO.get(data["mnemonic"], entry.code))
         if error.get("code") not in codes:
             expected = f"{entry.code}, the code of {data['mnemonic']}"
             found.add("error.code", expected, error.get("code"))
@@ -207,7 +211,7 @@ def _error(raw: msgspec.Raw, found: Findings) -> None:
 def _message(text: str, template: str, found: Findings) -> None:
     """The message is the table's, whatever stands in its places."""
     parts = re.split(r"{\w+}", template)
-    if not re.fullmatch(".*".join(map(re.escape, parts)), text, re.DOTALL):
+    if not re.fullmatch(".*".join(map(re.escape, parts)), text[:_LONGEST], re.DOTALL):
         found.add("error.message", repr(template), repr(text))
 
 
@@ -260,6 +264,12 @@ def _place(body: bytes) -> str:
     except msgspec.DecodeError as error:
         place = re.search(r"byte (\d+)", str(error))
         return f"byte {int(place[1]) + 1}" if place else f"byte {len(body) + 1}"
-    except (UnicodeDecodeError, RecursionError):
+    except RecursionError:
+        return "body"
+    except UnicodeDecodeError:
         pass
+    try:
+        body.decode("utf-8")  # the decoder above counts from the text that is none
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1}"
     return "body"

@@ -201,8 +201,9 @@ def _order(method: str, rows: list[Row], params: Params, found: Findings) -> Non
     known = _FIELDS[method]().get(field)
     if known is None or known.type not in ("number", "iso8601"):
         return
-    there = [(place, row[field]) for place, row in enumerate(rows) if row.get(field) is not None]
+    kind = int if known.type == "number" else str
+    there = [(place, row[field]) for place, row in enumerate(rows) if type(row.get(field)) is kind]
     for (_, one), (place, other) in pairwise(there):
-        if type(one) is type(other) and (one < other if descending else one > other):
+        if one < other if descending else one > other:
             text = f"{'descending' if descending else 'ascending'} order"
             found.add(f"result.data.{place}.{field}", text, f"{other} after {one}", evidence)

@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType, WSServerHan
 from lxml import etree
 
 from callmocks.arm import frames, judge, schema, tree
+from callmocks.check.documents import as_tree
 from callmocks.check.report import Probe
 from callmocks.check.run import BrokenError
 from callmocks.check.wire import NoAnswerError
@@ -66,7 +67,7 @@ class Frames:
     def frame(self, document: bytes, command: str = schema.HISTORY) -> bytes:
         """The next frame, for a request that stands in a document."""
         self._number += 1
-        body = tree.encode(_node(etree.fromstring(document)))
+        body = tree.encode(as_tree(etree.fromstring(document)))
         return frames.encode_request(f"{self._number:04d}", command, body)
 
     async def ask(self, document: bytes) -> etree._Element:
@@ -159,9 +160,3 @@ class Frames:
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             expected = "one message for each request"
             self._probe.add("frame: messages", expected, "one more", "assumed")
-
-
-def _node(element: etree._Element) -> tree.Node:
-    """A document as the tree that frames carry."""
-    attributes = {str(name): str(value) for name, value in element.attrib.items()}
-    return tree.Node(str(element.tag), attributes, [_node(child) for child in element])

@@ -113,11 +113,11 @@ class CdrCheck(Check):
         for offset in range(0, 3 * size, size):
             result = await self._report(probe, _LEGS, fields=["id"], limit=size, offset=offset)
             rows, total = self._list(result)
-            put_together += [row.get("id") for row in rows]
+            put_together += [_number(row, "id") for row in rows]
             if total != self.total:
                 expected = f"{self.total}, whatever limit and offset"
                 probe.add(f"{_LEGS}: result.metadata.total_items", expected, total)
-        whole = [row.get("id") for row in self.rows[: 3 * size]]
+        whole = [_number(row, "id") for row in self.rows[: 3 * size]]
         for place, (one, other) in enumerate(zip(whole, put_together, strict=False)):
             if one != other:
                 page, row = divmod(place, size)
@@ -133,12 +133,13 @@ class CdrCheck(Check):
     async def filter(self, probe: Probe) -> None:
         """An id is a filter whose answer is known."""
         self._need_rows()
-        session = self.rows[0].get("call_session_id")
-        wanted = {row.get("id") for row in self.rows if row.get("call_session_id") == session}
+        session = _number(self.rows[0], "call_session_id")
+        same = [row for row in self.rows if _number(row, "call_session_id") == session]
+        wanted = {_number(row, "id") for row in same}
         by_session = {"field": "call_session_id", "operator": "=", "value": session}
         fields = ["id", "call_session_id", "start_time"]
         rows, _ = self._list(await self._report(probe, _LEGS, fields=fields, filter=by_session))
-        for missing in sorted(wanted - {row.get("id") for row in rows}, key=str):
+        for missing in sorted(wanted - {_number(row, "id") for row in rows}, key=str):
             probe.add(f"{_LEGS}: result.data", f"leg {missing} of session {session}", "none")
 
     async def sort(self, probe: Probe) -> None:
@@ -148,15 +149,16 @@ class CdrCheck(Check):
         fields = ["id", "start_time", "total_duration"]
         result = await self._report(probe, _LEGS, fields=fields, sort=longest, limit=PAGE)
         rows, _ = self._list(result)
-        most = max((self._length(row) for row in self.rows), default=0)
-        if rows and self._length(rows[0]) < most:
+        most = max((_length(row) for row in self.rows), default=0)
+        if rows and _length(rows[0]) < most:
             where = f"{_LEGS}: result.data.0.total_duration"
-            probe.add(where, f"the longest, {most} or more", self._length(rows[0]))
+            probe.add(where, f"the longest, {most} or more", _length(rows[0]))
 
     async def sessions(self, probe: Probe) -> None:
         """Every leg's session is there (documented)."""
         self._need_rows()
-        wanted = list(dict.fromkeys(row.get("call_session_id") for row in self.rows))[:PAGE]
+        numbers = (_number(row, "call_session_id") for row in self.rows)
+        wanted = list(dict.fromkeys(n for n in numbers if n is not None))[:PAGE]
         begin = datetime.strptime(self.window[0], _TIME) - timedelta(days=1)
         result = await self.ask(
             probe,
@@ -170,7 +172,7 @@ class CdrCheck(Check):
             },
         )
         rows, _ = self._list(result)
-        found = {row.get("id") for row in rows}
+        found = {_number(row, "id") for row in rows}
         for session in wanted:
             if session not in found:
                 where = f"{_SESSIONS}: result.data"
@@ -274,10 +276,15 @@ class CdrCheck(Check):
         rows = [row for row in data if isinstance(row, dict)]
         return rows, total if isinstance(total, int) else len(rows)
 
-    @staticmethod
-    def _length(row: dict[str, Any]) -> int:
-        value = row.get("total_duration")
-        return value if isinstance(value, int) else 0
+
+def _number(row: dict[str, Any], name: str) -> int | None:
+    """A number of a row; what else stands there was found already."""
+    value = row.get(name)
+    return value if type(value) is int else None
+
+
+def _length(row: dict[str, Any]) -> int:
+    return _number(row, "total_duration") or 0
 
 
 def _yesterday(clock: Clock) -> date:

@@ -48,7 +48,7 @@ class Cipher:
 
     def secret(self, text: str) -> str:
         """A credential: no part of it says anything about another."""
-        stream = blake2b(text.encode(), key=self._key, person=b"secret").digest()
+        stream = blake2b(_bytes(text), key=self._key, person=b"secret").digest()
         while len(stream) < len(text):
             stream += blake2b(stream, key=self._key).digest()
         return "".join(map(_like, text, stream))
@@ -70,7 +70,7 @@ class Cipher:
 
     def _other(self, char: str) -> str:
         """A letter of another alphabet: one that takes as many bytes."""
-        start, count = _WIDE.get(len(char.encode()), ("", 0))
+        start, count = _WIDE.get(len(_bytes(char)), ("", 0))
         return chr(ord(start) + self._number("other", char) % count) if start else char
 
     def _permute(self, purpose: str, word: str, alphabet: str) -> str:
@@ -95,8 +95,13 @@ class Cipher:
         return "".join(alphabet[symbol] for symbol in left + right)
 
     def _number(self, purpose: str, text: str) -> int:
-        data = f"{purpose}\0{text}".encode()
+        data = _bytes(f"{purpose}\0{text}")
         return int.from_bytes(blake2b(data, key=self._key, digest_size=32).digest())
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; JSON can hold halves of characters too."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _cased(char: str, like: str) -> str:

@@ -31,24 +31,27 @@ LEAST_SECRET = 6
 """Characters of the shortest credential that is looked for outside its own field."""
 _PHONE = r"(?<![\w.-])\+?7\d{10}(?![\w-])"
 _LOOSE = re.compile(_PHONE)
+# Patterns are linear in the text: strings go on to its end where their own end is missing, and what
+# may begin anywhere in a word is tried at its beginning alone.
+_INSIDE = r'[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+'
 _MEMBER = re.compile(
-    r'"(?P<key>\w+)"(?P<between>\s*:\s*)"(?P<value>(?:[^"\\]|\\.)*)(?P<end>"|\Z)'
+    rf'"(?P<key>\w+)"(?P<between>\s*:\s*)"(?P<value>{_INSIDE})(?P<end>"|\Z)'
     r'|"(?P<list>(?:call|wav_call|voice_mail)_records)"(?P<open>\s*:\s*\[)(?P<items>[^\]]*)'
-    r'|(?P<bare>"(?:[^"\\]|\\.)*")',
+    rf'|"(?P<bare>{_INSIDE})(?P<close>"|\Z)',
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(
-    r"""(?P<key>[\w.:-]+)(?P<between>\s*=\s*)"""
+    r"""(?<![\w.:-])(?P<key>[\w.:-]++)(?P<between>\s*+=\s*+)"""
     r"""(?:"(?P<double>[^"<]*)(?P<end>"|\Z)|'(?P<single>[^'<]*)(?P<close>'|\Z))"""
     r"|(?P<opening><url>)(?P<url>[^<]*)"
     rf"|(?P<phone>{_PHONE})"
 )
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_JSON_CHARS = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL)
+_STRING = re.compile(rf'"({_INSIDE})("|\Z)', re.DOTALL)
+_JSON_CHARS = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
 _XML_CHARS = re.compile(r"&#x[0-9a-fA-F]+;|&#[0-9]+;|&\w+;|.", re.DOTALL)
 _COLUMN = re.compile(r"<(?:\w+:)?column>\s*<(?:\w+:)?Name>([^<]*)<")
 _ROW = re.compile(r"<(?:\w+:)?row>.*?(?:</(?:\w+:)?row>|\Z)", re.DOTALL)
-_CELL = re.compile(r"(<(?:\w+:)?Value\b[^>]*?)(?:/>|>([^<]*))")
+_CELL = re.compile(r"(<(?:\w+:)?Value\b[^<>]*?)(?:/>|>([^<]*))")
 _ANSWER = re.compile(r"<(?:\w+:)?(\w+)Response[\s>]")
 
 
@@ -129,11 +132,11 @@ class Mask:
     def _member(
         self, found: re.Match[str], kinds: Callable[[str], Make | None], own: dict[str, Make]
     ) -> str:
-        if found["bare"]:
-            return '"' + self._value(found["bare"][1:-1], None, own) + '"'
+        if found["bare"] is not None:
+            return '"' + self._value(found["bare"], None, own) + found["close"]
         if found["list"]:
             items = _STRING.sub(
-                lambda each: f'"{self.cipher.hexadecimal(each[1])}"', found["items"]
+                lambda each: f'"{self.cipher.hexadecimal(each[1])}{each[2]}', found["items"]
             )
             return f'"{found["list"]}"{found["open"]}{items}'
         value = self._value(found["value"], kinds(found["key"]), own, found["key"])
@@ -254,7 +257,7 @@ def _first_of_year(text: str) -> str:
 
 
 def _json_char(part: str) -> str:
-    if part[:2] == "\\u":
+    if len(part) == 6:
         return chr(int(part[2:], 16))
     return "\\" if len(part) == 2 else part
 
@@ -263,7 +266,7 @@ def _as_json(part: str, plain: str, masked: str) -> str:
     """A masked character as its original was written."""
     if plain == masked:
         return part
-    return f"\\u{ord(masked):04x}" if part[:2] == "\\u" else masked
+    return f"\\u{ord(masked):04x}" if len(part) == 6 else masked
 
 
 def _xml_char(part: str) -> str:

@@ -172,7 +172,7 @@ class OnecCheck(Check):
                 f"{operation}: /Envelope/Body", f"{operation}Response", f"a Fault: {fault.text}"
             )
             raise BrokenError from None
-        except BadValue:
+        except (BadValue, RecursionError):
             raise BrokenError from None
         code, data = result.get("ResultCode"), result.get("ResultData")
         if code == OUT_OF_LIMIT[0]:
@@ -200,7 +200,7 @@ class OnecCheck(Check):
         self.judged(probe, judge.message(got.body, None, got.status, got.media), name)
         try:
             code = read_answer(got.body).get("ResultCode")
-        except (BadValue, SoapFault) as error:
+        except (BadValue, SoapFault, RecursionError) as error:
             probe.add(f"{name}: answer", "a ResultCode", str(error), "assumed")
             return
         if code == SUCCESS:

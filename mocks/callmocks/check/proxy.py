@@ -23,6 +23,7 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    DummyCookieJar,
     TCPConnector,
     web,
 )
@@ -81,6 +82,7 @@ class Proxy:
             timeout=ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS),
             auto_decompress=False,
             skip_auto_headers=_OWN,
+            cookie_jar=DummyCookieJar(),  # one client's session is not another's
         )
         self.traffic.start()
         yield
@@ -111,7 +113,11 @@ class Proxy:
     ) -> web.StreamResponse:
         try:
             async with self._session.request(
-                request.method, url, headers=headers, data=seen.request, allow_redirects=False
+                request.method,
+                url,
+                headers=headers,
+                data=seen.request or None,
+                allow_redirects=False,
             ) as answer:
                 seen.status, seen.media = answer.status, answer.headers.get("Content-Type", "")
                 seen.encoding = _encoding(answer.headers)
@@ -174,7 +180,7 @@ class Proxy:
             command = _COMMAND.fullmatch(request.path)
             if request.method == "POST" and command is not None:
                 operation, judged = command[1], True
-        elif request.path.rstrip("/") == self.path.rstrip("/"):
+        elif not self.path or request.path.rstrip("/") == self.path:
             if request.method == "POST":
                 operation, judged = "", True
             elif self.provider == "onec" and "wsdl" in request.query_string.lower():

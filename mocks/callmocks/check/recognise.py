@@ -30,6 +30,7 @@ from callmocks.findings import Finding, Verdict
 UNKNOWN = "unknown"
 _FRAME = re.compile(rb"\d{2}\d{10}\d{4}")
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+_IN = re.compile(rb'\[\s*\{\s*"_name"\s*:\s*"in"')
 _BOM = b"\xef\xbb\xbf"
 _CUT = "of one that the journal cut only the beginning is there: not judged"
 
@@ -82,7 +83,8 @@ def _message(text: bytes, contract: str) -> Verdict:
     if start[:1] == b"[" and (b'"_name"' in text or b'"_content"' in text):
         from callmocks.arm import judge as arm
 
-        return arm.body(text, contract=contract)
+        # A tree that is broken further down has a root all the same.
+        return arm.body(text, contract=contract, side="request" if _IN.match(start) else "")
     if start[:1] in (b"{", b"["):
         from callmocks.cdr import judge as cdr
 

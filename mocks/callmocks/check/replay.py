@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
-from lxml import etree
 
 from callmocks.arm import frames, schema, tree
 from callmocks.cdr import envelope as cdr_envelope
 from callmocks.cdr.errors import RpcError
+from callmocks.check.documents import as_tree
 from callmocks.check.normal import Question, differences, question
 from callmocks.check.recording import Recorded
 from callmocks.errors import CallmocksError
@@ -176,29 +176,10 @@ def _workplace(exchange: Exchange, recorded: Recorded, body: bytes) -> Reply | N
         id = frames.decode_request(exchange.request).id
         if recorded.framed:
             return Reply(body[:12] + id.encode() + body[16:], recorded.status)
-        made = tree.encode(_node(schema.parse(body)))
+        made = tree.encode(as_tree(schema.parse(body)))
         return Reply(frames.encode_response(id, recorded.status, made), recorded.status)
     except CallmocksError:
         return None
-
-
-def _node(element: etree._Element) -> tree.Node:
-    """A document as the tree that frames carry."""
-    attributes = {str(name): str(value) for name, value in element.attrib.items()}
-    if element.getparent() is None:
-        declared = {f"xmlns:{prefix}": name for prefix, name in element.nsmap.items() if prefix}
-        prefixes = {name: prefix for prefix, name in element.nsmap.items() if prefix}
-        attributes = declared | {_prefixed(n, prefixes): v for n, v in attributes.items()}
-    content: list[tree.Node | str] = [_node(child) for child in element]
-    if element.text and element.text.strip():
-        content.insert(0, element.text)
-    return tree.Node(str(element.tag), attributes, content)
-
-
-def _prefixed(name: str, prefixes: dict[str, str]) -> str:
-    parts = etree.QName(name)
-    prefix = prefixes.get(parts.namespace or "")
-    return f"{prefix}:{parts.localname}" if prefix else parts.localname
 
 
 def _soap(exchange: Exchange, recorded: Recorded, body: bytes) -> Reply | None:

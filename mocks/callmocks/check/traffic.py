@@ -7,6 +7,7 @@ Masks keep what a contract is about: lengths, digits, letters.
 from __future__ import annotations
 
 import asyncio
+import logging
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from callmocks.history.clock import stopwatch
 from callmocks.tenancy.bare import bare_exchange
 from callmocks.tenancy.exchange import Exchange, Reply, Violation
 from callmocks.tenancy.tenant import Tenant
+
+_log = logging.getLogger(__name__)
 
 QUEUE = 100
 """Exchanges waiting to be looked at; then the next ones wait with their answers sent."""
@@ -94,10 +97,17 @@ class Traffic:
     async def _work(self) -> None:
         while (seen := await self._queue.get()) is not None:
             took = stopwatch() - seen.started
-            if len(seen.request) + len(seen.response) > LARGE:
-                findings = await asyncio.to_thread(self._look, seen)
-            else:
-                findings = self._look(seen)
+            try:
+                if len(seen.request) + len(seen.response) > LARGE:
+                    findings = await asyncio.to_thread(self._look, seen)
+                else:
+                    findings = self._look(seen)
+            except Exception as defect:
+                # Ours, and no reason to end the proxy. What was not masked is not kept.
+                _log.exception("an exchange could not be looked at")
+                seen.request = seen.response = b""
+                seen.judged, findings = False, []
+                seen.notes.append(f"callmocks has a defect here: {type(defect).__name__}")
             self._note(seen, findings, took)
 
     def _look(self, seen: Seen) -> list[tuple[str, Finding]]:

@@ -22,6 +22,7 @@ from aiohttp import (
     ClientTimeout,
     ClientWebSocketResponse,
     ConnectionTimeoutError,
+    DummyCookieJar,
     ServerDisconnectedError,
     TCPConnector,
     WSServerHandshakeError,
@@ -97,6 +98,7 @@ class Wire:
         self._session = ClientSession(
             connector=TCPConnector(ssl=self._tls),
             timeout=ClientTimeout(total=self.seconds, sock_connect=self.seconds),
+            cookie_jar=DummyCookieJar(),  # a request without credentials really has none
         )
         return self
 

@@ -15,6 +15,7 @@ from lxml import etree
 from callmocks.findings import Evidence, Findings, Verdict, xml_place
 from callmocks.onec import contract, envelope, judge_table, parameters, wsdl
 from callmocks.onec.contract import Operation
+from callmocks.onec.envelope import safe_parser
 from callmocks.onec.names import PARAMS, RETURN, SERVICE, SOAP11, SOAP12
 from callmocks.onec.reading import read_structure
 from callmocks.onec.results import SUCCESS, Refusal
@@ -29,9 +30,7 @@ _FAULTS = {
     SOAP12: (f"{{{SOAP12}}}Code/{{{SOAP12}}}Value", f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text"),
 }
 _STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
-_PARSER = etree.XMLParser(
-    resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
-)
+_PARSER = safe_parser()
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _HISTORY = "GetHistoryOfServiceCalls"
 _MOST = 200
@@ -193,6 +192,9 @@ def _answer(response: etree._Element, operation: str, asked: bytes | None, found
     here = f"/Envelope/Body/{operation}Response/return"
     try:
         result = read_structure(response[0])
+    except RecursionError:
+        found.add(here, "values less deep inside one another", "deeper ones", "assumed")
+        return
     except BadValue as error:
         if not len(broken):
             found.add(f"{here}/{error.where}", error.expected, error.got, "observed")
