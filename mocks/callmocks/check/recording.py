@@ -142,7 +142,9 @@ class Recorder:
         self._tell = tell
         self._size = 0
         try:
-            self._file: IO[bytes] | None = path.open("wb" if _is_device(path) else "xb", 0)
+            self._file: IO[bytes] | None = (
+                path.open("wb", 0) if _is_device(path) else path.open("xb", 0)
+            )
         except FileExistsError:
             raise SettingsError(
                 f"--record: {path}: exists already; a recording has a key of its own"
