@@ -79,3 +79,10 @@ def test_pinned_calls_stand_among_the_rows_of_days_drawn_together():
     ]
     assert len(starts[1]) == len(starts[0]) + 1
     assert starts[1] == sorted(starts[1], reverse=True)
+
+
+@pytest.mark.parametrize("what", VIEWS)
+def test_a_frame_of_nothing_has_the_types_of_a_days(what):
+    drawn = history().drawn
+    assert drawn.nothing(what).schema == one_by_one(drawn, what, 4000).frame.schema
+    assert not len(drawn.nothing(what))

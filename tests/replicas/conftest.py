@@ -144,6 +144,11 @@ def replicas(number: int, *arguments: str) -> Iterator[list[Replica]]:
         yield ready
 
 
+def turns(three: list[Replica], number: int) -> list[Replica]:
+    """Replicas in turn, as a balancer would ask them."""
+    return [three[place % len(three)] for place in range(number)]
+
+
 class Answer(NamedTuple):
     status: int
     body: bytes
@@ -220,6 +225,8 @@ _ENVELOPE = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
 <s:Body><p:{operation}><p:Params>{params}</p:Params></p:{operation}></s:Body></s:Envelope>"""
 LEGS = {"date_from": "2026-03-01 00:00:00", "date_till": "2026-03-02 23:59:59", "limit": 1000}
+FORBIDDEN = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "forbidden"}}
+"""A fault that is easily told."""
 HISTORY = "<in><request><filters limit='5' offset='0'/></request></in>"
 
 

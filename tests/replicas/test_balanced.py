@@ -11,10 +11,9 @@ from contextlib import ExitStack
 import pytest
 
 from tests.deploy.test_balancer import NGINX, _wait_for, configured
-from tests.replicas.conftest import NOW, PORTS, Client, Replica
+from tests.replicas.conftest import FORBIDDEN, NOW, PORTS, Client, Replica
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not on this machine")
-FORBIDDEN = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "forbidden"}}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from aiohttp import ClientError
 from websockets.exceptions import InvalidStatus
 
 from tests.replicas.conftest import (
+    FORBIDDEN,
     HISTORY,
     LEGS,
     NOW,
@@ -24,8 +25,6 @@ from tests.replicas.conftest import (
     basic,
     replicas,
 )
-
-FORBIDDEN = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "forbidden"}}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ async def test_redis_stops_and_comes_back_with_nothing(
     for replica in trio:
         begun = time.monotonic()
         told = await errors_of_all(client, replica, name)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
         assert b"Connection refused" in told[1].body
         last = (await journal(client, replica, name))[-1]
         assert "Connection refused" in last["notes"][0]
@@ -329,7 +328,7 @@ async def test_a_replica_killed_under_load_makes_no_answer_wrong(
     begun = time.monotonic()
     made = await client.control(trio[0], "POST", f"/api/tenants/{name}/faults", FORBIDDEN)
     assert made.status == 201
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     for replica in trio[:2]:
         answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
         assert answer == "forbidden"

@@ -27,8 +27,10 @@ COLUMNS_BYTES = 20_000
 """Memory of the columns' types, at most."""
 MATCHES_BYTES = 300
 """Memory of kept matches beside their places."""
-WARMING = 3000
-"""Rows that one query may render ahead for the days its page comes from."""
+WARMING = 5
+"""Bunches that one query may render ahead for the days its page comes from."""
+WARMED = 100_000
+"""Rows of the largest window whose days are worth rendering ahead."""
 
 _SECOND = timedelta(seconds=1)
 
@@ -141,38 +143,40 @@ def _as_drawn(exchange: Exchange, query: Query) -> bool:
 
 def _run(history: History, whole: Days, places: range) -> list[bytes]:
     """Rendered rows that stand one after another."""
-    found: list[bytes] = []
+    runs: list[tuple[tuple[int, int], int, int]] = []
     at = places.start
     while at < places.stop:
         number = int(whole.ends.searchsorted(at, side="right"))
         begin, end = whole.begin(number), int(whole.ends[number])
         bunch, inside = divmod(at - begin, rows.BUNCH)
         stop = min(places.stop, end, at - inside + rows.BUNCH)
-        found += rows.bunch(history, whole.days[number], bunch)[inside : inside + stop - at]
+        runs.append(((whole.days[number], bunch), inside, inside + stop - at))
         at = stop
-    return found
+    made = rows.bunches(history, [key for key, _, _ in runs])
+    if len(runs) == 1:
+        key, first, last = runs[0]
+        return made[key][first:last]
+    return [row for key, first, last in runs for row in made[key][first:last]]
 
 
 def _ready(history: History, whole: Days, found: Places) -> list[bytes] | None:
     """Rendered rows from anywhere, None when too much would have to be rendered first.
 
-    Every query warms a few bunches, so the next ones find them.
+    A query warms a few bunches, so that the next ones find them, unless there are very many.
     """
     which = whole.ends.searchsorted(found, side="right")
     begins = np.where(which > 0, whole.ends[which - 1], 0)
     bunches, inside = np.divmod(found - begins, rows.BUNCH)
-    wanted = list(zip(which.tolist(), bunches.tolist(), strict=True))
-    budget = WARMING + len(found)
-    made: dict[tuple[int, int], list[bytes]] = {}
-    for number, bunch in set(wanted):
-        day = whole.days[number]
-        ready = rows.bunch_at_hand(history, day, bunch)
-        if ready is None:
-            budget -= min(rows.BUNCH, int(whole.ends[number]) - whole.begin(number))
-            if budget <= 0:
-                return None
-            ready = rows.bunch(history, day, bunch)
-        made[number, bunch] = ready
+    days_of = [whole.days[number] for number in which.tolist()]
+    wanted = list(zip(days_of, bunches.tolist(), strict=True))
+    keys = set(wanted)
+    cold = [key for key in keys if rows.bunch_at_hand(history, *key) is None]
+    if cold and whole.size > WARMED:
+        return None
+    if len(cold) > WARMING:
+        rows.bunches(history, cold[:WARMING])
+        return None
+    made = rows.bunches(history, list(keys))
     return [made[key][at] for key, at in zip(wanted, inside.tolist(), strict=True)]
 
 

@@ -55,21 +55,36 @@ def bunch_at_hand(history: History, day: int, number: int) -> list[bytes] | None
     return history.drawn.look(f"cdr-json {number}", day)
 
 
-def bunch(history: History, day: int, number: int) -> list[bytes]:
-    """The legs of a drawn day from place ``number * BUNCH`` on as JSON objects."""
+def bunches(
+    history: History, wanted: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], list[bytes]]:
+    """Rendered legs by day and number: those of a drawn day from place ``number * BUNCH`` on.
 
-    def make() -> list[bytes]:
-        frame = history.drawn.legs(day).frame.slice(number * BUNCH, BUNCH)
+    What is not at hand is rendered together, for each time costs a little besides its rows.
+    """
+    found = {key: bunch_at_hand(history, *key) for key in dict.fromkeys(wanted)}
+    missing = [key for key, ready in found.items() if ready is None]
+    if missing:
+        legs = history.drawn.legs
+        frames = [legs(day).frame.slice(number * BUNCH, BUNCH) for day, number in missing]
         columns = leg_columns(tables.legs().default)
-        return frame.select(columns).write_ndjson().encode().splitlines()
-
-    return history.drawn.kept(f"cdr-json {number}", day, make, _size)
+        text = pl.concat(frames, rechunk=False).select(columns).write_ndjson()
+        lines, end = text.encode().splitlines(), 0
+        for (day, number), frame in zip(missing, frames, strict=True):
+            begin, end = end, end + len(frame)
+            made = lines[begin:end]
+            found[day, number] = _keep(history, day, number, made)
+    return {key: ready for key, ready in found.items() if ready is not None}
 
 
 def at_places(history: History, day: int, places: Sequence[int]) -> list[bytes]:
     """The rendered legs at some places of a drawn day."""
-    made = {number: bunch(history, day, number) for number in {at // BUNCH for at in places}}
-    return [made[at // BUNCH][at % BUNCH] for at in places]
+    made = bunches(history, [(day, at // BUNCH) for at in places])
+    return [made[day, at // BUNCH][at % BUNCH] for at in places]
+
+
+def _keep(history: History, day: int, number: int, rows: list[bytes]) -> list[bytes]:
+    return history.drawn.kept(f"cdr-json {number}", day, lambda: rows, _size)
 
 
 def _size(rows: list[bytes]) -> int:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PAUSE = 1.0
 """Seconds before the successor of a worker that did not even come to be ready."""
-_STOP_SECONDS = 1.6
+_STOP_SECONDS = 1.2
 """Within which workers stop by themselves."""
 
 

@@ -9,7 +9,7 @@ from callmocks.history.columns import Column, Day
 from callmocks.history.deck import deal
 from callmocks.history.generator import Generator, Raw, below, derive_key
 from callmocks.history.ids import PINNED_SESSION
-from callmocks.history.layout import lay_out
+from callmocks.history.layout import Plan, lay_out
 from callmocks.history.wall import DAY_MS, DAYS, day_date
 from callmocks.history.world import Traffic, World
 
@@ -73,6 +73,12 @@ class Drawer:
             choices.row = choices.row - np.repeat(np.cumsum(counts) - counts, counts)
             choices.later = later
         return lay_out(first, plan, choices)
+
+    def draw_nothing(self) -> Day:
+        """A day without calls: what is made of it has the types of every day's."""
+        raw, plan = np.zeros((0, natural.USED), np.uint64), Plan.blank(0)
+        nothing = np.zeros(0, np.int64)
+        return lay_out(0, plan, natural.choices(raw, plan, nothing, 0, self._world, self._cast))
 
     def _draw_blocks(self, day: int) -> Day:
         count, first = int(self.counts[day]), int(self._first_call[day])

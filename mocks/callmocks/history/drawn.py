@@ -59,6 +59,7 @@ class Drawn:
         self.lookups = Lookups(cast)
         self._drawer = Drawer(key, world, cast)
         self._cache = cache
+        self._nothing: dict[str, pl.DataFrame] = {}
         self._together: dict[tuple[str, int], tuple[str, int]] = {}
         """By view and day: under which name, and with which day first, it was made with others."""
 
@@ -148,6 +149,12 @@ class Drawn:
             made = dict.fromkeys(((what, first + later) for later in range(count)), (name, first))
             self._together |= made
         return self.kept(name, first, make, _views_bytes)
+
+    def nothing(self, what: str) -> pl.DataFrame:
+        """A frame of the view ``legs``, ``sessions`` or ``onec`` without rows."""
+        if what not in self._nothing:
+            self._nothing[what] = self._frame(what, self._drawer.draw_nothing())
+        return self._nothing[what]
 
     def _frame(self, what: str, day: Day) -> pl.DataFrame:
         if what == "legs":

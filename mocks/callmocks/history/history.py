@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -250,7 +249,7 @@ class History:
         """1C calls that start in a window (end not included) and have ended at ``now_ms``."""
         parts = self.service_call_parts(from_ms, till_ms, now_ms)
         frame = _together([part.rows() for part in parts])
-        frame = self.drawn.service_calls(self.last_day).frame.clear() if frame is None else frame
+        frame = self.drawn.nothing("onec") if frame is None else frame
         return frame.sort("_start", "_session_id") if self.pins else frame
 
     def service_call_parts(self, from_ms: int, till_ms: int, now_ms: int) -> list[Part]:
@@ -263,7 +262,7 @@ class History:
     def service_call(self, call_id: str, now_ms: int) -> pl.DataFrame:
         """The ended 1C call of that CallID: one row, or none."""
         found = self._session_place(ids.call_uuid_address(self.key, call_id))
-        nothing = self.drawn.service_calls(self.last_day).frame.clear()
+        nothing = self.drawn.nothing("onec")
         if found is None:
             return nothing
         day, row = found
@@ -303,15 +302,15 @@ class History:
         numbers = [person.number for person in self.cast.operators]
         return numbers.index(number) if number in numbers else -1
 
-    @cached_property
+    @property
     def no_legs(self) -> pl.DataFrame:
         """A legs frame without rows."""
-        return self.drawn.legs(self.last_day).frame.clear()
+        return self.drawn.nothing("legs")
 
-    @cached_property
+    @property
     def no_sessions(self) -> pl.DataFrame:
         """A sessions frame without rows."""
-        return self.drawn.sessions(self.last_day).frame.clear()
+        return self.drawn.nothing("sessions")
 
     def _parts(self, what: str, from_ms: int, before_ms: int, now_ms: int, end: str) -> list[Part]:
         days = self._days(from_ms, before_ms, now_ms)

@@ -69,6 +69,8 @@ class Link:
             name: self._redis.register_script(text) for name, text in (STATE | STORE).items()
         }
         self._free = asyncio.Semaphore(CONNECTIONS)
+        self._sent: set[asyncio.Future[Any]] = set()
+        """Commands that are not answered yet."""
         self._broken = "it was not asked yet"
         self._holds_until = 0.0
         self._touched = asyncio.Event()
@@ -117,9 +119,16 @@ class Link:
             return await self.probe(command)
 
     async def probe(self, command: Callable[[Redis], Awaitable[T]]) -> T:
-        """Send a command, whatever came of those before."""
+        """Send a command, whatever came of those before.
+
+        Whoever does not wait for its answer any more leaves it to be read: a connection that was
+        left in the midst of an answer would give it to the next command.
+        """
+        sent = asyncio.ensure_future(command(self._redis))
+        self._sent.add(sent)
+        sent.add_done_callback(self._answered)
         try:
-            return await command(self._redis)
+            return await asyncio.shield(sent)
         except self._errors as error:
             self.fail(_reason(error))
             raise self.error() from None
@@ -156,8 +165,17 @@ class Link:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._sent:
+            _, late = await asyncio.wait(self._sent, timeout=SECONDS / 2)
+            for each in late:
+                each.cancel()
         with suppress(*self._errors):
             await self._redis.aclose()
+
+    def _answered(self, sent: asyncio.Future[Any]) -> None:
+        self._sent.discard(sent)
+        if not sent.cancelled():
+            sent.exception()  # seen, even if nobody waits for it
 
     def _wake(self) -> None:
         self._touched.set()

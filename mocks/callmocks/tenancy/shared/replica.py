@@ -108,9 +108,11 @@ class Replica:
 
     async def leave(self) -> None:
         """Take part no more. What is shared stays with the others, and in the store for a day."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running = set(self._tasks)
+        while running:  # once is not always enough: libraries have been seen to lose it
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=0.1)
         with suppress(StateError, TimeoutError):
             await asyncio.wait_for(self._store.leave(self.replica), WAIT / 2)
         await self._link.close()
