@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -115,6 +116,52 @@ def test_the_history_commands_run(command: str, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout or (tmp_path / "january.parquet").stat().st_size > 10_000
+
+
+def test_the_commands_that_hold_others_against_the_contract(
+    ports: dict[str, str], tmp_path: Path
+) -> None:
+    lines = [line for line in block("callmocks check").splitlines() if line.startswith("callmocks")]
+    check, proxy, replay, validate = lines
+    assert b"no findings" in run(["sh", "-c"], check, ports).encode()
+    upstream = f"http://127.0.0.1:{ports['8087']}/v2.0"
+    proxied = proxy.replace("https://dataapi.example/v2.0", upstream)
+    whole = [proxied + " --port 0", replay + " " + " ".join(FREE)]
+    answers = [_legs_by(command + " --json", tmp_path) for command in whole]
+    assert len(answers[0]["result"]["data"]) == 2
+    assert [set(leg) for leg in answers[1]["result"]["data"]] == [
+        set(leg) for leg in answers[0]["result"]["data"]
+    ]
+    (tmp_path / "request.xml").write_text(
+        '<in><request><filters limit="5" offset="0"/></request></in>'
+    )
+    (tmp_path / "answer.json").write_text(json.dumps(answers[0]))
+    done = subprocess.run(
+        ["sh", "-c", validate], cwd=tmp_path, capture_output=True, env=ENVIRONMENT, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout.decode()
+
+
+def _legs_by(command: str, folder: Path) -> dict:
+    """What the Data API that this command starts answers to a request for two legs."""
+    params = {
+        "access_token": "demo-token",
+        "limit": 2,
+        "date_from": "2026-03-02 00:00:00",
+        "date_till": "2026-03-02 23:59:59",
+    }
+    request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": params}
+    with subprocess.Popen(
+        ["sh", "-c", f"exec {command}"], cwd=folder, stdout=subprocess.PIPE, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        url = ready.get("cdr") or ready["proxy"]
+        with urllib.request.urlopen(url, json.dumps(request).encode(), timeout=30) as answer:
+            told: dict = json.load(answer)
+        process.terminate()
+        assert process.wait(20) == 0
+    return told
 
 
 def test_the_suite_for_test_runs_says_where_it_is() -> None:
