@@ -52,6 +52,8 @@ class Measured:
     case: Case
     subject: Subject
     same_bytes: bool = True
+    failed: str = ""
+    """What went wrong in a run; no run follows."""
     runs: list[Run] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
@@ -100,6 +102,11 @@ def compare(plan: Plan, say: Print) -> Report:
         _rest(callmocks)
         subjects += _others(plan, stubs, python, absent, say)
         measured = list(_measure(plan, stubs, subjects, say))
+        absent += [
+            f"{m.subject.name} in {m.case.name} after {len(m.runs)} runs: {m.failed}"
+            for m in measured
+            if m.failed
+        ]
         for subject in subjects:
             subject.final = subject.server.rss
     finally:
@@ -147,9 +154,15 @@ def _measure(
     for stub in stubs:
         row = [Measured(stub, subject) for subject in subjects if _serves(subject, stub)]
         for turn in range(plan.rounds):
-            for measured in row:
+            for measured in [each for each in row if not each.failed]:
                 say(f"{stub.name}, run {turn + 1}: {measured.subject.name}")
-                _one_run(plan, measured, first=turn == 0)
+                try:
+                    _one_run(plan, measured, first=turn == 0)
+                except BenchError as problem:
+                    if measured.subject.kind in ("callmocks", "ceiling"):
+                        raise
+                    measured.failed = str(problem)
+                    say(f"  {problem}")
         yield from row
 
 
@@ -194,8 +207,9 @@ def table(report: Report) -> str:
         " | start s | idle MB | final MB"
     )
     lines = [f"| {head} |", "|---|---|" + "--:|" * 9]
-    for name in dict.fromkeys(m.case.name for m in report.measured):
-        row = [m for m in report.measured if m.case.name == name]
+    told = [m for m in report.measured if m.runs]
+    for name in dict.fromkeys(m.case.name for m in told):
+        row = [m for m in told if m.case.name == name]
         fastest = max((m.rps for m in row if m.subject.kind == "general"), default=None)
         ceiling = next((m.rps for m in row if m.subject.kind == "ceiling"), None)
         for each in sorted(row, key=lambda m: -m.rps):

@@ -75,8 +75,9 @@ def _script(headers: dict[str, str], bodies: Sequence[bytes], path: str) -> str:
 
 
 def _parse(text: str, case: Case) -> Run:
-    if "Non-2xx" in text or "Socket errors" in text:
-        raise BenchError(f"{case.name}: not every answer was good:\n{text}")
+    bad = re.findall(r"(Non-2xx.*|Socket errors.*)", text)
+    if bad:
+        raise BenchError(f"{case.name}: not every answer was good: {'; '.join(bad)}")
     total = re.search(r"(\d+) requests in ([\d.]+)(\w+),", text)
     quantiles = dict(re.findall(r"^\s+(50|99)%\s+([\d.]+\w+)\s*$", text, re.MULTILINE))
     if total is None or len(quantiles) < 2:
