@@ -64,7 +64,12 @@ class Answer:
 
 def history(page: Page, now: datetime) -> Answer:
     """A page of calls."""
-    return Answer(schema.HISTORY, page=page, timestamp=now.strftime(TIME))
+    return Answer(schema.HISTORY, page=page, timestamp=_shown(now.replace(microsecond=0)))
+
+
+@lru_cache(maxsize=64)
+def _shown(second: datetime) -> str:
+    return second.strftime(TIME)
 
 
 def done(command: str, cookie: str = "") -> Answer:

@@ -20,7 +20,7 @@ from callmocks.history.history import History, Part
 from callmocks.history.wall import day_of, day_start, from_ms, to_ms
 
 _PAUSE_DAYS = 4
-"""Days drawn by themselves between which nobody is let in."""
+"""Days looked at, or parts at hand, between which nobody is let in."""
 _PAUSE_ROWS = 500
 
 
@@ -114,8 +114,10 @@ async def _make(
     taken: list[tuple[Rows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
     name = f"arm.rows {operator} {style}"
-    for count, part in enumerate(_parts(history, operator, query, now_ms)):
-        rows = _at_hand(history, name, part) or Rows(part.frame, style)
+    looked = 0
+    for part in _parts(history, operator, query, now_ms):
+        ready = _at_hand(history, name, part)
+        rows = ready or Rows(part.frame, style)
         places = _matching(rows, part.first, part.last, query, now_ms)
         if skip < len(places):
             some = places[skip : skip + left]
@@ -124,7 +126,9 @@ async def _make(
         skip = max(0, skip - len(places))
         if not left:
             break
-        if part.days > 1 or count % _PAUSE_DAYS == _PAUSE_DAYS - 1:
+        looked += 1 if ready else part.days
+        if looked >= _PAUSE_DAYS:
+            looked = 0
             await asyncio.sleep(0)
     made: list[Row] = []
     faults: list[Fault] = []
@@ -238,9 +242,8 @@ def _after_cursor(rows: Rows, cursor: tag.Tag | None) -> int:
 def _tag(operator: str, query: Query, rows: Rows, place: int) -> str:
     """The cursor behind a row; in a second it shares with others, its place among them too."""
     exact = int(rows.starts[place])
-    second = exact // 1000
-    neighbours = rows.starts[max(place - 1, 0) : place + 2] // 1000
-    shared = int((neighbours == second).sum()) > 1
+    second, around = exact // 1000, rows.starts[max(place - 1, 0) : place + 2].tolist()
+    shared = sum(each // 1000 == second for each in around) > 1
     start = from_ms(exact) - timedelta(milliseconds=exact % 1000)
     after = (exact % 1000, rows.call_ref(place)) if shared else None
     return tag.encode(tag.Tag(start, operator, query.skip_incomplete, query.filters, after))

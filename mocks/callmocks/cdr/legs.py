@@ -152,7 +152,7 @@ def _run(history: History, whole: Days, places: range) -> list[bytes]:
         stop = min(places.stop, end, at - inside + rows.BUNCH)
         runs.append(((whole.days[number], bunch), inside, inside + stop - at))
         at = stop
-    made = rows.bunches(history, [key for key, _, _ in runs])
+    made = rows.of(history, [key for key, _, _ in runs])
     if len(runs) == 1:
         key, first, last = runs[0]
         return made[key][first:last]
@@ -169,15 +169,14 @@ def _ready(history: History, whole: Days, found: Places) -> list[bytes] | None:
     bunches, inside = np.divmod(found - begins, rows.BUNCH)
     days_of = [whole.days[number] for number in which.tolist()]
     wanted = list(zip(days_of, bunches.tolist(), strict=True))
-    keys = set(wanted)
-    cold = [key for key in keys if rows.bunch_at_hand(history, *key) is None]
-    if cold and whole.size > WARMED:
-        return None
-    if len(cold) > WARMING:
-        rows.bunches(history, cold[:WARMING])
-        return None
-    made = rows.bunches(history, list(keys))
-    return [made[key][at] for key, at in zip(wanted, inside.tolist(), strict=True)]
+    ready, cold = rows.at_hand(history, set(wanted))
+    if cold:
+        if whole.size > WARMED:
+            return None
+        ready |= rows.make(history, cold[:WARMING])
+        if len(cold) > WARMING:
+            return None
+    return [ready[key][at] for key, at in zip(wanted, inside.tolist(), strict=True)]
 
 
 def _of_session(

@@ -7,7 +7,7 @@ as they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -24,6 +24,8 @@ ROW_BYTES = 41
 
 RECORDS = {"call_records", "wav_call_records"}
 
+Bunch = tuple[int, int]
+"""A drawn day, and a number: its legs from place ``number * BUNCH`` on."""
 Pieces = tuple[bytes, ...]
 """JSON in pieces: an answer is put together once, a large page is not copied at every step."""
 
@@ -50,36 +52,42 @@ def array(rows: Sequence[bytes]) -> Pieces:
     return b"[", *pieces, b"]"
 
 
-def bunch_at_hand(history: History, day: int, number: int) -> list[bytes] | None:
-    """A bunch of a drawn day's rendered legs, if it is kept."""
-    return history.drawn.look(f"cdr-json {number}", day)
+def of(history: History, wanted: Iterable[Bunch]) -> dict[Bunch, list[bytes]]:
+    """Rendered bunches, made where they are not at hand."""
+    ready, cold = at_hand(history, wanted)
+    return ready | make(history, cold) if cold else ready
 
 
-def bunches(
-    history: History, wanted: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], list[bytes]]:
-    """Rendered legs by day and number: those of a drawn day from place ``number * BUNCH`` on.
+def at_hand(
+    history: History, wanted: Iterable[Bunch]
+) -> tuple[dict[Bunch, list[bytes]], list[Bunch]]:
+    """Rendered bunches that are kept, and those that are not."""
+    ready: dict[Bunch, list[bytes]] = {}
+    cold = []
+    for day, number in wanted:
+        kept = history.drawn.look(f"cdr-json {number}", day)
+        if kept is None:
+            cold.append((day, number))
+        else:
+            ready[day, number] = kept
+    return ready, cold
 
-    What is not at hand is rendered together, for each time costs a little besides its rows.
-    """
-    found = {key: bunch_at_hand(history, *key) for key in dict.fromkeys(wanted)}
-    missing = [key for key, ready in found.items() if ready is None]
-    if missing:
-        legs = history.drawn.legs
-        frames = [legs(day).frame.slice(number * BUNCH, BUNCH) for day, number in missing]
-        columns = leg_columns(tables.legs().default)
-        text = pl.concat(frames, rechunk=False).select(columns).write_ndjson()
-        lines, end = text.encode().splitlines(), 0
-        for (day, number), frame in zip(missing, frames, strict=True):
-            begin, end = end, end + len(frame)
-            made = lines[begin:end]
-            found[day, number] = _keep(history, day, number, made)
-    return {key: ready for key, ready in found.items() if ready is not None}
+
+def make(history: History, wanted: Sequence[Bunch]) -> dict[Bunch, list[bytes]]:
+    """Rendered bunches, made and kept: together, for each time costs a little besides its rows."""
+    frames = [history.drawn.legs(day).frame.slice(number * BUNCH, BUNCH) for day, number in wanted]
+    whole = pl.concat(frames, rechunk=False).select(leg_columns(tables.legs().default))
+    lines, end = whole.write_ndjson().encode().splitlines(), 0
+    made = {}
+    for key, frame in zip(wanted, frames, strict=True):
+        begin, end = end, end + len(frame)
+        made[key] = _keep(history, *key, lines[begin:end])
+    return made
 
 
 def at_places(history: History, day: int, places: Sequence[int]) -> list[bytes]:
     """The rendered legs at some places of a drawn day."""
-    made = bunches(history, [(day, at // BUNCH) for at in places])
+    made = of(history, {(day, at // BUNCH) for at in places})
     return [made[day, at // BUNCH][at % BUNCH] for at in places]
 
 

@@ -43,7 +43,7 @@ class Drawer:
         self._world = world
         self._cast = cast
         self.counts = self._count_calls()
-        self._first_call = np.cumsum(self.counts) - self.counts
+        self._first_call = np.concatenate(([0], np.cumsum(self.counts)))
 
     @property
     def together(self) -> int:
@@ -55,6 +55,10 @@ class Drawer:
             return 1
         fitting = max(TOGETHER_CALLS // max(self._world.calls_per_day, 1), 1)
         return next(days for days in (16, 8, 4, 2, 1) if days <= fitting)
+
+    def calls(self, first: int, days: int) -> int:
+        """How many calls some days in a row have, without drawing them."""
+        return int(self._first_call[first + days] - self._first_call[first])
 
     def draw(self, first: int, days: int = 1) -> Day:
         """The calls of a day (0 is 2015-01-01), ascending by start.

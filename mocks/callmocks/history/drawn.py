@@ -68,9 +68,9 @@ class Drawn:
         """How many days in a row can be drawn together."""
         return self._drawer.together
 
-    def calls_on(self, day: int) -> int:
-        """How many calls a day has, without drawing it."""
-        return int(self._drawer.counts[day])
+    def calls_on(self, day: int, days: int = 1) -> int:
+        """How many calls a day has, or some days in a row, without drawing them."""
+        return self._drawer.calls(day, days)
 
     def days_with_calls(self, first: int, last: int) -> list[int]:
         """Days from first to last (included) that have any call, without drawing them."""

@@ -109,9 +109,8 @@ class History:
 
         Nothing is drawn to tell: a call has a little more than two legs.
         """
-        before = (till_ms // 1000 + 1) * 1000
-        calls = sum(self.drawn.calls_on(day) for day in self._days(from_ms, before, now_ms))
-        if calls * 2 > ROW_BUDGET:
+        first, last = self._clip_low(from_ms), min(self._clip(till_ms), day_of(now_ms))
+        if first <= last and 2 * self.drawn.calls_on(first, last - first + 1) > ROW_BUDGET:
             raise TooManyRows(ROW_BUDGET)
 
     def legs(self, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
@@ -217,14 +216,14 @@ class History:
         looked = 0
         for first, count in self._stretches_back(oldest, newest):
             days = range(first, first + count)
-            rows = [2 * self.drawn.calls_on(day) for day in days]
-            if count > 1 and looked + sum(rows) <= ROW_BUDGET and apart.isdisjoint(days):
-                looked += sum(rows)
-                if any(rows):
+            rows = 2 * self.drawn.calls_on(first, count)
+            if count > 1 and looked + rows <= ROW_BUDGET and apart.isdisjoint(days):
+                looked += rows
+                if rows:
                     yield first, count
                 continue
             for day in reversed(days):
-                here = rows[day - first]
+                here = rows if count == 1 else 2 * self.drawn.calls_on(day)
                 if here or day in apart:
                     if looked > ROW_BUDGET:
                         raise TooManyRows(ROW_BUDGET)
