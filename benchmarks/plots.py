@@ -26,6 +26,10 @@ _STYLE = Style(
     major_label_font_size=11,
     legend_font_size=12,
     title_font_size=15,
+    guide_stroke_color="#d0d7de",
+    guide_stroke_dasharray="2,3",
+    major_guide_stroke_color="#d0d7de",
+    major_guide_stroke_dasharray="2,3",
 )
 
 
@@ -61,12 +65,13 @@ def _lines(chart: Chart) -> Any:
     """Cost on a logarithmic scale over what grows, which is on one too when it spans much."""
     xs = sorted({x for points in chart.series.values() for x, _ in points})
     spread = len(xs) > 1 and max(xs) / max(min(x for x in xs if x > 0), 1) >= 100
-    made = pygal.Line(logarithmic=True, **_options(chart))
+    options = _options(chart) | {"logarithmic": True, "y_labels": _ticks(chart)}
     if not spread:
-        made = pygal.XY(logarithmic=False, **_options(chart))
+        made = pygal.XY(**options)
         for name, points in chart.series.items():
             made.add(name, points)
         return made
+    made = pygal.Line(**options)
     made.x_labels = [_short(x) for x in xs]
     for name, points in chart.series.items():
         by_x = dict(points)
@@ -80,6 +85,15 @@ def _bars(chart: Chart) -> Any:
     for name, points in chart.series.items():
         made.add(name, [cost for _, cost in points])
     return made
+
+
+def _ticks(chart: Chart) -> list[float]:
+    """1, 2, 5, 10 … around all costs."""
+    costs = [cost for points in chart.series.values() for _, cost in points]
+    ticks = [digit * 10.0**power for power in range(-4, 7) for digit in (1, 2, 5)]
+    low = max((tick for tick in ticks if tick <= min(costs)), default=ticks[0])
+    high = min((tick for tick in ticks if tick >= max(costs)), default=ticks[-1])
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def _short(number: float) -> str:
