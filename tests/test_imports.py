@@ -12,7 +12,7 @@ PACKAGE = Path(callmocks.__file__).parent
 LINES = (
     ("_version", "resources", "errors", "bounds", "depth"),
     ("history", "audio"),
-    ("calls_file",),
+    ("calls_file", "values"),
     ("tenancy",),
     ("web", "findings", "audio_web", "settings"),
     ("arm", "cdr", "onec"),

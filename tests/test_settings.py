@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from callmocks.errors import SettingsError
-from callmocks.settings import BY_NAME, ServeSettings, is_loopback, resolve
+from callmocks.settings import BY_NAME, ServeSettings, resolve
+from callmocks.values import is_loopback
 
 
 def config(folder: Path, text: str) -> str:

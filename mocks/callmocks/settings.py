@@ -6,25 +6,20 @@ default. Whatever is wrong is a ``SettingsError`` that names the flag, variable 
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
+from callmocks import values
 from callmocks.bounds import DEFAULT, Bounds
 from callmocks.errors import SettingsError
-from callmocks.history.clock import parse_moment, zone
-from callmocks.history.wall import FIRST_DATE, LAST_DATE
 from callmocks.history.world import load_world
 from callmocks.tenancy.settings import ArmSettings, TenantSettings
-
-PROVIDERS = ("arm", "cdr", "onec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ class ServeSettings:
     """``memory``, or the address of a Redis or Valkey that replicas share their tenants in."""
     workers: int = 1
     """Processes that the command line starts on the same ports."""
-    only: tuple[str, ...] = PROVIDERS
+    only: tuple[str, ...] = values.PROVIDERS
     """The providers to start; control always is."""
     max_body: int = DEFAULT.body
     """Bytes; this and the following: see ``bounds.Bounds``."""
@@ -89,14 +84,14 @@ class ServeSettings:
 
     def public(self, server: str, port: int) -> str:
         """How clients reach a server, without a path of the provider's; empty when nobody said."""
-        chosen = _by_server(self.public_url)
+        chosen = values.by_server(self.public_url)
         return chosen.get(server, chosen.get("", "")).replace("{port}", str(port))
 
     def names(self) -> tuple[str, ...]:
         """Names that the settings give to the machine or to the way there, each once."""
         public = (
             urlsplit(url.replace("{port}", "1")).hostname
-            for url in _by_server(self.public_url).values()
+            for url in values.by_server(self.public_url).values()
         )
         names = (self.host, *public, *self.allowed_hosts)
         return tuple(dict.fromkeys(name for name in names if name))
@@ -153,211 +148,68 @@ class Setting:
         return "CALLMOCKS_" + self.name.upper()
 
 
-def _host(text: str) -> str:
-    if not text or text.split() != [text]:
-        raise SettingsError(f"{text!r} is not an address")
-    return text
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        digits = text.replace("_", "")
-        plain = digits.removeprefix("-")
-        if plain.isdecimal() and plain.isascii() and low <= int(digits) <= high:
-            return int(digits)
-        raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
-
-    return read
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise SettingsError(f"{text!r} is not {' or '.join(choices)}")
-        return text
-
-    return read
-
-
-def _switch(text: str) -> bool:
-    lowered = text.lower()
-    if lowered in ("on", "true", "1", "yes"):
-        return True
-    if lowered in ("off", "false", "0", "no"):
-        return False
-    raise SettingsError(f"{text!r} is neither on nor off")
-
-
-def _now(text: str) -> str:
-    if text != "real":
-        try:
-            parse_moment(text)
-        except SettingsError as error:
-            raise SettingsError(str(error).removeprefix("now: ")) from None
-    return text
-
-
-def _timezone(text: str) -> str:
-    zone(text)
-    return text
-
-
-def _history_from(text: str) -> str:
-    try:
-        first = date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{text!r} is not a date such as 2025-01-01") from None
-    if not FIRST_DATE <= first <= LAST_DATE:
-        raise SettingsError(f"{text!r} is not in {FIRST_DATE} … {LAST_DATE}")
-    return first.isoformat()
-
-
-def _world(text: str) -> str:
-    load_world(text)
-    return text
-
-
-def _file(text: str) -> Path:
-    path = Path(text)
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # a zero byte in its name
-        raise SettingsError(f"{text!r}: {error}") from None
-    return path
-
-
-def _token(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or text.split() != [text]:
-        raise SettingsError("not a token: use printable ASCII without blanks")
-    return text
-
-
-def _by_server(public_url: str) -> dict[str, str]:
-    """The parts of ``arm=URL,cdr=URL``; a single address, for all servers, stands under ""."""
-    if "=" not in public_url.partition("://")[0]:
-        return {"": public_url} if public_url else {}
-    return {name: url for name, _, url in (part.partition("=") for part in public_url.split(","))}
-
-
-def _public_url(text: str) -> str:
-    for server, url in _by_server(text).items():
-        if server not in ("", *PROVIDERS, "control"):
-            raise SettingsError(f"{server!r} is none of {', '.join(PROVIDERS)}, control")
-        try:
-            parts = urlsplit(url.replace("{port}", "1"))
-            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            good = False
-        if not good or parts.query or parts.fragment:
-            raise SettingsError(
-                f"{url!r} is not like https://mocks.example or http://mocks:{{port}}"
-            )
-    return text.replace("/,", ",").rstrip("/")
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    names = []
-    for name in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            names.append(str(ip_address(name)))
-            continue
-        except ValueError:
-            pass
-        wild = "*." if name.startswith("*.") else ""
-        try:  # browsers and clients send names of other alphabets in this form
-            plain = name.removeprefix("*.").encode("idna").decode().lower()
-        except UnicodeError:
-            plain = ""
-        if not _HOST.fullmatch(plain):
-            raise SettingsError(f"{name!r} is not a host name such as mocks.example")
-        names.append(wild + plain)
-    return tuple(dict.fromkeys(names))
-
-
-def _target(text: str) -> Path:
-    path = Path(text)
-    try:
-        good = path.parent.is_dir() and not path.is_dir()
-    except (OSError, ValueError):  # a name that no file can have
-        good = False
-    if not good:
-        raise SettingsError(f"{path}: no file can be written there")
-    return path
-
-
-def _state(text: str) -> str:
-    if text == "memory":
-        return text
-    if not text.startswith(("redis://", "rediss://")):
-        raise SettingsError(f"{text!r} is neither memory nor like {_REDIS}")
-    try:
-        parts = urlsplit(text)
-        database = re.fullmatch(r"/?|/\d{1,4}", parts.path)
-        good = bool(parts.hostname and parts.port != 0 and database and not parts.fragment)
-        options = [name for name, _ in parse_qsl(parts.query, strict_parsing=bool(parts.query))]
-    except ValueError:
-        good, options = False, []
-    known = text.startswith("rediss://") and all(name.startswith("ssl_") for name in options)
-    if not good or (options and not known):
-        raise SettingsError(f"not an address like {_REDIS}")  # it may hold a password: no echo
-    return text
-
-
-def _only(text: str) -> tuple[str, ...]:
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in PROVIDERS:
-            raise SettingsError(f"{name!r} is none of {', '.join(PROVIDERS)}")
-    return tuple(name for name in PROVIDERS if name in names)
-
-
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
-_PORT = _whole(0, 65535)
-_REDIS = "redis://127.0.0.1:6379/0"
-_BYTES = _whole(4096, 2**30)
-_SECONDS = _whole(0, 86_400)
+_PORT = values.whole(0, 65535)
+_BYTES = values.whole(4096, 2**30)
+_SECONDS = values.whole(0, 86_400)
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("host", _host, "Address to listen on.", "ADDRESS"),
+    Setting("host", values.host, "Address to listen on.", "ADDRESS"),
     Setting("arm_port", _PORT, "Port of the workplace (ARM); 0 takes a free one.", "PORT"),
     Setting("cdr_port", _PORT, "Port of the Data API (CDR).", "PORT"),
     Setting("onec_port", _PORT, "Port of 1C-Connect.", "PORT"),
     Setting("control_port", _PORT, "Port of the admin API.", "PORT"),
-    Setting("seed", _whole(-(2**63), 2**63 - 1), "Which history: same seed, same bytes.", "NUMBER"),
-    Setting("now", _now, "An ISO time freezes the clock; real follows the machine.", "real|TIME"),
-    Setting("timezone", _timezone, "Zone of the contact centre's wall clock.", "NAME"),
-    Setting("calls_per_day", _whole(0, 200_000), "Mean of a weekday; else the world's.", "NUMBER"),
-    Setting("world", _world, "A world that comes along, or a file.", "NAME|FILE"),
-    Setting("history_from", _history_from, "First day with calls.", "DATE"),
-    Setting("calls", _file, "Calls to pin, one JSON object a line.", "FILE"),
-    Setting("replay", _file, "Serve the answers of a recording.", "FILE"),
-    Setting("public_url", _public_url, "How clients reach the suite; may hold {port}.", "URL"),
-    Setting("allowed_hosts", _hosts, "Further names the suite is reached by.", "NAME,…"),
-    Setting("tls", _choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
-    Setting("tls_cert", _file, "https with this certificate (PEM).", "FILE"),
-    Setting("tls_key", _file, "Its key, when it stands in a file of its own.", "FILE"),
-    Setting("tls_ca_out", _target, "Write the certificate of that CA here.", "FILE"),
-    Setting("limits", _choice("documented", "off"), "Count requests or not.", "documented|off"),
     Setting(
-        "contract", _choice("documented", "strict"), "Profile of the ARM.", "documented|strict"
+        "seed", values.whole(-(2**63), 2**63 - 1), "Which history: same seed, same bytes.", "NUMBER"
     ),
-    Setting("self_check", _switch, "Check our own answers too.", "on|off"),
-    Setting("state", _state, "What replicas share: a Redis or Valkey.", "memory|redis://…"),
-    Setting("workers", _whole(1, 64), "Processes on the same ports; they share state.", "NUMBER"),
-    Setting("only", _only, "Start these alone, with control.", "arm,cdr,onec"),
+    Setting(
+        "now", values.now, "An ISO time freezes the clock; real follows the machine.", "real|TIME"
+    ),
+    Setting("timezone", values.timezone, "Zone of the contact centre's wall clock.", "NAME"),
+    Setting(
+        "calls_per_day", values.whole(0, 200_000), "Mean of a weekday; else the world's.", "NUMBER"
+    ),
+    Setting("world", values.world, "A world that comes along, or a file.", "NAME|FILE"),
+    Setting("history_from", values.history_from, "First day with calls.", "DATE"),
+    Setting("calls", values.file, "Calls to pin, one JSON object a line.", "FILE"),
+    Setting("replay", values.file, "Serve the answers of a recording.", "FILE"),
+    Setting(
+        "public_url", values.public_url, "How clients reach the suite; may hold {port}.", "URL"
+    ),
+    Setting("allowed_hosts", values.hosts, "Further names the suite is reached by.", "NAME,…"),
+    Setting("tls", values.choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
+    Setting("tls_cert", values.file, "https with this certificate (PEM).", "FILE"),
+    Setting("tls_key", values.file, "Its key, when it stands in a file of its own.", "FILE"),
+    Setting("tls_ca_out", values.target, "Write the certificate of that CA here.", "FILE"),
+    Setting(
+        "limits", values.choice("documented", "off"), "Count requests or not.", "documented|off"
+    ),
+    Setting(
+        "contract",
+        values.choice("documented", "strict"),
+        "Profile of the ARM.",
+        "documented|strict",
+    ),
+    Setting("self_check", values.switch, "Check our own answers too.", "on|off"),
+    Setting("state", values.state, "What replicas share: a Redis or Valkey.", "memory|redis://…"),
+    Setting(
+        "workers", values.whole(1, 64), "Processes on the same ports; they share state.", "NUMBER"
+    ),
+    Setting("only", values.only, "Start these alone, with control.", "arm,cdr,onec"),
     Setting("max_body", _BYTES, "Longest body of a request, in bytes.", "BYTES"),
     Setting("max_message", _BYTES, "Longest message of a websocket, in bytes.", "BYTES"),
-    Setting("max_header", _whole(1024, 65536), "Longest line of a request's head.", "BYTES"),
-    Setting("max_nesting", _whole(32, 250), "Levels of JSON or XML in a request.", "NUMBER"),
-    Setting("max_connections", _whole(1, 100_000), "Connections open at once.", "NUMBER"),
-    Setting("max_in_flight", _whole(1, 100_000), "Requests at once, for each server.", "NUMBER"),
+    Setting("max_header", values.whole(1024, 65536), "Longest line of a request's head.", "BYTES"),
+    Setting("max_nesting", values.whole(32, 250), "Levels of JSON or XML in a request.", "NUMBER"),
+    Setting("max_connections", values.whole(1, 100_000), "Connections open at once.", "NUMBER"),
+    Setting(
+        "max_in_flight", values.whole(1, 100_000), "Requests at once, for each server.", "NUMBER"
+    ),
     Setting("header_timeout", _SECONDS, "For a request's head; 0: for ever.", "SECONDS"),
     Setting("body_timeout", _SECONDS, "For a request's body; 0: for ever.", "SECONDS"),
-    Setting("admin_token", _token, "Ask for it at the admin API and dashboard.", "TOKEN"),
-    Setting("log", _choice("off", "json"), "A line on stderr for every exchange.", "off|json"),
-    Setting("json", _switch, "Say where everything is as one line of JSON."),
+    Setting("admin_token", values.token, "Ask for it at the admin API and dashboard.", "TOKEN"),
+    Setting(
+        "log", values.choice("off", "json"), "A line on stderr for every exchange.", "off|json"
+    ),
+    Setting("json", values.switch, "Say where everything is as one line of JSON."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 HISTORY = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
@@ -407,7 +259,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise SettingsError(f"config {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
         raise SettingsError(f"config {path}: {error}") from None
-    values = {}
+    found = {}
     for key, value in raw.items():
         name = key.replace("-", "_")
         setting = BY_NAME.get(name)
@@ -418,8 +270,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         text = _as_text(value)
         if text is None:
             raise SettingsError(f"config {path}: {key}: a table cannot be a value")
-        values[name] = _value(setting, _beside(path, name, text), f"config {path}: {key}")
-    return values
+        found[name] = _value(setting, _beside(path, name, text), f"config {path}: {key}")
+    return found
 
 
 def _as_text(value: object) -> str | None:
@@ -451,7 +303,7 @@ def _check_together(settings: ServeSettings, places: Mapping[str, str]) -> None:
     _check_tls(settings, places)
     if settings.workers > 1 and settings.state == "memory":
         place = places["workers"]
-        raise SettingsError(f"{place}: processes have to share their state: --state {_REDIS}")
+        raise SettingsError(f"{place}: processes have to share their state: --state {values.REDIS}")
     if settings.calls_per_day is not None:
         try:
             load_world(settings.world).with_calls_per_day(settings.calls_per_day)
@@ -467,11 +319,3 @@ def _check_tls(settings: ServeSettings, places: Mapping[str, str]) -> None:
         raise SettingsError(f"{places['tls_key']}: there is no certificate to go with it")
     if settings.tls_ca_out is not None and not auto:
         raise SettingsError(f"{places['tls_ca_out']}: only tls auto has a CA of its own")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

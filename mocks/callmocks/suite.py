@@ -22,7 +22,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from callmocks.errors import SettingsError, StateError
-from callmocks.settings import BY_NAME, ServeSettings, is_loopback
+from callmocks.settings import BY_NAME, ServeSettings
+from callmocks.values import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -240,7 +241,7 @@ def _keep_up(replica: Replica) -> Middleware:
 
 def open_registry(settings: ServeSettings) -> Registry:
     """A registry with the tenant ``demo`` as the settings want it, its calls pinned."""
-    from callmocks.history.history import HistoryFactory
+    from callmocks.history.factory import HistoryFactory
     from callmocks.tenancy.registry import Registry
 
     registry = Registry(HistoryFactory())

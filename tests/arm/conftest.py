@@ -17,7 +17,7 @@ from aiohttp import ClientSession, web
 from callmocks.arm import frames, tree
 from callmocks.arm.server import make_app
 from callmocks.history.cache import DayCache
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.tenancy.journal import Entry
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import ArmSettings, TenantSettings

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from callmocks.cdr.server import make_app
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.tenancy.journal import Entry
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings

@@ -8,7 +8,7 @@ from aiohttp import ClientSession, web
 
 from callmocks.control.addresses import Addresses
 from callmocks.control.server import make_app
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.settings import ServeSettings
 from callmocks.suite import Suite
 from callmocks.tenancy.registry import Registry

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callmocks.cdr.server import make_app as make_cdr
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.wall import to_ms
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings

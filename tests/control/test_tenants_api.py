@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.tenancy.registry import Registry
 from tests.control.conftest import NOW, Control
 

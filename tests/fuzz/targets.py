@@ -21,7 +21,7 @@ from callmocks.arm import frames, schema, tag, tree
 from callmocks.calls_file import pin_file
 from callmocks.check.recording import read as read_recording
 from callmocks.errors import CallmocksError
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import parse_world
 from callmocks.onec import SoapFault, read_answer
 from callmocks.settings import resolve

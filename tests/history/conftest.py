@@ -4,7 +4,8 @@ from datetime import datetime
 import pytest
 
 from callmocks.history.cache import DayCache
-from callmocks.history.history import History, HistoryFactory
+from callmocks.history.factory import HistoryFactory
+from callmocks.history.history import History
 from callmocks.history.wall import to_ms
 from callmocks.tenancy.settings import TenantSettings
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from callmocks.history.cache import DayCache
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.fingerprint import fingerprint
-from callmocks.history.history import HistoryFactory
 from callmocks.tenancy.settings import TenantSettings
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden" / "fingerprints.json"
@@ -18,7 +18,7 @@ WORLDS = ("default", "edge-cases", "finish-reasons", "quiet", "busy", "empty")
 PROGRAM = """
 import sys
 from callmocks.history.fingerprint import fingerprint
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.tenancy.settings import TenantSettings
 seed, world = int(sys.argv[1]), sys.argv[2]
 print(fingerprint(HistoryFactory().of(TenantSettings("other", seed=seed, world=world))))

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from callmocks.history.cache import DayCache
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.wall import DAYS, day_start
 from callmocks.tenancy.settings import TenantSettings
 

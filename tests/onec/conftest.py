@@ -15,7 +15,7 @@ import requests
 from aiohttp import web
 from lxml import etree
 
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.onec import Structure, ValueTable, read_answer
 from callmocks.onec.server import make_app
 from callmocks.tenancy.journal import Entry

@@ -122,7 +122,7 @@ def test_wrong_encodings_are_faults(client: Client, body: bytes, charset: str, r
 SCRIPT = """
 import asyncio
 from aiohttp import web
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.onec.server import make_app
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import ClientSession, web
 
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.tenancy import pipeline
 from callmocks.tenancy.exchange import Exchange, Reply
 from callmocks.tenancy.faults import Scope, Switched

@@ -18,8 +18,8 @@ from callmocks.check.proxy import Proxy
 from callmocks.check.recording import FORMAT, Header, Recorder
 from callmocks.check.traffic import Traffic, prepare
 from callmocks.errors import SettingsError
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import fresh_key
-from callmocks.history.history import HistoryFactory
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.settings import TenantSettings
 

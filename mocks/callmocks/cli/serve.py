@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
-from callmocks.settings import BY_NAME, ServeSettings, is_loopback, resolve
+from callmocks.settings import BY_NAME, ServeSettings, resolve
+from callmocks.values import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

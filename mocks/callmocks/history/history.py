@@ -8,35 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 import numpy as np
 import polars as pl
 
-from callmocks.errors import SettingsError, TooManyRows
+from callmocks.errors import TooManyRows
 from callmocks.history import ids
-from callmocks.history.cache import DayCache
-from callmocks.history.cast import Cast
 from callmocks.history.columns import Day
-from callmocks.history.draw import cast_key, history_key
 from callmocks.history.drawn import Drawn, View
 from callmocks.history.pins import Pins
 from callmocks.history.truth import truth
 from callmocks.history.wall import (
     DAY_MS,
     DAYS,
-    FIRST_DATE,
-    LAST_DATE,
-    date_day,
     day_of,
     day_start,
 )
-from callmocks.history.world import World, load_world
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.settings import TenantSettings
+    pass
 
 ROW_BUDGET = 2_000_000
 """Legs an open-ended query may look at before its page must be full."""
@@ -355,48 +346,6 @@ class History:
             return None if pinned is None else (pinned, row - int(pinned.legs.row[0]))
         drawn = self.drawn.day(day)
         return (drawn, row) if row < len(drawn.legs.row) else None
-
-
-class HistoryFactory:
-    """Makes tenants' histories; equal ones share what was drawn."""
-
-    def __init__(self, cache: DayCache | None = None) -> None:
-        self.cache = DayCache() if cache is None else cache
-        # Weak: what no tenant uses any more goes with its last tenant.
-        self._drawn: WeakValueDictionary[bytes, Drawn] = WeakValueDictionary()
-        self._casts: WeakValueDictionary[bytes, Cast] = WeakValueDictionary()
-
-    def of(self, settings: TenantSettings, world: World | None = None) -> History:
-        """The history of a tenant; ``SettingsError`` when its world or first day is no good.
-
-        ``world`` is that of the settings when it was read already.
-        """
-        world = world or load_world(settings.world)
-        if settings.calls_per_day is not None:
-            world = world.with_calls_per_day(settings.calls_per_day)
-        key = history_key(settings.seed, world)
-        drawn = self._drawn.get(key)
-        if drawn is None:
-            drawn = Drawn(key, world, self._cast(settings.seed, world), self.cache)
-            self._drawn[key] = drawn
-        return History(drawn, _first_day(settings.history_from))
-
-    def _cast(self, seed: int, world: World) -> Cast:
-        key = cast_key(seed, world)
-        cast = self._casts.get(key)
-        if cast is None:
-            cast = self._casts[key] = Cast.build(world, key)
-        return cast
-
-
-def _first_day(text: str) -> int:
-    try:
-        first = date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"history-from: {text!r} is not a date such as 2015-01-01") from None
-    if not FIRST_DATE <= first <= LAST_DATE:
-        raise SettingsError(f"history-from: {text} is not within {FIRST_DATE} … {LAST_DATE}")
-    return date_day(first)
 
 
 def _part(view: View, day: int, from_ms: int, before_ms: int, now_ms: int, end: str) -> Part:

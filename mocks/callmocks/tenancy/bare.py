@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.tenancy.exchange import Exchange
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.tenant import Tenant

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from callmocks.errors import SettingsError
-from callmocks.history.history import HistoryFactory
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import World
 from callmocks.tenancy.journal import Budget
 from callmocks.tenancy.settings import CDR_PREFIX, TenantSettings, cdr_token_prefix

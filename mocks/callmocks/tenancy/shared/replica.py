@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from callmocks.errors import SettingsError, StateError
 from callmocks.history.clock import machine_time, stopwatch
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import derive_key
-from callmocks.history.history import HistoryFactory
 from callmocks.tenancy.changes import Changing, Gone, Sharing
 from callmocks.tenancy.registry import Registry
 from callmocks.tenancy.shared import documents, plan
