@@ -120,7 +120,8 @@ def test_https_with_the_certificate_of_its_own_authority(here: Run, tmp_path: Pa
         ca.write_bytes(mocks.ca_pem or b"")
         arguments = ("check", "cdr", mocks.cdr.url, "--token", "demo-token", "--day", DAY)
         ran = here(*arguments, "--ca", ca)
-        with pytest.raises(CheckError, match="cannot be reached"):
+        untrusted = "cannot be reached: its certificate is not trusted, .*issuer.*; --ca FILE"
+        with pytest.raises(CheckError, match=untrusted):
             here(*arguments)
     assert ran.code == 0, ran.out
 
@@ -249,6 +250,7 @@ def test_refused_credentials_are_no_finding(suite: Mocks, here: Run, provider: s
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (("onec", "http://h/?wsdl", "--login", "1"), "URL: leave '.wsdl' out"),
         (("cdr", "http://h/v2.0"), "--login and --password or --token: credentials are missing"),
         (("onec", "http://h/", "--token", "x"), "--login and --password: credentials are missing"),
         (("arm", "http://h/d", "--login", "1"), "--login and --password or --cookie: "),

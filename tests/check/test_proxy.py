@@ -298,7 +298,15 @@ def test_an_upstream_that_is_not_there_is_502(tmp_path: Path) -> None:
         answer = legs(proxy.ready["proxy"], "t")
         proxy.stop()
     assert answer.status_code == 502
-    assert any("the provider cannot be reached" in line for line in proxy.told)
+    assert any("the provider cannot be reached: Connection refused" in line for line in proxy.told)
+
+
+def test_an_upstream_without_tls_is_told_so(suite: Mocks) -> None:
+    with proxying("cdr", suite.cdr.url.replace("http:", "https:")) as proxy:
+        answer = legs(proxy.ready["proxy"], "t")
+        proxy.stop()
+    assert answer.status_code == 502
+    assert any("cannot be reached: there is no TLS there" in line for line in proxy.told)
 
 
 @contextmanager
@@ -380,7 +388,7 @@ def test_the_whole_check_is_clean_through_a_proxy(suite: Mocks, here: Run, tmp_p
     [
         (("ftp://host/v2.0",), "UPSTREAM: 'ftp://host/v2.0' is not an address"),
         (("http://a:b@host/",), "^UPSTREAM: credentials do not belong in the address$"),
-        (("http://h/?a=b",), "UPSTREAM: .* is not an address"),
+        (("http://h/?a=b",), "^UPSTREAM: leave '.a=b' out, the address ends before it$"),
         (("http://h/", "--ca", "/dev/null"), "--ca: /dev/null: no certificate is in it"),
         (("http://h/", "--ca", "/no/file"), "--ca: /no/file: No such file"),
     ],

@@ -46,6 +46,7 @@ class ArmCheck(Check):
     """The probes of the workplace, in order."""
 
     provider = "arm"
+    example = "http://HOST:8086/DOMAIN"
 
     def __init__(self, target: Target, wire: Wire) -> None:
         super().__init__(target, wire)

@@ -42,6 +42,8 @@ class Frames:
         try:
             self._socket = await self._check.wire.open_socket(self._url, self._headers)
         except WSServerHandshakeError as error:
+            if not self._check.report.sent:
+                self._check.mistaken(self._url, error.status)
             self._check.note(self._probe, "upgrade", str(error.status))
             if error.status == 401 and self._headers:
                 raise CheckError(f"{self._url} refuses the credentials") from None

@@ -44,6 +44,7 @@ class CdrCheck(Check):
     """The probes of the Data API, in order."""
 
     provider = "cdr"
+    example = "https://HOST/v2.0"
 
     def __init__(self, target: Target, wire: Wire) -> None:
         super().__init__(target, wire)

@@ -48,6 +48,7 @@ class OnecCheck(Check):
     """The probes of the service, in order."""
 
     provider = "onec"
+    example = "https://HOST/cus/ws/PartnerWebAPI2"
 
     def __init__(self, target: Target, wire: Wire) -> None:
         super().__init__(target, wire)

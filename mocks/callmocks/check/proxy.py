@@ -32,6 +32,7 @@ from yarl import URL
 
 from callmocks.check.proxy_socket import relay
 from callmocks.check.traffic import MOST_BYTES, Seen, Traffic, unpacked
+from callmocks.check.wire import why_unreached
 
 CONNECT_SECONDS = 30.0
 SILENT_SECONDS = 600.0
@@ -126,7 +127,7 @@ class Proxy:
                 return await self._stream(request, answer, seen)
         except ClientConnectorError as error:
             seen.status = 0
-            seen.notes.append(f"the provider cannot be reached: {error.os_error}")
+            seen.notes.append(f"the provider cannot be reached: {why_unreached(error)}")
             return web.Response(status=502, text=f"{self.origin} cannot be reached\n")
         except (ClientError, TimeoutError) as error:
             # The client is to see what the proxy saw: an answer that does not come.

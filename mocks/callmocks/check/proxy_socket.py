@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 from aiohttp import (
+    ClientConnectorError,
     ClientError,
     ClientSession,
     ClientWebSocketResponse,
@@ -19,6 +20,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from callmocks.check.traffic import MOST_BYTES, Seen, Traffic
+from callmocks.check.wire import why_unreached
 
 _PENDING = 1000
 """Requests without an answer that are remembered of one connection."""
@@ -48,8 +50,11 @@ async def relay(
         wanted = error.headers.get("WWW-Authenticate") if error.headers else None
         extra = {"WWW-Authenticate": wanted} if wanted else {}
         return web.Response(status=error.status, headers=extra, text="the provider refused\n")
+    except ClientConnectorError as error:
+        text = f"the provider cannot be reached: {why_unreached(error)}\n"
+        return web.Response(status=502, text=text)
     except (ClientError, TimeoutError, OSError) as error:
-        return web.Response(status=502, text=f"the provider cannot be reached: {error}\n")
+        return web.Response(status=502, text=f"the provider opens no websocket: {error}\n")
     here = web.WebSocketResponse(
         protocols=[there.protocol] if there.protocol else (),
         max_msg_size=MOST_BYTES,

@@ -45,6 +45,10 @@ class Target:
         return (self.login, self.password, self.token, self.cookie, self.cookie.partition("=")[2])
 
 
+_ELSEWHERE = (301, 302, 303, 307, 308)
+_NOT_HERE = (404, 405)
+
+
 class SkipError(Exception):
     """A probe has nothing to look at; the text says what is missing."""
 
@@ -64,6 +68,8 @@ class Check:
     """What the checks of the three providers share."""
 
     provider = ""
+    example = ""
+    """What its addresses look like."""
 
     def __init__(self, target: Target, wire: Wire) -> None:
         self.target = target
@@ -129,8 +135,17 @@ class Check:
             self.silence(probe, operation, str(error))
             raise
         self._silences = 0
+        if not self.report.sent:
+            self.mistaken(url, got.status, got.headers.get("Location", ""))
         self.note(probe, operation, str(got.status))
         return got
+
+    def mistaken(self, url: str, status: int, location: str = "") -> None:
+        """``CheckError`` when the very first answer says that the address is a mistake."""
+        if status in _ELSEWHERE and location:
+            raise CheckError(f"{url} answers {status} and leads to {location}: check that address")
+        if status in _NOT_HERE:
+            raise CheckError(f"{url} answers {status}: wrong path? URL is like {self.example}")
 
     def silence(self, probe: Probe, operation: str, did: str) -> None:
         """Note that no proper answer came."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gaierror
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
     ClientOSError,
@@ -32,6 +33,10 @@ from callmocks.errors import CheckError, SettingsError
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of an answer; a longer one is not read."""
+
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+"""What OpenSSL calls an answer that is not TLS, in its versions."""
 
 
 class NoAnswerError(Exception):
@@ -77,7 +82,10 @@ def check_url(url: str, place: str, schemes: tuple[str, ...]) -> str:
         parts = urlsplit("")
     if "@" in url:
         raise SettingsError(f"{place}: credentials do not belong in the address")
-    if not good or parts.query or parts.fragment:
+    if good and (parts.query or parts.fragment):
+        rest = url[len(urlunsplit(parts._replace(query="", fragment=""))) :]
+        raise SettingsError(f"{place}: leave {rest!r} out, the address ends before it")
+    if not good:
         wanted = " or ".join(f"{scheme}://HOST" for scheme in schemes)
         raise SettingsError(f"{place}: {url!r} is not an address such as {wanted}")
     return url
@@ -145,24 +153,35 @@ class Wire:
 
     def _told(self, error: Exception, url: str) -> Exception:
         if isinstance(error, ClientConnectorError | ConnectionTimeoutError) and not self.reached:
-            reason = _reason(error)
-            return CheckError(f"{url} cannot be reached: {reason}")
+            return CheckError(f"{url} cannot be reached: {why_unreached(error)}")
         return NoAnswerError(_did(error, self.seconds))
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ClientConnectorError):
-        inner = error.os_error
-        # asyncio's own text repeats the address; a name that is not found has a text alone.
-        if inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror):
-            return os.strerror(inner.errno)
-        return inner.strerror or str(inner)
-    return "it does not take the connection"
+def why_unreached(error: Exception) -> str:
+    """Why there is no connection, in words for whoever gave the address."""
+    if isinstance(error, ClientConnectorCertificateError):
+        return _distrust(error.certificate_error)
+    if not isinstance(error, ClientConnectorError):
+        return "it does not take the connection"
+    inner = error.os_error
+    if isinstance(inner, ssl.SSLError):  # the numbers of these are no errno
+        if inner.reason in _NO_TLS:
+            return "there is no TLS there, perhaps it is http:// or ws://"
+        return f"TLS: {inner.reason or inner}"
+    # asyncio's own text repeats the address; a name that is not found has a text alone.
+    if inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror):
+        return os.strerror(inner.errno)
+    return inner.strerror or str(inner)
+
+
+def _distrust(error: Exception) -> str:
+    reason = getattr(error, "verify_message", "") or str(error)
+    return f"its certificate is not trusted, {reason}; --ca FILE says what to trust"
 
 
 def _did(error: Exception, seconds: float) -> str:
     if isinstance(error, ClientConnectorError):
-        return f"no connection: {_reason(error)}"
+        return f"no connection: {why_unreached(error)}"
     if isinstance(error, TimeoutError):
         return f"nothing for {seconds:g} seconds"
     if isinstance(error, ClientPayloadError):

@@ -41,7 +41,7 @@ def _secrets(command: F) -> F:
 
 
 @click.command()
-@click.argument("provider", type=click.Choice(tuple(SCHEMES)))
+@click.argument("provider", type=click.Choice(tuple(SCHEMES)), metavar="PROVIDER")
 @click.argument("url")
 @_secrets
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
@@ -75,8 +75,8 @@ def check(
 ) -> None:
     """Hold a running provider, or a mock of one, against the contract.
 
-    Only reads, a few dozen requests. Exit code 0: no findings, 1: findings, 2: nothing could be
-    checked.
+    PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no
+    findings, 1: findings, 2: nothing could be checked.
     """
     from callmocks.check.api import check as run
     from callmocks.check.run import Target

@@ -17,7 +17,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
-@click.argument("provider", type=click.Choice(tuple(PORTS)))
+@click.argument("provider", type=click.Choice(tuple(PORTS)), metavar="PROVIDER")
 @click.argument("upstream")
 @click.option("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
@@ -44,8 +44,9 @@ def proxy(
 ) -> None:
     """Stand between a client and a provider and hold both against the contract.
 
-    UPSTREAM is the provider's address, with its path: https://dataapi.example/v2.0. Until SIGINT
-    or SIGTERM; what leaves the contract is told on stderr.
+    PROVIDER is arm, cdr or onec; UPSTREAM is its address, with its path:
+    https://dataapi.example/v2.0. Until SIGINT or SIGTERM; what leaves the contract is told on
+    stderr.
     """
     from callmocks.check.proxy_run import ProxySettings
     from callmocks.check.wire import check_url, trusted
