@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from benchmarks import compare, growth, memory, plots
+from benchmarks import compare, growth, memory, page, plots
 from benchmarks.cases import NAMES
 from benchmarks.processes import BenchError
 
@@ -21,18 +22,23 @@ def main(arguments: list[str]) -> int:
     against.add_argument("--seconds", type=float, default=4)
     against.add_argument("--warmup", type=float, default=6)
     against.add_argument("--starts", type=int, default=3)
+    against.add_argument("--report", type=Path, help="a page whose last result is replaced")
     grows = commands.add_parser("growth", help="cost against size; plotted to docs/growth")
     names = list(growth.EXPERIMENTS)
     grows.add_argument("experiments", nargs="*", default=names, metavar="|".join(names))
     holds = commands.add_parser("memory", help="idle, after a million requests, large answers")
     holds.add_argument("--requests", type=int, default=1_000_000)
+    holds.add_argument("--report", type=Path, help="a page whose last result is replaced")
     commands.add_parser("plots", help="plot the growth that was measured last")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "compare":
             return _compare(chosen)
         if chosen.command == "memory":
-            print(memory.run(chosen.requests, _say))
+            text = memory.run(chosen.requests, _say)
+            print(text)
+            if chosen.report is not None:
+                page.put(chosen.report, "memory", text)
             return 0
         if chosen.command == "growth":
             if unknown := set(chosen.experiments) - set(names):
@@ -58,6 +64,8 @@ def _compare(chosen: argparse.Namespace) -> int:
     report = compare.compare(plan, _say)
     text = compare.table(report)
     print(text)
+    if chosen.report is not None:
+        page.put(chosen.report, "compare", text)
     _say(f"kept in {compare.save(report, text)}")
     return 0
 

@@ -10,8 +10,6 @@ import pytest
 from tests.examples.snippets import ROOT
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-AWAITED = {"performance"}
-"""Pages of ``docs/`` that come with their parts; until then links to them lead nowhere."""
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -33,8 +31,6 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in links(page):
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve() if name else page
-        if target.parent == ROOT / "docs" and target.stem in AWAITED and not target.exists():
-            continue
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
