@@ -135,6 +135,7 @@ def test_control_answers_to_the_names_it_was_given_and_to_no_other() -> None:
         ):
             status, text = ask(ready["control"], "/api/tenants", host)
             assert (status, json.loads(text)["where"]) == (421, "Host"), host
+            assert "--allowed-hosts" in json.loads(text)["detail"]
 
 
 def test_pages_at_the_public_address_may_change_things_and_no_others() -> None:

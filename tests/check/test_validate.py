@@ -131,6 +131,14 @@ def soap(body: str, version: str = "http://schemas.xmlsoap.org/soap/envelope/") 
 CORE = "http://v8.1c.ru/8.1/data/core"
 
 
+def rpc(params: str) -> str:
+    """A request for legs with one parameter more."""
+    known = '"access_token":"t","date_from":"2026-03-02 00:00:00","date_till":"2026-03-02 23:59:59"'
+    return (
+        f'{{"jsonrpc":"2.0","id":1,"method":"get.call_legs_report","params":{{{known},{params}}}}}'
+    )
+
+
 def prop(name: str, value: str, kind: str) -> str:
     return (
         f'<Property xmlns="{CORE}" name="{name}"><Value xsi:type="xs:{kind}">{value}</Value>'
@@ -250,6 +258,20 @@ def test_messages_are_recognised_and_violations_have_a_place(
     (only,) = here("validate", "--json", file).json
     told = [each["where"] for message in only["messages"] for each in message["violations"]]
     assert (only["kind"], told) == (kind, found)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (rpc('"limit":"5"'), 'params.limit: expected a JSON integer, got "5" [documented]'),
+        (rpc('"limit":5.5'), "params.limit: expected a JSON integer, got 5.5 [documented]"),
+        ("[{}]", "request: expected one request object, got an array [documented]"),
+    ],
+)
+def test_what_was_got_instead_is_told_as_it_was_sent(
+    here: Run, tmp_path: Path, content: str, told: str
+) -> None:
+    assert told in here("validate", write(tmp_path / "message", content)).out
 
 
 def test_a_byte_order_mark_hides_nothing(here: Run, tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
 @pytest.mark.parametrize(
     "query",
     ["", "?from=2026-03-02T00:00:00", "?from=x&till=y", "?from=2015-01-01&till=2034-01-01",
+     "?from=2026-03-03&till=2026-03-02",
      "?from=2026-03-02&till=2026-03-03&limit=1"],
 )  # fmt: skip
 async def test_a_window_that_cannot_be_is_refused(control: Control, query: str) -> None:

@@ -57,10 +57,13 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: Control) 
     ("body", "says"),
     [
         ({"provider": "sms", "fault": "delay"}, "$.provider"),
-        ({"provider": "cdr", "fault": "nonsense"}, "no fault 'nonsense'"),
+        ({"provider": "cdr", "fault": "nonsense"}, "no fault 'nonsense'; cdr has close, con"),
         ({"provider": "cdr", "fault": "split"}, "'cdr' is not one of arm"),
-        ({"provider": "cdr", "fault": "delay", "params": {"ms": -1}}, "params: Expected"),
-        ({"provider": "cdr", "fault": "delay", "params": {"sm": 1}}, "unknown field `sm`"),
+        ({"provider": "cdr", "fault": "delay", "params": {"ms": -1}}, "params.ms: Expected"),
+        (
+            {"provider": "cdr", "fault": "delay", "params": {"sm": 1}},
+            "params: Object contains unknown field `sm`; there are ms,",
+        ),
         ({"provider": "cdr", "fault": "rpc_error"}, "mnemonic"),
         ({"provider": "cdr", "fault": "delay", "times": -1}, "$.times"),
         ({"provider": "cdr", "fault": "delay", "probability": 1.5}, "$.probability"),

@@ -57,7 +57,7 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -
     [
         ("calls_per_day = 'many'", "calls_per_day: Expected `int`, got `str`"),
         ("calls_per_day = 200001", "calls_per_day: Expected `int` <= 200000"),
-        ("calls = 5", "unknown field `calls`"),
+        ("calls = 5", "unknown field `calls`; there are title, "),
         ("[traffic]\nmised = 5", "traffic: Object contains unknown field `mised`"),
         ("[traffic]\nmissed = 1001", "traffic.missed: Expected `int` <= 1000"),
         ("[traffic]\nmissed = 0.5", "traffic.missed: Expected `int`, got `float`"),

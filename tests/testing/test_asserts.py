@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from callmocks.errors import AdminError
 from callmocks.testing import Cdr, Tenant
 from tests.testing import clients
 
@@ -109,6 +110,22 @@ def test_too_many_requests_are_listed(cdr: Cdr) -> None:
     assert "was expected not to come, and came 2 times." in text_of(cdr.assert_not_called)
     told = text_of(lambda: cdr.assert_called(at_least=3, at_most=5))
     assert "cdr: any request\nwas expected at least 3 times and at most 5 times" in told
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"times": 1, "at_least": 1}, "times stands alone, without at_least and at_most"),
+        ({"times": 0, "at_most": 2}, "times stands alone, without at_least and at_most"),
+        ({"at_least": 3, "at_most": 2}, "at_least 3 is more than at_most 2"),
+    ],
+)
+def test_counts_that_contradict_each_other_are_refused(
+    cdr: Cdr, counts: dict[str, Any], told: str
+) -> None:
+    clients.legs(cdr)
+    with pytest.raises(AdminError, match=told):
+        cdr.assert_called(**counts)
 
 
 def test_no_request_at_all_is_said(tenant: Tenant) -> None:

@@ -142,7 +142,9 @@ def test_the_marker_makes_the_tenant_and_the_closest_one_wins(run: Run) -> None:
     ("marker", "told"),
     [
         ("seed='seven'", "*cannot be made: $.seed: Expected `int`, got `str`*"),
-        ("sed=7", "*cannot be made: Object contains unknown field `sed`*"),
+        ("sed=7", "*cannot be made: Object contains unknown field `sed`; there are name, seed, *"),
+        ("limits='on'", "*$.limits: Invalid enum value 'on'; there are documented, off*"),
+        ("cdr={'points': 9}", "*$.cdr: *unknown field `points`; there are *day_limit*"),
         ("world='nowhere'", "*cannot be made: *nowhere*"),
         ("now='2026-03-02T12:00:00+03:00'", "*cannot be made: *has an offset*"),
         ("name='mine'", "*a test's tenant cannot be named*"),
@@ -244,6 +246,14 @@ def test_a_suite_that_is_not_there_is_told_without_a_traceback(run: Run) -> None
     result.stdout.no_fnmatch_line("*another exception*")
 
 
+def test_the_address_of_a_provider_is_told_to_be_none_of_a_suite(run: Run, mocks: Mocks) -> None:
+    provider = mocks.onec.url.partition("/cus")[0]
+    result = run("def test_it(cdr): pass", url=provider)
+    result.assert_outcomes(errors=1)
+    told = f"--callmocks-url: {provider} is not the control address of a callmocks suite: /health *"
+    result.stdout.fnmatch_lines([told])
+
+
 def test_the_address_may_stand_in_the_configuration(
     run: Run, mocks: Mocks, pytester: pytest.Pytester
 ) -> None:
@@ -265,7 +275,8 @@ def test_an_admin_token_goes_in_with_the_address(run: Run) -> None:
         result.assert_outcomes(passed=1)
         result = run("def test_it(cdr): pass", url=guarded.control_url)
         result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines(["*the admin token is missing or wrong*"])
+        told = "*token is missing or wrong; it goes into the address, as in http://any:TOKEN@*"
+        result.stdout.fnmatch_lines([told])
 
 
 def test_a_suite_with_tls_hands_its_ca_to_clients(run: Run, pytester: pytest.Pytester) -> None:

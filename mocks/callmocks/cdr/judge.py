@@ -26,6 +26,7 @@ _LISTS = {
     "get.customer_users": tables.customer_users,
 }
 _REVERSED = "cdr.dates-reversed"
+_BATCH = "batch_opreations_not_supported"
 _LONGEST = 2000
 """Characters of a message that are compared."""
 _MAXIMA = {"day": 86_400, "minute": 60}
@@ -57,7 +58,8 @@ def request(body: bytes) -> Verdict:
             found.add(_place(body), "JSON", "something else")
         elif not len(found):
             where = error.field or "request"
-            got = "none" if error.value is None else shapes.shown(where, error.value)
+            nothing = "an array" if error.mnemonic == _BATCH else "none"
+            got = nothing if error.value is None else shapes.shown(where, error.value)
             found.add(where, error.expected, got)
     verdict.findings = list(found)
     return verdict

@@ -57,7 +57,10 @@ class Problems:
         field = path if self._indexed() else _INDEX.sub("", path)
         error = RpcError(mnemonic, field, value, params, expected)
         if len(self.noted) < KEPT:
-            self.noted.append((path, error.expected, str(error.value)))
+            # Only quotes tell "5" from 5, when the type is what is wrong.
+            quoted = rank is Rank.TYPE and isinstance(value, str)
+            got = f'"{error.value}"' if quoted else str(error.value)
+            self.noted.append((path, error.expected, got))
         if self._worst is None or rank < self._worst[0]:
             self._worst = (rank, error)
 

@@ -163,6 +163,8 @@ async def show_truth(call: Call) -> dict[str, Any]:
     tenant = call.tenant
     begin = to_ms(parse_moment(query.from_, "from"))
     before = to_ms(parse_moment(query.till, "till"))
+    if before < begin:
+        raise RefusedError(422, "the window ends before it begins", where="till")
     now = to_ms(tenant.clock.now())
     _check_size(tenant.history, begin, min(before, now))
     return {"calls": await _by_day(tenant.history, begin, before, now)}

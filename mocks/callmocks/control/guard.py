@@ -53,7 +53,8 @@ def check_host(host: str, known: Collection[str]) -> None:
     )
     if name and (ours or "." not in name):
         return
-    raise RefusedError(421, f"Host {host!r} is not a name of this server", where="Host")
+    text = f"Host {host!r} is not a name of this server; --allowed-hosts takes further ones"
+    raise RefusedError(421, text, where="Host")
 
 
 def check_origin(request: web.Request) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from callmocks import misfit
 from callmocks.control.addresses import Addresses
 from callmocks.control.problems import RefusedError
 from callmocks.tenancy.changes import Changes, Changing
@@ -180,7 +181,7 @@ def decode(raw: bytes, shape: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
-        raise _refused(error) from None
+        raise _refused(error, shape) from None
     except (ValueError, RecursionError) as error:
         raise RefusedError(400, f"the body is not JSON: {error}") from None
 
@@ -195,11 +196,10 @@ def read_query(request: web.Request, shape: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert(raw, shape, strict=False)
     except msgspec.ValidationError as error:
-        raise _refused(error) from None
+        raise _refused(error, shape) from None
 
 
-def _refused(error: msgspec.ValidationError) -> RefusedError:
-    """The problem of a value that has not the shape asked for; msgspec says where it stands."""
-    reason, _, place = str(error).partition(" - at `")
-    place = place.rstrip("`")
+def _refused(error: msgspec.ValidationError, shape: Any) -> RefusedError:
+    """The problem of a value that has not the shape asked for."""
+    place, reason = misfit.told(error, shape)
     return RefusedError(422, f"{place}: {reason}" if place else reason, where=place)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from callmocks import misfit
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history import reasons
 from callmocks.history.cast import Cast
@@ -97,8 +98,8 @@ def parse(raw: Any) -> PinnedCall:
     try:
         return msgspec.convert(raw, PinnedCall)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$.")
-        raise Contradiction(place.rstrip("`") or "call", reason) from None
+        place, reason = misfit.told(error, PinnedCall)
+        raise Contradiction(place.removeprefix("$.") or "call", reason) from None
 
 
 def resolve(call: PinnedCall, cast: Cast) -> Asked:

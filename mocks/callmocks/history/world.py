@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from callmocks import misfit
 from callmocks.errors import SettingsError
 from callmocks.history.pools import pools
 from callmocks.resources import fixture
@@ -279,8 +280,8 @@ def _read(path: Path) -> str:
 
 def _located(error: msgspec.ValidationError) -> str:
     """``traffic.internal: Expected `int` <= 1000`` from msgspec's "… - at `$.traffic.internal`"."""
-    reason, _, place = str(error).partition(" - at `")
-    place = place.rstrip("`").removeprefix("$").lstrip(".")
+    place, reason = misfit.told(error, World)
+    place = place.removeprefix("$").lstrip(".")
     reason = reason.replace(" | null", "")  # TOML has none
     return f"{place}: {reason}" if place else reason
 

@@ -40,6 +40,13 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     at_most: Count | None = None
     """… or no more."""
 
+    def __post_init__(self) -> None:
+        """Refuse counts that contradict each other; nothing could tell which one is meant."""
+        if self.times is not None and (self.at_least, self.at_most) != (None, None):
+            raise ValueError("times stands alone, without at_least and at_most")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}")
+
 
 class Difference(msgspec.Struct):
     """One field in which a request is not what was expected."""

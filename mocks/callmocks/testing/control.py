@@ -15,6 +15,7 @@ from callmocks.errors import AdminError
 
 _SECONDS = 60.0
 """Longest wait for an answer: a wide truth over cold days takes a while."""
+WHAT = "the control address of a callmocks suite"
 
 
 class Control:
@@ -78,18 +79,29 @@ class Control:
         finally:
             connection.close()
         if answer.status >= 400:
-            raise AdminError(_detail(answer.status, raw, f"{method} {path}"), answer.status)
+            raise AdminError(self._detail(answer.status, raw, path), answer.status)
         if not raw:
             return None
         try:
             return json.loads(raw)
         except ValueError:
-            raise AdminError(f"{self.url} is not the admin API of callmocks") from None
+            raise AdminError(f"{self.url} is not {WHAT}") from None
 
     @cached_property
     def fault_kinds(self) -> dict[str, list[str]]:
         """The kinds of faults there are, each with the providers it is for."""
         return {kind["fault"]: kind["providers"] for kind in self.get("/api/faults")["faults"]}
+
+    def _detail(self, status: int, raw: bytes, path: str) -> str:
+        """What a problem document says is wrong."""
+        try:
+            text = str(json.loads(raw)["detail"])
+        except (ValueError, KeyError, TypeError):
+            return f"{self.url} is not {WHAT}: {path} was answered with {status}"
+        if status == 401:
+            with_token = self.url.replace("://", "://any:TOKEN@")
+            text += f"; it goes into the address, as in {with_token}"
+        return text
 
     def _connection(self) -> HTTPConnection:
         if not self._secure:
@@ -100,11 +112,3 @@ class Control:
     def _context(self) -> ssl.SSLContext:
         cadata = self._ca_pem.decode() if self._ca_pem else None
         return ssl.create_default_context(cadata=cadata)
-
-
-def _detail(status: int, raw: bytes, asked: str) -> str:
-    """What a problem document says is wrong."""
-    try:
-        return str(json.loads(raw)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"{asked} was answered with {status}"

@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from callmocks.errors import AdminError
-from callmocks.testing.control import Control
+from callmocks.testing.control import WHAT, Control
 from callmocks.testing.moments import Moment, iso
 from callmocks.testing.shared import Shared
 from callmocks.testing.tenant import Tenant
@@ -121,5 +121,5 @@ def connect(url: str) -> Mocks:
     mocks = Mocks(url)
     health = mocks.control.get("/health")
     if not isinstance(health, dict) or "tenants" not in health:
-        raise AdminError(f"{mocks.control_url} is not the admin API of callmocks")
+        raise AdminError(f"{mocks.control_url} is not {WHAT}")
     return mocks

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from callmocks import misfit
 from callmocks.errors import SettingsError
 from callmocks.history.generator import Generator, derive_key
 from callmocks.tenancy.faults.base import KINDS, Fault, Kind, Turn
@@ -147,13 +148,15 @@ class Faults:
     def _made(self, at: str, name: str, params: object) -> tuple[Kind, Fault]:
         kind = KINDS.get(name)
         if kind is None:
-            raise SettingsError(f"no fault {name!r}; there are {', '.join(sorted(KINDS))}")
+            known = ", ".join(sorted(name for name in KINDS if at in KINDS[name].providers))
+            raise SettingsError(f"no fault {name!r}; {at} has {known}")
         if at not in kind.providers:
             raise SettingsError(f"fault {name}: {at!r} is not one of {', '.join(kind.providers)}")
         try:
             fault = msgspec.convert(params, kind.shape)
         except msgspec.ValidationError as error:
-            raise SettingsError(f"fault {name}: params: {error}") from None
+            place, reason = misfit.told(error, kind.shape)
+            raise SettingsError(f"fault {name}: params{place[1:]}: {reason}") from None
         fault.check(provider(at))
         return kind, fault
 
