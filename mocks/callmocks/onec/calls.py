@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -44,12 +44,9 @@ _FILTERS: Final[Mapping[str, str]] = {
 """Column of the frame that each parameter filters."""
 
 
-@dataclass(slots=True)
-class Selected:
-    """Rows ready to be sent, and where they leave the contract (a defect of callmocks)."""
-
-    xml: list[bytes] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+Put = Callable[[bytes], object]
+"""Takes rows that are ready to be sent. The history of a whole contact centre has half a gigabyte:
+nobody may keep it in pieces and put it together once more."""
 
 
 class _Query(NamedTuple):
@@ -114,10 +111,13 @@ class _Day:
         return index
 
 
-async def select(exchange: Exchange, given: Mapping[str, Given], check: bool) -> Selected:
-    """The rows a request selects; ``Refusal`` when it may not ask for them.
+async def select(
+    exchange: Exchange, given: Mapping[str, Given], check: bool, put: Put
+) -> list[str]:
+    """Put the rows a request selects; ``Refusal`` when it may not ask for them.
 
-    ``check`` compares rows with the contract when they are first rendered.
+    ``check`` compares rows with the contract when they are first rendered; what comes back is where
+    they leave it (a defect of callmocks).
     """
     history = exchange.tenant.history
     begin, end = _period(exchange, given)
@@ -127,12 +127,9 @@ async def select(exchange: Exchange, given: Mapping[str, Given], check: bool) ->
     query = _query(exchange, history, begin, end, given, check)
     _within_budget(exchange, history, query)
     order = exchange.assume("onec.row-order")
-    selected = Selected()
     if order == "call-start" and not history.pins:
-        await _as_drawn(exchange, history, query, selected)
-    else:
-        await _as_frame(exchange, history, query, order, selected)
-    return selected
+        return await _as_drawn(exchange, history, query, put)
+    return await _as_frame(exchange, history, query, order, put)
 
 
 def _period(exchange: Exchange, given: Mapping[str, Given]) -> tuple[datetime | None, datetime]:
@@ -220,11 +217,10 @@ def _within_budget(exchange: Exchange, history: History, query: _Query) -> None:
         raise Refusal(exchange.assume("onec.code-too-many-rows"), reason)
 
 
-async def _as_drawn(
-    exchange: Exchange, history: History, query: _Query, selected: Selected
-) -> None:
+async def _as_drawn(exchange: Exchange, history: History, query: _Query, put: Put) -> list[str]:
     """Rows in the order of the days' own frames, rendered once for each day."""
     days, drawn = _days(history, query), history.drawn
+    problems: list[str] = []
     for first, count in drawn.stretches(days):
         if first > days.start:
             await asyncio.sleep(0)  # others get their turn
@@ -233,21 +229,23 @@ async def _as_drawn(
             drawn.views("onec", stretch)  # small days are drawn together
         for day in stretch:
             if drawn.calls_on(day):
-                _add_day(exchange, _day(history, query, day), query, selected)
+                made = _day(history, query, day)
+                problems += made.rows.problems
+                _put_day(exchange, made, query, put)
+    return problems
 
 
-def _add_day(exchange: Exchange, day: _Day, query: _Query, selected: Selected) -> None:
+def _put_day(exchange: Exchange, day: _Day, query: _Query, put: Put) -> None:
     first = bisect_left(day.starts, query.from_ms)
     last = bisect_left(day.starts, query.till_ms, first)
     if first == last:
         return
-    selected.problems += day.rows.problems
     if query.filters or day.last_end > query.now_ms:
         places = day.places(query, first, last)
-        selected.xml.append(day.rows.pick(places))
+        put(day.rows.pick(places))
         failed = any(day.failed[place + 1] > day.failed[place] for place in places)
     else:
-        selected.xml.append(day.rows.run(first, last))
+        put(day.rows.run(first, last))
         failed = day.failed[last] > day.failed[first]
     if failed:
         exchange.assume("onec.failed-call-time")
@@ -284,8 +282,8 @@ def _render(frame: pl.DataFrame, query: _Query) -> tables.Rows:
 
 
 async def _as_frame(
-    exchange: Exchange, history: History, query: _Query, order: str, selected: Selected
-) -> None:
+    exchange: Exchange, history: History, query: _Query, order: str, put: Put
+) -> list[str]:
     """Rows put in order together: pinned calls stand between drawn ones."""
     frames = []
     days = _days(history, query)
@@ -297,7 +295,7 @@ async def _as_frame(
         parts = history.service_call_parts(from_ms, till_ms, query.now_ms)
         frames += [part.rows() for part in parts]
     if not frames:
-        return
+        return []
     frame = pl.concat(frames, rechunk=False)
     if query.filters:
         frame = frame.filter(pl.col(name) == value for name, value in query.filters)
@@ -305,7 +303,7 @@ async def _as_frame(
     down = order == "call-start-descending"
     frame = frame.sort(*by, "_session_id", descending=down)
     rows = _render(frame, query)
-    selected.xml.append(rows.xml)
-    selected.problems += rows.problems
+    put(rows.xml)
     if frame["CallResult"].max() == _FAILED:
         exchange.assume("onec.failed-call-time")
+    return list(rows.problems)

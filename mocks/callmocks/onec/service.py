@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from io import BytesIO
 from typing import Final, NamedTuple
 
 from lxml import etree
@@ -152,24 +153,26 @@ async def _operate(
     params: etree._Element,
 ) -> Reply:
     check = exchange.tenant.settings.self_check
+    frame = _table_envelope(version.namespace, operation.name)
+    body = BytesIO()
+    body.write(frame.before)
     try:
         await limits.count(exchange, operation)
         given = parameters.read(exchange, operation, params)
         if operation.name == calls.NAME:
-            selected = await calls.select(exchange, given, check)
-            rows, problems = selected.xml, selected.problems
+            problems = await calls.select(exchange, given, check, body.write)
         else:
             read = reads.select(exchange, operation, given, check)
-            rows, problems = [read.xml], list(read.problems)
+            body.write(read.xml)
+            problems = list(read.problems)
         await limits.count_answered(exchange, operation)
     except Refusal as why:
         reply = refusal(version.namespace, operation.name, why.code, why.reason)
         _own(exchange, _problems(reply.body) if check else [])
         return reply
-    frame = _table_envelope(version.namespace, operation.name)
+    body.write(frame.after)
     _own(exchange, [*frame.problems, *problems] if check else [])
-    body = b"".join((frame.before, *rows, frame.after))
-    return Reply(body, 200, version.content_type)
+    return Reply(body.getvalue(), 200, version.content_type)
 
 
 class _TableEnvelope(NamedTuple):
