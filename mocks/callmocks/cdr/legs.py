@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from callmocks.cdr import days, rows, selfcheck, tables
 from callmocks.cdr.days import Days
 from callmocks.cdr.rows import Pieces
-from callmocks.cdr.select import Places, matches, page
+from callmocks.cdr.select import Places, latest_first, matches, page
 from callmocks.history.generator import derive_key
 from callmocks.history.wall import to_ms
 
@@ -117,6 +117,7 @@ def _matches(exchange: Exchange, query: Query, whole: Days, places: range) -> Pl
     key = derive_key(msgspec.json.encode((query.asked, chosen, first, last))).hex()
     if query.sort:
         exchange.assume("cdr.sort-nulls")
+        latest_first(exchange, query)
 
     def find() -> Places:
         frame = days.joined(history, whole)

@@ -37,7 +37,7 @@ def matches(exchange: Exchange, query: Query, frame: pl.DataFrame) -> Places | N
 
     Only the columns that the filter and the sort read are touched.
     """
-    descending = not query.sort and exchange.assume("cdr.default-order") == "descending"
+    descending = latest_first(exchange, query)
     expression = query.filter.expression
     if expression is None and not query.sort and not descending:
         return None
@@ -47,19 +47,30 @@ def matches(exchange: Exchange, query: Query, frame: pl.DataFrame) -> Places | N
         fits = frame.select(expression).to_series()
         fits = fits.fill_null(False) if fits.null_count() else fits
         found = np.flatnonzero(fits.to_numpy()).astype(np.uint32)
-    if query.sort:
-        return _sorted(exchange, query, frame, found)
-    return found[::-1] if descending else found
+    found = found[::-1] if descending else found
+    return _sorted(exchange, query, frame, found, descending) if query.sort else found
 
 
-def _sorted(exchange: Exchange, query: Query, frame: pl.DataFrame, found: Places) -> Places:
-    """Stable, so that equal keys keep the frame's order; nulls as PostgreSQL puts them."""
+def latest_first(exchange: Exchange, query: Query) -> bool:
+    """Whether rows that the sort leaves equal, all of them without one, stand latest first.
+
+    A sort by the id leaves no rows equal: its answer does not rest on the assumption.
+    """
+    if any(name == "id" for name, _ in query.sort):
+        return False
+    return exchange.assume("cdr.default-order") == "descending"
+
+
+def _sorted(
+    exchange: Exchange, query: Query, frame: pl.DataFrame, found: Places, descending: bool
+) -> Places:
+    """Stable, so that equal keys keep the order found; nulls as PostgreSQL puts them."""
     names = [name for name, _ in query.sort]
     directions = [descends for _, descends in query.sort]
     nulls = exchange.assume("cdr.sort-nulls")
     last = [not descends if nulls == "postgresql" else nulls == "last" for descends in directions]
     keys = [_key(frame.get_column(name), found) for name in names]
-    packed = _packed(keys, directions, last, found, len(frame))
+    packed = _packed(keys, directions, last, found, len(frame), descending)
     if packed is not None:
         return packed
     narrow = pl.DataFrame([*(key.series(name) for key, name in zip(keys, names, strict=True))])
@@ -101,11 +112,16 @@ def _key(column: pl.Series, found: Places) -> _Key:
 
 
 def _packed(
-    keys: list[_Key], directions: list[bool], last: list[bool], found: Places, size: int
+    keys: list[_Key],
+    directions: list[bool],
+    last: list[bool],
+    found: Places,
+    size: int,
+    descending: bool,
 ) -> Places | None:
     """The order by keys and place packed into one number a row; None when they need more bits.
 
-    Sorting plain numbers takes a tenth of sorting a frame.
+    ``descending`` is the order of places. Sorting plain numbers takes a tenth of sorting a frame.
     """
     place_bits = size.bit_length()
     whole, used = np.zeros(len(found), np.int64), place_bits
@@ -117,10 +133,11 @@ def _packed(
         if used > _BITS:
             return None
         whole = (whole << most.bit_length()) | codes
-    whole = (whole << place_bits) | found
+    mask = (1 << place_bits) - 1
+    whole = (whole << place_bits) | (found ^ np.uint32(mask) if descending else found)
     whole.sort()
-    ordered: Places = (whole & ((1 << place_bits) - 1)).astype(np.uint32)
-    return ordered
+    ordered: Places = (whole & mask).astype(np.uint32)
+    return ordered ^ np.uint32(mask) if descending else ordered
 
 
 def _codes(
