@@ -182,6 +182,21 @@ def test_an_error_there_is_not_names_those_there_are(
         getattr(tenant, name).fail_next(error)
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ({"operator": "999"}, "no operator '999'; there are 101, 102, 103, 104, 105, …$"),
+        ({"line": "+7"}, r"no line '\+7'; there are \d+, \d+, \d+, \d+$"),
+        ({"operater": "101"}, "unknown field `operater`; there are start, direction, operator, "),
+    ],
+)
+def test_a_pin_of_what_there_is_not_names_what_there_is(
+    cdr: Cdr, call: dict[str, str], told: str
+) -> None:
+    with pytest.raises(AdminError, match=told):
+        cdr.pin("2026-03-02T11:00:00", **call)
+
+
 def test_a_fault_lasts_as_long_as_its_block_and_counts(cdr: Cdr) -> None:
     with cdr.fault("rpc_error", mnemonic="internal_error") as fault:
         assert all("error" in clients.legs(cdr) for _ in range(3))

@@ -133,7 +133,8 @@ def _check_world(call: Call, world: str) -> None:
         raise RefusedError(422, text, where="$.world")
     path = Path(world)
     if path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _WORLD_BYTES:
-        text = f"world {world!r}: neither a name nor a .toml file"
+        known = ", ".join(world_names())
+        text = f"world {world!r}: neither a .toml file nor one of {known}"
         raise RefusedError(422, text, where="$.world")
 
 

@@ -40,6 +40,8 @@ _DIRECTIONS = {
     "internal": Kind.INTERNAL,
 }
 _LONGEST_S = 6 * 3600
+_NAMED = 5
+"""Operators, lines, users that an error names when another was asked for."""
 
 
 class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -192,7 +194,9 @@ def _find(
     for index, thing in enumerate(things):
         if wanted in names(thing):
             return index
-    raise Contradiction(field, f"the world has no {what} {wanted!r}")
+    some = ", ".join(names(each)[0] for each in things[:_NAMED]) or "none"
+    more = ", …" if len(things) > _NAMED else ""
+    raise Contradiction(field, f"the world has no {what} {wanted!r}; there are {some}{more}")
 
 
 def _phone(call: PinnedCall, asked: Asked, cast: Cast) -> int:

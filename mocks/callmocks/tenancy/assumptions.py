@@ -56,7 +56,8 @@ class Assumptions:
             raise SettingsError(f"no assumption {assumption!r} in the ledger")
         allowed = (entry.default, *entry.alternatives)
         if choice not in allowed and "*" not in entry.alternatives:
-            raise SettingsError(f"assumption {assumption}: {choice!r} is not one of {allowed}")
+            known = ", ".join(allowed)
+            raise SettingsError(f"assumption {assumption}: {choice!r} is none of {known}")
         self._chosen[assumption] = choice
 
     def copy(self) -> "Assumptions":
