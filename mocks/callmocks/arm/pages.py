@@ -113,7 +113,7 @@ async def _make(
 ) -> Page:
     taken: list[tuple[Rows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
-    name = f"arm.rows {operator} {style}"
+    name = ("arm.rows", operator, style)
     looked = 0
     for part in _parts(history, operator, query, now_ms):
         ready = _at_hand(history, name, part)
@@ -121,7 +121,7 @@ async def _make(
         places = _matching(rows, part.first, part.last, query, now_ms)
         if skip < len(places):
             some = places[skip : skip + left]
-            taken.append((_kept(history, name, part, rows), some))
+            taken.append((ready or _kept(history, name, part, rows), some))
             left -= len(some)
         skip = max(0, skip - len(places))
         if not left:
@@ -186,21 +186,20 @@ def _parts(history: History, operator: str, query: Query, now_ms: int) -> Iterat
     return history.arm_parts(operator, newest, earliest if oldest is None else oldest)
 
 
-def _at_hand(history: History, name: str, part: Part) -> Rows | None:
+def _at_hand(history: History, name: Hashable, part: Part) -> Rows | None:
     """Rows of a part that were rendered, at least some of them, for an earlier page."""
     if part.day is None:
         return None
-    found: Rows | None = history.drawn.look(f"{name} {part.days}", part.day)
+    found: Rows | None = history.drawn.look((name, part.days), part.day)
     return found
 
 
-def _kept(history: History, name: str, part: Part, rows: Rows) -> Rows:
+def _kept(history: History, name: Hashable, part: Part, rows: Rows) -> Rows:
     """Rows that are about to be rendered, kept for the next page when they are a day's own."""
     if part.day is None:
         return rows
-    return history.drawn.kept(
-        f"{name} {part.days}", part.day, lambda: rows, lambda made: made.nbytes
-    )
+    key = (name, part.days)
+    return history.drawn.kept(key, part.day, lambda: rows, lambda made: made.nbytes)
 
 
 def _matching(rows: Rows, first: int, last: int, query: Query, now_ms: int) -> Sequence[int]:

@@ -18,7 +18,7 @@ Form = Literal["json", "xml"]
 
 _REMEMBERED = 2048
 """Bytes of the longest body whose outcome is remembered."""
-_BEARER = {schema.HISTORY: "request/filters", schema.LOGIN: "request", schema.LOGOUT: "."}
+_BEARER = {schema.HISTORY: "filters", schema.LOGIN: "request", schema.LOGOUT: "in"}
 """The element of each command that has attributes."""
 
 
@@ -48,9 +48,10 @@ def _read(body: bytes, form: Form, command: str, contract: str) -> Read:
     faults = schema.of(command, contract).faults(root)
     if not faults and root.tag != "in":
         faults = [Fault(f"/{root.tag}", "the root in", str(root.tag))]
-    bearer = None if faults else root.find(_BEARER[command])
-    attributes = () if bearer is None else bearer.attrib.items()
-    return Read({str(name): str(value) for name, value in attributes}, tuple(faults))
+    if faults:
+        return Read({}, tuple(faults))
+    bearer = next(root.iter(_BEARER[command]))
+    return Read({str(name): str(value) for name, value in bearer.attrib.items()})
 
 
 _remembered = lru_cache(maxsize=512)(_read)

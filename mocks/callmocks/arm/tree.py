@@ -10,7 +10,6 @@ left out when empty, every attribute value a string. A text among the children i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -84,9 +83,7 @@ def to_xml(root: Node) -> bytes:
     ``TreeError`` for names that XML does not have and for trees that are too deep; whether the
     characters and the namespaces are XML's, a parser must say.
     """
-    parts: list[str] = []
-    _write(root, parts.append, 1)
-    return "".join(parts).encode("utf-8")
+    return _written(root, 1).encode("utf-8")
 
 
 def escape(text: str) -> str:
@@ -98,23 +95,18 @@ def _escaped(match: re.Match[str]) -> str:
     return _ESCAPED[match[0]]
 
 
-def _write(node: Node, put: Callable[[str], None], depth: int) -> None:
+def _written(node: Node, depth: int) -> str:
     if depth > DEPTH:
         raise TreeError(f"nested deeper than {DEPTH} elements")
     name = _name(node.name)
-    put(f"<{name}")
-    for key, value in node.attributes.items():
-        put(f' {_name(key)}="{escape(value)}"')
+    pairs = [f' {_name(key)}="{escape(value)}"' for key, value in node.attributes.items()]
     if not node.content:
-        put("/>")
-        return
-    put(">")
-    for child in node.content:
-        if isinstance(child, str):
-            put(escape(child))
-        else:
-            _write(child, put, depth + 1)
-    put(f"</{name}>")
+        return f"<{name}{''.join(pairs)}/>"
+    inside = [
+        escape(child) if isinstance(child, str) else _written(child, depth + 1)
+        for child in node.content
+    ]
+    return f"<{name}{''.join(pairs)}>{''.join(inside)}</{name}>"
 
 
 @lru_cache(maxsize=1024)

@@ -65,7 +65,7 @@ def at_hand(
     ready: dict[Bunch, list[bytes]] = {}
     cold = []
     for day, number in wanted:
-        kept = history.drawn.look(f"cdr-json {number}", day)
+        kept = history.drawn.look(("cdr-json", number), day)
         if kept is None:
             cold.append((day, number))
         else:
@@ -92,7 +92,7 @@ def at_places(history: History, day: int, places: Sequence[int]) -> list[bytes]:
 
 
 def _keep(history: History, day: int, number: int, rows: list[bytes]) -> list[bytes]:
-    return history.drawn.kept(f"cdr-json {number}", day, lambda: rows, _size)
+    return history.drawn.kept(("cdr-json", number), day, lambda: rows, _size)
 
 
 def _size(rows: list[bytes]) -> int:

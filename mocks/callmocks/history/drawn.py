@@ -4,7 +4,7 @@ What a query needs of several days in a row, and nobody has at hand, is drawn an
 a small day costs a few milliseconds whatever its size, sixteen of them little more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -181,14 +181,14 @@ class Drawn:
             lambda made: int(made.estimated_size()),
         )
 
-    def kept(self, what: str, day: int, make: Callable[[], T], size: Callable[[T], int]) -> T:
+    def kept(self, what: Hashable, day: int, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """Something made from a day alone, kept as long as memory allows.
 
         Providers keep their rendered rows here, under a name of their own.
         """
         return self._cache.get((self.key, what, day), make, size)
 
-    def look(self, what: str, day: int) -> Any | None:
+    def look(self, what: Hashable, day: int) -> Any | None:
         """What was kept under a name for a day, None when it is not at hand."""
         return self._cache.look((self.key, what, day))
 
