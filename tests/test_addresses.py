@@ -163,6 +163,8 @@ def test_pages_at_the_public_address_may_change_things_and_no_others() -> None:
         "cdr=",
         "http://x:port",
         "http://x/?a",
+        "http://x:{prt}",
+        "http://x/{prt}",
     ],
 )
 def test_a_public_address_that_is_none_is_refused(text: str) -> None:

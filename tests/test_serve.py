@@ -156,6 +156,22 @@ def test_without_json_people_read_the_same() -> None:
     assert text.count("http://127.0.0.1:") == 2
 
 
+def test_a_variable_that_is_almost_a_setting_is_warned_of() -> None:
+    """``CALLMOCKS_PORT`` and its like an orchestrator makes of a service's name."""
+    environ = {
+        "CALLMOCKS_LIMIT": "off",
+        "CALLMOCKS_PORT": "tcp://10.0.0.1:80",
+        "CALLMOCKS_SEED": "9",
+    }
+    with serving("--only", "cdr", **environ) as (process, ready):
+        assert ready["seed"] == 9
+        process.terminate()
+        assert process.stderr is not None
+        text = process.stderr.read().decode()
+    expected = "CALLMOCKS_LIMIT is no setting; did you mean CALLMOCKS_LIMITS?"
+    assert text.splitlines() == [f"callmocks: warning: {expected}"]
+
+
 def test_whoever_opens_it_to_other_machines_is_warned() -> None:
     with serving("--host", "0.0.0.0", "--only", "cdr") as (process, ready):
         assert ready["cdr"].startswith("http://0.0.0.0:")

@@ -35,7 +35,7 @@ def _at(kind: inspect.Type, place: str) -> list[inspect.Type]:
             if isinstance(each, inspect.StructType):
                 found = (field.type for field in each.fields if field.encode_name == step[1])
                 inside += [part for kind in found for part in _apart(kind)]
-            elif isinstance(each, inspect.ListType):
+            elif isinstance(each, inspect.ListType | inspect.VarTupleType):
                 inside += _apart(each.item_type)
             elif isinstance(each, inspect.DictType):
                 inside += _apart(each.value_type)

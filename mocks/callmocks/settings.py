@@ -214,6 +214,8 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 HISTORY = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
 """The settings that shape a history."""
+_ALL_BUT = 0.93
+"""How like another a name is, from 0 to 1, that has a letter too few, too many or another."""
 _FILES = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
 
 
@@ -243,6 +245,22 @@ def resolve(
     settings = ServeSettings(**chosen)
     _check_together(settings, places)
     return settings
+
+
+def misspelt(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are all but one of ours, and which: nobody else would have set them.
+
+    Others that begin with ``CALLMOCKS_`` may be anybody's: an orchestrator makes some of the name
+    of a service.
+    """
+    ours = [setting.variable for setting in SETTINGS] + ["CALLMOCKS_CONFIG"]
+    found: dict[str, str] = {}
+    for name in sorted(environ):
+        if name.startswith("CALLMOCKS_") and name not in ours:
+            near = get_close_matches(name, ours, 1, _ALL_BUT)
+            if near:
+                found[name] = near[0]
+    return found
 
 
 def _value(setting: Setting, text: str, place: str) -> Any:

@@ -125,8 +125,10 @@ def public_url(text: str) -> str:
         if server not in ("", *PROVIDERS, "control"):
             raise SettingsError(f"{server!r} is none of {', '.join(PROVIDERS)}, control")
         try:
-            parts = urlsplit(url.replace("{port}", "1"))
+            whole = url.replace("{port}", "1")
+            parts = urlsplit(whole)
             good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            good = good and not {"{", "}"} & set(whole)
         except ValueError:
             good = False
         if not good or parts.query or parts.fragment:

@@ -59,6 +59,7 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -
         ("calls_per_day = 200001", "calls_per_day: Expected `int` <= 200000"),
         ("calls = 5", "unknown field `calls`; there are title, "),
         ("[traffic]\nmised = 5", "traffic: Object contains unknown field `mised`"),
+        ("[[lines]]\nnam = 'x'", "lines[0]: Object contains unknown field `nam`; there are ser"),
         ("[traffic]\nmissed = 1001", "traffic.missed: Expected `int` <= 1000"),
         ("[traffic]\nmissed = 0.5", "traffic.missed: Expected `int`, got `float`"),
         ("[traffic]\ninternal = 600\noutgoing = 600", "traffic: internal, outgoing, auto_outgoing"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
-from callmocks.settings import BY_NAME, ServeSettings, resolve
+from callmocks.settings import BY_NAME, ServeSettings, misspelt, resolve
 from callmocks.values import is_loopback
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def serve(**flags: str | None) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
     for number in _STOPS:  # until there is something to stop, both mean: never mind
         signal.signal(number, lambda *_: sys.exit(0))
+    for name, meant in misspelt(os.environ).items():
+        click.echo(f"callmocks: warning: {name} is no setting; did you mean {meant}?", err=True)
     settings = resolve(flags, os.environ)
     if settings.workers > 1:
         from callmocks.cli.workers import supervise
