@@ -27,7 +27,7 @@ from aiohttp.http import HttpProcessingError
 
 from callmocks.bounds import Bounds
 from callmocks.errors import SettingsError
-from callmocks.web import BodyLost, refuse
+from callmocks.web import Bodies, BodyLost, refuse
 
 _log = logging.getLogger(__name__)
 http_log = logging.getLogger("callmocks.http")
@@ -40,6 +40,8 @@ _FAREWELL: Final = 1.0
 """Seconds that a client which is not let in has for reading why."""
 _FAREWELLS: Final = 16
 """Clients told why at the same time; further ones are cut off."""
+_BODIES: Final = 4
+"""Bodies of the longest kind that may be coming in at the same time, or more shorter ones."""
 _SILENT: Final = 60.0
 """Seconds after which a full house is mentioned again."""
 _OTHER_FILES: Final = 48
@@ -60,6 +62,7 @@ class Gate:
         self.bounds = bounds
         self.open = 0
         """Connections now."""
+        self.bodies = Bodies(_BODIES * bounds.body)
         self._visits: dict[asyncio.BaseProtocol, Visit] = {}
         self._farewells = 0
         self._sweeper: asyncio.Task[None] | None = None
@@ -125,6 +128,18 @@ class Gate:
         most, now = self.bounds.in_flight, 0
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                response = await look(request)
+            except web.HTTPException as refused:
+                if not _is_packed(request):
+                    raise
+                response = refused
+            if _is_packed(request):
+                await self._pass_over_the_rest(request, response)
+                return web.Response()  # nobody will get it
+            return response
+
+        async def look(request: web.BaseRequest) -> web.StreamResponse:
             nonlocal now
             visit = self._visits.get(request.protocol)
             if visit is not None:
@@ -158,6 +173,28 @@ class Gate:
 
         return answer
 
+    async def _pass_over_the_rest(
+        self, request: web.BaseRequest, response: web.StreamResponse
+    ) -> None:
+        """Answer a compressed body that was not read to its end, and close.
+
+        aiohttp would go on unpacking for ten seconds what has just been refused. A client that
+        still sends would not get to read the answer if the connection were closed at once: what it
+        sends is dropped, still packed.
+        """
+        visit, transport = self._visits.get(request.protocol), request.transport
+        if visit is not None and transport is not None and not transport.is_closing():
+            visit.hear_no_more()
+            response.force_close()
+            with suppress(ConnectionError):
+                await response.prepare(request)
+                await response.write_eof()
+            loop = asyncio.get_running_loop()
+            late = loop.time() + _FAREWELL
+            while not transport.is_closing() and loop.time() < late:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        request.protocol.force_close()
+
     async def _sweep(self) -> None:
         """End connections whose request's head does not come to its end; look for files left."""
         patience = self.bounds.header_timeout
@@ -181,7 +218,16 @@ class Gate:
 class Visit(asyncio.Protocol):
     """One connection: what comes in goes to aiohttp's protocol, under the eyes of a gate."""
 
-    __slots__ = ("_gate", "_refused", "_spoke", "_transport", "between", "inner", "waits_since")
+    __slots__ = (
+        "_deaf",
+        "_gate",
+        "_refused",
+        "_spoke",
+        "_transport",
+        "between",
+        "inner",
+        "waits_since",
+    )
 
     def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:
         self._gate = gate
@@ -192,6 +238,7 @@ class Visit(asyncio.Protocol):
         """When the head began that has not ended yet, by the loop's clock; 0: there is none."""
         self._spoke = False
         self._refused = False
+        self._deaf = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -206,7 +253,7 @@ class Visit(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client's."""
-        if self._refused:
+        if self._refused or self._deaf:
             return
         self._spoke = True
         if self.between and not self.waits_since:
@@ -232,6 +279,12 @@ class Visit(asyncio.Protocol):
         """The client reads again."""
         if not self._refused:
             self.inner.resume_writing()
+
+    def hear_no_more(self) -> None:
+        """Take what still comes in, and drop it."""
+        self._deaf = True
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def too_late(self) -> None:
         """The head of a request took too long; one that has not begun is owed no answer."""
@@ -260,6 +313,11 @@ class _Site(web.SockSite):
             ssl=self._ssl_context,
             backlog=self._backlog,
         )
+
+
+def _is_packed(request: web.BaseRequest) -> bool:
+    """Whether there is more of a compressed body than was read."""
+    return not request.content.is_eof() and hdrs.CONTENT_ENCODING in request.headers
 
 
 def _plain(status: int, text: str, headers: str = "") -> bytes:

@@ -196,7 +196,7 @@ class Suite:
         from aiohttp import web
 
         from callmocks.gate import http_log
-        from callmocks.web import BOUNDS, PUBLIC_URL
+        from callmocks.web import BODIES, BOUNDS, PUBLIC_URL
 
         listener = self._sockets[name]
         if self._replica is not None:
@@ -205,6 +205,7 @@ class Suite:
         gate = self._gate
         assert gate is not None
         app[BOUNDS] = bounds = gate.bounds
+        app[BODIES] = gate.bodies
         runner = web.AppRunner(
             app,
             access_log=None,

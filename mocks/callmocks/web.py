@@ -23,6 +23,10 @@ REFUSAL: web.AppKey[Refusal] = web.AppKey("refusal")
 """How an application says that a request was not looked at: its status, and why."""
 
 
+_TURN = 1024 * 1024
+"""Bytes of one body after which others get their turn."""
+
+
 class BodyTooLarge(Exception):
     """The body is longer than the provider takes; ``most`` bytes would have been taken."""
 
@@ -45,6 +49,29 @@ class BodyLost(Exception):
 def bounds_of(request: web.Request) -> Bounds:
     """The bounds that hold for a request."""
     return request.app.get(BOUNDS, DEFAULT)
+
+
+class Bodies:
+    """Bytes of bodies that are coming in to a suite, all together, while they are not complete."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._now = 0
+
+    def take(self, size: int) -> None:
+        """So many more have come; ``BodyLost`` when that is too many."""
+        self._now += size
+        if self._now > self._most:
+            text = f"the bodies that are coming in have more than {self._most} bytes together"
+            raise BodyLost(503, text)
+
+    def leave(self, size: int) -> None:
+        """A body of so many is complete, or given up."""
+        self._now -= size
+
+
+BODIES = web.AppKey("bodies", Bodies)
+"""What is coming in to all applications of a suite."""
 
 
 async def refuse(
@@ -92,16 +119,27 @@ async def read_body(
 
 
 async def _read_on(request: web.Request, most: int, look: Callable[[bytes], None] | None) -> bytes:
+    bodies = request.app.get(BODIES)
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > most:
-            raise BodyTooLarge(most)
-        if look is not None:
-            look(chunk)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    size, taken, turn = 0, 0, _TURN
+    try:
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > most:
+                raise BodyTooLarge(most)
+            if look is not None:
+                look(chunk)
+            if bodies is not None:
+                taken = size
+                bodies.take(len(chunk))
+            chunks.append(chunk)
+            if size >= turn:  # a compressed body is unpacked without ever waiting for its client
+                turn = size + _TURN
+                await asyncio.sleep(0)
+        return b"".join(chunks)
+    finally:
+        if bodies is not None:
+            bodies.leave(taken)
 
 
 def origin(request: web.Request) -> str:

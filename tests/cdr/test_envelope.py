@@ -148,7 +148,7 @@ def deep(levels: int) -> str:
     return '{"filters":[' * levels + inner + '],"condition":"or"}' * levels
 
 
-@pytest.mark.parametrize("levels", [65, 120, 500, 2_000, 100_000])
+@pytest.mark.parametrize("levels", [65, 120, 500, 2_000, 60_000])
 def test_a_deep_filter_is_no_parse_error(api: Api, levels: int) -> None:
     api.tenant()
     body = (
@@ -193,7 +193,7 @@ def test_depth_beyond_the_suites_bound_is_refused_wherever_it_stands(api: Api) -
 
 
 def test_a_body_too_large_gets_an_error_object_too(api: Api) -> None:
-    answer = api.post(b'{"jsonrpc":"2.0","id":1,"x":"' + b"x" * (16 * 1024 * 1024) + b'"}')
+    answer = api.post(b'{"jsonrpc":"2.0","id":1,"x":"' + b"x" * (2 * 1024 * 1024) + b'"}')
     assert answer["id"] is None
     assert fault(answer) == ("invalid_parameter_value", "filter", None)
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from callmocks.onec.contract import served
-from callmocks.onec.envelope import MOST_RUN, MOST_TAGS
+from callmocks.onec.envelope import MOST_EQUALS, MOST_PREFIXES, MOST_RUN, MOST_TAGS
 from callmocks.tenancy.assumptions import ledger
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "onec.md").read_text(encoding="utf-8")
@@ -42,3 +42,4 @@ def test_every_statement_says_how_it_is_known() -> None:
 def test_the_bounds_are_those_of_the_code() -> None:
     assert MOST_RUN == 512 * 1024
     assert MOST_TAGS == 100_000
+    assert (MOST_EQUALS, MOST_PREFIXES) == (250_000, 5000)

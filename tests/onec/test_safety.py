@@ -121,20 +121,16 @@ def test_wrong_encodings_are_faults(client: Client, body: bytes, charset: str, r
 
 SCRIPT = """
 import asyncio
-from aiohttp import web
-from callmocks.history.factory import HistoryFactory
-from callmocks.onec.server import make_app
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.settings import ServeSettings
+from callmocks.suite import Suite
 
 async def serve():
-    registry = Registry(HistoryFactory())
-    registry.create(TenantSettings("demo", now="2026-03-03T02:30:00", limits="off"))
-    runner = web.AppRunner(make_app(registry), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    settings = ServeSettings(
+        onec_port=0, control_port=0, only=("onec",), now="2026-03-03T02:30:00", limits="off"
+    )
+    async with Suite(settings) as suite:
+        print(suite.port("onec"), flush=True)
+        await asyncio.Event().wait()
 
 try:
     asyncio.run(serve())

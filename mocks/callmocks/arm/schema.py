@@ -31,6 +31,8 @@ _UNKNOWN = re.compile(r"'([^']+)' attribute not allowed")
 _SHOWN = 80
 _MOST = 10
 _MANY = 100
+_LARGE = 2000
+"""Elements of a document that only lxml explains."""
 
 
 class Fault(NamedTuple):
@@ -71,8 +73,10 @@ class Schema:
         self._lxml.validate(root)
         plain: list[Any] = list(self._lxml.error_log)  # type: ignore[call-overload]
         found: list[Fault] = []
-        # xmlschema writes the whole element into each error: hundreds of them would take minutes.
-        if len(plain) <= _MANY:
+        # xmlschema writes the whole element into each error: hundreds of them would take minutes,
+        # and so would a few of an element with thousands of children.
+        small = next(islice(root.iter(), _LARGE, None), None) is None
+        if small and len(plain) <= _MANY:
             found = [_located(e) for e in islice(self._xmlschema.iter_errors(root), _MOST)]
         return found or [
             Fault(str(error.path), error.message, "this") for error in islice(plain, _MOST)

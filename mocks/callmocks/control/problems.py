@@ -18,6 +18,10 @@ _NEWER = {413: "Content Too Large", 422: "Unprocessable Content"}
 """Names of RFC 9110, which Python knows from 3.13 on."""
 
 
+_LONGEST = 2000
+"""Characters of a problem's detail."""
+
+
 class Problem(msgspec.Struct, omit_defaults=True):
     """What the admin API answers instead of what was asked for."""
 
@@ -46,6 +50,8 @@ class RefusedError(CallmocksError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
+        if len(detail) > _LONGEST:  # it quotes what was sent
+            detail = f"{detail[:_LONGEST]}…"
         title = _NEWER.get(status) or HTTPStatus(status).phrase
         self.problem = Problem(title, status, detail, where, line)
         self.headers = headers or {}

@@ -30,7 +30,8 @@ from callmocks.web import BodyTooLarge, read_body
 Moment = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
 """A tenant's wall time, without a zone."""
 
-BODY_BYTES = 64 * 1024 * 1024
+BODY_BYTES = 8 * 1024 * 1024
+"""Longest body."""
 
 T = TypeVar("T")
 

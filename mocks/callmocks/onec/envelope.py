@@ -8,6 +8,7 @@ memory, ``Watch`` sees in the bytes, while they still come in.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
@@ -19,7 +20,14 @@ MOST_TAGS: Final = 100_000
 """Tags of a request; one with every parameter has about forty."""
 MOST_RUN: Final = 512 * 1024
 """Bytes that a request may go on without a tag: of one text, comment or tag with attributes."""
+MOST_PREFIXES: Final = 5000
+"""Declarations of namespaces; each attribute with a prefix may be compared with all of them."""
+MOST_EQUALS: Final = 250_000
+"""Equals signs, one of which stands in every attribute."""
 _HEAD: Final = 64 * 1024
+_DECLARATION: Final = 1024
+"""Bytes that an XML declaration may have."""
+_ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]*)")
 _WINDOW: Final = MOST_RUN // 2
 _PROLOG: Final = re.compile(rb"[^<]*(?:<!--.*?-->\s*|<\?.*?\?>\s*)*", re.DOTALL)
 _PARSER_OPTIONS: Final[dict[str, Any]] = {
@@ -53,6 +61,9 @@ class Watch:
 
     def __init__(self) -> None:
         self._tags = 0
+        self._equals = 0
+        self._prefixes = 0
+        self._end = b""
         self._silent = 0
         self.head = b""
         """The first bytes, enough to tell what this is."""
@@ -62,6 +73,7 @@ class Watch:
         self._tags += piece.count(b"<")
         if self._tags > MOST_TAGS:
             raise SoapError("Client", f"the request has more than {MOST_TAGS} tags")
+        self._count_attributes(piece)
         for start in range(0, len(piece), _WINDOW):
             window = piece[start : start + _WINDOW]
             last = window.rfind(b"<")
@@ -74,6 +86,18 @@ class Watch:
             self.head += piece[: _HEAD - len(self.head)]
             if len(self.head) == _HEAD and _begins_with_dtd(self.head):
                 raise SoapError("Client", _NO_DTD)
+
+    def _count_attributes(self, piece: bytes) -> None:
+        """Attributes and namespaces: looking up the prefixes takes their product."""
+        self._equals += piece.count(b"=")
+        if self._equals > MOST_EQUALS:
+            raise SoapError("Client", f"the request has more than {MOST_EQUALS} attributes")
+        # Another encoding has a zero byte or three for each letter; a piece may end in a name.
+        letters = self._end + (piece.replace(b"\0", b"") if b"\0" in piece else piece)
+        self._prefixes += letters.count(b"xmlns")
+        self._end = letters[-4:]
+        if self._prefixes > MOST_PREFIXES:
+            raise SoapError("Client", f"the request declares more than {MOST_PREFIXES} namespaces")
 
 
 def safe_parser(encoding: str | None = None) -> etree.XMLParser:
@@ -91,7 +115,11 @@ def parse(body: bytes, charset: str | None = None) -> etree._Element:
     nothing.
     """
     parser = _PARSER
-    if charset is not None and charset.lower() not in ("utf-8", "utf8") and not _declares(body):
+    declared = _declared(body)
+    if declared is not None and not _is_watched(declared):
+        raise SoapError("Client", f"Unsupported encoding: {declared!r}")
+    plain = charset is None or charset.lower() in ("utf-8", "utf8")
+    if charset is not None and not plain and declared is None and not _has_mark(body):
         parser = _parser_for(charset)
     if len(body) > _HEAD:
         Watch().look(body)
@@ -158,16 +186,38 @@ def _begins_with_dtd(head: bytes) -> bool:
 
 def _parser_for(charset: str) -> etree.XMLParser:
     try:
-        return safe_parser(charset)
+        if _is_watched(charset):
+            return safe_parser(charset)
     except LookupError:
-        raise SoapError("Client", f"the charset {charset!r} is not known") from None
+        pass
+    raise SoapError("Client", f"the charset {charset!r} is not known")
 
 
-def _declares(body: bytes) -> bool:
-    """The document tells its own encoding, by a byte order mark or a declaration."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff") or body[:3] == b"\xef\xbb\xbf":
-        return True
-    return re.match(rb"\s*<\?xml[^>]*\sencoding\s*=", body[:200]) is not None
+def _has_mark(body: bytes) -> bool:
+    return body[:2] in (b"\xff\xfe", b"\xfe\xff") or body[:3] == b"\xef\xbb\xbf"
+
+
+def _declared(body: bytes) -> str | None:
+    """The encoding that the document declares."""
+    head = body[:_DECLARATION]
+    if len(body) > len(head) and head.lstrip().startswith(b"<?xml") and b"?>" not in head:
+        raise SoapError("Client", "the request has an XML declaration without an end")
+    found = _ENCODING.match(head)
+    return None if found is None else found[1].decode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _is_watched(encoding: str) -> bool:
+    """Whether ``Watch`` sees the tags of a document in this encoding.
+
+    UTF-7 and the like can write them in other bytes.
+    """
+    try:
+        tag = "<a>".encode(encoding).replace(b"\0", b"")
+        hidden = b"+ADw-\\u003c\\x3c\\x3c-".decode(encoding, "replace")
+    except (LookupError, ValueError):
+        return False
+    return tag.endswith(b"<a>") and "<" not in hidden
 
 
 def _said(error: etree.XMLSyntaxError) -> str:

@@ -64,8 +64,7 @@ class _Server:
                 content_type=request.content_type,
                 charset=request.charset,
             )
-        response = await self._exchange(request, tenant, body, handle)
-        return response if request.content.is_eof() else await _be_done(request, response)
+        return await self._exchange(request, tenant, body, handle)
 
     async def _refuse(self, request: web.Request, tenant: Tenant) -> web.StreamResponse:
         """401; as much as the journal keeps of the request is read for its sake."""
@@ -73,8 +72,7 @@ class _Server:
             body = await read_body(request, _JOURNALED)
         except BodyTooLarge:
             body = b""
-        response = await self._exchange(request, tenant, body, _unauthorized)
-        return response if request.content.is_eof() else await _be_done(request, response)
+        return await self._exchange(request, tenant, body, _unauthorized)
 
     async def refusal(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
         """A request that was not looked at."""
@@ -118,19 +116,6 @@ class _Server:
     def _all_want_credentials(self) -> bool:
         tenants = list(self._registry)
         return bool(tenants) and all(map(_wants_credentials, tenants))
-
-
-async def _be_done(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Close behind the answer to a body that was not read to its end.
-
-    Of a plain body aiohttp reads the rest for a while, so that the client finds the answer. Of a
-    compressed one that would mean to unpack what was refused for its size.
-    """
-    if hdrs.CONTENT_ENCODING in request.headers:
-        await response.prepare(request)
-        await response.write_eof()
-        request.protocol.force_close()
-    return response
 
 
 @lru_cache(maxsize=256)
