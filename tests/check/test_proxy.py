@@ -84,7 +84,7 @@ def test_answers_pass_byte_for_byte_and_the_recording_is_masked(
             assert proxy.stop() == 0
     assert through.json()["result"]["data"] == direct.json()["result"]["data"]
     assert through.headers["Content-Type"] == direct.headers["Content-Type"]
-    assert proxy.told == ["callmocks: 1 exchanges, 0 of them with findings"]
+    assert proxy.told == ["callmocks: 1 exchange, 0 with findings"]
     (recorded,) = exchanges(file)
     assert (recorded["operation"], recorded["status"]) == ("get.call_legs_report", 200)
     text = file.read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) 
     assert token not in json.dumps(journaled)
     assert [len(each.get("violations", [])) for each in exchanges(file)] == [1, 1, 0]
     assert any("params.limit: expected a JSON integer" in line for line in proxy.told)
-    assert proxy.told[-1] == "callmocks: 3 exchanges, 2 of them with findings"
+    assert proxy.told[-1] == "callmocks: 3 exchanges, 2 with findings"
 
 
 def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: Run) -> None:

@@ -88,7 +88,8 @@ async def _serve(settings: object, as_json: bool) -> None:
         print(json.dumps(facts) if as_json else text, flush=True)
         await stopped.wait()
     traffic = running.traffic
-    _tell(f"{traffic.seen} exchanges, {traffic.broken} of them with findings")
+    plural = "" if traffic.seen == 1 else "s"
+    _tell(f"{traffic.seen} exchange{plural}, {traffic.broken} with findings")
 
 
 def _tell(text: str) -> None:
