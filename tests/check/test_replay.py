@@ -151,6 +151,11 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
     assert "nearest is number 1: limit: 9, recorded 3" in (error.text or "")
     (frame,) = asyncio.run(framed(socket, {}, history("x", limit=8)))
     assert b"cannot_perform_cmd" in frame
+    unreadable = requests.post(f"{url}/operator_call_history", data="<in><request>", timeout=10)
+    assert (unreadable.status_code, b"<error " in unreadable.content) == (400, True)
+    for broken in (b"99callmocks", history("x")[:-1] + b"}"):
+        (frame,) = asyncio.run(framed(socket, {}, broken))
+        assert frames.decode_response(frame).status == 400
 
 
 def test_onec_answers_in_the_version_of_the_request(recorded: Path, replay: dict[str, Any]) -> None:

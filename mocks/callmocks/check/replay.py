@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from callmocks.arm import frames, schema, tree
+from callmocks.arm import answers, frames, schema, service, tree
 from callmocks.cdr import envelope as cdr_envelope
 from callmocks.cdr.errors import RpcError
 from callmocks.check.documents import as_tree
@@ -81,8 +81,8 @@ class Answers:
             exchange.operation = known.operation(exchange)
         framed = exchange.transport == "frame"
         asked = question(self.provider, exchange.request, framed=framed)
-        if asked is None and self.provider == "cdr":
-            return _unreadable(exchange.request)
+        if asked is None and self.provider in _UNREADABLE:
+            return _UNREADABLE[self.provider](exchange)
         kept = self._find(exchange.operation, asked or {})
         reply = None if kept is None else self._reply(exchange, kept.next())
         return reply or self._nothing(exchange, asked or {})
@@ -143,13 +143,29 @@ def _key(asked: Question) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(asked.items()))
 
 
-def _unreadable(request: bytes) -> Reply:
+def _no_request(exchange: Exchange) -> Reply:
     """What any Data API says of a body that is no request."""
     try:
-        cdr_envelope.read(request)
+        cdr_envelope.read(exchange.request)
     except RpcError as error:
         return Reply(error.answer())
     return Reply(RpcError("invalid_request").answer())
+
+
+def _no_command(exchange: Exchange) -> Reply:
+    """What any workplace says of a document or a frame that it cannot read."""
+    answer = answers.error(exchange.operation, "the request cannot be read", 400)
+    if exchange.transport != "frame":
+        return service.http_reply(exchange, answer)
+    try:
+        id = frames.decode_request(exchange.request).id
+    except frames.FrameError as error:
+        id = error.id
+    return service.frame_reply(exchange, answer, id)
+
+
+_UNREADABLE = {"cdr": _no_request, "arm": _no_command}
+"""1C answers a Fault in any case."""
 
 
 def _with_id(body: bytes, request: bytes) -> bytes:
