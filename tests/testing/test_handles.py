@@ -206,6 +206,15 @@ def test_a_fault_lasts_as_long_as_its_block_and_counts(cdr: Cdr) -> None:
         _ = fault.applied
 
 
+def test_a_fault_that_is_off_already_ends_its_block_in_peace(cdr: Cdr) -> None:
+    with cdr.fault("status") as fault:
+        fault.remove()
+        assert "result" in clients.legs(cdr)
+    with cdr.fault("status"):
+        cdr.tenant.reset()
+    assert "result" in clients.legs(cdr)
+
+
 def test_all_faults_are_switched_off_at_once(tenant: Tenant) -> None:
     tenant.cdr.fault("status")
     tenant.onec.fault("status")

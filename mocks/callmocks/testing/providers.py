@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from callmocks.errors import CallmocksError
+from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing import expect
 from callmocks.testing.shared import Shared
 
@@ -44,8 +44,12 @@ class Fault:
         return counts[0]
 
     def remove(self) -> None:
-        """Switch it off."""
-        self._tenant.ask("DELETE", f"faults/{self.id}")
+        """Switch it off; nothing happens when it is off already."""
+        try:
+            self._tenant.ask("DELETE", f"faults/{self.id}")
+        except AdminError as error:
+            if error.status != 404:
+                raise
 
     def __enter__(self) -> Self:
         return self
