@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from callmocks.errors import SettingsError
+from callmocks.history.world import load_world
+from callmocks.settings import resolve
 from tests.control.suite_client import SOAP, basic
 from tests.test_bounds import NAMES, PATHS, house, said
 from tests.test_serve import get, post, serving
@@ -224,6 +227,62 @@ def test_a_list_of_a_million_is_refused_or_read_in_no_time(served: Served, piece
         assert said("cdr", answer) == refused
         assert took < 5
     assert served.most() - most < 250
+
+
+def test_a_thousand_calls_are_pinned_at_once_and_no_more(served: Served) -> None:
+    url = "/api/tenants/demo/calls"
+    kind = ("Connection: close", "Content-Type: application/x-ndjson")
+    lines = [
+        json.dumps({"start": f"2020-01-{1 + n % 28:02}T08:00:00", "client_phone": f"7999{n:07}"})
+        for n in range(1001)
+    ]
+    status, answer = served.ask("control", "\n".join(lines).encode(), *kind, path=url)
+    assert (status, json.loads(answer)["line"]) == (422, 1001)
+    assert json.loads(get(served.ready["control"] + url)) == {"calls": []}
+    lines = [line.replace("}", ', "talk_seconds": 0}') for line in lines[:1000]]
+    before = served.cpu()
+    status, answer = served.ask("control", "\n".join(lines).encode(), *kind, path=url)
+    shown = json.loads(answer)["calls"]
+    assert status == 201
+    assert [call["client_phone"] for call in shown] == [f"7999{n:07}" for n in range(1000)]
+    assert served.cpu() - before < 5
+    assert json.loads(get(served.ready["control"] + url))["calls"] == shown
+    status, answer = served.ask("control", b"\n" * 7_000_000, *kind, path=url)
+    assert (status, json.loads(answer)) == (201, {"calls": []})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[traffic]\n" + ".".join("a" * 20_000) + " = 1", "line 2: more than 100 dots"),
+        ("a = " + "[" * 100_000, "nested too deep"),
+        ("a = " + "9" * 100_000, "digits"),
+    ],
+)
+def test_a_file_that_takes_long_to_read_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    begun = time.process_time()
+    with pytest.raises(SettingsError, match=reason):
+        load_world(str(file))
+    with pytest.raises(SettingsError, match=reason):
+        resolve({"config": str(file)}, {})
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("offered", ["a", "a, b", ","])
+async def test_a_client_that_offers_protocols_gets_none_and_no_line_in_the_log(
+    offered: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house() as there, there.raw("arm") as raw:
+        head = raw.head("arm", 0, "Upgrade: websocket", "Connection: Upgrade")
+        head = head.replace(b"POST", b"GET").replace(b"/operator_call_history", b"")
+        more = f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n"
+        raw.writer.write(head[:-2] + f"{more}Sec-WebSocket-Protocol: {offered}\r\n\r\n".encode())
+        answer = await raw.reader.readuntil(b"\r\n\r\n")
+    assert b" 101 " in answer
+    assert b"protocol:" not in answer.lower()
+    assert not caplog.records
 
 
 def test_a_problem_quotes_no_more_than_a_little_of_what_was_sent(served: Served) -> None:

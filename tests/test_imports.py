@@ -10,7 +10,7 @@ import callmocks
 
 PACKAGE = Path(callmocks.__file__).parent
 LINES = (
-    ("_version", "resources", "errors", "bounds", "depth", "misfit"),
+    ("_version", "resources", "errors", "bounds", "depth", "misfit", "toml"),
     ("history", "audio"),
     ("calls_file", "values"),
     ("tenancy",),

@@ -6,7 +6,6 @@ default. Whatever is wrong is a ``SettingsError`` that names the flag, variable 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callmocks import values
+from callmocks import toml, values
 from callmocks.bounds import DEFAULT, Bounds
 from callmocks.errors import SettingsError
 from callmocks.history.world import load_world
@@ -272,7 +271,7 @@ def _value(setting: Setting, text: str, place: str) -> Any:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = toml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"config {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits too

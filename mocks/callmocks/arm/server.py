@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
 _CLOSE_SECONDS = 0.5
+_upgrading: ContextVar[bool] = ContextVar("upgrading", default=False)
+logging.getLogger("aiohttp.websocket").addFilter(lambda line: not _upgrading.get())
+"""aiohttp warns of every client that asks for a protocol inside the websocket; it gets none."""
 
 
 def make_app(registry: Registry) -> web.Application:
@@ -86,6 +91,7 @@ class _Server:
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         """The websocket."""
+        _upgrading.set(True)
         exchange = self._exchange(request, "upgrade")
         if request.match_info["path"] != exchange.assume("arm.websocket-path"):
             return await self.nowhere(request, exchange)

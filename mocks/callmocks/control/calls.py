@@ -10,6 +10,7 @@ from callmocks.control.problems import RefusedError
 from callmocks.control.route import Call, Moment, Operation, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_moment
+from callmocks.history.columns import together
 from callmocks.history.draw import DATA_VERSION
 from callmocks.history.fingerprint import REFERENCE, fingerprint
 from callmocks.history.history import History
@@ -20,6 +21,10 @@ from callmocks.history.wall import DAY_MS, DAYS, day_of, day_start, to_ms
 
 LINES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""
+VIEWS = 500
+"""Pinned calls that are shown before others get their turn."""
+LINES_MOST = 1000
+"""Calls that one request may pin."""
 TRUTH_CALLS = 100_000
 """Calls that one answer of the truth may hold."""
 
@@ -129,14 +134,14 @@ class Fingerprint(msgspec.Struct):
 async def listing(call: Call) -> dict[str, Any]:
     """The pinned calls."""
     history = call.tenant.history
-    return {"calls": [view(history, pin) for pin in history.pins.list()]}
+    return {"calls": await _views(history, history.pins.list())}
 
 
 async def pin(call: Call) -> dict[str, Any]:
     """Pin a call, or one for each line of the body, all or none."""
     history = call.tenant.history
     if isinstance(call.body, bytes):
-        return {"calls": [view(history, made) for made in await _pin_lines(call, call.body)]}
+        return {"calls": await _views(history, await _pin_lines(call, call.body))}
     wish = msgspec.to_builtins(call.body)
     try:
         return view(history, await call.change(lambda tenant: tenant.pins.add(wish)))
@@ -189,15 +194,36 @@ async def show_fingerprint(call: Call) -> Fingerprint:
 
 def view(history: History, pin: Pin) -> dict[str, Any]:
     """A pinned call as the admin API shows it."""
-    whole = truth(history, [pin.day], 0, day_start(DAYS), day_start(DAYS))[0]
-    return {"id": pin.id, **whole}
+    return _view(history, [pin])[0]
+
+
+async def _views(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
+    """Pinned calls; others are served in between."""
+    views: list[dict[str, Any]] = []
+    for place in range(0, len(pins), VIEWS):
+        views += _view(history, pins[place : place + VIEWS])
+        await asyncio.sleep(0)
+    return views
+
+
+def _view(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
+    day = together([pin.day for pin in pins])
+    known = {
+        call["cdr"]["call_session_id"]: call  # type: ignore[index]
+        for call in truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
+    }
+    return [{"id": pin.id, **known[pin.id]} for pin in pins]
 
 
 async def _pin_lines(call: Call, body: bytes) -> list[Pin]:
-    calls, numbers = [], []
+    calls: list[dict[str, Any]] = []
+    numbers: list[int] = []
     for number, line in enumerate(body.splitlines(), 1):
         if not line.strip():
             continue
+        if len(calls) == LINES_MOST:
+            detail = f"one request pins {LINES_MOST} calls at most"
+            raise _at_line(RefusedError(422, detail), number)
         try:
             calls.append(decode(line, dict[str, Any]))
         except RefusedError as refused:

@@ -5,11 +5,14 @@ Small days are drawn and viewed several at once, because each costs a few millis
 its size: then times count from the first day's midnight, and rows begin anew on each day.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from callmocks.history.wall import DAY_MS
 
 Column = NDArray[np.integer]
 Flags = NDArray[np.bool_]
@@ -125,3 +128,33 @@ class Day:
         """Memory of the columns."""
         tables = (self.calls, self.legs)
         return sum(getattr(t, name).nbytes for t in tables for name in t.__slots__)
+
+
+def together(days: Sequence[Day]) -> Day:
+    """Days of their own, of which some may be the same one, as a single one, ascending by start."""
+    days = sorted(days, key=lambda day: (day.day, int(day.calls.start[0])))
+    first, later = days[0].day, np.array([day.day - days[0].day for day in days])
+    calls, legs = [day.calls for day in days], [day.legs for day in days]
+    counts = np.array([len(each.row) for each in calls])
+    lengths = np.array([len(each.row) for each in legs])
+    joined: dict[str, dict[str, Column]] = {"calls": {}, "legs": {}}
+    for name, tables, sizes, times in (
+        ("calls", calls, counts, ("start", "end", "answered")),
+        ("legs", legs, lengths, ("start", "connect", "end")),
+    ):
+        moved = np.repeat(later * DAY_MS, sizes)
+        for field in fields(tables[0]):
+            column = np.concatenate([getattr(table, field.name) for table in tables])
+            if field.name in times:
+                column = np.where(column < 0, column, column + moved)
+            joined[name][field.name] = column
+    joined["calls"]["first_leg"] = joined["calls"]["first_leg"] + np.repeat(
+        np.cumsum(lengths) - lengths, counts
+    )
+    joined["legs"]["call"] = joined["legs"]["call"] + np.repeat(np.cumsum(counts) - counts, lengths)
+    return Day(
+        first,
+        Calls(**joined["calls"]),  # type: ignore[arg-type]  # flags are flags still
+        Legs(**joined["legs"]),  # type: ignore[arg-type]
+        np.repeat(later, counts),
+    )

@@ -54,14 +54,15 @@ class _Shown:
                 "CallID", "_vendor", "_session_id"
             ).iter_rows()
         }
-        self._leg_ids = ids.leg_id(day.day, day.legs.row)
+        self._leg_ids = ids.leg_id(day.of_legs, day.legs.row)
+        self._sessions = ids.session_id(day.of_calls, day.calls.row)
+        self._communications = ids.communication_id(day.of_calls, day.calls.row)
 
     def call(self, call: int, now: int) -> dict[str, object]:
         """One call, by its position in the day."""
         day, cast = self._day, self._history.cast
         calls = day.calls
-        row = calls.row[call : call + 1]
-        session = int(ids.session_id(day.day, row)[0])
+        session = int(self._sessions[call])
         first = int(calls.first_leg[call])
         legs = range(first, first + int(calls.legs[call]))
         begins, end = day_start(day.day), day_start(day.day) + int(calls.end[call])
@@ -91,7 +92,7 @@ class _Shown:
             ],
             "cdr": {
                 "call_session_id": session,
-                "communication_id": int(ids.communication_id(day.day, row)[0]),
+                "communication_id": int(self._communications[call]),
                 "leg_ids": [int(self._leg_ids[leg]) for leg in legs],
             },
             "onec": None

@@ -7,7 +7,6 @@ schema. Every field below is a key of such a file.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from callmocks import misfit
+from callmocks import misfit, toml
 from callmocks.errors import SettingsError
 from callmocks.history.pools import pools
 from callmocks.resources import fixture
@@ -251,10 +250,10 @@ def load_world(name: str) -> World:
 def parse_world(text: str, where: str) -> World:
     """A world from the text of its file; ``where`` is what messages call the file."""
     try:
-        world = msgspec.convert(tomllib.loads(text), World)
+        world = msgspec.convert(toml.loads(text), World)
     except msgspec.ValidationError as error:
         raise SettingsError(f"world {where}: {_located(error)}") from None
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
+    except ValueError as error:  # numbers of thousands of digits too
         raise SettingsError(f"world {where}: {error}") from None
     for place, mistake in _mistakes(world):
         raise SettingsError(f"world {where}: {place}: {mistake}")
