@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
 
 from callmocks.errors import AdminError
 from callmocks.testing import Cdr, Tenant
@@ -131,16 +132,28 @@ def test_counts_that_contradict_each_other_are_refused(
 def test_no_request_at_all_is_said(tenant: Tenant) -> None:
     clients.history(tenant.arm)
     told = text_of(lambda: tenant.cdr.assert_called("get.account"))
-    assert told.endswith("No request reached cdr at all.")
+    assert told.endswith("No request reached cdr as this tenant's.")
 
 
 def test_a_request_of_nobodys_is_pointed_out(tenant: Tenant) -> None:
     clients.legs(tenant.cdr, token="not-a-token")
     told = text_of(lambda: tenant.cdr.assert_called("get.call_legs_report"))
-    assert "A request came with credentials or a domain that are nobody's; the last was #" in told
+    assert "A request came with an address, credentials or a domain that are nobody's; " in told
     assert "get.call_legs_report → 200" in told
     assert "nobody's" not in text_of(lambda: tenant.onec.assert_called())
     assert "nobody's" in tenant.transcript()
+
+
+def test_a_request_to_a_wrong_address_or_by_a_wrong_method_is_pointed_out(tenant: Tenant) -> None:
+    for method, path in (("POST", "/v2"), ("GET", "/v2.0"), ("HEAD", "/v2.0/"), ("GET", "/")):
+        url = tenant.cdr.url.removesuffix("/v2.0") + path
+        answer = requests.request(method, url, timeout=10)
+        known = path.startswith("/v2.0")
+        assert answer.status_code == (405 if known else 404)
+        assert answer.headers.get("Allow") == ("POST" if known else None)
+        why = "the method is POST" if known else "nothing is there"
+        last = f"cdr (none) → {answer.status_code} {method} {path}: {why}."
+        assert text_of(tenant.cdr.assert_called).endswith(last)
 
 
 def test_requests_of_nobodys_from_before_the_tenant_are_not(mocks: Any, cdr: Cdr) -> None:

@@ -80,7 +80,7 @@ def test_a_client_with_wrong_credentials_is_pointed_out(run: Run) -> None:
     result.stdout.fnmatch_lines(
         [
             "Nobody sent a request as this tenant.",
-            "A request came with credentials or a domain that are nobody's; the last was *",
+            "A request came with an address, credentials or a domain that are nobody's; *",
         ]
     )
 

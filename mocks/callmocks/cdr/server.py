@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PATH = "/v2.0"
 BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
+_SHOWN = 200
+"""Characters of a wrong address that are repeated."""
 
 
 def make_app(registry: Registry) -> web.Application:
@@ -35,8 +37,14 @@ def make_app(registry: Registry) -> web.Application:
         exchange = Exchange.of(registry.nobody, "cdr", b"", peer=request.remote or "")
         return await send(request, await pipeline.run(exchange, partial(_busy, status, text)))
 
+    async def nowhere(request: web.Request) -> web.StreamResponse:
+        exchange = Exchange.of(registry.nobody, "cdr", b"", peer=request.remote or "")
+        handle = partial(_nowhere, method=request.method, path=request.path)
+        return await send(request, await pipeline.run(exchange, handle))
+
     app[REFUSAL] = refusal
     app.add_routes([web.post(PATH, answer), web.post(PATH + "/", answer), *media.routes(registry)])
+    app.router.add_route("*", "/{path:.*}", nowhere)
     return app
 
 
@@ -68,6 +76,15 @@ async def _too_deep(exchange: Exchange, read: service.Read, most: int) -> Reply:
     exchange.violated("filter", expected, "a deeper one")
     error = RpcError("invalid_parameter_value", "filter", expected=expected)
     return Reply(error.answer(read.envelope.echo_id))
+
+
+async def _nowhere(exchange: Exchange, method: str, path: str) -> Reply:
+    """Another address, or another method at the right one: it belongs into the journal too."""
+    known = path.rstrip("/") == PATH
+    text = f"{method} {path[:_SHOWN]}: " + ("the method is POST" if known else "nothing is there")
+    exchange.notes.append(text)
+    status, headers = (405, {"Allow": "POST"}) if known else (404, {})
+    return Reply(f"{text}\n".encode(), status, "text/plain; charset=utf-8", headers)
 
 
 async def _busy(status: int, text: str, exchange: Exchange) -> Reply:

@@ -84,7 +84,7 @@ def failure(
     came = f"came {_times(found)}" if found else "never came"
     parts = [f"{expected}\nwas expected {expected.count}, and {came}."]
     if not exchanges:
-        parts.append(f"No request reached {expected.provider} at all.")
+        parts.append(f"No request reached {expected.provider} as this tenant's.")
     elif verdict["nearest"]:
         parts.append(_nearest(verdict["nearest"], exchanges))
     elif found:

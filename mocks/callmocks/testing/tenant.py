@@ -129,8 +129,8 @@ class Tenant(Shared):
         if not found:
             return ""
         came = "A request" if len(found) == 1 else f"{len(found)} requests"
-        last = f"the last was {found[-1].title}"
-        return f"{came} came with credentials or a domain that are nobody's; {last}."
+        last = f"the last was {' '.join([found[-1].title, *found[-1].notes])}"
+        return f"{came} came with an address, credentials or a domain that are nobody's; {last}."
 
     def _newest_stranger(self) -> int:
         newest = self._read("nobody", {"limit": 1})
