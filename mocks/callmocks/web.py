@@ -18,6 +18,8 @@ PUBLIC_URL = web.AppKey("public_url", str)
 
 BOUNDS = web.AppKey("bounds", Bounds)
 """What the application takes at most; absent: the default."""
+LONG = 1024 * 1024
+"""Bytes of an answer that leave at once: what the client does not take yet is copied meanwhile."""
 Refusal = Callable[[web.BaseRequest, int, str], Awaitable[web.StreamResponse]]
 REFUSAL: web.AppKey[Refusal] = web.AppKey("refusal")
 """How an application says that a request was not looked at: its status, and why."""
@@ -150,9 +152,12 @@ def origin(request: web.Request) -> str:
 async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Put a provider's reply on the wire."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
-    if reply.delivery is not None:
+    delivery = reply.delivery
+    if delivery is None and len(reply.body) > LONG:
+        delivery = Delivery(chunk=LONG)
+    if delivery is not None:
         with suppress(ConnectionError):  # the client may have gone meanwhile
-            return await _send_by(reply.delivery, request, reply, headers)
+            return await _send_by(delivery, request, reply, headers)
         return web.Response()
     return web.Response(body=reply.body, status=reply.status, headers=headers)
 
