@@ -31,7 +31,8 @@ async def test_addresses_and_names_without_a_dot_are_this_server(
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.ru",
-             "user@evil.example", "[::1"],
+             "user@evil.example", "evil.example@localhost", "localhost/evil.example",
+             "localhost#evil.example", "localhost?evil.example", "[::1"],
 )  # fmt: skip
 async def test_a_rebound_name_is_not(control: Control, host: str) -> None:
     assert await status(control, Host=host) == 421
@@ -54,6 +55,12 @@ async def test_a_page_of_another_site_is_refused(
 ) -> None:
     assert await status(control, method, Origin=origin) == 403
     assert len(control.registry) == 1
+
+
+async def test_an_origin_of_ours_does_not_hide_another(control: Control) -> None:
+    headers = [("Origin", control.url), ("Origin", "https://evil.example")]
+    async with control.session.post(f"{control.url}/api/tenants", headers=headers) as answer:
+        assert answer.status == 403
 
 
 async def test_a_page_of_this_server_is_let_in(control: Control) -> None:

@@ -44,7 +44,8 @@ def make_guard(token: str, hosts: Collection[str]) -> Middleware:
 
 def check_host(host: str, known: Collection[str]) -> None:
     """421 for a name that a stranger could have pointed here."""
-    name = (_hostname(f"//{host}") or "").rstrip(".")
+    parts = set(host) & set("@/?#\\")  # an address has more of them; a Host has none
+    name = "" if parts else (_hostname(f"//{host}") or "").rstrip(".")
     ours = (
         name in known
         or "*." + name.partition(".")[2] in known
@@ -59,8 +60,9 @@ def check_host(host: str, known: Collection[str]) -> None:
 
 def check_origin(request: web.Request) -> None:
     """403 for a request that a page of another site sent."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.lower() not in _origins(request):
+    for origin in request.headers.getall("Origin", ()):
+        if origin.lower() in _origins(request):
+            continue
         raise RefusedError(403, f"requests from pages of {origin!r} are refused", where="Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if request.method not in ("GET", "HEAD") and site not in ("none", "same-origin"):
