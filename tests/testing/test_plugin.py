@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -252,6 +253,32 @@ def test_the_address_of_a_provider_is_told_to_be_none_of_a_suite(run: Run, mocks
     result.assert_outcomes(errors=1)
     told = f"--callmocks-url: {provider} is not the control address of a callmocks suite: /health *"
     result.stdout.fnmatch_lines([told])
+
+
+def test_it_asks_pytest_for_nothing_that_version_7_has_not(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hook wrappers of the newer kind came with pluggy 1.2, levels of verbosity with pytest 8."""
+    pytester.makepyfile(
+        sitecustomize="""
+        import sys, pytest
+
+        def older(real, what):
+            def asked(*args, **kwargs):
+                asker = sys._getframe(1).f_globals["__name__"]
+                if asker.startswith("callmocks") and (what is None or what in kwargs):
+                    raise TypeError(f"{asker} asks for what there is not")
+                return real(*args, **kwargs)
+            return asked
+
+        pytest.hookimpl = older(pytest.hookimpl, "wrapper")
+        pytest.Config.get_verbosity = older(pytest.Config.get_verbosity, None)
+        """
+    )
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
+    result = run("def test_it(cdr): assert cdr is None")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*callmocks: exchanges of tenant test-it-*"])
 
 
 def test_the_address_may_stand_in_the_configuration(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    import pluggy
+
     from callmocks.testing.mocks import Mocks
     from callmocks.testing.providers import Arm, Cdr, Onec
     from callmocks.testing.tenant import Tenant
@@ -47,18 +49,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
-@pytest.hookimpl(wrapper=True)
+# The older of the two kinds of wrapper: pytest 7 may come with a pluggy that has no other.
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """Show the exchanges of a test that failed."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     tenant = item.stash.get(_TENANT, None)
     if report.failed and report.when != "teardown" and tenant is not None:
         from callmocks.testing.report import section
 
-        report.sections.append(section(tenant, item.config.get_verbosity()))
-    return report
+        verbosity: int = item.config.getoption("verbose")
+        report.sections.append(section(tenant, verbosity))
 
 
 @pytest.fixture(scope="session")
