@@ -199,6 +199,10 @@ def test_providers_that_were_not_recorded_are_the_mocks_own(
     assert ran.code == 0, ran.out
 
 
+def _with(line: str, **members: object) -> str:
+    return json.dumps(json.loads(line) | members)
+
+
 def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
     with suite.tenant() as tenant:
         direct = legs(tenant.cdr.url, f"{tenant.name}-token", limit=3).json()
@@ -216,6 +220,11 @@ def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
         (lambda lines: [*lines[:3], lines[3][:50]], "line 4: no exchange: "),
         (lambda lines: [*lines[:2], "{}", *lines[2:]], "line 3: no exchange: "),
         (lambda lines: [*lines, "\x00"], "line 14: no exchange: "),
+        (lambda lines: [lines[0], _with(lines[1], status=99999)], "line 2: no exchange: "),
+        (
+            lambda lines: [lines[0], _with(lines[1], content_type="a\r\nX: y")],
+            "line 2: no exchange: ",
+        ),
         (lambda lines: [lines[0].replace("recording 1", "recording 9")], "'recording 9' is not"),
         (lambda lines: [lines[0]], "there is no exchange in it"),
         (lambda lines: [], "there is no exchange in it"),

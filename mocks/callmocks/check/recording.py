@@ -52,14 +52,14 @@ class Recorded(msgspec.Struct, omit_defaults=True):
     at: str
     provider: Providers
     operation: str
-    status: int
+    status: Annotated[int, Meta(ge=0, le=999)]
     request: str
     response: str
     violations: list[Noted] = []
     notes: list[str] = []
     duration_ms: float = 0.0
     transport: Literal["http", "frame", ""] = ""
-    content_type: str = ""
+    content_type: Annotated[str, Meta(pattern=r"\A[^\x00-\x08\x0a-\x1f\x7f]*\Z")] = ""
     """Of the answer, empty when it was not written down."""
     request_sha256: str | None = None
     response_sha256: str | None = None
