@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import websockets.sync.client
 
+import callmocks
 from callmocks.errors import SettingsError
 from callmocks.settings import ServeSettings
 from callmocks.suite import Suite
@@ -170,6 +171,18 @@ def test_a_variable_that_is_almost_a_setting_is_warned_of() -> None:
         text = process.stderr.read().decode()
     expected = "CALLMOCKS_LIMIT is no setting; did you mean CALLMOCKS_LIMITS?"
     assert text.splitlines() == [f"callmocks: warning: {expected}"]
+
+
+def test_a_recording_of_what_is_not_served_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "arm.jsonl"
+    exchange = {"seq": 1, "at": "2026-03-02T12:00:00", "provider": "arm", "status": 200}
+    said = {"operation": "logout", "request": "<in/>", "response": "<out/>"}
+    file.write_text(json.dumps(exchange | said), encoding="utf-8")
+    told = rf"replay: {file}: arm is recorded, which --only leaves out$"
+    with pytest.raises(SettingsError, match=told), callmocks.running(only="cdr", replay=file):
+        pass
+    with callmocks.running(only="cdr,arm", replay=file) as mocks:
+        assert b"result" in post(mocks.cdr.url, json.dumps(LEGS).encode())
 
 
 def test_whoever_opens_it_to_other_machines_is_warned() -> None:

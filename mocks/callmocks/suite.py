@@ -176,6 +176,10 @@ class Suite:
             from callmocks.check.replay import make_apps as make_replay
 
             replayed = make_replay(self.registry, read(self.settings.replay, "--replay"))
+            if not replayed.keys() & apps.keys():
+                kept = ", ".join(replayed)
+                text = f"{self.settings.replay}: {kept} is recorded, which --only leaves out"
+                raise SettingsError(f"--replay: {text}")
             apps |= {name: app for name, app in replayed.items() if name in apps}
         from callmocks.control.server import make_app as make_control
         from callmocks.control.tenants import WORLD_FILES
