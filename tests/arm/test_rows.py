@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import re
 import wave
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError
 
 from callmocks.arm.faxes import pdf
-from callmocks.history.wall import to_ms
+from callmocks.history.wall import from_ms, to_ms
+from callmocks.tenancy.faults import Scope
 from tests.arm.conftest import Socket, Start, Workplace, basic, request_xml
 
 ORDER = [
@@ -236,6 +239,48 @@ async def test_a_fax_is_a_pdf_whose_table_leads_to_its_objects(demo: Workplace) 
     (length,) = re.findall(rb"/Length (\d+)", file)
     assert len(file.partition(b"stream\n")[2].partition(b"\nendstream")[0]) == int(length)
     assert b"(\\(79\\) \\\\ 5) '" in file
+
+
+async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: Workplace) -> None:
+    history = demo.tenant.history
+    recorded = [
+        (operator, history.record(row["call_record"][-36:-4]))
+        for operator in OPERATORS
+        for row in await rows_of(demo, operator)
+        if row["call_record"]
+    ]
+    operator, found = next(
+        (operator, found)
+        for operator, found in recorded
+        if found is not None and found.end - found.released > 5000  # it was transferred
+    )
+    demo.now((from_ms(found.released) + timedelta(seconds=1)).isoformat())
+    (row,) = (await demo.history(operator, limit=1)).rows
+    async with demo.session.get(row["call_record"]) as answer:
+        assert answer.status == 200
+        with wave.open(io.BytesIO(await answer.read())) as file:
+            assert file.getnframes() * 1000 // file.getframerate() == found.talk_ms
+
+
+@pytest.mark.parametrize(
+    ("fault", "params", "whole"), [("delay", {"ms": 10}, True), ("truncated", {"keep": 0.5}, False)]
+)
+async def test_a_record_can_be_delayed_and_cut(
+    demo: Workplace, fault: str, params: dict[str, Any], whole: bool
+) -> None:
+    rows = await rows_of(demo, "101")
+    url = next(row["call_record"] for row in rows if row["call_record"])
+    async with demo.session.get(url) as answer:
+        audio = await answer.read()
+    demo.tenant.faults.switch_on("arm", fault, params, Scope(operation="call_record", times=1))
+    async with demo.session.get(url) as answer:
+        assert int(answer.headers["Content-Length"]) == len(audio)
+        begun = b""
+        with nullcontext() if whole else pytest.raises(ClientPayloadError):
+            async for piece in answer.content.iter_any():
+                begun += piece
+    assert begun == (audio if whole else audio[: len(audio) // 2])
+    assert demo.journal()[-1].faults == [fault]
 
 
 CALL = {"start": "2026-03-02T11:00:00", "operator": "101", "wait_seconds": 20, "talk_seconds": 60.9}

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def record(exchange: Exchange, record_id: str) -> Audio | None:
-    """The audio of a call that has ended; None when there is no such record (yet)."""
+    """The audio of a leg that was released; None when there is no such record (yet)."""
     found = exchange.tenant.history.record(record_id)
-    if found is None or found.end > to_ms(exchange.now):
+    if found is None or found.released > to_ms(exchange.now):
         return None
     return wav(record_id.lower().encode("utf-8"), found.talk_ms)
 

@@ -64,8 +64,10 @@ class Record:
     communication_id: int
     talk_ms: int
     """Length of the talk, and of its audio."""
+    released: int
+    """Wall time at which that leg was released: the workplace shows it from then on."""
     end: int
-    """Wall time at which the call ended and the record came to be."""
+    """Wall time at which the whole call ended: the Data API shows it from then on."""
 
 
 class History:
@@ -284,6 +286,7 @@ class History:
             int(ids.session_id(day.day, row)[0]),
             int(ids.communication_id(day.day, row)[0]),
             talk,
+            day_start(day.day) + int(day.legs.end[place]),
             day_start(day.day) + int(day.calls.end[call]),
         )
 
