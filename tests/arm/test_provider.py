@@ -70,7 +70,7 @@ async def test_faults_get_errors_in_the_shape_of_the_transport(demo: Workplace) 
     ours = provider("arm")
     assert ours is not None
     frame = fixture("documented/arm/request.frame").read_bytes()
-    for name in ours.error_names():
+    for name in ours.errors():
         framed = Exchange.of(demo.tenant, "arm", frame, transport="frame")
         assert ours.operation(framed) == HISTORY
         framed.operation = HISTORY

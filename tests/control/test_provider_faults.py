@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from tests.control.suite_client import XSI, Client, post_arm
 
 
@@ -33,12 +35,24 @@ async def test_an_error_names_what_it_is_told_to(client: Client) -> None:
     assert await client.mnemonic("get.account") is None
 
 
-async def test_an_unknown_mnemonic_is_refused(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"mnemonic": "oops"}, "limit_exceeded"),
+        (
+            {"mnemonic": "limit_exceeded", "params": {"limittype": "day"}},
+            "limit_exceeded has no 'limittype'; there are field, value, limit_type, limit_max",
+        ),
+    ],
+)
+async def test_an_error_that_the_vendor_does_not_have_is_refused(
+    client: Client, params: dict, says: str
+) -> None:
     url = client.urls["control"] + "/api/tenants/demo/faults"
-    body = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "oops"}}
+    body = {"provider": "cdr", "fault": "rpc_error", "params": params}
     async with client.http.post(url, json=body) as answer:
         assert answer.status == 422
-        assert "limit_exceeded" in (await answer.json(content_type=None))["detail"]
+        assert says in (await answer.json(content_type=None))["detail"]
 
 
 async def test_a_wrong_id_a_missing_result_and_missing_metadata(client: Client) -> None:

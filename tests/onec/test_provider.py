@@ -65,7 +65,7 @@ def test_fields_of_a_request() -> None:
         "Params.ClientID": "1",
     }
     assert onec.fields(b"<broken") == {}
-    assert set(onec.error_names()) == {
+    assert set(onec.errors()) == {
         "soap_fault", "result_code", "limit_reached", "unauthorized",
     }  # fmt: skip
 

@@ -120,7 +120,7 @@ def test_sessions_can_be_spared_by_a_move_of_the_clock(tenant: Tenant) -> None:
 def test_the_data_api_fails_with_any_error_of_its_table(cdr: Cdr) -> None:
     known = provider("cdr")
     assert known is not None
-    for mnemonic in known.error_names():
+    for mnemonic in known.errors():
         cdr.fail_next(mnemonic)
         assert clients.legs(cdr)["error"]["data"]["mnemonic"] == mnemonic
     assert "result" in clients.legs(cdr)

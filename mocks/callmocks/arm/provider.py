@@ -44,9 +44,9 @@ class Workplace:
             for name, value in element.attrib.items()
         }
 
-    def error_names(self) -> tuple[str, ...]:
+    def errors(self) -> Mapping[str, tuple[str, ...]]:
         """The one error the vendor prints, and the missing login."""
-        return (answers.CANNOT_PERFORM, "unauthorized")
+        return {answers.CANNOT_PERFORM: ("text",), "unauthorized": ("text",)}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """``out/error`` in the transport of the request; ``params["text"]`` is its text."""

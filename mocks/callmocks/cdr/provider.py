@@ -55,9 +55,9 @@ class CdrProvider:
             found |= {f"params.{name}": value for name, value in sent.params.items()}
         return found
 
-    def error_names(self) -> tuple[str, ...]:
-        """The mnemonics of the error table."""
-        return tuple(entries())
+    def errors(self) -> Mapping[str, tuple[str, ...]]:
+        """The mnemonics of the error table, each with what its message names."""
+        return {name: ("field", "value", *_named(name)) for name in entries()}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """The vendor's error; substitutions of its message that are missing get likely values."""
@@ -82,8 +82,13 @@ def _likely(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[st
         "limit_max_value": settings.day_limit if window == "day" else settings.minute_limit,
         "error_message": "error",
     }
-    wanted = {part for _, part, _, _ in string.Formatter().parse(entries()[name].message) if part}
-    return {key: value for key, value in values.items() if key in wanted}
+    return {key: value for key, value in values.items() if key in _named(name)}
+
+
+def _named(name: str) -> tuple[str, ...]:
+    """The substitutions of an error's message."""
+    parts = string.Formatter().parse(entries()[name].message)
+    return tuple(dict.fromkeys(part for _, part, _, _ in parts if part))
 
 
 def register() -> None:

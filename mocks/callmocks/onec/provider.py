@@ -35,9 +35,10 @@ class Onec:
             if len(element)
         }
 
-    def error_names(self) -> tuple[str, ...]:
+    def errors(self) -> Mapping[str, tuple[str, ...]]:
         """The errors ``error_reply`` makes."""
-        return ("soap_fault", "result_code", "limit_reached", "unauthorized")
+        said = ("code", "text")
+        return {"soap_fault": said, "result_code": said, "limit_reached": (), "unauthorized": ()}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """An error in the shape and version of the request it answers."""

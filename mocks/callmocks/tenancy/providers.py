@@ -31,8 +31,8 @@ class Provider(Protocol):
     def fields(self, request: bytes) -> dict[str, object]:
         """A request as flat names and values, ``{"params.limit": 100}``; empty when unreadable."""
 
-    def error_names(self) -> tuple[str, ...]:
-        """The errors ``error_reply`` can make."""
+    def errors(self) -> Mapping[str, tuple[str, ...]]:
+        """The errors ``error_reply`` can make, with the names that ``params`` of each may have."""
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """An error in the provider's own shape; ``KeyError`` when it has none of that name."""

@@ -75,7 +75,7 @@ async def page(call: Call) -> web.Response:
         on=[On(each, _brief(each)) for each in (await listing(call)).faults],
         provider=at,
         switches=[each for each in switches() if at in each.providers],
-        errors=() if known is None else known.error_names(),
+        errors=() if known is None else tuple(known.errors()),
         operations=sorted(operations - {""}),
     )
 

@@ -15,13 +15,21 @@ class RpcError(Fault, frozen=True):
     mnemonic: str
     """Of the vendor's error table, for example ``limit_exceeded``."""
     params: dict[str, str] = msgspec.field(default_factory=dict)
-    """What the message of that error names, for example ``{"limit_type": "day"}``."""
+    """What its message names, for example ``{"limit_type": "day"}``; ``field`` and ``value``."""
 
     def check(self, provider: Provider | None) -> None:
-        """Refuse a mnemonic the vendor does not have."""
-        if provider is not None and self.mnemonic not in provider.error_names():
-            known = ", ".join(provider.error_names())
+        """Refuse a mnemonic the vendor does not have, and what its message does not name."""
+        if provider is None:
+            return
+        errors = provider.errors()
+        if self.mnemonic not in errors:
+            known = ", ".join(errors)
             raise SettingsError(f"fault rpc_error: no mnemonic {self.mnemonic!r}; one of {known}")
+        for name in self.params:
+            if name not in errors[self.mnemonic]:
+                known = ", ".join(errors[self.mnemonic])
+                text = f"{self.mnemonic} has no {name!r}; there are {known}"
+                raise SettingsError(f"fault rpc_error: params: {text}")
 
     def instead(self, turn: Turn) -> Reply | None:
         """The provider's own error."""
