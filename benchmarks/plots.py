@@ -40,6 +40,7 @@ def draw(charts: Iterable[Chart]) -> list[Path]:
     for chart in charts:
         file = FOLDER / f"{chart.name}.svg"
         made = _bars(chart) if chart.name == "journal" else _lines(chart)
+        made.uuid = chart.name  # a random one would make every drawing another file
         file.write_bytes(made.render(disable_xml_declaration=True).encode() + b"\n")
         drawn.append(file)
     return drawn
