@@ -95,9 +95,12 @@ class Suite:
                 from callmocks.tls import open_identity
 
                 self._identity = open_identity(self.settings)
-            await self._open_registry()
+            self._open_registry()
             self._open_gate()
-            for name, app in self._apps().items():
+            apps = self._apps()
+            if self._replica is not None:  # behind all imports: who is busy with them hears nobody
+                await self._replica.join(self.settings.tenant(DEMO), self.settings.calls)
+            for name, app in apps.items():
                 await self._serve(name, app)
         except BaseException:
             await self.stop()
@@ -129,7 +132,7 @@ class Suite:
     ) -> None:
         await self.stop()
 
-    async def _open_registry(self) -> None:
+    def _open_registry(self) -> None:
         from callmocks.control.addresses import Addresses
 
         self.addresses = Addresses(**self.urls)
@@ -140,7 +143,6 @@ class Suite:
 
         self._replica = Replica(self.settings.state)
         self.registry = self._replica.registry
-        await self._replica.join(self.settings.tenant(DEMO), self.settings.calls)
 
     def _open_gate(self) -> None:
         from callmocks.gate import Gate, connections_that_fit
