@@ -1,4 +1,4 @@
-"""What all tests share: their order, and the other Pythons of the machine."""
+"""What all tests share: the other Pythons of the machine."""
 
 import os
 import shutil
@@ -14,15 +14,6 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.11", "3.12", "3.13")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-LONG = ("test_other_pythons.py",)
-"""Files that take minutes."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def interpreters() -> dict[str, Path]:
