@@ -12,8 +12,7 @@ import json
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 from benchmarks.cases import NOW, Case, arm_case, between, cdr_case, frame, record
 from benchmarks.inprocess import journal_costs
 from benchmarks.processes import BenchError
-from benchmarks.subjects import CACHE, Subject, own_python, start_callmocks
+from benchmarks.subjects import CACHE, Subject, serving
 
 RESULTS = CACHE / "growth.json"
 DAY = date(2026, 3, 2)
@@ -88,7 +87,7 @@ def size() -> Chart:
     for calls in _SIZES:
         per_day = max(1, round(calls / _DAYS / _MEAN_SHARE))
         days = 1 if per_day >= 100 else 89
-        with _server(calls_per_day=str(per_day)) as (subject, ports):
+        with serving(calls_per_day=str(per_day)) as (subject, ports):
             probe = Probe(subject, ports["cdr"])
             case = cdr_case("page", b"")
             page = between(_window(DAY, days), limit=100)
@@ -111,7 +110,7 @@ def window() -> Chart:
     """Window length: one day to three months."""
     chart = Chart("window", "Filter and sort, by the length of the window", "days")
     for per_day, centre in (("400", "400 calls a day"), (_BUSY, f"{_BUSY} calls a day")):
-        with _server(calls_per_day=per_day) as (subject, ports):
+        with serving(calls_per_day=per_day) as (subject, ports):
             probe, case = Probe(subject, ports["cdr"]), cdr_case("window", b"")
             for number, days in enumerate(_WINDOWS):
                 first = DAY - timedelta(days=200 * (number + 1))
@@ -130,7 +129,7 @@ def window() -> Chart:
 def offset() -> Chart:
     """Page offset in three months of a million legs."""
     chart = Chart("offset", "A page of 100 legs among a million, by its offset", "offset")
-    with _server(calls_per_day=_BUSY) as (subject, ports):
+    with serving(calls_per_day=_BUSY) as (subject, ports):
         probe, case = Probe(subject, ports["cdr"]), cdr_case("offset", b"")
         months = _window(date(2025, 12, 1), 90)
         for at in (0, 100, 1_000, 10_000, 30_000, 100_000):  # the greatest there is
@@ -145,7 +144,7 @@ def offset() -> Chart:
 def selectivity() -> Chart:
     """Filter selectivity: from all rows to none."""
     chart = Chart("selectivity", "Filter and sort over 30 days, by matches", "matches")
-    with _server(calls_per_day=_BUSY) as (subject, ports):
+    with serving(calls_per_day=_BUSY) as (subject, ports):
         probe, case = Probe(subject, ports["cdr"]), cdr_case("selectivity", b"")
         month = _window(date(2026, 1, 1), 30)
         for seconds in (-1, 30, 120, 300, 600, 1200, 2400):
@@ -163,7 +162,7 @@ def walk() -> Chart:
     )
     for years in (1, 2, 4, 6, 8, 9):
         begins = f"{2026 - years}-03-10"
-        with _server(history_from=begins) as (subject, ports):
+        with serving(history_from=begins) as (subject, ports):
             frames = _Frames(subject, ports["arm"])
             first = frames.cost({"limit": "50", "number": "0"})
             again = frames.cost({"limit": "50", "number": "00"})
@@ -177,7 +176,7 @@ def tenants() -> Chart:
     """Tenants: 1 to 1 000, and what they take of memory."""
     chart = Chart("tenants", "A page of 100 legs, by the number of tenants", "tenants")
     for many, name in ((False, "same seed"), (True, "each its own seed")):
-        with _server() as (subject, ports):
+        with serving() as (subject, ports):
             probe, case = Probe(subject, ports["cdr"]), cdr_case("tenants", b"")
             made = 0
             for count in (1, 10, 100, 1000):
@@ -200,7 +199,7 @@ def websockets() -> Chart:
     chart = Chart("websockets", "A frame of 50 rows, by open websockets", "open websockets")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-    with _server(max_connections="1200") as (subject, ports):
+    with serving(max_connections="1200") as (subject, ports):
         crowd: list[_Frames] = []
         for count in (1, 10, 100, 250, 500, 1000):
             while len(crowd) < count:
@@ -219,7 +218,7 @@ def websockets() -> Chart:
 def journal() -> Chart:
     """The journal on and off."""
     chart = Chart("journal", "An exchange with the journal and without", "", "CPU time, µs")
-    with _server() as (_, ports):
+    with serving() as (_, ports):
         cases = record(ports, ("cdr-1", "cdr-100", "onec-1", "onec-100", "arm-50"))
     chart.series = asyncio.run(journal_costs(cases))
     return chart
@@ -322,12 +321,3 @@ def _make_tenant(port: int, name: str, seed: int) -> None:
     connection.close()
     if response.status != 201:
         raise BenchError(f"tenant {name}: {response.status} {answer[:200]!r}")
-
-
-@contextmanager
-def _server(**flags: str) -> Iterator[tuple[Subject, dict[str, int]]]:
-    subject, ports = start_callmocks(1, own_python(), **flags)
-    try:
-        yield subject, ports
-    finally:
-        subject.server.stop()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import load
 from benchmarks.cases import between, cdr_case, long_legs, record
 from benchmarks.processes import Server
-from benchmarks.subjects import CACHE, Subject, own_python, start_callmocks
+from benchmarks.subjects import CACHE, Subject, serving
 
 _MIX = ("cdr-1", "cdr-100", "cdr-30-days", "onec-1", "onec-100", "arm-50", "arm-50-pages")
 _MONTHS = ("2025-12-01 00:00:00", "2026-02-28 23:59:59")
@@ -32,18 +31,18 @@ def run(requests: int, say: Print) -> str:
 
 
 def _figures(requests: int, say: Print) -> Iterator[tuple[str, int]]:
-    with _server() as (subject, ports):
+    with serving() as (subject, ports):
         time.sleep(_SETTLE_SECONDS)
         yield "idle", subject.server.rss
         yield from _many(requests, subject, ports, say)
-    with _server() as (subject, ports):
+    with serving() as (subject, ports):
         case, page = cdr_case("page", b""), between(_MONTHS, limit=10_000)
         _ask(ports["cdr"], case.path, page)
         settled = subject.server.rss
         peak = _peak(subject.server, lambda: _ask(ports["cdr"], case.path, page))
         yield "after a page of 10 000 rows, its days at hand", settled
         yield "the most during the next such page", peak
-    with _server(calls_per_day="6000") as (subject, ports):
+    with serving(calls_per_day="6000") as (subject, ports):
         case = cdr_case("months", b"")
         whole = long_legs(20, _MONTHS)
         peak = _peak(subject.server, lambda: _ask(ports["cdr"], case.path, whole))
@@ -92,12 +91,3 @@ def _ask(port: int, path: str, body: bytes) -> None:
     assert response.status == 200
     assert b'"error":' not in response.read()[:80]
     connection.close()
-
-
-@contextmanager
-def _server(**flags: str) -> Iterator[tuple[Subject, dict[str, int]]]:
-    subject, ports = start_callmocks(1, own_python(), **flags)
-    try:
-        yield subject, ports
-    finally:
-        subject.server.stop()

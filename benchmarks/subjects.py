@@ -7,7 +7,8 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,6 +106,16 @@ def start_callmocks(
         lambda case: (ports[case.provider], case.path),
         times,
     ), ports
+
+
+@contextmanager
+def serving(**flags: str) -> Iterator[tuple[Subject, dict[str, int]]]:
+    """callmocks as a user has it, for as long as it is measured."""
+    subject, ports = start_callmocks(1, own_python(), **flags)
+    try:
+        yield subject, ports
+    finally:
+        subject.server.stop()
 
 
 def start_ceiling(stubs: Sequence[Case], starts: int = 1, python: str = sys.executable) -> Subject:

@@ -57,22 +57,11 @@ class Workplace:
             answer = service.command_error(exchange, command, params.get("text", "timeout"))
         else:
             raise KeyError(name)
-        return _reply(exchange, answer)
+        return service.reply(exchange, answer)
 
     def unavailable(self, exchange: Exchange, text: str) -> Reply:
         """``out/error`` with status 503."""
-        return _reply(exchange, answers.error(exchange.operation, text, 503))
-
-
-def _reply(exchange: Exchange, answer: answers.Answer) -> Reply:
-    """An answer in the transport of its request."""
-    if exchange.transport != "frame":
-        return service.http_reply(exchange, answer)
-    try:
-        id = frames.decode_request(exchange.request).id
-    except frames.FrameError as error:
-        id = error.id
-    return service.frame_reply(exchange, answer, id)
+        return service.reply(exchange, answers.error(exchange.operation, text, 503))
 
 
 register(Workplace())

@@ -145,6 +145,17 @@ def http_reply(exchange: Exchange, answer: Answer) -> Reply:
     return Reply(body, answer.status, exchange.assume("arm.content-type"), headers)
 
 
+def reply(exchange: Exchange, answer: Answer) -> Reply:
+    """An answer in the transport of its request, whether that can be read or not."""
+    if exchange.transport != "frame":
+        return http_reply(exchange, answer)
+    try:
+        id = frames.decode_request(exchange.request).id
+    except frames.FrameError as error:
+        id = error.id
+    return frame_reply(exchange, answer, id)
+
+
 def command_error(exchange: Exchange, command: str, text: str) -> Answer:
     """A known command that could not be performed."""
     return answers.error(command, text, int(exchange.assume("arm.error-status")))

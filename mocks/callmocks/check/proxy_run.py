@@ -67,7 +67,8 @@ class Running:
             tenant = registry.create(TenantSettings(TENANT, world="empty"))
             recorder = None
             if settings.record is not None:
-                header = Header(FORMAT, settings.provider, settings.upstream, _now(tenant.clock))
+                at = tenant.clock.now().isoformat(timespec="milliseconds")
+                header = Header(FORMAT, settings.provider, settings.upstream, at)
                 recorder = Recorder(settings.record, header, self._tell)
             self.traffic = Traffic(
                 tenant, Mask(fresh_key()), settings.contract, recorder, self._tell
@@ -124,9 +125,3 @@ class Running:
         host = self.settings.host
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{listener.getsockname()[1]}"
-
-
-def _now(clock: object) -> str:
-    moment = clock.now()  # type: ignore[attr-defined]
-    text: str = moment.isoformat(timespec="milliseconds")
-    return text

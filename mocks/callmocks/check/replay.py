@@ -154,14 +154,8 @@ def _no_request(exchange: Exchange) -> Reply:
 
 def _no_command(exchange: Exchange) -> Reply:
     """What any workplace says of a document or a frame that it cannot read."""
-    answer = answers.error(exchange.operation, "the request cannot be read", 400)
-    if exchange.transport != "frame":
-        return service.http_reply(exchange, answer)
-    try:
-        id = frames.decode_request(exchange.request).id
-    except frames.FrameError as error:
-        id = error.id
-    return service.frame_reply(exchange, answer, id)
+    text = "the request cannot be read"
+    return service.reply(exchange, answers.error(exchange.operation, text, 400))
 
 
 _UNREADABLE = {"cdr": _no_request, "arm": _no_command}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import sys
 from pathlib import Path
 
 import click
 
+from callmocks.cli.serve import never_mind, stopping
+
 PORTS = {"arm": 9086, "cdr": 9087, "onec": 9088}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PORT = click.IntRange(0, 65535)
-_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -61,8 +60,7 @@ def proxy(
         contract,
         trusted(ca),
     )
-    for number in _STOPS:  # until there is something to stop, both mean: never mind
-        signal.signal(number, lambda *_: sys.exit(0))
+    never_mind()
     asyncio.run(_serve(settings, as_json))
 
 
@@ -72,10 +70,7 @@ async def _serve(settings: object, as_json: bool) -> None:
     assert isinstance(settings, ProxySettings)
     running = Running(settings, _tell)
     async with running:
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in _STOPS:
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        stopped = stopping()
         facts = {
             "proxy": running.url,
             "provider": settings.provider,

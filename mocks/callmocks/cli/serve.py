@@ -28,8 +28,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 @setting_options(BY_NAME)
 def serve(**flags: str | None) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
-    for number in _STOPS:  # until there is something to stop, both mean: never mind
-        signal.signal(number, lambda *_: sys.exit(0))
+    never_mind()
     for name, meant in misspelt(os.environ).items():
         click.echo(f"callmocks: warning: {name} is no setting; did you mean {meant}?", err=True)
     settings = resolve(flags, os.environ)
@@ -59,6 +58,12 @@ async def _serve(settings: ServeSettings) -> None:
         stopped = stopping()
         tell(suite)
         await stopped.wait()
+
+
+def never_mind() -> None:
+    """Let SIGINT and SIGTERM end the process: until there is something to stop."""
+    for number in _STOPS:
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def stopping() -> asyncio.Event:

@@ -35,6 +35,12 @@ def cast_key(seed: int, world: World) -> bytes:
     return derive_key("cast", DATA_VERSION, seed, people.fingerprint.hex())
 
 
+def no_calls(world: World, cast: Cast) -> Day:
+    """A day without calls: what is made of it has the types of every day's."""
+    raw, plan = np.zeros((0, natural.USED), np.uint64), Plan.blank(0)
+    return lay_out(0, plan, natural.choices(raw, plan, np.zeros(0, np.int64), 0, world, cast))
+
+
 class Drawer:
     """Draws the days of one history."""
 
@@ -77,12 +83,6 @@ class Drawer:
             choices.row = choices.row - np.repeat(np.cumsum(counts) - counts, counts)
             choices.later = later
         return lay_out(first, plan, choices)
-
-    def draw_nothing(self) -> Day:
-        """A day without calls: what is made of it has the types of every day's."""
-        raw, plan = np.zeros((0, natural.USED), np.uint64), Plan.blank(0)
-        nothing = np.zeros(0, np.int64)
-        return lay_out(0, plan, natural.choices(raw, plan, nothing, 0, self._world, self._cast))
 
     def _draw_blocks(self, day: int) -> Day:
         count, first = int(self.counts[day]), int(self._first_call[day])

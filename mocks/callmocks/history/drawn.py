@@ -17,7 +17,7 @@ from callmocks.history import ids
 from callmocks.history.cache import DayCache
 from callmocks.history.cast import Cast
 from callmocks.history.columns import Day
-from callmocks.history.draw import Drawer
+from callmocks.history.draw import Drawer, no_calls
 from callmocks.history.views import arm, cdr, onec
 from callmocks.history.views.lookups import Lookups
 from callmocks.history.wall import day_start
@@ -153,7 +153,7 @@ class Drawn:
     def nothing(self, what: str) -> pl.DataFrame:
         """A frame of the view ``legs``, ``sessions`` or ``onec`` without rows."""
         if what not in self._nothing:
-            self._nothing[what] = self._frame(what, self._drawer.draw_nothing())
+            self._nothing[what] = self._frame(what, no_calls(self.world, self.cast))
         return self._nothing[what]
 
     def _frame(self, what: str, day: Day) -> pl.DataFrame:

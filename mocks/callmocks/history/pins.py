@@ -16,6 +16,7 @@ from callmocks.errors import Contradiction
 from callmocks.history import ids, natural, pinned
 from callmocks.history.cast import Cast
 from callmocks.history.columns import Day, Kind, Role, together
+from callmocks.history.draw import no_calls
 from callmocks.history.drawn import by_operator
 from callmocks.history.generator import Generator
 from callmocks.history.layout import (
@@ -187,7 +188,7 @@ class Pins:
     @cached_property
     def no_arm_rows(self) -> pl.DataFrame:
         """An ARM frame without rows."""
-        return arm.rows_frame(self._key, self._no_calls(), self._look)
+        return arm.rows_frame(self._key, no_calls(self._world, self._cast), self._look)
 
     def _all(self, frame: _Frame, then: str) -> pl.DataFrame:
         return frame(self._key, self._calls, self._look).sort("_start", then)
@@ -195,12 +196,7 @@ class Pins:
     @cached_property
     def _calls(self) -> Day:
         """All calls together: a frame of a thousand takes no longer than one of a single call."""
-        return together(list(self.days)) if self._pins else self._no_calls()
-
-    def _no_calls(self) -> Day:
-        raw = np.zeros((0, natural.COLUMNS), np.uint64)
-        plan, nothing = Plan.blank(0), np.zeros(0, np.int64)
-        return lay_out(0, plan, natural.choices(raw, plan, nothing, 0, self._world, self._cast))
+        return together(list(self.days)) if self._pins else no_calls(self._world, self._cast)
 
     def _forget(self) -> None:
         for name in ("legs", "sessions", "service_calls", "arm_rows", "_calls"):

@@ -210,8 +210,7 @@ def _within_budget(exchange: Exchange, history: History, query: _Query) -> None:
     if query.till_ms - query.from_ms <= _STEP_DAYS * DAY_MS:
         return
     days = _days(history, query)
-    looked = sum(map(history.drawn.calls_on, days))
-    if looked > ROW_BUDGET:
+    if days and history.drawn.calls_on(days.start, len(days)) > ROW_BUDGET:
         reason = str(TooManyRows(ROW_BUDGET))
         exchange.notes.append(reason)
         raise Refusal(exchange.assume("onec.code-too-many-rows"), reason)
