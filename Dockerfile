@@ -40,6 +40,6 @@ USER 10001:10001
 EXPOSE 8080 8086 8087 8088
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python3", "-m", "callmocks.health"]
+    CMD ["python3", "-m", "callmocks.server.healthcheck"]
 ENTRYPOINT ["python3", "-m", "callmocks"]
 CMD ["serve"]

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import compare, growth, memory, page, plots
+from benchmarks import charts, compare, growth, memory, report_page
 from benchmarks.cases import NAMES
 from benchmarks.processes import BenchError
 
@@ -38,13 +38,13 @@ def main(arguments: list[str]) -> int:
             text = memory.run(chosen.requests, _say)
             print(text)
             if chosen.report is not None:
-                page.put(chosen.report, "memory", text)
+                report_page.put(chosen.report, "memory", text)
             return 0
         if chosen.command == "growth":
             if unknown := set(chosen.experiments) - set(names):
                 parser.error(f"no experiment {min(unknown)!r}; there are {', '.join(names)}")
             growth.run(chosen.experiments, _say)
-        for file in plots.draw(growth.load().values()):
+        for file in charts.draw(growth.load().values()):
             _say(f"drawn {file}")
         return 0
     except BenchError as problem:
@@ -65,7 +65,7 @@ def _compare(chosen: argparse.Namespace) -> int:
     text = compare.table(report)
     print(text)
     if chosen.report is not None:
-        page.put(chosen.report, "compare", text)
+        report_page.put(chosen.report, "compare", text)
     _say(f"kept in {compare.save(report, text)}")
     return 0
 

@@ -14,7 +14,7 @@ from benchmarks import load
 from benchmarks.cases import TITLES, Case, fetch, record
 from benchmarks.load import Run
 from benchmarks.processes import BenchError
-from benchmarks.subjects import (
+from benchmarks.servers import (
     CACHE,
     Subject,
     chosen,

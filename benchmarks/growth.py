@@ -18,9 +18,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from benchmarks.cases import NOW, Case, arm_case, between, cdr_case, frame, record
-from benchmarks.inprocess import journal_costs
+from benchmarks.in_process import journal_costs
 from benchmarks.processes import BenchError
-from benchmarks.subjects import CACHE, Subject, serving
+from benchmarks.servers import CACHE, Subject, serving
 
 RESULTS = CACHE / "growth.json"
 DAY = date(2026, 3, 2)

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import load
 from benchmarks.cases import between, cdr_case, long_legs, record
 from benchmarks.processes import Server
-from benchmarks.subjects import CACHE, Subject, serving
+from benchmarks.servers import CACHE, Subject, serving
 
 _MIX = ("cdr-1", "cdr-100", "cdr-30-days", "onec-1", "onec-100", "arm-50", "arm-50-pages")
 _MONTHS = ("2025-12-01 00:00:00", "2026-02-28 23:59:59")

@@ -7,10 +7,10 @@ from typing import get_args
 from lxml import etree
 
 from callmocks.cdr import tables
+from callmocks.contract.assumptions import ledger
+from callmocks.contract.resources import schema, table
 from callmocks.onec import contract, soap
 from callmocks.onec.limits import OUT_OF_LIMIT
-from callmocks.resources import schema, table
-from callmocks.tenancy.assumptions import ledger
 
 NOTE = "<!-- Made by scripts/reference: change the code or the schemas, not this page. -->\n\n"
 

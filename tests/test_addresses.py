@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from callmocks.config.settings import ServeSettings, resolve
 from callmocks.errors import SettingsError
-from callmocks.settings import ServeSettings, resolve
 from tests.test_serve import serving
 
 FROZEN = ("--now", "2026-03-02T12:00:00")

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from callmocks import depth
 from callmocks.arm import schema as arm_schema
-from callmocks.control.dashboard import messages
-from callmocks.onec import answers as onec_answers
+from callmocks.arm.faults import attribute_edits as workplace_faults
+from callmocks.contract import nesting
+from callmocks.control.dashboard import highlight
 from callmocks.onec import envelope
-from callmocks.tenancy.credentials import same
-from callmocks.tenancy.exchange import Reply
-from callmocks.tenancy.faults import soap as soap_faults
-from callmocks.tenancy.faults import workplace as workplace_faults
+from callmocks.onec import responses as onec_answers
+from callmocks.onec.faults import value_table as soap_faults
+from callmocks.provider.credentials import same
+from callmocks.tenants.exchange import Reply
 from tests.control.suite_client import basic
-from tests.test_bounds import NAMES, PATHS, Raw, house
 from tests.test_serve import serving
+from tests.test_server_limits import NAMES, PATHS, Raw, house
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mocks" / "callmocks"
 
@@ -95,8 +95,8 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "workplace": arm_schema.parse,
     "1C": envelope.parse,
     "1C answers, the client's side": onec_answers.read_answer,
-    "depth": lambda body: depth.xml_too_deep(body + b"<" * 300, 200),
-    "dashboard": lambda body: messages._xml(body.decode()) != body.decode(),
+    "depth": lambda body: nesting.xml_too_deep(body + b"<" * 300, 200),
+    "dashboard": lambda body: highlight._xml(body.decode()) != body.decode(),
     "faults on the workplace": lambda body: workplace_faults._xml(body, "y", lambda found: None),
     "faults on 1C": lambda body: soap_faults.with_table(Reply(body), lambda table: True),
 }

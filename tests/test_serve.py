@@ -21,9 +21,9 @@ import pytest
 import websockets.sync.client
 
 import callmocks
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
+from callmocks.server.mock_server import Suite
 
 PORTS = ("arm", "cdr", "onec", "control")
 FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]

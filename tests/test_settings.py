@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from callmocks.config.settings import BY_NAME, ServeSettings, resolve
+from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
-from callmocks.settings import BY_NAME, ServeSettings, resolve
-from callmocks.values import is_loopback
 
 
 def config(folder: Path, text: str) -> str:
-    file = folder / "callmocks.toml"
+    file = folder / "callmocks.config.toml"
     file.write_text(text, encoding="utf-8")
     return str(file)
 

@@ -24,10 +24,10 @@ import websockets.sync.client
 import zeep
 from zeep.transports import Transport
 
-from callmocks import tls
+from callmocks.config.settings import ServeSettings, resolve
 from callmocks.errors import SettingsError
-from callmocks.settings import ServeSettings, resolve
-from callmocks.suite import Suite
+from callmocks.server import tls
+from callmocks.server.mock_server import Suite
 from tests.test_serve import FREE, LEGS, PORTS, serving
 
 FROZEN = ("--now", "2026-03-02T12:00:00")
@@ -220,7 +220,7 @@ def test_without_trustme_auto_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 def test_files_of_a_config_lie_beside_it(pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = pem / "callmocks.toml"
+    config = pem / "callmocks.config.toml"
     config.write_text('tls_cert = "cert.pem"\ntls_key = "key.pem"\n', encoding="utf-8")
     monkeypatch.chdir("/")
     settings = resolve({"config": str(config)}, {})

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import websockets.sync.client
 
-from tests.as_windows import POSIX_MODULES, POSIX_OS, POSIX_SIGNALS
 from tests.conftest import ROOT
+from tests.simulated_windows import POSIX_MODULES, POSIX_OS, POSIX_SIGNALS
 from tests.test_serve import FREE, get, legs
 
 PACKAGE = ROOT / "mocks" / "callmocks"
@@ -36,7 +36,7 @@ FOREIGN = {
 def windows(*arguments: str) -> tuple[list[str], dict[str, str]]:
     """A command line and its environment."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
-    return [sys.executable, str(ROOT / "tests/as_windows.py"), *arguments], clean | FOREIGN
+    return [sys.executable, str(ROOT / "tests/simulated_windows.py"), *arguments], clean | FOREIGN
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -138,7 +138,7 @@ def run_here(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_config_file_in_russian_is_read(tmp_path: Path) -> None:
-    config = tmp_path / "callmocks.toml"
+    config = tmp_path / "callmocks.config.toml"
     config.write_text("# Настройки\nseed = 7\ncalls-per-day = 10\n", encoding="utf-8")
     done = run("history", "fingerprint", "--config", str(config))
     assert (done.returncode, done.stderr) == (0, b"")

@@ -9,7 +9,7 @@ import re
 from benchmarks.cases import Case
 from benchmarks.peers.base import Peer, Setup
 from callmocks.onec import wsdl
-from callmocks.onec.names import SERVICE
+from callmocks.onec.namespaces import SERVICE
 
 _SCRIPT = """
 const http = require('http'), fs = require('fs'), soap = require(process.argv[2]);

@@ -18,10 +18,10 @@ from callmocks.arm import frames, tree
 from callmocks.arm.server import make_app
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
-from callmocks.tenancy.journal import Entry
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import ArmSettings, TenantSettings
-from callmocks.tenancy.tenant import Tenant
+from callmocks.tenants.journal import Entry
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import ArmSettings, TenantSettings
+from callmocks.tenants.tenant import Tenant
 
 NOW = "2026-03-02T12:00:00"
 FACTORY = HistoryFactory(DayCache())

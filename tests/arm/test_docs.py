@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from callmocks.tenancy.assumptions import ledger
+from callmocks.contract.assumptions import ledger
 from tests.arm.conftest import Workplace
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "arm.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ from typing import Any
 import xmlschema
 
 from callmocks.arm import frames, tree
-from callmocks.resources import fixture
-from callmocks.resources import schema as schema_file
+from callmocks.contract.resources import fixture
+from callmocks.contract.resources import schema as schema_file
 from tests.arm.conftest import Socket, Start, Workplace, basic, read_frame, request_xml
 
 REQUEST = fixture("documented/arm/request.frame").read_bytes()

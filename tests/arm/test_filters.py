@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from callmocks.contract.resources import schema
 from callmocks.history import history
-from callmocks.history.cast import Cast
-from callmocks.history.wall import to_ms
-from callmocks.resources import schema
+from callmocks.history.directory import Cast
+from callmocks.history.walltime import to_ms
 from tests.arm.conftest import Answer, Start, Workplace, basic, request_xml
 
 FROM = "2026/02/16 00:00:00"

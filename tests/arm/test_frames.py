@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames
 from callmocks.arm.frames import FrameError, decode_request, decode_response
-from callmocks.resources import fixture
+from callmocks.contract.resources import fixture
 
 ids = st.integers(0, 9999).map("{:04d}".format)
 commands = st.from_regex(r"[!-Z\\^-~]{1,32}", fullmatch=True)

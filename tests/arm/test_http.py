@@ -9,7 +9,7 @@ import pytest
 import xmlschema
 
 from callmocks.arm import pages, rows
-from callmocks.resources import schema as schema_file
+from callmocks.contract.resources import schema as schema_file
 from tests.arm.conftest import Workplace, basic, request_xml
 
 JUDGE = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))

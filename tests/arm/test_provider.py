@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from callmocks import arm
-from callmocks.resources import fixture
-from callmocks.tenancy.assumptions import ledger
-from callmocks.tenancy.exchange import Exchange
-from callmocks.tenancy.providers import provider
+from callmocks.contract.assumptions import ledger
+from callmocks.contract.resources import fixture
+from callmocks.provider.base import provider
+from callmocks.tenants.exchange import Exchange
 from tests.arm.conftest import Socket, Workplace, basic, read_frame, request_xml
 
 HISTORY = "operator_call_history"

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import ClientPayloadError
 
 from callmocks.arm.faxes import pdf
-from callmocks.history.wall import from_ms, to_ms
-from callmocks.tenancy.faults import Scope
+from callmocks.faults import Scope
+from callmocks.history.walltime import from_ms, to_ms
 from tests.arm.conftest import Socket, Start, Workplace, basic, request_xml
 
 ORDER = [

@@ -11,8 +11,8 @@ import xmlschema
 
 from callmocks.arm import frames, schema, tree
 from callmocks.arm.schema import Fault
-from callmocks.resources import fixture
-from callmocks.resources import schema as schema_file
+from callmocks.contract.resources import fixture
+from callmocks.contract.resources import schema as schema_file
 
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR, OVERLAY = (

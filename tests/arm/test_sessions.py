@@ -9,7 +9,7 @@ import pytest
 import websockets
 
 from callmocks.arm import frames, sessions
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.tenants.settings import TenantSettings
 from tests.arm.conftest import Answer, Socket, Start, Workplace, basic, request_xml
 
 INVALID = "Invalid login or password"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames, tag, tree
 from callmocks.arm.tag import Tag, TagError
-from callmocks.resources import fixture
+from callmocks.contract.resources import fixture
 
 
 def documented() -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames, schema, tree
 from callmocks.arm.tree import Node, TreeError
-from callmocks.resources import fixture
+from callmocks.contract.resources import fixture
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True).filter(
     lambda name: not name.lower().startswith("xml")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames
 from callmocks.arm.server import make_app
-from callmocks.bounds import DEFAULT
-from callmocks.tenancy.faults import Scope
+from callmocks.config.server_limits import DEFAULT
+from callmocks.faults import Scope
 from tests.arm.conftest import Socket, Start, Workplace, read_frame, request_json
 
 HISTORY = "operator_call_history"

@@ -17,7 +17,7 @@ import pytest
 from benchmarks import load
 from benchmarks.cases import Case, fetch, record
 from benchmarks.peers import mountebank
-from benchmarks.subjects import Subject, start_callmocks, start_ceiling, start_peer
+from benchmarks.servers import Subject, start_callmocks, start_ceiling, start_peer
 
 SECONDS = 1
 ROUNDS = 2
@@ -33,11 +33,11 @@ Cost = Callable[[Subject, Case], float]
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The benchmarks' cache, fresh and short-lived."""
-    from benchmarks import subjects
+    from benchmarks import servers
 
     place = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subjects, "CACHE", place)
+        patch.setattr(servers, "CACHE", place)
         yield place
 
 

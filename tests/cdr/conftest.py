@@ -14,10 +14,10 @@ from aiohttp import web
 
 from callmocks.cdr.server import make_app
 from callmocks.history.factory import HistoryFactory
-from callmocks.tenancy.journal import Entry
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import TenantSettings
-from callmocks.tenancy.tenant import Tenant
+from callmocks.tenants.journal import Entry
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
+from callmocks.tenants.tenant import Tenant
 
 NOW = "2026-03-05T12:00:00"
 DAY = ("2026-03-02 00:00:00", "2026-03-02 23:59:59")

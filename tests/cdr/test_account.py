@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from callmocks.errors import SettingsError
-from callmocks.tenancy.registry import Taken
-from callmocks.tenancy.settings import CdrSettings, CdrUser, TenantSettings
+from callmocks.tenants.registry import Taken
+from callmocks.tenants.settings import CdrSettings, CdrUser, TenantSettings
 from tests.cdr.conftest import Answer, Api, fault, mnemonic, rows, simple
 
 USERS = [

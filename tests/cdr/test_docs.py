@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from callmocks.cdr import filters, operators, patterns
-from callmocks.tenancy.assumptions import ledger
-from callmocks.tenancy.settings import CdrSettings
+from callmocks.cdr import filters, operators, regex_translation
+from callmocks.contract.assumptions import ledger
+from callmocks.tenants.settings import CdrSettings
 from tests.cdr.conftest import Api, rows
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cdr.md").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def test_the_page_names_every_setting_of_the_account() -> None:
 
 
 def test_the_page_names_the_bounds() -> None:
-    for bound in (filters.NODES, operators.ELEMENTS, filters.PATTERNS, patterns.LONGEST):
+    for bound in (filters.NODES, operators.ELEMENTS, filters.PATTERNS, regex_translation.LONGEST):
         assert f"{bound:,}".replace(",", " ") in PAGE
 
 

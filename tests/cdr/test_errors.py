@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from callmocks.resources import schema
-from callmocks.tenancy.settings import CdrSettings, CdrUser
+from callmocks.contract.resources import schema
+from callmocks.tenants.settings import CdrSettings, CdrUser
 from tests.cdr.conftest import DAY, Answer, Api
 
 with schema("cdr/errors.csv").open(encoding="utf-8") as file:

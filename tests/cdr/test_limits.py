@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callmocks.tenancy.settings import CdrSettings
+from callmocks.tenants.settings import CdrSettings
 from tests.cdr.conftest import Answer, Api, last, mnemonic
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from callmocks import audio
+from callmocks.history import audio
 from tests.cdr.conftest import Api, rows, simple
 
 Row = dict[str, Any]

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from callmocks.cdr import methods, tables
-from callmocks.resources import fixture, schema
-from callmocks.tenancy.settings import CdrSettings, CdrUser
+from callmocks.contract.resources import fixture, schema
+from callmocks.tenants.settings import CdrSettings, CdrUser
 from tests.cdr.conftest import DAY, WEEK, Answer, Api, fault, mnemonic, rows
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from callmocks.cdr import errors
-from callmocks.tenancy import providers
-from callmocks.tenancy.exchange import Exchange
+from callmocks.provider import base
+from callmocks.tenants.exchange import Exchange
 from tests.cdr.conftest import Api
 
 REQUEST = (
@@ -20,8 +20,8 @@ def exchange(api: Api, body: bytes = REQUEST) -> Exchange:
     return Exchange.of(api.tenant(), "cdr", body, peer="127.0.0.1")
 
 
-def known() -> providers.Provider:
-    found = providers.provider("cdr")
+def known() -> base.Provider:
+    found = base.provider("cdr")
     assert found is not None
     return found
 

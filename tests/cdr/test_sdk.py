@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callmocks.tenancy.settings import CdrSettings, CdrUser
+from callmocks.tenants.settings import CdrSettings, CdrUser
 from tests.cdr.conftest import Api, last, rows
 
 CLIENT = "comagic-data-api-sdk==0.0.3.4"

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import ClientSession, web
 
+from callmocks.config.settings import ServeSettings
 from callmocks.control.addresses import Addresses
 from callmocks.control.server import make_app
 from callmocks.history.factory import HistoryFactory
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.server.mock_server import Suite
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
 from tests.control.suite_client import Client
 
 NOW = "2026-03-02T12:00:00"

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 
-from callmocks.suite import Suite
+from callmocks.server.mock_server import Suite
 
 CORE = "{http://v8.1c.ru/8.1/data/core}"
 XSI = "{http://www.w3.org/2001/XMLSchema-instance}"

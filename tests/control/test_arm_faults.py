@@ -175,7 +175,7 @@ def violations(body: bytes) -> list[str]:
     """What xmlschema, which does not serve, says of an answer."""
     import xmlschema
 
-    from callmocks.resources import schema
+    from callmocks.contract.resources import schema
 
     xsd = xmlschema.XMLSchema(str(schema("arm/operator_call_history.documented.xsd")))
     return [str(error.reason) for error in xsd.iter_errors(body.decode())]

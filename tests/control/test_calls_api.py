@@ -9,9 +9,9 @@ import pytest
 
 from callmocks.cdr.server import make_app as make_cdr
 from callmocks.history.factory import HistoryFactory
-from callmocks.history.wall import to_ms
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.history.walltime import to_ms
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
 from tests.control.conftest import Control
 
 CALLS = "/api/tenants/demo/calls"

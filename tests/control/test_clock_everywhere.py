@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientSession
 
 from callmocks.arm import frames
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
+from callmocks.config.settings import ServeSettings
+from callmocks.server.mock_server import Suite
 from tests.control.suite_client import Client, post_arm
 from tests.control.test_arm_faults import ask, rows
 

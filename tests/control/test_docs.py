@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
-from callmocks.tenancy.faults import KINDS
+from callmocks.config.settings import ServeSettings
+from callmocks.faults import KINDS
+from callmocks.server.mock_server import Suite
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEFAULT = {"arm": "8086", "cdr": "8087", "onec": "8088", "control": "8080"}

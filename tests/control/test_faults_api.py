@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from callmocks.tenancy.assumptions import ledger
-from callmocks.tenancy.faults import KINDS
+from callmocks.contract.assumptions import ledger
+from callmocks.faults import KINDS
 from tests.control.conftest import Control
 
 FAULTS = "/api/tenants/demo/faults"

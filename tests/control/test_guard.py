@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from callmocks.control.server import make_app
-from callmocks.tenancy.registry import Registry
+from callmocks.tenants.registry import Registry
 from tests.control.conftest import ADDRESSES, Control
 
 

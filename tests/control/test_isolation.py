@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
+from callmocks.config.settings import ServeSettings
+from callmocks.server.mock_server import Suite
 from tests.control.suite_client import SOAP
 
 NOW = "2026-03-02T12:00:00"

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from callmocks.cdr.server import make_app as make_cdr
 from callmocks.control.metrics import BOUNDS, OPERATIONS, Meter
 from callmocks.control.server import make_app
-from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.tenancy.registry import Registry
+from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.registry import Registry
 from tests.control.conftest import ADDRESSES, Control
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from callmocks.control.faults import describe
 from callmocks.control.server import OPERATIONS
-from callmocks.tenancy.faults import KINDS
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.faults import KINDS
+from callmocks.tenants.settings import TenantSettings
 from tests.control.conftest import Control
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callmocks.history.factory import HistoryFactory
-from callmocks.tenancy.registry import Registry
+from callmocks.tenants.registry import Registry
 from tests.control.conftest import NOW, Control
 
 
@@ -220,7 +220,7 @@ async def test_a_clock_that_cannot_be_is_refused_and_stays(
 
 
 async def test_keep_sessions_takes_the_move_out_of_their_age(control: Control) -> None:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
     tenant = control.registry.get("demo")
     assert tenant is not None

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import pytest
 from lxml import html
 
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
+from callmocks.config.settings import ServeSettings
+from callmocks.server.mock_server import Suite
 
 NOW = "2026-03-02T15:04:05"
 CHROMIUM = "/usr/bin/chromium"

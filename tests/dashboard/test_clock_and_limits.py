@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.dashboard.conftest import Site
-from tests.dashboard.test_requests import run, snippets
+from tests.dashboard.test_snippets import run, snippets
 
 
 def left(site: Site, tenant: str = "demo") -> dict[str, tuple[str, str]]:

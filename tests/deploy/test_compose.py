@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from callmocks.settings import BY_NAME, ServeSettings
+from callmocks.config.settings import BY_NAME, ServeSettings
 from tests.conftest import ROOT
 
 FILE = ROOT / "docker-compose.yml"

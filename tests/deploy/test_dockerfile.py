@@ -9,7 +9,7 @@ import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
-from callmocks.settings import BY_NAME, ServeSettings
+from callmocks.config.settings import BY_NAME, ServeSettings
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """``callmocks.testing.container`` with the real testcontainers and docker client.
 
-There is no engine where these tests run, so one is played (``tests/deploy/engine.py``); that the
-image itself runs is ``scripts/container-check``'s to prove.
+There is no engine where these tests run, so one is played
+(``tests/deploy/docker_engine.py``); that the image itself runs is for ``scripts/container-check``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from callmocks.settings import SETTINGS, ServeSettings
-from tests.deploy.engine import DIES, Engine
+from callmocks.config.settings import SETTINGS, ServeSettings
+from tests.deploy.docker_engine import DIES, Engine
 from tests.test_serve import get, legs
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:testcontainers")

@@ -9,8 +9,8 @@ import sys
 from click.testing import CliRunner
 
 from callmocks.cli.commands import group
-from callmocks.tenancy.assumptions import ledger
-from callmocks.tenancy.faults import KINDS
+from callmocks.contract.assumptions import ledger
+from callmocks.faults import KINDS
 from tests.examples.snippets import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"

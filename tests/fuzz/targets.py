@@ -18,15 +18,15 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from callmocks.arm import frames, schema, tag, tree
-from callmocks.calls_file import pin_file
-from callmocks.check.recording import read as read_recording
+from callmocks.config.pin_file import pin_file
+from callmocks.config.settings import resolve
 from callmocks.errors import CallmocksError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import parse_world
 from callmocks.onec import SoapFault, read_answer
-from callmocks.settings import resolve
-from callmocks.tenancy.settings import TenantSettings
-from tests.fuzz.house import House
+from callmocks.tenants.settings import TenantSettings
+from callmocks.verification.recording import read as read_recording
+from tests.fuzz.suite_fixture import House
 
 SECONDS = 1.0
 """No input may take longer."""
@@ -219,13 +219,13 @@ def http(house: House, data: bytes) -> None:
 def config(house: House, data: bytes) -> None:
     """A config file: settings, or an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "callmocks.toml")
+        file = Path(folder, "callmocks.config.toml")
         file.write_bytes(data)
         try:
             assert resolve({"config": str(file)}, {}).scheme
         except CallmocksError as error:
             assert len(str(error)) < 4000 + 2 * len(data)
-            assert "callmocks.toml" in str(error) or "world" in str(error)
+            assert "callmocks.config.toml" in str(error) or "world" in str(error)
 
 
 @target

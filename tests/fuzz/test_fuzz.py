@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.house import House
 from tests.fuzz.mutate import inputs, seeds
+from tests.fuzz.suite_fixture import House
 from tests.fuzz.targets import TARGETS, run
 
 resource = pytest.importorskip("resource", reason="Windows does not tell the memory it used")

@@ -6,8 +6,8 @@ import pytest
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
-from callmocks.history.wall import to_ms
-from callmocks.tenancy.settings import TenantSettings
+from callmocks.history.walltime import to_ms
+from callmocks.tenants.settings import TenantSettings
 
 CACHE = DayCache()
 

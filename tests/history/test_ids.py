@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callmocks.history import ids
-from callmocks.history.wall import DAYS
+from callmocks.history.walltime import DAYS
 
 days = st.integers(0, DAYS - 1)
 keys = st.binary(min_size=16, max_size=16)

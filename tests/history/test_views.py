@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 import pytest
 
-from callmocks.history.wall import to_ms
+from callmocks.history.walltime import to_ms
 
 from .conftest import LATER, NOON, wall
 

@@ -7,7 +7,7 @@ import pytest
 
 from callmocks.errors import SettingsError
 from callmocks.history import world
-from callmocks.history.cast import Cast
+from callmocks.history.directory import Cast
 from callmocks.history.world import load_world, parse_world, world_names
 
 DOCS = Path(__file__).parents[2] / "docs" / "worlds.md"

@@ -18,10 +18,10 @@ from lxml import etree
 from callmocks.history.factory import HistoryFactory
 from callmocks.onec import Structure, ValueTable, read_answer
 from callmocks.onec.server import make_app
-from callmocks.tenancy.journal import Entry
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import TenantSettings
-from callmocks.tenancy.tenant import Tenant
+from callmocks.tenants.journal import Entry
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
+from callmocks.tenants.tenant import Tenant
 
 DOCUMENTED = Path(__file__).parents[2] / "fixtures" / "documented" / "onec"
 PATH = "/cus/ws/PartnerWebAPI2"

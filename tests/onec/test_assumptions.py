@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from callmocks.contract.assumptions import ledger
 from callmocks.onec import EMPTY_DATE, read_answer
-from callmocks.tenancy.assumptions import ledger
 from tests.onec.conftest import (
     DAY,
     NIGHT,

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from callmocks.errors import SettingsError
-from callmocks.tenancy.settings import OnecSettings
+from callmocks.tenants.settings import OnecSettings
 from tests.onec.conftest import Client, Service, call
 
 BODY = call("DepartmentRead")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from callmocks.contract.assumptions import ledger
 from callmocks.onec.contract import served
 from callmocks.onec.envelope import MOST_EQUALS, MOST_PREFIXES, MOST_RUN, MOST_TAGS
-from callmocks.tenancy.assumptions import ledger
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "onec.md").read_text(encoding="utf-8")
 

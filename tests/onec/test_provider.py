@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from callmocks.faults import Scope
 from callmocks.onec import SoapFault, read_answer
-from callmocks.tenancy.faults import Scope
-from callmocks.tenancy.providers import provider
+from callmocks.provider.base import provider
 from tests.onec.conftest import SOAP11, SOAP12, Client, call, history, typed
 
 BODY = history(PeriodFrom="2026-03-02T00:00:00")

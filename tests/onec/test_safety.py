@@ -121,8 +121,8 @@ def test_wrong_encodings_are_faults(client: Client, body: bytes, charset: str, r
 
 SCRIPT = """
 import asyncio
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
+from callmocks.config.settings import ServeSettings
+from callmocks.server.mock_server import Suite
 
 async def serve():
     settings = ServeSettings(

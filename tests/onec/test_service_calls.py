@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from callmocks.history.wall import to_ms
+from callmocks.history.walltime import to_ms
 from callmocks.onec import EMPTY_DATE, read_answer
 from tests.onec.conftest import (
     DAY,

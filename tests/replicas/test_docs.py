@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from callmocks.settings import resolve
+from callmocks.config.settings import resolve
 from tests.conftest import ROOT
 from tests.replicas.conftest import PORTS, Replica
 

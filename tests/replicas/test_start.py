@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
-from callmocks.settings import ServeSettings
-from callmocks.suite import Suite
+from callmocks.server.mock_server import Suite
 from tests.replicas.conftest import (
     DEADLINE,
     PORTS,

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callmocks.history.clock import stopwatch
-from callmocks.tenancy.shared.link import Link
-from callmocks.tenancy.shared.state import RedisState
-from callmocks.tenancy.state import MemoryState, State, Step
+from callmocks.replication.connection import Link
+from callmocks.replication.state import RedisState
+from callmocks.tenants.state import MemoryState, State, Step
 from tests.replicas.conftest import Redis
 
 _ERAS = count(1)

@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 
 from callmocks.history.clock import stopwatch
-from callmocks.tenancy.shared.link import Link
-from callmocks.tenancy.shared.store import News, Store, Version
+from callmocks.replication.connection import Link
+from callmocks.replication.store import News, Store, Version
 from tests.replicas.conftest import Redis
 
 _DATABASES = count(9)

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from callmocks.errors import AdminError, CallmocksError
-from callmocks.history.pinned import PinnedCall
-from callmocks.tenancy.providers import provider
+from callmocks.history.pin_resolution import PinnedCall
+from callmocks.provider.base import provider
 from callmocks.testing import Cdr, Mocks, Tenant
 from callmocks.testing.calls import Pin
 from tests.testing import clients

@@ -79,4 +79,8 @@ def test_handles_on_a_running_suite_import_nothing_heavy(
     )
     assert "callmocks.testing.providers" in used
     assert used & HEAVY == set()
-    assert {"callmocks.suite", "callmocks.settings", "callmocks.history"} & used == set()
+    assert {
+        "callmocks.server.mock_server",
+        "callmocks.config.settings",
+        "callmocks.history",
+    } & used == set()

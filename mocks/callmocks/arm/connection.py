@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from callmocks.arm import service
-from callmocks.tenancy import pipeline
-from callmocks.tenancy.delivery import Delivery
-from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.web import bounds_of, end
+from callmocks.provider.http import bounds_of, end
+from callmocks.tenants import pipeline
+from callmocks.tenants.delivery import Delivery
+from callmocks.tenants.exchange import Exchange, Reply
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.registry import Registry
+    from callmocks.tenants.registry import Registry
 
 IN_FLIGHT = 16
 """Answers held up at the same time; then reading waits."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from callmocks.arm import faxes
-from callmocks.audio import Audio, wav
 from callmocks.history import ids
-from callmocks.history.wall import day_start, to_ms
+from callmocks.history.audio import Audio, wav
+from callmocks.history.walltime import day_start, to_ms
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 
 def record(exchange: Exchange, record_id: str) -> Audio | None:

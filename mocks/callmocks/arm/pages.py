@@ -17,7 +17,7 @@ from callmocks.arm.query import Query
 from callmocks.arm.rows import Row, Rows, Style
 from callmocks.arm.schema import Fault
 from callmocks.history.history import History, Part
-from callmocks.history.wall import day_of, day_start, from_ms, to_ms
+from callmocks.history.walltime import day_of, day_start, from_ms, to_ms
 
 _PAUSE_DAYS = 4
 """Days looked at, or parts at hand, between which nobody is let in."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from callmocks.arm import answers, frames, schema, service, sessions, tree
+from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.errors import CallmocksError
-from callmocks.tenancy.providers import register
+from callmocks.provider.base import register
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange, Reply
+    from callmocks.tenants.exchange import Exchange, Reply
 
 
 class Workplace:
@@ -46,14 +46,14 @@ class Workplace:
 
     def errors(self) -> Mapping[str, tuple[str, ...]]:
         """The one error the vendor prints, and the missing login."""
-        return {answers.CANNOT_PERFORM: ("text",), "unauthorized": ("text",)}
+        return {responses.CANNOT_PERFORM: ("text",), "unauthorized": ("text",)}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """``out/error`` in the transport of the request; ``params["text"]`` is its text."""
         command = exchange.operation
         if name == "unauthorized":
-            answer = answers.error(command, params.get("text", sessions.NOBODY), 401)
-        elif name == answers.CANNOT_PERFORM:
+            answer = responses.error(command, params.get("text", sessions.NOBODY), 401)
+        elif name == responses.CANNOT_PERFORM:
             answer = service.command_error(exchange, command, params.get("text", "timeout"))
         else:
             raise KeyError(name)
@@ -61,7 +61,7 @@ class Workplace:
 
     def unavailable(self, exchange: Exchange, text: str) -> Reply:
         """``out/error`` with status 503."""
-        return service.reply(exchange, answers.error(exchange.operation, text, 503))
+        return service.reply(exchange, responses.error(exchange.operation, text, 503))
 
 
 register(Workplace())

@@ -18,7 +18,7 @@ import polars as pl
 from callmocks.arm import tag
 from callmocks.arm.rows import TIME
 from callmocks.errors import CallmocksError
-from callmocks.history.wall import to_ms
+from callmocks.history.walltime import to_ms
 
 Assume = Callable[[str], str]
 """Says what holds for an assumption of the ledger, and notes that it was asked for."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
+from callmocks.contract.resources import schema as schema_file
 from callmocks.errors import CallmocksError
-from callmocks.resources import schema as schema_file
 
 if TYPE_CHECKING:
     import xmlschema

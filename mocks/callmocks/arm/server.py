@@ -12,18 +12,18 @@ from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
-from callmocks import audio_web
-from callmocks.arm import answers, media, schema, service, sessions
+from callmocks.arm import media, responses, schema, service, sessions
 from callmocks.arm import provider as _registers_itself  # noqa: F401
 from callmocks.arm.connection import Connection
 from callmocks.arm.service import PATH, Credentials
 from callmocks.errors import StateError
-from callmocks.tenancy import pipeline
-from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.provider import media as audio_web
+from callmocks.provider.http import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.tenants import pipeline
+from callmocks.tenants.exchange import Exchange, Reply
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.registry import Registry
+    from callmocks.tenants.registry import Registry
 
 _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
 _CLOSE_SECONDS = 0.5
@@ -156,7 +156,7 @@ class _Server:
         """A request that was not looked at."""
 
         async def handle(exchange: Exchange) -> Reply:
-            return service.http_reply(exchange, answers.error("", text, status))
+            return service.http_reply(exchange, responses.error("", text, status))
 
         exchange = Exchange.of(self._registry.nobody, "arm", b"", peer=request.remote or "")
         return await send(request, await pipeline.run(exchange, handle))
@@ -193,7 +193,7 @@ class _Server:
         **headers: str,
     ) -> web.StreamResponse:
         async def handle(exchange: Exchange) -> Reply:
-            reply = service.http_reply(exchange, answers.error(operation, text, status))
+            reply = service.http_reply(exchange, responses.error(operation, text, status))
             reply.headers.update(headers)
             return reply
 

@@ -16,18 +16,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from callmocks.arm import answers, frames, pages, query, requests, schema, sessions
-from callmocks.arm.answers import Answer
+from callmocks.arm import frames, pages, query, requests, responses, schema, sessions
 from callmocks.arm.requests import Form
+from callmocks.arm.responses import Answer
 from callmocks.arm.rows import Style
-from callmocks.bounds import DEFAULT
-from callmocks.depth import json_too_deep, xml_too_deep
+from callmocks.config.server_limits import DEFAULT
+from callmocks.contract.nesting import json_too_deep, xml_too_deep
 from callmocks.errors import StateError, TooManyRows
-from callmocks.history.wall import to_ms
-from callmocks.tenancy.exchange import Reply
+from callmocks.history.walltime import to_ms
+from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 Attributes = Mapping[str, str]
 
@@ -77,17 +77,17 @@ async def answer_frame(
         frame = frames.decode_request(exchange.request, unit=_unit(exchange))
     except frames.FrameError as error:
         exchange.violated(error.where, error.expected, error.got)
-        return frame_reply(exchange, answers.error("", str(error), 400), error.id)
+        return frame_reply(exchange, responses.error("", str(error), 400), error.id)
     exchange.operation = frame.command
     if link is None:
-        return frame_reply(exchange, answers.error(frame.command, NO_DOMAIN, 404), frame.id)
+        return frame_reply(exchange, responses.error(frame.command, NO_DOMAIN, 404), frame.id)
     refused = _deviations(exchange, frame.deviations)
     if refused:
-        return frame_reply(exchange, answers.error(frame.command, refused, 400), frame.id)
+        return frame_reply(exchange, responses.error(frame.command, refused, 400), frame.id)
     if json_too_deep(frame.body, nesting):
         text = f"JSON: nested deeper than {nesting} levels"
         exchange.violated("body", f"at most {nesting} levels", "more")
-        return frame_reply(exchange, answers.error(frame.command, text, 400), frame.id)
+        return frame_reply(exchange, responses.error(frame.command, text, 400), frame.id)
     caller = Caller(await sessions.operator_of(exchange, link.token), link.token)
     answer = await _answer(exchange, frame.command, frame.body, "json", caller)
     if frame.command in (schema.LOGIN, schema.LOGOUT):
@@ -106,13 +106,13 @@ async def answer_post(
     if xml_too_deep(exchange.request, nesting):
         text = f"XML: nested deeper than {nesting} levels"
         exchange.violated("body", f"at most {nesting} levels", "more")
-        return http_reply(exchange, answers.error(command, text, 400))
+        return http_reply(exchange, responses.error(command, text, 400))
     caller = Caller()
     if command != schema.LOGIN:
         try:
             caller = await identify(exchange, credentials)
         except sessions.RefusedError as error:
-            return http_reply(exchange, answers.error(command, str(error), 401))
+            return http_reply(exchange, responses.error(command, str(error), 401))
     answer = await _answer(exchange, command, exchange.request, "xml", caller)
     return http_reply(exchange, answer)
 
@@ -131,14 +131,14 @@ async def identify(exchange: Exchange, credentials: Credentials) -> Caller:
 
 def frame_reply(exchange: Exchange, answer: Answer, id: str) -> Reply:
     """An answer as the frame with that id."""
-    body = answers.write(answer, "json", exchange)
+    body = responses.write(answer, "json", exchange)
     frame = frames.encode_response(id, answer.status, body, unit=_unit(exchange))
     return Reply(frame, answer.status)
 
 
 def http_reply(exchange: Exchange, answer: Answer) -> Reply:
     """An answer as an HTTP response."""
-    body = answers.write(answer, "xml", exchange)
+    body = responses.write(answer, "xml", exchange)
     headers = {"Set-Cookie": answer.cookie} if answer.cookie else {}
     if answer.status == 401 and exchange.tenant.assumptions.choice("arm.basic") == "accepted":
         headers["WWW-Authenticate"] = 'Basic realm="operator"'
@@ -158,7 +158,7 @@ def reply(exchange: Exchange, answer: Answer) -> Reply:
 
 def command_error(exchange: Exchange, command: str, text: str) -> Answer:
     """A known command that could not be performed."""
-    return answers.error(command, text, int(exchange.assume("arm.error-status")))
+    return responses.error(command, text, int(exchange.assume("arm.error-status")))
 
 
 async def _answer(
@@ -179,7 +179,7 @@ async def _answer(
             return command_error(exchange, command, "; ".join(texts))
         return await perform(exchange, asked.attributes, caller)
     except FailedError as error:
-        return answers.error(command, str(error), error.status)
+        return responses.error(command, str(error), error.status)
     except query.FilterError as error:
         exchange.violated(error.where, error.expected, error.got)
         return command_error(exchange, command, str(error))
@@ -190,7 +190,7 @@ async def _answer(
     except Exception as crash:
         log.exception("%s failed", command)
         exchange.violated("callmocks", "an answer", repr(crash), side="answer")
-        return answers.error(command, "internal error", 500)
+        return responses.error(command, "internal error", 500)
 
 
 def _deviations(exchange: Exchange, deviations: Sequence[frames.Deviation]) -> str:
@@ -220,7 +220,7 @@ async def _history(exchange: Exchange, attributes: Attributes, caller: Caller) -
         style,
         exchange.assume("arm.empty-page-tag") == "incoming",
     )
-    return answers.history(page, exchange.now)
+    return responses.history(page, exchange.now)
 
 
 async def _login(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
@@ -230,14 +230,14 @@ async def _login(exchange: Exchange, attributes: Attributes, caller: Caller) -> 
         raise FailedError(401, sessions.INVALID)
     caller.operator = login
     caller.token = await sessions.open_session(exchange, login)
-    return answers.done(schema.LOGIN, sessions.cookie(exchange, caller.token))
+    return responses.done(schema.LOGIN, sessions.cookie(exchange, caller.token))
 
 
 async def _logout(exchange: Exchange, attributes: Attributes, caller: Caller) -> Answer:
     exchange.assume("arm.session")
     await sessions.close_session(exchange, caller.token)
     caller.operator = caller.token = None
-    return answers.done(schema.LOGOUT, sessions.cookie(exchange, ""))
+    return responses.done(schema.LOGOUT, sessions.cookie(exchange, ""))
 
 
 def _unit(exchange: Exchange) -> frames.Unit:

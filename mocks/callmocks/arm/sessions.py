@@ -11,11 +11,11 @@ import binascii
 from typing import TYPE_CHECKING
 
 from callmocks.history.generator import token as make_token
-from callmocks.history.wall import to_ms
-from callmocks.tenancy.credentials import same
+from callmocks.history.walltime import to_ms
+from callmocks.provider.credentials import same
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 COOKIE = "arm_session"
 INVALID = "Invalid login or password"

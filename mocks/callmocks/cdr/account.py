@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from callmocks.cdr import components
 from callmocks.cdr.errors import RpcError
 from callmocks.history.generator import derive_key, token
-from callmocks.tenancy.credentials import same
-from callmocks.tenancy.settings import CDR_PREFIX, cdr_token_prefix
+from callmocks.provider.credentials import same
+from callmocks.tenants.settings import CDR_PREFIX, cdr_token_prefix
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.tenants.exchange import Exchange
+    from callmocks.tenants.tenant import Tenant
 
 MOST = 10_000
 """Sessions of an account; the oldest gives way."""

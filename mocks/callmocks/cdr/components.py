@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from callmocks.resources import table
+from callmocks.contract.resources import table
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 
 @cache

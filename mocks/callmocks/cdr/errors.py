@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from callmocks.cdr.rpc import JsonRpcError
-from callmocks.resources import table
+from callmocks.contract.resources import table
 
 NULL_ID = msgspec.Raw(b"null")
 ECHO = 1000

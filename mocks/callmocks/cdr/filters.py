@@ -15,9 +15,9 @@ import polars as pl
 
 from callmocks.cdr import operators
 from callmocks.cdr.operators import FilterError, Leaf, Rules
-from callmocks.cdr.problems import Problems, Rank
+from callmocks.cdr.parameter_errors import Problems, Rank
 from callmocks.cdr.tables import FieldTable
-from callmocks.resources import table
+from callmocks.contract.resources import table
 
 NODES = 10_000
 """Most filters and groups in one request."""

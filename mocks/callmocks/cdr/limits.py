@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.cdr.errors import RpcError
-from callmocks.tenancy.state import Step
+from callmocks.tenants.state import Step
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
-    from callmocks.tenancy.state import State
+    from callmocks.tenants.exchange import Exchange
+    from callmocks.tenants.state import State
 
 DAY_SECONDS = 86_400
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from callmocks import audio, audio_web
-from callmocks.history.wall import to_ms
+from callmocks.history import audio
+from callmocks.history.walltime import to_ms
+from callmocks.provider import media
 
 if TYPE_CHECKING:
     from callmocks.history.history import Record
-    from callmocks.tenancy.registry import Registry
+    from callmocks.tenants.registry import Registry
 
 
 def routes(registry: Registry) -> list[web.RouteDef]:
@@ -26,11 +27,11 @@ def routes(registry: Registry) -> list[web.RouteDef]:
         """MP3 when the encoder (extra ``audio``) is installed, otherwise WAV."""
         record = _record(registry, request)
         make = audio.mp3 if audio.mp3_available() else audio.wav
-        return await audio_web.send(request, make(_key(request), record.talk_ms))
+        return await media.send(request, make(_key(request), record.talk_ms))
 
     async def wav(request: web.Request) -> web.StreamResponse:
         record = _record(registry, request)
-        return await audio_web.send(request, audio.wav(_key(request), record.talk_ms))
+        return await media.send(request, audio.wav(_key(request), record.talk_ms))
 
     return [
         web.get(f"/system/media/{kind}/{{call}}/{{record}}{end}", handler)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
-from callmocks.cdr import account, legs, openrpc, query, rows, sessions, tables
+from callmocks.cdr import account, legs_report, openrpc, query, rows, sessions_report, tables
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.rows import Pieces
-from callmocks.cdr.select import page
+from callmocks.cdr.selection import page
 from callmocks.errors import TooManyRows
 
 if TYPE_CHECKING:
     from callmocks.cdr.query import Query
     from callmocks.cdr.tables import FieldTable
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -77,20 +77,20 @@ async def get_customer_users(exchange: Exchange, params: Params) -> Data:
 
 async def get_calls_report(exchange: Exchange, params: Params) -> Data:
     """``get.calls_report``: sessions."""
-    columns = sessions.columns(exchange.tenant.history)
+    columns = sessions_report.columns(exchange.tenant.history)
     asked = _query(exchange, "get.calls_report", params, tables.sessions(), columns)
     if params.get("include_ongoing_calls"):
         message = "callmocks does not serve ongoing calls here"
         raise RpcError("error", "include_ongoing_calls", True, {"error_message": message})
-    total, body = await _within_budget(sessions.report, exchange, asked)
+    total, body = await _within_budget(sessions_report.report, exchange, asked)
     return Data(body, total, _shown(asked, total))
 
 
 async def get_call_legs_report(exchange: Exchange, params: Params) -> Data:
     """``get.call_legs_report``: legs."""
-    columns = legs.columns(exchange.tenant.history)
+    columns = legs_report.columns(exchange.tenant.history)
     asked = _query(exchange, "get.call_legs_report", params, tables.legs(), columns)
-    total, body = await _within_budget(legs.report, exchange, asked)
+    total, body = await _within_budget(legs_report.report, exchange, asked)
     return Data(body, total, _shown(asked, total))
 
 

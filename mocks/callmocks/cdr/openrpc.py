@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from callmocks.resources import schema
+from callmocks.contract.resources import schema
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from callmocks.cdr import dates, patterns
+from callmocks.cdr import dates, regex_translation
 from callmocks.cdr.tables import Field
 
 ELEMENTS = 50_000
@@ -174,12 +174,12 @@ def _pattern(leaf: Leaf, rules: Rules) -> pl.Expr:
         raise FilterError("data_type_error", "value", "a string")
     try:
         if leaf.operator == "regexp":
-            regex = patterns.posix(leaf.value)
+            regex = regex_translation.posix(leaf.value)
         else:
             underscore = "_" not in leaf.value or rules.underscore()
             case = "ilike" not in leaf.operator
-            regex = patterns.like(leaf.value, underscore=underscore, case=case)
-    except patterns.PatternError as problem:
+            regex = regex_translation.like(leaf.value, underscore=underscore, case=case)
+    except regex_translation.PatternError as problem:
         raise FilterError("invalid_parameter_value", "value", f"a pattern: {problem}") from None
     column = pl.col(leaf.field.name)
     if isinstance(leaf.dtype, pl.Enum):

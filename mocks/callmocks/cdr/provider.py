@@ -11,11 +11,11 @@ import msgspec
 from callmocks.cdr import limits
 from callmocks.cdr.errors import RpcError, entries
 from callmocks.cdr.service import Read
-from callmocks.tenancy import providers
-from callmocks.tenancy.exchange import Reply
+from callmocks.provider import base
+from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 _BEFORE_AUTHENTICATION = frozenset(
     {
@@ -33,7 +33,7 @@ _BEFORE_AUTHENTICATION = frozenset(
 
 
 class CdrProvider:
-    """The Data API, as ``tenancy.providers`` wants to know it."""
+    """The Data API, as ``provider.base`` wants to know it."""
 
     name = "cdr"
 
@@ -93,4 +93,4 @@ def _named(name: str) -> tuple[str, ...]:
 
 def register() -> None:
     """Make the Data API known to faults and the journal."""
-    providers.register(CdrProvider())
+    base.register(CdrProvider())

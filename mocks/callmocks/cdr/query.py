@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from callmocks.cdr import components, dates, openrpc
 from callmocks.cdr.filters import Filter, compile_filter
 from callmocks.cdr.operators import Rules
-from callmocks.cdr.problems import Problems, Rank
+from callmocks.cdr.parameter_errors import Problems, Rank
 from callmocks.cdr.sorting import SortKey, compile_sort
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from callmocks.cdr.openrpc import Method, Param
     from callmocks.cdr.tables import FieldTable
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 
 @dataclass(slots=True)

@@ -9,14 +9,14 @@ from aiohttp import web
 
 from callmocks.cdr import media, provider, service
 from callmocks.cdr.errors import RpcError
-from callmocks.depth import json_too_deep
-from callmocks.tenancy import pipeline
-from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.contract.nesting import json_too_deep
+from callmocks.provider.http import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.tenants import pipeline
+from callmocks.tenants.exchange import Exchange, Reply
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.registry import Registry
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.tenants.registry import Registry
+    from callmocks.tenants.tenant import Tenant
 
 PATH = "/v2.0"
 BODY_BYTES = 2 * 1024 * 1024

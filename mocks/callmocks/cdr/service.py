@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from callmocks.cdr import account, envelope, openrpc, selfcheck
+from callmocks.cdr import account, jsonrpc, openrpc, self_check
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.limits import Points
 from callmocks.cdr.methods import METHODS, Answer, Data
 from callmocks.cdr.rows import Pieces
 from callmocks.cdr.rpc import Request, Right, Success, dispatch_request
 from callmocks.errors import StateError
-from callmocks.tenancy.exchange import Reply
+from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
-    from callmocks.cdr.envelope import Envelope
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.cdr.jsonrpc import Envelope
+    from callmocks.tenants.exchange import Exchange
 
 _MISTAKES = frozenset({-32700, -32600, -32601, -32602, -32099})
 """Codes of errors that say the request breaks the contract."""
@@ -66,9 +66,9 @@ class Read:
         self.body = body
         self.error: RpcError | None = None
         try:
-            self.envelope = envelope.read(body)
+            self.envelope = jsonrpc.read(body)
         except RpcError as error:
-            self.envelope, self.error = envelope.Envelope(), error
+            self.envelope, self.error = jsonrpc.Envelope(), error
 
 
 class _Dialogue:
@@ -132,7 +132,7 @@ class _Dialogue:
 
     async def _result(self, data: Data) -> Pieces:
         limits = await self._points.shown()
-        selfcheck.check_envelope(self.exchange, limits, data.total, data.shown)
+        self_check.check_envelope(self.exchange, limits, data.total, data.shown)
         metadata = msgspec.json.encode({"limits": limits})
         if data.total is not None:
             metadata = b'{"total_items":%d,' % data.total + metadata[1:]

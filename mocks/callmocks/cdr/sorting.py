@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callmocks.cdr.problems import Problems, Rank
+from callmocks.cdr.parameter_errors import Problems, Rank
 from callmocks.cdr.tables import FieldTable
 
 SortKey = tuple[str, bool]

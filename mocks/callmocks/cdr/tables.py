@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from callmocks.resources import table
+from callmocks.contract.resources import table
 
 TYPES = ("number", "string", "boolean", "enum", "iso8601", "array")
 

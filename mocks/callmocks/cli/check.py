@@ -16,8 +16,8 @@ from callmocks.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callmocks.check.report import Report
-    from callmocks.check.run import Target
+    from callmocks.verification.report import Report
+    from callmocks.verification.runner import Target
 
 _HTTP = ("http", "https")
 SCHEMES = {"arm": (*_HTTP, "ws", "wss"), "cdr": _HTTP, "onec": _HTTP}
@@ -78,9 +78,9 @@ def check(
     PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no
     findings, 1: findings, 2: nothing could be checked.
     """
-    from callmocks.check.api import check as run
-    from callmocks.check.run import Target
-    from callmocks.check.wire import check_url, trusted
+    from callmocks.verification.api import check as run
+    from callmocks.verification.http_client import check_url, trusted
+    from callmocks.verification.runner import Target
 
     address = check_url(url, "URL", SCHEMES[provider]).rstrip("/")
     target = Target(

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
+from callmocks.config.settings import HISTORY, resolve
 from callmocks.errors import SettingsError
-from callmocks.settings import HISTORY, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import polars as pl
 
-    from callmocks.cli.views import Window
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.cli.history_views import Window
+    from callmocks.tenants.tenant import Tenant
 
 _VIEWS = ("arm", "cdr-legs", "cdr-sessions", "onec", "truth")
 _DAY_MS = 86_400_000
@@ -93,7 +93,7 @@ def fingerprint(**flags: str) -> None:
 
 def _tenant(flags: dict[str, str]) -> Tenant:
     """The tenant that ``serve`` would start with the same settings."""
-    from callmocks.suite import DEMO, open_registry
+    from callmocks.server.mock_server import DEMO, open_registry
 
     tenant = open_registry(resolve(flags, os.environ, HISTORY)).get(DEMO)
     assert tenant is not None
@@ -101,8 +101,8 @@ def _tenant(flags: dict[str, str]) -> Tenant:
 
 
 def _window(tenant: Tenant, from_: str | None, till: str | None) -> Window:
-    from callmocks.cli.views import Window, moment_ms
-    from callmocks.history.wall import to_ms
+    from callmocks.cli.history_views import Window, moment_ms
+    from callmocks.history.walltime import to_ms
 
     now = to_ms(tenant.clock.now())
     till_ms = moment_ms(till, "--till", now)
@@ -115,7 +115,7 @@ def _window(tenant: Tenant, from_: str | None, till: str | None) -> Window:
 def _frames(
     tenant: Tenant, view: str, operator: str | None, window: Window
 ) -> Iterator[pl.DataFrame]:
-    from callmocks.cli.views import check_operator, frames
+    from callmocks.cli.history_views import check_operator, frames
 
     if view not in _VIEWS:
         raise SettingsError(f"--view: {view!r} is none of {', '.join(_VIEWS)}")
@@ -161,7 +161,7 @@ def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from callmocks.cli.views import VIEWS
+    from callmocks.cli.history_views import VIEWS
 
     found: list[pl.DataFrame] = []
     rows = 0

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from callmocks.settings import BY_NAME, ServeSettings
+from callmocks.config.settings import BY_NAME, ServeSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

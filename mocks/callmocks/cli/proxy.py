@@ -47,8 +47,8 @@ def proxy(
     https://dataapi.example/v2.0. Until SIGINT or SIGTERM; what leaves the contract is told on
     stderr.
     """
-    from callmocks.check.proxy_run import ProxySettings
-    from callmocks.check.wire import check_url, trusted
+    from callmocks.verification.http_client import check_url, trusted
+    from callmocks.verification.proxy_server import ProxySettings
 
     settings = ProxySettings(
         provider,
@@ -65,7 +65,7 @@ def proxy(
 
 
 async def _serve(settings: object, as_json: bool) -> None:
-    from callmocks.check.proxy_run import ProxySettings, Running
+    from callmocks.verification.proxy_server import ProxySettings, Running
 
     assert isinstance(settings, ProxySettings)
     running = Running(settings, _tell)

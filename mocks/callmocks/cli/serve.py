@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
-from callmocks.settings import BY_NAME, ServeSettings, misspelt, resolve
-from callmocks.values import is_loopback
+from callmocks.config.settings import BY_NAME, ServeSettings, misspelt, resolve
+from callmocks.config.types import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callmocks.suite import Suite
+    from callmocks.server.mock_server import Suite
 
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -51,7 +51,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: ServeSettings) -> None:
-    from callmocks.suite import Suite
+    from callmocks.server.mock_server import Suite
 
     suite = Suite(settings)
     async with suite:

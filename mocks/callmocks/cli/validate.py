@@ -14,8 +14,8 @@ from callmocks.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from callmocks.check.recognise import File, Judged
-    from callmocks.findings import Finding
+    from callmocks.contract.findings import Finding
+    from callmocks.verification.detect import File, Judged
 
 MOST_BYTES = 1024 * 1024 * 1024
 
@@ -35,14 +35,14 @@ def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
     Says what each file is, and the place of each violation. ``-`` is stdin. Exit code 0: no
     violations, 1: some, 2: a file cannot be read.
     """
-    from callmocks.check import recognise
+    from callmocks.verification import detect
 
     judged = []
     for name in files:  # all are read before anything is said
         content = _read(name)
-        judged.append((name, recognise.judge(content, contract)))
+        judged.append((name, detect.judge(content, contract)))
     if as_json:
-        print(json.dumps([recognise.as_json(*each) for each in judged], ensure_ascii=False))
+        print(json.dumps([detect.as_json(*each) for each in judged], ensure_ascii=False))
     else:
         for name, file in judged:
             print("\n".join(_lines(name, file)))

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import CallmocksError
-from callmocks.settings import ServeSettings
 
 
 class Order(msgspec.Struct):
@@ -64,12 +64,12 @@ def main() -> NoReturn:
 
 
 async def _serve(order: Order) -> None:
-    from callmocks.suite import Suite
+    from callmocks.server.mock_server import Suite
 
     listeners = {name: socket.socket(fileno=fd) for name, fd in order.listeners.items()}
     identity = None
     if order.made_pem is not None and order.ca_pem is not None:
-        from callmocks.tls import open_made
+        from callmocks.server.tls import open_made
 
         identity = open_made(order.made_pem, order.ca_pem)
     async with Suite(order.settings, listeners, identity):

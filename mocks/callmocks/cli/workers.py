@@ -26,8 +26,8 @@ from callmocks.cli.worker import Order, Report, encode
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
-    from callmocks.settings import ServeSettings
-    from callmocks.tls import Identity
+    from callmocks.config.settings import ServeSettings
+    from callmocks.server.tls import Identity
 
 PAUSE = 1.0
 """Seconds before the successor of a worker that did not even come to be ready."""
@@ -39,13 +39,13 @@ async def supervise(settings: ServeSettings) -> None:
     """Start the workers, say once that all are ready, replace those that die, until a signal."""
     if sys.platform == "win32":
         raise SettingsError("--workers: Windows cannot share a port between processes")
-    from callmocks.suite import Suite, listen
+    from callmocks.server.mock_server import Suite, listen
 
     stopped = stopping()
     sockets = listen(settings, settings.workers)
     identity = None
     if settings.tls == "auto":
-        from callmocks.tls import open_identity
+        from callmocks.server.tls import open_identity
 
         identity = open_identity(settings)
     workers = [Worker(settings, listeners, identity) for listeners in sockets]

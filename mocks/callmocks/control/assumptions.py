@@ -2,10 +2,10 @@
 
 import msgspec
 
+from callmocks.contract.assumptions import Assumption, ledger
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Operation
+from callmocks.control.routing import Call, Operation
 from callmocks.errors import SettingsError
-from callmocks.tenancy.assumptions import Assumption, ledger
 
 
 class AssumptionView(msgspec.Struct):

@@ -7,17 +7,17 @@ from typing import Any
 import msgspec
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Moment, Operation, decode
+from callmocks.control.routing import Call, Moment, Operation, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_moment
 from callmocks.history.columns import together
-from callmocks.history.draw import DATA_VERSION
+from callmocks.history.day_generator import DATA_VERSION
 from callmocks.history.fingerprint import REFERENCE, fingerprint
 from callmocks.history.history import History
-from callmocks.history.pinned import PinnedCall
+from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
 from callmocks.history.truth import truth
-from callmocks.history.wall import DAY_MS, DAYS, day_of, day_start, to_ms
+from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start, to_ms
 
 LINES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Moment, Operation
+from callmocks.control.routing import Call, Moment, Operation
 from callmocks.history.clock import parse_moment
-from callmocks.tenancy.changes import Changing
-from callmocks.tenancy.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant_store import Changing
 
 FIRST, LAST = datetime(1970, 1, 2), datetime(2199, 12, 31)
 """Where a clock can be set; the history itself reaches from 2015 to 2034."""

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from callmocks.control.documents import add_field_texts
+from callmocks.control.field_descriptions import add_field_texts
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Operation
+from callmocks.control.routing import Call, Operation
 from callmocks.errors import StateError
-from callmocks.tenancy.faults import KINDS, Kind, Scope, Switched
+from callmocks.faults import KINDS, Kind, Scope, Switched
 
 ProviderName = Literal["arm", "cdr", "onec"]
 FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(KINDS)})]

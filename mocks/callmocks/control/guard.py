@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from callmocks.control.problems import RefusedError
-from callmocks.web import PUBLIC_URL
+from callmocks.provider.http import PUBLIC_URL
 
 OPEN_PATHS = frozenset({"/health"})
 

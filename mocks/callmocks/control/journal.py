@@ -8,9 +8,9 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Operation
-from callmocks.tenancy.journal import ENTRIES, Entry, Journal
-from callmocks.tenancy.verify import Expected, Verdict, verify
+from callmocks.control.routing import Call, Operation
+from callmocks.tenants.journal import ENTRIES, Entry, Journal
+from callmocks.tenants.verify import Expected, Verdict, verify
 
 HEARTBEAT = 15.0
 """Seconds after which a silent stream says that it is alive."""

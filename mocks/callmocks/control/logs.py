@@ -17,7 +17,7 @@ from aiohttp.typedefs import Handler, Middleware
 from callmocks.history.clock import stopwatch
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange, Reply
+    from callmocks.tenants.exchange import Exchange, Reply
 
 HEADER = "X-Request-Id"
 

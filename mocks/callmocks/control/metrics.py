@@ -10,13 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from callmocks.tenancy.registry import Registry
+from callmocks.tenants.registry import Registry
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
-    from callmocks.tenancy.exchange import Exchange, Reply
+    from callmocks.tenants.exchange import Exchange, Reply
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the duration buckets, seconds."""

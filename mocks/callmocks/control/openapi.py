@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from callmocks import __version__
-from callmocks.control.documents import add_field_texts
+from callmocks.control.field_descriptions import add_field_texts
 from callmocks.control.problems import CONTENT_TYPE, Problem
-from callmocks.control.route import Operation
+from callmocks.control.routing import Operation
 
 _REFERENCE = "#/components/schemas/{name}"
 

@@ -9,8 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from callmocks.errors import CallmocksError, StateError
-from callmocks.tenancy.changes import Gone
-from callmocks.web import BodyLost
+from callmocks.provider.http import BodyLost
+from callmocks.tenants.tenant_store import Gone
 
 LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"

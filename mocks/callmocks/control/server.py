@@ -31,11 +31,11 @@ from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.metrics import Meter, make_registry
 from callmocks.control.openapi import document
-from callmocks.control.route import Call, Desk, Operation, add, json_response
-from callmocks.tenancy.changes import Alone, Changes
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.settings import TenantSettings
-from callmocks.web import REFUSAL
+from callmocks.control.routing import Call, Desk, Operation, add, json_response
+from callmocks.provider.http import REFUSAL
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
+from callmocks.tenants.tenant_store import Alone, Changes
 
 DESK = web.AppKey("desk", Desk)
 """What handlers work with, for pages that are not part of the API."""

@@ -8,17 +8,11 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Operation
+from callmocks.control.routing import Call, Operation
 from callmocks.history.world import world_names
-from callmocks.tenancy.registry import Taken
-from callmocks.tenancy.settings import (
-    NAME,
-    ArmSettings,
-    CdrSettings,
-    OnecSettings,
-    TenantSettings,
-)
-from callmocks.tenancy.tenant import Tenant
+from callmocks.tenants.registry import Taken
+from callmocks.tenants.settings import NAME, ArmSettings, CdrSettings, OnecSettings, TenantSettings
+from callmocks.tenants.tenant import Tenant
 
 
 class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from callmocks.history.wall import DAY_MS
+from callmocks.history.walltime import DAY_MS
 
 Column = NDArray[np.integer]
 Flags = NDArray[np.bool_]

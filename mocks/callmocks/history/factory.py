@@ -8,15 +8,15 @@ from weakref import WeakValueDictionary
 
 from callmocks.errors import SettingsError
 from callmocks.history.cache import DayCache
-from callmocks.history.cast import Cast
-from callmocks.history.draw import cast_key, history_key
-from callmocks.history.drawn import Drawn
+from callmocks.history.day_generator import cast_key, history_key
+from callmocks.history.directory import Cast
+from callmocks.history.generated_days import Drawn
 from callmocks.history.history import History
-from callmocks.history.wall import FIRST_DATE, LAST_DATE, date_day
+from callmocks.history.walltime import FIRST_DATE, LAST_DATE, date_day
 from callmocks.history.world import World, load_world
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.settings import TenantSettings
+    from callmocks.tenants.settings import TenantSettings
 
 
 class HistoryFactory:

@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from callmocks.history.history import History
-from callmocks.history.wall import date_day
+from callmocks.history.walltime import date_day
 
 REFERENCE = (date(2026, 3, 2), date(2026, 3, 8))
 """The week whose calls are hashed, both days included: a Monday to a Sunday."""

@@ -16,15 +16,10 @@ import polars as pl
 from callmocks.errors import TooManyRows
 from callmocks.history import ids
 from callmocks.history.columns import Day
-from callmocks.history.drawn import Drawn, View
+from callmocks.history.generated_days import Drawn, View
 from callmocks.history.pins import Pins
 from callmocks.history.truth import truth
-from callmocks.history.wall import (
-    DAY_MS,
-    DAYS,
-    day_of,
-    day_start,
-)
+from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
 if TYPE_CHECKING:
     pass

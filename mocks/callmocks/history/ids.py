@@ -14,7 +14,7 @@ with the history's key, and the rest proves that they belong to this history.
 import numpy as np
 from numpy.typing import NDArray
 
-from callmocks.history.wall import DAYS
+from callmocks.history.walltime import DAYS
 
 BASE = 100_000_000
 DAY_SLOTS = 1_350_000

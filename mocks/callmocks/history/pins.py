@@ -13,13 +13,14 @@ import numpy as np
 import polars as pl
 
 from callmocks.errors import Contradiction
-from callmocks.history import ids, natural, pinned
-from callmocks.history.cast import Cast
+from callmocks.history import ids, pin_resolution, traffic
 from callmocks.history.columns import Day, Kind, Role, together
-from callmocks.history.draw import no_calls
-from callmocks.history.drawn import by_operator
+from callmocks.history.day_generator import no_calls
+from callmocks.history.directory import Cast
+from callmocks.history.generated_days import by_operator
 from callmocks.history.generator import Generator
-from callmocks.history.layout import (
+from callmocks.history.pin_resolution import Asked
+from callmocks.history.timeline import (
     ANSWER,
     ATTEMPT,
     ATTEMPTS,
@@ -31,10 +32,9 @@ from callmocks.history.layout import (
     Plan,
     lay_out,
 )
-from callmocks.history.pinned import Asked
 from callmocks.history.views import arm, cdr, onec
 from callmocks.history.views.lookups import Lookups
-from callmocks.history.wall import day_of, day_start
+from callmocks.history.walltime import day_of, day_start
 from callmocks.history.world import World
 
 _STREAM = 5
@@ -115,7 +115,7 @@ class Pins:
             near[pin.day.day].append(pin)
         for index, raw in enumerate(calls):
             try:
-                pin = self._make(pinned.parse(raw))
+                pin = self._make(pin_resolution.parse(raw))
                 for day in range(pin.day.day - 1, pin.day.day + 2):
                     self._check_against(pin, near.get(day, ()))
             except Contradiction as error:
@@ -131,7 +131,7 @@ class Pins:
 
     def put(self, asked: dict[str, Any], at: int, row: int, leg_row: int) -> Pin:
         """A pin that another replica made, in the place and rows it has there."""
-        resolved = pinned.resolve(pinned.parse(asked), self._cast)
+        resolved = pin_resolution.resolve(pin_resolution.parse(asked), self._cast)
         pin = self._lay(resolved, at, row, leg_row)
         self._pins[pin.id] = pin
         self._forget()
@@ -202,8 +202,8 @@ class Pins:
         for name in ("legs", "sessions", "service_calls", "arm_rows", "_calls"):
             self.__dict__.pop(name, None)
 
-    def _make(self, call: pinned.PinnedCall) -> Pin:
-        asked = pinned.resolve(call, self._cast)
+    def _make(self, call: pin_resolution.PinnedCall) -> Pin:
+        asked = pin_resolution.resolve(call, self._cast)
         day = day_of(asked.at)
         row = self._rows.get(day, ids.PINNED_SESSION)
         leg_row = self._leg_rows.get(day, ids.PINNED_LEG)
@@ -221,9 +221,9 @@ class Pins:
         plan.kind[0] = asked.kind
         for slot, reason in asked.slots.items():
             plan.reasons[0, slot] = reason
-        raw = self._generator.raw(_STREAM, (day << 20) | row, natural.COLUMNS).reshape(1, -1)
+        raw = self._generator.raw(_STREAM, (day << 20) | row, traffic.COLUMNS).reshape(1, -1)
         start = np.array([asked.at - day_start(day)])
-        choices = natural.choices(raw, plan, start, row, self._world, self._cast)
+        choices = traffic.choices(raw, plan, start, row, self._world, self._cast)
         choices.row, choices.leg_row = np.array([row]), leg_row
         _choose(choices, asked, plan, self._cast)
         made = lay_out(day, plan, choices)

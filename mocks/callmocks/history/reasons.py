@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from callmocks.resources import table
+from callmocks.contract.resources import table
 
 _TABLE = table("cdr/finish_reasons.csv")
 _AGREEMENT = {row["finish_reason"]: row for row in table("cdr/reason_agreement.csv")}

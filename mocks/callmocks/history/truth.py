@@ -11,7 +11,7 @@ import polars as pl
 from callmocks.history import ids, reasons
 from callmocks.history.columns import Day, Kind, Role
 from callmocks.history.views import arm, onec
-from callmocks.history.wall import day_start, from_ms
+from callmocks.history.walltime import day_start, from_ms
 
 if TYPE_CHECKING:
     from callmocks.history.history import History

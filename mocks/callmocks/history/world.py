@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from callmocks import misfit, toml
+from callmocks.config import toml, validation
+from callmocks.contract.resources import fixture
 from callmocks.errors import SettingsError
-from callmocks.history.pools import pools
-from callmocks.resources import fixture
+from callmocks.history.name_pools import pools
 
 CALLS_PER_DAY_MAX = 200_000
 FINISH_REASONS_CALLS_MAX = 50_000
@@ -279,7 +279,7 @@ def _read(path: Path) -> str:
 
 def _located(error: msgspec.ValidationError) -> str:
     """``traffic.internal: Expected `int` <= 1000`` from msgspec's "… - at `$.traffic.internal`"."""
-    place, reason = misfit.told(error, World)
+    place, reason = validation.told(error, World)
     place = place.removeprefix("$").lstrip(".")
     reason = reason.replace(" | null", "")  # TOML has none
     return f"{place}: {reason}" if place else reason

@@ -9,8 +9,9 @@ The names below need nothing but lxml and stay as they are::
         print(call["CallTime"], call["Duration"])
 """
 
-from callmocks.onec.answers import SoapFault, read_answer
-from callmocks.onec.reading import read_structure, read_value
+from callmocks.onec.decoder import read_structure, read_value
+from callmocks.onec.encoder import write_structure, write_value
+from callmocks.onec.responses import SoapFault, read_answer
 from callmocks.onec.values import (
     EMPTY_DATE,
     NULL,
@@ -30,7 +31,6 @@ from callmocks.onec.values import (
     ValueTable,
     ValueTree,
 )
-from callmocks.onec.writing import write_structure, write_value
 
 __all__ = [
     "EMPTY_DATE",

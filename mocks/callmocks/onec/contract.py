@@ -7,10 +7,10 @@ from functools import cache, cached_property
 
 import msgspec
 
-from callmocks.onec.names import CORE, XS
+from callmocks.contract.resources import schema
+from callmocks.onec.encoder import write_columns
+from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import Column, Number, Text, TypeDescription
-from callmocks.onec.writing import write_columns
-from callmocks.resources import schema
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

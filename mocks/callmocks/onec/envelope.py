@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
-from callmocks.onec.names import SOAP11, SOAP12
+from callmocks.onec.namespaces import SOAP11, SOAP12
 from callmocks.onec.soap import SoapError
 
 MOST_TAGS: Final = 100_000

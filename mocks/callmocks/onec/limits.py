@@ -11,7 +11,7 @@ from callmocks.onec.contract import Operation
 from callmocks.onec.results import Refusal
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 _MOSCOW: Final = "Europe/Moscow"
 _HOUR: Final = timedelta(hours=1)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from lxml import etree
 
 from callmocks.onec.contract import Operation, Parameter
-from callmocks.onec.names import XS, XSI_NIL, XSI_TYPE
-from callmocks.onec.reading import qualified
+from callmocks.onec.decoder import qualified
+from callmocks.onec.namespaces import XS, XSI_NIL, XSI_TYPE
 from callmocks.onec.results import Refusal
 from callmocks.onec.scalars import NUMBERS, STRINGS, read_date, read_datetime, read_scalar
 from callmocks.onec.values import EMPTY_DATE, BadValue
 
 if TYPE_CHECKING:
-    from callmocks.tenancy.exchange import Exchange
+    from callmocks.tenants.exchange import Exchange
 
 Given = datetime | str | int
 """A parameter's value: naive wall time in whole seconds, UUID in small letters, number."""

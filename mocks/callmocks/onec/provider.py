@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from callmocks.onec import calls, contract, envelope, service
+from callmocks.onec import contract, envelope, service, service_calls
 from callmocks.onec.limits import OUT_OF_LIMIT
-from callmocks.onec.names import PROPERTY
+from callmocks.onec.namespaces import PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
-from callmocks.tenancy import providers
-from callmocks.tenancy.exchange import Exchange, Reply
+from callmocks.provider import base
+from callmocks.tenants.exchange import Exchange, Reply
 
 
 class Onec:
-    """The 1C-Connect service as ``tenancy.providers`` knows it."""
+    """The 1C-Connect service as ``provider.base`` knows it."""
 
     name = "onec"
 
@@ -50,7 +50,7 @@ class Onec:
             code: FaultCode = "Client" if params["code"] == "client" else "Server"
             return service.fault(namespace, SoapError(code, params["text"]))
         named = self.operation(exchange)
-        operation = named if named in contract.served() else calls.NAME
+        operation = named if named in contract.served() else service_calls.NAME
         if name == "limit_reached":
             return service.refusal(namespace, operation, *OUT_OF_LIMIT)
         if name == "result_code":
@@ -69,4 +69,4 @@ def _message(request: bytes) -> envelope.Message | None:
         return None
 
 
-providers.register(Onec())
+base.register(Onec())

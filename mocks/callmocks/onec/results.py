@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from callmocks.onec.contract import served
+from callmocks.onec.encoder import write_properties, write_property, write_value
 from callmocks.onec.values import Structure
-from callmocks.onec.writing import write_properties, write_property, write_value
 
 SUCCESS = "SUCCESS"
 _TABLE_END = "</Value>"

@@ -10,7 +10,7 @@ from math import isinf, isnan
 from typing import Final
 from uuid import UUID
 
-from callmocks.onec.names import CORE, XS
+from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import NULL, Null, Value
 
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")

@@ -11,15 +11,15 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from callmocks.depth import xml_too_deep
+from callmocks.contract.nesting import xml_too_deep
 from callmocks.onec import envelope, service, wsdl
 from callmocks.onec import provider as _registers_itself  # noqa: F401
 from callmocks.onec.soap import SoapError
-from callmocks.tenancy import pipeline
-from callmocks.tenancy.exchange import Exchange, Reply
-from callmocks.tenancy.registry import Registry
-from callmocks.tenancy.tenant import Tenant
-from callmocks.web import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.provider.http import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.tenants import pipeline
+from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.tenant import Tenant
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED: Final = 64 * 1024

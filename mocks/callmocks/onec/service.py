@@ -10,14 +10,23 @@ from typing import Final, NamedTuple
 from lxml import etree
 
 from callmocks.errors import StateError
-from callmocks.onec import calls, contract, envelope, limits, parameters, reads, soap, wsdl
+from callmocks.onec import (
+    contract,
+    directory_reads,
+    envelope,
+    limits,
+    parameters,
+    service_calls,
+    soap,
+    wsdl,
+)
 from callmocks.onec.contract import Operation
-from callmocks.onec.names import PARAMS, SOAP11, SOAP12, split
-from callmocks.onec.reading import read_structure
+from callmocks.onec.decoder import read_structure
+from callmocks.onec.namespaces import PARAMS, SOAP11, SOAP12, split
 from callmocks.onec.results import Refusal, around_rows, refused
 from callmocks.onec.soap import SoapError, Version
 from callmocks.onec.values import BadValue
-from callmocks.tenancy.exchange import Exchange, Reply
+from callmocks.tenants.exchange import Exchange, Reply
 
 _log = logging.getLogger(__name__)
 REALM: Final = "1C:Enterprise"
@@ -159,10 +168,10 @@ async def _operate(
     try:
         await limits.count(exchange, operation)
         given = parameters.read(exchange, operation, params)
-        if operation.name == calls.NAME:
-            problems = await calls.select(exchange, given, check, body.write)
+        if operation.name == service_calls.NAME:
+            problems = await service_calls.select(exchange, given, check, body.write)
         else:
-            read = reads.select(exchange, operation, given, check)
+            read = directory_reads.select(exchange, operation, given, check)
             body.write(read.xml)
             problems = list(read.problems)
         await limits.count_answered(exchange, operation)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from lxml import etree
 
 from callmocks.onec import contract
-from callmocks.onec.names import CORE, SERVICE, SOAP11, SOAP12, XS, XSI
+from callmocks.onec.namespaces import CORE, SERVICE, SOAP11, SOAP12, XS, XSI
 from callmocks.onec.spyne_compat import (
     AnyXml,
     Application,

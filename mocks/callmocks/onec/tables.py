@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from callmocks.onec.contract import ColumnSpec, Operation
-from callmocks.onec.writing import NIL
+from callmocks.onec.encoder import NIL
 
 EMPTY_DATE_TEXT: Final = "0001-01-01T00:00:00"
 DTYPES: Final[dict[str, pl.DataType]] = {

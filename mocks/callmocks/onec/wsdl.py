@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from callmocks.onec.names import CORE, SERVICE, XS
+from callmocks.contract.resources import schema
+from callmocks.onec.namespaces import CORE, SERVICE, XS
 from callmocks.onec.scalars import quoted
-from callmocks.resources import schema
 
 PATH = "/cus/ws/PartnerWebAPI2"
 """Where the service lives on its host."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
-from callmocks.testing.moments import read, read_or_none
+from callmocks.testing.times import read, read_or_none
 
 
 class Pin(TypedDict, total=False):

@@ -26,12 +26,12 @@ except ImportError as error:
         "callmocks.testing.container needs testcontainers: pip install 'callmocks[testcontainers]'"
     ) from error
 
+from callmocks.config.settings import BY_NAME, ServeSettings
 from callmocks.errors import CallmocksError
-from callmocks.settings import BY_NAME, ServeSettings
-from callmocks.suite import PATHS
-from callmocks.testing.control import Control
+from callmocks.server.mock_server import PATHS
+from callmocks.testing.admin_client import Control
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.moments import iso
+from callmocks.testing.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from callmocks.errors import SettingsError
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.moments import Moment, iso
+from callmocks.testing.times import Moment, iso
 
 if TYPE_CHECKING:
-    from callmocks.testing.server import Server
+    from callmocks.testing.background_server import Server
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to those
@@ -83,8 +83,8 @@ async def arunning(
 
 
 def _start(settings: dict[str, object]) -> Server:
-    from callmocks.settings import BY_NAME, resolve
-    from callmocks.testing.server import Server
+    from callmocks.config.settings import BY_NAME, resolve
+    from callmocks.testing.background_server import Server
 
     for name in settings:
         if name not in BY_NAME or name in _ELSEWHERE:

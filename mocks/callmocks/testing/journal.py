@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from callmocks.testing.moments import read
+from callmocks.testing.times import read
 
 
 @dataclass(frozen=True, slots=True)

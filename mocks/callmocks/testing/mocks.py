@@ -10,10 +10,10 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from callmocks.errors import AdminError
-from callmocks.testing.control import WHAT, Control
-from callmocks.testing.moments import Moment, iso
-from callmocks.testing.shared import Shared
+from callmocks.testing.admin_client import WHAT, Control
+from callmocks.testing.operations import Shared
 from callmocks.testing.tenant import Tenant
+from callmocks.testing.times import Moment, iso
 
 if TYPE_CHECKING:
     from callmocks.testing.providers import Arm, Cdr, Onec

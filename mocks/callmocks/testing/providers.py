@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from callmocks.errors import AdminError, CallmocksError
-from callmocks.testing import expect
-from callmocks.testing.shared import Shared
+from callmocks.testing import expectations
+from callmocks.testing.operations import Shared
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -133,11 +133,11 @@ class Provider(Shared):
         violations: bool | None = None,
         request: Mapping[str, object] | None = None,
         **params: Any,
-    ) -> expect.Expected:
+    ) -> expectations.Expected:
         """Requests that should come, for ``Tenant.verify``; as in ``assert_called``."""
         fields = {self._field(operation, name): value for name, value in params.items()}
         fields |= request or {}
-        return expect.Expected(
+        return expectations.Expected(
             self.name,
             operation,
             {name: self._value(value) for name, value in fields.items()},
@@ -196,7 +196,7 @@ class Provider(Shared):
     def assert_no_violations(self) -> None:
         """``AssertionError`` if a request to this provider broke the contract, saying where."""
         __tracebackhide__ = True
-        text = expect.violations(self.name, self.exchanges())
+        text = expectations.violations(self.name, self.exchanges())
         if text:
             raise AssertionError(text)
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from callmocks.errors import AdminError, CallmocksError
-from callmocks.testing import expect
+from callmocks.testing import expectations
 from callmocks.testing.journal import Exchange, read_exchange, transcript
+from callmocks.testing.operations import Shared
 from callmocks.testing.providers import Arm, Cdr, Onec, Provider
-from callmocks.testing.shared import Shared
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from callmocks.testing.control import Control
+    from callmocks.testing.admin_client import Control
 
 P = TypeVar("P", bound=Provider)
 
@@ -95,7 +95,7 @@ class Tenant(Shared):
         text = transcript(self.exchanges(), most, body) or "Nobody sent a request as this tenant."
         return "\n\n".join(filter(None, [text, self._strangers()]))
 
-    def verify(self, *expected: expect.Expected, in_order: bool = False) -> None:
+    def verify(self, *expected: expectations.Expected, in_order: bool = False) -> None:
         """``AssertionError`` unless the requests came that ``expect`` of the handles describes.
 
         ``in_order``: one after the other, whatever else came between them.
@@ -115,12 +115,14 @@ class Tenant(Shared):
         """A request to this tenant's part of the admin API; ``path`` goes on after its name."""
         return self.control.call(method, f"{self._path()}/{path}", body)
 
-    def _failure(self, expected: expect.Expected, verdict: dict[str, Any], dropped: int) -> str:
+    def _failure(
+        self, expected: expectations.Expected, verdict: dict[str, Any], dropped: int
+    ) -> str:
         exchanges = self.exchanges(provider=expected.provider)
         hints = [] if verdict["found"] else [self._strangers(expected.provider)]
         if dropped:
             hints.append(f"The journal has dropped {dropped} older exchanges.")
-        return expect.failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
+        return expectations.failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
 
     def _strangers(self, provider: str | None = None) -> str:
         """A hint at requests whose sender could not be told: wrong credentials are common."""

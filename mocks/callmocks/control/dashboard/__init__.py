@@ -18,7 +18,7 @@ from importlib import import_module
 from aiohttp import web
 
 from callmocks.control.problems import RefusedError
-from callmocks.control.route import Call, Desk
+from callmocks.control.routing import Call, Desk
 from callmocks.errors import SettingsError, TooManyRows
 
 Page = Callable[[Call], Awaitable[web.Response]]

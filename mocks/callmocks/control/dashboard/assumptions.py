@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from callmocks.contract.assumptions import Assumption, ledger
 from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.shown import PROVIDERS
-from callmocks.tenancy.assumptions import Assumption, ledger
+from callmocks.control.dashboard.template_filters import PROVIDERS
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.route import Call
+    from callmocks.control.routing import Call
 
 GROUPS = {"history": "The calls themselves", **PROVIDERS}
 

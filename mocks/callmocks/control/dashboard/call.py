@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from callmocks.control.dashboard import requests
+from callmocks.control.dashboard import snippets as requests
 from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.requests import Snippet
-from callmocks.control.dashboard.shown import duration
+from callmocks.control.dashboard.snippets import Snippet
+from callmocks.control.dashboard.template_filters import duration
 from callmocks.control.dashboard.views import onec_columns
 from callmocks.control.dashboard.window import EVER
 from callmocks.control.problems import RefusedError
 from callmocks.history import ids
-from callmocks.history.wall import to_ms
+from callmocks.history.walltime import to_ms
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.route import Call
+    from callmocks.control.routing import Call
     from callmocks.history.history import History
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.tenants.tenant import Tenant
 
 _SECOND = timedelta(seconds=1)
 _ARM_TIME, _CDR_TIME, _ONEC_TIME = "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"

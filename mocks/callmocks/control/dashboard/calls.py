@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.control.dashboard.window import Window
-    from callmocks.control.route import Call
+    from callmocks.control.routing import Call
     from callmocks.history.history import History
 
 _COLUMNS = (

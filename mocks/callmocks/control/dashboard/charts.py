@@ -17,7 +17,7 @@ import polars as pl
 from markupsafe import Markup
 
 from callmocks.control.dashboard.window import Window
-from callmocks.history.wall import DAY_MS, day_date
+from callmocks.history.walltime import DAY_MS, day_date
 
 if TYPE_CHECKING:
     from types import ModuleType

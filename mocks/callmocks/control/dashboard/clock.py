@@ -10,15 +10,15 @@ import polars as pl
 from callmocks.control.dashboard.limits import limits_left
 from callmocks.control.dashboard.render import page as make_page
 from callmocks.control.dashboard.window import EVER
-from callmocks.history.wall import DAY_MS, from_ms, to_ms
+from callmocks.history.walltime import DAY_MS, from_ms, to_ms
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from aiohttp import web
 
-    from callmocks.control.route import Call
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.control.routing import Call
+    from callmocks.tenants.tenant import Tenant
 
 STEPS = {60: "1 minute", 600: "10 minutes", 3600: "1 hour", 86_400: "1 day", 604_800: "1 week"}
 """Seconds that a button moves the clock by."""

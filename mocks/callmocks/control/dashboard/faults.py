@@ -7,16 +7,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.shown import PROVIDERS
+from callmocks.control.dashboard.template_filters import PROVIDERS
 from callmocks.control.faults import FaultView, describe_params, listing
 from callmocks.control.problems import RefusedError
-from callmocks.tenancy.faults import KINDS
-from callmocks.tenancy.providers import provider as known_provider
+from callmocks.faults import KINDS
+from callmocks.provider.base import provider as known_provider
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.route import Call
+    from callmocks.control.routing import Call
 
 
 @dataclass(frozen=True, slots=True)

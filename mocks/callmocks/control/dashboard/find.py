@@ -10,11 +10,11 @@ from aiohttp import web
 from callmocks.control.dashboard.render import page as make_page
 from callmocks.control.dashboard.window import EVER, read_window
 from callmocks.history import ids
-from callmocks.history.wall import DAY_MS, day_start
+from callmocks.history.walltime import DAY_MS, day_start
 
 if TYPE_CHECKING:
     from callmocks.control.dashboard.window import Window
-    from callmocks.control.route import Call
+    from callmocks.control.routing import Call
     from callmocks.history.history import History
 
 

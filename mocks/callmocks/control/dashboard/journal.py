@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from callmocks.control.dashboard.messages import Message, read_message
+from callmocks.control.dashboard.highlight import Message, read_message
 from callmocks.control.dashboard.render import fragment
 from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.shown import PROVIDERS
+from callmocks.control.dashboard.template_filters import PROVIDERS
 from callmocks.control.problems import RefusedError
-from callmocks.tenancy.journal import Entry, Journal, Line
+from callmocks.tenants.journal import Entry, Journal, Line
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.route import Call
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.control.routing import Call
+    from callmocks.tenants.tenant import Tenant
 
 SHOWN = 100
 """Entries of a page, the newest."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from callmocks.tenancy.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 if TYPE_CHECKING:
     from callmocks.control.addresses import Addresses
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.tenants.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from callmocks.control.dashboard import charts, journal, requests
+from callmocks.control.dashboard import charts, journal
+from callmocks.control.dashboard import snippets as requests
 from callmocks.control.dashboard.clock import calls_today
 from callmocks.control.dashboard.limits import limits_left
 from callmocks.control.dashboard.render import page as make_page
 from callmocks.control.dashboard.window import Window
-from callmocks.history.wall import day_of, to_ms
+from callmocks.history.walltime import day_of, to_ms
 
 if TYPE_CHECKING:
-    from callmocks.control.route import Call
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.control.routing import Call
+    from callmocks.tenants.tenant import Tenant
 
 _RECENT = 6
 """Entries of the journal that are shown."""

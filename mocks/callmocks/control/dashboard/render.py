@@ -11,12 +11,12 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from callmocks import __version__
-from callmocks.control.dashboard import shown
+from callmocks.control.dashboard import template_filters
 
 if TYPE_CHECKING:
     from callmocks.control.problems import Problem
-    from callmocks.control.route import Call
-    from callmocks.tenancy.tenant import Tenant
+    from callmocks.control.routing import Call
+    from callmocks.tenants.tenant import Tenant
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -129,16 +129,16 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {
-        "moment": shown.moment,
-        "day": shown.day,
-        "duration": shown.duration,
-        "count": shown.count,
-        "amount": shown.amount,
-        "bytes": shown.size,
-        "coded": shown.coded,
-        "breakable": shown.breakable,
+        "moment": template_filters.moment,
+        "day": template_filters.day,
+        "duration": template_filters.duration,
+        "count": template_filters.count,
+        "amount": template_filters.amount,
+        "bytes": template_filters.size,
+        "coded": template_filters.coded,
+        "breakable": template_filters.breakable,
     }
-    environment.globals["PROVIDERS"] = shown.PROVIDERS
+    environment.globals["PROVIDERS"] = template_filters.PROVIDERS
     return environment
 
 

@@ -13,8 +13,8 @@ from callmocks.history.world import world_names
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.route import Call
-    from callmocks.tenancy.settings import TenantSettings
+    from callmocks.control.routing import Call
+    from callmocks.tenants.settings import TenantSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from callmocks.history.reasons import NAMES
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.route import Call
-    from callmocks.history.cast import Cast
+    from callmocks.control.routing import Call
+    from callmocks.history.directory import Cast
     from callmocks.history.history import History
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from callmocks.control.problems import RefusedError
-from callmocks.history.wall import DAYS, day_date, day_of, day_start, to_ms
+from callmocks.history.walltime import DAYS, day_date, day_of, day_start, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from callmocks.control.route import Call
+    from callmocks.control.routing import Call
     from callmocks.history.history import History
 
 SPANS = {1: "Day", 7: "Week", 30: "30 days"}

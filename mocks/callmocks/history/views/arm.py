@@ -10,8 +10,8 @@ import polars as pl
 from callmocks.history import ids, reasons
 from callmocks.history.columns import Day, Kind, Role
 from callmocks.history.views.lookups import Lookups, enum_lookup, moments, nullable, phones
-from callmocks.history.views.parties import own_records, talks
-from callmocks.history.wall import day_start
+from callmocks.history.views.talks import own_records, talks
+from callmocks.history.walltime import day_start
 
 _DIRECTION = enum_lookup(("in", "out"))
 _RELEASED = enum_lookup(("released_by_system", "released_by_a", "released_by_b"))

@@ -6,8 +6,8 @@ import polars as pl
 from callmocks.history import ids, reasons
 from callmocks.history.columns import Column, Day, Kind, Role
 from callmocks.history.views.lookups import Lookups, enum_lookup, moments, nullable, phones
-from callmocks.history.views.parties import Talks, record_columns, talks
-from callmocks.history.wall import day_start
+from callmocks.history.views.talks import Talks, record_columns, talks
+from callmocks.history.walltime import day_start
 
 _DIRECTION = enum_lookup(("in", "out"))
 

@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.history import reasons
-from callmocks.history.cast import Cast
 from callmocks.history.columns import Column
+from callmocks.history.directory import Cast
 
 Datetimes = pl.Datetime("ms")
 

@@ -6,8 +6,8 @@ import polars as pl
 from callmocks.history import ids
 from callmocks.history.columns import Day, Kind, Role
 from callmocks.history.views.lookups import Datetimes, Lookups, moments
-from callmocks.history.views.parties import talks
-from callmocks.history.wall import day_start
+from callmocks.history.views.talks import talks
+from callmocks.history.walltime import day_start
 
 
 def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:

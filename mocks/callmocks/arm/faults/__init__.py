@@ -1,0 +1,1 @@
+"""Faults of the ARM's frames and XML."""

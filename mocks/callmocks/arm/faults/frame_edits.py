@@ -1,0 +1,44 @@
+"""The answer frame of the workplace, as far as faults cut it up.
+
+::
+
+    "01"  LLLLLLLLLL  IIII  SSS  JSON
+    0     2           12    16   19        L: bytes of the whole frame, header included
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callmocks.tenants.exchange import Reply
+
+HEADER = 19
+
+
+def json_of(reply: Reply) -> bytes:
+    """The JSON part."""
+    return reply.body[HEADER:]
+
+
+def with_json(reply: Reply, body: bytes | None) -> Reply | None:
+    """The same frame around another JSON part, its length right again; None for None."""
+    if body is None:
+        return None
+    length = b"%010d" % (HEADER + len(body))
+    return replace(reply, body=reply.body[:2] + length + reply.body[12:HEADER] + body)
+
+
+def with_length(reply: Reply, length: int) -> Reply:
+    """A frame that declares another length."""
+    return replace(reply, body=reply.body[:2] + b"%010d" % length + reply.body[12:])
+
+
+def with_id(reply: Reply, number: str) -> Reply:
+    """A frame that answers another request."""
+    return replace(reply, body=reply.body[:12] + number.encode() + reply.body[16:])
+
+
+def with_status(reply: Reply, status: int) -> Reply:
+    """A frame with another status."""
+    body = reply.body[:16] + b"%03d" % status + reply.body[HEADER:]
+    return replace(reply, body=body, status=status)

@@ -1,0 +1,27 @@
+"""A frame in pieces."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from callmocks.faults.base import Fault, Turn, fault
+from callmocks.tenants.delivery import Delivery
+
+
+@fault("split", breaks_contract=True, providers=("arm",), transports=("frame",))
+class Split(Fault, frozen=True):
+    """The frame arrives in several websocket messages."""
+
+    pieces: Annotated[int, Meta(ge=1, le=1000)] = 2
+    """How many, of about equal length; 1 is off."""
+
+    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+        """Cut whatever is to be sent."""
+        delivery.messages.append(
+            lambda messages: [piece for message in messages for piece in self._cut(message)]
+        )
+        return self.pieces > 1
+
+    def _cut(self, message: bytes) -> list[bytes]:
+        step = -(-len(message) // self.pieces)
+        return [message[start : start + step] for start in range(0, len(message), step)]

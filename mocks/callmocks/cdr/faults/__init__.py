@@ -1,0 +1,1 @@
+"""Faults of the Data API's JSON-RPC."""

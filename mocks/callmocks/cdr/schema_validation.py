@@ -1,0 +1,159 @@
+"""Schemas of the OpenRPC document at work: msgspec says whether, jsonschema says what is wrong.
+
+A page of 1 000 rows takes the first a few milliseconds and the second some seconds, so the second
+is asked only about an answer that the first has refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import Annotated, Any, Literal, Union
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from callmocks.cdr import openrpc
+from callmocks.cdr.pii import RECORDS, is_number, is_personal
+from callmocks.contract.findings import Evidence, Findings, shape_of
+
+_MOST = 2000
+"""Errors looked at; they are counted by place and rule."""
+_PLAIN: dict[str, Any] = {
+    "integer": int,
+    "string": str,
+    "boolean": bool,
+    "null": None,
+    "object": dict,
+    "array": list,
+}
+_CHOICES = 6
+"""Values of an enumeration that a finding lists."""
+
+
+def conforms(raw: msgspec.Raw, schema: dict[str, Any], name: str) -> bool:
+    """Whether JSON is as a schema says; a False is to be explained, it may be too strict.
+
+    ``name`` stands for the schema: equal names, equal schemas.
+    """
+    try:
+        _decoder(name, _Known(schema)).decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
+
+
+def explain(value: object, schema: dict[str, Any], where: str, found: Findings) -> None:
+    """Note where a decoded value leaves a schema of the document; ``where`` is its place."""
+    for path, expected, got, evidence in islice(_errors(value, schema), _MOST):
+        found.add(".".join((where, *path)) if where else ".".join(path), expected, got, evidence)
+
+
+def _errors(
+    value: object, schema: dict[str, Any]
+) -> Iterator[tuple[list[str], str, str, Evidence]]:
+    from jsonschema import Draft7Validator
+
+    whole = {**schema, "components": openrpc.document()["components"]}
+    for error in Draft7Validator(whole).iter_errors(value):
+        path = [str(step) for step in error.absolute_path]
+        field = next((step for step in reversed(path) if not step.isdigit()), "")
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for name in error.instance.keys() - known.keys():
+                yield [*path, name], "a documented field", "another", "documented"
+        elif error.validator == "required":  # one error for each member that is missing
+            name = error.message.split("'")[1]
+            yield [*path, name], "this member", "none", "documented"
+        else:
+            yield path, _expected(error), shown(field, error.instance), _evidence(field, error)
+
+
+def shown(field: str, value: object) -> str:
+    """A value as a finding repeats it: of what is somebody's, only the shape."""
+    if is_personal(field):
+        return shape_of(value) if isinstance(value, str) else type(value).__name__
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, RecursionError):
+        return type(value).__name__
+
+
+def _expected(error: Any) -> str:
+    wanted = error.validator_value
+    if error.validator == "type":
+        return " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
+    if error.validator == "enum":
+        some = [value for value in wanted if value is not None]
+        if len(some) > _CHOICES:
+            return f"one of {len(some)} documented values"
+        return " or ".join(map(repr, some))
+    if error.validator == "pattern":
+        return f"text like {wanted}"
+    if error.validator == "minimum":
+        return f"at least {wanted}"
+    return str(error.message)
+
+
+def _evidence(field: str, error: Any) -> Evidence:
+    """No document says which fields can be null, nor what a record's id looks like."""
+    if error.instance is None or field in RECORDS:
+        return "assumed"
+    return "observed" if error.validator == "pattern" and is_number(field) else "documented"
+
+
+class _Known:
+    """A schema that a cache does not look into."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known)
+
+
+@cache
+def _decoder(name: str, known: _Known) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_type(known.schema))
+
+
+def _type(schema: dict[str, Any]) -> Any:
+    """The msgspec type that takes what a schema takes."""
+    schema = openrpc.resolve(schema)
+    if "enum" in schema:
+        return Literal[tuple(schema["enum"])]
+    kinds = schema.get("type")
+    if kinds is None:
+        return Any
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return Union[tuple(_one(kind, schema) for kind in kinds)]  # noqa: UP007 - made at run time
+
+
+def _one(kind: str, schema: dict[str, Any]) -> Any:
+    if kind == "object" and "properties" in schema:
+        return _struct(schema)
+    if kind == "array" and "items" in schema:
+        return list[_type(schema["items"])]  # type: ignore[misc]
+    if kind == "string" and "pattern" in schema:
+        return Annotated[str, Meta(pattern=schema["pattern"])]
+    if kind == "integer" and "minimum" in schema:
+        return Annotated[int, Meta(ge=schema["minimum"])]
+    return _PLAIN[kind]
+
+
+def _struct(schema: dict[str, Any]) -> Any:
+    required = schema.get("required", ())
+    fields: list[Any] = []
+    for name, part in schema["properties"].items():
+        kind = _type(part)
+        fields.append((name, kind) if name in required else (name, kind | UnsetType, UNSET))
+    return msgspec.defstruct(
+        "Shape",
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=schema.get("additionalProperties") is False,
+    )

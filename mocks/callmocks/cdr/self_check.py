@@ -1,0 +1,131 @@
+"""Our own answers against the OpenRPC document: the rows of a day once, the envelope each time.
+
+A row that breaks the schema is a defect of callmocks: loud in the log, counted and journaled as a
+violation on the answer's side; the client still gets the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from callmocks.cdr import openrpc
+from callmocks.cdr.limits import Limits
+from callmocks.cdr.rows import RECORDS
+
+if TYPE_CHECKING:
+    from callmocks.history.history import Part
+    from callmocks.tenants.exchange import Exchange
+
+KEPT_BYTES = 200
+"""Memory of one kept result of a check."""
+
+_log = logging.getLogger(__name__)
+
+_DTYPES: dict[str, tuple[Any, ...]] = {
+    "integer": (pl.Int64, pl.UInt8, pl.Int32),
+    "string": (pl.String, pl.Enum, pl.Datetime),
+    "boolean": (pl.Boolean,),
+}
+
+
+def check_parts(exchange: Exchange, method: str, parts: list[Part]) -> None:
+    """Check the days of a report that were not checked since they were drawn."""
+    for part in parts:
+        if part.day is None:
+            check_frame(exchange, method, part.rows())
+        else:
+            check_day(exchange, method, part.day, part.frame)
+
+
+def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) -> None:
+    """Check a drawn day unless that was done before."""
+    if not exchange.tenant.settings.self_check:
+        return
+    check = partial(column_problems, method, frame)
+    kept = exchange.tenant.history.drawn.kept
+    tell(exchange, method, kept(f"checked {method}", day, check, lambda _: KEPT_BYTES))
+
+
+def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
+    """Check a frame that was made for one answer."""
+    if not exchange.tenant.settings.self_check:
+        return
+    tell(exchange, method, column_problems(method, frame))
+
+
+def check_envelope(exchange: Exchange, limits: Limits, total: int | None, shown: int) -> None:
+    """Check what is around the rows: the limits, and no more rows than matches."""
+    if not exchange.tenant.settings.self_check:
+        return
+    for name, least in _least_limits():
+        if getattr(limits, name) < least:
+            tell(exchange, f"metadata.limits.{name}", (f"at least {least}",))
+    if total is not None and not 0 <= shown <= total:
+        tell(exchange, "metadata.total_items", (f"at least the {shown} rows of the page",))
+
+
+@cache
+def _least_limits() -> tuple[tuple[str, int], ...]:
+    """What each number of the limits is at least."""
+    shapes = openrpc.shared("Limits")["properties"]
+    return tuple((name, shape["minimum"]) for name, shape in shapes.items())
+
+
+def column_problems(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
+    """What in a frame's columns breaks the schema of the method's rows; empty when nothing does."""
+    if not len(frame):
+        return ()
+    schema = frame.schema  # costly: asked once
+    checks: dict[str, pl.Expr] = {}
+    problems: list[str] = []
+    for name, shape in openrpc.methods()[method].row.items():
+        dtype = schema.get(name)
+        kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
+        if name in RECORDS:
+            for column in ("_record_1", "_record_2"):
+                checks[f"{name}: {column}"] = _unlike(pl.col(column), shape["items"]["pattern"])
+        if dtype is None or kinds[0] == "array":
+            continue
+        if not any(dtype == allowed for allowed in _DTYPES[kinds[0]]):
+            problems.append(f"{name}: {kinds[0]}, not {dtype}")
+            continue
+        for rule, broken in _rules(name, shape, dtype, nullable="null" in kinds):
+            checks[f"{name}: {rule}"] = broken
+    found = frame.select(**{rule: broken.any() for rule, broken in checks.items()})
+    return (*problems, *(rule for rule in checks if found[rule][0]))
+
+
+def _rules(
+    name: str, shape: dict[str, Any], dtype: pl.DataType, *, nullable: bool
+) -> list[tuple[str, pl.Expr]]:
+    """Expressions that are true where a rule of the schema is broken."""
+    column = pl.col(name)
+    rules: list[tuple[str, pl.Expr]] = []
+    if not nullable:
+        rules.append(("not null", column.is_null()))
+    if "minimum" in shape:
+        rules.append((f"at least {shape['minimum']}", column < shape["minimum"]))
+    if "enum" in shape:
+        if isinstance(dtype, pl.Enum) and set(dtype.categories) <= set(shape["enum"]):
+            return rules  # the type itself keeps other values out
+        allowed = [value for value in shape["enum"] if value is not None]
+        rules.append(("one of the enumeration", ~column.cast(pl.String).is_in(allowed)))
+    if "pattern" in shape and not isinstance(dtype, pl.Datetime):
+        values = column.cast(pl.String) if isinstance(dtype, pl.Enum) else column
+        rules.append((f"like {shape['pattern']}", _unlike(values, shape["pattern"])))
+    return rules
+
+
+def _unlike(text: pl.Expr, pattern: str) -> pl.Expr:
+    return ~text.str.contains(pattern)
+
+
+def tell(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
+    """Log and journal what breaks the schema."""
+    for problem in problems:
+        _log.error("our own answer breaks its schema: %s: %s", where, problem)
+        exchange.violated(where, problem, "something else", side="answer")

@@ -1,0 +1,286 @@
+"""Messages of the Data API from outside, held against the contract.
+
+Requests go through the very checks that the service makes; answers are held against the OpenRPC
+document, the error table and, where the request is known, what was asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import polars as pl
+from msgspec import UNSET
+
+from callmocks.cdr import (
+    jsonrpc,
+    legs_report,
+    openrpc,
+    query,
+    schema_validation,
+    sessions_report,
+    tables,
+    validate_rows,
+)
+from callmocks.cdr.errors import RpcError, entries
+from callmocks.cdr.pii import is_personal
+from callmocks.contract.findings import Findings, Verdict
+from callmocks.tenants.detached import bare_exchange
+from callmocks.tenants.exchange import Exchange
+
+_LISTS = {
+    "get.call_legs_report": tables.legs,
+    "get.calls_report": tables.sessions,
+    "get.customer_users": tables.customer_users,
+}
+_REVERSED = "cdr.dates-reversed"
+_BATCH = "batch_opreations_not_supported"
+_LONGEST = 2000
+"""Characters of a message that are compared."""
+_MAXIMA = {"day": 86_400, "minute": 60}
+_ALSO = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
+"""Codes seen on the wire where the document has others."""
+
+
+def is_answer(body: bytes) -> bool:
+    """Whether JSON is an answer: it has a result or an error, and no method."""
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return b'"method"' not in body and re.search(rb'"(result|error)"\s*:', body) is not None
+    return "method" not in members and bool(members.keys() & {"result", "error"})
+
+
+def request(body: bytes) -> Verdict:
+    """A request."""
+    found = Findings()
+    verdict = Verdict("cdr", "JSON-RPC request", "request")
+    try:
+        sent = jsonrpc.read(body)
+        if isinstance(sent.method, str):
+            verdict.operation = sent.method
+        sent.check()
+        _params(sent, found)
+    except RpcError as error:
+        if error.mnemonic == "parse_error":
+            found.add(_place(body), "JSON", "something else")
+        elif not len(found):
+            where = error.field or "request"
+            nothing = "an array" if error.mnemonic == _BATCH else "none"
+            got = nothing if error.value is None else schema_validation.shown(where, error.value)
+            found.add(where, error.expected, got)
+    verdict.findings = list(found)
+    return verdict
+
+
+def answer(body: bytes, asked: bytes | None = None, status: int | None = None) -> Verdict:
+    """An answer; ``asked`` is its request and ``status`` the HTTP status, where they are known."""
+    found = Findings()
+    verdict = Verdict("cdr", "JSON-RPC answer", "answer")
+    if status is not None and status != 200:
+        found.add("status", "200, errors travel with it too", status, "observed")
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        for raw in members.values():  # what is raw was not looked into
+            msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        found.add("answer", "an object", "something else")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found.add(_place(body), "JSON", "something else")
+    else:
+        sent = _sent(asked)
+        verdict.operation = _method(sent, members)
+        _envelope(members, sent, found)
+        if "error" in members:
+            _error(members["error"], found)
+        elif "result" in members:
+            _result(members["result"], verdict.operation, sent, found)
+    verdict.findings = list(found)
+    return verdict
+
+
+def _params(sent: jsonrpc.Envelope, found: Findings) -> None:
+    """The parameters by the service's own checks, each problem noted."""
+    method = openrpc.methods().get(sent.method)
+    if method is None:
+        known = ", ".join(openrpc.methods())
+        found.add("method", f"one of {known}, which callmocks knows", repr(sent.method))
+        return
+    params = {} if sent.params is UNSET else sent.params
+    if not isinstance(params, dict):
+        found.add("params", "an object", type(params).__name__)
+        return
+    exchange = bare_exchange("cdr")
+    try:
+        _check(exchange, method, params)
+    finally:
+        assumed = _REVERSED in exchange.assumptions
+        for each in exchange.violations:
+            rests = assumed and each.where == "date_from"
+            place, name = f"params.{each.where}", each.where.rpartition(".")[2]
+            got = schema_validation.shown(name, each.got) if is_personal(name) else each.got
+            got = "none" if each.got == "None" else got
+            found.add(place, each.expected, got, "assumed" if rests else "documented")
+
+
+def _check(exchange: Exchange, method: openrpc.Method, params: dict[str, Any]) -> None:
+    if method.name not in _LISTS:
+        query.check_plain(exchange, method, params)
+        return
+    history = exchange.tenant.history
+    columns: dict[str, Any]
+    if method.name == "get.call_legs_report":
+        columns = legs_report.columns(history)
+    elif method.name == "get.calls_report":
+        columns = sessions_report.columns(history)
+    else:
+        kinds = tables.customer_users().fields.values()
+        columns = {f.name: pl.Int64() if f.type == "number" else pl.String() for f in kinds}
+    query.check(exchange, method, params, _LISTS[method.name](), columns)
+
+
+def _sent(asked: bytes | None) -> jsonrpc.Envelope | None:
+    if asked is None:
+        return None
+    try:
+        return jsonrpc.read(asked)
+    except RpcError:
+        return jsonrpc.Envelope()
+
+
+def _method(sent: jsonrpc.Envelope | None, members: dict[str, msgspec.Raw]) -> str:
+    """The method an answer is for: its request says so, otherwise the fields of its rows do."""
+    if sent is not None:
+        return sent.method if isinstance(sent.method, str) else ""
+    try:
+        result = msgspec.json.decode(members.get("result", b"null"))
+        data = result["data"]
+        names = data.keys() if isinstance(data, dict) else data[0].keys()
+    except (msgspec.DecodeError, AttributeError, IndexError, KeyError, TypeError):
+        return ""
+    if "access_token" in names:
+        return "login.user"
+    fitting = {
+        name: len(names & method.row.keys())
+        for name, method in openrpc.methods().items()
+        if method.row
+    }
+    best = max(fitting, key=lambda name: fitting[name])
+    return best if fitting[best] else ""
+
+
+def _envelope(
+    members: dict[str, msgspec.Raw], sent: jsonrpc.Envelope | None, found: Findings
+) -> None:
+    if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
+        text = bytes(members.get("jsonrpc", b"none")).decode("utf-8", "replace")
+        found.add("jsonrpc", 'the string "2.0"', text)
+    here = members.get("id")
+    if here is None:
+        found.add("id", "the request's id", "none")
+    elif sent is not None:
+        asked = bytes(sent.echo_id)
+        if _plain(here) != _plain(asked):
+            found.add("id", f"the request's, {asked.decode()}", bytes(here).decode())
+    elif "result" in members and not isinstance(_plain(here), str | int | float):
+        found.add("id", "a string or a number", bytes(here).decode())
+    there = [name for name in ("result", "error") if name in members]
+    if len(there) != 1:
+        found.add("answer", "either result or error", " and ".join(there) or "neither")
+
+
+def _plain(raw: bytes | msgspec.Raw) -> Any:
+    return msgspec.json.decode(raw)
+
+
+def _error(raw: msgspec.Raw, found: Findings) -> None:
+    error = _plain(raw)
+    if not isinstance(error, dict):
+        found.add("error", "an object", schema_validation.shown("", error))
+        return
+    for name, kind in (("code", int), ("message", str), ("data", dict)):
+        if not isinstance(error.get(name), kind):
+            got = schema_validation.shown(name, error[name]) if name in error else "none"
+            found.add(f"error.{name}", {int: "a number", str: "a text"}.get(kind, "an object"), got)
+    data = error.get("data")
+    if not isinstance(data, dict):
+        return
+    schema_validation.explain(data, openrpc.shared("ErrorData"), "error.data", found)
+    entry = entries().get(str(data.get("mnemonic")))
+    if entry is not None:
+        codes = (entry.code, _ALSO.get(data["mnemonic"], entry.code))
+        if error.get("code") not in codes:
+            expected = f"{entry.code}, the code of {data['mnemonic']}"
+            found.add("error.code", expected, error.get("code"))
+        _message(str(error.get("message")), entry.message, found)
+    limits = data.get("metadata")
+    if isinstance(limits, dict):
+        _limits(limits.get("limits"), "error.data.metadata.limits", found)
+
+
+def _message(text: str, template: str, found: Findings) -> None:
+    """The message is the table's, whatever stands in its places."""
+    parts = re.split(r"{\w+}", template)
+    if not re.fullmatch(".*".join(map(re.escape, parts)), text[:_LONGEST], re.DOTALL):
+        found.add("error.message", repr(template), repr(text))
+
+
+def _result(raw: msgspec.Raw, method: str, sent: jsonrpc.Envelope | None, found: Findings) -> None:
+    schema = _schema(method)
+    if method == "rpc.discover":
+        return
+    fine = schema_validation.conforms(raw, schema, method or "unknown")
+    result = _plain(raw)
+    if not fine:
+        schema_validation.explain(result, schema, "result", found)
+    if not isinstance(result, dict):
+        return
+    metadata = result.get("metadata")
+    if isinstance(metadata, dict):
+        _limits(metadata.get("limits"), "result.metadata.limits", found)
+    data = result.get("data")
+    if method in _LISTS and isinstance(data, list):
+        rows = [row for row in data if isinstance(row, dict)]
+        params = sent.params if sent is not None and isinstance(sent.params, dict) else None
+        total = metadata.get("total_items") if isinstance(metadata, dict) else None
+        validate_rows.check(method, rows, total, params, found)
+
+
+def _schema(method: str) -> dict[str, Any]:
+    for each in openrpc.document()["methods"]:
+        if each["name"] == method:
+            schema: dict[str, Any] = each["result"]["schema"]
+            return schema
+    members = {"metadata": {"type": "object"}, "data": {}}
+    return {"type": "object", "properties": members, "required": list(members)}
+
+
+def _limits(limits: Any, where: str, found: Findings) -> None:
+    """No more is left than there is, and a window begins anew within its length."""
+    if not isinstance(limits, dict):
+        return
+    for window, most in _MAXIMA.items():
+        whole, left, reset = (limits.get(f"{window}_{n}") for n in ("limit", "remaining", "reset"))
+        if isinstance(whole, int) and isinstance(left, int) and left > whole:
+            found.add(f"{where}.{window}_remaining", f"{whole} at most", left)
+        if isinstance(reset, int) and reset > most:
+            found.add(f"{where}.{window}_reset", f"{most} seconds at most", reset)
+
+
+def _place(body: bytes) -> str:
+    """``byte 118``: where JSON stops being JSON."""
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        place = re.search(r"byte (\d+)", str(error))
+        return f"byte {int(place[1]) + 1}" if place else f"byte {len(body) + 1}"
+    except RecursionError:
+        return "body"
+    except UnicodeDecodeError:
+        pass
+    try:
+        body.decode("utf-8")  # the decoder above counts from the text that is none
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1}"
+    return "body"

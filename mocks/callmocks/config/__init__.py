@@ -1,0 +1,1 @@
+"""Settings of the process: their values, files, variables and error texts."""

@@ -1,0 +1,206 @@
+"""Values of settings, read from text; a ``SettingsError`` says what would fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from callmocks.errors import SettingsError
+from callmocks.history.clock import parse_moment, zone
+from callmocks.history.walltime import FIRST_DATE, LAST_DATE
+from callmocks.history.world import load_world
+
+PROVIDERS = ("arm", "cdr", "onec")
+REDIS = "redis://127.0.0.1:6379/0"
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+def host(text: str) -> str:
+    """An address to listen on."""
+    if not text or text.split() != [text]:
+        raise SettingsError(f"{text!r} is not an address")
+    return text
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers within bounds, both included."""
+
+    def read(text: str) -> int:
+        digits = text.replace("_", "")
+        plain = digits.removeprefix("-")
+        if plain.isdecimal() and plain.isascii() and low <= int(digits) <= high:
+            return int(digits)
+        raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
+
+    return read
+
+
+def choice(*choices: str) -> Callable[[str], str]:
+    """A reader of one of some words."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise SettingsError(f"{text!r} is not {' or '.join(choices)}")
+        return text
+
+    return read
+
+
+def switch(text: str) -> bool:
+    """On or off, in the words that people use."""
+    lowered = text.lower()
+    if lowered in ("on", "true", "1", "yes"):
+        return True
+    if lowered in ("off", "false", "0", "no"):
+        return False
+    raise SettingsError(f"{text!r} is neither on nor off")
+
+
+def now(text: str) -> str:
+    """``real``, or a moment."""
+    if text != "real":
+        try:
+            parse_moment(text)
+        except SettingsError as error:
+            raise SettingsError(str(error).removeprefix("now: ")) from None
+    return text
+
+
+def timezone(text: str) -> str:
+    """The name of a zone."""
+    zone(text)
+    return text
+
+
+def history_from(text: str) -> str:
+    """The first day of a history."""
+    try:
+        first = date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a date such as 2025-01-01") from None
+    if not FIRST_DATE <= first <= LAST_DATE:
+        raise SettingsError(f"{text!r} is not in {FIRST_DATE} … {LAST_DATE}")
+    return first.isoformat()
+
+
+def world(text: str) -> str:
+    """The name of a world, or its file."""
+    load_world(text)
+    return text
+
+
+def file(text: str) -> Path:
+    """A file that can be read."""
+    path = Path(text)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a zero byte in its name
+        raise SettingsError(f"{text!r}: {error}") from None
+    return path
+
+
+def token(text: str) -> str:
+    """A secret as HTTP headers carry it."""
+    if not text.isascii() or not text.isprintable() or text.split() != [text]:
+        raise SettingsError("not a token: use printable ASCII without blanks")
+    return text
+
+
+def by_server(public_url: str) -> dict[str, str]:
+    """The parts of ``arm=URL,cdr=URL``; a single address, for all servers, stands under ""."""
+    if "=" not in public_url.partition("://")[0]:
+        return {"": public_url} if public_url else {}
+    return {name: url for name, _, url in (part.partition("=") for part in public_url.split(","))}
+
+
+def public_url(text: str) -> str:
+    """An address, or one for each server: ``arm=URL,cdr=URL``."""
+    for server, url in by_server(text).items():
+        if server not in ("", *PROVIDERS, "control"):
+            raise SettingsError(f"{server!r} is none of {', '.join(PROVIDERS)}, control")
+        try:
+            whole = url.replace("{port}", "1")
+            parts = urlsplit(whole)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            good = good and not {"{", "}"} & set(whole)
+        except ValueError:
+            good = False
+        if not good or parts.query or parts.fragment:
+            raise SettingsError(
+                f"{url!r} is not like https://mocks.example or http://mocks:{{port}}"
+            )
+    return text.replace("/,", ",").rstrip("/")
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """Names of hosts, in the form in which clients send them."""
+    names = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            names.append(str(ip_address(name)))
+            continue
+        except ValueError:
+            pass
+        wild = "*." if name.startswith("*.") else ""
+        try:  # browsers and clients send names of other alphabets in this form
+            plain = name.removeprefix("*.").encode("idna").decode().lower()
+        except UnicodeError:
+            plain = ""
+        if not _HOST.fullmatch(plain):
+            raise SettingsError(f"{name!r} is not a host name such as mocks.example")
+        names.append(wild + plain)
+    return tuple(dict.fromkeys(names))
+
+
+def target(text: str) -> Path:
+    """A file that can be written."""
+    path = Path(text)
+    try:
+        good = path.parent.is_dir() and not path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        good = False
+    if not good:
+        raise SettingsError(f"{path}: no file can be written there")
+    return path
+
+
+def state(text: str) -> str:
+    """``memory``, or the address of a Redis."""
+    if text == "memory":
+        return text
+    if not text.startswith(("redis://", "rediss://")):
+        raise SettingsError(f"{text!r} is neither memory nor like {REDIS}")
+    try:
+        parts = urlsplit(text)
+        database = re.fullmatch(r"/?|/\d{1,4}", parts.path)
+        good = bool(parts.hostname and parts.port != 0 and database and not parts.fragment)
+        options = [name for name, _ in parse_qsl(parts.query, strict_parsing=bool(parts.query))]
+    except ValueError:
+        good, options = False, []
+    known = text.startswith("rediss://") and all(name.startswith("ssl_") for name in options)
+    if not good or (options and not known):
+        raise SettingsError(f"not an address like {REDIS}")  # it may hold a password: no echo
+    return text
+
+
+def only(text: str) -> tuple[str, ...]:
+    """Some of the providers, in their order."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PROVIDERS:
+            raise SettingsError(f"{name!r} is none of {', '.join(PROVIDERS)}")
+    return tuple(name for name in PROVIDERS if name in names)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,77 @@
+"""The ledger of everything nobody outside the vendors knows, and what each tenant chose.
+
+The ledger is ``schemas/assumptions.toml``. Code asks ``exchange.assume("cdr.sort-nulls")`` and
+gets the tenant's choice; the journal then names the assumption, so that users learn where their
+client leans on something nobody promised.
+"""
+
+import tomllib
+from functools import cache
+
+import msgspec
+
+from callmocks.contract.resources import schema
+from callmocks.errors import SettingsError
+
+
+class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the ledger.
+
+    ``alternatives`` are the other choices; where the list holds ``"*"`` any text will do.
+    """
+
+    id: str
+    provider: str
+    statement: str
+    why: str
+    default: str
+    alternatives: tuple[str, ...]
+
+
+@cache
+def ledger() -> dict[str, Assumption]:
+    """All assumptions by id, in the ledger's order."""
+    raw = tomllib.loads(schema("assumptions.toml").read_text(encoding="utf-8"))
+    entries = msgspec.convert(raw["assumption"], list[Assumption])
+    return {entry.id: entry for entry in entries}
+
+
+class Assumptions:
+    """One tenant's choices."""
+
+    def __init__(self, chosen: dict[str, str] | None = None) -> None:
+        self._chosen: dict[str, str] = {}
+        for assumption, choice in (chosen or {}).items():
+            self.choose(assumption, choice)
+
+    def choice(self, assumption: str) -> str:
+        """What this tenant holds true; ``KeyError`` when the ledger has no such entry."""
+        chosen = self._chosen.get(assumption)
+        return ledger()[assumption].default if chosen is None else chosen
+
+    def choose(self, assumption: str, choice: str) -> None:
+        """Choose the default or an alternative; ``SettingsError`` says what there is."""
+        entry = ledger().get(assumption)
+        if entry is None:
+            raise SettingsError(f"no assumption {assumption!r} in the ledger")
+        allowed = (entry.default, *entry.alternatives)
+        if choice not in allowed and "*" not in entry.alternatives:
+            known = ", ".join(allowed)
+            raise SettingsError(f"assumption {assumption}: {choice!r} is none of {known}")
+        self._chosen[assumption] = choice
+
+    def copy(self) -> "Assumptions":
+        """The same choices, to be changed without these."""
+        return Assumptions(self._chosen)
+
+    def all_chosen(self) -> dict[str, str]:
+        """Every choice that was made, the ledger's defaults among them."""
+        return dict(self._chosen)
+
+    def chosen(self) -> dict[str, str]:
+        """Choices that differ from the ledger's defaults."""
+        return {key: value for key, value in self._chosen.items() if value != ledger()[key].default}
+
+    def reset(self) -> None:
+        """Back to the ledger's defaults."""
+        self._chosen.clear()

@@ -1,0 +1,30 @@
+"""Where the contract's tables, schemas and data sets live: the wheel or a checkout.
+
+The files are at the top of the repository, where people look for them; the wheel carries copies.
+"""
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_BUNDLED = _PACKAGE / "_data"
+_ROOT = _BUNDLED if _BUNDLED.is_dir() else _PACKAGE.parent.parent
+
+
+def schema(name: str) -> Path:
+    """Path of a file under ``schemas/``, for example ``schema("cdr/finish_reasons.csv")``."""
+    return _ROOT / "schemas" / name
+
+
+def fixture(name: str) -> Path:
+    """Path of a file under ``fixtures/``, for example ``fixture("worlds/default.toml")``."""
+    return _ROOT / "fixtures" / name
+
+
+@cache
+def table(name: str) -> tuple[dict[str, str], ...]:
+    """Rows of a CSV table under ``schemas/``, each a dict by column name."""
+    import csv
+
+    with schema(name).open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))

@@ -1,0 +1,130 @@
+"""Requests and answers of the journal, made readable, with the places of violations marked.
+
+What stands in the journal is a client's text: it may be anything, and it may have been cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from callmocks.tenants.exchange import Violation
+
+_FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
+"""The header of a frame of the workplace: 48 or 19 characters before the JSON."""
+_ESCAPES = re.compile(r"(\\\\)|((?:\\u[0-9a-fA-F]{4})+)")
+"""Escaped backslashes, which are left alone, and letters written as ``\\u0431``."""
+_NEAR = 80
+"""Characters behind a name in which its value is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it is shown.
+
+    ``pieces`` are its text in order, each with the number of the violation it is the place of,
+    from 1, or 0. ``raw`` is the text as it was sent, empty when it is shown so.
+    """
+
+    pieces: list[tuple[str, int]]
+    raw: str
+    size: int
+    sha256: str | None
+
+
+def read_message(
+    text: str, size: int, sha256: str | None, violations: Sequence[Violation]
+) -> Message:
+    """A message with the places of these violations marked, as far as they can be told."""
+    shown = text if sha256 else _indented(text)
+    return Message(list(_pieces(shown, violations)), text if shown != text else "", size, sha256)
+
+
+def _indented(text: str) -> str:
+    """JSON, XML or a frame with line breaks; anything else as it is."""
+    header = _FRAME.match(text)
+    if header:
+        return f"{header[0]}\n{_json(text[header.end() :])}"
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        return _json(text)
+    return _xml(text) if start == "<" and text.count("\n") < 2 else text
+
+
+def _json(text: str) -> str:
+    try:
+        return _ESCAPES.sub(_letters, msgspec.json.format(text, indent=2))
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def _letters(found: re.Match[str]) -> str:
+    """Escaped letters as themselves; what JSON must escape stays escaped."""
+    try:
+        letters: str = msgspec.json.decode(f'"{found[0]}"')
+    except msgspec.DecodeError:  # half of a pair
+        return found[0]
+    return letters if letters.isprintable() and not set(letters) & set('"\\') else found[0]
+
+
+def _xml(text: str) -> str:
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return text
+    if "<!DOCTYPE" in text:
+        return text
+    etree.indent(root)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, int]]:
+    places = sorted(
+        (*place, number)
+        for number, violation in enumerate(violations, 1)
+        if (place := _place(text, violation)) is not None
+    )
+    at = 0
+    for begin, end, number in places:
+        if begin < at:
+            continue
+        yield text[at:begin], 0
+        yield text[begin:end], number
+        at = end
+    yield text[at:], 0
+
+
+def _place(text: str, violation: Violation) -> tuple[int, int] | None:
+    """Where in the text a violation is: the name it is about with the value near it.
+
+    The name is the last step of its path (``filter.field``, ``/in/request/filters/@offset``,
+    ``Params/Foo``); without a name in the text, the value alone; None when neither is there.
+    """
+    name = re.split(r"[./@\[\]]+", violation.where.strip("]/."))[-1]
+    got = violation.got.strip("'\"")
+    names = list(_words(text, name)) if re.fullmatch(r"[\w-]+", name) else []
+    with_value = [
+        (near - end, begin, near + len(got))
+        for begin, end in names
+        if got and (near := text.find(got, end, end + _NEAR + len(got))) >= 0
+    ]
+    if with_value:
+        _, begin, end = min(with_value)
+        return begin, end
+    if names:
+        return names[0]
+    near = text.find(got) if len(got) > 1 else -1
+    return (near, near + len(got)) if near >= 0 else None
+
+
+def _words(text: str, word: str) -> Iterator[tuple[int, int]]:
+    for found in re.finditer(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text):
+        yield found.span()

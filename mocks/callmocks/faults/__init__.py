@@ -1,0 +1,44 @@
+"""Faults: one small file each. Importing this package makes all of them known."""
+
+# ruff: noqa: F401
+from callmocks.arm.faults import (
+    breaks_xsd,
+    command_error,
+    duplicated,
+    out_of_order,
+    split,
+    undeclared_attribute,
+    wrong_length,
+)
+from callmocks.cdr.faults import (
+    missing_metadata,
+    missing_result,
+    rows_between_pages,
+    rpc_error,
+    token_expired,
+)
+from callmocks.faults import (
+    close,
+    content_type,
+    delay,
+    dribble,
+    malformed,
+    never_answer,
+    reset,
+    status,
+    truncated,
+    unauthorized,
+    wrong_id,
+)
+from callmocks.faults.active import Faults, Scope, Switched
+from callmocks.faults.base import KINDS, Fault, Kind, Turn, fault
+from callmocks.onec.faults import (
+    columns_reordered,
+    limit_reached,
+    nil_everywhere,
+    result_code,
+    soap_fault,
+    table_truncated,
+)
+
+__all__ = ["KINDS", "Fault", "Faults", "Kind", "Scope", "Switched", "Turn", "fault"]

@@ -1,0 +1,34 @@
+"""The answer comes late."""
+
+from math import exp
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from callmocks.faults.base import Fault, Turn, fault
+from callmocks.tenants.delivery import Delivery
+
+Milliseconds = Annotated[float, Meta(ge=0, le=3_600_000)]
+
+
+@fault("delay", breaks_contract=False)
+class Delay(Fault, frozen=True):
+    """The answer comes late by a fixed, uniform or lognormal time."""
+
+    ms: Milliseconds = 1000.0
+    """The delay; the middle of a uniform one, the median of a lognormal one."""
+    distribution: Literal["fixed", "uniform", "lognormal"] = "fixed"
+    spread_ms: Milliseconds = 0.0
+    """Uniform: at most so much less or more."""
+    sigma: Annotated[float, Meta(ge=0, le=5)] = 0.5
+    """Lognormal: standard deviation of the delay's logarithm."""
+
+    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+        """Add this delay to what others want."""
+        ms = self.ms
+        if self.distribution == "uniform":
+            ms += self.spread_ms * (2 * turn.chance() - 1)
+        elif self.distribution == "lognormal":
+            ms *= exp(self.sigma * turn.normal())
+        delivery.delay += max(0.0, ms) / 1000
+        return ms > 0

@@ -1,0 +1,25 @@
+"""The answer comes in drops."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from callmocks.faults.base import Fault, Turn, fault
+from callmocks.tenants.delivery import Delivery
+
+
+@fault("dribble", breaks_contract=False, transports=("http",))
+class Dribble(Fault, frozen=True):
+    """The body comes a few bytes at a time, with a pause between them."""
+
+    bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 16
+    """Sent at a time."""
+    pause_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 50.0
+    """Between two of them; 0 is off."""
+
+    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+        """Set drops and pause."""
+        if not self.pause_ms:
+            return False
+        delivery.chunk, delivery.pause = self.bytes, self.pause_ms / 1000
+        return True

@@ -1,0 +1,28 @@
+"""Another status."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from msgspec import Meta
+
+from callmocks.arm.faults import frame_edits
+from callmocks.faults.base import Fault, Turn, fault
+from callmocks.tenants.exchange import Reply
+
+
+@fault("status", breaks_contract=True)
+class Status(Fault, frozen=True):
+    """The answer carries another HTTP status, or another status in its frame."""
+
+    status: Annotated[int, Meta(ge=200, le=599)] = 503
+    body: str | None = None
+    """Sent instead of the provider's body, as plain text; HTTP only."""
+
+    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+        """Replace the status."""
+        if turn.exchange.transport == "frame":
+            return frame_edits.with_status(reply, self.status)
+        if self.body is None:
+            return replace(reply, status=self.status)
+        body = self.body.encode()
+        return Reply(body, self.status, "text/plain; charset=utf-8")

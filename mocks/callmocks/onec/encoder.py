@@ -1,0 +1,169 @@
+"""From values to XML, laid out as the live service lays it out.
+
+Each ``Property`` carries the core namespace as the default one, because ``xsi:type="ValueTable"``
+and ``<Type>Null</Type>`` are unprefixed names that resolve through it; ``xs`` and ``xsi`` are
+declared on the element around (``return`` or ``Params``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callmocks.onec.namespaces import CORE, XS, XSI, split
+from callmocks.onec.scalars import escape, quoted, write_scalar
+from callmocks.onec.values import (
+    Array,
+    BadValue,
+    Column,
+    FixedArray,
+    FixedMap,
+    FixedStructure,
+    Map,
+    Number,
+    Structure,
+    Text,
+    TreeRow,
+    TypeDescription,
+    Value,
+    ValueTable,
+    ValueTree,
+)
+
+DECLARED = f'xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
+"""The declarations that what this module writes needs around it."""
+NIL = '<Value xsi:nil="true"/>'
+
+
+def write_structure(structure: Structure, name: str) -> bytes:
+    """A whole element with a structure's properties.
+
+    ``name`` is the element's name in Clark notation, ``{namespace}return`` for an answer.
+    """
+    namespace, tag = split(name)
+    declared = f"xmlns:m={quoted(namespace)} {DECLARED}"
+    return f"<m:{tag} {declared}>{write_properties(structure)}</m:{tag}>".encode()
+
+
+def write_properties(structure: Structure) -> str:
+    """A structure's properties, for an element that declares ``xs`` and ``xsi``."""
+    return "".join(write_property(name, write_value(value)) for name, value in structure.items())
+
+
+def write_property(name: str, value: str) -> str:
+    """A property around an element ``Value`` that is written already."""
+    return f'<Property name={quoted(name)} xmlns="{CORE}">{value}</Property>'
+
+
+def write_value(value: Value, tag: str = "Value") -> str:
+    """An element with a value, for a place where the default namespace is the core's."""
+    if value is None:
+        return f'<{tag} xsi:nil="true"/>'
+    try:
+        scalar = write_scalar(value)
+        if scalar is not None:
+            return f'<{tag} xsi:type="{scalar[0]}">{escape(scalar[1])}</{tag}>'
+    except ValueError as error:
+        raise BadValue(tag, "a value XML can hold", str(error)) from None
+    kind, content = _composite(value)
+    return f'<{tag} xsi:type="{kind}">{content}</{tag}>'
+
+
+def write_columns(columns: Sequence[Column]) -> str:
+    """The ``column`` elements of a table."""
+    return "".join(map(_column, columns))
+
+
+def _composite(value: Value) -> tuple[str, str]:
+    if isinstance(value, Structure):
+        inside = "".join(
+            f"<Property name={quoted(name)}>{write_value(inner)}</Property>"
+            for name, inner in value.items()
+        )
+        return "FixedStructure" if isinstance(value, FixedStructure) else "Structure", inside
+    if isinstance(value, Array):
+        kind = "FixedArray" if isinstance(value, FixedArray) else "Array"
+        return kind, "".join(map(write_value, value))
+    if isinstance(value, Map):
+        pairs = "".join(
+            f"<pair>{write_value(key, 'Key')}{write_value(inner)}</pair>" for key, inner in value
+        )
+        return "FixedMap" if isinstance(value, FixedMap) else "Map", pairs
+    if isinstance(value, ValueTable):
+        return "ValueTable", _table(value)
+    if isinstance(value, ValueTree):
+        rows = "".join(map(_tree_row, value.rows))
+        return "ValueTree", write_columns(value.columns) + rows
+    if isinstance(value, TypeDescription):
+        return "TypeDescription", _description(value)
+    raise BadValue("Value", "a value of callmocks.onec.values", type(value).__name__)
+
+
+def _table(table: ValueTable) -> str:
+    indexes = "".join(
+        "<index>" + "".join(_element("column", name) for name in index) + "</index>"
+        for index in table.indexes
+    )
+    rows = "".join("<row>" + "".join(map(write_value, row)) + "</row>" for row in table.rows)
+    return write_columns(table.columns) + indexes + rows
+
+
+def _tree_row(row: TreeRow) -> str:
+    cells = "".join(map(write_value, row.values))
+    return f"<row>{cells}{''.join(map(_tree_row, row.rows))}</row>"
+
+
+def _column(column: Column) -> str:
+    parts = [] if column.name is None else [_element("Name", column.name)]
+    if column.type is not None:
+        parts.append(f"<ValueType>{_description(column.type)}</ValueType>")
+    if column.title is not None:
+        parts.append(_element("Title", column.title))
+    if column.width is not None:
+        parts.append(_element("Width", format(column.width, "f")))
+    return f"<column>{''.join(parts)}</column>"
+
+
+def _description(description: TypeDescription) -> str:
+    parts = [_type("Type", name) for name in description.types]
+    parts += [_type("TypeSet", name) for name in description.sets]
+    parts += [_element("TypeId", name) for name in description.ids]
+    if description.number is not None:
+        parts.append(_number(description.number))
+    if description.string is not None:
+        parts.append(_length("StringQualifiers", description.string))
+    if description.date is not None:
+        fractions = _element("DateFractions", description.date)
+        parts.append(f"<DateQualifiers>{fractions}</DateQualifiers>")
+    if description.binary is not None:
+        parts.append(_length("BinaryDataQualifiers", description.binary))
+    return "".join(parts)
+
+
+def _type(tag: str, name: str) -> str:
+    namespace, local = split(name)
+    if namespace == CORE:
+        return _element(tag, local)
+    if namespace == XS:
+        return _element(tag, f"xs:{local}")
+    if not namespace:
+        raise BadValue(tag, "a name with a namespace", repr(name))
+    return f"<{tag} xmlns:n={quoted(namespace)}>n:{escape(local)}</{tag}>"
+
+
+def _number(number: Number) -> str:
+    return (
+        f"<NumberQualifiers><Digits>{number.digits}</Digits>"
+        f"<FractionDigits>{number.fraction}</FractionDigits>"
+        f"<AllowedSign>{number.sign}</AllowedSign></NumberQualifiers>"
+    )
+
+
+def _length(tag: str, text: Text) -> str:
+    return (
+        f"<{tag}><Length>{text.length}</Length>"
+        f"<AllowedLength>{text.allowed}</AllowedLength></{tag}>"
+    )
+
+
+def _element(tag: str, text: str) -> str:
+    return f"<{tag}>{escape(text)}</{tag}>"

@@ -1,0 +1,1 @@
+"""Faults of the SOAP service's envelopes and ValueTables."""

@@ -1,0 +1,25 @@
+"""A SOAP Fault."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from callmocks.faults.base import Fault, Turn, fault
+from callmocks.provider.base import error_reply
+from callmocks.tenants.exchange import Reply
+
+Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)]
+"""What XML can hold."""
+
+
+@fault("soap_fault", breaks_contract=False, providers=("onec",))
+class SoapFault(Fault, frozen=True):
+    """A SOAP Fault in the caller's version of SOAP."""
+
+    code: Literal["client", "server"] = "server"
+    """Whose fault it is: 1.1 says Client or Server, 1.2 Sender or Receiver."""
+    text: Text = "Internal error"
+
+    def instead(self, turn: Turn) -> Reply | None:
+        """The provider's own Fault."""
+        return error_reply(turn.exchange, "soap_fault", {"code": self.code, "text": self.text})

@@ -1,0 +1,27 @@
+"""A table that stops too early."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from callmocks.faults.base import Fault, Turn, fault
+from callmocks.onec.faults import value_table
+from callmocks.tenants.exchange import Reply
+
+
+@fault("table_truncated", breaks_contract=False, providers=("onec",))
+class TableTruncated(Fault, frozen=True):
+    """Only the first rows of the table come; the answer is well-formed and says SUCCESS."""
+
+    keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
+    """How many of them: 0 none, 0.5 half."""
+
+    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+        """Leave out the rest."""
+        return value_table.with_table(reply, self._cut)
+
+    def _cut(self, table: value_table.Table) -> bool:
+        rest = table.rows[int(len(table.rows) * self.keep) :]
+        for row in rest:
+            table.element.remove(row)
+        return bool(rest)

@@ -1,0 +1,283 @@
+"""Messages of the 1C-Connect service from outside, held against the contract.
+
+The WSDL's schema says whether a message is one, ``parameters`` whether a call's values are right,
+``schemas/onec/operations.toml`` which columns a table has and what its cells may hold.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Any
+
+from lxml import etree
+
+from callmocks.contract.findings import Evidence, Findings, Verdict, xml_place
+from callmocks.onec import contract, envelope, parameters, validate_table, wsdl
+from callmocks.onec.contract import Operation
+from callmocks.onec.decoder import read_structure
+from callmocks.onec.envelope import safe_parser
+from callmocks.onec.namespaces import PARAMS, RETURN, SERVICE, SOAP11, SOAP12
+from callmocks.onec.results import SUCCESS, Refusal
+from callmocks.onec.soap import SoapError
+from callmocks.onec.values import BadValue, Structure, ValueTable
+from callmocks.tenants.detached import bare_exchange
+
+_VERSIONS = {SOAP11: "1.1", SOAP12: "1.2"}
+_MEDIA = {SOAP11: "text/xml", SOAP12: "application/soap+xml"}
+_FAULTS = {
+    SOAP11: ("faultcode", "faultstring"),
+    SOAP12: (f"{{{SOAP12}}}Code/{{{SOAP12}}}Value", f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text"),
+}
+_STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
+_PARSER = safe_parser()
+_NAMESPACE = re.compile(r"\{[^}]*\}")
+_HISTORY = "GetHistoryOfServiceCalls"
+_MOST = 200
+_VALUE_DEPTH = 4
+"""Slashes in the path of a parameter's Value: /X/Params/Property/Value."""
+_UNEXPECTED = "SCHEMAV_ELEMENT_CONTENT"
+
+
+def message(
+    body: bytes,
+    asked: bytes | None = None,
+    status: int | None = None,
+    media: str | None = None,
+) -> Verdict:
+    """A request or an answer, by its root.
+
+    Of an answer, ``asked`` is its request, ``status`` the HTTP status and ``media`` its content
+    type without parameters, where they are known.
+    """
+    found = Findings()
+    verdict = Verdict("onec", "SOAP message", "answer" if asked is not None else "request")
+    try:
+        root = etree.fromstring(body, _PARSER)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        found.add(xml_place(body, str(error)), "a well-formed document", str(error))
+        root = None
+    if root is not None and root.getroottree().docinfo.internalDTD is not None:
+        found.add("document", "no document type declaration", "one")
+    elif root is not None:
+        _message(root, verdict, found, asked, status, media)
+    verdict.findings = list(found)
+    return verdict
+
+
+def description(body: bytes, address: str = "") -> Verdict:
+    """A WSDL; ``address`` is the one it was fetched from, without the query."""
+    found = Findings()
+    try:
+        validate_table.wsdl(etree.fromstring(body, _PARSER), address, found)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        found.add(xml_place(body, str(error)), "a well-formed document", str(error))
+    return Verdict("onec", "WSDL", "answer", "", list(found))
+
+
+def namespace_of(body: bytes) -> str | None:
+    """The namespace of a message's envelope; None when it is no SOAP message."""
+    try:
+        return envelope.open_envelope(etree.fromstring(body, _PARSER)).namespace
+    except (etree.XMLSyntaxError, ValueError, SoapError):
+        return None
+
+
+def _message(
+    root: etree._Element,
+    verdict: Verdict,
+    found: Findings,
+    asked: bytes | None,
+    status: int | None,
+    media: str | None,
+) -> None:
+    try:
+        opened = envelope.open_envelope(root)
+    except SoapError as error:
+        found.add(f"/{_local(root)}", "an envelope of SOAP 1.1 or 1.2 with a call", error.text)
+        return
+    call, namespace = opened.call, opened.namespace
+    version, name = _VERSIONS[namespace], _local(call)
+    if opened.beside:
+        found.add("/Envelope/Body", "one element", opened.beside + 1)
+    if call.tag == f"{{{namespace}}}Fault":
+        verdict.kind, verdict.side = f"SOAP {version} fault", "answer"
+        _fault(call, namespace, found)
+        _transport(status, _STATUSES[namespace], media, namespace, found)
+    elif name.endswith("Response") and name.removesuffix("Response") in contract.real():
+        verdict.kind, verdict.side = f"SOAP {version} answer", "answer"
+        verdict.operation = name.removesuffix("Response")
+        if root.find(f"{{{namespace}}}Header") is not None:
+            found.add("/Envelope/Header", "no header in an answer", "one", "observed")
+        _answer(call, verdict.operation, asked, found)
+        _transport(status, (200,), media, namespace, found)
+    else:
+        verdict.kind, verdict.side, verdict.operation = f"SOAP {version} request", "request", name
+        _request(call, name, found)
+    if verdict.side == "answer" and asked is not None:
+        _version(namespace, asked, found)
+
+
+def _version(namespace: str, asked: bytes, found: Findings) -> None:
+    wanted = namespace_of(asked)
+    if wanted is not None and wanted != namespace:
+        expected = f"SOAP {_VERSIONS[wanted]}, the request's version"
+        found.add("/Envelope", expected, f"SOAP {_VERSIONS[namespace]}", "observed")
+
+
+def _transport(
+    status: int | None,
+    statuses: tuple[int, ...],
+    media: str | None,
+    namespace: str,
+    found: Findings,
+) -> None:
+    if status is not None and status not in statuses:
+        found.add("status", " or ".join(map(str, statuses)), status)
+    if media is not None and media != _MEDIA[namespace]:
+        expected = f"{_MEDIA[namespace]}, for SOAP {_VERSIONS[namespace]}"
+        found.add("Content-Type", expected, media, "observed")
+
+
+def _fault(fault: etree._Element, namespace: str, found: Findings) -> None:
+    for path in _FAULTS[namespace]:
+        if not (fault.findtext(path) or "").strip():
+            place = _NAMESPACE.sub("", path)
+            found.add(f"/Envelope/Body/Fault/{place}", "a text", "none")
+
+
+def _request(call: etree._Element, name: str, found: Findings) -> None:
+    """Structure by the schema, then each parameter by the service's own reading."""
+    here = f"/Envelope/Body/{name}"
+    operation = contract.served().get(name)
+    if call.tag != f"{{{SERVICE}}}{name}":
+        found.add(here, f"an element of {SERVICE}", str(call.tag))
+    elif operation is None:
+        if name not in contract.real():
+            found.add(here, "an operation of PartnerWebAPI2", name)
+    else:
+        structure = _structure(call)
+        found.take(structure)
+        if not len(structure):
+            _parameters(operation, call, found)
+
+
+def _parameters(operation: Operation, call: etree._Element, found: Findings) -> None:
+    """All parameters together, and when that is refused, each by itself: one refusal ends it."""
+    params = call[0]
+    exchange = bare_exchange("onec")
+    try:
+        parameters.read(exchange, operation, params)
+    except Refusal:
+        for element in params:
+            alone: Any = [element]
+            try:
+                parameters.read(exchange, operation, alone)
+            except Refusal:
+                continue
+    places = {element.get("name", "").strip(): place for place, element in enumerate(params, 1)}
+    for each in exchange.violations:
+        name = each.where.removeprefix("Params/")
+        where = f"/Envelope/Body/{operation.name}/Params/Property[{places.get(name, 1)}]"
+        found.add(f"{where} ({name})", each.expected, each.got)
+
+
+def _answer(response: etree._Element, operation: str, asked: bytes | None, found: Findings) -> None:
+    """Structure by the schema, then ResultCode and ResultData, in this order."""
+    known = contract.served().get(operation)
+    broken = _structure(response) if known is not None else Findings()
+    found.take(broken)
+    if len(response) != 1 or response[0].tag != RETURN:
+        return
+    here = f"/Envelope/Body/{operation}Response/return"
+    try:
+        result = read_structure(response[0])
+    except RecursionError:
+        found.add(here, "values less deep inside one another", "deeper ones", "assumed")
+        return
+    except BadValue as error:
+        if not len(broken):
+            found.add(f"{here}/{error.where}", error.expected, error.got, "observed")
+        return
+    names = list(result)
+    if names != ["ResultCode", "ResultData"]:
+        got = ", ".join(names) or "none"
+        found.add(here, "ResultCode, then ResultData", got, "observed")
+    _result(result, known, here, asked, found)
+
+
+def _result(
+    result: Structure,
+    operation: Operation | None,
+    here: str,
+    asked: bytes | None,
+    found: Findings,
+) -> None:
+    code, data = result.get("ResultCode"), result.get("ResultData")
+    place = f"{here}/Property[2]/Value"
+    if not isinstance(code, str) or not code:
+        found.add(f"{here}/Property[1]/Value", "a ResultCode as xs:string", type(code).__name__)
+    elif code != SUCCESS:
+        if not isinstance(data, str):
+            found.add(place, "the reason as xs:string", type(data).__name__)
+    elif operation is not None:
+        if not isinstance(data, ValueTable):
+            found.add(place, "a ValueTable", type(data).__name__)
+            return
+        evidence: Evidence = "documented" if operation.name == _HISTORY else "assumed"
+        validate_table.columns(data, operation, place, evidence, found)
+        validate_table.cells(data, operation, place, evidence, found)
+        if operation.name == _HISTORY:
+            validate_table.calls(data, _given(asked), place, found)
+
+
+def _given(asked: bytes | None) -> dict[str, parameters.Given]:
+    """The parameters of a request, as far as they can be read."""
+    if asked is None:
+        return {}
+    try:
+        call = envelope.open_envelope(etree.fromstring(asked, _PARSER)).call
+        operation = contract.served()[_local(call)]
+        if len(_structure(call)):
+            return {}
+        return parameters.read(bare_exchange("onec"), operation, call[0])
+    except (etree.XMLSyntaxError, ValueError, SoapError, KeyError, Refusal):
+        return {}
+
+
+def _structure(element: etree._Element) -> Findings:
+    """What the WSDL's schema refuses; a parameter's own value is judged later."""
+    found = Findings()
+    for broken in islice(wsdl.violations(element), _MOST):
+        deep = broken.path.count("/") - _VALUE_DEPTH
+        of_value = deep > 0 or (deep == 0 and broken.rule != _UNEXPECTED)
+        if not (of_value and element[0].tag == PARAMS):
+            expected = "an element as the WSDL's schema has it"
+            message = _NAMESPACE.sub("", broken.message)
+            found.add(_readable(element, broken.path), expected, message, "observed")
+    return found
+
+
+def _readable(element: etree._Element, path: str) -> str:
+    """libxml2's path, which begins at the element, with names in the place of its asterisks."""
+    below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
+    prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
+    try:
+        named: Any = element.xpath(below, namespaces=prefixes)
+    except etree.XPathError:
+        return path
+    node: etree._Element | None = named[0] if isinstance(named, list) and named else None
+    if node is None:
+        return path
+    steps: list[str] = []
+    while node is not None:
+        above: etree._Element | None = node.getparent()
+        same = [] if above is None else [each for each in above if each.tag == node.tag]
+        step = _local(node)
+        steps.append(f"{step}[{same.index(node) + 1}]" if len(same) > 1 else step)
+        node = above
+    return "/" + "/".join(reversed(steps))
+
+
+def _local(element: etree._Element) -> str:
+    return etree.QName(element).localname

@@ -1,0 +1,1 @@
+"""What a provider is, and what the HTTP servers of all providers share."""

@@ -1,0 +1,1 @@
+"""The process: servers, connections, limits, TLS and the health check."""

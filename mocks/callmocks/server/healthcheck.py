@@ -1,0 +1,97 @@
+"""Health check of container engines: ``python -m callmocks.server.healthcheck``.
+
+It looks where the variables (and the config file they name) say that control is; an address as
+argument wins. Exit code 0 and no word when all is well, 1 and one line on stderr otherwise. It runs
+every few seconds, so it imports nothing that it does not need.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+SECONDS = 2.0
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask when it listens so
+
+
+def main(arguments: list[str], environ: Mapping[str, str]) -> NoReturn:
+    """Ask, and end the process with what came of it."""
+    try:
+        host, port, schemes = _place(arguments, environ)
+    except (OSError, ValueError) as error:
+        _end(f"no idea whom to ask: {error}")
+    problem = ""
+    for scheme in schemes:
+        found = _ask(scheme, host, port)
+        if not found:
+            _end("")
+        problem = problem or found
+    _end(problem)
+
+
+def _place(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, int, list[str]]:
+    """Host, port and the schemes to try; flags of ``serve`` are not seen from here."""
+    if arguments:
+        parts = urlsplit(arguments[0])
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.port:
+            raise ValueError(f"{arguments[0]!r} is not like http://127.0.0.1:8080")
+        return parts.hostname, parts.port, [parts.scheme]
+    chosen = _settings(environ)
+    host = str(chosen.get("host", "127.0.0.1"))
+    secure = chosen.get("tls", "off") != "off" or "tls_cert" in chosen
+    schemes = ["https", "http"] if secure else ["http", "https"]
+    return _ANYWHERE.get(host, host), int(chosen.get("control_port", 8080)), schemes
+
+
+def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    config = environ.get("CALLMOCKS_CONFIG")
+    if config:
+        filed = tomllib.loads(Path(config).read_text(encoding="utf-8"))
+        chosen.update((key.replace("-", "_"), value) for key, value in filed.items())
+    for name in ("host", "control_port", "tls", "tls_cert"):
+        value = environ.get(f"CALLMOCKS_{name.upper()}")
+        if value:
+            chosen[name] = value
+    return chosen
+
+
+def _ask(scheme: str, host: str, port: int) -> str:
+    """What is wrong; empty when nothing is."""
+    connection = _connection(scheme, host, port)
+    try:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"{scheme}://{host}:{port}: {error or type(error).__name__}"
+    finally:
+        connection.close()
+    return "" if status == 200 else f"{scheme}://{host}:{port}/health answers {status}"
+
+
+def _connection(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=SECONDS)
+    import ssl
+
+    # The question is whether it answers; who it is, the address has settled.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+
+
+def _end(problem: str) -> NoReturn:
+    if problem:
+        print(f"callmocks: {problem}", file=sys.stderr)
+    sys.exit(1 if problem else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], os.environ)

@@ -1,0 +1,308 @@
+"""The running suite: three providers and control over one registry of tenants, on one event loop.
+
+::
+
+    Suite(settings) ── bind ── registry + tenant demo ── arm | cdr | onec | control
+
+Ports are taken first, before anything slow, so that a busy one is told at once. Used in tests::
+
+    async with Suite(ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)) as suite:
+        suite.addresses.cdr
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from callmocks.config.settings import BY_NAME, ServeSettings
+from callmocks.config.types import is_loopback
+from callmocks.errors import SettingsError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from aiohttp import web
+    from aiohttp.typedefs import Handler, Middleware
+
+    from callmocks.control.addresses import Addresses
+    from callmocks.replication.replica import Replica
+    from callmocks.server.connections import Gate
+    from callmocks.server.tls import Identity
+    from callmocks.tenants.registry import Registry
+
+DEMO = "demo"
+PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
+"""What follows ``scheme://host:port`` in the address a client is given."""
+
+_BACKLOG = 1024
+_log = logging.getLogger(__name__)
+_STOP_SECONDS = 0.5
+"""How long a request under way may take to finish when the suite stops."""
+
+
+class Suite:
+    """A suite that serves between ``start`` and ``stop`` (or inside ``async with``).
+
+    ``listeners`` (by server) and ``identity`` are those of a process that has many suites.
+    """
+
+    addresses: Addresses
+    """Where the servers are; set by ``start``."""
+    registry: Registry
+    """All tenants; set by ``start``."""
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        listeners: Mapping[str, socket.socket] | None = None,
+        identity: Identity | None = None,
+    ) -> None:
+        self.settings = settings
+        self._sockets = dict(listeners or {})
+        self._runners: list[web.AppRunner] = []
+        self._identity = identity
+        self._gate: Gate | None = None
+        self._replica: Replica | None = None
+
+    @property
+    def ca_pem(self) -> bytes | None:
+        """With ``tls auto``, between ``start`` and ``stop``: what clients have to trust, as PEM."""
+        return self._identity.ca_pem if self._identity else None
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Addresses by server: ``arm``, ``cdr``, ``onec`` and ``control``, those that run."""
+        served = {name: self._url(name, listener) for name, listener in self._sockets.items()}
+        return {name: served[name] for name in PATHS if name in served}
+
+    def port(self, name: str) -> int:
+        """The port that a server listens on, between ``start`` and ``stop``."""
+        return _port(self._sockets[name])
+
+    async def start(self) -> None:
+        """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
+        try:
+            self._sockets = self._sockets or listen(self.settings)[0]
+            if self.settings.scheme == "https" and self._identity is None:
+                from callmocks.server.tls import open_identity
+
+                self._identity = open_identity(self.settings)
+            self._open_registry()
+            self._open_gate()
+            apps = self._apps()
+            if self._replica is not None:  # behind all imports: who is busy with them hears nobody
+                await self._replica.join(self.settings.tenant(DEMO), self.settings.calls)
+            for name, app in apps.items():
+                await self._serve(name, app)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop within two seconds: requests under way get half a second to finish."""
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        if self._gate is not None:
+            await self._gate.close()
+        if self._replica is not None:
+            await self._replica.leave()
+            self._replica = None
+        for listener in self._sockets.values():
+            listener.close()
+        self._runners.clear()
+        self._sockets.clear()
+        self._identity = None
+
+    async def __aenter__(self) -> Suite:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _open_registry(self) -> None:
+        from callmocks.control.addresses import Addresses
+
+        self.addresses = Addresses(**self.urls)
+        if self.settings.state == "memory":
+            self.registry = open_registry(self.settings)
+            return
+        from callmocks.replication.replica import Replica
+
+        self._replica = Replica(self.settings.state)
+        self.registry = self._replica.registry
+
+    def _open_gate(self) -> None:
+        from callmocks.server.connections import Gate, connections_that_fit
+
+        wished = self.settings.bounds
+        fitting = connections_that_fit(wished)
+        if fitting < wished.connections:
+            _log.warning(
+                "callmocks: warning: this process may open few files (ulimit -n), so that at most "
+                "%d connections are taken at the same time, not %d",
+                fitting,
+                wished.connections,
+            )
+        self._gate = Gate(replace(wished, connections=fitting))
+
+    def _apps(self) -> dict[str, web.Application]:
+        """The applications to serve, each imported only when it is wanted."""
+        apps: dict[str, web.Application] = {}
+        if "arm" in self._sockets:
+            from callmocks.arm.server import make_app as make_arm
+
+            apps["arm"] = make_arm(self.registry)
+        if "cdr" in self._sockets:
+            from callmocks.cdr.server import make_app as make_cdr
+
+            apps["cdr"] = make_cdr(self.registry)
+        if "onec" in self._sockets:
+            from callmocks.onec.server import make_app as make_onec
+
+            apps["onec"] = make_onec(self.registry)
+        if self.settings.replay is not None:
+            from callmocks.verification.recording import read
+            from callmocks.verification.replay import make_apps as make_replay
+
+            replayed = make_replay(self.registry, read(self.settings.replay, "--replay"))
+            if not replayed.keys() & apps.keys():
+                kept = ", ".join(replayed)
+                text = f"{self.settings.replay}: {kept} is recorded, which --only leaves out"
+                raise SettingsError(f"--replay: {text}")
+            apps |= {name: app for name, app in replayed.items() if name in apps}
+        from callmocks.control.server import make_app as make_control
+        from callmocks.control.tenants import WORLD_FILES
+
+        apps["control"] = make_control(
+            self.registry,
+            self.addresses,
+            defaults=self.settings.tenant(DEMO),
+            token=self.settings.admin_token,
+            hosts=self.settings.names(),
+            log=sys.stderr if self.settings.log == "json" else None,
+            changes=self._replica,
+        )
+        apps["control"][WORLD_FILES] = is_loopback(self.settings.host)
+        return apps
+
+    async def _serve(self, name: str, app: web.Application) -> None:
+        from aiohttp import web
+
+        from callmocks.provider.http import BODIES, BOUNDS, PUBLIC_URL
+        from callmocks.server.connections import http_log
+
+        listener = self._sockets[name]
+        if self._replica is not None:
+            app.middlewares.insert(0, _keep_up(self._replica))
+        app[PUBLIC_URL] = self.settings.public(name, _port(listener))
+        gate = self._gate
+        assert gate is not None
+        app[BOUNDS] = bounds = gate.bounds
+        app[BODIES] = gate.bodies
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_STOP_SECONDS,
+            logger=http_log,
+            max_line_size=bounds.header,
+            max_field_size=bounds.header,
+            max_headers=bounds.header_lines,
+        )
+        self._runners.append(runner)
+        await runner.setup()
+        context = self._identity.context if self._identity else None
+        await gate.serve(runner, listener, context)
+
+    def _url(self, name: str, listener: socket.socket) -> str:
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        port = _port(listener)
+        own = f"{self.settings.scheme}://{host}:{port}"
+        return (self.settings.public(name, port) or own) + PATHS[name]
+
+
+def _keep_up(replica: Replica) -> Middleware:
+    """Hear what other replicas changed before a request's tenant is looked for."""
+    from aiohttp import web
+
+    @web.middleware
+    async def keep_up(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with suppress(StateError):  # whoever needs it says so in the provider's shape
+            await replica.ready()
+        return await handler(request)
+
+    return keep_up
+
+
+def open_registry(settings: ServeSettings) -> Registry:
+    """A registry with the tenant ``demo`` as the settings want it, its calls pinned."""
+    from callmocks.history.factory import HistoryFactory
+    from callmocks.tenants.registry import Registry
+
+    registry = Registry(HistoryFactory())
+    tenant = registry.create(settings.tenant(DEMO))
+    if settings.calls is not None:
+        from callmocks.config.pin_file import pin_file
+
+        pin_file(tenant.history.pins, settings.calls)
+    return registry
+
+
+def listen(settings: ServeSettings, suites: int = 1) -> list[dict[str, socket.socket]]:
+    """Listening sockets by server, for each of some suites that share their ports.
+
+    ``SettingsError`` when a port cannot be had.
+    """
+    taken: list[dict[str, socket.socket]] = [{} for _ in range(suites)]
+    try:
+        for name in (*settings.only, "control"):
+            for place, listener in enumerate(_listeners(name, settings, suites)):
+                taken[place][name] = listener
+    except BaseException:
+        for listener in (each for sockets in taken for each in sockets.values()):
+            listener.close()
+        raise
+    return taken
+
+
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def _listeners(name: str, settings: ServeSettings, count: int) -> Iterator[socket.socket]:
+    """Sockets at one port, each with a queue of its own: the system deals connections out."""
+    port: int = getattr(settings, f"{name}_port")
+    first = _listen(name, settings, port, shared=count > 1 and not port)
+    if count > 1 and port:  # a shared one is given to strangers too: see that nobody has it
+        first.close()
+        first = _listen(name, settings, port, shared=True)
+    yield first
+    for _ in range(1, count):
+        yield _listen(name, settings, _port(first), shared=True)
+
+
+def _listen(name: str, settings: ServeSettings, port: int, *, shared: bool) -> socket.socket:
+    """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
+    try:
+        found = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=shared)
+    except socket.gaierror as error:
+        raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
+    except OSError as error:
+        flag = BY_NAME[f"{name}_port"].flag
+        reason = os.strerror(error.errno or 0)  # its own text repeats the address
+        raise SettingsError(f"{flag}: {settings.host}:{port}: {reason}") from None

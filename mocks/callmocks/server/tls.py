@@ -1,0 +1,132 @@
+"""What the servers show when they speak TLS: a certificate of the user's, or one made for this run.
+
+::
+
+    --tls-cert FILE --tls-key FILE ──┐
+                                     ├── Identity.context ── https and wss of all servers
+    --tls auto ── a CA, thrown away ─┘
+                  └── Identity.ca_pem: what clients have to trust
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NoReturn
+
+from callmocks.errors import SettingsError
+
+if TYPE_CHECKING:
+    from callmocks.config.settings import ServeSettings
+
+ALWAYS = ("localhost", "127.0.0.1", "::1")
+"""Names that every certificate made here holds."""
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate can name
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How the servers prove who they are."""
+
+    context: ssl.SSLContext
+    ca_pem: bytes | None = None
+    """The certificate of the CA made for this run, as PEM; None for a certificate given."""
+    made_pem: bytes | None = None
+    """Key and certificate made for this run, as PEM: other processes open the same with them."""
+
+
+def open_made(made_pem: bytes, ca_pem: bytes) -> Identity:
+    """An identity that another process made."""
+    context = _context()
+    _load(context, made_pem)
+    return Identity(context, ca_pem, made_pem)
+
+
+def open_identity(settings: ServeSettings) -> Identity:
+    """The identity that the settings ask for; ``SettingsError`` when there cannot be one.
+
+    The certificate of a CA made here is written where the settings want it, before anybody is
+    served: whoever has seen the suite answer finds it there.
+    """
+    if settings.tls_cert is not None:
+        return _given(settings.tls_cert, settings.tls_key)
+    names = [name for name in settings.names() if name not in _ANYWHERE]
+    made = _made(tuple(dict.fromkeys((*ALWAYS, *names))))
+    if settings.tls_ca_out is not None and made.ca_pem is not None:
+        try:
+            settings.tls_ca_out.write_bytes(made.ca_pem)
+        except OSError as error:
+            reason = f"{settings.tls_ca_out}: {error.strerror}"
+            raise SettingsError(f"--tls-ca-out: {reason}") from None
+    return made
+
+
+def _given(cert: Path, key: Path | None) -> Identity:
+    _expect(cert, b"CERTIFICATE-----", "--tls-cert", "certificate")
+    flag = "--tls-key" if key else "--tls-cert"
+    _expect(key or cert, b"PRIVATE KEY-----", flag, "private key")
+    context = _context()
+    try:
+        context.load_cert_chain(cert, key, password=_no_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            reason = f"{key or cert}: the key does not belong to the certificate"
+        else:
+            reason = f"{cert}: OpenSSL cannot use it: {error.reason or error}"
+        raise SettingsError(f"{flag}: {reason}") from None
+    return Identity(context)
+
+
+def _expect(path: Path, mark: bytes, flag: str, what: str) -> None:
+    try:
+        found = mark in path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{flag}: {path}: {error.strerror}") from None
+    if not found:
+        raise SettingsError(f"{flag}: {path}: there is no {what} in PEM form in it")
+
+
+def _no_password() -> NoReturn:
+    raise SettingsError("--tls-key: the key is encrypted; use one without a password")
+
+
+def _made(names: tuple[str, ...]) -> Identity:
+    try:
+        import trustme
+    except ImportError:
+        raise SettingsError("--tls: auto needs trustme: pip install 'callmocks[tls]'") from None
+    authority = trustme.CA(organization_name="callmocks")
+    try:
+        leaf = authority.issue_cert(*names, organization_name="callmocks")
+    except ValueError as error:
+        raise SettingsError(
+            f"--tls: auto: no certificate for {', '.join(names)}: {error}"
+        ) from None
+    return open_made(leaf.private_key_and_cert_chain_pem.bytes(), authority.cert_pem.bytes())
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _load(context: ssl.SSLContext, pem: bytes) -> None:
+    """Load a key and its chain. OpenSSL reads files alone, and the key should not lie in one:
+
+    Linux has files in memory, which a read-only file system does not hinder either.
+    """
+    if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
+        with os.fdopen(os.memfd_create("callmocks"), "wb") as file:
+            file.write(pem)
+            file.flush()
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        return
+    with TemporaryDirectory(prefix="callmocks-") as folder:
+        path = Path(folder, "identity.pem")
+        path.write_bytes(pem)
+        context.load_cert_chain(path)

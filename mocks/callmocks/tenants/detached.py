@@ -1,0 +1,20 @@
+"""An exchange without a suite: for judging messages that nobody sent to a mock."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from callmocks.history.factory import HistoryFactory
+from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.tenant import Tenant
+
+
+@cache
+def _tenant() -> Tenant:
+    return Registry(HistoryFactory()).nobody
+
+
+def bare_exchange(provider: str, request: bytes = b"", transport: str = "http") -> Exchange:
+    """An exchange of a tenant without calls, whose every assumption has its default."""
+    return Exchange.of(_tenant(), provider, request, transport=transport)

@@ -1,0 +1,116 @@
+"""One request on its way through a provider, and the answer it gets.
+
+An ``Exchange`` is handed down the request path. Each step notes on it what the journal will say:
+the operation, violations of the contract, and the assumptions the answer rests on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from callmocks.history.clock import stopwatch
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from callmocks.tenants.delivery import Delivery
+    from callmocks.tenants.tenant import Tenant
+
+VIOLATIONS = 100
+"""Noted of one exchange."""
+_QUOTED = 500
+"""Characters of a client's text that a violation repeats."""
+
+
+@dataclass(slots=True, frozen=True)
+class Violation:
+    """Where a message leaves the contract.
+
+    ``where`` is the provider's own kind of path (an XPath, ``filter.field``, a byte offset);
+    ``side`` says whose message it is: ``request`` or ``answer`` (ours: a defect of callmocks).
+    """
+
+    where: str
+    expected: str
+    got: str
+    side: str = "request"
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(slots=True)
+class Reply:
+    """Bytes to send. ``status`` is the HTTP status; for an ARM frame, the frame's.
+
+    ``delivery`` is set by faults only: how the bytes leave, when not whole and at once.
+    """
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    delivery: Delivery | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request in the hands of a provider: everything the answer may depend on.
+
+    ``now`` is the tenant's wall time, read once, so that one answer never sees two instants.
+    """
+
+    tenant: Tenant
+    provider: str
+    request: bytes
+    now: datetime
+    operation: str = ""
+    origin: str = ""
+    """Where the client reached the server, ``http://host:port``; addresses in answers use it."""
+    peer: str = ""
+    """The client's IP address."""
+    transport: str = "http"
+    """``http``, or ``frame`` for a message of the workplace's websocket."""
+    violations: list[Violation] = field(default_factory=list)
+    assumptions: dict[str, None] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    started: float = field(default_factory=stopwatch)
+
+    @classmethod
+    def of(
+        cls,
+        tenant: Tenant,
+        provider: str,
+        request: bytes,
+        *,
+        operation: str = "",
+        origin: str = "",
+        peer: str = "",
+        transport: str = "http",
+    ) -> Exchange:
+        """An exchange that begins now, by the tenant's clock."""
+        now = tenant.clock.now()
+        return cls(tenant, provider, request, now, operation, origin, peer, transport)
+
+    @property
+    def session_now(self) -> datetime:
+        """The time sessions and tokens age by: ``now`` without the moves that kept them."""
+        return self.now - self.tenant.sessions_kept
+
+    def assume(self, assumption: str) -> str:
+        """The tenant's choice for an assumption of the ledger; noted as leaned on."""
+        self.assumptions[assumption] = None
+        return self.tenant.assumptions.choice(assumption)
+
+    def violated(self, where: str, expected: str, got: str, side: str = "request") -> Violation:
+        """Note a violation of the contract; nothing is noted twice.
+
+        A long ``where`` or ``got`` is cut, and so is a long list of violations: the texts are the
+        client's, and the journal has bounds.
+        """
+        violation = Violation(where[:_QUOTED], expected, got[:_QUOTED], side)
+        if len(self.violations) < VIOLATIONS and violation not in self.violations:
+            self.violations.append(violation)
+        return violation

@@ -1,0 +1,137 @@
+"""What can be set of a tenant: by a flag at start, or by the admin API when it is made."""
+
+import ipaddress
+import re
+
+import msgspec
+
+from callmocks.contract.resources import table
+from callmocks.errors import SettingsError
+from callmocks.history.generator import token
+
+NAME = re.compile(r"[a-z0-9-]{1,40}")
+CDR_PREFIX = 16
+"""Digits of a Data API session's token that name its tenant."""
+
+
+def cdr_token_prefix(tenant: str) -> str:
+    """How the tokens of a tenant's Data API sessions begin."""
+    return token("cdr-session", tenant)[:CDR_PREFIX]
+
+
+class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The workplace: every operator logs in with his internal number and this password."""
+
+    password: str = ""
+    contract: str = "documented"
+
+
+class CdrUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A user of one of a partner's customers; ``id`` is what ``user_id`` of a request names."""
+
+    id: int
+    login: str
+    name: str
+    customer_id: int
+    description: str | None = None
+
+
+class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The Data API account.
+
+    ``token`` is its static key; ``blocked_tokens`` and ``expired_tokens`` are keys (that one
+    among them, if wished) which are refused so. A ``partner`` acts for ``customer_users``. An
+    empty ``allowed_ips`` lets every address in. ``disabled_components`` are of those in
+    ``schemas/cdr/components.csv``. Limits are points a day and a minute.
+    """
+
+    login: str = ""
+    password: str = ""
+    token: str = ""
+    blocked_tokens: list[str] = []
+    expired_tokens: list[str] = []
+    partner: bool = False
+    customer_users: list[CdrUser] = []
+    active: bool = True
+    allowed_ips: list[str] = []
+    disabled_components: list[str] = []
+    day_limit: int = 3000
+    minute_limit: int = 60
+
+    def check(self) -> None:
+        """Raise ``SettingsError`` on a value that cannot be."""
+        for entry in self.allowed_ips:
+            try:
+                ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                raise SettingsError(
+                    f"cdr.allowed_ips: {entry!r} is no address or network such as 10.0.0.0/8"
+                ) from None
+        known = [row["component"] for row in table("cdr/components.csv")]
+        for component in self.disabled_components:
+            if component not in known:
+                raise SettingsError(
+                    f"cdr.disabled_components: {component!r} is not one of {', '.join(known)}"
+                )
+        if min(self.day_limit, self.minute_limit) < 0:
+            raise SettingsError("cdr.day_limit and cdr.minute_limit: use 0 or more")
+
+
+class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """The partner's API account of 1C-Connect; Basic authentication sends both in UTF-8."""
+
+    user: str = ""
+    password: str = ""
+
+    def check(self) -> None:
+        """Raise ``SettingsError`` on a value that cannot be."""
+        if ":" in self.user:
+            raise SettingsError(f"onec.user {self.user!r}: Basic authentication has no colon in it")
+
+
+class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """Everything a tenant is made from.
+
+    Empty credentials become the tenant's name, its token ``NAME-token``. ``now`` is ``real`` or
+    a naive ISO time that freezes the clock; ``calls_per_day`` None means the world's own. Without
+    ``self_check`` our own answers are not held against the contract.
+    """
+
+    name: str
+    seed: int = 42
+    world: str = "default"
+    calls_per_day: int | None = None
+    now: str = "real"
+    timezone: str = "Europe/Moscow"
+    history_from: str = "2015-01-01"
+    limits: str = "documented"
+    self_check: bool = True
+    assumptions: dict[str, str] = {}
+    arm: ArmSettings = msgspec.field(default_factory=ArmSettings)
+    cdr: CdrSettings = msgspec.field(default_factory=CdrSettings)
+    onec: OnecSettings = msgspec.field(default_factory=OnecSettings)
+
+    def completed(self) -> "TenantSettings":
+        """A copy with the empty credentials filled in; ``SettingsError`` on a bad value."""
+        if not NAME.fullmatch(self.name):
+            raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
+        if self.limits not in ("documented", "off"):
+            raise SettingsError(f"limits {self.limits!r}: use documented or off")
+        if self.arm.contract not in ("documented", "strict"):
+            raise SettingsError(f"contract {self.arm.contract!r}: use documented or strict")
+        self.cdr.check()
+        self.onec.check()
+        name, replace = self.name, msgspec.structs.replace
+        return replace(
+            self,
+            arm=replace(self.arm, password=self.arm.password or name),
+            cdr=replace(
+                self.cdr,
+                login=self.cdr.login or name,
+                password=self.cdr.password or name,
+                token=self.cdr.token or f"{name}-token",
+            ),
+            onec=replace(
+                self.onec, user=self.onec.user or name, password=self.onec.password or name
+            ),
+        )

@@ -1,0 +1,186 @@
+"""Did the requests come that a test expects: how many, in which order, with which fields?
+
+An expectation that is not met shows the nearest requests and in what they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from callmocks.provider.base import provider
+from callmocks.tenants.journal import Entry
+
+NEAREST = 3
+"""Requests shown of those that did not match."""
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Expected(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Requests that should have come; what is left out may be anything."""
+
+    provider: str | None = None
+    operation: str | None = None
+    status: int | None = None
+    """The HTTP status answered, or the frame's."""
+    fields: dict[str, Any] = {}
+    """Values in the request by name: ``params.limit`` (CDR, the path in its JSON),
+    ``filters.limit`` (ARM, element and attribute), ``Params.PeriodFrom`` (1C, the property).
+    ``null`` means that the request has no such field."""
+    violations: bool | None = None
+    """Whether the request broke the contract."""
+    times: Count | None = None
+    """Exactly so many …"""
+    at_least: Count | None = None
+    """… or no fewer; 1 when no count is given …"""
+    at_most: Count | None = None
+    """… or no more."""
+
+    def __post_init__(self) -> None:
+        """Refuse counts that contradict each other; nothing could tell which one is meant."""
+        if self.times is not None and (self.at_least, self.at_most) != (None, None):
+            raise ValueError("times stands alone, without at_least and at_most")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}")
+
+
+class Difference(msgspec.Struct):
+    """One field in which a request is not what was expected."""
+
+    field: str
+    expected: Any
+    got: Any
+
+
+class Near(msgspec.Struct):
+    """A request that came instead."""
+
+    seq: int
+    differences: list[Difference]
+
+
+class Verdict(msgspec.Struct):
+    """What became of one expectation."""
+
+    ok: bool
+    expected: Expected
+    found: int
+    """Requests that match."""
+    seqs: list[int]
+    """Their numbers in the journal."""
+    reason: str = ""
+    """What is wrong, for people."""
+    nearest: list[Near] = []
+    """The nearest other requests, when too few match."""
+
+
+def verify(
+    entries: Iterable[Entry], expectations: Sequence[Expected], in_order: bool = False
+) -> list[Verdict]:
+    """A verdict for each expectation.
+
+    ``in_order`` also asks that each has a match after the one that was found for the expectation
+    before it, so that all together can be read off the journal from top to bottom.
+    """
+    requests = [_Request(entry) for entry in entries]
+    verdicts = []
+    reached = 0
+    for expected in expectations:
+        verdict = _judge(requests, expected)
+        if in_order and verdict.ok and verdict.found:
+            later = [seq for seq in verdict.seqs if seq > reached]
+            if later:
+                reached = later[0]
+            else:
+                verdict.ok = False
+                verdict.reason = f"no match after number {reached}, where the one before was found"
+        verdicts.append(verdict)
+    return verdicts
+
+
+class _Request:
+    """A journaled request whose fields are read when first asked for."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self._fields: dict[str, object] | None = None
+
+    @property
+    def fields(self) -> dict[str, object]:
+        if self._fields is None:
+            known = provider(self.entry.provider)
+            self._fields = known.fields(self.entry.request.encode()) if known else {}
+        return self._fields
+
+    def is_kin(self, expected: Expected) -> bool:
+        """The same kind of request, so that its fields can be compared at all."""
+        entry = self.entry
+        return expected.provider in (None, entry.provider) and (
+            expected.operation in (None, entry.operation)
+        )
+
+    def differences(self, expected: Expected) -> list[Difference]:
+        """In what this request is not the expected one; fields are for its own kind alone."""
+        entry = self.entry
+        pairs: list[tuple[str, object, object]] = [
+            ("provider", expected.provider, entry.provider),
+            ("operation", expected.operation, entry.operation),
+            ("status", expected.status, entry.status),
+            ("violations", expected.violations, bool(entry.violations)),
+        ]
+        found = [
+            Difference(name, wanted, got)
+            for name, wanted, got in pairs
+            if wanted is not None and wanted != got
+        ]
+        if expected.fields and self.is_kin(expected):
+            found += [
+                Difference(name, wanted, self.fields.get(name))
+                for name, wanted in expected.fields.items()
+                if not _same(wanted, self.fields.get(name))
+            ]
+        return found
+
+
+def _same(wanted: object, got: object) -> bool:
+    """Equality that lets a number or a truth value be written as text, as XML has to."""
+    if isinstance(got, str) and isinstance(wanted, bool):
+        return got == ("true" if wanted else "false")
+    if isinstance(got, str) and isinstance(wanted, int | float):
+        return got == str(wanted)
+    return type(wanted) is type(got) and wanted == got
+
+
+def _judge(requests: list[_Request], expected: Expected) -> Verdict:
+    compared = [(request.differences(expected), request) for request in requests]
+    seqs = [request.entry.seq for differences, request in compared if not differences]
+    verdict = Verdict(True, expected, len(seqs), seqs)
+    least, most = _bounds(expected)
+    if len(seqs) < least:
+        verdict.ok = False
+        verdict.reason = f"{_times(least)} expected at least, {_times(len(seqs))} found"
+        others = sorted(
+            (pair for pair in compared if pair[0]),
+            key=lambda p: (not p[1].is_kin(expected), len(p[0]), -p[1].entry.seq),
+        )
+        verdict.nearest = [Near(request.entry.seq, found) for found, request in others[:NEAREST]]
+    elif most is not None and len(seqs) > most:
+        verdict.ok = False
+        verdict.reason = f"{_times(most)} expected at most, {_times(len(seqs))} found"
+    return verdict
+
+
+def _bounds(expected: Expected) -> tuple[int, int | None]:
+    if expected.times is not None:
+        return expected.times, expected.times
+    if expected.at_least is None and expected.at_most is None:
+        return 1, None
+    return expected.at_least or 0, expected.at_most
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,50 @@
+"""A suite on a thread of this process, with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from callmocks.server.mock_server import Suite
+
+if TYPE_CHECKING:
+    from callmocks.config.settings import ServeSettings
+
+
+class Server:
+    """A suite that answers whatever the caller's own thread and loop are busy with."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.suite = Suite(settings)
+        self._thread = Thread(target=self._run, name="callmocks", daemon=True)
+        self._ready: Future[None] = Future()
+        self._loop: asyncio.AbstractEventLoop
+        self._stopped: asyncio.Event
+
+    def start(self) -> None:
+        """Start and wait until it serves; ``SettingsError`` when it cannot."""
+        self._thread.start()
+        self._ready.result()
+
+    def stop(self) -> None:
+        """Stop, and wait until everything is closed."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            # The plainest loop, whatever policy the process has: that is the caller's.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        async with self.suite:
+            self._ready.set_result(None)
+            await self._stopped.wait()

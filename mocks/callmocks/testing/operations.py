@@ -1,0 +1,61 @@
+"""What the handles on a tenant and on its providers have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from callmocks.testing.calls import Call, Pin, read_call
+from callmocks.testing.times import Moment, iso, read, seconds
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from typing import Unpack
+
+    from callmocks.testing.tenant import Tenant
+
+
+class Shared:
+    """What belongs to a tenant as a whole, and is at hand wherever a part of the tenant is."""
+
+    def _owner(self) -> Tenant:
+        raise NotImplementedError
+
+    @property
+    def now(self) -> datetime:
+        """The tenant's wall time."""
+        return read(self._owner().ask("GET", "clock")["now"])
+
+    def freeze(self, at: Moment | None = None) -> datetime:
+        """Stop the clock, at a given time or where it is; the time it shows."""
+        body = {"mode": "frozen"} if at is None else {"mode": "frozen", "now": iso(at)}
+        return read(self._owner().ask("PUT", "clock", body)["now"])
+
+    def advance(self, by: timedelta | float, *, keep_sessions: bool = False) -> datetime:
+        """Move the clock by a span or by seconds, back when negative; the time it then shows.
+
+        ``keep_sessions``: tokens and logins do not age by the move.
+        """
+        body = {"seconds": seconds(by), "keep_sessions": keep_sessions}
+        return read(self._owner().ask("POST", "clock/advance", body)["now"])
+
+    def release(self) -> datetime:
+        """Let the clock follow the machine; the time it then shows."""
+        return read(self._owner().ask("PUT", "clock", {"mode": "real"})["now"])
+
+    def pin(self, start: Moment, **call: Unpack[Pin]) -> Call:
+        """Make a call that must exist; it is seen where and when it would be seen in life.
+
+        What is not said is filled in consistently. ``AdminError`` when the call contradicts
+        itself or another pinned one.
+        """
+        return read_call(self._owner().ask("POST", "calls", {"start": iso(start), **call}))
+
+    def unpin(self, call: Call | None = None) -> None:
+        """Take a pinned call away, or all of them."""
+        self._owner().ask("DELETE", "calls" if call is None else f"calls/{call.session_id}")
+
+    def truth(self, start: Moment, till: Moment) -> list[Call]:
+        """The calls that start in [start, till) as they happened, with their ids in each view."""
+        query = f"from={quote(iso(start))}&till={quote(iso(till))}"
+        return [read_call(raw) for raw in self._owner().ask("GET", f"truth?{query}")["calls"]]

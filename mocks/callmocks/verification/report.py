@@ -1,0 +1,186 @@
+"""What a check did and found: as text, as JSON and as JUnit XML.
+
+Credentials are taken out of everything here, wherever an endpoint may have repeated them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from lxml import etree
+
+from callmocks.contract.findings import Evidence, Findings
+
+_NAMES = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
+REFUSED = ("errors", "frame-errors")
+"""The probes whose requests a provider must refuse."""
+_HIDDEN = "•••"
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Sent(msgspec.Struct):
+    """One request of the check."""
+
+    probe: str
+    operation: str
+    outcome: str
+    """HTTP status, status of a frame, or what came instead of an answer."""
+
+
+@dataclass
+class Probe:
+    """One thing that is looked at. ``skipped`` says why it could not be."""
+
+    name: str
+    title: str
+    findings: Findings = field(default_factory=Findings)
+    notes: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    def add(
+        self, where: str, expected: str, got: object, evidence: Evidence = "documented"
+    ) -> None:
+        """Note a finding."""
+        self.findings.add(where, expected, got, evidence)
+
+    @property
+    def outcome(self) -> str:
+        """``findings``, ``skipped`` or ``ok``."""
+        return "findings" if len(self.findings) else "skipped" if self.skipped else "ok"
+
+
+class Report:
+    """The probes of one run, in order."""
+
+    def __init__(self, provider: str, url: str, secrets: Iterable[str] = ()) -> None:
+        self.provider = provider
+        self.url = url
+        self.probes: list[Probe] = []
+        self.sent: list[Sent] = []
+        self.tolerated = Findings()
+        """Where the vendor's own example leaves the vendor's schema too."""
+        self.stopped = ""
+        """Why not all probes were made."""
+        self._secrets: set[str] = set()
+        for secret in secrets:
+            self.hide(secret)
+
+    def hide(self, secret: str) -> None:
+        """Never show this text."""
+        if secret:
+            self._secrets.add(secret)
+
+    def begin(self, name: str, title: str) -> Probe:
+        """The next probe."""
+        self.probes.append(Probe(name, title))
+        return self.probes[-1]
+
+    @property
+    def findings(self) -> int:
+        """Findings of all probes."""
+        return sum(len(probe.findings) for probe in self.probes)
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{_NAMES[self.provider]} at {self.url}"]
+        width = max(len(probe.name) for probe in self.probes)
+        for probe in self.probes:
+            outcome = {"ok": "ok", "skipped": "skipped", "findings": "FOUND"}[probe.outcome]
+            what = probe.skipped or "; ".join(probe.notes) or probe.title
+            lines.append(f"  {probe.name:{width}}  {outcome:8} {self._clean(what)}")
+            lines += [f"    {self._clean(str(finding))}" for finding in probe.findings]
+            if probe.findings.dropped:
+                lines.append(f"    and {probe.findings.dropped} more")
+        lines += [f"  {self._clean(str(finding))}" for finding in self.tolerated]
+        lines.append(f"sent: {self._did()}")
+        if self.stopped:
+            lines.append(f"stopped: {self._clean(self.stopped)}")
+        count = self.findings
+        lines.append("no findings" if not count else f"{count} finding{'s' if count > 1 else ''}")
+        return "\n".join(lines)
+
+    def json(self) -> bytes:
+        """For programs."""
+        return msgspec.json.format(msgspec.json.encode(self._facts()), indent=2)
+
+    def junit(self) -> bytes:
+        """For CI: a test case for each probe."""
+        failed = sum(probe.outcome == "findings" for probe in self.probes)
+        skipped = sum(probe.outcome == "skipped" for probe in self.probes)
+        counts = {
+            "tests": str(len(self.probes)),
+            "failures": str(failed),
+            "errors": "0",
+            "skipped": str(skipped),
+        }
+        root = etree.Element("testsuites", {"name": "callmocks check", **counts})
+        suite = etree.SubElement(
+            root, "testsuite", {"name": f"{self.provider} {self.url}", **counts}
+        )
+        for probe in self.probes:
+            names = {"classname": f"callmocks.verification.{self.provider}", "name": probe.name}
+            case = etree.SubElement(suite, "testcase", names)
+            self._case(case, probe)
+        output = etree.SubElement(suite, "system-out")
+        output.text = _xml_text(f"sent: {self._did()}")
+        return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
+
+    def _case(self, case: etree._Element, probe: Probe) -> None:
+        if probe.outcome == "findings":
+            message = f"{len(probe.findings)} findings: {probe.title}"
+            failure = etree.SubElement(case, "failure", {"message": message, "type": "contract"})
+            found = [self._clean(str(finding)) for finding in probe.findings]
+            failure.text = _xml_text("\n".join(found))
+        elif probe.outcome == "skipped":
+            message = _xml_text(self._clean(probe.skipped))
+            etree.SubElement(case, "skipped", {"message": message})
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "provider": self.provider,
+            "url": self.url,
+            "ok": not self.findings,
+            "stopped": self._clean(self.stopped),
+            "probes": [
+                {
+                    "name": probe.name,
+                    "title": probe.title,
+                    "outcome": probe.outcome,
+                    "skipped": self._clean(probe.skipped),
+                    "notes": [self._clean(note) for note in probe.notes],
+                    "findings": [self._plain(finding) for finding in probe.findings],
+                }
+                for probe in self.probes
+            ],
+            "tolerated": [self._plain(finding) for finding in self.tolerated],
+            "requests": [self._plain(sent) for sent in self.sent],
+        }
+
+    def _plain(self, struct: msgspec.Struct) -> dict[str, Any]:
+        return {
+            name: self._clean(value) if isinstance(value, str) else value
+            for name, value in msgspec.structs.asdict(struct).items()
+        }
+
+    def _did(self) -> str:
+        counts = Counter(
+            "requests that must be refused" if sent.probe in REFUSED else sent.operation
+            for sent in self.sent
+        )
+        listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f"{len(self.sent)} requests, none of which changes data: {listed}"
+
+    def _clean(self, text: str) -> str:
+        """The text without credentials, on one line."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
+        return " ".join(text.split())
+
+
+def _xml_text(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,123 @@
+"""``python -m callmocks.server.healthcheck``: the container's health check."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.test_serve import serving
+
+
+def health(*arguments: str, **environ: str) -> tuple[int, str]:
+    """Exit code and what it said."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "callmocks.server.healthcheck", *arguments],
+        env=clean | environ,
+        capture_output=True,
+        timeout=20,
+        text=True,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def port_of(url: str) -> str:
+    return url.rpartition(":")[2]
+
+
+def test_a_suite_that_answers_is_healthy_and_one_that_has_gone_is_not() -> None:
+    with serving("--only", "cdr", "--host", "0.0.0.0") as (process, ready):
+        where = {"CALLMOCKS_HOST": "0.0.0.0", "CALLMOCKS_CONTROL_PORT": port_of(ready["control"])}
+        assert health(**where) == (0, "")
+        process.terminate()
+        process.wait()
+        code, said = health(**where)
+        assert code == 1
+        assert said.startswith(f"callmocks: http://127.0.0.1:{port_of(ready['control'])}: ")
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("told", [{"CALLMOCKS_TLS": "auto"}, {}], ids=["told", "not told"])
+def test_over_tls_too_also_when_only_a_flag_says_so(told: dict[str, str]) -> None:
+    with serving("--only", "cdr", "--tls", "auto") as (_, ready):
+        assert health(CALLMOCKS_CONTROL_PORT=port_of(ready["control"]), **told) == (0, "")
+
+
+def test_a_token_is_not_needed() -> None:
+    with serving("--only", "cdr", "--admin-token", "s3cret") as (_, ready):
+        assert health(CALLMOCKS_CONTROL_PORT=port_of(ready["control"])) == (0, "")
+
+
+def test_the_config_file_and_an_address_say_where_it_is(tmp_path: Path) -> None:
+    with serving("--only", "cdr") as (_, ready):
+        config = tmp_path / "callmocks.config.toml"
+        config.write_text(f"control-port = {port_of(ready['control'])}\n", encoding="utf-8")
+        assert health(CALLMOCKS_CONFIG=str(config)) == (0, "")
+        assert health(ready["control"], CALLMOCKS_CONTROL_PORT="1") == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (("127.0.0.1:8080",), {}),
+        (("http://127.0.0.1:port",), {}),
+        ((), {"CALLMOCKS_CONTROL_PORT": "many"}),
+        ((), {"CALLMOCKS_CONFIG": "/nowhere/callmocks.config.toml"}),
+    ],
+)
+def test_not_knowing_whom_to_ask_is_one_line(
+    arguments: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    code, said = health(*arguments, **environ)
+    assert code == 1
+    assert said.startswith("callmocks: no idea whom to ask: ")
+    assert said.count("\n") == 1
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port where connections are taken and nothing is said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_who_says_nothing_is_not_healthy_within_the_engines_patience(silent: int) -> None:
+    code, said = health(f"http://127.0.0.1:{silent}")
+    assert code == 1
+    assert "timed out" in said
+
+
+class _Broken(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_another_status_is_not_healthy() -> None:
+    server = HTTPServer(("127.0.0.1", 0), _Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        code, said = health(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (code, said.rpartition(" ")[2]) == (1, "503\n")
+
+
+def test_it_imports_nothing_heavy() -> None:
+    code = "import sys, callmocks.server.healthcheck; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "callmocks.server.healthcheck" in loaded
+    assert not loaded & {"aiohttp", "numpy", "polars", "click", "lxml", "msgspec"}

@@ -1,0 +1,117 @@
+"""A suite in a thread of its own, for targets that speak to it over sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import threading
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from websockets.sync.client import ClientConnection, connect
+
+from callmocks.config.settings import ServeSettings
+from callmocks.server.mock_server import Suite
+from tests.control.suite_client import basic
+
+SETTINGS = ServeSettings(
+    arm_port=0,
+    cdr_port=0,
+    onec_port=0,
+    control_port=0,
+    now="2026-03-02T12:00:00",
+    limits="off",
+    calls_per_day=40,
+    header_timeout=3,
+    body_timeout=3,
+)
+
+
+class Lines(logging.Handler):
+    """Every line the suite logs: there should be none."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(self.format(record))
+
+
+class House:
+    """A running suite and connections to it that are opened again when they are gone."""
+
+    def __init__(self) -> None:
+        self.lines = Lines()
+        self.urls: dict[str, str] = {}
+        self._connections: dict[str, http.client.HTTPConnection] = {}
+        self._socket: ClientConnection | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def __enter__(self) -> House:
+        logging.getLogger().addHandler(self.lines)
+        self._thread.start()
+        if not self._ready.wait(30):
+            raise AssertionError("the suite does not start")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for connection in self._connections.values():
+            connection.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        logging.getLogger().removeHandler(self.lines)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with Suite(SETTINGS) as suite:
+            self.urls = suite.urls
+            self._ready.set()
+            await self._stop.wait()
+
+    def port(self, name: str) -> int:
+        return urlsplit(self.urls[name]).port or 0
+
+    def ask(
+        self, name: str, method: str, path: str, body: bytes, kind: str, user: str = ""
+    ) -> tuple[int, str, bytes]:
+        """Status, media type and body of the answer."""
+        headers = {"Content-Type": kind, **(basic(user) if user else {})}
+        for attempt in (1, 2):
+            connection = self._connections.get(name)
+            if connection is None:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port(name), timeout=5)
+                self._connections[name] = connection
+            try:
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+                whole = answer.read()
+                break
+            except (http.client.HTTPException, ConnectionError):
+                connection.close()
+                del self._connections[name]
+                if attempt == 2:
+                    raise
+        if answer.will_close:
+            connection.close()
+            del self._connections[name]
+        return answer.status, answer.headers.get("Content-Type", ""), whole
+
+    def frame(self, message: bytes) -> bytes:
+        """The answer to a message on the workplace's websocket."""
+        if self._socket is None:
+            address = self.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
+            login = basic("101")
+            self._socket = connect(address, additional_headers=login, max_size=None).__enter__()
+        self._socket.send(message)
+        answer = self._socket.recv(timeout=5)
+        return answer if isinstance(answer, bytes) else answer.encode()

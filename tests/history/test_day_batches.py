@@ -1,0 +1,88 @@
+"""Small days are drawn and viewed several at once: nobody can tell from what comes out."""
+
+import polars as pl
+import pytest
+
+from callmocks.history.cache import DayCache
+from callmocks.history.factory import HistoryFactory
+from callmocks.history.walltime import DAYS, day_start
+from callmocks.tenants.settings import TenantSettings
+
+VIEWS = ("legs", "sessions", "onec")
+
+
+def history(**settings):
+    """A history with a cache of its own, so that nothing is at hand."""
+    return HistoryFactory(DayCache()).of(TenantSettings("t", **settings))
+
+
+def one_by_one(drawn, what, day):
+    return {"legs": drawn.legs, "sessions": drawn.sessions, "onec": drawn.service_calls}[what](day)
+
+
+@pytest.mark.parametrize("what", VIEWS)
+@pytest.mark.parametrize(
+    ("first", "settings"),
+    [
+        (0, {}),
+        (4090, {"seed": 7}),
+        (4203, {"world": "edge-cases"}),
+        (3000, {"calls_per_day": 3}),
+        (3000, {"calls_per_day": 2500}),
+        (DAYS - 20, {"seed": 8}),
+        (4000, {"world": "finish-reasons"}),
+    ],
+)
+def test_days_viewed_together_are_the_days_viewed_one_by_one(what, first, settings):
+    days = range(first, first + 20)
+    together = history(**settings).drawn.views(what, days)
+    alone = history(**settings).drawn
+    for day, view in zip(days, together, strict=True):
+        expected = one_by_one(alone, what, day)
+        assert view.frame.equals(expected.frame), day
+        assert view.frame.schema == expected.frame.schema
+        assert (view.starts == expected.starts).all()
+        assert view.last_end == expected.last_end
+        if expected.position is not None:
+            assert (view.position == expected.position).all()
+
+
+def test_a_query_finds_what_an_earlier_one_had_drawn_together():
+    drawn = history().drawn
+    week = drawn.views("legs", range(4000, 4007))
+    day = drawn.legs(4003)
+    assert day is week[3]
+    assert drawn.views("legs", range(4002, 4010))[1] is week[3]
+
+
+@pytest.mark.parametrize("operator", ["101", "112"])
+def test_an_operators_rows_over_a_year_are_those_of_its_days(operator):
+    walked = list(history().arm_days(operator, day_start(4365) - 1, day_start(4000)))
+    assert len(walked) < 40
+    days = history()
+    alone = [
+        frame
+        for day in range(4364, 3999, -1)
+        for frame in days.arm_days(operator, day_start(day + 1) - 1, day_start(day))
+    ]
+    assert pl.concat(walked).equals(pl.concat(alone))
+
+
+def test_pinned_calls_stand_among_the_rows_of_days_drawn_together():
+    pinned = history()
+    pinned.pins.add({"start": "2026-02-03T12:00:00", "operator": "101"})
+    before, after = history(), pinned
+    end, begin = day_start(4090), day_start(4000)
+    starts = [
+        [start for rows in one.arm_days("101", end, begin) for start in rows["_start"]]
+        for one in (before, after)
+    ]
+    assert len(starts[1]) == len(starts[0]) + 1
+    assert starts[1] == sorted(starts[1], reverse=True)
+
+
+@pytest.mark.parametrize("what", VIEWS)
+def test_a_frame_of_nothing_has_the_types_of_a_days(what):
+    drawn = history().drawn
+    assert drawn.nothing(what).schema == one_by_one(drawn, what, 4000).frame.schema
+    assert not len(drawn.nothing(what))

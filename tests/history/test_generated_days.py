@@ -1,0 +1,181 @@
+"""What a drawn day is like: sizes, hours, times that agree, rare reasons."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+import pytest
+
+from callmocks.contract.resources import table
+from callmocks.history import reasons
+from callmocks.history.columns import Kind, Role
+from callmocks.history.walltime import DAYS, date_day, day_date, day_start, from_ms
+
+YEAR = range(date_day(date(2026, 1, 1)), date_day(date(2027, 1, 1)))
+
+
+def legs_in_order(history, days):
+    """Reasons of all legs by exact start, then row, as the default order of the CDR has them."""
+    found = []
+    for day in days:
+        legs = history.drawn.day(day).legs
+        found.append(legs.reason[np.lexsort((legs.row, legs.start))])
+    return np.concatenate(found)
+
+
+def test_the_mean_of_weekdays_is_the_calls_per_day(make_history):
+    for wanted in (40, 400, 4000):
+        history = make_history(calls_per_day=wanted)
+        counts = [history.drawn.calls_on(day) for day in YEAR if day_date(day).weekday() < 5]
+        assert abs(sum(counts) / len(counts) / wanted - 1) < 0.02
+
+
+def test_a_call_has_about_2_3_legs(history):
+    days = [history.drawn.day(day) for day in YEAR]
+    calls, legs = (sum(len(part(day).row) for day in days) for part in (_calls, _legs))
+    assert 2.2 < legs / calls < 2.4
+
+
+def _calls(day):
+    return day.calls
+
+
+def _legs(day):
+    return day.legs
+
+
+def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history):
+    order = legs_in_order(history, YEAR)
+    for reason, name in enumerate(reasons.NAMES):
+        places = np.flatnonzero(order == reason)
+        gaps = np.diff(np.concatenate(([-1], places, [len(order)])))
+        assert gaps.max() <= 1500, name
+
+
+@pytest.mark.parametrize("seed", [1, 7, 8])
+def test_the_deck_holds_for_other_seeds(make_history, seed):
+    order = legs_in_order(make_history(seed=seed), YEAR[:120])
+    worst = max(np.diff(np.flatnonzero(order == reason)).max() for reason in range(64))
+    assert worst <= 1500
+
+
+@pytest.mark.parametrize("calls", [30, 400, 50_000])
+def test_finish_reasons_world_holds_all_64_in_every_aligned_block(make_history, calls):
+    history = make_history(world="finish-reasons", calls_per_day=calls)
+    order = legs_in_order(history, YEAR[:3])
+    assert len(order) % 64 == 0 and len(order)
+    for begin in range(0, len(order), 64):
+        assert len(set(order[begin : begin + 64].tolist())) == 64
+
+
+def test_the_empty_world_has_no_calls(make_history):
+    history = make_history(world="empty")
+    assert sum(history.drawn.calls_on(day) for day in range(DAYS)) == 0
+    assert len(history.legs(day_start(0), day_start(DAYS) - 1000, day_start(DAYS))) == 0
+
+
+@pytest.mark.parametrize("world", ["default", "edge-cases", "finish-reasons"])
+def test_times_agree_within_every_leg_and_call(make_history, world):
+    history = make_history(world=world)
+    for number in YEAR[::7]:
+        day = history.drawn.day(number)
+        legs, calls = day.legs, day.calls
+        answered = legs.connect >= 0
+        assert (legs.end >= legs.start).all()
+        assert (legs.connect[answered] >= legs.start[answered]).all()
+        assert (legs.connect[answered] <= legs.end[answered]).all()
+        assert (legs.start >= calls.start[legs.call]).all()
+        assert (legs.end <= calls.end[legs.call]).all()
+        assert legs.start.max() < 86_400_000, "a leg starts on its call's day"
+        assert (np.diff(calls.start) >= 0).all()
+        assert calls.legs.sum() == len(legs.row)
+
+
+def test_every_leg_of_a_year_agrees_with_its_finish_reason(history):
+    rules = {row["finish_reason"]: row for row in table("cdr/reason_agreement.csv")}
+    seen = Counter()
+    for number in YEAR:
+        day = history.drawn.day(number)
+        legs = day.legs
+        size = day.calls.legs[legs.call]
+        for reason in np.unique(legs.reason):
+            rule = rules[reasons.NAMES[reason]]
+            mine = legs.reason == reason
+            kinds = {Role(int(role)).name.lower() for role in np.unique(legs.role[mine])}
+            assert kinds <= set(rule["legs"].split("|")), rule
+            subscriber = legs.role == Role.SUBSCRIBER
+            for flag, values in (
+                ("answered", legs.connect >= 0),
+                ("talked", legs.talked),
+                ("employee", legs.operator >= 0),
+            ):
+                chosen = values[mine & ~subscriber] if flag == "employee" else values[mine]
+                if rule[flag] == "yes":
+                    assert chosen.all() or rule["place"] == "talk", (flag, rule)
+                if rule[flag] == "no":
+                    assert not chosen.any(), (flag, rule)
+            if rule["place"] == "alone":
+                assert (size[mine] == 1).all(), rule
+            seen[reasons.NAMES[reason]] += int(mine.sum())
+    assert len(seen) == 64
+
+
+def test_no_call_starts_when_a_zone_changes_its_clocks(history):
+    """In any zone people live in: 2015 to 2034, every hour that is skipped or comes twice."""
+    starts = {}
+    for name in sorted(available_timezones() - {"Antarctica/Casey"}):
+        for begin, end in clock_changes(ZoneInfo(name)):
+            day = date_day(begin.date())
+            if not 0 <= day < DAYS:
+                continue
+            if day not in starts:
+                starts[day] = day_start(day) + history.drawn.day(day).calls.start.astype(np.int64)
+            moments = starts[day]
+            low, high = (
+                (m - datetime(1970, 1, 1)) // timedelta(milliseconds=1) for m in (begin, end)
+            )
+            inside = moments[(moments >= low) & (moments < high)]
+            assert not len(inside), (name, begin, from_ms(int(inside[0])))
+
+
+def clock_changes(zone):
+    """Wall times at which each change of a zone begins and ends (naive)."""
+    step, moment = timedelta(days=7), datetime(2015, 1, 1, tzinfo=UTC)
+    offset = moment.astimezone(zone).utcoffset()
+    while moment.year < 2035:
+        later = moment + step
+        new = later.astimezone(zone).utcoffset()
+        if new != offset:
+            low, high = moment, later
+            while high - low > timedelta(seconds=1):
+                middle = low + (high - low) / 2
+                if middle.astimezone(zone).utcoffset() == offset:
+                    low = middle
+                else:
+                    high = middle
+            change = high.replace(second=0, microsecond=0)
+            yield sorted((change + each).replace(tzinfo=None) for each in (offset, new))
+            offset = new
+        moment = later
+
+
+def test_nobody_talks_who_was_not_answered_and_talks_add_up(history):
+    for number in YEAR[::11]:
+        day = history.drawn.day(number)
+        legs, calls = day.legs, day.calls
+        for call in range(len(calls.row)):
+            mine = range(int(calls.first_leg[call]), int(calls.first_leg[call] + calls.legs[call]))
+            direct = calls.kind[call] in (Kind.OUTGOING, Kind.INTERNAL)
+            talks = [
+                int(legs.end[i] - legs.connect[i])
+                for i in mine
+                if legs.connect[i] >= 0
+                and (
+                    legs.role[i] == Role.INITIATOR
+                    if direct
+                    else legs.role[i] in (Role.OPERATOR, Role.TRANSFER)
+                )
+            ]
+            assert sum(talks) == calls.talk[call]
+            assert (calls.answered[call] >= 0) == bool(talks)

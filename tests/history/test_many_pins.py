@@ -1,0 +1,108 @@
+"""Many pinned calls are seen as each of them is seen alone, and at no higher price."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+
+from callmocks.history.factory import HistoryFactory
+from callmocks.history.history import History
+from callmocks.history.pins import Pins
+from callmocks.tenants.settings import TenantSettings
+
+FAR = 10**15
+FRAMES = ("legs", "sessions", "service_calls")
+
+
+def history() -> History:
+    return HistoryFactory().of(TenantSettings("pins", world="empty"))
+
+
+def wishes(count: int, made: History) -> list[dict[str, object]]:
+    """Calls of all kinds, some on one day, some on days far from one another, in no order."""
+    base = datetime(2020, 1, 1, 8)
+    users = made.cast.users
+    kinds = ({}, {"direction": "out"}, {"talk_seconds": 0}, {"operator": "103"})
+    return [
+        {
+            "start": (base + timedelta(days=(n * 37) % 400, minutes=n % 700)).isoformat(),
+            "client_phone": users[n % len(users)].phone if n % 3 else f"7999{n:07}",
+            **({} if "talk_seconds" in kinds[n % 4] else {"talk_seconds": 10}),
+            **kinds[n % 4],
+        }
+        for n in range(count)
+    ]
+
+
+def one_by_one(pins: Pins, name: str) -> pl.DataFrame:
+    """The same frame, made for each call by itself."""
+    frames = []
+    for pin in pins.list():
+        alone = pins.copy()
+        alone._pins = {pin.id: pin}
+        frames.append(getattr(alone, name))
+    return pl.concat(frames)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_together_they_are_what_each_is_alone(name: str) -> None:
+    made = history()
+    pins = made.pins
+    pins.add_all(wishes(120, made))
+    seen = getattr(pins, name)
+    assert seen.height > 60
+    key = "_session_id" if name == "service_calls" else "id"
+    assert seen.equals(one_by_one(pins, name).sort("_start", key))
+    assert seen.schema == getattr(history().pins, name).schema  # as when there are none
+
+
+def test_operators_see_the_same_rows() -> None:
+    made = history()
+    pins = made.pins
+    pins.add_all(wishes(120, made))
+    alone = one_by_one_rows(pins)
+    assert {k: v.height for k, v in pins.arm_rows.items()} == {k: len(v) for k, v in alone.items()}
+    for operator, frame in pins.arm_rows.items():
+        assert sorted(frame["call_ref"]) == sorted(alone[operator])
+        assert frame["_start"].is_sorted(descending=True)
+
+
+def one_by_one_rows(pins: Pins) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for pin in pins.list():
+        alone = pins.copy()
+        alone._pins = {pin.id: pin}
+        for operator, frame in alone.arm_rows.items():
+            found.setdefault(operator, []).extend(frame["call_ref"])
+    return found
+
+
+def test_the_truth_knows_each_of_them() -> None:
+    made = history()
+    pins = made.pins.add_all(wishes(120, made))
+    truth = made.truth(0, FAR, FAR)
+    assert {call["cdr"]["call_session_id"] for call in truth} == {pin.id for pin in pins}  # type: ignore[index]
+    legs = {leg for call in truth for leg in call["cdr"]["leg_ids"]}  # type: ignore[index]
+    assert legs == set(made.pins.legs["id"])
+    refs = {row["call_ref"] for call in truth for row in call["arm"]}  # type: ignore[attr-defined]
+    assert refs == {ref for frame in made.pins.arm_rows.values() for ref in frame["call_ref"]}
+
+
+def test_a_thousand_are_not_a_thousand_times_dearer() -> None:
+    def seconds(count: int) -> float:
+        made = history()
+        pins = made.pins
+        pins.add_all(wishes(count, made))
+        least = 1e9
+        for _ in range(3):
+            pins._forget()
+            begun = time.process_time()
+            for name in (*FRAMES, "arm_rows"):
+                getattr(pins, name)
+            least = min(least, time.process_time() - begun)
+        return least
+
+    assert seconds(1000) < 100 * seconds(1)

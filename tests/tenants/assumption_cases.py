@@ -1,0 +1,74 @@
+"""Conversations that together touch every assumption of the ledger; what was answered is kept.
+
+Each scene starts from freshly reset tenants. Tenants differ in what a scene needs of them:
+``TENANTS`` has their settings.
+"""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import ClientSession, WSMsgType
+
+from callmocks.server.mock_server import Suite
+
+NOW = "2026-03-02T12:00:00"
+
+TENANTS: dict[str, dict[str, Any]] = {
+    "demo": {},
+    "free": {"limits": "off"},
+    "poor": {"limits": "documented", "cdr": {"minute_limit": 0}},
+    "partner": {
+        "cdr": {
+            "partner": True,
+            "customer_users": [{"id": 1, "login": "u", "name": "U", "customer_id": 2}],
+        }
+    },
+    "basic-plan": {"cdr": {"disabled_components": ["data_api_reports"]}},
+    "far": {"timezone": "Asia/Vladivostok", "limits": "off"},
+    "bare": {"world": "empty", "limits": "off"},
+    "huge": {"calls_per_day": 150_000, "limits": "off"},
+}
+
+
+class Stage:
+    """A client of all providers that writes down every answer."""
+
+    def __init__(self, suite: Suite, http: ClientSession) -> None:
+        self.suite, self.urls, self.http = suite, suite.urls, http
+        self.seen: list[object] = []
+
+    async def control(self, method: str, tenant: str, path: str, body: Any = None) -> Any:
+        url = f"{self.urls['control']}/api/tenants/{tenant}{path}"
+        async with self.http.request(method, url, json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return None if answer.status == 204 else await answer.json()
+
+    async def at(self, now: str, tenant: str = "free") -> None:
+        await self.control("PUT", tenant, "/clock", {"now": now})
+
+    async def advance(self, minutes: float, tenant: str = "demo") -> None:
+        await self.control("POST", tenant, "/clock/advance", {"seconds": minutes * 60})
+
+    async def post(self, url: str, **request: Any) -> bytes:
+        async with self.http.post(url, **request) as answer:
+            body = await answer.read()
+            self.seen.append((answer.status, answer.headers.get("Content-Type"), body))
+            return body
+
+    def basic(self, user: str, password: str) -> dict[str, str]:
+        secret = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {secret}"}
+
+    async def play(self, scene: Callable[["Stage"], Awaitable[None]]) -> list[object]:
+        """Everything answered in a scene."""
+        self.seen = []
+        self.http.cookie_jar.clear()
+        try:
+            await scene(self)
+        except (IndexError, KeyError):
+            self.seen.append("the conversation cannot go on")
+        return self.seen
+
+
+KINDS = {WSMsgType.TEXT: "text", WSMsgType.BINARY: "binary"}

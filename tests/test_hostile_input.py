@@ -1,0 +1,308 @@
+"""Requests that would cost much more than it takes to send them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callmocks.config.settings import resolve
+from callmocks.errors import SettingsError
+from callmocks.history.world import load_world
+from tests.control.suite_client import SOAP, basic
+from tests.test_serve import get, post, serving
+from tests.test_server_limits import NAMES, PATHS, house, said
+
+MIB = 1024 * 1024
+ELSEWHERE = {"arm": "/demo/x", "cdr": "/x", "onec": "/x", "control": "/x"}
+
+
+class Served:
+    """A suite in a process of its own, whose processor time and memory can be told."""
+
+    def __init__(self, pid: int, ready: dict[str, Any]) -> None:
+        self.pid, self.ready = pid, ready
+
+    def cpu(self) -> float:
+        """Seconds of processor time."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        return sum(map(int, fields.split()[11:13])) / 100
+
+    def most(self) -> float:
+        """MiB of memory at its worst."""
+        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+    def head(self, name: str, length: int, *more: str, path: str = "") -> bytes:
+        user = {"arm": "101", "onec": "demo"}.get(name)
+        login = [f"{k}: {v}" for k, v in basic(user).items()] if user else []
+        lines = [f"POST {path or PATHS[name]} HTTP/1.1", "Host: localhost"]
+        lines += [f"Content-Length: {length}", *login, *more]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def ask(self, name: str, body: bytes, *more: str, path: str = "") -> tuple[int, bytes]:
+        """Send all of it, and read until the server closes."""
+        port = int(self.ready[name].split(":")[2].partition("/")[0])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+            raw.sendall(self.head(name, len(body), *more, path=path) + body)
+            got = b""
+            while piece := raw.recv(65536):
+                got += piece
+        head, _, rest = got.partition(b"\r\n\r\n")
+        return int(head.split()[1]), rest
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("time and memory of another process are read from /proc")
+    with serving("--now", "2026-03-02T12:00:00", "--limits", "off") as (process, ready):
+        yield Served(process.pid, ready)
+        process.terminate()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+# compressed
+
+
+@pytest.fixture(scope="module")
+def bomb() -> bytes:
+    """A gigabyte of spaces."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(b" " * MIB) for _ in range(1024)) + packer.flush()
+
+
+@pytest.fixture(scope="module")
+def unpacking(bomb: bytes) -> float:
+    """Seconds of processor time that unpacking all of it takes, in pieces as aiohttp does."""
+    begun = time.process_time()
+    unpacker = zlib.decompressobj(31)
+    while bomb:
+        unpacker.decompress(bomb, MIB // 4)
+        bomb = unpacker.unconsumed_tail
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("where", [PATHS, ELSEWHERE], ids=["its address", "elsewhere"])
+def test_what_is_refused_is_not_unpacked(
+    served: Served, bomb: bytes, unpacking: float, name: str, where: dict[str, str]
+) -> None:
+    before, most = served.cpu(), served.most()
+    status, body = served.ask(name, bomb, "Content-Encoding: gzip", path=where[name])
+    if where is PATHS:
+        assert status == {"arm": 413, "cdr": 200, "onec": 500, "control": 413}[name]
+        assert said(name, body)
+    else:
+        assert status == 404
+    assert served.cpu() - before < max(unpacking / 2, 0.2)
+    assert served.most() - most < 100
+
+
+async def test_a_compressed_body_that_is_refused_closes_the_connection_behind_its_answer() -> None:
+    packed = zlib.compress(b" " * 64 * MIB)
+    async with house(max_body=4096, max_message=4096) as there, there.raw("cdr") as raw:
+        status, _ = await raw.ask("cdr", packed, "Content-Encoding: deflate")
+        assert status == 200
+        raw.writer.write(b"more of it" * 1000)
+        assert await raw.closed()
+        async with there.raw("cdr") as other:  # what is good is served on
+            small = zlib.compress(b"{}")
+            for _ in range(2):
+                assert (await other.ask("cdr", small, "Content-Encoding: deflate"))[0] == 200
+
+
+async def test_bodies_that_come_in_are_bounded_together() -> None:
+    """Four of the longest may come in at once; one more is refused until they are done."""
+    most = 100_000
+    async with house(max_body=most) as there, contextlib.AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(there.raw("onec")) for _ in range(5)]
+        for raw in slow[:4]:
+            raw.writer.write(raw.head("onec", most) + b" " * (most - 1))
+        await asyncio.sleep(0.3)
+        raw = slow[4]
+        raw.writer.write(raw.head("onec", most) + b" " * 10)
+        status, body = await raw.answer()
+        assert status == 503
+        assert f"more than {4 * most} bytes together" in said("onec", body)
+        for raw in slow[:4]:
+            raw.writer.write(b" ")
+            assert (await raw.answer())[0] == 500  # it is no XML
+        async with there.raw("onec") as raw:
+            assert (await raw.ask("onec", SOAP.encode() + b" " * 50_000))[0] == 200
+
+
+# XML
+
+
+def _longest_wait(served: Served, name: str, body: bytes) -> tuple[int, bytes, float]:
+    before = served.cpu()
+    status, answer = served.ask(name, body, "Connection: close")
+    return status, answer, served.cpu() - before
+
+
+def test_a_document_of_thousands_of_elements_is_explained_in_no_time(served: Served) -> None:
+    served.ask("arm", b"<in><a/></in>", "Connection: close")  # what explains is imported
+    body = b"<in>" + b"<a/>" * 60_000 + b"</in>"
+    status, answer, took = _longest_wait(served, "arm", body)
+    assert status == 200
+    assert "/in" in said("arm", answer)
+    assert took < 5
+
+
+def _envelope(inside: str, outside: str = "") -> bytes:
+    return (
+        f'<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"{outside}><e:Body>'
+        '<x:ClientRead xmlns:x="http://buhphone.com/PartnerWebAPI2">'
+        f"<x:Params>{inside}</x:Params></x:ClientRead></e:Body></e:Envelope>"
+    ).encode()
+
+
+PREFIXES = "".join(f' xmlns:n{n}="{n}"' for n in range(18_000))
+PREFIXED = "<a" + "".join(f' n{n}:a=""' for n in range(18_000)) + "/>"
+MANY = {
+    "namespaces": (_envelope(PREFIXED * 100, PREFIXES), "more than 5000 namespaces"),
+    "namespaces in UTF-16": (
+        ("\ufeff" + _envelope(PREFIXED * 50, PREFIXES).decode()).encode("utf-16-le"),
+        "more than 5000 namespaces",
+    ),
+    "attributes": (
+        _envelope(("<a" + "".join(f' a{n}=""' for n in range(30_000)) + "/>") * 100),
+        "more than 250000 attributes",
+    ),
+    "UTF-7": (
+        b'<?xml version="1.0" encoding="utf-7"?>'
+        + _envelope("@").replace(b"@", (b"+ADw-a/+AD4-" * 40_000 + b"<b/>") * 100),
+        "Unsupported encoding",
+    ),
+    "declaration": (
+        b'<?xml version="1.0"' + b" " * 2000 + b'encoding="utf-7"?>' + _envelope(""),
+        "declaration without an end",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_1c_refuses_what_multiplies(served: Served, name: str) -> None:
+    body, reason = MANY[name]
+    most = served.most()
+    status, answer, took = _longest_wait(served, "onec", body)
+    assert status in (400, 500)
+    assert reason in said("onec", answer)
+    assert took < 5
+    assert served.most() - most < 150
+
+
+def test_a_request_of_many_declarations_is_served() -> None:
+    with serving("--now", "2026-03-02T12:00:00", "--limits", "off") as (_, ready):
+        more = "".join(f' xmlns:n{n}="{n}"' for n in range(1000))
+        body = SOAP.replace("<e:Body>", f"<e:Body{more}>").encode()
+        kind = {"Content-Type": "text/xml"}
+        assert b">SUCCESS<" in post(ready["onec"], body, **kind, **basic("demo"))
+
+
+# JSON
+
+
+@pytest.mark.parametrize("piece", ["[]", "{}", "[[]]", "1e5", '"a"'])
+def test_a_list_of_a_million_is_refused_or_read_in_no_time(served: Served, piece: str) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "get.account"}
+    text = json.dumps({**call, "params": {"access_token": "demo-token", "x": "@"}})
+    most = served.most()
+    for size in (1_900_000, 15_000_000):
+        many = ",".join([piece] * (size // (len(piece) + 1)))
+        body = text.replace('"@"', f"[{many}]").encode()
+        status, answer, took = _longest_wait(served, "cdr", body)
+        assert status == 200
+        refused = "invalid_parameter_value" if size > 2 * MIB else "unexpected_parameters"
+        assert said("cdr", answer) == refused
+        assert took < 5
+    assert served.most() - most < 250
+
+
+def test_a_thousand_calls_are_pinned_at_once_and_no_more(served: Served) -> None:
+    url = "/api/tenants/demo/calls"
+    kind = ("Connection: close", "Content-Type: application/x-ndjson")
+    lines = [
+        json.dumps({"start": f"2020-01-{1 + n % 28:02}T08:00:00", "client_phone": f"7999{n:07}"})
+        for n in range(1001)
+    ]
+    status, answer = served.ask("control", "\n".join(lines).encode(), *kind, path=url)
+    assert (status, json.loads(answer)["line"]) == (422, 1001)
+    assert json.loads(get(served.ready["control"] + url)) == {"calls": []}
+    lines = [line.replace("}", ', "talk_seconds": 0}') for line in lines[:1000]]
+    before = served.cpu()
+    status, answer = served.ask("control", "\n".join(lines).encode(), *kind, path=url)
+    shown = json.loads(answer)["calls"]
+    assert status == 201
+    assert [call["client_phone"] for call in shown] == [f"7999{n:07}" for n in range(1000)]
+    assert served.cpu() - before < 5
+    assert json.loads(get(served.ready["control"] + url))["calls"] == shown
+    status, answer = served.ask("control", b"\n" * 7_000_000, *kind, path=url)
+    assert (status, json.loads(answer)) == (201, {"calls": []})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[traffic]\n" + ".".join("a" * 20_000) + " = 1", "line 2: more than 100 dots"),
+        ("a = " + "[" * 100_000, "nested too deep"),
+        ("a = " + "9" * 100_000, "digits"),
+    ],
+)
+def test_a_file_that_takes_long_to_read_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    begun = time.process_time()
+    with pytest.raises(SettingsError, match=reason):
+        load_world(str(file))
+    with pytest.raises(SettingsError, match=reason):
+        resolve({"config": str(file)}, {})
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("offered", ["a", "a, b", ","])
+async def test_a_client_that_offers_protocols_gets_none_and_no_line_in_the_log(
+    offered: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house() as there, there.raw("arm") as raw:
+        head = raw.head("arm", 0, "Upgrade: websocket", "Connection: Upgrade")
+        head = head.replace(b"POST", b"GET").replace(b"/operator_call_history", b"")
+        more = f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n"
+        raw.writer.write(head[:-2] + f"{more}Sec-WebSocket-Protocol: {offered}\r\n\r\n".encode())
+        answer = await raw.reader.readuntil(b"\r\n\r\n")
+    assert b" 101 " in answer
+    assert b"protocol:" not in answer.lower()
+    assert not caplog.records
+
+
+def test_a_problem_quotes_no_more_than_a_little_of_what_was_sent(served: Served) -> None:
+    body = json.dumps({"choice": "x" * 5_000_000}).encode()
+    url = "/api/tenants/demo/assumptions/cdr.sort-nulls"
+    port = int(served.ready["control"].split(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        raw.sendall(
+            served.head("control", len(body), "Connection: close", path=url).replace(
+                b"POST", b"PUT"
+            )
+            + body
+        )
+        got = b""
+        while piece := raw.recv(65536):
+            got += piece
+    assert got.startswith(b"HTTP/1.1 422")
+    assert len(got) < 5000
+
+
+def test_the_suite_is_as_good_as_before(served: Served) -> None:
+    health = json.loads(get(served.ready["control"] + "/health"))
+    assert health["status"] == "ok"

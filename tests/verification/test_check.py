@@ -1,0 +1,330 @@
+"""``callmocks check``: clean against the mock in every world, careful, silent on credentials."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+import callmocks
+from callmocks.contract.resources import fixture
+from callmocks.errors import CheckError, SettingsError
+from callmocks.testing import Mocks
+from tests.verification.conftest import DAY, Ran, Run, run_command, target
+
+PROVIDERS = ("arm", "cdr", "onec")
+WORLDS = sorted(path.stem for path in fixture("worlds").glob("*.toml"))
+
+
+def outcomes(ran: Ran) -> dict[str, str]:
+    return {probe["name"]: probe["outcome"] for probe in ran.json["probes"]}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_mock_is_clean_in_every_world(
+    suite: Mocks, here: Run, world: str, provider: str
+) -> None:
+    with suite.tenant(world=world) as tenant:
+        ran = here("check", *target(tenant, provider), "--format", "json")
+        journal = tenant.ask("GET", "journal")["entries"]
+    assert [probe["findings"] for probe in ran.json["probes"] if probe["findings"]] == []
+    assert ran.code == 0
+    looked_at = set(outcomes(ran).values())
+    assert looked_at == ({"ok", "skipped"} if world == "empty" else {"ok"})
+    # Few requests, and only those that are there to be refused break the contract.
+    sent = ran.json["requests"]
+    refused = [each for each in sent if each["probe"] in ("errors", "frame-errors")]
+    broken = [entry for entry in journal if entry["violations"]]
+    assert len(broken) <= len(refused) < len(sent) < 40
+    assert not [v for entry in broken for v in entry["violations"] if v["side"] == "answer"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_documented_limits_are_never_reached(suite: Mocks, here: Run, provider: str) -> None:
+    with suite.tenant(limits="documented") as tenant:
+        ran = here("check", *target(tenant, provider), "--format", "json")
+        if provider == "cdr":
+            notes = {probe["name"]: probe["notes"] for probe in ran.json["probes"]}
+            assert notes["limits"] == ["2990 of 3000 points left today, 50 of 60 this minute"]
+        if provider == "onec":
+            history = [e for e in ran.json["requests"] if "History" in e["operation"]]
+            assert len(history) <= 4
+    assert (ran.code, ran.json["stopped"]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("provider", "settings"),
+    [
+        ("arm", {"arm": {"contract": "strict"}}),
+        ("cdr", {"cdr": {"partner": True, "customer_users": [
+            {"id": 5, "login": "u", "name": "n", "customer_id": 1}]}}),
+    ],
+)  # fmt: skip
+def test_other_accounts_are_clean_too(
+    suite: Mocks, here: Run, provider: str, settings: dict[str, Any]
+) -> None:
+    with suite.tenant(**settings) as tenant:
+        more = ("--user-id", "5") if provider == "cdr" else ()
+        ran = here("check", *target(tenant, provider), *more)
+    assert ran.code == 0, ran.out
+
+
+def test_a_session_is_opened_and_closed_where_there_is_no_token(suite: Mocks, here: Run) -> None:
+    with suite.tenant() as tenant:
+        name = tenant.name
+        more = ("--login", name, "--password", name, "--day", DAY, "--format", "json")
+        ran = here("check", "cdr", tenant.cdr.url, *more)
+        operations = [each["operation"] for each in tenant.ask("GET", "journal")["entries"]]
+    assert ran.code == 0
+    assert (operations[0], operations[-1]) == ("login.user", "logout.user")
+
+
+def test_arm_logs_in_by_command_where_basic_is_refused(suite: Mocks, here: Run) -> None:
+    with suite.tenant(assumptions={"arm.basic": "refused"}) as tenant:
+        ran = here("check", *target(tenant, "arm"), "--format", "json")
+        operations = [each["operation"] for each in tenant.ask("GET", "journal")["entries"]]
+    assert outcomes(ran)["history"] == "ok"
+    assert operations[1] == "login" and operations[-1] == "logout"
+
+
+def test_another_choice_of_an_assumption_is_found_and_called_assumed(
+    suite: Mocks, here: Run
+) -> None:
+    with suite.tenant(assumptions={"cdr.default-order": "descending"}) as tenant:
+        ran = here("check", *target(tenant, "cdr"), "--format", "json")
+    found = [each for probe in ran.json["probes"] for each in probe["findings"]]
+    assert ran.code == 1
+    assert found and {each["evidence"] for each in found} == {"assumed"}
+    assert all("start_time" in each["where"] for each in found)
+
+
+def test_a_websocket_address_is_checked_alone(suite: Mocks, here: Run) -> None:
+    with suite.tenant() as tenant:
+        address = f"{tenant.arm.url.replace('http', 'ws')}/{tenant.name}/service/cc/arm"
+        credentials = ("--login", "102", "--password", tenant.name)
+        ran = here("check", "arm", address, *credentials, "--format", "json")
+    assert ran.code == 0, ran.out
+    assert list(outcomes(ran)) == ["frames", "in-flight", "frame-errors"]
+
+
+def test_https_with_the_certificate_of_its_own_authority(here: Run, tmp_path: Path) -> None:
+    with callmocks.running(tls="auto", only=("cdr",), now="2026-03-03T12:00:00") as mocks:
+        ca = tmp_path / "ca.pem"
+        ca.write_bytes(mocks.ca_pem or b"")
+        arguments = ("check", "cdr", mocks.cdr.url, "--token", "demo-token", "--day", DAY)
+        ran = here(*arguments, "--ca", ca)
+        untrusted = "cannot be reached: its certificate is not trusted, .*issuer.*; --ca FILE"
+        with pytest.raises(CheckError, match=untrusted):
+            here(*arguments)
+    assert ran.code == 0, ran.out
+
+
+def test_limits_end_the_check(suite: Mocks, here: Run) -> None:
+    with suite.tenant(limits="documented", cdr={"minute_limit": 8}) as tenant:
+        ran = here("check", *target(tenant, "cdr"), "--format", "json")
+        assert ran.json["stopped"] == "3 points are left of the account's limit"
+        assert ran.code == 0
+        assert outcomes(ran)["sessions"] == "skipped"
+    with suite.tenant() as tenant:
+        tenant.cdr.fault("rpc_error", mnemonic="limit_exceeded")
+        with pytest.raises(CheckError, match="nothing could be checked: Limit per minute"):
+            here("check", *target(tenant, "cdr"))
+    with suite.tenant() as tenant:
+        tenant.onec.fault("limit_reached", skip=1)
+        ran = here("check", *target(tenant, "onec"), "--format", "json")
+        assert ran.json["stopped"] == "the service says OUT_OF_LIMIT: limit reached"
+        assert ran.code == 0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("form", ["text", "json", "junit"])
+def test_credentials_are_in_no_report(
+    suite: Mocks, here: Run, tmp_path: Path, provider: str, form: str
+) -> None:
+    secret = "S3cret-Word"
+    settings = {
+        "arm": {"password": secret},
+        "cdr": {"login": "an-account", "password": secret, "token": "tok-En-123"},
+        "onec": {"user": "a-partner", "password": secret},
+    }
+    arguments = {
+        "arm": ("--login", "101", "--password", secret),
+        "cdr": ("--token", "tok-En-123"),
+        "onec": ("--login", "a-partner", "--password", secret),
+    }[provider]
+    file = tmp_path / "report"
+    with suite.tenant(**settings) as tenant:  # type: ignore[arg-type]
+        url = getattr(tenant, provider).url + (f"/{tenant.name}" if provider == "arm" else "")
+        # Answers that repeat what they were sent: findings quote them.
+        getattr(tenant, provider).fault("status", status=418, body=f"{secret} tok-En-123")
+        ran = here("check", provider, url, *arguments, "--format", form, "--output", file)
+        assert (ran.code, ran.out) == (1, "")
+    text = file.read_text(encoding="utf-8")
+    for each in (secret, "tok-En-123", "a-partner"):
+        assert each not in text + ran.err
+
+
+def test_an_error_that_repeats_the_token_is_shown_without_it(suite: Mocks, here: Run) -> None:
+    with suite.tenant(cdr={"token": "tok-En-123"}) as tenant:
+        more = {"error_message": "no such token tok-En-123"}
+        tenant.cdr.fault("rpc_error", mnemonic="error", params=more, skip=2)
+        url = tenant.cdr.url
+        ran = here("check", "cdr", url, "--token", "tok-En-123", "--day", DAY)
+    assert ran.code == 1
+    assert "tok-En-123" not in ran.out
+
+
+def test_credentials_come_from_the_environment(suite: Mocks) -> None:
+    with suite.tenant() as tenant:
+        env = {"CALLMOCKS_CHECK_TOKEN": f"{tenant.name}-token"}
+        ran = run_command("check", "cdr", tenant.cdr.url, "--day", DAY, env=env)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1] == "no findings"
+
+
+def test_the_text_says_what_was_looked_at_and_sent(suite: Mocks, here: Run) -> None:
+    with suite.tenant() as tenant:
+        ran = here("check", *target(tenant, "onec"))
+        lines = ran.out.splitlines()
+        assert lines[0] == f"1C at {tenant.onec.url}"
+        tenant.onec.fault("nil_everywhere")
+        found = here("check", *target(tenant, "onec")).out
+    assert lines[-2].startswith("sent: 10 requests, none of which changes data: 3 GetHistory")
+    assert lines[-1] == "no findings"
+    assert "  history   FOUND " in found
+    assert "(CallID): expected a value: the type of CallID has no Null, got nil (" in found
+    assert "times) [documented]" in found
+
+
+def test_junit_has_a_case_for_each_probe(suite: Mocks, here: Run) -> None:
+    with suite.tenant(world="empty") as tenant:
+        tenant.cdr.fault("missing_metadata", operation="get.account")
+        ran = here("check", *target(tenant, "cdr"), "--format", "junit")
+    suites = etree.fromstring(ran.out.encode())
+    (only,) = suites
+    cases = {case.get("name"): case for case in only.iter("testcase")}
+    assert (suites.tag, only.tag) == ("testsuites", "testsuite")
+    assert list(cases)[:2] == ["account", "legs"]
+    assert only.get("tests") == str(len(cases)) and only.get("errors") == "0"
+    assert only.get("failures") == str(len(list(only.iter("failure")))) == "1"
+    assert only.get("skipped") == str(len(list(only.iter("skipped"))))
+    (failure,) = cases["account"]
+    assert "result.metadata: expected this member, got none" in (failure.text or "")
+    assert "no legs from" in cases["legs"][0].get("message", "")
+
+
+def test_silence_and_a_dead_endpoint_end_soon(suite: Mocks, here: Run) -> None:
+    with suite.tenant() as tenant:
+        tenant.cdr.fault("never_answer")
+        ran = here("check", *target(tenant, "cdr"), "--timeout", "0.3", "--format", "json")
+    assert ran.code == 1
+    assert ran.json["stopped"] == "the endpoint does not answer properly"
+    assert len(ran.json["requests"]) == 2
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ran = run_command("check", "cdr", f"http://127.0.0.1:{port}/v2.0", "--token", "t")
+    assert (ran.code, ran.out) == (2, "")
+    expected = f"callmocks: http://127.0.0.1:{port}/v2.0 cannot be reached: Connection refused\n"
+    assert ran.err == expected
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_refused_credentials_are_no_finding(suite: Mocks, here: Run, provider: str) -> None:
+    with suite.tenant() as tenant:
+        arguments = [
+            "wrong" if each in (tenant.name, f"{tenant.name}-token") else each
+            for each in target(tenant, provider)
+        ]
+        with pytest.raises(CheckError, match="refuses the credentials"):
+            here("check", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("onec", "http://h/?wsdl", "--login", "1"), "URL: leave '.wsdl' out"),
+        (("cdr", "http://h/v2.0"), "--login and --password or --token: credentials are missing"),
+        (("onec", "http://h/", "--token", "x"), "--login and --password: credentials are missing"),
+        (("arm", "http://h/d", "--login", "1"), "--login and --password or --cookie: "),
+        (("arm", "http://h/d", "--cookie", "x"), "--cookie: it has the form NAME=VALUE"),
+        (("arm", "http://h", "--cookie", "a=b"), "URL: the domain is missing"),
+        (("cdr", "h", "--token", "t"), "URL: 'h' is not an address such as http://HOST"),
+        (("cdr", "ws://h", "--token", "t"), "URL: 'ws://h' is not an address"),
+        (("cdr", "http://me:pw@h/", "--token", "t"), "^URL: credentials do not belong in the addr"),
+        (("cdr", "http://h/", "--token", "t", "--day", "x"), "--day: 'x' is not a date"),
+        (("arm", "ws://h/d", "--cookie", "a=b", "--transport", "http"), "--transport: http, but"),
+        (("cdr", "http://h/", "--token", "t", "--ca", "/no"), "--ca: /no: No such file"),
+    ],
+)
+def test_mistakes_have_a_place(here: Run, arguments: tuple[str, ...], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        here("check", *arguments)
+
+
+def test_json_names_every_request(suite: Mocks, here: Run) -> None:
+    with suite.tenant() as tenant:
+        ran = here("check", *target(tenant, "arm"), "--format", "json")
+        journaled = tenant.ask("GET", "journal")["entries"]
+    sent = ran.json["requests"]
+    assert {each["probe"] for each in sent} == set(outcomes(ran))
+    assert len(sent) == len([e for e in journaled if e["operation"] != "upgrade"])
+    assert json.dumps(sent)
+
+
+class Stub(http.server.BaseHTTPRequestHandler):
+    """An endpoint that answers everything with the same."""
+
+    body = b""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    do_GET = do_POST  # noqa: N815 - the library's name
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+RESULT = {"metadata": {"total_items": 2, "limits": {}}, "data": [{"id": [], "start_time": {}}] * 2}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"\xff\xfe\x00",
+        b"[[]]",
+        b"<html><body>It works</body></html>",
+        b"<out><response><history><call_history/></history></response></out>",
+        json.dumps({"jsonrpc": "2.0", "id": 1, "result": RESULT}).encode(),
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":[],"message":{},"data":{"mnemonic":"error"}}}',
+        b"[" * 100_000,
+        b"<a>" * 100_000,
+    ],
+    ids=range(10),
+)
+def test_nonsense_is_findings_and_no_crash(here: Run, provider: str, body: bytes) -> None:
+    handler = type("Handler", (Stub,), {"body": body})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/x"
+        more = ("--token", "t") if provider == "cdr" else ("--login", "1", "--password", "p")
+        ran = here("check", provider, url, *more, "--timeout", "5", "--format", "json")
+        server.shutdown()
+    assert ran.code == 1
+    assert not ran.json["ok"]

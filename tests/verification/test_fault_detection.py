@@ -1,0 +1,129 @@
+"""Every fault that breaks the contract is found by the check; those that do not, are not."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from callmocks.faults import KINDS
+from callmocks.testing import Mocks
+from tests.verification.conftest import Run, target
+
+NOTHING_TO_BREAK = ("wrong_id", "arm", "http")
+"""ARM answers over HTTP carry no id."""
+WAYS = {"http": "http", "frame": "websocket"}
+BREAKING = [
+    pytest.param(kind.name, provider, WAYS[transport], id=f"{kind.name}-{provider}-{transport}")
+    for kind in KINDS.values()
+    if kind.breaks_contract
+    for provider in kind.providers
+    for transport in kind.transports
+    if transport == "http" or provider == "arm"
+    if (kind.name, provider, transport) != NOTHING_TO_BREAK
+]
+HARMLESS = [
+    pytest.param(name, provider, params, id=f"{name}-{provider}")
+    for name, provider, params in (
+        ("delay", "arm", {"ms": 20}),
+        ("delay", "cdr", {"ms": 20}),
+        ("delay", "onec", {"ms": 20}),
+        ("dribble", "cdr", {"bytes": 4000, "pause_ms": 1}),
+        ("dribble", "onec", {"bytes": 4000, "pause_ms": 1}),
+        ("out_of_order", "arm", {"wait_ms": 50}),
+    )
+]
+
+
+def checked(here: Run, tenant: Any, provider: str, *more: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and report."""
+    began = time.monotonic()
+    ran = here("check", *target(tenant, provider), "--format", "json", "--timeout", "2", *more)
+    assert time.monotonic() - began < 20
+    return ran.code, json.loads(ran.out)
+
+
+def findings(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [found for probe in report["probes"] for found in probe["findings"]]
+
+
+@pytest.mark.parametrize(("fault", "provider", "transport"), BREAKING)
+def test_a_fault_that_breaks_the_contract_is_found(
+    suite: Mocks, here: Run, fault: str, provider: str, transport: str
+) -> None:
+    with suite.tenant() as tenant:
+        switched = getattr(tenant, provider).fault(fault)
+        more = ("--transport", transport) if provider == "arm" else ()
+        code, report = checked(here, tenant, provider, *more)
+        assert switched.applied > 0
+    assert code == 1
+    assert not report["ok"]
+    assert findings(report)
+    assert {found["evidence"] for found in findings(report)} <= {
+        "documented",
+        "observed",
+        "assumed",
+    }
+
+
+def test_the_one_way_left_out_breaks_nothing(suite: Mocks, here: Run) -> None:
+    fault, provider, transport = NOTHING_TO_BREAK
+    with suite.tenant() as tenant:
+        switched = getattr(tenant, provider).fault(fault)
+        code, _ = checked(here, tenant, provider, "--transport", WAYS[transport])
+        assert (switched.applied, code) == (0, 0)
+
+
+def test_every_breaking_kind_is_tried() -> None:
+    assert {parameter.values[0] for parameter in BREAKING} == {
+        kind.name for kind in KINDS.values() if kind.breaks_contract
+    }
+    assert "table_truncated" not in {parameter.values[0] for parameter in BREAKING}
+
+
+@pytest.mark.parametrize(("fault", "provider", "params"), HARMLESS)
+def test_a_fault_that_keeps_the_contract_is_no_finding(
+    suite: Mocks, here: Run, fault: str, provider: str, params: dict[str, Any]
+) -> None:
+    with suite.tenant() as tenant:
+        getattr(tenant, provider).fault(fault, **params)
+        code, report = checked(here, tenant, provider)
+    assert findings(report) == []
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "provider", "params", "where", "expected"),
+    [
+        ("wrong_id", "cdr", {}, "id", "the request's, 1"),
+        ("missing_metadata", "cdr", {}, "result.metadata", "this member"),
+        ("missing_rows", "cdr", {}, "page 2 of 20, row 1", "as without pages"),
+        ("duplicate_rows", "cdr", {}, "page 2 of 20, row 1", "as without pages"),
+        ("wrong_length", "arm", {"by": 7}, "bytes 3-12 (length)", "in bytes"),
+        ("breaks_xsd", "arm", {"how": "direction"}, "/@direction", "'in' or 'out'"),
+        ("breaks_xsd", "arm", {"how": "missing"}, "/@call_ref", "it is required"),
+        ("undeclared_attribute", "arm", {"name": "vip"}, "/@vip", "attributes of this list"),
+        ("columns_reordered", "onec", {}, "Value/column", "CallID, ClientID, ServiceUserID"),
+        ("nil_everywhere", "onec", {}, "(CallID)", "has no Null"),
+        ("content_type", "onec", {}, "Content-Type", "application/soap+xml"),
+        ("status", "cdr", {"status": 500}, "status", "200"),
+        ("never_answer", "onec", {}, "connection", "an answer"),
+    ],
+)
+def test_the_finding_names_what_is_broken(
+    suite: Mocks,
+    here: Run,
+    fault: str,
+    provider: str,
+    params: dict[str, Any],
+    where: str,
+    expected: str,
+) -> None:
+    with suite.tenant() as tenant:
+        getattr(tenant, provider).fault(fault, **params)
+        _, report = checked(here, tenant, provider)
+    assert any(
+        where in found["where"] and expected in found["expected"] for found in findings(report)
+    ), findings(report)

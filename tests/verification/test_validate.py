@@ -1,0 +1,387 @@
+"""``callmocks validate``: every kind of message is recognised, each violation has a place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+
+from callmocks.arm import frames
+from callmocks.contract.resources import fixture
+from callmocks.errors import SettingsError
+from callmocks.testing import Mocks
+from tests.verification.conftest import DAY, Run, run_command, write
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTED = ROOT / "fixtures" / "documented"
+
+
+def places(here: Run, *files: Path, contract: str = "documented") -> list[list[tuple[str, bool]]]:
+    """Place and tolerance of each finding, file by file."""
+    ran = here("validate", "--json", "--contract", contract, *files)
+    found = [
+        [
+            (each["where"], each["tolerated"])
+            for message in file["messages"]
+            for each in message["violations"]
+        ]
+        for file in ran.json
+    ]
+    counted = any(not tolerated for file in found for _, tolerated in file)
+    assert ran.code == int(counted)
+    return found
+
+
+def kind(here: Run, file: Path) -> str:
+    (only,) = here("validate", "--json", file).json
+    return str(only["kind"])
+
+
+def test_the_documented_request_has_the_three_known_deviations(here: Run) -> None:
+    (found,) = places(here, DOCUMENTED / "arm" / "request.frame")
+    assert found == [
+        ("bytes 3-12 (length)", False),
+        ("bytes 17-48 (command)", False),
+        ("/in/request/filters/@offset", True),
+    ]
+    (strict,) = places(here, DOCUMENTED / "arm" / "request.frame", contract="strict")
+    assert strict[-1] == ("/in/request/filters/@offset", False)
+
+
+def test_the_documented_answer_has_the_two_known_deviations(here: Run) -> None:
+    file = DOCUMENTED / "arm" / "response.frame"
+    (found,) = places(here, file)
+    reason = "/out/response/history/call_history[1]/@release_reason"
+    assert found == [("bytes 3-12 (length)", False), (reason, True)]
+    (only,) = here("validate", "--json", file).json
+    assert only["messages"][0]["violations"][1]["times"] == 11
+    (strict,) = places(here, file, contract="strict")
+    assert (reason, False) in strict
+
+
+def test_the_documented_soap_messages_are_clean(here: Run) -> None:
+    files = [DOCUMENTED / "onec" / name for name in ("request.xml", "response.xml")]
+    assert places(here, *files) == [[], []]
+    assert [kind(here, file) for file in files] == [
+        "SOAP 1.2 request, GetHistoryOfServiceCalls",
+        "SOAP 1.2 answer, GetHistoryOfServiceCalls",
+    ]
+
+
+def test_the_documented_json_names_types_where_values_belong_and_nothing_else_is_wrong(
+    here: Run,
+) -> None:
+    request, answer = DOCUMENTED / "cdr" / "request.json", DOCUMENTED / "cdr" / "response.json"
+    found = places(here, request, answer)
+    assert [where for where, _ in found[0]] == [
+        "params.user_id",
+        "params.offset",
+        "params.limit",
+        "params.fields.0",
+        "params.sort.0.field",
+        "params.sort.0.order",
+        "params.date_from",
+        "params.date_till",
+    ]
+    row = json.loads(answer.read_text(encoding="utf-8"))["result"]["data"][0]
+    named = {f"result.data.0.{name}" for name, value in row.items() if value != []}
+    texts = {f"result.data.0.{name}" for name, value in row.items() if value == "string"}
+    phones = {where for where in texts if where.endswith("_phone_number")}
+    assert {where for where, _ in found[1]} == {
+        "result.metadata.total_items",
+        "result.metadata.limits",
+        *(named - texts),
+        *phones,
+    }
+
+
+LEGS = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "get.call_legs_report",
+    "params": {
+        "access_token": "t",
+        "date_from": f"{DAY} 00:00:00",
+        "date_till": f"{DAY} 23:59:59",
+    },
+}
+
+
+def frame(**filters: str) -> bytes:
+    attributes = json.dumps(filters).encode()
+    body = b'[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
+    return frames.encode_request(
+        "0001", "operator_call_history", body + b'"_attributes":' + attributes + b"}]}]}]"
+    )
+
+
+def soap(body: str, version: str = "http://schemas.xmlsoap.org/soap/envelope/") -> str:
+    return (
+        f'<e:Envelope xmlns:e="{version}" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body>'
+        f'<p:GetHistoryOfServiceCalls xmlns:p="http://buhphone.com/PartnerWebAPI2">{body}'
+        "</p:GetHistoryOfServiceCalls></e:Body></e:Envelope>"
+    )
+
+
+CORE = "http://v8.1c.ru/8.1/data/core"
+
+
+def rpc(params: str) -> str:
+    """A request for legs with one parameter more."""
+    known = '"access_token":"t","date_from":"2026-03-02 00:00:00","date_till":"2026-03-02 23:59:59"'
+    return (
+        f'{{"jsonrpc":"2.0","id":1,"method":"get.call_legs_report","params":{{{known},{params}}}}}'
+    )
+
+
+def prop(name: str, value: str, kind: str) -> str:
+    return (
+        f'<Property xmlns="{CORE}" name="{name}"><Value xsi:type="xs:{kind}">{value}</Value>'
+        "</Property>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "found"),
+    [
+        (frame(offset="0", limit="5"), "ARM request frame, operator_call_history", []),
+        (
+            frame(offset="0", limit="5").replace(b"01", b"01", 1)[:-1],
+            "ARM request frame, operator_call_history",
+            ["bytes 3-12 (length)", "body"],
+        ),
+        (b"01000000001x0001200[]", "unknown", ["byte 1"]),
+        (
+            '<in><request><filters offset="0" limit="5"/></request></in>',
+            "ARM request XML, operator_call_history",
+            [],
+        ),
+        (
+            '<in><request><filters offset="0" limit="0" direction="up"/></request></in>',
+            "ARM request XML, operator_call_history",
+            ["/in/request/filters/@direction"],
+        ),
+        (
+            '<in><request><filters offset="0" limit="0"/></request></in>',
+            "ARM request XML, operator_call_history",
+            ["/in/request/filters/@limit"],
+        ),
+        ('<in><request login="101" password="x"/></in>', "ARM request XML, login", []),
+        (
+            '<out><error cmd="operator_call_history">no</error></out>',
+            "ARM answer XML, operator_call_history",
+            ["/out/error/@reason"],
+        ),
+        ("<in><request>", "ARM request XML", ["byte 14"]),
+        (
+            '[{"_content":[],"_name":"in"}]',
+            "ARM request tree, logout",
+            ["/in", "/in"],
+        ),
+        (json.dumps(LEGS), "JSON-RPC request, get.call_legs_report", []),
+        (
+            json.dumps(LEGS | {"jsonrpc": 2}),
+            "JSON-RPC request, get.call_legs_report",
+            ["jsonrpc"],
+        ),
+        (
+            json.dumps({**LEGS, "params": {**LEGS["params"], "filter": {"filters": [  # type: ignore[dict-item]
+                {"field": "call_records", "operator": "=", "value": 1},
+                {"field": "no", "operator": "=", "value": 1},
+                {"field": "id", "operator": "~", "value": 1},
+            ], "condition": "and"}}}),
+            "JSON-RPC request, get.call_legs_report",
+            [
+                "params.filter.filters.0.field",
+                "params.filter.filters.1.field",
+                "params.filter.filters.2.operator",
+            ],
+        ),
+        ('{"jsonrpc": "2.0", "id": 1, "method": ', "JSON-RPC request", ["byte 39"]),
+        ("[1]", "JSON-RPC request", ["request"]),
+        (
+            '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no","data":{'
+            '"mnemonic":"method_not_found","field":null,"value":null,"params":{},'
+            '"extended_helper":null}}}',
+            "JSON-RPC answer",
+            ["error.message"],
+        ),
+        (
+            '{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":'
+            '"The method does not exist / is not available","data":{'
+            '"mnemonic":"method_not_found","field":null,"params":{},"extended_helper":null}}}',
+            "JSON-RPC answer",
+            ["error.data.value", "error.code"],
+        ),
+        (
+            '{"jsonrpc":"2.0","id":1,"result":{}}',
+            "JSON-RPC answer",
+            ["result.metadata", "result.data"],
+        ),
+        (soap("<p:Params/>"), "SOAP 1.1 request, GetHistoryOfServiceCalls", []),
+        (
+            soap("<p:Params/>", "http://www.w3.org/2003/05/soap-envelope"),
+            "SOAP 1.2 request, GetHistoryOfServiceCalls",
+            [],
+        ),
+        (
+            soap("<p:Params>" + prop("ClientID", "x", "string") + prop("CallResult", "3", "decimal")
+                 + prop("Colour", "red", "string") + "</p:Params>"),
+            "SOAP 1.1 request, GetHistoryOfServiceCalls",
+            [f"/Envelope/Body/GetHistoryOfServiceCalls/Params/Property[{n}] ({name})"
+             for n, name in ((1, "ClientID"), (2, "CallResult"), (3, "Colour"))],
+        ),
+        (
+            soap("<p:Params><Other/></p:Params>"),
+            "SOAP 1.1 request, GetHistoryOfServiceCalls",
+            ["/Envelope/Body/GetHistoryOfServiceCalls/Params/Other"],
+        ),
+        (soap("")[:-3], "SOAP message", ["byte 292"]),
+        (b'{"jsonrpc":"2.0","id":1,"result":"\xff"}', "JSON-RPC answer", ["byte 35"]),
+        (b'{"jsonrpc":"2.0","id":"\xff","method":"x"}', "JSON-RPC request", ["byte 24"]),
+        (b"[" * 5000 + b"1" + b"]" * 5000, "JSON-RPC request", ["request"]),
+        (b'[{"_name":"in","_content":' * 900, "ARM request tree", ["body"]),
+        (b"<out>" * 900, "ARM answer XML", ["byte 1285"]),
+        ("", "unknown", ["byte 1"]),
+        ("hello", "unknown", ["byte 1"]),
+    ],
+)  # fmt: skip
+def test_messages_are_recognised_and_violations_have_a_place(
+    here: Run, tmp_path: Path, content: bytes | str, kind: str, found: list[str]
+) -> None:
+    file = write(tmp_path / "message", content)
+    (only,) = here("validate", "--json", file).json
+    told = [each["where"] for message in only["messages"] for each in message["violations"]]
+    assert (only["kind"], told) == (kind, found)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (rpc('"limit":"5"'), 'params.limit: expected a JSON integer, got "5" [documented]'),
+        (rpc('"limit":5.5'), "params.limit: expected a JSON integer, got 5.5 [documented]"),
+        ("[{}]", "request: expected one request object, got an array [documented]"),
+    ],
+)
+def test_what_was_got_instead_is_told_as_it_was_sent(
+    here: Run, tmp_path: Path, content: str, told: str
+) -> None:
+    assert told in here("validate", write(tmp_path / "message", content)).out
+
+
+def test_a_byte_order_mark_hides_nothing(here: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "m.json", b"\xef\xbb\xbf" + json.dumps(LEGS).encode())
+    assert places(here, file) == [[]]
+
+
+def test_what_the_mock_sends_is_clean(suite: Mocks, here: Run, tmp_path: Path) -> None:
+    with suite.tenant() as tenant:
+        name = tenant.name
+        legs = requests.post(
+            tenant.cdr.url,
+            json={**LEGS, "params": {**LEGS["params"], "access_token": f"{name}-token"}},  # type: ignore[dict-item]
+        )
+        window = prop("PeriodFrom", f"{DAY}T00:00:00", "dateTime")
+        calls = requests.post(
+            tenant.onec.url, data=soap(f"<p:Params>{window}</p:Params>"), auth=(name, name)
+        )
+        wsdl = requests.get(f"{tenant.onec.url}?wsdl")
+        address = f"{tenant.arm.url}/{name}/service/cc/arm/operator_call_history"
+        page = '<in><request><filters offset="0" limit="300"/></request></in>'
+        history = requests.post(address, data=page, auth=("101", name))
+    files = [
+        write(tmp_path / str(number), answer.content)
+        for number, answer in enumerate((legs, calls, wsdl, history))
+    ]
+    for file in places(here, *files):
+        assert [where for where, tolerated in file if not tolerated] == []
+    assert [kind(here, file) for file in files] == [
+        "JSON-RPC answer, get.call_legs_report",
+        "SOAP 1.1 answer, GetHistoryOfServiceCalls",
+        "WSDL",
+        "ARM answer XML, operator_call_history",
+    ]
+    broken = legs.json()
+    broken["result"]["data"][7]["direction"] = "sideways"
+    broken["result"]["data"][9] |= {"is_failed": not broken["result"]["data"][9]["is_failed"]}
+    assert places(here, write(tmp_path / "broken", json.dumps(broken))) == [
+        [("result.data.7.direction", False), ("result.data.9.is_failed", False)]
+    ]
+
+
+@pytest.fixture
+def journal(suite: Mocks) -> dict[str, Any]:
+    """A journal of one right and one wrong request."""
+    with suite.tenant() as tenant:
+        for limit in (5, "ten"):
+            params = {**LEGS["params"], "access_token": f"{tenant.name}-token", "limit": limit}  # type: ignore[dict-item]
+            requests.post(tenant.cdr.url, json={**LEGS, "params": params})
+        url = f"{suite.control_url}/api/tenants/{tenant.name}/journal"
+        exported: dict[str, Any] = requests.get(url).json()
+    return exported
+
+
+def test_journals_are_read_whole_and_line_by_line(
+    here: Run, tmp_path: Path, journal: dict[str, Any]
+) -> None:
+    whole = write(tmp_path / "journal.json", json.dumps(journal, indent=2))
+    lines = "".join(json.dumps(entry) + "\n" for entry in journal["entries"])
+    listed = write(tmp_path / "journal.jsonl", lines)
+    for file in (whole, listed):
+        assert kind(here, file) == "journal of 2 exchanges"
+        assert places(here, file) == [[("params.limit", False)]]
+        (only,) = here("validate", "--json", file).json
+        assert [message["line"] for message in only["messages"]] == [1, 1, 2, 2]
+
+
+def test_what_a_journal_cut_is_not_judged(
+    here: Run, tmp_path: Path, journal: dict[str, Any]
+) -> None:
+    journal["entries"][0] |= {"response_sha256": "0" * 64, "response": "{"}
+    ran = here("validate", write(tmp_path / "j", json.dumps(journal)))
+    assert "only the beginning is there: not judged" in ran.out
+    assert "1 violation" in ran.out
+
+
+def test_a_damaged_line_is_named_and_those_before_it_are_judged(
+    here: Run, tmp_path: Path, journal: dict[str, Any]
+) -> None:
+    right, wrong = (msgspec.json.encode(entry) for entry in journal["entries"])
+    file = write(tmp_path / "j.jsonl", right + b"\n" + wrong[:200] + b"\n")
+    ran = here("validate", file)
+    assert ran.code == 1
+    assert "line 2: expected an exchange" in ran.out
+
+
+def test_the_text_says_file_kind_place_and_evidence(here: Run) -> None:
+    file = DOCUMENTED / "arm" / "request.frame"
+    ran = here("validate", file)
+    assert ran.out.splitlines() == [
+        f"{file}: ARM request frame, operator_call_history: 2 violations",
+        "    bytes 3-12 (length): expected 173, in bytes, got 159 [observed]",
+        "    bytes 17-48 (command): expected the name padded with spaces to 32 bytes, "
+        "got JSON from byte 39 on [observed]",
+        "    /in/request/filters/@offset: expected this attribute, it is required, got none "
+        "[tolerated]",
+    ]
+
+
+def test_exit_codes_and_stdin_of_the_command() -> None:
+    good = fixture("documented/onec/request.xml")
+    assert run_command("validate", good).code == 0
+    ran = run_command("validate", "-", stdin="{}")
+    assert (ran.code, ran.out.splitlines()[0]) == (1, "-: JSON-RPC request: 1 violation")
+    ran = run_command("validate", good, "/no/such/file")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "callmocks: /no/such/file: No such file or directory\n"
+    assert run_command("validate").code == 2
+
+
+def test_a_directory_is_no_file(here: Run, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="directory"):
+        here("validate", tmp_path)
