@@ -33,27 +33,27 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "compare":
-            return _compare(chosen)
+            return _run_compare(chosen)
         if chosen.command == "memory":
-            text = memory.run(chosen.requests, _say)
+            text = memory.measure_memory(chosen.requests, _print_progress)
             print(text)
             if chosen.report is not None:
-                report_page.put(chosen.report, "memory", text)
+                report_page.replace_section(chosen.report, "memory", text)
             return 0
         if chosen.command == "growth":
             if unknown := set(chosen.experiments) - set(names):
                 parser.error(f"no experiment {min(unknown)!r}; there are {', '.join(names)}")
-            growth.run(chosen.experiments, _say)
-        for file in charts.draw(growth.load().values()):
-            _say(f"drawn {file}")
+            growth.run_experiments(chosen.experiments, _print_progress)
+        for file in charts.draw_charts(growth.load_charts().values()):
+            _print_progress(f"drawn {file}")
         return 0
     except BenchError as problem:
         print(f"benchmarks: {problem}", file=sys.stderr)
         return 1
 
 
-def _compare(chosen: argparse.Namespace) -> int:
-    plan = compare.Plan(
+def _run_compare(chosen: argparse.Namespace) -> int:
+    plan = compare.ComparisonPlan(
         tuple(chosen.cases),
         tuple(chosen.peers),
         chosen.rounds,
@@ -61,16 +61,16 @@ def _compare(chosen: argparse.Namespace) -> int:
         chosen.warmup,
         chosen.starts,
     )
-    report = compare.compare(plan, _say)
-    text = compare.table(report)
+    report = compare.run_comparison(plan, _print_progress)
+    text = compare.format_table(report)
     print(text)
     if chosen.report is not None:
-        report_page.put(chosen.report, "compare", text)
-    _say(f"kept in {compare.save(report, text)}")
+        report_page.replace_section(chosen.report, "compare", text)
+    _print_progress(f"kept in {compare.save_table(report, text)}")
     return 0
 
 
-def _say(text: str) -> None:
+def _print_progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

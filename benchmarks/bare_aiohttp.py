@@ -1,6 +1,6 @@
 """The ceiling: bare aiohttp handlers that return constant bytes.
 
-usage: python -m benchmarks.ceiling PORT FILE
+usage: python -m benchmarks.bare_aiohttp PORT FILE
 
 ``FILE`` is JSON: by path, the file with the answer, its content type, and whether it is a frame.
 """
@@ -23,13 +23,13 @@ def make_app(stubs: dict[str, dict[str, Any]]) -> web.Application:
     for path, stub in stubs.items():
         body = Path(stub["file"]).read_bytes()
         if stub["frame"]:
-            app.router.add_get(path, _frames(body))
+            app.router.add_get(path, _make_websocket_handler(body))
         else:
-            app.router.add_post(path, _constant(body, stub["content_type"]))
+            app.router.add_post(path, _make_post_handler(body, stub["content_type"]))
     return app
 
 
-def _constant(body: bytes, content_type: str) -> Any:
+def _make_post_handler(body: bytes, content_type: str) -> Any:
     headers = {"Content-Type": content_type}
 
     async def answer(request: web.Request) -> web.Response:
@@ -39,7 +39,7 @@ def _constant(body: bytes, content_type: str) -> Any:
     return answer
 
 
-def _frames(body: bytes) -> Any:
+def _make_websocket_handler(body: bytes) -> Any:
     text = body.decode()
 
     async def answer(request: web.Request) -> web.WebSocketResponse:

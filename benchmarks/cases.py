@@ -66,7 +66,7 @@ class Case:
         return self.name.partition("-")[0]
 
 
-def legs(**params: Any) -> bytes:
+def legs_request(**params: Any) -> bytes:
     """A request for ``get.call_legs_report``."""
     whole = {"access_token": "demo-token", **params}
     request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": whole}
@@ -78,12 +78,12 @@ def cdr_case(name: str, *bodies: bytes) -> Case:
     return Case(name, "/v2.0", {"Content-Type": "application/json"}, bodies)
 
 
-def between(window: tuple[str, str], **params: Any) -> bytes:
+def legs_between(window: tuple[str, str], **params: Any) -> bytes:
     """A request for the legs of a window."""
-    return legs(date_from=window[0], date_till=window[1], **params)
+    return legs_request(date_from=window[0], date_till=window[1], **params)
 
 
-def long_legs(seconds: int, window: tuple[str, str] = MONTH, limit: int = 100) -> bytes:
+def longest_legs(seconds: int, window: tuple[str, str] = MONTH, limit: int = 100) -> bytes:
     """The longest operators' legs of a window among those longer than some seconds."""
     filters = [
         {"field": "is_operator", "operator": "=", "value": True},
@@ -91,25 +91,27 @@ def long_legs(seconds: int, window: tuple[str, str] = MONTH, limit: int = 100) -
     ]
     order = [{"field": "total_duration", "order": "desc"}]
     both = {"filters": filters, "condition": "and"}
-    return between(window, limit=limit, filter=both, sort=order)
+    return legs_between(window, limit=limit, filter=both, sort=order)
 
 
 def onec_case(name: str, begin: datetime, end: datetime) -> Case:
     """A case of 1C: the calls of a period."""
     periods = (("PeriodFrom", begin), ("PeriodTo", end))
     properties = "".join(_PROPERTY.format(key, moment.isoformat()) for key, moment in periods)
-    headers = {"Content-Type": "text/xml; charset=utf-8", **_basic("demo")}
+    headers = {"Content-Type": "text/xml; charset=utf-8", **_basic_auth("demo")}
     body = _SOAP.format(properties).encode()
     return Case(name, "/cus/ws/PartnerWebAPI2", headers, (body,))
 
 
 def arm_case(name: str, offsets: Iterable[int], limit: int = 50) -> Case:
     """A case of the workplace: so many of an operator's calls in a frame, newest first."""
-    frames = tuple(frame({"limit": str(limit), "offset": str(offset)}) for offset in offsets)
-    return Case(name, "/demo/service/cc/arm", _basic("101"), frames, "frame")
+    frames = tuple(
+        history_frame({"limit": str(limit), "offset": str(offset)}) for offset in offsets
+    )
+    return Case(name, "/demo/service/cc/arm", _basic_auth("101"), frames, "frame")
 
 
-def frame(attributes: dict[str, str]) -> bytes:
+def history_frame(attributes: dict[str, str]) -> bytes:
     """The frame of a request for an operator's calls, with these filters."""
     filters = {"_name": "filters", "_attributes": attributes}
     request = {"_name": "request", "_content": [filters]}
@@ -117,12 +119,12 @@ def frame(attributes: dict[str, str]) -> bytes:
     return b"01%010d0001%-32b" % (48 + len(body), b"operator_call_history") + body
 
 
-def record(ports: dict[str, int], names: tuple[str, ...] = NAMES) -> list[Case]:
+def record_cases(ports: dict[str, int], names: tuple[str, ...] = NAMES) -> list[Case]:
     """The cases of those names with what a running callmocks answers them."""
-    return [_recorded(case, ports) for case in _cases(ports, names)]
+    return [_record_answer(case, ports) for case in _make_cases(ports, names)]
 
 
-def fetch(case: Case, port: int, path: str = "") -> tuple[int, str, bytes]:
+def fetch_answer(case: Case, port: int, path: str = "") -> tuple[int, str, bytes]:
     """Status, content type and body of the answer to a case's first request over HTTP."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
@@ -133,14 +135,14 @@ def fetch(case: Case, port: int, path: str = "") -> tuple[int, str, bytes]:
         connection.close()
 
 
-def _cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]:
+def _make_cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]:
     makers = {
-        "cdr-1": lambda name: cdr_case(name, _one_leg(ports["cdr"])),
-        "cdr-100": lambda name: cdr_case(name, between(DAY, limit=100)),
-        "cdr-30-days": lambda name: cdr_case(name, *map(long_legs, range(20, 20 + _FILTERS))),
-        "cdr-30-days-again": lambda name: cdr_case(name, long_legs(20)),
-        "onec-1": lambda name: onec_case(name, *_period(ports["onec"], 1)),
-        "onec-100": lambda name: onec_case(name, *_period(ports["onec"], 100)),
+        "cdr-1": lambda name: cdr_case(name, _find_one_leg_session(ports["cdr"])),
+        "cdr-100": lambda name: cdr_case(name, legs_between(DAY, limit=100)),
+        "cdr-30-days": lambda name: cdr_case(name, *map(longest_legs, range(20, 20 + _FILTERS))),
+        "cdr-30-days-again": lambda name: cdr_case(name, longest_legs(20)),
+        "onec-1": lambda name: onec_case(name, *_find_period(ports["onec"], 1)),
+        "onec-100": lambda name: onec_case(name, *_find_period(ports["onec"], 100)),
         "arm-50": lambda name: arm_case(name, (0,)),
         "arm-50-pages": lambda name: arm_case(name, range(_PAGES)),
     }
@@ -148,15 +150,15 @@ def _cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]:
         yield makers[name](name)
 
 
-def _one_leg(port: int) -> bytes:
+def _find_one_leg_session(port: int) -> bytes:
     """A request by the id of a session that has one leg."""
-    body = fetch(cdr_case("day", between(DAY, limit=1000)), port)[2]
+    body = fetch_answer(cdr_case("day", legs_between(DAY, limit=1000)), port)[2]
     sessions = [row["call_session_id"] for row in json.loads(body)["result"]["data"]]
     alone = next(number for number in sessions if sessions.count(number) == 1)
-    return between(DAY, filter={"field": "call_session_id", "operator": "=", "value": alone})
+    return legs_between(DAY, filter={"field": "call_session_id", "operator": "=", "value": alone})
 
 
-def _period(port: int, rows: int) -> tuple[datetime, datetime]:
+def _find_period(port: int, rows: int) -> tuple[datetime, datetime]:
     """A period that holds exactly so many calls of the day."""
     first = datetime.fromisoformat(DAY[0]) + timedelta(hours=9)
     for begin in (first + timedelta(minutes=minute) for minute in range(60)):
@@ -164,28 +166,28 @@ def _period(port: int, rows: int) -> tuple[datetime, datetime]:
         while low < high:
             middle = (low + high) // 2
             case = onec_case("period", begin, begin + timedelta(seconds=middle))
-            low, high = (low, middle) if _count(case, port) >= rows else (middle + 1, high)
+            low, high = (low, middle) if _count_rows(case, port) >= rows else (middle + 1, high)
         end = begin + timedelta(seconds=low)
-        if _count(onec_case("period", begin, end), port) == rows:
+        if _count_rows(onec_case("period", begin, end), port) == rows:
             return begin, end
     raise BenchError(f"no period of the day has exactly {rows} calls")
 
 
-def _count(case: Case, port: int) -> int:
-    return fetch(case, port)[2].count(b"<row>")
+def _count_rows(case: Case, port: int) -> int:
+    return fetch_answer(case, port)[2].count(b"<row>")
 
 
-def _recorded(case: Case, ports: dict[str, int]) -> Case:
+def _record_answer(case: Case, ports: dict[str, int]) -> Case:
     port = ports[case.provider]
     if case.transport == "frame":
-        return replace(case, answer=_ask_frame(case, port))
-    status, content_type, body = fetch(case, port)
+        return replace(case, answer=_request_frame(case, port))
+    status, content_type, body = fetch_answer(case, port)
     if status != 200 or b'"error"' in body[:200]:
         raise BenchError(f"{case.name}: callmocks answered {status} {body[:300]!r}")
     return replace(case, answer=body, content_type=content_type)
 
 
-def _ask_frame(case: Case, port: int) -> bytes:
+def _request_frame(case: Case, port: int) -> bytes:
     """The answer to a frame, asked for by an ordinary websocket client."""
     from websockets.sync.client import connect
 
@@ -199,5 +201,5 @@ def _ask_frame(case: Case, port: int) -> bytes:
     return whole
 
 
-def _basic(user: str) -> dict[str, str]:
+def _basic_auth(user: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:demo".encode()).decode()}

@@ -33,20 +33,20 @@ _STYLE = Style(
 )
 
 
-def draw(charts: Iterable[Chart]) -> list[Path]:
+def draw_charts(charts: Iterable[Chart]) -> list[Path]:
     """One file for each chart."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     drawn = []
     for chart in charts:
         file = FOLDER / f"{chart.name}.svg"
-        made = _bars(chart) if chart.name == "journal" else _lines(chart)
+        made = _draw_bars(chart) if chart.name == "journal" else _draw_lines(chart)
         made.uuid = chart.name  # a random one would make every drawing another file
         file.write_bytes(made.render(disable_xml_declaration=True).encode() + b"\n")
         drawn.append(file)
     return drawn
 
 
-def _options(chart: Chart) -> dict[str, Any]:
+def _chart_options(chart: Chart) -> dict[str, Any]:
     return {
         "title": chart.title,
         "x_title": chart.x,
@@ -62,33 +62,33 @@ def _options(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _lines(chart: Chart) -> Any:
+def _draw_lines(chart: Chart) -> Any:
     """Cost on a logarithmic scale over what grows, which is on one too when it spans much."""
     xs = sorted({x for points in chart.series.values() for x, _ in points})
     spread = len(xs) > 1 and max(xs) / max(min(x for x in xs if x > 0), 1) >= 100
-    options = _options(chart) | {"logarithmic": True, "y_labels": _ticks(chart)}
+    options = _chart_options(chart) | {"logarithmic": True, "y_labels": _logarithmic_ticks(chart)}
     if not spread:
         made = pygal.XY(**options)
         for name, points in chart.series.items():
             made.add(name, points)
         return made
     made = pygal.Line(**options)
-    made.x_labels = [_short(x) for x in xs]
+    made.x_labels = [_abbreviate(x) for x in xs]
     for name, points in chart.series.items():
         by_x = dict(points)
         made.add(name, [by_x.get(x) for x in xs])
     return made
 
 
-def _bars(chart: Chart) -> Any:
-    made = pygal.Bar(**_options(chart))
+def _draw_bars(chart: Chart) -> Any:
+    made = pygal.Bar(**_chart_options(chart))
     made.x_labels = _CASES
     for name, points in chart.series.items():
         made.add(name, [cost for _, cost in points])
     return made
 
 
-def _ticks(chart: Chart) -> list[float]:
+def _logarithmic_ticks(chart: Chart) -> list[float]:
     """1, 2, 5, 10 … around all costs."""
     costs = [cost for points in chart.series.values() for _, cost in points]
     ticks = [digit * 10.0**power for power in range(-4, 7) for digit in (1, 2, 5)]
@@ -97,7 +97,7 @@ def _ticks(chart: Chart) -> list[float]:
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _short(number: float) -> str:
+def _abbreviate(number: float) -> str:
     for unit, size in (("M", 10**6), ("k", 10**3)):
         if number >= size:
             return (

@@ -1,6 +1,6 @@
 """Load of the workplace's websocket: one frame in flight on each of some connections.
 
-usage: python -m benchmarks.frames PORT PATH FILE SECONDS CONNECTIONS [HEADER …]
+usage: python -m benchmarks.frame_load PORT PATH FILE SECONDS CONNECTIONS [HEADER …]
 
 ``FILE`` holds the messages to send in turn, as a JSON array of strings. Sockets are read raw: only
 lengths are looked at, so that this client needs less of its core than the server of its own.
@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
-_MOST_SECONDS = 120
+_MAX_SECONDS = 120
 _BUFFER = 256 * 1024
 _TEXT = 1
 
 
-class _Connection:
+class _FrameConnection:
     """A websocket that asks one thing after another."""
 
     def __init__(self, port: int, path: str, headers: list[str], frames: Iterator[bytes]) -> None:
@@ -57,13 +57,13 @@ class _Connection:
         if b" 101 " not in answer.split(b"\r\n")[0]:
             raise SystemExit(f"no websocket: {answer.splitlines()[0]!r}")
 
-    def ask(self) -> None:
+    def send_next(self) -> None:
         """Send the next message."""
         frame = next(self._frames)
         self._sent = time.perf_counter()
         self.socket.send(frame)
 
-    def read(self, buffer: memoryview) -> float | None:
+    def read_response(self, buffer: memoryview) -> float | None:
         """Take what has come; the seconds since the question when the answer is whole."""
         size = self.socket.recv_into(buffer)
         if not size:
@@ -72,19 +72,19 @@ class _Connection:
             self._left -= size
         else:
             self._head += bytes(buffer[: min(size, 10)])
-            self._left = _length(self._head) - size
+            self._left = _frame_length(self._head) - size
             self._head = b""
         return None if self._left else time.perf_counter() - self._sent
 
 
-def _masked(message: bytes) -> bytes:
+def _encode_text_frame(message: bytes) -> bytes:
     """A text frame; the mask is zero, so the bytes stay as they are."""
     size = len(message)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return bytes([0x80 | _TEXT]) + length + bytes(4) + message
 
 
-def _length(head: bytes) -> int:
+def _frame_length(head: bytes) -> int:
     """Bytes of a whole frame, its header included."""
     short = head[1] & 0x7F
     if short < 126:
@@ -98,23 +98,23 @@ def main(arguments: list[str]) -> None:
     """Load the server for some seconds."""
     port, path, file, seconds, connections, *headers = arguments
     messages = json.loads(Path(file).read_text(encoding="utf-8"))
-    frames = cycle([_masked(message.encode()) for message in messages])
+    frames = cycle([_encode_text_frame(message.encode()) for message in messages])
     selector = selectors.DefaultSelector()
-    made = [_Connection(int(port), path, headers, frames) for _ in range(int(connections))]
+    made = [_FrameConnection(int(port), path, headers, frames) for _ in range(int(connections))]
     for connection in made:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
     times: list[float] = []
     buffer = memoryview(bytearray(_BUFFER))
     begun = time.perf_counter()
-    until = begun + min(float(seconds), _MOST_SECONDS)
+    until = begun + min(float(seconds), _MAX_SECONDS)
     for connection in made:
-        connection.ask()
+        connection.send_next()
     while time.perf_counter() < until:
         for key, _ in selector.select(timeout=5):
-            taken = key.data.read(buffer)
+            taken = key.data.read_response(buffer)
             if taken is not None:
                 times.append(taken)
-                key.data.ask()
+                key.data.send_next()
     spent = time.perf_counter() - begun
     times.sort()
     count = len(times)

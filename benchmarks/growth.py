@@ -17,10 +17,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from benchmarks.cases import NOW, Case, arm_case, between, cdr_case, frame, record
-from benchmarks.in_process import journal_costs
+from benchmarks.cases import (
+    NOW,
+    Case,
+    arm_case,
+    cdr_case,
+    history_frame,
+    legs_between,
+    record_cases,
+)
+from benchmarks.in_process import measure_journal_costs
 from benchmarks.processes import BenchError
-from benchmarks.servers import CACHE, Subject, serving
+from benchmarks.servers import CACHE, MeasuredServer, running_callmocks
 
 RESULTS = CACHE / "growth.json"
 DAY = date(2026, 3, 2)
@@ -49,11 +57,11 @@ class Chart:
 class Probe:
     """A client that asks one server in turn and looks what each answer cost it."""
 
-    def __init__(self, subject: Subject, port: int) -> None:
+    def __init__(self, subject: MeasuredServer, port: int) -> None:
         self._server = subject.server
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
-    def ask(self, case: Case, body: bytes) -> bytes:
+    def request(self, case: Case, body: bytes) -> bytes:
         """The answer to a body."""
         self._http.request("POST", case.path, body, case.headers)
         response = self._http.getresponse()
@@ -62,121 +70,121 @@ class Probe:
             raise BenchError(f"{case.name}: {response.status} {answer[:300]!r}")
         return answer
 
-    def each(self, case: Case, bodies: Iterable[bytes]) -> float:
+    def median_cost(self, case: Case, bodies: Iterable[bytes]) -> float:
         """CPU milliseconds of an answer, the median over the bodies."""
         costs = []
         for body in bodies:
             before = self._server.cpu_seconds
-            self.ask(case, body)
+            self.request(case, body)
             costs.append((self._server.cpu_seconds - before) * 1e3)
         return statistics.median(costs)
 
-    def warm(self, case: Case, bodies: Sequence[bytes], times: int = 200) -> float:
+    def mean_cost(self, case: Case, bodies: Sequence[bytes], times: int = 200) -> float:
         """CPU milliseconds of an answer when everything has been asked before, on average."""
         for body in bodies:
-            self.ask(case, body)
+            self.request(case, body)
         before = self._server.cpu_seconds
         for number in range(times):
-            self.ask(case, bodies[number % len(bodies)])
+            self.request(case, bodies[number % len(bodies)])
         return (self._server.cpu_seconds - before) / times * 1e3
 
 
-def size() -> Chart:
+def measure_size() -> Chart:
     """History size: 10⁴ to 10⁸ calls."""
     chart = Chart("size", "A page, by the size of the history", "calls in the history")
     for calls in _SIZES:
         per_day = max(1, round(calls / _DAYS / _MEAN_SHARE))
         days = 1 if per_day >= 100 else 89
-        with serving(calls_per_day=str(per_day)) as (subject, ports):
+        with running_callmocks(calls_per_day=str(per_day)) as (subject, ports):
             probe = Probe(subject, ports["cdr"])
             case = cdr_case("page", b"")
-            page = between(_window(DAY, days), limit=100)
-            some = [between(_window(DAY - timedelta(days=days * n), days), limit=100)
+            page = legs_between(_window_of_days(DAY, days), limit=100)
+            some = [legs_between(_window_of_days(DAY - timedelta(days=days * n), days), limit=100)
                     for n in range(1, 6)]  # fmt: skip
-            rows = json.loads(probe.ask(case, page))["result"]["data"]
+            rows = json.loads(probe.request(case, page))["result"]["data"]
             one = {"field": "call_session_id", "operator": "=", "value": rows[3]["call_session_id"]}
-            address = between(_window(DAY, days), filter=one)
+            address = legs_between(_window_of_days(DAY, days), filter=one)
             points = {
-                "100 legs, day asked for before": probe.warm(case, [page]),
-                "100 legs, day never asked for": probe.each(case, some),
-                "1 session by its id": probe.warm(case, [address]),
+                "100 legs, day asked for before": probe.mean_cost(case, [page]),
+                "100 legs, day never asked for": probe.median_cost(case, some),
+                "1 session by its id": probe.mean_cost(case, [address]),
             }
         for name, cost in points.items():
             chart.series.setdefault(name, []).append((calls, cost))
     return chart
 
 
-def window() -> Chart:
+def measure_window() -> Chart:
     """Window length: one day to three months."""
     chart = Chart("window", "Filter and sort, by the length of the window", "days")
     for per_day, centre in (("400", "400 calls a day"), (_BUSY, f"{_BUSY} calls a day")):
-        with serving(calls_per_day=per_day) as (subject, ports):
+        with running_callmocks(calls_per_day=per_day) as (subject, ports):
             probe, case = Probe(subject, ports["cdr"]), cdr_case("window", b"")
             for number, days in enumerate(_WINDOWS):
                 first = DAY - timedelta(days=200 * (number + 1))
-                cold = probe.each(case, [_sorted(_window(first, days), 20)])
-                again = [_sorted(_window(first, days), 30 + n) for n in range(20)]
+                cold = probe.median_cost(case, [_sorted_legs(_window_of_days(first, days), 20)])
+                again = [_sorted_legs(_window_of_days(first, days), 30 + n) for n in range(20)]
                 points = {
                     f"{centre}, never asked for": cold,
-                    f"{centre}, another filter": probe.each(case, again),
-                    f"{centre}, next page": probe.warm(case, again[:1], 50),
+                    f"{centre}, another filter": probe.median_cost(case, again),
+                    f"{centre}, next page": probe.mean_cost(case, again[:1], 50),
                 }
                 for name, cost in points.items():
                     chart.series.setdefault(name, []).append((days, cost))
     return chart
 
 
-def offset() -> Chart:
+def measure_offset() -> Chart:
     """Page offset in three months of a million legs."""
     chart = Chart("offset", "A page of 100 legs among a million, by its offset", "offset")
-    with serving(calls_per_day=_BUSY) as (subject, ports):
+    with running_callmocks(calls_per_day=_BUSY) as (subject, ports):
         probe, case = Probe(subject, ports["cdr"]), cdr_case("offset", b"")
-        months = _window(date(2025, 12, 1), 90)
+        months = _window_of_days(date(2025, 12, 1), 90)
         for at in (0, 100, 1_000, 10_000, 30_000, 100_000):  # the greatest there is
-            plain = between(months, limit=100, offset=at)
-            chart.series.setdefault("as drawn", []).append((at, probe.warm(case, [plain], 50)))
-            page = _sorted(months, 20, offset=at)
-            cost = probe.warm(case, [page], 50)
+            plain = legs_between(months, limit=100, offset=at)
+            chart.series.setdefault("as drawn", []).append((at, probe.mean_cost(case, [plain], 50)))
+            page = _sorted_legs(months, 20, offset=at)
+            cost = probe.mean_cost(case, [page], 50)
             chart.series.setdefault("filtered and sorted", []).append((at, cost))
     return chart
 
 
-def selectivity() -> Chart:
+def measure_selectivity() -> Chart:
     """Filter selectivity: from all rows to none."""
     chart = Chart("selectivity", "Filter and sort over 30 days, by matches", "matches")
-    with serving(calls_per_day=_BUSY) as (subject, ports):
+    with running_callmocks(calls_per_day=_BUSY) as (subject, ports):
         probe, case = Probe(subject, ports["cdr"]), cdr_case("selectivity", b"")
-        month = _window(date(2026, 1, 1), 30)
+        month = _window_of_days(date(2026, 1, 1), 30)
         for seconds in (-1, 30, 120, 300, 600, 1200, 2400):
-            bodies = [_sorted(month, seconds, below=10**6 + n) for n in range(21)]
-            found = json.loads(probe.ask(case, bodies[0]))["result"]["metadata"]["total_items"]
-            cost = probe.each(case, bodies[1:])
+            bodies = [_sorted_legs(month, seconds, below=10**6 + n) for n in range(21)]
+            found = json.loads(probe.request(case, bodies[0]))["result"]["metadata"]["total_items"]
+            cost = probe.median_cost(case, bodies[1:])
             chart.series.setdefault("another filter each time", []).append((max(found, 1), cost))
     return chart
 
 
-def walk() -> Chart:
+def measure_walk() -> Chart:
     """A search of the workplace that goes back through the years and finds nothing."""
     chart = Chart(
         "walk", "A workplace's search that finds nothing, by the years it goes back", "years"
     )
     for years in (1, 2, 4, 6, 8, 9):
         begins = f"{2026 - years}-03-10"
-        with serving(history_from=begins) as (subject, ports):
-            frames = _Frames(subject, ports["arm"])
-            first = frames.cost({"limit": "50", "number": "0"})
-            again = frames.cost({"limit": "50", "number": "00"})
+        with running_callmocks(history_from=begins) as (subject, ports):
+            frames = _WorkplaceClient(subject, ports["arm"])
+            first = frames.request_cost({"limit": "50", "number": "0"})
+            again = frames.request_cost({"limit": "50", "number": "00"})
             frames.close()
         chart.series.setdefault("days never asked for", []).append((years, first))
         chart.series.setdefault("again, another number", []).append((years, again))
     return chart
 
 
-def tenants() -> Chart:
+def measure_tenants() -> Chart:
     """Tenants: 1 to 1 000, and what they take of memory."""
     chart = Chart("tenants", "A page of 100 legs, by the number of tenants", "tenants")
     for many, name in ((False, "same seed"), (True, "each its own seed")):
-        with serving() as (subject, ports):
+        with running_callmocks() as (subject, ports):
             probe, case = Probe(subject, ports["cdr"]), cdr_case("tenants", b"")
             made = 0
             for count in (1, 10, 100, 1000):
@@ -184,29 +192,31 @@ def tenants() -> Chart:
                     made += 1
                     _make_tenant(ports["control"], f"t{made}", made if many else 42)
                 bodies = [
-                    between(_window(DAY, 1), limit=100, access_token=f"t{number + 1}-token")
+                    legs_between(
+                        _window_of_days(DAY, 1), limit=100, access_token=f"t{number + 1}-token"
+                    )
                     for number in range(count)
                 ]
-                cost = probe.warm(case, bodies, max(200, count))
+                cost = probe.mean_cost(case, bodies, max(200, count))
                 chart.series.setdefault(name, []).append((count, cost))
                 memory = chart.series.setdefault(f"memory, MB, {name}", [])
                 memory.append((count, subject.server.rss / 1e6))
     return chart
 
 
-def websockets() -> Chart:
+def measure_websockets() -> Chart:
     """Open websockets: up to 1 000."""
     chart = Chart("websockets", "A frame of 50 rows, by open websockets", "open websockets")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-    with serving(max_connections="1200") as (subject, ports):
-        crowd: list[_Frames] = []
+    with running_callmocks(max_connections="1200") as (subject, ports):
+        crowd: list[_WorkplaceClient] = []
         for count in (1, 10, 100, 250, 500, 1000):
             while len(crowd) < count:
-                crowd.append(_Frames(subject, ports["arm"]))
-                crowd[-1].ask({"limit": "50"})
+                crowd.append(_WorkplaceClient(subject, ports["arm"]))
+                crowd[-1].request({"limit": "50"})
             costs = chart.series.setdefault("CPU time of a frame, ms", [])
-            costs.append((count, _round(subject, crowd)))
+            costs.append((count, _mean_frame_cost(subject, crowd)))
             memory = chart.series.setdefault("memory, MB", [])
             memory.append((count, subject.server.rss / 1e6))
         for one in crowd:
@@ -215,36 +225,45 @@ def websockets() -> Chart:
     return chart
 
 
-def journal() -> Chart:
+def measure_journal() -> Chart:
     """The journal on and off."""
     chart = Chart("journal", "An exchange with the journal and without", "", "CPU time, µs")
-    with serving() as (_, ports):
-        cases = record(ports, ("cdr-1", "cdr-100", "onec-1", "onec-100", "arm-50"))
-    chart.series = asyncio.run(journal_costs(cases))
+    with running_callmocks() as (_, ports):
+        cases = record_cases(ports, ("cdr-1", "cdr-100", "onec-1", "onec-100", "arm-50"))
+    chart.series = asyncio.run(measure_journal_costs(cases))
     return chart
 
 
 EXPERIMENTS: dict[str, Callable[[], Chart]] = {
-    made.__name__: made
-    for made in (size, window, offset, selectivity, walk, tenants, websockets, journal)
+    made.__name__.removeprefix("measure_"): made
+    for made in (
+        measure_size,
+        measure_window,
+        measure_offset,
+        measure_selectivity,
+        measure_walk,
+        measure_tenants,
+        measure_websockets,
+        measure_journal,
+    )
 }
 
 
-def run(names: Sequence[str], say: Callable[[str], None]) -> None:
+def run_experiments(names: Sequence[str], report_progress: Callable[[str], None]) -> None:
     """Make experiments and keep what came out beside the earlier ones."""
     CACHE.mkdir(exist_ok=True)
-    kept = load()
+    kept = load_charts()
     for name in names:
-        say(f"growth: {name}")
+        report_progress(f"growth: {name}")
         began = time.perf_counter()
         kept[name] = EXPERIMENTS[name]()
-        say(f"  {time.perf_counter() - began:.0f} s")
+        report_progress(f"  {time.perf_counter() - began:.0f} s")
         RESULTS.write_text(
             json.dumps({name: asdict(chart) for name, chart in kept.items()}), encoding="utf-8"
         )
 
 
-def load() -> dict[str, Chart]:
+def load_charts() -> dict[str, Chart]:
     """What was measured so far, by experiment."""
     if not RESULTS.exists():
         return {}
@@ -258,10 +277,10 @@ def load() -> dict[str, Chart]:
     return charts
 
 
-class _Frames:
+class _WorkplaceClient:
     """A client of the workplace with a websocket of its own."""
 
-    def __init__(self, subject: Subject, port: int) -> None:
+    def __init__(self, subject: MeasuredServer, port: int) -> None:
         from websockets.sync.client import connect
 
         case = arm_case("one", (0,))
@@ -271,16 +290,16 @@ class _Frames:
             url, additional_headers=case.headers, compression=None, max_size=None
         )
 
-    def ask(self, attributes: dict[str, str]) -> bytes:
+    def request(self, attributes: dict[str, str]) -> bytes:
         """The answer to a request for calls."""
-        self._socket.send(frame(attributes).decode())
+        self._socket.send(history_frame(attributes).decode())
         answer = self._socket.recv(timeout=120)
         return answer.encode() if isinstance(answer, str) else answer
 
-    def cost(self, attributes: dict[str, str]) -> float:
+    def request_cost(self, attributes: dict[str, str]) -> float:
         """CPU milliseconds of an answer."""
         before = self._server.cpu_seconds
-        self.ask(attributes)
+        self.request(attributes)
         return (self._server.cpu_seconds - before) * 1e3
 
     def close(self) -> None:
@@ -288,15 +307,19 @@ class _Frames:
         self._socket.close()
 
 
-def _round(subject: Subject, crowd: list[_Frames], times: int = 500) -> float:
+def _mean_frame_cost(
+    subject: MeasuredServer, clients: list[_WorkplaceClient], times: int = 500
+) -> float:
     """CPU milliseconds of a frame, asked for by one after another."""
     before = subject.server.cpu_seconds
     for number in range(times):
-        crowd[number % len(crowd)].ask({"limit": "50"})
+        clients[number % len(clients)].request({"limit": "50"})
     return (subject.server.cpu_seconds - before) / times * 1e3
 
 
-def _sorted(window: tuple[str, str], seconds: int, offset: int = 0, below: int = 10**6) -> bytes:
+def _sorted_legs(
+    window: tuple[str, str], seconds: int, offset: int = 0, below: int = 10**6
+) -> bytes:
     """The longest legs among those between some lengths in seconds."""
     filters = [
         {"field": "total_duration", "operator": ">", "value": seconds},
@@ -304,10 +327,10 @@ def _sorted(window: tuple[str, str], seconds: int, offset: int = 0, below: int =
     ]
     order = [{"field": "total_duration", "order": "desc"}]
     both = {"filters": filters, "condition": "and"}
-    return between(window, limit=100, offset=offset, filter=both, sort=order)
+    return legs_between(window, limit=100, offset=offset, filter=both, sort=order)
 
 
-def _window(first: date, days: int) -> tuple[str, str]:
+def _window_of_days(first: date, days: int) -> tuple[str, str]:
     last = first + timedelta(days=days - 1)
     return f"{first} 00:00:00", f"{last} 23:59:59"
 

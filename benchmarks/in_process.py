@@ -25,24 +25,26 @@ _ROUNDS = 7
 Answer = Callable[[bytes], Awaitable[Reply]]
 
 
-async def journal_costs(cases: list[Case]) -> dict[str, list[tuple[float, float]]]:
+async def measure_journal_costs(cases: list[Case]) -> dict[str, list[tuple[float, float]]]:
     """CPU microseconds of each case's exchange, journal on and off; x is the case's place."""
     cdr_provider.register()
-    onec.prepare()
+    onec.warm_up()
     registry = open_registry(ServeSettings(limits="off", now=NOW))
     tenant = registry.get("demo")
     assert tenant is not None
-    record: Any = tenant.journal.record
+    record: Any = tenant.journal.add
     costs: dict[str, list[tuple[float, float]]] = {}
     for place, case in enumerate(cases):
-        answer = await _answering(tenant, case)
+        answer = await _make_answer(tenant, case)
         for name, keep in (("on", record), ("off", lambda *_: 0.0)):
-            tenant.journal.record = keep  # type: ignore[method-assign]
-            costs.setdefault(f"journal {name}", []).append((place, await _cost(answer, case)))
+            tenant.journal.add = keep  # type: ignore[method-assign]
+            costs.setdefault(f"journal {name}", []).append(
+                (place, await _measure_cost(answer, case))
+            )
     return costs
 
 
-async def _cost(answer: Answer, case: Case) -> float:
+async def _measure_cost(answer: Answer, case: Case) -> float:
     for _ in range(50):
         await answer(case.bodies[0])
     best = float("inf")
@@ -54,21 +56,21 @@ async def _cost(answer: Answer, case: Case) -> float:
     return best * 1e6
 
 
-async def _answering(tenant: Tenant, case: Case) -> Answer:
+async def _make_answer(tenant: Tenant, case: Case) -> Answer:
     """What answers a case, without its server."""
     exchange = partial(
-        Exchange.of, tenant, case.provider, origin="http://127.0.0.1", peer="127.0.0.1"
+        Exchange.start, tenant, case.provider, origin="http://127.0.0.1", peer="127.0.0.1"
     )
     if case.provider == "arm":
         token = await sessions.open_session(exchange(b""), "101")
-        link = arm.Caller("101", token)
+        link = arm.ArmSession("101", token)
 
         async def by_frame(body: bytes) -> Reply:
-            handle = partial(arm.answer_frame, link=link)
+            handle = partial(arm.handle_frame, link=link)
             return await pipeline.run(exchange(body, transport="frame"), handle)
 
         return by_frame
-    handle = cdr.handle if case.provider == "cdr" else onec.answer
+    handle = cdr.handle if case.provider == "cdr" else onec.handle_request
 
     async def by_post(body: bytes) -> Reply:
         return await pipeline.run(exchange(body), handle)

@@ -30,13 +30,13 @@ def free_port() -> int:
     return port
 
 
-def pinned(command: Sequence[str], core: int) -> list[str]:
+def pin_to_core(command: Sequence[str], core: int) -> list[str]:
     """The command bound to one core (the only one, when there is no other)."""
     cores = sorted(os.sched_getaffinity(0))
     return ["taskset", "-c", str(cores[min(core, len(cores) - 1)]), *command]
 
 
-class Server:
+class ServerProcess:
     """A running server. ``ready`` is a request that it answers with 200 when it is up."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Server:
         self._log = log.open("wb")
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            pinned(command, SERVER_CORE),
+            pin_to_core(command, SERVER_CORE),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -61,18 +61,18 @@ class Server:
             start_new_session=True,
         )
         try:
-            self._wait(ready, begun + START_SECONDS)
+            self._wait_until_ready(ready, begun + START_SECONDS)
         except BaseException:
             self.stop()
             raise
         self.start_seconds = time.perf_counter() - begun
         """From the start of the process to the first answer with status 200."""
 
-    def _wait(self, ready: bytes, until: float) -> None:
+    def _wait_until_ready(self, ready: bytes, until: float) -> None:
         while time.perf_counter() < until:
             if self._process.poll() is not None:
                 raise BenchError(f"{self.name} ended with code {self._process.returncode}")
-            if _answers(self.port, ready):
+            if _answers_ok(self.port, ready):
                 return
             time.sleep(0.005)
         raise BenchError(f"{self.name} did not answer within {START_SECONDS} s")
@@ -86,7 +86,7 @@ class Server:
     def cpu_seconds(self) -> float:
         """CPU time used so far by all its processes and threads."""
         used = 0
-        for pid in self._pids():
+        for pid in self._process_tree():
             for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
                 used += int(task.read_text().split()[0])
         return used / 1e9
@@ -94,7 +94,7 @@ class Server:
     @property
     def rss(self) -> int:
         """Bytes of memory that its processes occupy now."""
-        pages = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self._pids())
+        pages = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self._process_tree())
         return sum(map(int, pages)) * _PAGE
 
     @property
@@ -115,15 +115,15 @@ class Server:
     def stop(self) -> None:
         """End it and whatever it started."""
         for number in (signal.SIGCONT, signal.SIGTERM):
-            _signal(self._process.pid, number)
+            _signal_group(self._process.pid, number)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            _signal(self._process.pid, signal.SIGKILL)
+            _signal_group(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._log.close()
 
-    def _pids(self) -> list[int]:
+    def _process_tree(self) -> list[int]:
         """The process and its descendants."""
         found = [self._process.pid]
         for pid in found:
@@ -132,12 +132,12 @@ class Server:
         return found
 
 
-def _signal(group: int, number: signal.Signals) -> None:
+def _signal_group(group: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.killpg(group, number)
 
 
-def _answers(port: int, request: bytes) -> bool:
+def _answers_ok(port: int, request: bytes) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(request)

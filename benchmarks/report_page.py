@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.processes import BenchError
 
 
-def put(page: Path, mark: str, text: str) -> None:
+def replace_section(page: Path, mark: str, text: str) -> None:
     """Replace what stands between ``<!-- mark -->`` and ``<!-- /mark -->``."""
     begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     head, found, rest = page.read_text(encoding="utf-8").partition(begin)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.cases import NOW, Case
 from benchmarks.peers import PEERS, Peer
-from benchmarks.peers.base import Setup
-from benchmarks.processes import BenchError, Server, free_port
+from benchmarks.peers.base import PeerSetup
+from benchmarks.processes import BenchError, ServerProcess, free_port
 
 CACHE = Path(".bench")
 """Peers' packages and what runs leave behind; not in git."""
@@ -26,28 +26,28 @@ _HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n
 
 
 @dataclass
-class Subject:
+class MeasuredServer:
     """A running server. ``place`` says where it serves a case: port and path."""
 
     name: str
     kind: str
     """``callmocks``, ``ceiling``, ``general`` or ``other``."""
-    server: Server
-    place: Callable[[Case], tuple[int, str] | None]
-    starts: list[float] = field(default_factory=list)
+    server: ServerProcess
+    address: Callable[[Case], tuple[int, str] | None]
+    start_times: list[float] = field(default_factory=list)
     """Seconds from the start of the process to the first answer with status 200."""
-    idle: int = 0
+    idle_bytes: int = 0
     """Bytes of memory before the first run."""
-    final: int = 0
+    final_bytes: int = 0
     """Bytes of memory after the last run."""
 
     @property
-    def start(self) -> float:
+    def start_seconds(self) -> float:
         """The median of its starts, seconds."""
-        return statistics.median(self.starts)
+        return statistics.median(self.start_times)
 
 
-def own_python() -> str:
+def prepare_python() -> str:
     """Python with callmocks as a user has it: what tests need besides makes its start slower."""
     venv = CACHE / "venv"
     python = venv / "bin" / "python"
@@ -61,7 +61,7 @@ def own_python() -> str:
     return str(python.absolute())
 
 
-def install() -> Path:
+def install_peers() -> Path:
     """The peers' packages, from the npm registry on first use; their ``node_modules``."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
@@ -84,7 +84,7 @@ def install() -> Path:
 
 def start_callmocks(
     starts: int = 1, python: str = sys.executable, **flags: str
-) -> tuple[Subject, dict[str, int]]:
+) -> tuple[MeasuredServer, dict[str, int]]:
     """callmocks on free ports, its clock standing, limits off; the ports by server.
 
     ``flags`` are further settings of ``callmocks serve``.
@@ -95,11 +95,13 @@ def start_callmocks(
     command += [f"--{name}-port={port}" for name, port in ports.items()]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
 
-    def make() -> Server:
-        return Server("callmocks", command, ports["control"], _HEALTH, _log("callmocks"))
+    def make() -> ServerProcess:
+        return ServerProcess(
+            "callmocks", command, ports["control"], _HEALTH, _log_file("callmocks")
+        )
 
-    server, times = _started(make, starts)
-    return Subject(
+    server, times = _start_repeatedly(make, starts)
+    return MeasuredServer(
         "callmocks",
         "callmocks",
         server,
@@ -109,18 +111,20 @@ def start_callmocks(
 
 
 @contextmanager
-def serving(**flags: str) -> Iterator[tuple[Subject, dict[str, int]]]:
+def running_callmocks(**flags: str) -> Iterator[tuple[MeasuredServer, dict[str, int]]]:
     """callmocks as a user has it, for as long as it is measured."""
-    subject, ports = start_callmocks(1, own_python(), **flags)
+    subject, ports = start_callmocks(1, prepare_python(), **flags)
     try:
         yield subject, ports
     finally:
         subject.server.stop()
 
 
-def start_ceiling(stubs: Sequence[Case], starts: int = 1, python: str = sys.executable) -> Subject:
+def start_bare_aiohttp(
+    stubs: Sequence[Case], starts: int = 1, python: str = sys.executable
+) -> MeasuredServer:
     """The bare aiohttp handlers."""
-    work = _fresh("ceiling")
+    work = _fresh_folder("ceiling")
     served = {}
     for stub in stubs:
         (work / stub.name).write_bytes(stub.answer)
@@ -132,38 +136,38 @@ def start_ceiling(stubs: Sequence[Case], starts: int = 1, python: str = sys.exec
     file = work / "stubs.json"
     file.write_text(json.dumps(served), encoding="utf-8")
     port = free_port()
-    command = [python, "-m", "benchmarks.ceiling", str(port), str(file)]
+    command = [python, "-m", "benchmarks.bare_aiohttp", str(port), str(file)]
     first = next(stub for stub in stubs if stub.transport == "http")
-    ready = _raw(first, f"/{first.name}")
-    server, times = _started(
-        lambda: Server("ceiling", command, port, ready, _log("ceiling")), starts
+    ready = _raw_request(first, f"/{first.name}")
+    server, times = _start_repeatedly(
+        lambda: ServerProcess("ceiling", command, port, ready, _log_file("ceiling")), starts
     )
-    return Subject("bare aiohttp", "ceiling", server, lambda c: (port, f"/{c.name}"), times)
+    return MeasuredServer("bare aiohttp", "ceiling", server, lambda c: (port, f"/{c.name}"), times)
 
 
-def start_peer(peer: Peer, modules: Path, stubs: Sequence[Case], starts: int = 1) -> Subject:
+def start_peer(peer: Peer, modules: Path, stubs: Sequence[Case], starts: int = 1) -> MeasuredServer:
     """A peer with stubs for the cases it serves; ``BenchError`` when it cannot be started."""
     served = [stub for stub in stubs if peer.serves(stub)]
     if not served:
         raise BenchError("it serves none of the cases")
     port = free_port()
-    ready = _raw(served[0], peer.path(served[0]))
+    ready = _raw_request(served[0], peer.path_of(served[0]))
 
-    def make() -> Server:
-        work = _fresh(peer.package.rpartition("/")[2])
-        command = peer.command(Setup(modules, work, port, served))
-        return Server(peer.name, command, port, ready, _log(peer.name), cwd=work)
+    def make() -> ServerProcess:
+        work = _fresh_folder(peer.package.rpartition("/")[2])
+        command = peer.command(PeerSetup(modules, work, port, served))
+        return ServerProcess(peer.name, command, port, ready, _log_file(peer.name), cwd=work)
 
-    server, times = _started(make, starts)
+    server, times = _start_repeatedly(make, starts)
     kind = "general" if peer.general else "other"
 
     def place(case: Case) -> tuple[int, str] | None:
-        return (port, peer.path(case)) if peer.serves(case) else None
+        return (port, peer.path_of(case)) if peer.serves(case) else None
 
-    return Subject(peer.name, kind, server, place, times)
+    return MeasuredServer(peer.name, kind, server, place, times)
 
 
-def chosen(names: Sequence[str]) -> list[Peer]:
+def select_peers(names: Sequence[str]) -> list[Peer]:
     """The peers of those names; all when there are none."""
     known = {peer.name.lower(): peer for peer in PEERS}
     if unknown := [name for name in names if name.lower() not in known]:
@@ -171,7 +175,9 @@ def chosen(names: Sequence[str]) -> list[Peer]:
     return [known[name.lower()] for name in names] if names else list(PEERS)
 
 
-def _started(make: Callable[[], Server], starts: int) -> tuple[Server, list[float]]:
+def _start_repeatedly(
+    make: Callable[[], ServerProcess], starts: int
+) -> tuple[ServerProcess, list[float]]:
     """The server of the last start, and how long each start took."""
     times: list[float] = []
     while True:
@@ -182,20 +188,20 @@ def _started(make: Callable[[], Server], starts: int) -> tuple[Server, list[floa
         server.stop()
 
 
-def _raw(case: Case, path: str) -> bytes:
+def _raw_request(case: Case, path: str) -> bytes:
     body = case.bodies[0]
     head = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
     head += [f"{name}: {value}" for name, value in case.headers.items()]
     return ("\r\n".join([*head, "Connection: close"]) + "\r\n\r\n").encode() + body
 
 
-def _fresh(name: str) -> Path:
+def _fresh_folder(name: str) -> Path:
     work = CACHE / "work" / name
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     return work.resolve()
 
 
-def _log(name: str) -> Path:
+def _log_file(name: str) -> Path:
     (CACHE / "logs").mkdir(parents=True, exist_ok=True)
     return CACHE / "logs" / f"{name}.log"

@@ -47,27 +47,27 @@ ARM_STATUSES = {
 }
 
 
-def cell(value: object) -> str:
+def table_cell(value: object) -> str:
     """Text as a cell of a table holds it."""
     return " ".join(str(value).split()).replace("|", "\\|")
 
 
-def lines(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+def table_lines(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
     """A table."""
     names = list(head)
     yield "| " + " | ".join(names) + " |\n"
     yield "|" + "---|" * len(names) + "\n"
     for row in rows:
-        yield "| " + " | ".join(map(cell, row)) + " |\n"
+        yield "| " + " | ".join(map(table_cell, row)) + " |\n"
     yield "\n"
 
 
-def code(value: object) -> str:
+def code_span(value: object) -> str:
     """A value in a code span; nothing for an empty one."""
     return f"`{value}`" if value not in ("", None) else ""
 
 
-def flag(value: str) -> str:
+def yes_or_empty(value: str) -> str:
     """``yes`` stays, ``no`` is left out."""
     return "yes" if value in ("yes", True) else ""
 
@@ -82,67 +82,77 @@ METHODS = {
 }
 
 
-def attributes(of: str) -> Iterator[str]:
+def attribute_table(of: str) -> Iterator[str]:
     """A table of attributes of the vendor's XSD."""
     tree = etree.parse(str(schema("arm/operator_call_history.documented.xsd")))
     xs = "{http://www.w3.org/2001/XMLSchema}"
     found = next(e for e in tree.iter(f"{xs}complexType") if e.get("name") == of)
     rows = [
-        (code(e.get("name")), e.get("type", "").removeprefix("xs:"), e.get("use", "optional"))
+        (code_span(e.get("name")), e.get("type", "").removeprefix("xs:"), e.get("use", "optional"))
         for e in found.iter(f"{xs}attribute")
     ]
-    yield from lines(("attribute", "type", ""), rows)
+    yield from table_lines(("attribute", "type", ""), rows)
 
 
-def fields() -> Iterator[str]:
+def fields_page() -> Iterator[str]:
     """Fields of the three providers."""
     yield "# Fields\n\n" + NOTE
     for method, source in METHODS.items():
         yield f"## CDR `{method}`\n\n"
-        yield from lines(
+        yield from table_lines(
             ("field", "type", "filter", "sort", "by default"),
             [
-                (code(f.name), f.type, flag(f.filterable), flag(f.sortable), flag(f.default))
+                (
+                    code_span(f.name),
+                    f.type,
+                    yes_or_empty(f.filterable),
+                    yes_or_empty(f.sortable),
+                    yes_or_empty(f.default),
+                )
                 for f in source().fields.values()
             ],
         )
     yield "## Values of enum fields\n\n"
-    yield from lines(
+    yield from table_lines(
         ("method", "field", "values"),
         [
-            (code(r["method"]), code(r["field"]), ", ".join(map(code, r["values"].split())))
+            (
+                code_span(r["method"]),
+                code_span(r["field"]),
+                ", ".join(map(code_span, r["values"].split())),
+            )
             for r in table("cdr/enum_values.csv")
         ],
     )
     yield "`finish_reason` of sessions has the values of legs, below, besides.\n\n"
     yield "## Filter operators\n\n"
-    yield from lines(
+    yield from table_lines(
         ("operator", "types of fields"),
         [
-            (code(r["operator"]), r["types"].replace(" ", ", "))
+            (code_span(r["operator"]), r["types"].replace(" ", ", "))
             for r in table("cdr/filter_operators.csv")
         ],
     )
     yield "## Components\n\n"
-    yield from lines(
+    yield from table_lines(
         ("component", "methods", "fields"),
         [
             (
-                code(r["component"]),
-                *(", ".join(map(code, r[n].split())) for n in ("methods", "fields")),
+                code_span(r["component"]),
+                *(", ".join(map(code_span, r[n].split())) for n in ("methods", "fields")),
             )
             for r in table("cdr/components.csv")
         ],
     )
-    yield from finish_reasons()
+    yield from finish_reason_tables()
     yield "## ARM: a call\n\nAttributes of `call_history`.\n\n"
-    yield from attributes("CallHistory")
+    yield from attribute_table("CallHistory")
     yield "## ARM: filters\n\n"
-    yield from attributes("Filters")
-    yield from onec_operations()
+    yield from attribute_table("Filters")
+    yield from onec_operation_tables()
 
 
-def finish_reasons() -> Iterator[str]:
+def finish_reason_tables() -> Iterator[str]:
     """Reasons, what legs that end so look like, and the causes."""
     yield "## Finish reasons\n\n"
     for name, meaning in AGREEMENT.items():
@@ -151,19 +161,19 @@ def finish_reasons() -> Iterator[str]:
     described = tables.finish_reasons()
     rows = [
         (
-            code(r["finish_reason"]),
+            code_span(r["finish_reason"]),
             described[r["finish_reason"]],
             *(", ".join(r[name].split("|")) for name in AGREEMENT),
         )
         for r in table("cdr/reason_agreement.csv")
     ]
-    yield from lines(("reason", "description", *AGREEMENT), rows)
+    yield from table_lines(("reason", "description", *AGREEMENT), rows)
     yield "## Release causes\n\n"
     causes = [(r["code"], r["description"]) for r in table("cdr/release_causes.csv")]
-    yield from lines(("code", "description"), causes)
+    yield from table_lines(("code", "description"), causes)
 
 
-def onec_operations() -> Iterator[str]:
+def onec_operation_tables() -> Iterator[str]:
     """Parameters and columns of the served operations."""
     for name, found in contract.served().items():
         limits = found.limits
@@ -173,44 +183,48 @@ def onec_operations() -> Iterator[str]:
             f" ({limits.evidence}).\n\n"
         )
         rows = [
-            (code(p.name), p.type, ", ".join(map(str, p.values)), p.evidence)
+            (code_span(p.name), p.type, ", ".join(map(str, p.values)), p.evidence)
             for p in found.parameter
         ]
-        yield from lines(("parameter", "type", "values", ""), rows)
+        yield from table_lines(("parameter", "type", "values", ""), rows)
         columns = [
-            (code(c.name), c.kind + (" (UUID)" if c.uuid else ""), flag(c.nullable))
+            (code_span(c.name), c.kind + (" (UUID)" if c.uuid else ""), yes_or_empty(c.nullable))
             for c in found.column
         ]
-        yield from lines(("column", "type", "may be nil"), columns)
+        yield from table_lines(("column", "type", "may be nil"), columns)
 
 
 # --- errors.md -----------------------------------------------------------------------------------
 
 
-def errors() -> Iterator[str]:
+def errors_page() -> Iterator[str]:
     """Errors of the three providers."""
     yield "# Errors\n\n" + NOTE
     yield "## CDR\n\nHTTP status 200. `fail_next` and the fault `rpc_error` make any of them.\n\n"
-    yield from lines(
+    yield from table_lines(
         ("mnemonic", "code", "message", "when"),
         [
-            (code(r["mnemonic"]), r["code"], r["message"], r["when"])
+            (code_span(r["mnemonic"]), r["code"], r["message"], r["when"])
             for r in table("cdr/errors.csv")
         ],
     )
     yield "## 1C: ResultCode\n\nHTTP status 200; `ResultData` is the reason as a string.\n\n"
     codes = [e for e in ledger().values() if e.id.startswith("onec.code-")]
-    yield from lines(
+    yield from table_lines(
         ("ResultCode", "when", "assumption"),
         [
             ("`SUCCESS`", "`ResultData` is a ValueTable", ""),
             (
-                code(OUT_OF_LIMIT[0]),
+                code_span(OUT_OF_LIMIT[0]),
                 f"the hour's calls are used up; the reason is `{OUT_OF_LIMIT[1]}`",
                 "",
             ),
             *(
-                (code(e.default), e.statement.removeprefix("ResultCode when "), code(e.id))
+                (
+                    code_span(e.default),
+                    e.statement.removeprefix("ResultCode when "),
+                    code_span(e.id),
+                )
                 for e in codes
             ),
         ],
@@ -218,10 +232,14 @@ def errors() -> Iterator[str]:
     yield "## 1C: SOAP faults\n\nHTTP status 500; missing or wrong credentials are HTTP 401.\n\n"
     if set(get_args(soap.FaultCode)) != SOAP_FAULTS.keys():
         sys.exit("scripts/reference: SOAP_FAULTS does not say what callmocks.onec.soap does")
-    yield from lines(("code", "when"), [(code(n), text) for n, text in SOAP_FAULTS.items()])
+    yield from table_lines(
+        ("code", "when"), [(code_span(n), text) for n, text in SOAP_FAULTS.items()]
+    )
     yield (
         '## ARM\n\n`out/error` with `reason="cannot_perform_cmd"` and a text. The status is'
         " HTTP's, or the frame's; see `arm.error-status` and `arm.transport-status` in"
         " [assumptions.md](assumptions.md#arm).\n\n"
     )
-    yield from lines(("status", "when"), [(code(n), text) for n, text in ARM_STATUSES.items()])
+    yield from table_lines(
+        ("status", "when"), [(code_span(n), text) for n, text in ARM_STATUSES.items()]
+    )

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 NOW = "2026-03-02T12:00:00"
-WARM = 0.25
+WARM_UP_SHARE = 0.25
 """Part of the run after which memory has to stay where it is; until then it goes at a brisk pace,
 so that the caches, which are bounded by bytes, are full by then."""
 
 
-def basic(user: str, password: str) -> dict[str, str]:
+def basic_auth(user: str, password: str) -> dict[str, str]:
     """The header of HTTP Basic."""
     encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
     return {"Authorization": f"Basic {encoded}"}
 
 
-class Suite:
+class SoakServer:
     """The suite as a process, its memory and what it logs."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Suite:
         )
         assert self.process.stdout is not None
         self.urls = json.loads(await self.process.stdout.readline())
-        self.reading = asyncio.create_task(self._read())
+        self.reading = asyncio.create_task(self._read_log())
 
-    async def _read(self) -> None:
+    async def _read_log(self) -> None:
         assert self.process.stderr is not None
         while line := await self.process.stderr.readline():
             try:
@@ -61,26 +61,26 @@ class Suite:
                 if len(self.unexpected) < 100:
                     self.unexpected.append(line.decode(errors="replace").rstrip())
 
-    def resident(self) -> float:
+    def resident_mib(self) -> float:
         """MiB."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
         raise AssertionError("no VmRSS")
 
-    def files(self) -> int:
+    def open_files(self) -> int:
         """Open file descriptors."""
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
 
-def quarters(memory: list[tuple[float, float]], seconds: float) -> tuple[float, float]:
+def quarter_means(memory: list[tuple[float, float]], seconds: float) -> tuple[float, float]:
     """Mean memory of the second quarter of a run and of the last, MiB."""
-    second = [m for at, m in memory if WARM * seconds <= at < 2 * WARM * seconds]
-    last = [m for at, m in memory if at >= (1 - WARM) * seconds]
+    second = [m for at, m in memory if WARM_UP_SHARE * seconds <= at < 2 * WARM_UP_SHARE * seconds]
+    last = [m for at, m in memory if at >= (1 - WARM_UP_SHARE) * seconds]
     return statistics.fmean(second or [0.0]), statistics.fmean(last or [0.0])
 
 
-def report(result: dict[str, Any]) -> str:
+def render_report(result: dict[str, Any]) -> str:
     """The result as a table."""
     early, late, most = result["memory"]
     sent = result["sent"]

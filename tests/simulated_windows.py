@@ -40,7 +40,7 @@ POSIX_OS = (
 POSIX_SIGNALS = "SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGQUIT SIGUSR1 SIGUSR2"
 
 
-class Absent(importlib.abc.MetaPathFinder):
+class MissingPosixModules(importlib.abc.MetaPathFinder):
     """Does not find what Windows has not."""
 
     def find_spec(
@@ -50,25 +50,25 @@ class Absent(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def _no_handler(*_: object) -> None:
+def _reject_signal_handler(*_: object) -> None:
     raise NotImplementedError
 
 
-def become_windows() -> None:
+def simulate_windows() -> None:
     for name in POSIX_MODULES & sys.modules.keys():
         del sys.modules[name]
-    sys.meta_path.insert(0, Absent())
+    sys.meta_path.insert(0, MissingPosixModules())
     for name in POSIX_OS.split():
         if hasattr(os, name):
             delattr(os, name)
     for name in POSIX_SIGNALS.split():
         delattr(signal, name)
-    asyncio.SelectorEventLoop.add_signal_handler = _no_handler  # type: ignore[method-assign]
+    asyncio.SelectorEventLoop.add_signal_handler = _reject_signal_handler  # type: ignore[method-assign]
     sys.platform = "win32"
 
 
 if __name__ == "__main__":
-    become_windows()
+    simulate_windows()
     import runpy
 
     runpy.run_module("callmocks", run_name="__main__", alter_sys=True)

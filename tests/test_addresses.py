@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from callmocks.config.settings import ServeSettings, resolve
+from callmocks.config.settings import ServeSettings, resolve_settings
 from callmocks.errors import SettingsError
 from tests.test_serve import serving
 
@@ -169,7 +169,7 @@ def test_pages_at_the_public_address_may_change_things_and_no_others() -> None:
 )
 def test_a_public_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^--public-url: "):
-        resolve({"public_url": text}, {})
+        resolve_settings({"public_url": text}, {})
 
 
 @pytest.mark.parametrize(
@@ -177,13 +177,13 @@ def test_a_public_address_that_is_none_is_refused(text: str) -> None:
 )
 def test_an_allowed_host_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^CALLMOCKS_ALLOWED_HOSTS: .* is not a host name"):
-        resolve({}, {"CALLMOCKS_ALLOWED_HOSTS": text})
+        resolve_settings({}, {"CALLMOCKS_ALLOWED_HOSTS": text})
 
 
 def test_allowed_hosts_take_other_alphabets_and_addresses() -> None:
-    settings = resolve({"allowed_hosts": "пример.рф,::1"}, {})
+    settings = resolve_settings({"allowed_hosts": "пример.рф,::1"}, {})
     assert settings.allowed_hosts == ("xn--e1afmkfd.xn--p1ai", "::1")
-    assert ServeSettings(public_url="cdr=http://a:{port},onec=http://b").names() == (
+    assert ServeSettings(public_url="cdr=http://a:{port},onec=http://b").host_names() == (
         "127.0.0.1",
         "a",
         "b",

@@ -48,7 +48,7 @@ def rows(*arguments: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in output("history", "export", *arguments).splitlines()]
 
 
-def complaint(*arguments: str, **environ: str) -> str:
+def error_line(*arguments: str, **environ: str) -> str:
     """The one line on stderr of a command that a user got wrong."""
     done = run(*arguments, **environ)
     assert done.returncode == 2, done
@@ -251,7 +251,7 @@ def test_pinned_calls_of_a_file_are_all_there_is_in_the_empty_world(tmp_path: Pa
 def test_a_bad_line_of_pinned_calls_is_told(text: str, told: str, tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     file.write_bytes(text.encode("latin-1"))
-    assert f"--calls: {file}: {told}" in complaint("history", "show", "--calls", str(file))
+    assert f"--calls: {file}: {told}" in error_line("history", "show", "--calls", str(file))
 
 
 # mistakes
@@ -284,11 +284,11 @@ def test_a_bad_line_of_pinned_calls_is_told(text: str, told: str, tmp_path: Path
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(command: str, told: str) -> None:
-    assert told in complaint(*command.split())
+    assert told in error_line(*command.split())
 
 
 def test_a_mistake_in_a_variable_names_the_variable() -> None:
-    assert "CALLMOCKS_SEED: 'x'" in complaint("history", "fingerprint", CALLMOCKS_SEED="x")
+    assert "CALLMOCKS_SEED: 'x'" in error_line("history", "fingerprint", CALLMOCKS_SEED="x")
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -14,29 +14,29 @@ from typing import Any
 
 import pytest
 
-from callmocks.config.settings import resolve
+from callmocks.config.settings import resolve_settings
 from callmocks.errors import SettingsError
 from callmocks.history.world import load_world
 from tests.control.suite_client import SOAP, basic
 from tests.test_serve import get, post, serving
-from tests.test_server_limits import NAMES, PATHS, house, said
+from tests.test_server_limits import NAMES, PATHS, error_text, limited_server
 
 MIB = 1024 * 1024
 ELSEWHERE = {"arm": "/demo/x", "cdr": "/x", "onec": "/x", "control": "/x"}
 
 
-class Served:
+class ServerProcess:
     """A suite in a process of its own, whose processor time and memory can be told."""
 
     def __init__(self, pid: int, ready: dict[str, Any]) -> None:
         self.pid, self.ready = pid, ready
 
-    def cpu(self) -> float:
+    def cpu_seconds(self) -> float:
         """Seconds of processor time."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
         return sum(map(int, fields.split()[11:13])) / 100
 
-    def most(self) -> float:
+    def peak_memory(self) -> float:
         """MiB of memory at its worst."""
         lines = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
@@ -48,7 +48,7 @@ class Served:
         lines += [f"Content-Length: {length}", *login, *more]
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def ask(self, name: str, body: bytes, *more: str, path: str = "") -> tuple[int, bytes]:
+    def request(self, name: str, body: bytes, *more: str, path: str = "") -> tuple[int, bytes]:
         """Send all of it, and read until the server closes."""
         port = int(self.ready[name].split(":")[2].partition("/")[0])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
@@ -61,11 +61,11 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served() -> Iterator[ServerProcess]:
     if not Path("/proc/self/stat").exists():
         pytest.skip("time and memory of another process are read from /proc")
     with serving("--now", "2026-03-02T12:00:00", "--limits", "off") as (process, ready):
-        yield Served(process.pid, ready)
+        yield ServerProcess(process.pid, ready)
         process.terminate()
         assert process.stderr is not None
         assert process.stderr.read() == b""
@@ -95,36 +95,36 @@ def unpacking(bomb: bytes) -> float:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("where", [PATHS, ELSEWHERE], ids=["its address", "elsewhere"])
 def test_what_is_refused_is_not_unpacked(
-    served: Served, bomb: bytes, unpacking: float, name: str, where: dict[str, str]
+    served: ServerProcess, bomb: bytes, unpacking: float, name: str, where: dict[str, str]
 ) -> None:
-    before, most = served.cpu(), served.most()
-    status, body = served.ask(name, bomb, "Content-Encoding: gzip", path=where[name])
+    before, most = served.cpu_seconds(), served.peak_memory()
+    status, body = served.request(name, bomb, "Content-Encoding: gzip", path=where[name])
     if where is PATHS:
         assert status == {"arm": 413, "cdr": 200, "onec": 500, "control": 413}[name]
-        assert said(name, body)
+        assert error_text(name, body)
     else:
         assert status == 404
-    assert served.cpu() - before < max(unpacking / 2, 0.2)
-    assert served.most() - most < 100
+    assert served.cpu_seconds() - before < max(unpacking / 2, 0.2)
+    assert served.peak_memory() - most < 100
 
 
 async def test_a_compressed_body_that_is_refused_closes_the_connection_behind_its_answer() -> None:
     packed = zlib.compress(b" " * 64 * MIB)
-    async with house(max_body=4096, max_message=4096) as there, there.raw("cdr") as raw:
-        status, _ = await raw.ask("cdr", packed, "Content-Encoding: deflate")
+    async with limited_server(max_body=4096, max_message=4096) as there, there.raw("cdr") as raw:
+        status, _ = await raw.request("cdr", packed, "Content-Encoding: deflate")
         assert status == 200
         raw.writer.write(b"more of it" * 1000)
         assert await raw.closed()
         async with there.raw("cdr") as other:  # what is good is served on
             small = zlib.compress(b"{}")
             for _ in range(2):
-                assert (await other.ask("cdr", small, "Content-Encoding: deflate"))[0] == 200
+                assert (await other.request("cdr", small, "Content-Encoding: deflate"))[0] == 200
 
 
 async def test_bodies_that_come_in_are_bounded_together() -> None:
     """Four of the longest may come in at once; one more is refused until they are done."""
     most = 100_000
-    async with house(max_body=most) as there, contextlib.AsyncExitStack() as stack:
+    async with limited_server(max_body=most) as there, contextlib.AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(there.raw("onec")) for _ in range(5)]
         for raw in slow[:4]:
             raw.writer.write(raw.head("onec", most) + b" " * (most - 1))
@@ -133,29 +133,29 @@ async def test_bodies_that_come_in_are_bounded_together() -> None:
         raw.writer.write(raw.head("onec", most) + b" " * 10)
         status, body = await raw.answer()
         assert status == 503
-        assert f"more than {4 * most} bytes together" in said("onec", body)
+        assert f"more than {4 * most} bytes together" in error_text("onec", body)
         for raw in slow[:4]:
             raw.writer.write(b" ")
             assert (await raw.answer())[0] == 500  # it is no XML
         async with there.raw("onec") as raw:
-            assert (await raw.ask("onec", SOAP.encode() + b" " * 50_000))[0] == 200
+            assert (await raw.request("onec", SOAP.encode() + b" " * 50_000))[0] == 200
 
 
 # XML
 
 
-def _longest_wait(served: Served, name: str, body: bytes) -> tuple[int, bytes, float]:
-    before = served.cpu()
-    status, answer = served.ask(name, body, "Connection: close")
-    return status, answer, served.cpu() - before
+def _longest_wait(served: ServerProcess, name: str, body: bytes) -> tuple[int, bytes, float]:
+    before = served.cpu_seconds()
+    status, answer = served.request(name, body, "Connection: close")
+    return status, answer, served.cpu_seconds() - before
 
 
-def test_a_document_of_thousands_of_elements_is_explained_in_no_time(served: Served) -> None:
-    served.ask("arm", b"<in><a/></in>", "Connection: close")  # what explains is imported
+def test_a_document_of_thousands_of_elements_is_explained_in_no_time(served: ServerProcess) -> None:
+    served.request("arm", b"<in><a/></in>", "Connection: close")  # what explains is imported
     body = b"<in>" + b"<a/>" * 60_000 + b"</in>"
     status, answer, took = _longest_wait(served, "arm", body)
     assert status == 200
-    assert "/in" in said("arm", answer)
+    assert "/in" in error_text("arm", answer)
     assert took < 5
 
 
@@ -192,14 +192,14 @@ MANY = {
 
 
 @pytest.mark.parametrize("name", MANY)
-def test_1c_refuses_what_multiplies(served: Served, name: str) -> None:
+def test_1c_refuses_what_multiplies(served: ServerProcess, name: str) -> None:
     body, reason = MANY[name]
-    most = served.most()
+    most = served.peak_memory()
     status, answer, took = _longest_wait(served, "onec", body)
     assert status in (400, 500)
-    assert reason in said("onec", answer)
+    assert reason in error_text("onec", answer)
     assert took < 5
-    assert served.most() - most < 150
+    assert served.peak_memory() - most < 150
 
 
 def test_a_request_of_many_declarations_is_served() -> None:
@@ -214,40 +214,42 @@ def test_a_request_of_many_declarations_is_served() -> None:
 
 
 @pytest.mark.parametrize("piece", ["[]", "{}", "[[]]", "1e5", '"a"'])
-def test_a_list_of_a_million_is_refused_or_read_in_no_time(served: Served, piece: str) -> None:
+def test_a_list_of_a_million_is_refused_or_read_in_no_time(
+    served: ServerProcess, piece: str
+) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "get.account"}
     text = json.dumps({**call, "params": {"access_token": "demo-token", "x": "@"}})
-    most = served.most()
+    most = served.peak_memory()
     for size in (1_900_000, 15_000_000):
         many = ",".join([piece] * (size // (len(piece) + 1)))
         body = text.replace('"@"', f"[{many}]").encode()
         status, answer, took = _longest_wait(served, "cdr", body)
         assert status == 200
         refused = "invalid_parameter_value" if size > 2 * MIB else "unexpected_parameters"
-        assert said("cdr", answer) == refused
+        assert error_text("cdr", answer) == refused
         assert took < 5
-    assert served.most() - most < 250
+    assert served.peak_memory() - most < 250
 
 
-def test_a_thousand_calls_are_pinned_at_once_and_no_more(served: Served) -> None:
+def test_a_thousand_calls_are_pinned_at_once_and_no_more(served: ServerProcess) -> None:
     url = "/api/tenants/demo/calls"
     kind = ("Connection: close", "Content-Type: application/x-ndjson")
     lines = [
         json.dumps({"start": f"2020-01-{1 + n % 28:02}T08:00:00", "client_phone": f"7999{n:07}"})
         for n in range(1001)
     ]
-    status, answer = served.ask("control", "\n".join(lines).encode(), *kind, path=url)
+    status, answer = served.request("control", "\n".join(lines).encode(), *kind, path=url)
     assert (status, json.loads(answer)["line"]) == (422, 1001)
     assert json.loads(get(served.ready["control"] + url)) == {"calls": []}
     lines = [line.replace("}", ', "talk_seconds": 0}') for line in lines[:1000]]
-    before = served.cpu()
-    status, answer = served.ask("control", "\n".join(lines).encode(), *kind, path=url)
+    before = served.cpu_seconds()
+    status, answer = served.request("control", "\n".join(lines).encode(), *kind, path=url)
     shown = json.loads(answer)["calls"]
     assert status == 201
     assert [call["client_phone"] for call in shown] == [f"7999{n:07}" for n in range(1000)]
-    assert served.cpu() - before < 5
+    assert served.cpu_seconds() - before < 5
     assert json.loads(get(served.ready["control"] + url))["calls"] == shown
-    status, answer = served.ask("control", b"\n" * 7_000_000, *kind, path=url)
+    status, answer = served.request("control", b"\n" * 7_000_000, *kind, path=url)
     assert (status, json.loads(answer)) == (201, {"calls": []})
 
 
@@ -266,7 +268,7 @@ def test_a_file_that_takes_long_to_read_is_refused(tmp_path: Path, text: str, re
     with pytest.raises(SettingsError, match=reason):
         load_world(str(file))
     with pytest.raises(SettingsError, match=reason):
-        resolve({"config": str(file)}, {})
+        resolve_settings({"config": str(file)}, {})
     assert time.process_time() - begun < 5
 
 
@@ -274,7 +276,7 @@ def test_a_file_that_takes_long_to_read_is_refused(tmp_path: Path, text: str, re
 async def test_a_client_that_offers_protocols_gets_none_and_no_line_in_the_log(
     offered: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with house() as there, there.raw("arm") as raw:
+    async with limited_server() as there, there.raw("arm") as raw:
         head = raw.head("arm", 0, "Upgrade: websocket", "Connection: Upgrade")
         head = head.replace(b"POST", b"GET").replace(b"/operator_call_history", b"")
         more = f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n"
@@ -285,7 +287,7 @@ async def test_a_client_that_offers_protocols_gets_none_and_no_line_in_the_log(
     assert not caplog.records
 
 
-def test_a_problem_quotes_no_more_than_a_little_of_what_was_sent(served: Served) -> None:
+def test_a_problem_quotes_no_more_than_a_little_of_what_was_sent(served: ServerProcess) -> None:
     body = json.dumps({"choice": "x" * 5_000_000}).encode()
     url = "/api/tenants/demo/assumptions/cdr.sort-nulls"
     port = int(served.ready["control"].split(":")[2])
@@ -303,6 +305,6 @@ def test_a_problem_quotes_no_more_than_a_little_of_what_was_sent(served: Served)
     assert len(got) < 5000
 
 
-def test_the_suite_is_as_good_as_before(served: Served) -> None:
+def test_the_suite_is_as_good_as_before(served: ServerProcess) -> None:
     health = json.loads(get(served.ready["control"] + "/health"))
     assert health["status"] == "ok"

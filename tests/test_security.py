@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import callmocks.faults  # noqa: F401 - before its parts
 from callmocks.arm import schema as arm_schema
 from callmocks.arm.faults import attribute_edits as workplace_faults
 from callmocks.contract import nesting
@@ -20,11 +21,11 @@ from callmocks.control.dashboard import highlight
 from callmocks.onec import envelope
 from callmocks.onec import responses as onec_answers
 from callmocks.onec.faults import value_table as soap_faults
-from callmocks.provider.credentials import same
+from callmocks.provider.credentials import secrets_equal
 from callmocks.tenants.exchange import Reply
 from tests.control.suite_client import basic
 from tests.test_serve import serving
-from tests.test_server_limits import NAMES, PATHS, Raw, house
+from tests.test_server_limits import NAMES, PATHS, RawConnection, limited_server
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mocks" / "callmocks"
 
@@ -60,7 +61,7 @@ def test_every_xml_parser_is_made_without_entities_and_network() -> None:
 
 def test_xml_of_others_is_never_read_by_a_parser_of_defaults() -> None:
     """``fromstring`` without a parser only for what callmocks wrote itself."""
-    own = {"wsdl.py", "charts.py", "arm_socket.py"}
+    own = {"wsdl.py", "charts.py", "check_arm_frames.py"}
     for path, module in _modules():
         for call in _calls(module, "fromstring", "XML", "iterparse"):
             if len(call.args) < 2 and not any(word.arg == "parser" for word in call.keywords):
@@ -93,16 +94,18 @@ FETCHING = {
 
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "workplace": arm_schema.parse,
-    "1C": envelope.parse,
+    "1C": envelope.parse_document,
     "1C answers, the client's side": onec_answers.read_answer,
-    "depth": lambda body: nesting.xml_too_deep(body + b"<" * 300, 200),
-    "dashboard": lambda body: highlight._xml(body.decode()) != body.decode(),
-    "faults on the workplace": lambda body: workplace_faults._xml(body, "y", lambda found: None),
-    "faults on 1C": lambda body: soap_faults.with_table(Reply(body), lambda table: True),
+    "depth": lambda body: nesting.is_xml_too_deep(body + b"<" * 300, 200),
+    "dashboard": lambda body: highlight._indent_xml(body.decode()) != body.decode(),
+    "faults on the workplace": lambda body: workplace_faults._change_xml(
+        body, "y", lambda found: None
+    ),
+    "faults on 1C": lambda body: soap_faults.edit_table(Reply(body), lambda table: True),
 }
 
 
-def _said(parse: Callable[[bytes], object], document: str) -> str:
+def _parse_text(parse: Callable[[bytes], object], document: str) -> str:
     """What comes of reading a document, whatever it is."""
     try:
         return repr(parse(document.encode()))
@@ -114,7 +117,7 @@ def _said(parse: Callable[[bytes], object], document: str) -> str:
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_no_parser_lets_a_bomb_off(name: str, bomb: str) -> None:
     begun = time.process_time()
-    said = _said(PARSERS[name], BOMBS[bomb])
+    said = _parse_text(PARSERS[name], BOMBS[bomb])
     assert time.process_time() - begun < 1
     assert "lollol" not in said and "aaaaaaaaaa" not in said[:100]
 
@@ -127,8 +130,8 @@ def test_no_parser_fetches_a_file_or_an_address(name: str, tmp_path: Path) -> No
         trap.settimeout(0.2)
         address = f"http://127.0.0.1:{trap.getsockname()[1]}/x"
         for document in FETCHING.values():
-            assert "s3cr3t" not in _said(PARSERS[name], document.format(secret.as_uri()))
-            _said(PARSERS[name], document.format(address))
+            assert "s3cr3t" not in _parse_text(PARSERS[name], document.format(secret.as_uri()))
+            _parse_text(PARSERS[name], document.format(address))
         with pytest.raises(TimeoutError):
             trap.accept()
 
@@ -148,7 +151,7 @@ PREFIXES = {
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_no_address_leads_to_a_file(name: str) -> None:
-    async with house() as there:
+    async with limited_server() as there:
         user = {"arm": "101", "onec": "demo"}.get(name)
         login = "".join(f"{k}: {v}\r\n" for k, v in basic(user).items()) if user else ""
         for prefix in PREFIXES[name]:
@@ -167,15 +170,15 @@ async def test_the_admin_api_opens_no_file_but_a_world_of_its_own_machine(tmp_pa
     secret = tmp_path / "secret.txt"
     secret.write_text("s3cr3t", encoding="utf-8")
 
-    async def make(raw: Raw, name: str, path: object) -> tuple[int, bytes]:
-        return await raw.ask("control", json.dumps({"name": name, "world": str(path)}).encode())
+    async def make(raw: RawConnection, name: str, path: object) -> tuple[int, bytes]:
+        return await raw.request("control", json.dumps({"name": name, "world": str(path)}).encode())
 
-    async with house() as there, there.raw("control") as raw:
+    async with limited_server() as there, there.raw("control") as raw:
         assert (await make(raw, "one", world))[0] == 201
         for path in (secret, "/etc/passwd", "/dev/zero", tmp_path, tmp_path / "no.toml"):
             status, body = await make(raw, "two", path)
             assert (status, b"s3cr3t" in body) == (422, False)
-    async with house(host="0.0.0.0") as there, there.raw("control") as raw:  # type: ignore[arg-type]
+    async with limited_server(host="0.0.0.0") as there, there.raw("control") as raw:  # type: ignore[arg-type]
         assert (await make(raw, "three", world))[0] == 422
         assert (await make(raw, "four", "quiet"))[0] == 201
 
@@ -184,10 +187,10 @@ async def test_the_admin_api_opens_no_file_but_a_world_of_its_own_machine(tmp_pa
 
 
 def test_credentials_of_all_alphabets_are_compared() -> None:
-    assert same("пароль", "пароль")
-    assert not same("пароль", "пароля")
-    assert not same("", "x")
-    assert not same("\ud800", "x")
+    assert secrets_equal("пароль", "пароль")
+    assert not secrets_equal("пароль", "пароля")
+    assert not secrets_equal("", "x")
+    assert not secrets_equal("\ud800", "x")
 
 
 def test_no_credential_is_compared_by_equality() -> None:
@@ -205,11 +208,11 @@ def test_no_credential_is_compared_by_equality() -> None:
 
 async def test_wrong_credentials_are_refused_by_all() -> None:
     login = {"jsonrpc": "2.0", "id": 1, "method": "login.user"}
-    async with house() as there:
+    async with limited_server() as there:
         for password in ("", "dem", "demoo", "Demo", "дему"):
             async with there.raw("cdr") as raw:
                 body = json.dumps({**login, "params": {"login": "demo", "password": password}})
-                assert b"auth_error" in (await raw.ask("cdr", body.encode()))[1]
+                assert b"auth_error" in (await raw.request("cdr", body.encode()))[1]
             for name, user in (("arm", "101"), ("onec", "demo")):
                 wrong = base64.b64encode(f"{user}:{password}".encode()).decode()
                 async with there.raw(name) as raw:

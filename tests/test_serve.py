@@ -23,7 +23,7 @@ import websockets.sync.client
 import callmocks
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 
 PORTS = ("arm", "cdr", "onec", "control")
 FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
@@ -287,17 +287,17 @@ ANY = ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0, now="20
 
 
 async def test_a_suite_serves_inside_a_test() -> None:
-    async with Suite(ANY) as suite:
+    async with MockServer(ANY) as suite:
         assert set(suite.urls) == set(PORTS)
         answer = await asyncio.to_thread(legs, suite.urls["cdr"])
         assert answer["data"]
         demo = suite.registry.get("demo")
         assert demo is not None
-        assert len(list(demo.journal.entries())) == 1
+        assert len(list(demo.journal.read_entries())) == 1
 
 
 async def test_a_suite_frees_its_ports_and_can_start_again() -> None:
-    suite = Suite(ANY)
+    suite = MockServer(ANY)
     await suite.start()
     address = suite.urls["control"]
     await suite.stop()
@@ -312,7 +312,7 @@ async def test_a_suite_that_cannot_start_leaves_nothing_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with socket.create_server(("127.0.0.1", 0)) as found:
             free = found.getsockname()[1]
-        suite = Suite(
+        suite = MockServer(
             ServeSettings(
                 arm_port=free, cdr_port=taken.getsockname()[1], onec_port=0, control_port=0
             )

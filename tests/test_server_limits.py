@@ -13,9 +13,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from callmocks.config.settings import ServeSettings, resolve
-from callmocks.contract.nesting import json_too_deep, xml_too_deep
-from callmocks.server.mock_server import Suite
+from callmocks.config.settings import ServeSettings, resolve_settings
+from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
+from callmocks.server.mock_server import MockServer
 from tests.control.suite_client import SOAP, basic
 
 FREE = {f"{name}_port": 0 for name in ("arm", "cdr", "onec", "control")}
@@ -33,7 +33,7 @@ GOOD = {"arm": ARM, "cdr": CDR, "onec": SOAP.encode(), "control": b'{"name": "ot
 NAMES = tuple(PATHS)
 
 
-class Raw:
+class RawConnection:
     """A connection whose bytes the test writes itself."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -60,7 +60,7 @@ class Raw:
                     length = int(value)
             return int(status[1]), await self.reader.readexactly(length)
 
-    async def ask(self, name: str, body: bytes | None = None, *more: str) -> tuple[int, bytes]:
+    async def request(self, name: str, body: bytes | None = None, *more: str) -> tuple[int, bytes]:
         sent = GOOD[name] if body is None else body
         self.writer.write(self.head(name, len(sent), *more) + sent)
         return await self.answer()
@@ -73,30 +73,30 @@ class Raw:
                 return True
 
 
-class House:
+class LimitedServer:
     """A running suite with bounds."""
 
-    def __init__(self, suite: Suite) -> None:
+    def __init__(self, suite: MockServer) -> None:
         self.suite = suite
 
     @asynccontextmanager
-    async def raw(self, name: str) -> AsyncIterator[Raw]:
+    async def raw(self, name: str) -> AsyncIterator[RawConnection]:
         port = self.suite.urls[name].split(":")[2].partition("/")[0]
         reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
         try:
-            yield Raw(reader, writer)
+            yield RawConnection(reader, writer)
         finally:
             writer.close()
 
 
 @asynccontextmanager
-async def house(**bounds: int) -> AsyncIterator[House]:
+async def limited_server(**bounds: int) -> AsyncIterator[LimitedServer]:
     settings = ServeSettings(**FREE, now="2026-03-02T12:00:00", limits="off", **bounds)  # type: ignore[arg-type]
-    async with Suite(settings) as suite:
-        yield House(suite)
+    async with MockServer(settings) as suite:
+        yield LimitedServer(suite)
 
 
-def said(name: str, body: bytes) -> str:
+def error_text(name: str, body: bytes) -> str:
     """What an answer complains of, read in the shape of its provider."""
     if name == "cdr":
         return str(json.loads(body)["error"]["data"]["mnemonic"])
@@ -111,51 +111,51 @@ def said(name: str, body: bytes) -> str:
 
 
 def test_every_bound_is_a_setting_with_a_flag_a_variable_and_a_safe_default() -> None:
-    plain = resolve({}, {}).bounds
+    plain = resolve_settings({}, {}).server_limits
     assert plain.body == 64 * 1024 * 1024
     assert (plain.message, plain.header, plain.nesting) == (262144, 8190, 250)
     assert (plain.connections, plain.in_flight) == (800, 500)
     assert (plain.header_timeout, plain.body_timeout) == (20, 60)
-    changed = resolve(
+    changed = resolve_settings(
         {"max_body": "5000", "body_timeout": "0"},
         {"CALLMOCKS_MAX_CONNECTIONS": "9", "CALLMOCKS_HEADER_TIMEOUT": "3"},
-    ).bounds
+    ).server_limits
     assert (changed.body, changed.body_timeout) == (5000, 0)
     assert (changed.connections, changed.header_timeout) == (9, 3)
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_body_that_is_too_long_is_refused_before_it_is_sent(name: str) -> None:
-    async with house(max_body=4096, max_message=4096) as there, there.raw(name) as raw:
+    async with limited_server(max_body=4096, max_message=4096) as there, there.raw(name) as raw:
         raw.writer.write(raw.head(name, 4097))  # and not one byte of it
         status, body = await raw.answer()
         assert status == {"arm": 413, "cdr": 200, "onec": 500, "control": 413}[name]
-        assert said(name, body) == {
+        assert error_text(name, body) == {
             "arm": "a body of at most 4096 bytes is taken",
             "cdr": "invalid_parameter_value",
             "onec": "soap:Clientthe request is longer than 4096 bytes",
             "control": "a body of at most 4096 bytes is taken",
         }.get(name)
-    async with house(max_body=4096) as there, there.raw(name) as raw:
-        assert (await raw.ask(name))[0] in (200, 201)
+    async with limited_server(max_body=4096) as there, there.raw(name) as raw:
+        assert (await raw.request(name))[0] in (200, 201)
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_body_without_a_declared_length_is_cut_off_at_the_bound(name: str) -> None:
-    async with house(max_body=4096, max_message=4096) as there, there.raw(name) as raw:
+    async with limited_server(max_body=4096, max_message=4096) as there, there.raw(name) as raw:
         head = raw.head(name, 0, "Transfer-Encoding: chunked")
         raw.writer.write(head.replace(b"Content-Length: 0\r\n", b""))
         for _ in range(5):
             raw.writer.write(b"400\r\n" + b" " * 1024 + b"\r\n")
         status, body = await raw.answer()
         assert status in (200, 413, 500)
-        assert said(name, body)
+        assert error_text(name, body)
 
 
 async def test_bytes_that_are_no_http_get_a_400_and_no_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with house() as there:
+    async with limited_server() as there:
         for garbage in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GARBAGE\r\n\r\n", b"\0" * 100):
             async with there.raw("cdr") as raw:
                 raw.writer.write(garbage + b"\r\n\r\n")
@@ -167,13 +167,13 @@ async def test_bytes_that_are_no_http_get_a_400_and_no_line_in_the_log(
 async def test_a_client_that_goes_away_half_way_leaves_no_line_in_the_log(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with house() as there:
+    async with limited_server() as there:
         async with there.raw(name) as raw:
             raw.writer.write(raw.head(name, 1000) + b"{")
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.1)
         async with there.raw(name) as raw:
-            assert (await raw.ask(name))[0] in (200, 201)
+            assert (await raw.request(name))[0] in (200, 201)
     assert not caplog.records
 
 
@@ -182,21 +182,21 @@ async def test_a_compressed_body_counts_as_what_it_is() -> None:
 
     bomb = zlib.compress(b" " * 1_000_000)
     assert len(bomb) < 4096
-    async with house(max_body=4096) as there, there.raw("cdr") as raw:
-        status, body = await raw.ask("cdr", bomb, "Content-Encoding: deflate")
-        assert (status, said("cdr", body)) == (200, "invalid_parameter_value")
+    async with limited_server(max_body=4096) as there, there.raw("cdr") as raw:
+        status, body = await raw.request("cdr", bomb, "Content-Encoding: deflate")
+        assert (status, error_text("cdr", body)) == (200, "invalid_parameter_value")
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_header_that_is_too_long_is_refused(name: str) -> None:
-    async with house(max_header=1024) as there:
+    async with limited_server(max_header=1024) as there:
         async with there.raw(name) as raw:
-            assert (await raw.ask(name, None, "X-Long: " + "x" * 900))[0] in (200, 201)
+            assert (await raw.request(name, None, "X-Long: " + "x" * 900))[0] in (200, 201)
         async with there.raw(name) as raw:
-            assert (await raw.ask(name, None, "X-Long: " + "x" * 1100))[0] == 400
+            assert (await raw.request(name, None, "X-Long: " + "x" * 1100))[0] == 400
         async with there.raw(name) as raw:
             many = [f"X-{number}: 1" for number in range(200)]
-            assert (await raw.ask(name, None, *many))[0] == 400
+            assert (await raw.request(name, None, *many))[0] == 400
         async with there.raw(name) as raw:
             raw.writer.write(b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await raw.answer())[0] == 400
@@ -213,17 +213,17 @@ def nested(name: str, depth: int) -> bytes:
 @pytest.mark.parametrize("name", ["arm", "cdr", "onec"])
 async def test_a_document_that_is_nested_too_deep_is_refused(name: str) -> None:
     wanted = {"arm": "nested deeper than 40", "cdr": "invalid_parameter_value", "onec": "depth"}
-    async with house(max_nesting=40) as there:
+    async with limited_server(max_nesting=40) as there:
         for depth, refused in ((40, False), (41, True), (20_000, True)):
             async with there.raw(name) as raw:
                 begun = time.perf_counter()
-                _, body = await raw.ask(name, nested(name, depth))
+                _, body = await raw.request(name, nested(name, depth))
                 assert time.perf_counter() - begun < 5
-                assert (wanted[name] in said(name, body)) is refused, depth
+                assert (wanted[name] in error_text(name, body)) is refused, depth
 
 
 async def test_frames_are_bounded_in_length_and_depth() -> None:
-    async with house(max_nesting=40, max_message=8192) as there:
+    async with limited_server(max_nesting=40, max_message=8192) as there:
         url = there.suite.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
         async with connect(url, additional_headers=basic("101")) as arm:
             deep = "[" * 41 + "]" * 41
@@ -239,36 +239,36 @@ async def test_frames_are_bounded_in_length_and_depth() -> None:
 
 
 async def test_so_many_connections_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    async with house(max_connections=5) as there, AsyncExitStack() as stack:
+    async with limited_server(max_connections=5) as there, AsyncExitStack() as stack:
         inside = [await stack.enter_async_context(there.raw("cdr")) for _ in range(5)]
         for raw in inside:
-            assert (await raw.ask("cdr"))[0] == 200
+            assert (await raw.request("cdr"))[0] == 200
         for name in NAMES:  # the bound is the suite's, not a server's
             async with there.raw(name) as raw:
-                status, body = await raw.ask(name)
+                status, body = await raw.request(name)
                 assert (status, body) == (503, b"too many connections are open\n")
                 assert await raw.closed()
-        assert (await inside[0].ask("cdr"))[0] == 200  # those inside are served on
+        assert (await inside[0].request("cdr"))[0] == 200  # those inside are served on
         assert [r.levelname for r in caplog.records] == ["WARNING"]  # said once, not four times
         assert "--max-connections" in caplog.text
         inside[0].writer.close()
         await inside[0].writer.wait_closed()
         await asyncio.sleep(0.05)
         async with there.raw("onec") as raw:
-            assert (await raw.ask("onec"))[0] == 200
+            assert (await raw.request("onec"))[0] == 200
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_so_many_requests_at_once_and_no_more(name: str) -> None:
-    async with house(max_in_flight=2) as there, AsyncExitStack() as stack:
+    async with limited_server(max_in_flight=2) as there, AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(there.raw(name)) for _ in range(2)]
         for raw in slow:
             raw.writer.write(raw.head(name, len(GOOD[name])))  # their bodies are still to come
         await asyncio.sleep(0.1)
         async with there.raw(name) as raw:
-            status, body = await raw.ask(name)
+            status, body = await raw.request(name)
             assert status == 503
-            assert said(name, body) == {
+            assert error_text(name, body) == {
                 "cdr": "internal_error",
                 "onec": "soap:Servermore than 2 requests are being answered",
             }.get(name, "more than 2 requests are being answered")
@@ -276,21 +276,21 @@ async def test_so_many_requests_at_once_and_no_more(name: str) -> None:
             raw.writer.write(GOOD[name].replace(b"other", b"othe%d" % number))
             assert (await raw.answer())[0] in (200, 201)
         async with there.raw(name) as raw:
-            assert (await raw.ask(name))[0] in (200, 201)
+            assert (await raw.request(name))[0] in (200, 201)
 
 
 async def test_websockets_are_not_requests_in_flight() -> None:
-    async with house(max_in_flight=1) as there, AsyncExitStack() as stack:
+    async with limited_server(max_in_flight=1) as there, AsyncExitStack() as stack:
         url = there.suite.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
         for _ in range(3):
             await stack.enter_async_context(connect(url, additional_headers=basic("101")))
         async with there.raw("arm") as raw:
-            assert (await raw.ask("arm"))[0] == 200
+            assert (await raw.request("arm"))[0] == 200
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_head_sent_byte_by_byte_ends_in_a_408(name: str) -> None:
-    async with house(header_timeout=1) as there, there.raw(name) as raw:
+    async with limited_server(header_timeout=1) as there, there.raw(name) as raw:
         begun = time.perf_counter()
         answer = asyncio.create_task(raw.answer())
         for byte in raw.head(name, 0):
@@ -302,15 +302,15 @@ async def test_a_head_sent_byte_by_byte_ends_in_a_408(name: str) -> None:
 
 
 async def test_a_connection_that_never_speaks_is_closed_without_a_word() -> None:
-    async with house(header_timeout=1) as there, there.raw("cdr") as raw:
+    async with limited_server(header_timeout=1) as there, there.raw("cdr") as raw:
         assert await raw.closed()
 
 
 async def test_a_second_head_has_its_own_time_and_a_pause_between_requests_is_no_fault() -> None:
-    async with house(header_timeout=1) as there, there.raw("cdr") as raw:
-        assert (await raw.ask("cdr"))[0] == 200
+    async with limited_server(header_timeout=1) as there, there.raw("cdr") as raw:
+        assert (await raw.request("cdr"))[0] == 200
         await asyncio.sleep(1.8)
-        assert (await raw.ask("cdr"))[0] == 200
+        assert (await raw.request("cdr"))[0] == 200
         raw.writer.write(b"POST /v2.0 HTT")
         begun = time.perf_counter()
         assert (await raw.answer())[0] == 408
@@ -319,39 +319,42 @@ async def test_a_second_head_has_its_own_time_and_a_pause_between_requests_is_no
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_body_that_never_ends_gets_a_408_of_the_providers(name: str) -> None:
-    async with house(body_timeout=1) as there, there.raw(name) as raw:
+    async with limited_server(body_timeout=1) as there, there.raw(name) as raw:
         raw.writer.write(raw.head(name, 1000) + b"{")
         begun = time.perf_counter()
         status, body = await raw.answer()
         assert status == 408
         assert 0.9 < time.perf_counter() - begun < 2.5
         text = "the body did not come to its end within 1 seconds"
-        assert said(name, body) == {
+        assert error_text(name, body) == {
             "cdr": "internal_error",
             "onec": f"soap:Server{text}",
         }.get(name, text)
 
 
 async def test_a_slow_answer_is_no_slow_sender() -> None:
-    async with house(header_timeout=1, body_timeout=1) as there, there.raw("control") as control:
+    async with (
+        limited_server(header_timeout=1, body_timeout=1) as there,
+        there.raw("control") as control,
+    ):
         fault = {"provider": "cdr", "fault": "delay", "params": {"ms": 2000}, "times": 1}
         body = json.dumps(fault).encode()
         head = control.head("control", len(body)).replace(b"tenants", b"tenants/demo/faults")
         control.writer.write(head + body)
         assert (await control.answer())[0] == 201
         async with there.raw("cdr") as raw:
-            assert (await raw.ask("cdr"))[0] == 200
+            assert (await raw.request("cdr"))[0] == 200
 
 
 # how deep
 
 
 def test_brackets_in_strings_are_text() -> None:
-    assert not json_too_deep(b'["' + b"[" * 500 + b'"]', 5)
-    assert not json_too_deep(b'["\\"' + b"[" * 500 + b'"]', 5)
-    assert json_too_deep(b'["\\\\"' + b",[" * 500 + b'"]', 5)
-    assert json_too_deep(b"[" * 6, 5)
-    assert not json_too_deep(b"[]" * 500 + b"[[[[[", 5)
+    assert not is_json_too_deep(b'["' + b"[" * 500 + b'"]', 5)
+    assert not is_json_too_deep(b'["\\"' + b"[" * 500 + b'"]', 5)
+    assert is_json_too_deep(b'["\\\\"' + b",[" * 500 + b'"]', 5)
+    assert is_json_too_deep(b"[" * 6, 5)
+    assert not is_json_too_deep(b"[]" * 500 + b"[[[[[", 5)
 
 
 @pytest.mark.parametrize("before", [2**20 - 3, 2**20 - 2, 2**20 - 1, 2**20])
@@ -361,18 +364,18 @@ def test_pieces_are_put_together_where_a_string_is_cut(before: int, slashes: int
     filler = b" " * (before - slashes - 2)
     body = b'["' + filler + b"\\" * slashes + b'"' + b"[" * 9
     ends = slashes % 2 == 0
-    assert json_too_deep(body, 5) is ends
+    assert is_json_too_deep(body, 5) is ends
 
 
 def test_a_hostile_body_is_looked_through_in_no_time() -> None:
     for body in (b"\\" * 2**24 + b"[" * 300, b'"[' * 2**23, b"[]" * 2**23, b"[" * 2**24):
         begun = time.process_time()
-        json_too_deep(body, 200)
+        is_json_too_deep(body, 200)
         assert time.process_time() - begun < 1
 
 
 def test_elements_side_by_side_are_not_deep() -> None:
-    assert not xml_too_deep(b"<a>" + b"<b/>" * 500 + b"</a>", 2)
-    assert xml_too_deep(b"<a>" + b"<b><c/></b>" * 500 + b"</a>", 2)
-    assert not xml_too_deep(b"<a>" + b"<b>" * 500, 600)
-    assert not xml_too_deep(b"<!DOCTYPE a>" + b"<a>" * 500, 5)  # refused by what reads it next
+    assert not is_xml_too_deep(b"<a>" + b"<b/>" * 500 + b"</a>", 2)
+    assert is_xml_too_deep(b"<a>" + b"<b><c/></b>" * 500 + b"</a>", 2)
+    assert not is_xml_too_deep(b"<a>" + b"<b>" * 500, 600)
+    assert not is_xml_too_deep(b"<!DOCTYPE a>" + b"<a>" * 500, 5)  # refused by what reads it next

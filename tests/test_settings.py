@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from callmocks.config.settings import BY_NAME, ServeSettings, resolve
+from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings, resolve_settings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
 
@@ -16,7 +16,7 @@ def config(folder: Path, text: str) -> str:
 
 
 def test_without_a_word_the_fixed_interface_holds() -> None:
-    settings = resolve({}, {})
+    settings = resolve_settings({}, {})
     assert (settings.arm_port, settings.cdr_port, settings.onec_port) == (8086, 8087, 8088)
     assert settings.control_port == 8080
     assert settings.host == "127.0.0.1"
@@ -30,7 +30,7 @@ def test_a_flag_wins_over_its_variable_that_over_the_file_that_over_the_default(
 ) -> None:
     file = config(tmp_path, "seed = 1\ncdr-port = 2\nonec_port = 3")
     environ = {"CALLMOCKS_SEED": "10", "CALLMOCKS_CDR_PORT": "20"}
-    settings = resolve({"config": file, "seed": "100"}, environ)
+    settings = resolve_settings({"config": file, "seed": "100"}, environ)
     assert settings.seed == 100
     assert settings.cdr_port == 20
     assert settings.onec_port == 3
@@ -39,14 +39,14 @@ def test_a_flag_wins_over_its_variable_that_over_the_file_that_over_the_default(
 
 def test_the_config_file_can_be_a_variable_and_an_empty_variable_is_none(tmp_path: Path) -> None:
     file = config(tmp_path, "seed = 5")
-    assert resolve({}, {"CALLMOCKS_CONFIG": file, "CALLMOCKS_SEED": ""}).seed == 5
+    assert resolve_settings({}, {"CALLMOCKS_CONFIG": file, "CALLMOCKS_SEED": ""}).seed == 5
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", SETTINGS_BY_NAME)
 def test_every_setting_has_its_flag_and_variable(name: str) -> None:
-    setting = BY_NAME[name]
+    setting = SETTINGS_BY_NAME[name]
     assert setting.flag == "--" + name.replace("_", "-")
-    assert setting.variable == "CALLMOCKS_" + name.upper()
+    assert setting.env_var == "CALLMOCKS_" + name.upper()
     assert hasattr(ServeSettings(), name)
 
 
@@ -59,7 +59,7 @@ def test_values_of_all_kinds_come_from_a_file(tmp_path: Path) -> None:
         'self-check = false\njson = true\ncalls = "calls.jsonl"\nworld = "mine.toml"\n'
         'public_url = "http://mocks:{port}/"\nlimits = "off"\ncontract = "strict"',
     )
-    settings = resolve({"config": file}, {})
+    settings = resolve_settings({"config": file}, {})
     assert settings.only == ("arm", "onec")
     assert settings.now == "2026-03-02T12:00:00"
     assert settings.history_from == "2025-01-01"
@@ -68,7 +68,7 @@ def test_values_of_all_kinds_come_from_a_file(tmp_path: Path) -> None:
     assert settings.calls == tmp_path / "calls.jsonl"
     assert settings.world == str(tmp_path / "mine.toml")
     assert settings.public_url == "http://mocks:{port}"
-    tenant = settings.tenant()
+    tenant = settings.make_tenant_settings()
     assert (tenant.limits, tenant.arm.contract, tenant.now) == (
         "off",
         "strict",
@@ -119,7 +119,7 @@ def test_a_mistake_names_the_flag_the_variable_or_the_key(
     }
     for place, (flags, environ) in places.items():
         with pytest.raises(SettingsError) as told:
-            resolve(flags, environ)
+            resolve_settings(flags, environ)
         assert str(told.value).startswith(place)
         assert complaint in str(told.value)
         assert "\n" not in str(told.value)
@@ -140,34 +140,36 @@ def test_a_config_file_with_something_else_in_it_is_refused(
 ) -> None:
     file = config(tmp_path, text)
     with pytest.raises(SettingsError) as told:
-        resolve({"config": file}, {})
+        resolve_settings({"config": file}, {})
     assert str(told.value).startswith(f"config {file}: ")
     assert complaint in str(told.value)
 
 
 def test_a_config_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^config .*none\.toml: No such file"):
-        resolve({"config": str(tmp_path / "none.toml")}, {})
+        resolve_settings({"config": str(tmp_path / "none.toml")}, {})
     with pytest.raises(SettingsError, match="directory"):
-        resolve({"config": str(tmp_path)}, {})
+        resolve_settings({"config": str(tmp_path)}, {})
 
 
 def test_two_servers_cannot_have_one_port_but_any_number_may_take_a_free_one() -> None:
     with pytest.raises(SettingsError, match=r"^CALLMOCKS_CDR_PORT: 8086 is the port of --arm-port"):
-        resolve({}, {"CALLMOCKS_CDR_PORT": "8086"})
-    resolve({"cdr_port": "8086", "only": "cdr"}, {})
-    free = resolve(dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), "0"), {})
+        resolve_settings({}, {"CALLMOCKS_CDR_PORT": "8086"})
+    resolve_settings({"cdr_port": "8086", "only": "cdr"}, {})
+    free = resolve_settings(
+        dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), "0"), {}
+    )
     assert free.arm_port == free.cdr_port == 0
 
 
 def test_more_calls_than_the_worlds_plan_has_room_for_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"^--calls-per-day: .*at most 50000"):
-        resolve({"world": "finish-reasons", "calls_per_day": "50001"}, {})
+        resolve_settings({"world": "finish-reasons", "calls_per_day": "50001"}, {})
 
 
 def test_settings_of_other_commands_are_left_alone(tmp_path: Path) -> None:
     file = config(tmp_path, "arm_port = 1\nseed = 9")
-    settings = resolve({"config": file}, {"CALLMOCKS_CDR_PORT": "x"}, ("seed",))
+    settings = resolve_settings({"config": file}, {"CALLMOCKS_CDR_PORT": "x"}, ("seed",))
     assert settings.seed == 9
     assert settings.arm_port == 8086
 

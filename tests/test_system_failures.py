@@ -22,7 +22,7 @@ from callmocks.arm import schema as arm_schema
 from callmocks.config.settings import ServeSettings
 from callmocks.history import clock
 from callmocks.onec import read_answer
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from tests.control.suite_client import SOAP, basic
 from tests.test_serve import FREE, LEGS, get, legs, post, serving
 
@@ -102,7 +102,7 @@ def test_killed_under_load_and_started_again_it_has_the_same_data_and_ids(tmp_pa
 # a full disk
 
 
-def _full(command: list[str], most: int) -> subprocess.CompletedProcess[str]:
+def _run_with_full_disk(command: list[str], most: int) -> subprocess.CompletedProcess[str]:
     """Run a command whose files cannot grow beyond so many bytes."""
     return subprocess.run(
         [sys.executable, "-m", "callmocks", *command],
@@ -117,7 +117,7 @@ def _full(command: list[str], most: int) -> subprocess.CompletedProcess[str]:
 def test_an_export_that_does_not_fit_says_so_and_leaves_nothing(tmp_path: Path, form: str) -> None:
     target = tmp_path / f"january.{form}"
     window = ["--from", "2026-01-01", "--till", "2026-02-01", "--output", str(target)]
-    done = _full(["history", "export", *window], 50_000)
+    done = _run_with_full_disk(["history", "export", *window], 50_000)
     assert done.returncode == 2
     assert done.stderr.startswith("callmocks: --output: ")
     assert "File too large" in done.stderr and done.stderr.count("\n") == 1
@@ -189,9 +189,9 @@ async def test_the_machines_clock_may_jump(jump: str, monkeypatch: pytest.Monkey
     import asyncio
 
     now = [1_772_442_000.0]
-    monkeypatch.setattr(clock, "machine_time", lambda: now[0])
+    monkeypatch.setattr(clock, "unix_time", lambda: now[0])
     free = {f"{name}_port": 0 for name in ("arm", "cdr", "onec", "control")}
-    async with Suite(ServeSettings(**free)) as suite:  # type: ignore[arg-type]
+    async with MockServer(ServeSettings(**free)) as suite:  # type: ignore[arg-type]
         urls: dict[str, Any] = dict(suite.urls)
 
         def ask() -> tuple[Any, Any, Any]:
@@ -253,7 +253,7 @@ def _answers(connection: socket.socket) -> bytes:
     return b""
 
 
-def _again(work: Callable[[], Any], seconds: float = 5) -> Any:
+def _retry(work: Callable[[], Any], seconds: float = 5) -> Any:
     """What comes of it as soon as it works."""
     deadline = time.monotonic() + seconds
     while True:
@@ -281,7 +281,7 @@ def test_few_files_mean_few_connections_and_a_warning_at_the_start() -> None:
             assert lines[0] == b"HTTP/1.1 200 OK"
             assert lines[-1] in (b"HTTP/1.1 503 Service Unavailable", b"")
             assert lines.count(b"HTTP/1.1 200 OK") > 20
-            assert _again(lambda: legs(ready["cdr"]))["data"]
+            assert _retry(lambda: legs(ready["cdr"]))["data"]
             process.terminate()
             told = process.stderr.read().decode()
         finally:
@@ -319,7 +319,7 @@ def test_files_that_run_out_while_it_serves_are_told_and_survived() -> None:
             time.sleep(2.5)
             assert _cpu(process.pid) - busy < 0.5  # it waits, it does not spin
             assert _answers(connections[0]) == b"HTTP/1.1 200 OK"
-        assert _again(lambda: legs(ready["cdr"]))["data"] == before
+        assert _retry(lambda: legs(ready["cdr"]))["data"] == before
         process.terminate()
         assert process.stderr is not None
         told = process.stderr.read().decode()

@@ -24,10 +24,10 @@ import websockets.sync.client
 import zeep
 from zeep.transports import Transport
 
-from callmocks.config.settings import ServeSettings, resolve
+from callmocks.config.settings import ServeSettings, resolve_settings
 from callmocks.errors import SettingsError
 from callmocks.server import tls
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from tests.test_serve import FREE, LEGS, PORTS, serving
 
 FROZEN = ("--now", "2026-03-02T12:00:00")
@@ -44,12 +44,12 @@ def auto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, s
         yield ready, out
 
 
-def trusting(ca: Path) -> ssl.SSLContext:
+def trusting_context(ca: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(ca))
 
 
 def get(url: str, ca: Path) -> bytes:
-    with urllib.request.urlopen(url, timeout=10, context=trusting(ca)) as answer:
+    with urllib.request.urlopen(url, timeout=10, context=trusting_context(ca)) as answer:
         return bytes(answer.read())
 
 
@@ -103,7 +103,7 @@ def test_zeep_finds_its_way_from_the_wsdl(auto: tuple[dict[str, str], Path]) -> 
 def test_the_workplace_over_wss_and_https(auto: tuple[dict[str, str], Path]) -> None:
     ready, ca = auto
     url = ready["arm"].replace("https", "wss") + UPGRADE
-    with websockets.sync.client.connect(url, ssl=trusting(ca), close_timeout=1) as frames:
+    with websockets.sync.client.connect(url, ssl=trusting_context(ca), close_timeout=1) as frames:
         assert frames.protocol.state.name == "OPEN"
     request = b'<in><request><filters limit="5" offset="0"/></request></in>'
     answer = requests.post(
@@ -127,7 +127,7 @@ def test_the_certificate_holds_the_names_the_suite_is_reached_by(
 ) -> None:
     ready, ca = auto
     for server in PORTS:
-        assert handshake(port_of(ready[server]), name, trusting(ca))["subjectAltName"]
+        assert handshake(port_of(ready[server]), name, trusting_context(ca))["subjectAltName"]
 
 
 def test_nobody_else_is_certified_and_nobody_else_trusts_it(
@@ -135,7 +135,7 @@ def test_nobody_else_is_certified_and_nobody_else_trusts_it(
 ) -> None:
     ready, ca = auto
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        handshake(port_of(ready["cdr"]), "vendor.test", trusting(ca))
+        handshake(port_of(ready["cdr"]), "vendor.test", trusting_context(ca))
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(port_of(ready["cdr"]), "localhost", ssl.create_default_context())
 
@@ -145,8 +145,8 @@ def test_every_run_has_another_ca(auto: tuple[dict[str, str], Path], tmp_path: P
     other = tmp_path / "other.pem"
     with serving("--tls", "auto", "--tls-ca-out", str(other), "--only", "cdr") as (_, ready):
         with pytest.raises(ssl.SSLCertVerificationError):
-            handshake(port_of(ready["cdr"]), "localhost", trusting(ca))
-        handshake(port_of(ready["cdr"]), "localhost", trusting(other))
+            handshake(port_of(ready["cdr"]), "localhost", trusting_context(ca))
+        handshake(port_of(ready["cdr"]), "localhost", trusting_context(other))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_a_certificate_of_the_users_own(pem: Path, files: tuple[str, ...]) -> No
     with serving(*flags, "--only", "onec", "--public-url", public) as (_, ready):
         port = port_of(ready["onec"])
         assert ready["onec"].startswith(f"https://mocks.test:{port}/")
-        shown = handshake(port, "mocks.test", trusting(pem / "ca.pem"))
+        shown = handshake(port, "mocks.test", trusting_context(pem / "ca.pem"))
         assert shown["subjectAltName"] == (("DNS", "mocks.test"),)
 
 
@@ -223,19 +223,19 @@ def test_files_of_a_config_lie_beside_it(pem: Path, monkeypatch: pytest.MonkeyPa
     config = pem / "callmocks.config.toml"
     config.write_text('tls_cert = "cert.pem"\ntls_key = "key.pem"\n', encoding="utf-8")
     monkeypatch.chdir("/")
-    settings = resolve({"config": str(config)}, {})
+    settings = resolve_settings({"config": str(config)}, {})
     assert settings.scheme == "https"
     assert tls.open_identity(settings).ca_pem is None
 
 
 @pytest.fixture
-async def suite() -> AsyncIterator[Suite]:
+async def suite() -> AsyncIterator[MockServer]:
     free: dict[str, Any] = {f"{name}_port": 0 for name in PORTS}
-    async with Suite(ServeSettings(tls="auto", only=("cdr",), **free)) as running:
+    async with MockServer(ServeSettings(tls="auto", only=("cdr",), **free)) as running:
         yield running
 
 
-async def test_a_suite_in_process_hands_its_ca_over(suite: Suite) -> None:
+async def test_a_suite_in_process_hands_its_ca_over(suite: MockServer) -> None:
     assert suite.ca_pem is not None
     context = ssl.create_default_context(cadata=suite.ca_pem.decode())
     port = port_of(suite.urls["cdr"])
@@ -275,7 +275,7 @@ def test_strangers_and_plain_http_leave_no_trace_and_it_stops_in_two_seconds(
         url = ready["arm"].replace("https", "wss") + UPGRADE
         with (
             socket.create_connection(("127.0.0.1", port)) as silent,
-            websockets.sync.client.connect(url, ssl=trusting(ca), close_timeout=1),
+            websockets.sync.client.connect(url, ssl=trusting_context(ca), close_timeout=1),
         ):
             silent.sendall(b"\x16\x03\x01")  # the beginning of a handshake that never goes on
             get(ready["control"] + "/health", ca)

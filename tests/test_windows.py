@@ -49,8 +49,8 @@ def test_the_stage_is_set() -> None:
     code = """
 import locale, os, sys, zoneinfo
 sys.path.insert(0, os.getcwd())
-from tests.as_windows import become_windows
-become_windows()
+from tests.simulated_windows import simulate_windows
+simulate_windows()
 try:
     import uvloop
 except ImportError:
@@ -146,7 +146,11 @@ def test_a_config_file_in_russian_is_read(tmp_path: Path) -> None:
 
 def test_no_module_needs_what_only_posix_has() -> None:
     # Asked for only where it is sure to be, or with another way at hand.
-    allowed = {"tls.py memfd_create", "cli/serve.py uvloop", "gate.py resource"}
+    allowed = {
+        "server/tls.py memfd_create",
+        "cli/serve.py uvloop",
+        "server/connections.py resource",
+    }
     allowed.add("testing/container.py /tmp/callmocks-ca.pem")  # a path in the container
     found = {
         f"{path.relative_to(PACKAGE).as_posix()} {name}"

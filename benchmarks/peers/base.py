@@ -12,7 +12,7 @@ from benchmarks.processes import BenchError
 
 
 @dataclass(frozen=True)
-class Setup:
+class PeerSetup:
     """Where a peer finds its program and the stubs, and where it may write."""
 
     modules: Path
@@ -21,7 +21,7 @@ class Setup:
     port: int
     stubs: Sequence[Case]
 
-    def jar(self, pattern: str) -> Path:
+    def find_jar(self, pattern: str) -> Path:
         """A jar among the packages; ``BenchError`` when the package came without it."""
         found = sorted(self.modules.glob(pattern))
         if not found:
@@ -30,7 +30,7 @@ class Setup:
             raise BenchError("java is not installed")
         return found[0].resolve()
 
-    def script(self, path: str) -> list[str]:
+    def script_command(self, path: str) -> list[str]:
         """A command that runs a package's script."""
         file = self.modules / path
         if not file.exists():
@@ -49,11 +49,11 @@ class Peer:
     name: str
     package: str
     general: bool
-    command: Callable[[Setup], list[str]]
+    command: Callable[[PeerSetup], list[str]]
     serves: Callable[[Case], bool] = lambda case: case.transport == "http"
     own_path: str = ""
     """Where it serves, when it cannot serve at ``/CASE``."""
 
-    def path(self, case: Case) -> str:
+    def path_of(self, case: Case) -> str:
         """Where it serves a case."""
         return self.own_path or f"/{case.name}"

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 
 
-def _command(setup: Setup) -> list[str]:
+def _write_command(setup: PeerSetup) -> list[str]:
     environment = {
         "uuid": "00000000-0000-4000-8000-000000000000",
         "lastMigration": 33,
@@ -17,9 +17,10 @@ def _command(setup: Setup) -> list[str]:
         "endpointPrefix": "",
         "latency": 0,
         "folders": [],
-        "routes": [_route(number, stub) for number, stub in enumerate(setup.stubs, 1)],
+        "routes": [_make_route(number, stub) for number, stub in enumerate(setup.stubs, 1)],
         "rootChildren": [
-            {"type": "route", "uuid": _uuid(number, 0)} for number in range(1, len(setup.stubs) + 1)
+            {"type": "route", "uuid": _make_uuid(number, 0)}
+            for number in range(1, len(setup.stubs) + 1)
         ],
         "proxyMode": False,
         "proxyHost": "",
@@ -34,13 +35,13 @@ def _command(setup: Setup) -> list[str]:
     }
     file = setup.work / "environment.json"
     file.write_text(json.dumps(environment), encoding="utf-8")
-    mockoon = setup.script("@mockoon/cli/bin/run.js")
+    mockoon = setup.script_command("@mockoon/cli/bin/run.js")
     return [*mockoon, "start", "--data", str(file), "--port", str(setup.port), "--repair"]
 
 
-def _route(number: int, stub: Case) -> dict[str, Any]:
+def _make_route(number: int, stub: Case) -> dict[str, Any]:
     response = {
-        "uuid": _uuid(number, 1),
+        "uuid": _make_uuid(number, 1),
         "body": stub.answer.decode(),
         "latency": 0,
         "statusCode": 200,
@@ -59,7 +60,7 @@ def _route(number: int, stub: Case) -> dict[str, Any]:
         "callbacks": [],
     }
     return {
-        "uuid": _uuid(number, 0),
+        "uuid": _make_uuid(number, 0),
         "type": "http",
         "documentation": "",
         "method": "post",
@@ -69,8 +70,8 @@ def _route(number: int, stub: Case) -> dict[str, Any]:
     }
 
 
-def _uuid(number: int, part: int) -> str:
+def _make_uuid(number: int, part: int) -> str:
     return f"00000000-0000-4000-8000-{number:06d}{part:06d}"
 
 
-PEER = Peer("Mockoon", "@mockoon/cli", True, _command)
+PEER = Peer("Mockoon", "@mockoon/cli", True, _write_command)

@@ -2,10 +2,10 @@
 
 import json
 
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 
 
-def _command(setup: Setup) -> list[str]:
+def _write_command(setup: PeerSetup) -> list[str]:
     expectations = [
         {
             "httpRequest": {"method": "POST", "path": f"/{stub.name}"},
@@ -19,8 +19,8 @@ def _command(setup: Setup) -> list[str]:
     ]
     file = setup.work / "expectations.json"
     file.write_text(json.dumps(expectations), encoding="utf-8")
-    jar = setup.jar("mockserver-node/mockserver-netty-*.jar")
+    jar = setup.find_jar("mockserver-node/mockserver-netty-*.jar")
     return ["java", "-jar", str(jar), "--port", str(setup.port), "--init", str(file)]
 
 
-PEER = Peer("MockServer", "mockserver-node", True, _command)
+PEER = Peer("MockServer", "mockserver-node", True, _write_command)

@@ -2,11 +2,11 @@
 
 import json
 
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 from benchmarks.processes import free_port
 
 
-def _command(setup: Setup) -> list[str]:
+def _write_command(setup: PeerSetup) -> list[str]:
     stubs = [
         {
             "predicates": [{"equals": {"method": "POST", "path": f"/{stub.name}"}}],
@@ -27,8 +27,8 @@ def _command(setup: Setup) -> list[str]:
     file.write_text(json.dumps({"imposters": [imposter]}), encoding="utf-8")
     options = ["--port", str(free_port()), "--host", "127.0.0.1", "--localOnly"]
     logs = ["--logfile", str(setup.work / "mb.log"), "--pidfile", str(setup.work / "mb.pid")]
-    mountebank = setup.script("mountebank/bin/mb")
+    mountebank = setup.script_command("mountebank/bin/mb")
     return [*mountebank, "start", "--configfile", str(file), "--noParse", *options, *logs]
 
 
-PEER = Peer("mountebank", "mountebank", True, _command)
+PEER = Peer("mountebank", "mountebank", True, _write_command)

@@ -8,12 +8,12 @@ import json
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 
 _SERVED = ("cdr-1", "cdr-100")
 
 
-def _command(setup: Setup) -> list[str]:
+def _write_command(setup: PeerSetup) -> list[str]:
     stubs = sorted(setup.stubs, key=lambda stub: stub.name)
     names = ("filter", "access_token", "date_from", "date_till", "limit")
     anything: dict[str, Any] = {}
@@ -22,7 +22,7 @@ def _command(setup: Setup) -> list[str]:
         "paramStructure": "by-name",
         "params": [{"name": name, "schema": anything} for name in names],
         "result": {"name": "result", "schema": anything},
-        "examples": [_example(stub) for stub in stubs if stub.name in _SERVED],
+        "examples": [_make_example(stub) for stub in stubs if stub.name in _SERVED],
     }
     document = {
         "openrpc": "1.2.6",
@@ -32,11 +32,11 @@ def _command(setup: Setup) -> list[str]:
     }
     file = setup.work / "openrpc.json"
     file.write_text(json.dumps(document), encoding="utf-8")
-    server = setup.script("@open-rpc/mock-server/build/cli.js")
+    server = setup.script_command("@open-rpc/mock-server/build/cli.js")
     return [*server, "--document", str(file), "--port", str(setup.port)]
 
 
-def _example(stub: Case) -> dict[str, Any]:
+def _make_example(stub: Case) -> dict[str, Any]:
     """By the filter, which is the first parameter; without one the example fits any request."""
     params = json.loads(stub.bodies[0])["params"]
     told = [{"name": "filter", "value": params["filter"]}] if "filter" in params else []
@@ -44,8 +44,8 @@ def _example(stub: Case) -> dict[str, Any]:
     return {"name": stub.name, "params": told, "result": {"name": "result", "value": result}}
 
 
-def _serves(case: Case) -> bool:
+def _serves_case(case: Case) -> bool:
     return case.name in _SERVED
 
 
-PEER = Peer("open-rpc", "@open-rpc/mock-server", False, _command, _serves, "/")
+PEER = Peer("open-rpc", "@open-rpc/mock-server", False, _write_command, _serves_case, "/")

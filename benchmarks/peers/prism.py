@@ -4,22 +4,22 @@ import json
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 
 
-def _command(setup: Setup) -> list[str]:
+def _write_command(setup: PeerSetup) -> list[str]:
     document = {
         "openapi": "3.0.3",
         "info": {"title": "bench", "version": "1"},
-        "paths": {f"/{stub.name}": {"post": _operation(stub)} for stub in setup.stubs},
+        "paths": {f"/{stub.name}": {"post": _make_operation(stub)} for stub in setup.stubs},
     }
     file = setup.work / "openapi.json"
     file.write_text(json.dumps(document), encoding="utf-8")
-    prism = setup.script("@stoplight/prism-cli/dist/index.js")
+    prism = setup.script_command("@stoplight/prism-cli/dist/index.js")
     return [*prism, "mock", str(file), "--port", str(setup.port), "--host", "127.0.0.1"]
 
 
-def _operation(stub: Case) -> dict[str, Any]:
+def _make_operation(stub: Case) -> dict[str, Any]:
     media = stub.content_type.partition(";")[0]
     text = stub.answer.decode()
     example = json.loads(text) if media.endswith("json") else text
@@ -32,4 +32,4 @@ def _operation(stub: Case) -> dict[str, Any]:
     }
 
 
-PEER = Peer("Prism", "@stoplight/prism-cli", True, _command)
+PEER = Peer("Prism", "@stoplight/prism-cli", True, _write_command)

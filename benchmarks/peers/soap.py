@@ -7,7 +7,7 @@ import json
 import re
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 from callmocks.onec import wsdl
 from callmocks.onec.namespaces import SERVICE
 
@@ -26,11 +26,13 @@ server.listen(port, '127.0.0.1', () => {
 """
 
 
-def _command(setup: Setup) -> list[str]:
-    served = {f"/{stub.name}": _returned(stub.answer) for stub in setup.stubs if _serves(stub)}
+def _write_command(setup: PeerSetup) -> list[str]:
+    served = {
+        f"/{stub.name}": _return_element(stub.answer) for stub in setup.stubs if _serves_case(stub)
+    }
     told = {
         "port": setup.port,
-        "wsdl": wsdl.document(f"http://127.0.0.1:{setup.port}/").decode(),
+        "wsdl": wsdl.render_wsdl(f"http://127.0.0.1:{setup.port}/").decode(),
         "services": served,
     }
     (setup.work / "serve.js").write_text(_SCRIPT, encoding="utf-8")
@@ -40,7 +42,7 @@ def _command(setup: Setup) -> list[str]:
     return ["node", *map(str, files)]
 
 
-def _returned(answer: bytes) -> str:
+def _return_element(answer: bytes) -> str:
     """The element ``return`` of an answer."""
     found = re.search(rb"<m:return .*</m:return>", answer, re.DOTALL)
     assert found is not None
@@ -48,8 +50,8 @@ def _returned(answer: bytes) -> str:
     return found[0].decode().replace("<m:return ", declared, 1)
 
 
-def _serves(case: Case) -> bool:
+def _serves_case(case: Case) -> bool:
     return case.provider == "onec"
 
 
-PEER = Peer("node-soap", "soap", False, _command, _serves)
+PEER = Peer("node-soap", "soap", False, _write_command, _serves_case)

@@ -2,10 +2,10 @@
 
 import json
 
-from benchmarks.peers.base import Peer, Setup
+from benchmarks.peers.base import Peer, PeerSetup
 
 
-def _command(setup: Setup) -> list[str]:
+def _write_command(setup: PeerSetup) -> list[str]:
     mappings, files = setup.work / "mappings", setup.work / "__files"
     mappings.mkdir()
     files.mkdir()
@@ -20,9 +20,9 @@ def _command(setup: Setup) -> list[str]:
             },
         }
         (mappings / f"{stub.name}.json").write_text(json.dumps(mapping), encoding="utf-8")
-    jar = setup.jar("wiremock/build/wiremock-standalone-*.jar")
+    jar = setup.find_jar("wiremock/build/wiremock-standalone-*.jar")
     options = ["--port", str(setup.port), "--bind-address", "127.0.0.1"]
     return ["java", "-jar", str(jar), *options, "--root-dir", str(setup.work)]
 
 
-PEER = Peer("WireMock", "wiremock", True, _command)
+PEER = Peer("WireMock", "wiremock", True, _write_command)

@@ -27,7 +27,7 @@ NOW = "2026-03-02T12:00:00"
 FACTORY = HistoryFactory(DayCache())
 
 
-def basic(operator: str, password: str = "demo") -> dict[str, str]:
+def basic_auth(operator: str, password: str = "demo") -> dict[str, str]:
     credentials = base64.b64encode(f"{operator}:{password}".encode()).decode()
     return {"Authorization": f"Basic {credentials}"}
 
@@ -45,7 +45,7 @@ def request_json(**filters: object) -> bytes:
 
 
 @dataclass
-class Answer:
+class ParsedResponse:
     """An answer by XML or by frame, read with the standard library."""
 
     status: int
@@ -73,15 +73,15 @@ class Answer:
         return error.text or ""
 
 
-def read_frame(message: bytes | str) -> Answer:
+def parse_frame(message: bytes | str) -> ParsedResponse:
     message = message.encode() if isinstance(message, str) else message
     frame = frames.decode_response(message)
     assert frame.deviations == ()
     root = ElementTree.fromstring(tree.to_xml(tree.decode(frame.body)))
-    return Answer(frame.status, frame.body, root, id=frame.id)
+    return ParsedResponse(frame.status, frame.body, root, id=frame.id)
 
 
-class Socket:
+class ArmSocket:
     """A websocket client that counts its requests."""
 
     def __init__(self, connection: websockets.ClientConnection) -> None:
@@ -94,29 +94,29 @@ class Socket:
         await self.raw.send(frames.encode_request(id, command, body))
         return id
 
-    async def receive(self) -> Answer:
-        return read_frame(await self.raw.recv())
+    async def receive(self) -> ParsedResponse:
+        return parse_frame(await self.raw.recv())
 
-    async def ask(self, command: str, body: bytes) -> Answer:
+    async def request(self, command: str, body: bytes) -> ParsedResponse:
         id = await self.send(command, body)
         answer = await self.receive()
         assert answer.id == id
         return answer
 
-    async def history(self, **filters: object) -> Answer:
-        return await self.ask("operator_call_history", request_json(**filters))
+    async def history(self, **filters: object) -> ParsedResponse:
+        return await self.request("operator_call_history", request_json(**filters))
 
-    async def login(self, login: str, password: str = "demo") -> Answer:
+    async def login(self, login: str, password: str = "demo") -> ParsedResponse:
         attributes = {"login": login, "password": password, "websocket_control": "true"}
         request = tree.Node("in", content=[tree.Node("request", attributes)])
-        return await self.ask("login", tree.encode(request))
+        return await self.request("login", tree.encode(request))
 
-    async def logout(self) -> Answer:
-        return await self.ask("logout", b'[{"_name":"in","_content":[{"_name":"request"}]}]')
+    async def logout(self) -> ParsedResponse:
+        return await self.request("logout", b'[{"_name":"in","_content":[{"_name":"request"}]}]')
 
 
 @dataclass
-class Workplace:
+class RunningArm:
     """A running server with one tenant, ``demo``."""
 
     registry: Registry
@@ -134,37 +134,37 @@ class Workplace:
 
     async def post(
         self, command: str, body: str | bytes, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> ParsedResponse:
         url = f"{self.address}/{command}"
         async with self.session.post(url, data=body, headers=headers or {}) as answer:
             content = await answer.read()
             assert content.startswith(b"<?xml"), content
-            return Answer(
+            return ParsedResponse(
                 answer.status, content, ElementTree.fromstring(content), dict(answer.headers)
             )
 
-    async def history(self, operator: str = "101", **filters: object) -> Answer:
+    async def history(self, operator: str = "101", **filters: object) -> ParsedResponse:
         filters = {"limit": 50, **filters}
         body = request_xml(**filters)
-        return await self.post("operator_call_history", body, basic(operator))
+        return await self.post("operator_call_history", body, basic_auth(operator))
 
     def connect(self, operator: str | None = None, **more: Any) -> Any:
-        headers = basic(operator) if operator else {}
+        headers = basic_auth(operator) if operator else {}
         return websockets.connect(
             self.websocket, additional_headers=headers, max_size=None, compression=None, **more
         )
 
     def pin(self, calls: Iterable[dict[str, Any]]) -> None:
-        self.tenant.history.pins.add_all(list(calls))
+        self.tenant.history.pins.add_many(list(calls))
 
     def now(self, text: str) -> None:
         self.tenant.clock.freeze(datetime.fromisoformat(text))
 
     def journal(self) -> list[Entry]:
-        return list(self.tenant.journal.entries())
+        return list(self.tenant.journal.read_entries())
 
 
-Start = Callable[..., Awaitable[Workplace]]
+Start = Callable[..., Awaitable[RunningArm]]
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ async def start() -> AsyncIterator[Start]:
     runners: list[web.AppRunner] = []
     sessions: list[ClientSession] = []
 
-    async def begin(contract: str = "documented", **settings: Any) -> Workplace:
+    async def begin(contract: str = "documented", **settings: Any) -> RunningArm:
         registry = Registry(FACTORY)
         arm = ArmSettings(contract=contract)
         tenant = registry.create(TenantSettings("demo", **{"now": NOW, "arm": arm, **settings}))
@@ -183,7 +183,7 @@ async def start() -> AsyncIterator[Start]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         session = ClientSession()
         sessions.append(session)
-        return Workplace(registry, tenant, runner.addresses[0][1], session)
+        return RunningArm(registry, tenant, runner.addresses[0][1], session)
 
     yield begin
     for session in sessions:
@@ -193,12 +193,12 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.fixture
-async def demo(start: Start) -> Workplace:
+async def demo(start: Start) -> RunningArm:
     """The default tenant at noon of a Monday."""
     return await start()
 
 
 @pytest.fixture
-async def empty(start: Start) -> Workplace:
+async def empty(start: Start) -> RunningArm:
     """A tenant whose only calls are the pinned ones."""
     return await start(world="empty")

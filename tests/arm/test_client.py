@@ -7,7 +7,7 @@ from typing import Any
 
 import websockets
 
-from tests.arm.conftest import Workplace
+from tests.arm.conftest import RunningArm
 
 
 class Client:
@@ -41,7 +41,7 @@ class Client:
         return rows, history["_attributes"]["tag"]
 
 
-async def test_login_three_pages_by_tag_logout(demo: Workplace) -> None:
+async def test_login_three_pages_by_tag_logout(demo: RunningArm) -> None:
     async with websockets.connect(demo.websocket) as socket:
         client = Client(socket)
         login = {"login": "101", "password": "demo", "websocket_control": "true"}

@@ -7,14 +7,14 @@ import re
 import sys
 from pathlib import Path
 
-from callmocks.contract.assumptions import ledger
-from tests.arm.conftest import Workplace
+from callmocks.contract.assumptions import load_ledger
+from tests.arm.conftest import RunningArm
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "arm.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```(sh|python)\n(.*?)```", PAGE, re.S)
 
 
-async def output(demo: Workplace, language: str, text: str) -> str:
+async def output(demo: RunningArm, language: str, text: str) -> str:
     text = text.replace("127.0.0.1:8086", f"127.0.0.1:{demo.port}")
     command = ["sh", "-c", text] if language == "sh" else [sys.executable, "-c", text]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -23,7 +23,7 @@ async def output(demo: Workplace, language: str, text: str) -> str:
     return out.decode()
 
 
-async def test_every_snippet_runs_and_answers(demo: Workplace) -> None:
+async def test_every_snippet_runs_and_answers(demo: RunningArm) -> None:
     outputs = [await output(demo, language, text) for language, text in SNIPPETS]
     assert len(outputs) == 3
     posted, framed, _ = outputs
@@ -35,4 +35,4 @@ async def test_every_snippet_runs_and_answers(demo: Workplace) -> None:
 
 def test_the_page_names_every_assumption_of_the_ledger_and_no_other() -> None:
     named = set(re.findall(r"`(arm\.[a-z-]+)`", PAGE))
-    assert named == {entry.id for entry in ledger().values() if entry.provider == "arm"}
+    assert named == {entry.id for entry in load_ledger().values() if entry.provider == "arm"}

@@ -8,12 +8,12 @@ from typing import Any
 import xmlschema
 
 from callmocks.arm import frames, tree
-from callmocks.contract.resources import fixture
-from callmocks.contract.resources import schema as schema_file
-from tests.arm.conftest import Socket, Start, Workplace, basic, read_frame, request_xml
+from callmocks.contract.resources import fixture_path
+from callmocks.contract.resources import schema_path as schema_file
+from tests.arm.conftest import ArmSocket, RunningArm, Start, basic_auth, parse_frame, request_xml
 
-REQUEST = fixture("documented/arm/request.frame").read_bytes()
-RESPONSE = frames.decode_response(fixture("documented/arm/response.frame").read_bytes())
+REQUEST = fixture_path("documented/arm/request.frame").read_bytes()
+RESPONSE = frames.decode_response(fixture_path("documented/arm/response.frame").read_bytes())
 AS_PRINTED = json.loads(RESPONSE.body)
 
 
@@ -28,7 +28,7 @@ def shape(item: Any) -> Any:
     return item["_name"], keys, attributes, shape(item["_content"]) if "_content" in item else []
 
 
-async def test_the_request_as_printed_is_answered_in_the_shape_as_printed(demo: Workplace) -> None:
+async def test_the_request_as_printed_is_answered_in_the_shape_as_printed(demo: RunningArm) -> None:
     async with demo.connect("102") as socket:
         await socket.send(REQUEST)
         message = await socket.recv()
@@ -48,11 +48,11 @@ async def test_the_request_as_printed_is_answered_in_the_shape_as_printed(demo: 
 
 
 async def test_the_answers_text_is_compared_with_the_schema_by_a_second_validator(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     judge = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))
     async with demo.connect("102") as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         for limit, incomplete in ((500, "true"), (300, "false"), (1, "true")):
             frame = await socket.history(limit=limit, skip_incomplete=incomplete)
             judge.validate(tree.to_xml(tree.decode(frame.body)).decode())
@@ -62,14 +62,14 @@ async def test_the_answers_text_is_compared_with_the_schema_by_a_second_validato
         judge.validate(tree.to_xml(tree.decode(error.body)).decode())
 
 
-async def test_a_length_beyond_ascii_counts_bytes(demo: Workplace) -> None:
+async def test_a_length_beyond_ascii_counts_bytes(demo: RunningArm) -> None:
     async with demo.connect("101") as socket:
         await socket.send(REQUEST)
         message = await socket.recv()
     assert len(message.decode()) < len(message) == int(message[2:12])
 
 
-async def test_both_deviations_of_the_printed_frame_are_journaled(demo: Workplace) -> None:
+async def test_both_deviations_of_the_printed_frame_are_journaled(demo: RunningArm) -> None:
     async with demo.connect("102") as socket:
         await socket.send(REQUEST)
         await socket.recv()
@@ -82,13 +82,13 @@ async def test_both_deviations_of_the_printed_frame_are_journaled(demo: Workplac
     assert "arm.frame-length" in entry.assumptions
 
 
-async def test_the_same_over_http(demo: Workplace) -> None:
-    posted = await demo.post("operator_call_history", request_xml(limit=50), basic("102"))
+async def test_the_same_over_http(demo: RunningArm) -> None:
+    posted = await demo.post("operator_call_history", request_xml(limit=50), basic_auth("102"))
     assert (posted.status, len(posted.rows)) == (200, 50)
     assert posted.headers["Content-Type"] == "text/xml; charset=utf-8"
     async with demo.connect("102") as socket:
         await socket.send(REQUEST)
-        framed = read_frame(await socket.recv())
+        framed = parse_frame(await socket.recv())
     assert framed.rows == posted.rows
     assert framed.tag == posted.tag
 
@@ -97,11 +97,11 @@ async def test_strict_refuses_the_printed_frame_and_the_missing_offset(start: St
     strict = await start(contract="strict")
     async with strict.connect("102") as raw:
         await raw.send(REQUEST)
-        printed = read_frame(await raw.recv())
+        printed = parse_frame(await raw.recv())
         assert (printed.status, printed.id) == (400, "0012")
         assert "length" in printed.error
         assert "command" in printed.error
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         missing = await socket.history(limit=50)
         assert missing.error == (
             "/in/request/filters/@offset: expected this attribute, it is required, got none"
@@ -123,7 +123,7 @@ async def test_strict_refuses_a_wrong_length_and_documented_tolerates_it(start: 
         wrong = frame[:2] + b"0000000007" + frame[12:]
         async with workplace.connect("102") as socket:
             await socket.send(wrong)
-            assert read_frame(await socket.recv()).status == status
+            assert parse_frame(await socket.recv()).status == status
         assert [v.got for v in workplace.journal()[-1].violations] == ["7"]
 
 

@@ -10,21 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from callmocks.contract.resources import schema
+from callmocks.contract.resources import schema_path
 from callmocks.history import history
-from callmocks.history.directory import Cast
-from callmocks.history.walltime import to_ms
-from tests.arm.conftest import Answer, Start, Workplace, basic, request_xml
+from callmocks.history.directory import Directory
+from callmocks.history.walltime import datetime_to_ms
+from tests.arm.conftest import ParsedResponse, RunningArm, Start, basic_auth, request_xml
 
 FROM = "2026/02/16 00:00:00"
 OPERATOR = "101"
 Row = dict[str, str]
 
 
-class Naive:
+class ReferenceFilter:
     """The meaning of the filters in plain Python."""
 
-    def __init__(self, cast: Cast) -> None:
+    def __init__(self, cast: Directory) -> None:
         self.names = {person.number: person.full_name for person in cast.operators}
         self.groups = {
             person.number: str(cast.groups[person.group].id) for person in cast.operators
@@ -76,7 +76,7 @@ WHAT = {
 }
 
 
-async def everything(demo: Workplace, **filters: object) -> list[Row]:
+async def everything(demo: RunningArm, **filters: object) -> list[Row]:
     return (await demo.history(OPERATOR, limit=10_000, from_date=FROM, **filters)).rows
 
 
@@ -84,18 +84,20 @@ def test_every_attribute_of_the_schema_is_a_filter_of_this_test() -> None:
     path = "//xs:complexType[@name='Filters']/xs:attribute/@name"
     space = {"xs": "http://www.w3.org/2001/XMLSchema"}
     declared = set(
-        etree.parse(str(schema("arm/operator_call_history.xsd"))).xpath(path, namespaces=space)
+        etree.parse(str(schema_path("arm/operator_call_history.xsd"))).xpath(path, namespaces=space)
     )
     others = {"offset", "limit", "tag", "skip_incomplete", "direction", "from_date", "to_date"}
     assert declared == set(WHAT) | others
 
 
-async def test_the_unfiltered_rows_are_those_of_the_truth(demo: Workplace) -> None:
+async def test_the_unfiltered_rows_are_those_of_the_truth(demo: RunningArm) -> None:
     rows = await everything(demo)
     start, now = datetime(2026, 2, 16), datetime(2026, 3, 2, 12)
     expected = {
         (shown["call_ref"])
-        for call in demo.tenant.history.truth(to_ms(start), to_ms(now), to_ms(now))
+        for call in demo.tenant.history.truth_between(
+            datetime_to_ms(start), datetime_to_ms(now), datetime_to_ms(now)
+        )
         for shown in call["arm"]  # type: ignore[attr-defined]
         if shown["operator"] == OPERATOR
     }
@@ -106,7 +108,7 @@ async def test_the_unfiltered_rows_are_those_of_the_truth(demo: Workplace) -> No
     assert set(refs) <= expected
 
 
-def values(rows: list[Row], naive: Naive) -> dict[str, st.SearchStrategy[str]]:
+def values(rows: list[Row], naive: ReferenceFilter) -> dict[str, st.SearchStrategy[str]]:
     """For each filter, values that hit and some that miss."""
     remote = sorted({row["remote_digits"] for row in rows if row["remote_digits"]})
     numbers = st.sampled_from([*remote[:40], OPERATOR, *naive.names, "79000000000"])
@@ -122,9 +124,9 @@ def values(rows: list[Row], naive: Naive) -> dict[str, st.SearchStrategy[str]]:
     return found
 
 
-async def test_random_filters_agree_with_a_naive_evaluation(demo: Workplace) -> None:
+async def test_random_filters_agree_with_a_naive_evaluation(demo: RunningArm) -> None:
     rows = await everything(demo)
-    naive = Naive(demo.tenant.history.cast)
+    naive = ReferenceFilter(demo.tenant.history.directory)
     choices = values(rows, naive)
     tried: list[dict[str, str]] = []
 
@@ -152,9 +154,11 @@ async def test_random_filters_agree_with_a_naive_evaluation(demo: Workplace) -> 
 
 
 @pytest.mark.parametrize("name", sorted(WHAT))
-async def test_each_filter_alone_keeps_some_rows_and_drops_some(demo: Workplace, name: str) -> None:
+async def test_each_filter_alone_keeps_some_rows_and_drops_some(
+    demo: RunningArm, name: str
+) -> None:
     rows = await everything(demo)
-    naive = Naive(demo.tenant.history.cast)
+    naive = ReferenceFilter(demo.tenant.history.directory)
     what, side = WHAT[name]
     value = next(
         party
@@ -166,7 +170,7 @@ async def test_each_filter_alone_keeps_some_rows_and_drops_some(demo: Workplace,
     assert got == [row for row in rows if naive.keeps(row, {name: value})]
 
 
-async def test_dates_include_their_second_and_a_day_is_a_whole_day(demo: Workplace) -> None:
+async def test_dates_include_their_second_and_a_day_is_a_whole_day(demo: RunningArm) -> None:
     rows = await everything(demo)
     one = rows[len(rows) // 2]
     exactly = await demo.history(OPERATOR, from_date=one["start_time"], to_date=one["release_time"])
@@ -179,20 +183,20 @@ async def test_dates_include_their_second_and_a_day_is_a_whole_day(demo: Workpla
     assert of_day.refs == [row["call_ref"] for row in rows if row["start_time"].startswith(day)]
 
 
-async def test_offset_and_limit_cut_the_same_list(demo: Workplace) -> None:
+async def test_offset_and_limit_cut_the_same_list(demo: RunningArm) -> None:
     rows = await everything(demo)
     for offset, limit in ((0, 1), (0, 7), (5, 10), (40, 200), (len(rows) - 1, 5), (len(rows), 5)):
         got = await demo.history(OPERATOR, offset=offset, limit=limit, from_date=FROM)
         assert got.rows == rows[offset : offset + limit]
 
 
-async def test_the_scope_is_the_operators_own_calls_whatever_is_filtered(demo: Workplace) -> None:
+async def test_the_scope_is_the_operators_own_calls_whatever_is_filtered(demo: RunningArm) -> None:
     rows = (await demo.history("101", cc_agent_id="112", limit=1000, from_date=FROM)).rows
     assert rows
     assert all(row["digits"] == "101" and row["remote_agent_id"] == "112" for row in rows)
 
 
-def said(answer: Answer, attribute: str) -> bool:
+def is_error_about(answer: ParsedResponse, attribute: str) -> bool:
     return answer.status == 200 and answer.error.startswith(f"/in/request/filters/@{attribute}: ")
 
 
@@ -208,10 +212,10 @@ def said(answer: Answer, attribute: str) -> bool:
     ],
 )  # fmt: skip
 async def test_a_value_out_of_bounds_is_an_error_that_names_the_attribute(
-    demo: Workplace, attribute: str, value: str
+    demo: RunningArm, attribute: str, value: str
 ) -> None:
     answer = await demo.history(OPERATOR, **{attribute: value})
-    assert said(answer, attribute), answer.error
+    assert is_error_about(answer, attribute), answer.error
     entry = demo.journal()[-1]
     assert [violation.where for violation in entry.violations] == [
         f"/in/request/filters/@{attribute}"
@@ -219,7 +223,7 @@ async def test_a_value_out_of_bounds_is_an_error_that_names_the_attribute(
     assert {"arm.error-status"} <= set(entry.assumptions)
 
 
-async def test_number_wildcards_are_not_invented(demo: Workplace) -> None:
+async def test_number_wildcards_are_not_invented(demo: RunningArm) -> None:
     number = next(row["remote_digits"] for row in await everything(demo) if row["remote_digits"])
     assert await everything(demo, number=number)
     for wild in (number[:-1] + "*", number[:-1] + "?", number[:-1] + "%", number[:-1]):
@@ -228,45 +232,45 @@ async def test_number_wildcards_are_not_invented(demo: Workplace) -> None:
 
 @pytest.mark.parametrize("value", ["true", "1", " true "])
 async def test_booleans_and_numbers_may_be_written_in_all_the_schemas_ways(
-    demo: Workplace, value: str
+    demo: RunningArm, value: str
 ) -> None:
     answer = await demo.history(OPERATOR, skip_incomplete=value, limit="+05", offset=" 0 ")
     assert len(answer.rows) == 5
 
 
-async def test_empty_filters_count_as_not_given_unless_chosen_otherwise(demo: Workplace) -> None:
+async def test_empty_filters_count_as_not_given_unless_chosen_otherwise(demo: RunningArm) -> None:
     empty = dict.fromkeys(("number", "from_date", "display_name", "cc_agent_id", "tag"), "")
     plain = await demo.history(OPERATOR)
     assert (await demo.history(OPERATOR, **empty)).refs == plain.refs
     assert "arm.empty-filter" in demo.journal()[-1].assumptions
-    demo.tenant.assumptions.choose("arm.empty-filter", "literal")
+    demo.tenant.assumptions.set_choice("arm.empty-filter", "literal")
     anonymous = await demo.history(OPERATOR, from_number="")
     assert anonymous.rows
     assert {row["remote_digits"] for row in anonymous.rows} == {""}
-    assert said(await demo.history(OPERATOR, from_date=""), "from_date")
+    assert is_error_about(await demo.history(OPERATOR, from_date=""), "from_date")
 
 
-async def test_choices_of_the_ledger_change_what_filters_mean(demo: Workplace) -> None:
+async def test_choices_of_the_ledger_change_what_filters_mean(demo: RunningArm) -> None:
     rows = await everything(demo)
-    choose = demo.tenant.assumptions.choose
+    choose = demo.tenant.assumptions.set_choice
     choose("arm.to-date", "start")
     by_start = await everything(demo, to_date=rows[5]["start_time"])
     assert [row["call_ref"] for row in by_start] == [row["call_ref"] for row in rows[5:]]
     choose("arm.date-without-time", "refused")
-    assert said(await demo.history(OPERATOR, from_date="2026/03/02"), "from_date")
+    assert is_error_about(await demo.history(OPERATOR, from_date="2026/03/02"), "from_date")
     choose("arm.display-name", "equal")
     name = next(row["remote_display_name"] for row in rows if row["remote_display_name"])
     whole, part = [await everything(demo, display_name=text) for text in (name, name[:-1])]
     assert whole
     assert not part
     choose("arm.limit-most", "100")
-    assert said(await demo.history(OPERATOR, limit=101), "limit")
+    assert is_error_about(await demo.history(OPERATOR, limit=101), "limit")
 
 
-async def test_an_error_of_the_command_may_travel_with_another_status(demo: Workplace) -> None:
-    demo.tenant.assumptions.choose("arm.error-status", "400")
+async def test_an_error_of_the_command_may_travel_with_another_status(demo: RunningArm) -> None:
+    demo.tenant.assumptions.set_choice("arm.error-status", "400")
     body = request_xml(limit=0)
-    answer = await demo.post("operator_call_history", body, basic(OPERATOR))
+    answer = await demo.post("operator_call_history", body, basic_auth(OPERATOR))
     assert answer.status == 400
     assert answer.error.startswith("/in/request/filters/@limit")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames
 from callmocks.arm.frames import FrameError, decode_request, decode_response
-from callmocks.contract.resources import fixture
+from callmocks.contract.resources import fixture_path
 
 ids = st.integers(0, 9999).map("{:04d}".format)
 commands = st.from_regex(r"[!-Z\\^-~]{1,32}", fullmatch=True)
@@ -16,7 +16,7 @@ bodies = st.text(max_size=200).map(lambda text: f'["{text}"]'.encode("utf-8", "r
 
 
 def documented(name: str) -> bytes:
-    return fixture(f"documented/arm/{name}.frame").read_bytes()
+    return fixture_path(f"documented/arm/{name}.frame").read_bytes()
 
 
 def compact(pretty: bytes) -> bytes:

@@ -9,8 +9,8 @@ import pytest
 import xmlschema
 
 from callmocks.arm import pages, rows
-from callmocks.contract.resources import schema as schema_file
-from tests.arm.conftest import Workplace, basic, request_xml
+from callmocks.contract.resources import schema_path as schema_file
+from tests.arm.conftest import RunningArm, basic_auth, request_xml
 
 JUDGE = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))
 
@@ -19,13 +19,13 @@ JUDGE = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documente
     "content_type", ["text/xml", "application/xml", "text/xml; charset=utf-8", "text/plain", None]
 )
 async def test_any_content_type_is_taken_and_text_xml_is_answered(
-    demo: Workplace, content_type: str | None
+    demo: RunningArm, content_type: str | None
 ) -> None:
-    headers = basic("101") | ({"Content-Type": content_type} if content_type else {})
+    headers = basic_auth("101") | ({"Content-Type": content_type} if content_type else {})
     answer = await demo.post("operator_call_history", request_xml(limit=2).encode(), headers)
     assert (answer.status, len(answer.rows)) == (200, 2)
     assert answer.headers["Content-Type"] == "text/xml; charset=utf-8"
-    demo.tenant.assumptions.choose("arm.content-type", "application/xml; charset=utf-8")
+    demo.tenant.assumptions.set_choice("arm.content-type", "application/xml; charset=utf-8")
     other = await demo.post("operator_call_history", request_xml(limit=2), headers)
     assert other.headers["Content-Type"] == "application/xml; charset=utf-8"
 
@@ -42,9 +42,9 @@ async def test_any_content_type_is_taken_and_text_xml_is_answered(
         '<request>\n  <filters limit="2"/>\n</request></in>',
     ],
 )
-async def test_xml_may_be_written_in_all_its_ways(demo: Workplace, body: str) -> None:
+async def test_xml_may_be_written_in_all_its_ways(demo: RunningArm, body: str) -> None:
     data = body.encode("windows-1251" if "1251" in body else "utf-8")
-    answer = await demo.post("operator_call_history", data, basic("101"))
+    answer = await demo.post("operator_call_history", data, basic_auth("101"))
     assert (answer.status, len(answer.rows)) == (200, 2)
 
 
@@ -59,8 +59,8 @@ async def test_xml_may_be_written_in_all_its_ways(demo: Workplace, body: str) ->
         + b"]><in>&a9;</in>",
     ],
 )  # fmt: skip
-async def test_a_body_that_cannot_be_read_is_400(demo: Workplace, body: bytes) -> None:
-    answer = await demo.post("operator_call_history", body, basic("101"))
+async def test_a_body_that_cannot_be_read_is_400(demo: RunningArm, body: bytes) -> None:
+    answer = await demo.post("operator_call_history", body, basic_auth("101"))
     assert answer.status == 400
     assert answer.error
     JUDGE.validate(answer.body.decode().partition("\n")[2])
@@ -69,12 +69,12 @@ async def test_a_body_that_cannot_be_read_is_400(demo: Workplace, body: bytes) -
 
 
 async def test_a_violation_says_xpath_expected_and_got_in_answer_and_journal(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     answer = await demo.post(
         "operator_call_history",
         '<in><request><filters limit="many" direction="up" colour="red"/></request></in>',
-        basic("101"),
+        basic_auth("101"),
     )
     assert answer.status == 200
     (error,) = answer.root.iter("error")
@@ -91,14 +91,14 @@ async def test_a_violation_says_xpath_expected_and_got_in_answer_and_journal(
     }
 
 
-async def test_an_answer_sent_back_as_a_request_is_refused(demo: Workplace) -> None:
+async def test_an_answer_sent_back_as_a_request_is_refused(demo: RunningArm) -> None:
     answer = await demo.history()
-    again = await demo.post("operator_call_history", answer.body, basic("101"))
+    again = await demo.post("operator_call_history", answer.body, basic_auth("101"))
     assert "/out: expected the root in" in again.error
 
 
-async def test_unknown_commands_domains_and_addresses_are_404(demo: Workplace) -> None:
-    answer = await demo.post("make_call", request_xml(limit=1), basic("101"))
+async def test_unknown_commands_domains_and_addresses_are_404(demo: RunningArm) -> None:
+    answer = await demo.post("make_call", request_xml(limit=1), basic_auth("101"))
     assert answer.status == 404
     assert "operator_call_history" in answer.error
     (error,) = answer.root.iter("error")
@@ -108,12 +108,12 @@ async def test_unknown_commands_domains_and_addresses_are_404(demo: Workplace) -
         async with demo.session.post(base + path, data=request_xml(limit=1)) as refused:
             assert refused.status == 404
             JUDGE.validate((await refused.text()).partition("\n")[2])
-    last = next(demo.registry.nobody.journal.entries())
+    last = next(demo.registry.unmatched.journal.read_entries())
     assert (last.operation, last.status) == ("operator_call_history", 404)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
-async def test_another_method_is_405(demo: Workplace, method: str) -> None:
+async def test_another_method_is_405(demo: RunningArm, method: str) -> None:
     url = f"{demo.address}/operator_call_history"
     async with demo.session.request(method, url) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
@@ -122,7 +122,7 @@ async def test_another_method_is_405(demo: Workplace, method: str) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_huge_body_is_refused_before_it_is_read(demo: Workplace, chunked: bool) -> None:
+async def test_a_huge_body_is_refused_before_it_is_read(demo: RunningArm, chunked: bool) -> None:
     async def chunks() -> object:
         for _ in range(64):
             yield b" " * 262_144
@@ -130,7 +130,7 @@ async def test_a_huge_body_is_refused_before_it_is_read(demo: Workplace, chunked
     data = chunks() if chunked else io.BytesIO(b" " * (16 << 20))
     url = f"{demo.address}/operator_call_history"
     try:
-        async with demo.session.post(url, data=data, headers=basic("101")) as answer:
+        async with demo.session.post(url, data=data, headers=basic_auth("101")) as answer:
             assert answer.status == 413
             assert b"bytes" in await answer.read()
     except (ConnectionError, OSError):
@@ -138,42 +138,42 @@ async def test_a_huge_body_is_refused_before_it_is_read(demo: Workplace, chunked
     assert demo.journal()[-1].status == 413
 
 
-async def test_get_on_the_sockets_address_says_that_it_is_one(demo: Workplace) -> None:
+async def test_get_on_the_sockets_address_says_that_it_is_one(demo: RunningArm) -> None:
     async with demo.session.get(demo.address) as answer:
         assert answer.status == 426
         assert "websocket" in await answer.text()
 
 
-async def test_a_host_header_that_is_none_does_not_reach_the_answer(demo: Workplace) -> None:
-    headers = {**basic("101"), "Host": 'x"><script>'}
+async def test_a_host_header_that_is_none_does_not_reach_the_answer(demo: RunningArm) -> None:
+    headers = {**basic_auth("101"), "Host": 'x"><script>'}
     answer = await demo.post("operator_call_history", request_xml(limit=100), headers)
     assert answer.status == 200
     assert b"script" not in answer.body
 
 
 async def test_a_defect_of_our_own_is_an_internal_error_in_the_providers_shape(
-    demo: Workplace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    demo: RunningArm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(pages, "page", broken)
+    monkeypatch.setattr(pages, "get_page", broken)
     answer = await demo.history()
     assert (answer.status, answer.error) == (500, "internal error")
     assert "ZeroDivisionError" in caplog.text
 
 
 async def test_a_row_that_breaks_the_schema_is_a_loud_defect(
-    empty: Workplace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    empty: RunningArm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make = rows._node
+    make = rows._build_node
 
     def wrong(*arguments: object) -> object:
         node = make(*arguments)  # type: ignore[arg-type]
         node.attributes["direction"] = "sideways"
         return node
 
-    monkeypatch.setattr(rows, "_node", wrong)
+    monkeypatch.setattr(rows, "_build_node", wrong)
     empty.pin([{"start": "2026-03-02T11:00:00", "operator": "101"}])
     answer = await empty.history()
     assert answer.rows[0]["direction"] == "sideways"

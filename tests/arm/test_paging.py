@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callmocks.arm import tag
-from callmocks.arm.tag import Tag
-from tests.arm.conftest import Answer, Start, Workplace
+from callmocks.arm.tag import PagingTag
+from tests.arm.conftest import ParsedResponse, RunningArm, Start
 from tests.arm.test_tag import documented
 
 SECOND = datetime(2026, 3, 2, 11, 0, 0)
 
 
-async def walk(workplace: Workplace, limit: int, **filters: object) -> list[Answer]:
+async def walk(workplace: RunningArm, limit: int, **filters: object) -> list[ParsedResponse]:
     """All pages, by tag, until one is empty."""
     pages = [await workplace.history(limit=limit, **filters)]
     while pages[-1].rows:
@@ -26,7 +26,7 @@ async def walk(workplace: Workplace, limit: int, **filters: object) -> list[Answ
     return pages
 
 
-def together(pages: list[Answer]) -> list[dict[str, str]]:
+def together(pages: list[ParsedResponse]) -> list[dict[str, str]]:
     return [row for page in pages for row in page.rows]
 
 
@@ -42,7 +42,7 @@ def missed(at: datetime, count: int = 1, **more: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 50, 333])
-async def test_pages_are_the_history_cut_into_pieces(demo: Workplace, limit: int) -> None:
+async def test_pages_are_the_history_cut_into_pieces(demo: RunningArm, limit: int) -> None:
     date = "2026/02/26" if limit < 50 else "2026/02/01"
     pages = await walk(demo, limit, from_date=date)
     whole = await demo.history(limit=10_000, from_date=date)
@@ -51,7 +51,7 @@ async def test_pages_are_the_history_cut_into_pieces(demo: Workplace, limit: int
 
 
 async def test_the_tag_holds_the_start_of_the_last_row_and_the_sessions_operator(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     page = await demo.history("104", limit=20)
     read = tag.decode(page.tag or "")
@@ -60,7 +60,7 @@ async def test_the_tag_holds_the_start_of_the_last_row_and_the_sessions_operator
 
 
 async def test_a_tag_of_a_plain_page_has_the_documented_bytes_but_for_its_values(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     page = await demo.history("102", limit=50)
     read = tag.decode(page.tag or "")
@@ -72,24 +72,24 @@ async def test_a_tag_of_a_plain_page_has_the_documented_bytes_but_for_its_values
     assert ours[ours.index(b"l\x00\x00\x00\x06") :] == vendors[end:]
 
 
-async def test_a_tag_comes_back_although_fewer_rows_than_the_limit_exist(empty: Workplace) -> None:
+async def test_a_tag_comes_back_although_fewer_rows_than_the_limit_exist(empty: RunningArm) -> None:
     empty.pin(missed(SECOND))
     page = await empty.history(limit=50)
     assert len(page.rows) == 1
     assert page.tag
     after = await empty.history(limit=50, tag=page.tag)
     assert (after.rows, after.tag) == ([], page.tag)
-    empty.tenant.assumptions.choose("arm.empty-page-tag", "none")
+    empty.tenant.assumptions.set_choice("arm.empty-page-tag", "none")
     assert (await empty.history(limit=50, tag=page.tag)).tag is None
 
 
-async def test_an_empty_first_page_has_no_tag_to_return(empty: Workplace) -> None:
+async def test_an_empty_first_page_has_no_tag_to_return(empty: RunningArm) -> None:
     page = await empty.history(limit=50)
     assert (page.rows, page.tag) == ([], None)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 16])
-async def test_many_calls_in_one_second_come_exactly_once(empty: Workplace, limit: int) -> None:
+async def test_many_calls_in_one_second_come_exactly_once(empty: RunningArm, limit: int) -> None:
     for offset in (0, 1, 3):
         empty.pin(missed(SECOND + timedelta(seconds=offset), 12))
     whole = await empty.history(limit=1000)
@@ -97,7 +97,7 @@ async def test_many_calls_in_one_second_come_exactly_once(empty: Workplace, limi
     assert together(await walk(empty, limit)) == whole.rows
 
 
-async def test_every_row_comes_once_while_new_calls_keep_arriving(empty: Workplace) -> None:
+async def test_every_row_comes_once_while_new_calls_keep_arriving(empty: RunningArm) -> None:
     empty.pin(missed(SECOND, 20))
     whole = await empty.history(limit=1000)
     seen: list[str] = []
@@ -115,7 +115,7 @@ async def test_every_row_comes_once_while_new_calls_keep_arriving(empty: Workpla
 
 
 async def test_calls_pinned_into_the_cursors_own_second_repeat_and_lose_nothing(
-    empty: Workplace,
+    empty: RunningArm,
 ) -> None:
     empty.pin(missed(SECOND, 6))
     before = (await empty.history(limit=1000)).refs
@@ -127,7 +127,7 @@ async def test_calls_pinned_into_the_cursors_own_second_repeat_and_lose_nothing(
     assert set(before) <= set(refs)
 
 
-async def walk_on(workplace: Workplace, page: Answer) -> list[Answer]:
+async def walk_on(workplace: RunningArm, page: ParsedResponse) -> list[ParsedResponse]:
     pages = []
     while page.rows:
         page = await workplace.history(limit=2, tag=page.tag)
@@ -136,7 +136,7 @@ async def walk_on(workplace: Workplace, page: Answer) -> list[Answer]:
 
 
 async def test_calls_that_end_between_two_pages_do_not_shift_the_next_one(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     demo.now("2026-03-02T11:16:30")
     first = await demo.history(limit=5)
@@ -163,7 +163,7 @@ async def test_the_documented_tag_is_honoured(start: Start) -> None:
         assert tag.decode(page.tag or "").agent == operator
 
 
-async def test_filters_frozen_in_the_tag_win_over_those_of_the_request(demo: Workplace) -> None:
+async def test_filters_frozen_in_the_tag_win_over_those_of_the_request(demo: RunningArm) -> None:
     first = await demo.history(limit=5, direction="out", from_date="2026/02/20")
     frozen = await demo.history(
         limit=5, tag=first.tag, direction="in", from_date="2026/03/02", skip_incomplete="false"
@@ -171,12 +171,12 @@ async def test_filters_frozen_in_the_tag_win_over_those_of_the_request(demo: Wor
     whole = await demo.history(limit=10, direction="out", from_date="2026/02/20")
     assert first.refs + frozen.refs == whole.refs
     assert "arm.tag-filters" in demo.journal()[-2].assumptions
-    demo.tenant.assumptions.choose("arm.tag-filters", "request")
+    demo.tenant.assumptions.set_choice("arm.tag-filters", "request")
     other = await demo.history(limit=5, tag=first.tag, direction="in")
     assert {row["direction"] for row in other.rows} == {"in"}
 
 
-async def test_skip_incomplete_is_frozen_too(empty: Workplace) -> None:
+async def test_skip_incomplete_is_frozen_too(empty: RunningArm) -> None:
     empty.pin(missed(SECOND) + missed(SECOND + timedelta(minutes=5)))
     empty.now((SECOND + timedelta(minutes=5, seconds=10)).isoformat())
     first = await empty.history(limit=1, skip_incomplete="false")
@@ -186,13 +186,13 @@ async def test_skip_incomplete_is_frozen_too(empty: Workplace) -> None:
     assert len(second.rows) == 1
 
 
-async def test_offset_counts_from_the_cursor(demo: Workplace) -> None:
+async def test_offset_counts_from_the_cursor(demo: RunningArm) -> None:
     whole = (await demo.history(limit=30)).refs
     first = await demo.history(limit=10)
     assert (await demo.history(limit=5, offset=7, tag=first.tag)).refs == whole[17:22]
 
 
-async def test_every_filter_goes_on_in_the_tag(demo: Workplace) -> None:
+async def test_every_filter_goes_on_in_the_tag(demo: RunningArm) -> None:
     filters = {
         "from_date": "2026/01/01", "to_date": "2026/03/01", "direction": "in",
         "cc_agent_b_id": "101", "display_name": "ОВ", "to_number": "101",
@@ -205,8 +205,8 @@ async def test_every_filter_goes_on_in_the_tag(demo: Workplace) -> None:
 
 
 @pytest.mark.parametrize("choice", ["literal", "absent"])
-async def test_paging_under_either_meaning_of_empty_filters(demo: Workplace, choice: str) -> None:
-    demo.tenant.assumptions.choose("arm.empty-filter", choice)
+async def test_paging_under_either_meaning_of_empty_filters(demo: RunningArm, choice: str) -> None:
+    demo.tenant.assumptions.set_choice("arm.empty-filter", choice)
     pages = await walk(demo, 20, from_number="", from_date="2026/02/20")
     whole = await demo.history(limit=10_000, from_number="", from_date="2026/02/20")
     assert together(pages) == whole.rows
@@ -216,12 +216,12 @@ async def test_paging_under_either_meaning_of_empty_filters(demo: Workplace, cho
     "forged",
     [
         "", "AAAA", "тег", documented()[:-4], documented()[::-1], "g2oK", "A" * 100_000,
-        tag.encode(Tag(SECOND, "101", True, (("no_such_filter", "1"),))),
-        tag.encode(Tag(SECOND, "101", True, (("limit", "1"),))),
+        tag.encode(PagingTag(SECOND, "101", True, (("no_such_filter", "1"),))),
+        tag.encode(PagingTag(SECOND, "101", True, (("limit", "1"),))),
     ],
     ids=lambda text: text[:8],
 )  # fmt: skip
-async def test_a_forged_or_damaged_tag_is_an_error_answer(demo: Workplace, forged: str) -> None:
+async def test_a_forged_or_damaged_tag_is_an_error_answer(demo: RunningArm, forged: str) -> None:
     answer = await demo.history(limit=5, tag=forged)
     if forged == "":
         assert len(answer.rows) == 5  # no tag yet
@@ -230,16 +230,16 @@ async def test_a_forged_or_damaged_tag_is_an_error_answer(demo: Workplace, forge
     assert answer.error.startswith("/in/request/filters/@tag: expected a tag of an earlier answer")
 
 
-async def test_a_forged_filter_value_in_a_tag_is_an_error_answer(demo: Workplace) -> None:
+async def test_a_forged_filter_value_in_a_tag_is_an_error_answer(demo: RunningArm) -> None:
     for name, value in (("from_date", "never"), ("to_date", "9999/99/99")):
-        forged = tag.encode(Tag(SECOND, "101", True, ((name, value),)))
+        forged = tag.encode(PagingTag(SECOND, "101", True, ((name, value),)))
         assert (await demo.history(limit=5, tag=forged)).error.startswith(
             f"/in/request/filters/@{name}"
         )
 
 
-async def test_any_cursor_in_any_time_is_answered(demo: Workplace) -> None:
-    cursors: list[Tag] = []
+async def test_any_cursor_in_any_time_is_answered(demo: RunningArm) -> None:
+    cursors: list[PagingTag] = []
 
     @settings(max_examples=40, database=None, suppress_health_check=list(HealthCheck))
     @given(
@@ -252,7 +252,7 @@ async def test_any_cursor_in_any_time_is_answered(demo: Workplace) -> None:
         st.none() | st.tuples(st.integers(0, 999), st.text("0123456789", max_size=10)),
     )
     def collect(at: datetime, after: tuple[int, str] | None) -> None:
-        cursors.append(Tag(at, "7", True, (), after))
+        cursors.append(PagingTag(at, "7", True, (), after))
 
     collect()
     whole = (await demo.history(limit=10_000, from_date="2026/02/01")).rows
@@ -265,17 +265,17 @@ async def test_any_cursor_in_any_time_is_answered(demo: Workplace) -> None:
             assert len(expected) < 3 or page.rows == expected
 
 
-async def test_the_longest_filters_still_make_a_tag_that_is_taken_back(demo: Workplace) -> None:
+async def test_the_longest_filters_still_make_a_tag_that_is_taken_back(demo: RunningArm) -> None:
     long = {"display_name": "ы" * 500, "number": "9" * 1000}
     literal = await demo.history(limit=5, from_date="2026/02/25", **long)
     assert literal.rows == []
-    made = tag.encode(Tag(SECOND, "101", True, tuple(sorted(long.items()))))
+    made = tag.encode(PagingTag(SECOND, "101", True, tuple(sorted(long.items()))))
     assert (await demo.history(limit=5, from_date="2026/02/25", tag=made)).status == 200
 
 
 @pytest.mark.parametrize("incomplete", ["true", "false"])
 async def test_a_polling_client_sees_every_call_begin_and_end_on_time(
-    demo: Workplace, incomplete: str
+    demo: RunningArm, incomplete: str
 ) -> None:
     """Pages are remembered between requests; the clock goes to and fro and none may be stale."""
     demo.now("2026-03-03T23:59:59.999")
@@ -296,7 +296,7 @@ async def test_a_polling_client_sees_every_call_begin_and_end_on_time(
 
 
 async def test_a_pinned_call_shows_at_once_although_the_page_was_asked_for_before(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     before = (await demo.history(limit=5)).refs
     demo.pin(missed(datetime(2026, 3, 2, 11, 50)))

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from callmocks import arm
-from callmocks.contract.assumptions import ledger
-from callmocks.contract.resources import fixture
-from callmocks.provider.base import provider
+from callmocks.contract.assumptions import load_ledger
+from callmocks.contract.resources import fixture_path
+from callmocks.provider.base import get_provider
 from callmocks.tenants.exchange import Exchange
-from tests.arm.conftest import Socket, Workplace, basic, read_frame, request_xml
+from tests.arm.conftest import ArmSocket, RunningArm, basic_auth, parse_frame, request_xml
 
 HISTORY = "operator_call_history"
 SOURCES = "".join(path.read_text() for path in Path(arm.__file__).parent.glob("*.py"))
-OURS = [entry for entry in ledger().values() if entry.provider == "arm"]
+OURS = [entry for entry in load_ledger().values() if entry.provider == "arm"]
 
 
 def test_every_assumption_the_code_leans_on_is_in_the_ledger_and_changeable() -> None:
-    asked = set(re.findall(r'(?:assume|choice)\(\s*"(arm[^"]+)"', SOURCES))
-    assert asked <= set(ledger())
+    asked = set(re.findall(r'(?:assumption|get_choice)\(\s*"(arm[^"]+)"', SOURCES))
+    assert asked <= set(load_ledger())
     changeable = {entry.id for entry in OURS if entry.alternatives}
     assert changeable == asked & changeable, "an alternative that nothing looks at"
 
@@ -34,9 +34,9 @@ def test_the_ledger_says_why() -> None:
         assert entry.why.endswith(".")
 
 
-async def test_the_journal_names_the_assumptions_an_answer_rests_on(demo: Workplace) -> None:
+async def test_the_journal_names_the_assumptions_an_answer_rests_on(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
-        await Socket(raw).history(limit=5, to_date="2026/03/01", display_name="а")
+        await ArmSocket(raw).history(limit=5, to_date="2026/03/01", display_name="а")
     entry = demo.journal()[-1]
     assert {
         "arm.message", "arm.opcode", "arm.frame-length", "arm.session-minutes", "arm.limit-most",
@@ -48,59 +48,59 @@ async def test_the_journal_names_the_assumptions_an_answer_rests_on(demo: Workpl
 
 async def test_every_assumption_that_something_rests_on_is_named_somewhere() -> None:
     silent = {entry.id for entry in OURS} - set(
-        re.findall(r'(?:assume|choice)\(\s*"(arm[^"]+)"', SOURCES)
+        re.findall(r'(?:assumption|get_choice)\(\s*"(arm[^"]+)"', SOURCES)
     )
     assert silent == {"arm.frame-pad"}  # holds for reading alone: both pads are taken
 
 
-async def test_fields_are_the_same_of_a_frame_and_of_a_document(demo: Workplace) -> None:
-    ours = provider("arm")
+async def test_fields_are_the_same_of_a_frame_and_of_a_document(demo: RunningArm) -> None:
+    ours = get_provider("arm")
     assert ours is not None
-    assert ours.fields(fixture("documented/arm/request.frame").read_bytes()) == {
+    assert ours.read_fields(fixture_path("documented/arm/request.frame").read_bytes()) == {
         "filters.limit": "50"
     }
-    assert ours.fields(request_xml(limit=50).encode()) == {"filters.limit": "50"}
+    assert ours.read_fields(request_xml(limit=50).encode()) == {"filters.limit": "50"}
     login = b'<in><request login="101" password="demo"/></in>'
-    assert ours.fields(login) == {"request.login": "101", "request.password": "demo"}
+    assert ours.read_fields(login) == {"request.login": "101", "request.password": "demo"}
     for unreadable in (b"", b"x", b"<in>", b"01000000"):
-        assert ours.fields(unreadable) == {}
+        assert ours.read_fields(unreadable) == {}
 
 
-async def test_faults_get_errors_in_the_shape_of_the_transport(demo: Workplace) -> None:
-    ours = provider("arm")
+async def test_faults_get_errors_in_the_shape_of_the_transport(demo: RunningArm) -> None:
+    ours = get_provider("arm")
     assert ours is not None
-    frame = fixture("documented/arm/request.frame").read_bytes()
-    for name in ours.errors():
-        framed = Exchange.of(demo.tenant, "arm", frame, transport="frame")
-        assert ours.operation(framed) == HISTORY
+    frame = fixture_path("documented/arm/request.frame").read_bytes()
+    for name in ours.list_errors():
+        framed = Exchange.start(demo.tenant, "arm", frame, transport="frame")
+        assert ours.find_operation(framed) == HISTORY
         framed.operation = HISTORY
-        answer = read_frame(ours.error_reply(framed, name, {"text": "timeout"}).body)
+        answer = parse_frame(ours.error_reply(framed, name, {"text": "timeout"}).body)
         assert (answer.id, answer.error) == ("0012", "timeout")
-        posted = Exchange.of(demo.tenant, "arm", b"<in/>", operation=HISTORY)
+        posted = Exchange.start(demo.tenant, "arm", b"<in/>", operation=HISTORY)
         assert b">timeout</error>" in ours.error_reply(posted, name, {"text": "timeout"}).body
-    damaged = Exchange.of(demo.tenant, "arm", b"zz", transport="frame")
-    assert ours.operation(damaged) == ""
-    assert read_frame(ours.error_reply(damaged, "unauthorized", {}).body).id == "0000"
+    damaged = Exchange.start(demo.tenant, "arm", b"zz", transport="frame")
+    assert ours.find_operation(damaged) == ""
+    assert parse_frame(ours.error_reply(damaged, "unauthorized", {}).body).id == "0000"
     with pytest.raises(KeyError):
         ours.error_reply(damaged, "no_such_error", {})
 
 
 async def test_own_answers_are_not_checked_when_that_is_switched_off(
-    demo: Workplace, monkeypatch: pytest.MonkeyPatch
+    demo: RunningArm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from callmocks.arm import schema
 
     async def checks() -> int:
         seen = []
         with monkeypatch.context() as patch:
-            real = schema.Schema.faults_of
+            real = schema.Schema.validate_bytes
 
-            def counted(self: schema.Schema, document: bytes) -> list[schema.Fault]:
+            def counted(self: schema.Schema, document: bytes) -> list[schema.SchemaViolation]:
                 seen.append(document)
                 return real(self, document)
 
-            patch.setattr(schema.Schema, "faults_of", counted)
-            await demo.post(HISTORY, request_xml(limit=3), basic("109"))
+            patch.setattr(schema.Schema, "validate_bytes", counted)
+            await demo.post(HISTORY, request_xml(limit=3), basic_auth("109"))
         return len(seen)
 
     assert await checks() > 0

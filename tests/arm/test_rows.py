@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError
 
-from callmocks.arm.faxes import pdf
-from callmocks.faults import Scope
-from callmocks.history.walltime import from_ms, to_ms
-from tests.arm.conftest import Socket, Start, Workplace, basic, request_xml
+from callmocks.arm.faxes import render_pdf
+from callmocks.faults import FaultScope
+from callmocks.history.walltime import datetime_to_ms, ms_to_datetime
+from tests.arm.conftest import ArmSocket, RunningArm, Start, basic_auth, request_xml
 
 ORDER = [
     "total_duration", "waiting_duration", "talk_duration", "release_reason", "digits",
@@ -29,14 +29,16 @@ def moment(text: str) -> datetime:
     return datetime.strptime(text, "%Y/%m/%d %H:%M:%S")
 
 
-async def rows_of(demo: Workplace, operator: str, limit: int = 600) -> list[dict[str, str]]:
+async def rows_of(demo: RunningArm, operator: str, limit: int = 600) -> list[dict[str, str]]:
     return (await demo.history(operator, limit=limit)).rows
 
 
-def legs_by_ref(demo: Workplace, start: datetime, end: datetime) -> dict[str, dict[str, Any]]:
+def legs_by_ref(demo: RunningArm, start: datetime, end: datetime) -> dict[str, dict[str, Any]]:
     """From the truth: the leg behind each call_ref, with its call."""
     found: dict[str, dict[str, Any]] = {}
-    for call in demo.tenant.history.truth(to_ms(start), to_ms(end), to_ms(end)):
+    for call in demo.tenant.history.truth_between(
+        datetime_to_ms(start), datetime_to_ms(end), datetime_to_ms(end)
+    ):
         legs: list[dict[str, Any]] = call["legs"]  # type: ignore[assignment]
         for shown in call["arm"]:  # type: ignore[attr-defined]
             own = [leg for leg in legs if leg["operator"] == shown["operator"] and leg["rang"]]
@@ -45,14 +47,14 @@ def legs_by_ref(demo: Workplace, start: datetime, end: datetime) -> dict[str, di
     return found
 
 
-async def test_attributes_come_in_the_documented_order(demo: Workplace) -> None:
+async def test_attributes_come_in_the_documented_order(demo: RunningArm) -> None:
     for row in await rows_of(demo, "101"):
         names = list(row)
         assert names[: len(ORDER)] == ORDER
         assert names[len(ORDER) :] in ([], ["queue_id"])
 
 
-async def test_every_duration_is_that_of_the_true_call_to_the_millisecond(demo: Workplace) -> None:
+async def test_every_duration_is_that_of_the_true_call_to_the_millisecond(demo: RunningArm) -> None:
     checked = behind = 0
     for operator in OPERATORS:
         rows = await rows_of(demo, operator)
@@ -74,7 +76,7 @@ async def test_every_duration_is_that_of_the_true_call_to_the_millisecond(demo: 
     assert behind > 100  # talk and talk - 1 both occur
 
 
-async def test_durations_are_differences_of_the_shown_times(demo: Workplace) -> None:
+async def test_durations_are_differences_of_the_shown_times(demo: RunningArm) -> None:
     for row in await rows_of(demo, "101"):
         start, release = moment(row["start_time"]), moment(row["release_time"])
         answer = moment(row["answer_time"]) if row["answer_time"] else None
@@ -85,13 +87,13 @@ async def test_durations_are_differences_of_the_shown_times(demo: Workplace) -> 
         assert int(row["duration"]) in ((talk, talk - 1) if answer else (0,))
 
 
-async def test_newest_first(demo: Workplace) -> None:
+async def test_newest_first(demo: RunningArm) -> None:
     starts = [row["start_time"] for row in await rows_of(demo, "101")]
     assert starts == sorted(starts, reverse=True)
     assert starts[0].startswith("2026/03/02")
 
 
-async def test_release_reasons_are_the_three_known_and_say_who_hung_up(demo: Workplace) -> None:
+async def test_release_reasons_are_the_three_known_and_say_who_hung_up(demo: RunningArm) -> None:
     rows = [row for operator in OPERATORS for row in await rows_of(demo, operator)]
     reasons = {(row["release_reason"], row["direction"], bool(row["answer_time"])) for row in rows}
     assert {reason for reason, _, _ in reasons} == {
@@ -112,7 +114,7 @@ async def test_release_reasons_are_the_three_known_and_say_who_hung_up(demo: Wor
     assert told > 100
 
 
-async def test_call_refs_have_the_documented_sizes(demo: Workplace) -> None:
+async def test_call_refs_have_the_documented_sizes(demo: RunningArm) -> None:
     seen = {"in": 0, "out": 0}
     for row in await rows_of(demo, "101"):
         bits = int(row["call_ref"]).bit_length()
@@ -122,7 +124,9 @@ async def test_call_refs_have_the_documented_sizes(demo: Workplace) -> None:
     assert min(seen.values()) > 50
 
 
-async def test_digits_are_the_operators_and_remote_digits_the_other_partys(demo: Workplace) -> None:
+async def test_digits_are_the_operators_and_remote_digits_the_other_partys(
+    demo: RunningArm,
+) -> None:
     rows = await rows_of(demo, "105")
     truth = legs_by_ref(demo, moment(rows[-1]["start_time"]), moment("2026/03/02 12:00:00"))
     internal = anonymous = 0
@@ -146,14 +150,14 @@ async def test_digits_are_the_operators_and_remote_digits_the_other_partys(demo:
     assert anonymous
 
 
-async def test_queue_id_only_for_calls_that_passed_a_queue_and_then_last(demo: Workplace) -> None:
+async def test_queue_id_only_for_calls_that_passed_a_queue_and_then_last(demo: RunningArm) -> None:
     rows = await rows_of(demo, "101")
     queued = [row for row in rows if "queue_id" in row]
     assert 0 < len(queued) < len(rows)
     assert all(row["direction"] == "in" and row["queue_id"] for row in queued)
 
 
-async def test_records_can_be_listened_to_and_last_as_long_as_the_talk(demo: Workplace) -> None:
+async def test_records_can_be_listened_to_and_last_as_long_as_the_talk(demo: RunningArm) -> None:
     answer = await demo.history("101", limit=300)
     recorded = [call for call in answer.root.iter("call_history") if call.get("call_record")]
     assert 10 < len(recorded) < 300
@@ -169,7 +173,7 @@ async def test_records_can_be_listened_to_and_last_as_long_as_the_talk(demo: Wor
     assert all(call.find("url_list/url") is None for call in silent)
 
 
-async def test_a_record_is_served_by_range_and_with_head(demo: Workplace) -> None:
+async def test_a_record_is_served_by_range_and_with_head(demo: RunningArm) -> None:
     rows = (await demo.history("101", limit=300)).rows
     url = next(row["call_record"] for row in rows if row["call_record"])
     async with demo.session.get(url, headers={"Range": "bytes=44-143"}) as part:
@@ -184,13 +188,13 @@ async def test_a_record_is_served_by_range_and_with_head(demo: Workplace) -> Non
 
 
 @pytest.mark.parametrize("record", ["0" * 32, "x", "zz" * 16, "%00", "f" * 31])
-async def test_an_unknown_record_is_not_found(demo: Workplace, record: str) -> None:
+async def test_an_unknown_record_is_not_found(demo: RunningArm, record: str) -> None:
     async with demo.session.get(f"{demo.address}/call_record/{record}.wav") as answer:
         assert answer.status == 404
         assert "no such record" in await answer.text()
 
 
-async def test_a_record_comes_to_be_when_its_call_has_ended(empty: Workplace) -> None:
+async def test_a_record_comes_to_be_when_its_call_has_ended(empty: RunningArm) -> None:
     empty.pin(
         [{"start": "2026-03-02T11:00:00", "operator": "101", "talk_seconds": 60, "recorded": True}]
     )
@@ -203,7 +207,7 @@ async def test_a_record_comes_to_be_when_its_call_has_ended(empty: Workplace) ->
 
 
 async def test_faxes_and_supplementary_services_for_the_calls_that_have_them(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     found = {"success_faxes": 0, "failed_faxes": 0, "ss_list": 0}
     for operator in [str(number) for number in range(101, 113)]:
@@ -224,13 +228,13 @@ async def test_faxes_and_supplementary_services_for_the_calls_that_have_them(
 
 
 @pytest.mark.parametrize("path", ["101/5605650000", "101/x", "999/5605650000", "101/" + "9" * 30])
-async def test_an_unknown_fax_is_not_found(demo: Workplace, path: str) -> None:
+async def test_an_unknown_fax_is_not_found(demo: RunningArm, path: str) -> None:
     async with demo.session.get(f"{demo.address}/fax/{path}.pdf") as answer:
         assert answer.status == 404
 
 
-async def test_a_fax_is_a_pdf_whose_table_leads_to_its_objects(demo: Workplace) -> None:
-    file = pdf(["Fax 1: success", "(79) \\ 5"])
+async def test_a_fax_is_a_pdf_whose_table_leads_to_its_objects(demo: RunningArm) -> None:
+    file = render_pdf(["Fax 1: success", "(79) \\ 5"])
     assert file.startswith(b"%PDF-1.4")
     start = int(re.findall(rb"startxref\n(\d+)\n", file)[0])
     assert file[start:].startswith(b"xref\n0 6\n")
@@ -241,10 +245,10 @@ async def test_a_fax_is_a_pdf_whose_table_leads_to_its_objects(demo: Workplace) 
     assert b"(\\(79\\) \\\\ 5) '" in file
 
 
-async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: Workplace) -> None:
+async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: RunningArm) -> None:
     history = demo.tenant.history
     recorded = [
-        (operator, history.record(row["call_record"][-36:-4]))
+        (operator, history.find_record(row["call_record"][-36:-4]))
         for operator in OPERATORS
         for row in await rows_of(demo, operator)
         if row["call_record"]
@@ -252,9 +256,9 @@ async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: Wo
     operator, found = next(
         (operator, found)
         for operator, found in recorded
-        if found is not None and found.end - found.released > 5000  # it was transferred
+        if found is not None and found.call_end - found.leg_end > 5000  # it was transferred
     )
-    demo.now((from_ms(found.released) + timedelta(seconds=1)).isoformat())
+    demo.now((ms_to_datetime(found.leg_end) + timedelta(seconds=1)).isoformat())
     (row,) = (await demo.history(operator, limit=1)).rows
     async with demo.session.get(row["call_record"]) as answer:
         assert answer.status == 200
@@ -266,13 +270,13 @@ async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: Wo
     ("fault", "params", "whole"), [("delay", {"ms": 10}, True), ("truncated", {"keep": 0.5}, False)]
 )
 async def test_a_record_can_be_delayed_and_cut(
-    demo: Workplace, fault: str, params: dict[str, Any], whole: bool
+    demo: RunningArm, fault: str, params: dict[str, Any], whole: bool
 ) -> None:
     rows = await rows_of(demo, "101")
     url = next(row["call_record"] for row in rows if row["call_record"])
     async with demo.session.get(url) as answer:
         audio = await answer.read()
-    demo.tenant.faults.switch_on("arm", fault, params, Scope(operation="call_record", times=1))
+    demo.tenant.faults.enable("arm", fault, params, FaultScope(operation="call_record", times=1))
     async with demo.session.get(url) as answer:
         assert int(answer.headers["Content-Length"]) == len(audio)
         begun = b""
@@ -287,7 +291,7 @@ CALL = {"start": "2026-03-02T11:00:00", "operator": "101", "wait_seconds": 20, "
 
 
 async def test_an_unfinished_call_appears_only_when_asked_for_with_what_is_known(
-    empty: Workplace,
+    empty: RunningArm,
 ) -> None:
     empty.pin([CALL])
     (done,) = (await empty.history("101", skip_incomplete="false")).rows
@@ -308,7 +312,7 @@ async def test_an_unfinished_call_appears_only_when_asked_for_with_what_is_known
     assert (await empty.history("101", skip_incomplete="false")).rows == []
 
 
-async def test_an_unanswered_call_is_not_an_incomplete_one(empty: Workplace) -> None:
+async def test_an_unanswered_call_is_not_an_incomplete_one(empty: RunningArm) -> None:
     empty.pin([{"start": "2026-03-02T11:00:00", "operator": "101", "answered": False}])
     (row,) = (await empty.history("101", skip_incomplete="true")).rows
     assert (row["answer_time"], row["talk_duration"], row["duration"]) == ("", "0", "0")
@@ -321,22 +325,22 @@ async def test_names_with_quotes_and_angles_arrive_whole_in_both_forms(start: St
     for operator in ("101", "102", "103"):
         posted = await workplace.history(operator, limit=300)
         async with workplace.connect(operator) as raw:
-            framed = await Socket(raw).history(limit=300)
+            framed = await ArmSocket(raw).history(limit=300)
         assert framed.rows == posted.rows
         special |= {char for row in posted.rows for char in row["remote_display_name"]}
     assert special & set("\"'&<>«»ё")
 
 
-async def test_urls_lead_where_the_client_came_from(demo: Workplace) -> None:
+async def test_urls_lead_where_the_client_came_from(demo: RunningArm) -> None:
     body = request_xml(limit=300)
-    headers = {**basic("101"), "Host": "mock.example:9000"}
+    headers = {**basic_auth("101"), "Host": "mock.example:9000"}
     rows = (await demo.post("operator_call_history", body, headers)).rows
     record = next(row["call_record"] for row in rows if row["call_record"])
     assert record.startswith("http://mock.example:9000/demo/service/cc/arm/call_record/")
 
 
-async def test_what_url_list_holds_is_a_choice(demo: Workplace) -> None:
-    demo.tenant.assumptions.choose("arm.url-list", "empty")
+async def test_what_url_list_holds_is_a_choice(demo: RunningArm) -> None:
+    demo.tenant.assumptions.set_choice("arm.url-list", "empty")
     answer = await demo.history("101", limit=300)
     assert any(row["call_record"] for row in answer.rows)
     assert not list(answer.root.iter("url"))

@@ -10,21 +10,23 @@ import pytest
 import xmlschema
 
 from callmocks.arm import frames, schema, tree
-from callmocks.arm.schema import Fault
-from callmocks.contract.resources import fixture
-from callmocks.contract.resources import schema as schema_file
+from callmocks.arm.schema import SchemaViolation
+from callmocks.contract.resources import fixture_path
+from callmocks.contract.resources import schema_path as schema_file
 
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR, OVERLAY = (
     schema_file(f"arm/operator_call_history{part}.xsd") for part in ("", ".documented")
 )
-DOCUMENTED, STRICT = (schema.of(schema.HISTORY, contract) for contract in ("documented", "strict"))
+DOCUMENTED, STRICT = (
+    schema.get_schema(schema.HISTORY, contract) for contract in ("documented", "strict")
+)
 
 
 def documented(name: str) -> bytes:
     decode = frames.decode_request if name == "request" else frames.decode_response
     return tree.to_xml(
-        tree.decode(decode(fixture(f"documented/arm/{name}.frame").read_bytes()).body)
+        tree.decode(decode(fixture_path(f"documented/arm/{name}.frame").read_bytes()).body)
     )
 
 
@@ -48,12 +50,12 @@ def test_the_overlay_is_what_the_script_makes() -> None:
 
 
 def test_the_vendors_example_breaks_the_vendors_schema_in_two_places() -> None:
-    assert DOCUMENTED.faults_of(documented("request")) == []
-    assert DOCUMENTED.faults_of(documented("response")) == []
-    assert [fault.where for fault in STRICT.faults_of(documented("request"))] == [
+    assert DOCUMENTED.validate_bytes(documented("request")) == []
+    assert DOCUMENTED.validate_bytes(documented("response")) == []
+    assert [fault.where for fault in STRICT.validate_bytes(documented("request"))] == [
         "/in/request/filters/@offset"
     ]
-    places = STRICT.faults_of(documented("response"))
+    places = STRICT.validate_bytes(documented("response"))
     assert {fault.where.rpartition("/")[2] for fault in places} == {"@release_reason"}
 
 
@@ -82,11 +84,13 @@ def test_a_second_validator_agrees_about_the_documented_messages(name: str) -> N
 def test_a_refusal_says_the_xpath_what_was_expected_and_what_came(
     attributes: str, faults: list[tuple[str, str, str]]
 ) -> None:
-    assert DOCUMENTED.faults(schema.parse(filters(attributes))) == [Fault(*f) for f in faults]
+    assert DOCUMENTED.validate(schema.parse(filters(attributes))) == [
+        SchemaViolation(*f) for f in faults
+    ]
 
 
 def test_an_undeclared_attribute_is_named_with_the_declared_ones() -> None:
-    (fault,) = DOCUMENTED.faults_of(filters('limit="5" queue="1"'))
+    (fault,) = DOCUMENTED.validate_bytes(filters('limit="5" queue="1"'))
     assert (fault.where, fault.got) == ("/in/request/filters/@queue", "queue")
     assert "cc_agent_b_group" in fault.expected
 
@@ -102,7 +106,7 @@ def test_an_undeclared_attribute_is_named_with_the_declared_ones() -> None:
     ],
 )
 def test_a_wrong_tree_is_located(document: bytes, where: str, expected: str) -> None:
-    fault = DOCUMENTED.faults_of(document)[0]
+    fault = DOCUMENTED.validate_bytes(document)[0]
     assert fault.where == where
     assert expected in fault.expected
 
@@ -128,5 +132,5 @@ def test_a_huge_wrong_request_is_explained_in_no_time() -> None:
     children = b"<in><request>" + b'<filters limit="1"/>' * 10_000 + b"</request></in>"
     for document in (filters(many), children):
         began = time.perf_counter()
-        assert 1 <= len(DOCUMENTED.faults_of(document)) <= 10
+        assert 1 <= len(DOCUMENTED.validate_bytes(document)) <= 10
         assert time.perf_counter() - began < 3

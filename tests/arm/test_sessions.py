@@ -10,7 +10,7 @@ import websockets
 
 from callmocks.arm import frames, sessions
 from callmocks.tenants.settings import TenantSettings
-from tests.arm.conftest import Answer, Socket, Start, Workplace, basic, request_xml
+from tests.arm.conftest import ArmSocket, ParsedResponse, RunningArm, Start, basic_auth, request_xml
 
 INVALID = "Invalid login or password"
 ASK = request_xml(limit=3)
@@ -20,7 +20,7 @@ def login_xml(login: str = "101", password: str = "demo", more: str = "") -> str
     return f'<in><request login="{login}" password="{password}"{more}/></in>'
 
 
-async def cookie_of(workplace: Workplace, login: str = "101") -> dict[str, str]:
+async def cookie_of(workplace: RunningArm, login: str = "101") -> dict[str, str]:
     answer = await workplace.post("login", login_xml(login))
     assert answer.status == 200
     assert answer.root.find("response/ok") is not None
@@ -28,18 +28,18 @@ async def cookie_of(workplace: Workplace, login: str = "101") -> dict[str, str]:
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
-async def ask(workplace: Workplace, headers: Mapping[str, str]) -> Answer:
+async def ask(workplace: RunningArm, headers: Mapping[str, str]) -> ParsedResponse:
     return await workplace.post("operator_call_history", ASK, headers)
 
 
-async def test_login_by_post_sets_a_cookie_that_is_a_session(demo: Workplace) -> None:
+async def test_login_by_post_sets_a_cookie_that_is_a_session(demo: RunningArm) -> None:
     cookie = await cookie_of(demo, "103")
     answer = await ask(demo, cookie)
     assert {row["digits"] for row in answer.rows} == {"103"}
 
 
 async def test_the_cookie_is_kept_by_an_ordinary_client_for_its_domain_alone(
-    demo: Workplace,
+    demo: RunningArm,
 ) -> None:
     answer = await demo.post("login", login_xml("103"))
     assert "Path=/demo;" in answer.headers["Set-Cookie"]
@@ -49,7 +49,7 @@ async def test_the_cookie_is_kept_by_an_ordinary_client_for_its_domain_alone(
     assert (await ask(demo, headers)).status == 200
 
 
-async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: Workplace) -> None:
+async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: RunningArm) -> None:
     cookie = await cookie_of(demo)
     answer = await demo.post("logout", "<in><request/></in>", cookie)
     assert answer.root.find("response/ok") is not None
@@ -62,16 +62,16 @@ async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: W
     [("101", "wrong"), ("999", "demo"), ("", ""), ("101", ""), ("101 ", "demo"), ("Иван", "ё")],
 )
 async def test_a_wrong_login_is_401_with_the_vendors_text(
-    demo: Workplace, login: str, password: str
+    demo: RunningArm, login: str, password: str
 ) -> None:
     answer = await demo.post("login", login_xml(login, password))
     assert (answer.status, answer.error) == (401, INVALID)
     assert "Set-Cookie" not in answer.headers
     async with demo.connect() as raw:
-        framed = await Socket(raw).login(login, password)
+        framed = await ArmSocket(raw).login(login, password)
     assert (framed.status, framed.error) == (401, INVALID)
     try:
-        wrong = basic(login, password)
+        wrong = basic_auth(login, password)
     except UnicodeError:
         return
     by_basic = await ask(demo, wrong)
@@ -85,27 +85,27 @@ async def test_a_wrong_login_is_401_with_the_vendors_text(
 @pytest.mark.parametrize(
     "body", ["<in><request/></in>", "<in/>", '<in><request login="101"/></in>', "<out/>", "x", ""]
 )
-async def test_a_login_that_is_none_is_an_error(demo: Workplace, body: str) -> None:
+async def test_a_login_that_is_none_is_an_error(demo: RunningArm, body: str) -> None:
     answer = await demo.post("login", body)
     assert answer.error
     assert answer.status in (200, 400)
 
 
-async def test_without_a_session_every_command_but_login_is_401(demo: Workplace) -> None:
+async def test_without_a_session_every_command_but_login_is_401(demo: RunningArm) -> None:
     for headers in ({}, {"Cookie": "arm_session=nonsense"}, {"Cookie": "arm_session="}):
         answer = await ask(demo, headers)
         assert (answer.status, answer.error) == (401, "not logged in")
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
     assert (await demo.post("logout", "<in><request/></in>")).status == 401
     async with demo.connect() as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         assert (await socket.history(limit=3)).status == 401
         assert (await socket.logout()).status == 401
 
 
-async def test_an_upgrade_without_credentials_waits_for_login(demo: Workplace) -> None:
+async def test_an_upgrade_without_credentials_waits_for_login(demo: RunningArm) -> None:
     async with demo.connect() as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         assert (await socket.history(limit=3)).status == 401
         assert (await socket.login("102")).status == 200
         assert {row["digits"] for row in (await socket.history(limit=3)).rows} == {"102"}
@@ -115,15 +115,15 @@ async def test_an_upgrade_without_credentials_waits_for_login(demo: Workplace) -
         assert (await socket.history(limit=3)).status == 401
 
 
-async def test_an_upgrade_without_credentials_may_be_refused(demo: Workplace) -> None:
-    demo.tenant.assumptions.choose("arm.anonymous-upgrade", "refused")
+async def test_an_upgrade_without_credentials_may_be_refused(demo: RunningArm) -> None:
+    demo.tenant.assumptions.set_choice("arm.anonymous-upgrade", "refused")
     with pytest.raises(websockets.InvalidStatus) as refused:
         async with demo.connect():
             pass
     assert refused.value.response.status_code == 401
 
 
-async def test_a_request_behind_a_login_on_the_same_socket_sees_it(demo: Workplace) -> None:
+async def test_a_request_behind_a_login_on_the_same_socket_sees_it(demo: RunningArm) -> None:
     async with demo.connect() as raw:
         login = b'{"_name":"request","_attributes":{"login":"104","password":"demo"}}'
         filters = b'{"_name":"filters","_attributes":{"limit":"2"}}'
@@ -143,19 +143,19 @@ async def test_a_request_behind_a_login_on_the_same_socket_sees_it(demo: Workpla
     assert got == {b"0001": b"200", b"0002": b"200", b"0003": b"200", b"0004": b"401"}
 
 
-async def test_a_cookie_opens_the_socket_and_both_are_one_session(demo: Workplace) -> None:
+async def test_a_cookie_opens_the_socket_and_both_are_one_session(demo: RunningArm) -> None:
     cookie = await cookie_of(demo, "105")
     async with websockets.connect(demo.websocket, additional_headers=cookie) as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         assert {row["digits"] for row in (await socket.history(limit=3)).rows} == {"105"}
         await demo.post("logout", "<in><request/></in>", cookie)
         assert (await socket.history(limit=3)).status == 401
 
 
-async def test_two_operators_never_see_each_others_rows(demo: Workplace) -> None:
+async def test_two_operators_never_see_each_others_rows(demo: RunningArm) -> None:
     async def rows_of(operator: str) -> list[dict[str, str]]:
         async with demo.connect(operator) as raw:
-            socket = Socket(raw)
+            socket = ArmSocket(raw)
             pages = [(await socket.history(limit=40, offset=40 * page)).rows for page in range(5)]
         return [row for page in pages for row in page]
 
@@ -167,7 +167,7 @@ async def test_two_operators_never_see_each_others_rows(demo: Workplace) -> None
         assert {row["digits"] for row in rows} == {operator}
 
 
-async def test_a_cookie_of_another_domain_is_refused(demo: Workplace) -> None:
+async def test_a_cookie_of_another_domain_is_refused(demo: RunningArm) -> None:
     demo.registry.create(TenantSettings("other", now="2026-03-02T12:00:00"))
     cookie = await cookie_of(demo)
     there = demo.address.replace("/demo/", "/other/")
@@ -183,11 +183,11 @@ async def test_a_cookie_of_another_domain_is_refused(demo: Workplace) -> None:
 
 @pytest.mark.parametrize(("minutes", "status"), [(119, 200), (121, 401)])
 async def test_a_session_ends_after_120_idle_minutes_of_the_mocks_clock(
-    demo: Workplace, minutes: int, status: int
+    demo: RunningArm, minutes: int, status: int
 ) -> None:
     cookie = await cookie_of(demo)
     async with demo.connect("102") as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         demo.tenant.clock.advance(minutes * 60)
         assert (await ask(demo, cookie)).status == status
         assert (await socket.history(limit=1)).status == status
@@ -197,36 +197,36 @@ async def test_a_session_ends_after_120_idle_minutes_of_the_mocks_clock(
         assert any("ended after 120 idle minutes" in str(e.notes) for e in demo.journal())
 
 
-async def test_how_long_a_session_lasts_is_a_choice(demo: Workplace) -> None:
-    demo.tenant.assumptions.choose("arm.session-minutes", "5")
+async def test_how_long_a_session_lasts_is_a_choice(demo: RunningArm) -> None:
+    demo.tenant.assumptions.set_choice("arm.session-minutes", "5")
     cookie = await cookie_of(demo)
     demo.tenant.clock.advance(5 * 60)
     assert (await ask(demo, cookie)).status == 401
 
 
-async def test_basic_may_be_switched_off(demo: Workplace) -> None:
-    assert (await ask(demo, basic("101"))).status == 200
-    demo.tenant.assumptions.choose("arm.basic", "refused")
-    assert (await ask(demo, basic("101"))).status == 401
+async def test_basic_may_be_switched_off(demo: RunningArm) -> None:
+    assert (await ask(demo, basic_auth("101"))).status == 200
+    demo.tenant.assumptions.set_choice("arm.basic", "refused")
+    assert (await ask(demo, basic_auth("101"))).status == 401
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic MTAx", "Bearer x", "Basic 0J8="])
 async def test_an_authorization_header_that_is_none_is_refused(
-    demo: Workplace, header: str
+    demo: RunningArm, header: str
 ) -> None:
     assert (await ask(demo, {"Authorization": header})).status == 401
 
 
-async def test_a_reset_of_the_tenant_ends_its_sessions(demo: Workplace) -> None:
+async def test_a_reset_of_the_tenant_ends_its_sessions(demo: RunningArm) -> None:
     cookie = await cookie_of(demo)
     async with demo.connect("101") as raw:
         await demo.tenant.reset()
         assert (await ask(demo, cookie)).status == 401
-        assert (await Socket(raw).history(limit=1)).status == 401
+        assert (await ArmSocket(raw).history(limit=1)).status == 401
 
 
 async def test_sessions_do_not_pile_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST", 3)
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     demo = await start()
     cookies = [await cookie_of(demo) for _ in range(5)]
     assert [(await ask(demo, cookie)).status for cookie in cookies] == [401, 401, 200, 200, 200]

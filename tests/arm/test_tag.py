@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callmocks.arm import frames, tag, tree
-from callmocks.arm.tag import Tag, TagError
-from callmocks.contract.resources import fixture
+from callmocks.arm.tag import PagingTag, TagError
+from callmocks.contract.resources import fixture_path
 
 
 def documented() -> str:
-    frame = frames.decode_response(fixture("documented/arm/response.frame").read_bytes())
+    frame = frames.decode_response(fixture_path("documented/arm/response.frame").read_bytes())
     history = tree.decode(frame.body).content[0].content[0]  # type: ignore[union-attr]
     assert isinstance(history, tree.Node)
     return history.attributes["tag"]
@@ -37,7 +37,7 @@ def refused(data: bytes | str) -> str:
 
 def test_the_documented_tag_is_212_bytes_and_says_the_last_rows_start_time() -> None:
     assert len(base64.b64decode(documented())) == 212
-    assert tag.decode(documented()) == Tag(datetime(2020, 12, 10, 14, 7, 56), "102", True)
+    assert tag.decode(documented()) == PagingTag(datetime(2020, 12, 10, 14, 7, 56), "102", True)
 
 
 def test_the_documented_tag_comes_back_in_the_same_bytes() -> None:
@@ -45,7 +45,7 @@ def test_the_documented_tag_comes_back_in_the_same_bytes() -> None:
 
 
 tags = st.builds(
-    Tag,
+    PagingTag,
     st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(
         lambda at: at.replace(microsecond=0)
     ),
@@ -59,12 +59,14 @@ tags = st.builds(
 
 
 @given(tags)
-def test_a_tag_comes_back_as_it_was(made: Tag) -> None:
+def test_a_tag_comes_back_as_it_was(made: PagingTag) -> None:
     assert tag.decode(tag.encode(made)) == made
 
 
 @given(tags)
-def test_a_tag_begins_like_the_documented_one_and_keeps_its_properties_in_order(made: Tag) -> None:
+def test_a_tag_begins_like_the_documented_one_and_keeps_its_properties_in_order(
+    made: PagingTag,
+) -> None:
     data = base64.b64decode(tag.encode(made))
     assert data.startswith(b"\x83h\x04d\x00\x03tagd\x00\x07historyh\x02d\x00\x08datetime")
     properties = [b"cc_agent_id", b"skip_incomplete", b"skip_supervising", b"calls_type", b"view",

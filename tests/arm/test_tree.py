@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames, schema, tree
 from callmocks.arm.tree import Node, TreeError
-from callmocks.contract.resources import fixture
+from callmocks.contract.resources import fixture_path
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True).filter(
     lambda name: not name.lower().startswith("xml")
@@ -146,7 +146,7 @@ def test_characters_that_xml_cannot_hold_are_refused(text: str) -> None:
 
 
 def test_the_documented_answer_comes_back_in_its_5791_bytes() -> None:
-    frame = frames.decode_response(fixture("documented/arm/response.frame").read_bytes())
+    frame = frames.decode_response(fixture_path("documented/arm/response.frame").read_bytes())
     root = tree.decode(frame.body)
     assert len(tree.encode(root)) == 5791
     assert json.loads(tree.encode(root)) == json.loads(frame.body)

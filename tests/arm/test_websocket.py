@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames
 from callmocks.arm.server import make_app
-from callmocks.config.server_limits import DEFAULT
-from callmocks.faults import Scope
-from tests.arm.conftest import Socket, Start, Workplace, read_frame, request_json
+from callmocks.config.server_limits import DEFAULT_LIMITS
+from callmocks.faults import FaultScope
+from tests.arm.conftest import ArmSocket, RunningArm, Start, parse_frame, request_json
 
 HISTORY = "operator_call_history"
 
@@ -49,48 +49,48 @@ def framed(body: bytes, command: str = HISTORY, id: str = "0077") -> bytes:
     ids=lambda value: str(value)[:40],
 )
 async def test_damage_gets_a_framed_400_with_a_reason_and_the_socket_lives_on(
-    demo: Workplace, message: bytes, id: str, says: str
+    demo: RunningArm, message: bytes, id: str, says: str
 ) -> None:
     async with demo.connect("101") as raw:
         await raw.send(message)
-        answer = read_frame(await raw.recv())
+        answer = parse_frame(await raw.recv())
         assert (answer.status, answer.id) == (400, id)
         assert says in answer.error
         assert demo.journal()[-1].violations
-        assert (await Socket(raw).history(limit=1)).status == 200
+        assert (await ArmSocket(raw).history(limit=1)).status == 200
 
 
-async def test_an_unknown_command_is_404_and_names_the_known_ones(demo: Workplace) -> None:
+async def test_an_unknown_command_is_404_and_names_the_known_ones(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
-        answer = await Socket(raw).ask("make_call", request_json(limit=1))
+        answer = await ArmSocket(raw).request("make_call", request_json(limit=1))
     assert answer.status == 404
     assert HISTORY in answer.error
     (error,) = answer.root.iter("error")
     assert error.get("cmd") == "make_call"
 
 
-async def test_a_tree_that_breaks_the_schema_is_an_error_answer(demo: Workplace) -> None:
+async def test_a_tree_that_breaks_the_schema_is_an_error_answer(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
-        socket = Socket(raw)
-        answer = await socket.ask(HISTORY, b'[{"_name":"in","_content":[{"_name":"request"}]}]')
+        socket = ArmSocket(raw)
+        answer = await socket.request(HISTORY, b'[{"_name":"in","_content":[{"_name":"request"}]}]')
     assert answer.status == 200
     assert answer.error == "/in/request: expected filters, got nothing"
 
 
-@pytest.mark.parametrize("size", [DEFAULT.message + 1, 16 << 20])
-async def test_a_huge_message_closes_the_connection_with_1009(demo: Workplace, size: int) -> None:
+@pytest.mark.parametrize("size", [DEFAULT_LIMITS.message + 1, 16 << 20])
+async def test_a_huge_message_closes_the_connection_with_1009(demo: RunningArm, size: int) -> None:
     async with demo.connect("101") as raw:
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await raw.send(b"01" + b"[" * size)
             await raw.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
-    assert closed.value.rcvd.reason == f"a message has at most {DEFAULT.message} bytes"
+    assert closed.value.rcvd.reason == f"a message has at most {DEFAULT_LIMITS.message} bytes"
     async with demo.connect("101") as again:
-        assert (await Socket(again).history(limit=1)).status == 200
+        assert (await ArmSocket(again).history(limit=1)).status == 200
 
 
-async def test_any_message_is_answered_with_a_frame(demo: Workplace) -> None:
+async def test_any_message_is_answered_with_a_frame(demo: RunningArm) -> None:
     messages: list[bytes | str] = []
 
     @settings(max_examples=120, database=None, suppress_health_check=list(HealthCheck))
@@ -110,8 +110,8 @@ async def test_any_message_is_answered_with_a_frame(demo: Workplace) -> None:
             await raw.send(message)
             answer = await raw.recv()
             assert type(answer) is type(message)
-            assert read_frame(answer).status in (200, 400, 401, 404)
-        assert (await Socket(raw).history(limit=1)).status == 200
+            assert parse_frame(answer).status in (200, 400, 401, 404)
+        assert (await ArmSocket(raw).history(limit=1)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ async def test_any_message_is_answered_with_a_frame(demo: Workplace) -> None:
     [("request", str, bytes), ("text", str, str), ("binary", bytes, bytes)],
 )
 async def test_the_answer_has_the_requests_opcode_unless_chosen_otherwise(
-    demo: Workplace, choice: str, text: type, binary: type
+    demo: RunningArm, choice: str, text: type, binary: type
 ) -> None:
-    demo.tenant.assumptions.choose("arm.opcode", choice)
+    demo.tenant.assumptions.set_choice("arm.opcode", choice)
     frame = framed(request_json(limit=1))
     async with demo.connect("101") as raw:
         await raw.send(frame.decode())
@@ -130,8 +130,8 @@ async def test_the_answer_has_the_requests_opcode_unless_chosen_otherwise(
         assert type(await raw.recv()) is binary
 
 
-async def test_a_length_may_be_chosen_to_count_characters(demo: Workplace) -> None:
-    demo.tenant.assumptions.choose("arm.frame-length", "characters")
+async def test_a_length_may_be_chosen_to_count_characters(demo: RunningArm) -> None:
+    demo.tenant.assumptions.set_choice("arm.frame-length", "characters")
     body = request_json(limit=50, display_name="о")
     async with demo.connect("101") as raw:
         await raw.send(frames.encode_request("0001", HISTORY, body, unit="characters"))
@@ -140,67 +140,67 @@ async def test_a_length_may_be_chosen_to_count_characters(demo: Workplace) -> No
     assert demo.journal()[-1].violations == []
 
 
-async def test_the_websocket_has_another_path_when_chosen(demo: Workplace) -> None:
-    demo.tenant.assumptions.choose("arm.websocket-path", "cc/ws")
+async def test_the_websocket_has_another_path_when_chosen(demo: RunningArm) -> None:
+    demo.tenant.assumptions.set_choice("arm.websocket-path", "cc/ws")
     with pytest.raises(websockets.InvalidStatus):
         async with demo.connect("101"):
             pass
     url = f"ws://127.0.0.1:{demo.port}/demo/cc/ws"
     async with websockets.connect(url) as raw:
-        assert (await Socket(raw).login("101")).status == 200
+        assert (await ArmSocket(raw).login("101")).status == 200
 
 
-async def test_pings_are_answered_and_a_subprotocol_is_not_agreed_on(demo: Workplace) -> None:
+async def test_pings_are_answered_and_a_subprotocol_is_not_agreed_on(demo: RunningArm) -> None:
     async with demo.connect("101", subprotocols=["xml", "json"]) as raw:
         await asyncio.wait_for(await raw.ping(), 2)
         assert raw.subprotocol is None
-        assert (await Socket(raw).history(limit=1)).status == 200
+        assert (await ArmSocket(raw).history(limit=1)).status == 200
 
 
-async def test_an_unknown_domain_has_no_websocket(demo: Workplace) -> None:
+async def test_an_unknown_domain_has_no_websocket(demo: RunningArm) -> None:
     with pytest.raises(websockets.InvalidStatus) as refused:
         async with websockets.connect(demo.websocket.replace("/demo/", "/nobody/")):
             pass
     assert refused.value.response.status_code == 404
 
 
-async def test_a_deleted_domain_answers_404_on_open_sockets(demo: Workplace) -> None:
+async def test_a_deleted_domain_answers_404_on_open_sockets(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         assert (await socket.history(limit=1)).status == 200
         demo.registry.delete("demo")
         answer = await socket.history(limit=1)
     assert (answer.status, answer.error) == (404, "unknown domain")
 
 
-async def test_a_hundred_requests_in_flight_are_all_answered_by_id(demo: Workplace) -> None:
+async def test_a_hundred_requests_in_flight_are_all_answered_by_id(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
         for number in range(100):
             await raw.send(framed(request_json(limit=1, offset=number), id=f"{number:04d}"))
-        answers = [read_frame(await raw.recv()) for _ in range(100)]
+        answers = [parse_frame(await raw.recv()) for _ in range(100)]
     whole = (await demo.history(limit=100)).refs
     assert {int(answer.id): answer.refs for answer in answers} == {
         number: [ref] for number, ref in enumerate(whole)
     }
 
 
-def switch_on(workplace: Workplace, name: str, times: int = 1, **params: Any) -> None:
-    workplace.tenant.faults.switch_on("arm", name, params, Scope(times=times))
+def switch_on(workplace: RunningArm, name: str, times: int = 1, **params: Any) -> None:
+    workplace.tenant.faults.enable("arm", name, params, FaultScope(times=times))
 
 
-async def test_a_late_answer_does_not_hold_up_the_others(demo: Workplace) -> None:
+async def test_a_late_answer_does_not_hold_up_the_others(demo: RunningArm) -> None:
     switch_on(demo, "delay", ms=400)
     async with demo.connect("101") as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         for _ in range(3):
             await socket.send(HISTORY, request_json(limit=1))
         assert [(await socket.receive()).id for _ in range(3)] == ["0002", "0003", "0001"]
 
 
-async def test_an_answer_can_be_overtaken(demo: Workplace) -> None:
+async def test_an_answer_can_be_overtaken(demo: RunningArm) -> None:
     switch_on(demo, "out_of_order")
     async with demo.connect("101") as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         for _ in range(2):
             await socket.send(HISTORY, request_json(limit=1))
         assert [(await socket.receive()).id for _ in range(2)] == ["0002", "0001"]
@@ -214,17 +214,17 @@ async def test_an_answer_can_be_overtaken(demo: Workplace) -> None:
     ],
 )
 async def test_faults_may_turn_one_message_into_two(
-    demo: Workplace, fault: str, params: dict[str, Any], check: Callable[[bytes, bytes], bool]
+    demo: RunningArm, fault: str, params: dict[str, Any], check: Callable[[bytes, bytes], bool]
 ) -> None:
     switch_on(demo, fault, **params)
     async with demo.connect("101") as raw:
         await raw.send(framed(request_json(limit=5)))
         first, second = await raw.recv(), await raw.recv()
         assert check(first, second)
-        assert (await Socket(raw).history(limit=1)).status == 200
+        assert (await ArmSocket(raw).history(limit=1)).status == 200
 
 
-async def test_faults_on_a_single_message(demo: Workplace) -> None:
+async def test_faults_on_a_single_message(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
         for fault, params in (("wrong_length", {"by": 3}), ("wrong_id", {}), ("truncated", {})):
             switch_on(demo, fault, **params)
@@ -232,14 +232,14 @@ async def test_faults_on_a_single_message(demo: Workplace) -> None:
             message = await raw.recv()
             assert (int(message[2:12]) - len(message), message[12:16]) != (0, b"0077")
         switch_on(demo, "unauthorized")
-        assert (await Socket(raw).history(limit=1)).status == 401
+        assert (await ArmSocket(raw).history(limit=1)).status == 401
         switch_on(demo, "command_error", text="timeout")
-        answer = await Socket(raw).history(limit=1)
+        answer = await ArmSocket(raw).history(limit=1)
         assert (answer.status, answer.error) == (200, "timeout")
 
 
 @pytest.mark.parametrize("fault", ["close", "reset"])
-async def test_a_fault_may_end_the_connection(demo: Workplace, fault: str) -> None:
+async def test_a_fault_may_end_the_connection(demo: RunningArm, fault: str) -> None:
     switch_on(demo, fault)
     async with demo.connect("101") as raw:
         await raw.send(framed(request_json(limit=5)))
@@ -247,10 +247,10 @@ async def test_a_fault_may_end_the_connection(demo: Workplace, fault: str) -> No
             await raw.recv()
 
 
-async def test_silence_is_for_one_request_alone(demo: Workplace) -> None:
+async def test_silence_is_for_one_request_alone(demo: RunningArm) -> None:
     switch_on(demo, "never_answer")
     async with demo.connect("101") as raw:
-        socket = Socket(raw)
+        socket = ArmSocket(raw)
         await socket.send(HISTORY, request_json(limit=1))
         assert (await socket.history(limit=1)).id == "0002"
 
@@ -274,18 +274,18 @@ async def test_a_client_that_does_not_read_cannot_grow_the_servers_memory(start:
     assert min(sizes) > 3_000_000
 
 
-async def test_a_slow_reader_holds_up_nobody_else(demo: Workplace) -> None:
+async def test_a_slow_reader_holds_up_nobody_else(demo: RunningArm) -> None:
     async with demo.connect("101", max_queue=1, close_timeout=0.1) as slow:
         for _ in range(200):
             await slow.send(framed(request_json(limit=1000)))
         async with demo.connect("102") as quick:
-            socket = Socket(quick)
+            socket = ArmSocket(quick)
             for _ in range(20):
                 answer = await asyncio.wait_for(socket.history(limit=10), 2)
                 assert answer.status == 200
 
 
-async def test_a_client_that_vanishes_leaves_nothing_behind(demo: Workplace) -> None:
+async def test_a_client_that_vanishes_leaves_nothing_behind(demo: RunningArm) -> None:
     switch_on(demo, "delay", times=20, ms=60_000)
     before = len(asyncio.all_tasks())
     for _ in range(3):

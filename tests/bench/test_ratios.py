@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks import load
-from benchmarks.cases import Case, fetch, record
+from benchmarks.cases import Case, fetch_answer, record_cases
 from benchmarks.peers import mountebank
-from benchmarks.servers import Subject, start_callmocks, start_ceiling, start_peer
+from benchmarks.servers import MeasuredServer, start_bare_aiohttp, start_callmocks, start_peer
 
 SECONDS = 1
 ROUNDS = 2
@@ -27,7 +27,7 @@ OF_THE_CEILING = {"cdr-1": 0.12, "cdr-100": 0.12, "onec-1": 0.08, "onec-100": 0.
 AGAINST_MOUNTEBANK = {"cdr-1": 0.4, "cdr-100": 1.0, "onec-100": 1.0}
 """mountebank is quick with small answers and slow with large ones."""
 
-Cost = Callable[[Subject, Case], float]
+Cost = Callable[[MeasuredServer, Case], float]
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +49,28 @@ def wrk() -> None:
 
 
 @pytest.fixture(scope="module")
-def callmocks(wrk: None, work: Path) -> Iterator[tuple[Subject, dict[str, Case]]]:
+def callmocks(wrk: None, work: Path) -> Iterator[tuple[MeasuredServer, dict[str, Case]]]:
     """callmocks, and the cases with its answers."""
     subject, ports = start_callmocks()
     try:
-        cases = record(ports, tuple(OF_THE_CEILING))
+        cases = record_cases(ports, tuple(OF_THE_CEILING))
         yield subject, {case.name: case for case in cases}
     finally:
         subject.server.stop()
 
 
 @pytest.fixture(scope="module")
-def ceiling(callmocks: tuple[Subject, dict[str, Case]]) -> Iterator[Subject]:
+def ceiling(callmocks: tuple[MeasuredServer, dict[str, Case]]) -> Iterator[MeasuredServer]:
     """Bare aiohttp handlers with the same bytes."""
-    subject = start_ceiling(list(callmocks[1].values()))
+    subject = start_bare_aiohttp(list(callmocks[1].values()))
     yield subject
     subject.server.stop()
 
 
 @pytest.fixture(scope="module")
-def other_mock(callmocks: tuple[Subject, dict[str, Case]], work: Path) -> Iterator[Subject]:
+def other_mock(
+    callmocks: tuple[MeasuredServer, dict[str, Case]], work: Path
+) -> Iterator[MeasuredServer]:
     """mountebank with the same bytes: the smallest of the peers to install."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
@@ -98,18 +100,18 @@ def cost(work: Path) -> Cost:
     @cache
     def measure(name: str, case_name: str) -> float:
         subject, case = known[name, case_name]
-        place = subject.place(case)
+        place = subject.address(case)
         assert place is not None
         costs = []
         for _ in range(ROUNDS):
             before = subject.server.cpu_seconds
-            run = load.run(case, place[0], SECONDS, work / "work", place[1])
+            run = load.run_load(case, place[0], SECONDS, work / "work", place[1])
             costs.append((subject.server.cpu_seconds - before) / run.requests)
         return min(costs)
 
-    known: dict[tuple[str, str], tuple[Subject, Case]] = {}
+    known: dict[tuple[str, str], tuple[MeasuredServer, Case]] = {}
 
-    def of(subject: Subject, case: Case) -> float:
+    def of(subject: MeasuredServer, case: Case) -> float:
         known[subject.name, case.name] = subject, case
         return measure(subject.name, case.name)
 
@@ -118,7 +120,10 @@ def cost(work: Path) -> Cost:
 
 @pytest.mark.parametrize("name", OF_THE_CEILING)
 def test_share_of_the_ceiling(
-    callmocks: tuple[Subject, dict[str, Case]], ceiling: Subject, cost: Cost, name: str
+    callmocks: tuple[MeasuredServer, dict[str, Case]],
+    ceiling: MeasuredServer,
+    cost: Cost,
+    name: str,
 ) -> None:
     subject, cases = callmocks
     share = cost(ceiling, cases[name]) / cost(subject, cases[name])
@@ -127,11 +132,14 @@ def test_share_of_the_ceiling(
 
 @pytest.mark.parametrize("name", AGAINST_MOUNTEBANK)
 def test_against_another_mock(
-    callmocks: tuple[Subject, dict[str, Case]], other_mock: Subject, cost: Cost, name: str
+    callmocks: tuple[MeasuredServer, dict[str, Case]],
+    other_mock: MeasuredServer,
+    cost: Cost,
+    name: str,
 ) -> None:
     subject, cases = callmocks
-    place = other_mock.place(cases[name])
+    place = other_mock.address(cases[name])
     assert place is not None
-    assert fetch(cases[name], *place)[2] == cases[name].answer
+    assert fetch_answer(cases[name], *place)[2] == cases[name].answer
     ratio = cost(other_mock, cases[name]) / cost(subject, cases[name])
     assert ratio > AGAINST_MOUNTEBANK[name], f"{ratio:.2f} times as quick"

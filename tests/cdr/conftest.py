@@ -20,18 +20,18 @@ from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 
 NOW = "2026-03-05T12:00:00"
-DAY = ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
+ONE_DAY = ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
 WEEK = ("2026-02-24 00:00:00", "2026-03-02 23:59:59")
 
 Answer = dict[str, Any]
 
 
-class Server:
+class CdrServer:
     """The Data API in a thread of its own; its registry is empty between tests."""
 
     def __init__(self) -> None:
-        self._histories = HistoryFactory()
-        self.registry = Registry(self._histories)
+        self._history_factory = HistoryFactory()
+        self.registry = Registry(self._history_factory)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -50,10 +50,10 @@ class Server:
         self._loop.close()
 
 
-class Api:
+class CdrClient:
     """A client of a server, with the tenants that its test makes."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: CdrServer) -> None:
         self.registry = server.registry
         self.root = f"http://127.0.0.1:{server.port}"
         self.url = f"{self.root}/v2.0"
@@ -88,12 +88,12 @@ class Api:
             json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
         )
 
-    def legs(self, window: tuple[str, str] = DAY, **params: Any) -> Answer:
+    def legs(self, window: tuple[str, str] = ONE_DAY, **params: Any) -> Answer:
         """The answer of ``get.call_legs_report`` for a window."""
         dates = {"date_from": window[0], "date_till": window[1]}
         return self.rpc("get.call_legs_report", **(dates | params))
 
-    def sessions(self, window: tuple[str, str] = DAY, **params: Any) -> Answer:
+    def sessions(self, window: tuple[str, str] = ONE_DAY, **params: Any) -> Answer:
         """The answer of ``get.calls_report`` for a window."""
         dates = {"date_from": window[0], "date_till": window[1]}
         return self.rpc("get.calls_report", **(dates | params))
@@ -105,23 +105,23 @@ class Api:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server() -> Iterator[CdrServer]:
     """One server for all tests, without tenants."""
-    running = Server()
+    running = CdrServer()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def api(server: Server) -> Iterator[Api]:
+def api(server: CdrServer) -> Iterator[CdrClient]:
     """A client; the tenants it makes are gone after the test."""
-    client = Api(server)
+    client = CdrClient(server)
     yield client
     client.close()
 
 
 @pytest.fixture
-def tenant(api: Api) -> Tenant:
+def tenant(api: CdrClient) -> Tenant:
     """The tenant ``t`` with the default world and seed 42."""
     return api.tenant()
 
@@ -146,7 +146,7 @@ def mnemonic(answer: Answer) -> str:
     return name
 
 
-def fault(answer: Answer) -> tuple[str, str | None, str | None]:
+def error_fields(answer: Answer) -> tuple[str, str | None, str | None]:
     """Mnemonic, field and value of an error."""
     data = answer["error"]["data"]
     return data["mnemonic"], data["field"], data["value"]
@@ -162,6 +162,6 @@ def tree(condition: str, *filters: dict[str, Any]) -> dict[str, Any]:
     return {"filters": list(filters), "condition": condition}
 
 
-def last(tenant: Tenant) -> Entry:
+def last_entry(tenant: Tenant) -> Entry:
     """The newest journal entry of a tenant."""
-    return list(tenant.journal.entries())[-1]
+    return list(tenant.journal.read_entries())[-1]

@@ -16,10 +16,10 @@ def matches(row: Row, node: dict[str, Any]) -> bool:
         if not inside:
             return True
         return any(inside) if node["condition"] == "or" else all(inside)
-    return _leaf(row[node["field"]], node["operator"], node.get("value"))
+    return _matches_condition(row[node["field"]], node["operator"], node.get("value"))
 
 
-def _leaf(value: Any, operator: str, wanted: Any) -> bool:
+def _matches_condition(value: Any, operator: str, wanted: Any) -> bool:
     if operator == "is_null" or (operator == "=" and wanted is None):
         return value is None
     if operator == "is_not_null" or (operator == "!=" and wanted is None):
@@ -31,9 +31,9 @@ def _leaf(value: Any, operator: str, wanted: Any) -> bool:
     if operator == "not_in":
         return None not in wanted and value not in wanted
     if operator in ("like", "ilike"):
-        return _like(value, wanted, operator == "ilike")
+        return _matches_like(value, wanted, operator == "ilike")
     if operator in ("not_like", "not_ilike"):
-        return not _like(value, wanted, operator == "not_ilike")
+        return not _matches_like(value, wanted, operator == "not_ilike")
     if operator == "regexp":
         python = wanted.replace("[[]", r"[\[]")  # Python warns of a bare [ in brackets
         return re.search(python, value, re.DOTALL) is not None
@@ -46,7 +46,7 @@ def _leaf(value: Any, operator: str, wanted: Any) -> bool:
     return compared[operator]
 
 
-def _like(value: str, pattern: str, fold: bool) -> bool:
+def _matches_like(value: str, pattern: str, fold: bool) -> bool:
     """A like pattern by trying every way to spend its percent signs, character by character."""
     if fold:
         value, pattern = value.casefold(), pattern.casefold()
@@ -68,7 +68,7 @@ def _like(value: str, pattern: str, fold: bool) -> bool:
     return len(value) in reach
 
 
-def ordered(rows: list[Row], sort: list[dict[str, str]]) -> list[Row]:
+def sort_rows(rows: list[Row], sort: list[dict[str, str]]) -> list[Row]:
     """Rows in the order of the keys; nulls last ascending and first descending; else as before."""
 
     def compare(one: Row, other: Row) -> int:

@@ -6,16 +6,16 @@ from pathlib import Path
 import msgspec
 
 from callmocks.cdr import filters, operators, regex_translation
-from callmocks.contract.assumptions import ledger
+from callmocks.contract.assumptions import load_ledger
 from callmocks.tenants.settings import CdrSettings
-from tests.cdr.conftest import Api, rows
+from tests.cdr.conftest import CdrClient, rows
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cdr.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_the_ledgers_assumptions_and_no_others() -> None:
     named = set(re.findall(r"`(cdr\.[a-z-]+)`", PAGE))
-    assert named == {name for name, entry in ledger().items() if entry.provider == "cdr"}
+    assert named == {name for name, entry in load_ledger().items() if entry.provider == "cdr"}
 
 
 def test_the_page_names_every_setting_of_the_account() -> None:
@@ -24,11 +24,16 @@ def test_the_page_names_every_setting_of_the_account() -> None:
 
 
 def test_the_page_names_the_bounds() -> None:
-    for bound in (filters.NODES, operators.ELEMENTS, filters.PATTERNS, regex_translation.LONGEST):
+    for bound in (
+        filters.MAX_NODES,
+        operators.MAX_ELEMENTS,
+        filters.MAX_PATTERNS,
+        regex_translation.MAX_PATTERN_CHARS,
+    ):
         assert f"{bound:,}".replace(",", " ") in PAGE
 
 
-def test_the_pages_request_is_answered(api: Api) -> None:
+def test_the_pages_request_is_answered(api: CdrClient) -> None:
     api.tenant("demo")
     found = re.search(r"-d '(\{.*?\})'\n", PAGE, re.DOTALL)
     assert found

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from callmocks.contract.resources import schema
+from callmocks.contract.resources import schema_path
 from callmocks.tenants.settings import CdrSettings, CdrUser
-from tests.cdr.conftest import DAY, Answer, Api
+from tests.cdr.conftest import ONE_DAY, Answer, CdrClient
 
-with schema("cdr/errors.csv").open(encoding="utf-8") as file:
+with schema_path("cdr/errors.csv").open(encoding="utf-8") as file:
     TABLE = {row["mnemonic"]: row for row in csv.DictReader(file)}
 
 LIMITS = {
@@ -21,24 +21,24 @@ LIMITS = {
     "minute_remaining": 60,
     "minute_reset": 60,
 }
-DATES = {"date_from": DAY[0], "date_till": DAY[1]}
+DATES = {"date_from": ONE_DAY[0], "date_till": ONE_DAY[1]}
 
-Case = tuple[Callable[[Api], Answer], dict[str, Any]]
+Case = tuple[Callable[[CdrClient], Answer], dict[str, Any]]
 
 
-def account(**settings: Any) -> Callable[[Api], None]:
-    def make(api: Api) -> None:
+def account(**settings: Any) -> Callable[[CdrClient], None]:
+    def make(api: CdrClient) -> None:
         api.tenant(cdr=CdrSettings(**settings))
 
     return make
 
 
-def legs(**params: Any) -> Callable[[Api], Answer]:
+def legs(**params: Any) -> Callable[[CdrClient], Answer]:
     return lambda api: api.rpc("get.call_legs_report", **(DATES | params))
 
 
-def with_account(prepare: Callable[[Api], None], ask: Callable[[Api], Answer]) -> Any:
-    def run(api: Api) -> Answer:
+def with_account(prepare: Callable[[CdrClient], None], ask: Callable[[CdrClient], Answer]) -> Any:
+    def run(api: CdrClient) -> Answer:
         prepare(api)
         return ask(api)
 
@@ -49,24 +49,24 @@ plain = account()
 user = CdrUser(id=5, login="u", name="n", customer_id=1)
 
 
-def exhausted(api: Api) -> Answer:
+def exhausted(api: CdrClient) -> Answer:
     api.tenant(limits="documented", cdr=CdrSettings(minute_limit=1))
     api.rpc("get.account")
     return api.rpc("get.account")
 
 
-def broken(api: Api) -> Answer:
+def broken(api: CdrClient) -> Answer:
     tenant = api.tenant()
     tenant.history = None  # type: ignore[assignment]
     return legs()(api)
 
 
 def case(
-    ask: Callable[[Api], Answer],
+    ask: Callable[[CdrClient], Answer],
     field: str | None = None,
     value: str | None = None,
     limits: dict[str, int] | None = LIMITS,
-    prepare: Callable[[Api], None] = plain,
+    prepare: Callable[[CdrClient], None] = plain,
     **params: Any,
 ) -> Case:
     data = {"field": field, "value": value, "params": params, "extended_helper": None}
@@ -139,12 +139,12 @@ CASES: dict[str, Case] = {
     ),
     "data_type_error": case(legs(limit="ten"), "limit", "ten"),
     "required_parameter_missed": case(
-        lambda api: api.rpc("get.call_legs_report", date_from=DAY[0]), "date_till"
+        lambda api: api.rpc("get.call_legs_report", date_from=ONE_DAY[0]), "date_till"
     ),
     "invalid_parameter_value": case(legs(date_from="2026-03-02"), "date_from", "2026-03-02"),
     "unexpected_parameters": case(legs(page=2), "page", "2"),
     "invalid_parameters_combination": case(
-        legs(date_from=DAY[1], date_till=DAY[0]), "date_from", DAY[1]
+        legs(date_from=ONE_DAY[1], date_till=ONE_DAY[0]), "date_from", ONE_DAY[1]
     ),
     "error": case(
         legs(filter={"field": "id", "operator": "jsquery", "value": "x"}),
@@ -173,7 +173,7 @@ def test_every_row_of_the_table_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("mnemonic", TABLE)
-def test_the_error_comes_whole(api: Api, mnemonic: str) -> None:
+def test_the_error_comes_whole(api: CdrClient, mnemonic: str) -> None:
     ask, data = CASES[mnemonic]
     row = TABLE[mnemonic]
     assert ask(api) == {
@@ -187,14 +187,16 @@ def test_the_error_comes_whole(api: Api, mnemonic: str) -> None:
     }
 
 
-def test_a_defect_is_no_traceback_but_noted(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_is_no_traceback_but_noted(
+    api: CdrClient, caplog: pytest.LogCaptureFixture
+) -> None:
     tenant = api.tenant()
     history, tenant.history = tenant.history, None  # type: ignore[assignment]
     answer = legs()(api)
     tenant.history = history
     assert "Traceback" not in str(answer)
     assert "NoneType" not in str(answer)
-    (entry,) = tenant.journal.entries()
+    (entry,) = tenant.journal.read_entries()
     assert entry.notes[0].startswith("internal error: AttributeError")
     assert "Traceback" in caplog.text
 
@@ -210,13 +212,13 @@ ORDER = [
 
 @pytest.mark.parametrize(("body", "call", "expected"), ORDER)
 def test_json_then_envelope_then_method_then_token(
-    api: Api, body: str | None, call: dict[str, str] | None, expected: str
+    api: CdrClient, body: str | None, call: dict[str, str] | None, expected: str
 ) -> None:
     answer = api.post(body) if body else api.rpc(**(call or {}))
     assert answer["error"]["data"]["mnemonic"] == expected
 
 
-def test_limits_come_before_parameters(api: Api) -> None:
+def test_limits_come_before_parameters(api: CdrClient) -> None:
     api.tenant(limits="documented", cdr=CdrSettings(minute_limit=0))
     assert legs(page=2)(api)["error"]["data"]["mnemonic"] == "limit_exceeded"
 
@@ -232,7 +234,7 @@ PARAMETERS = [
 
 
 @pytest.mark.parametrize("first", range(len(PARAMETERS)))
-def test_parameters_are_checked_in_the_contracts_order(api: Api, first: int) -> None:
+def test_parameters_are_checked_in_the_contracts_order(api: CdrClient, first: int) -> None:
     api.tenant()
     mistakes: dict[str, Any] = {}
     for _, mistake in reversed(PARAMETERS[first:]):
@@ -242,14 +244,14 @@ def test_parameters_are_checked_in_the_contracts_order(api: Api, first: int) -> 
     assert legs(**mistakes)(api)["error"]["data"]["mnemonic"] == PARAMETERS[first][0]
 
 
-def test_all_mistakes_are_journaled_with_their_places(api: Api) -> None:
+def test_all_mistakes_are_journaled_with_their_places(api: CdrClient) -> None:
     tenant = api.tenant()
     legs(
         page=2,
         sort=[{"field": "duration"}, {"field": "id"}],
         filter={"filters": [{"field": "nope", "operator": "="}], "condition": "xor"},
     )(api)
-    (entry,) = tenant.journal.entries()
+    (entry,) = tenant.journal.read_entries()
     assert [violation.where for violation in entry.violations] == [
         "page",
         "filter.condition",
@@ -258,7 +260,7 @@ def test_all_mistakes_are_journaled_with_their_places(api: Api) -> None:
     ]
 
 
-def test_a_long_value_is_cut_in_its_echo(api: Api) -> None:
+def test_a_long_value_is_cut_in_its_echo(api: CdrClient) -> None:
     api.tenant()
     answer = legs(limit="x" * 100_000)(api)
     assert answer["error"]["data"]["value"] == "x" * 1000 + "…"
@@ -268,6 +270,6 @@ def test_a_long_value_is_cut_in_its_echo(api: Api) -> None:
     ("sent", "echoed"),
     [(True, "true"), (1.5, "1.5"), ([1, "я"], '[1,"я"]'), ({"a": None}, '{"a":null}')],
 )
-def test_the_value_is_what_was_sent_as_a_string(api: Api, sent: object, echoed: str) -> None:
+def test_the_value_is_what_was_sent_as_a_string(api: CdrClient, sent: object, echoed: str) -> None:
     api.tenant()
     assert legs(date_from=sent)(api)["error"]["data"]["value"] == echoed

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from callmocks.contract.resources import schema
+from callmocks.contract.resources import schema_path
 from callmocks.tenants.settings import CdrSettings, CdrUser
-from tests.cdr.conftest import DAY, Answer, Api, Server, fault, rows, simple
+from tests.cdr.conftest import ONE_DAY, Answer, CdrClient, CdrServer, error_fields, rows, simple
 
 SOURCES = {
     "get.call_legs_report": ["call_legs_report_fields.csv"],
@@ -20,7 +20,7 @@ SOURCES = {
 def table(method: str) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     for source in SOURCES[method]:
-        with schema(f"cdr/{source}").open(encoding="utf-8") as file:
+        with schema_path(f"cdr/{source}").open(encoding="utf-8") as file:
             found += csv.DictReader(file)
     return found
 
@@ -40,16 +40,18 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def shared(server: Server) -> Iterator[Api]:
-    client = Api(server)
+def shared(server: CdrServer) -> Iterator[CdrClient]:
+    client = CdrClient(server)
     user = CdrUser(id=5, login="u", name="n", customer_id=1)
     client.tenant(cdr=CdrSettings(partner=True, customer_users=[user]))
     yield client
     client.close()
 
 
-def ask(api: Api, method: str, **params: Any) -> Answer:
-    dates = {} if method == "get.customer_users" else {"date_from": DAY[0], "date_till": DAY[1]}
+def ask(api: CdrClient, method: str, **params: Any) -> Answer:
+    dates = (
+        {} if method == "get.customer_users" else {"date_from": ONE_DAY[0], "date_till": ONE_DAY[1]}
+    )
     user = {} if method == "get.customer_users" else {"user_id": 5}
     return api.rpc(method, **(dates | user | {"limit": 3} | params))
 
@@ -64,7 +66,7 @@ def test_the_tables_are_the_contracts() -> None:
 
 @every_field
 def test_a_field_can_be_named_and_comes_alone(
-    shared: Api, method: str, row: dict[str, str]
+    shared: CdrClient, method: str, row: dict[str, str]
 ) -> None:
     answer = ask(shared, method, fields=[row["field"]])
     assert rows(answer)
@@ -72,36 +74,36 @@ def test_a_field_can_be_named_and_comes_alone(
 
 
 @every_field
-def test_filter_flag(shared: Api, method: str, row: dict[str, str]) -> None:
+def test_filter_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     name = row["field"]
     answer = ask(shared, method, filter=simple(name, "is_not_null"))
     if row["filterable"] == "yes":
         assert "result" in answer, answer
     else:
-        assert fault(answer) == ("filter_prohibited", "filter.field", name)
+        assert error_fields(answer) == ("filter_prohibited", "filter.field", name)
 
 
 @every_field
-def test_sort_flag(shared: Api, method: str, row: dict[str, str]) -> None:
+def test_sort_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     name = row["field"]
     answer = ask(shared, method, sort=[{"field": name}])
     if row["sortable"] == "yes":
         assert "result" in answer, answer
     else:
-        assert fault(answer) == ("sort_prohibited", "sort.field", name)
+        assert error_fields(answer) == ("sort_prohibited", "sort.field", name)
 
 
 @pytest.mark.parametrize("method", SOURCES)
 @pytest.mark.parametrize("fields", [{}, {"fields": []}])
 def test_without_fields_the_default_ones_come(
-    shared: Api, method: str, fields: dict[str, Any]
+    shared: CdrClient, method: str, fields: dict[str, Any]
 ) -> None:
     expected = [row["field"] for row in table(method) if row["default"] == "yes"]
     assert list(rows(ask(shared, method, **fields))[0]) == expected
 
 
 @every_field
-def test_values_have_the_fields_type(shared: Api, method: str, row: dict[str, str]) -> None:
+def test_values_have_the_fields_type(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     kinds: dict[str, Any] = {
         "number": int,
         "string": str,
@@ -153,7 +155,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("method", "operator", "kind"), PAIRS)
 def test_operators_fit_types_as_documented(
-    shared: Api, method: str, operator: str, kind: str
+    shared: CdrClient, method: str, operator: str, kind: str
 ) -> None:
     value = "in" if kind == "enum" else VALUES[kind]
     given = [value] if operator in ("in", "not_in") else value
@@ -161,34 +163,34 @@ def test_operators_fit_types_as_documented(
     if kind in OPERATORS[operator].split():
         assert "result" in answer, answer
     else:
-        assert fault(answer) == ("invalid_parameter_value", "filter.operator", operator)
+        assert error_fields(answer) == ("invalid_parameter_value", "filter.operator", operator)
 
 
 @pytest.mark.parametrize("kind", ["number", "string", "enum", "boolean"])
 @pytest.mark.parametrize("value", [5, "x", True, [1], {"a": 1}, 1.5])
 def test_a_value_of_another_type_is_a_data_type_error(
-    shared: Api, kind: str, value: object
+    shared: CdrClient, kind: str, value: object
 ) -> None:
     fits = {"number": (int, float), "string": str, "enum": str, "boolean": bool}[kind]
     right = isinstance(value, fits) and (kind == "boolean" or not isinstance(value, bool))  # type: ignore[arg-type]
     field = SOME_OF["get.call_legs_report"][kind]
     answer = ask(shared, "get.call_legs_report", filter=simple(field, "=", value))
     if not right:
-        assert fault(answer)[:2] == ("data_type_error", "filter.value")
+        assert error_fields(answer)[:2] == ("data_type_error", "filter.value")
     elif kind == "enum":
-        assert fault(answer)[:2] == ("invalid_parameter_value", "filter.value")
+        assert error_fields(answer)[:2] == ("invalid_parameter_value", "filter.value")
     else:
         assert "result" in answer
 
 
 @pytest.mark.parametrize("method", ["get.call_legs_report", "get.calls_report"])
-def test_jsquery_is_refused_everywhere(shared: Api, method: str) -> None:
+def test_jsquery_is_refused_everywhere(shared: CdrClient, method: str) -> None:
     for field in ("id", "tags") if method == "get.calls_report" else ("id",):
         answer = ask(shared, method, filter=simple(field, "jsquery", "x = 1"))
-        assert fault(answer) == ("error", "filter.operator", "jsquery")
+        assert error_fields(answer) == ("error", "filter.operator", "jsquery")
 
 
-def test_fields_are_named_once_and_keep_the_asked_order(shared: Api) -> None:
+def test_fields_are_named_once_and_keep_the_asked_order(shared: CdrClient) -> None:
     answer = ask(shared, "get.call_legs_report", fields=["duration", "id", "duration"])
     assert list(rows(answer)[0]) == ["duration", "id"]
 
@@ -203,5 +205,5 @@ def test_fields_are_named_once_and_keep_the_asked_order(shared: Api) -> None:
         ({"id": 1}, ("data_type_error", "fields", '{"id":1}')),
     ],
 )
-def test_wrong_fields(shared: Api, fields: object, expected: tuple[str, str, str]) -> None:
-    assert fault(ask(shared, "get.call_legs_report", fields=fields)) == expected
+def test_wrong_fields(shared: CdrClient, fields: object, expected: tuple[str, str, str]) -> None:
+    assert error_fields(ask(shared, "get.call_legs_report", fields=fields)) == expected

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.cdr.conftest import Api, fault, last, mnemonic, rows, simple, total, tree
+from tests.cdr.conftest import (
+    CdrClient,
+    error_fields,
+    last_entry,
+    mnemonic,
+    rows,
+    simple,
+    total,
+    tree,
+)
 
 SORTS: list[tuple[Any, tuple[str, str, str | None]]] = [
     ("duration", ("data_type_error", "sort", "duration")),
@@ -24,9 +33,9 @@ SORTS: list[tuple[Any, tuple[str, str, str | None]]] = [
 
 
 @pytest.mark.parametrize(("sort", "expected"), SORTS)
-def test_wrong_sorts(api: Api, sort: object, expected: tuple[str, str, str | None]) -> None:
+def test_wrong_sorts(api: CdrClient, sort: object, expected: tuple[str, str, str | None]) -> None:
     api.tenant()
-    assert fault(api.legs(sort=sort)) == expected
+    assert error_fields(api.legs(sort=sort)) == expected
 
 
 FILTERS: list[tuple[Any, tuple[str, str, str | None]]] = [
@@ -71,57 +80,59 @@ FILTERS: list[tuple[Any, tuple[str, str, str | None]]] = [
 
 
 @pytest.mark.parametrize(("wanted", "expected"), FILTERS, ids=[json.dumps(f) for f, _ in FILTERS])
-def test_wrong_filters(api: Api, wanted: object, expected: tuple[str, str, str | None]) -> None:
+def test_wrong_filters(
+    api: CdrClient, wanted: object, expected: tuple[str, str, str | None]
+) -> None:
     tenant = api.tenant()
-    assert fault(api.legs(filter=wanted)) == expected
-    assert last(tenant).violations
+    assert error_fields(api.legs(filter=wanted)) == expected
+    assert last_entry(tenant).violations
 
 
-def test_an_index_in_the_path_can_be_chosen(api: Api) -> None:
-    api.tenant().assumptions.choose("cdr.error-path", "indexed")
+def test_an_index_in_the_path_can_be_chosen(api: CdrClient) -> None:
+    api.tenant().assumptions.set_choice("cdr.error-path", "indexed")
     wanted = tree("and", simple("id", "=", 1), tree("or", simple("id", "=", "x")))
-    assert fault(api.legs(filter=wanted))[1] == "filter.filters.1.filters.0.value"
+    assert error_fields(api.legs(filter=wanted))[1] == "filter.filters.1.filters.0.value"
 
 
 @pytest.mark.parametrize("wanted", [{}, {"filters": []}, tree("or"), tree("and", tree("or"))])
-def test_an_empty_filter_lets_everything_through(api: Api, wanted: dict[str, Any]) -> None:
+def test_an_empty_filter_lets_everything_through(api: CdrClient, wanted: dict[str, Any]) -> None:
     api.tenant()
     assert api.legs(filter=wanted)["result"] == api.legs()["result"]
 
 
-def test_value_left_out_is_null(api: Api) -> None:
+def test_value_left_out_is_null(api: CdrClient) -> None:
     api.tenant()
     left_out = api.legs(filter={"field": "employee_id", "operator": "="})
     assert left_out["result"] == api.legs(filter=simple("employee_id", "is_null"))["result"]
     assert 0 < total(left_out) < total(api.legs())
 
 
-def test_a_tree_without_condition_means_and(api: Api) -> None:
+def test_a_tree_without_condition_means_and(api: CdrClient) -> None:
     tenant = api.tenant()
     parts = [simple("is_operator", "=", True), simple("duration", ">", 60)]
     both = api.legs(filter=tree("and", *parts))
     assert api.legs(filter={"filters": parts})["result"] == both["result"]
-    tenant.assumptions.choose("cdr.missing-condition", "required_parameter_missed")
-    assert fault(api.legs(filter={"filters": parts}))[:2] == (
+    tenant.assumptions.set_choice("cdr.missing-condition", "required_parameter_missed")
+    assert error_fields(api.legs(filter={"filters": parts}))[:2] == (
         "required_parameter_missed",
         "filter.condition",
     )
 
 
-def test_a_null_can_be_different_from_every_value(api: Api) -> None:
+def test_a_null_can_be_different_from_every_value(api: CdrClient) -> None:
     tenant = api.tenant()
     wanted = simple("employee_rating", "!=", 5)
     by_sql = total(api.legs(filter=wanted))
     nulls = total(api.legs(filter=simple("employee_rating", "is_null")))
-    tenant.assumptions.choose("cdr.null-comparison", "distinct")
+    tenant.assumptions.set_choice("cdr.null-comparison", "distinct")
     assert total(api.legs(filter=wanted)) == by_sql + nulls
     assert nulls > 0
 
 
-def test_nulls_can_come_first_or_last(api: Api) -> None:
+def test_nulls_can_come_first_or_last(api: CdrClient) -> None:
     tenant = api.tenant()
     for choice, edge in (("first", 0), ("last", -1)):
-        tenant.assumptions.choose("cdr.sort-nulls", choice)
+        tenant.assumptions.set_choice("cdr.sort-nulls", choice)
         for order in ("asc", "desc"):
             sort = [{"field": "employee_rating", "order": order}]
             found = rows(api.legs(sort=sort, limit=10_000))
@@ -129,26 +140,26 @@ def test_nulls_can_come_first_or_last(api: Api) -> None:
             assert found[-1 - edge]["employee_rating"] is not None
 
 
-def test_an_unknown_enum_value_can_match_nothing(api: Api) -> None:
-    api.tenant().assumptions.choose("cdr.unknown-enum-value", "no-rows")
+def test_an_unknown_enum_value_can_match_nothing(api: CdrClient) -> None:
+    api.tenant().assumptions.set_choice("cdr.unknown-enum-value", "no-rows")
     assert total(api.legs(filter=simple("finish_reason", "=", "nope"))) == 0
     assert total(api.legs(filter=simple("finish_reason", "!=", "nope"))) == total(api.legs())
     some = total(api.legs(filter=simple("finish_reason", "in", ["nope", "operator_busy"])))
     assert some == total(api.legs(filter=simple("finish_reason", "=", "operator_busy"))) > 0
 
 
-def test_underscore_can_be_literal(api: Api) -> None:
+def test_underscore_can_be_literal(api: CdrClient) -> None:
     tenant = api.tenant()
     wanted = simple("virtual_phone_number", "like", "7__________")
     assert total(api.legs(filter=wanted)) > 0
-    tenant.assumptions.choose("cdr.like-underscore", "literal")
+    tenant.assumptions.set_choice("cdr.like-underscore", "literal")
     assert total(api.legs(filter=wanted)) == 0
 
 
-def test_the_depth_can_be_the_documented_one(api: Api) -> None:
+def test_the_depth_can_be_the_documented_one(api: CdrClient) -> None:
     tenant = api.tenant()
     nested = tree("and", tree("or", tree("and", simple("id", ">", 1))))
-    tenant.assumptions.choose("cdr.filter-depth", "3")
+    tenant.assumptions.set_choice("cdr.filter-depth", "3")
     assert "result" in api.legs(filter=nested)
-    assert "cdr.filter-depth" not in last(tenant).assumptions
+    assert "cdr.filter-depth" not in last_entry(tenant).assumptions
     assert mnemonic(api.legs(filter=tree("and", nested))) == "invalid_parameter_value"

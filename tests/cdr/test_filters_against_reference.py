@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from callmocks.cdr import tables
-from tests.cdr.conftest import WEEK, Api, Server, rows, simple, total, tree
-from tests.cdr.reference_filter import Row, matches, ordered
+from tests.cdr.conftest import WEEK, CdrClient, CdrServer, rows, simple, total, tree
+from tests.cdr.reference_filter import Row, matches, sort_rows
 
-WORLD = Api | None
-FIELDS = tables.legs().fields
+WORLD = CdrClient | None
+FIELDS = tables.load_leg_fields().fields
 FILTERABLE = {name: field for name, field in FIELDS.items() if field.filterable}
 SORTABLE = sorted(name for name, field in FIELDS.items() if field.sortable)
 BY_TYPE: dict[str, list[str]] = {}
@@ -25,7 +25,7 @@ for _name, _field in FILTERABLE.items():
 class Legs:
     """A week of legs as the server shows them without filter, and a way to ask for some."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: CdrClient) -> None:
         self.api = api
         self.fields = list(FIELDS)
         self.rows: list[Row] = rows(api.legs(WEEK, fields=self.fields, limit=10_000))
@@ -42,8 +42,8 @@ class Legs:
 
 
 @pytest.fixture(scope="module")
-def legs(server: Server) -> Iterator[Legs]:
-    api = Api(server)
+def legs(server: CdrServer) -> Iterator[Legs]:
+    api = CdrClient(server)
     api.tenant()
     yield Legs(api)
     api.close()
@@ -154,7 +154,7 @@ modest = settings(
 @example(simple("employee_rating", "not_in", [1, None]))
 @example(simple("duration", "<", 0.5))
 @example(simple("duration", ">=", 2**70))
-def test_filter_like_the_naive_one(legs: Legs, wanted: dict[str, Any]) -> None:
+def test_filters_match_the_reference(legs: Legs, wanted: dict[str, Any]) -> None:
     assert legs.ids(filter=wanted) == [row["id"] for row in legs.rows if matches(row, wanted)]
 
 
@@ -162,8 +162,8 @@ def test_filter_like_the_naive_one(legs: Legs, wanted: dict[str, Any]) -> None:
 @given(sorts)
 @example([{"field": "employee_rating"}, {"field": "duration", "order": "desc"}])
 @example([{"field": "employee_full_name", "order": "desc"}])
-def test_sort_like_the_naive_one(legs: Legs, sort: list[dict[str, str]]) -> None:
-    assert legs.ids(sort=sort) == [row["id"] for row in ordered(legs.rows, sort)]
+def test_sorts_match_the_reference(legs: Legs, sort: list[dict[str, str]]) -> None:
+    assert legs.ids(sort=sort) == [row["id"] for row in sort_rows(legs.rows, sort)]
 
 
 @modest
@@ -171,9 +171,9 @@ def test_sort_like_the_naive_one(legs: Legs, sort: list[dict[str, str]]) -> None
 def test_pages_of_filtered_and_sorted_rows(
     legs: Legs, wanted: dict[str, Any], sort: list[dict[str, str]], limit: int, offset: int
 ) -> None:
-    expected = ordered([row for row in legs.rows if matches(row, wanted)], sort)
+    expected = sort_rows([row for row in legs.rows if matches(row, wanted)], sort)
     answer = legs.api.legs(WEEK, filter=wanted, sort=sort, limit=limit, offset=offset)
-    shown = [{name: row[name] for name in tables.legs().default} for row in expected]
+    shown = [{name: row[name] for name in tables.load_leg_fields().default} for row in expected]
     assert total(answer) == len(expected)
     assert rows(answer) == shown[offset : offset + limit]
 

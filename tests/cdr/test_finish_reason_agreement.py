@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from callmocks.cdr import tables
-from callmocks.contract.resources import schema
-from tests.cdr.conftest import Api, Server, rows, total
+from callmocks.contract.resources import schema_path
+from tests.cdr.conftest import CdrClient, CdrServer, rows, total
 
 QUARTERS = [
     ("2025-01-01 00:00:00", "2025-03-31 23:59:59"),
@@ -22,25 +22,28 @@ QUARTERS = [
 ]
 PAGE = 10_000
 
-with schema("cdr/reason_agreement.csv").open(encoding="utf-8") as file:
+with schema_path("cdr/reason_agreement.csv").open(encoding="utf-8") as file:
     AGREEMENT = {row["finish_reason"]: row for row in csv.DictReader(file)}
-with schema("cdr/finish_reasons.csv").open(encoding="utf-8") as file:
+with schema_path("cdr/finish_reasons.csv").open(encoding="utf-8") as file:
     DESCRIPTIONS = {row["finish_reason"]: row["description_ru"] for row in csv.DictReader(file)}
-with schema("cdr/release_causes.csv").open(encoding="utf-8") as file:
+with schema_path("cdr/release_causes.csv").open(encoding="utf-8") as file:
     CAUSES = {int(row["code"]): row["description"] for row in csv.DictReader(file)}
 
 
 @pytest.fixture(scope="module")
-def year(server: Server) -> Iterator[pl.DataFrame]:
+def year(server: CdrServer) -> Iterator[pl.DataFrame]:
     """All legs of 2025 with all fields, read over HTTP page by page."""
-    api = Api(server)
+    api = CdrClient(server)
     api.tenant(calls_per_day=120)
     found: list[dict[str, Any]] = []
     for quarter in QUARTERS:
         begin = len(found)
         while page := rows(
             api.legs(
-                quarter, fields=list(tables.legs().fields), limit=PAGE, offset=len(found) - begin
+                quarter,
+                fields=list(tables.load_leg_fields().fields),
+                limit=PAGE,
+                offset=len(found) - begin,
             )
         ):
             found += page

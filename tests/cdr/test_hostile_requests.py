@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.cdr.conftest import Answer, Api, fault, mnemonic, simple, total, tree
+from tests.cdr.conftest import Answer, CdrClient, error_fields, mnemonic, simple, total, tree
 
 HANG_S = 5
 """Far more than any refusal takes, far less than a pattern or filter that ran away would."""
 
 
-def timed(api: Api, **params: Any) -> tuple[Answer, float]:
+def timed(api: CdrClient, **params: Any) -> tuple[Answer, float]:
     api.legs()  # the day is drawn
     start = time.perf_counter()
     answer = api.legs(**params)
@@ -32,7 +32,7 @@ def timed(api: Api, **params: Any) -> tuple[Answer, float]:
         "(x?){25}x{25}",
     ],
 )
-def test_catastrophic_patterns_are_linear(api: Api, pattern: str) -> None:
+def test_catastrophic_patterns_are_linear(api: CdrClient, pattern: str) -> None:
     api.tenant()
     answer, seconds = timed(api, filter=simple("calling_phone_number", "regexp", pattern))
     assert "result" in answer
@@ -71,14 +71,14 @@ def test_catastrophic_patterns_are_linear(api: Api, pattern: str) -> None:
         "\\b7",
     ],
 )
-def test_patterns_that_cannot_be(api: Api, pattern: str) -> None:
+def test_patterns_that_cannot_be(api: CdrClient, pattern: str) -> None:
     api.tenant()
     answer, seconds = timed(api, filter=simple("calling_phone_number", "regexp", pattern))
-    assert fault(answer)[:2] == ("invalid_parameter_value", "filter.value")
+    assert error_fields(answer)[:2] == ("invalid_parameter_value", "filter.value")
     assert seconds < HANG_S
 
 
-def test_a_filter_10_000_levels_deep(api: Api) -> None:
+def test_a_filter_10_000_levels_deep(api: CdrClient) -> None:
     api.tenant()
     api.legs()
     nest = '{"filters":[' * 10_000 + "{}" + '],"condition":"and"}' * 10_000
@@ -89,17 +89,17 @@ def test_a_filter_10_000_levels_deep(api: Api) -> None:
     start = time.perf_counter()
     answer = api.post(body)
     assert time.perf_counter() - start < HANG_S
-    assert fault(answer) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
 
 
-def test_a_million_elements_of_in(api: Api) -> None:
+def test_a_million_elements_of_in(api: CdrClient) -> None:
     api.tenant()
     answer, seconds = timed(api, filter=simple("id", "in", list(range(1_000_000))))
-    assert fault(answer) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
     assert seconds < 1.5  # nearly all of it is making, sending and reading 7 MB of JSON
 
 
-def test_50_000_elements_of_in(api: Api) -> None:
+def test_50_000_elements_of_in(api: CdrClient) -> None:
     api.tenant()
     wanted = [row["id"] for row in api.legs()["result"]["data"]]
     answer, seconds = timed(
@@ -110,7 +110,7 @@ def test_50_000_elements_of_in(api: Api) -> None:
     assert mnemonic(api.legs(filter=simple("id", "in", [1] * 50_001))) == "invalid_parameter_value"
 
 
-def test_ten_thousand_nodes_and_one_more(api: Api) -> None:
+def test_ten_thousand_nodes_and_one_more(api: CdrClient) -> None:
     api.tenant()
     most = tree("or", *(simple("duration", "=", number) for number in range(9_999)))
     answer, seconds = timed(api, filter=most)
@@ -118,20 +118,20 @@ def test_ten_thousand_nodes_and_one_more(api: Api) -> None:
     assert seconds < 2
     most["filters"].append(simple("id", "=", 1))
     answer, seconds = timed(api, filter=most)
-    assert fault(answer) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
     assert seconds < HANG_S
 
 
-def test_ten_thousand_mistakes_are_one_error_and_a_short_journal(api: Api) -> None:
+def test_ten_thousand_mistakes_are_one_error_and_a_short_journal(api: CdrClient) -> None:
     tenant = api.tenant()
     wrong = tree("or", *(simple(f"nope{number}", "=", number) for number in range(9_000)))
     answer, seconds = timed(api, filter=wrong)
-    assert fault(answer) == ("unexpected_parameters", "filter.filters.field", "nope0")
+    assert error_fields(answer) == ("unexpected_parameters", "filter.filters.field", "nope0")
     assert seconds < HANG_S
-    assert len(list(tenant.journal.entries())[-1].violations) == 20
+    assert len(list(tenant.journal.read_entries())[-1].violations) == 20
 
 
-def test_the_deepest_filter_is_evaluated(api: Api) -> None:
+def test_the_deepest_filter_is_evaluated(api: CdrClient) -> None:
     api.tenant()
     nested = simple("is_operator", "=", True)
     for level in range(64):
@@ -143,14 +143,18 @@ def test_the_deepest_filter_is_evaluated(api: Api) -> None:
     assert seconds < HANG_S
 
 
-def test_too_many_patterns(api: Api) -> None:
+def test_too_many_patterns(api: CdrClient) -> None:
     api.tenant()
     many = [simple("calling_phone_number", "regexp", f"^7{number}") for number in range(17)]
     assert "result" in api.legs(filter=tree("or", *many[:16]))
-    assert fault(api.legs(filter=tree("or", *many))) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(api.legs(filter=tree("or", *many))) == (
+        "invalid_parameter_value",
+        "filter",
+        None,
+    )
 
 
-def test_a_long_like_pattern(api: Api) -> None:
+def test_a_long_like_pattern(api: CdrClient) -> None:
     api.tenant()
     for pattern in ("%" * 100_000, "_" * 100_000, "%_" * 50_000):
         answer, seconds = timed(api, filter=simple("calling_phone_number", "like", pattern))
@@ -158,7 +162,7 @@ def test_a_long_like_pattern(api: Api) -> None:
         assert seconds < HANG_S
 
 
-def test_many_sort_keys(api: Api) -> None:
+def test_many_sort_keys(api: CdrClient) -> None:
     api.tenant()
     sort = [{"field": "duration", "order": order} for order in ("desc", "asc")] * 5_000
     answer, seconds = timed(api, sort=sort, limit=5)
@@ -168,7 +172,7 @@ def test_many_sort_keys(api: Api) -> None:
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, 2**63, -(2**63) - 1, 10**400, 0.1])
-def test_numbers_no_column_can_hold(api: Api, value: float) -> None:
+def test_numbers_no_column_can_hold(api: CdrClient, value: float) -> None:
     api.tenant()
     for operator in ("<", "<="):
         answer = api.legs(filter=simple("id", operator, value))
@@ -177,7 +181,7 @@ def test_numbers_no_column_can_hold(api: Api, value: float) -> None:
     assert total(api.legs(filter=simple("id", "not_in", [value]))) == total(api.legs())
 
 
-def test_unicode_in_every_corner(api: Api) -> None:
+def test_unicode_in_every_corner(api: CdrClient) -> None:
     api.tenant()
     for text in ("\u0000", "\ud83d\ude00", "ё" * 1000, "%\u202e%", "😀"):
         for operator in ("=", "like", "ilike", "regexp"):
@@ -185,7 +189,7 @@ def test_unicode_in_every_corner(api: Api) -> None:
             assert "result" in answer or mnemonic(answer) == "invalid_parameter_value"
 
 
-def test_a_window_of_too_many_legs_is_refused_before_it_is_drawn(api: Api) -> None:
+def test_a_window_of_too_many_legs_is_refused_before_it_is_drawn(api: CdrClient) -> None:
     api.tenant(calls_per_day=100_000)
     window = ("2025-11-01 00:00:00", "2026-01-31 23:59:59")
     for ask in (api.legs, api.sessions):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cdr.conftest import Answer, Api, fault, mnemonic, rows
+from tests.cdr.conftest import Answer, CdrClient, error_fields, mnemonic, rows
 
 WHOLE = {
     "jsonrpc": "2.0",
@@ -20,19 +20,21 @@ def envelope(**changes: Any) -> str:
 
 
 @pytest.mark.parametrize("path", ["/v2.0", "/v2.0/"])
-def test_post_to_v2_0_with_or_without_a_slash(api: Api, path: str) -> None:
+def test_post_to_v2_0_with_or_without_a_slash(api: CdrClient, path: str) -> None:
     api.tenant()
     assert rows(api.post(envelope(), path))[0]["name"] == "t"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_requests_are_always_made_by_post(api: Api, method: str) -> None:
+def test_requests_are_always_made_by_post(api: CdrClient, method: str) -> None:
     response, _ = api.fetch(method, "/v2.0")
     assert response.status == 405
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/json", "application/xml"])
-def test_content_type_is_not_enforced_and_accept_is_ignored(api: Api, kind: str | None) -> None:
+def test_content_type_is_not_enforced_and_accept_is_ignored(
+    api: CdrClient, kind: str | None
+) -> None:
     api.tenant()
     headers = {"Accept": "text/html"} | ({"Content-Type": kind} if kind else {})
     assert rows(api.post(envelope(), **headers))
@@ -54,7 +56,7 @@ def test_content_type_is_not_enforced_and_accept_is_ignored(api: Api, kind: str 
         '"with \\" quote"',
     ],
 )
-def test_the_id_is_echoed_as_it_was_sent(api: Api, sent: str) -> None:
+def test_the_id_is_echoed_as_it_was_sent(api: CdrClient, sent: str) -> None:
     api.tenant()
     _, good = api.fetch(
         "POST", "/v2.0", envelope(id=...)[:-1].encode() + f', "id":{sent}}}'.encode()
@@ -66,13 +68,13 @@ def test_the_id_is_echoed_as_it_was_sent(api: Api, sent: str) -> None:
     assert b"method_not_found" in bad
 
 
-def test_no_id_is_a_notification_and_refused(api: Api) -> None:
+def test_no_id_is_a_notification_and_refused(api: CdrClient) -> None:
     answer = api.post(envelope(id=...))
     assert (answer["id"], mnemonic(answer)) == (None, "notifications_not_supported")
 
 
 @pytest.mark.parametrize("sent", [None, True, [1], {"a": 1}])
-def test_an_id_of_another_type_is_an_invalid_request(api: Api, sent: object) -> None:
+def test_an_id_of_another_type_is_an_invalid_request(api: CdrClient, sent: object) -> None:
     answer = api.post(envelope(id=sent))
     assert answer["id"] is None
     assert mnemonic(answer) == "invalid_request"
@@ -80,28 +82,28 @@ def test_an_id_of_another_type_is_an_invalid_request(api: Api, sent: object) -> 
 
 
 @pytest.mark.parametrize("batch", ["[]", f"[{json.dumps(WHOLE)}]", "[1, 2]"])
-def test_a_batch_is_refused(api: Api, batch: str) -> None:
+def test_a_batch_is_refused(api: CdrClient, batch: str) -> None:
     answer = api.post(batch)
     assert answer["error"]["code"] == -32099
     assert (answer["id"], mnemonic(answer)) == (None, "batch_opreations_not_supported")
 
 
 @pytest.mark.parametrize("sent", [..., None, "1.0", 2.0, 2])
-def test_jsonrpc_must_be_the_string_2_0(api: Api, sent: object) -> None:
+def test_jsonrpc_must_be_the_string_2_0(api: CdrClient, sent: object) -> None:
     answer = api.post(envelope(jsonrpc=sent))
     assert answer["id"] == 1
-    assert fault(answer)[:2] == ("invalid_request", "jsonrpc")
+    assert error_fields(answer)[:2] == ("invalid_request", "jsonrpc")
 
 
 @pytest.mark.parametrize("sent", [..., None, 1, ["get.account"]])
-def test_method_must_be_a_string(api: Api, sent: object) -> None:
+def test_method_must_be_a_string(api: CdrClient, sent: object) -> None:
     answer = api.post(envelope(method=sent))
     assert answer["id"] == 1
-    assert fault(answer)[:2] == ("invalid_request", "method")
+    assert error_fields(answer)[:2] == ("invalid_request", "method")
 
 
 @pytest.mark.parametrize("sent", ["null", "1", '"text"', "true"])
-def test_a_scalar_is_an_invalid_request(api: Api, sent: str) -> None:
+def test_a_scalar_is_an_invalid_request(api: CdrClient, sent: str) -> None:
     assert mnemonic(api.post(sent)) == "invalid_request"
 
 
@@ -121,23 +123,23 @@ def test_a_scalar_is_an_invalid_request(api: Api, sent: str) -> None:
         b'{"jsonrpc":"2.0","id":1,"method":"\x01"}',
     ],
 )
-def test_what_is_not_json_is_a_parse_error(api: Api, sent: bytes) -> None:
+def test_what_is_not_json_is_a_parse_error(api: CdrClient, sent: bytes) -> None:
     answer = api.post(sent)
     assert (answer["id"], mnemonic(answer)) == (None, "parse_error")
 
 
 @pytest.mark.parametrize("sent", [[], ["t-token"], None, 1, "x"])
-def test_params_must_be_an_object(api: Api, sent: object) -> None:
+def test_params_must_be_an_object(api: CdrClient, sent: object) -> None:
     api.tenant()
-    assert fault(api.post(envelope(params=sent)))[:2] == ("data_type_error", "params")
+    assert error_fields(api.post(envelope(params=sent)))[:2] == ("data_type_error", "params")
 
 
-def test_unknown_members_of_the_envelope_are_tolerated(api: Api) -> None:
+def test_unknown_members_of_the_envelope_are_tolerated(api: CdrClient) -> None:
     api.tenant()
     assert rows(api.post(envelope(extra={"deep": [[[]]]}, Method="x")))
 
 
-def test_the_last_of_two_equal_keys_counts(api: Api) -> None:
+def test_the_last_of_two_equal_keys_counts(api: CdrClient) -> None:
     api.tenant()
     answer = api.post(envelope()[:-1] + ', "id": 2}')
     assert answer["id"] == 2
@@ -149,7 +151,7 @@ def deep(levels: int) -> str:
 
 
 @pytest.mark.parametrize("levels", [65, 120, 500, 2_000, 60_000])
-def test_a_deep_filter_is_no_parse_error(api: Api, levels: int) -> None:
+def test_a_deep_filter_is_no_parse_error(api: CdrClient, levels: int) -> None:
     api.tenant()
     body = (
         '{"jsonrpc":"2.0","id":"deep \\" [ one","method":"get.call_legs_report","params":{'
@@ -158,21 +160,21 @@ def test_a_deep_filter_is_no_parse_error(api: Api, levels: int) -> None:
     )
     answer = api.post(body)
     assert answer["id"] == 'deep " [ one'
-    assert fault(answer) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
 
 
-def test_64_levels_are_taken(api: Api) -> None:
+def test_64_levels_are_taken(api: CdrClient) -> None:
     api.tenant()
     answer = api.legs(filter=json.loads(deep(64)))
     assert answer["result"]["metadata"]["total_items"] == 0
 
 
 @pytest.mark.parametrize("body", ["[" * 5_000, '{"a":' * 5_000, "[" * 5_000 + "]" * 4_999 + "}}"])
-def test_deep_and_unbalanced_is_a_parse_error(api: Api, body: str) -> None:
+def test_deep_and_unbalanced_is_a_parse_error(api: CdrClient, body: str) -> None:
     assert mnemonic(api.post(body)) == "parse_error"
 
 
-def test_depth_elsewhere_is_judged_where_it_stands(api: Api) -> None:
+def test_depth_elsewhere_is_judged_where_it_stands(api: CdrClient) -> None:
     api.tenant()
     nest = "[" * 200 + '"\\"[[["' + "]" * 200
     tolerated = envelope()[:-1] + f', "extra": {nest}}}'
@@ -180,25 +182,25 @@ def test_depth_elsewhere_is_judged_where_it_stands(api: Api) -> None:
         f', "params": {{"access_token":"t-token","user_id":{nest}}}}}'
     )
     assert rows(api.post(tolerated))
-    assert fault(api.post(misplaced))[:2] == ("data_type_error", "user_id")
+    assert error_fields(api.post(misplaced))[:2] == ("data_type_error", "user_id")
     assert mnemonic(api.post(nest)) == "batch_opreations_not_supported"
 
 
-def test_depth_beyond_the_suites_bound_is_refused_wherever_it_stands(api: Api) -> None:
+def test_depth_beyond_the_suites_bound_is_refused_wherever_it_stands(api: CdrClient) -> None:
     api.tenant()
     nest = "[" * 9_000 + "]" * 9_000
     answer = api.post(envelope()[:-1] + f', "extra": {nest}}}')
-    assert fault(answer) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
     assert mnemonic(api.post(nest)) == "batch_opreations_not_supported"
 
 
-def test_a_body_too_large_gets_an_error_object_too(api: Api) -> None:
+def test_a_body_too_large_gets_an_error_object_too(api: CdrClient) -> None:
     answer = api.post(b'{"jsonrpc":"2.0","id":1,"x":"' + b"x" * (2 * 1024 * 1024) + b'"}')
     assert answer["id"] is None
-    assert fault(answer) == ("invalid_parameter_value", "filter", None)
+    assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
 
 
-def test_every_answer_has_the_conventional_members(api: Api) -> None:
+def test_every_answer_has_the_conventional_members(api: CdrClient) -> None:
     api.tenant()
     good: Answer = api.post(envelope())
     bad: Answer = api.post(envelope(method="get.nothing"))

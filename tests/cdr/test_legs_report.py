@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.cdr.conftest import DAY, WEEK, Api, fault, last, rows, simple, total, tree
+from tests.cdr.conftest import (
+    ONE_DAY,
+    WEEK,
+    CdrClient,
+    error_fields,
+    last_entry,
+    rows,
+    simple,
+    total,
+    tree,
+)
 
 FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -16,7 +26,7 @@ def ids(found: list[dict[str, Any]]) -> list[int]:
     return [row["id"] for row in found]
 
 
-def test_default_limit_is_1000_and_total_counts_all(api: Api) -> None:
+def test_default_limit_is_1000_and_total_counts_all(api: CdrClient) -> None:
     api.tenant(calls_per_day=800)
     answer = api.legs()
     assert len(rows(answer)) == 1000
@@ -25,7 +35,9 @@ def test_default_limit_is_1000_and_total_counts_all(api: Api) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"fields": ["id"]}])
 @pytest.mark.parametrize("size", [1, 97, 1000])
-def test_pages_put_together_are_the_report(api: Api, fields: dict[str, Any], size: int) -> None:
+def test_pages_put_together_are_the_report(
+    api: CdrClient, fields: dict[str, Any], size: int
+) -> None:
     api.tenant(calls_per_day=60)
     window = ("2026-03-01 12:30:00", "2026-03-04 11:00:00")
     whole = api.legs(window, limit=10_000, **fields)
@@ -40,7 +52,7 @@ def test_pages_put_together_are_the_report(api: Api, fields: dict[str, Any], siz
     assert len(pages) == total(whole) > 200
 
 
-def test_an_offset_past_the_end_is_empty_data(api: Api) -> None:
+def test_an_offset_past_the_end_is_empty_data(api: CdrClient) -> None:
     api.tenant()
     for more in ({}, {"sort": [{"field": "duration"}]}, {"fields": ["id"]}):
         answer = api.legs(offset=100_000, **more)
@@ -48,7 +60,7 @@ def test_an_offset_past_the_end_is_empty_data(api: Api) -> None:
         assert total(answer) > 900
 
 
-def test_a_limit_of_0_only_counts(api: Api) -> None:
+def test_a_limit_of_0_only_counts(api: CdrClient) -> None:
     api.tenant()
     answer = api.legs(limit=0)
     assert rows(answer) == []
@@ -59,37 +71,37 @@ def test_a_limit_of_0_only_counts(api: Api) -> None:
     ("name", "value"),
     [("limit", -1), ("limit", 10_001), ("offset", -1), ("offset", 100_001), ("limit", 2**80)],
 )
-def test_paging_outside_its_bounds(api: Api, name: str, value: int) -> None:
+def test_paging_outside_its_bounds(api: CdrClient, name: str, value: int) -> None:
     tenant = api.tenant()
-    assert fault(api.legs(**{name: value})) == ("invalid_parameter_value", name, str(value))
-    tenant.assumptions.choose("cdr.paging-bounds", "clamp")
+    assert error_fields(api.legs(**{name: value})) == ("invalid_parameter_value", name, str(value))
+    tenant.assumptions.set_choice("cdr.paging-bounds", "clamp")
     assert "result" in api.legs(**{name: value})
-    assert "cdr.paging-bounds" in last(tenant).assumptions
+    assert "cdr.paging-bounds" in last_entry(tenant).assumptions
 
 
 @pytest.mark.parametrize("value", ["1", True, 1.5, [1], {}])
-def test_paging_takes_whole_numbers_only(api: Api, value: object) -> None:
+def test_paging_takes_whole_numbers_only(api: CdrClient, value: object) -> None:
     api.tenant()
     for name in ("limit", "offset"):
-        assert fault(api.legs(**{name: value}))[:2] == ("data_type_error", name)
+        assert error_fields(api.legs(**{name: value}))[:2] == ("data_type_error", name)
 
 
-def test_10_0_is_a_whole_number(api: Api) -> None:
+def test_10_0_is_a_whole_number(api: CdrClient) -> None:
     api.tenant()
     assert len(rows(api.legs(limit=10.0))) == 10
 
 
-def test_without_sort_by_start_time_then_id(api: Api) -> None:
+def test_without_sort_by_start_time_then_id(api: CdrClient) -> None:
     api.tenant()
     found = rows(api.legs(WEEK, limit=10_000))
     assert len(found) > 4000
     assert [row["start_time"] for row in found] == sorted(row["start_time"] for row in found)
 
 
-def test_descending_default_order_can_be_chosen(api: Api) -> None:
+def test_descending_default_order_can_be_chosen(api: CdrClient) -> None:
     tenant = api.tenant()
     ascending = ids(rows(api.legs(limit=10_000)))
-    tenant.assumptions.choose("cdr.default-order", "descending")
+    tenant.assumptions.set_choice("cdr.default-order", "descending")
     assert ids(rows(api.legs(limit=10_000))) == ascending[::-1]
     assert ids(rows(api.legs(limit=5, offset=3))) == ascending[::-1][3:8]
 
@@ -105,7 +117,7 @@ def test_descending_default_order_can_be_chosen(api: Api) -> None:
     ],
 )
 def test_the_default_order_decides_between_equal_keys(
-    api: Api, method: str, names: list[str]
+    api: CdrClient, method: str, names: list[str]
 ) -> None:
     tenant, ask = api.tenant(), getattr(api, method)
     fields = ["id", *names]
@@ -117,30 +129,30 @@ def test_the_default_order_decides_between_equal_keys(
 
     assert len({str(keys(row)) for row in ascending}) < len(ascending)
     for choice, found in (("ascending", ascending), ("descending", ascending[::-1])):
-        tenant.assumptions.choose("cdr.default-order", choice)
+        tenant.assumptions.set_choice("cdr.default-order", choice)
         wanted = [row["id"] for row in sorted(found, key=keys)]
         assert ids(rows(ask(limit=10_000, fields=fields, sort=sort))) == wanted
         assert ids(rows(ask(limit=7, offset=5, fields=fields, sort=sort))) == wanted[5:12]
         for _ in range(2):  # what is kept of a search leaves the journal nothing to miss
             ask(sort=sort)
-            assert "cdr.default-order" in last(tenant).assumptions
+            assert "cdr.default-order" in last_entry(tenant).assumptions
             ask(sort=[*sort, {"field": "id", "order": "desc"}])
-            assert "cdr.default-order" not in last(tenant).assumptions
+            assert "cdr.default-order" not in last_entry(tenant).assumptions
 
 
-def test_both_ends_of_the_window_are_inside(api: Api) -> None:
+def test_both_ends_of_the_window_are_inside(api: CdrClient) -> None:
     tenant = api.tenant()
     found = rows(api.legs(fields=["id", "start_time"]))
     start, end = found[10]["start_time"], found[-10]["start_time"]
     inside = [row["id"] for row in found if start <= row["start_time"] <= end]
     assert ids(rows(api.legs((start, end)))) == inside
-    tenant.assumptions.choose("cdr.window-ends", "before")
+    tenant.assumptions.set_choice("cdr.window-ends", "before")
     before = [row["id"] for row in found if start <= row["start_time"] < end]
     assert ids(rows(api.legs((start, end)))) == before
     assert len(before) < len(inside)
 
 
-def test_a_window_of_one_second(api: Api) -> None:
+def test_a_window_of_one_second(api: CdrClient) -> None:
     api.tenant()
     one = rows(api.legs(fields=["id", "start_time"], limit=1))[0]
     found = rows(api.legs((one["start_time"], one["start_time"])))
@@ -165,15 +177,15 @@ def test_a_window_of_one_second(api: Api) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["date_from", "date_till"])
-def test_other_forms_of_time_are_refused(api: Api, name: str, text: str) -> None:
+def test_other_forms_of_time_are_refused(api: CdrClient, name: str, text: str) -> None:
     api.tenant()
-    assert fault(api.legs(**{name: text})) == ("invalid_parameter_value", name, text)
+    assert error_fields(api.legs(**{name: text})) == ("invalid_parameter_value", name, text)
 
 
-def test_a_lenient_reading_of_times_can_be_chosen(api: Api) -> None:
+def test_a_lenient_reading_of_times_can_be_chosen(api: CdrClient) -> None:
     tenant = api.tenant()
     strict = total(api.legs(("2026-03-02 00:00:00", "2026-03-03 00:00:00")))
-    tenant.assumptions.choose("cdr.date-format", "lenient")
+    tenant.assumptions.set_choice("cdr.date-format", "lenient")
     assert total(api.legs(("2026-03-02", "2026-03-03T00:00"))) == strict
 
 
@@ -195,31 +207,31 @@ def test_a_lenient_reading_of_times_can_be_chosen(api: Api) -> None:
     ],
 )
 def test_three_calendar_months_and_not_a_second_more(
-    api: Api, start: str, end: str, fits: bool
+    api: CdrClient, start: str, end: str, fits: bool
 ) -> None:
     api.tenant(calls_per_day=0)
     answer = api.legs((start, end))
     if fits:
         assert "result" in answer
     else:
-        assert fault(answer) == ("date_interval_limit_reached", "date_till", end)
+        assert error_fields(answer) == ("date_interval_limit_reached", "date_till", end)
 
 
 @pytest.mark.parametrize("choice", ["invalid_parameters_combination", "invalid_parameter_value"])
-def test_from_after_till(api: Api, choice: str) -> None:
+def test_from_after_till(api: CdrClient, choice: str) -> None:
     tenant = api.tenant()
-    tenant.assumptions.choose("cdr.dates-reversed", choice)
-    assert fault(api.legs(DAY[::-1])) == (choice, "date_from", DAY[1])
+    tenant.assumptions.set_choice("cdr.dates-reversed", choice)
+    assert error_fields(api.legs(ONE_DAY[::-1])) == (choice, "date_from", ONE_DAY[1])
 
 
-def test_from_after_till_can_be_an_empty_report(api: Api) -> None:
-    api.tenant().assumptions.choose("cdr.dates-reversed", "empty")
-    answer = api.legs(DAY[::-1])
+def test_from_after_till_can_be_an_empty_report(api: CdrClient) -> None:
+    api.tenant().assumptions.set_choice("cdr.dates-reversed", "empty")
+    answer = api.legs(ONE_DAY[::-1])
     assert (rows(answer), total(answer)) == ([], 0)
-    assert rows(api.sessions(DAY[::-1])) == []
+    assert rows(api.sessions(ONE_DAY[::-1])) == []
 
 
-def test_only_ended_calls_are_there(api: Api) -> None:
+def test_only_ended_calls_are_there(api: CdrClient) -> None:
     tenant = api.tenant(now="2026-03-02T14:00:00")
     before = rows(api.legs(limit=10_000))
     latest = max(
@@ -234,7 +246,7 @@ def test_only_ended_calls_are_there(api: Api) -> None:
     assert any(row["start_time"] < "2026-03-02 14:00:00" for row in after if row not in before)
 
 
-def test_outside_the_history_there_is_nothing(api: Api) -> None:
+def test_outside_the_history_there_is_nothing(api: CdrClient) -> None:
     api.tenant(history_from="2026-03-02")
     assert total(api.legs(("2026-02-01 00:00:00", "2026-03-01 23:59:59"))) == 0
     assert total(api.legs(("2012-01-01 00:00:00", "2012-03-01 23:59:59"))) == 0
@@ -250,7 +262,9 @@ def test_outside_the_history_there_is_nothing(api: Api) -> None:
         {"limit": 1, "offset": 1},
     ],
 )
-def test_a_session_id_is_an_address_with_the_same_answer(api: Api, more: dict[str, Any]) -> None:
+def test_a_session_id_is_an_address_with_the_same_answer(
+    api: CdrClient, more: dict[str, Any]
+) -> None:
     """``= id`` leads to the session's day; ``in [id]`` is searched for: no difference in rows."""
     api.tenant()
     sessions = {row["call_session_id"] for row in rows(api.legs(limit=300))}
@@ -263,7 +277,7 @@ def test_a_session_id_is_an_address_with_the_same_answer(api: Api, more: dict[st
             assert api.legs(filter=found, **more)["result"] == wanted["result"]
 
 
-def test_an_address_anded_with_other_filters(api: Api) -> None:
+def test_an_address_anded_with_other_filters(api: CdrClient) -> None:
     api.tenant()
     for row in rows(api.legs(limit=50)):
         both = (
@@ -276,7 +290,7 @@ def test_an_address_anded_with_other_filters(api: Api) -> None:
         assert row in rows(api.legs(filter=tree("or", both[0], other)))
 
 
-def test_an_address_outside_the_window_is_no_match(api: Api) -> None:
+def test_an_address_outside_the_window_is_no_match(api: CdrClient) -> None:
     api.tenant()
     session = rows(api.legs(limit=1))[0]["call_session_id"]
     for wanted in (session, 0, -1, 2**63, 10**40, session + 10**6):
@@ -284,7 +298,7 @@ def test_an_address_outside_the_window_is_no_match(api: Api) -> None:
         assert total(api.legs(("2026-02-01 00:00:00", "2026-03-01 23:59:59"), filter=found)) == 0
 
 
-def test_pinned_calls_are_in_their_place(api: Api) -> None:
+def test_pinned_calls_are_in_their_place(api: CdrClient) -> None:
     tenant = api.tenant()
     generated = total(api.legs(WEEK))
     tenant.history.pins.add({"start": "2026-03-02T10:00:00", "talk_seconds": 61})
@@ -297,51 +311,51 @@ def test_pinned_calls_are_in_their_place(api: Api) -> None:
     assert {row["id"] for row in pinned} <= set(ids(rows(api.legs(filter=session))))
 
 
-def test_the_direction_can_be_the_sessions(api: Api) -> None:
+def test_the_direction_can_be_the_sessions(api: CdrClient) -> None:
     tenant = api.tenant()
     session_ways = {row["id"]: row["direction"] for row in rows(api.sessions())}
     own = rows(api.legs(limit=10_000))
     assert any(row["direction"] != session_ways[row["call_session_id"]] for row in own)
-    tenant.assumptions.choose("cdr.leg-direction", "session")
+    tenant.assumptions.set_choice("cdr.leg-direction", "session")
     for more in ({}, {"filter": simple("direction", "=", "in")}):
         for row in rows(api.legs(limit=10_000, **more)):
             assert row["direction"] == session_ways[row["call_session_id"]]
 
 
 @pytest.mark.parametrize("name", ["filter", "sort", "fields", "limit", "offset", "user_id"])
-def test_null_counts_as_absent(api: Api, name: str) -> None:
+def test_null_counts_as_absent(api: CdrClient, name: str) -> None:
     tenant = api.tenant()
     assert api.legs(**{name: None})["result"] == api.legs()["result"]
-    tenant.assumptions.choose("cdr.null-parameter", "data_type_error")
-    assert fault(api.legs(**{name: None}))[:2] == ("data_type_error", name)
+    tenant.assumptions.set_choice("cdr.null-parameter", "data_type_error")
+    assert error_fields(api.legs(**{name: None}))[:2] == ("data_type_error", name)
 
 
-def test_the_journal_names_what_an_answer_rested_on(api: Api) -> None:
+def test_the_journal_names_what_an_answer_rested_on(api: CdrClient) -> None:
     tenant = api.tenant()
     api.legs()
-    assert set(last(tenant).assumptions) == {
+    assert set(last_entry(tenant).assumptions) == {
         "cdr.window-ends",
         "cdr.leg-direction",
         "cdr.default-order",
     }
     api.legs(sort=[{"field": "duration"}])
-    assert "cdr.sort-nulls" in last(tenant).assumptions
-    assert last(tenant).operation == "get.call_legs_report"
-    assert last(tenant).status == 200
+    assert "cdr.sort-nulls" in last_entry(tenant).assumptions
+    assert last_entry(tenant).operation == "get.call_legs_report"
+    assert last_entry(tenant).status == 200
 
 
-def test_equal_seeds_give_equal_bytes_and_others_do_not(api: Api) -> None:
+def test_equal_seeds_give_equal_bytes_and_others_do_not(api: CdrClient) -> None:
     for name, seed in (("t", 7), ("same", 7), ("other", 8)):
         api.tenant(name, seed=seed)
     answers = [
-        api.rpc("get.call_legs_report", f"{name}-token", date_from=DAY[0], date_till=DAY[1])
+        api.rpc("get.call_legs_report", f"{name}-token", date_from=ONE_DAY[0], date_till=ONE_DAY[1])
         for name in ("t", "same", "other")
     ]
     assert answers[0] == answers[1]
     assert rows(answers[0]) != rows(answers[2])
 
 
-def test_what_is_kept_of_a_query_never_crosses_a_choice(api: Api) -> None:
+def test_what_is_kept_of_a_query_never_crosses_a_choice(api: CdrClient) -> None:
     """Tenants with equal seeds share drawn days and found matches, but not what they hold true."""
     one, other = api.tenant("t"), api.tenant("u")
     wanted = {
@@ -358,9 +372,9 @@ def test_what_is_kept_of_a_query_never_crosses_a_choice(api: Api) -> None:
         return [row["employee_rating"] for row in rows(answer)]
 
     plain = values("t")
-    other.assumptions.choose("cdr.null-comparison", "distinct")
+    other.assumptions.set_choice("cdr.null-comparison", "distinct")
     with_nulls = values("u")
-    other.assumptions.choose("cdr.sort-nulls", "first")
+    other.assumptions.set_choice("cdr.sort-nulls", "first")
     nulls_first = values("u")
     assert None not in plain
     assert with_nulls[: len(plain)] == plain
@@ -370,4 +384,4 @@ def test_what_is_kept_of_a_query_never_crosses_a_choice(api: Api) -> None:
     one.history.pins.add({"start": "2026-03-01T10:00:00", "talk_seconds": 61})
     one.clock.freeze(datetime(2026, 2, 27, 12))
     assert len(values("t")) < len(plain)
-    assert "cdr.sort-nulls" in last(one).assumptions
+    assert "cdr.sort-nulls" in last_entry(one).assumptions

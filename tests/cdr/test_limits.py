@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callmocks.tenants.settings import CdrSettings
-from tests.cdr.conftest import Answer, Api, last, mnemonic
+from tests.cdr.conftest import Answer, CdrClient, last_entry, mnemonic
 
 
 def limits(answer: Answer) -> dict[str, int]:
@@ -21,14 +21,14 @@ def remaining(answer: Answer) -> tuple[int, int]:
     return found["day_remaining"], found["minute_remaining"]
 
 
-def test_default_limits_are_3000_and_60(api: Api) -> None:
+def test_default_limits_are_3000_and_60(api: CdrClient) -> None:
     api.tenant(limits="documented")
     found = limits(api.rpc("get.account"))
     assert (found["day_limit"], found["minute_limit"]) == (3000, 60)
     assert (found["day_remaining"], found["minute_remaining"]) == (2999, 59)
 
 
-def test_every_successful_call_costs_a_point(api: Api) -> None:
+def test_every_successful_call_costs_a_point(api: CdrClient) -> None:
     api.tenant(limits="documented")
     calls = [
         lambda: api.rpc("login.user", token=None, login="t", password="t"),
@@ -40,7 +40,7 @@ def test_every_successful_call_costs_a_point(api: Api) -> None:
     assert [remaining(call()) for call in calls] == [(3000 - n, 60 - n) for n in range(1, 6)]
 
 
-def test_failed_calls_cost_nothing(api: Api) -> None:
+def test_failed_calls_cost_nothing(api: CdrClient) -> None:
     api.tenant(limits="documented")
     for answer in (
         api.legs(page=2),
@@ -53,7 +53,7 @@ def test_failed_calls_cost_nothing(api: Api) -> None:
     assert remaining(api.rpc("get.account")) == (2999, 59)
 
 
-def test_the_minute_runs_out_and_comes_back(api: Api) -> None:
+def test_the_minute_runs_out_and_comes_back(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", now="2026-03-05T12:00:20")
     answers = [api.rpc("get.account") for _ in range(61)]
     assert remaining(answers[59]) == (2940, 0)
@@ -68,7 +68,7 @@ def test_the_minute_runs_out_and_comes_back(api: Api) -> None:
     assert remaining(api.rpc("get.account")) == (2939, 59)
 
 
-def test_the_day_runs_out_and_comes_back_at_midnight(api: Api) -> None:
+def test_the_day_runs_out_and_comes_back_at_midnight(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", cdr=CdrSettings(day_limit=2, minute_limit=60))
     assert remaining(api.rpc("get.account")) == (1, 59)
     assert remaining(api.rpc("get.account")) == (0, 58)
@@ -89,48 +89,50 @@ def test_the_day_runs_out_and_comes_back_at_midnight(api: Api) -> None:
         ("2026-03-05T12:34:56.789", 41_104, 4),
     ],
 )
-def test_resets_are_seconds_to_the_windows_end(api: Api, now: str, day: int, minute: int) -> None:
+def test_resets_are_seconds_to_the_windows_end(
+    api: CdrClient, now: str, day: int, minute: int
+) -> None:
     api.tenant(now=now)
     found = limits(api.rpc("get.account"))
     assert (found["day_reset"], found["minute_reset"]) == (day, minute)
 
 
-def test_with_limits_off_counters_stand_at_their_maxima(api: Api) -> None:
+def test_with_limits_off_counters_stand_at_their_maxima(api: CdrClient) -> None:
     api.tenant(limits="off")
     for _ in range(70):
         assert remaining(api.rpc("get.account")) == (3000, 60)
 
 
-def test_a_frozen_clock_never_resets_and_the_journal_says_so(api: Api) -> None:
+def test_a_frozen_clock_never_resets_and_the_journal_says_so(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", cdr=CdrSettings(minute_limit=0))
     api.rpc("get.account")
-    (note,) = last(tenant).notes
+    (note,) = last_entry(tenant).notes
     assert "never resets" in note
     assert "frozen" in note
 
 
-def test_tenants_have_points_of_their_own(api: Api) -> None:
+def test_tenants_have_points_of_their_own(api: CdrClient) -> None:
     api.tenant(limits="documented")
     api.tenant("u", limits="documented")
     api.rpc("get.account")
     assert remaining(api.rpc("get.account", token="u-token")) == (2999, 59)
 
 
-def test_errors_before_authentication_show_no_limits(api: Api) -> None:
+def test_errors_before_authentication_show_no_limits(api: CdrClient) -> None:
     api.tenant()
     for answer in (api.rpc("get.account", token="wrong"), api.rpc("get.nothing")):
         assert "metadata" not in answer["error"]["data"]
 
 
-def test_errors_can_come_without_limits(api: Api) -> None:
+def test_errors_can_come_without_limits(api: CdrClient) -> None:
     tenant = api.tenant()
     assert "metadata" in api.legs(page=2)["error"]["data"]
-    tenant.assumptions.choose("cdr.error-limits", "absent")
+    tenant.assumptions.set_choice("cdr.error-limits", "absent")
     assert "metadata" not in api.legs(page=2)["error"]["data"]
 
 
-def test_parameters_can_come_before_limits(api: Api) -> None:
+def test_parameters_can_come_before_limits(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", cdr=CdrSettings(minute_limit=0))
-    tenant.assumptions.choose("cdr.check-order", "parameters-first")
+    tenant.assumptions.set_choice("cdr.check-order", "parameters-first")
     assert mnemonic(api.legs(page=2)) == "unexpected_parameters"
     assert mnemonic(api.legs()) == "limit_exceeded"

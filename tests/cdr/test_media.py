@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from callmocks.history import audio
-from tests.cdr.conftest import Api, rows, simple
+from tests.cdr.conftest import CdrClient, rows, simple
 
 Row = dict[str, Any]
 
 
 @pytest.fixture
-def talks(api: Api) -> list[Row]:
+def talks(api: CdrClient) -> list[Row]:
     """Operators' legs with a record of their own, each with its communication id."""
     api.tenant()
     fields = ["id", "call_session_id", "call_records", "duration", "is_operator", "start_time"]
@@ -38,7 +38,7 @@ def talk_of(leg: Row) -> str:
     return f"/system/media/talk/{leg['call_session_id']}/{leg['call_records'][0]}"
 
 
-def test_wav_plays_as_long_as_the_talk(api: Api, talks: list[Row]) -> None:
+def test_wav_plays_as_long_as_the_talk(api: CdrClient, talks: list[Row]) -> None:
     for leg in talks:
         response, body = api.fetch("GET", wav_of(leg))
         assert response.status == 200
@@ -51,7 +51,7 @@ def test_wav_plays_as_long_as_the_talk(api: Api, talks: list[Row]) -> None:
 
 
 @pytest.mark.skipif(not audio.mp3_available(), reason="the extra audio is not installed")
-def test_talk_is_mp3_of_the_same_length(api: Api, talks: list[Row]) -> None:
+def test_talk_is_mp3_of_the_same_length(api: CdrClient, talks: list[Row]) -> None:
     for leg in talks:
         response, body = api.fetch("GET", talk_of(leg))
         assert response.headers["Content-Type"] == "audio/mpeg"
@@ -62,7 +62,7 @@ def test_talk_is_mp3_of_the_same_length(api: Api, talks: list[Row]) -> None:
 
 
 def test_without_the_encoder_talk_is_wav(
-    api: Api, talks: list[Row], monkeypatch: pytest.MonkeyPatch
+    api: CdrClient, talks: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audio, "mp3_available", lambda: False)
     response, body = api.fetch("GET", talk_of(talks[0]))
@@ -70,13 +70,15 @@ def test_without_the_encoder_talk_is_wav(
     assert body == api.fetch("GET", wav_of(talks[0]))[1]
 
 
-def test_the_same_call_has_the_same_bytes_and_others_do_not(api: Api, talks: list[Row]) -> None:
+def test_the_same_call_has_the_same_bytes_and_others_do_not(
+    api: CdrClient, talks: list[Row]
+) -> None:
     first = api.fetch("GET", wav_of(talks[0]))[1]
     assert api.fetch("GET", wav_of(talks[0]))[1] == first
     assert len({api.fetch("GET", wav_of(leg))[1][44:] for leg in talks}) == len(talks)
 
 
-def test_ranges(api: Api, talks: list[Row]) -> None:
+def test_ranges(api: CdrClient, talks: list[Row]) -> None:
     for path in (wav_of(talks[0]), talk_of(talks[0])):
         _, whole = api.fetch("GET", path)
         for header, start, stop in (
@@ -97,7 +99,7 @@ def test_ranges(api: Api, talks: list[Row]) -> None:
         assert int(response.headers["Content-Length"]) == len(whole)
 
 
-def test_either_number_and_a_slash_at_the_end(api: Api, talks: list[Row]) -> None:
+def test_either_number_and_a_slash_at_the_end(api: CdrClient, talks: list[Row]) -> None:
     leg = talks[0]
     record = leg["call_records"][0]
     for kind in ("talk", "wav"):
@@ -107,7 +109,7 @@ def test_either_number_and_a_slash_at_the_end(api: Api, talks: list[Row]) -> Non
                 assert response.status == 200
 
 
-def test_wrong_ids_are_404(api: Api, talks: list[Row]) -> None:
+def test_wrong_ids_are_404(api: CdrClient, talks: list[Row]) -> None:
     leg, other = talks[0], talks[1]
     record = leg["call_records"][0]
     last = "1" if record[-1] == "0" else "0"
@@ -126,7 +128,7 @@ def test_wrong_ids_are_404(api: Api, talks: list[Row]) -> None:
         assert response.status == 404, path
 
 
-def test_a_record_is_there_when_the_call_has_ended(api: Api, talks: list[Row]) -> None:
+def test_a_record_is_there_when_the_call_has_ended(api: CdrClient, talks: list[Row]) -> None:
     leg = talks[3]
     tenant = api.registry.get("t")
     assert tenant is not None
@@ -137,7 +139,7 @@ def test_a_record_is_there_when_the_call_has_ended(api: Api, talks: list[Row]) -
     assert api.fetch("GET", wav_of(leg))[0].status == 200
 
 
-def test_the_full_record_link_of_a_session_plays(api: Api, talks: list[Row]) -> None:
+def test_the_full_record_link_of_a_session_plays(api: CdrClient, talks: list[Row]) -> None:
     wanted = simple("id", "in", [leg["call_session_id"] for leg in talks])
     for session in rows(api.sessions(fields=["full_record_file_link"], filter=wanted)):
         link = session["full_record_file_link"]
@@ -145,13 +147,13 @@ def test_the_full_record_link_of_a_session_plays(api: Api, talks: list[Row]) -> 
         assert api.fetch("HEAD", link.removeprefix(api.root))[0].status == 200
 
 
-def test_records_of_another_seed_are_404(api: Api, talks: list[Row]) -> None:
+def test_records_of_another_seed_are_404(api: CdrClient, talks: list[Row]) -> None:
     api.registry.delete("t")
     api.tenant(seed=43)
     assert api.fetch("GET", wav_of(talks[0]))[0].status == 404
 
 
-def test_each_of_several_records_has_its_own_talk(api: Api) -> None:
+def test_each_of_several_records_has_its_own_talk(api: CdrClient) -> None:
     api.tenant()
     fields = ["call_session_id", "call_records"]
     legs = rows(api.legs(fields=fields, filter=simple("is_operator", "=", False)))

@@ -12,12 +12,12 @@ import jsonschema
 import pytest
 
 from callmocks.cdr import methods, tables
-from callmocks.contract.resources import fixture, schema
+from callmocks.contract.resources import fixture_path, schema_path
 from callmocks.tenants.settings import CdrSettings, CdrUser
-from tests.cdr.conftest import DAY, WEEK, Answer, Api, fault, mnemonic, rows
+from tests.cdr.conftest import ONE_DAY, WEEK, Answer, CdrClient, error_fields, mnemonic, rows
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = json.loads(schema("cdr/openrpc.json").read_text(encoding="utf-8"))
+DOCUMENT = json.loads(schema_path("cdr/openrpc.json").read_text(encoding="utf-8"))
 METHODS = {method["name"]: method for method in DOCUMENT["methods"]}
 
 
@@ -62,27 +62,27 @@ def test_it_describes_every_method() -> None:
             )
 
 
-def test_rpc_discover_returns_it_without_a_token(api: Api) -> None:
+def test_rpc_discover_returns_it_without_a_token(api: CdrClient) -> None:
     assert api.rpc("rpc.discover", token=None)["result"] == DOCUMENT
 
 
-@pytest.mark.parametrize("fields", [None, list(tables.legs().fields)])
-def test_answers_of_legs_conform(api: Api, fields: list[str] | None) -> None:
+@pytest.mark.parametrize("fields", [None, list(tables.load_leg_fields().fields)])
+def test_answers_of_legs_conform(api: CdrClient, fields: list[str] | None) -> None:
     api.tenant()
     answer = api.legs(WEEK, fields=fields, limit=2000)
     result_conforms("get.call_legs_report", answer)
     assert len(rows(answer)) == 2000
 
 
-@pytest.mark.parametrize("fields", [None, list(tables.sessions().fields)])
-def test_answers_of_sessions_conform(api: Api, fields: list[str] | None) -> None:
+@pytest.mark.parametrize("fields", [None, list(tables.load_session_fields().fields)])
+def test_answers_of_sessions_conform(api: CdrClient, fields: list[str] | None) -> None:
     api.tenant()
     answer = api.sessions(WEEK, fields=fields, limit=1000)
     result_conforms("get.calls_report", answer)
     assert len(rows(answer)) == 1000
 
 
-def test_other_answers_conform(api: Api) -> None:
+def test_other_answers_conform(api: CdrClient) -> None:
     user = CdrUser(id=5, login="u", name="n", customer_id=1)
     api.tenant(cdr=CdrSettings(partner=True, customer_users=[user]))
     result_conforms("get.customer_users", api.rpc("get.customer_users"))
@@ -93,7 +93,7 @@ def test_other_answers_conform(api: Api) -> None:
     result_conforms("logout.user", api.rpc("logout.user", token=token))
 
 
-def test_errors_conform(api: Api) -> None:
+def test_errors_conform(api: CdrClient) -> None:
     api.tenant()
     part = {"$ref": "#/components/schemas/ErrorData"}
     for answer in (api.legs(page=1), api.rpc("get.nothing"), api.post("{"), api.legs(limit="x")):
@@ -133,20 +133,20 @@ REQUESTS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("change", REQUESTS, ids=[json.dumps(request) for request in REQUESTS])
 @pytest.mark.parametrize("method", ["get.call_legs_report", "get.calls_report"])
 def test_the_server_takes_what_the_document_allows(
-    api: Api, method: str, change: dict[str, Any]
+    api: CdrClient, method: str, change: dict[str, Any]
 ) -> None:
     """An independent validator reads the same document and comes to the same verdict."""
     api.tenant()
-    params = {"date_from": DAY[0], "date_till": DAY[1]} | change
+    params = {"date_from": ONE_DAY[0], "date_till": ONE_DAY[1]} | change
     allowed = params_conform(method, {"access_token": "t-token", **params})
     assert ("result" in api.rpc(method, **params)) is allowed
 
 
-def test_the_documented_request_as_printed(api: Api) -> None:
+def test_the_documented_request_as_printed(api: CdrClient) -> None:
     """Its values name types, so it is refused; its form with real values is answered."""
     api.tenant()
-    printed = fixture("documented/cdr/request.json").read_bytes()
-    assert fault(api.post(printed)) == ("access_token_invalid", "access_token", "string")
+    printed = fixture_path("documented/cdr/request.json").read_bytes()
+    assert error_fields(api.post(printed)) == ("access_token_invalid", "access_token", "string")
     request = json.loads(printed)
     request["params"]["access_token"] = "t-token"
     assert mnemonic(api.post(json.dumps(request))) in ("data_type_error", "unexpected_parameters")
@@ -154,8 +154,8 @@ def test_the_documented_request_as_printed(api: Api) -> None:
         "user_id": 1,
         "offset": 0,
         "limit": 1,
-        "date_from": DAY[0],
-        "date_till": DAY[1],
+        "date_from": ONE_DAY[0],
+        "date_till": ONE_DAY[1],
         "sort": [{"field": "duration", "order": "asc"}],
         "fields": ["id"],
     }
@@ -165,10 +165,10 @@ def test_the_documented_request_as_printed(api: Api) -> None:
     assert len(rows(answer)) == 1
 
 
-def test_the_documented_answer_has_the_shape_of_ours(api: Api) -> None:
+def test_the_documented_answer_has_the_shape_of_ours(api: CdrClient) -> None:
     api.tenant()
-    printed = json.loads(fixture("documented/cdr/response.json").read_bytes())
-    answer = api.legs(limit=1, fields=list(tables.legs().fields))
+    printed = json.loads(fixture_path("documented/cdr/response.json").read_bytes())
+    answer = api.legs(limit=1, fields=list(tables.load_leg_fields().fields))
     assert answer.keys() == printed.keys()
     assert answer["result"].keys() == printed["result"].keys()
     ours, theirs = rows(answer)[0], printed["result"]["data"][0]

@@ -9,27 +9,27 @@ import pytest
 from callmocks.cdr import errors
 from callmocks.provider import base
 from callmocks.tenants.exchange import Exchange
-from tests.cdr.conftest import Api
+from tests.cdr.conftest import CdrClient
 
 REQUEST = (
     b'{"jsonrpc":"2.0","id":"a","method":"get.account","params":{"access_token":"x","limit":3}}'
 )
 
 
-def exchange(api: Api, body: bytes = REQUEST) -> Exchange:
-    return Exchange.of(api.tenant(), "cdr", body, peer="127.0.0.1")
+def make_exchange(api: CdrClient, body: bytes = REQUEST) -> Exchange:
+    return Exchange.start(api.tenant(), "cdr", body, peer="127.0.0.1")
 
 
-def known() -> base.Provider:
-    found = base.provider("cdr")
+def cdr_provider() -> base.Provider:
+    found = base.get_provider("cdr")
     assert found is not None
     return found
 
 
-def test_operation_and_fields(api: Api) -> None:
-    asked = exchange(api)
-    assert known().operation(asked) == "get.account"
-    assert known().fields(REQUEST) == {
+def test_operation_and_fields(api: CdrClient) -> None:
+    asked = make_exchange(api)
+    assert cdr_provider().find_operation(asked) == "get.account"
+    assert cdr_provider().read_fields(REQUEST) == {
         "jsonrpc": "2.0",
         "method": "get.account",
         "id": "a",
@@ -39,38 +39,40 @@ def test_operation_and_fields(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"method": 5, "params": []}'])
-def test_unreadable_requests_have_none(api: Api, body: bytes) -> None:
-    assert known().operation(exchange(api, body)) == ""
-    assert not any(name.startswith("params.") for name in known().fields(body))
+def test_unreadable_requests_have_none(api: CdrClient, body: bytes) -> None:
+    assert cdr_provider().find_operation(make_exchange(api, body)) == ""
+    assert not any(name.startswith("params.") for name in cdr_provider().read_fields(body))
 
 
-@pytest.mark.parametrize("name", errors.entries())
-def test_every_error_can_be_made(api: Api, name: str) -> None:
-    reply = known().error_reply(exchange(api), name, {})
+@pytest.mark.parametrize("name", errors.load_error_table())
+def test_every_error_can_be_made(api: CdrClient, name: str) -> None:
+    reply = cdr_provider().error_reply(make_exchange(api), name, {})
     answer = json.loads(reply.body)
     assert (reply.status, answer["id"]) == (200, "a")
-    assert answer["error"]["code"] == errors.entries()[name].code
+    assert answer["error"]["code"] == errors.load_error_table()[name].code
     assert answer["error"]["data"]["mnemonic"] == name
     assert "{" not in answer["error"]["message"]
-    assert known().errors().keys() == errors.entries().keys()
+    assert cdr_provider().list_errors().keys() == errors.load_error_table().keys()
 
 
-def test_the_parameters_of_an_error_can_be_chosen(api: Api) -> None:
-    reply = known().error_reply(exchange(api), "limit_exceeded", {"limit_type": "day"})
+def test_the_parameters_of_an_error_can_be_chosen(api: CdrClient) -> None:
+    reply = cdr_provider().error_reply(make_exchange(api), "limit_exceeded", {"limit_type": "day"})
     error = json.loads(reply.body)["error"]
     assert error["message"].startswith("Limit per day has been exceeded")
     assert error["data"]["params"] == {"limit_type": "day", "limit_max_value": 3000}
     assert error["data"]["metadata"]["limits"]["day_remaining"] == 0
-    reply = known().error_reply(exchange_again(api), "sort_prohibited", {"field": "sort.field"})
+    reply = cdr_provider().error_reply(
+        exchange_again(api), "sort_prohibited", {"field": "sort.field"}
+    )
     assert json.loads(reply.body)["error"]["data"]["field"] == "sort.field"
 
 
-def exchange_again(api: Api) -> Exchange:
+def exchange_again(api: CdrClient) -> Exchange:
     tenant = api.registry.get("t")
     assert tenant is not None
-    return Exchange.of(tenant, "cdr", REQUEST)
+    return Exchange.start(tenant, "cdr", REQUEST)
 
 
-def test_there_is_no_error_of_another_name(api: Api) -> None:
+def test_there_is_no_error_of_another_name(api: CdrClient) -> None:
     with pytest.raises(KeyError):
-        known().error_reply(exchange(api), "nope", {})
+        cdr_provider().error_reply(make_exchange(api), "nope", {})

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from callmocks.history.walltime import day_start, from_ms
-from tests.cdr.conftest import Api, rows, simple, total
+from callmocks.history.walltime import day_start, ms_to_datetime
+from tests.cdr.conftest import CdrClient, rows, simple, total
 
 WINDOW = ("2026-02-27 00:00:00", "2026-03-02 23:59:59")
 DAYS = range(4075, 4079)
@@ -15,7 +15,7 @@ DAYS = range(4075, 4079)
 PAGE = 700
 
 
-def everything(api: Api, **params: Any) -> list[dict[str, Any]]:
+def everything(api: CdrClient, **params: Any) -> list[dict[str, Any]]:
     """All rows of the window, page after page; each page counts them all."""
     found: list[dict[str, Any]] = []
     while True:
@@ -28,19 +28,19 @@ def everything(api: Api, **params: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("place", [0, 50, 51, 150, -1])
 @pytest.mark.parametrize("before_ms", [1, 0])
-def test_a_leg_is_shown_when_its_call_has_ended(api: Api, place: int, before_ms: int) -> None:
+def test_a_leg_is_shown_when_its_call_has_ended(api: CdrClient, place: int, before_ms: int) -> None:
     """Just before and just when one of the day's calls ends, by the truth of the history."""
     history = api.tenant("other").history
-    ends = sorted(day_start(DAYS[-1]) + history.drawn.day(DAYS[-1]).calls.end.astype(int))
+    ends = sorted(day_start(DAYS[-1]) + history.generated.get_day(DAYS[-1]).calls.end.astype(int))
     now = int(ends[place]) - before_ms
-    truth = history.truth(day_start(DAYS[0]), day_start(DAYS[-1] + 1), now)
+    truth = history.truth_between(day_start(DAYS[0]), day_start(DAYS[-1] + 1), now)
     expected = {
         leg
         for call in truth
         if call["finished"]
         for leg in call["cdr"]["leg_ids"]  # type: ignore[index]
     }
-    api.tenant(now=from_ms(now).isoformat())
+    api.tenant(now=ms_to_datetime(now).isoformat())
     plain = everything(api)
     assert {row["id"] for row in plain} == expected
     starts = [row["start_time"] for row in plain]

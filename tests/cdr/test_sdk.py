@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from callmocks.tenants.settings import CdrSettings, CdrUser
-from tests.cdr.conftest import Api, last, rows
+from tests.cdr.conftest import CdrClient, last_entry, rows
 
 CLIENT = "comagic-data-api-sdk==0.0.3.4"
 
@@ -37,7 +37,7 @@ def python(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture
-def seen(api: Api, python: Path) -> dict[str, Any]:
+def seen(api: CdrClient, python: Path) -> dict[str, Any]:
     """What the client saw."""
     api.tenant()
     user = CdrUser(id=77, login="u", name="Анна", customer_id=1)
@@ -51,7 +51,9 @@ def seen(api: Api, python: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_client_logs_in_pages_filters_sorts_and_parses(api: Api, seen: dict[str, Any]) -> None:
+def test_the_client_logs_in_pages_filters_sorts_and_parses(
+    api: CdrClient, seen: dict[str, Any]
+) -> None:
     legs = rows(api.legs(limit=10_000, fields=["id", "connect_time", "employee_full_name"]))
     assert seen["account"][:2] == ["t", "Europe/Moscow"]
     assert seen["legs"] == [leg["id"] for leg in legs]
@@ -61,7 +63,7 @@ def test_the_client_logs_in_pages_filters_sorts_and_parses(api: Api, seen: dict[
     assert seen["names"] == sorted(names)
 
 
-def test_its_filter_and_sort_arrive(api: Api, seen: dict[str, Any]) -> None:
+def test_its_filter_and_sort_arrive(api: CdrClient, seen: dict[str, Any]) -> None:
     fields = ["id", "duration", "is_operator", "start_time"]
     legs = rows(api.legs(limit=10_000, fields=fields))
     wanted = [leg for leg in legs if leg["is_operator"] and leg["duration"] > 60]
@@ -69,7 +71,7 @@ def test_its_filter_and_sort_arrive(api: Api, seen: dict[str, Any]) -> None:
     assert seen["talked"] == [[leg["id"], leg["duration"]] for leg in wanted]
 
 
-def test_its_sessions_with_all_the_fields_it_knows(api: Api, seen: dict[str, Any]) -> None:
+def test_its_sessions_with_all_the_fields_it_knows(api: CdrClient, seen: dict[str, Any]) -> None:
     sessions = rows(api.sessions(fields=["id", "is_lost", "talk_duration", "employees"]))
     assert seen["calls"] == [[s["id"], s["is_lost"], s["talk_duration"]] for s in sessions]
     assert seen["employees"] == sum(len(s["employees"]) for s in sessions) > 100
@@ -84,9 +86,9 @@ def test_it_reads_our_errors(seen: dict[str, Any]) -> None:
     ]
 
 
-def test_it_works_for_a_partner(api: Api, seen: dict[str, Any]) -> None:
+def test_it_works_for_a_partner(api: CdrClient, seen: dict[str, Any]) -> None:
     assert seen["users"] == [[77, "Анна"]]
     assert seen["for_user"] == len(seen["legs"])
     partner = api.registry.get("p")
     assert partner is not None
-    assert last(partner).operation == "get.call_legs_report"
+    assert last_entry(partner).operation == "get.call_legs_report"

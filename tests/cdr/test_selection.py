@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmocks.cdr.filters import Filter
-from callmocks.cdr.query import Query
-from callmocks.cdr.selection import matches
+from callmocks.cdr.filters import RowFilter
+from callmocks.cdr.query import ReportQuery
+from callmocks.cdr.selection import find_matches
 
 _PHONES = st.sampled_from(["74951234567", "74951234568", "7495", "0219428", "021", "101", "1010"])
 _TEXTS = st.sampled_from(["", "+7495", "sip-101", "ё", "Ёж", "101"])
@@ -30,9 +30,9 @@ COLUMNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
 
 
 def places(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> list[int]:
-    asked = Query((), filter=Filter(), sort=tuple(sort))
-    exchange = Mock(assume=Mock(return_value=nulls))
-    found = matches(exchange, asked, frame)
+    asked = ReportQuery((), filter=RowFilter(), sort=tuple(sort))
+    exchange = Mock(use_assumption=Mock(return_value=nulls))
+    found = find_matches(exchange, asked, frame)
     assert found is not None
     return found.tolist()
 

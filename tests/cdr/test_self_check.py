@@ -9,7 +9,7 @@ import pytest
 
 from callmocks.cdr import self_check
 from callmocks.history.views import cdr as views
-from tests.cdr.conftest import DAY, Api, last, rows
+from tests.cdr.conftest import ONE_DAY, CdrClient, last_entry, rows
 
 LEGS = "get.call_legs_report"
 SPOILED: list[tuple[str, pl.Expr]] = [
@@ -23,38 +23,40 @@ SPOILED: list[tuple[str, pl.Expr]] = [
 ]
 
 
-def test_drawn_days_keep_the_schema(api: Api) -> None:
+def test_drawn_days_keep_the_schema(api: CdrClient) -> None:
     tenant = api.tenant(calls_per_day=300)
     for method in (api.legs, api.sessions):
         method(("2026-02-01 00:00:00", "2026-02-28 23:59:59"), limit=0)
-        assert last(tenant).violations == []
+        assert last_entry(tenant).violations == []
 
 
 @pytest.mark.parametrize(("problem", "spoil"), SPOILED, ids=[problem for problem, _ in SPOILED])
-def test_a_row_that_breaks_the_schema_is_found(api: Api, problem: str, spoil: pl.Expr) -> None:
+def test_a_row_that_breaks_the_schema_is_found(
+    api: CdrClient, problem: str, spoil: pl.Expr
+) -> None:
     history = api.tenant().history
-    frame = history.drawn.legs(4000).frame
-    assert self_check.column_problems(LEGS, frame) == ()
-    assert problem in self_check.column_problems(LEGS, frame.with_columns(spoil))
+    frame = history.generated.legs_view(4000).frame
+    assert self_check.find_violations(LEGS, frame) == ()
+    assert problem in self_check.find_violations(LEGS, frame.with_columns(spoil))
 
 
 def test_a_defect_is_logged_and_journaled_on_the_answers_side(
-    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: CdrClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    drawn = views.legs_frame
+    drawn = views.build_legs
 
     def spoiled(*args: Any) -> pl.DataFrame:
         return drawn(*args).with_columns(pl.col("duration") - 10_000)
 
-    monkeypatch.setattr(views, "legs_frame", spoiled)
+    monkeypatch.setattr(views, "build_legs", spoiled)
     tenant = api.tenant(seed=99)  # a history nobody has drawn
     assert rows(api.legs())
     for _ in range(2):  # the check is made once, the defect is told each time
-        (violation,) = last(tenant).violations
+        (violation,) = last_entry(tenant).violations
         assert (violation.side, violation.where) == ("answer", LEGS)
         assert violation.expected == "duration: at least 0"
         api.legs()
     assert "our own answer breaks its schema" in caplog.text
     unchecked = api.tenant("u", seed=99, self_check=False)
-    api.rpc("get.call_legs_report", "u-token", date_from=DAY[0], date_till=DAY[1])
-    assert last(unchecked).violations == []
+    api.rpc("get.call_legs_report", "u-token", date_from=ONE_DAY[0], date_till=ONE_DAY[1])
+    assert last_entry(unchecked).violations == []

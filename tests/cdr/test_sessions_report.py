@@ -9,19 +9,21 @@ from typing import Any
 import pytest
 
 from callmocks.cdr import tables
-from tests.cdr.conftest import DAY, WEEK, Api, fault, rows, simple, total, tree
+from tests.cdr.conftest import ONE_DAY, WEEK, CdrClient, error_fields, rows, simple, total, tree
 
 FORMAT = "%Y-%m-%d %H:%M:%S"
 Row = dict[str, Any]
 
 
 @pytest.fixture
-def week(api: Api) -> tuple[list[Row], dict[int, list[Row]]]:
+def week(api: CdrClient) -> tuple[list[Row], dict[int, list[Row]]]:
     """A week's sessions with every field, and the legs of each."""
     api.tenant()
-    sessions = rows(api.sessions(WEEK, fields=list(tables.sessions().fields), limit=10_000))
+    sessions = rows(
+        api.sessions(WEEK, fields=list(tables.load_session_fields().fields), limit=10_000)
+    )
     legs: dict[int, list[Row]] = defaultdict(list)
-    for leg in rows(api.legs(WEEK, fields=list(tables.legs().fields), limit=10_000)):
+    for leg in rows(api.legs(WEEK, fields=list(tables.load_leg_fields().fields), limit=10_000)):
         legs[leg["call_session_id"]].append(leg)
     return sessions, legs
 
@@ -164,13 +166,13 @@ def test_nothing_is_known_of_visitors(week: Any) -> None:
         ),
     ],
 )
-def test_filters_of_sessions(week: Any, api: Api, wanted: Row, keep: Any) -> None:
+def test_filters_of_sessions(week: Any, api: CdrClient, wanted: Row, keep: Any) -> None:
     sessions, _ = week
     found = rows(api.sessions(WEEK, fields=["id"], filter=wanted, limit=10_000))
     assert [row["id"] for row in found] == [s["id"] for s in sessions if keep(s)]
 
 
-def test_overlap_compares_the_ids_of_the_elements(week: Any, api: Api) -> None:
+def test_overlap_compares_the_ids_of_the_elements(week: Any, api: CdrClient) -> None:
     sessions, _ = week
     chosen = sorted({e["employee_id"] for s in sessions for e in s["employees"]})[:2]
     for operator, holds in (("overlap", True), ("not_overlap", False)):
@@ -184,10 +186,10 @@ def test_overlap_compares_the_ids_of_the_elements(week: Any, api: Api) -> None:
         assert [row["id"] for row in found] == expected
         assert 0 < len(expected) < len(sessions)
     wrong = api.sessions(filter=simple("employees", "overlap", ["x"]))
-    assert fault(wrong) == ("data_type_error", "filter.value", '["x"]')
+    assert error_fields(wrong) == ("data_type_error", "filter.value", '["x"]')
 
 
-def test_sorts_of_sessions(week: Any, api: Api) -> None:
+def test_sorts_of_sessions(week: Any, api: CdrClient) -> None:
     sessions, _ = week
     sort = [{"field": "finish_reason", "order": "desc"}, {"field": "start_time", "order": "desc"}]
     found = rows(api.sessions(WEEK, fields=["id"], sort=sort, limit=10_000))
@@ -197,29 +199,29 @@ def test_sorts_of_sessions(week: Any, api: Api) -> None:
     assert rows(api.sessions(WEEK, sort=[{"field": "site_id"}], fields=["id"], limit=3))
 
 
-def test_pages_of_sessions(week: Any, api: Api) -> None:
+def test_pages_of_sessions(week: Any, api: CdrClient) -> None:
     sessions, _ = week
-    fields = list(tables.sessions().fields)
+    fields = list(tables.load_session_fields().fields)
     found: list[Row] = []
     while page := rows(api.sessions(WEEK, fields=fields, limit=700, offset=len(found))):
         found += page
     assert found == sessions
 
 
-def test_a_session_id_is_an_address(week: Any, api: Api) -> None:
+def test_a_session_id_is_an_address(week: Any, api: CdrClient) -> None:
     sessions, _ = week
     for session in sessions[::100]:
         wanted = simple("id", "=", session["id"])
-        answer = api.sessions(WEEK, fields=list(tables.sessions().fields), filter=wanted)
+        answer = api.sessions(WEEK, fields=list(tables.load_session_fields().fields), filter=wanted)
         assert (rows(answer), total(answer)) == ([session], 1)
     outside = simple("id", "=", sessions[0]["id"])
-    assert total(api.sessions(DAY, filter=outside)) == 0
+    assert total(api.sessions(ONE_DAY, filter=outside)) == 0
 
 
-def test_ongoing_calls_are_not_served_and_that_is_said(api: Api) -> None:
+def test_ongoing_calls_are_not_served_and_that_is_said(api: CdrClient) -> None:
     api.tenant()
     answer = api.sessions(include_ongoing_calls=True)
-    assert fault(answer) == ("error", "include_ongoing_calls", "true")
+    assert error_fields(answer) == ("error", "include_ongoing_calls", "true")
     assert "result" in api.sessions(include_ongoing_calls=False)
-    assert fault(api.sessions(include_ongoing_calls="yes"))[0] == "data_type_error"
-    assert fault(api.legs(include_ongoing_calls=False))[0] == "unexpected_parameters"
+    assert error_fields(api.sessions(include_ongoing_calls="yes"))[0] == "data_type_error"
+    assert error_fields(api.legs(include_ongoing_calls=False))[0] == "unexpected_parameters"

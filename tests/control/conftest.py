@@ -10,7 +10,7 @@ from callmocks.config.settings import ServeSettings
 from callmocks.control.addresses import Addresses
 from callmocks.control.server import make_app
 from callmocks.history.factory import HistoryFactory
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from tests.control.suite_client import Client
@@ -22,7 +22,7 @@ ADDRESSES = Addresses(
 DEFAULTS = TenantSettings("demo", now=NOW, limits="off")
 
 
-class Control(NamedTuple):
+class ControlClient(NamedTuple):
     """A client of the admin API."""
 
     url: str
@@ -79,10 +79,10 @@ async def serve() -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def control(registry: Registry, serve: Any) -> AsyncIterator[Control]:
+async def control(registry: Registry, serve: Any) -> AsyncIterator[ControlClient]:
     url = await serve(make_app(registry, ADDRESSES, defaults=DEFAULTS))
     async with ClientSession() as session:
-        yield Control(url, session, registry)
+        yield ControlClient(url, session, registry)
 
 
 @pytest.fixture
@@ -90,5 +90,5 @@ async def client() -> AsyncIterator[Client]:
     settings = ServeSettings(
         arm_port=0, cdr_port=0, onec_port=0, control_port=0, now="2026-03-02T12:00:00", limits="off"
     )
-    async with Suite(settings) as suite, ClientSession() as session:
+    async with MockServer(settings) as suite, ClientSession() as session:
         yield Client(suite, session)

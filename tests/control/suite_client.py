@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 
 CORE = "{http://v8.1c.ru/8.1/data/core}"
 XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -29,7 +29,7 @@ def basic(user: str) -> dict[str, str]:
 class Client:
     """A client of all three providers and of control."""
 
-    def __init__(self, suite: Suite, session: ClientSession) -> None:
+    def __init__(self, suite: MockServer, session: ClientSession) -> None:
         self.urls = suite.urls
         self.http = session
         self.token = "demo-token"

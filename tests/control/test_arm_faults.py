@@ -175,9 +175,9 @@ def violations(body: bytes) -> list[str]:
     """What xmlschema, which does not serve, says of an answer."""
     import xmlschema
 
-    from callmocks.contract.resources import schema
+    from callmocks.contract.resources import schema_path
 
-    xsd = xmlschema.XMLSchema(str(schema("arm/operator_call_history.documented.xsd")))
+    xsd = xmlschema.XMLSchema(str(schema_path("arm/operator_call_history.documented.xsd")))
     return [str(error.reason) for error in xsd.iter_errors(body.decode())]
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from callmocks.cdr.server import make_app as make_cdr
 from callmocks.history.factory import HistoryFactory
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from tests.control.conftest import Control
+from tests.control.conftest import ControlClient
 
 CALLS = "/api/tenants/demo/calls"
 START = "2026-03-02T03:04:05"  # no drawn call starts at night
@@ -20,14 +20,16 @@ DAY = "/api/tenants/demo/truth?from=2026-03-02T00:00:00&till=2026-03-02T04:00:00
 
 
 async def pin_lines(
-    control: Control, body: bytes, media: str = "application/x-ndjson"
+    control: ControlClient, body: bytes, media: str = "application/x-ndjson"
 ) -> tuple[int, Any]:
     headers = {"Content-Type": media}
     async with control.session.post(control.url + CALLS, data=body, headers=headers) as answer:
         return answer.status, await answer.json(content_type=None)
 
 
-async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(control: Control) -> None:
+async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(
+    control: ControlClient,
+) -> None:
     asked = {
         "start": START,
         "operator": "102",
@@ -51,7 +53,7 @@ async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(control:
 
 
 async def test_a_pinned_call_is_in_the_data_api_and_goes_again(
-    control: Control, serve: Any
+    control: ControlClient, serve: Any
 ) -> None:
     made = await control.post(CALLS, {"start": START, "talk_seconds": 30})
     url = await serve(make_cdr(control.registry)) + "/v2.0"
@@ -74,7 +76,9 @@ async def test_a_pinned_call_is_in_the_data_api_and_goes_again(
         assert (await control.call("DELETE", f"{CALLS}/{gone}"))[0] == 404
 
 
-async def test_a_contradiction_is_refused_with_the_field_and_the_reason(control: Control) -> None:
+async def test_a_contradiction_is_refused_with_the_field_and_the_reason(
+    control: ControlClient,
+) -> None:
     for body, field in (
         ({"start": START, "answered": False, "talk_seconds": 5}, "$.talk_seconds"),
         ({"start": START, "operator": "999"}, "$.operator"),
@@ -89,7 +93,7 @@ async def test_a_contradiction_is_refused_with_the_field_and_the_reason(control:
     assert await control.get(CALLS) == {"calls": []}
 
 
-async def test_a_contradiction_between_pins_is_refused(control: Control) -> None:
+async def test_a_contradiction_between_pins_is_refused(control: ControlClient) -> None:
     call = {"start": START, "operator": "101", "talk_seconds": 60}
     made = await control.post(CALLS, call)
     status, problem = await control.call("POST", CALLS, call)
@@ -97,7 +101,7 @@ async def test_a_contradiction_between_pins_is_refused(control: Control) -> None
     assert str(made["id"]) in problem["detail"]
 
 
-async def test_lines_are_pinned_all_at_once(control: Control) -> None:
+async def test_lines_are_pinned_all_at_once(control: ControlClient) -> None:
     lines = [{"start": f"2026-03-02T03:0{minute}:00", "talk_seconds": 9} for minute in range(5)]
     body = b"\n\n".join(json.dumps(line).encode() for line in lines) + b"\n"
     status, made = await pin_lines(control, body)
@@ -117,7 +121,7 @@ async def test_lines_are_pinned_all_at_once(control: Control) -> None:
     ],
 )
 async def test_one_bad_line_refuses_all_and_is_named(
-    control: Control, wrong: bytes, status: int, says: str
+    control: ControlClient, wrong: bytes, status: int, says: str
 ) -> None:
     good = b'{"start": "2026-03-02T03:04:05"}'
     found, problem = await pin_lines(control, b"\n".join([good, b"", wrong, good]))
@@ -126,7 +130,7 @@ async def test_one_bad_line_refuses_all_and_is_named(
     assert await control.get(CALLS) == {"calls": []}
 
 
-async def test_truth_is_what_has_begun_in_the_window(control: Control) -> None:
+async def test_truth_is_what_has_begun_in_the_window(control: ControlClient) -> None:
     path = "/api/tenants/demo/truth?from=2026-03-02T11:00:00&till=2026-03-02T13:00:00"
     before = (await control.get(path))["calls"]
     assert before and all(call["start"] <= "2026-03-02T12:00:00" for call in before)
@@ -139,7 +143,7 @@ async def test_truth_is_what_has_begun_in_the_window(control: Control) -> None:
 
 
 async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
-    control: Control,
+    control: ControlClient,
 ) -> None:
     tenant = control.registry.get("demo")
     assert tenant is not None
@@ -151,7 +155,7 @@ async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
         await control.get("/health")
         turns += 1
     window = (datetime(2026, 2, 1, 10), datetime(2026, 3, 2, 11, 30), datetime(2026, 3, 2, 12))
-    assert (await asking)["calls"] == tenant.history.truth(*map(to_ms, window))
+    assert (await asking)["calls"] == tenant.history.truth_between(*map(datetime_to_ms, window))
     assert turns > 10
 
 
@@ -161,13 +165,13 @@ async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
      "?from=2026-03-03&till=2026-03-02",
      "?from=2026-03-02&till=2026-03-03&limit=1"],
 )  # fmt: skip
-async def test_a_window_that_cannot_be_is_refused(control: Control, query: str) -> None:
+async def test_a_window_that_cannot_be_is_refused(control: ControlClient, query: str) -> None:
     await control.call("PUT", "/api/tenants/demo/clock", {"now": "2030-01-01"})
     assert (await control.call("GET", "/api/tenants/demo/truth" + query))[0] == 422
 
 
 async def test_equal_seeds_have_equal_fingerprints_whatever_is_pinned(
-    control: Control, histories: HistoryFactory
+    control: ControlClient, histories: HistoryFactory
 ) -> None:
     await control.post("/api/tenants", {"name": "twin"})
     await control.post("/api/tenants", {"name": "other", "seed": 43})
@@ -181,7 +185,7 @@ async def test_equal_seeds_have_equal_fingerprints_whatever_is_pinned(
 
 
 async def test_pins_of_one_tenant_are_not_in_another(
-    control: Control, histories: HistoryFactory
+    control: ControlClient, histories: HistoryFactory
 ) -> None:
     await control.post("/api/tenants", {"name": "twin"})
     await control.post(CALLS, {"start": START})
@@ -189,7 +193,7 @@ async def test_pins_of_one_tenant_are_not_in_another(
     assert (await control.get(DAY.replace("demo", "twin")))["calls"] == []
 
 
-async def test_the_empty_world_holds_pinned_calls_alone(control: Control) -> None:
+async def test_the_empty_world_holds_pinned_calls_alone(control: ControlClient) -> None:
     await control.post("/api/tenants", {"name": "bare", "world": "empty"})
     made = await control.post("/api/tenants/bare/calls", {"start": "2026-03-02T10:00:00"})
     path = "/api/tenants/bare/truth?from=2026-01-01T00:00:00&till=2026-03-02T12:00:00"

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 
 from callmocks.arm import frames
 from callmocks.config.settings import ServeSettings
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from tests.control.suite_client import Client, post_arm
 from tests.control.test_arm_faults import ask, rows
 
@@ -25,7 +25,7 @@ async def limited() -> AsyncIterator[Client]:
     settings = ServeSettings(
         arm_port=0, cdr_port=0, onec_port=0, control_port=0, now="2026-03-02T12:00:00"
     )
-    async with Suite(settings) as suite, ClientSession() as session:
+    async with MockServer(settings) as suite, ClientSession() as session:
         yield Client(suite, session)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from callmocks.config.settings import ServeSettings
-from callmocks.faults import KINDS
-from callmocks.server.mock_server import Suite
+from callmocks.faults import FAULT_TYPES
+from callmocks.server.mock_server import MockServer
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEFAULT = {"arm": "8086", "cdr": "8087", "onec": "8088", "control": "8080"}
@@ -68,7 +68,7 @@ async def test_every_snippet_answers_what_is_shown(page: str) -> None:
     settings = ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)
     found = snippets(page)
     assert len(found) >= 2
-    async with Suite(settings) as suite:
+    async with MockServer(settings) as suite:
         for command, shown in found:
             got = last_json(await run(command, suite.urls))
             if shown is not None:
@@ -85,13 +85,13 @@ def test_the_table_of_faults_is_the_codes() -> None:
         if line.startswith("| `") and line.count("|") == 6
     ]
     expected = {}
-    for kind in KINDS.values():
+    for kind in FAULT_TYPES.values():
         providers = "all" if len(kind.providers) == 3 else ", ".join(kind.providers)
         providers += {("http",): " (HTTP)", ("frame",): " (frames)"}.get(kind.transports, "")
         expected[f"`{kind.name}`"] = [
             providers,
             kind.summary.replace("``", "`"),
-            ", ".join(f"`{name}`" for name in kind.shape.__struct_fields__),
+            ", ".join(f"`{name}`" for name in kind.model.__struct_fields__),
             "yes" if kind.breaks_contract else "",
         ]
     assert {row[0]: row[1:] for row in rows} == expected

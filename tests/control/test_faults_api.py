@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from callmocks.contract.assumptions import ledger
-from callmocks.faults import KINDS
-from tests.control.conftest import Control
+from callmocks.contract.assumptions import load_ledger
+from callmocks.faults import FAULT_TYPES
+from tests.control.conftest import ControlClient
 
 FAULTS = "/api/tenants/demo/faults"
 
 
-async def test_the_kinds_are_listed_with_their_parameters(control: Control) -> None:
+async def test_the_kinds_are_listed_with_their_parameters(control: ControlClient) -> None:
     kinds = {kind["fault"]: kind for kind in (await control.get("/api/faults"))["faults"]}
-    assert set(kinds) == set(KINDS)
+    assert set(kinds) == set(FAULT_TYPES)
     assert kinds["rpc_error"]["providers"] == ["cdr"]
     assert kinds["rpc_error"]["breaks_contract"] is False
     assert kinds["rpc_error"]["params"]["required"] == ["mnemonic"]
@@ -24,7 +24,7 @@ async def test_the_kinds_are_listed_with_their_parameters(control: Control) -> N
             assert "type" in parameter or "enum" in parameter or "anyOf" in parameter, name
 
 
-async def test_a_fault_is_switched_on_listed_and_switched_off(control: Control) -> None:
+async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlClient) -> None:
     asked = {
         "provider": "cdr",
         "fault": "status",
@@ -71,14 +71,14 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: Control) 
     ],
 )
 async def test_a_fault_that_cannot_be_is_refused(
-    control: Control, body: dict[str, Any], says: str
+    control: ControlClient, body: dict[str, Any], says: str
 ) -> None:
     status, problem = await control.call("POST", FAULTS, body)
     assert status == 422 and says in problem["detail"] + problem.get("where", "")
     assert await control.get(FAULTS) == {"faults": []}
 
 
-async def test_a_tenant_has_so_many_faults_and_no_more(control: Control) -> None:
+async def test_a_tenant_has_so_many_faults_and_no_more(control: ControlClient) -> None:
     for _ in range(1000):
         assert (await control.call("POST", FAULTS, {"provider": "arm", "fault": "close"}))[0] == 201
     status, problem = await control.call("POST", FAULTS, {"provider": "arm", "fault": "close"})
@@ -86,16 +86,16 @@ async def test_a_tenant_has_so_many_faults_and_no_more(control: Control) -> None
 
 
 async def test_the_ledger_is_listed_with_evidence_default_and_alternatives(
-    control: Control,
+    control: ControlClient,
 ) -> None:
     listed = (await control.get("/api/assumptions"))["assumptions"]
-    assert [entry["id"] for entry in listed] == list(ledger())
+    assert [entry["id"] for entry in listed] == list(load_ledger())
     direction = next(entry for entry in listed if entry["id"] == "cdr.leg-direction")
     assert (direction["default"], direction["alternatives"]) == ("leg", ["session"])
     assert direction["evidence"] == "assumed" and direction["provider"] == "cdr"
 
 
-async def test_a_tenant_chooses_for_itself_alone(control: Control) -> None:
+async def test_a_tenant_chooses_for_itself_alone(control: ControlClient) -> None:
     await control.post("/api/tenants", {"name": "acme"})
     path = "/api/tenants/{}/assumptions"
     status, chosen = await control.call(

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from callmocks.config.settings import ServeSettings
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from tests.control.suite_client import SOAP
 
 NOW = "2026-03-02T12:00:00"
@@ -17,7 +17,7 @@ ROUNDS = 40
 class User:
     """A client of one tenant: asks all three providers the same things again and again."""
 
-    def __init__(self, suite: Suite, http: ClientSession, name: str) -> None:
+    def __init__(self, suite: MockServer, http: ClientSession, name: str) -> None:
         self.urls, self.http, self.name = suite.urls, http, name
         self.api = f"{suite.urls['control']}/api/tenants/{name}"
 
@@ -88,7 +88,7 @@ async def test_a_wild_tenant_does_not_disturb_a_quiet_one_of_the_same_seed() -> 
     settings = ServeSettings(
         arm_port=0, cdr_port=0, onec_port=0, control_port=0, now=NOW, limits="off"
     )
-    async with Suite(settings) as suite, ClientSession() as http:
+    async with MockServer(settings) as suite, ClientSession() as http:
         users = [User(suite, http, name) for name in ("quiet", "wild")]
         for user in users:
             url = suite.urls["control"] + "/api/tenants"
@@ -104,7 +104,7 @@ async def test_a_wild_tenant_does_not_disturb_a_quiet_one_of_the_same_seed() -> 
         for name, entries in (("quiet", 3 * (2 * ROUNDS + 1)), ("wild", 3)):
             tenant = suite.registry.get(name)
             assert tenant is not None
-            found = [*tenant.journal.entries()]
+            found = [*tenant.journal.read_entries()]
             assert len(found) == entries
             assert all(not entry.faults and not entry.violations for entry in found)
             other = "wild" if name == "quiet" else "quiet"

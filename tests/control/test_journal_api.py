@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from callmocks.cdr.server import make_app as make_cdr
-from tests.control.conftest import Control
+from tests.control.conftest import ControlClient
 
 JOURNAL = "/api/tenants/demo/journal"
 
@@ -16,7 +16,7 @@ JOURNAL = "/api/tenants/demo/journal"
 class Both(NamedTuple):
     """The admin API and the Data API of the same tenants."""
 
-    control: Control
+    control: ControlClient
     cdr: str
 
     async def ask(self, method: str, token: str = "demo-token", **params: Any) -> Any:
@@ -38,7 +38,7 @@ class Both(NamedTuple):
 
 
 @pytest.fixture
-async def both(control: Control, serve: Any) -> AsyncIterator[Both]:
+async def both(control: ControlClient, serve: Any) -> AsyncIterator[Both]:
     url = await serve(make_cdr(control.registry))
     yield Both(control, url + "/v2.0")
 
@@ -229,7 +229,9 @@ async def test_a_stream_ends_with_its_tenant(both: Both) -> None:
         assert (await asyncio.wait_for(stream.content.read(), 2)).startswith(b": following")
 
 
-async def test_streams_do_not_keep_the_server_from_stopping(control: Control, serve: Any) -> None:
+async def test_streams_do_not_keep_the_server_from_stopping(
+    control: ControlClient, serve: Any
+) -> None:
     from aiohttp import web
 
     from callmocks.control.server import make_app

@@ -9,14 +9,14 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from callmocks.cdr.server import make_app as make_cdr
-from callmocks.control.metrics import BOUNDS, OPERATIONS, Meter
+from callmocks.control.metrics import BUCKET_BOUNDS, MAX_OPERATIONS, Metrics
 from callmocks.control.server import make_app
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
-from tests.control.conftest import ADDRESSES, Control
+from tests.control.conftest import ADDRESSES, ControlClient
 
 
-async def samples(control: Control) -> dict[tuple[str, ...], float]:
+async def samples(control: ControlClient) -> dict[tuple[str, ...], float]:
     async with control.session.get(control.url + "/metrics") as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("text/plain; version=")
@@ -28,7 +28,7 @@ async def samples(control: Control) -> dict[tuple[str, ...], float]:
     }
 
 
-async def ask(control: Control, url: str, method: str, **headers: str) -> None:
+async def ask(control: ControlClient, url: str, method: str, **headers: str) -> None:
     params = {"access_token": "demo-token"}
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     async with control.session.post(url + "/v2.0", json=request, headers=headers) as answer:
@@ -36,7 +36,7 @@ async def ask(control: Control, url: str, method: str, **headers: str) -> None:
 
 
 async def test_exchanges_violations_faults_and_durations_are_counted(
-    control: Control, serve: Any
+    control: ControlClient, serve: Any
 ) -> None:
     url = await serve(make_cdr(control.registry))
     body = {"provider": "cdr", "fault": "status", "params": {"status": 503}, "skip": 2}
@@ -59,24 +59,24 @@ async def test_exchanges_violations_faults_and_durations_are_counted(
     assert found["process_resident_memory_bytes",] > 10_000_000
 
 
-async def test_nothing_is_global(control: Control, serve: Any, registry: Registry) -> None:
+async def test_nothing_is_global(control: ControlClient, serve: Any, registry: Registry) -> None:
     await control.get("/health")
     assert not [family for family in REGISTRY.collect() if family.name.startswith("callmocks")]
     other = await serve(make_app(registry, ADDRESSES))
     async with ClientSession() as session:
-        found = await samples(Control(other, session, registry))
+        found = await samples(ControlClient(other, session, registry))
     assert not [name for name in found if name[0] == "callmocks_exchanges_total"]
 
 
 def test_names_that_clients_invent_do_not_make_series_without_end(registry: Registry) -> None:
-    meter, tenant = Meter(), registry.nobody
-    for number in range(OPERATIONS + 50):
+    meter, tenant = Metrics(), registry.unmatched
+    for number in range(MAX_OPERATIONS + 50):
         for _ in range(2):
-            exchange = Exchange.of(tenant, "cdr", b"", operation=f"m{number}")
-            meter.observe(exchange, Reply(b""), BOUNDS[0])
-    assert len(meter.exchanges) == OPERATIONS + 1
+            exchange = Exchange.start(tenant, "cdr", b"", operation=f"m{number}")
+            meter.count_exchange(exchange, Reply(b""), BUCKET_BOUNDS[0])
+    assert len(meter.exchanges) == MAX_OPERATIONS + 1
     assert meter.exchanges["cdr", "other", 200] == 100
-    assert meter.durations["cdr"][0] == 2 * OPERATIONS + 100  # a bound belongs to its bucket
+    assert meter.durations["cdr"][0] == 2 * MAX_OPERATIONS + 100  # a bound belongs to its bucket
 
 
 async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, serve: Any) -> None:
@@ -84,7 +84,7 @@ async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, se
     url = await serve(make_app(registry, ADDRESSES, log=log))
     cdr = await serve(make_cdr(registry))
     async with ClientSession() as session:
-        control = Control(url, session, registry)
+        control = ControlClient(url, session, registry)
         async with session.get(url + "/health", headers={"X-Request-Id": "mine-1"}) as answer:
             assert answer.headers["X-Request-Id"] == "mine-1"
         async with session.get(url + "/nothing") as answer:
@@ -104,7 +104,7 @@ async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, se
 
 
 async def test_it_is_quiet_by_default(
-    control: Control, serve: Any, capfd: Any, caplog: Any
+    control: ControlClient, serve: Any, capfd: Any, caplog: Any
 ) -> None:
     url = await serve(make_cdr(control.registry))
     await control.get("/health")
@@ -115,7 +115,7 @@ async def test_it_is_quiet_by_default(
 
 
 async def test_a_defect_is_a_problem_for_the_client_and_a_traceback_for_us(
-    control: Control, monkeypatch: Any, caplog: Any
+    control: ControlClient, monkeypatch: Any, caplog: Any
 ) -> None:
     tenant = control.registry.get("demo")
     monkeypatch.setattr(tenant, "clock", None)

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from callmocks.control.faults import describe
+from callmocks.control.faults import describe_fault_type
 from callmocks.control.server import OPERATIONS
-from callmocks.faults import KINDS
+from callmocks.faults import FAULT_TYPES
 from callmocks.tenants.settings import TenantSettings
-from tests.control.conftest import Control
+from tests.control.conftest import ControlClient
 
 HERE = Path(__file__).parent
 
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
     ],
 )
 async def test_schemathesis_finds_nothing(
-    control: Control, tmp_path: Path, phases: str, config: str, tested: int | None
+    control: ControlClient, tmp_path: Path, phases: str, config: str, tested: int | None
 ) -> None:
     """Generated requests, good and bad: every answer is a described one, none is a 5xx."""
     control.registry.create(TenantSettings("spare", world="empty"))
@@ -46,7 +46,7 @@ async def test_schemathesis_finds_nothing(
 
 
 async def test_every_route_is_described_and_every_reference_leads_somewhere(
-    control: Control,
+    control: ControlClient,
 ) -> None:
     document = await control.get("/openapi.json")
     described = {
@@ -74,11 +74,11 @@ async def test_every_route_is_described_and_every_reference_leads_somewhere(
         assert reference.rpartition("/")[2] in document["components"]["schemas"]
 
 
-async def test_fields_are_explained(control: Control) -> None:
+async def test_fields_are_explained(control: ControlClient) -> None:
     schemas = (await control.get("/openapi.json"))["components"]["schemas"]
     assert schemas["ClockView"]["properties"]["speed"]["description"].startswith("Wall seconds")
     assert "first ``skip``" not in str(schemas["NewFault"]["properties"]["provider"])
-    sigma = describe(KINDS["delay"]).params["properties"]["sigma"]
+    sigma = describe_fault_type(FAULT_TYPES["delay"]).params["properties"]["sigma"]
     assert sigma["description"] == "Lognormal: standard deviation of the delay's logarithm."
     assert sigma["default"] == 0.5
 
@@ -93,8 +93,8 @@ def references(node: Any) -> list[str]:
 
 
 def test_the_document_is_json_for_a_guarded_server_too() -> None:
-    from callmocks.control.openapi import document
+    from callmocks.control.openapi import build_document
 
-    guarded = document(OPERATIONS, guarded=True)
+    guarded = build_document(OPERATIONS, guarded=True)
     assert guarded["security"] == [{"token": []}]
     assert msgspec.json.decode(msgspec.json.encode(guarded)) == guarded

@@ -8,9 +8,9 @@ from tests.control.suite_client import XSI, Client, post_arm
 
 
 async def test_every_mnemonic_of_the_vendors_table_can_be_had(client: Client) -> None:
-    from callmocks.cdr.errors import entries
+    from callmocks.cdr.errors import load_error_table
 
-    for mnemonic, entry in entries().items():
+    for mnemonic, entry in load_error_table().items():
         await client.fault("cdr", "rpc_error", {"mnemonic": mnemonic}, times=1)
         answer = await client.cdr("get.account")
         assert answer["id"] == client.id and "result" not in answer

@@ -10,10 +10,10 @@ import pytest
 
 from callmocks.history.factory import HistoryFactory
 from callmocks.tenants.registry import Registry
-from tests.control.conftest import NOW, Control
+from tests.control.conftest import NOW, ControlClient
 
 
-async def test_a_tenant_comes_with_everything_a_client_needs(control: Control) -> None:
+async def test_a_tenant_comes_with_everything_a_client_needs(control: ControlClient) -> None:
     status, made = await control.call("POST", "/api/tenants", {"name": "acme", "seed": 7})
     assert status == 201
     assert (made["name"], made["seed"]) == ("acme", 7)
@@ -32,7 +32,7 @@ async def test_a_tenant_comes_with_everything_a_client_needs(control: Control) -
     assert [tenant["name"] for tenant in listed["tenants"]] == ["demo", "acme"]
 
 
-async def test_what_its_maker_leaves_out_is_as_serve_was_told(control: Control) -> None:
+async def test_what_its_maker_leaves_out_is_as_serve_was_told(control: ControlClient) -> None:
     made = await control.post("/api/tenants", {"name": "acme"})
     assert (made["seed"], made["limits"], made["world"]) == (42, "off", "default")
     assert await control.get("/api/tenants/acme/clock") == {
@@ -43,7 +43,7 @@ async def test_what_its_maker_leaves_out_is_as_serve_was_told(control: Control) 
 
 
 async def test_a_tenant_is_made_with_any_seed_size_credentials_and_settings(
-    control: Control,
+    control: ControlClient,
 ) -> None:
     made = await control.post(
         "/api/tenants",
@@ -97,7 +97,7 @@ async def test_a_tenant_is_made_with_any_seed_size_credentials_and_settings(
     ],
 )
 async def test_a_tenant_that_cannot_be_is_refused_and_leaves_nothing(
-    control: Control, body: dict[str, Any], status: int, says: str
+    control: ControlClient, body: dict[str, Any], status: int, says: str
 ) -> None:
     found, problem = await control.call("POST", "/api/tenants", body)
     assert found == status and says in problem["detail"] + problem.get("where", "")
@@ -105,7 +105,7 @@ async def test_a_tenant_that_cannot_be_is_refused_and_leaves_nothing(
     await control.post("/api/tenants", {"name": "b"})
 
 
-async def test_a_body_that_is_not_json_is_400(control: Control) -> None:
+async def test_a_body_that_is_not_json_is_400(control: ControlClient) -> None:
     deep = b'{"provider": "cdr", "fault": "delay", "params": {"a": ' + b"[" * 100_000
     for path, raw in (("", b"{"), ("", b""), ("", b"\xff"), ("/demo/faults", deep)):
         async with control.session.post(f"{control.url}/api/tenants{path}", data=raw) as answer:
@@ -113,7 +113,7 @@ async def test_a_body_that_is_not_json_is_400(control: Control) -> None:
             assert (await answer.json(content_type=None))["status"] == 400
 
 
-async def test_a_deleted_tenant_is_gone_and_its_names_are_free(control: Control) -> None:
+async def test_a_deleted_tenant_is_gone_and_its_names_are_free(control: ControlClient) -> None:
     await control.post("/api/tenants", {"name": "acme"})
     assert await control.call("DELETE", "/api/tenants/acme") == (204, None)
     assert (await control.call("DELETE", "/api/tenants/acme"))[0] == 404
@@ -121,13 +121,13 @@ async def test_a_deleted_tenant_is_gone_and_its_names_are_free(control: Control)
     await control.post("/api/tenants", {"name": "acme"})
 
 
-async def test_unknown_paths_and_methods_are_problems(control: Control) -> None:
+async def test_unknown_paths_and_methods_are_problems(control: ControlClient) -> None:
     assert (await control.call("GET", "/api/nothing"))[0] == 404
     status, problem = await control.call("PATCH", "/api/tenants")
     assert (status, problem["title"]) == (405, "Method Not Allowed")
 
 
-async def test_reset_brings_back_the_first_state_in_milliseconds(control: Control) -> None:
+async def test_reset_brings_back_the_first_state_in_milliseconds(control: ControlClient) -> None:
     tenant = control.registry.get("demo")
     assert tenant is not None
     first = await control.get("/api/tenants/demo/clock")
@@ -146,12 +146,12 @@ async def test_reset_brings_back_the_first_state_in_milliseconds(control: Contro
     assert await control.get("/api/tenants/demo/faults") == {"faults": []}
     assert await control.get("/api/tenants/demo/calls") == {"calls": []}
     assert await control.get(truth) == calls
-    assert tenant.assumptions.chosen() == {}
+    assert tenant.assumptions.changed_choices() == {}
     assert await tenant.state.get("session") is None
     assert await tenant.state.add("points", 0) == 0
 
 
-async def test_hundreds_of_tenants_side_by_side(control: Control) -> None:
+async def test_hundreds_of_tenants_side_by_side(control: ControlClient) -> None:
     begin = time.perf_counter()
     for number in range(300):
         await control.post("/api/tenants", {"name": f"t{number}", "world": "empty"})
@@ -159,7 +159,7 @@ async def test_hundreds_of_tenants_side_by_side(control: Control) -> None:
     assert len((await control.get("/api/tenants"))["tenants"]) == 301
 
 
-async def test_put_now_freezes_and_mode_real_releases(control: Control) -> None:
+async def test_put_now_freezes_and_mode_real_releases(control: ControlClient) -> None:
     path = "/api/tenants/demo/clock"
     frozen = {"mode": "frozen", "now": "2025-12-31T23:59:59", "speed": 0.0}
     assert await control.call("PUT", path, {"now": "2025-12-31T23:59:59"}) == (200, frozen)
@@ -170,7 +170,7 @@ async def test_put_now_freezes_and_mode_real_releases(control: Control) -> None:
     assert abs(machine - datetime.now()) < timedelta(hours=15)  # whatever zones there are
 
 
-async def test_a_clock_runs_from_a_moment_at_a_speed(control: Control) -> None:
+async def test_a_clock_runs_from_a_moment_at_a_speed(control: ControlClient) -> None:
     path = "/api/tenants/demo/clock"
     _, begun = await control.call("PUT", path, {"now": "2026-01-01T00:00:00", "speed": 1000})
     assert (begun["mode"], begun["speed"]) == ("offset", 1000.0)
@@ -183,7 +183,7 @@ async def test_a_clock_runs_from_a_moment_at_a_speed(control: Control) -> None:
     assert (await control.get(path)) == still
 
 
-async def test_advance_moves_ahead_and_back(control: Control) -> None:
+async def test_advance_moves_ahead_and_back(control: ControlClient) -> None:
     path = "/api/tenants/demo/clock/advance"
     assert (await control.post(path, {"seconds": 3600}))["now"] == "2026-03-02T13:00:00"
     assert (await control.post(path, {"seconds": -60.5}))["now"] == "2026-03-02T12:58:59.500000"
@@ -208,7 +208,7 @@ async def test_advance_moves_ahead_and_back(control: Control) -> None:
     ],
 )
 async def test_a_clock_that_cannot_be_is_refused_and_stays(
-    control: Control, method: str, body: dict[str, Any], where: str
+    control: ControlClient, method: str, body: dict[str, Any], where: str
 ) -> None:
     path = "/api/tenants/demo/clock"
     before = await control.get(path)
@@ -219,23 +219,23 @@ async def test_a_clock_that_cannot_be_is_refused_and_stays(
     assert await control.get(path) == before
 
 
-async def test_keep_sessions_takes_the_move_out_of_their_age(control: Control) -> None:
+async def test_keep_sessions_takes_the_move_out_of_their_age(control: ControlClient) -> None:
     from callmocks.tenants.exchange import Exchange
 
     tenant = control.registry.get("demo")
     assert tenant is not None
     await control.post("/api/tenants/demo/clock/advance", {"seconds": 60})
     await control.post("/api/tenants/demo/clock/advance", {"seconds": 3600, "keep_sessions": True})
-    exchange = Exchange.of(tenant, "cdr", b"")
+    exchange = Exchange.start(tenant, "cdr", b"")
     assert exchange.now.isoformat() == "2026-03-02T13:01:00"
     assert exchange.session_now.isoformat() == "2026-03-02T12:01:00"
     await tenant.reset()
-    exchange = Exchange.of(tenant, "cdr", b"")
+    exchange = Exchange.start(tenant, "cdr", b"")
     assert exchange.session_now == exchange.now
 
 
 async def test_a_world_file_gives_a_tenant_a_users_own_operators_lines_and_clients(
-    control: Control, tmp_path: Path
+    control: ControlClient, tmp_path: Path
 ) -> None:
     world = tmp_path / "ours.toml"
     world.write_text(

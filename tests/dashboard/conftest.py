@@ -19,7 +19,7 @@ import pytest
 from lxml import html
 
 from callmocks.config.settings import ServeSettings
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 
 NOW = "2026-03-02T15:04:05"
 CHROMIUM = "/usr/bin/chromium"
@@ -113,7 +113,7 @@ def running(**settings: Any) -> Iterator[Site]:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         stop.append(lambda: loop.call_soon_threadsafe(stopped.set))
-        async with Suite(ServeSettings(**{**ports, "now": NOW, **settings})) as suite:
+        async with MockServer(ServeSettings(**{**ports, "now": NOW, **settings})) as suite:
             urls.update(suite.urls)
             ready.set()
             await stopped.wait()

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callmocks.arm import frames
-from callmocks.control.dashboard.highlight import Message, read_message
+from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_message
 from callmocks.tenants.exchange import Violation
 
 
-def shown(text: str, *violations: Violation, sha256: str | None = None) -> Message:
-    return read_message(text, len(text.encode()), sha256, violations)
+def shown(text: str, *violations: Violation, sha256: str | None = None) -> HighlightedMessage:
+    return highlight_message(text, len(text.encode()), sha256, violations)
 
 
-def whole(message: Message) -> str:
+def whole(message: HighlightedMessage) -> str:
     return "".join(text for text, _ in message.pieces)
 
 
-def marked(message: Message) -> list[tuple[str, int]]:
+def marked(message: HighlightedMessage) -> list[tuple[str, int]]:
     return [piece for piece in message.pieces if piece[1]]
 
 

@@ -22,7 +22,7 @@ from aiohttp import web
 
 SERVERS = {8086: "arm", 8087: "cdr", 8088: "onec", 8080: "control"}
 IMAGE_ENV = {"CALLMOCKS_HOST": "0.0.0.0"}
-DIES = "dies"
+EXITING_IMAGE = "dies"
 """An image whose container ends at once."""
 
 
@@ -38,7 +38,7 @@ class Container:
     log: bytes = b""
 
 
-class Engine:
+class DockerEngine:
     """An engine on a free port, from ``start`` to ``stop``."""
 
     def __init__(self, folder: Path) -> None:
@@ -106,7 +106,7 @@ class Engine:
 
     async def _start(self, request: web.Request) -> web.Response:
         container = self.containers[request.match_info["id"]]
-        if container.config["Image"] != DIES:
+        if container.config["Image"] != EXITING_IMAGE:
             await self._run(container)
         return web.Response(status=204)
 

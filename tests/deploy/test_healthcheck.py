@@ -16,7 +16,7 @@ import pytest
 from tests.test_serve import serving
 
 
-def health(*arguments: str, **environ: str) -> tuple[int, str]:
+def run_healthcheck(*arguments: str, **environ: str) -> tuple[int, str]:
     """Exit code and what it said."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
     done = subprocess.run(
@@ -37,10 +37,10 @@ def port_of(url: str) -> str:
 def test_a_suite_that_answers_is_healthy_and_one_that_has_gone_is_not() -> None:
     with serving("--only", "cdr", "--host", "0.0.0.0") as (process, ready):
         where = {"CALLMOCKS_HOST": "0.0.0.0", "CALLMOCKS_CONTROL_PORT": port_of(ready["control"])}
-        assert health(**where) == (0, "")
+        assert run_healthcheck(**where) == (0, "")
         process.terminate()
         process.wait()
-        code, said = health(**where)
+        code, said = run_healthcheck(**where)
         assert code == 1
         assert said.startswith(f"callmocks: http://127.0.0.1:{port_of(ready['control'])}: ")
         assert said.count("\n") == 1
@@ -49,20 +49,20 @@ def test_a_suite_that_answers_is_healthy_and_one_that_has_gone_is_not() -> None:
 @pytest.mark.parametrize("told", [{"CALLMOCKS_TLS": "auto"}, {}], ids=["told", "not told"])
 def test_over_tls_too_also_when_only_a_flag_says_so(told: dict[str, str]) -> None:
     with serving("--only", "cdr", "--tls", "auto") as (_, ready):
-        assert health(CALLMOCKS_CONTROL_PORT=port_of(ready["control"]), **told) == (0, "")
+        assert run_healthcheck(CALLMOCKS_CONTROL_PORT=port_of(ready["control"]), **told) == (0, "")
 
 
 def test_a_token_is_not_needed() -> None:
     with serving("--only", "cdr", "--admin-token", "s3cret") as (_, ready):
-        assert health(CALLMOCKS_CONTROL_PORT=port_of(ready["control"])) == (0, "")
+        assert run_healthcheck(CALLMOCKS_CONTROL_PORT=port_of(ready["control"])) == (0, "")
 
 
 def test_the_config_file_and_an_address_say_where_it_is(tmp_path: Path) -> None:
     with serving("--only", "cdr") as (_, ready):
         config = tmp_path / "callmocks.config.toml"
         config.write_text(f"control-port = {port_of(ready['control'])}\n", encoding="utf-8")
-        assert health(CALLMOCKS_CONFIG=str(config)) == (0, "")
-        assert health(ready["control"], CALLMOCKS_CONTROL_PORT="1") == (0, "")
+        assert run_healthcheck(CALLMOCKS_CONFIG=str(config)) == (0, "")
+        assert run_healthcheck(ready["control"], CALLMOCKS_CONTROL_PORT="1") == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_config_file_and_an_address_say_where_it_is(tmp_path: Path) -> None:
 def test_not_knowing_whom_to_ask_is_one_line(
     arguments: tuple[str, ...], environ: dict[str, str]
 ) -> None:
-    code, said = health(*arguments, **environ)
+    code, said = run_healthcheck(*arguments, **environ)
     assert code == 1
     assert said.startswith("callmocks: no idea whom to ask: ")
     assert said.count("\n") == 1
@@ -91,12 +91,12 @@ def silent() -> Iterator[int]:
 
 
 def test_who_says_nothing_is_not_healthy_within_the_engines_patience(silent: int) -> None:
-    code, said = health(f"http://127.0.0.1:{silent}")
+    code, said = run_healthcheck(f"http://127.0.0.1:{silent}")
     assert code == 1
     assert "timed out" in said
 
 
-class _Broken(BaseHTTPRequestHandler):
+class _ErrorHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(503)
 
@@ -105,10 +105,10 @@ class _Broken(BaseHTTPRequestHandler):
 
 
 def test_another_status_is_not_healthy() -> None:
-    server = HTTPServer(("127.0.0.1", 0), _Broken)
+    server = HTTPServer(("127.0.0.1", 0), _ErrorHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        code, said = health(f"http://127.0.0.1:{server.server_port}")
+        code, said = run_healthcheck(f"http://127.0.0.1:{server.server_port}")
     finally:
         server.shutdown()
         server.server_close()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from callmocks.config.settings import SETTINGS, ServeSettings
-from tests.deploy.docker_engine import DIES, Engine
+from tests.deploy.docker_engine import EXITING_IMAGE, DockerEngine
 from tests.test_serve import get, legs
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:testcontainers")
@@ -25,8 +25,8 @@ FROZEN = "2026-03-02T12:00:00"
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    played = Engine(tmp_path_factory.mktemp("engine"))
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    played = DockerEngine(tmp_path_factory.mktemp("engine"))
     played.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", played.url)
@@ -40,19 +40,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def container(engine: Engine) -> Iterator[object]:
+def container(engine: DockerEngine) -> Iterator[object]:
     from callmocks.testing.container import CallmocksContainer
 
     with CallmocksContainer(seed=7, now=FROZEN) as running:
         yield running
 
 
-def asked(engine: Engine) -> dict:
+def asked(engine: DockerEngine) -> dict:
     """What the engine was asked to run last."""
     return list(engine.containers.values())[-1].config
 
 
-def variables(engine: Engine) -> dict[str, str]:
+def variables(engine: DockerEngine) -> dict[str, str]:
     return dict(each.split("=", 1) for each in asked(engine)["Env"])
 
 
@@ -146,7 +146,10 @@ def test_a_container_that_ends_is_told_in_time(engine, monkeypatch: pytest.Monke
     from callmocks.testing import container
 
     monkeypatch.setattr(container, "START_SECONDS", 1)
-    with pytest.raises((TimeoutError, ConnectionError)), container.CallmocksContainer(DIES):
+    with (
+        pytest.raises((TimeoutError, ConnectionError)),
+        container.CallmocksContainer(EXITING_IMAGE),
+    ):
         pytest.fail("it runs")
     assert not engine.containers
 

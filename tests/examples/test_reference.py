@@ -9,8 +9,8 @@ import sys
 from click.testing import CliRunner
 
 from callmocks.cli.commands import group
-from callmocks.contract.assumptions import ledger
-from callmocks.faults import KINDS
+from callmocks.contract.assumptions import load_ledger
+from callmocks.faults import FAULT_TYPES
 from tests.examples.snippets import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -35,9 +35,9 @@ def test_every_flag_of_the_help_is_there() -> None:
 
 
 def test_every_fault_and_assumption_has_its_place() -> None:
-    assert re.findall(r"^## `(.*)`$", page("faults.md"), re.M) == sorted(KINDS)
+    assert re.findall(r"^## `(.*)`$", page("faults.md"), re.M) == sorted(FAULT_TYPES)
     listed = re.findall(r"^\| `((?:arm|cdr|onec|history)\..*?)` \|", page("assumptions.md"), re.M)
-    assert sorted(listed) == sorted(ledger())
+    assert sorted(listed) == sorted(load_ledger())
 
 
 def test_tables_are_whole() -> None:

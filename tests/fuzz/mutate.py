@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 CORPUS = Path(__file__).parent / "corpus"
 
-WORDS = [
+TOKENS = [
     *(b'"', b"'", b"<", b">", b"&", b"/", b"\\", b"{", b"}", b"[", b"]", b":", b",", b"\0"),
     *(b"\xff", b"\xfe\xff", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\\u0000", b"\\ud800", b"\r\n"),
     *(b"0", b"-1", b"1e400", b"NaN", b"9223372036854775808", b"-9223372036854775809", b"0.1"),
@@ -19,15 +19,15 @@ WORDS = [
 ]
 
 
-def seeds(target: str) -> list[bytes]:
+def load_seeds(target: str) -> list[bytes]:
     """The corpus of a target, in a fixed order."""
     return [path.read_bytes() for path in sorted((CORPUS / target).iterdir())]
 
 
 @st.composite
-def inputs(draw: st.DrawFn, target: str) -> bytes:
+def mutated_inputs(draw: st.DrawFn, target: str) -> bytes:
     """A seed with up to six changes; now and then bytes from nowhere."""
-    known = seeds(target)
+    known = load_seeds(target)
     data = draw(st.sampled_from(known))
     if draw(st.integers(0, 19)) == 19:
         data = draw(st.binary(max_size=200))
@@ -36,7 +36,7 @@ def inputs(draw: st.DrawFn, target: str) -> bytes:
         end = min(len(data), start + draw(st.sampled_from([0, 1, 2, 4, 16, 64])))
         kind = draw(st.integers(0, 4))
         if kind == 0:
-            middle = draw(st.sampled_from(WORDS))
+            middle = draw(st.sampled_from(TOKENS))
         elif kind == 1:
             middle = b""
         elif kind == 2:

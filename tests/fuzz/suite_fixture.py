@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from websockets.sync.client import ClientConnection, connect
 
 from callmocks.config.settings import ServeSettings
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from tests.control.suite_client import basic
 
 SETTINGS = ServeSettings(
@@ -28,30 +28,30 @@ SETTINGS = ServeSettings(
 )
 
 
-class Lines(logging.Handler):
+class LogCapture(logging.Handler):
     """Every line the suite logs: there should be none."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.texts: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(self.format(record))
+        self.messages.append(self.format(record))
 
 
-class House:
+class FuzzSuite:
     """A running suite and connections to it that are opened again when they are gone."""
 
     def __init__(self) -> None:
-        self.lines = Lines()
+        self.log = LogCapture()
         self.urls: dict[str, str] = {}
         self._connections: dict[str, http.client.HTTPConnection] = {}
         self._socket: ClientConnection | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run_suite()), daemon=True)
 
-    def __enter__(self) -> House:
-        logging.getLogger().addHandler(self.lines)
+    def __enter__(self) -> FuzzSuite:
+        logging.getLogger().addHandler(self.log)
         self._thread.start()
         if not self._ready.wait(30):
             raise AssertionError("the suite does not start")
@@ -69,11 +69,11 @@ class House:
             self._socket.close()
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
-        logging.getLogger().removeHandler(self.lines)
+        logging.getLogger().removeHandler(self.log)
 
-    async def _serve(self) -> None:
+    async def _run_suite(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with Suite(SETTINGS) as suite:
+        async with MockServer(SETTINGS) as suite:
             self.urls = suite.urls
             self._ready.set()
             await self._stop.wait()
@@ -81,11 +81,11 @@ class House:
     def port(self, name: str) -> int:
         return urlsplit(self.urls[name]).port or 0
 
-    def ask(
-        self, name: str, method: str, path: str, body: bytes, kind: str, user: str = ""
+    def send_request(
+        self, name: str, method: str, path: str, body: bytes, content_type: str, user: str = ""
     ) -> tuple[int, str, bytes]:
         """Status, media type and body of the answer."""
-        headers = {"Content-Type": kind, **(basic(user) if user else {})}
+        headers = {"Content-Type": content_type, **(basic(user) if user else {})}
         for attempt in (1, 2):
             connection = self._connections.get(name)
             if connection is None:
@@ -106,7 +106,7 @@ class House:
             del self._connections[name]
         return answer.status, answer.headers.get("Content-Type", ""), whole
 
-    def frame(self, message: bytes) -> bytes:
+    def exchange_frame(self, message: bytes) -> bytes:
         """The answer to a message on the workplace's websocket."""
         if self._socket is None:
             address = self.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"

@@ -18,66 +18,66 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from callmocks.arm import frames, schema, tag, tree
-from callmocks.config.pin_file import pin_file
-from callmocks.config.settings import resolve
+from callmocks.config.pin_file import pin_calls_from_file
+from callmocks.config.settings import resolve_settings
 from callmocks.errors import CallmocksError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import parse_world
 from callmocks.onec import SoapFault, read_answer
 from callmocks.tenants.settings import TenantSettings
-from callmocks.verification.recording import read as read_recording
-from tests.fuzz.suite_fixture import House
+from callmocks.verification.recording import read_recording as read_recording
+from tests.fuzz.suite_fixture import FuzzSuite
 
-SECONDS = 1.0
+MAX_SECONDS = 1.0
 """No input may take longer."""
 
-Target = Callable[[House, bytes], None]
+Target = Callable[[FuzzSuite, bytes], None]
 TARGETS: dict[str, Target] = {}
 
 
-def target(function: Target) -> Target:
+def register_target(function: Target) -> Target:
     TARGETS[function.__name__] = function
     return function
 
 
-def run(name: str, house: House, data: bytes) -> None:
+def run_target(name: str, suite: FuzzSuite, data: bytes) -> None:
     """Put one input through a target; three tries, since the machine may be busy itself."""
     for attempt in (1, 2, 3):
         begun = time.perf_counter()
-        TARGETS[name](house, data)
+        TARGETS[name](suite, data)
         took = time.perf_counter() - begun
-        if took < SECONDS:
+        if took < MAX_SECONDS:
             break
         assert attempt < 3, f"it took {took:.2f} s"
-    logged, house.lines.texts = house.lines.texts, []
+    logged, suite.log.messages = suite.log.messages, []
     assert not logged, logged[0]
 
 
 # the workplace
 
 
-@target
-def arm_frame(house: House, data: bytes) -> None:
+@register_target
+def arm_frame(house: FuzzSuite, data: bytes) -> None:
     """A message on the websocket: one frame comes back, its document valid."""
-    answer = frames.decode_response(house.frame(data))
+    answer = frames.decode_response(house.exchange_frame(data))
     assert not answer.deviations
     assert answer.status in (200, 400, 401, 404)
-    _workplace_says(tree.to_xml(tree.decode(answer.body)))
+    check_arm_document(tree.to_xml(tree.decode(answer.body)))
 
 
-@target
-def arm_http(house: House, data: bytes) -> None:
+@register_target
+def arm_http(house: FuzzSuite, data: bytes) -> None:
     """A document posted to a command."""
     command = schema.COMMANDS[len(data) % 3]
     path = f"/demo/service/cc/arm/{command}"
-    status, kind, answer = house.ask("arm", "POST", path, data, "text/xml", "101")
+    status, kind, answer = house.send_request("arm", "POST", path, data, "text/xml", "101")
     assert status in (200, 400, 401)
     assert "xml" in kind
-    _workplace_says(answer)
+    check_arm_document(answer)
 
 
-@target
-def arm_tag(house: House, data: bytes) -> None:
+@register_target
+def arm_tag(house: FuzzSuite, data: bytes) -> None:
     """A tag from outside, by itself and in a request."""
     try:
         again = tag.encode(tag.decode(data.decode("latin-1")))
@@ -87,22 +87,22 @@ def arm_tag(house: House, data: bytes) -> None:
     text = re.sub(r"[^\t\n\r -\ud7ff]", "?", data.decode("latin-1"))
     body = f'<in><request><filters tag={quoteattr(text)} limit="2"/></request></in>'.encode()
     path = "/demo/service/cc/arm/operator_call_history"
-    status, _, answer = house.ask("arm", "POST", path, body, "text/xml", "101")
+    status, _, answer = house.send_request("arm", "POST", path, body, "text/xml", "101")
     assert status == 200
-    _workplace_says(answer)
+    check_arm_document(answer)
 
 
-def _workplace_says(document: bytes) -> None:
+def check_arm_document(document: bytes) -> None:
     root = schema.parse(document)
     assert root.tag == "out"
     error = root.find("error")
-    about = error.get("cmd") if error is not None else _command(root)
+    about = error.get("cmd") if error is not None else infer_command(root)
     known = about if about in schema.COMMANDS else schema.HISTORY
-    assert not schema.of(known).faults(root)
+    assert not schema.get_schema(known).validate(root)
     assert b"internal error" not in document
 
 
-def _command(root: etree._Element) -> str:
+def infer_command(root: etree._Element) -> str:
     history = root.find("response/history")
     return schema.HISTORY if history is not None else schema.LOGIN
 
@@ -110,10 +110,10 @@ def _command(root: etree._Element) -> str:
 # the Data API
 
 
-@target
-def cdr_rpc(house: House, data: bytes) -> None:
+@register_target
+def cdr_rpc(house: FuzzSuite, data: bytes) -> None:
     """A body: JSON-RPC comes back, never an internal error."""
-    status, kind, answer = house.ask("cdr", "POST", "/v2.0", data, "application/json")
+    status, kind, answer = house.send_request("cdr", "POST", "/v2.0", data, "application/json")
     assert status == 200
     assert kind.startswith("application/json")
     said = json.loads(answer)
@@ -131,12 +131,12 @@ def cdr_rpc(house: House, data: bytes) -> None:
 # 1C-Connect
 
 
-@target
-def onec_soap(house: House, data: bytes) -> None:
+@register_target
+def onec_soap(house: FuzzSuite, data: bytes) -> None:
     """A body: a SOAP answer or a Fault of the sender's comes back."""
     path = "/cus/ws/PartnerWebAPI2"
     kind = ("text/xml", "application/soap+xml; charset=utf-8")[len(data) % 2]
-    status, answered, answer = house.ask("onec", "POST", path, data, kind, "demo")
+    status, answered, answer = house.send_request("onec", "POST", path, data, kind, "demo")
     assert status in (200, 400, 500)
     assert "xml" in answered
     try:
@@ -163,8 +163,8 @@ _PATHS = (
 )
 
 
-@target
-def admin(house: House, data: bytes) -> None:
+@register_target
+def admin(house: FuzzSuite, data: bytes) -> None:
     """The first byte says where, the rest is the body (or the query): JSON or a problem."""
     method, path = _PATHS[(data[0] if data else 0) % len(_PATHS)]
     body = data[1:]
@@ -172,13 +172,13 @@ def admin(house: House, data: bytes) -> None:
         path += "".join(f"%{byte:02x}" if byte not in b"=&" else chr(byte) for byte in body)[:3000]
         body = b""
     elif data[-1:] == b"\n" and path.endswith("calls"):
-        return _admin(house, method, path, body, "application/x-ndjson")
-    return _admin(house, method, path, body, "application/json")
+        return check_admin_response(house, method, path, body, "application/x-ndjson")
+    return check_admin_response(house, method, path, body, "application/json")
 
 
-def _admin(house: House, method: str, path: str, body: bytes, kind: str) -> None:
+def check_admin_response(house: FuzzSuite, method: str, path: str, body: bytes, kind: str) -> None:
     def ask(*what: object) -> tuple[int, str, bytes]:
-        return house.ask("control", *what)  # type: ignore[arg-type]
+        return house.send_request("control", *what)  # type: ignore[arg-type]
 
     ask("POST", "/api/tenants", b'{"name": "fuzz", "calls_per_day": 0}', "application/json")
     status, answered, answer = ask(method, path, body, kind)
@@ -196,8 +196,8 @@ def _admin(house: House, method: str, path: str, body: bytes, kind: str) -> None
 # HTTP itself
 
 
-@target
-def http(house: House, data: bytes) -> None:
+@register_target
+def http(house: FuzzSuite, data: bytes) -> None:
     """Raw bytes on a port: HTTP comes back or nothing, and the next one is served."""
     name = ("arm", "cdr", "onec", "control")[(data[0] if data else 0) % 4]
     with socket.create_connection(("127.0.0.1", house.port(name)), timeout=5) as raw:
@@ -208,28 +208,28 @@ def http(house: House, data: bytes) -> None:
         except ConnectionError:
             answer = b""
     assert not answer or answer.startswith(b"HTTP/"), answer[:80]
-    status, _, _ = house.ask("control", "GET", "/health", b"", "")
+    status, _, _ = house.send_request("control", "GET", "/health", b"", "")
     assert status == 200
 
 
 # files
 
 
-@target
-def config(house: House, data: bytes) -> None:
+@register_target
+def config(house: FuzzSuite, data: bytes) -> None:
     """A config file: settings, or an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "callmocks.config.toml")
         file.write_bytes(data)
         try:
-            assert resolve({"config": str(file)}, {}).scheme
+            assert resolve_settings({"config": str(file)}, {}).scheme
         except CallmocksError as error:
             assert len(str(error)) < 4000 + 2 * len(data)
             assert "callmocks.config.toml" in str(error) or "world" in str(error)
 
 
-@target
-def world(house: House, data: bytes) -> None:
+@register_target
+def world(house: FuzzSuite, data: bytes) -> None:
     """A world file: a contact centre, or an error that names the place."""
     try:
         parse_world(data.decode("utf-8", "replace"), "mine.toml")
@@ -237,21 +237,21 @@ def world(house: House, data: bytes) -> None:
         assert str(error).startswith("world mine.toml")
 
 
-@target
-def calls(house: House, data: bytes) -> None:
+@register_target
+def calls(house: FuzzSuite, data: bytes) -> None:
     """A file of pinned calls: pins, or an error that names file and line."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "calls.jsonl")
         file.write_bytes(data)
-        history = _HISTORIES.of(TenantSettings("fuzz", world="empty"))
+        history = HISTORY_FACTORY.create(TenantSettings("fuzz", world="empty"))
         try:
-            assert pin_file(history.pins, file) >= 0
+            assert pin_calls_from_file(history.pins, file) >= 0
         except CallmocksError as error:
             assert "calls.jsonl: line" in str(error)
 
 
-@target
-def recording(house: House, data: bytes) -> None:
+@register_target
+def recording(house: FuzzSuite, data: bytes) -> None:
     """A recording: exchanges, or an error that names file and line."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "calls.jsonl")
@@ -262,4 +262,4 @@ def recording(house: House, data: bytes) -> None:
             assert str(error).startswith(f"--replay: {file}")
 
 
-_HISTORIES = HistoryFactory()
+HISTORY_FACTORY = HistoryFactory()

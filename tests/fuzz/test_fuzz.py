@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.mutate import inputs, seeds
-from tests.fuzz.suite_fixture import House
-from tests.fuzz.targets import TARGETS, run
+from tests.fuzz.mutate import load_seeds, mutated_inputs
+from tests.fuzz.suite_fixture import FuzzSuite
+from tests.fuzz.targets import TARGETS, run_target
 
 resource = pytest.importorskip("resource", reason="Windows does not tell the memory it used")
 EXAMPLES = 120
@@ -19,8 +19,8 @@ MEBIBYTES = 250
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with House() as made:
+def house() -> Iterator[FuzzSuite]:
+    with FuzzSuite() as made:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         yield made
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -28,11 +28,11 @@ def house() -> Iterator[House]:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_seeds_of_every_target(house: House, name: str) -> None:
-    found = seeds(name)
+def test_the_seeds_of_every_target(house: FuzzSuite, name: str) -> None:
+    found = load_seeds(name)
     assert found
     for data in found:
-        run(name, house, data)
+        run_target(name, house, data)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -44,5 +44,5 @@ def test_the_seeds_of_every_target(house: House, name: str) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(data=st.data())
-def test_fuzzed_input(house: House, name: str, data: st.DataObject) -> None:
-    run(name, house, data.draw(inputs(name)))
+def test_fuzzed_input(house: FuzzSuite, name: str, data: st.DataObject) -> None:
+    run_target(name, house, data.draw(mutated_inputs(name)))

@@ -6,7 +6,7 @@ import pytest
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.settings import TenantSettings
 
 CACHE = DayCache()
@@ -19,7 +19,7 @@ def make_history() -> MakeHistory:
     """A history by seed, world and size; what was drawn is shared between tests."""
 
     def make(**settings: object) -> History:
-        return HistoryFactory(CACHE).of(TenantSettings("test", **settings))
+        return HistoryFactory(CACHE).create(TenantSettings("test", **settings))
 
     return make
 
@@ -29,10 +29,10 @@ def history(make_history: MakeHistory) -> History:
     return make_history()
 
 
-def wall(*moment: int) -> int:
+def wall_ms(*moment: int) -> int:
     """Wall milliseconds of year, month, day, …"""
-    return to_ms(datetime(*moment))
+    return datetime_to_ms(datetime(*moment))
 
 
-NOON = wall(2026, 3, 2, 12)
-LATER = wall(2027, 1, 1)
+NOON = wall_ms(2026, 3, 2, 12)
+LATER = wall_ms(2027, 1, 1)

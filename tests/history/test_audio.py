@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callmocks.history.audio import Audio, mp3, wav
+from callmocks.history.audio import Audio, make_mp3, make_wav
 from callmocks.provider import media
 
 KEY = bytes(range(16))
@@ -20,14 +20,14 @@ HOUR_MS = 3_600_000
 
 @pytest.mark.parametrize("talk_ms", [0, 1, 999, 1000, 4_321, 61_007])
 def test_a_wav_record_plays_as_long_as_the_talk(talk_ms: int) -> None:
-    with wave.open(io.BytesIO(wav(KEY, talk_ms).read())) as file:
+    with wave.open(io.BytesIO(make_wav(KEY, talk_ms).read())) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000)
         assert file.getnframes() == talk_ms * 8
         assert len(file.readframes(file.getnframes())) == talk_ms * 16
 
 
 def test_a_record_is_audible_and_not_clipped() -> None:
-    with wave.open(io.BytesIO(wav(KEY, 5000).read())) as file:
+    with wave.open(io.BytesIO(make_wav(KEY, 5000).read())) as file:
         samples = struct.unpack("<40000h", file.readframes(40000))
     assert 5000 < max(samples) < 32000
     crossings = sum(a < 0 <= b for a, b in itertools.pairwise(samples))
@@ -35,15 +35,15 @@ def test_a_record_is_audible_and_not_clipped() -> None:
 
 
 def test_records_differ_by_key_and_repeat() -> None:
-    assert wav(KEY, 20_000).read() == wav(KEY, 20_000).read()
-    assert wav(KEY, 20_000).read() != wav(KEY[::-1], 20_000).read()
-    assert wav(KEY, 20_000).etag != wav(KEY[::-1], 20_000).etag
+    assert make_wav(KEY, 20_000).read() == make_wav(KEY, 20_000).read()
+    assert make_wav(KEY, 20_000).read() != make_wav(KEY[::-1], 20_000).read()
+    assert make_wav(KEY, 20_000).etag != make_wav(KEY[::-1], 20_000).etag
 
 
 @pytest.mark.parametrize("talk_ms", [1, 72, 73, 5_000, 61_007])
 def test_an_mp3_record_is_whole_frames_of_the_length_of_the_talk(talk_ms: int) -> None:
     pytest.importorskip("lameenc", reason="the extra 'audio' is not installed")
-    data = mp3(KEY, talk_ms).read()
+    data = make_mp3(KEY, talk_ms).read()
     place = frames = 0
     while place < len(data):
         head = int.from_bytes(data[place : place + 4])
@@ -68,7 +68,7 @@ _HOURS: dict[bool, tuple[Audio, bytes]] = {}
 
 def _hour(as_mp3: bool) -> tuple[Audio, bytes]:
     if as_mp3 not in _HOURS:
-        record = mp3(KEY, HOUR_MS) if as_mp3 else wav(KEY, HOUR_MS)
+        record = make_mp3(KEY, HOUR_MS) if as_mp3 else make_wav(KEY, HOUR_MS)
         _HOURS[as_mp3] = record, record.read()
     return _HOURS[as_mp3]
 
@@ -76,7 +76,7 @@ def _hour(as_mp3: bool) -> tuple[Audio, bytes]:
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
     async def serve(request: web.Request) -> web.StreamResponse:
-        return await media.send(request, wav(KEY, 10_000))
+        return await media.send_audio(request, make_wav(KEY, 10_000))
 
     app = web.Application()
     app.router.add_get("/r", serve)
@@ -119,7 +119,7 @@ async def test_ranges(address: str, asked: str | None, status: int, start: int, 
         body = await answer.read()
     assert answer.status == status
     assert answer.headers["Accept-Ranges"] == "bytes"
-    assert body == wav(KEY, 10_000).read()[start:stop]
+    assert body == make_wav(KEY, 10_000).read()[start:stop]
     if status == 206:
         assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{SIZE}"
     if status == 416:

@@ -11,13 +11,17 @@ from callmocks.tenants.settings import TenantSettings
 VIEWS = ("legs", "sessions", "onec")
 
 
-def history(**settings):
+def make_history(**settings):
     """A history with a cache of its own, so that nothing is at hand."""
-    return HistoryFactory(DayCache()).of(TenantSettings("t", **settings))
+    return HistoryFactory(DayCache()).create(TenantSettings("t", **settings))
 
 
-def one_by_one(drawn, what, day):
-    return {"legs": drawn.legs, "sessions": drawn.sessions, "onec": drawn.service_calls}[what](day)
+def view_of_one_day(drawn, what, day):
+    return {
+        "legs": drawn.legs_view,
+        "sessions": drawn.sessions_view,
+        "onec": drawn.service_calls_view,
+    }[what](day)
 
 
 @pytest.mark.parametrize("what", VIEWS)
@@ -35,10 +39,10 @@ def one_by_one(drawn, what, day):
 )
 def test_days_viewed_together_are_the_days_viewed_one_by_one(what, first, settings):
     days = range(first, first + 20)
-    together = history(**settings).drawn.views(what, days)
-    alone = history(**settings).drawn
+    together = make_history(**settings).generated.get_views(what, days)
+    alone = make_history(**settings).generated
     for day, view in zip(days, together, strict=True):
-        expected = one_by_one(alone, what, day)
+        expected = view_of_one_day(alone, what, day)
         assert view.frame.equals(expected.frame), day
         assert view.frame.schema == expected.frame.schema
         assert (view.starts == expected.starts).all()
@@ -48,33 +52,33 @@ def test_days_viewed_together_are_the_days_viewed_one_by_one(what, first, settin
 
 
 def test_a_query_finds_what_an_earlier_one_had_drawn_together():
-    drawn = history().drawn
-    week = drawn.views("legs", range(4000, 4007))
-    day = drawn.legs(4003)
+    drawn = make_history().generated
+    week = drawn.get_views("legs", range(4000, 4007))
+    day = drawn.legs_view(4003)
     assert day is week[3]
-    assert drawn.views("legs", range(4002, 4010))[1] is week[3]
+    assert drawn.get_views("legs", range(4002, 4010))[1] is week[3]
 
 
 @pytest.mark.parametrize("operator", ["101", "112"])
 def test_an_operators_rows_over_a_year_are_those_of_its_days(operator):
-    walked = list(history().arm_days(operator, day_start(4365) - 1, day_start(4000)))
+    walked = list(make_history().arm_frames(operator, day_start(4365) - 1, day_start(4000)))
     assert len(walked) < 40
-    days = history()
+    days = make_history()
     alone = [
         frame
         for day in range(4364, 3999, -1)
-        for frame in days.arm_days(operator, day_start(day + 1) - 1, day_start(day))
+        for frame in days.arm_frames(operator, day_start(day + 1) - 1, day_start(day))
     ]
     assert pl.concat(walked).equals(pl.concat(alone))
 
 
 def test_pinned_calls_stand_among_the_rows_of_days_drawn_together():
-    pinned = history()
+    pinned = make_history()
     pinned.pins.add({"start": "2026-02-03T12:00:00", "operator": "101"})
-    before, after = history(), pinned
+    before, after = make_history(), pinned
     end, begin = day_start(4090), day_start(4000)
     starts = [
-        [start for rows in one.arm_days("101", end, begin) for start in rows["_start"]]
+        [start for rows in one.arm_frames("101", end, begin) for start in rows["_start"]]
         for one in (before, after)
     ]
     assert len(starts[1]) == len(starts[0]) + 1
@@ -83,6 +87,6 @@ def test_pinned_calls_stand_among_the_rows_of_days_drawn_together():
 
 @pytest.mark.parametrize("what", VIEWS)
 def test_a_frame_of_nothing_has_the_types_of_a_days(what):
-    drawn = history().drawn
-    assert drawn.nothing(what).schema == one_by_one(drawn, what, 4000).frame.schema
-    assert not len(drawn.nothing(what))
+    drawn = make_history().generated
+    assert drawn.empty_frame(what).schema == view_of_one_day(drawn, what, 4000).frame.schema
+    assert not len(drawn.empty_frame(what))

@@ -8,29 +8,29 @@ from dataclasses import asdict
 
 import pytest
 
-from callmocks.history.directory import Cast
+from callmocks.history.directory import Directory
 from callmocks.history.world import load_world, parse_world, world_names
 
 KEY = bytes(range(16))
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 PRINT_CAST = """
 import sys
-from callmocks.history.directory import Cast
+from callmocks.history.directory import Directory
 from callmocks.history.world import load_world
-print(Cast.build(load_world(sys.argv[1]), bytes.fromhex(sys.argv[2])))
+print(Directory.build(load_world(sys.argv[1]), bytes.fromhex(sys.argv[2])))
 """
 
 
 @pytest.fixture(scope="module")
-def cast() -> Cast:
-    return Cast.build(load_world("default"), KEY)
+def cast() -> Directory:
+    return Directory.build(load_world("default"), KEY)
 
 
-def everything(cast: Cast) -> str:
+def to_json(cast: Directory) -> str:
     return json.dumps(asdict(cast), ensure_ascii=False, default=str)
 
 
-def test_the_default_centre_has_the_sizes_the_design_names(cast: Cast) -> None:
+def test_the_default_centre_has_the_sizes_the_design_names(cast: Directory) -> None:
     assert [operator.number for operator in cast.operators] == [str(n) for n in range(101, 113)]
     assert len(cast.groups) == 3
     assert len(cast.lines) == 4
@@ -42,11 +42,11 @@ def test_the_default_centre_has_the_sizes_the_design_names(cast: Cast) -> None:
 def test_another_process_casts_the_same_people() -> None:
     command = [sys.executable, "-c", PRINT_CAST, "default", KEY.hex()]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert printed == f"{Cast.build(load_world('default'), KEY)}\n"
+    assert printed == f"{Directory.build(load_world('default'), KEY)}\n"
 
 
-def test_another_key_casts_other_people(cast: Cast) -> None:
-    other = Cast.build(load_world("default"), bytes(16))
+def test_another_key_casts_other_people(cast: Directory) -> None:
+    other = Directory.build(load_world("default"), bytes(16))
     mine = {operator.employee_id for operator in cast.operators}
     assert mine.isdisjoint(operator.employee_id for operator in other.operators)
     assert not {u.user_id for u in cast.users} & {u.user_id for u in other.users}
@@ -54,7 +54,7 @@ def test_another_key_casts_other_people(cast: Cast) -> None:
 
 @pytest.mark.parametrize("name", world_names())
 def test_every_index_leads_somewhere_and_every_identity_is_one_persons(name: str) -> None:
-    cast = Cast.build(load_world(name), KEY)
+    cast = Directory.build(load_world(name), KEY)
     for operator in cast.operators:
         assert operator.group < len(cast.groups)
         assert operator.department < len(cast.departments)
@@ -88,7 +88,7 @@ def test_every_index_leads_somewhere_and_every_identity_is_one_persons(name: str
         assert len(set(identities)) == len(identities)
 
 
-def test_ids_have_five_to_eight_digits_and_uuids_look_like_version_4(cast: Cast) -> None:
+def test_ids_have_five_to_eight_digits_and_uuids_look_like_version_4(cast: Directory) -> None:
     numbers = [
         *(operator.employee_id for operator in cast.operators),
         *(group.id for group in cast.groups),
@@ -105,7 +105,9 @@ def test_ids_have_five_to_eight_digits_and_uuids_look_like_version_4(cast: Cast)
     assert all(UUID4.fullmatch(uuid) for uuid in uuids)
 
 
-def test_phones_are_eleven_digits_and_employees_have_internal_or_sip_numbers(cast: Cast) -> None:
+def test_phones_are_eleven_digits_and_employees_have_internal_or_sip_numbers(
+    cast: Directory,
+) -> None:
     outside = [user.phone for user in cast.users]
     outside += [line.virtual_phone_number for line in cast.lines]
     assert all(re.fullmatch("7[0-9]{10}", phone) for phone in outside)
@@ -118,7 +120,7 @@ def test_phones_are_eleven_digits_and_employees_have_internal_or_sip_numbers(cas
 
 @pytest.mark.parametrize("key", [KEY, bytes(16), b"\xff" * 16])
 def test_what_breaks_clients_always_occurs(key: bytes) -> None:
-    cast = Cast.build(load_world("default"), key)
+    cast = Directory.build(load_world("default"), key)
     shown = [operator.full_name for operator in cast.operators]
     shown += [user.full_name for user in cast.users]
     shown += [group.name for group in cast.groups] + [line.name for line in cast.lines]
@@ -132,7 +134,7 @@ def test_what_breaks_clients_always_occurs(key: bytes) -> None:
 
 @pytest.mark.parametrize("name", world_names())
 def test_texts_fit_the_fields_of_1c_connect(name: str) -> None:
-    cast = Cast.build(load_world(name), KEY)
+    cast = Directory.build(load_world(name), KEY)
     for operator in cast.operators:
         names = (operator.first_name, operator.last_name, operator.patronymic)
         assert max(map(len, names)) <= 20
@@ -142,7 +144,7 @@ def test_texts_fit_the_fields_of_1c_connect(name: str) -> None:
     assert min(len(user.full_name) for user in cast.users) > 0
 
 
-def test_names_agree_in_sex(cast: Cast) -> None:
+def test_names_agree_in_sex(cast: Directory) -> None:
     """Russian last names and patronymics show it: a Фадеева is never an Иванович."""
     drawn = cast.users[5:]
     assert len(drawn) > 50
@@ -152,7 +154,7 @@ def test_names_agree_in_sex(cast: Cast) -> None:
         assert user.last_name.endswith("а") == female, user.full_name
 
 
-def test_inn_have_their_check_digit(cast: Cast) -> None:
+def test_inn_have_their_check_digit(cast: Directory) -> None:
     weights = (2, 4, 10, 3, 5, 9, 4, 6, 8)
     for organisation in cast.organisations:
         digits = [int(digit) for digit in organisation.inn]
@@ -160,12 +162,12 @@ def test_inn_have_their_check_digit(cast: Cast) -> None:
         assert sum(w * d for w, d in zip(weights, digits, strict=False)) % 11 % 10 == digits[9]
 
 
-def test_one_operator_of_the_default_centre_has_left(cast: Cast) -> None:
+def test_one_operator_of_the_default_centre_has_left(cast: Directory) -> None:
     assert [operator.number for operator in cast.operators if operator.deleted] == ["112"]
 
 
-def test_an_organisation_more_leaves_everybody_else_as_they_were(cast: Cast) -> None:
-    more = Cast.build(parse_world("[sizes]\norganisations = 41", "more.toml"), KEY)
+def test_an_organisation_more_leaves_everybody_else_as_they_were(cast: Directory) -> None:
+    more = Directory.build(parse_world("[sizes]\norganisations = 41", "more.toml"), KEY)
     assert more.operators == cast.operators
     assert more.lines == cast.lines
     assert len(more.organisations) == 41
@@ -200,7 +202,7 @@ def test_what_a_world_lists_stands_and_the_rest_is_filled_in() -> None:
         """,
         "mine.toml",
     )
-    cast = Cast.build(world, KEY)
+    cast = Directory.build(world, KEY)
     first, second = cast.operators
     assert (first.number, first.employee_id, first.first_name) == ("201", 9, "Анна")
     assert first.last_name.endswith("а")
@@ -217,7 +219,7 @@ def test_what_a_world_lists_stands_and_the_rest_is_filled_in() -> None:
     assert cast.users[0].full_name
 
 
-def test_drawn_numbers_keep_away_from_listed_ones(cast: Cast) -> None:
+def test_drawn_numbers_keep_away_from_listed_ones(cast: Directory) -> None:
     taken = cast.operators[1].employee_id
     world = parse_world(
         f"""
@@ -229,20 +231,20 @@ def test_drawn_numbers_keep_away_from_listed_ones(cast: Cast) -> None:
         """,
         "mine.toml",
     )
-    operators = Cast.build(world, KEY).operators
+    operators = Directory.build(world, KEY).operators
     assert [operator.number for operator in operators] == ["101", "102", "103"]
     assert len({operator.employee_id for operator in operators}) == 3
 
 
 def test_another_locale_has_other_names_and_the_same_shapes() -> None:
-    cast = Cast.build(parse_world('locale = "de_DE"', "mine.toml"), KEY)
+    cast = Directory.build(parse_world('locale = "de_DE"', "mine.toml"), KEY)
     assert not re.search("[а-я]", cast.operators[5].full_name + cast.users[20].full_name)
     assert all(re.fullmatch("79[0-9]{9}", user.phone) for user in cast.users)
-    assert "&" in everything(cast)
+    assert "&" in to_json(cast)
 
 
 def test_a_big_world_never_runs_out_of_names_and_numbers() -> None:
-    cast = Cast.build(parse_world("[sizes]\norganisations = 2000\nusers = [1, 2]", "x"), KEY)
+    cast = Directory.build(parse_world("[sizes]\norganisations = 2000\nusers = [1, 2]", "x"), KEY)
     assert len({organisation.inn for organisation in cast.organisations}) == 2000
     assert len({organisation.name for organisation in cast.organisations}) == 2000
     assert len({user.phone for user in cast.users}) == len(cast.users)

@@ -7,19 +7,19 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 import pytest
 
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 from callmocks.history import reasons
-from callmocks.history.columns import Kind, Role
-from callmocks.history.walltime import DAYS, date_day, day_date, day_start, from_ms
+from callmocks.history.columns import CallKind, LegRole
+from callmocks.history.walltime import DAYS, date_of_day, day_of_date, day_start, ms_to_datetime
 
-YEAR = range(date_day(date(2026, 1, 1)), date_day(date(2027, 1, 1)))
+YEAR = range(day_of_date(date(2026, 1, 1)), day_of_date(date(2027, 1, 1)))
 
 
-def legs_in_order(history, days):
+def reasons_in_order(history, days):
     """Reasons of all legs by exact start, then row, as the default order of the CDR has them."""
     found = []
     for day in days:
-        legs = history.drawn.day(day).legs
+        legs = history.generated.get_day(day).legs
         found.append(legs.reason[np.lexsort((legs.row, legs.start))])
     return np.concatenate(found)
 
@@ -27,12 +27,14 @@ def legs_in_order(history, days):
 def test_the_mean_of_weekdays_is_the_calls_per_day(make_history):
     for wanted in (40, 400, 4000):
         history = make_history(calls_per_day=wanted)
-        counts = [history.drawn.calls_on(day) for day in YEAR if day_date(day).weekday() < 5]
+        counts = [
+            history.generated.count_calls(day) for day in YEAR if date_of_day(day).weekday() < 5
+        ]
         assert abs(sum(counts) / len(counts) / wanted - 1) < 0.02
 
 
 def test_a_call_has_about_2_3_legs(history):
-    days = [history.drawn.day(day) for day in YEAR]
+    days = [history.generated.get_day(day) for day in YEAR]
     calls, legs = (sum(len(part(day).row) for day in days) for part in (_calls, _legs))
     assert 2.2 < legs / calls < 2.4
 
@@ -46,7 +48,7 @@ def _legs(day):
 
 
 def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history):
-    order = legs_in_order(history, YEAR)
+    order = reasons_in_order(history, YEAR)
     for reason, name in enumerate(reasons.NAMES):
         places = np.flatnonzero(order == reason)
         gaps = np.diff(np.concatenate(([-1], places, [len(order)])))
@@ -55,7 +57,7 @@ def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history):
 
 @pytest.mark.parametrize("seed", [1, 7, 8])
 def test_the_deck_holds_for_other_seeds(make_history, seed):
-    order = legs_in_order(make_history(seed=seed), YEAR[:120])
+    order = reasons_in_order(make_history(seed=seed), YEAR[:120])
     worst = max(np.diff(np.flatnonzero(order == reason)).max() for reason in range(64))
     assert worst <= 1500
 
@@ -63,7 +65,7 @@ def test_the_deck_holds_for_other_seeds(make_history, seed):
 @pytest.mark.parametrize("calls", [30, 400, 50_000])
 def test_finish_reasons_world_holds_all_64_in_every_aligned_block(make_history, calls):
     history = make_history(world="finish-reasons", calls_per_day=calls)
-    order = legs_in_order(history, YEAR[:3])
+    order = reasons_in_order(history, YEAR[:3])
     assert len(order) % 64 == 0 and len(order)
     for begin in range(0, len(order), 64):
         assert len(set(order[begin : begin + 64].tolist())) == 64
@@ -71,15 +73,15 @@ def test_finish_reasons_world_holds_all_64_in_every_aligned_block(make_history, 
 
 def test_the_empty_world_has_no_calls(make_history):
     history = make_history(world="empty")
-    assert sum(history.drawn.calls_on(day) for day in range(DAYS)) == 0
-    assert len(history.legs(day_start(0), day_start(DAYS) - 1000, day_start(DAYS))) == 0
+    assert sum(history.generated.count_calls(day) for day in range(DAYS)) == 0
+    assert len(history.legs_between(day_start(0), day_start(DAYS) - 1000, day_start(DAYS))) == 0
 
 
 @pytest.mark.parametrize("world", ["default", "edge-cases", "finish-reasons"])
 def test_times_agree_within_every_leg_and_call(make_history, world):
     history = make_history(world=world)
     for number in YEAR[::7]:
-        day = history.drawn.day(number)
+        day = history.generated.get_day(number)
         legs, calls = day.legs, day.calls
         answered = legs.connect >= 0
         assert (legs.end >= legs.start).all()
@@ -89,22 +91,22 @@ def test_times_agree_within_every_leg_and_call(make_history, world):
         assert (legs.end <= calls.end[legs.call]).all()
         assert legs.start.max() < 86_400_000, "a leg starts on its call's day"
         assert (np.diff(calls.start) >= 0).all()
-        assert calls.legs.sum() == len(legs.row)
+        assert calls.leg_count.sum() == len(legs.row)
 
 
 def test_every_leg_of_a_year_agrees_with_its_finish_reason(history):
-    rules = {row["finish_reason"]: row for row in table("cdr/reason_agreement.csv")}
+    rules = {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
     seen = Counter()
     for number in YEAR:
-        day = history.drawn.day(number)
+        day = history.generated.get_day(number)
         legs = day.legs
-        size = day.calls.legs[legs.call]
+        size = day.calls.leg_count[legs.call]
         for reason in np.unique(legs.reason):
             rule = rules[reasons.NAMES[reason]]
             mine = legs.reason == reason
-            kinds = {Role(int(role)).name.lower() for role in np.unique(legs.role[mine])}
+            kinds = {LegRole(int(role)).name.lower() for role in np.unique(legs.role[mine])}
             assert kinds <= set(rule["legs"].split("|")), rule
-            subscriber = legs.role == Role.SUBSCRIBER
+            subscriber = legs.role == LegRole.SUBSCRIBER
             for flag, values in (
                 ("answered", legs.connect >= 0),
                 ("talked", legs.talked),
@@ -126,17 +128,19 @@ def test_no_call_starts_when_a_zone_changes_its_clocks(history):
     starts = {}
     for name in sorted(available_timezones() - {"Antarctica/Casey"}):
         for begin, end in clock_changes(ZoneInfo(name)):
-            day = date_day(begin.date())
+            day = day_of_date(begin.date())
             if not 0 <= day < DAYS:
                 continue
             if day not in starts:
-                starts[day] = day_start(day) + history.drawn.day(day).calls.start.astype(np.int64)
+                starts[day] = day_start(day) + history.generated.get_day(day).calls.start.astype(
+                    np.int64
+                )
             moments = starts[day]
             low, high = (
                 (m - datetime(1970, 1, 1)) // timedelta(milliseconds=1) for m in (begin, end)
             )
             inside = moments[(moments >= low) & (moments < high)]
-            assert not len(inside), (name, begin, from_ms(int(inside[0])))
+            assert not len(inside), (name, begin, ms_to_datetime(int(inside[0])))
 
 
 def clock_changes(zone):
@@ -162,19 +166,21 @@ def clock_changes(zone):
 
 def test_nobody_talks_who_was_not_answered_and_talks_add_up(history):
     for number in YEAR[::11]:
-        day = history.drawn.day(number)
+        day = history.generated.get_day(number)
         legs, calls = day.legs, day.calls
         for call in range(len(calls.row)):
-            mine = range(int(calls.first_leg[call]), int(calls.first_leg[call] + calls.legs[call]))
-            direct = calls.kind[call] in (Kind.OUTGOING, Kind.INTERNAL)
+            mine = range(
+                int(calls.first_leg[call]), int(calls.first_leg[call] + calls.leg_count[call])
+            )
+            direct = calls.kind[call] in (CallKind.OUTGOING, CallKind.INTERNAL)
             talks = [
                 int(legs.end[i] - legs.connect[i])
                 for i in mine
                 if legs.connect[i] >= 0
                 and (
-                    legs.role[i] == Role.INITIATOR
+                    legs.role[i] == LegRole.INITIATOR
                     if direct
-                    else legs.role[i] in (Role.OPERATOR, Role.TRANSFER)
+                    else legs.role[i] in (LegRole.OPERATOR, LegRole.TRANSFER)
                 )
             ]
             assert sum(talks) == calls.talk[call]

@@ -17,14 +17,14 @@ FAR = 10**15
 FRAMES = ("legs", "sessions", "service_calls")
 
 
-def history() -> History:
-    return HistoryFactory().of(TenantSettings("pins", world="empty"))
+def make_empty_history() -> History:
+    return HistoryFactory().create(TenantSettings("pins", world="empty"))
 
 
-def wishes(count: int, made: History) -> list[dict[str, object]]:
+def pin_requests(count: int, made: History) -> list[dict[str, object]]:
     """Calls of all kinds, some on one day, some on days far from one another, in no order."""
     base = datetime(2020, 1, 1, 8)
-    users = made.cast.users
+    users = made.directory.users
     kinds = ({}, {"direction": "out"}, {"talk_seconds": 0}, {"operator": "103"})
     return [
         {
@@ -37,10 +37,10 @@ def wishes(count: int, made: History) -> list[dict[str, object]]:
     ]
 
 
-def one_by_one(pins: Pins, name: str) -> pl.DataFrame:
+def frames_of_single_pins(pins: Pins, name: str) -> pl.DataFrame:
     """The same frame, made for each call by itself."""
     frames = []
-    for pin in pins.list():
+    for pin in pins.list_all():
         alone = pins.copy()
         alone._pins = {pin.id: pin}
         frames.append(getattr(alone, name))
@@ -49,30 +49,30 @@ def one_by_one(pins: Pins, name: str) -> pl.DataFrame:
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_together_they_are_what_each_is_alone(name: str) -> None:
-    made = history()
+    made = make_empty_history()
     pins = made.pins
-    pins.add_all(wishes(120, made))
+    pins.add_many(pin_requests(120, made))
     seen = getattr(pins, name)
     assert seen.height > 60
     key = "_session_id" if name == "service_calls" else "id"
-    assert seen.equals(one_by_one(pins, name).sort("_start", key))
-    assert seen.schema == getattr(history().pins, name).schema  # as when there are none
+    assert seen.equals(frames_of_single_pins(pins, name).sort("_start", key))
+    assert seen.schema == getattr(make_empty_history().pins, name).schema  # as when there are none
 
 
 def test_operators_see_the_same_rows() -> None:
-    made = history()
+    made = make_empty_history()
     pins = made.pins
-    pins.add_all(wishes(120, made))
-    alone = one_by_one_rows(pins)
+    pins.add_many(pin_requests(120, made))
+    alone = call_refs_of_single_pins(pins)
     assert {k: v.height for k, v in pins.arm_rows.items()} == {k: len(v) for k, v in alone.items()}
     for operator, frame in pins.arm_rows.items():
         assert sorted(frame["call_ref"]) == sorted(alone[operator])
         assert frame["_start"].is_sorted(descending=True)
 
 
-def one_by_one_rows(pins: Pins) -> dict[int, list[str]]:
+def call_refs_of_single_pins(pins: Pins) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for pin in pins.list():
+    for pin in pins.list_all():
         alone = pins.copy()
         alone._pins = {pin.id: pin}
         for operator, frame in alone.arm_rows.items():
@@ -81,9 +81,9 @@ def one_by_one_rows(pins: Pins) -> dict[int, list[str]]:
 
 
 def test_the_truth_knows_each_of_them() -> None:
-    made = history()
-    pins = made.pins.add_all(wishes(120, made))
-    truth = made.truth(0, FAR, FAR)
+    made = make_empty_history()
+    pins = made.pins.add_many(pin_requests(120, made))
+    truth = made.truth_between(0, FAR, FAR)
     assert {call["cdr"]["call_session_id"] for call in truth} == {pin.id for pin in pins}  # type: ignore[index]
     legs = {leg for call in truth for leg in call["cdr"]["leg_ids"]}  # type: ignore[index]
     assert legs == set(made.pins.legs["id"])
@@ -93,12 +93,12 @@ def test_the_truth_knows_each_of_them() -> None:
 
 def test_a_thousand_are_not_a_thousand_times_dearer() -> None:
     def seconds(count: int) -> float:
-        made = history()
+        made = make_empty_history()
         pins = made.pins
-        pins.add_all(wishes(count, made))
+        pins.add_many(pin_requests(count, made))
         least = 1e9
         for _ in range(3):
-            pins._forget()
+            pins._drop_frames()
             begun = time.process_time()
             for name in (*FRAMES, "arm_rows"):
                 getattr(pins, name)

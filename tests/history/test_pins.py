@@ -5,10 +5,10 @@ import pytest
 from callmocks.errors import Contradiction
 from callmocks.history import reasons
 
-from .conftest import LATER, NOON, wall
+from .conftest import LATER, NOON, wall_ms
 
 TEN = "2026-03-02T10:00:00"
-WINDOW = (wall(2026, 3, 2, 10), wall(2026, 3, 2, 10, 0, 1))
+WINDOW = (wall_ms(2026, 3, 2, 10), wall_ms(2026, 3, 2, 10, 0, 1))
 
 
 @pytest.fixture
@@ -17,12 +17,12 @@ def empty(make_history):
 
 
 def only_call(history):
-    (call,) = history.truth(*WINDOW, LATER)
+    (call,) = history.truth_between(*WINDOW, LATER)
     return call
 
 
 def test_a_pinned_call_is_in_all_three_views(empty):
-    user = empty.cast.users[3]
+    user = empty.directory.users[3]
     pin = empty.pins.add(
         {"start": TEN, "operator": "101", "client_phone": user.phone, "wait_seconds": 10,
          "talk_seconds": 61.5}
@@ -30,33 +30,35 @@ def test_a_pinned_call_is_in_all_three_views(empty):
     call = only_call(empty)
     assert call["cdr"]["call_session_id"] == pin.id
     assert (call["talk_seconds"], call["user_id"]) == (61, user.user_id)
-    (rows,) = empty.arm_days("101", NOON, wall(2026, 1, 1))
+    (rows,) = empty.arm_frames("101", NOON, wall_ms(2026, 1, 1))
     row = rows.row(0, named=True)
     assert (row["duration"], row["remote_digits"]) == (61, user.phone)
-    session = empty.session(pin.id, NOON).row(0, named=True)
+    session = empty.find_session(pin.id, NOON).row(0, named=True)
     assert (session["wait_duration"], session["talk_duration"]) == (10, 61)
-    service = empty.service_calls(wall(2026, 3, 1), wall(2026, 3, 3), NOON).row(0, named=True)
+    service = empty.service_calls_between(wall_ms(2026, 3, 1), wall_ms(2026, 3, 3), NOON).row(
+        0, named=True
+    )
     assert service["CallID"] == call["onec"]["CallID"]
     assert (service["Duration"], service["ServiceUserID"]) == (61, user.user_id)
-    assert empty.legs(wall(2026, 3, 2), wall(2026, 3, 3), NOON)["id"].to_list() == sorted(
-        call["cdr"]["leg_ids"]
-    )
+    assert empty.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 3), NOON)[
+        "id"
+    ].to_list() == sorted(call["cdr"]["leg_ids"])
 
 
 def test_an_open_search_finds_a_pin_in_the_empty_world_at_once(empty):
     empty.pins.add({"start": "2015-02-03T04:05:06", "operator": "101", "talk_seconds": 1})
-    (rows,) = empty.arm_days("101", wall(2034, 12, 31), wall(2015, 1, 1))
+    (rows,) = empty.arm_frames("101", wall_ms(2034, 12, 31), wall_ms(2015, 1, 1))
     assert len(rows) == 1
 
 
 def test_pins_mix_with_drawn_calls_in_order(history):
-    before = history.legs(wall(2026, 3, 2), wall(2026, 3, 2, 23), LATER)
+    before = history.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 2, 23), LATER)
     history.pins.add({"start": TEN, "operator": "101"})
-    after = history.legs(wall(2026, 3, 2), wall(2026, 3, 2, 23), LATER)
+    after = history.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 2, 23), LATER)
     assert len(after) > len(before)
     assert after["_start"].is_sorted()
     history.pins.clear()
-    assert history.legs(wall(2026, 3, 2), wall(2026, 3, 2, 23), LATER).equals(before)
+    assert history.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 2, 23), LATER).equals(before)
 
 
 @pytest.mark.parametrize("reason", reasons.NAMES)
@@ -118,10 +120,10 @@ def test_nobody_speaks_in_two_pinned_calls_at_once(empty):
 def test_many_pins_are_all_taken_or_none(empty):
     good = {"start": TEN, "operator": "101", "talk_seconds": 1}
     with pytest.raises(Contradiction) as caught:
-        empty.pins.add_all([good, {"start": TEN, "operator": "999"}])
+        empty.pins.add_many([good, {"start": TEN, "operator": "999"}])
     assert caught.value.field == "[1].operator"
     assert not empty.pins
-    first = empty.pins.add_all([good])[0]
+    first = empty.pins.add_many([good])[0]
     empty.pins.clear()
     assert empty.pins.add(good).id == first.id, "rows begin anew"
 
@@ -131,16 +133,16 @@ def test_a_removed_pin_is_gone_and_the_others_keep_their_ids(empty):
     two = empty.pins.add({"start": TEN, "operator": "102", "talk_seconds": 1})
     assert empty.pins.remove(one.id)
     assert not empty.pins.remove(one.id)
-    assert [pin.id for pin in empty.pins.list()] == [two.id]
-    assert len(empty.session(one.id, LATER)) == 0
-    assert len(empty.session(two.id, LATER)) == 1
+    assert [pin.id for pin in empty.pins.list_all()] == [two.id]
+    assert len(empty.find_session(one.id, LATER)) == 0
+    assert len(empty.find_session(two.id, LATER)) == 1
 
 
 def test_a_pinned_record_can_be_found(empty):
     pin = empty.pins.add({"start": TEN, "operator": "101", "talk_seconds": 7, "recorded": True})
-    record = empty.session(pin.id, LATER)["_record_1"][0]
-    assert empty.record(record).talk_ms == 7000
-    assert empty.record(record).session_id == pin.id
+    record = empty.find_session(pin.id, LATER)["_record_1"][0]
+    assert empty.find_record(record).talk_ms == 7000
+    assert empty.find_record(record).session_id == pin.id
 
 
 def test_a_transfer_and_a_coach_are_laid_out(empty):

@@ -6,14 +6,14 @@ from datetime import datetime
 import polars as pl
 import pytest
 
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 
-from .conftest import LATER, NOON, wall
+from .conftest import LATER, NOON, wall_ms
 
-DAY = (wall(2026, 3, 2), wall(2026, 3, 3))
+DAY = (wall_ms(2026, 3, 2), wall_ms(2026, 3, 3))
 
 
-def shown(text):
+def shown_time(text):
     return datetime.fromisoformat(text).replace(microsecond=0)
 
 
@@ -24,16 +24,16 @@ def busy(request, make_history):
 
 def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy):
     history = busy
-    calls = history.truth(*DAY, LATER)
+    calls = history.truth_between(*DAY, LATER)
     assert len(calls) > 100
     in_arm = in_onec = 0
-    operators = {o.number: o for o in history.cast.operators}
+    operators = {o.number: o for o in history.directory.operators}
     for call in calls:
-        session = history.session(call["cdr"]["call_session_id"], LATER).row(0, named=True)
+        session = history.find_session(call["cdr"]["call_session_id"], LATER).row(0, named=True)
         legs = history.legs_of_session(call["cdr"]["call_session_id"], LATER)
         assert sorted(legs["id"]) == sorted(call["cdr"]["leg_ids"])
-        assert session["start_time"] == shown(call["start"])
-        assert session["finish_time"] == shown(call["end"])
+        assert session["start_time"] == shown_time(call["start"])
+        assert session["finish_time"] == shown_time(call["end"])
         assert session["talk_duration"] == call["talk_seconds"]
         assert session["contact_phone_number"] == call["client_phone"]
         by_id = {row["id"]: row for row in legs.iter_rows(named=True)}
@@ -47,9 +47,9 @@ def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy):
             assert operators[row["digits"]].employee_id == leg["employee_id"]
             in_arm += 1
         if call["onec"]:
-            service = history.service_call(call["onec"]["CallID"], LATER).row(0, named=True)
+            service = history.find_service_call(call["onec"]["CallID"], LATER).row(0, named=True)
             assert service["Duration"] == call["talk_seconds"]
-            assert service["CallTime"] == shown(call["answered"] or call["start"])
+            assert service["CallTime"] == shown_time(call["answered"] or call["start"])
             assert service["CallResult"] == (1 if call["answered"] else 2)
             assert service["_session_id"] == call["cdr"]["call_session_id"]
             in_onec += 1
@@ -60,7 +60,7 @@ def arm_rows(history, call):
     refs = {(each["operator"], each["call_ref"]) for each in call["arm"]}
     found = []
     for operator in {each["operator"] for each in call["arm"]}:
-        for rows in history.arm_days(operator, *reversed(DAY)):
+        for rows in history.arm_frames(operator, *reversed(DAY)):
             found += [
                 row
                 for row in rows.iter_rows(named=True)
@@ -71,7 +71,7 @@ def arm_rows(history, call):
 
 def test_who_is_missing_from_1c(history):
     """Calls lost in the IVR, anonymous, of strangers and internal ones are absent."""
-    for call in history.truth(*DAY, LATER):
+    for call in history.truth_between(*DAY, LATER):
         operators = [leg for leg in call["legs"] if leg["role"] != "subscriber"]
         stranger = call["user_id"] is None and not (call["onec"] or {}).get("vendor_scheme")
         absent = (
@@ -81,7 +81,7 @@ def test_who_is_missing_from_1c(history):
 
 
 def test_arm_shows_only_legs_that_rang_and_no_coaching(busy):
-    for call in busy.truth(*DAY, LATER):
+    for call in busy.truth_between(*DAY, LATER):
         rang = [leg for leg in call["legs"] if leg["rang"] and leg["operator"]]
         expected = [leg["operator"] for leg in rang if leg["role"] != "coach"]
         assert sorted(each["operator"] for each in call["arm"]) == sorted(expected)
@@ -89,10 +89,10 @@ def test_arm_shows_only_legs_that_rang_and_no_coaching(busy):
 
 def test_arm_durations_follow_the_documented_rule(history):
     offsets = set()
-    for rows in history.arm_days("101", LATER, wall(2026, 11, 1)):
+    for rows in history.arm_frames("101", LATER, wall_ms(2026, 11, 1)):
         for row in rows.iter_rows(named=True):
             start, answer, release = (
-                to_ms(t) // 1000 if t else None
+                datetime_to_ms(t) // 1000 if t else None
                 for t in (row["start_time"], row["answer_time"], row["release_time"])
             )
             assert row["total_duration"] == release - start
@@ -105,22 +105,27 @@ def test_arm_durations_follow_the_documented_rule(history):
 
 
 def test_calls_show_up_when_they_have_ended(history):
-    day = history.truth(*DAY, LATER)
+    day = history.truth_between(*DAY, LATER)
     call = max(day, key=lambda c: len(c["legs"]))
-    end = to_ms(datetime.fromisoformat(call["end"]))
+    end = datetime_to_ms(datetime.fromisoformat(call["end"]))
     session = call["cdr"]["call_session_id"]
     for now, there in ((end - 1, 0), (end, 1)):
-        assert len(history.session(session, now)) == there
-        legs = history.legs(*DAY, now).filter(pl.col("call_session_id") == session)
+        assert len(history.find_session(session, now)) == there
+        legs = history.legs_between(*DAY, now).filter(pl.col("call_session_id") == session)
         assert len(legs) == there * len(call["legs"])
         assert len(history.legs_of_session(session, now)) == there * len(call["legs"])
 
 
 def test_windows_split_anywhere_hold_the_same_rows(history):
-    whole = history.legs(wall(2026, 2, 23), wall(2026, 3, 2), LATER)
-    cuts = [wall(2026, 2, 23), wall(2026, 2, 24, 10, 17), wall(2026, 2, 27, 0), wall(2026, 3, 2)]
+    whole = history.legs_between(wall_ms(2026, 2, 23), wall_ms(2026, 3, 2), LATER)
+    cuts = [
+        wall_ms(2026, 2, 23),
+        wall_ms(2026, 2, 24, 10, 17),
+        wall_ms(2026, 2, 27, 0),
+        wall_ms(2026, 3, 2),
+    ]
     parts = [
-        history.legs(begin, end - (1000 if end != cuts[-1] else 0), LATER)
+        history.legs_between(begin, end - (1000 if end != cuts[-1] else 0), LATER)
         for begin, end in itertools.pairwise(cuts)
     ]
     assert pl.concat(parts)["id"].to_list() == whole["id"].to_list()
@@ -128,32 +133,37 @@ def test_windows_split_anywhere_hold_the_same_rows(history):
 
 
 def test_records_lead_to_their_talk(history):
-    legs = history.legs(*DAY, LATER).filter(pl.col("_record_1").is_not_null())
+    legs = history.legs_between(*DAY, LATER).filter(pl.col("_record_1").is_not_null())
     assert len(legs) > 50
     for leg in legs.head(60).iter_rows(named=True):
-        record = history.record(leg["_record_1"])
+        record = history.find_record(leg["_record_1"])
         assert record.session_id == leg["call_session_id"]
         if leg["is_operator"]:
             assert record.leg_id == leg["id"]
             assert record.talk_ms // 1000 == leg["duration"]
-    assert history.record("0" * 32) is None
+    assert history.find_record("0" * 32) is None
     wrong = legs["_record_1"][0][:-1] + "z"
-    assert history.record(wrong) is None
+    assert history.find_record(wrong) is None
 
 
 def test_another_seed_does_not_know_the_record(history, make_history):
-    record = history.legs(*DAY, LATER)["_record_1"].drop_nulls()[0]
-    assert make_history(seed=43).record(record) is None
+    record = history.legs_between(*DAY, LATER)["_record_1"].drop_nulls()[0]
+    assert make_history(seed=43).find_record(record) is None
 
 
 def test_history_is_empty_outside_its_span(make_history):
     history = make_history(history_from="2026-03-02")
-    assert len(history.legs(wall(2026, 2, 1), wall(2026, 3, 1, 23, 59, 59), LATER)) == 0
-    assert len(history.legs(wall(2026, 2, 1), wall(2026, 3, 2, 23), LATER)) > 100
-    assert len(history.legs(wall(1990, 1, 1), wall(2014, 12, 31), LATER)) == 0
-    assert len(history.legs(wall(2035, 1, 1), wall(2040, 1, 1), wall(2041, 1, 1))) == 0
-    assert not list(history.arm_days("101", wall(2014, 1, 1), wall(1990, 1, 1)))
+    assert (
+        len(history.legs_between(wall_ms(2026, 2, 1), wall_ms(2026, 3, 1, 23, 59, 59), LATER)) == 0
+    )
+    assert len(history.legs_between(wall_ms(2026, 2, 1), wall_ms(2026, 3, 2, 23), LATER)) > 100
+    assert len(history.legs_between(wall_ms(1990, 1, 1), wall_ms(2014, 12, 31), LATER)) == 0
+    assert (
+        len(history.legs_between(wall_ms(2035, 1, 1), wall_ms(2040, 1, 1), wall_ms(2041, 1, 1)))
+        == 0
+    )
+    assert not list(history.arm_frames("101", wall_ms(2014, 1, 1), wall_ms(1990, 1, 1)))
 
 
 def test_an_operator_nobody_knows_has_no_rows(history):
-    assert not list(history.arm_days("9999", NOON, wall(2026, 3, 1)))
+    assert not list(history.arm_frames("9999", NOON, wall_ms(2026, 3, 1)))

@@ -36,23 +36,23 @@ NIGHT = "2026-03-03T02:30:00"
 DAY = "2026-03-03T12:30:00"
 
 
-def value(kind: str, text: object) -> str:
+def make_value(kind: str, text: object) -> str:
     """A Value with a type."""
     return f'<Value xsi:type="{kind}">{text}</Value>'
 
 
-def prop(name: str, xml: str) -> str:
+def make_property(name: str, xml: str) -> str:
     """A Property around a Value."""
     return f'<Property xmlns="{CORE}" name="{name}">{xml}</Property>'
 
 
-def typed(name: str, given: object) -> str:
+def make_parameter(name: str, given: object) -> str:
     """A parameter as the document writes it."""
     kind = {"Pe": "xs:dateTime", "Ch": "xs:dateTime", "Ca": "xs:decimal"}.get(name[:2], "xs:string")
-    return prop(name, value(kind, given))
+    return make_property(name, make_value(kind, given))
 
 
-def envelope(inside: str, version: str = SOAP12, header: str = "") -> bytes:
+def make_envelope(inside: str, version: str = SOAP12, header: str = "") -> bytes:
     """An envelope around what stands in the Body."""
     return (
         f'<soap:Envelope xmlns:soap="{version}" xmlns:par="{SERVICE}" xmlns:xs="{XS}" '
@@ -60,17 +60,17 @@ def envelope(inside: str, version: str = SOAP12, header: str = "") -> bytes:
     ).encode()
 
 
-def call(operation: str, params: str = "", version: str = SOAP12) -> bytes:
+def make_call(operation: str, params: str = "", version: str = SOAP12) -> bytes:
     """A request with properties that are written already."""
-    return envelope(
+    return make_envelope(
         f"<par:{operation}><par:Params>{params}</par:Params></par:{operation}>", version
     )
 
 
-def history(version: str = SOAP12, **given: object) -> bytes:
+def make_history_call(version: str = SOAP12, **given: object) -> bytes:
     """``GetHistoryOfServiceCalls`` with typed parameters."""
-    params = "".join(typed(name, what) for name, what in given.items())
-    return call("GetHistoryOfServiceCalls", params, version)
+    params = "".join(make_parameter(name, what) for name, what in given.items())
+    return make_call("GetHistoryOfServiceCalls", params, version)
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Client:
         """The result of a call that is no Fault; every answer must keep the WSDL's schema."""
         response = self.post(body)
         assert response.status_code == 200, response.text
-        self.schema.assertValid(body_child(response.content))
+        self.schema.assertValid(get_body_child(response.content))
         return read_answer(response.content)
 
     def table(self, body: bytes) -> ValueTable:
@@ -115,13 +115,13 @@ class Client:
 
     def read(self, operation: str, **given: object) -> list[dict[str, Any]]:
         """The rows of a sibling read."""
-        params = "".join(typed(name, what) for name, what in given.items())
-        return self.records(call(operation, params))
+        params = "".join(make_parameter(name, what) for name, what in given.items())
+        return self.records(make_call(operation, params))
 
     @property
     def journal(self) -> list[Entry]:
         """The account's journal, oldest entry first."""
-        return list(self.tenant.journal.entries())
+        return list(self.tenant.journal.read_entries())
 
 
 class Service:
@@ -151,7 +151,7 @@ class Service:
         self._thread.start()
         assert self._ready.wait(30)
         wsdl = requests.get(f"{self.url}?wsdl", timeout=30).content
-        self.schema = schema_in(etree.fromstring(wsdl))
+        self.schema = load_wsdl_schema(etree.fromstring(wsdl))
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -193,7 +193,7 @@ def wsdl_schema(service: Service) -> etree.XMLSchema:
     return service.schema
 
 
-def schema_in(wsdl: etree._Element) -> etree.XMLSchema:
+def load_wsdl_schema(wsdl: etree._Element) -> etree.XMLSchema:
     """The schema inside a WSDL, put together here and not by callmocks."""
     inline = {s.get("targetNamespace"): s for s in wsdl.iter(f"{{{XS}}}schema")}
     for other in inline[SERVICE].iter(f"{{{XS}}}import"):
@@ -208,7 +208,7 @@ def schema_in(wsdl: etree._Element) -> etree.XMLSchema:
     return etree.XMLSchema(etree.fromstring(etree.tostring(inline[SERVICE]), parser))
 
 
-def body_child(answer: bytes) -> etree._Element:
+def get_body_child(answer: bytes) -> etree._Element:
     """What stands in the Body of an answer."""
     root = etree.fromstring(answer)
     body = root.find(f"{{{etree.QName(root).namespace}}}Body")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from callmocks.contract.assumptions import ledger
+from callmocks.contract.assumptions import load_ledger
 from callmocks.onec import EMPTY_DATE, read_answer
 from tests.onec.conftest import (
     DAY,
@@ -17,17 +17,17 @@ from tests.onec.conftest import (
     SOAP12,
     Client,
     Service,
-    call,
-    envelope,
-    history,
-    prop,
-    typed,
-    value,
+    make_call,
+    make_envelope,
+    make_history_call,
+    make_parameter,
+    make_property,
+    make_value,
 )
 
-MINE = {name: entry for name, entry in ledger().items() if entry.provider == "onec"}
-LONG = history(PeriodFrom="2026-02-01T00:00:00")
-SHORT = history(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02T00:01:00")
+MINE = {name: entry for name, entry in load_ledger().items() if entry.provider == "onec"}
+LONG = make_history_call(PeriodFrom="2026-02-01T00:00:00")
+SHORT = make_history_call(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02T00:01:00")
 EXACT = "2026-02-24T12:00:00"
 STRANGER = "00000000-0000-4000-8000-000000000001"
 OTHER = "SOMETHING_ELSE"
@@ -40,21 +40,21 @@ PROBES: dict[str, tuple[dict[str, Any], Probe, dict[str, object]]] = {}
 def probe(name: str, expected: dict[str, object], **settings: Any) -> Callable[[Probe], Probe]:
     """Register what shows an assumption's effect."""
 
-    def register(look: Probe) -> Probe:
-        PROBES[name] = (settings, look, expected)
-        return look
+    def register(observe: Probe) -> Probe:
+        PROBES[name] = (settings, observe, expected)
+        return observe
 
     return register
 
 
-def pinned(client: Client, *starts: str, **more: Any) -> None:
+def pin_calls(client: Client, *starts: str, **more: Any) -> None:
     for start in starts:
         client.tenant.history.pins.add({"start": start, "talk_seconds": 30, **more})
 
 
-def times(client: Client, **given: object) -> list[str]:
+def read_call_times(client: Client, **given: object) -> list[str]:
     """Minute and second of the calls' answers."""
-    return [f"{record['CallTime']:%M:%S}" for record in client.records(history(**given))]
+    return [f"{record['CallTime']:%M:%S}" for record in client.records(make_history_call(**given))]
 
 
 @probe(
@@ -69,7 +69,7 @@ def _day_hours(client: Client) -> object:
     seen = ""
     for clock in ("07:30", "08:30", "20:30"):
         client.tenant.clock.freeze(datetime.fromisoformat(f"2026-03-03T{clock}:00"))
-        period = history(PeriodFrom="2026-02-01T00:00:00", PeriodTo="2026-02-20T00:00:00")
+        period = make_history_call(PeriodFrom="2026-02-01T00:00:00", PeriodTo="2026-02-20T00:00:00")
         seen += "1" if client.code(period) == "PERIOD_TOO_LONG" else "0"
     return seen
 
@@ -82,7 +82,7 @@ def _day_hours(client: Client) -> object:
     world="empty",
 )
 def _day_clock(client: Client) -> object:
-    return client.code(history())
+    return client.code(make_history_call())
 
 
 @probe(
@@ -110,7 +110,7 @@ def _quota_hour(client: Client) -> object:
 )
 def _quota_counts(client: Client) -> object:
     for _ in range(10):
-        client.code(history())
+        client.code(make_history_call())
     code = client.code(SHORT)
     for _ in range(9):
         client.code(SHORT)
@@ -127,8 +127,8 @@ def _quota_counts(client: Client) -> object:
 )
 def _read_limits(client: Client) -> object:
     for _ in range(250):
-        client.post(call("DepartmentRead"))
-    return client.code(call("DepartmentRead"))
+        client.post(make_call("DepartmentRead"))
+    return client.code(make_call("DepartmentRead"))
 
 
 @probe(
@@ -137,11 +137,11 @@ def _read_limits(client: Client) -> object:
     world="empty",
 )
 def _period_from(client: Client) -> object:
-    client.tenant.assumptions.choose("onec.missing-period-from", "seven-days-before")
+    client.tenant.assumptions.set_choice("onec.missing-period-from", "seven-days-before")
     seen = ""
     for now in (DAY, NIGHT):
         client.tenant.clock.freeze(datetime.fromisoformat(now))
-        seen += "1" if client.code(history()) == "PARAM_NOT_EXIST" else "0"
+        seen += "1" if client.code(make_history_call()) == "PARAM_NOT_EXIST" else "0"
     return seen
 
 
@@ -151,8 +151,8 @@ def _period_from(client: Client) -> object:
     world="empty",
 )
 def _missing_period_from(client: Client) -> object:
-    pinned(client, "2026-01-10T12:00:50", "2026-03-01T12:01:50", wait_seconds=10)
-    return times(client, PeriodTo="2026-03-03T00:00:00")
+    pin_calls(client, "2026-01-10T12:00:50", "2026-03-01T12:01:50", wait_seconds=10)
+    return read_call_times(client, PeriodTo="2026-03-03T00:00:00")
 
 
 @probe(
@@ -161,8 +161,8 @@ def _missing_period_from(client: Client) -> object:
     world="empty",
 )
 def _missing_period_to(client: Client) -> object:
-    pinned(client, "2026-01-10T12:00:50", "2026-03-01T12:01:50", wait_seconds=10)
-    return times(client, PeriodFrom="2026-01-10T00:00:00")
+    pin_calls(client, "2026-01-10T12:00:50", "2026-03-01T12:01:50", wait_seconds=10)
+    return read_call_times(client, PeriodFrom="2026-01-10T00:00:00")
 
 
 @probe(
@@ -177,13 +177,13 @@ def _missing_period_to(client: Client) -> object:
 )
 def _period_bounds(client: Client) -> object:
     starts = (f"2026-03-01T{clock}:00.400" for clock in ("12:00", "12:30", "13:00"))
-    pinned(client, *starts, wait_seconds=1)
-    return times(client, PeriodFrom="2026-03-01T12:00:00", PeriodTo="2026-03-01T13:00:00")
+    pin_calls(client, *starts, wait_seconds=1)
+    return read_call_times(client, PeriodFrom="2026-03-01T12:00:00", PeriodTo="2026-03-01T13:00:00")
 
 
 @probe("onec.reversed-period", {"empty": "SUCCESS", "refuse": "PARAM_WRONG_VALUE"}, world="empty")
 def _reversed_period(client: Client) -> object:
-    return client.code(history(PeriodFrom=DAY, PeriodTo=EXACT))
+    return client.code(make_history_call(PeriodFrom=DAY, PeriodTo=EXACT))
 
 
 @probe(
@@ -193,7 +193,7 @@ def _reversed_period(client: Client) -> object:
 )
 def _failed_call_time(client: Client) -> object:
     client.tenant.history.pins.add({"start": EXACT, "operator": "101", "answered": False})
-    (record,) = client.records(history())
+    (record,) = client.records(make_history_call())
     assert record["CallResult"] == 2
     return record["CallTime"]
 
@@ -208,45 +208,49 @@ def _failed_call_time(client: Client) -> object:
     world="empty",
 )
 def _row_order(client: Client) -> object:
-    pinned(client, "2026-03-01T12:00:00", wait_seconds=300, operator="101")
-    pinned(client, "2026-03-01T12:01:00", wait_seconds=30, operator="102")
-    pinned(client, "2026-03-01T12:02:00", wait_seconds=20, operator="103")
-    return times(client)
+    pin_calls(client, "2026-03-01T12:00:00", wait_seconds=300, operator="101")
+    pin_calls(client, "2026-03-01T12:01:00", wait_seconds=30, operator="102")
+    pin_calls(client, "2026-03-01T12:02:00", wait_seconds=20, operator="103")
+    return read_call_times(client)
 
 
 @probe("onec.unknown-uuid", {"empty": "SUCCESS", "refuse": "PARAM_WRONG_UUID"})
 def _unknown_uuid(client: Client) -> object:
-    known = client.tenant.history.cast.lines[0].service_id
-    assert client.code(history(PeriodFrom=NIGHT, ServiceID=known)) == "SUCCESS"
-    return client.code(history(PeriodFrom=NIGHT, ClientID=STRANGER))
+    known = client.tenant.history.directory.lines[0].service_id
+    assert client.code(make_history_call(PeriodFrom=NIGHT, ServiceID=known)) == "SUCCESS"
+    return client.code(make_history_call(PeriodFrom=NIGHT, ClientID=STRANGER))
 
 
 @probe("onec.unknown-parameter", {"refuse": "PARAM_UNKNOWN", "ignore": "SUCCESS"})
 def _unknown_parameter(client: Client) -> object:
-    return client.code(call("DepartmentRead", typed("Colour", "red")))
+    return client.code(make_call("DepartmentRead", make_parameter("Colour", "red")))
 
 
 @probe("onec.parameter-case", {"exact": "PARAM_UNKNOWN", "any": "SUCCESS"}, now=DAY)
 def _parameter_case(client: Client) -> object:
-    since = prop("PERIODFROM", value("xs:dateTime", "2026-03-03T00:00:00"))
-    return client.code(call("GetHistoryOfServiceCalls", since))
+    since = make_property("PERIODFROM", make_value("xs:dateTime", "2026-03-03T00:00:00"))
+    return client.code(make_call("GetHistoryOfServiceCalls", since))
 
 
 @probe("onec.empty-parameter", {"absent": "SUCCESS", "as-is": "PARAM_WRONG_TYPE"})
 def _empty_parameter(client: Client) -> object:
-    return client.code(call("DepartmentRead", prop("ChangedFrom", '<Value xsi:nil="true"/>')))
+    return client.code(
+        make_call("DepartmentRead", make_property("ChangedFrom", '<Value xsi:nil="true"/>'))
+    )
 
 
 @probe("onec.value-typing", {"typed": "PARAM_WRONG_TYPE", "text": "SUCCESS"})
 def _value_typing(client: Client) -> object:
-    since = prop("ChangedFrom", value("xs:string", "2026-01-01T00:00:00"))
-    return client.code(call("DepartmentRead", since))
+    since = make_property("ChangedFrom", make_value("xs:string", "2026-01-01T00:00:00"))
+    return client.code(make_call("DepartmentRead", since))
 
 
 @probe("onec.offset-dates", {"convert": ["00:10"], "drop": []}, world="empty")
 def _offset_dates(client: Client) -> object:
-    pinned(client, "2026-03-01T12:00:00", wait_seconds=10)
-    return times(client, PeriodFrom="2026-03-01T13:00:00+05:00", PeriodTo="2026-03-01T13:00:00")
+    pin_calls(client, "2026-03-01T12:00:00", wait_seconds=10)
+    return read_call_times(
+        client, PeriodFrom="2026-03-01T13:00:00+05:00", PeriodTo="2026-03-01T13:00:00"
+    )
 
 
 @probe("onec.changed-times", {"yearly": 3, "at-creation": 0})
@@ -258,7 +262,7 @@ def _changed_times(client: Client) -> object:
 def _must_understand(client: Client) -> object:
     header = '<soap:Header><x:S xmlns:x="urn:x" soap:mustUnderstand="1"/></soap:Header>'
     inside = "<par:DepartmentRead><par:Params/></par:DepartmentRead>"
-    return client.post(envelope(inside, SOAP12, header)).status_code
+    return client.post(make_envelope(inside, SOAP12, header)).status_code
 
 
 @probe("onec.wsdl-access", {"open": 200, "basic": 401})
@@ -272,32 +276,36 @@ def _body_limit(client: Client) -> object:
     comment = b"<!--" + b"-".ljust(250_000) + b"-->"
     seen = ""
     for mebibytes in (2, 65, 17):
-        body = call("DepartmentRead") + comment * (mebibytes * 1024 * 1024 // len(comment) + 1)
+        body = make_call("DepartmentRead") + comment * (mebibytes * 1024 * 1024 // len(comment) + 1)
         seen += "1" if client.post(body).status_code == 200 else "0"
     return seen
 
 
-def _code(name: str, code: str, body: bytes, now: str = NIGHT) -> None:
+def register_code_probe(name: str, code: str, body: bytes, now: str = NIGHT) -> None:
     """An assumption that is nothing but a ResultCode."""
     settings = {"now": now, "world": "empty"}
     PROBES[name] = (settings, lambda client: client.code(body), {code: code, "*": OTHER})
 
 
-_code("onec.code-missing-parameter", "PARAM_NOT_EXIST", history(), DAY)
-_code("onec.code-unknown-parameter", "PARAM_UNKNOWN", call("ClientRead", typed("Colour", 1)))
-_code("onec.code-duplicate-parameter", "PARAM_DUPLICATE",
-      call("ClientUserRead", typed("ClientID", STRANGER) * 2))  # fmt: skip
-_code("onec.code-wrong-type", "PARAM_WRONG_TYPE", history(CallResult="x"))
-_code("onec.code-bad-uuid", "PARAM_WRONG_UUID", history(ClientID="x"))
-_code("onec.code-wrong-value", "PARAM_WRONG_VALUE", history(CallResult=3))
-_code("onec.code-period-too-long", "PERIOD_TOO_LONG", LONG, DAY)
+register_code_probe("onec.code-missing-parameter", "PARAM_NOT_EXIST", make_history_call(), DAY)
+register_code_probe(
+    "onec.code-unknown-parameter",
+    "PARAM_UNKNOWN",
+    make_call("ClientRead", make_parameter("Colour", 1)),
+)
+register_code_probe("onec.code-duplicate-parameter", "PARAM_DUPLICATE",
+      make_call("ClientUserRead", make_parameter("ClientID", STRANGER) * 2))  # fmt: skip
+register_code_probe("onec.code-wrong-type", "PARAM_WRONG_TYPE", make_history_call(CallResult="x"))
+register_code_probe("onec.code-bad-uuid", "PARAM_WRONG_UUID", make_history_call(ClientID="x"))
+register_code_probe("onec.code-wrong-value", "PARAM_WRONG_VALUE", make_history_call(CallResult=3))
+register_code_probe("onec.code-period-too-long", "PERIOD_TOO_LONG", LONG, DAY)
 
 
 @probe(
     "onec.code-too-many-rows", {"TOO_MANY_ROWS": "TOO_MANY_ROWS", "*": OTHER}, calls_per_day=5000
 )
 def _too_many_rows(client: Client) -> object:
-    answer = client.answer(history(PeriodFrom="2020-01-01T00:00:00"))
+    answer = client.answer(make_history_call(PeriodFrom="2020-01-01T00:00:00"))
     assert "2000000 rows" in str(answer["ResultData"])
     return answer["ResultCode"]
 
@@ -317,7 +325,7 @@ def test_every_assumption_and_every_choice_is_shown_here() -> None:
 def test_a_choice_has_its_effect_and_is_journaled(service: Service, name: str, choice: str) -> None:
     settings, look, expected = PROBES[name]
     client = service.client(**settings)
-    client.tenant.assumptions.choose(name, OTHER if choice == "*" else choice)
+    client.tenant.assumptions.set_choice(name, OTHER if choice == "*" else choice)
     assert look(client) == expected[choice]
     leaned_on = {entry for record in client.journal for entry in record.assumptions}
     assert name in leaned_on
@@ -331,6 +339,6 @@ def test_an_answer_leans_on_nothing_that_does_not_matter_to_it(client: Client) -
         "onec.period-bounds",
         "onec.row-order",
     }
-    assert read_answer(client.post(call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
+    assert read_answer(client.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
     assert client.journal[-1].assumptions == []
     assert client.code(LONG) == "SUCCESS"

@@ -9,9 +9,9 @@ import requests
 
 from callmocks.errors import SettingsError
 from callmocks.tenants.settings import OnecSettings
-from tests.onec.conftest import Client, Service, call
+from tests.onec.conftest import Client, Service, make_call
 
-BODY = call("DepartmentRead")
+BODY = make_call("DepartmentRead")
 
 
 def basic(text: bytes) -> dict[str, str]:
@@ -35,7 +35,7 @@ def test_wrong_or_missing_credentials_get_401(service: Service, headers: dict[st
     response = requests.post(service.url, data=BODY, headers=headers, timeout=30)
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == 'Basic realm="1C:Enterprise"'
-    entry = list(service.registry.nobody.journal.entries())[-1]
+    entry = list(service.registry.unmatched.journal.read_entries())[-1]
     assert (entry.provider, entry.status) == ("onec", 401)
     assert entry.request == BODY.decode()
 
@@ -59,7 +59,7 @@ def test_credentials_are_the_tenants_own(service: Service) -> None:
 
 
 def test_credentials_come_before_the_request_is_looked_at(client: Client) -> None:
-    for body in (b"<broken", call("NoSuchThing"), b"x" * 1_000_000):
+    for body in (b"<broken", make_call("NoSuchThing"), b"x" * 1_000_000):
         assert client.post(body, auth=("no", "body")).status_code == 401
 
 
@@ -68,7 +68,7 @@ def test_the_wsdl_is_open_unless_its_tenant_closes_it(service: Service) -> None:
     url = f"{service.url}?wsdl"
     wrong = (client.tenant.name, "wrong")
     assert requests.get(url, auth=wrong, timeout=30).status_code == 200
-    client.tenant.assumptions.choose("onec.wsdl-access", "basic")
+    client.tenant.assumptions.set_choice("onec.wsdl-access", "basic")
     assert requests.get(url, auth=wrong, timeout=30).status_code == 401
     right = (client.tenant.name, client.tenant.name)
     assert requests.get(url, auth=right, timeout=30).status_code == 200

@@ -36,7 +36,7 @@ from callmocks.onec import (
     write_structure,
     write_value,
 )
-from tests.onec.conftest import CORE, DOCUMENTED, SERVICE, SOAP11, SOAP12, XS, XSI, envelope
+from tests.onec.conftest import CORE, DOCUMENTED, SERVICE, SOAP11, SOAP12, XS, XSI, make_envelope
 from tests.onec.infoset import infoset
 
 RETURN = f"{{{SERVICE}}}return"
@@ -277,9 +277,9 @@ def test_a_fault_is_raised_to_the_client_that_reads_it() -> None:
     )
     for inside, version, code in ((eleven, SOAP11, "Client"), (twelve, SOAP12, "Sender")):
         with pytest.raises(SoapFault) as caught:
-            read_answer(envelope(inside, version))
+            read_answer(make_envelope(inside, version))
         assert (caught.value.code, caught.value.text) == (code, "no")
-    for nonsense in (b"", b"<a/>", b"<a", envelope("<par:X/>")):
+    for nonsense in (b"", b"<a/>", b"<a", make_envelope("<par:X/>")):
         with pytest.raises(BadValue):
             read_answer(nonsense)
 

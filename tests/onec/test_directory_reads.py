@@ -9,14 +9,14 @@ import pytest
 
 from callmocks.history.clock import Clock
 from callmocks.onec import EMPTY_DATE
-from callmocks.onec.contract import served
-from tests.onec.conftest import Client, Service, call, typed
+from callmocks.onec.contract import load_operations
+from tests.onec.conftest import Client, Service, make_call, make_parameter
 
-READS = [name for name in served() if name.endswith("Read")]
+READS = [name for name in load_operations() if name.endswith("Read")]
 
 
 def test_clients_are_the_organisations_of_the_cast(client: Client) -> None:
-    cast = client.tenant.history.cast
+    cast = client.tenant.history.directory
     rows = client.read("ClientRead")
     assert [(row["ClientID"], row["INN"], row["KPP"]) for row in rows] == [
         (c.client_id, c.inn, c.kpp) for c in cast.organisations
@@ -26,7 +26,7 @@ def test_clients_are_the_organisations_of_the_cast(client: Client) -> None:
 
 
 def test_users_belong_to_clients(client: Client) -> None:
-    cast = client.tenant.history.cast
+    cast = client.tenant.history.directory
     rows = client.read("ClientUserRead")
     assert len(rows) == len(cast.users)
     for row, user in zip(rows, cast.users, strict=True):
@@ -45,7 +45,7 @@ def test_users_of_one_client(client: Client) -> None:
 
 
 def test_specialists_have_the_observed_columns(client: Client) -> None:
-    cast = client.tenant.history.cast
+    cast = client.tenant.history.directory
     rows = client.read("SpecialistRead")
     assert list(rows[0]) == [
         "SpecialistID", "CreatedAt", "Deleted", "Login", "Name", "Surname", "SecondaryName",
@@ -61,13 +61,13 @@ def test_specialists_have_the_observed_columns(client: Client) -> None:
 
 
 def test_lines_have_the_id_first_and_the_name_third(client: Client) -> None:
-    table = client.table(call("ServiceLineKindRead"))
-    lines = client.tenant.history.cast.lines
+    table = client.table(make_call("ServiceLineKindRead"))
+    lines = client.tenant.history.directory.lines
     assert [(row[0], row[2]) for row in table.rows] == [(n.service_id, n.name) for n in lines]
 
 
 def test_every_user_has_every_line_and_some_for_ever(client: Client) -> None:
-    cast = client.tenant.history.cast
+    cast = client.tenant.history.directory
     rows = client.read("UserServiceLineRead")
     assert {(row["ServiceUserID"], row["ServiceID"]) for row in rows} == {
         (user.user_id, line.service_id) for user in cast.users for line in cast.lines
@@ -106,9 +106,9 @@ def test_changes_of_a_year_come_one_after_the_other(service: Service) -> None:
 
 @pytest.mark.parametrize("operation", READS)
 def test_reads_refuse_what_they_do_not_know(client: Client, operation: str) -> None:
-    assert client.code(call(operation, typed("PeriodFrom", "2026-01-01T00:00:00"))) == (
-        "PARAM_UNKNOWN"
-    )
+    assert client.code(
+        make_call(operation, make_parameter("PeriodFrom", "2026-01-01T00:00:00"))
+    ) == ("PARAM_UNKNOWN")
 
 
 def test_long_and_awkward_names_survive(service: Service) -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from callmocks.contract.assumptions import ledger
-from callmocks.onec.contract import served
-from callmocks.onec.envelope import MOST_EQUALS, MOST_PREFIXES, MOST_RUN, MOST_TAGS
+from callmocks.contract.assumptions import load_ledger
+from callmocks.onec.contract import load_operations
+from callmocks.onec.envelope import (
+    MAX_ATTRIBUTES,
+    MAX_NAMESPACE_DECLARATIONS,
+    MAX_TAGS,
+    MAX_UNTAGGED_BYTES,
+)
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "onec.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_every_assumption_of_the_ledger_and_no_other() -> None:
     named = set(re.findall(r"`(onec\.[a-z-]+)`", PAGE))
-    mine = {entry.id for entry in ledger().values() if entry.provider == "onec"}
+    mine = {entry.id for entry in load_ledger().values() if entry.provider == "onec"}
     assert named == mine
 
 
 def test_the_page_lists_the_operations_with_their_parameters_and_columns() -> None:
-    for operation in served().values():
+    for operation in load_operations().values():
         if operation.name == "GetHistoryOfServiceCalls":
             assert all(f"`{name}`" in PAGE for name in operation.parameters)
             continue
@@ -40,6 +45,6 @@ def test_every_statement_says_how_it_is_known() -> None:
 
 
 def test_the_bounds_are_those_of_the_code() -> None:
-    assert MOST_RUN == 512 * 1024
-    assert MOST_TAGS == 100_000
-    assert (MOST_EQUALS, MOST_PREFIXES) == (250_000, 5000)
+    assert MAX_UNTAGGED_BYTES == 512 * 1024
+    assert MAX_TAGS == 100_000
+    assert (MAX_ATTRIBUTES, MAX_NAMESPACE_DECLARATIONS) == (250_000, 5000)

@@ -6,11 +6,19 @@ from datetime import datetime
 
 import pytest
 
-from callmocks.onec.contract import served
-from tests.onec.conftest import DAY, NIGHT, Client, Service, call, history, typed
+from callmocks.onec.contract import load_operations
+from tests.onec.conftest import (
+    DAY,
+    NIGHT,
+    Client,
+    Service,
+    make_call,
+    make_history_call,
+    make_parameter,
+)
 
-LINES = call("ServiceLineKindRead")
-CALLS = history(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02T00:01:00")
+LINES = make_call("ServiceLineKindRead")
+CALLS = make_history_call(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02T00:01:00")
 
 
 def answered(client: Client, body: bytes, most: int) -> int:
@@ -40,11 +48,11 @@ def test_reads_are_limited_to_250_by_day_and_1250_by_night(
 ) -> None:
     client = limited(service, now, world="empty")
     assert answered(client, LINES, most) == most
-    assert client.code(call("DepartmentRead")) == "SUCCESS", "each operation has its own"
+    assert client.code(make_call("DepartmentRead")) == "SUCCESS", "each operation has its own"
 
 
 def test_the_limits_are_those_of_the_table() -> None:
-    limits = {name: (op.limits.day, op.limits.night) for name, op in served().items()}
+    limits = {name: (op.limits.day, op.limits.night) for name, op in load_operations().items()}
     assert limits.pop("GetHistoryOfServiceCalls") == (10, 50)
     assert set(limits.values()) == {(250, 1250)}
 
@@ -73,7 +81,7 @@ def test_at_night_fall_the_limit_of_the_night_begins(service: Service) -> None:
 
 def test_refused_calls_count_too(service: Service) -> None:
     client = limited(service, DAY)
-    bad = history(PeriodFrom="2020-01-01T00:00:00")
+    bad = make_history_call(PeriodFrom="2020-01-01T00:00:00")
     for _ in range(10):
         assert client.code(bad) == "PERIOD_TOO_LONG"
     assert client.code(bad) == "OUT_OF_LIMIT"
@@ -85,15 +93,15 @@ def test_what_is_not_authenticated_or_no_call_does_not_count(service: Service) -
     for _ in range(12):
         assert client.post(CALLS, auth=(client.tenant.name, "wrong")).status_code == 401
         assert client.post(b"<broken").status_code == 400
-        assert client.post(call("GetHistoryOfServiceCalls", "<x/>")).status_code == 400
+        assert client.post(make_call("GetHistoryOfServiceCalls", "<x/>")).status_code == 400
     assert answered(client, CALLS, 10) == 10
 
 
 def test_limits_off_stops_the_counters_and_nothing_else(service: Service) -> None:
     client = service.client(now=DAY, limits="off")
     assert answered(client, CALLS, 20) == 21
-    assert client.code(history(PeriodFrom="2020-01-01T00:00:00")) == "PERIOD_TOO_LONG"
-    assert client.code(history()) == "PARAM_NOT_EXIST"
+    assert client.code(make_history_call(PeriodFrom="2020-01-01T00:00:00")) == "PERIOD_TOO_LONG"
+    assert client.code(make_history_call()) == "PARAM_NOT_EXIST"
 
 
 def test_the_journal_says_that_a_frozen_clock_never_resets_a_limit(service: Service) -> None:
@@ -117,5 +125,5 @@ async def test_reset_gives_the_hour_back(service: Service) -> None:
 def test_a_parameter_is_not_looked_at_when_the_limit_is_reached(service: Service) -> None:
     client = limited(service, DAY)
     answered(client, CALLS, 10)
-    bad = call("GetHistoryOfServiceCalls", typed("Colour", "red"))
+    bad = make_call("GetHistoryOfServiceCalls", make_parameter("Colour", "red"))
     assert client.code(bad) == "OUT_OF_LIMIT"

@@ -19,14 +19,23 @@ import pytest
 import requests
 
 from callmocks.onec import SoapFault, read_answer
-from tests.onec.conftest import CORE, PATH, SERVICE, SOAP11, Client, call, envelope, typed
+from tests.onec.conftest import (
+    CORE,
+    PATH,
+    SERVICE,
+    SOAP11,
+    Client,
+    make_call,
+    make_envelope,
+    make_parameter,
+)
 
 MIB = 1024 * 1024
 HANG_S = 5
 """Far more than any refusal takes, far less than a parser that was led astray would."""
 
 
-def text_of_fault(response: requests.Response) -> str:
+def read_fault_text(response: requests.Response) -> str:
     """Text of a Sender fault."""
     assert response.status_code == 400, response.text[:200]
     with pytest.raises(SoapFault) as caught:
@@ -35,14 +44,14 @@ def text_of_fault(response: requests.Response) -> str:
     return caught.value.text
 
 
-def with_dtd(dtd: str, entity: str) -> bytes:
+def make_dtd_document(dtd: str, entity: str) -> bytes:
     """The request with a DTD before it and an entity in a value."""
-    return (dtd + call("ClientRead", typed("ChangedFrom", entity)).decode()).encode()
+    return (dtd + make_call("ClientRead", make_parameter("ChangedFrom", entity)).decode()).encode()
 
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
-BOMB = with_dtd(f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]>', "&l11;")
-QUADRATIC = with_dtd(f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]>', "&a;" * 50_000)
+BOMB = make_dtd_document(f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]>', "&l11;")
+QUADRATIC = make_dtd_document(f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]>', "&a;" * 50_000)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +59,16 @@ QUADRATIC = with_dtd(f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]>', "&a;" * 50_
     [
         BOMB,
         QUADRATIC,
-        with_dtd('<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>', "&e;"),
-        with_dtd('<!DOCTYPE x SYSTEM "file:///etc/passwd">', "2019-01-01T00:00:00"),
-        with_dtd('<!DOCTYPE x [<!ATTLIST x a CDATA "b">]>', "2019-01-01T00:00:00"),
+        make_dtd_document('<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>', "&e;"),
+        make_dtd_document('<!DOCTYPE x SYSTEM "file:///etc/passwd">', "2019-01-01T00:00:00"),
+        make_dtd_document('<!DOCTYPE x [<!ATTLIST x a CDATA "b">]>', "2019-01-01T00:00:00"),
         BOMB.decode().encode("utf-16"),
     ],
     ids=["billion laughs", "quadratic", "external entity", "external DTD", "harmless", "utf-16"],
 )
 def test_a_dtd_is_refused(client: Client, body: bytes) -> None:
     begun = time.perf_counter()
-    text = text_of_fault(client.post(body, headers={"Content-Type": "application/soap+xml"}))
+    text = read_fault_text(client.post(body, headers={"Content-Type": "application/soap+xml"}))
     assert time.perf_counter() - begun < HANG_S
     assert text == "the request has a DTD, which SOAP forbids"
 
@@ -70,11 +79,11 @@ def test_nothing_is_fetched_for_a_request(client: Client) -> None:
         address = f"http://127.0.0.1:{trap.getsockname()[1]}/x.dtd"
         include = f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="{address}"/>'
         for body in (
-            with_dtd(f'<!DOCTYPE x SYSTEM "{address}">', "x"),
-            with_dtd(f'<!DOCTYPE x [<!ENTITY % p SYSTEM "{address}">%p;]>', "x"),
-            envelope(f"<par:ClientRead>{include}</par:ClientRead>"),
-            f'<?xml-stylesheet href="{address}"?>'.encode() + call("ClientRead"),
-            call("ClientRead").replace(
+            make_dtd_document(f'<!DOCTYPE x SYSTEM "{address}">', "x"),
+            make_dtd_document(f'<!DOCTYPE x [<!ENTITY % p SYSTEM "{address}">%p;]>', "x"),
+            make_envelope(f"<par:ClientRead>{include}</par:ClientRead>"),
+            f'<?xml-stylesheet href="{address}"?>'.encode() + make_call("ClientRead"),
+            make_call("ClientRead").replace(
                 b"<par:Params>",
                 f'<par:Params xsi:schemaLocation="{SERVICE} {address}">'.encode(),
             ),
@@ -86,15 +95,15 @@ def test_nothing_is_fetched_for_a_request(client: Client) -> None:
 
 @pytest.mark.parametrize("depth", [300, 40_000])
 def test_deep_nesting_is_refused(client: Client, depth: int) -> None:
-    body = call("ClientRead", "<a>" * depth + "</a>" * depth)
+    body = make_call("ClientRead", "<a>" * depth + "</a>" * depth)
     begun = time.perf_counter()
-    assert "Excessive depth" in text_of_fault(client.post(body))
+    assert "Excessive depth" in read_fault_text(client.post(body))
     assert time.perf_counter() - begun < HANG_S
 
 
 def test_nested_structures_within_the_limit_are_no_values_of_ours(client: Client) -> None:
     inside = f'<Property xmlns="{CORE}" name="a"><Value xsi:type="Structure">' * 100
-    body = call("ClientRead", inside + "</Value></Property>" * 100)
+    body = make_call("ClientRead", inside + "</Value></Property>" * 100)
     assert client.code(body) == "PARAM_UNKNOWN"
     named = body.replace(b'name="a"', b'name="ChangedFrom"', 1)
     assert client.code(named) == "PARAM_WRONG_TYPE"
@@ -115,21 +124,21 @@ def test_nested_structures_within_the_limit_are_no_values_of_ours(client: Client
 )
 def test_wrong_encodings_are_faults(client: Client, body: bytes, charset: str, reason: str) -> None:
     kind = "application/soap+xml" + (f"; charset={charset}" if charset else "")
-    text = text_of_fault(client.post(body, headers={"Content-Type": kind}))
+    text = read_fault_text(client.post(body, headers={"Content-Type": kind}))
     assert any(part in text for part in reason.split("|")), text
 
 
 SCRIPT = """
 import asyncio
 from callmocks.config.settings import ServeSettings
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 
 async def serve():
     settings = ServeSettings(
         onec_port=0, control_port=0, only=("onec",), now="2026-03-03T02:30:00", limits="off"
     )
-    async with Suite(settings) as suite:
-        print(suite.port("onec"), flush=True)
+    async with MockServer(settings) as suite:
+        print(suite.get_port("onec"), flush=True)
         await asyncio.Event().wait()
 
 try:
@@ -169,20 +178,22 @@ def process() -> Iterator[Process]:
         assert running.stdout is not None
         port = int(running.stdout.readline())
         made = Process(f"http://127.0.0.1:{port}{PATH}", running.pid)
-        assert read_answer(made.post(call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
+        assert (
+            read_answer(made.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
+        )
         yield made
         os.kill(running.pid, signal.SIGINT)
 
 
 HEAVY: dict[str, Callable[[], bytes]] = {
-    "one text": lambda: call("ClientRead", typed("ChangedFrom", "1" * 50 * MIB)),
-    "one attribute": lambda: call("ClientRead", f'<a b="{"1" * 50 * MIB}"/>'),
-    "one name": lambda: call("ClientRead", f"<{'a' * 50 * MIB}/>"),
-    "many elements": lambda: call("ClientRead", typed("X", "1") * (50 * MIB // 110)),
-    "many attributes": lambda: call(
+    "one text": lambda: make_call("ClientRead", make_parameter("ChangedFrom", "1" * 50 * MIB)),
+    "one attribute": lambda: make_call("ClientRead", f'<a b="{"1" * 50 * MIB}"/>'),
+    "one name": lambda: make_call("ClientRead", f"<{'a' * 50 * MIB}/>"),
+    "many elements": lambda: make_call("ClientRead", make_parameter("X", "1") * (50 * MIB // 110)),
+    "many attributes": lambda: make_call(
         "ClientRead", "<a " + " ".join(f'a{n}="{n}"' for n in range(3_000_000)) + "/>"
     ),
-    "a DTD": lambda: with_dtd(
+    "a DTD": lambda: make_dtd_document(
         "<!DOCTYPE x [" + "".join(f'<!ENTITY e{n} "x">' for n in range(2_400_000)) + "]>", "1"
     ),
     "no XML": lambda: b"x" * 50 * MIB,
@@ -196,19 +207,19 @@ def test_50_megabytes_get_a_fault_at_once_and_take_no_memory(process: Process, n
     process.post(body)  # pools that the first big request fills are not counted
     before = process.resident("VmHWM")
     begun = time.perf_counter()
-    text_of_fault(process.post(body))
+    read_fault_text(process.post(body))
     assert time.perf_counter() - begun < HANG_S
     assert process.resident("VmHWM") - before < 8
 
 
 def test_a_request_at_the_limit_is_served_and_one_beyond_is_not_read(process: Process) -> None:
-    small = call("DepartmentRead")
+    small = make_call("DepartmentRead")
     line = b"<!--" + b"-".ljust(100_000) + b"-->"
     comments = line * ((64 * MIB - len(small)) // len(line))
     whole = small + comments + b" " * (64 * MIB - len(small) - len(comments))
     assert len(whole) == 64 * MIB
     assert read_answer(process.post(whole).content)["ResultCode"] == "SUCCESS"
-    assert "longer than 64 MiB" in text_of_fault(process.post(whole + b" "))
+    assert "longer than 64 MiB" in read_fault_text(process.post(whole + b" "))
 
 
 def test_a_stream_without_end_is_cut_off(process: Process) -> None:
@@ -216,21 +227,21 @@ def test_a_stream_without_end_is_cut_off(process: Process) -> None:
     line = b"<!--" + b"-".ljust(MIB // 4) + b"-->"
 
     def chunks() -> Iterator[bytes]:
-        yield call("DepartmentRead")
+        yield make_call("DepartmentRead")
         for _ in range(4 * 400):
             yield line
 
     try:
-        text = text_of_fault(process.post(chunks()))
+        text = read_fault_text(process.post(chunks()))
     except requests.ConnectionError:  # cut off while it was still sending
         text = "longer than 64 MiB"
     assert "longer than 64 MiB" in text
     assert process.resident("VmHWM") < before + 100
-    assert read_answer(process.post(call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
+    assert read_answer(process.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
 
 
 def test_a_compressed_bomb_is_not_blown_up(process: Process) -> None:
-    small = call("DepartmentRead")
+    small = make_call("DepartmentRead")
     headers = {"Content-Type": "application/soap+xml", "Content-Encoding": "gzip"}
     auth = ("demo", "demo")
     fair = requests.post(
@@ -261,17 +272,17 @@ def test_others_are_answered_while_a_heavy_request_is_looked_at(process: Process
         thread.start()
     while any(thread.is_alive() for thread in threads):
         begun = time.perf_counter()
-        assert process.post(call("DepartmentRead")).status_code == 200
+        assert process.post(make_call("DepartmentRead")).status_code == 200
         worst = max(worst, time.perf_counter() - begun)
     assert worst < 1
 
 
 def test_the_version_of_a_fault_is_guessed_from_what_can_be_seen(client: Client) -> None:
-    seen = call("ClientRead", version=SOAP11)[:200]
+    seen = make_call("ClientRead", version=SOAP11)[:200]
     assert client.post(seen).status_code == 500
     assert client.post(b"<a", headers={"Content-Type": "text/xml"}).status_code == 500
     assert client.post(b"<a").status_code == 400
     assert (
-        client.post(call("ClientRead")[:200], headers={"Content-Type": "text/xml"}).status_code
+        client.post(make_call("ClientRead")[:200], headers={"Content-Type": "text/xml"}).status_code
         == 400
     )

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.onec import EMPTY_DATE, read_answer
 from tests.onec.conftest import (
     DAY,
     NIGHT,
     Client,
     Service,
-    body_child,
-    call,
-    history,
-    prop,
-    typed,
-    value,
+    get_body_child,
+    make_call,
+    make_history_call,
+    make_parameter,
+    make_property,
+    make_value,
 )
 
 FROM, TO = "2026-02-23T00:00:00", "2026-03-02T00:00:00"
@@ -34,7 +34,7 @@ Record = dict[str, Any]
 @pytest.fixture(scope="module")
 def week(service: Service) -> list[Record]:
     """A week of the default world."""
-    return service.client().records(history(PeriodFrom=FROM, PeriodTo=TO))
+    return service.client().records(make_history_call(PeriodFrom=FROM, PeriodTo=TO))
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,15 @@ def reader(service: Service) -> Client:
     return service.client()
 
 
-def truth(client: Client, begin: str, end: str) -> list[Record]:
+def read_truth(client: Client, begin: str, end: str) -> list[Record]:
     """The calls behind the views that 1C shows."""
-    times = [to_ms(datetime.fromisoformat(text)) for text in (begin, end)]
-    now = to_ms(client.tenant.clock.now())
-    found = client.tenant.history.truth(times[0], times[1], now)
+    times = [datetime_to_ms(datetime.fromisoformat(text)) for text in (begin, end)]
+    now = datetime_to_ms(client.tenant.clock.now())
+    found = client.tenant.history.truth_between(times[0], times[1], now)
     return [entry for entry in found if entry["onec"]]
 
 
-def ids(records: list[Record]) -> list[str]:
+def get_ids(records: list[Record]) -> list[str]:
     return [record["CallID"] for record in records]
 
 
@@ -59,13 +59,13 @@ def ids(records: list[Record]) -> list[str]:
 
 
 def test_the_rows_are_the_calls_of_the_truth(reader: Client, week: list[Record]) -> None:
-    expected = truth(reader, FROM, TO)
+    expected = read_truth(reader, FROM, TO)
     assert len(week) > 1000
-    assert ids(week) == [entry["onec"]["CallID"] for entry in expected]  # type: ignore[index]
+    assert get_ids(week) == [entry["onec"]["CallID"] for entry in expected]  # type: ignore[index]
 
 
 def test_ids_are_uuids_and_a_call_id_comes_once(week: list[Record]) -> None:
-    assert len(set(ids(week))) == len(week)
+    assert len(set(get_ids(week))) == len(week)
     for record in week:
         for name in (*NULLABLE, "CallID"):
             assert record[name] is None or UUID.fullmatch(record[name])
@@ -96,7 +96,9 @@ def test_joins_hold_for_own_calls_and_vendor_scheme_calls_do_not_resolve(
     subscribed = {
         (row["ServiceUserID"], row["ServiceID"]) for row in reader.read("UserServiceLineRead")
     }
-    vendor = {e["onec"]["CallID"] for e in truth(reader, FROM, TO) if e["onec"]["vendor_scheme"]}  # type: ignore[index]
+    vendor = {
+        e["onec"]["CallID"] for e in read_truth(reader, FROM, TO) if e["onec"]["vendor_scheme"]
+    }  # type: ignore[index]
     assert 0.002 < len(vendor) / len(week) < 0.03
     for record in week:
         parties = {record["CallerID"], record["CalleeID"]}
@@ -120,9 +122,9 @@ def test_call_time_may_lie_past_the_period(service: Service) -> None:
         {"start": "2026-03-02T11:59:50", "operator": "101", "wait_seconds": 15, "talk_seconds": 60}
     )
     begin, end = "2026-03-02T11:59:00", "2026-03-02T12:00:00"
-    (record,) = client.records(history(PeriodFrom=begin, PeriodTo=end))
+    (record,) = client.records(make_history_call(PeriodFrom=begin, PeriodTo=end))
     assert record["CallTime"] >= datetime(2026, 3, 2, 12)
-    assert client.records(history(PeriodFrom=end, PeriodTo="2026-03-02T13:00:00")) == []
+    assert client.records(make_history_call(PeriodFrom=end, PeriodTo="2026-03-02T13:00:00")) == []
 
 
 # ---- The parameters --------------------------------------------------------------------------
@@ -141,14 +143,14 @@ def test_a_filter_gives_exactly_the_rows_that_match(
 ) -> None:
     pick = PICKS[name]
     wanted = pick(next(record for record in week[40:] if pick(record) is not None))
-    found = client.records(history(PeriodFrom=FROM, PeriodTo=TO, **{name: wanted}))
+    found = client.records(make_history_call(PeriodFrom=FROM, PeriodTo=TO, **{name: wanted}))
     assert found == [record for record in week if pick(record) == wanted]
     assert 0 < len(found) < len(week)
 
 
 def test_the_specialist_is_caller_or_callee(client: Client, week: list[Record]) -> None:
     specialist = client.read("SpecialistRead")[3]["SpecialistID"]
-    found = client.records(history(PeriodFrom=FROM, PeriodTo=TO, SpecialistID=specialist))
+    found = client.records(make_history_call(PeriodFrom=FROM, PeriodTo=TO, SpecialistID=specialist))
     expected = [r for r in week if specialist in (r["CallerID"], r["CalleeID"])]
     assert found == expected
     assert {r["CallerID"] == specialist for r in found} == {True, False}
@@ -158,7 +160,7 @@ def test_all_seven_parameters_together(client: Client, week: list[Record]) -> No
     wanted = next(r for r in week if r["CallResult"] == 1 and r["ClientID"] and r["CalleeID"])
     specialist = ({wanted["CallerID"], wanted["CalleeID"]} - {wanted["ServiceUserID"]}).pop()
     given = {name: wanted[name] for name in ("ClientID", "ServiceUserID", "ServiceID")}
-    body = history(
+    body = make_history_call(
         PeriodFrom=FROM, PeriodTo=TO, SpecialistID=specialist.upper(), CallResult="1.0", **given
     )
     found = client.records(body)
@@ -168,9 +170,9 @@ def test_all_seven_parameters_together(client: Client, week: list[Record]) -> No
 
 def test_an_unknown_uuid_gives_no_rows(client: Client, wsdl_schema: etree.XMLSchema) -> None:
     for name in ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID"):
-        body = history(PeriodFrom=FROM, **{name: "00000000-0000-4000-8000-000000000001"})
+        body = make_history_call(PeriodFrom=FROM, **{name: "00000000-0000-4000-8000-000000000001"})
         response = client.post(body)
-        wsdl_schema.assertValid(body_child(response.content))
+        wsdl_schema.assertValid(get_body_child(response.content))
         answer = read_answer(response.content)
         assert answer["ResultCode"] == "SUCCESS"
         table = answer["ResultData"]
@@ -179,9 +181,9 @@ def test_an_unknown_uuid_gives_no_rows(client: Client, wsdl_schema: etree.XMLSch
 
 
 def test_bounds_are_from_included_to_excluded(client: Client, week: list[Record]) -> None:
-    entries = truth(client, FROM, TO)[:50]
+    entries = read_truth(client, FROM, TO)[:50]
     begin, end = (str(entry["start"])[:19] for entry in (entries[10], entries[20]))
-    found = ids(client.records(history(PeriodFrom=begin, PeriodTo=end)))
+    found = get_ids(client.records(make_history_call(PeriodFrom=begin, PeriodTo=end)))
     inside = [e["onec"]["CallID"] for e in entries if begin <= str(e["start"])[:19] < end]  # type: ignore[index]
     assert found == inside
     assert found[0] == entries[10]["onec"]["CallID"]
@@ -196,41 +198,43 @@ def test_windows_side_by_side_miss_nothing_and_repeat_nothing(
     while moment < end:
         after = min(moment + step, end)
         given = {"PeriodFrom": moment.isoformat(), "PeriodTo": after.isoformat()}
-        pieces += client.records(history(**given))
+        pieces += client.records(make_history_call(**given))
         moment = after
     assert pieces == week
 
 
 def test_a_single_row_and_an_empty_table(client: Client, wsdl_schema: etree.XMLSchema) -> None:
-    entry = truth(client, FROM, TO)[100]
+    entry = read_truth(client, FROM, TO)[100]
     start = datetime.fromisoformat(str(entry["start"])[:19])
-    one = history(PeriodFrom=start.isoformat(), PeriodTo=(start + timedelta(seconds=1)).isoformat())
-    none = history(PeriodFrom="2026-02-28T03:00:00", PeriodTo="2026-02-28T03:00:01")
+    one = make_history_call(
+        PeriodFrom=start.isoformat(), PeriodTo=(start + timedelta(seconds=1)).isoformat()
+    )
+    none = make_history_call(PeriodFrom="2026-02-28T03:00:00", PeriodTo="2026-02-28T03:00:01")
     for body, rows in ((one, 1), (none, 0)):
         content = client.post(body).content
-        wsdl_schema.assertValid(body_child(content))
+        wsdl_schema.assertValid(get_body_child(content))
         assert content.count(b"<row>") == rows
         assert content.count(b"<column>") == 9
 
 
 def test_only_ended_calls_are_there(service: Service) -> None:
     client = service.client(now=DAY)
-    table = client.records(history(PeriodFrom="2026-03-03T00:00:00"))
+    table = client.records(make_history_call(PeriodFrom="2026-03-03T00:00:00"))
     now = datetime.fromisoformat(DAY)
     assert table
     for record in table:
         assert record["CallTime"] + timedelta(seconds=int(record["Duration"])) <= now
     client.tenant.clock.advance(3600)
-    later = client.records(history(PeriodFrom="2026-03-03T00:00:00", PeriodTo=DAY))
-    assert set(ids(later)) > set(ids(table)), "calls under way have ended since"
+    later = client.records(make_history_call(PeriodFrom="2026-03-03T00:00:00", PeriodTo=DAY))
+    assert set(get_ids(later)) > set(get_ids(table)), "calls under way have ended since"
 
 
 def test_outside_the_history_there_is_nothing(service: Service) -> None:
     client = service.client(history_from="2026-03-01")
-    assert client.records(history(PeriodFrom="1990-01-01T00:00:00", PeriodTo=FROM)) == []
-    first = client.records(history(PeriodFrom="0002-01-01T00:00:00", PeriodTo=NIGHT))
+    assert client.records(make_history_call(PeriodFrom="1990-01-01T00:00:00", PeriodTo=FROM)) == []
+    first = client.records(make_history_call(PeriodFrom="0002-01-01T00:00:00", PeriodTo=NIGHT))
     assert min(record["CallTime"] for record in first) >= datetime(2026, 3, 1)
-    after = history(PeriodFrom=NIGHT, PeriodTo="9999-12-31T23:59:59")
+    after = make_history_call(PeriodFrom=NIGHT, PeriodTo="9999-12-31T23:59:59")
     assert client.records(after) == []
 
 
@@ -239,28 +243,30 @@ def test_outside_the_history_there_is_nothing(service: Service) -> None:
 
 def test_by_day_the_period_may_be_seven_calendar_days_and_no_more(service: Service) -> None:
     client = service.client(now=DAY)
-    whole = history(PeriodFrom="2026-02-24T12:30:00", PeriodTo=DAY)
+    whole = make_history_call(PeriodFrom="2026-02-24T12:30:00", PeriodTo=DAY)
     assert client.code(whole) == "SUCCESS"
-    longer = history(PeriodFrom="2026-02-24T12:29:59", PeriodTo=DAY)
+    longer = make_history_call(PeriodFrom="2026-02-24T12:29:59", PeriodTo=DAY)
     answer = client.answer(longer)
     assert answer["ResultCode"] == "PERIOD_TOO_LONG"
     assert answer["ResultData"] == "PERIODTO: expected 7 days at most by day, got 7 days, 0:00:01"
-    assert client.code(history(PeriodFrom="2026-02-24T12:29:59")) == "PERIOD_TOO_LONG"
-    assert client.code(history(PeriodFrom="2026-02-24T12:30:00")) == "SUCCESS"
+    assert client.code(make_history_call(PeriodFrom="2026-02-24T12:29:59")) == "PERIOD_TOO_LONG"
+    assert client.code(make_history_call(PeriodFrom="2026-02-24T12:30:00")) == "SUCCESS"
 
 
 def test_by_night_the_period_has_no_cap(client: Client) -> None:
-    assert len(client.records(history(PeriodFrom="2026-01-01T00:00:00"))) > 10_000
+    assert len(client.records(make_history_call(PeriodFrom="2026-01-01T00:00:00"))) > 10_000
 
 
 def test_period_from_is_required_by_day_and_optional_by_night(service: Service) -> None:
-    by_day = service.client(now=DAY).answer(history())
+    by_day = service.client(now=DAY).answer(make_history_call())
     assert (by_day["ResultCode"], by_day["ResultData"]) == ("PARAM_NOT_EXIST", "PERIODFROM")
     client = service.client(history_from="2026-03-01")
-    everything = client.records(history())
-    assert everything == client.records(history(PeriodFrom="2015-01-01T00:00:00", PeriodTo=NIGHT))
+    everything = client.records(make_history_call())
+    assert everything == client.records(
+        make_history_call(PeriodFrom="2015-01-01T00:00:00", PeriodTo=NIGHT)
+    )
     assert everything
-    until = client.records(history(PeriodTo="2026-03-02T00:00:00"))
+    until = client.records(make_history_call(PeriodTo="2026-03-02T00:00:00"))
     assert until == everything[: len(until)] != []
 
 
@@ -275,13 +281,13 @@ def test_period_from_is_required_by_day_and_optional_by_night(service: Service) 
     ],
 )
 def test_day_is_from_eight_to_twenty(service: Service, now: str, day: bool) -> None:
-    code = service.client(now=now).code(history(PeriodFrom="2026-02-01T00:00:00"))
+    code = service.client(now=now).code(make_history_call(PeriodFrom="2026-02-01T00:00:00"))
     assert code == ("PERIOD_TOO_LONG" if day else "SUCCESS")
 
 
 def test_a_period_backwards_is_empty(client: Client) -> None:
-    assert client.records(history(PeriodFrom=TO, PeriodTo=FROM)) == []
-    assert client.records(history(PeriodFrom=TO, PeriodTo=TO)) == []
+    assert client.records(make_history_call(PeriodFrom=TO, PeriodTo=FROM)) == []
+    assert client.records(make_history_call(PeriodFrom=TO, PeriodTo=TO)) == []
     assert "onec.reversed-period" in client.journal[-2].assumptions
     assert "onec.reversed-period" not in client.journal[-1].assumptions
 
@@ -292,56 +298,66 @@ def test_a_period_backwards_is_empty(client: Client) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        value("xs:dateTime", "2026-03-02T00:00:00"),
-        value("xs:dateTime", "2026-03-02T00:00:00.999"),
-        value("xs:dateTime", "2026-03-02T00:00:00+03:00"),
-        value("xs:dateTime", "2026-03-01T21:00:00Z"),
-        value("xs:date", "2026-03-02"),
+        make_value("xs:dateTime", "2026-03-02T00:00:00"),
+        make_value("xs:dateTime", "2026-03-02T00:00:00.999"),
+        make_value("xs:dateTime", "2026-03-02T00:00:00+03:00"),
+        make_value("xs:dateTime", "2026-03-01T21:00:00Z"),
+        make_value("xs:date", "2026-03-02"),
         "<Value>2026-03-02T00:00:00</Value>",
         "<Value> 2026-03-02 </Value>",
     ],
 )
 def test_dates_may_be_written_in_these_ways(client: Client, written: str) -> None:
-    plain = client.records(history(PeriodFrom="2026-03-02T00:00:00"))
+    plain = client.records(make_history_call(PeriodFrom="2026-03-02T00:00:00"))
     assert plain
-    body = call("GetHistoryOfServiceCalls", prop("PeriodFrom", written))
+    body = make_call("GetHistoryOfServiceCalls", make_property("PeriodFrom", written))
     assert client.records(body) == plain
 
 
 @pytest.mark.parametrize(
     ("name", "written", "code", "reason"),
     [
-        ("PeriodFrom", value("xs:string", FROM), "PARAM_WRONG_TYPE", "xs:dateTime"),
-        ("PeriodFrom", value("xs:dateTime", "yesterday"), "PARAM_WRONG_TYPE", "'yesterday'"),
-        ("PeriodFrom", value("xs:dateTime", "2026-02-30T00:00:00"), "PARAM_WRONG_TYPE", "02-30"),
-        ("PeriodFrom", value("xs:dateTime", "12026-01-01T00:00:00"), "PARAM_WRONG_TYPE", "12026"),
+        ("PeriodFrom", make_value("xs:string", FROM), "PARAM_WRONG_TYPE", "xs:dateTime"),
+        ("PeriodFrom", make_value("xs:dateTime", "yesterday"), "PARAM_WRONG_TYPE", "'yesterday'"),
         (
             "PeriodFrom",
-            value("xs:dateTime", "0001-01-01T00:00:01+14:00"),
+            make_value("xs:dateTime", "2026-02-30T00:00:00"),
+            "PARAM_WRONG_TYPE",
+            "02-30",
+        ),
+        (
+            "PeriodFrom",
+            make_value("xs:dateTime", "12026-01-01T00:00:00"),
+            "PARAM_WRONG_TYPE",
+            "12026",
+        ),
+        (
+            "PeriodFrom",
+            make_value("xs:dateTime", "0001-01-01T00:00:01+14:00"),
             "PARAM_WRONG_TYPE",
             "0001",
         ),
-        ("PeriodFrom", value("xs:decimal", 1), "PARAM_WRONG_TYPE", "xs:decimal"),
+        ("PeriodFrom", make_value("xs:decimal", 1), "PARAM_WRONG_TYPE", "xs:decimal"),
         ("PeriodFrom", "<Value>soon</Value>", "PARAM_WRONG_TYPE", "'soon'"),
-        ("PeriodFrom", value("nobody:knows", "x"), "PARAM_WRONG_TYPE", "nobody:knows"),
-        ("ClientID", value("xs:string", "Romashka"), "PARAM_WRONG_UUID", "'Romashka'"),
-        ("ClientID", value("xs:decimal", 7), "PARAM_WRONG_TYPE", "xs:decimal"),
-        ("ServiceID", value("xs:string", "{" + "0" * 36 + "}"), "PARAM_WRONG_UUID", "a UUID"),
-        ("CallResult", value("xs:decimal", 3), "PARAM_WRONG_VALUE", "expected 1 or 2, got 3"),
-        ("CallResult", value("xs:decimal", "1.5"), "PARAM_WRONG_VALUE", "got 1.5"),
-        ("CallResult", value("xs:string", 1), "PARAM_WRONG_TYPE", "xs:string"),
-        ("CallResult", value("xs:decimal", "one"), "PARAM_WRONG_TYPE", "'one'"),
-        ("CallResult", value("Structure", ""), "PARAM_WRONG_TYPE", "Structure"),
-        ("Colour", value("xs:string", "red"), "PARAM_UNKNOWN", "one of PeriodFrom, PeriodTo"),
-        ("periodfrom", value("xs:dateTime", FROM), "PARAM_UNKNOWN", "PERIODFROM"),
+        ("PeriodFrom", make_value("nobody:knows", "x"), "PARAM_WRONG_TYPE", "nobody:knows"),
+        ("ClientID", make_value("xs:string", "Romashka"), "PARAM_WRONG_UUID", "'Romashka'"),
+        ("ClientID", make_value("xs:decimal", 7), "PARAM_WRONG_TYPE", "xs:decimal"),
+        ("ServiceID", make_value("xs:string", "{" + "0" * 36 + "}"), "PARAM_WRONG_UUID", "a UUID"),
+        ("CallResult", make_value("xs:decimal", 3), "PARAM_WRONG_VALUE", "expected 1 or 2, got 3"),
+        ("CallResult", make_value("xs:decimal", "1.5"), "PARAM_WRONG_VALUE", "got 1.5"),
+        ("CallResult", make_value("xs:string", 1), "PARAM_WRONG_TYPE", "xs:string"),
+        ("CallResult", make_value("xs:decimal", "one"), "PARAM_WRONG_TYPE", "'one'"),
+        ("CallResult", make_value("Structure", ""), "PARAM_WRONG_TYPE", "Structure"),
+        ("Colour", make_value("xs:string", "red"), "PARAM_UNKNOWN", "one of PeriodFrom, PeriodTo"),
+        ("periodfrom", make_value("xs:dateTime", FROM), "PARAM_UNKNOWN", "PERIODFROM"),
     ],
 )
 def test_a_bad_parameter_is_refused_with_its_name_and_the_reason(
     client: Client, wsdl_schema: etree.XMLSchema, name: str, written: str, code: str, reason: str
 ) -> None:
-    response = client.post(call("GetHistoryOfServiceCalls", prop(name, written)))
+    response = client.post(make_call("GetHistoryOfServiceCalls", make_property(name, written)))
     assert response.status_code == 200
-    wsdl_schema.assertValid(body_child(response.content))
+    wsdl_schema.assertValid(get_body_child(response.content))
     answer = read_answer(response.content)
     assert list(answer) == ["ResultCode", "ResultData"]
     assert answer["ResultCode"] == code
@@ -354,24 +370,24 @@ def test_a_bad_parameter_is_refused_with_its_name_and_the_reason(
 
 
 def test_a_parameter_twice_is_refused(client: Client) -> None:
-    twice = typed("PeriodFrom", FROM) * 2
-    assert client.code(call("GetHistoryOfServiceCalls", twice)) == "PARAM_DUPLICATE"
+    twice = make_parameter("PeriodFrom", FROM) * 2
+    assert client.code(make_call("GetHistoryOfServiceCalls", twice)) == "PARAM_DUPLICATE"
 
 
 @pytest.mark.parametrize(
     ("name", "written"),
     [
         ("PeriodTo", '<Value xsi:nil="true"/>'),
-        ("PeriodTo", value("xs:dateTime", "0001-01-01T00:00:00")),
-        ("ClientID", value("xs:string", "")),
+        ("PeriodTo", make_value("xs:dateTime", "0001-01-01T00:00:00")),
+        ("ClientID", make_value("xs:string", "")),
         ("ClientID", "<Value/>"),
         ("CallResult", '<Value xsi:nil="1" xsi:type="xs:decimal"/>'),
     ],
 )
 def test_an_empty_parameter_counts_as_absent(client: Client, name: str, written: str) -> None:
-    plain = client.records(history(PeriodFrom="2026-03-02T00:00:00"))
-    params = typed("PeriodFrom", "2026-03-02T00:00:00") + prop(name, written)
-    assert client.records(call("GetHistoryOfServiceCalls", params)) == plain
+    plain = client.records(make_history_call(PeriodFrom="2026-03-02T00:00:00"))
+    params = make_parameter("PeriodFrom", "2026-03-02T00:00:00") + make_property(name, written)
+    assert client.records(make_call("GetHistoryOfServiceCalls", params)) == plain
     assert "onec.empty-parameter" in client.journal[-1].assumptions
 
 
@@ -383,20 +399,20 @@ def test_pinned_calls_stand_between_drawn_ones(service: Service, week: list[Reco
     pinned = client.tenant.history.pins.add(
         {"start": "2026-02-25T12:00:00", "operator": "102", "talk_seconds": 61}
     )
-    found = client.records(history(PeriodFrom=FROM, PeriodTo=TO))
+    found = client.records(make_history_call(PeriodFrom=FROM, PeriodTo=TO))
     assert len(found) == len(week) + 1
     (new,) = [record for record in found if record not in week]
     assert new["Duration"] == 61
-    starts = [entry["start"] for entry in truth(client, FROM, TO)]
+    starts = [entry["start"] for entry in read_truth(client, FROM, TO)]
     assert starts == sorted(starts)
-    assert ids(found) == [entry["onec"]["CallID"] for entry in truth(client, FROM, TO)]  # type: ignore[index]
-    only = client.records(history(PeriodFrom=FROM, PeriodTo=TO, ClientID=new["ClientID"]))
+    assert get_ids(found) == [entry["onec"]["CallID"] for entry in read_truth(client, FROM, TO)]  # type: ignore[index]
+    only = client.records(make_history_call(PeriodFrom=FROM, PeriodTo=TO, ClientID=new["ClientID"]))
     assert new in only and len(only) < len(found)
-    assert pinned.asked["operator"] == "102"
+    assert pinned.request["operator"] == "102"
 
 
 def test_two_tenants_with_one_seed_hold_the_same_bytes(service: Service) -> None:
-    body = history(PeriodFrom=FROM, PeriodTo=TO)
+    body = make_history_call(PeriodFrom=FROM, PeriodTo=TO)
     first, second, other = (service.client(seed=seed).post(body).content for seed in (7, 7, 8))
     assert first == second != other
 
@@ -404,10 +420,10 @@ def test_two_tenants_with_one_seed_hold_the_same_bytes(service: Service) -> None
 def test_our_own_violations_are_noted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     client = service.client(world="empty")
     client.tenant.history.pins.add({"start": "2026-03-02T12:00:00", "talk_seconds": 5})
-    assert client.records(history())[0]["CallTime"] != EMPTY_DATE
+    assert client.records(make_history_call())[0]["CallTime"] != EMPTY_DATE
     assert client.journal[-1].violations == []
     monkeypatch.setattr("callmocks.onec.tables._UUID", "^x$")
-    client.records(history())
+    client.records(make_history_call())
     assert {violation.side for violation in client.journal[-1].violations} == {"answer"}
     assert "CallID: 1 rows are no UUID" in [v.got for v in client.journal[-1].violations]
 
@@ -418,5 +434,5 @@ def test_without_self_check_our_own_answers_are_not_looked_at(
     client = service.client(world="empty", self_check=False)
     client.tenant.history.pins.add({"start": "2026-03-02T12:00:00", "talk_seconds": 5})
     monkeypatch.setattr("callmocks.onec.tables._UUID", "^x$")
-    assert client.records(history())
+    assert client.records(make_history_call())
     assert client.journal[-1].violations == []

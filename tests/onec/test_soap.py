@@ -11,7 +11,7 @@ from lxml import etree
 from zeep.transports import Transport
 
 from callmocks.onec import read_answer
-from callmocks.onec.contract import served
+from callmocks.onec.contract import load_operations
 from tests.onec.conftest import (
     CORE,
     DOCUMENTED,
@@ -22,11 +22,11 @@ from tests.onec.conftest import (
     XSI,
     Client,
     Service,
-    body_child,
-    call,
-    envelope,
-    history,
-    typed,
+    get_body_child,
+    make_call,
+    make_envelope,
+    make_history_call,
+    make_parameter,
 )
 from tests.onec.infoset import infoset
 
@@ -34,7 +34,7 @@ REQUEST = (DOCUMENTED / "request.xml").read_bytes()
 TYPES = {SOAP11: "text/xml;charset=utf-8", SOAP12: "application/soap+xml;charset=utf-8"}
 
 
-def fault(response: requests.Response) -> tuple[str, str, str]:
+def read_fault(response: requests.Response) -> tuple[str, str, str]:
     """Version, code without prefix, and text of a Fault, whose prefix must resolve."""
     root = etree.fromstring(response.content)
     version = etree.QName(root).namespace
@@ -69,16 +69,16 @@ def test_the_answer_follows_the_namespace_of_the_envelope(
     root = etree.fromstring(response.content)
     assert root.tag == f"{{{version}}}Envelope"
     assert [etree.QName(child).localname for child in root] == ["Body"]
-    assert body_child(response.content).tag == f"{{{SERVICE}}}GetHistoryOfServiceCallsResponse"
+    assert get_body_child(response.content).tag == f"{{{SERVICE}}}GetHistoryOfServiceCallsResponse"
 
 
 def test_the_documented_request_gets_an_answer_of_the_documented_shape(
     client: Client, wsdl_schema: etree.XMLSchema
 ) -> None:
     response = client.post(REQUEST)
-    ours = body_child(response.content)
+    ours = get_body_child(response.content)
     wsdl_schema.assertValid(ours)
-    documented = body_child((DOCUMENTED / "response.xml").read_bytes())
+    documented = get_body_child((DOCUMENTED / "response.xml").read_bytes())
     for answer in (ours, documented):
         for row in answer.findall(f".//{{{CORE}}}row"):
             row.getparent().remove(row)  # type: ignore[union-attr]
@@ -88,13 +88,13 @@ def test_the_documented_request_gets_an_answer_of_the_documented_shape(
 def test_a_full_answer_declares_its_prefixes_where_the_documented_one_does(
     client: Client, wsdl_schema: etree.XMLSchema
 ) -> None:
-    body = history(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-03T00:00:00")
+    body = make_history_call(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-03T00:00:00")
     content = client.post(body).content
-    wsdl_schema.assertValid(body_child(content))
+    wsdl_schema.assertValid(get_body_child(content))
     declared = f'<m:return xmlns:xs="{XS}" xmlns:xsi="{XSI}">'.encode()
     assert content.count(declared) == 1
     assert content.count(f'xmlns="{CORE}"'.encode()) == 2
-    code, data = body_child(content)[0]
+    code, data = get_body_child(content)[0]
     assert (code.get("name"), data.get("name")) == ("ResultCode", "ResultData")
     assert b"<row>" in content
 
@@ -115,19 +115,19 @@ def test_prefixes_and_comments_do_not_matter(client: Client, body: str) -> None:
     assert len(client.table(body.encode()).rows) == 3
 
 
-@pytest.mark.parametrize("operation", sorted(served()))
+@pytest.mark.parametrize("operation", sorted(load_operations()))
 @pytest.mark.parametrize("version", [SOAP11, SOAP12])
 def test_every_operation_answers_in_both_versions(
     client: Client, wsdl_schema: etree.XMLSchema, operation: str, version: str
 ) -> None:
     client.tenant.clock.freeze(datetime.datetime(2015, 1, 13, 2))
-    response = client.post(call(operation, version=version))
-    wsdl_schema.assertValid(body_child(response.content))
+    response = client.post(make_call(operation, version=version))
+    wsdl_schema.assertValid(get_body_child(response.content))
     answer = read_answer(response.content)
     assert answer["ResultCode"] == "SUCCESS"
     table = answer["ResultData"]
     assert tuple(table.columns) == tuple(  # type: ignore[union-attr]
-        column.described() for column in served()[operation].column
+        column.to_column() for column in load_operations()[operation].column
     )
     assert client.journal[-1].operation == operation
 
@@ -138,32 +138,34 @@ BROKEN = {
     "cut": REQUEST[:400],
     "not SOAP": b"<a/>",
     "no Body": f'<e:Envelope xmlns:e="{SOAP12}"/>'.encode(),
-    "empty Body": envelope(""),
-    "text in Body": envelope("hello"),
-    "wrong namespace": envelope('<x:ClientRead xmlns:x="urn:x"/>'),
-    "no Params": envelope("<par:ClientRead/>"),
-    "two Params": envelope("<par:ClientRead><par:Params/><par:Params/></par:ClientRead>"),
-    "Params of no namespace": envelope("<par:ClientRead><Params/></par:ClientRead>"),
-    "no name": call("ClientRead", f'<Property xmlns="{CORE}"><Value/></Property>'),
-    "no Value": call("ClientRead", f'<Property xmlns="{CORE}" name="ChangedFrom"/>'),
-    "two Values": call(
+    "empty Body": make_envelope(""),
+    "text in Body": make_envelope("hello"),
+    "wrong namespace": make_envelope('<x:ClientRead xmlns:x="urn:x"/>'),
+    "no Params": make_envelope("<par:ClientRead/>"),
+    "two Params": make_envelope("<par:ClientRead><par:Params/><par:Params/></par:ClientRead>"),
+    "Params of no namespace": make_envelope("<par:ClientRead><Params/></par:ClientRead>"),
+    "no name": make_call("ClientRead", f'<Property xmlns="{CORE}"><Value/></Property>'),
+    "no Value": make_call("ClientRead", f'<Property xmlns="{CORE}" name="ChangedFrom"/>'),
+    "two Values": make_call(
         "ClientRead", f'<Property xmlns="{CORE}" name="ChangedFrom"><Value/><Value/></Property>'
     ),
-    "bare Property": call("ClientRead", "<Property name=\"ChangedFrom\"><Value/></Property>"),
-    "attribute": call("ClientRead", f'<Property xmlns="{CORE}" name="a" b=""><Value/></Property>'),
+    "bare Property": make_call("ClientRead", "<Property name=\"ChangedFrom\"><Value/></Property>"),
+    "attribute": make_call(
+        "ClientRead", f'<Property xmlns="{CORE}" name="a" b=""><Value/></Property>'
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_what_is_no_call_gets_a_fault_that_says_why(client: Client, body: bytes) -> None:
     response = client.post(body)
-    version, code, text = fault(response)
+    version, code, text = read_fault(response)
     assert (version, code, response.status_code) == (SOAP12, "Sender", 400)
     assert len(text) > 20
     (violation,) = client.journal[-1].violations
     assert violation.got == text
     in_eleven = client.post(body.replace(SOAP12.encode(), SOAP11.encode()), headers={})
-    version, code, other = fault(in_eleven)
+    version, code, other = read_fault(in_eleven)
     assert (version, code, in_eleven.status_code) == (SOAP11, "Client", 500)
     assert other == text
 
@@ -179,23 +181,23 @@ def test_what_is_no_call_gets_a_fault_that_says_why(client: Client, body: bytes)
     ],
 )
 def test_a_fault_names_the_place(client: Client, body: bytes, place: str) -> None:
-    assert place in fault(client.post(body))[2]
+    assert place in read_fault(client.post(body))[2]
 
 
 def test_an_operation_of_the_real_service_that_is_not_served_is_named(client: Client) -> None:
-    _, code, text = fault(client.post(call("ClientAdd")))
+    _, code, text = read_fault(client.post(make_call("ClientAdd")))
     assert code == "Sender"
     assert "PartnerWebAPI2 has the operation ClientAdd" in text
     assert "GetHistoryOfServiceCalls" in text
-    _, _, unknown = fault(client.post(call("NoSuchThing")))
+    _, _, unknown = read_fault(client.post(make_call("NoSuchThing")))
     assert unknown == "PartnerWebAPI2 has no operation NoSuchThing"
     assert client.journal[-1].operation == "NoSuchThing"
 
 
 def test_another_envelope_is_a_version_mismatch(client: Client) -> None:
-    body = call("ClientRead", version="http://www.w3.org/2001/12/soap-envelope")
+    body = make_call("ClientRead", version="http://www.w3.org/2001/12/soap-envelope")
     response = client.post(body, headers={"Content-Type": "text/xml"})
-    version, code, _ = fault(response)
+    version, code, _ = read_fault(response)
     assert (version, code, response.status_code) == (SOAP11, "VersionMismatch", 500)
 
 
@@ -214,25 +216,25 @@ def test_header_blocks_that_must_be_understood(
 ) -> None:
     header = f'<soap:Header><x:Security xmlns:x="urn:x" soap:{flag}/></soap:Header>'
     inside = "<par:DepartmentRead><par:Params/></par:DepartmentRead>"
-    response = client.post(envelope(inside, version, header))
+    response = client.post(make_envelope(inside, version, header))
     if answered:
         assert read_answer(response.content)["ResultCode"] == "SUCCESS"
     else:
-        found, code, text = fault(response)
+        found, code, text = read_fault(response)
         assert (found, code, response.status_code) == (version, "MustUnderstand", 500)
         assert "{urn:x}Security" in text
 
 
 def test_a_second_element_in_the_body_is_noted_and_passed_over(client: Client) -> None:
     one = "<par:DepartmentRead><par:Params/></par:DepartmentRead>"
-    assert client.code(envelope(one + one)) == "SUCCESS"
+    assert client.code(make_envelope(one + one)) == "SUCCESS"
     assert [v.where for v in client.journal[-1].violations] == ["Body"]
 
 
 def test_zeep_understands_our_faults(service: Service, client: Client) -> None:
     client.session.auth = (client.tenant.name, client.tenant.name)
     made = zeep.Client(f"{service.url}?wsdl", transport=Transport(session=client.session))
-    broken = etree.fromstring(call("ClientRead", typed("Colour", "red"), SOAP11))
+    broken = etree.fromstring(make_call("ClientRead", make_parameter("Colour", "red"), SOAP11))
     broken[0][0][0][0].attrib.pop("name")
     with made.settings(raw_response=True):
         raw = client.post(etree.tostring(broken))
@@ -259,7 +261,7 @@ def test_zeep_understands_our_faults(service: Service, client: Client) -> None:
 def test_encodings_are_those_the_request_tells(
     client: Client, encode: str, headers: dict[str, str]
 ) -> None:
-    body = call("ClientRead", typed("Цвет", "красный")).decode().encode(encode)
+    body = make_call("ClientRead", make_parameter("Цвет", "красный")).decode().encode(encode)
     answer = read_answer(client.post(body, headers=headers).content)
     assert answer["ResultCode"] == "PARAM_UNKNOWN"
     assert "ЦВЕТ" in str(answer["ResultData"])
@@ -268,7 +270,7 @@ def test_encodings_are_those_the_request_tells(
 def test_a_declared_encoding_overrules_the_header(client: Client) -> None:
     text = (
         '<?xml version="1.0" encoding="windows-1251"?>'
-        + call("ClientRead", typed("Цвет", "красный")).decode()
+        + make_call("ClientRead", make_parameter("Цвет", "красный")).decode()
     )
     response = client.post(
         text.encode("cp1251"), headers={"Content-Type": "text/xml; charset=utf-16"}

@@ -16,16 +16,21 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from callmocks.onec import EMPTY_DATE, ValueTable, read_value, write_value
-from callmocks.onec.contract import ColumnSpec, Operation, real, served
-from callmocks.onec.tables import DTYPES, problems, render
+from callmocks.onec.contract import (
+    ColumnSpec,
+    ServedOperation,
+    load_operation_names,
+    load_operations,
+)
+from callmocks.onec.tables import DTYPES, find_violations, render_rows
 from tests.onec.conftest import CORE, DOCUMENTED, SERVICE, XS, XSI
 from tests.onec.infoset import infoset
 
-HISTORY = served()["GetHistoryOfServiceCalls"]
+HISTORY = load_operations()["GetHistoryOfServiceCalls"]
 DECLARED = f'xmlns="{CORE}" xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
 
 
-def frame(operation: Operation, rows: list[dict[str, Any]]) -> pl.DataFrame:
+def make_frame(operation: ServedOperation, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Rows as a frame of the types the contract wants."""
     return pl.DataFrame(
         [
@@ -35,7 +40,7 @@ def frame(operation: Operation, rows: list[dict[str, Any]]) -> pl.DataFrame:
     )
 
 
-def one_by_one(operation: Operation, rows: list[dict[str, Any]]) -> etree._Element:
+def render_by_codec(operation: ServedOperation, rows: list[dict[str, Any]]) -> etree._Element:
     """The same rows through the codec."""
 
     def cell(column: ColumnSpec, value: Any) -> Any:
@@ -44,13 +49,13 @@ def one_by_one(operation: Operation, rows: list[dict[str, Any]]) -> etree._Eleme
             return empty[column.kind]
         return value
 
-    columns = [column.described() for column in operation.column]
+    columns = [column.to_column() for column in operation.column]
     cells = [tuple(cell(c, row[c.name]) for c in operation.column) for row in rows]
     written = write_value(ValueTable(columns, cells))
     return etree.fromstring(written.replace("<Value ", f"<Value {DECLARED} ", 1))
 
 
-def in_bulk(operation: Operation, xml: bytes) -> etree._Element:
+def read_rendered_rows(operation: ServedOperation, xml: bytes) -> etree._Element:
     """Rendered rows under the contract's columns."""
     inside = operation.columns_xml + xml.decode()
     return etree.fromstring(f'<Value {DECLARED} xsi:type="ValueTable">{inside}</Value>')
@@ -66,7 +71,7 @@ _kinds = {
 }
 
 
-def _rows(operation: Operation) -> st.SearchStrategy[list[dict[str, Any]]]:
+def _rows(operation: ServedOperation) -> st.SearchStrategy[list[dict[str, Any]]]:
     cells = {
         column.name: st.none() | (st.uuids().map(str) if column.uuid else _kinds[column.kind])
         for column in operation.column
@@ -76,17 +81,19 @@ def _rows(operation: Operation) -> st.SearchStrategy[list[dict[str, Any]]]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(sorted(served())).flatmap(
-        lambda name: st.tuples(st.just(name), _rows(served()[name]))
+    st.sampled_from(sorted(load_operations())).flatmap(
+        lambda name: st.tuples(st.just(name), _rows(load_operations()[name]))
     )
 )
 def test_bulk_and_codec_write_the_same(drawn: tuple[str, list[dict[str, Any]]]) -> None:
-    operation, rows = served()[drawn[0]], drawn[1]
-    rendered = render(frame(operation, rows), operation)
-    assert infoset(in_bulk(operation, rendered.xml)) == infoset(one_by_one(operation, rows))
+    operation, rows = load_operations()[drawn[0]], drawn[1]
+    rendered = render_rows(make_frame(operation, rows), operation)
+    assert infoset(read_rendered_rows(operation, rendered.xml)) == infoset(
+        render_by_codec(operation, rows)
+    )
 
 
-def call(number: int, **other: Any) -> dict[str, Any]:
+def make_call_row(number: int, **other: Any) -> dict[str, Any]:
     """A row of the history."""
     uuid = str(UUID(int=number, version=4))
     return {
@@ -97,23 +104,26 @@ def call(number: int, **other: Any) -> dict[str, Any]:
 
 
 def test_runs_and_picks_are_the_rows_asked_for() -> None:
-    rows = render(frame(HISTORY, [call(number) for number in range(5)]), HISTORY)
+    rows = render_rows(make_frame(HISTORY, [make_call_row(number) for number in range(5)]), HISTORY)
 
     def ids(xml: bytes) -> list[Decimal]:
-        table = read_value(in_bulk(HISTORY, xml))
+        table = read_value(read_rendered_rows(HISTORY, xml))
         assert isinstance(table, ValueTable)
         return [row[-1] for row in table.rows]  # type: ignore[misc]
 
-    assert ids(rows.run(0, 5)) == [0, 1, 2, 3, 4]
-    assert ids(rows.run(1, 3)) == [1, 2]
-    assert rows.run(2, 2) == b""
-    assert ids(rows.pick([4, 0, 2])) == [4, 0, 2]
-    assert render(frame(HISTORY, []), HISTORY).xml == b""
+    assert ids(rows.get_range(0, 5)) == [0, 1, 2, 3, 4]
+    assert ids(rows.get_range(1, 3)) == [1, 2]
+    assert rows.get_range(2, 2) == b""
+    assert ids(rows.get_rows([4, 0, 2])) == [4, 0, 2]
+    assert render_rows(make_frame(HISTORY, []), HISTORY).xml == b""
 
 
 def test_nil_keeps_later_cells_in_their_place() -> None:
-    rows = render(frame(HISTORY, [call(7, ClientID=None, CallerID=None), call(8)]), HISTORY)
-    table = read_value(in_bulk(HISTORY, rows.xml))
+    rows = render_rows(
+        make_frame(HISTORY, [make_call_row(7, ClientID=None, CallerID=None), make_call_row(8)]),
+        HISTORY,
+    )
+    table = read_value(read_rendered_rows(HISTORY, rows.xml))
     assert isinstance(table, ValueTable)
     assert [row[1] is None for row in table.rows] == [True, False]
     assert table.rows[0][4] == datetime(2026, 3, 2, 0, 0, 7)
@@ -123,11 +133,11 @@ def test_nil_keeps_later_cells_in_their_place() -> None:
 
 def test_ten_thousand_rows_are_rendered_far_faster_than_cell_by_cell() -> None:
     """A ratio in one run: in bulk, against an element for each cell."""
-    wide = frame(HISTORY, [call(number) for number in range(10_000)])
+    wide = make_frame(HISTORY, [make_call_row(number) for number in range(10_000)])
     ratios = []
     for _ in range(3):
         begun = time.perf_counter()
-        rows = render(wide, HISTORY)
+        rows = render_rows(wide, HISTORY)
         bulk = time.perf_counter() - begun
         begun = time.perf_counter()
         table = etree.Element("Value")
@@ -144,7 +154,7 @@ def test_ten_thousand_rows_are_rendered_far_faster_than_cell_by_cell() -> None:
 def test_the_columns_are_exactly_as_documented() -> None:
     answer = etree.parse(DOCUMENTED / "response.xml")
     documented = answer.findall(f".//{{{CORE}}}column")
-    served_columns = list(in_bulk(HISTORY, b""))
+    served_columns = list(read_rendered_rows(HISTORY, b""))
     assert [infoset(column) for column in served_columns] == [infoset(c) for c in documented]
 
 
@@ -165,31 +175,40 @@ def test_the_columns_are_exactly_as_documented() -> None:
     ],
 )
 def test_a_row_that_leaves_the_contract_is_noticed(other: dict[str, Any], complaint: str) -> None:
-    good = frame(HISTORY, [call(1)])
-    assert problems(good, HISTORY) == []
-    assert complaint in problems(frame(HISTORY, [call(1), call(2, **other)]), HISTORY)
-    assert complaint in render(frame(HISTORY, [call(2, **other)]), HISTORY).problems
+    good = make_frame(HISTORY, [make_call_row(1)])
+    assert find_violations(good, HISTORY) == []
+    assert complaint in find_violations(
+        make_frame(HISTORY, [make_call_row(1), make_call_row(2, **other)]), HISTORY
+    )
+    assert (
+        complaint
+        in render_rows(make_frame(HISTORY, [make_call_row(2, **other)]), HISTORY).violations
+    )
 
 
 def test_texts_too_long_or_impossible_are_noticed() -> None:
-    departments = served()["DepartmentRead"]
+    departments = load_operations()["DepartmentRead"]
     row = {"DepartmentID": str(UUID(int=1)), "Name": "x" * 101, "Deleted": False}
-    assert problems(frame(departments, [row]), departments) == ["Name: 1 rows are longer than 100"]
+    assert find_violations(make_frame(departments, [row]), departments) == [
+        "Name: 1 rows are longer than 100"
+    ]
     row["Name"] = "a\x0bb"
-    assert problems(frame(departments, [row]), departments) == ["Name: 1 rows hold what XML cannot"]
-    wrong = frame(departments, [row]).with_columns(Deleted=pl.lit("no"))
-    assert problems(wrong, departments) == ["Deleted is String, not Boolean"]
+    assert find_violations(make_frame(departments, [row]), departments) == [
+        "Name: 1 rows hold what XML cannot"
+    ]
+    wrong = make_frame(departments, [row]).with_columns(Deleted=pl.lit("no"))
+    assert find_violations(wrong, departments) == ["Deleted is String, not Boolean"]
 
 
 def test_what_is_served_exists_and_is_described_whole() -> None:
-    assert len(real()) == 87
-    assert set(served()) < real()
-    for operation in served().values():
+    assert len(load_operation_names()) == 87
+    assert set(load_operations()) < load_operation_names()
+    for operation in load_operations().values():
         names = [column.name for column in operation.column]
         assert len(names) == len(set(names))
         assert operation.purpose and operation.limits.day < operation.limits.night
         for entry in (operation, operation.limits, *operation.parameter):
             assert entry.evidence in ("documented", "observed", "assumed")
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"name": "X", "typo": 1}, Operation)
+        msgspec.convert({"name": "X", "typo": 1}, ServedOperation)
     assert SERVICE.endswith("PartnerWebAPI2")

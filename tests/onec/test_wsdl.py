@@ -15,8 +15,8 @@ import zeep
 from lxml import etree
 from zeep.transports import Transport
 
-from callmocks.onec.contract import real, served
-from tests.onec.conftest import CORE, PATH, SERVICE, SOAP11, XS, Client, Service, call
+from callmocks.onec.contract import load_operation_names, load_operations
+from tests.onec.conftest import CORE, PATH, SERVICE, SOAP11, XS, Client, Service, make_call
 
 W = "{http://schemas.xmlsoap.org/wsdl/}"
 S11 = "{http://schemas.xmlsoap.org/wsdl/soap/}"
@@ -29,7 +29,7 @@ def wsdl(service: Service) -> etree._Element:
     return etree.fromstring(requests.get(f"{service.url}?wsdl", timeout=30).content)
 
 
-def operations(holder: etree._Element) -> list[str]:
+def list_operations(holder: etree._Element) -> list[str]:
     return [found.get("name", "") for found in holder.findall(f"{W}operation")]
 
 
@@ -71,8 +71,8 @@ def test_names_and_ports(wsdl: etree._Element) -> None:
 
 def test_it_lists_the_operations_that_are_served(wsdl: etree._Element) -> None:
     (port_type,) = wsdl.findall(f"{W}portType")
-    assert operations(port_type) == list(served())
-    assert set(operations(port_type)) < real()
+    assert list_operations(port_type) == list(load_operations())
+    assert set(list_operations(port_type)) < load_operation_names()
 
 
 def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._Element) -> None:
@@ -83,7 +83,7 @@ def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._E
     ]
     for binding, soap in zip(bindings, (S11, S12), strict=True):
         assert binding.find(f"{soap}binding").get("style") == "document"  # type: ignore[union-attr]
-        assert operations(binding) == list(served())
+        assert list_operations(binding) == list(load_operations())
         for operation in binding.findall(f"{W}operation"):
             action = operation.find(f"{soap}operation")
             assert action is not None
@@ -95,7 +95,7 @@ def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._E
 def test_messages_wrap_one_element_each_way(wsdl: etree._Element) -> None:
     elements = {e.get("name"): e for e in wsdl.iter(f"{{{XS}}}element") if e.get("name")}
     messages = {m.get("name"): m for m in wsdl.findall(f"{W}message")}
-    for name in served():
+    for name in load_operations():
         for message, element, inside in (
             (f"{name}RequestMessage", name, "Params"),
             (f"{name}ResponseMessage", f"{name}Response", "return"),
@@ -183,7 +183,7 @@ def test_zeep_in_the_lazy_form_sends_an_empty_params(service: Service) -> None:
     specialists = made.service.SpecialistRead("Params")
     rows = specialists[1]["Value"]["row"]
     assert {row["Value"][0] for row in rows} == {
-        person.specialist_id for person in by_day.tenant.history.cast.operators
+        person.specialist_id for person in by_day.tenant.history.directory.operators
     }
 
 
@@ -211,7 +211,7 @@ def test_stubs_compile_from_it_and_read_an_answer(
         "code, data = answer.body.department_read_response.return_value.property\n"
         "print(code.value, len(data.value.row))\n"
     )
-    answer = client.post(call("DepartmentRead", version=SOAP11))
+    answer = client.post(make_call("DepartmentRead", version=SOAP11))
     read = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, input=answer.content, capture_output=True,
         timeout=120,

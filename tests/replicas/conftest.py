@@ -24,7 +24,7 @@ from aiohttp import ClientSession, ClientTimeout
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 NOW = "2026-03-02T12:00:00"
 PORTS = ("arm", "cdr", "onec", "control")
-FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
+FREE_PORTS = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
 DEADLINE = 20.0
 
 
@@ -35,14 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="redis-server is not on this machine"))
 
 
-class Redis:
+class RedisServer:
     """A redis-server on a port of its own, to be stopped, started and stunned."""
 
-    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
+    def __init__(self, folder: Path, *, persistent: bool = False) -> None:
         with socket.create_server(("127.0.0.1", 0)) as found:
             self.port = found.getsockname()[1]
         self._folder = folder
-        self._keeps = keeps
+        self._persistent = persistent
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,17 +50,17 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self._process is not None
 
     def start(self) -> None:
-        kept = ["--appendonly", "yes"] if self._keeps else ["--save", "", "--appendonly", "no"]
+        kept = ["--appendonly", "yes"] if self._persistent else ["--save", "", "--appendonly", "no"]
         command = [str(REDIS), "--port", str(self.port), "--bind", "127.0.0.1", *kept]
         self._process = subprocess.Popen(
             [*command, "--dir", str(self._folder)], stdout=subprocess.DEVNULL
         )
         until = time.monotonic() + DEADLINE
-        while b"PONG" not in self._ask(b"PING\r\n"):
+        while b"PONG" not in self._send(b"PING\r\n"):
             assert time.monotonic() < until, "redis-server does not start"
             time.sleep(0.02)
 
@@ -71,16 +71,16 @@ class Redis:
             self._process.wait(DEADLINE)
             self._process = None
 
-    def stun(self) -> None:
+    def suspend(self) -> None:
         """It takes connections and commands, and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
-    def wake(self) -> None:
+    def resume(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def kept(self) -> dict[str, int]:
+    def key_ttls(self) -> dict[str, int]:
         """All keys, and the seconds they will be kept for (-1: for ever)."""
         with self.client(0) as client:
             return {key.decode(): client.ttl(key) for key in client.scan_iter()}
@@ -90,7 +90,7 @@ class Redis:
 
         return redis.Redis(port=self.port, db=database)
 
-    def _ask(self, command: bytes) -> bytes:
+    def _send(self, command: bytes) -> bytes:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as asked:
             asked.settimeout(1)
             asked.sendall(command)
@@ -98,7 +98,7 @@ class Redis:
         return b""
 
 
-class Replica(NamedTuple):
+class ReplicaProcess(NamedTuple):
     """A running ``callmocks serve``."""
 
     process: subprocess.Popen[bytes]
@@ -109,25 +109,25 @@ class Replica(NamedTuple):
         self.process.wait(DEADLINE)
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
+def serve_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "callmocks", "serve", *FREE_PORTS, "--json", *arguments]
 
 
-def environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
 
 
 @contextmanager
-def replicas(number: int, *arguments: str) -> Iterator[list[Replica]]:
+def start_replicas(number: int, *arguments: str) -> Iterator[list[ReplicaProcess]]:
     """Processes that are ready, started at the same moment."""
     with ExitStack() as stack:
         started = []
         for _ in range(number):
             process = subprocess.Popen(
-                command(*arguments),
+                serve_command(*arguments),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=environment(),
+                env=clean_environment(),
             )
             stack.callback(process.wait, DEADLINE)
             stack.callback(process.kill)
@@ -140,16 +140,16 @@ def replicas(number: int, *arguments: str) -> Iterator[list[Replica]]:
             assert process.stdout is not None and process.stderr is not None
             line = process.stdout.readline()
             assert line, process.stderr.read().decode()
-            ready.append(Replica(process, json.loads(line)))
+            ready.append(ReplicaProcess(process, json.loads(line)))
         yield ready
 
 
-def turns(three: list[Replica], number: int) -> list[Replica]:
+def round_robin(replicas: list[ReplicaProcess], number: int) -> list[ReplicaProcess]:
     """Replicas in turn, as a balancer would ask them."""
-    return [three[place % len(three)] for place in range(number)]
+    return [replicas[place % len(replicas)] for place in range(number)]
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     status: int
     body: bytes
     type: str
@@ -166,47 +166,51 @@ class Client:
     def __init__(self, session: ClientSession) -> None:
         self.session = session
 
-    async def ask(
+    async def request(
         self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> Answer:
+    ) -> HttpAnswer:
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         async with self.session.request(method, url, data=sent, headers=headers) as answer:
-            return Answer(
+            return HttpAnswer(
                 answer.status, await answer.read(), answer.content_type, dict(answer.headers)
             )
 
-    async def control(self, replica: Replica, method: str, path: str, body: Any = None) -> Answer:
-        return await self.ask(method, f"{replica.urls['control']}{path}", body)
+    async def control(
+        self, replica: ReplicaProcess, method: str, path: str, body: Any = None
+    ) -> HttpAnswer:
+        return await self.request(method, f"{replica.urls['control']}{path}", body)
 
-    async def tenant(self, replica: Replica, **settings: Any) -> str:
+    async def tenant(self, replica: ReplicaProcess, **settings: Any) -> str:
         """A new tenant that stands still at NOW; its name."""
         name = settings.pop("name", f"t{next(_NUMBERS)}")
         made = await self.control(replica, "POST", "/api/tenants", {"name": name, **settings})
         assert made.status == 201, made
         return str(name)
 
-    async def rpc(self, replica: Replica, method: str, **params: Any) -> Any:
+    async def rpc(self, replica: ReplicaProcess, method: str, **params: Any) -> Any:
         """The answer of the Data API: its ``result``, or the mnemonic of its error."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = await self.ask("POST", replica.urls["cdr"], body)
+        answer = await self.request("POST", replica.urls["cdr"], body)
         assert answer.status == 200, answer
         return answer.json.get("result") or answer.json["error"]["data"]["mnemonic"]
 
     async def arm(
-        self, replica: Replica, tenant: str, command: str, body: str, **more: str
-    ) -> Answer:
+        self, replica: ReplicaProcess, tenant: str, command: str, body: str, **more: str
+    ) -> HttpAnswer:
         url = f"{replica.urls['arm']}/{tenant}/service/cc/arm/{command}"
-        return await self.ask("POST", url, body.encode(), {"Content-Type": "text/xml", **more})
+        return await self.request("POST", url, body.encode(), {"Content-Type": "text/xml", **more})
 
-    async def onec(self, replica: Replica, tenant: str, operation: str, params: str = "") -> Answer:
-        return await self.ask(
+    async def onec(
+        self, replica: ReplicaProcess, tenant: str, operation: str, params: str = ""
+    ) -> HttpAnswer:
+        return await self.request(
             "POST",
             replica.urls["onec"],
             _ENVELOPE.format(operation=operation, params=params).encode(),
-            {"Content-Type": "text/xml", "Authorization": basic(tenant, tenant)},
+            {"Content-Type": "text/xml", "Authorization": basic_auth(tenant, tenant)},
         )
 
-    async def until_ok(self, replica: Replica) -> float:
+    async def wait_healthy(self, replica: ReplicaProcess) -> float:
         """Seconds until a replica is healthy again."""
         begun = time.monotonic()
         while (await self.control(replica, "GET", "/health")).status != 200:
@@ -215,7 +219,7 @@ class Client:
         return time.monotonic() - begun
 
 
-def basic(user: str, password: str) -> str:
+def basic_auth(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -231,18 +235,18 @@ HISTORY = "<in><request><filters limit='5' offset='0'/></request></in>"
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis that runs all the time."""
-    server = Redis(tmp_path_factory.mktemp("redis"))
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def three(redis: Redis) -> Iterator[list[Replica]]:
+def three(redis: RedisServer) -> Iterator[list[ReplicaProcess]]:
     """Three replicas that run all the time."""
-    with replicas(3, "--state", redis.url, "--now", NOW) as running:
+    with start_replicas(3, "--state", redis.url, "--now", NOW) as running:
         yield running
 
 

@@ -11,13 +11,15 @@ from contextlib import ExitStack
 import pytest
 
 from tests.deploy.test_balancer import NGINX, _wait_for, configured
-from tests.replicas.conftest import FORBIDDEN, NOW, PORTS, Client, Replica
+from tests.replicas.conftest import FORBIDDEN, NOW, PORTS, Client, ReplicaProcess
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not on this machine")
 
 
 @pytest.fixture(scope="module")
-def balanced(three: list[Replica], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
+def balanced(
+    three: list[ReplicaProcess], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReplicaProcess]:
     folder = tmp_path_factory.mktemp("nginx")
     with ExitStack() as held:
         listeners = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
@@ -29,12 +31,12 @@ def balanced(three: list[Replica], tmp_path_factory: pytest.TempPathFactory) -> 
         _wait_for(ports["control"])
         paths = {"cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2"}
         urls = {n: f"http://127.0.0.1:{ports[n]}{paths.get(n, '')}" for n in PORTS}
-        yield Replica(nginx, urls)
+        yield ReplicaProcess(nginx, urls)
         nginx.terminate()
 
 
 async def test_whatever_is_changed_holds_for_the_next_request(
-    balanced: Replica, client: Client
+    balanced: ReplicaProcess, client: Client
 ) -> None:
     for _ in range(8):
         name = await client.tenant(balanced, now=NOW, limits="documented", cdr={"day_limit": 12})

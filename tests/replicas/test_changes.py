@@ -13,17 +13,19 @@ from tests.replicas.conftest import (
     LEGS,
     NOW,
     Client,
-    Redis,
-    Replica,
-    basic,
-    replicas,
-    turns,
+    RedisServer,
+    ReplicaProcess,
+    basic_auth,
+    round_robin,
+    start_replicas,
 )
 
 # clock, choices, pinned calls
 
 
-async def test_a_clock_shows_the_same_everywhere(three: list[Replica], client: Client) -> None:
+async def test_a_clock_shows_the_same_everywhere(
+    three: list[ReplicaProcess], client: Client
+) -> None:
     name = await client.tenant(three[0], now=NOW)
     path = f"/api/tenants/{name}/clock"
     await client.control(three[1], "PUT", path, {"now": "2026-05-01T08:00:00"})
@@ -44,7 +46,7 @@ async def test_a_clock_shows_the_same_everywhere(three: list[Replica], client: C
 
 
 async def test_sessions_are_kept_over_a_jump_of_the_clock_made_elsewhere(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], now=NOW)
     opened = await client.rpc(three[0], "login.user", login=name, password=name)
@@ -56,7 +58,7 @@ async def test_sessions_are_kept_over_a_jump_of_the_clock_made_elsewhere(
     assert await client.rpc(three[2], "get.account", access_token=token) == "access_token_invalid"
 
 
-async def test_a_choice_is_everybodys(three: list[Replica], client: Client) -> None:
+async def test_a_choice_is_everybodys(three: list[ReplicaProcess], client: Client) -> None:
     name = await client.tenant(three[0])
     path = f"/api/tenants/{name}/assumptions"
     await client.control(three[1], "PUT", f"{path}/cdr.sort-nulls", {"choice": "first"})
@@ -66,7 +68,7 @@ async def test_a_choice_is_everybodys(three: list[Replica], client: Client) -> N
 
 
 async def test_pinned_calls_have_the_same_ids_at_all_replicas(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], world="empty", now=NOW, limits="off")
     path = f"/api/tenants/{name}/calls"
@@ -75,7 +77,7 @@ async def test_pinned_calls_have_the_same_ids_at_all_replicas(
     made = await asyncio.gather(
         *(
             client.control(replica, "POST", path, wish)
-            for replica, wish in zip(turns(three, 30), wishes, strict=True)
+            for replica, wish in zip(round_robin(three, 30), wishes, strict=True)
         )
     )
     assert {each.status for each in made} == {201}
@@ -98,12 +100,15 @@ async def test_pinned_calls_have_the_same_ids_at_all_replicas(
 
 
 async def test_a_contradiction_between_pins_of_two_replicas_is_refused(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], world="empty", now=NOW)
     wish = {"start": "2026-03-02T10:00:00", "operator": "101", "talk_seconds": 60}
     answers = await asyncio.gather(
-        *(client.control(r, "POST", f"/api/tenants/{name}/calls", wish) for r in turns(three, 6))
+        *(
+            client.control(r, "POST", f"/api/tenants/{name}/calls", wish)
+            for r in round_robin(three, 6)
+        )
     )
     assert sorted(answer.status for answer in answers) == [201, 422, 422, 422, 422, 422]
 
@@ -112,7 +117,7 @@ async def test_a_contradiction_between_pins_of_two_replicas_is_refused(
 
 
 async def test_a_tenant_is_served_by_all_replicas_with_the_same_bytes(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[2], seed=7, now=NOW)
     found = [
@@ -123,15 +128,15 @@ async def test_a_tenant_is_served_by_all_replicas_with_the_same_bytes(
     assert found[0]["data"] == found[1]["data"] == found[2]["data"]
     for replica in three:
         answer = await client.arm(
-            replica, name, "operator_call_history", HISTORY, Authorization=basic("101", name)
+            replica, name, "operator_call_history", HISTORY, Authorization=basic_auth("101", name)
         )
         assert answer.body.count(b"<call_history ") == 5
 
 
-async def test_a_name_is_given_once(three: list[Replica], client: Client) -> None:
+async def test_a_name_is_given_once(three: list[ReplicaProcess], client: Client) -> None:
     wish = {"name": "only-once", "world": "empty"}
     answers = await asyncio.gather(
-        *(client.control(r, "POST", "/api/tenants", wish) for r in turns(three, 9))
+        *(client.control(r, "POST", "/api/tenants", wish) for r in round_robin(three, 9))
     )
     assert sorted(answer.status for answer in answers) == [201] + [409] * 8
     wish = {"name": "another", "cdr": {"login": "only-once"}}
@@ -139,7 +144,7 @@ async def test_a_name_is_given_once(three: list[Replica], client: Client) -> Non
     assert (refused.status, refused.type) == (409, "application/problem+json")
 
 
-async def test_a_reset_is_everybodys(three: list[Replica], client: Client) -> None:
+async def test_a_reset_is_everybodys(three: list[ReplicaProcess], client: Client) -> None:
     name = await client.tenant(three[0], now=NOW, limits="documented", world="empty")
     opened = await client.rpc(three[0], "login.user", login=name, password=name)
     token = opened["data"]["access_token"]
@@ -163,14 +168,14 @@ async def test_a_reset_is_everybodys(three: list[Replica], client: Client) -> No
 
 
 async def test_a_deleted_tenant_is_gone_everywhere_and_a_new_one_knows_nothing_of_it(
-    three: list[Replica], client: Client, redis: Redis
+    three: list[ReplicaProcess], client: Client, redis: RedisServer
 ) -> None:
     name = await client.tenant(three[0], limits="documented", cdr={"day_limit": 2})
     for replica in three[:2]:
         await client.rpc(replica, "get.account", access_token=f"{name}-token")
     await client.control(three[0], "POST", f"/api/tenants/{name}/calls", {"start": NOW})
     assert (await client.control(three[1], "DELETE", f"/api/tenants/{name}")).status == 204
-    assert not [key for key in redis.kept() if f":{name}:" in key]
+    assert not [key for key in redis.key_ttls() if f":{name}:" in key]
     for replica in three:
         assert (await client.control(replica, "GET", f"/api/tenants/{name}")).status == 404
         answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
@@ -184,7 +189,7 @@ async def test_a_deleted_tenant_is_gone_everywhere_and_a_new_one_knows_nothing_o
 
 
 async def test_a_world_file_is_known_where_it_does_not_stand(
-    three: list[Replica], client: Client, tmp_path: Path
+    three: list[ReplicaProcess], client: Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("calls_per_day = 0\n[sizes]\noperators = 2\n", encoding="utf-8")
@@ -196,7 +201,7 @@ async def test_a_world_file_is_known_where_it_does_not_stand(
 
 
 async def test_all_replicas_come_to_the_same_whatever_is_changed_where(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     names = [await client.tenant(three[0], world="empty", now=NOW) for _ in range(3)]
 
@@ -237,7 +242,7 @@ def _without_addresses(found: Any) -> Any:
 
 
 async def test_each_replica_has_a_journal_of_its_own_and_says_whose_it_is(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
     await client.rpc(three[0], "get.account", access_token=f"{name}-token")
@@ -254,7 +259,7 @@ async def test_each_replica_has_a_journal_of_its_own_and_says_whose_it_is(
 
 
 async def test_the_description_of_the_api_says_what_an_outage_looks_like(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     paths = (await client.control(three[0], "GET", "/openapi.json")).json["paths"]
     health = paths["/health"]["get"]["responses"]
@@ -265,7 +270,7 @@ async def test_the_description_of_the_api_says_what_an_outage_looks_like(
 
 
 async def test_a_replica_that_comes_later_has_everything(
-    three: list[Replica], client: Client, redis: Redis
+    three: list[ReplicaProcess], client: Client, redis: RedisServer
 ) -> None:
     name = await client.tenant(three[0], seed=9, limits="off", now=NOW)
     path = f"/api/tenants/{name}"
@@ -278,7 +283,7 @@ async def test_a_replica_that_comes_later_has_everything(
     await client.control(three[2], "PUT", f"{path}/assumptions/cdr.sort-nulls", choice)
     await client.control(three[2], "POST", f"{path}/clock/advance", {"seconds": 3600})
     opened = await client.rpc(three[1], "login.user", login=name, password=name)
-    with replicas(1, "--state", redis.url, "--now", NOW) as (newcomer,):
+    with start_replicas(1, "--state", redis.url, "--now", NOW) as (newcomer,):
         both = (three[0], newcomer)
         for part in ("calls", "faults", "assumptions", "clock", "fingerprint"):
             old, new = [(await client.control(r, "GET", f"{path}/{part}")).json for r in both]
@@ -297,12 +302,12 @@ async def test_a_replica_that_comes_later_has_everything(
 
 
 async def test_nothing_stays_in_redis_for_ever(
-    three: list[Replica], client: Client, redis: Redis
+    three: list[ReplicaProcess], client: Client, redis: RedisServer
 ) -> None:
     name = await client.tenant(three[0], limits="documented")
     await client.rpc(three[0], "login.user", login=name, password=name)
     await client.onec(three[1], name, "DepartmentRead")
-    kept = redis.kept()
+    kept = redis.key_ttls()
     assert any(f":{name}:" in key for key in kept)
     assert all(key.startswith("callmocks:") for key in kept)
     assert all(0 < seconds <= 86_400 for seconds in kept.values()), kept

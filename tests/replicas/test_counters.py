@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from tests.replicas.conftest import FORBIDDEN, HISTORY, Client, Replica, turns
+from tests.replicas.conftest import FORBIDDEN, HISTORY, Client, ReplicaProcess, round_robin
 
 NIGHT = "2026-03-02T22:00:00"
 
@@ -15,7 +15,7 @@ NIGHT = "2026-03-02T22:00:00"
 
 
 async def test_a_token_of_one_replica_works_on_all_until_a_logout_on_any(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
     opened = await client.rpc(three[0], "login.user", login=name, password=name)
@@ -30,19 +30,19 @@ async def test_a_token_of_one_replica_works_on_all_until_a_logout_on_any(
         )
 
 
-async def test_tokens_of_all_replicas_differ(three: list[Replica], client: Client) -> None:
+async def test_tokens_of_all_replicas_differ(three: list[ReplicaProcess], client: Client) -> None:
     name = await client.tenant(three[0])
     opened = await asyncio.gather(
         *(
             client.rpc(replica, "login.user", login=name, password=name)
-            for replica in turns(three, 30)
+            for replica in round_robin(three, 30)
         )
     )
     assert len({each["data"]["access_token"] for each in opened}) == 30
 
 
 async def test_an_operator_logged_in_at_one_replica_is_known_at_all(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
     login = f"<in><request login='101' password='{name}'/></in>"
@@ -60,7 +60,7 @@ async def test_an_operator_logged_in_at_one_replica_is_known_at_all(
         assert answer.status == 401
 
 
-def _own(replica: Replica) -> bytes:
+def _own(replica: ReplicaProcess) -> bytes:
     return replica.urls["arm"].encode()
 
 
@@ -68,15 +68,15 @@ def _own(replica: Replica) -> bytes:
 
 
 async def test_a_point_is_spent_once_whichever_replica_is_asked(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     limits = {"day_limit": 50, "minute_limit": 1000}
     name = await client.tenant(three[0], cdr=limits, limits="documented")
 
-    async def call(replica: Replica) -> Any:
+    async def call(replica: ReplicaProcess) -> Any:
         return await client.rpc(replica, "get.account", access_token=f"{name}-token")
 
-    answers = await asyncio.gather(*map(call, turns(three, 240)))
+    answers = await asyncio.gather(*map(call, round_robin(three, 240)))
     taken = [answer for answer in answers if answer != "limit_exceeded"]
     left = [answer["metadata"]["limits"]["day_remaining"] for answer in taken]
     assert sorted(left) == list(range(50))
@@ -84,13 +84,13 @@ async def test_a_point_is_spent_once_whichever_replica_is_asked(
 
 
 async def test_a_call_refused_by_one_limit_costs_no_point_of_the_other(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     limits = {"day_limit": 1000, "minute_limit": 20}
     name = await client.tenant(three[0], cdr=limits, limits="documented")
     calls = (
         client.rpc(replica, "get.account", access_token=f"{name}-token")
-        for replica in turns(three, 120)
+        for replica in round_robin(three, 120)
     )
     answers = await asyncio.gather(*calls)
     assert len([answer for answer in answers if answer != "limit_exceeded"]) == 20
@@ -100,7 +100,7 @@ async def test_a_call_refused_by_one_limit_costs_no_point_of_the_other(
 
 
 async def test_calls_an_hour_are_counted_together_however_they_are_counted(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     choices = (
         {},
@@ -113,7 +113,7 @@ async def test_calls_an_hour_are_counted_together_however_they_are_counted(
         answers = await asyncio.gather(
             *(
                 client.onec(replica, name, "GetHistoryOfServiceCalls", _PERIOD)
-                for replica in turns(three, 90)
+                for replica in round_robin(three, 90)
             )
         )
         codes = Counter(b"SUCCESS" in answer.body for answer in answers)
@@ -131,7 +131,7 @@ _PERIOD = (
 
 
 async def test_a_fault_is_at_all_replicas_when_it_has_been_switched_on(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
     wish = FORBIDDEN
@@ -151,14 +151,14 @@ async def test_a_fault_is_at_all_replicas_when_it_has_been_switched_on(
 
 
 async def test_times_and_skip_are_counted_over_all_replicas(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], limits="off")
     wish = FORBIDDEN | {"skip": 11, "times": 7}
     await client.control(three[0], "POST", f"/api/tenants/{name}/faults", wish)
     calls = (
         client.rpc(replica, "get.account", access_token=f"{name}-token")
-        for replica in turns(three, 90)
+        for replica in round_robin(three, 90)
     )
     answers = await asyncio.gather(*calls)
     assert answers.count("forbidden") == 7
@@ -168,7 +168,7 @@ async def test_times_and_skip_are_counted_over_all_replicas(
 
 
 async def test_the_first_requests_pass_in_turn_over_the_replicas(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], limits="off")
     wish = FORBIDDEN
@@ -177,13 +177,13 @@ async def test_the_first_requests_pass_in_turn_over_the_replicas(
     )
     answers = [
         await client.rpc(replica, "get.account", access_token=f"{name}-token")
-        for replica in turns(three, 6)
+        for replica in round_robin(three, 6)
     ]
     assert [answer == "forbidden" for answer in answers] == [False, False, True, True, False, False]
 
 
 async def test_a_fault_that_was_switched_off_and_on_counts_from_the_beginning(
-    three: list[Replica], client: Client
+    three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], limits="off")
     wish = {
@@ -197,13 +197,15 @@ async def test_a_fault_that_was_switched_off_and_on_counts_from_the_beginning(
         assert made["id"] == "f1"
         answers = [
             await client.rpc(replica, "get.account", access_token=f"{name}-token")
-            for replica in turns(three, 4)
+            for replica in round_robin(three, 4)
         ]
         assert answers.count("forbidden") == 2
         await client.control(at, "DELETE", f"/api/tenants/{name}/faults")
 
 
-async def test_luck_is_the_same_as_in_one_process(three: list[Replica], client: Client) -> None:
+async def test_luck_is_the_same_as_in_one_process(
+    three: list[ReplicaProcess], client: Client
+) -> None:
     wish = FORBIDDEN | {"probability": 0.5}
     found = []
     for over in (three, three[:1]):
@@ -213,14 +215,16 @@ async def test_luck_is_the_same_as_in_one_process(three: list[Replica], client: 
             [
                 await client.rpc(replica, "get.account", access_token=f"{name}-token")
                 == "forbidden"
-                for replica in turns(over, 24)
+                for replica in round_robin(over, 24)
             ]
         )
     assert found[0] == found[1]
     assert len(set(found[0])) == 2
 
 
-async def test_a_token_that_dies_is_dead_everywhere(three: list[Replica], client: Client) -> None:
+async def test_a_token_that_dies_is_dead_everywhere(
+    three: list[ReplicaProcess], client: Client
+) -> None:
     name = await client.tenant(three[0])
     wish = {"provider": "cdr", "fault": "token_expired", "params": {"tokens": 1}}
     await client.control(three[1], "POST", f"/api/tenants/{name}/faults", wish)

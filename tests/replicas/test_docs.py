@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 
-from callmocks.config.settings import resolve
+from callmocks.config.settings import resolve_settings
 from tests.conftest import ROOT
-from tests.replicas.conftest import PORTS, Replica
+from tests.replicas.conftest import PORTS, ReplicaProcess
 
 TEXT = (ROOT / "docs" / "replicas.md").read_text(encoding="utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S)
@@ -20,7 +20,7 @@ DEFAULTS = {"control": 80, "arm": 86, "cdr": 87, "onec": 88}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_what_one_replica_is_told_the_other_knows(three: list[Replica]) -> None:
+def test_what_one_replica_is_told_the_other_knows(three: list[ReplicaProcess]) -> None:
     (text,) = [each for each in SHELL if "curl" in each]
     for thousand, replica in zip((8, 9), three, strict=False):
         for name in PORTS:
@@ -43,4 +43,6 @@ def test_the_commands_are_those_that_there_are() -> None:
     assert len(commands) == 3
     for flags in commands:
         names = [flag.removeprefix("--").replace("-", "_") for flag in flags[::2]]
-        assert resolve(dict(zip(names, flags[1::2], strict=True)), {}).state.startswith("redis:")
+        assert resolve_settings(dict(zip(names, flags[1::2], strict=True)), {}).state.startswith(
+            "redis:"
+        )

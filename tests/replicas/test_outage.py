@@ -18,49 +18,51 @@ from tests.replicas.conftest import (
     HISTORY,
     LEGS,
     NOW,
-    Answer,
     Client,
-    Redis,
-    Replica,
-    basic,
-    replicas,
+    HttpAnswer,
+    RedisServer,
+    ReplicaProcess,
+    basic_auth,
+    start_replicas,
 )
 
 
 @pytest.fixture(scope="module")
-def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis that forgets everything when it stops, as in docker-compose.yml."""
-    server = Redis(tmp_path_factory.mktemp("redis"))
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def lossy(forgetful: Redis) -> Iterator[Redis]:
+def lossy(forgetful: RedisServer) -> Iterator[RedisServer]:
     """The same, running again after each test."""
     yield forgetful
-    if not forgetful.runs:
+    if not forgetful.is_running:
         forgetful.start()
 
 
 @pytest.fixture(scope="module")
-def trio(forgetful: Redis) -> Iterator[list[Replica]]:
-    with replicas(3, "--state", forgetful.url, "--now", NOW) as running:
+def trio(forgetful: RedisServer) -> Iterator[list[ReplicaProcess]]:
+    with start_replicas(3, "--state", forgetful.url, "--now", NOW) as running:
         yield running
 
 
-async def errors_of_all(client: Client, replica: Replica, name: str) -> list[Answer]:
+async def assert_all_unavailable(
+    client: Client, replica: ReplicaProcess, name: str
+) -> list[HttpAnswer]:
     """What a client of each provider is told, and of control; checked to be an error there."""
     rpc = {"jsonrpc": "2.0", "id": "a", "method": "get.account"}
     body = rpc | {"params": {"access_token": f"{name}-token"}}
-    cdr = await client.ask("POST", replica.urls["cdr"], body)
+    cdr = await client.request("POST", replica.urls["cdr"], body)
     assert (cdr.status, cdr.json["id"]) == (200, "a")
     assert (cdr.json["error"]["code"], cdr.json["error"]["data"]["mnemonic"]) == (
         -32603,
         "internal_error",
     )
-    login = {"Authorization": basic("101", name)}
+    login = {"Authorization": basic_auth("101", name)}
     arm = await client.arm(replica, name, "operator_call_history", HISTORY, **login)
     assert (arm.status, arm.type) == (503, "text/xml")
     assert b"<error" in arm.body and b"shared state" in arm.body
@@ -79,7 +81,7 @@ async def errors_of_all(client: Client, replica: Replica, name: str) -> list[Ans
     return [cdr, arm, onec, control, health]
 
 
-async def journal(client: Client, replica: Replica, name: str) -> list[dict[str, Any]]:
+async def read_journal(client: Client, replica: ReplicaProcess, name: str) -> list[dict[str, Any]]:
     found = await client.control(replica, "GET", f"/api/tenants/{name}/journal")
     assert found.status == 200
     entries: list[dict[str, Any]] = found.json["entries"]
@@ -87,7 +89,7 @@ async def journal(client: Client, replica: Replica, name: str) -> list[dict[str,
 
 
 async def test_redis_stops_and_comes_back_with_nothing(
-    lossy: Redis, trio: list[Replica], client: Client
+    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0], seed=5, cdr={"day_limit": 100}, limits="documented")
     path = f"/api/tenants/{name}"
@@ -103,22 +105,22 @@ async def test_redis_stops_and_comes_back_with_nothing(
     await asyncio.sleep(1.1)  # what was known for sure is so no more
     for replica in trio:
         begun = time.monotonic()
-        told = await errors_of_all(client, replica, name)
+        told = await assert_all_unavailable(client, replica, name)
         assert time.monotonic() - begun < 10
         assert b"Connection refused" in told[1].body
-        last = (await journal(client, replica, name))[-1]
+        last = (await read_journal(client, replica, name))[-1]
         assert "Connection refused" in last["notes"][0]
         assert last["violations"] == []
     url = f"{trio[0].urls['arm']}/{name}/service/cc/arm".replace("http", "ws")
     with pytest.raises(InvalidStatus, match="503"):
         async with websockets.connect(
-            url, additional_headers={"Authorization": basic("101", name)}
+            url, additional_headers={"Authorization": basic_auth("101", name)}
         ):
             pass
 
     lossy.start()
     for replica in trio:
-        assert await client.until_ok(replica) < 3
+        assert await client.wait_healthy(replica) < 3
     for replica in trio:
         shown = (await client.control(replica, "GET", f"{path}/clock")).json["now"]
         assert shown == "2026-03-02T13:00:00"
@@ -140,38 +142,38 @@ async def test_redis_stops_and_comes_back_with_nothing(
 
 
 async def test_a_websocket_outlives_redis(
-    lossy: Redis, trio: list[Replica], client: Client
+    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0])
     url = f"{trio[1].urls['arm']}/{name}/service/cc/arm".replace("http", "ws")
-    login = {"Authorization": basic("101", name)}
+    login = {"Authorization": basic_auth("101", name)}
     body = '[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
     body += '"_attributes":{"limit":"1"}}]}]}]'
     frame = f"01{48 + len(body):010}0001{'operator_call_history':32}{body}"
     async with websockets.connect(url, additional_headers=login) as socket:
         await socket.send(frame)
-        assert b"0001200" in _bytes(await socket.recv())[:19]
+        assert b"0001200" in _to_bytes(await socket.recv())[:19]
         lossy.stop()
         await asyncio.sleep(0.1)
         await socket.send(frame)
-        assert b"0001503" in _bytes(await socket.recv())[:19]
+        assert b"0001503" in _to_bytes(await socket.recv())[:19]
         lossy.start()
         for replica in trio:
-            await client.until_ok(replica)
+            await client.wait_healthy(replica)
         await socket.send(frame)
-        assert b"0001401" in _bytes(await socket.recv())[:19], "its session was in Redis"
+        assert b"0001401" in _to_bytes(await socket.recv())[:19], "its session was in Redis"
 
 
-def _bytes(message: str | bytes) -> bytes:
+def _to_bytes(message: str | bytes) -> bytes:
     return message.encode() if isinstance(message, str) else message
 
 
 async def test_redis_that_hangs_holds_nobody_up(
-    lossy: Redis, trio: list[Replica], client: Client
+    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0], limits="documented")
     opened = await client.rpc(trio[0], "login.user", login=name, password=name)
-    lossy.stun()
+    lossy.suspend()
     try:
         begun = time.monotonic()
         answers = await asyncio.gather(
@@ -184,12 +186,12 @@ async def test_redis_that_hangs_holds_nobody_up(
         assert set(answers) == {"internal_error"}
         begun = time.monotonic()
         for replica in trio:
-            await errors_of_all(client, replica, name)
+            await assert_all_unavailable(client, replica, name)
         assert time.monotonic() - begun < 3
     finally:
-        lossy.wake()
+        lossy.resume()
     for replica in trio:
-        assert await client.until_ok(replica) < 3
+        assert await client.wait_healthy(replica) < 3
         token = opened["data"]["access_token"]
         assert (await client.rpc(replica, "get.account", access_token=token))["data"]
 
@@ -197,16 +199,16 @@ async def test_redis_that_hangs_holds_nobody_up(
 async def test_a_redis_that_keeps_what_it_holds_ends_no_session(
     tmp_path_factory: pytest.TempPathFactory, client: Client
 ) -> None:
-    server = Redis(tmp_path_factory.mktemp("redis"), keeps=True)
+    server = RedisServer(tmp_path_factory.mktemp("redis"), persistent=True)
     server.start()
     try:
-        with replicas(1, "--state", server.url, "--now", NOW, "--only", "cdr") as (replica,):
+        with start_replicas(1, "--state", server.url, "--now", NOW, "--only", "cdr") as (replica,):
             opened = await client.rpc(replica, "login.user", login="demo", password="demo")
             token = opened["data"]["access_token"]
             server.stop()
             assert await client.rpc(replica, "get.account", access_token=token) == "internal_error"
             server.start()
-            await client.until_ok(replica)
+            await client.wait_healthy(replica)
             answer = await client.rpc(replica, "get.account", access_token=token)
             assert answer["metadata"]["limits"]["day_remaining"] == 2998
     finally:
@@ -214,7 +216,7 @@ async def test_a_redis_that_keeps_what_it_holds_ends_no_session(
 
 
 @asynccontextmanager
-async def cuttable(port: int) -> AsyncIterator[Any]:
+async def cuttable_proxy(port: int) -> AsyncIterator[Any]:
     """A port that leads to another one, until it is cut; ``True`` mends it."""
     writers: set[asyncio.StreamWriter] = set()
     whole = asyncio.Event()
@@ -252,13 +254,13 @@ async def cuttable(port: int) -> AsyncIterator[Any]:
 
 
 async def test_a_replica_that_alone_is_cut_off_answers_nothing_stale_and_catches_up(
-    lossy: Redis, trio: list[Replica], client: Client
+    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0], world="empty", limits="off")
     path = f"/api/tenants/{name}"
-    async with cuttable(lossy.port) as cut:
+    async with cuttable_proxy(lossy.port) as cut:
         url = f"redis://127.0.0.1:{cut.port}/0"
-        starting = replicas(1, "--state", url, "--now", NOW)
+        starting = start_replicas(1, "--state", url, "--now", NOW)
         (alone,) = await asyncio.to_thread(starting.__enter__)
         try:
             answer = await client.rpc(alone, "get.account", access_token=f"{name}-token")
@@ -274,9 +276,9 @@ async def test_a_replica_that_alone_is_cut_off_answers_nothing_stale_and_catches
             pinned = await client.control(trio[1], "POST", f"{path}/calls", {"start": NOW})
             await client.control(trio[2], "POST", "/api/tenants", {"name": "unheard-of"})
             await client.control(trio[2], "DELETE", "/api/tenants/unheard-of")
-            await errors_of_all(client, alone, name)
+            await assert_all_unavailable(client, alone, name)
             cut(mend=True)
-            assert await client.until_ok(alone) < 3
+            assert await client.wait_healthy(alone) < 3
             seen = await client.rpc(alone, "get.account", access_token=f"{name}-token")
             assert seen == "forbidden"
             listed = await client.control(alone, "GET", f"{path}/calls")
@@ -286,7 +288,7 @@ async def test_a_replica_that_alone_is_cut_off_answers_nothing_stale_and_catches
 
 
 async def test_a_replica_killed_under_load_makes_no_answer_wrong(
-    trio: list[Replica], client: Client
+    trio: list[ReplicaProcess], client: Client
 ) -> None:
     most = 900
     name = await client.tenant(

@@ -17,28 +17,28 @@ import pytest
 
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 from tests.replicas.conftest import (
     DEADLINE,
     PORTS,
     Client,
-    Redis,
-    command,
-    environment,
-    replicas,
+    RedisServer,
+    clean_environment,
+    serve_command,
+    start_replicas,
 )
 
 
-def settings(url: str, **more: Any) -> ServeSettings:
+def serve_settings(url: str, **more: Any) -> ServeSettings:
     ports = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
     return ServeSettings(state=url, only=("cdr",), **ports, **more)
 
 
-async def refused(url: str, **more: Any) -> str:
+async def start_error(url: str, **more: Any) -> str:
     """Why a replica does not start."""
     begun = time.monotonic()
     with pytest.raises(SettingsError, match=r"^--state: ") as told:
-        await Suite(settings(url, **more)).start()
+        await MockServer(serve_settings(url, **more)).start()
     assert time.monotonic() - begun < 10
     return str(told.value).removeprefix("--state: ")
 
@@ -46,8 +46,8 @@ async def refused(url: str, **more: Any) -> str:
 def test_without_a_redis_it_is_one_line_and_exit_code_2() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         port = found.getsockname()[1]
-    asked = command("--state", f"redis://user:secret@127.0.0.1:{port}/3")
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    asked = serve_command("--state", f"redis://user:secret@127.0.0.1:{port}/3")
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=clean_environment())
     assert (done.returncode, done.stdout) == (2, b"")
     told = f"callmocks: --state: redis://127.0.0.1:{port}/3: Connection refused\n"
     assert done.stderr.decode() == told
@@ -56,7 +56,7 @@ def test_without_a_redis_it_is_one_line_and_exit_code_2() -> None:
 async def test_a_server_that_says_nothing_is_told_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = f"redis://127.0.0.1:{silent.getsockname()[1]}"
-        assert await refused(place) == f"{place}/0: no answer within 1 s"
+        assert await start_error(place) == f"{place}/0: no answer within 1 s"
 
 
 async def test_a_server_that_is_no_redis_is_told() -> None:
@@ -67,77 +67,83 @@ async def test_a_server_that_is_no_redis_is_told() -> None:
 
     other = await asyncio.start_server(answer, "127.0.0.1", 0)
     place = f"redis://127.0.0.1:{other.sockets[0].getsockname()[1]}"
-    assert (await refused(place)).startswith(f"{place}/0: ")
+    assert (await start_error(place)).startswith(f"{place}/0: ")
     other.close()
 
 
-async def test_a_wrong_password_is_told_and_not_repeated(redis: Redis) -> None:
-    told = await refused(redis.url.replace("://", "://:secret@"))
+async def test_a_wrong_password_is_told_and_not_repeated(redis: RedisServer) -> None:
+    told = await start_error(redis.url.replace("://", "://:secret@"))
     assert "secret" not in told
     assert told.startswith(f"{redis.url}: ")
 
 
 @pytest.mark.parametrize("options", ["?ssl_ca_certs=/nowhere.pem", "?ssl_unheard_of=1", ""])
-async def test_a_redis_that_cannot_be_spoken_to_by_tls_is_told(redis: Redis, options: str) -> None:
+async def test_a_redis_that_cannot_be_spoken_to_by_tls_is_told(
+    redis: RedisServer, options: str
+) -> None:
     secure = redis.url.replace("redis://", "rediss://")
-    assert (await refused(secure + options)).startswith(f"{secure}: ")
+    assert (await start_error(secure + options)).startswith(f"{secure}: ")
 
 
 async def test_without_its_library_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "redis"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
-    told = await refused("redis://127.0.0.1:6379")
+    told = await start_error("redis://127.0.0.1:6379")
     assert told == "shared state needs redis: pip install 'callmocks[redis]'"
 
 
-async def test_what_another_version_wrote_is_told(redis: Redis) -> None:
+async def test_what_another_version_wrote_is_told(redis: RedisServer) -> None:
     url = redis.url.replace("/0", "/3")
-    async with Suite(settings(url)):
+    async with MockServer(serve_settings(url)):
         pass
     with redis.client(3) as client:
         birth = json.loads(client.hget("callmocks:documents", "demo/tenant"))
         birth["settings"]["invented_later"] = True
         client.hset("callmocks:documents", "demo/tenant", json.dumps(birth))
-    told = await refused(url)
+    told = await start_error(url)
     assert told.startswith(f"{url}: tenant demo cannot be followed: ")
     assert "invented_later" in told
 
 
-async def test_a_replica_of_other_settings_does_not_join(redis: Redis, client: Client) -> None:
+async def test_a_replica_of_other_settings_does_not_join(
+    redis: RedisServer, client: Client
+) -> None:
     url = redis.url.replace("/0", "/5")
-    async with Suite(settings(url, seed=7)) as suite:
-        assert await refused(url, seed=8) == (
+    async with MockServer(serve_settings(url, seed=7)) as suite:
+        assert await start_error(url, seed=8) == (
             f"replicas at {url} serve the tenant demo with seed 7, not 8; "
             "start this one as they were"
         )
         made = {"name": "kept", "world": "empty"}
-        answer = await client.ask("POST", f"{suite.urls['control']}/api/tenants", made)
+        answer = await client.request("POST", f"{suite.urls['control']}/api/tenants", made)
         assert answer.status == 201
-    async with Suite(settings(url, seed=8)) as suite:
-        listed = (await client.ask("GET", f"{suite.urls['control']}/api/tenants")).json["tenants"]
+    async with MockServer(serve_settings(url, seed=8)) as suite:
+        listed = (await client.request("GET", f"{suite.urls['control']}/api/tenants")).json[
+            "tenants"
+        ]
         assert {each["name"]: each["seed"] for each in listed} == {"demo": 8, "kept": 7}
 
 
 async def test_calls_of_a_file_are_pinned_once(
-    redis: Redis, client: Client, tmp_path: Path
+    redis: RedisServer, client: Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "calls.jsonl"
     file.write_text('{"start": "2026-03-01T10:00:00"}\n', encoding="utf-8")
-    mine = settings(redis.url.replace("/0", "/6"), calls=file)
-    async with Suite(mine) as one, Suite(mine) as two:
+    mine = serve_settings(redis.url.replace("/0", "/6"), calls=file)
+    async with MockServer(mine) as one, MockServer(mine) as two:
         found = [
-            (await client.ask("GET", f"{suite.urls['control']}/api/tenants/demo/calls")).json
+            (await client.request("GET", f"{suite.urls['control']}/api/tenants/demo/calls")).json
             for suite in (one, two)
         ]
         assert len(found[0]["calls"]) == 1
         assert found[0] == found[1]
         file.write_text('{"start": "2026-03-01T11:00:00"}\n', encoding="utf-8")
-        assert "another file of calls" in await refused(mine.state, calls=file)
+        assert "another file of calls" in await start_error(mine.state, calls=file)
 
 
-def test_a_replica_stops_within_two_seconds(redis: Redis) -> None:
-    with replicas(1, "--state", redis.url.replace("/0", "/4"), "--only", "cdr") as (running,):
+def test_a_replica_stops_within_two_seconds(redis: RedisServer) -> None:
+    with start_replicas(1, "--state", redis.url.replace("/0", "/4"), "--only", "cdr") as (running,):
         begun = time.monotonic()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(DEADLINE) == 0
@@ -147,11 +153,11 @@ def test_a_replica_stops_within_two_seconds(redis: Redis) -> None:
 
 
 def test_a_replica_stops_as_fast_when_redis_hangs(tmp_path: Path) -> None:
-    server = Redis(tmp_path)
+    server = RedisServer(tmp_path)
     server.start()
     try:
-        with replicas(1, "--state", server.url, "--only", "cdr") as (running,):
-            server.stun()
+        with start_replicas(1, "--state", server.url, "--only", "cdr") as (running,):
+            server.suspend()
             begun = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(DEADLINE) == 0

@@ -11,41 +11,45 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callmocks.history.clock import stopwatch
-from callmocks.replication.connection import Link
+from callmocks.history.clock import read_stopwatch
+from callmocks.replication.connection import RedisConnection
 from callmocks.replication.state import RedisState
-from callmocks.tenants.state import MemoryState, State, Step
-from tests.replicas.conftest import Redis
+from callmocks.tenants.state import CounterIncrement, MemoryState, State
+from tests.replicas.conftest import RedisServer
 
 _ERAS = count(1)
 keys = st.sampled_from(["a", "b", "ключ", "v:a"])
 values = st.binary(max_size=5)
 amounts = st.integers(-3, 3)
 ceilings = st.none() | st.integers(-2, 5)
-steps = st.lists(st.builds(Step, keys, amounts, ceilings), max_size=4, unique_by=lambda s: s.key)
+steps = st.lists(
+    st.builds(CounterIncrement, keys, amounts, ceilings), max_size=4, unique_by=lambda s: s.key
+)
 operations = st.one_of(
     st.tuples(st.just("get"), keys),
     st.tuples(st.just("put"), keys, values),
-    st.tuples(st.just("swap"), keys, st.none() | values, values),
-    st.tuples(st.just("drop"), keys),
+    st.tuples(st.just("compare_and_set"), keys, st.none() | values, values),
+    st.tuples(st.just("delete"), keys),
     st.tuples(st.just("add"), keys, amounts, ceilings),
     st.tuples(st.just("add_all"), steps),
-    st.tuples(st.just("enlist"), keys, st.sampled_from(["x", "y", "z,"]), st.integers(0, 2)),
-    st.tuples(st.just("clear")),
+    st.tuples(
+        st.just("add_to_bounded_set"), keys, st.sampled_from(["x", "y", "z,"]), st.integers(0, 2)
+    ),
+    st.tuples(st.just("delete_all")),
 )
 
 
 @pytest.fixture
-async def link(redis: Redis) -> AsyncIterator[Link]:
-    link = Link(redis.url.replace("/0", "/8"))
-    link.touch(stopwatch())
+async def link(redis: RedisServer) -> AsyncIterator[RedisConnection]:
+    link = RedisConnection(redis.url.replace("/0", "/8"))
+    link.mark_synced(read_stopwatch())
     yield link
     await link.close()
 
 
-def fresh(link: Link) -> RedisState:
+def fresh(link: RedisConnection) -> RedisState:
     state = RedisState(link, "state")
-    state.era = str(next(_ERAS))
+    state.incarnation = str(next(_ERAS))
     return state
 
 
@@ -55,13 +59,13 @@ def fresh(link: Link) -> RedisState:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_both_kinds_answer_the_same(redis: Redis, history: list[tuple[Any, ...]]) -> None:
+def test_both_kinds_answer_the_same(redis: RedisServer, history: list[tuple[Any, ...]]) -> None:
     async def answers(state: State) -> list[object]:
         return [await getattr(state, name)(*given) for name, *given in history]
 
     async def both() -> None:
-        link = Link(redis.url.replace("/0", "/8"))
-        link.touch(stopwatch())
+        link = RedisConnection(redis.url.replace("/0", "/8"))
+        link.mark_synced(read_stopwatch())
         try:
             assert await answers(MemoryState()) == await answers(fresh(link))
         finally:
@@ -70,23 +74,27 @@ def test_both_kinds_answer_the_same(redis: Redis, history: list[tuple[Any, ...]]
     asyncio.run(both())
 
 
-async def test_a_counter_is_exact_under_concurrency(link: Link) -> None:
+async def test_a_counter_is_exact_under_concurrency(link: RedisConnection) -> None:
     state = fresh(link)
     totals = await asyncio.gather(*(state.add("n", 1, 300) for _ in range(500)))
     assert sorted(total for total in totals if total is not None) == list(range(1, 301))
 
 
-async def test_a_list_takes_no_more_than_it_has_room_for(link: Link) -> None:
+async def test_a_list_takes_no_more_than_it_has_room_for(link: RedisConnection) -> None:
     state = fresh(link)
-    joined = await asyncio.gather(*(state.enlist("l", f"m{n % 50}", 20) for n in range(200)))
+    joined = await asyncio.gather(
+        *(state.add_to_bounded_set("l", f"m{n % 50}", 20) for n in range(200))
+    )
     on = {f"m{n % 50}" for n, is_on in enumerate(joined) if is_on}
     assert len(on) == 20
-    assert [await state.enlist("l", f"m{n}", 20) for n in range(50)] == [
+    assert [await state.add_to_bounded_set("l", f"m{n}", 20) for n in range(50)] == [
         f"m{n}" in on for n in range(50)
     ]
 
 
-async def test_a_swap_is_won_by_one(link: Link) -> None:
+async def test_a_swap_is_won_by_one(link: RedisConnection) -> None:
     state = fresh(link)
-    stood = await asyncio.gather(*(state.swap("first", None, b"%d" % n) for n in range(50)))
+    stood = await asyncio.gather(
+        *(state.compare_and_set("first", None, b"%d" % n) for n in range(50))
+    )
     assert len(set(stood)) == 1

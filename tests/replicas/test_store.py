@@ -7,101 +7,107 @@ from itertools import count
 
 import pytest
 
-from callmocks.history.clock import stopwatch
-from callmocks.replication.connection import Link
-from callmocks.replication.store import News, Store, Version
-from tests.replicas.conftest import Redis
+from callmocks.history.clock import read_stopwatch
+from callmocks.replication.connection import RedisConnection
+from callmocks.replication.store import DocumentChanges, DocumentStore, StoreVersion
+from tests.replicas.conftest import RedisServer
 
 _DATABASES = count(9)
 
 
 @pytest.fixture
-async def store(redis: Redis) -> AsyncIterator[Store]:
+async def store(redis: RedisServer) -> AsyncIterator[DocumentStore]:
     """An empty one."""
-    link = Link(redis.url.replace("/0", f"/{next(_DATABASES)}"))
-    link.touch(stopwatch())
-    yield Store(link)
+    link = RedisConnection(redis.url.replace("/0", f"/{next(_DATABASES)}"))
+    link.mark_synced(read_stopwatch())
+    yield DocumentStore(link)
     await link.close()
 
 
-async def news(store: Store, since: Version) -> News:
-    found = await store.changes(since)
+async def read_changes(store: DocumentStore, since: StoreVersion) -> DocumentChanges:
+    found = await store.read_changes(since)
     assert found is not None
     return found
 
 
-async def commit(store: Store, onto: Version, key: str, document: bytes | None = b"1") -> Version:
+async def commit_document(
+    store: DocumentStore, onto: StoreVersion, key: str, document: bytes | None = b"1"
+) -> StoreVersion:
     written = {} if document is None else {key: document}
-    done = await store.commit(onto, written, [] if document is not None else [key])
+    done = await store.commit_changes(onto, written, [] if document is not None else [key])
     assert done is not None
     return done.version
 
 
-async def test_whoever_writes_must_have_the_latest_version(store: Store) -> None:
-    assert await store.changes(Version()) is None
-    assert await store.found("s", {"a/x": b"0"}, Version(), 0)
-    assert not await store.found("t", {}, Version(), 0)
-    first = Version("s", 1)
-    second = await commit(store, first, "a/y")
-    assert second == Version("s", 2)
-    assert await store.commit(first, {"a/z": b"1"}) is None
-    assert await store.commit(Version("t", 2), {"a/z": b"1"}) is None
-    found = await news(store, first)
-    assert (found.whole, found.written, found.deleted) == (False, {"a/y": b"1"}, [])
+async def test_whoever_writes_must_have_the_latest_version(store: DocumentStore) -> None:
+    assert await store.read_changes(StoreVersion()) is None
+    assert await store.create_store("s", {"a/x": b"0"}, StoreVersion(), 0)
+    assert not await store.create_store("t", {}, StoreVersion(), 0)
+    first = StoreVersion("s", 1)
+    second = await commit_document(store, first, "a/y")
+    assert second == StoreVersion("s", 2)
+    assert await store.commit_changes(first, {"a/z": b"1"}) is None
+    assert await store.commit_changes(StoreVersion("t", 2), {"a/z": b"1"}) is None
+    found = await read_changes(store, first)
+    assert (found.is_complete, found.written, found.deleted) == (False, {"a/y": b"1"}, [])
 
 
 async def test_a_reader_gets_what_was_written_and_deleted_since_or_everything(
-    store: Store,
+    store: DocumentStore,
 ) -> None:
-    await store.found("s", {"a/x": b"0", "a/y": b"0"}, Version(), 0)
-    second = await commit(store, Version("s", 1), "a/x", None)
-    third = await commit(store, second, "a/x", b"again")
-    last = await commit(store, third, "a/y", None)
-    some = await news(store, second)
-    assert (some.written, some.deleted, some.whole) == ({"a/x": b"again"}, ["a/y"], False)
-    assert (await news(store, last)).written == {}
-    for stranger in (Version(), Version("other", 3), Version("s", 99)):
-        found = await news(store, stranger)
-        assert (found.whole, found.written, found.version) == (True, {"a/x": b"again"}, last)
+    await store.create_store("s", {"a/x": b"0", "a/y": b"0"}, StoreVersion(), 0)
+    second = await commit_document(store, StoreVersion("s", 1), "a/x", None)
+    third = await commit_document(store, second, "a/x", b"again")
+    last = await commit_document(store, third, "a/y", None)
+    some = await read_changes(store, second)
+    assert (some.written, some.deleted, some.is_complete) == ({"a/x": b"again"}, ["a/y"], False)
+    assert (await read_changes(store, last)).written == {}
+    for stranger in (StoreVersion(), StoreVersion("other", 3), StoreVersion("s", 99)):
+        found = await read_changes(store, stranger)
+        assert (found.is_complete, found.written, found.version) == (True, {"a/x": b"again"}, last)
 
 
 async def test_deletions_of_long_ago_are_forgotten_and_then_everything_is_read(
-    store: Store,
+    store: DocumentStore,
 ) -> None:
     many = {f"a/{n}": b"1" for n in range(10_001)}
-    await store.found("s", many, Version(), 0)
-    done = await store.commit(Version("s", 1), {}, many)
+    await store.create_store("s", many, StoreVersion(), 0)
+    done = await store.commit_changes(StoreVersion("s", 1), {}, many)
     assert done is not None
-    assert (await news(store, Version("s", 1))).whole
-    later = await commit(store, done.version, "a/new")
-    found = await news(store, done.version)
-    assert (found.whole, found.written, found.version) == (False, {"a/new": b"1"}, later)
+    assert (await read_changes(store, StoreVersion("s", 1))).is_complete
+    later = await commit_document(store, done.version, "a/new")
+    found = await read_changes(store, done.version)
+    assert (found.is_complete, found.written, found.version) == (False, {"a/new": b"1"}, later)
 
 
-async def test_the_latest_version_is_put_back_whoever_comes_first(store: Store) -> None:
+async def test_the_latest_version_is_put_back_whoever_comes_first(store: DocumentStore) -> None:
     lost = "lost"
-    assert await store.found("late", {"a/x": b"5"}, Version(lost, 5), 1)
-    assert not await store.found("same", {"a/x": b"5"}, Version(lost, 5), 1)
-    assert not await store.found("older", {"a/x": b"4"}, Version(lost, 4), 1)
-    assert await store.found("newer", {"a/x": b"7"}, Version(lost, 7), 1)
-    assert (await news(store, Version())).written == {"a/x": b"7"}
-    await commit(store, Version("newer", 1), "a/y")
-    assert not await store.found("too-late", {"a/x": b"8"}, Version(lost, 8), 1)
+    assert await store.create_store("late", {"a/x": b"5"}, StoreVersion(lost, 5), 1)
+    assert not await store.create_store("same", {"a/x": b"5"}, StoreVersion(lost, 5), 1)
+    assert not await store.create_store("older", {"a/x": b"4"}, StoreVersion(lost, 4), 1)
+    assert await store.create_store("newer", {"a/x": b"7"}, StoreVersion(lost, 7), 1)
+    assert (await read_changes(store, StoreVersion())).written == {"a/x": b"7"}
+    await commit_document(store, StoreVersion("newer", 1), "a/y")
+    assert not await store.create_store("too-late", {"a/x": b"8"}, StoreVersion(lost, 8), 1)
 
 
-async def test_what_a_newcomer_began_gives_way_to_what_was_lost(store: Store) -> None:
-    assert await store.found("begun", {"demo/tenant": b"new"}, Version(), 0)
-    assert await store.found("back", {"demo/tenant": b"old"}, Version("lost", 9), 1)
-    found = await news(store, Version("begun", 1))
-    assert (found.whole, found.written, found.losses) == (True, {"demo/tenant": b"old"}, 1)
+async def test_what_a_newcomer_began_gives_way_to_what_was_lost(store: DocumentStore) -> None:
+    assert await store.create_store("begun", {"demo/tenant": b"new"}, StoreVersion(), 0)
+    assert await store.create_store("back", {"demo/tenant": b"old"}, StoreVersion("lost", 9), 1)
+    found = await read_changes(store, StoreVersion("begun", 1))
+    assert (found.is_complete, found.written, found.data_loss_count) == (
+        True,
+        {"demo/tenant": b"old"},
+        1,
+    )
 
 
-async def test_replicas_are_there_while_they_beat(store: Store) -> None:
-    await store.found("s", {}, Version(), 0)
+async def test_replicas_are_there_while_they_beat(store: DocumentStore) -> None:
+    await store.create_store("s", {}, StoreVersion(), 0)
     for name in ("one", "two"):
-        await store.beat(name)
-    assert (await store.beat("")).replicas == 2
-    done = await store.commit(Version("s", 1), {"a/x": b"1"})
+        await store.record_heartbeat(name)
+    assert (await store.record_heartbeat("")).replicas == 2
+    done = await store.commit_changes(StoreVersion("s", 1), {"a/x": b"1"})
     assert done is not None and done.replicas == {"one", "two"}
-    await store.leave("one")
-    assert (await store.beat("two")).replicas == 1
+    await store.remove_replica("one")
+    assert (await store.record_heartbeat("two")).replicas == 1

@@ -19,30 +19,30 @@ from tests.replicas.conftest import (
     LEGS,
     NOW,
     Client,
-    Redis,
-    Replica,
-    command,
-    environment,
-    replicas,
+    RedisServer,
+    ReplicaProcess,
+    clean_environment,
+    serve_command,
+    start_replicas,
 )
 
 
 @pytest.fixture(scope="module")
-def workers(redis: Redis) -> Iterator[Replica]:
+def workers(redis: RedisServer) -> Iterator[ReplicaProcess]:
     """Three workers with a database of their own."""
     url = redis.url.replace("/0", "/1")
-    with replicas(1, "--workers", "3", "--state", url, "--now", NOW) as (first,):
+    with start_replicas(1, "--workers", "3", "--state", url, "--now", NOW) as (first,):
         yield first
 
 
-def children(process: subprocess.Popen[bytes]) -> set[int]:
+def child_pids(process: subprocess.Popen[bytes]) -> set[int]:
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not listed.exists():
         pytest.skip("the system does not list a process's children")
     return {int(pid) for pid in listed.read_text().split()}
 
 
-async def seen(client: Client, workers: Replica, number: int) -> set[str]:
+async def worker_names(client: Client, workers: ReplicaProcess, number: int) -> set[str]:
     """Names of the workers that answer, until so many did."""
     names: set[str] = set()
     until = time.monotonic() + DEADLINE
@@ -50,14 +50,14 @@ async def seen(client: Client, workers: Replica, number: int) -> set[str]:
         with suppress(ClientError, OSError):
             fresh = {"Connection": "close"}
             url = f"{workers.urls['control']}/health"
-            names.add((await client.ask("GET", url, headers=fresh)).json["replica"]["name"])
+            names.add((await client.request("GET", url, headers=fresh)).json["replica"]["name"])
     return names
 
 
 async def test_all_workers_answer_at_one_port_and_know_the_same(
-    workers: Replica, client: Client
+    workers: ReplicaProcess, client: Client
 ) -> None:
-    assert len(await seen(client, workers, 3)) == 3
+    assert len(await worker_names(client, workers, 3)) == 3
     name = await client.tenant(workers, limits="documented", cdr={"day_limit": 40})
     opened = await client.rpc(workers, "login.user", login=name, password=name)
     token = opened["data"]["access_token"]
@@ -69,15 +69,15 @@ async def test_all_workers_answer_at_one_port_and_know_the_same(
     until = time.monotonic() + DEADLINE
     while len(journals) < 3 and time.monotonic() < until:
         url = f"{workers.urls['control']}/api/tenants/{name}/journal"
-        found = (await client.ask("GET", url, headers={"Connection": "close"})).json
+        found = (await client.request("GET", url, headers={"Connection": "close"})).json
         journals.add((found["replica"], len(found["entries"])))
     assert sum(count for _, count in journals) == 101
 
 
 async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
-    workers: Replica, client: Client
+    workers: ReplicaProcess, client: Client
 ) -> None:
-    before = children(workers.process)
+    before = child_pids(workers.process)
     assert len(before) == 3
     report = {"access_token": "demo-token", **LEGS, "limit": 3}
     expected = (await client.rpc(workers, "get.call_legs_report", **report))["data"]
@@ -85,11 +85,11 @@ async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
     os.kill(victim, signal.SIGKILL)
     refused = wrong = answered = 0
     until = time.monotonic() + DEADLINE
-    while (children(workers.process) == before or answered < 30) and time.monotonic() < until:
+    while (child_pids(workers.process) == before or answered < 30) and time.monotonic() < until:
         body = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": report}
         try:
             fresh = {"Connection": "close"}
-            answer = await client.ask("POST", workers.urls["cdr"], body, fresh)
+            answer = await client.request("POST", workers.urls["cdr"], body, fresh)
         except ConnectionRefusedError:
             refused += 1
         except (ClientError, OSError):
@@ -98,55 +98,55 @@ async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
             answered += 1
             wrong += answer.json["result"]["data"] != expected
     assert (refused, wrong) == (0, 0)
-    assert len(await seen(client, workers, 3)) == 3
-    after = children(workers.process)
+    assert len(await worker_names(client, workers, 3)) == 3
+    after = child_pids(workers.process)
     assert len(after) == 3 and victim not in after
     assert workers.process.stderr is not None
     line = workers.process.stderr.readline().decode()
     assert line == f"callmocks: worker {victim} was ended by signal 9; another takes its place\n"
 
 
-def test_the_start_is_told_once_and_it_stops_within_two_seconds(redis: Redis) -> None:
+def test_the_start_is_told_once_and_it_stops_within_two_seconds(redis: RedisServer) -> None:
     settings = ("--state", redis.url.replace("/0", "/2"), "--only", "cdr", "--tls", "auto")
-    with replicas(1, "--workers", "2", *settings) as (running,):
+    with start_replicas(1, "--workers", "2", *settings) as (running,):
         assert running.urls["cdr"].startswith("https://")
-        process, pids = running.process, children(running.process)
+        process, pids = running.process, child_pids(running.process)
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
         assert time.monotonic() - begun < 10
-        assert not any(_runs(pid) for pid in pids)
+        assert not any(_is_running(pid) for pid in pids)
         assert process.stdout is not None and process.stderr is not None
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 
 def test_workers_without_a_redis_are_one_line_and_exit_code_2() -> None:
-    asked = command("--workers", "2", "--state", "redis://127.0.0.1:1/0")
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    asked = serve_command("--workers", "2", "--state", "redis://127.0.0.1:1/0")
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=clean_environment())
     told = "callmocks: --state: redis://127.0.0.1:1/0: Connection refused\n"
     assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", told)
 
 
-def test_a_port_that_is_taken_is_told(redis: Redis, workers: Replica) -> None:
+def test_a_port_that_is_taken_is_told(redis: RedisServer, workers: ReplicaProcess) -> None:
     port = workers.urls["onec"].split("/")[2].split(":")[1]
-    asked = command("--onec-port", port, "--workers", "2", "--state", redis.url)
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=environment())
+    asked = serve_command("--onec-port", port, "--workers", "2", "--state", redis.url)
+    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=clean_environment())
     assert done.returncode == 2
     told = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
     assert done.stderr.decode() == told
 
 
-async def test_workers_end_with_the_process_that_started_them(workers: Replica) -> None:
-    pids = children(workers.process)
+async def test_workers_end_with_the_process_that_started_them(workers: ReplicaProcess) -> None:
+    pids = child_pids(workers.process)
     assert len(pids) == 3
     workers.kill()
     until = time.monotonic() + DEADLINE
-    while any(_runs(pid) for pid in pids):
+    while any(_is_running(pid) for pid in pids):
         assert time.monotonic() < until
         await asyncio.sleep(0.02)
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession, WSMsgType
 
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 
 NOW = "2026-03-02T12:00:00"
 
@@ -31,44 +31,44 @@ TENANTS: dict[str, dict[str, Any]] = {
 }
 
 
-class Stage:
+class RecordingClient:
     """A client of all providers that writes down every answer."""
 
-    def __init__(self, suite: Suite, http: ClientSession) -> None:
+    def __init__(self, suite: MockServer, http: ClientSession) -> None:
         self.suite, self.urls, self.http = suite, suite.urls, http
-        self.seen: list[object] = []
+        self.responses: list[object] = []
 
-    async def control(self, method: str, tenant: str, path: str, body: Any = None) -> Any:
+    async def call_control(self, method: str, tenant: str, path: str, body: Any = None) -> Any:
         url = f"{self.urls['control']}/api/tenants/{tenant}{path}"
         async with self.http.request(method, url, json=body) as answer:
             assert answer.status < 300, await answer.text()
             return None if answer.status == 204 else await answer.json()
 
-    async def at(self, now: str, tenant: str = "free") -> None:
-        await self.control("PUT", tenant, "/clock", {"now": now})
+    async def set_clock(self, now: str, tenant: str = "free") -> None:
+        await self.call_control("PUT", tenant, "/clock", {"now": now})
 
-    async def advance(self, minutes: float, tenant: str = "demo") -> None:
-        await self.control("POST", tenant, "/clock/advance", {"seconds": minutes * 60})
+    async def advance_clock(self, minutes: float, tenant: str = "demo") -> None:
+        await self.call_control("POST", tenant, "/clock/advance", {"seconds": minutes * 60})
 
     async def post(self, url: str, **request: Any) -> bytes:
         async with self.http.post(url, **request) as answer:
             body = await answer.read()
-            self.seen.append((answer.status, answer.headers.get("Content-Type"), body))
+            self.responses.append((answer.status, answer.headers.get("Content-Type"), body))
             return body
 
-    def basic(self, user: str, password: str) -> dict[str, str]:
+    def basic_auth(self, user: str, password: str) -> dict[str, str]:
         secret = base64.b64encode(f"{user}:{password}".encode()).decode()
         return {"Authorization": f"Basic {secret}"}
 
-    async def play(self, scene: Callable[["Stage"], Awaitable[None]]) -> list[object]:
+    async def run_case(self, case: Callable[["RecordingClient"], Awaitable[None]]) -> list[object]:
         """Everything answered in a scene."""
-        self.seen = []
+        self.responses = []
         self.http.cookie_jar.clear()
         try:
-            await scene(self)
+            await case(self)
         except (IndexError, KeyError):
-            self.seen.append("the conversation cannot go on")
-        return self.seen
+            self.responses.append("the conversation cannot go on")
+        return self.responses
 
 
-KINDS = {WSMsgType.TEXT: "text", WSMsgType.BINARY: "binary"}
+MESSAGE_TYPES = {WSMsgType.TEXT: "text", WSMsgType.BINARY: "binary"}

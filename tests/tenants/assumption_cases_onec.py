@@ -3,9 +3,9 @@
 from io import BytesIO
 from typing import Any
 
-from tests.tenants.assumption_cases import NOW, Stage
+from tests.tenants.assumption_cases import NOW, RecordingClient
 
-NOBODY = "11111111-2222-3333-4444-555555555555"
+UNKNOWN_USER = "11111111-2222-3333-4444-555555555555"
 HISTORY = "GetHistoryOfServiceCalls"
 ENVELOPE = (
     '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" '
@@ -16,7 +16,7 @@ ENVELOPE = (
 )
 
 
-def prop(name: str, value: str | None, kind: str = "") -> str:
+def property_xml(name: str, value: str | None, kind: str = "") -> str:
     if value is None:
         inner = '<Value xsi:nil="true"/>'
     else:
@@ -25,8 +25,8 @@ def prop(name: str, value: str | None, kind: str = "") -> str:
     return f'<Property xmlns="http://v8.1c.ru/8.1/data/core" name="{name}">{inner}</Property>'
 
 
-async def call(
-    stage: Stage,
+async def call_operation(
+    client: RecordingClient,
     *properties: str,
     tenant: str = "free",
     operation: str = HISTORY,
@@ -36,100 +36,110 @@ async def call(
     body = ENVELOPE.format(
         operation=operation, header=header, properties="".join(properties), padding=padding
     )
-    headers = {"Content-Type": "text/xml", **stage.basic(tenant, tenant)}
-    return await stage.post(stage.urls["onec"], data=BytesIO(body.encode()), headers=headers)
+    headers = {"Content-Type": "text/xml", **client.basic_auth(tenant, tenant)}
+    return await client.post(client.urls["onec"], data=BytesIO(body.encode()), headers=headers)
 
 
-async def period(stage: Stage, begin: str | None, end: str | None = None, **more: Any) -> bytes:
-    given = [prop("PeriodFrom", begin)] if begin else []
-    return await call(stage, *given, *([prop("PeriodTo", end)] if end else []), **more)
+async def call_period(
+    client: RecordingClient, begin: str | None, end: str | None = None, **more: Any
+) -> bytes:
+    given = [property_xml("PeriodFrom", begin)] if begin else []
+    return await call_operation(
+        client, *given, *([property_xml("PeriodTo", end)] if end else []), **more
+    )
 
 
-async def parameters(stage: Stage) -> None:
+async def parameter_case(client: RecordingClient) -> None:
     """Parameters of every good and bad kind."""
-    begin = prop("PeriodFrom", "2026-03-02T09:00:00")
-    await call(stage, begin)
+    begin = property_xml("PeriodFrom", "2026-03-02T09:00:00")
+    await call_operation(client, begin)
     for wrong in (
-        prop("ServiceID", NOBODY),
-        prop("ServiceID", "no-uuid"),
-        prop("CallResult", "3", "xs:decimal"),
-        prop("Colour", "red"),
-        prop("callresult", "1", "xs:decimal"),
-        prop("PeriodTo", ""),
-        prop("PeriodTo", None),
-        prop("PeriodTo", "2026-03-02T11:00:00", "xs:string"),
-        prop("CallResult", "one", "xs:decimal"),
-        prop("PeriodFrom", "2026-03-02T09:00:00"),
+        property_xml("ServiceID", UNKNOWN_USER),
+        property_xml("ServiceID", "no-uuid"),
+        property_xml("CallResult", "3", "xs:decimal"),
+        property_xml("Colour", "red"),
+        property_xml("callresult", "1", "xs:decimal"),
+        property_xml("PeriodTo", ""),
+        property_xml("PeriodTo", None),
+        property_xml("PeriodTo", "2026-03-02T11:00:00", "xs:string"),
+        property_xml("CallResult", "one", "xs:decimal"),
+        property_xml("PeriodFrom", "2026-03-02T09:00:00"),
     ):
-        await call(stage, begin, wrong)
-    await call(stage)
-    await call(stage, prop("PeriodFrom", "2026-03-02T07:00:00Z"))
-    await period(stage, "2026-03-02T10:00:00", "2026-03-02T09:00:00")
-    await period(stage, "2026-02-01T00:00:00", "2026-03-01T00:00:00")
+        await call_operation(client, begin, wrong)
+    await call_operation(client)
+    await call_operation(client, property_xml("PeriodFrom", "2026-03-02T07:00:00Z"))
+    await call_period(client, "2026-03-02T10:00:00", "2026-03-02T09:00:00")
+    await call_period(client, "2026-02-01T00:00:00", "2026-03-01T00:00:00")
     for year in (2016, 2020, 2024, 2026):
-        await call(stage, prop("ChangedFrom", f"{year}-01-20T00:00:00"), operation="ClientRead")
+        await call_operation(
+            client, property_xml("ChangedFrom", f"{year}-01-20T00:00:00"), operation="ClientRead"
+        )
     understand = '<e:Header><a xmlns="urn:a" e:mustUnderstand="1"/></e:Header>'
-    await call(stage, begin, header=understand)
+    await call_operation(client, begin, header=understand)
 
 
-async def day_and_night(stage: Stage) -> None:
+async def day_and_night_case(client: RecordingClient) -> None:
     """What the hour decides, and periods with an end left open."""
     for hour in ("03:00", "07:30", "08:30", "12:00", "18:30", "19:30", "20:30", "21:30", "22:30"):
-        await stage.at(f"2026-03-02T{hour}:00")
-        begin, end = prop("PeriodFrom", "2026-02-01T00:00:00"), prop("PeriodTo", NOW)
-        await call(stage, begin, end, prop("ServiceID", NOBODY))
-    begin, end = prop("PeriodFrom", "2026-02-01T00:00:00"), prop("PeriodTo", NOW)
-    await call(stage, begin, end, prop("ServiceID", NOBODY), tenant="far")
-    await stage.at("2026-03-02T23:00:00")
-    await period(stage, None, "2026-02-20T00:00:00")
-    await period(stage, "2026-02-10T00:00:00")
+        await client.set_clock(f"2026-03-02T{hour}:00")
+        begin, end = (
+            property_xml("PeriodFrom", "2026-02-01T00:00:00"),
+            property_xml("PeriodTo", NOW),
+        )
+        await call_operation(client, begin, end, property_xml("ServiceID", UNKNOWN_USER))
+    begin, end = property_xml("PeriodFrom", "2026-02-01T00:00:00"), property_xml("PeriodTo", NOW)
+    await call_operation(client, begin, end, property_xml("ServiceID", UNKNOWN_USER), tenant="far")
+    await client.set_clock("2026-03-02T23:00:00")
+    await call_period(client, None, "2026-02-20T00:00:00")
+    await call_period(client, "2026-02-10T00:00:00")
 
 
-async def ends_of_a_period(stage: Stage) -> None:
+async def period_end_case(client: RecordingClient) -> None:
     """Calls that begin exactly at the ends."""
     for start in ("10:00:00", "10:20:00", "10:40:00"):
-        await stage.control("POST", "bare", "/calls", {"start": f"2026-03-02T{start}"})
-    await period(stage, "2026-03-02T10:00:00", "2026-03-02T10:40:00", tenant="bare")
+        await client.call_control("POST", "bare", "/calls", {"start": f"2026-03-02T{start}"})
+    await call_period(client, "2026-03-02T10:00:00", "2026-03-02T10:40:00", tenant="bare")
 
 
-async def quotas(stage: Stage) -> None:
+async def quota_case(client: RecordingClient) -> None:
     """What counts, and when counting begins anew."""
-    await stage.at("2026-03-02T12:30:00", "demo")
+    await client.set_clock("2026-03-02T12:30:00", "demo")
     for _ in range(10):
-        await period(stage, "2026-03-02T12:00:00", tenant="demo")
-    await stage.advance(35)
-    await period(stage, "2026-03-02T12:00:00", tenant="demo")
-    await stage.advance(120)
+        await call_period(client, "2026-03-02T12:00:00", tenant="demo")
+    await client.advance_clock(35)
+    await call_period(client, "2026-03-02T12:00:00", tenant="demo")
+    await client.advance_clock(120)
     for _ in range(11):
-        await call(stage, prop("ServiceID", "no-uuid"), tenant="demo")
+        await call_operation(client, property_xml("ServiceID", "no-uuid"), tenant="demo")
 
 
-async def quota_of_reads(stage: Stage) -> None:
+async def read_quota_case(client: RecordingClient) -> None:
     """One more read than the documented ones allow an hour."""
     for _ in range(251):
-        await call(stage, operation="DepartmentRead", tenant="demo")
+        await call_operation(client, operation="DepartmentRead", tenant="demo")
 
 
-async def bodies(stage: Stage) -> None:
+async def body_case(client: RecordingClient) -> None:
     """Long ones."""
     for megabytes in (2, 17, 65):
         padding = " " * (megabytes << 20)
-        await period(stage, "2026-03-02T11:00:00", padding=padding)
+        await call_period(client, "2026-03-02T11:00:00", padding=padding)
 
 
-async def too_many(stage: Stage) -> None:
+async def too_many_rows_case(client: RecordingClient) -> None:
     """More calls than are looked at for one answer."""
-    await stage.at("2026-03-02T23:00:00", "huge")
-    await period(stage, "2026-02-01T00:00:00", tenant="huge")
+    await client.set_clock("2026-03-02T23:00:00", "huge")
+    await call_period(client, "2026-02-01T00:00:00", tenant="huge")
 
 
-async def description(stage: Stage) -> None:
+async def wsdl_case(client: RecordingClient) -> None:
     """The WSDL without credentials."""
-    async with stage.http.get(stage.urls["onec"] + "?wsdl") as answer:
-        stage.seen.append((answer.status, await answer.read()))
+    async with client.http.get(client.urls["onec"] + "?wsdl") as answer:
+        client.responses.append((answer.status, await answer.read()))
 
 
-SCENES = (
-    parameters, day_and_night, ends_of_a_period, description, quotas, bodies, quota_of_reads,
-    too_many,
+CASES = (
+    parameter_case, day_and_night_case, period_end_case, wsdl_case, quota_case, body_case,
+    read_quota_case,
+    too_many_rows_case,
 )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import ClientSession, web
 
-from callmocks.faults import Scope, Switched
+from callmocks.faults import ActiveFault, FaultScope
 from callmocks.history.factory import HistoryFactory
-from callmocks.provider.http import read_body, send
+from callmocks.provider.http import read_body, send_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -36,7 +36,7 @@ def tenant(registry: Registry) -> Tenant:
     return registry.create(TenantSettings("acme", now=NOW, world="empty"))
 
 
-class Provider(NamedTuple):
+class EchoServer(NamedTuple):
     """The provider's address and tenant, and what it does with an exchange."""
 
     url: str
@@ -49,7 +49,7 @@ class Provider(NamedTuple):
         async with ClientSession() as session, session.post(self.url + path, data=body) as answer:
             return answer.status, answer.headers["Content-Type"], await answer.read()
 
-    async def raw(self, body: bytes = b"{}") -> tuple[bytes, BaseException | None]:
+    async def read_raw(self, body: bytes = b"{}") -> tuple[bytes, BaseException | None]:
         """All bytes of the answer until the connection ended, and the error it ended with."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n")
@@ -64,26 +64,26 @@ class Provider(NamedTuple):
             writer.close()
         return got, None
 
-    def switch_on(self, fault: str, params: Any = None, **scope: Any) -> Switched:
-        return self.tenant.faults.switch_on("cdr", fault, params or {}, Scope(**scope))
+    def enable(self, fault: str, params: Any = None, **scope: Any) -> ActiveFault:
+        return self.tenant.faults.enable("cdr", fault, params or {}, FaultScope(**scope))
 
     def last_faults(self) -> list[str]:
-        return [*self.tenant.journal.entries()][-1].faults
+        return [*self.tenant.journal.read_entries()][-1].faults
 
 
-async def echo(exchange: Exchange) -> Reply:
+async def handle_echo(exchange: Exchange) -> Reply:
     exchange.operation = "echo"
     return Reply(ANSWER)
 
 
 @asynccontextmanager
-async def serving(tenant: Tenant) -> AsyncIterator[Provider]:
-    handle = [echo]
+async def serve_echo(tenant: Tenant) -> AsyncIterator[EchoServer]:
+    handle = [handle_echo]
 
     async def serve(request: web.Request) -> web.StreamResponse:
         body = await read_body(request, 1 << 24)
-        exchange = Exchange.of(tenant, "cdr", body, operation=request.path[1:])
-        return await send(request, await pipeline.run(exchange, handle[0]))
+        exchange = Exchange.start(tenant, "cdr", body, operation=request.path[1:])
+        return await send_reply(request, await pipeline.run(exchange, handle[0]))
 
     app = web.Application()
     app.router.add_route("POST", "/{operation:.*}", serve)
@@ -91,11 +91,11 @@ async def serving(tenant: Tenant) -> AsyncIterator[Provider]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
-    yield Provider(f"http://127.0.0.1:{port}/", port, tenant, handle)
+    yield EchoServer(f"http://127.0.0.1:{port}/", port, tenant, handle)
     await runner.cleanup()
 
 
 @pytest.fixture
-async def provider(tenant: Tenant) -> AsyncIterator[Provider]:
-    async with serving(tenant) as provider:
+async def provider(tenant: Tenant) -> AsyncIterator[EchoServer]:
+    async with serve_echo(tenant) as provider:
         yield provider

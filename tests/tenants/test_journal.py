@@ -8,36 +8,36 @@ import pytest
 
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
-from callmocks.tenants.journal import BODY_BYTES, ENTRIES, Budget, Entry, Journal
+from callmocks.tenants.journal import MAX_ENTRIES, SHOWN_BODY_BYTES, Entry, Journal, JournalBudget
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
-from tests.tenants.conftest import ANSWER, Provider
+from tests.tenants.conftest import ANSWER, EchoServer
 
 
 async def exchange(tenant: Tenant, request: bytes, answer: bytes = b"ok") -> None:
     async def handle(exchange: Exchange) -> Reply:
         return Reply(answer)
 
-    await pipeline.run(Exchange.of(tenant, "cdr", request), handle)
+    await pipeline.run(Exchange.start(tenant, "cdr", request), handle)
 
 
 def entries(tenant: Tenant) -> list[Entry]:
-    return [*tenant.journal.entries()]
+    return [*tenant.journal.read_entries()]
 
 
-async def test_an_entry_has_everything_of_an_exchange(provider: Provider) -> None:
+async def test_an_entry_has_everything_of_an_exchange(provider: EchoServer) -> None:
     async def handle(exchange: Exchange) -> Reply:
         exchange.operation = "get.orders"
-        exchange.violated("params.limit", "a number", "'ten'")
-        exchange.violated("params.limit", "a number", "'ten'")
-        exchange.assume("cdr.leg-direction")
+        exchange.add_violation("params.limit", "a number", "'ten'")
+        exchange.add_violation("params.limit", "a number", "'ten'")
+        exchange.use_assumption("cdr.leg-direction")
         exchange.notes.append("the clock is frozen")
         await asyncio.sleep(0.02)
         return Reply(b'{"error": "\xd0\xb6"}', status=202)
 
     provider.handle[0] = handle
-    provider.switch_on("content_type")
+    provider.enable("content_type")
     await provider.post(b'{"limit": "ten"}')
     (entry,) = entries(provider.tenant)
     assert entry.seq == 1
@@ -53,7 +53,7 @@ async def test_an_entry_has_everything_of_an_exchange(provider: Provider) -> Non
 
 
 async def test_the_request_is_the_one_that_was_sent_whatever_a_fault_made_of_it(
-    provider: Provider,
+    provider: EchoServer,
 ) -> None:
     seen = []
 
@@ -62,7 +62,7 @@ async def test_the_request_is_the_one_that_was_sent_whatever_a_fault_made_of_it(
         return Reply(ANSWER)
 
     provider.handle[0] = handle
-    provider.switch_on("missing_rows")
+    provider.enable("missing_rows")
     sent = b'{"method": "x", "params": {"offset": 10, "limit": 10}}'
     await provider.post(sent)
     assert entries(provider.tenant)[0].request.encode() == sent
@@ -70,17 +70,17 @@ async def test_the_request_is_the_one_that_was_sent_whatever_a_fault_made_of_it(
 
 
 async def test_a_thousand_entries_are_kept_and_the_oldest_give_way(tenant: Tenant) -> None:
-    for number in range(ENTRIES + 7):
+    for number in range(MAX_ENTRIES + 7):
         await exchange(tenant, b"%d" % number)
     kept = entries(tenant)
-    assert len(kept) == ENTRIES == 1000
+    assert len(kept) == MAX_ENTRIES == 1000
     assert (kept[0].request, kept[-1].request) == ("7", "1006")
-    assert tenant.journal.dropped == 7
+    assert tenant.journal.dropped_count == 7
 
 
 async def test_64_kib_of_a_body_are_kept_then_its_length_and_hash(tenant: Tenant) -> None:
     whole = bytes(range(97, 123)) * 4000
-    await exchange(tenant, whole, whole[:BODY_BYTES])
+    await exchange(tenant, whole, whole[:SHOWN_BODY_BYTES])
     (entry,) = entries(tenant)
     assert entry.request.encode() == whole[: 64 * 1024]
     assert entry.request_bytes == len(whole) == 104_000
@@ -99,23 +99,23 @@ async def test_a_process_keeps_64_mib_and_the_fullest_journal_gives_way(
     quiet, busy = (
         registry.create(TenantSettings(name, world="empty")) for name in ("quiet", "busy")
     )
-    body = b"x" * BODY_BYTES
+    body = b"x" * SHOWN_BODY_BYTES
     for _ in range(20):
         await exchange(quiet, body, body)
-    for _ in range(ENTRIES):
+    for _ in range(MAX_ENTRIES):
         await exchange(busy, body, body)
-    held = quiet.journal.held + busy.journal.held
+    held = quiet.journal.bytes_used + busy.journal.bytes_used
     assert 60 << 20 < held <= 64 << 20
-    assert (len(quiet.journal), quiet.journal.dropped) == (20, 0)
-    assert busy.journal.dropped == ENTRIES - len(busy.journal) > 400
+    assert (len(quiet.journal), quiet.journal.dropped_count) == (20, 0)
+    assert busy.journal.dropped_count == MAX_ENTRIES - len(busy.journal) > 400
     registry.delete("busy")
-    assert quiet.journal._budget.held == quiet.journal.held
+    assert quiet.journal._budget.bytes_used == quiet.journal.bytes_used
 
 
 async def test_clear_frees_and_numbers_go_on(tenant: Tenant) -> None:
     await exchange(tenant, b"1")
-    tenant.journal.clear()
-    assert (entries(tenant), tenant.journal.held, tenant.journal.dropped) == ([], 0, 0)
+    tenant.journal.delete_entries()
+    assert (entries(tenant), tenant.journal.bytes_used, tenant.journal.dropped_count) == ([], 0, 0)
     await exchange(tenant, b"2")
     assert [entry.seq for entry in entries(tenant)] == [2]
 
@@ -124,23 +124,23 @@ async def test_long_names_and_quotes_of_the_client_are_cut(tenant: Tenant) -> No
     async def handle(exchange: Exchange) -> Reply:
         exchange.operation = "m" * 100_000
         for number in range(100_000):
-            exchange.violated(f"{number}" + "f" * 1000, "less", "g" * 1000)
+            exchange.add_violation(f"{number}" + "f" * 1000, "less", "g" * 1000)
         return Reply(b"")
 
-    await pipeline.run(Exchange.of(tenant, "cdr", b""), handle)
+    await pipeline.run(Exchange.start(tenant, "cdr", b""), handle)
     (entry,) = entries(tenant)
     assert len(entry.operation) == 200
     assert len(entry.violations) == 100
     assert max(len(str(violation)) for violation in entry.violations) < 1100
-    assert tenant.journal.held > 100_000  # they count
+    assert tenant.journal.bytes_used > 100_000  # they count
 
 
 async def test_lines_are_the_entries_without_their_bodies(tenant: Tenant) -> None:
-    for number in range(ENTRIES + 5):
+    for number in range(MAX_ENTRIES + 5):
         await exchange(tenant, b"%d" % number)
     for after in (0, 6, 1000, 1004, 2000):
-        whole = [*tenant.journal.entries(after)]
-        lines = [*tenant.journal.lines(after)]
+        whole = [*tenant.journal.read_entries(after)]
+        lines = [*tenant.journal.read_summaries(after)]
         assert [line.seq for line in lines] == [entry.seq for entry in whole]
         for line, entry in zip(lines, whole, strict=True):
             assert all(getattr(entry, name) == value for name, value in line._asdict().items())
@@ -162,7 +162,7 @@ async def test_follow_gives_what_was_and_what_comes_in_order(tenant: Tenant) -> 
     await exchange(tenant, b"4")
     await asyncio.sleep(0.01)
     assert got == ["1", "2", "3", "4"]
-    tenant.journal.clear()
+    tenant.journal.delete_entries()
     await exchange(tenant, b"5")
     await asyncio.sleep(0.01)
     assert got[-1] == "5"
@@ -176,7 +176,7 @@ async def test_a_crash_of_a_provider_is_in_the_journal(tenant: Tenant) -> None:
         raise ZeroDivisionError("by zero")
 
     with pytest.raises(ZeroDivisionError):
-        await pipeline.run(Exchange.of(tenant, "cdr", b"{}"), crash)
+        await pipeline.run(Exchange.start(tenant, "cdr", b"{}"), crash)
     (entry,) = entries(tenant)
     assert (entry.operation, entry.status) == ("get.orders", 500)
     assert entry.violations[0].side == "answer"
@@ -192,7 +192,7 @@ async def test_the_pipeline_with_its_journal_costs_less_than_20_microseconds(
         return reply
 
     async def once(count: int) -> float:
-        exchanges = [Exchange.of(tenant, "cdr", b"x" * 300) for _ in range(count)]
+        exchanges = [Exchange.start(tenant, "cdr", b"x" * 300) for _ in range(count)]
         begin = time.perf_counter()
         for exchange in exchanges:
             await pipeline.run(exchange, handle)
@@ -202,8 +202,8 @@ async def test_the_pipeline_with_its_journal_costs_less_than_20_microseconds(
 
 
 def test_a_budget_is_kept_by_journals_that_come_and_go() -> None:
-    budget = Budget(1 << 20)
+    budget = JournalBudget(1 << 20)
     journals = [Journal(budget) for _ in range(3)]
     for journal in journals:
         journal.close()
-    assert budget.held == 0
+    assert budget.bytes_used == 0

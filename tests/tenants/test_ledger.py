@@ -11,22 +11,22 @@ from aiohttp import ClientSession, CookieJar
 
 import callmocks
 from callmocks.config.settings import ServeSettings
-from callmocks.contract.assumptions import ledger
-from callmocks.server.mock_server import Suite
+from callmocks.contract.assumptions import load_ledger
+from callmocks.server.mock_server import MockServer
 from tests.tenants import assumption_cases_arm, assumption_cases_cdr, assumption_cases_onec
-from tests.tenants.assumption_cases import NOW, TENANTS, Stage
+from tests.tenants.assumption_cases import NOW, TENANTS, RecordingClient
 
-SCENES = {
-    "arm": assumption_cases_arm.SCENES,
-    "cdr": assumption_cases_cdr.SCENES,
-    "onec": assumption_cases_onec.SCENES,
+CASES = {
+    "arm": assumption_cases_arm.CASES,
+    "cdr": assumption_cases_cdr.CASES,
+    "onec": assumption_cases_onec.CASES,
 }
 OTHER_TEXT = {"arm.websocket-path": "cc/elsewhere"}
 """A choice for those that take any text; the rest take CHOSEN_BY_TEST."""
 
 ALTERNATIVES = [
     (entry.id, OTHER_TEXT.get(entry.id, "CHOSEN_BY_TEST") if choice == "*" else choice)
-    for entry in ledger().values()
+    for entry in load_ledger().values()
     for choice in entry.alternatives
 ]
 
@@ -34,28 +34,30 @@ Baseline = dict[str, list[tuple[list[object], set[str]]]]
 """For each provider and scene: the answers, and the assumptions that journals named."""
 
 
-def code() -> dict[str, str]:
+def source_texts() -> dict[str, str]:
     root = Path(callmocks.__file__).parent
     return {str(path): path.read_text(encoding="utf-8") for path in root.rglob("*.py")}
 
 
 def test_every_assumption_in_the_code_is_in_the_ledger() -> None:
-    for path, text in code().items():
-        asked = re.findall(r"(?:assume|choice|holds|refuse)\([^\"()]*\"([a-z]+\.[a-z-]+)\"", text)
+    for path, text in source_texts().items():
+        asked = re.findall(
+            r"(?:use_assumption|get_choice|holds|refuse)\([^\"()]*\"([a-z]+\.[a-z-]+)\"", text
+        )
         asked += re.findall(r"\"((?:arm|cdr|onec|history)\.[a-z]+(?:-[a-z]+)+)\"", text)
         for name in asked:
-            assert name in ledger(), f"{path}: {name}"
+            assert name in load_ledger(), f"{path}: {name}"
 
 
 def test_every_choice_of_the_ledger_is_made_somewhere_in_the_code() -> None:
-    text = "\n".join(code().values())
-    for entry in ledger().values():
+    text = "\n".join(source_texts().values())
+    for entry in load_ledger().values():
         if entry.alternatives:
             assert f'"{entry.id}"' in text, entry.id
 
 
 def test_entries_are_complete() -> None:
-    for entry in ledger().values():
+    for entry in load_ledger().values():
         assert entry.id.partition(".")[0] == entry.provider
         assert entry.statement.endswith((".", ".)")) and entry.why.endswith("."), entry.id
         assert entry.default and entry.default not in entry.alternatives
@@ -63,13 +65,13 @@ def test_entries_are_complete() -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[Stage]:
+async def client() -> AsyncIterator[RecordingClient]:
     settings = ServeSettings(
         arm_port=0, cdr_port=0, onec_port=0, control_port=0, now=NOW, history_from="2026-02-01"
     )
     jar = CookieJar(unsafe=True)  # cookies of an address, not of a name
-    async with Suite(settings) as suite, ClientSession(cookie_jar=jar) as http:
-        made = Stage(suite, http)
+    async with MockServer(settings) as suite, ClientSession(cookie_jar=jar) as http:
+        made = RecordingClient(suite, http)
         for name, more in TENANTS.items():
             if name != "demo":
                 url = suite.urls["control"] + "/api/tenants"
@@ -78,35 +80,35 @@ async def stage() -> AsyncIterator[Stage]:
         yield made
 
 
-async def reset(stage: Stage) -> None:
+async def reset_tenants(client: RecordingClient) -> None:
     for name in TENANTS:
-        await stage.control("POST", name, "/reset")
+        await client.call_control("POST", name, "/reset")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def baseline(stage: Stage) -> Baseline:
+async def baseline(client: RecordingClient) -> Baseline:
     """What is answered when every assumption has its default; the same each time."""
     found: Baseline = {}
-    for provider, scenes in SCENES.items():
+    for provider, scenes in CASES.items():
         found[provider] = []
         for scene in scenes:
             runs: list[Any] = []
             for _ in range(2):
-                await reset(stage)
-                runs.append(await stage.play(scene))
+                await reset_tenants(client)
+                runs.append(await client.run_case(scene))
             assert runs[0] == runs[1], scene
             assert runs[0] and not isinstance(runs[0][-1], str), scene
-            found[provider].append((runs[0], leaned_on(stage)))
+            found[provider].append((runs[0], used_assumptions(client)))
     return found
 
 
-def leaned_on(stage: Stage) -> set[str]:
+def used_assumptions(client: RecordingClient) -> set[str]:
     """Assumptions that journal entries name."""
-    registry = stage.suite.registry
+    registry = client.suite.registry
     return {
         name
-        for tenant in (*registry, registry.nobody)
-        for entry in tenant.journal.entries()
+        for tenant in (*registry, registry.unmatched)
+        for entry in tenant.journal.read_entries()
         for name in entry.assumptions
     }
 
@@ -114,14 +116,14 @@ def leaned_on(stage: Stage) -> set[str]:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("name", "choice"), ALTERNATIVES)
 async def test_each_alternative_changes_behaviour(
-    stage: Stage, baseline: Baseline, name: str, choice: str
+    client: RecordingClient, baseline: Baseline, name: str, choice: str
 ) -> None:
-    provider = ledger()[name].provider
-    for scene, (answers, leaned) in zip(SCENES[provider], baseline[provider], strict=True):
-        await reset(stage)
+    provider = load_ledger()[name].provider
+    for scene, (answers, leaned) in zip(CASES[provider], baseline[provider], strict=True):
+        await reset_tenants(client)
         for tenant in TENANTS:
-            await stage.control("PUT", tenant, f"/assumptions/{name}", {"choice": choice})
-        if await stage.play(scene) != answers:
-            assert name in leaned | leaned_on(stage), "no journal entry names it"
+            await client.call_control("PUT", tenant, f"/assumptions/{name}", {"choice": choice})
+        if await client.run_case(scene) != answers:
+            assert name in leaned | used_assumptions(client), "no journal entry names it"
             return
     pytest.fail(f"{name} = {choice} answers as the default does")

@@ -8,36 +8,36 @@ from itertools import pairwise
 import pytest
 
 from callmocks.errors import SettingsError
-from callmocks.faults import Scope
+from callmocks.faults import FaultScope
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
-from tests.tenants.conftest import ANSWER, Provider, echo, serving
+from tests.tenants.conftest import ANSWER, EchoServer, handle_echo, serve_echo
 
 
-async def timed(provider: Provider) -> float:
+async def timed(provider: EchoServer) -> float:
     begin = time.perf_counter()
     assert (await provider.post())[2] == ANSWER
     return time.perf_counter() - begin
 
 
-async def test_without_a_fault_the_answer_is_the_providers(provider: Provider) -> None:
+async def test_without_a_fault_the_answer_is_the_providers(provider: EchoServer) -> None:
     assert await provider.post() == (200, "application/json", ANSWER)
     assert provider.last_faults() == []
 
 
-async def test_a_fixed_delay_delays_by_that_time(provider: Provider) -> None:
+async def test_a_fixed_delay_delays_by_that_time(provider: EchoServer) -> None:
     await provider.post()
-    provider.switch_on("delay", {"ms": 150})
+    provider.enable("delay", {"ms": 150})
     assert await timed(provider) >= 0.15
     assert provider.last_faults() == ["delay"]
 
 
-async def test_delays_add_up(provider: Provider) -> None:
-    provider.switch_on("delay", {"ms": 100})
-    provider.switch_on("delay", {"ms": 100})
+async def test_delays_add_up(provider: EchoServer) -> None:
+    provider.enable("delay", {"ms": 100})
+    provider.enable("delay", {"ms": 100})
     assert await timed(provider) >= 0.2
 
 
@@ -49,26 +49,26 @@ async def test_delays_add_up(provider: Provider) -> None:
     ],
 )
 async def test_a_spread_delay_varies_and_is_the_same_in_every_run(
-    provider: Provider, params: dict[str, object], bounds: tuple[float, float]
+    provider: EchoServer, params: dict[str, object], bounds: tuple[float, float]
 ) -> None:
     runs = []
     for _ in range(2):
-        provider.tenant.faults.clear()
-        switched = provider.switch_on("delay", params)
+        provider.tenant.faults.disable_all()
+        switched = provider.enable("delay", params)
         delays = []
         for _ in range(6):
-            reply = await pipeline.run(Exchange.of(provider.tenant, "cdr", b""), echo)
+            reply = await pipeline.run(Exchange.start(provider.tenant, "cdr", b""), handle_echo)
             assert reply.delivery is not None
             delays.append(reply.delivery.delay)
-        assert switched.applied == 6
+        assert switched.applied_count == 6
         runs.append(delays)
     assert runs[0] == runs[1]
     assert len(set(runs[0])) == 6
     assert all(bounds[0] <= delay <= bounds[1] for delay in runs[0])
 
 
-async def test_a_dribble_sends_drops_with_pauses(provider: Provider) -> None:
-    provider.switch_on("dribble", {"bytes": 100, "pause_ms": 60})
+async def test_a_dribble_sends_drops_with_pauses(provider: EchoServer) -> None:
+    provider.enable("dribble", {"bytes": 100, "pause_ms": 60})
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
     writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}")
     await reader.readuntil(b"\r\n\r\n")
@@ -83,16 +83,16 @@ async def test_a_dribble_sends_drops_with_pauses(provider: Provider) -> None:
     assert all(gap > 0.04 for gap in gaps)
 
 
-async def test_a_reset_is_a_tcp_reset_without_a_byte(provider: Provider) -> None:
-    provider.switch_on("reset")
-    got, error = await provider.raw()
+async def test_a_reset_is_a_tcp_reset_without_a_byte(provider: EchoServer) -> None:
+    provider.enable("reset")
+    got, error = await provider.read_raw()
     assert got == b""
     assert isinstance(error, ConnectionResetError)
 
 
-async def test_a_late_reset_lets_some_of_the_body_through(provider: Provider) -> None:
-    provider.switch_on("reset", {"after_bytes": 50})
-    got, error = await provider.raw()
+async def test_a_late_reset_lets_some_of_the_body_through(provider: EchoServer) -> None:
+    provider.enable("reset", {"after_bytes": 50})
+    got, error = await provider.read_raw()
     head, _, body = got.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert f"Content-Length: {len(ANSWER)}".encode() in head
@@ -100,13 +100,13 @@ async def test_a_late_reset_lets_some_of_the_body_through(provider: Provider) ->
     assert isinstance(error, ConnectionResetError)
 
 
-async def test_a_close_ends_the_connection_without_an_answer(provider: Provider) -> None:
-    provider.switch_on("close")
-    assert await provider.raw() == (b"", None)
+async def test_a_close_ends_the_connection_without_an_answer(provider: EchoServer) -> None:
+    provider.enable("close")
+    assert await provider.read_raw() == (b"", None)
 
 
-async def test_never_answer_keeps_the_connection_open(provider: Provider) -> None:
-    provider.switch_on("never_answer")
+async def test_never_answer_keeps_the_connection_open(provider: EchoServer) -> None:
+    provider.enable("never_answer")
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
     writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}")
     with pytest.raises(TimeoutError):
@@ -115,25 +115,25 @@ async def test_never_answer_keeps_the_connection_open(provider: Provider) -> Non
     writer.close()
 
 
-async def test_another_status_keeps_the_providers_body(provider: Provider) -> None:
-    provider.switch_on("status", {"status": 502})
+async def test_another_status_keeps_the_providers_body(provider: EchoServer) -> None:
+    provider.enable("status", {"status": 502})
     assert await provider.post() == (502, "application/json", ANSWER)
 
 
-async def test_another_status_with_a_body_of_its_own(provider: Provider) -> None:
-    provider.switch_on("status", {"status": 504, "body": "Gateway Time-out"})
+async def test_another_status_with_a_body_of_its_own(provider: EchoServer) -> None:
+    provider.enable("status", {"status": 504, "body": "Gateway Time-out"})
     assert await provider.post() == (504, "text/plain; charset=utf-8", b"Gateway Time-out")
 
 
 @pytest.mark.parametrize("whole", [ANSWER, b'<?xml version="1.0"?><a><b>1</b></a>', b"[1,2]"])
 async def test_a_malformed_body_is_refused_by_every_parser(
-    provider: Provider, whole: bytes
+    provider: EchoServer, whole: bytes
 ) -> None:
     async def answer(exchange: Exchange) -> Reply:
         return Reply(whole)
 
     provider.handle[0] = answer
-    provider.switch_on("malformed")
+    provider.enable("malformed")
     _, _, body = await provider.post()
     if whole.startswith(b"<"):
         from xml.etree import ElementTree
@@ -146,40 +146,40 @@ async def test_a_malformed_body_is_refused_by_every_parser(
 
 
 async def test_a_body_of_neither_kind_is_not_malformed_and_not_counted(
-    provider: Provider,
+    provider: EchoServer,
 ) -> None:
     async def sound(exchange: Exchange) -> Reply:
         return Reply(b"RIFF1234", content_type="audio/wav")
 
     provider.handle[0] = sound
-    switched = provider.switch_on("malformed", times=1)
+    switched = provider.enable("malformed", times=1)
     assert (await provider.post())[2] == b"RIFF1234"
-    assert (provider.last_faults(), switched.met, switched.applied) == ([], 1, 0)
-    provider.handle[0] = echo
+    assert (provider.last_faults(), switched.matched_count, switched.applied_count) == ([], 1, 0)
+    provider.handle[0] = handle_echo
     assert (await provider.post())[2] != ANSWER
 
 
-async def test_a_truncated_body_announces_the_whole(provider: Provider) -> None:
-    provider.switch_on("truncated", {"keep": 0.25})
-    got, error = await provider.raw()
+async def test_a_truncated_body_announces_the_whole(provider: EchoServer) -> None:
+    provider.enable("truncated", {"keep": 0.25})
+    got, error = await provider.read_raw()
     head, _, body = got.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(ANSWER)}".encode() in head
     assert body == ANSWER[: len(ANSWER) // 4]
     assert error is None
 
 
-async def test_another_content_type(provider: Provider) -> None:
-    provider.switch_on("content_type", {"value": "text/html"})
+async def test_another_content_type(provider: EchoServer) -> None:
+    provider.enable("content_type", {"value": "text/html"})
     assert await provider.post() == (200, "text/html", ANSWER)
 
 
-async def test_faults_compose(provider: Provider) -> None:
-    provider.switch_on("status", {"status": 500})
-    provider.switch_on("content_type")
-    provider.switch_on("delay", {"ms": 100})
-    provider.switch_on("truncated", {"keep": 0.5})
+async def test_faults_compose(provider: EchoServer) -> None:
+    provider.enable("status", {"status": 500})
+    provider.enable("content_type")
+    provider.enable("delay", {"ms": 100})
+    provider.enable("truncated", {"keep": 0.5})
     begin = time.perf_counter()
-    got, _ = await provider.raw()
+    got, _ = await provider.read_raw()
     assert time.perf_counter() - begin >= 0.1
     assert got.startswith(b"HTTP/1.1 500") and b"Content-Type: text/html" in got
     assert got.endswith(ANSWER[: len(ANSWER) // 2])
@@ -187,11 +187,11 @@ async def test_faults_compose(provider: Provider) -> None:
 
 
 async def test_the_server_goes_on_after_each_kind_of_broken_connection(
-    provider: Provider,
+    provider: EchoServer,
 ) -> None:
     for name in ("reset", "close", "truncated"):
-        provider.switch_on(name, times=1)
-        await provider.raw()
+        provider.enable(name, times=1)
+        await provider.read_raw()
         assert await provider.post() == (200, "application/json", ANSWER)
 
 
@@ -200,9 +200,9 @@ async def test_the_server_goes_on_after_each_kind_of_broken_connection(
     [("delay", {"ms": 100}), ("dribble", {"bytes": 1, "pause_ms": 20}), ("never_answer", {})],
 )
 async def test_a_client_that_goes_away_meanwhile_is_no_error(
-    provider: Provider, caplog: pytest.LogCaptureFixture, fault: str, params: dict[str, object]
+    provider: EchoServer, caplog: pytest.LogCaptureFixture, fault: str, params: dict[str, object]
 ) -> None:
-    provider.switch_on(fault, params, times=1)
+    provider.enable(fault, params, times=1)
     _, writer = await asyncio.open_connection("127.0.0.1", provider.port)
     writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}")
     await asyncio.sleep(0.05)
@@ -214,16 +214,16 @@ async def test_a_client_that_goes_away_meanwhile_is_no_error(
 
 @pytest.mark.parametrize(("fault", "params"), [("delay", {"ms": 0}), ("dribble", {"pause_ms": 0})])
 async def test_a_zero_setting_is_really_off(
-    provider: Provider, fault: str, params: dict[str, object]
+    provider: EchoServer, fault: str, params: dict[str, object]
 ) -> None:
-    switched = provider.switch_on(fault, params)
+    switched = provider.enable(fault, params)
     assert (await provider.post())[2] == ANSWER
-    assert (provider.last_faults(), switched.applied) == ([], 0)
+    assert (provider.last_faults(), switched.applied_count) == ([], 0)
 
 
 def test_an_unknown_setting_is_refused(tenant: Tenant) -> None:
     with pytest.raises(SettingsError, match="unknown field `at`"):
-        tenant.faults.switch_on("cdr", "delay", {"ms": 9, "at": 1}, Scope())
+        tenant.faults.enable("cdr", "delay", {"ms": 9, "at": 1}, FaultScope())
 
 
 def test_broken_connections_are_the_same_on_the_loop_that_serves(registry: Registry) -> None:
@@ -231,14 +231,14 @@ def test_broken_connections_are_the_same_on_the_loop_that_serves(registry: Regis
 
     async def scenario() -> None:
         tenant = registry.create(TenantSettings("loop", world="empty"))
-        async with serving(tenant) as provider:
+        async with serve_echo(tenant) as provider:
             for fault, params, error in (
                 ("reset", {}, ConnectionResetError),
                 ("reset", {"after_bytes": 50}, ConnectionResetError),
                 ("close", {}, type(None)),
             ):
-                provider.switch_on(fault, params, times=1)
-                got, ended = await provider.raw()
+                provider.enable(fault, params, times=1)
+                got, ended = await provider.read_raw()
                 assert got.endswith(ANSWER[: params.get("after_bytes", 0)])
                 assert isinstance(ended, error), fault
             assert (await provider.post())[2] == ANSWER

@@ -20,7 +20,7 @@ IN = {"field": "direction", "operator": "=", "value": "in"}
 OUT = {"field": "direction", "operator": "=", "value": "out"}
 
 
-def text_of(assertion: Callable[[], Any]) -> str:
+def failure_text(assertion: Callable[[], Any]) -> str:
     """The text an assertion fails with."""
     with pytest.raises(AssertionError) as failed:
         assertion()
@@ -65,7 +65,7 @@ def test_values_inside_values_may_be_pythons_own(tenant: Tenant) -> None:
         filter={**tree, "value": datetime(2026, 3, 2, 10)}, fields=("id", "start_time")
     )
     unknown = UUID("00000000-0000-0000-0000-000000000001")
-    text = text_of(lambda: tenant.onec.assert_called(ClientID=unknown))
+    text = failure_text(lambda: tenant.onec.assert_called(ClientID=unknown))
     assert 'Params.ClientID = "00000000-0000-0000-0000-000000000001"' in text
 
 
@@ -73,7 +73,7 @@ def test_the_nearest_requests_are_shown_with_the_innermost_differences(cdr: Cdr)
     clients.legs(cdr, limit=1)
     clients.legs(cdr, limit=2, filter=IN, fields=["id", "direction", "duration"])
     wanted = {"limit": 2, "filter": OUT, "fields": ["id", "duration"]}
-    assert text_of(lambda: cdr.assert_called("get.call_legs_report", **wanted)) == lines(
+    assert failure_text(lambda: cdr.assert_called("get.call_legs_report", **wanted)) == lines(
         """
         cdr: get.call_legs_report, with
             params.limit = 2
@@ -98,7 +98,7 @@ got (absent)
 def test_too_many_requests_are_listed(cdr: Cdr) -> None:
     clients.legs(cdr)
     clients.legs(cdr)
-    assert text_of(lambda: cdr.assert_called("get.call_legs_report", times=1)) == lines(
+    assert failure_text(lambda: cdr.assert_called("get.call_legs_report", times=1)) == lines(
         """
         cdr: get.call_legs_report
         was expected exactly once, and came 2 times.
@@ -108,8 +108,8 @@ def test_too_many_requests_are_listed(cdr: Cdr) -> None:
           #2 12:00:00.000 cdr get.call_legs_report → 200
         """
     )
-    assert "was expected not to come, and came 2 times." in text_of(cdr.assert_not_called)
-    told = text_of(lambda: cdr.assert_called(at_least=3, at_most=5))
+    assert "was expected not to come, and came 2 times." in failure_text(cdr.assert_not_called)
+    told = failure_text(lambda: cdr.assert_called(at_least=3, at_most=5))
     assert "cdr: any request\nwas expected at least 3 times and at most 5 times" in told
 
 
@@ -131,16 +131,16 @@ def test_counts_that_contradict_each_other_are_refused(
 
 def test_no_request_at_all_is_said(tenant: Tenant) -> None:
     clients.history(tenant.arm)
-    told = text_of(lambda: tenant.cdr.assert_called("get.account"))
+    told = failure_text(lambda: tenant.cdr.assert_called("get.account"))
     assert told.endswith("No request reached cdr as this tenant's.")
 
 
 def test_a_request_of_nobodys_is_pointed_out(tenant: Tenant) -> None:
     clients.legs(tenant.cdr, token="not-a-token")
-    told = text_of(lambda: tenant.cdr.assert_called("get.call_legs_report"))
+    told = failure_text(lambda: tenant.cdr.assert_called("get.call_legs_report"))
     assert "A request came with an address, credentials or a domain that are nobody's; " in told
     assert "get.call_legs_report → 200" in told
-    assert "nobody's" not in text_of(lambda: tenant.onec.assert_called())
+    assert "nobody's" not in failure_text(lambda: tenant.onec.assert_called())
     assert "nobody's" in tenant.transcript()
 
 
@@ -153,20 +153,20 @@ def test_a_request_to_a_wrong_address_or_by_a_wrong_method_is_pointed_out(tenant
         assert answer.headers.get("Allow") == ("POST" if known else None)
         why = "the method is POST" if known else "nothing is there"
         last = f"cdr (none) → {answer.status_code} {method} {path}: {why}."
-        assert text_of(tenant.cdr.assert_called).endswith(last)
+        assert failure_text(tenant.cdr.assert_called).endswith(last)
 
 
 def test_requests_of_nobodys_from_before_the_tenant_are_not(mocks: Any, cdr: Cdr) -> None:
     clients.legs(cdr, token="not-a-token")
     with mocks.tenant() as later:
-        assert "nobody's" not in text_of(later.cdr.assert_called)
+        assert "nobody's" not in failure_text(later.cdr.assert_called)
 
 
 def test_breaches_of_the_contract_are_told_by_request_and_place(cdr: Cdr) -> None:
     clients.legs(cdr)
     cdr.assert_no_violations()
     clients.legs(cdr, sort=[{"field": "nonsense", "order": "asc"}])
-    assert text_of(cdr.assert_no_violations) == lines(
+    assert failure_text(cdr.assert_no_violations) == lines(
         """
         cdr: requests broke the contract
           #2 12:00:00.000 cdr get.call_legs_report → 200
@@ -186,18 +186,20 @@ def test_the_order_of_requests_is_asserted_across_providers(tenant: Tenant) -> N
     rows = tenant.arm.expect("operator_call_history")
     tenant.verify(legs, calls, rows, in_order=True)
     tenant.verify(rows, legs)
-    told = text_of(lambda: tenant.verify(rows, legs, in_order=True))
+    told = failure_text(lambda: tenant.verify(rows, legs, in_order=True))
     assert "Out of order: no match after number 3, where the one before was found." in told
 
 
 def test_all_unmet_expectations_are_told_at_once(tenant: Tenant) -> None:
-    told = text_of(lambda: tenant.verify(tenant.cdr.expect("a"), tenant.onec.expect("b")))
+    told = failure_text(lambda: tenant.verify(tenant.cdr.expect("a"), tenant.onec.expect("b")))
     assert "cdr: a\n" in told and "onec: b\n" in told
 
 
 def test_a_long_value_is_cut(cdr: Cdr) -> None:
     clients.legs(cdr, filter={"field": "direction", "operator": "in", "value": ["in"] * 500})
-    assert all(len(line) < 700 for line in text_of(lambda: cdr.assert_called(filter=1)).split("\n"))
+    assert all(
+        len(line) < 700 for line in failure_text(lambda: cdr.assert_called(filter=1)).split("\n")
+    )
 
 
 def test_a_transcript_tells_messages_violations_and_faults(tenant: Tenant) -> None:
@@ -225,8 +227,8 @@ def test_nothing_but_text_gets_to_the_terminal(tenant: Tenant) -> None:
     clients.legs(tenant.cdr, limit="\x1b[2J\u202e")
     told = (
         tenant.transcript(body=None),
-        text_of(lambda: tenant.cdr.assert_called("\u202e", limit=1)),
+        failure_text(lambda: tenant.cdr.assert_called("\u202e", limit=1)),
     )
-    for text in (*told, text_of(tenant.cdr.assert_no_violations)):
+    for text in (*told, failure_text(tenant.cdr.assert_no_violations)):
         assert "\ufffd" in text
         assert text.replace("\n", "").isprintable()

@@ -12,9 +12,9 @@ import pytest
 
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.history.pin_resolution import PinnedCall
-from callmocks.provider.base import provider
+from callmocks.provider.base import get_provider
 from callmocks.testing import Cdr, Mocks, Tenant
-from callmocks.testing.calls import Pin
+from callmocks.testing.calls import PinFields
 from tests.testing import clients
 
 
@@ -63,7 +63,7 @@ def test_pinned_calls_are_taken_away_one_or_all(tenant: Tenant) -> None:
 
 def test_every_property_of_a_pinned_call_can_be_said() -> None:
     known = {field.name for field in msgspec.structs.fields(PinnedCall)} - {"start"}
-    assert set(Pin.__annotations__) == known
+    assert set(PinFields.__annotations__) == known
 
 
 def test_the_truth_is_what_was_pinned(tenant: Tenant) -> None:
@@ -118,9 +118,9 @@ def test_sessions_can_be_spared_by_a_move_of_the_clock(tenant: Tenant) -> None:
 
 
 def test_the_data_api_fails_with_any_error_of_its_table(cdr: Cdr) -> None:
-    known = provider("cdr")
+    known = get_provider("cdr")
     assert known is not None
-    for mnemonic in known.errors():
+    for mnemonic in known.list_errors():
         cdr.fail_next(mnemonic)
         assert clients.legs(cdr)["error"]["data"]["mnemonic"] == mnemonic
     assert "result" in clients.legs(cdr)
@@ -304,12 +304,15 @@ def test_the_limits_of_a_suite_in_tests_are_off(mocks: Mocks) -> None:
 
 
 def test_names_left_by_others_are_passed_over(mocks: Mocks) -> None:
-    with mocks.numbered("Тест: a_b[ю]", {}) as first:
+    with mocks.create_numbered_tenant("Тест: a_b[ю]", {}) as first:
         stem, _, number = first.name.rpartition("-")
         assert stem == "a-b"
-        with mocks.tenant(f"a-b-{int(number) + 1}"), mocks.numbered("a b", {}) as next_free:
+        with (
+            mocks.tenant(f"a-b-{int(number) + 1}"),
+            mocks.create_numbered_tenant("a b", {}) as next_free,
+        ):
             assert next_free.name == f"a-b-{int(number) + 2}"
-    with mocks.numbered("x" * 200, {}) as long:
+    with mocks.create_numbered_tenant("x" * 200, {}) as long:
         assert len(long.name) <= 40
-    with mocks.numbered("тест", {}) as nameless:
+    with mocks.create_numbered_tenant("тест", {}) as nameless:
         assert nameless.name.startswith("t-")

@@ -28,7 +28,7 @@ def suite() -> Iterator[Mocks]:
 
 
 @dataclass
-class Ran:
+class CommandResult:
     """What a command did."""
 
     code: int
@@ -40,12 +40,12 @@ class Ran:
         return json.loads(self.out)
 
 
-Run = Callable[..., Ran]
+CommandRunner = Callable[..., CommandResult]
 
 
 def run_command(
     *arguments: object, env: dict[str, str] | None = None, seconds: float = 60, stdin: str = ""
-) -> Ran:
+) -> CommandResult:
     """Run ``callmocks`` as a process of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
     done = subprocess.run(
@@ -57,15 +57,15 @@ def run_command(
     )
     out, err = done.stdout.decode(), done.stderr.decode()
     assert "Traceback" not in err, err
-    return Ran(done.returncode, out, err)
+    return CommandResult(done.returncode, out, err)
 
 
 @pytest.fixture
-def here(capfd: pytest.CaptureFixture[str]) -> Run:
+def here(capfd: pytest.CaptureFixture[str]) -> CommandRunner:
     """Run ``callmocks`` in this process, which is faster: a mistake raises ``CallmocksError``."""
     from callmocks.cli.commands import group
 
-    def run(*arguments: object) -> Ran:
+    def run(*arguments: object) -> CommandResult:
         capfd.readouterr()
         code = 0
         try:
@@ -73,12 +73,12 @@ def here(capfd: pytest.CaptureFixture[str]) -> Run:
         except SystemExit as end:
             code = int(end.code or 0)
         out, err = capfd.readouterr()
-        return Ran(code, out, err)
+        return CommandResult(code, out, err)
 
     return run
 
 
-def target(tenant: Any, provider: str) -> list[str]:
+def check_arguments(tenant: Any, provider: str) -> list[str]:
     """The arguments of ``check`` for a tenant of a suite."""
     name = tenant.name
     if provider == "arm":
@@ -88,7 +88,7 @@ def target(tenant: Any, provider: str) -> list[str]:
     return ["onec", tenant.onec.url, "--login", name, "--password", name, "--day", DAY]
 
 
-def write(path: Path, content: bytes | str) -> Path:
+def write_file(path: Path, content: bytes | str) -> Path:
     """A file for a test."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

@@ -16,7 +16,7 @@ from typing import Any
 SECONDS = 20
 
 
-class Process:
+class BackgroundCommand:
     """A command that runs until it is told to stop."""
 
     def __init__(self, *arguments: object) -> None:
@@ -30,17 +30,17 @@ class Process:
         )
         assert self._process.stdout is not None
         self.ready: dict[str, Any] = {}
-        self.told: list[str] = []
-        self._reader = Thread(target=self._read, daemon=True)
+        self.stderr_lines: list[str] = []
+        self._reader = Thread(target=self._read_stderr, daemon=True)
         self._reader.start()
         line = self._process.stdout.readline()
         if line:
             self.ready = json.loads(line)
 
-    def _read(self) -> None:
+    def _read_stderr(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self.told.append(line.rstrip("\n"))
+            self.stderr_lines.append(line.rstrip("\n"))
 
     def stop(self) -> int:
         """Exit code; what it said is in ``told``."""
@@ -51,14 +51,14 @@ class Process:
         assert self._process.stderr is not None
         self._process.stdout.close()
         self._process.stderr.close()
-        assert not any("Traceback" in line for line in self.told), self.told
+        assert not any("Traceback" in line for line in self.stderr_lines), self.stderr_lines
         return code
 
 
 @contextmanager
-def proxying(provider: str, upstream: str, *more: object) -> Iterator[Process]:
+def run_proxy(provider: str, upstream: str, *more: object) -> Iterator[BackgroundCommand]:
     """A proxy on a free port; ``ready["proxy"]`` is its address."""
-    process = Process("proxy", provider, upstream, "--port", "0", "--json", *more)
+    process = BackgroundCommand("proxy", provider, upstream, "--port", "0", "--json", *more)
     try:
         yield process
     finally:
@@ -67,10 +67,10 @@ def proxying(provider: str, upstream: str, *more: object) -> Iterator[Process]:
 
 
 @contextmanager
-def replaying(recording: Path, *more: object) -> Iterator[dict[str, Any]]:
+def run_replay(recording: Path, *more: object) -> Iterator[dict[str, Any]]:
     """A suite that serves a recording, by the names of its servers."""
     ports = [each for name in ("arm", "cdr", "onec", "control") for each in (f"--{name}-port", "0")]
-    process = Process("serve", "--json", "--replay", recording, *ports, *more)
+    process = BackgroundCommand("serve", "--json", "--replay", recording, *ports, *more)
     try:
         yield process.ready
     finally:
@@ -78,7 +78,7 @@ def replaying(recording: Path, *more: object) -> Iterator[dict[str, Any]]:
             assert process.stop() == 0
 
 
-def exchanges(recording: Path) -> list[dict[str, Any]]:
+def read_exchanges(recording: Path) -> list[dict[str, Any]]:
     """The exchanges of a recording."""
     lines = recording.read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[0])["callmocks"] == "recording 1"

@@ -13,30 +13,36 @@ import pytest
 from lxml import etree
 
 import callmocks
-from callmocks.contract.resources import fixture
+from callmocks.contract.resources import fixture_path
 from callmocks.errors import CheckError, SettingsError
 from callmocks.testing import Mocks
-from tests.verification.conftest import DAY, Ran, Run, run_command, target
+from tests.verification.conftest import (
+    DAY,
+    CommandResult,
+    CommandRunner,
+    check_arguments,
+    run_command,
+)
 
 PROVIDERS = ("arm", "cdr", "onec")
-WORLDS = sorted(path.stem for path in fixture("worlds").glob("*.toml"))
+WORLDS = sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
 
 
-def outcomes(ran: Ran) -> dict[str, str]:
+def probe_outcomes(ran: CommandResult) -> dict[str, str]:
     return {probe["name"]: probe["outcome"] for probe in ran.json["probes"]}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_mock_is_clean_in_every_world(
-    suite: Mocks, here: Run, world: str, provider: str
+    suite: Mocks, here: CommandRunner, world: str, provider: str
 ) -> None:
     with suite.tenant(world=world) as tenant:
-        ran = here("check", *target(tenant, provider), "--format", "json")
-        journal = tenant.ask("GET", "journal")["entries"]
+        ran = here("check", *check_arguments(tenant, provider), "--format", "json")
+        journal = tenant.request("GET", "journal")["entries"]
     assert [probe["findings"] for probe in ran.json["probes"] if probe["findings"]] == []
     assert ran.code == 0
-    looked_at = set(outcomes(ran).values())
+    looked_at = set(probe_outcomes(ran).values())
     assert looked_at == ({"ok", "skipped"} if world == "empty" else {"ok"})
     # Few requests, and only those that are there to be refused break the contract.
     sent = ran.json["requests"]
@@ -47,9 +53,11 @@ def test_the_mock_is_clean_in_every_world(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_documented_limits_are_never_reached(suite: Mocks, here: Run, provider: str) -> None:
+def test_documented_limits_are_never_reached(
+    suite: Mocks, here: CommandRunner, provider: str
+) -> None:
     with suite.tenant(limits="documented") as tenant:
-        ran = here("check", *target(tenant, provider), "--format", "json")
+        ran = here("check", *check_arguments(tenant, provider), "--format", "json")
         if provider == "cdr":
             notes = {probe["name"]: probe["notes"] for probe in ran.json["probes"]}
             assert notes["limits"] == ["2990 of 3000 points left today, 50 of 60 this minute"]
@@ -68,53 +76,57 @@ def test_documented_limits_are_never_reached(suite: Mocks, here: Run, provider: 
     ],
 )  # fmt: skip
 def test_other_accounts_are_clean_too(
-    suite: Mocks, here: Run, provider: str, settings: dict[str, Any]
+    suite: Mocks, here: CommandRunner, provider: str, settings: dict[str, Any]
 ) -> None:
     with suite.tenant(**settings) as tenant:
         more = ("--user-id", "5") if provider == "cdr" else ()
-        ran = here("check", *target(tenant, provider), *more)
+        ran = here("check", *check_arguments(tenant, provider), *more)
     assert ran.code == 0, ran.out
 
 
-def test_a_session_is_opened_and_closed_where_there_is_no_token(suite: Mocks, here: Run) -> None:
+def test_a_session_is_opened_and_closed_where_there_is_no_token(
+    suite: Mocks, here: CommandRunner
+) -> None:
     with suite.tenant() as tenant:
         name = tenant.name
         more = ("--login", name, "--password", name, "--day", DAY, "--format", "json")
         ran = here("check", "cdr", tenant.cdr.url, *more)
-        operations = [each["operation"] for each in tenant.ask("GET", "journal")["entries"]]
+        operations = [each["operation"] for each in tenant.request("GET", "journal")["entries"]]
     assert ran.code == 0
     assert (operations[0], operations[-1]) == ("login.user", "logout.user")
 
 
-def test_arm_logs_in_by_command_where_basic_is_refused(suite: Mocks, here: Run) -> None:
+def test_arm_logs_in_by_command_where_basic_is_refused(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant(assumptions={"arm.basic": "refused"}) as tenant:
-        ran = here("check", *target(tenant, "arm"), "--format", "json")
-        operations = [each["operation"] for each in tenant.ask("GET", "journal")["entries"]]
-    assert outcomes(ran)["history"] == "ok"
+        ran = here("check", *check_arguments(tenant, "arm"), "--format", "json")
+        operations = [each["operation"] for each in tenant.request("GET", "journal")["entries"]]
+    assert probe_outcomes(ran)["history"] == "ok"
     assert operations[1] == "login" and operations[-1] == "logout"
 
 
 def test_another_choice_of_an_assumption_is_found_and_called_assumed(
-    suite: Mocks, here: Run
+    suite: Mocks, here: CommandRunner
 ) -> None:
     with suite.tenant(assumptions={"cdr.default-order": "descending"}) as tenant:
-        ran = here("check", *target(tenant, "cdr"), "--format", "json")
+        ran = here("check", *check_arguments(tenant, "cdr"), "--format", "json")
     found = [each for probe in ran.json["probes"] for each in probe["findings"]]
     assert ran.code == 1
     assert found and {each["evidence"] for each in found} == {"assumed"}
     assert all("start_time" in each["where"] for each in found)
 
 
-def test_a_websocket_address_is_checked_alone(suite: Mocks, here: Run) -> None:
+def test_a_websocket_address_is_checked_alone(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant() as tenant:
         address = f"{tenant.arm.url.replace('http', 'ws')}/{tenant.name}/service/cc/arm"
         credentials = ("--login", "102", "--password", tenant.name)
         ran = here("check", "arm", address, *credentials, "--format", "json")
     assert ran.code == 0, ran.out
-    assert list(outcomes(ran)) == ["frames", "in-flight", "frame-errors"]
+    assert list(probe_outcomes(ran)) == ["frames", "in-flight", "frame-errors"]
 
 
-def test_https_with_the_certificate_of_its_own_authority(here: Run, tmp_path: Path) -> None:
+def test_https_with_the_certificate_of_its_own_authority(
+    here: CommandRunner, tmp_path: Path
+) -> None:
     with callmocks.running(tls="auto", only=("cdr",), now="2026-03-03T12:00:00") as mocks:
         ca = tmp_path / "ca.pem"
         ca.write_bytes(mocks.ca_pem or b"")
@@ -126,19 +138,19 @@ def test_https_with_the_certificate_of_its_own_authority(here: Run, tmp_path: Pa
     assert ran.code == 0, ran.out
 
 
-def test_limits_end_the_check(suite: Mocks, here: Run) -> None:
+def test_limits_end_the_check(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant(limits="documented", cdr={"minute_limit": 8}) as tenant:
-        ran = here("check", *target(tenant, "cdr"), "--format", "json")
+        ran = here("check", *check_arguments(tenant, "cdr"), "--format", "json")
         assert ran.json["stopped"] == "3 points are left of the account's limit"
         assert ran.code == 0
-        assert outcomes(ran)["sessions"] == "skipped"
+        assert probe_outcomes(ran)["sessions"] == "skipped"
     with suite.tenant() as tenant:
         tenant.cdr.fault("rpc_error", mnemonic="limit_exceeded")
         with pytest.raises(CheckError, match="nothing could be checked: Limit per minute"):
-            here("check", *target(tenant, "cdr"))
+            here("check", *check_arguments(tenant, "cdr"))
     with suite.tenant() as tenant:
         tenant.onec.fault("limit_reached", skip=1)
-        ran = here("check", *target(tenant, "onec"), "--format", "json")
+        ran = here("check", *check_arguments(tenant, "onec"), "--format", "json")
         assert ran.json["stopped"] == "the service says OUT_OF_LIMIT: limit reached"
         assert ran.code == 0
 
@@ -146,7 +158,7 @@ def test_limits_end_the_check(suite: Mocks, here: Run) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("form", ["text", "json", "junit"])
 def test_credentials_are_in_no_report(
-    suite: Mocks, here: Run, tmp_path: Path, provider: str, form: str
+    suite: Mocks, here: CommandRunner, tmp_path: Path, provider: str, form: str
 ) -> None:
     secret = "S3cret-Word"
     settings = {
@@ -171,7 +183,9 @@ def test_credentials_are_in_no_report(
         assert each not in text + ran.err
 
 
-def test_an_error_that_repeats_the_token_is_shown_without_it(suite: Mocks, here: Run) -> None:
+def test_an_error_that_repeats_the_token_is_shown_without_it(
+    suite: Mocks, here: CommandRunner
+) -> None:
     with suite.tenant(cdr={"token": "tok-En-123"}) as tenant:
         more = {"error_message": "no such token tok-En-123"}
         tenant.cdr.fault("rpc_error", mnemonic="error", params=more, skip=2)
@@ -189,13 +203,13 @@ def test_credentials_come_from_the_environment(suite: Mocks) -> None:
     assert ran.out.splitlines()[-1] == "no findings"
 
 
-def test_the_text_says_what_was_looked_at_and_sent(suite: Mocks, here: Run) -> None:
+def test_the_text_says_what_was_looked_at_and_sent(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant() as tenant:
-        ran = here("check", *target(tenant, "onec"))
+        ran = here("check", *check_arguments(tenant, "onec"))
         lines = ran.out.splitlines()
         assert lines[0] == f"1C at {tenant.onec.url}"
         tenant.onec.fault("nil_everywhere")
-        found = here("check", *target(tenant, "onec")).out
+        found = here("check", *check_arguments(tenant, "onec")).out
     assert lines[-2].startswith("sent: 10 requests, none of which changes data: 3 GetHistory")
     assert lines[-1] == "no findings"
     assert "  history   FOUND " in found
@@ -203,10 +217,10 @@ def test_the_text_says_what_was_looked_at_and_sent(suite: Mocks, here: Run) -> N
     assert "times) [documented]" in found
 
 
-def test_junit_has_a_case_for_each_probe(suite: Mocks, here: Run) -> None:
+def test_junit_has_a_case_for_each_probe(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant(world="empty") as tenant:
         tenant.cdr.fault("missing_metadata", operation="get.account")
-        ran = here("check", *target(tenant, "cdr"), "--format", "junit")
+        ran = here("check", *check_arguments(tenant, "cdr"), "--format", "junit")
     suites = etree.fromstring(ran.out.encode())
     (only,) = suites
     cases = {case.get("name"): case for case in only.iter("testcase")}
@@ -220,10 +234,10 @@ def test_junit_has_a_case_for_each_probe(suite: Mocks, here: Run) -> None:
     assert "no legs from" in cases["legs"][0].get("message", "")
 
 
-def test_silence_and_a_dead_endpoint_end_soon(suite: Mocks, here: Run) -> None:
+def test_silence_and_a_dead_endpoint_end_soon(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant() as tenant:
         tenant.cdr.fault("never_answer")
-        ran = here("check", *target(tenant, "cdr"), "--timeout", "0.3", "--format", "json")
+        ran = here("check", *check_arguments(tenant, "cdr"), "--timeout", "0.3", "--format", "json")
     assert ran.code == 1
     assert ran.json["stopped"] == "the endpoint does not answer properly"
     assert len(ran.json["requests"]) == 2
@@ -237,11 +251,13 @@ def test_silence_and_a_dead_endpoint_end_soon(suite: Mocks, here: Run) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_refused_credentials_are_no_finding(suite: Mocks, here: Run, provider: str) -> None:
+def test_refused_credentials_are_no_finding(
+    suite: Mocks, here: CommandRunner, provider: str
+) -> None:
     with suite.tenant() as tenant:
         arguments = [
             "wrong" if each in (tenant.name, f"{tenant.name}-token") else each
-            for each in target(tenant, provider)
+            for each in check_arguments(tenant, provider)
         ]
         with pytest.raises(CheckError, match="refuses the credentials"):
             here("check", *arguments)
@@ -264,17 +280,17 @@ def test_refused_credentials_are_no_finding(suite: Mocks, here: Run, provider: s
         (("cdr", "http://h/", "--token", "t", "--ca", "/no"), "--ca: /no: No such file"),
     ],
 )
-def test_mistakes_have_a_place(here: Run, arguments: tuple[str, ...], told: str) -> None:
+def test_mistakes_have_a_place(here: CommandRunner, arguments: tuple[str, ...], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         here("check", *arguments)
 
 
-def test_json_names_every_request(suite: Mocks, here: Run) -> None:
+def test_json_names_every_request(suite: Mocks, here: CommandRunner) -> None:
     with suite.tenant() as tenant:
-        ran = here("check", *target(tenant, "arm"), "--format", "json")
-        journaled = tenant.ask("GET", "journal")["entries"]
+        ran = here("check", *check_arguments(tenant, "arm"), "--format", "json")
+        journaled = tenant.request("GET", "journal")["entries"]
     sent = ran.json["requests"]
-    assert {each["probe"] for each in sent} == set(outcomes(ran))
+    assert {each["probe"] for each in sent} == set(probe_outcomes(ran))
     assert len(sent) == len([e for e in journaled if e["operation"] != "upgrade"])
     assert json.dumps(sent)
 
@@ -318,7 +334,7 @@ RESULT = {"metadata": {"total_items": 2, "limits": {}}, "data": [{"id": [], "sta
     ],
     ids=range(10),
 )
-def test_nonsense_is_findings_and_no_crash(here: Run, provider: str, body: bytes) -> None:
+def test_nonsense_is_findings_and_no_crash(here: CommandRunner, provider: str, body: bytes) -> None:
     handler = type("Handler", (Stub,), {"body": body})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

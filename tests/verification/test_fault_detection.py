@@ -8,21 +8,23 @@ from typing import Any
 
 import pytest
 
-from callmocks.faults import KINDS
+from callmocks.faults import FAULT_TYPES
 from callmocks.testing import Mocks
-from tests.verification.conftest import Run, target
+from tests.verification.conftest import CommandRunner, check_arguments
 
-NOTHING_TO_BREAK = ("wrong_id", "arm", "http")
+WITHOUT_EFFECT = ("wrong_id", "arm", "http")
 """ARM answers over HTTP carry no id."""
-WAYS = {"http": "http", "frame": "websocket"}
+TRANSPORTS = {"http": "http", "frame": "websocket"}
 BREAKING = [
-    pytest.param(kind.name, provider, WAYS[transport], id=f"{kind.name}-{provider}-{transport}")
-    for kind in KINDS.values()
+    pytest.param(
+        kind.name, provider, TRANSPORTS[transport], id=f"{kind.name}-{provider}-{transport}"
+    )
+    for kind in FAULT_TYPES.values()
     if kind.breaks_contract
     for provider in kind.providers
     for transport in kind.transports
     if transport == "http" or provider == "arm"
-    if (kind.name, provider, transport) != NOTHING_TO_BREAK
+    if (kind.name, provider, transport) != WITHOUT_EFFECT
 ]
 HARMLESS = [
     pytest.param(name, provider, params, id=f"{name}-{provider}")
@@ -37,60 +39,64 @@ HARMLESS = [
 ]
 
 
-def checked(here: Run, tenant: Any, provider: str, *more: str) -> tuple[int, dict[str, Any]]:
+def run_check(
+    here: CommandRunner, tenant: Any, provider: str, *more: str
+) -> tuple[int, dict[str, Any]]:
     """Exit code and report."""
     began = time.monotonic()
-    ran = here("check", *target(tenant, provider), "--format", "json", "--timeout", "2", *more)
+    ran = here(
+        "check", *check_arguments(tenant, provider), "--format", "json", "--timeout", "2", *more
+    )
     assert time.monotonic() - began < 20
     return ran.code, json.loads(ran.out)
 
 
-def findings(report: dict[str, Any]) -> list[dict[str, Any]]:
+def all_findings(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [found for probe in report["probes"] for found in probe["findings"]]
 
 
 @pytest.mark.parametrize(("fault", "provider", "transport"), BREAKING)
 def test_a_fault_that_breaks_the_contract_is_found(
-    suite: Mocks, here: Run, fault: str, provider: str, transport: str
+    suite: Mocks, here: CommandRunner, fault: str, provider: str, transport: str
 ) -> None:
     with suite.tenant() as tenant:
         switched = getattr(tenant, provider).fault(fault)
         more = ("--transport", transport) if provider == "arm" else ()
-        code, report = checked(here, tenant, provider, *more)
+        code, report = run_check(here, tenant, provider, *more)
         assert switched.applied > 0
     assert code == 1
     assert not report["ok"]
-    assert findings(report)
-    assert {found["evidence"] for found in findings(report)} <= {
+    assert all_findings(report)
+    assert {found["evidence"] for found in all_findings(report)} <= {
         "documented",
         "observed",
         "assumed",
     }
 
 
-def test_the_one_way_left_out_breaks_nothing(suite: Mocks, here: Run) -> None:
-    fault, provider, transport = NOTHING_TO_BREAK
+def test_the_one_way_left_out_breaks_nothing(suite: Mocks, here: CommandRunner) -> None:
+    fault, provider, transport = WITHOUT_EFFECT
     with suite.tenant() as tenant:
         switched = getattr(tenant, provider).fault(fault)
-        code, _ = checked(here, tenant, provider, "--transport", WAYS[transport])
+        code, _ = run_check(here, tenant, provider, "--transport", TRANSPORTS[transport])
         assert (switched.applied, code) == (0, 0)
 
 
 def test_every_breaking_kind_is_tried() -> None:
     assert {parameter.values[0] for parameter in BREAKING} == {
-        kind.name for kind in KINDS.values() if kind.breaks_contract
+        kind.name for kind in FAULT_TYPES.values() if kind.breaks_contract
     }
     assert "table_truncated" not in {parameter.values[0] for parameter in BREAKING}
 
 
 @pytest.mark.parametrize(("fault", "provider", "params"), HARMLESS)
 def test_a_fault_that_keeps_the_contract_is_no_finding(
-    suite: Mocks, here: Run, fault: str, provider: str, params: dict[str, Any]
+    suite: Mocks, here: CommandRunner, fault: str, provider: str, params: dict[str, Any]
 ) -> None:
     with suite.tenant() as tenant:
         getattr(tenant, provider).fault(fault, **params)
-        code, report = checked(here, tenant, provider)
-    assert findings(report) == []
+        code, report = run_check(here, tenant, provider)
+    assert all_findings(report) == []
     assert code == 0
 
 
@@ -114,7 +120,7 @@ def test_a_fault_that_keeps_the_contract_is_no_finding(
 )
 def test_the_finding_names_what_is_broken(
     suite: Mocks,
-    here: Run,
+    here: CommandRunner,
     fault: str,
     provider: str,
     params: dict[str, Any],
@@ -123,7 +129,7 @@ def test_the_finding_names_what_is_broken(
 ) -> None:
     with suite.tenant() as tenant:
         getattr(tenant, provider).fault(fault, **params)
-        _, report = checked(here, tenant, provider)
+        _, report = run_check(here, tenant, provider)
     assert any(
-        where in found["where"] and expected in found["expected"] for found in findings(report)
-    ), findings(report)
+        where in found["where"] and expected in found["expected"] for found in all_findings(report)
+    ), all_findings(report)

@@ -13,7 +13,7 @@ from lxml import etree
 
 from callmocks.arm import frames, tag
 from callmocks.verification.cipher import Cipher
-from callmocks.verification.masking import Mask
+from callmocks.verification.masking import MessageMasker
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 NAMES = st.text("абвгеёжзиклмнопрстуюяАБВЁ abcXYZ'-\"&<>é漢🎉0123", max_size=40)
@@ -23,30 +23,30 @@ NAMES = st.text("абвгеёжзиклмнопрстуюяАБВЁ abcXYZ'-\"&<
 @settings(max_examples=50)
 def test_numbers_keep_their_shape_and_stay_apart(numbers: set[str]) -> None:
     cipher = Cipher(KEY)
-    masked = {number: cipher.number(number) for number in numbers}
+    masked = {number: cipher.mask_number(number) for number in numbers}
     assert all(re.fullmatch(r"7\d{10}", each) for each in masked.values())
     assert len(set(masked.values())) == len(numbers)
-    assert masked == {number: Cipher(KEY).number(number) for number in numbers}
+    assert masked == {number: Cipher(KEY).mask_number(number) for number in numbers}
 
 
 @pytest.mark.parametrize("short", ["101", "0288", "", "112", "288122"])
 def test_internal_numbers_stay(short: str) -> None:
-    assert Cipher(KEY).number(short) == short
+    assert Cipher(KEY).mask_number(short) == short
 
 
 def test_a_number_is_the_same_however_it_is_written() -> None:
     cipher = Cipher(KEY)
-    plain = cipher.number("79161234567")
-    written = cipher.number("+7 (916) 123-45-67")
+    plain = cipher.mask_number("79161234567")
+    written = cipher.mask_number("+7 (916) 123-45-67")
     assert re.sub(r"\D", "", written) == plain != "79161234567"
     assert re.sub(r"\d", "9", written) == "+9 (999) 999-99-99"
-    assert Cipher(OTHER).number("79161234567") != plain
+    assert Cipher(OTHER).mask_number("79161234567") != plain
 
 
 @given(NAMES)
 @settings(max_examples=100)
 def test_names_keep_length_bytes_and_everything_that_is_no_letter(name: str) -> None:
-    masked = Cipher(KEY).name(name)
+    masked = Cipher(KEY).mask_name(name)
     assert len(masked) == len(name)
     assert len(masked.encode()) == len(name.encode())
     for one, other in zip(name, masked, strict=True):
@@ -58,9 +58,9 @@ def test_names_keep_length_bytes_and_everything_that_is_no_letter(name: str) -> 
 
 def test_a_word_has_the_same_mask_wherever_it_stands() -> None:
     cipher = Cipher(KEY)
-    whole = cipher.name("Иванова Анна Петровна")
-    assert whole.split()[0] == cipher.name("Иванова")
-    assert cipher.name("ИВАНОВА") == cipher.name("Иванова").upper()
+    whole = cipher.mask_name("Иванова Анна Петровна")
+    assert whole.split()[0] == cipher.mask_name("Иванова")
+    assert cipher.mask_name("ИВАНОВА") == cipher.mask_name("Иванова").upper()
     assert "Иванова" not in whole
 
 
@@ -68,18 +68,18 @@ def test_a_word_has_the_same_mask_wherever_it_stands() -> None:
 @settings(max_examples=30)
 def test_words_stay_apart(words: set[str]) -> None:
     cipher = Cipher(KEY)
-    assert len({cipher.name(word) for word in words}) == len(words)
+    assert len({cipher.mask_name(word) for word in words}) == len(words)
 
 
 @given(st.text("abcXYZ019-_.", min_size=1, max_size=80))
 @settings(max_examples=50)
 def test_a_secret_keeps_its_shape(secret: str) -> None:
     cipher = Cipher(KEY)
-    masked = cipher.secret(secret)
+    masked = cipher.mask_secret(secret)
     assert re.sub("[a-z]", "a", re.sub(r"\d", "9", masked.lower())) == re.sub(
         "[a-z]", "a", re.sub(r"\d", "9", secret.lower())
     )
-    assert masked == cipher.secret(secret)
+    assert masked == cipher.mask_secret(secret)
 
 
 ROW = {
@@ -98,7 +98,7 @@ ROW = {
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_a_row_of_the_data_api(ascii_only: bool) -> None:
     body = json.dumps({"result": {"data": [ROW]}}, ensure_ascii=ascii_only).encode()
-    masked = Mask(KEY).message("cdr", body)
+    masked = MessageMasker(KEY).mask_message("cdr", body)
     assert len(masked) == len(body)
     row = json.loads(masked)["result"]["data"][0]
     for field in ("id", "call_session_id", "employee_id", "scenario_name", "finish_reason"):
@@ -115,16 +115,16 @@ def test_a_row_of_the_data_api(ascii_only: bool) -> None:
 
 
 def test_both_spellings_of_json_have_the_same_mask() -> None:
-    mask = Mask(KEY)
+    mask = MessageMasker(KEY)
     rows = [
-        json.loads(mask.message("cdr", json.dumps(ROW, ensure_ascii=flag).encode()))
+        json.loads(mask.mask_message("cdr", json.dumps(ROW, ensure_ascii=flag).encode()))
         for flag in (True, False)
     ]
     assert rows[0] == rows[1]
 
 
 def test_credentials_of_a_request_and_wherever_they_are_repeated() -> None:
-    mask = Mask(KEY)
+    mask = MessageMasker(KEY)
     request = {
         "method": "get.call_legs_report",
         "params": {
@@ -139,14 +139,14 @@ def test_credentials_of_a_request_and_wherever_they_are_repeated() -> None:
         },
     }
     body = json.dumps(request).encode()
-    masked = json.loads(mask.message("cdr", body, mask.asked_about("cdr", body)))
+    masked = json.loads(mask.mask_message("cdr", body, mask.find_filter_names("cdr", body)))
     text = json.dumps(masked, ensure_ascii=False)
     assert "secret" not in text and "Иванов" not in text and "79161234567" not in text
     names, number = masked["params"]["filter"]["filters"]
-    assert names["value"][0] == mask.cipher.name("Иванов")
-    assert number["value"] == mask.cipher.number("79161234567")
+    assert names["value"][0] == mask.cipher.mask_name("Иванов")
+    assert number["value"] == mask.cipher.mask_number("79161234567")
     error = b'{"error":{"message":"Access token secret-token-1 is invalid"}}'
-    assert b"secret" not in mask.message("cdr", error)
+    assert b"secret" not in mask.mask_message("cdr", error)
 
 
 def test_a_frame_keeps_its_declared_length() -> None:
@@ -156,7 +156,7 @@ def test_a_frame_keeps_its_declared_length() -> None:
     rest = '"call_ref":"71234567890","call_record":"http://a/b/0123456789abcdef.wav"'
     body = f'[{{"_name":"out","_attributes":{{{attributes}{rest}}}}}]'.encode()
     message = frames.encode_response("0012", 200, body)
-    masked = Mask(KEY).message("arm", message)
+    masked = MessageMasker(KEY).mask_message("arm", message)
     frame = frames.decode_response(masked)
     assert frame.deviations == ()
     found = msgspec.json.decode(frame.body)[0]["_attributes"]
@@ -169,38 +169,38 @@ def test_a_frame_keeps_its_declared_length() -> None:
 
 
 def test_a_document_is_masked_as_the_frame_is() -> None:
-    mask = Mask(KEY)
-    name = mask.cipher.name("ООО 'Ёлка' & Ко")
+    mask = MessageMasker(KEY)
+    name = mask.cipher.mask_name("ООО 'Ёлка' & Ко")
     document = (
         '<out><call_history remote_display_name="ООО \'Ёлка\' &amp; Ко" remote_digits="79161234567"'
         " display_name='Анна' call_ref='79161234567'><url_list><url>http://a/f0f0.wav</url>"
         '</url_list></call_history><error reason="x">79161234567</error></out>'
     )
-    masked = mask.message("arm", document.encode())
+    masked = mask.mask_message("arm", document.encode())
     assert len(masked) == len(document.encode())
     root = etree.fromstring(masked)
     row = root[0]
     assert row.get("remote_display_name") == name
-    assert row.get("display_name") == mask.cipher.name("Анна")
+    assert row.get("display_name") == mask.cipher.mask_name("Анна")
     assert row.get("call_ref") == "79161234567"
-    assert row.get("remote_digits") == root[1].text == mask.cipher.number("79161234567")
+    assert row.get("remote_digits") == root[1].text == mask.cipher.mask_number("79161234567")
     assert row[0][0].text != "http://a/f0f0.wav"
 
 
 def test_the_filters_inside_a_tag_are_masked() -> None:
     from datetime import datetime
 
-    mask = Mask(KEY)
+    mask = MessageMasker(KEY)
     filters = (("number", "79161234567"), ("display_name", "Ёлка"))
-    original = tag.Tag(datetime(2026, 3, 2), "101", filters=filters)
+    original = tag.PagingTag(datetime(2026, 3, 2), "101", filters=filters)
     body = f'<in><filters tag="{tag.encode(original)}"/></in>'.encode()
-    masked = mask.message("arm", body)
+    masked = mask.mask_message("arm", body)
     assert len(masked) == len(body)
     cursor = tag.decode(re.findall(rb'tag="([^"]+)"', masked)[0].decode())
     assert (cursor.start, cursor.agent) == (original.start, "101")
     assert dict(cursor.filters) == {
-        "number": mask.cipher.number("79161234567"),
-        "display_name": mask.cipher.name("Ёлка"),
+        "number": mask.cipher.mask_number("79161234567"),
+        "display_name": mask.cipher.mask_name("Ёлка"),
     }
 
 
@@ -213,22 +213,22 @@ TABLE = """<m:SpecialistReadResponse xmlns:m="urn:m"><Value xsi:type="ValueTable
 
 
 def test_cells_are_masked_by_their_columns_even_in_half_a_document() -> None:
-    mask = Mask(KEY)
-    masked = mask.message("onec", TABLE.encode()).decode()
+    mask = MessageMasker(KEY)
+    masked = mask.mask_message("onec", TABLE.encode()).decode()
     assert len(masked.encode()) == len(TABLE.encode())
     assert "79d4067b-6f12-451a-8efb-2003d6a61c1e" in masked
-    assert mask.cipher.name("Ёлкина") in masked and "Ёлкина" not in masked
-    assert mask.cipher.number("+7 916 123-45-67") in masked and "916" not in masked
+    assert mask.cipher.mask_name("Ёлкина") in masked and "Ёлкина" not in masked
+    assert mask.cipher.mask_number("+7 916 123-45-67") in masked and "916" not in masked
     assert "1980-01-01T00:00:00" in masked
 
 
 def test_names_of_departments_and_lines_are_nobodys() -> None:
     text = TABLE.replace("SpecialistRead", "DepartmentRead").replace("Surname", "Name")
-    assert "Ёлкина" in Mask(KEY).message("onec", text.encode()).decode()
+    assert "Ёлкина" in MessageMasker(KEY).mask_message("onec", text.encode()).decode()
 
 
 @pytest.mark.parametrize("provider", ["arm", "cdr", "onec"])
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b'{"access_token": "abc', b"<a b='", b"01"])
 def test_anything_can_be_masked(provider: str, body: bytes) -> None:
-    masked = Mask(KEY).message(provider, body)
+    masked = MessageMasker(KEY).mask_message(provider, body)
     assert provider != "cdr" or b"abc" not in masked

@@ -23,21 +23,21 @@ from callmocks.arm import frames
 from callmocks.cdr import tables
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
-from tests.verification.conftest import DAY, Run, run_command, write
-from tests.verification.processes import exchanges, proxying
-from tests.verification.test_validate import prop, soap
+from tests.verification.conftest import DAY, CommandRunner, run_command, write_file
+from tests.verification.processes import read_exchanges, run_proxy
+from tests.verification.test_validate import property_xml, soap_envelope
 
-FIELDS = list(tables.legs().fields)
+FIELDS = list(tables.load_leg_fields().fields)
 WINDOW = {"date_from": f"{DAY} 09:00:00", "date_till": f"{DAY} 11:59:59"}
 
 
-def legs(url: str, token: str, **params: Any) -> requests.Response:
+def post_legs(url: str, token: str, **params: Any) -> requests.Response:
     body = {"jsonrpc": "2.0", "id": "a-1", "method": "get.call_legs_report"}
     given = {"access_token": token, **WINDOW, "limit": 30, **params}
     return requests.post(url, json={**body, "params": given}, timeout=10)
 
 
-def history(domain: str, operator: str = "101", **filters: object) -> bytes:
+def history_frame(domain: str, operator: str = "101", **filters: object) -> bytes:
     given = {"offset": "0", "limit": "5", **{k: str(v) for k, v in filters.items()}}
     body = [
         {
@@ -51,12 +51,12 @@ def history(domain: str, operator: str = "101", **filters: object) -> bytes:
     return frames.encode_request("0007", "operator_call_history", text)
 
 
-def basic(login: str, password: str) -> dict[str, str]:
+def basic_auth(login: str, password: str) -> dict[str, str]:
     both = base64.b64encode(f"{login}:{password}".encode()).decode()
     return {"Authorization": f"Basic {both}"}
 
 
-async def framed(url: str, headers: dict[str, str], *sent: bytes) -> list[bytes]:
+async def exchange_frames(url: str, headers: dict[str, str], *sent: bytes) -> list[bytes]:
     answers = []
     async with websockets.connect(url, additional_headers=headers, max_size=None) as connection:
         for frame in sent:
@@ -66,7 +66,7 @@ async def framed(url: str, headers: dict[str, str], *sent: bytes) -> list[bytes]
     return answers
 
 
-def entries(control: str) -> list[dict[str, Any]]:
+def journal_entries(control: str) -> list[dict[str, Any]]:
     """The proxy's journal."""
     got = requests.get(f"{control}/api/tenants/proxy/journal", timeout=10)
     return list(got.json()["entries"])
@@ -78,14 +78,14 @@ def test_answers_pass_byte_for_byte_and_the_recording_is_masked(
     file = tmp_path / "cdr.jsonl"
     with suite.tenant() as tenant:
         token = f"{tenant.name}-token"
-        with proxying("cdr", tenant.cdr.url, "--record", file) as proxy:
-            through = legs(proxy.ready["proxy"], token, fields=FIELDS)
-            direct = legs(tenant.cdr.url, token, fields=FIELDS)
+        with run_proxy("cdr", tenant.cdr.url, "--record", file) as proxy:
+            through = post_legs(proxy.ready["proxy"], token, fields=FIELDS)
+            direct = post_legs(tenant.cdr.url, token, fields=FIELDS)
             assert proxy.stop() == 0
     assert through.json()["result"]["data"] == direct.json()["result"]["data"]
     assert through.headers["Content-Type"] == direct.headers["Content-Type"]
-    assert proxy.told == ["callmocks: 1 exchange, 0 with findings"]
-    (recorded,) = exchanges(file)
+    assert proxy.stderr_lines == ["callmocks: 1 exchange, 0 with findings"]
+    (recorded,) = read_exchanges(file)
     assert (recorded["operation"], recorded["status"]) == ("get.call_legs_report", 200)
     text = file.read_text(encoding="utf-8")
     rows = through.json()["result"]["data"]
@@ -115,10 +115,10 @@ def test_two_recordings_mask_otherwise(suite: Mocks, tmp_path: Path) -> None:
     masked = []
     with suite.tenant() as tenant:
         for file in (tmp_path / "one", tmp_path / "two"):
-            with proxying("cdr", tenant.cdr.url, "--record", file) as proxy:
-                legs(proxy.ready["proxy"], f"{tenant.name}-token")
+            with run_proxy("cdr", tenant.cdr.url, "--record", file) as proxy:
+                post_legs(proxy.ready["proxy"], f"{tenant.name}-token")
                 proxy.stop()
-            masked.append(exchanges(file)[0]["response"])
+            masked.append(read_exchanges(file)[0]["response"])
     assert masked[0] != masked[1]
     assert len(masked[0]) == len(masked[1])
 
@@ -128,14 +128,14 @@ def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) 
     with suite.tenant() as tenant:
         token = f"{tenant.name}-token"
         more = ("--record", file, "--control-port", "0")
-        with proxying("cdr", tenant.cdr.url, *more) as proxy:
+        with run_proxy("cdr", tenant.cdr.url, *more) as proxy:
             control = proxy.ready["control"]
             assert requests.get(f"{control}/health", timeout=10).json()["status"] == "ok"
-            legs(proxy.ready["proxy"], token, limit="ten")
+            post_legs(proxy.ready["proxy"], token, limit="ten")
             with tenant.cdr.fault("missing_metadata"):
-                legs(proxy.ready["proxy"], token)
-            legs(proxy.ready["proxy"], token)
-            journaled = entries(control)
+                post_legs(proxy.ready["proxy"], token)
+            post_legs(proxy.ready["proxy"], token)
+            journaled = journal_entries(control)
             question = {"expect": [{"provider": "cdr", "fields": {"params.limit": "ten"}}]}
             asked = requests.post(
                 f"{control}/api/tenants/proxy/journal/verify", json=question, timeout=10
@@ -145,27 +145,27 @@ def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) 
     sides = [[(each["side"], each["where"]) for each in e["violations"]] for e in journaled]
     assert sides == [[("request", "params.limit")], [("answer", "result.metadata")], []]
     assert token not in json.dumps(journaled)
-    assert [len(each.get("violations", [])) for each in exchanges(file)] == [1, 1, 0]
-    assert any("params.limit: expected a JSON integer" in line for line in proxy.told)
-    assert proxy.told[-1] == "callmocks: 3 exchanges, 2 with findings"
+    assert [len(each.get("violations", [])) for each in read_exchanges(file)] == [1, 1, 0]
+    assert any("params.limit: expected a JSON integer" in line for line in proxy.stderr_lines)
+    assert proxy.stderr_lines[-1] == "callmocks: 3 exchanges, 2 with findings"
 
 
-def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: Run) -> None:
+def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: CommandRunner) -> None:
     file = tmp_path / "arm.jsonl"
     with suite.tenant(world="edge-cases") as tenant:
         name = tenant.name
         path = f"/{name}/service/cc/arm"
         page = '<in><request><filters offset="0" limit="40"/></request></in>'
-        with proxying("arm", tenant.arm.url, "--record", file) as proxy:
+        with run_proxy("arm", tenant.arm.url, "--record", file) as proxy:
             url = proxy.ready["proxy"]
             command = f"{path}/operator_call_history"
             through = requests.post(url + command, data=page, auth=("101", name), timeout=10)
             direct = requests.post(tenant.arm.url + command, data=page, auth=("101", name))
             login = f'<in><request login="102" password="{name}"/></in>'
             logged_in = requests.post(f"{url}{path}/login", data=login, timeout=10)
-            sent = history(name, limit=40)
+            sent = history_frame(name, limit=40)
             (answer,) = asyncio.run(
-                framed(url.replace("http", "ws") + path, basic("101", name), sent)
+                exchange_frames(url.replace("http", "ws") + path, basic_auth("101", name), sent)
             )
             wrong = requests.post(url + command, data=page, auth=("101", "no"), timeout=10)
             proxy.stop()
@@ -177,7 +177,7 @@ def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: Run) -> No
     assert logged_in.cookies.get("arm_session")
     assert frames.decode_response(answer).id == "0007"
     assert wrong.status_code == 401 and "WWW-Authenticate" in wrong.headers
-    recorded = exchanges(file)
+    recorded = read_exchanges(file)
     assert [(each["operation"], each["transport"], each["status"]) for each in recorded] == [
         ("operator_call_history", "http", 200),
         ("login", "http", 200),
@@ -197,17 +197,17 @@ def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: Run) -> No
 
 
 def test_a_websocket_ends_as_the_provider_ends_it(suite: Mocks) -> None:
-    with suite.tenant() as tenant, proxying("arm", tenant.arm.url) as proxy:
+    with suite.tenant() as tenant, run_proxy("arm", tenant.arm.url) as proxy:
         url = proxy.ready["proxy"].replace("http", "ws") + f"/{tenant.name}/service/cc/arm"
 
         async def refused() -> int:
             with pytest.raises(websockets.InvalidStatus) as error:
-                await framed(url, basic("101", "wrong"), b"x")
+                await exchange_frames(url, basic_auth("101", "wrong"), b"x")
             return error.value.response.status_code
 
         async def too_long() -> int:
             with pytest.raises(websockets.ConnectionClosed) as error:
-                await framed(url, {}, b"0" * (300 * 1024))
+                await exchange_frames(url, {}, b"0" * (300 * 1024))
             assert error.value.rcvd is not None
             return error.value.rcvd.code
 
@@ -217,25 +217,27 @@ def test_a_websocket_ends_as_the_provider_ends_it(suite: Mocks) -> None:
 
             async def twice() -> list[bytes]:
                 async with websockets.connect(
-                    url, additional_headers=basic("101", tenant.name)
+                    url, additional_headers=basic_auth("101", tenant.name)
                 ) as connection:
-                    await connection.send(history(tenant.name).decode())
+                    await connection.send(history_frame(tenant.name).decode())
                     got = [await asyncio.wait_for(connection.recv(), 10) for _ in range(2)]
                 return [each.encode() if isinstance(each, str) else each for each in got]
 
             one, other = asyncio.run(twice())
             assert one == other
         proxy.stop()
-    assert any("no request waits for an answer" in line for line in proxy.told)
+    assert any("no request waits for an answer" in line for line in proxy.stderr_lines)
 
 
 def test_onec_and_its_wsdl_lead_through_the_proxy(suite: Mocks, tmp_path: Path) -> None:
     file = tmp_path / "onec.jsonl"
-    body = soap(f"<p:Params>{prop('PeriodFrom', f'{DAY}T10:00:00', 'dateTime')}</p:Params>")
-    read = soap("<p:Params/>").replace("GetHistoryOfServiceCalls", "SpecialistRead")
+    body = soap_envelope(
+        f"<p:Params>{property_xml('PeriodFrom', f'{DAY}T10:00:00', 'dateTime')}</p:Params>"
+    )
+    read = soap_envelope("<p:Params/>").replace("GetHistoryOfServiceCalls", "SpecialistRead")
     with suite.tenant() as tenant:
         auth = (tenant.name, tenant.name)
-        with proxying("onec", tenant.onec.url, "--record", file) as proxy:
+        with run_proxy("onec", tenant.onec.url, "--record", file) as proxy:
             url = proxy.ready["proxy"]
             wsdl = requests.get(f"{url}?wsdl", timeout=10)
             calls = requests.post(url, data=body, auth=auth, timeout=10)
@@ -245,7 +247,7 @@ def test_onec_and_its_wsdl_lead_through_the_proxy(suite: Mocks, tmp_path: Path) 
             direct = requests.post(tenant.onec.url, data=body, auth=auth)
     assert calls.content == direct.content
     assert set(re.findall(r'location="([^"]+)"', wsdl.text)) == {url}
-    recorded = exchanges(file)
+    recorded = read_exchanges(file)
     assert [(each["operation"], each["status"]) for each in recorded] == [
         ("wsdl", 200),
         ("GetHistoryOfServiceCalls", 200),
@@ -267,50 +269,52 @@ def test_what_is_not_of_the_contract_passes_and_is_not_recorded(
     suite: Mocks, tmp_path: Path
 ) -> None:
     file = tmp_path / "r.jsonl"
-    with suite.tenant() as tenant, proxying("cdr", tenant.cdr.url, "--record", file) as proxy:
-        rows = legs(proxy.ready["proxy"], f"{tenant.name}-token").json()["result"]["data"]
+    with suite.tenant() as tenant, run_proxy("cdr", tenant.cdr.url, "--record", file) as proxy:
+        rows = post_legs(proxy.ready["proxy"], f"{tenant.name}-token").json()["result"]["data"]
         row = next(row for row in rows if row["call_records"])
         path = f"/system/media/wav/{row['call_session_id']}/{row['call_records'][0]}"
         audio = requests.get(proxy.ready["proxy"].removesuffix("/v2.0") + path, timeout=10)
         proxy.stop()
     assert audio.content[:4] == b"RIFF"
     assert len(audio.content) == int(audio.headers["Content-Length"])
-    assert len(exchanges(file)) == 1
+    assert len(read_exchanges(file)) == 1
 
 
 @pytest.mark.parametrize("fault", ["close", "reset", "truncated"])
 def test_half_an_answer_stays_half_an_answer(suite: Mocks, fault: str) -> None:
     with suite.tenant() as tenant:
         tenant.cdr.fault(fault, times=1)
-        with proxying("cdr", tenant.cdr.url) as proxy:
+        with run_proxy("cdr", tenant.cdr.url) as proxy:
             with pytest.raises(requests.RequestException):
-                legs(proxy.ready["proxy"], f"{tenant.name}-token")
-            assert legs(proxy.ready["proxy"], f"{tenant.name}-token").ok
+                post_legs(proxy.ready["proxy"], f"{tenant.name}-token")
+            assert post_legs(proxy.ready["proxy"], f"{tenant.name}-token").ok
             proxy.stop()
-    assert any("no whole answer" in line for line in proxy.told)
+    assert any("no whole answer" in line for line in proxy.stderr_lines)
 
 
 def test_an_upstream_that_is_not_there_is_502(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with proxying("cdr", f"http://127.0.0.1:{port}/v2.0") as proxy:
-        answer = legs(proxy.ready["proxy"], "t")
+    with run_proxy("cdr", f"http://127.0.0.1:{port}/v2.0") as proxy:
+        answer = post_legs(proxy.ready["proxy"], "t")
         proxy.stop()
     assert answer.status_code == 502
-    assert any("the provider cannot be reached: Connection refused" in line for line in proxy.told)
+    assert any(
+        "the provider cannot be reached: Connection refused" in line for line in proxy.stderr_lines
+    )
 
 
 def test_an_upstream_without_tls_is_told_so(suite: Mocks) -> None:
-    with proxying("cdr", suite.cdr.url.replace("http:", "https:")) as proxy:
-        answer = legs(proxy.ready["proxy"], "t")
+    with run_proxy("cdr", suite.cdr.url.replace("http:", "https:")) as proxy:
+        answer = post_legs(proxy.ready["proxy"], "t")
         proxy.stop()
     assert answer.status_code == 502
-    assert any("cannot be reached: there is no TLS there" in line for line in proxy.told)
+    assert any("cannot be reached: there is no TLS there" in line for line in proxy.stderr_lines)
 
 
 @contextmanager
-def zipped(body: bytes) -> Iterator[tuple[str, list[bytes]]]:
+def gzip_upstream(body: bytes) -> Iterator[tuple[str, list[bytes]]]:
     """An upstream that answers with gzip, and what it was sent."""
     import http.server
 
@@ -345,7 +349,7 @@ def test_compressed_messages_pass_as_they_are_and_are_looked_at(tmp_path: Path) 
     body = b'{"jsonrpc":"2.0","id":1,"result":{"metadata":{},"data":{}}}'
     asked = b'{"jsonrpc":"2.0","id":1,"method":"logout.user","params":{"access_token":"sesame-1"}}'
     file = tmp_path / "r.jsonl"
-    with zipped(body) as (url, sent), proxying("cdr", url, "--record", file) as proxy:
+    with gzip_upstream(body) as (url, sent), run_proxy("cdr", url, "--record", file) as proxy:
         answer = requests.post(
             proxy.ready["proxy"],
             data=gzip.compress(asked),
@@ -355,7 +359,7 @@ def test_compressed_messages_pass_as_they_are_and_are_looked_at(tmp_path: Path) 
         proxy.stop()
     assert gzip.decompress(sent[0]) == asked
     assert (answer.content, answer.headers["Content-Encoding"]) == (body, "gzip")
-    (recorded,) = exchanges(file)
+    (recorded,) = read_exchanges(file)
     assert recorded["operation"] == "logout.user"
     assert "sesame" not in recorded["request"]
     assert [each["where"] for each in recorded["violations"]] == ["result.metadata.limits"]
@@ -364,19 +368,21 @@ def test_compressed_messages_pass_as_they_are_and_are_looked_at(tmp_path: Path) 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
 def test_a_full_disk_ends_the_recording_and_nothing_else(suite: Mocks) -> None:
     full = ("--record", "/dev/full")
-    with suite.tenant() as tenant, proxying("cdr", tenant.cdr.url, *full) as proxy:
+    with suite.tenant() as tenant, run_proxy("cdr", tenant.cdr.url, *full) as proxy:
         for _ in range(2):
-            assert legs(proxy.ready["proxy"], f"{tenant.name}-token").ok
+            assert post_legs(proxy.ready["proxy"], f"{tenant.name}-token").ok
         assert proxy.stop() == 0
-    told = [line for line in proxy.told if "recording ended" in line]
+    told = [line for line in proxy.stderr_lines if "recording ended" in line]
     assert told == [
         "callmocks: recording ended after 0 exchanges: /dev/full: No space left on device; "
         "proxying goes on"
     ]
 
 
-def test_the_whole_check_is_clean_through_a_proxy(suite: Mocks, here: Run, tmp_path: Path) -> None:
-    with suite.tenant() as tenant, proxying("cdr", tenant.cdr.url) as proxy:
+def test_the_whole_check_is_clean_through_a_proxy(
+    suite: Mocks, here: CommandRunner, tmp_path: Path
+) -> None:
+    with suite.tenant() as tenant, run_proxy("cdr", tenant.cdr.url) as proxy:
         token = f"{tenant.name}-token"
         ran = here("check", "cdr", proxy.ready["proxy"], "--token", token, "--day", DAY)
         proxy.stop()
@@ -393,13 +399,13 @@ def test_the_whole_check_is_clean_through_a_proxy(suite: Mocks, here: Run, tmp_p
         (("http://h/", "--ca", "/no/file"), "--ca: /no/file: No such file"),
     ],
 )
-def test_mistakes_have_a_place(here: Run, arguments: tuple[str, ...], told: str) -> None:
+def test_mistakes_have_a_place(here: CommandRunner, arguments: tuple[str, ...], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         here("proxy", "cdr", *arguments)
 
 
 def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
-    there = write(tmp_path / "r.jsonl", "")
+    there = write_file(tmp_path / "r.jsonl", "")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -14,17 +14,19 @@ from lxml import etree
 
 from callmocks.arm import frames
 from callmocks.testing import Mocks
-from tests.verification.conftest import DAY, Run, run_command
-from tests.verification.processes import exchanges, proxying, replaying
-from tests.verification.test_proxy import basic, framed, history, legs
-from tests.verification.test_validate import prop, soap
+from tests.verification.conftest import DAY, CommandRunner, run_command
+from tests.verification.processes import read_exchanges, run_proxy, run_replay
+from tests.verification.test_proxy import basic_auth, exchange_frames, history_frame, post_legs
+from tests.verification.test_validate import property_xml, soap_envelope
 
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 
 
-def calls(version: str = "http://schemas.xmlsoap.org/soap/envelope/", hour: str = "10") -> str:
-    period = prop("PeriodFrom", f"{DAY}T{hour}:00:00", "dateTime")
-    return soap(f"<p:Params>{period}</p:Params>", version)
+def calls_envelope(
+    version: str = "http://schemas.xmlsoap.org/soap/envelope/", hour: str = "10"
+) -> str:
+    period = property_xml("PeriodFrom", f"{DAY}T{hour}:00:00", "dateTime")
+    return soap_envelope(f"<p:Params>{period}</p:Params>", version)
 
 
 @pytest.fixture(scope="session")
@@ -33,30 +35,30 @@ def recorded(suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     with suite.tenant() as tenant:
         name = tenant.name
-        with proxying("cdr", tenant.cdr.url, "--record", folder / "cdr") as proxy:
+        with run_proxy("cdr", tenant.cdr.url, "--record", folder / "cdr") as proxy:
             url = proxy.ready["proxy"]
             login = {"login": name, "password": name}
             body = {"jsonrpc": "2.0", "id": 1, "method": "login.user", "params": login}
             requests.post(url, json=body, timeout=10)
-            legs(url, f"{name}-token", limit=5)
-            legs(url, f"{name}-token", limit=5, offset=5, sort=[{"field": "start_time"}])
-            legs(url, f"{name}-token", limit=5)
+            post_legs(url, f"{name}-token", limit=5)
+            post_legs(url, f"{name}-token", limit=5, offset=5, sort=[{"field": "start_time"}])
+            post_legs(url, f"{name}-token", limit=5)
             longest = [{"field": "duration", "order": "asc"}]
-            legs(url, f"{name}-token", limit=5, sort=longest)
+            post_legs(url, f"{name}-token", limit=5, sort=longest)
             proxy.stop()
-        with proxying("arm", tenant.arm.url, "--record", folder / "arm") as proxy:
+        with run_proxy("arm", tenant.arm.url, "--record", folder / "arm") as proxy:
             url = f"{proxy.ready['proxy']}/{name}/service/cc/arm"
             page = '<in><request><filters offset="0" limit="3"/></request></in>'
             command = f"{url}/operator_call_history"
             requests.post(command, data=page, auth=("101", name), timeout=10)
-            sent = history(name, limit=4, direction="in")
-            asyncio.run(framed(url.replace("http", "ws"), basic("101", name), sent))
+            sent = history_frame(name, limit=4, direction="in")
+            asyncio.run(exchange_frames(url.replace("http", "ws"), basic_auth("101", name), sent))
             proxy.stop()
-        with proxying("onec", tenant.onec.url, "--record", folder / "onec") as proxy:
+        with run_proxy("onec", tenant.onec.url, "--record", folder / "onec") as proxy:
             url = proxy.ready["proxy"]
             requests.get(f"{url}?wsdl", timeout=10)
-            requests.post(url, data=calls(), auth=(name, name), timeout=10)
-            unknown = calls().replace("GetHistoryOfServiceCalls", "NoSuchThing")
+            requests.post(url, data=calls_envelope(), auth=(name, name), timeout=10)
+            unknown = calls_envelope().replace("GetHistoryOfServiceCalls", "NoSuchThing")
             requests.post(url, data=unknown, auth=(name, name), timeout=10)
             proxy.stop()
     whole = folder / "all.jsonl"
@@ -68,11 +70,11 @@ def recorded(suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def replay(recorded: Path) -> Any:
     """The addresses of a suite that replays it."""
-    with replaying(recorded) as urls:
+    with run_replay(recorded) as urls:
         yield urls
 
 
-def of(recorded: Path, provider: str, operation: str) -> list[dict[str, Any]]:
+def recorded_exchanges(recorded: Path, provider: str, operation: str) -> list[dict[str, Any]]:
     lines = recorded.read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines if '"callmocks"' not in line[:14]]
     return [e for e in found if (e["provider"], e["operation"]) == (provider, operation)]
@@ -81,16 +83,16 @@ def of(recorded: Path, provider: str, operation: str) -> list[dict[str, Any]]:
 def test_cdr_answers_by_parameters_with_the_id_of_the_request(
     recorded: Path, replay: dict[str, Any]
 ) -> None:
-    first, second, _, by_length = of(recorded, "cdr", "get.call_legs_report")
-    got = legs(replay["cdr"], "anybody", limit=5)
+    first, second, _, by_length = recorded_exchanges(recorded, "cdr", "get.call_legs_report")
+    got = post_legs(replay["cdr"], "anybody", limit=5)
     assert got.json()["id"] == "a-1"
     assert got.json()["result"]["data"] == json.loads(first["response"])["result"]["data"]
     # Defaults, the order of members and a missing asc make no other question.
-    got = legs(
+    got = post_legs(
         replay["cdr"], "x", offset=5.0, limit=5, sort=[{"order": "asc", "field": "start_time"}]
     )
     assert got.json()["result"]["data"] == json.loads(second["response"])["result"]["data"]
-    got = legs(replay["cdr"], "x", limit=5, sort=[{"field": "duration"}], user_id=None)
+    got = post_legs(replay["cdr"], "x", limit=5, sort=[{"field": "duration"}], user_id=None)
     assert got.json()["result"]["data"] == json.loads(by_length["response"])["result"]["data"]
     login = {"login": "who", "password": "ever"}
     body = {"jsonrpc": "2.0", "id": 77, "method": "login.user", "params": login}
@@ -99,17 +101,17 @@ def test_cdr_answers_by_parameters_with_the_id_of_the_request(
 
 
 def test_equal_questions_get_their_answers_in_turn_and_then_the_last(recorded: Path) -> None:
-    first, _, third, _ = of(recorded, "cdr", "get.call_legs_report")
+    first, _, third, _ = recorded_exchanges(recorded, "cdr", "get.call_legs_report")
     shown = [json.loads(each["response"])["result"]["metadata"] for each in (first, third)]
     lines = recorded.read_text(encoding="utf-8").splitlines(keepends=True)
-    with replaying(recorded) as urls:
-        got = [legs(urls["cdr"], "x", limit=5).json()["result"]["metadata"] for _ in range(4)]
+    with run_replay(recorded) as urls:
+        got = [post_legs(urls["cdr"], "x", limit=5).json()["result"]["metadata"] for _ in range(4)]
     assert got == [shown[0], shown[1], shown[1], shown[1]]
     assert len(lines) > 8
 
 
 def test_without_a_match_the_error_names_the_nearest(replay: dict[str, Any]) -> None:
-    answer = legs(replay["cdr"], "x", limit=6)
+    answer = post_legs(replay["cdr"], "x", limit=6)
     assert answer.status_code == 200
     error = answer.json()["error"]
     assert (error["code"], error["data"]["mnemonic"]) == (-32602, "error")
@@ -125,7 +127,7 @@ def test_without_a_match_the_error_names_the_nearest(replay: dict[str, Any]) -> 
 
 
 def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]) -> None:
-    by_http, by_frame = of(recorded, "arm", "operator_call_history")
+    by_http, by_frame = recorded_exchanges(recorded, "arm", "operator_call_history")
     url = f"{replay['arm']}/demo/service/cc/arm"
     page = "<in><request><filters limit='3' skip_incomplete='1'/></request></in>"
     got = requests.post(f"{url}/operator_call_history", data=page, timeout=10)
@@ -133,7 +135,9 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
     assert got.headers["Content-Type"].startswith("text/xml")
     socket = url.replace("http", "ws")
     same, other = asyncio.run(
-        framed(socket, {}, history("x", limit=4, direction="in"), history("x", limit=3))
+        exchange_frames(
+            socket, {}, history_frame("x", limit=4, direction="in"), history_frame("x", limit=3)
+        )
     )
     assert same.decode() == by_frame["response"]
     converted = frames.decode_response(other)
@@ -149,28 +153,28 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
     error = etree.fromstring(got.content).find("error")
     assert error is not None and error.get("reason") == "cannot_perform_cmd"
     assert "nearest is number 1: limit: 9, recorded 3" in (error.text or "")
-    (frame,) = asyncio.run(framed(socket, {}, history("x", limit=8)))
+    (frame,) = asyncio.run(exchange_frames(socket, {}, history_frame("x", limit=8)))
     assert b"cannot_perform_cmd" in frame
     unreadable = requests.post(f"{url}/operator_call_history", data="<in><request>", timeout=10)
     assert (unreadable.status_code, b"<error " in unreadable.content) == (400, True)
-    for broken in (b"99callmocks", history("x")[:-1] + b"}"):
-        (frame,) = asyncio.run(framed(socket, {}, broken))
+    for broken in (b"99callmocks", history_frame("x")[:-1] + b"}"):
+        (frame,) = asyncio.run(exchange_frames(socket, {}, broken))
         assert frames.decode_response(frame).status == 400
 
 
 def test_onec_answers_in_the_version_of_the_request(recorded: Path, replay: dict[str, Any]) -> None:
-    (kept,) = of(recorded, "onec", "GetHistoryOfServiceCalls")
-    got = requests.post(replay["onec"], data=calls(), timeout=10)
+    (kept,) = recorded_exchanges(recorded, "onec", "GetHistoryOfServiceCalls")
+    got = requests.post(replay["onec"], data=calls_envelope(), timeout=10)
     assert got.text == kept["response"]
-    newer = requests.post(replay["onec"], data=calls(SOAP12), timeout=10)
+    newer = requests.post(replay["onec"], data=calls_envelope(SOAP12), timeout=10)
     assert newer.headers["Content-Type"].startswith("application/soap+xml")
     assert etree.fromstring(newer.content).tag == f"{{{SOAP12}}}Envelope"
     old, new = (etree.fromstring(each.content) for each in (got, newer))
     assert len(list(old.iter("{*}row"))) == len(list(new.iter("{*}row"))) > 0
-    other = requests.post(replay["onec"], data=calls(hour="11"), timeout=10)
+    other = requests.post(replay["onec"], data=calls_envelope(hour="11"), timeout=10)
     assert other.status_code == 500
     assert f"periodfrom: {DAY}t11:00:00" in other.text.lower()
-    fault = calls().replace("GetHistoryOfServiceCalls", "NoSuchThing")
+    fault = calls_envelope().replace("GetHistoryOfServiceCalls", "NoSuchThing")
     assert requests.post(replay["onec"], data=fault, timeout=10).status_code == 500
     wsdl = requests.get(f"{replay['onec']}?wsdl", timeout=10)
     assert set(re.findall(r'location="([^"]+)"', wsdl.text)) == {replay["onec"]}
@@ -181,37 +185,37 @@ def test_replayed_exchanges_are_in_the_journal_and_faults_apply(replay: dict[str
     requests.delete(f"{api}/journal", timeout=10)
     fault = {"provider": "cdr", "fault": "wrong_id", "times": 1}
     requests.post(f"{api}/faults", json=fault, timeout=10)
-    assert legs(replay["cdr"], "x", limit=5).json()["id"] == "a-1x"
-    legs(replay["cdr"], "x", limit=7)
+    assert post_legs(replay["cdr"], "x", limit=5).json()["id"] == "a-1x"
+    post_legs(replay["cdr"], "x", limit=7)
     found = requests.get(f"{api}/journal", timeout=10).json()["entries"]
     assert [each["faults"] for each in found] == [["wrong_id"], []]
     assert "nearest is number" in found[1]["notes"][0]
 
 
 def test_providers_that_were_not_recorded_are_the_mocks_own(
-    recorded: Path, tmp_path: Path, here: Run
+    recorded: Path, tmp_path: Path, here: CommandRunner
 ) -> None:
     only = tmp_path / "arm.jsonl"
     lines = recorded.read_text(encoding="utf-8").splitlines(keepends=True)
     only.write_text("".join(x for x in lines if '"provider":"arm"' in x), encoding="utf-8")
-    with replaying(only, "--limits", "off") as urls:
+    with run_replay(only, "--limits", "off") as urls:
         ran = here("check", "cdr", urls["cdr"], "--token", "demo-token")
     assert ran.code == 0, ran.out
 
 
-def _with(line: str, **members: object) -> str:
+def _replace_members(line: str, **members: object) -> str:
     return json.dumps(json.loads(line) | members)
 
 
 def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
     with suite.tenant() as tenant:
-        direct = legs(tenant.cdr.url, f"{tenant.name}-token", limit=3).json()
+        direct = post_legs(tenant.cdr.url, f"{tenant.name}-token", limit=3).json()
         url = f"{suite.control_url}/api/tenants/{tenant.name}/journal"
         entries = requests.get(url, timeout=10).json()["entries"]
     file = tmp_path / "journal.jsonl"
     file.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
-    with replaying(file) as urls:
-        assert legs(urls["cdr"], "x", limit=3).json() == direct
+    with run_replay(file) as urls:
+        assert post_legs(urls["cdr"], "x", limit=3).json() == direct
 
 
 @pytest.mark.parametrize(
@@ -220,9 +224,12 @@ def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
         (lambda lines: [*lines[:3], lines[3][:50]], "line 4: no exchange: "),
         (lambda lines: [*lines[:2], "{}", *lines[2:]], "line 3: no exchange: "),
         (lambda lines: [*lines, "\x00"], "line 14: no exchange: "),
-        (lambda lines: [lines[0], _with(lines[1], status=99999)], "line 2: no exchange: "),
         (
-            lambda lines: [lines[0], _with(lines[1], content_type="a\r\nX: y")],
+            lambda lines: [lines[0], _replace_members(lines[1], status=99999)],
+            "line 2: no exchange: ",
+        ),
+        (
+            lambda lines: [lines[0], _replace_members(lines[1], content_type="a\r\nX: y")],
             "line 2: no exchange: ",
         ),
         (lambda lines: [lines[0].replace("recording 1", "recording 9")], "'recording 9' is not"),
@@ -244,8 +251,10 @@ def test_a_damaged_recording_is_told_in_one_line_with_its_number(
     assert len(ran.err.splitlines()) == 1
 
 
-def test_the_recording_itself_is_clean_but_for_the_wrong_request(recorded: Path, here: Run) -> None:
-    assert len(exchanges(recorded)) > 5
+def test_the_recording_itself_is_clean_but_for_the_wrong_request(
+    recorded: Path, here: CommandRunner
+) -> None:
+    assert len(read_exchanges(recorded)) > 5
     ran = here("validate", "--json", recorded)
     (file,) = ran.json
     found = [each for message in file["messages"] for each in message["violations"]]

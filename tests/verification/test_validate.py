@@ -11,16 +11,18 @@ import pytest
 import requests
 
 from callmocks.arm import frames
-from callmocks.contract.resources import fixture
+from callmocks.contract.resources import fixture_path
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
-from tests.verification.conftest import DAY, Run, run_command, write
+from tests.verification.conftest import DAY, CommandRunner, run_command, write_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = ROOT / "fixtures" / "documented"
 
 
-def places(here: Run, *files: Path, contract: str = "documented") -> list[list[tuple[str, bool]]]:
+def violation_paths(
+    here: CommandRunner, *files: Path, contract: str = "documented"
+) -> list[list[tuple[str, bool]]]:
     """Place and tolerance of each finding, file by file."""
     ran = here("validate", "--json", "--contract", contract, *files)
     found = [
@@ -36,47 +38,47 @@ def places(here: Run, *files: Path, contract: str = "documented") -> list[list[t
     return found
 
 
-def kind(here: Run, file: Path) -> str:
+def detected_kind(here: CommandRunner, file: Path) -> str:
     (only,) = here("validate", "--json", file).json
     return str(only["kind"])
 
 
-def test_the_documented_request_has_the_three_known_deviations(here: Run) -> None:
-    (found,) = places(here, DOCUMENTED / "arm" / "request.frame")
+def test_the_documented_request_has_the_three_known_deviations(here: CommandRunner) -> None:
+    (found,) = violation_paths(here, DOCUMENTED / "arm" / "request.frame")
     assert found == [
         ("bytes 3-12 (length)", False),
         ("bytes 17-48 (command)", False),
         ("/in/request/filters/@offset", True),
     ]
-    (strict,) = places(here, DOCUMENTED / "arm" / "request.frame", contract="strict")
+    (strict,) = violation_paths(here, DOCUMENTED / "arm" / "request.frame", contract="strict")
     assert strict[-1] == ("/in/request/filters/@offset", False)
 
 
-def test_the_documented_answer_has_the_two_known_deviations(here: Run) -> None:
+def test_the_documented_answer_has_the_two_known_deviations(here: CommandRunner) -> None:
     file = DOCUMENTED / "arm" / "response.frame"
-    (found,) = places(here, file)
+    (found,) = violation_paths(here, file)
     reason = "/out/response/history/call_history[1]/@release_reason"
     assert found == [("bytes 3-12 (length)", False), (reason, True)]
     (only,) = here("validate", "--json", file).json
     assert only["messages"][0]["violations"][1]["times"] == 11
-    (strict,) = places(here, file, contract="strict")
+    (strict,) = violation_paths(here, file, contract="strict")
     assert (reason, False) in strict
 
 
-def test_the_documented_soap_messages_are_clean(here: Run) -> None:
+def test_the_documented_soap_messages_are_clean(here: CommandRunner) -> None:
     files = [DOCUMENTED / "onec" / name for name in ("request.xml", "response.xml")]
-    assert places(here, *files) == [[], []]
-    assert [kind(here, file) for file in files] == [
+    assert violation_paths(here, *files) == [[], []]
+    assert [detected_kind(here, file) for file in files] == [
         "SOAP 1.2 request, GetHistoryOfServiceCalls",
         "SOAP 1.2 answer, GetHistoryOfServiceCalls",
     ]
 
 
 def test_the_documented_json_names_types_where_values_belong_and_nothing_else_is_wrong(
-    here: Run,
+    here: CommandRunner,
 ) -> None:
     request, answer = DOCUMENTED / "cdr" / "request.json", DOCUMENTED / "cdr" / "response.json"
-    found = places(here, request, answer)
+    found = violation_paths(here, request, answer)
     assert [where for where, _ in found[0]] == [
         "params.user_id",
         "params.offset",
@@ -111,7 +113,7 @@ LEGS = {
 }
 
 
-def frame(**filters: str) -> bytes:
+def history_frame(**filters: str) -> bytes:
     attributes = json.dumps(filters).encode()
     body = b'[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
     return frames.encode_request(
@@ -119,7 +121,7 @@ def frame(**filters: str) -> bytes:
     )
 
 
-def soap(body: str, version: str = "http://schemas.xmlsoap.org/soap/envelope/") -> str:
+def soap_envelope(body: str, version: str = "http://schemas.xmlsoap.org/soap/envelope/") -> str:
     return (
         f'<e:Envelope xmlns:e="{version}" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
         'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body>'
@@ -131,7 +133,7 @@ def soap(body: str, version: str = "http://schemas.xmlsoap.org/soap/envelope/") 
 CORE = "http://v8.1c.ru/8.1/data/core"
 
 
-def rpc(params: str) -> str:
+def legs_request(params: str) -> str:
     """A request for legs with one parameter more."""
     known = '"access_token":"t","date_from":"2026-03-02 00:00:00","date_till":"2026-03-02 23:59:59"'
     return (
@@ -139,7 +141,7 @@ def rpc(params: str) -> str:
     )
 
 
-def prop(name: str, value: str, kind: str) -> str:
+def property_xml(name: str, value: str, kind: str) -> str:
     return (
         f'<Property xmlns="{CORE}" name="{name}"><Value xsi:type="xs:{kind}">{value}</Value>'
         "</Property>"
@@ -149,9 +151,9 @@ def prop(name: str, value: str, kind: str) -> str:
 @pytest.mark.parametrize(
     ("content", "kind", "found"),
     [
-        (frame(offset="0", limit="5"), "ARM request frame, operator_call_history", []),
+        (history_frame(offset="0", limit="5"), "ARM request frame, operator_call_history", []),
         (
-            frame(offset="0", limit="5").replace(b"01", b"01", 1)[:-1],
+            history_frame(offset="0", limit="5").replace(b"01", b"01", 1)[:-1],
             "ARM request frame, operator_call_history",
             ["bytes 3-12 (length)", "body"],
         ),
@@ -223,25 +225,26 @@ def prop(name: str, value: str, kind: str) -> str:
             "JSON-RPC answer",
             ["result.metadata", "result.data"],
         ),
-        (soap("<p:Params/>"), "SOAP 1.1 request, GetHistoryOfServiceCalls", []),
+        (soap_envelope("<p:Params/>"), "SOAP 1.1 request, GetHistoryOfServiceCalls", []),
         (
-            soap("<p:Params/>", "http://www.w3.org/2003/05/soap-envelope"),
+            soap_envelope("<p:Params/>", "http://www.w3.org/2003/05/soap-envelope"),
             "SOAP 1.2 request, GetHistoryOfServiceCalls",
             [],
         ),
         (
-            soap("<p:Params>" + prop("ClientID", "x", "string") + prop("CallResult", "3", "decimal")
-                 + prop("Colour", "red", "string") + "</p:Params>"),
+            soap_envelope("<p:Params>" + property_xml("ClientID", "x", "string")
+                 + property_xml("CallResult", "3", "decimal")
+                 + property_xml("Colour", "red", "string") + "</p:Params>"),
             "SOAP 1.1 request, GetHistoryOfServiceCalls",
             [f"/Envelope/Body/GetHistoryOfServiceCalls/Params/Property[{n}] ({name})"
              for n, name in ((1, "ClientID"), (2, "CallResult"), (3, "Colour"))],
         ),
         (
-            soap("<p:Params><Other/></p:Params>"),
+            soap_envelope("<p:Params><Other/></p:Params>"),
             "SOAP 1.1 request, GetHistoryOfServiceCalls",
             ["/Envelope/Body/GetHistoryOfServiceCalls/Params/Other"],
         ),
-        (soap("")[:-3], "SOAP message", ["byte 292"]),
+        (soap_envelope("")[:-3], "SOAP message", ["byte 292"]),
         (b'{"jsonrpc":"2.0","id":1,"result":"\xff"}', "JSON-RPC answer", ["byte 35"]),
         (b'{"jsonrpc":"2.0","id":"\xff","method":"x"}', "JSON-RPC request", ["byte 24"]),
         (b"[" * 5000 + b"1" + b"]" * 5000, "JSON-RPC request", ["request"]),
@@ -252,9 +255,9 @@ def prop(name: str, value: str, kind: str) -> str:
     ],
 )  # fmt: skip
 def test_messages_are_recognised_and_violations_have_a_place(
-    here: Run, tmp_path: Path, content: bytes | str, kind: str, found: list[str]
+    here: CommandRunner, tmp_path: Path, content: bytes | str, kind: str, found: list[str]
 ) -> None:
-    file = write(tmp_path / "message", content)
+    file = write_file(tmp_path / "message", content)
     (only,) = here("validate", "--json", file).json
     told = [each["where"] for message in only["messages"] for each in message["violations"]]
     assert (only["kind"], told) == (kind, found)
@@ -263,44 +266,50 @@ def test_messages_are_recognised_and_violations_have_a_place(
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (rpc('"limit":"5"'), 'params.limit: expected a JSON integer, got "5" [documented]'),
-        (rpc('"limit":5.5'), "params.limit: expected a JSON integer, got 5.5 [documented]"),
+        (
+            legs_request('"limit":"5"'),
+            'params.limit: expected a JSON integer, got "5" [documented]',
+        ),
+        (
+            legs_request('"limit":5.5'),
+            "params.limit: expected a JSON integer, got 5.5 [documented]",
+        ),
         ("[{}]", "request: expected one request object, got an array [documented]"),
     ],
 )
 def test_what_was_got_instead_is_told_as_it_was_sent(
-    here: Run, tmp_path: Path, content: str, told: str
+    here: CommandRunner, tmp_path: Path, content: str, told: str
 ) -> None:
-    assert told in here("validate", write(tmp_path / "message", content)).out
+    assert told in here("validate", write_file(tmp_path / "message", content)).out
 
 
-def test_a_byte_order_mark_hides_nothing(here: Run, tmp_path: Path) -> None:
-    file = write(tmp_path / "m.json", b"\xef\xbb\xbf" + json.dumps(LEGS).encode())
-    assert places(here, file) == [[]]
+def test_a_byte_order_mark_hides_nothing(here: CommandRunner, tmp_path: Path) -> None:
+    file = write_file(tmp_path / "m.json", b"\xef\xbb\xbf" + json.dumps(LEGS).encode())
+    assert violation_paths(here, file) == [[]]
 
 
-def test_what_the_mock_sends_is_clean(suite: Mocks, here: Run, tmp_path: Path) -> None:
+def test_what_the_mock_sends_is_clean(suite: Mocks, here: CommandRunner, tmp_path: Path) -> None:
     with suite.tenant() as tenant:
         name = tenant.name
         legs = requests.post(
             tenant.cdr.url,
             json={**LEGS, "params": {**LEGS["params"], "access_token": f"{name}-token"}},  # type: ignore[dict-item]
         )
-        window = prop("PeriodFrom", f"{DAY}T00:00:00", "dateTime")
+        window = property_xml("PeriodFrom", f"{DAY}T00:00:00", "dateTime")
         calls = requests.post(
-            tenant.onec.url, data=soap(f"<p:Params>{window}</p:Params>"), auth=(name, name)
+            tenant.onec.url, data=soap_envelope(f"<p:Params>{window}</p:Params>"), auth=(name, name)
         )
         wsdl = requests.get(f"{tenant.onec.url}?wsdl")
         address = f"{tenant.arm.url}/{name}/service/cc/arm/operator_call_history"
         page = '<in><request><filters offset="0" limit="300"/></request></in>'
         history = requests.post(address, data=page, auth=("101", name))
     files = [
-        write(tmp_path / str(number), answer.content)
+        write_file(tmp_path / str(number), answer.content)
         for number, answer in enumerate((legs, calls, wsdl, history))
     ]
-    for file in places(here, *files):
+    for file in violation_paths(here, *files):
         assert [where for where, tolerated in file if not tolerated] == []
-    assert [kind(here, file) for file in files] == [
+    assert [detected_kind(here, file) for file in files] == [
         "JSON-RPC answer, get.call_legs_report",
         "SOAP 1.1 answer, GetHistoryOfServiceCalls",
         "WSDL",
@@ -309,7 +318,7 @@ def test_what_the_mock_sends_is_clean(suite: Mocks, here: Run, tmp_path: Path) -
     broken = legs.json()
     broken["result"]["data"][7]["direction"] = "sideways"
     broken["result"]["data"][9] |= {"is_failed": not broken["result"]["data"][9]["is_failed"]}
-    assert places(here, write(tmp_path / "broken", json.dumps(broken))) == [
+    assert violation_paths(here, write_file(tmp_path / "broken", json.dumps(broken))) == [
         [("result.data.7.direction", False), ("result.data.9.is_failed", False)]
     ]
 
@@ -327,38 +336,38 @@ def journal(suite: Mocks) -> dict[str, Any]:
 
 
 def test_journals_are_read_whole_and_line_by_line(
-    here: Run, tmp_path: Path, journal: dict[str, Any]
+    here: CommandRunner, tmp_path: Path, journal: dict[str, Any]
 ) -> None:
-    whole = write(tmp_path / "journal.json", json.dumps(journal, indent=2))
+    whole = write_file(tmp_path / "journal.json", json.dumps(journal, indent=2))
     lines = "".join(json.dumps(entry) + "\n" for entry in journal["entries"])
-    listed = write(tmp_path / "journal.jsonl", lines)
+    listed = write_file(tmp_path / "journal.jsonl", lines)
     for file in (whole, listed):
-        assert kind(here, file) == "journal of 2 exchanges"
-        assert places(here, file) == [[("params.limit", False)]]
+        assert detected_kind(here, file) == "journal of 2 exchanges"
+        assert violation_paths(here, file) == [[("params.limit", False)]]
         (only,) = here("validate", "--json", file).json
         assert [message["line"] for message in only["messages"]] == [1, 1, 2, 2]
 
 
 def test_what_a_journal_cut_is_not_judged(
-    here: Run, tmp_path: Path, journal: dict[str, Any]
+    here: CommandRunner, tmp_path: Path, journal: dict[str, Any]
 ) -> None:
     journal["entries"][0] |= {"response_sha256": "0" * 64, "response": "{"}
-    ran = here("validate", write(tmp_path / "j", json.dumps(journal)))
+    ran = here("validate", write_file(tmp_path / "j", json.dumps(journal)))
     assert "only the beginning is there: not judged" in ran.out
     assert "1 violation" in ran.out
 
 
 def test_a_damaged_line_is_named_and_those_before_it_are_judged(
-    here: Run, tmp_path: Path, journal: dict[str, Any]
+    here: CommandRunner, tmp_path: Path, journal: dict[str, Any]
 ) -> None:
     right, wrong = (msgspec.json.encode(entry) for entry in journal["entries"])
-    file = write(tmp_path / "j.jsonl", right + b"\n" + wrong[:200] + b"\n")
+    file = write_file(tmp_path / "j.jsonl", right + b"\n" + wrong[:200] + b"\n")
     ran = here("validate", file)
     assert ran.code == 1
     assert "line 2: expected an exchange" in ran.out
 
 
-def test_the_text_says_file_kind_place_and_evidence(here: Run) -> None:
+def test_the_text_says_file_kind_place_and_evidence(here: CommandRunner) -> None:
     file = DOCUMENTED / "arm" / "request.frame"
     ran = here("validate", file)
     assert ran.out.splitlines() == [
@@ -372,7 +381,7 @@ def test_the_text_says_file_kind_place_and_evidence(here: Run) -> None:
 
 
 def test_exit_codes_and_stdin_of_the_command() -> None:
-    good = fixture("documented/onec/request.xml")
+    good = fixture_path("documented/onec/request.xml")
     assert run_command("validate", good).code == 0
     ran = run_command("validate", "-", stdin="{}")
     assert (ran.code, ran.out.splitlines()[0]) == (1, "-: JSON-RPC request: 1 violation")
@@ -382,6 +391,6 @@ def test_exit_codes_and_stdin_of_the_command() -> None:
     assert run_command("validate").code == 2
 
 
-def test_a_directory_is_no_file(here: Run, tmp_path: Path) -> None:
+def test_a_directory_is_no_file(here: CommandRunner, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="directory"):
         here("validate", tmp_path)

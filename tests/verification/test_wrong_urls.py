@@ -9,10 +9,10 @@ import pytest
 
 from callmocks.errors import CheckError
 from callmocks.testing import Mocks
-from tests.verification.conftest import Run, run_command
+from tests.verification.conftest import CommandRunner, run_command
 
 
-class Moved(http.server.BaseHTTPRequestHandler):
+class RedirectHandler(http.server.BaseHTTPRequestHandler):
     """An endpoint that lives elsewhere now."""
 
     def do_POST(self) -> None:
@@ -25,7 +25,7 @@ class Moved(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_https_where_there_is_none(suite: Mocks, here: Run) -> None:
+def test_https_where_there_is_none(suite: Mocks, here: CommandRunner) -> None:
     address = suite.cdr.url.replace("http:", "https:")
     with pytest.raises(CheckError, match="cannot be reached: there is no TLS there, perhaps it is"):
         here("check", "cdr", address, "--token", "t")
@@ -41,7 +41,7 @@ def test_https_where_there_is_none(suite: Mocks, here: Run) -> None:
     ],
 )
 def test_a_wrong_path_is_a_mistake_and_no_list_of_findings(
-    suite: Mocks, here: Run, provider: str, path: str, told: str
+    suite: Mocks, here: CommandRunner, provider: str, path: str, told: str
 ) -> None:
     root = getattr(suite, provider).url.partition("/v2")[0].partition("/cus")[0]
     if path.startswith("ws"):
@@ -50,8 +50,8 @@ def test_a_wrong_path_is_a_mistake_and_no_list_of_findings(
         here("check", provider, root + path, "--login", "demo", "--password", "x")
 
 
-def test_where_an_endpoint_leads_elsewhere_its_place_is_told(here: Run) -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), Moved) as server:
+def test_where_an_endpoint_leads_elsewhere_its_place_is_told(here: CommandRunner) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), RedirectHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(CheckError, match="answers 308 and leads to https:"):
             here("check", "cdr", f"http://127.0.0.1:{server.server_port}/v2.0", "--token", "t")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from callmocks.arm import service
-from callmocks.provider.http import bounds_of, end
+from callmocks.provider.http import abort_connection, limits_of
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
@@ -27,15 +27,15 @@ from callmocks.tenants.exchange import Exchange, Reply
 if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
-IN_FLIGHT = 16
+MAX_DELAYED = 16
 """Answers held up at the same time; then reading waits."""
 
-Sent = asyncio.Future[None]
+SentSignal = asyncio.Future[None]
 
 _OPCODES = {"text": WSMsgType.TEXT, "binary": WSMsgType.BINARY}
 
 
-class Connection:
+class ArmConnection:
     """One client's websocket in a domain; ``link`` is what it remembers of the login."""
 
     def __init__(
@@ -44,100 +44,100 @@ class Connection:
         domain: str,
         request: web.Request,
         socket: web.WebSocketResponse,
-        link: service.Caller,
+        session: service.ArmSession,
         origin: str,
     ) -> None:
         self._registry = registry
         self._domain = domain
         self._request = request
         self._socket = socket
-        self._link = link
+        self._session = session
         self._origin = origin
         self._peer = request.remote or ""
-        self._nesting = bounds_of(request).nesting
-        self._held_up: set[asyncio.Task[None]] = set()
-        self._free = asyncio.Semaphore(IN_FLIGHT)
-        self._holding: list[Sent] = []
+        self._nesting = limits_of(request).nesting
+        self._delayed: set[asyncio.Task[None]] = set()
+        self._delay_slots = asyncio.Semaphore(MAX_DELAYED)
+        self._send_waiters: list[SentSignal] = []
 
-    async def serve(self) -> None:
+    async def run(self) -> None:
         """Answer frames until the client or the server closes."""
         try:
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await self._process(message.data, message.type)
+                    await self._process_message(message.data, message.type)
         finally:
-            for task in self._held_up:
+            for task in self._delayed:
                 task.cancel()
-            await asyncio.gather(*self._held_up, return_exceptions=True)
+            await asyncio.gather(*self._delayed, return_exceptions=True)
 
-    async def _process(self, message: bytes, opcode: WSMsgType) -> None:
-        exchange, reply = await self._answer(message)
-        opcode = _OPCODES.get(exchange.tenant.assumptions.choice("arm.opcode"), opcode)
+    async def _process_message(self, message: bytes, opcode: WSMsgType) -> None:
+        exchange, reply = await self._handle_frame(message)
+        opcode = _OPCODES.get(exchange.tenant.assumptions.get_choice("arm.opcode"), opcode)
         if reply.delivery is None:
-            await self._send(exchange, reply, opcode)
+            await self._send_reply(exchange, reply, opcode)
             return
-        await self._free.acquire()
-        after = self._next_sent() if reply.delivery.hold else None
-        task = asyncio.create_task(self._deliver(exchange, reply, opcode, after))
-        self._held_up.add(task)
-        task.add_done_callback(self._done)
+        await self._delay_slots.acquire()
+        after = self._add_send_waiter() if reply.delivery.reorder_timeout else None
+        task = asyncio.create_task(self._deliver_delayed(exchange, reply, opcode, after))
+        self._delayed.add(task)
+        task.add_done_callback(self._on_delivered)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._held_up.discard(task)
-        self._free.release()
+    def _on_delivered(self, task: asyncio.Task[None]) -> None:
+        self._delayed.discard(task)
+        self._delay_slots.release()
 
-    async def _answer(self, message: bytes) -> tuple[Exchange, Reply]:
+    async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
         tenant = self._registry.get(self._domain)
-        exchange = Exchange.of(
-            tenant or self._registry.nobody,
+        exchange = Exchange.start(
+            tenant or self._registry.unmatched,
             "arm",
             message,
             origin=self._origin,
             peer=self._peer,
             transport="frame",
         )
-        link = self._link if tenant else None
-        handle = partial(service.answer_frame, link=link, nesting=self._nesting)
+        link = self._session if tenant else None
+        handle = partial(service.handle_frame, link=link, nesting=self._nesting)
         return exchange, await pipeline.run(exchange, handle)
 
-    def _messages(self, exchange: Exchange, reply: Reply) -> Iterable[bytes]:
+    def _apply_delivery(self, exchange: Exchange, reply: Reply) -> Iterable[bytes]:
         """The messages that go out for a reply: one, unless a fault wants something else."""
         delivery = reply.delivery
         if delivery is None:
             return (reply.body,)
-        if delivery.ending and not delivery.keep:
+        if delivery.termination and not delivery.truncate_at:
             return ()
-        messages = [reply.body[: delivery.keep]]
-        for change in delivery.messages:
+        messages = [reply.body[: delivery.truncate_at]]
+        for change in delivery.frame_transforms:
             messages = change(messages)
         return messages
 
-    async def _send(self, exchange: Exchange, reply: Reply, opcode: WSMsgType) -> None:
+    async def _send_reply(self, exchange: Exchange, reply: Reply, opcode: WSMsgType) -> None:
         """Send a reply's messages, no faster than the client takes them."""
         try:
-            for message in self._messages(exchange, reply):
+            for message in self._apply_delivery(exchange, reply):
                 await self._socket.send_frame(message, opcode)
         except ConnectionError:
             return  # the client has gone; the socket tells the reader
-        for waiting in self._holding:
+        for waiting in self._send_waiters:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _deliver(
-        self, exchange: Exchange, reply: Reply, opcode: WSMsgType, after: Sent | None
+    async def _deliver_delayed(
+        self, exchange: Exchange, reply: Reply, opcode: WSMsgType, other_sent: SentSignal | None
     ) -> None:
         """Send a reply as a fault wishes; ``after`` is done when another answer has been sent."""
         delivery = reply.delivery or Delivery()
         if delivery.delay:
             await asyncio.sleep(delivery.delay)
-        if after is not None:
-            await asyncio.wait((after,), timeout=delivery.hold)
-            self._holding.remove(after)
-        await self._send(exchange, reply, opcode)
-        if delivery.ending in ("close", "reset"):
-            end(self._request, delivery)
+        if other_sent is not None:
+            await asyncio.wait((other_sent,), timeout=delivery.reorder_timeout)
+            self._send_waiters.remove(other_sent)
+        await self._send_reply(exchange, reply, opcode)
+        if delivery.termination in ("close", "reset"):
+            abort_connection(self._request, delivery)
 
-    def _next_sent(self) -> Sent:
-        sent: Sent = asyncio.get_running_loop().create_future()
-        self._holding.append(sent)
+    def _add_send_waiter(self) -> SentSignal:
+        sent: SentSignal = asyncio.get_running_loop().create_future()
+        self._send_waiters.append(sent)
         return sent

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def pdf(lines: Sequence[str]) -> bytes:
+def render_pdf(lines: Sequence[str]) -> bytes:
     """A PDF of one A4 page with these lines, ASCII only."""
     shown = [line.encode("ascii", "replace") for line in lines]
     escaped = [

@@ -22,7 +22,7 @@ COMMAND_BYTES = 32
 NO_ID = "0000"
 """The id of an answer to a frame whose own id cannot be read."""
 
-Unit = Literal["bytes", "characters"]
+LengthUnit = Literal["bytes", "characters"]
 
 _ID = slice(12, 16)
 _LENGTH = slice(2, 12)
@@ -49,7 +49,7 @@ class FrameError(CallmocksError):
         self.where, self.expected, self.got, self.id = where, expected, got, id
 
 
-class Request(NamedTuple):
+class RequestFrame(NamedTuple):
     """A frame from client to server; ``body`` is its JSON, not yet parsed."""
 
     id: str
@@ -58,7 +58,7 @@ class Request(NamedTuple):
     deviations: tuple[Deviation, ...] = ()
 
 
-class Response(NamedTuple):
+class ResponseFrame(NamedTuple):
     """A frame from server to client; ``body`` is its JSON, not yet parsed."""
 
     id: str
@@ -68,29 +68,29 @@ class Response(NamedTuple):
 
 
 def encode_request(
-    id: str, command: str, body: bytes, *, pad: bytes = b" ", unit: Unit = "bytes"
+    id: str, command: str, body: bytes, *, pad: bytes = b" ", unit: LengthUnit = "bytes"
 ) -> bytes:
     """The frame of a command; ``FrameError`` when the id or the command does not fit its field."""
     name = command.encode("utf-8")
     if not _COMMAND.fullmatch(name) or len(name) > COMMAND_BYTES:
         raise FrameError("command", "1 to 32 printable ASCII characters", repr(command))
-    return _frame(_id(id) + name.ljust(COMMAND_BYTES, pad), body, unit)
+    return _encode_frame(_encode_id(id) + name.ljust(COMMAND_BYTES, pad), body, unit)
 
 
-def encode_response(id: str, status: int, body: bytes, *, unit: Unit = "bytes") -> bytes:
+def encode_response(id: str, status: int, body: bytes, *, unit: LengthUnit = "bytes") -> bytes:
     """The frame of an answer; ``FrameError`` when the id or the status does not fit its field."""
     if not 100 <= status <= 999:
         raise FrameError("status", "three digits", str(status))
-    return _frame(b"%b%d" % (_id(id), status), body, unit)
+    return _encode_frame(b"%b%d" % (_encode_id(id), status), body, unit)
 
 
-def decode_request(message: bytes, *, unit: Unit = "bytes") -> Request:
+def decode_request(message: bytes, *, unit: LengthUnit = "bytes") -> RequestFrame:
     """Read a command's frame, also one copied from the vendor's page.
 
     There the command is not padded to its 32 bytes and the JSON is pretty-printed, while the
     length is that of the padded, compact frame. Such a frame is read; its deviations are listed.
     """
-    id, deviations = _read_header(message, unit)
+    id, deviations = _decode_header(message, unit)
     bracket = message.find(b"[", 16, REQUEST_HEADER)
     if bracket < 0 and len(message) < REQUEST_HEADER:
         raise FrameError(
@@ -108,32 +108,32 @@ def decode_request(message: bytes, *, unit: Unit = "bytes") -> Request:
                 f"JSON from byte {bracket + 1} on",
             ),
         )
-    return Request(id, command.decode("ascii"), message[end:], deviations)
+    return RequestFrame(id, command.decode("ascii"), message[end:], deviations)
 
 
-def decode_response(message: bytes, *, unit: Unit = "bytes") -> Response:
+def decode_response(message: bytes, *, unit: LengthUnit = "bytes") -> ResponseFrame:
     """Read an answer's frame; a length that does not match is listed as a deviation."""
-    id, deviations = _read_header(message, unit)
+    id, deviations = _decode_header(message, unit)
     status = message[16:RESPONSE_HEADER]
     if len(status) < 3 or not status.isdigit():
         raise FrameError("bytes 17-19 (status)", "three digits", repr(status)[1:], id)
-    return Response(id, int(status), message[RESPONSE_HEADER:], deviations)
+    return ResponseFrame(id, int(status), message[RESPONSE_HEADER:], deviations)
 
 
-def _frame(fields: bytes, body: bytes, unit: Unit) -> bytes:
+def _encode_frame(fields: bytes, body: bytes, unit: LengthUnit) -> bytes:
     head = len(VERSION) + 10 + len(fields)
     length = head + (len(body) if unit == "bytes" else len(body.decode("utf-8")))
     return b"%b%010d%b%b" % (VERSION, length, fields, body)
 
 
-def _id(id: str) -> bytes:
+def _encode_id(id: str) -> bytes:
     field = id.encode("utf-8")
     if len(field) != 4 or not field.isdigit():
         raise FrameError("id", "four digits", repr(id))
     return field
 
 
-def _read_header(message: bytes, unit: Unit) -> tuple[str, tuple[Deviation, ...]]:
+def _decode_header(message: bytes, unit: LengthUnit) -> tuple[str, tuple[Deviation, ...]]:
     field = message[_ID]
     id = field.decode("ascii") if len(field) == 4 and field.isdigit() else NO_ID
     if message[:2] != VERSION:

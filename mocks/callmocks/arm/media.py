@@ -12,22 +12,22 @@ import polars as pl
 
 from callmocks.arm import faxes
 from callmocks.history import ids
-from callmocks.history.audio import Audio, wav
-from callmocks.history.walltime import day_start, to_ms
+from callmocks.history.audio import Audio, make_wav
+from callmocks.history.walltime import datetime_to_ms, day_start
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 
-def record(exchange: Exchange, record_id: str) -> Audio | None:
+def find_record(exchange: Exchange, record_id: str) -> Audio | None:
     """The audio of a leg that was released; None when there is no such record (yet)."""
-    found = exchange.tenant.history.record(record_id)
-    if found is None or found.released > to_ms(exchange.now):
+    found = exchange.tenant.history.find_record(record_id)
+    if found is None or found.leg_end > datetime_to_ms(exchange.now):
         return None
-    return wav(record_id.lower().encode("utf-8"), found.talk_ms)
+    return make_wav(record_id.lower().encode("utf-8"), found.talk_ms)
 
 
-def fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
+def find_fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
     """The fax of a call that has ended, as PDF; None when there is no such fax (yet)."""
     address = ids.leg_address(int(leg_id)) if leg_id.isascii() and leg_id.isdigit() else None
     if address is None:
@@ -36,11 +36,11 @@ def fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
     wanted = (
         (pl.col("_leg_id") == int(leg_id))
         & pl.col("_fax").is_not_null()
-        & (pl.col("_release") <= to_ms(exchange.now))
+        & (pl.col("_release") <= datetime_to_ms(exchange.now))
     )
-    for rows in exchange.tenant.history.arm_days(operator, end, begin):
+    for rows in exchange.tenant.history.arm_frames(operator, end, begin):
         for row in rows.filter(wanted).iter_rows(named=True):
-            return faxes.pdf(
+            return faxes.render_pdf(
                 [
                     f"Fax {leg_id}: {row['_fax']}",
                     f"{row['_a_number'] or 'anonymous'} -> {row['_b_number'] or 'anonymous'}",

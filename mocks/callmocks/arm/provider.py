@@ -9,18 +9,18 @@ from lxml import etree
 
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.errors import CallmocksError
-from callmocks.provider.base import register
+from callmocks.provider.base import register_provider
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange, Reply
 
 
-class Workplace:
+class ArmProvider:
     """The provider ``arm``."""
 
     name = "arm"
 
-    def operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange) -> str:
         """The command; ``""`` of a frame whose command cannot be read."""
         if exchange.operation or exchange.transport != "frame":
             return exchange.operation
@@ -29,7 +29,7 @@ class Workplace:
         except frames.FrameError:
             return ""
 
-    def fields(self, request: bytes) -> dict[str, object]:
+    def read_fields(self, request: bytes) -> dict[str, object]:
         """Attributes by element and name: ``{"filters.limit": "50"}``."""
         try:
             document = request
@@ -44,7 +44,7 @@ class Workplace:
             for name, value in element.attrib.items()
         }
 
-    def errors(self) -> Mapping[str, tuple[str, ...]]:
+    def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The one error the vendor prints, and the missing login."""
         return {responses.CANNOT_PERFORM: ("text",), "unauthorized": ("text",)}
 
@@ -52,16 +52,20 @@ class Workplace:
         """``out/error`` in the transport of the request; ``params["text"]`` is its text."""
         command = exchange.operation
         if name == "unauthorized":
-            answer = responses.error(command, params.get("text", sessions.NOBODY), 401)
+            answer = responses.make_error_response(
+                command, params.get("text", sessions.NOT_LOGGED_IN), 401
+            )
         elif name == responses.CANNOT_PERFORM:
-            answer = service.command_error(exchange, command, params.get("text", "timeout"))
+            answer = service.make_command_error(exchange, command, params.get("text", "timeout"))
         else:
             raise KeyError(name)
-        return service.reply(exchange, answer)
+        return service.make_reply(exchange, answer)
 
-    def unavailable(self, exchange: Exchange, text: str) -> Reply:
+    def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
         """``out/error`` with status 503."""
-        return service.reply(exchange, responses.error(exchange.operation, text, 503))
+        return service.make_reply(
+            exchange, responses.make_error_response(exchange.operation, text, 503)
+        )
 
 
-register(Workplace())
+register_provider(ArmProvider())

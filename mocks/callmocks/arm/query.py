@@ -16,19 +16,19 @@ from typing import NamedTuple
 import polars as pl
 
 from callmocks.arm import tag
-from callmocks.arm.rows import TIME
+from callmocks.arm.rows import TIME_FORMAT
 from callmocks.errors import CallmocksError
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 
-Assume = Callable[[str], str]
+AssumptionLookup = Callable[[str], str]
 """Says what holds for an assumption of the ledger, and notes that it was asked for."""
 
-PLACE = "/in/request/filters"
-MOST_FILTER_BYTES = 2048
+FILTERS_PATH = "/in/request/filters"
+MAX_FILTER_BYTES = 2048
 """All values together: the tag carries them, and a tag has at most 4 KiB."""
 
 _DATE = re.compile(r"\d{4}/\d{2}/\d{2}( \d{2}:\d{2}:\d{2})?", re.ASCII)
-_DIGITS = 12
+_MAX_DIGITS = 12
 """A longer number is out of every range; Python would still parse it slowly."""
 
 _COLUMNS = {
@@ -46,19 +46,19 @@ _COLUMNS = {
     "display_name_a": ("_a_name",),
     "display_name_b": ("_b_name",),
 }
-FROZEN = ("from_date", "to_date", *_COLUMNS)
+TAG_FILTERS = ("from_date", "to_date", *_COLUMNS)
 """Filters that a tag carries on, besides ``skip_incomplete``."""
 
 
-class FilterError(CallmocksError):
+class FilterValueError(CallmocksError):
     """An attribute whose value the schema allows and the service does not."""
 
     def __init__(self, attribute: str, expected: str, got: str) -> None:
-        self.where, self.expected, self.got = f"{PLACE}/@{attribute}", expected, got
+        self.where, self.expected, self.got = f"{FILTERS_PATH}/@{attribute}", expected, got
         super().__init__(f"{self.where}: expected {expected}, got {got}")
 
 
-class Query(NamedTuple):
+class CallHistoryQuery(NamedTuple):
     """A page to make. Times are wall milliseconds.
 
     ``from_ms``: starts then or later. ``before_ms``: released (or started) before then. ``match``:
@@ -72,109 +72,113 @@ class Query(NamedTuple):
     from_ms: int | None
     before_ms: int | None
     before_column: str
-    match: pl.Expr | None
-    cursor: tag.Tag | None
+    condition: pl.Expr | None
+    cursor: tag.PagingTag | None
     filters: tuple[tuple[str, str], ...]
     exact_names: bool
 
     @property
-    def key(self) -> tuple[object, ...]:
+    def cache_key(self) -> tuple[object, ...]:
         """Equal for queries that ask for the same."""
         return (*self[:6], *self[7:])
 
 
-def read(attributes: Mapping[str, str], assume: Assume) -> Query:
+def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> CallHistoryQuery:
     """The query that valid ``filters`` stand for; ``FilterError`` names the attribute at fault."""
-    limit_most = int(assume("arm.limit-most"))
-    limit = _number(attributes, "limit", 1, limit_most)
-    offset = _number(attributes, "offset", 0, None)
-    cursor = _cursor(attributes.get("tag", ""))
-    given = _given(attributes, assume)
+    limit_most = int(assumption("arm.limit-most"))
+    limit = _parse_number(attributes, "limit", 1, limit_most)
+    offset = _parse_number(attributes, "offset", 0, None)
+    cursor = _decode_cursor(attributes.get("tag", ""))
+    given = _collect_filters(attributes, assumption)
     skip_incomplete = attributes.get("skip_incomplete", "true").strip() in ("true", "1")
     if cursor is not None:
         skip_incomplete = cursor.skip_incomplete
-        if assume("arm.tag-filters") == "tag":
+        if assumption("arm.tag-filters") == "tag":
             given |= dict(cursor.filters)
         else:
             given = dict(cursor.filters) | given
-    filters = tuple((name, given[name]) for name in FROZEN if name in given)
+    filters = tuple((name, given[name]) for name in TAG_FILTERS if name in given)
     _check_size(filters)
     named = any(name.startswith("display_name") for name, _ in filters)
-    exact_names = named and assume("arm.display-name") == "equal"
+    exact_names = named and assumption("arm.display-name") == "equal"
     column = "_release"
     if "to_date" in given:
-        column = {"release": "_release", "start": "_start"}[assume("arm.to-date")]
-    return Query(
+        column = {"release": "_release", "start": "_start"}[assumption("arm.to-date")]
+    return CallHistoryQuery(
         offset,
         limit,
         skip_incomplete,
-        _moment(given, "from_date", assume, after=False),
-        _moment(given, "to_date", assume, after=True),
+        _parse_date(given, "from_date", assumption, end=False),
+        _parse_date(given, "to_date", assumption, end=True),
         column,
-        _condition(filters, exact_names, assume),
+        _build_condition(filters, exact_names, assumption),
         cursor,
         filters,
         exact_names,
     )
 
 
-def _given(attributes: Mapping[str, str], assume: Assume) -> dict[str, str]:
-    given = {name: attributes[name] for name in FROZEN if name in attributes}
-    if "" in given.values() and assume("arm.empty-filter") == "absent":
+def _collect_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> dict[str, str]:
+    given = {name: attributes[name] for name in TAG_FILTERS if name in attributes}
+    if "" in given.values() and assumption("arm.empty-filter") == "absent":
         given = {name: value for name, value in given.items() if value}
     return given
 
 
-def _number(attributes: Mapping[str, str], name: str, least: int, most: int | None) -> int:
+def _parse_number(
+    attributes: Mapping[str, str], name: str, minimum: int, maximum: int | None
+) -> int:
     """An xs:integer within bounds; absent is 0, which only ``offset`` may be."""
     text = attributes.get(name, "0").strip()
-    value = int(text) if len(text) <= _DIGITS else None
-    if value is None or value < least or (most is not None and value > most):
-        wanted = f"{least} or more" if most is None else f"{least} to {most}"
-        raise FilterError(name, f"a number, {wanted}", text[: 2 * _DIGITS])
+    value = int(text) if len(text) <= _MAX_DIGITS else None
+    if value is None or value < minimum or (maximum is not None and value > maximum):
+        wanted = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
+        raise FilterValueError(name, f"a number, {wanted}", text[: 2 * _MAX_DIGITS])
     return value
 
 
-def _cursor(text: str) -> tag.Tag | None:
+def _decode_cursor(text: str) -> tag.PagingTag | None:
     if not text:
         return None
     try:
         cursor = tag.decode(text)
-        unknown = [name for name, _ in cursor.filters if name not in FROZEN]
+        unknown = [name for name, _ in cursor.filters if name not in TAG_FILTERS]
         if unknown:
             raise tag.TagError(f"filter {unknown[0]!r} is not understood")
     except tag.TagError as error:
-        raise FilterError("tag", "a tag of an earlier answer", str(error)) from None
+        raise FilterValueError("tag", "a tag of an earlier answer", str(error)) from None
     return cursor
 
 
 def _check_size(filters: tuple[tuple[str, str], ...]) -> None:
     sizes = {name: len(value.encode("utf-8")) for name, value in filters}
-    if sum(sizes.values()) > MOST_FILTER_BYTES:
+    if sum(sizes.values()) > MAX_FILTER_BYTES:
         longest = max(sizes, key=lambda name: sizes[name])
-        wanted = f"filters of {MOST_FILTER_BYTES} bytes at most together"
-        raise FilterError(longest, wanted, f"{sizes[longest]} bytes here")
+        wanted = f"filters of {MAX_FILTER_BYTES} bytes at most together"
+        raise FilterValueError(longest, wanted, f"{sizes[longest]} bytes here")
 
 
-def _moment(given: Mapping[str, str], name: str, assume: Assume, *, after: bool) -> int | None:
+def _parse_date(
+    filters: Mapping[str, str], name: str, assumption: AssumptionLookup, *, end: bool
+) -> int | None:
     """The wall time of a date; ``after``: the end of the second or of the day it names."""
-    text = given.get(name)
+    text = filters.get(name)
     if text is None:
         return None
     match = _DATE.fullmatch(text)
     whole_day = match is not None and match[1] is None
-    if match is None or (whole_day and assume("arm.date-without-time") != "day"):
-        raise FilterError(name, "YYYY/MM/DD HH:MM:SS", repr(text[:40]))
+    if match is None or (whole_day and assumption("arm.date-without-time") != "day"):
+        raise FilterValueError(name, "YYYY/MM/DD HH:MM:SS", repr(text[:40]))
     try:
-        moment = datetime.strptime(text, TIME[:8] if whole_day else TIME)
+        moment = datetime.strptime(text, TIME_FORMAT[:8] if whole_day else TIME_FORMAT)
     except ValueError:
-        raise FilterError(name, "a date that exists", repr(text)) from None
+        raise FilterValueError(name, "a date that exists", repr(text)) from None
     length = timedelta(days=1) if whole_day else timedelta(seconds=1)
-    return to_ms(moment) + (length // timedelta(milliseconds=1) if after else 0)
+    return datetime_to_ms(moment) + (length // timedelta(milliseconds=1) if end else 0)
 
 
-def _condition(
-    filters: tuple[tuple[str, str], ...], exact_names: bool, assume: Assume
+def _build_condition(
+    filters: tuple[tuple[str, str], ...], exact_names: bool, assumption: AssumptionLookup
 ) -> pl.Expr | None:
     """What a row must fulfil besides its times; None when nothing was asked."""
     parts = []
@@ -183,15 +187,15 @@ def _condition(
             continue
         columns = [pl.col(column).cast(pl.String) for column in _COLUMNS[name]]
         if name.startswith("display_name"):
-            hits = [_named(column, value, exact_names) for column in columns]
+            hits = [_match_name(column, value, exact_names) for column in columns]
         else:
-            assume("arm.party-filters")
+            assumption("arm.party-filters")
             hits = [column == value for column in columns]
         parts.append(reduce(or_, hits))
     return reduce(and_, parts) if parts else None
 
 
-def _named(column: pl.Expr, name: str, exact: bool) -> pl.Expr:
+def _match_name(column: pl.Expr, name: str, exact: bool) -> pl.Expr:
     if exact:
         return column == name
     return column.str.to_lowercase().str.contains(name.lower(), literal=True)

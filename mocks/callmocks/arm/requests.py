@@ -11,47 +11,47 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from callmocks.arm import schema, tree
-from callmocks.arm.schema import Fault
+from callmocks.arm.schema import SchemaViolation
 from callmocks.errors import CallmocksError
 
-Form = Literal["json", "xml"]
+BodyFormat = Literal["json", "xml"]
 
-_REMEMBERED = 2048
+_MAX_CACHED_BYTES = 2048
 """Bytes of the longest body whose outcome is remembered."""
-_BEARER = {schema.HISTORY: "filters", schema.LOGIN: "request", schema.LOGOUT: "in"}
+_ATTRIBUTE_ELEMENTS = {schema.HISTORY: "filters", schema.LOGIN: "request", schema.LOGOUT: "in"}
 """The element of each command that has attributes."""
 
 
-class Read(NamedTuple):
+class CommandBody(NamedTuple):
     """What a body says: the attributes of its command, or why there are none.
 
     ``unreadable``: it is no tree or no document. ``faults``: its schema refuses it.
     """
 
     attributes: Mapping[str, str]
-    faults: tuple[Fault, ...] = ()
-    unreadable: str = ""
+    violations: tuple[SchemaViolation, ...] = ()
+    parse_error: str = ""
 
 
-def read(body: bytes, form: Form, command: str, contract: str) -> Read:
+def parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str) -> CommandBody:
     """Read and validate the body of a known command."""
-    if command == schema.HISTORY and len(body) <= _REMEMBERED:
-        return _remembered(body, form, command, contract)
-    return _read(body, form, command, contract)
+    if command == schema.HISTORY and len(body) <= _MAX_CACHED_BYTES:
+        return _parse_cached(body, body_format, command, contract)
+    return _parse_body(body, body_format, command, contract)
 
 
-def _read(body: bytes, form: Form, command: str, contract: str) -> Read:
+def _parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str) -> CommandBody:
     try:
-        root = schema.parse(tree.to_xml(tree.decode(body)) if form == "json" else body)
+        root = schema.parse(tree.to_xml(tree.decode(body)) if body_format == "json" else body)
     except CallmocksError as error:
-        return Read({}, unreadable=str(error))
-    faults = schema.of(command, contract).faults(root)
+        return CommandBody({}, parse_error=str(error))
+    faults = schema.get_schema(command, contract).validate(root)
     if not faults and root.tag != "in":
-        faults = [Fault(f"/{root.tag}", "the root in", str(root.tag))]
+        faults = [SchemaViolation(f"/{root.tag}", "the root in", str(root.tag))]
     if faults:
-        return Read({}, tuple(faults))
-    bearer = next(root.iter(_BEARER[command]))
-    return Read({str(name): str(value) for name, value in bearer.attrib.items()})
+        return CommandBody({}, tuple(faults))
+    bearer = next(root.iter(_ATTRIBUTE_ELEMENTS[command]))
+    return CommandBody({str(name): str(value) for name, value in bearer.attrib.items()})
 
 
-_remembered = lru_cache(maxsize=512)(_read)
+_parse_cached = lru_cache(maxsize=512)(_parse_body)

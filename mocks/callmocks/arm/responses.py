@@ -9,32 +9,32 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from callmocks.arm import schema, tree
-from callmocks.arm.pages import Page
-from callmocks.arm.requests import Form
-from callmocks.arm.rows import TIME
+from callmocks.arm.pages import CallPage
+from callmocks.arm.requests import BodyFormat
+from callmocks.arm.rows import TIME_FORMAT
 from callmocks.arm.tree import Node
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from callmocks.arm.schema import Fault
+    from callmocks.arm.schema import SchemaViolation
     from callmocks.tenants.exchange import Exchange
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 CANNOT_PERFORM = "cannot_perform_cmd"
 """The only error name the vendor prints."""
 
-_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
-_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LONGEST = 2000
+_XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
+_XML_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MAX_TEXT_CHARS = 2000
 _JSON_END = b"}]}]}]"
 _XML_END = b"/></response></out>"
 
 
 @dataclass(slots=True)
-class Answer:
+class CommandResponse:
     """What is sent back: a status and a tree, or a page of calls.
 
     ``status`` is HTTP's, or the frame's; ``cookie`` is the value of Set-Cookie.
@@ -44,105 +44,117 @@ class Answer:
     root: Node | None = None
     status: int = 200
     cookie: str = ""
-    page: Page | None = None
+    page: CallPage | None = None
     timestamp: str = ""
-    error: bool = False
+    is_error: bool = False
 
     @property
-    def faults(self) -> list[Fault]:
+    def violations(self) -> list[SchemaViolation]:
         """Where calls of the page break the schema; there must be none."""
-        return self.page.faults if self.page else []
+        return self.page.violations if self.page else []
 
-    def envelope(self, form: Form, contract: str) -> tuple[bytes, bytes, list[Fault]]:
+    def render_envelope(
+        self, body_format: BodyFormat, contract: str
+    ) -> tuple[bytes, bytes, list[SchemaViolation]]:
         """What stands before and behind the calls, and what the schema refuses in it."""
         if self.root is not None:
-            return _envelope(self.root, self.command, form, contract, False)
+            return _render_envelope(self.root, self.command, body_format, contract, False)
         page = self.page
         tag, calls = (page.tag, len(page) > 0) if page is not None else (None, False)
-        return _page_envelope(self.timestamp, tag, form, contract, calls)
+        return _render_page_envelope(self.timestamp, tag, body_format, contract, calls)
 
 
-def history(page: Page, now: datetime) -> Answer:
+def make_history_response(page: CallPage, now: datetime) -> CommandResponse:
     """A page of calls."""
-    return Answer(schema.HISTORY, page=page, timestamp=_shown(now.replace(microsecond=0)))
+    return CommandResponse(
+        schema.HISTORY, page=page, timestamp=_format_timestamp(now.replace(microsecond=0))
+    )
 
 
 @lru_cache(maxsize=64)
-def _shown(second: datetime) -> str:
-    return second.strftime(TIME)
+def _format_timestamp(time: datetime) -> str:
+    return time.strftime(TIME_FORMAT)
 
 
-def done(command: str, cookie: str = "") -> Answer:
+def make_ok_response(command: str, cookie: str = "") -> CommandResponse:
     """A command that has nothing to tell but its success."""
-    return Answer(command, _out(command, Node("response", content=[Node("ok")])), cookie=cookie)
+    return CommandResponse(
+        command, _make_out(command, Node("response", content=[Node("ok")])), cookie=cookie
+    )
 
 
-def error(command: str, text: str, status: int, reason: str = CANNOT_PERFORM) -> Answer:
+def make_error_response(
+    command: str, text: str, status: int, reason: str = CANNOT_PERFORM
+) -> CommandResponse:
     """``out/error``; ``command`` is what the client asked for, ``""`` when that is unreadable."""
     about = command if command in schema.COMMANDS else schema.HISTORY
-    attributes = {"cmd": _clean(command)} if command else {}
+    attributes = {"cmd": _clean_text(command)} if command else {}
     attributes["reason"] = reason
-    root = _out(about, Node("error", attributes, [_clean(text)]))
-    return Answer(about, root, status, error=True)
+    root = _make_out(about, Node("error", attributes, [_clean_text(text)]))
+    return CommandResponse(about, root, status, is_error=True)
 
 
-def write(answer: Answer, form: Form, exchange: Exchange) -> bytes:
+def render_response(
+    response: CommandResponse, body_format: BodyFormat, exchange: Exchange
+) -> bytes:
     """The answer's bytes, validated.
 
     The tree is validated here, the calls were when they were rendered; a violation of our own is
     noted on the exchange as a defect.
     """
-    if answer.error:
-        exchange.assume("arm.error-reason")
-        exchange.assume("arm.included-schemas")
-        if answer.status != 200:
-            exchange.assume("arm.transport-status")
+    if response.is_error:
+        exchange.use_assumption("arm.error-reason")
+        exchange.use_assumption("arm.included-schemas")
+        if response.status != 200:
+            exchange.use_assumption("arm.transport-status")
     settings = exchange.tenant.settings
     contract = settings.arm.contract if settings.self_check else ""
-    head, tail, faults = answer.envelope(form, contract)
-    if settings.self_check and (faults or answer.faults):
-        for fault in (*faults, *answer.faults):
-            _log.error("our own answer: %s", exchange.violated(*fault, side="answer"))
-    if not answer.page:
+    head, tail, faults = response.render_envelope(body_format, contract)
+    if settings.self_check and (faults or response.violations):
+        for fault in (*faults, *response.violations):
+            _logger.error("our own answer: %s", exchange.add_violation(*fault, side="answer"))
+    if not response.page:
         return head + tail
-    return head + (answer.page.json if form == "json" else answer.page.xml) + tail
+    return head + (response.page.json if body_format == "json" else response.page.xml) + tail
 
 
-def _envelope(
-    root: Node, command: str, form: Form, contract: str, open_end: bool
-) -> tuple[bytes, bytes, list[Fault]]:
+def _render_envelope(
+    root: Node, command: str, body_format: BodyFormat, contract: str, has_rows: bool
+) -> tuple[bytes, bytes, list[SchemaViolation]]:
     """A tree's bytes before and behind the calls, and what its schema refuses in it.
 
     ``contract`` is empty when nothing is to be validated; with ``open_end`` calls will follow.
     """
     document = tree.to_xml(root)
-    faults = schema.of(command, contract).faults_of(document) if contract else []
-    if form == "xml":
-        document = _DECLARATION + document
-        if not open_end:
+    faults = schema.get_schema(command, contract).validate_bytes(document) if contract else []
+    if body_format == "xml":
+        document = _XML_DECLARATION + document
+        if not has_rows:
             return document, b"", faults
         return document[: -len(_XML_END)] + b">", b"</history></response></out>", faults
     body = tree.encode(root)
-    if not open_end:
+    if not has_rows:
         return body, b"", faults
     return body[: -len(_JSON_END)] + b',"_content":[', b"]" + _JSON_END, faults
 
 
 @lru_cache(maxsize=256)
-def _page_envelope(
-    timestamp: str, tag: str | None, form: Form, contract: str, open_end: bool
-) -> tuple[bytes, bytes, list[Fault]]:
+def _render_page_envelope(
+    timestamp: str, tag: str | None, body_format: BodyFormat, contract: str, has_rows: bool
+) -> tuple[bytes, bytes, list[SchemaViolation]]:
     """The envelope of a page: the same for all pages of one second that end at one call."""
     attributes = {} if tag is None else {"tag": tag}
     response = Node("response", {"timestamp": timestamp}, [Node("history", attributes)])
-    return _envelope(_out(schema.HISTORY, response), schema.HISTORY, form, contract, open_end)
+    return _render_envelope(
+        _make_out(schema.HISTORY, response), schema.HISTORY, body_format, contract, has_rows
+    )
 
 
-def _out(command: str, content: Node) -> Node:
-    attributes = {"xmlns:xs": _INSTANCE, "xs:noNamespaceSchemaLocation": f"{command}.xsd"}
+def _make_out(command: str, content: Node) -> Node:
+    attributes = {"xmlns:xs": _XSI_NAMESPACE, "xs:noNamespaceSchemaLocation": f"{command}.xsd"}
     return Node("out", attributes, [content])
 
 
-def _clean(text: str) -> str:
+def _clean_text(text: str) -> str:
     """Text that XML can hold, of a length that people read."""
-    return _NOT_XML.sub("\ufffd", text[:_LONGEST])
+    return _FORBIDDEN.sub("\ufffd", text[:_MAX_TEXT_CHARS])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
-from callmocks.contract.resources import schema as schema_file
+from callmocks.contract.resources import schema_path as schema_file
 from callmocks.errors import CallmocksError
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ LOGOUT = "logout"
 COMMANDS = (HISTORY, LOGIN, LOGOUT)
 
 
-_VALUE = re.compile(r"attribute ([^\s=]+)=")
-_MISSING = re.compile(r"missing required attribute '([^']+)'")
-_UNKNOWN = re.compile(r"'([^']+)' attribute not allowed")
-_SHOWN = 80
-_MOST = 10
-_MANY = 100
-_LARGE = 2000
+_VALUE_ERROR = re.compile(r"attribute ([^\s=]+)=")
+_MISSING_ERROR = re.compile(r"missing required attribute '([^']+)'")
+_UNKNOWN_ERROR = re.compile(r"'([^']+)' attribute not allowed")
+_MAX_VALUE_CHARS = 80
+_MAX_VIOLATIONS = 10
+_MAX_EXPLAINED_ERRORS = 100
+_MAX_EXPLAINED_ELEMENTS = 2000
 """Elements of a document that only lxml explains."""
 
 
-class Fault(NamedTuple):
+class SchemaViolation(NamedTuple):
     """A place in a message that its schema refuses; ``where`` is an XPath."""
 
     where: str
@@ -55,13 +55,13 @@ class Schema:
         path = str(schema_file(f"arm/{file}"))
         self._path = path
         self._lxml = etree.XMLSchema(file=path)
-        self._parser = _parser(self._lxml)
+        self._parser = _make_parser(self._lxml)
 
-    def faults(self, root: etree._Element) -> list[Fault]:
+    def validate(self, root: etree._Element) -> list[SchemaViolation]:
         """What the schema refuses in a document; nothing when it is valid."""
         return [] if self._lxml.validate(root) else self._explain(root)
 
-    def faults_of(self, document: bytes) -> list[Fault]:
+    def validate_bytes(self, document: bytes) -> list[SchemaViolation]:
         """The same for a document that is still bytes, and well-formed."""
         try:
             etree.fromstring(document, self._parser)
@@ -69,17 +69,20 @@ class Schema:
             return self._explain(parse(document))
         return []
 
-    def _explain(self, root: etree._Element) -> list[Fault]:
+    def _explain(self, root: etree._Element) -> list[SchemaViolation]:
         self._lxml.validate(root)
         plain: list[Any] = list(self._lxml.error_log)  # type: ignore[call-overload]
-        found: list[Fault] = []
+        found: list[SchemaViolation] = []
         # xmlschema writes the whole element into each error: hundreds of them would take minutes,
         # and so would a few of an element with thousands of children.
-        small = next(islice(root.iter(), _LARGE, None), None) is None
-        if small and len(plain) <= _MANY:
-            found = [_located(e) for e in islice(self._xmlschema.iter_errors(root), _MOST)]
+        small = next(islice(root.iter(), _MAX_EXPLAINED_ELEMENTS, None), None) is None
+        if small and len(plain) <= _MAX_EXPLAINED_ERRORS:
+            found = [
+                _locate_error(e) for e in islice(self._xmlschema.iter_errors(root), _MAX_VIOLATIONS)
+            ]
         return found or [
-            Fault(str(error.path), error.message, "this") for error in islice(plain, _MOST)
+            SchemaViolation(str(error.path), error.message, "this")
+            for error in islice(plain, _MAX_VIOLATIONS)
         ]
 
     @cached_property
@@ -90,7 +93,7 @@ class Schema:
 
 
 @cache
-def of(command: str, contract: str = "documented") -> Schema:
+def get_schema(command: str, contract: str = "documented") -> Schema:
     """The schema of a command: the vendor's to the letter in the contract profile ``strict``."""
     if command == HISTORY and contract == "documented":
         return Schema(f"{HISTORY}.documented.xsd")
@@ -101,7 +104,7 @@ def compile_all() -> None:
     """Compile the schemas of all commands and profiles, so that no request waits for that."""
     for command in COMMANDS:
         for contract in ("documented", "strict"):
-            of(command, contract)
+            get_schema(command, contract)
 
 
 def parse(document: bytes) -> etree._Element:
@@ -110,7 +113,7 @@ def parse(document: bytes) -> etree._Element:
     A document type is refused: with it come entities, and nobody's client needs one.
     """
     try:
-        root = etree.fromstring(document, _outside)
+        root = etree.fromstring(document, _request_parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(str(error)) from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -118,7 +121,7 @@ def parse(document: bytes) -> etree._Element:
     return root
 
 
-def _parser(schema: etree.XMLSchema | None = None) -> etree.XMLParser:
+def _make_parser(schema: etree.XMLSchema | None = None) -> etree.XMLParser:
     return etree.XMLParser(
         schema=schema,
         resolve_entities=False,
@@ -130,37 +133,43 @@ def _parser(schema: etree.XMLSchema | None = None) -> etree.XMLParser:
     )
 
 
-_outside = _parser()
+_request_parser = _make_parser()
 
 
-def _located(error: Any) -> Fault:
+def _locate_error(error: Any) -> SchemaViolation:
     """One error of xmlschema as a place; an attribute has its own XPath."""
     path, reason, validator = error.path or "/", error.reason or "", error.validator
-    value = _VALUE.match(reason)
+    value = _VALUE_ERROR.match(reason)
     if value:
-        expected = _kind(validator) or reason.rpartition(": ")[2]
-        return Fault(f"{path}/@{value[1]}", expected, _shown(error.obj))
-    missing = _MISSING.match(reason)
+        expected = _describe_type(validator) or reason.rpartition(": ")[2]
+        return SchemaViolation(f"{path}/@{value[1]}", expected, _format_value(error.obj))
+    missing = _MISSING_ERROR.match(reason)
     if missing:
-        return Fault(f"{path}/@{missing[1]}", "this attribute, it is required", "none")
-    unknown = _UNKNOWN.match(reason)
+        return SchemaViolation(f"{path}/@{missing[1]}", "this attribute, it is required", "none")
+    unknown = _UNKNOWN_ERROR.match(reason)
     if unknown:
         known = ", ".join(name for name in validator if name) or "none"
-        return Fault(f"{path}/@{unknown[1]}", f"attributes of this list: {known}", unknown[1])
+        return SchemaViolation(
+            f"{path}/@{unknown[1]}", f"attributes of this list: {known}", unknown[1]
+        )
     if error.expected_tags or error.invalid_tag:
         expected = " or ".join(map(str, error.expected_tags)) or "no further element"
-        return Fault(path, expected, str(error.invalid_tag or "nothing"))
+        return SchemaViolation(path, expected, str(error.invalid_tag or "nothing"))
     if hasattr(validator, "elements"):  # the schema itself: it has no such root
-        return Fault(path, "the root " + " or ".join(_names(validator)), _shown(error.elem.tag))
-    return Fault(path, reason, _shown(error.elem.text or error.elem.tag))
+        return SchemaViolation(
+            path,
+            "the root " + " or ".join(_element_names(validator)),
+            _format_value(error.elem.tag),
+        )
+    return SchemaViolation(path, reason, _format_value(error.elem.text or error.elem.tag))
 
 
-def _names(validator: Any) -> list[str]:
+def _element_names(validator: Any) -> list[str]:
     """The elements of a schema (a mapping by name), or of a group (the elements themselves)."""
     return [str(getattr(each, "local_name", each)) for each in validator.elements]
 
 
-def _kind(validator: Any) -> str:
+def _describe_type(validator: Any) -> str:
     """What a value should have been, in the words of the schema; ``""`` for some rules."""
     choices = getattr(validator, "enumeration", None)
     if choices:
@@ -168,6 +177,6 @@ def _kind(validator: Any) -> str:
     return str(getattr(validator, "prefixed_name", None) or "")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"

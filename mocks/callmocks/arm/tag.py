@@ -29,8 +29,8 @@ import msgspec
 
 from callmocks.errors import CallmocksError
 
-MOST_BYTES = 4096
-MOST_DEPTH = 8
+MAX_BYTES = 4096
+MAX_DEPTH = 8
 
 _VERSION = 131
 _ATOM, _SMALL_TUPLE, _LIST, _BINARY = 100, 104, 108, 109
@@ -43,7 +43,7 @@ class TagError(CallmocksError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class PagingTag:
     """What a tag says.
 
     ``start``: the start time of the last row sent, whole seconds. ``agent``: the operator it was
@@ -58,7 +58,7 @@ class Tag:
     after: tuple[int, str] | None = None
 
 
-class _Atom(erlang.OtpErlangAtom):  # type: ignore[misc]
+class _VendorAtom(erlang.OtpErlangAtom):  # type: ignore[misc]
     """An atom as the vendor writes it: ATOM_EXT, which the library never chooses for short ones."""
 
     def binary(self) -> bytes:
@@ -67,54 +67,59 @@ class _Atom(erlang.OtpErlangAtom):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=1024)
-def encode(tag: Tag) -> str:
+def encode(tag: PagingTag) -> str:
     """The tag as the vendor would send it, byte for byte."""
     when = tag.start
     moment = ((when.year, when.month, when.day), (when.hour, when.minute, when.second))
     properties: list[tuple[Any, Any]] = [
-        (_Atom("cc_agent_id"), _text(tag.agent)),
-        (_Atom("skip_incomplete"), _Atom("true" if tag.skip_incomplete else "false")),
-        (_Atom("skip_supervising"), _Atom("true")),
-        (_Atom("calls_type"), _Atom("history")),
-        (_Atom("view"), (_Atom("operator"), _text(tag.agent))),
-        (_Atom("active"), _Atom("false")),
+        (_VendorAtom("cc_agent_id"), _encode_text(tag.agent)),
+        (_VendorAtom("skip_incomplete"), _VendorAtom("true" if tag.skip_incomplete else "false")),
+        (_VendorAtom("skip_supervising"), _VendorAtom("true")),
+        (_VendorAtom("calls_type"), _VendorAtom("history")),
+        (_VendorAtom("view"), (_VendorAtom("operator"), _encode_text(tag.agent))),
+        (_VendorAtom("active"), _VendorAtom("false")),
     ]
     if tag.filters:
-        filters = [(_Atom(name), _text(value)) for name, value in tag.filters]
-        properties.append((_Atom("filters"), filters))
+        filters = [(_VendorAtom(name), _encode_text(value)) for name, value in tag.filters]
+        properties.append((_VendorAtom("filters"), filters))
     if tag.after:
-        properties.append((_Atom("after"), (tag.after[0], _text(tag.after[1]))))
-    term = (_Atom("tag"), _Atom("history"), (_Atom("datetime"), moment), properties)
+        properties.append((_VendorAtom("after"), (tag.after[0], _encode_text(tag.after[1]))))
+    term = (
+        _VendorAtom("tag"),
+        _VendorAtom("history"),
+        (_VendorAtom("datetime"), moment),
+        properties,
+    )
     data: bytes = erlang.term_to_binary(term)
     return base64.b64encode(data).decode("ascii")
 
 
-def decode(text: str) -> Tag:
+def decode(text: str) -> PagingTag:
     """Read a tag; ``TagError`` for anything that this service, or the vendor's, did not write.
 
     The bytes are looked through before the library gets them: a compressed term of 200 KB grows
     to 200 MiB, and one nested deep enough overflows the stack.
     """
-    if len(text) > MOST_BYTES * 4 // 3 + 4:
-        raise TagError(f"longer than {MOST_BYTES} bytes")
+    if len(text) > MAX_BYTES * 4 // 3 + 4:
+        raise TagError(f"longer than {MAX_BYTES} bytes")
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         raise TagError("not base64") from None
-    if len(data) > MOST_BYTES:
-        raise TagError(f"longer than {MOST_BYTES} bytes")
-    _look_through(data)
-    tag = _read(_plain(erlang.binary_to_term(data)))
+    if len(data) > MAX_BYTES:
+        raise TagError(f"longer than {MAX_BYTES} bytes")
+    _check_terms(data)
+    tag = _parse_term(_to_plain(erlang.binary_to_term(data)))
     if encode(tag) != text:
         raise TagError("not written as this history writes its tags")
     return tag
 
 
-def _text(value: str) -> Any:
+def _encode_text(value: str) -> Any:
     return erlang.OtpErlangBinary(value.encode("utf-8"))
 
 
-def _look_through(data: bytes) -> None:
+def _check_terms(data: bytes) -> None:
     """Only the documented kinds of term, nested as deep as allowed, and nothing after them."""
     if data[:1] != bytes([_VERSION]):
         raise TagError(f"not an Erlang term: it must begin with byte {_VERSION}")
@@ -125,41 +130,41 @@ def _look_through(data: bytes) -> None:
             open_terms.pop()
             continue
         open_terms[-1] -= 1
-        size, children = _term(data, place)
+        size, children = _measure_term(data, place)
         place += size
         if children:
             open_terms.append(children)
-            if len(open_terms) - 1 > MOST_DEPTH:
-                raise TagError(f"nested deeper than {MOST_DEPTH} terms")
+            if len(open_terms) - 1 > MAX_DEPTH:
+                raise TagError(f"nested deeper than {MAX_DEPTH} terms")
     if place != len(data):
         raise TagError(f"{len(data) - place} bytes after the end of the term")
 
 
-def _term(data: bytes, place: int) -> tuple[int, int]:
+def _measure_term(data: bytes, offset: int) -> tuple[int, int]:
     """Bytes that a term takes without its children, and how many children follow."""
-    kind = data[place] if place < len(data) else -1
+    kind = data[offset] if offset < len(data) else -1
     try:
         if kind == _ATOM:
-            size, children = 3 + struct.unpack_from(">H", data, place + 1)[0], 0
+            size, children = 3 + struct.unpack_from(">H", data, offset + 1)[0], 0
         elif kind == _BINARY:
-            size, children = 5 + struct.unpack_from(">I", data, place + 1)[0], 0
+            size, children = 5 + struct.unpack_from(">I", data, offset + 1)[0], 0
         elif kind == _SMALL_TUPLE:
-            size, children = 2, data[place + 1]
+            size, children = 2, data[offset + 1]
         elif kind == _LIST:  # its elements and its tail
-            size, children = 5, struct.unpack_from(">I", data, place + 1)[0] + 1
+            size, children = 5, struct.unpack_from(">I", data, offset + 1)[0] + 1
         elif kind in _FIXED:
             size, children = _FIXED[kind], 0
         else:
             what = "the end" if kind < 0 else f"a term of type {kind}"
-            raise TagError(f"{what} at byte {place}, where none is expected")
+            raise TagError(f"{what} at byte {offset}, where none is expected")
     except (struct.error, IndexError):
-        raise TagError(f"cut short in the term at byte {place}") from None
-    if place + size + children > len(data):
-        raise TagError(f"cut short in the term at byte {place}")
+        raise TagError(f"cut short in the term at byte {offset}") from None
+    if offset + size + children > len(data):
+        raise TagError(f"cut short in the term at byte {offset}")
     return size, children
 
 
-def _plain(term: Any) -> Any:
+def _to_plain(term: Any) -> Any:
     """Atoms as ``:name``, binaries as ``=text``, the rest as Python has it."""
     if isinstance(term, erlang.OtpErlangAtom):
         return ":" + term.value.decode("latin-1")
@@ -169,7 +174,7 @@ def _plain(term: Any) -> Any:
         except UnicodeDecodeError:
             raise TagError("a binary is not UTF-8") from None
     if isinstance(term, list | tuple):
-        return type(term)(_plain(part) for part in term)
+        return type(term)(_to_plain(part) for part in term)
     return term
 
 
@@ -177,7 +182,7 @@ _Binary = Annotated[str, msgspec.Meta(pattern="^=")]
 _Three = tuple[int, int, int]
 
 
-class _Properties(msgspec.Struct, forbid_unknown_fields=True):
+class _TagProperties(msgspec.Struct, forbid_unknown_fields=True):
     """The property list, by name; only the documented choices are understood."""
 
     cc_agent_id: _Binary
@@ -190,24 +195,24 @@ class _Properties(msgspec.Struct, forbid_unknown_fields=True):
     after: tuple[Annotated[int, msgspec.Meta(ge=0, le=999)], _Binary] | None = None
 
 
-class _Term(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class _TagTerm(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     kind: Literal[":tag"]
     what: Literal[":history"]
     start: tuple[Literal[":datetime"], tuple[_Three, _Three]]
     properties: list[tuple[Annotated[str, msgspec.Meta(pattern="^:")], Any]]
 
 
-def _read(term: Any) -> Tag:
+def _parse_term(term: Any) -> PagingTag:
     try:
-        whole = msgspec.convert(term, _Term)
+        whole = msgspec.convert(term, _TagTerm)
         named = {name[1:]: value for name, value in whole.properties}
         if len(named) < len(whole.properties):
             raise TagError("a property occurs twice")
-        said = msgspec.convert(named, _Properties)
+        said = msgspec.convert(named, _TagProperties)
         start = datetime(*whole.start[1][0], *whole.start[1][1])
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise TagError(f"not a tag of this history: {error}") from None
-    return Tag(
+    return PagingTag(
         start,
         said.cc_agent_id[1:],
         said.skip_incomplete,

@@ -16,7 +16,7 @@ import msgspec
 
 from callmocks.errors import CallmocksError
 
-DEPTH = 32
+MAX_DEPTH = 32
 """Elements inside one another; the protocol's deepest tree has 6."""
 
 
@@ -61,7 +61,7 @@ def decode(body: bytes) -> Node:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TreeError(f"JSON: {error}") from None
     except RecursionError:
-        raise TreeError(f"JSON: nested deeper than {DEPTH} elements") from None
+        raise TreeError(f"JSON: nested deeper than {MAX_DEPTH} elements") from None
     if len(roots) != 1:
         raise TreeError(f"JSON: expected exactly one root in the outermost array, got {len(roots)}")
     return roots[0]
@@ -83,34 +83,36 @@ def to_xml(root: Node) -> bytes:
     ``TreeError`` for names that XML does not have and for trees that are too deep; whether the
     characters and the namespaces are XML's, a parser must say.
     """
-    return _written(root, 1).encode("utf-8")
+    return _render_element(root, 1).encode("utf-8")
 
 
-def escape(text: str) -> str:
+def escape_text(text: str) -> str:
     """Text as it stands in XML, between tags or quotes."""
-    return _SPECIAL.sub(_escaped, text) if _SPECIAL.search(text) else text
+    return _SPECIAL.sub(_escape_character, text) if _SPECIAL.search(text) else text
 
 
-def _escaped(match: re.Match[str]) -> str:
+def _escape_character(match: re.Match[str]) -> str:
     return _ESCAPED[match[0]]
 
 
-def _written(node: Node, depth: int) -> str:
-    if depth > DEPTH:
-        raise TreeError(f"nested deeper than {DEPTH} elements")
-    name = _name(node.name)
-    pairs = [f' {_name(key)}="{escape(value)}"' for key, value in node.attributes.items()]
+def _render_element(node: Node, depth: int) -> str:
+    if depth > MAX_DEPTH:
+        raise TreeError(f"nested deeper than {MAX_DEPTH} elements")
+    name = _check_name(node.name)
+    pairs = [
+        f' {_check_name(key)}="{escape_text(value)}"' for key, value in node.attributes.items()
+    ]
     if not node.content:
         return f"<{name}{''.join(pairs)}/>"
     inside = [
-        escape(child) if isinstance(child, str) else _written(child, depth + 1)
+        escape_text(child) if isinstance(child, str) else _render_element(child, depth + 1)
         for child in node.content
     ]
     return f"<{name}{''.join(pairs)}>{''.join(inside)}</{name}>"
 
 
 @lru_cache(maxsize=1024)
-def _name(name: str) -> str:
+def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise TreeError(f"expected the name of an element or attribute, got {name[:80]!r}")
     return name

@@ -13,28 +13,28 @@ import msgspec
 from lxml import etree
 
 from callmocks.arm import frames, query, requests, schema, tree, validate_rows
-from callmocks.contract.findings import Findings, Verdict, xml_place
+from callmocks.contract.findings import Findings, ValidationResult, xml_error_position
 from callmocks.errors import CallmocksError
-from callmocks.tenants.detached import bare_exchange
+from callmocks.tenants.detached import detached_exchange
 
-INSTANCE = {
+ROOT_ATTRIBUTES = {
     "xmlns:xs": "http://www.w3.org/2001/XMLSchema-instance",
     "xs:noNamespaceSchemaLocation": "operator_call_history.xsd",
 }
-_REQUEST, _ANSWER = "ARM request", "ARM answer"
+_REQUEST, _RESPONSE = "ARM request", "ARM answer"
 _KEYS = ("_name", "_attributes", "_content")
 _ERROR_STATUSES = (200, 400, 401, 404, 405, 413, 500)
 
 
-def is_answer_frame(message: bytes) -> bool:
+def is_response_frame(message: bytes) -> bool:
     """Whether a frame comes from the server: behind the id stands a status, not a command."""
     return message[16:19].isdigit()
 
 
-def request_frame(message: bytes, contract: str = "documented") -> Verdict:
+def validate_request_frame(message: bytes, contract: str = "documented") -> ValidationResult:
     """A frame from client to server."""
     found = Findings()
-    verdict = Verdict("arm", f"{_REQUEST} frame", "request")
+    verdict = ValidationResult("arm", f"{_REQUEST} frame", "request")
     try:
         frame = frames.decode_request(message)
     except frames.FrameError as error:
@@ -43,19 +43,19 @@ def request_frame(message: bytes, contract: str = "documented") -> Verdict:
         verdict.operation = frame.command
         for deviation in frame.deviations:
             found.add(*deviation, evidence="observed")
-        _known(frame.command, found)
-        _tree_form(frame.body, found)
-        _request(frame.body, "json", frame.command, contract, found)
+        _check_command(frame.command, found)
+        _check_tree(frame.body, found)
+        _check_request(frame.body, "json", frame.command, contract, found)
     verdict.findings = list(found)
     return verdict
 
 
-def answer_frame(
-    message: bytes, asked: bytes | None = None, contract: str = "documented"
-) -> Verdict:
+def validate_response_frame(
+    message: bytes, request_message: bytes | None = None, contract: str = "documented"
+) -> ValidationResult:
     """A frame from server to client; ``asked`` is the frame it answers, where that is known."""
     found = Findings()
-    verdict = Verdict("arm", f"{_ANSWER} frame", "answer")
+    verdict = ValidationResult("arm", f"{_RESPONSE} frame", "answer")
     try:
         frame = frames.decode_response(message)
     except frames.FrameError as error:
@@ -63,60 +63,60 @@ def answer_frame(
     else:
         for deviation in frame.deviations:
             found.add(*deviation, evidence="observed")
-        request = _asked_frame(asked)
+        request = _read_request_frame(request_message)
         if request is not None and request.id != frame.id:
             found.add("bytes 13-16 (id)", f"the request's, {request.id}", frame.id, "documented")
-        root = _tree_form(frame.body, found)
+        root = _check_tree(frame.body, found)
         if root is not None:
-            _instance(root, found)
-            verdict.operation = _answer(
-                _as_xml(root, found), frame.status, request, contract, found
+            _check_root_attributes(root, found)
+            verdict.operation = _check_response(
+                _parse_tree(root, found), frame.status, request, contract, found
             )
     verdict.findings = list(found)
     return verdict
 
 
-def body(
+def validate_body(
     message: bytes,
-    asked: bytes | None = None,
+    request_message: bytes | None = None,
     status: int | None = None,
     contract: str = "documented",
     side: Literal["request", "answer", ""] = "",
     command: str = "",
-) -> Verdict:
+) -> ValidationResult:
     """A document of HTTP, or a tree without a frame: a request or an answer, else by its root.
 
     ``asked`` is the document it answers, ``status`` the HTTP status and ``command`` the command in
     the address, where they are known.
     """
     found = Findings()
-    form: requests.Form = "json" if message.lstrip()[:1] == b"[" else "xml"
+    form: requests.BodyFormat = "json" if message.lstrip()[:1] == b"[" else "xml"
     kind = "tree" if form == "json" else "XML"
     root = None
     if form == "json":
-        node = _tree_form(message, found)
-        root = None if node is None else _as_xml(node, found)
+        node = _check_tree(message, found)
+        root = None if node is None else _parse_tree(node, found)
     else:
         try:
             root = schema.parse(message)
         except schema.XmlError as error:
-            found.add(xml_place(message, str(error)), "a well-formed document", str(error))
+            found.add(xml_error_position(message, str(error)), "a well-formed document", str(error))
     named = root is not None and root.tag == "in"
     if side == "request" or (named and not side):
-        command = command or ("" if root is None else command_of(root))
-        verdict = Verdict("arm", f"{_REQUEST} {kind}", "request", command)
+        command = command or ("" if root is None else detect_command(root))
+        verdict = ValidationResult("arm", f"{_REQUEST} {kind}", "request", command)
         if root is not None:
-            _request(message, form, command, contract, found)
+            _check_request(message, form, command, contract, found)
     else:
-        verdict = Verdict("arm", f"{_ANSWER} {kind}", "answer")
-        request = None if asked is None else _asked_document(asked)
+        verdict = ValidationResult("arm", f"{_RESPONSE} {kind}", "answer")
+        request = None if request_message is None else _read_request_document(request_message)
         if root is not None:
-            verdict.operation = _answer(root, status, request, contract, found)
+            verdict.operation = _check_response(root, status, request, contract, found)
     verdict.findings = list(found)
     return verdict
 
 
-def command_of(root: etree._Element) -> str:
+def detect_command(root: etree._Element) -> str:
     """The command a request's document is for: its address says so, and so do its elements."""
     request = root.find("request")
     if request is not None and (len(request) or "limit" in request.attrib):
@@ -126,73 +126,79 @@ def command_of(root: etree._Element) -> str:
     return schema.HISTORY if request is None and len(root) else schema.LOGOUT
 
 
-class _Asked(msgspec.Struct):
+class _RequestContext(msgspec.Struct):
     id: str
     attributes: Mapping[str, str]
 
 
-def _asked_frame(message: bytes | None) -> _Asked | None:
+def _read_request_frame(message: bytes | None) -> _RequestContext | None:
     try:
         frame = None if message is None else frames.decode_request(message)
     except frames.FrameError:
         return None
     if frame is None:
         return None
-    read = requests.read(frame.body, "json", _command(frame.command), "documented")
-    return _Asked(frame.id, read.attributes)
+    read = requests.parse_body(frame.body, "json", _schema_command(frame.command), "documented")
+    return _RequestContext(frame.id, read.attributes)
 
 
-def _asked_document(message: bytes) -> _Asked | None:
-    form: requests.Form = "json" if message.lstrip()[:1] == b"[" else "xml"
-    return _Asked("", requests.read(message, form, schema.HISTORY, "documented").attributes)
+def _read_request_document(message: bytes) -> _RequestContext | None:
+    form: requests.BodyFormat = "json" if message.lstrip()[:1] == b"[" else "xml"
+    return _RequestContext(
+        "", requests.parse_body(message, form, schema.HISTORY, "documented").attributes
+    )
 
 
-def _command(name: str) -> str:
+def _schema_command(name: str) -> str:
     return name if name in schema.COMMANDS else schema.HISTORY
 
 
-def _known(command: str, found: Findings) -> None:
+def _check_command(command: str, findings: Findings) -> None:
     if command not in schema.COMMANDS:
         known = " or ".join(schema.COMMANDS)
-        found.add("bytes 17-48 (command)", known, command, "assumed")
+        findings.add("bytes 17-48 (command)", known, command, "assumed")
 
 
-def _request(
-    message: bytes, form: requests.Form, command: str, contract: str, found: Findings
+def _check_request(
+    message: bytes,
+    body_format: requests.BodyFormat,
+    command: str,
+    contract: str,
+    findings: Findings,
 ) -> None:
     """Schema and filters of a request; the missing offset of the vendor's example is tolerated."""
     if command not in schema.COMMANDS:
         return
-    read = requests.read(message, form, command, contract)
-    if read.unreadable:
-        if not len(found):
-            found.add("body", "a document that can be read", read.unreadable)
+    read = requests.parse_body(message, body_format, command, contract)
+    if read.parse_error:
+        if not len(findings):
+            findings.add("body", "a document that can be read", read.parse_error)
         return
-    for fault in read.faults:
-        found.add(*fault, evidence="documented" if command == schema.HISTORY else "assumed")
+    for fault in read.violations:
+        findings.add(*fault, evidence="documented" if command == schema.HISTORY else "assumed")
     if command != schema.HISTORY:
         return
     if contract != "strict":
-        for fault in requests.read(message, form, command, "strict").faults:
-            if fault not in read.faults and fault.where.endswith("/@offset"):
-                found.add(*fault, tolerated=True)
-    if not read.faults:
-        _filters(read.attributes, found)
+        for fault in requests.parse_body(message, body_format, command, "strict").violations:
+            if fault not in read.violations and fault.where.endswith("/@offset"):
+                findings.add(*fault, tolerated=True)
+    if not read.violations:
+        _check_filters(read.attributes, findings)
 
 
-def _filters(attributes: Mapping[str, str], found: Findings) -> None:
+def _check_filters(attributes: Mapping[str, str], findings: Findings) -> None:
     try:
-        query.read(attributes, bare_exchange("arm").assume)
-    except query.FilterError as error:
-        found.add(error.where, error.expected, error.got, "assumed")
+        query.parse_filters(attributes, detached_exchange("arm").use_assumption)
+    except query.FilterValueError as error:
+        findings.add(error.where, error.expected, error.got, "assumed")
 
 
-def _answer(
+def _check_response(
     root: etree._Element | None,
     status: int | None,
-    asked: _Asked | None,
+    request: _RequestContext | None,
     contract: str,
-    found: Findings,
+    findings: Findings,
 ) -> str:
     """Schema, status and rows of an answer; the command it answers as far as it tells."""
     if root is None:
@@ -200,76 +206,78 @@ def _answer(
     error = root.find("error") if root.tag == "out" else None
     command = schema.LOGIN if root.find("response/ok") is not None else schema.HISTORY
     if error is not None:
-        _status(status, _ERROR_STATUSES, "assumed", found)
+        _check_status(status, _ERROR_STATUSES, "assumed", findings)
     else:
-        _status(status, (200,), "documented", found)
-    judge = schema.of(command, contract)
-    faults = judge.faults(root)
+        _check_status(status, (200,), "documented", findings)
+    judge = schema.get_schema(command, contract)
+    faults = judge.validate(root)
     for fault in faults:
-        found.add(*fault, evidence="documented" if command == schema.HISTORY else "assumed")
+        findings.add(*fault, evidence="documented" if command == schema.HISTORY else "assumed")
     if root.tag != "out" and not faults:
-        found.add(f"/{root.tag}", "the root out", str(root.tag))
+        findings.add(f"/{root.tag}", "the root out", str(root.tag))
     if error is not None:
         return error.get("cmd", "")
     if command == schema.HISTORY:
         if contract != "strict":
-            _undeclared(root, found)
-        validate_rows.check(root, {} if asked is None else asked.attributes, found)
+            _check_undeclared(root, findings)
+        validate_rows.check_rows(root, {} if request is None else request.attributes, findings)
     return command
 
 
-def _status(status: int | None, allowed: tuple[int, ...], evidence: Any, found: Findings) -> None:
+def _check_status(
+    status: int | None, allowed: tuple[int, ...], evidence: Any, findings: Findings
+) -> None:
     if status is not None and status not in allowed:
-        found.add("status", " or ".join(map(str, allowed)), status, evidence)
+        findings.add("status", " or ".join(map(str, allowed)), status, evidence)
 
 
-def _undeclared(root: etree._Element, found: Findings) -> None:
+def _check_undeclared(root: etree._Element, findings: Findings) -> None:
     """``release_reason``, which the vendor's answer has and the vendor's schema lacks."""
     rows = root.findall("response/history/call_history")
     having = [place for place, row in enumerate(rows, 1) if "release_reason" in row.attrib]
     if having:
         where = f"/out/response/history/call_history[{having[0]}]/@release_reason"
         expected = "attributes of the vendor's schema"
-        found.add(where, expected, "release_reason", times=len(having), tolerated=True)
+        findings.add(where, expected, "release_reason", times=len(having), tolerated=True)
 
 
-def _instance(root: tree.Node, found: Findings) -> None:
+def _check_root_attributes(root: tree.Node, findings: Findings) -> None:
     """The two attributes that the root of a documented answer begins with."""
     first = list(root.attributes.items())[:2]
     names = [name for name, _ in first]
-    if names != list(INSTANCE) or first[0] != next(iter(INSTANCE.items())):
-        wanted = " and ".join(INSTANCE)
-        found.add(f"/{root.name}", f"{wanted} first", ", ".join(names) or "none")
+    if names != list(ROOT_ATTRIBUTES) or first[0] != next(iter(ROOT_ATTRIBUTES.items())):
+        wanted = " and ".join(ROOT_ATTRIBUTES)
+        findings.add(f"/{root.name}", f"{wanted} first", ", ".join(names) or "none")
 
 
-def _as_xml(root: tree.Node, found: Findings) -> etree._Element | None:
+def _parse_tree(root: tree.Node, findings: Findings) -> etree._Element | None:
     try:
         return schema.parse(tree.to_xml(root))
     except CallmocksError as error:
-        found.add("body", "a tree that XML can hold", str(error))
+        findings.add("body", "a tree that XML can hold", str(error))
         return None
 
 
-def _tree_form(message: bytes, found: Findings) -> tree.Node | None:
+def _check_tree(message: bytes, findings: Findings) -> tree.Node | None:
     """The tree of a JSON body; where its form is not the documented one is noted."""
     try:
         root = tree.decode(message)
     except tree.TreeError as error:
-        found.add("body", "a tree as JSON, one root", str(error))
+        findings.add("body", "a tree as JSON, one root", str(error))
         return None
-    _keys(msgspec.json.decode(message)[0], "", found)
+    _check_keys(msgspec.json.decode(message)[0], "", findings)
     return root
 
 
-def _keys(node: dict[str, Any], above: str, found: Findings) -> None:
+def _check_keys(node: dict[str, Any], parent_path: str, findings: Findings) -> None:
     """Keys in the documented order, and none for what is empty."""
-    place = f"{above}/{node['_name']}"
+    place = f"{parent_path}/{node['_name']}"
     order = [key for key in _KEYS if key in node]
     if list(node) != order:
-        found.add(place, f"the keys in the order {', '.join(order)}", ", ".join(node))
+        findings.add(place, f"the keys in the order {', '.join(order)}", ", ".join(node))
     for key in ("_attributes", "_content"):
         if key in node and not node[key]:
-            found.add(place, f"no {key} when it is empty", f"an empty {key}")
+            findings.add(place, f"no {key} when it is empty", f"an empty {key}")
     for child in node.get("_content", ()):
         if isinstance(child, dict):
-            _keys(child, place, found)
+            _check_keys(child, place, findings)

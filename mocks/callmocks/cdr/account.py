@@ -12,47 +12,47 @@ from typing import TYPE_CHECKING, Any
 
 from callmocks.cdr import components
 from callmocks.cdr.errors import RpcError
-from callmocks.history.generator import derive_key, token
-from callmocks.provider.credentials import same
-from callmocks.tenants.settings import CDR_PREFIX, cdr_token_prefix
+from callmocks.history.generator import derive_key, derive_token
+from callmocks.provider.credentials import secrets_equal
+from callmocks.tenants.settings import CDR_PREFIX_DIGITS, cdr_token_prefix
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.tenant import Tenant
 
-MOST = 10_000
+MAX_SESSIONS = 10_000
 """Sessions of an account; the oldest gives way."""
 SESSION_SECONDS = 3600
 """A session's life (documented)."""
 
 
 @lru_cache(maxsize=4096)
-def app_id(tenant: str) -> int:
+def derive_app_id(tenant_name: str) -> int:
     """The account's number: six digits that belong to the tenant's name."""
-    return 100_000 + int.from_bytes(derive_key("cdr-account", tenant)[:4]) % 900_000
+    return 100_000 + int.from_bytes(derive_key("cdr-account", tenant_name)[:4]) % 900_000
 
 
 async def open_session(exchange: Exchange, login: str, password: str) -> dict[str, Any]:
     """The data of a successful ``login.user``; ``auth_error`` otherwise."""
     settings = exchange.tenant.settings.cdr
-    right = same(login, settings.login) & same(password, settings.password)
+    right = secrets_equal(login, settings.login) & secrets_equal(password, settings.password)
     if exchange.tenant.name == "nobody" or not right:
         raise RpcError("auth_error")
     check_account(exchange)
     tenant = exchange.tenant
     number = await tenant.state.add("cdr:logins", 1) or 1
-    if number > MOST:
-        await tenant.state.drop(_key(_session(tenant, number - MOST)))
-    session = _session(tenant, number)
-    ends = tenant.clock.unix(exchange.session_now) + SESSION_SECONDS
-    await tenant.state.put(_key(session), str(ends).encode())
-    shown = tenant.clock.unix(exchange.now) + SESSION_SECONDS
-    return {"access_token": session, "expire_at": shown, "app_id": app_id(tenant.name)}
+    if number > MAX_SESSIONS:
+        await tenant.state.delete(_session_key(_make_session_token(tenant, number - MAX_SESSIONS)))
+    session = _make_session_token(tenant, number)
+    ends = tenant.clock.to_unix_seconds(exchange.session_now) + SESSION_SECONDS
+    await tenant.state.put(_session_key(session), str(ends).encode())
+    shown = tenant.clock.to_unix_seconds(exchange.now) + SESSION_SECONDS
+    return {"access_token": session, "expire_at": shown, "app_id": derive_app_id(tenant.name)}
 
 
 async def close_session(exchange: Exchange, session: str) -> None:
     """End a session; a static key stays as it is."""
-    await exchange.tenant.state.drop(_key(session))
+    await exchange.tenant.state.delete(_session_key(session))
 
 
 async def check_token(exchange: Exchange, given: str) -> None:
@@ -62,20 +62,20 @@ async def check_token(exchange: Exchange, given: str) -> None:
         raise RpcError("access_token_blocked", "access_token", given)
     if given in settings.expired_tokens:
         raise RpcError("access_token_expired", "access_token", given)
-    if same(given, settings.token) and exchange.tenant.name != "nobody":
+    if secrets_equal(given, settings.token) and exchange.tenant.name != "nobody":
         return
-    ends = await exchange.tenant.state.get(_key(given))
+    ends = await exchange.tenant.state.get(_session_key(given))
     if ends is None:
         raise RpcError("access_token_invalid", "access_token", given)
-    if exchange.tenant.clock.unix(exchange.session_now) >= int(ends):
-        mnemonic = exchange.assume("cdr.ended-session")
+    if exchange.tenant.clock.to_unix_seconds(exchange.session_now) >= int(ends):
+        mnemonic = exchange.use_assumption("cdr.ended-session")
         raise RpcError(mnemonic, "access_token", given)
 
 
 def check_account(exchange: Exchange) -> None:
     """Raise when the account may not be used, or not from the client's address."""
     settings = exchange.tenant.settings.cdr
-    if settings.allowed_ips and not _allowed(tuple(settings.allowed_ips), exchange.peer):
+    if settings.allowed_ips and not _is_allowed(tuple(settings.allowed_ips), exchange.peer):
         raise RpcError("ip_not_whitelisted", params={"ip": exchange.peer})
     if not settings.active:
         raise RpcError("account_inactive")
@@ -85,10 +85,10 @@ def check_method(exchange: Exchange, method: str) -> None:
     """Raise when the account has no right to a method."""
     if method == "get.customer_users" and not exchange.tenant.settings.cdr.partner:
         raise RpcError("forbidden")
-    component = components.disabled_for_method(exchange, method)
+    component = components.find_disabled_component(exchange, method)
     if component is not None:
         error = RpcError("method_component_disabled", params={"components": component})
-        error.code = int(exchange.assume("cdr.component-code"))
+        error.code = int(exchange.use_assumption("cdr.component-code"))
         raise error
 
 
@@ -106,28 +106,30 @@ def check_user(exchange: Exchange, params: dict[str, Any]) -> None:
     if isinstance(user, bool) or not isinstance(user, int):
         raise RpcError("data_type_error", "user_id", user, expected="a number")
     if user not in {customer.id for customer in settings.customer_users}:
-        raise RpcError(exchange.assume("cdr.foreign-user"), "user_id", user)
+        raise RpcError(exchange.use_assumption("cdr.foreign-user"), "user_id", user)
 
 
 @lru_cache(maxsize=256)
-def _networks(allowed: tuple[str, ...]) -> tuple[Any, ...]:
+def _parse_networks(allowed: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(ipaddress.ip_network(entry, strict=False) for entry in allowed)
 
 
-def _allowed(allowed: tuple[str, ...], peer: str) -> bool:
+def _is_allowed(allowed: tuple[str, ...], peer: str) -> bool:
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None) or address
-    return any(mapped in network for network in _networks(allowed))
+    return any(mapped in network for network in _parse_networks(allowed))
 
 
-def _session(tenant: Tenant, number: int) -> str:
+def _make_session_token(tenant: Tenant, number: int) -> str:
     """The token of a tenant's n-th session; a shared store that was lost begins other ones."""
-    mark = (tenant.state.losses << 32) + number
-    return cdr_token_prefix(tenant.name) + token("cdr", tenant.name, mark)[CDR_PREFIX:]
+    mark = (tenant.state.data_loss_count << 32) + number
+    return (
+        cdr_token_prefix(tenant.name) + derive_token("cdr", tenant.name, mark)[CDR_PREFIX_DIGITS:]
+    )
 
 
-def _key(session: str) -> str:
+def _session_key(session: str) -> str:
     return f"cdr:session:{session}"

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 _EXACT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _LENIENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
-LONGEST_MONTHS = 3
-_SHORTEST_CAP = timedelta(days=89)
+MAX_MONTHS = 3
+_SHORTEST_MAX = timedelta(days=89)
 """February, March and April: no three months are shorter."""
 
 
@@ -25,7 +25,7 @@ def parse(text: str, *, lenient: bool = False) -> datetime | None:
         return None
 
 
-def months_later(moment: datetime, months: int) -> datetime:
+def add_months(moment: datetime, months: int) -> datetime:
     """The same time of day, whole calendar months later; the day gives way in a short month.
 
     30 November plus 3 months is 28 (29) February, as PostgreSQL's intervals count.
@@ -37,8 +37,8 @@ def months_later(moment: datetime, months: int) -> datetime:
     return moment.replace(year=year, month=month + 1, day=day)
 
 
-def too_long(start: datetime, end: datetime) -> bool:
+def is_too_long(start: datetime, end: datetime) -> bool:
     """Whether a window is longer than the documented 3 months."""
-    if end - start <= _SHORTEST_CAP:
+    if end - start <= _SHORTEST_MAX:
         return False
-    return end > months_later(start, LONGEST_MONTHS)
+    return end > add_months(start, MAX_MONTHS)

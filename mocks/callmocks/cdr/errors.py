@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from callmocks.cdr.rpc import JsonRpcError
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 
 NULL_ID = msgspec.Raw(b"null")
-ECHO = 1000
+MAX_ECHO_CHARS = 1000
 """Longest echo of a value in an error, in characters; a longer one is cut."""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ErrorTableRow(msgspec.Struct, frozen=True):
     """One row of the error table."""
 
     code: int
@@ -27,11 +27,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 @cache
-def entries() -> dict[str, Entry]:
+def load_error_table() -> dict[str, ErrorTableRow]:
     """The error table by mnemonic."""
     return {
-        row["mnemonic"]: Entry(int(row["code"]), row["message"], row["when"])
-        for row in table("cdr/errors.csv")
+        row["mnemonic"]: ErrorTableRow(int(row["code"]), row["message"], row["when"])
+        for row in load_table("cdr/errors.csv")
     }
 
 
@@ -51,16 +51,16 @@ class RpcError(JsonRpcError):
         params: dict[str, object] | None = None,
         expected: str = "",
     ) -> None:
-        entry = entries()[mnemonic]
+        entry = load_error_table()[mnemonic]
         self.mnemonic = mnemonic
         self.field = field
-        self.value = echo(value)
+        self.value = echo_value(value)
         self.params = params or {}
         self.expected = expected or entry.when
         self.metadata: dict[str, Any] | None = None
         super().__init__(entry.code, entry.message.format_map(self.params))
 
-    def body(self) -> dict[str, Any]:
+    def build_error_object(self) -> dict[str, Any]:
         """The ``error`` member: code, message and data with every key present."""
         data: dict[str, Any] = {
             "mnemonic": self.mnemonic,
@@ -73,12 +73,14 @@ class RpcError(JsonRpcError):
             data["metadata"] = self.metadata
         return {"code": self.code, "message": self.message, "data": data}
 
-    def answer(self, request_id: msgspec.Raw = NULL_ID) -> bytes:
+    def encode_response(self, request_id: msgspec.Raw = NULL_ID) -> bytes:
         """The whole answer to a request with this id (as it stood in the request)."""
-        return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "error": self.body()})
+        return msgspec.json.encode(
+            {"jsonrpc": "2.0", "id": request_id, "error": self.build_error_object()}
+        )
 
 
-def echo(value: object) -> str | None:
+def echo_value(value: object) -> str | None:
     """What was sent, as a string: text as it is, anything else as JSON; null stays null."""
     if value is None:
         return None
@@ -86,4 +88,4 @@ def echo(value: object) -> str | None:
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     except RecursionError:
         return None
-    return text if len(text) <= ECHO else text[:ECHO] + "…"
+    return text if len(text) <= MAX_ECHO_CHARS else text[:MAX_ECHO_CHARS] + "…"

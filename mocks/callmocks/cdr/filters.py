@@ -14,14 +14,14 @@ from typing import Any
 import polars as pl
 
 from callmocks.cdr import operators
-from callmocks.cdr.operators import FilterError, Leaf, Rules
-from callmocks.cdr.parameter_errors import Problems, Rank
+from callmocks.cdr.operators import Condition, ConditionError, FilterOptions
+from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
 from callmocks.cdr.tables import FieldTable
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 
-NODES = 10_000
+MAX_NODES = 10_000
 """Most filters and groups in one request."""
-PATTERNS = 16
+MAX_PATTERNS = 16
 """Most regular expressions in one request."""
 DOCUMENTED_LEVELS = 3
 """Nesting that the vendor's document shows."""
@@ -30,7 +30,7 @@ _SIMPLE = frozenset({"field", "operator", "value"})
 _TREE = frozenset({"filters", "condition"})
 
 
-class Filter:
+class RowFilter:
     """A compiled filter.
 
     ``must_equal`` holds, by field, the numbers that a row must equal because ``=`` stands at the
@@ -42,7 +42,7 @@ class Filter:
         self.groups: list[_Group] = []
         self.must_equal: dict[str, set[int]] = {}
         self.fields: set[str] = set()
-        self.leaves = 0
+        self.condition_count = 0
 
     @cached_property
     def expression(self) -> pl.Expr | None:
@@ -50,28 +50,28 @@ class Filter:
 
         Put together when it is asked for: the id of a session, which is an address, never needs it.
         """
-        return _combine(self.groups) if self.groups else None
+        return _combine_groups(self.groups) if self.groups else None
 
     @property
-    def alone(self) -> bool:
+    def is_single_equality(self) -> bool:
         """Whether the only filter is one of ``must_equal``."""
-        return self.leaves == 1 and len(self.must_equal) == 1
+        return self.condition_count == 1 and len(self.must_equal) == 1
 
 
 class _Group:
     def __init__(self, condition: str, must: bool) -> None:
         self.condition = condition
-        self.must = must
+        self.required = must
         self.children: list[_Group | pl.Expr | Callable[[], pl.Expr]] = []
         self.expression: pl.Expr | None = None
 
 
 @cache
-def operator_types() -> dict[str, frozenset[str]]:
+def load_operator_types() -> dict[str, frozenset[str]]:
     """The table of operators: name to the field types it fits."""
     return {
         row["operator"]: frozenset(row["types"].split())
-        for row in table("cdr/filter_operators.csv")
+        for row in load_table("cdr/filter_operators.csv")
     }
 
 
@@ -79,32 +79,32 @@ def compile_filter(
     raw: object,
     fields: FieldTable,
     schema: dict[str, pl.DataType],
-    rules: Rules,
-    problems: Problems,
-) -> Filter:
+    rules: FilterOptions,
+    problems: ParameterErrors,
+) -> RowFilter:
     """Compile the ``filter`` parameter against a method's table and its frame's column types.
 
     Problems are collected; the result is only good when there are none.
     """
-    return _Compiler(fields, schema, rules, problems).run(raw)
+    return _FilterCompiler(fields, schema, rules, problems).compile_tree(raw)
 
 
-class _Compiler:
+class _FilterCompiler:
     def __init__(
         self,
         fields: FieldTable,
         schema: dict[str, pl.DataType],
-        rules: Rules,
-        problems: Problems,
+        rules: FilterOptions,
+        problems: ParameterErrors,
     ) -> None:
         self._fields = fields
         self._schema = schema
         self._rules = rules
         self._problems = problems
         self._patterns = 0
-        self._result = Filter()
+        self._result = RowFilter()
 
-    def run(self, raw: object) -> Filter:
+    def compile_tree(self, raw: object) -> RowFilter:
         root = _Group("and", must=True)
         groups = [root]
         work: list[tuple[object, str, int, _Group]] = [(raw, "filter", 1, root)]
@@ -112,67 +112,85 @@ class _Compiler:
         while work:
             node, path, depth, parent = work.pop()
             nodes += 1
-            if nodes > NODES:
+            if nodes > MAX_NODES:
                 self._problems.add(
-                    Rank.VALUE, "invalid_parameter_value", "filter", None, f"at most {NODES} nodes"
+                    CheckOrder.VALUE,
+                    "invalid_parameter_value",
+                    "filter",
+                    None,
+                    f"at most {MAX_NODES} nodes",
                 )
                 break
             if not isinstance(node, dict):
-                self._problems.add(Rank.TYPE, "data_type_error", path, node, "an object")
+                self._problems.add(CheckOrder.TYPE, "data_type_error", path, node, "an object")
             elif "filters" in node and depth > DOCUMENTED_LEVELS and depth > self._rules.depth():
                 expected = f"at most {self._rules.depth()} levels"
-                self._problems.add(Rank.VALUE, "invalid_parameter_value", "filter", None, expected)
+                self._problems.add(
+                    CheckOrder.VALUE, "invalid_parameter_value", "filter", None, expected
+                )
             elif "filters" in node:
-                group = self._group(node, path, parent)
+                group = self._parse_group(node, path, parent)
                 groups.append(group)
                 parent.children.append(group)
-                work.extend(reversed(self._children(node, path, depth, group)))
+                work.extend(reversed(self._list_children(node, path, depth, group)))
             elif node or path != "filter":
-                leaf = self._leaf(node, path, parent)
+                leaf = self._parse_condition(node, path, parent)
                 if leaf is not None:
                     parent.children.append(leaf)
         self._result.groups = groups
         return self._result
 
-    def _group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
-        self._known_keys(node, _TREE, path)
+    def _parse_group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
+        self._check_keys(node, _TREE, path)
         condition = node.get("condition")
         if condition is None:
             if self._rules.condition_required():
                 self._problems.add(
-                    Rank.REQUIRED, "required_parameter_missed", f"{path}.condition", None, "and, or"
+                    CheckOrder.REQUIRED,
+                    "required_parameter_missed",
+                    f"{path}.condition",
+                    None,
+                    "and, or",
                 )
             condition = "and"
         elif not isinstance(condition, str):
             self._problems.add(
-                Rank.TYPE, "data_type_error", f"{path}.condition", condition, "and, or"
+                CheckOrder.TYPE, "data_type_error", f"{path}.condition", condition, "and, or"
             )
         elif condition not in ("and", "or"):
             self._problems.add(
-                Rank.VALUE, "invalid_parameter_value", f"{path}.condition", condition, "and, or"
+                CheckOrder.VALUE,
+                "invalid_parameter_value",
+                f"{path}.condition",
+                condition,
+                "and, or",
             )
         alone = isinstance(node["filters"], list) and len(node["filters"]) == 1
-        return _Group(str(condition), parent.must and (condition == "and" or alone))
+        return _Group(str(condition), parent.required and (condition == "and" or alone))
 
-    def _children(
+    def _list_children(
         self, node: dict[str, Any], path: str, depth: int, group: _Group
     ) -> list[tuple[object, str, int, _Group]]:
         children = node["filters"]
         if not isinstance(children, list):
             self._problems.add(
-                Rank.TYPE, "data_type_error", f"{path}.filters", children, "an array of filters"
+                CheckOrder.TYPE,
+                "data_type_error",
+                f"{path}.filters",
+                children,
+                "an array of filters",
             )
             return []
-        kept = children[: NODES + 1]
+        kept = children[: MAX_NODES + 1]
         return [
             (child, f"{path}.filters.{place}", depth + 1, group) for place, child in enumerate(kept)
         ]
 
-    def _known_keys(self, node: dict[str, Any], known: frozenset[str], path: str) -> None:
+    def _check_keys(self, node: dict[str, Any], known: frozenset[str], path: str) -> None:
         for key in node.keys() - known:
             if key in _SIMPLE | _TREE:
                 self._problems.add(
-                    Rank.VALUE,
+                    CheckOrder.VALUE,
                     "invalid_parameters_combination",
                     f"{path}.{key}",
                     node[key],
@@ -180,95 +198,110 @@ class _Compiler:
                 )
             else:
                 self._problems.add(
-                    Rank.UNKNOWN, "unexpected_parameters", f"{path}.{key}", node[key], _keys(known)
+                    CheckOrder.UNKNOWN,
+                    "unexpected_parameters",
+                    f"{path}.{key}",
+                    node[key],
+                    _join_names(known),
                 )
 
-    def _leaf(
+    def _parse_condition(
         self, node: dict[str, Any], path: str, parent: _Group
     ) -> pl.Expr | Callable[[], pl.Expr] | None:
-        self._known_keys(node, _SIMPLE, path)
-        name, operator = self._text(node, "field", path), self._text(node, "operator", path)
+        self._check_keys(node, _SIMPLE, path)
+        name, operator = (
+            self._get_string(node, "field", path),
+            self._get_string(node, "operator", path),
+        )
         field = None if name is None else self._fields.get(name)
         if name is not None and field is None:
             self._problems.add(
-                Rank.UNKNOWN, "unexpected_parameters", f"{path}.field", name, "a field's name"
+                CheckOrder.UNKNOWN, "unexpected_parameters", f"{path}.field", name, "a field's name"
             )
         if field is None or operator is None:
             return None
         if not field.filterable:
             self._problems.add(
-                Rank.PROHIBITED, "filter_prohibited", f"{path}.field", name, "a filterable field"
+                CheckOrder.PROHIBITED,
+                "filter_prohibited",
+                f"{path}.field",
+                name,
+                "a filterable field",
             )
             return None
-        leaf = Leaf(field, operator, node.get("value"), self._schema[field.name])
+        leaf = Condition(field, operator, node.get("value"), self._schema[field.name])
         try:
-            return self._build(leaf, parent)
-        except FilterError as refused:
-            rank = Rank.TYPE if refused.mnemonic == "data_type_error" else Rank.VALUE
+            return self._build_expression(leaf, parent)
+        except ConditionError as refused:
+            rank = CheckOrder.TYPE if refused.mnemonic == "data_type_error" else CheckOrder.VALUE
             where = "filter" if refused.key is None else f"{path}.{refused.key}"
             value = None if refused.key is None else node.get(refused.key)
             self._problems.add(rank, refused.mnemonic, where, value, str(refused), refused.params)
             return None
 
-    def _build(self, leaf: Leaf, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
-        fits = operator_types().get(leaf.operator)
+    def _build_expression(self, leaf: Condition, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
+        fits = load_operator_types().get(leaf.operator)
         if fits is None:
-            raise FilterError("invalid_parameter_value", "operator", "a known operator")
+            raise ConditionError("invalid_parameter_value", "operator", "a known operator")
         if leaf.operator == "jsquery":
             message = "jsquery is not supported"
-            raise FilterError("error", "operator", message, {"error_message": message})
+            raise ConditionError("error", "operator", message, {"error_message": message})
         if leaf.field.type not in fits:
             expected = f"an operator for {leaf.field.type}"
-            raise FilterError("invalid_parameter_value", "operator", expected)
+            raise ConditionError("invalid_parameter_value", "operator", expected)
         if leaf.operator == "regexp":
             self._patterns += 1
-            if self._patterns > PATTERNS:
-                expected = f"at most {PATTERNS} regular expressions"
-                raise FilterError("invalid_parameter_value", None, expected)
+            if self._patterns > MAX_PATTERNS:
+                expected = f"at most {MAX_PATTERNS} regular expressions"
+                raise ConditionError("invalid_parameter_value", None, expected)
         self._result.fields.add(leaf.field.name)
-        self._result.leaves += 1
-        if parent.must and operators.is_number_equal(leaf):
+        self._result.condition_count += 1
+        if parent.required and operators.is_number_equal(leaf):
             self._result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
-            return partial(operators.build, leaf, self._rules)
-        return operators.build(leaf, self._rules)
+            return partial(operators.build_condition, leaf, self._rules)
+        return operators.build_condition(leaf, self._rules)
 
-    def _text(self, node: dict[str, Any], key: str, path: str) -> str | None:
+    def _get_string(self, node: dict[str, Any], key: str, path: str) -> str | None:
         value = node.get(key)
         if value is None:
             self._problems.add(
-                Rank.REQUIRED, "required_parameter_missed", f"{path}.{key}", None, "a string"
+                CheckOrder.REQUIRED, "required_parameter_missed", f"{path}.{key}", None, "a string"
             )
         elif not isinstance(value, str):
-            self._problems.add(Rank.TYPE, "data_type_error", f"{path}.{key}", value, "a string")
+            self._problems.add(
+                CheckOrder.TYPE, "data_type_error", f"{path}.{key}", value, "a string"
+            )
         else:
             return value
         return None
 
 
-def _keys(known: frozenset[str]) -> str:
+def _join_names(known: frozenset[str]) -> str:
     return ", ".join(sorted(known))
 
 
-def _combine(groups: list[_Group]) -> pl.Expr | None:
+def _combine_groups(groups: list[_Group]) -> pl.Expr | None:
     """The root's expression; children stand after their parents in the list."""
     for group in reversed(groups):
-        kept = [part for child in group.children if (part := _part(child)) is not None]
+        kept = [part for child in group.children if (part := _get_expression(child)) is not None]
         join: Callable[[pl.Expr, pl.Expr], pl.Expr] = (
             (lambda one, other: one | other)
             if group.condition == "or"
             else (lambda one, other: one & other)
         )
-        group.expression = _balanced(kept, join)
+        group.expression = _join_balanced(kept, join)
     return groups[0].expression
 
 
-def _part(child: _Group | pl.Expr | Callable[[], pl.Expr]) -> pl.Expr | None:
+def _get_expression(child: _Group | pl.Expr | Callable[[], pl.Expr]) -> pl.Expr | None:
     if isinstance(child, _Group):
         return child.expression
     return child if isinstance(child, pl.Expr) else child()
 
 
-def _balanced(parts: list[pl.Expr], join: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr | None:
+def _join_balanced(
+    parts: list[pl.Expr], join: Callable[[pl.Expr, pl.Expr], pl.Expr]
+) -> pl.Expr | None:
     """Join in pairs of pairs: a chain of ten thousand would be as deep as it is long."""
     while len(parts) > 1:
         pairs = [join(*parts[place : place + 2]) for place in range(0, len(parts) - 1, 2)]

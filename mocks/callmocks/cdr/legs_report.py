@@ -11,78 +11,82 @@ import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.cdr import rows, self_check, tables, window_cache
-from callmocks.cdr.rows import Pieces
-from callmocks.cdr.selection import Places, latest_first, matches, page
-from callmocks.cdr.window_cache import Days
+from callmocks.cdr.rows import JsonChunks
+from callmocks.cdr.selection import RowPositions, find_matches, is_latest_first, select_page
+from callmocks.cdr.window_cache import WindowDays
 from callmocks.history.generator import derive_key
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 
 if TYPE_CHECKING:
-    from callmocks.cdr.query import Query
+    from callmocks.cdr.query import ReportQuery
     from callmocks.history.history import History
     from callmocks.tenants.exchange import Exchange
 
 METHOD = "get.call_legs_report"
-COLUMNS_BYTES = 20_000
+COLUMN_TYPES_BYTES = 20_000
 """Memory of the columns' types, at most."""
-MATCHES_BYTES = 300
+MATCHES_OVERHEAD_BYTES = 300
 """Memory of kept matches beside their places."""
-WARMING = 5
+MAX_WARMED_BATCHES = 5
 """Bunches that one query may render ahead for the days its page comes from."""
-WARMED = 100_000
+MAX_WARMED_ROWS = 100_000
 """Rows of the largest window whose days are worth rendering ahead."""
 
 _SECOND = timedelta(seconds=1)
 
 
-async def report(exchange: Exchange, query: Query) -> tuple[int, Pieces]:
+async def report_legs(exchange: Exchange, query: ReportQuery) -> tuple[int, JsonChunks]:
     """How many legs match, and the page of them as a JSON array."""
-    start, end, now = window(exchange, query)
+    start, end, now = compute_window(exchange, query)
     if start > end:
         return 0, (b"[]",)
     wanted = query.filter.must_equal.get("call_session_id")
     if wanted is not None:
-        return _of_session(exchange, query, wanted, (start, end + 999, now))
+        return _report_session(exchange, query, wanted, (start, end + 999, now))
     history = exchange.tenant.history
-    history.require_budget(start, end, now)
-    touched = history.days_of(start, end + 1000, now)
-    if _as_drawn(exchange, query):
+    history.require_row_budget(start, end, now)
+    touched = history.days_in_window(start, end + 1000, now)
+    if _is_as_generated(exchange, query):
         if not touched:
             return 0, (b"[]",)
-        whole = await window_cache.gathered(exchange, METHOD, touched)
-        first, last = window_cache.window(history, whole, start, end + 1000)
-        return _of_days(exchange, query, whole, range(first, last), now)
-    await window_cache.warm(exchange, "legs", touched)
-    parts = history.leg_parts(start, end, now)
+        whole = await window_cache.load_days(exchange, METHOD, touched)
+        first, last = window_cache.find_window_positions(history, whole, start, end + 1000)
+        return _report_days(exchange, query, whole, range(first, last), now)
+    await window_cache.generate_days(exchange, "legs", touched)
+    parts = history.slice_legs(start, end, now)
     self_check.check_parts(exchange, METHOD, parts)
-    total, found = page(exchange, query, _shown(exchange, history.join(parts)))
-    return total, rows.render(found, rows.leg_columns(query.fields))
+    total, found = select_page(
+        exchange, query, _apply_direction(exchange, history.join_legs(parts))
+    )
+    return total, rows.render_rows(found, rows.leg_column_expressions(query.fields))
 
 
-def _of_days(
-    exchange: Exchange, query: Query, whole: Days, places: range, now: int
-) -> tuple[int, Pieces]:
+def _report_days(
+    exchange: Exchange, query: ReportQuery, whole: WindowDays, places: range, now: int
+) -> tuple[int, JsonChunks]:
     """A report of the legs at some places, which stand and look as they were drawn."""
     history = exchange.tenant.history
-    running = window_cache.running(history, whole, now)
+    running = window_cache.find_running_positions(history, whole, now)
     begin, end = query.offset, query.offset + query.limit
-    found: Places | range = places
+    found: RowPositions | range = places
     if query.filter.expression is not None or query.sort:
-        found = _matches(exchange, query, whole, places)
+        found = _find_matches(exchange, query, whole, places)
     if len(running):
-        found = _without(found, running, whole.size)
+        found = _exclude_running(found, running, whole.row_count)
     shown = found[begin:end]
-    if query.fields == tables.legs().default:
+    if query.fields == tables.load_leg_fields().default:
         if isinstance(shown, range):
-            return len(found), rows.array(_run(history, whole, shown))
-        ready = _ready(history, whole, shown)
+            return len(found), rows.join_array(_render_range(history, whole, shown))
+        ready = _get_rendered(history, whole, shown)
         if ready is not None:
-            return len(found), rows.array(ready)
-    some = window_cache.joined(history, whole)[shown]
-    return len(found), rows.render(some, rows.leg_columns(query.fields))
+            return len(found), rows.join_array(ready)
+    some = window_cache.join_days(history, whole)[shown]
+    return len(found), rows.render_rows(some, rows.leg_column_expressions(query.fields))
 
 
-def _without(found: Places | range, running: NDArray[np.int64], size: int) -> Places:
+def _exclude_running(
+    found: RowPositions | range, running: NDArray[np.int64], size: int
+) -> RowPositions:
     """The places found but for those of calls that have not ended."""
     hidden = np.zeros(size, np.bool_)
     hidden[running] = True
@@ -90,126 +94,134 @@ def _without(found: Places | range, running: NDArray[np.int64], size: int) -> Pl
     return places[~hidden[places]]
 
 
-def columns(history: History) -> dict[str, pl.DataType]:
+def get_column_types(history: History) -> dict[str, pl.DataType]:
     """Types of the columns of a legs frame, the record lists included."""
 
-    def make() -> dict[str, pl.DataType]:
-        return {**history.no_legs.schema, **dict.fromkeys(rows.RECORDS, pl.List(pl.String))}
+    def build_types() -> dict[str, pl.DataType]:
+        return {**history.empty_legs.schema, **dict.fromkeys(rows.RECORDS, pl.List(pl.String))}
 
-    return history.drawn.kept("cdr-leg-columns", history.last_day, make, lambda _: COLUMNS_BYTES)
+    return history.generated.get_or_create(
+        "cdr-leg-columns", history.last_day, build_types, lambda _: COLUMN_TYPES_BYTES
+    )
 
 
-def window(exchange: Exchange, query: Query) -> tuple[int, int, int]:
+def compute_window(exchange: Exchange, query: ReportQuery) -> tuple[int, int, int]:
     """First and last second of the window and the present instant, as wall ms.
 
     The last one is left out when the tenant holds that windows end before ``date_till``.
     """
     end = query.end
-    if exchange.assume("cdr.window-ends") == "before" and end > datetime.min:
+    if exchange.use_assumption("cdr.window-ends") == "before" and end > datetime.min:
         end -= _SECOND
-    return to_ms(query.start), to_ms(end), to_ms(exchange.now)
+    return datetime_to_ms(query.start), datetime_to_ms(end), datetime_to_ms(exchange.now)
 
 
-def _matches(exchange: Exchange, query: Query, whole: Days, places: range) -> Places:
+def _find_matches(
+    exchange: Exchange, query: ReportQuery, whole: WindowDays, places: range
+) -> RowPositions:
     """The matches among some places, found once and kept: the next page needs no new search."""
     history, first, last = exchange.tenant.history, places.start, places.stop
-    chosen = sorted(exchange.tenant.assumptions.chosen().items())
-    key = derive_key(msgspec.json.encode((query.asked, chosen, first, last))).hex()
+    chosen = sorted(exchange.tenant.assumptions.changed_choices().items())
+    key = derive_key(msgspec.json.encode((query.sent, chosen, first, last))).hex()
     if query.sort:
-        exchange.assume("cdr.sort-nulls")
-        latest_first(exchange, query)
+        exchange.use_assumption("cdr.sort-nulls")
+        is_latest_first(exchange, query)
 
-    def find() -> Places:
-        frame = window_cache.joined(history, whole)
-        found = matches(exchange, query, frame.slice(first, last - first))
+    def find_uncached() -> RowPositions:
+        frame = window_cache.join_days(history, whole)
+        found = find_matches(exchange, query, frame.slice(first, last - first))
         assert found is not None  # there is a filter or a sort
         return found + np.uint32(first) if first else found
 
-    return history.drawn.kept(
+    return history.generated.get_or_create(
         f"cdr-found to {whole.days[-1]}, {len(whole.days)} {key}",
         whole.days[0],
-        find,
-        lambda made: MATCHES_BYTES + made.nbytes,
+        find_uncached,
+        lambda made: MATCHES_OVERHEAD_BYTES + made.nbytes,
     )
 
 
-def _as_drawn(exchange: Exchange, query: Query) -> bool:
+def _is_as_generated(exchange: Exchange, query: ReportQuery) -> bool:
     """Whether rows stand in the order and have the values with which their days were drawn."""
     return (
         not exchange.tenant.history.pins
-        and exchange.assume("cdr.leg-direction") == "leg"
-        and (bool(query.sort) or exchange.assume("cdr.default-order") == "ascending")
+        and exchange.use_assumption("cdr.leg-direction") == "leg"
+        and (bool(query.sort) or exchange.use_assumption("cdr.default-order") == "ascending")
     )
 
 
-def _run(history: History, whole: Days, places: range) -> list[bytes]:
+def _render_range(history: History, whole: WindowDays, places: range) -> list[bytes]:
     """Rendered rows that stand one after another."""
     runs: list[tuple[tuple[int, int], int, int]] = []
     at = places.start
     while at < places.stop:
         number = int(whole.ends.searchsorted(at, side="right"))
-        begin, end = whole.begin(number), int(whole.ends[number])
-        bunch, inside = divmod(at - begin, rows.BUNCH)
-        stop = min(places.stop, end, at - inside + rows.BUNCH)
+        begin, end = whole.first_position(number), int(whole.ends[number])
+        bunch, inside = divmod(at - begin, rows.BATCH_ROWS)
+        stop = min(places.stop, end, at - inside + rows.BATCH_ROWS)
         runs.append(((whole.days[number], bunch), inside, inside + stop - at))
         at = stop
-    made = rows.of(history, [key for key, _, _ in runs])
+    made = rows.get_batches(history, [key for key, _, _ in runs])
     if len(runs) == 1:
         key, first, last = runs[0]
         return made[key][first:last]
     return [row for key, first, last in runs for row in made[key][first:last]]
 
 
-def _ready(history: History, whole: Days, found: Places) -> list[bytes] | None:
+def _get_rendered(history: History, whole: WindowDays, found: RowPositions) -> list[bytes] | None:
     """Rendered rows from anywhere, None when too much would have to be rendered first.
 
     A query warms a few bunches, so that the next ones find them, unless there are very many.
     """
     which = whole.ends.searchsorted(found, side="right")
     begins = np.where(which > 0, whole.ends[which - 1], 0)
-    bunches, inside = np.divmod(found - begins, rows.BUNCH)
+    bunches, inside = np.divmod(found - begins, rows.BATCH_ROWS)
     days_of = [whole.days[number] for number in which.tolist()]
     wanted = list(zip(days_of, bunches.tolist(), strict=True))
-    ready, cold = rows.at_hand(history, set(wanted))
+    ready, cold = rows.get_cached(history, set(wanted))
     if cold:
-        if whole.size > WARMED:
+        if whole.row_count > MAX_WARMED_ROWS:
             return None
-        ready |= rows.make(history, cold[:WARMING])
-        if len(cold) > WARMING:
+        ready |= rows.render_batches(history, cold[:MAX_WARMED_BATCHES])
+        if len(cold) > MAX_WARMED_BATCHES:
             return None
     return [ready[key][at] for key, at in zip(wanted, inside.tolist(), strict=True)]
 
 
-def _of_session(
-    exchange: Exchange, query: Query, wanted: set[int], span: tuple[int, int, int]
-) -> tuple[int, Pieces]:
+def _report_session(
+    exchange: Exchange, query: ReportQuery, wanted: set[int], span: tuple[int, int, int]
+) -> tuple[int, JsonChunks]:
     """The id of a session is an address: nothing is searched."""
     start, before, now = span
     history = exchange.tenant.history
-    frame = history.no_legs
+    frame = history.empty_legs
     if len(wanted) == 1:
         session = next(iter(wanted))
-        located = history.leg_places(session, now)
+        located = history.leg_positions(session, now)
         if located is not None:
             day, at = located
-            view = history.drawn.legs(day)
+            view = history.generated.legs_view(day)
             self_check.check_day(exchange, METHOD, day, view.frame)
             at = [one for one in at if start <= view.starts[one] <= before]
-            plain = query.filter.alone and not query.sort and _as_drawn(exchange, query)
-            if plain and query.fields == tables.legs().default:
+            plain = (
+                query.filter.is_single_equality
+                and not query.sort
+                and _is_as_generated(exchange, query)
+            )
+            if plain and query.fields == tables.load_leg_fields().default:
                 shown = at[query.offset : query.offset + query.limit]
-                return len(at), rows.array(rows.at_places(history, day, shown))
+                return len(at), rows.join_array(rows.get_rows_at(history, day, shown))
             frame = view.frame[at]
         else:  # pinned, or none at all
             frame = history.legs_of_session(session, now)
             self_check.check_frame(exchange, METHOD, frame)
             frame = frame.filter(pl.col("_start").is_between(start, before))
-    total, found = page(exchange, query, _shown(exchange, frame))
-    return total, rows.render(found, rows.leg_columns(query.fields))
+    total, found = select_page(exchange, query, _apply_direction(exchange, frame))
+    return total, rows.render_rows(found, rows.leg_column_expressions(query.fields))
 
 
-def _shown(exchange: Exchange, frame: pl.DataFrame) -> pl.DataFrame:
+def _apply_direction(exchange: Exchange, frame: pl.DataFrame) -> pl.DataFrame:
     """The legs with the direction the tenant holds true: each leg's own, or its session's."""
-    if exchange.assume("cdr.leg-direction") == "session":
+    if exchange.use_assumption("cdr.leg-direction") == "session":
         return frame.with_columns(direction="_session_direction")
     return frame

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.cdr.errors import RpcError
-from callmocks.tenants.state import Step
+from callmocks.tenants.state import CounterIncrement
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DAY_SECONDS = 86_400
 
 
-class Limits(msgspec.Struct, frozen=True):
+class PointLimits(msgspec.Struct, frozen=True):
     """The ``limits`` of the metadata; ``*_reset`` in seconds."""
 
     day_limit: int
@@ -34,69 +34,73 @@ class Limits(msgspec.Struct, frozen=True):
     minute_reset: int
 
 
-class Window(msgspec.Struct, frozen=True):
+class LimitWindow(msgspec.Struct, frozen=True):
     """One of the two windows: its name, its limit and the key of its counter."""
 
     name: str
     limit: int
     key: str
-    before: str
+    previous_key: str
     """Key of the window before, to be forgotten."""
 
 
-class Points:
+class RateLimiter:
     """The points of one exchange's tenant."""
 
     def __init__(self, exchange: Exchange) -> None:
         settings = exchange.tenant.settings
         self._exchange = exchange
         self._state: State = exchange.tenant.state
-        self._counted = settings.limits != "off"
+        self._enabled = settings.limits != "off"
         self._used: tuple[int, ...] | None = None
         """Points used of each window, when this exchange has seen it."""
 
     @cached_property
-    def _windows(self) -> tuple[Window, Window]:
+    def _windows(self) -> tuple[LimitWindow, LimitWindow]:
         cdr, now = self._exchange.tenant.settings.cdr, self._exchange.now
         return (
-            Window("day", cdr.day_limit, *_keys("day", now.toordinal())),
-            Window("minute", cdr.minute_limit, *_keys("minute", _minute(now))),
+            LimitWindow("day", cdr.day_limit, *_counter_keys("day", now.toordinal())),
+            LimitWindow("minute", cdr.minute_limit, *_counter_keys("minute", _minute_number(now))),
         )
 
-    async def require(self) -> None:
+    async def check_available(self) -> None:
         """Raise ``limit_exceeded`` when no point is left."""
-        if self._counted:
-            for window, used in zip(self._windows, await self._read(), strict=True):
+        if self._enabled:
+            for window, used in zip(self._windows, await self._read_used(), strict=True):
                 if used >= window.limit:
-                    raise self._exceeded(window)
+                    raise self._limit_exceeded(window)
 
-    async def spend(self) -> None:
+    async def spend_point(self) -> None:
         """Take the point of a successful call; ``limit_exceeded`` when another was faster."""
-        if not self._counted:
+        if not self._enabled:
             return
-        totals = await self._state.add_all([Step(w.key, 1, w.limit) for w in self._windows])
+        totals = await self._state.add_all(
+            [CounterIncrement(w.key, 1, w.limit) for w in self._windows]
+        )
         self._used = totals.values
-        if totals.refused is not None:
-            raise self._exceeded(self._windows[totals.refused])
+        if totals.rejected_index is not None:
+            raise self._limit_exceeded(self._windows[totals.rejected_index])
         for window, total in zip(self._windows, totals.values, strict=True):
             if total == 1:
-                await self._state.drop(window.before)
+                await self._state.delete(window.previous_key)
 
-    async def shown(self) -> Limits:
+    async def get_limits(self) -> PointLimits:
         """What the metadata says now."""
-        if not self._counted:
+        if not self._enabled:
             cdr = self._exchange.tenant.settings.cdr
-            return _limits(self._exchange, cdr.day_limit, cdr.minute_limit)
-        used = self._used or await self._read()
+            return _make_limits(self._exchange, cdr.day_limit, cdr.minute_limit)
+        used = self._used or await self._read_used()
         left = [max(w.limit - gone, 0) for w, gone in zip(self._windows, used, strict=True)]
-        return _limits(self._exchange, *left)
+        return _make_limits(self._exchange, *left)
 
-    async def _read(self) -> tuple[int, ...]:
-        totals = await self._state.add_all([Step(window.key, 0) for window in self._windows])
+    async def _read_used(self) -> tuple[int, ...]:
+        totals = await self._state.add_all(
+            [CounterIncrement(window.key, 0) for window in self._windows]
+        )
         self._used = totals.values
         return totals.values
 
-    def _exceeded(self, window: Window) -> RpcError:
+    def _limit_exceeded(self, window: LimitWindow) -> RpcError:
         if self._exchange.tenant.clock.mode == "frozen":
             self._exchange.notes.append(
                 f"the limit per {window.name} never resets: the tenant's clock is frozen"
@@ -105,29 +109,29 @@ class Points:
         return RpcError("limit_exceeded", params=params)
 
 
-def _minute(now: datetime) -> int:
+def _minute_number(now: datetime) -> int:
     return now.toordinal() * 1440 + now.hour * 60 + now.minute
 
 
-def _keys(name: str, number: int) -> tuple[str, str]:
+def _counter_keys(name: str, number: int) -> tuple[str, str]:
     return f"cdr:points:{name}:{number}", f"cdr:points:{name}:{number - 1}"
 
 
-def untouched(exchange: Exchange, mnemonic: str, params: Mapping[str, Any]) -> Limits:
+def initial_limits(exchange: Exchange, mnemonic: str, params: Mapping[str, Any]) -> PointLimits:
     """Limits as a fault shows them: nothing used, or all of the window that is said to be."""
     cdr = exchange.tenant.settings.cdr
     spent = params.get("limit_type") if mnemonic == "limit_exceeded" else None
-    return _limits(
+    return _make_limits(
         exchange,
         0 if spent == "day" else cdr.day_limit,
         0 if spent == "minute" else cdr.minute_limit,
     )
 
 
-def _limits(exchange: Exchange, day_remaining: int, minute_remaining: int) -> Limits:
+def _make_limits(exchange: Exchange, day_remaining: int, minute_remaining: int) -> PointLimits:
     cdr, now = exchange.tenant.settings.cdr, exchange.now
     second = now.hour * 3600 + now.minute * 60 + now.second
-    return Limits(
+    return PointLimits(
         cdr.day_limit,
         day_remaining,
         DAY_SECONDS - second,

@@ -12,44 +12,44 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from callmocks.history import audio
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider import media
 
 if TYPE_CHECKING:
-    from callmocks.history.history import Record
+    from callmocks.history.history import TalkRecord
     from callmocks.tenants.registry import Registry
 
 
-def routes(registry: Registry) -> list[web.RouteDef]:
+def make_routes(registry: Registry) -> list[web.RouteDef]:
     """The media addresses, with and without a slash at the end."""
 
-    async def talk(request: web.Request) -> web.StreamResponse:
+    async def serve_talk(request: web.Request) -> web.StreamResponse:
         """MP3 when the encoder (extra ``audio``) is installed, otherwise WAV."""
-        record = _record(registry, request)
-        make = audio.mp3 if audio.mp3_available() else audio.wav
-        return await media.send(request, make(_key(request), record.talk_ms))
+        record = _find_record(registry, request)
+        make = audio.make_mp3 if audio.mp3_available() else audio.make_wav
+        return await media.send_audio(request, make(_audio_key(request), record.talk_ms))
 
-    async def wav(request: web.Request) -> web.StreamResponse:
-        record = _record(registry, request)
-        return await media.send(request, audio.wav(_key(request), record.talk_ms))
+    async def serve_wav(request: web.Request) -> web.StreamResponse:
+        record = _find_record(registry, request)
+        return await media.send_audio(request, audio.make_wav(_audio_key(request), record.talk_ms))
 
     return [
         web.get(f"/system/media/{kind}/{{call}}/{{record}}{end}", handler)
-        for kind, handler in (("talk", talk), ("wav", wav))
+        for kind, handler in (("talk", serve_talk), ("wav", serve_wav))
         for end in ("", "/")
     ]
 
 
-def _key(request: web.Request) -> bytes:
+def _audio_key(request: web.Request) -> bytes:
     return request.match_info["record"].lower().encode()
 
 
-def _record(registry: Registry, request: web.Request) -> Record:
+def _find_record(registry: Registry, request: web.Request) -> TalkRecord:
     """The talk of an address; ``HTTPNotFound`` when there is none, or not yet."""
     call, name = request.match_info["call"], request.match_info["record"]
     for tenant in registry:
-        record = tenant.history.record(name)
-        if record is None or record.end > to_ms(tenant.clock.now()):
+        record = tenant.history.find_record(name)
+        if record is None or record.call_end > datetime_to_ms(tenant.clock.now()):
             continue
         if call in (str(record.session_id), str(record.communication_id)):
             return record

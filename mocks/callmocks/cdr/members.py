@@ -9,7 +9,7 @@ Members = dict[str, msgspec.Raw]
 _shallow = msgspec.json.Decoder(Members)
 
 
-def members(body: bytes | msgspec.Raw) -> Members:
+def split_members(body: bytes | msgspec.Raw) -> Members:
     """The members of a JSON object; empty when it is something else."""
     try:
         return _shallow.decode(body)
@@ -17,6 +17,6 @@ def members(body: bytes | msgspec.Raw) -> Members:
         return {}
 
 
-def body(members: Members) -> bytes:
+def join_members(members: Members) -> bytes:
     """The members as a JSON object again."""
     return msgspec.json.encode(members)

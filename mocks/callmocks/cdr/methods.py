@@ -14,87 +14,95 @@ import polars as pl
 
 from callmocks.cdr import account, legs_report, openrpc, query, rows, sessions_report, tables
 from callmocks.cdr.errors import RpcError
-from callmocks.cdr.rows import Pieces
-from callmocks.cdr.selection import page
+from callmocks.cdr.rows import JsonChunks
+from callmocks.cdr.selection import select_page
 from callmocks.errors import TooManyRows
 
 if TYPE_CHECKING:
-    from callmocks.cdr.query import Query
+    from callmocks.cdr.query import ReportQuery
     from callmocks.cdr.tables import FieldTable
     from callmocks.tenants.exchange import Exchange
 
 
-class Data(msgspec.Struct, frozen=True):
+class MethodData(msgspec.Struct, frozen=True):
     """A method's data as JSON; ``total`` counts all matches, ``shown`` those in the data."""
 
-    body: Pieces
+    body: JsonChunks
     total: int | None = None
-    shown: int = 0
+    page_rows: int = 0
 
 
 Params = dict[str, Any]
-Answer = Callable[["Exchange", Params], Awaitable[Data]]
+MethodHandler = Callable[["Exchange", Params], Awaitable[MethodData]]
 
 
-async def login_user(exchange: Exchange, params: Params) -> Data:
+async def login_user(exchange: Exchange, params: Params) -> MethodData:
     """``login.user``: a session's token, which lives an hour."""
-    given = query.check_plain(exchange, openrpc.methods()["login.user"], params)
+    given = query.check_params(exchange, openrpc.load_methods()["login.user"], params)
     opened = await account.open_session(exchange, given["login"], given["password"])
-    return Data((msgspec.json.encode(opened),))
+    return MethodData((msgspec.json.encode(opened),))
 
 
-async def logout_user(exchange: Exchange, params: Params) -> Data:
+async def logout_user(exchange: Exchange, params: Params) -> MethodData:
     """``logout.user``: the session is over."""
-    given = query.check_plain(exchange, openrpc.methods()["logout.user"], params)
+    given = query.check_params(exchange, openrpc.load_methods()["logout.user"], params)
     await account.close_session(exchange, given["access_token"])
-    return Data((b"{}",))
+    return MethodData((b"{}",))
 
 
-async def get_account(exchange: Exchange, params: Params) -> Data:
+async def get_account(exchange: Exchange, params: Params) -> MethodData:
     """``get.account``: a list of one."""
-    query.check_plain(exchange, openrpc.methods()["get.account"], params)
+    query.check_params(exchange, openrpc.load_methods()["get.account"], params)
     tenant = exchange.tenant
     row = {
-        "app_id": account.app_id(tenant.name),
+        "app_id": account.derive_app_id(tenant.name),
         "name": tenant.name,
         "timezone": tenant.settings.timezone,
     }
-    return Data((msgspec.json.encode([row]),), 1, 1)
+    return MethodData((msgspec.json.encode([row]),), 1, 1)
 
 
-async def get_customer_users(exchange: Exchange, params: Params) -> Data:
+async def get_customer_users(exchange: Exchange, params: Params) -> MethodData:
     """``get.customer_users``: whom a partner may act for."""
     users = exchange.tenant.settings.cdr.customer_users
     schema = {
         name: pl.Int64() if field.type == "number" else pl.String()
-        for name, field in tables.customer_users().fields.items()
+        for name, field in tables.load_customer_user_fields().fields.items()
     }
     frame = pl.DataFrame([msgspec.structs.asdict(user) for user in users], schema=schema)
-    asked = _query(exchange, "get.customer_users", params, tables.customer_users(), frame.schema)
-    total, found = page(exchange, asked, frame.sort("id"))
-    return Data(rows.render(found, [pl.col(name) for name in asked.fields]), total, len(found))
+    asked = _parse_query(
+        exchange, "get.customer_users", params, tables.load_customer_user_fields(), frame.schema
+    )
+    total, found = select_page(exchange, asked, frame.sort("id"))
+    return MethodData(
+        rows.render_rows(found, [pl.col(name) for name in asked.fields]), total, len(found)
+    )
 
 
-async def get_calls_report(exchange: Exchange, params: Params) -> Data:
+async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
     """``get.calls_report``: sessions."""
-    columns = sessions_report.columns(exchange.tenant.history)
-    asked = _query(exchange, "get.calls_report", params, tables.sessions(), columns)
+    columns = sessions_report.get_column_types(exchange.tenant.history)
+    asked = _parse_query(
+        exchange, "get.calls_report", params, tables.load_session_fields(), columns
+    )
     if params.get("include_ongoing_calls"):
         message = "callmocks does not serve ongoing calls here"
         raise RpcError("error", "include_ongoing_calls", True, {"error_message": message})
-    total, body = await _within_budget(sessions_report.report, exchange, asked)
-    return Data(body, total, _shown(asked, total))
+    total, body = await _run_report(sessions_report.report_sessions, exchange, asked)
+    return MethodData(body, total, _count_page_rows(asked, total))
 
 
-async def get_call_legs_report(exchange: Exchange, params: Params) -> Data:
+async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
     """``get.call_legs_report``: legs."""
-    columns = legs_report.columns(exchange.tenant.history)
-    asked = _query(exchange, "get.call_legs_report", params, tables.legs(), columns)
-    total, body = await _within_budget(legs_report.report, exchange, asked)
-    return Data(body, total, _shown(asked, total))
+    columns = legs_report.get_column_types(exchange.tenant.history)
+    asked = _parse_query(
+        exchange, "get.call_legs_report", params, tables.load_leg_fields(), columns
+    )
+    total, body = await _run_report(legs_report.report_legs, exchange, asked)
+    return MethodData(body, total, _count_page_rows(asked, total))
 
 
-METHODS: dict[str, Answer] = {
+METHODS: dict[str, MethodHandler] = {
     "login.user": login_user,
     "logout.user": logout_user,
     "get.account": get_account,
@@ -104,26 +112,26 @@ METHODS: dict[str, Answer] = {
 }
 
 
-def _query(
+def _parse_query(
     exchange: Exchange,
     method: str,
     params: Params,
     table: FieldTable,
     columns: dict[str, pl.DataType],
-) -> Query:
-    return query.check(exchange, openrpc.methods()[method], params, table, columns)
+) -> ReportQuery:
+    return query.parse_query(exchange, openrpc.load_methods()[method], params, table, columns)
 
 
-async def _within_budget(
-    report: Callable[[Exchange, Query], Awaitable[tuple[int, Pieces]]],
+async def _run_report(
+    report: Callable[[Exchange, ReportQuery], Awaitable[tuple[int, JsonChunks]]],
     exchange: Exchange,
-    asked: Query,
-) -> tuple[int, Pieces]:
+    asked: ReportQuery,
+) -> tuple[int, JsonChunks]:
     try:
         return await report(exchange, asked)
     except TooManyRows as problem:
         raise RpcError("error", params={"error_message": str(problem)}) from None
 
 
-def _shown(asked: Query, total: int) -> int:
+def _count_page_rows(asked: ReportQuery, total: int) -> int:
     return max(min(asked.limit, total - asked.offset), 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from callmocks.contract.resources import schema
+from callmocks.contract.resources import schema_path
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
@@ -18,7 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-class Param(msgspec.Struct, frozen=True):
+class MethodParam(msgspec.Struct, frozen=True):
     """A parameter: its JSON type, whether it must be there, and its bounds when it has some."""
 
     name: str
@@ -28,77 +28,77 @@ class Param(msgspec.Struct, frozen=True):
     maximum: int | None = None
     default: Any = None
 
-    def fits(self, value: object) -> bool:
+    def accepts_type(self, value: object) -> bool:
         """Whether the value is of the parameter's type (true is no number)."""
         if isinstance(value, bool) and self.type != "boolean":
             return False
         return isinstance(value, _TYPES[self.type])
 
 
-class Method(msgspec.Struct, frozen=True):
+class MethodSpec(msgspec.Struct, frozen=True):
     """A method: its parameters by name, and the schema of each field of its rows."""
 
     name: str
-    params: dict[str, Param]
+    params: dict[str, MethodParam]
     row: dict[str, dict[str, Any]]
 
 
 @cache
-def source() -> msgspec.Raw:
+def load_source() -> msgspec.Raw:
     """The document as it is, for ``rpc.discover``."""
-    text = schema("cdr/openrpc.json").read_bytes()
+    text = schema_path("cdr/openrpc.json").read_bytes()
     return msgspec.Raw(msgspec.json.format(text, indent=0).strip())
 
 
 @cache
-def document() -> dict[str, Any]:
+def load_document() -> dict[str, Any]:
     """The document, parsed."""
-    parsed: dict[str, Any] = msgspec.json.decode(source())
+    parsed: dict[str, Any] = msgspec.json.decode(load_source())
     return parsed
 
 
 @cache
-def methods() -> dict[str, Method]:
+def load_methods() -> dict[str, MethodSpec]:
     """All methods by name."""
-    return {raw["name"]: _method(raw) for raw in document()["methods"]}
+    return {raw["name"]: _parse_method(raw) for raw in load_document()["methods"]}
 
 
 @cache
-def choices(method: str) -> dict[str, frozenset[str]]:
+def load_enum_values(method: str) -> dict[str, frozenset[str]]:
     """The values of each enumerated field of a method's rows."""
     return {
         name: frozenset(filter(None, shape["enum"]))
-        for name, shape in methods()[method].row.items()
+        for name, shape in load_methods()[method].row.items()
         if "enum" in shape
     }
 
 
 @cache
-def shared(name: str) -> dict[str, Any]:
+def load_shared_schema(name: str) -> dict[str, Any]:
     """A schema among the components."""
-    found: dict[str, Any] = document()["components"]["schemas"][name]
+    found: dict[str, Any] = load_document()["components"]["schemas"][name]
     return found
 
 
-def resolve(part: dict[str, Any]) -> dict[str, Any]:
+def resolve_reference(part: dict[str, Any]) -> dict[str, Any]:
     """The schema itself where a reference stands for it."""
     while "$ref" in part:
-        target: Any = document()
+        target: Any = load_document()
         for step in part["$ref"].removeprefix("#/").split("/"):
             target = target[step]
         part = target
     return part
 
 
-def _method(raw: dict[str, Any]) -> Method:
-    params = {param["name"]: _param(param) for param in raw["params"]}
-    answer = resolve(raw["result"]["schema"]).get("properties", {})
-    data = resolve(answer.get("data", {}))
-    row = resolve(data["items"])["properties"] if data.get("type") == "array" else {}
-    return Method(raw["name"], params, row)
+def _parse_method(raw: dict[str, Any]) -> MethodSpec:
+    params = {param["name"]: _parse_param(param) for param in raw["params"]}
+    answer = resolve_reference(raw["result"]["schema"]).get("properties", {})
+    data = resolve_reference(answer.get("data", {}))
+    row = resolve_reference(data["items"])["properties"] if data.get("type") == "array" else {}
+    return MethodSpec(raw["name"], params, row)
 
 
-def _param(raw: dict[str, Any]) -> Param:
-    shape = resolve(raw["schema"])
+def _parse_param(raw: dict[str, Any]) -> MethodParam:
+    shape = resolve_reference(raw["schema"])
     bounds = {key: shape[key] for key in ("minimum", "maximum", "default") if key in shape}
-    return Param(raw["name"], raw["required"], shape["type"], **bounds)
+    return MethodParam(raw["name"], raw["required"], shape["type"], **bounds)

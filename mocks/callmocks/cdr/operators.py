@@ -13,13 +13,13 @@ import polars as pl
 from callmocks.cdr import dates, regex_translation
 from callmocks.cdr.tables import Field
 
-ELEMENTS = 50_000
+MAX_ELEMENTS = 50_000
 """Most elements of an ``in`` list."""
 
 _INT64 = (-(2**63), 2**63 - 1)
 
 
-class FilterError(Exception):
+class ConditionError(Exception):
     """A filter that cannot be: mnemonic, the key at fault (None: the whole filter), reason."""
 
     def __init__(
@@ -31,7 +31,7 @@ class FilterError(Exception):
         self.params = params
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True):
     """A simple filter on a known field; ``dtype`` is the type of its column."""
 
     field: Field
@@ -40,7 +40,7 @@ class Leaf(msgspec.Struct, frozen=True):
     dtype: Any
 
 
-class Rules(msgspec.Struct, frozen=True):
+class FilterOptions(msgspec.Struct, frozen=True):
     """What a tenant holds true of filters; the callables note the assumption when they decide."""
 
     depth: Callable[[], int]
@@ -51,38 +51,38 @@ class Rules(msgspec.Struct, frozen=True):
     values: dict[str, frozenset[str]]
 
 
-def is_number_equal(leaf: Leaf) -> bool:
+def is_number_equal(leaf: Condition) -> bool:
     """Whether the filter is ``=`` with a whole number, as an id's is; it always can be built."""
     return leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
 
 
-def build(leaf: Leaf, rules: Rules) -> pl.Expr:
+def build_condition(leaf: Condition, rules: FilterOptions) -> pl.Expr:
     """The expression of a filter whose operator fits its field; ``FilterError`` on a bad value."""
     column = pl.col(leaf.field.name)
     value, operator = leaf.value, leaf.operator
     if leaf.field.type == "array":
-        return _array(leaf)
+        return _build_array(leaf)
     if operator == "is_null" or (operator == "=" and value is None):
         return column.is_null()
     if operator == "is_not_null" or (operator == "!=" and value is None):
         return column.is_not_null()
     if operator in ("in", "not_in"):
-        return _membership(leaf, rules)
+        return _build_membership(leaf, rules)
     if operator in ("like", "ilike", "not_like", "not_ilike", "regexp"):
-        return _pattern(leaf, rules)
-    checked = _scalar(leaf, value, rules)
+        return _build_pattern(leaf, rules)
+    checked = _check_value(leaf, value, rules)
     if leaf.field.type == "number":
-        expression = _number(column, operator, checked)
+        expression = _compare_number(column, operator, checked)
     elif isinstance(leaf.dtype, pl.Enum) and checked not in leaf.dtype.categories:
-        expression = _known(column, operator == "!=")
+        expression = _constant_unless_null(column, operator == "!=")
     else:
-        expression = _compare(column, operator, checked)
+        expression = _compare_column(column, operator, checked)
     if operator == "!=" and rules.null_differs():
         return expression | column.is_null()
     return expression
 
 
-def _scalar(leaf: Leaf, value: object, rules: Rules) -> Any:
+def _check_value(leaf: Condition, value: object, rules: FilterOptions) -> Any:
     """The value in the type of its field; ``FilterError`` when it is of another."""
     kind = leaf.field.type
     if kind == "number":
@@ -93,24 +93,24 @@ def _scalar(leaf: Leaf, value: object, rules: Rules) -> Any:
             return value
     elif isinstance(value, str):
         if kind == "iso8601":
-            return _moment(value)
+            return _parse_time(value)
         if kind == "enum":
-            _check_choice(leaf.field, value, rules)
+            _check_enum_value(leaf.field, value, rules)
         return value
-    raise FilterError("data_type_error", "value", f"a {kind}")
+    raise ConditionError("data_type_error", "value", f"a {kind}")
 
 
-def _moment(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     moment = dates.parse(text)
     if moment is None:
-        raise FilterError("invalid_parameter_value", "value", "YYYY-MM-DD hh:mm:ss")
+        raise ConditionError("invalid_parameter_value", "value", "YYYY-MM-DD hh:mm:ss")
     return moment
 
 
-def _check_choice(field: Field, value: str, rules: Rules) -> None:
+def _check_enum_value(field: Field, value: str, rules: FilterOptions) -> None:
     known = rules.values.get(field.name)
     if known is not None and value not in known and rules.unknown_enum_refused():
-        raise FilterError("invalid_parameter_value", "value", f"a value of {field.name}")
+        raise ConditionError("invalid_parameter_value", "value", f"a value of {field.name}")
 
 
 _COMPARISONS: dict[str, Callable[[pl.Expr, Any], pl.Expr]] = {
@@ -123,43 +123,45 @@ _COMPARISONS: dict[str, Callable[[pl.Expr, Any], pl.Expr]] = {
 }
 
 
-def _compare(column: pl.Expr, operator: str, value: Any) -> pl.Expr:
+def _compare_column(column: pl.Expr, operator: str, value: Any) -> pl.Expr:
     return _COMPARISONS[operator](column, value)
 
 
-def _number(column: pl.Expr, operator: str, value: float) -> pl.Expr:
+def _compare_number(column: pl.Expr, operator: str, value: float) -> pl.Expr:
     """Whole-number columns against any JSON number, exactly."""
     low, high = _INT64
     if low <= value <= high and value == int(value):
-        return _compare(column, operator, int(value))
+        return _compare_column(column, operator, int(value))
     if operator in ("=", "!="):
-        return _known(column, operator == "!=")
+        return _constant_unless_null(column, operator == "!=")
     if not low <= value <= high:
-        return _known(column, (value > 0) == (operator in ("<", "<=")))
+        return _constant_unless_null(column, (value > 0) == (operator in ("<", "<=")))
     edge = math.floor(value)  # between two whole numbers
     return column <= edge if operator in ("<", "<=") else column > edge
 
 
-def _known(column: pl.Expr, answer: bool) -> pl.Expr:
+def _constant_unless_null(column: pl.Expr, answer: bool) -> pl.Expr:
     """The same answer for every value, null for null."""
     return pl.when(column.is_not_null()).then(pl.lit(answer))
 
 
-def _membership(leaf: Leaf, rules: Rules) -> pl.Expr:
+def _build_membership(leaf: Condition, rules: FilterOptions) -> pl.Expr:
     column, values = pl.col(leaf.field.name), leaf.value
     if not isinstance(values, list):
-        raise FilterError("data_type_error", "value", "an array")
-    if len(values) > ELEMENTS:
-        raise FilterError("invalid_parameter_value", None, f"at most {ELEMENTS} elements")
-    checked = [_scalar(leaf, value, rules) for value in values if value is not None]
+        raise ConditionError("data_type_error", "value", "an array")
+    if len(values) > MAX_ELEMENTS:
+        raise ConditionError("invalid_parameter_value", None, f"at most {MAX_ELEMENTS} elements")
+    checked = [_check_value(leaf, value, rules) for value in values if value is not None]
     if leaf.operator == "not_in" and len(checked) < len(values):
-        return _known(column, False)  # SQL: nothing is outside a list that holds null
-    wanted = _storable(leaf, checked)
-    found = column.is_in(wanted) if wanted else _known(column, False)
+        return _constant_unless_null(
+            column, False
+        )  # SQL: nothing is outside a list that holds null
+    wanted = _drop_unstorable(leaf, checked)
+    found = column.is_in(wanted) if wanted else _constant_unless_null(column, False)
     return ~found if leaf.operator == "not_in" else found
 
 
-def _storable(leaf: Leaf, values: list[Any]) -> list[Any]:
+def _drop_unstorable(leaf: Condition, values: list[Any]) -> list[Any]:
     """The values that the column could hold at all."""
     if leaf.field.type == "number":
         low, high = _INT64
@@ -169,38 +171,42 @@ def _storable(leaf: Leaf, values: list[Any]) -> list[Any]:
     return values
 
 
-def _pattern(leaf: Leaf, rules: Rules) -> pl.Expr:
+def _build_pattern(leaf: Condition, rules: FilterOptions) -> pl.Expr:
     if not isinstance(leaf.value, str):
-        raise FilterError("data_type_error", "value", "a string")
+        raise ConditionError("data_type_error", "value", "a string")
     try:
         if leaf.operator == "regexp":
-            regex = regex_translation.posix(leaf.value)
+            regex = regex_translation.translate_posix(leaf.value)
         else:
             underscore = "_" not in leaf.value or rules.underscore()
             case = "ilike" not in leaf.operator
-            regex = regex_translation.like(leaf.value, underscore=underscore, case=case)
+            regex = regex_translation.translate_like(leaf.value, underscore=underscore, case=case)
     except regex_translation.PatternError as problem:
-        raise FilterError("invalid_parameter_value", "value", f"a pattern: {problem}") from None
+        raise ConditionError("invalid_parameter_value", "value", f"a pattern: {problem}") from None
     column = pl.col(leaf.field.name)
     if isinstance(leaf.dtype, pl.Enum):
         # Few distinct values: match those, not every row.
         matching = leaf.dtype.categories.filter(leaf.dtype.categories.str.contains(regex))
-        found = column.is_in(matching.to_list()) if len(matching) else _known(column, False)
+        found = (
+            column.is_in(matching.to_list())
+            if len(matching)
+            else _constant_unless_null(column, False)
+        )
     else:
         found = column.str.contains(regex)
     return ~found if leaf.operator.startswith("not_") else found
 
 
-def _array(leaf: Leaf) -> pl.Expr:
+def _build_array(leaf: Condition) -> pl.Expr:
     """Arrays of objects compare by the ids of their elements; no array is ever null."""
     if leaf.operator in ("is_null", "is_not_null"):
         return pl.lit(leaf.operator == "is_not_null")
     if not isinstance(leaf.value, list):
-        raise FilterError("data_type_error", "value", "an array")
-    if len(leaf.value) > ELEMENTS:
-        raise FilterError("invalid_parameter_value", None, f"at most {ELEMENTS} elements")
+        raise ConditionError("data_type_error", "value", "an array")
+    if len(leaf.value) > MAX_ELEMENTS:
+        raise ConditionError("invalid_parameter_value", None, f"at most {MAX_ELEMENTS} elements")
     if not all(type(value) is int for value in leaf.value):
-        raise FilterError("data_type_error", "value", "an array of ids")
+        raise ConditionError("data_type_error", "value", "an array of ids")
     wanted = pl.lit(pl.Series([leaf.value], dtype=pl.List(pl.Int64)))
     overlaps = pl.col(leaf.field.name).list.set_intersection(wanted).list.len() > 0
     return ~overlaps if leaf.operator == "not_overlap" else overlaps

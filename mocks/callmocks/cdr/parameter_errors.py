@@ -13,13 +13,13 @@ from enum import IntEnum
 
 from callmocks.cdr.errors import RpcError
 
-KEPT = 20
+MAX_NOTED = 20
 """Problems noted for the journal; a hostile filter could hold ten thousand."""
 
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 
-class Rank(IntEnum):
+class CheckOrder(IntEnum):
     """When a check takes place among the others."""
 
     UNKNOWN = 0
@@ -30,7 +30,7 @@ class Rank(IntEnum):
     INTERVAL = 5
 
 
-class Problems:
+class ParameterErrors:
     """Collected problems of one request's parameters.
 
     ``indexed`` is asked, when there is a problem, whether the paths that clients read keep the
@@ -39,12 +39,12 @@ class Problems:
 
     def __init__(self, indexed: Callable[[], bool]) -> None:
         self._indexed = indexed
-        self._worst: tuple[Rank, RpcError] | None = None
+        self._first: tuple[CheckOrder, RpcError] | None = None
         self.noted: list[tuple[str, str, str]] = []
 
     def add(
         self,
-        rank: Rank,
+        rank: CheckOrder,
         mnemonic: str,
         path: str,
         value: object = None,
@@ -52,19 +52,19 @@ class Problems:
         params: dict[str, object] | None = None,
     ) -> None:
         """A problem at a dotted path with indexes; ``value`` is what was sent there."""
-        if len(self.noted) >= KEPT and self._worst and self._worst[0] <= rank:
+        if len(self.noted) >= MAX_NOTED and self._first and self._first[0] <= rank:
             return
         field = path if self._indexed() else _INDEX.sub("", path)
         error = RpcError(mnemonic, field, value, params, expected)
-        if len(self.noted) < KEPT:
+        if len(self.noted) < MAX_NOTED:
             # Only quotes tell "5" from 5, when the type is what is wrong.
-            quoted = rank is Rank.TYPE and isinstance(value, str)
+            quoted = rank is CheckOrder.TYPE and isinstance(value, str)
             got = f'"{error.value}"' if quoted else str(error.value)
             self.noted.append((path, error.expected, got))
-        if self._worst is None or rank < self._worst[0]:
-            self._worst = (rank, error)
+        if self._first is None or rank < self._first[0]:
+            self._first = (rank, error)
 
     def raise_first(self) -> None:
         """Raise the problem the client is told about, if there is any."""
-        if self._worst is not None:
-            raise self._worst[1]
+        if self._first is not None:
+            raise self._first[1]

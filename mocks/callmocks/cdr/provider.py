@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.cdr import limits
-from callmocks.cdr.errors import RpcError, entries
-from callmocks.cdr.service import Read
+from callmocks.cdr.errors import RpcError, load_error_table
+from callmocks.cdr.service import ParsedRequest
 from callmocks.provider import base
 from callmocks.tenants.exchange import Reply
 
@@ -37,14 +37,14 @@ class CdrProvider:
 
     name = "cdr"
 
-    def operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange) -> str:
         """The request's method."""
-        method = Read(exchange.request).envelope.method
+        method = ParsedRequest(exchange.request).envelope.method
         return method if isinstance(method, str) else ""
 
-    def fields(self, request: bytes) -> dict[str, object]:
+    def read_fields(self, request: bytes) -> dict[str, object]:
         """The envelope's and the parameters' names with their values; lists and trees whole."""
-        sent = Read(request).envelope
+        sent = ParsedRequest(request).envelope
         found: dict[str, object] = {}
         for name in ("jsonrpc", "method"):
             if not isinstance(value := getattr(sent, name), msgspec.UnsetType):
@@ -55,24 +55,28 @@ class CdrProvider:
             found |= {f"params.{name}": value for name, value in sent.params.items()}
         return found
 
-    def errors(self) -> Mapping[str, tuple[str, ...]]:
+    def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The mnemonics of the error table, each with what its message names."""
-        return {name: ("field", "value", *_named(name)) for name in entries()}
+        return {name: ("field", "value", *_placeholders(name)) for name in load_error_table()}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """The vendor's error; substitutions of its message that are missing get likely values."""
-        given = {**_likely(exchange, name, params), **params}
+        given = {**_default_params(exchange, name, params), **params}
         error = RpcError(name, given.pop("field", None), given.pop("value", None), given)
         if name not in _BEFORE_AUTHENTICATION:
-            error.metadata = {"limits": limits.untouched(exchange, name, given)}
-        return Reply(error.answer(Read(exchange.request).envelope.echo_id))
+            error.metadata = {"limits": limits.initial_limits(exchange, name, given)}
+        return Reply(error.encode_response(ParsedRequest(exchange.request).envelope.echo_id))
 
-    def unavailable(self, exchange: Exchange, text: str) -> Reply:
+    def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
         """``internal_error``; its text is the vendor's, the journal says more."""
-        return Reply(RpcError("internal_error").answer(Read(exchange.request).envelope.echo_id))
+        return Reply(
+            RpcError("internal_error").encode_response(
+                ParsedRequest(exchange.request).envelope.echo_id
+            )
+        )
 
 
-def _likely(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[str, Any]:
+def _default_params(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[str, Any]:
     settings = exchange.tenant.settings.cdr
     window = params.get("limit_type", "minute")
     values: dict[str, Any] = {
@@ -82,15 +86,15 @@ def _likely(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[st
         "limit_max_value": settings.day_limit if window == "day" else settings.minute_limit,
         "error_message": "error",
     }
-    return {key: value for key, value in values.items() if key in _named(name)}
+    return {key: value for key, value in values.items() if key in _placeholders(name)}
 
 
-def _named(name: str) -> tuple[str, ...]:
+def _placeholders(name: str) -> tuple[str, ...]:
     """The substitutions of an error's message."""
-    parts = string.Formatter().parse(entries()[name].message)
+    parts = string.Formatter().parse(load_error_table()[name].message)
     return tuple(dict.fromkeys(part for _, part, _, _ in parts if part))
 
 
 def register() -> None:
     """Make the Data API known to faults and the journal."""
-    base.register(CdrProvider())
+    base.register_provider(CdrProvider())

@@ -9,9 +9,9 @@ import re
 
 import polars as pl
 
-LONGEST = 1000
+MAX_PATTERN_CHARS = 1000
 """Longest pattern, in characters."""
-REPEATS = 255
+MAX_REPEATS = 255
 """PostgreSQL's largest bound of a repetition."""
 
 _BOUND = re.compile(r"\{(\d+)(?:,(\d*))?\}")
@@ -28,7 +28,7 @@ class PatternError(ValueError):
     """A pattern that cannot be used; the text says why."""
 
 
-def like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
+def translate_like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
     """The regular expression of a ``like`` pattern.
 
     ``%`` is any text; a backslash takes the next character as it is.
@@ -47,45 +47,45 @@ def like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
             escaped = next(characters, None)
             if escaped is None:
                 raise PatternError("a like pattern must not end with its escape character")
-            parts.append(_literal(escaped))
+            parts.append(_escape_literal(escaped))
         else:
-            parts.append(_literal(character))
-    return _compiled(f"^(?s{'' if case else 'i'}:{''.join(parts)})$")
+            parts.append(_escape_literal(character))
+    return _check_regex(f"^(?s{'' if case else 'i'}:{''.join(parts)})$")
 
 
-def posix(pattern: str) -> str:
+def translate_posix(pattern: str) -> str:
     """The regular expression of a POSIX pattern (PostgreSQL's advanced flavour, unanchored)."""
     _check_length(pattern)
-    options, start = _embedded_options(pattern)
+    options, start = _parse_options(pattern)
     parts: list[str] = []
     place = start
     while place < len(pattern):
-        part, place = _next_part(pattern, place)
+        part, place = _translate_part(pattern, place)
         if part in ("*", "+") and parts and parts[-1] in ("*", "+", "?", "}"):
             raise PatternError("a repetition of a repetition")
         parts.append(part)
-    return _compiled(f"(?{options}){''.join(parts)}")
+    return _check_regex(f"(?{options}){''.join(parts)}")
 
 
 def _check_length(pattern: str) -> None:
-    if len(pattern) > LONGEST:
-        raise PatternError(f"longer than {LONGEST} characters")
+    if len(pattern) > MAX_PATTERN_CHARS:
+        raise PatternError(f"longer than {MAX_PATTERN_CHARS} characters")
 
 
-def _compiled(pattern: str) -> str:
+def _check_regex(pattern: str) -> str:
     try:
         pl.Series([""]).str.contains(pattern, strict=True)
     except pl.exceptions.ComputeError as problem:
-        raise PatternError(_reason(str(problem))) from None
+        raise PatternError(_extract_reason(str(problem))) from None
     return pattern
 
 
-def _next_part(pattern: str, place: int) -> tuple[str, int]:
+def _translate_part(pattern: str, place: int) -> tuple[str, int]:
     character = pattern[place]
     if character == "\\":
-        return _escape(pattern, place, _LETTERS), place + 2
+        return _translate_escape(pattern, place, _LETTERS), place + 2
     if character == "[":
-        return _brackets(pattern, place)
+        return _translate_brackets(pattern, place)
     if (
         character == "("
         and pattern.startswith("(?", place)
@@ -97,7 +97,7 @@ def _next_part(pattern: str, place: int) -> tuple[str, int]:
     return character, place + 1
 
 
-def _embedded_options(pattern: str) -> tuple[str, int]:
+def _parse_options(pattern: str) -> tuple[str, int]:
     found = _OPTIONS.match(pattern)
     if not found:
         return "s", 0
@@ -107,7 +107,7 @@ def _embedded_options(pattern: str) -> tuple[str, int]:
     return ("is" if "i" in letters else "s"), found.end()
 
 
-def _escape(pattern: str, place: int, letters: dict[str, str]) -> str:
+def _translate_escape(pattern: str, place: int, letters: dict[str, str]) -> str:
     escaped = pattern[place + 1 : place + 2]
     if not escaped:
         raise PatternError("it ends with a backslash")
@@ -115,10 +115,10 @@ def _escape(pattern: str, place: int, letters: dict[str, str]) -> str:
         return letters[escaped]
     if escaped.isalnum():
         raise PatternError(f"\\{escaped} is not supported")
-    return _literal(escaped)
+    return _escape_literal(escaped)
 
 
-def _brackets(pattern: str, place: int) -> tuple[str, int]:
+def _translate_brackets(pattern: str, place: int) -> tuple[str, int]:
     """A bracket expression: in POSIX ``[``, ``&&``, ``--`` and ``~~`` are ordinary inside it."""
     parts = ["["]
     place += 1
@@ -132,12 +132,12 @@ def _brackets(pattern: str, place: int) -> tuple[str, int]:
         character = pattern[place]
         if character == "]":
             return "".join(parts) + "]", place + 1
-        part, place = _bracket_part(pattern, place)
+        part, place = _translate_bracket_part(pattern, place)
         parts.append(part)
     raise PatternError("a bracket is not closed")
 
 
-def _bracket_part(pattern: str, place: int) -> tuple[str, int]:
+def _translate_bracket_part(pattern: str, place: int) -> tuple[str, int]:
     character = pattern[place]
     if pattern.startswith(("[.", "[="), place):
         raise PatternError("collating elements and equivalence classes are not supported")
@@ -148,7 +148,7 @@ def _bracket_part(pattern: str, place: int) -> tuple[str, int]:
             return named[0], named.end()
         raise PatternError("no such character class")
     if character == "\\":
-        return _escape(pattern, place, _IN_BRACKETS), place + 2
+        return _translate_escape(pattern, place, _IN_BRACKETS), place + 2
     if character in "[&~":
         return "\\" + character, place + 1
     return character, place + 1
@@ -156,14 +156,14 @@ def _bracket_part(pattern: str, place: int) -> tuple[str, int]:
 
 def _check_bound(pattern: str, place: int) -> None:
     bound = _BOUND.match(pattern, place)
-    if bound and any(int(number) > REPEATS for number in bound.groups() if number):
-        raise PatternError(f"a repetition is bounded by {REPEATS}")
+    if bound and any(int(number) > MAX_REPEATS for number in bound.groups() if number):
+        raise PatternError(f"a repetition is bounded by {MAX_REPEATS}")
 
 
-def _literal(character: str) -> str:
+def _escape_literal(character: str) -> str:
     return character if character.isalnum() or character == " " else f"\\x{{{ord(character):x}}}"
 
 
-def _reason(problem: str) -> str:
+def _extract_reason(problem: str) -> str:
     lines = [line.strip() for line in problem.splitlines() if line.strip()]
     return next((line for line in lines if line.startswith("error: ")), lines[0])

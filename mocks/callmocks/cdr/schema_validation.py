@@ -16,11 +16,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.cdr import openrpc
 from callmocks.cdr.pii import RECORDS, is_number, is_personal
-from callmocks.contract.findings import Evidence, Findings, shape_of
+from callmocks.contract.findings import Evidence, Findings, mask_characters
 
-_MOST = 2000
+_MAX_ERRORS = 2000
 """Errors looked at; they are counted by place and rule."""
-_PLAIN: dict[str, Any] = {
+_JSON_TYPES: dict[str, Any] = {
     "integer": int,
     "string": str,
     "boolean": bool,
@@ -28,34 +28,34 @@ _PLAIN: dict[str, Any] = {
     "object": dict,
     "array": list,
 }
-_CHOICES = 6
+_MAX_LISTED_VALUES = 6
 """Values of an enumeration that a finding lists."""
 
 
-def conforms(raw: msgspec.Raw, schema: dict[str, Any], name: str) -> bool:
+def matches_schema(raw: msgspec.Raw, schema: dict[str, Any], name: str) -> bool:
     """Whether JSON is as a schema says; a False is to be explained, it may be too strict.
 
     ``name`` stands for the schema: equal names, equal schemas.
     """
     try:
-        _decoder(name, _Known(schema)).decode(raw)
+        _make_decoder(name, _NamedSchema(schema)).decode(raw)
     except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 
 
-def explain(value: object, schema: dict[str, Any], where: str, found: Findings) -> None:
+def explain_violations(value: object, schema: dict[str, Any], where: str, found: Findings) -> None:
     """Note where a decoded value leaves a schema of the document; ``where`` is its place."""
-    for path, expected, got, evidence in islice(_errors(value, schema), _MOST):
+    for path, expected, got, evidence in islice(_iter_errors(value, schema), _MAX_ERRORS):
         found.add(".".join((where, *path)) if where else ".".join(path), expected, got, evidence)
 
 
-def _errors(
+def _iter_errors(
     value: object, schema: dict[str, Any]
 ) -> Iterator[tuple[list[str], str, str, Evidence]]:
     from jsonschema import Draft7Validator
 
-    whole = {**schema, "components": openrpc.document()["components"]}
+    whole = {**schema, "components": openrpc.load_document()["components"]}
     for error in Draft7Validator(whole).iter_errors(value):
         path = [str(step) for step in error.absolute_path]
         field = next((step for step in reversed(path) if not step.isdigit()), "")
@@ -67,26 +67,31 @@ def _errors(
             name = error.message.split("'")[1]
             yield [*path, name], "this member", "none", "documented"
         else:
-            yield path, _expected(error), shown(field, error.instance), _evidence(field, error)
+            yield (
+                path,
+                _format_expected(error),
+                format_value(field, error.instance),
+                _choose_evidence(field, error),
+            )
 
 
-def shown(field: str, value: object) -> str:
+def format_value(field: str, value: object) -> str:
     """A value as a finding repeats it: of what is somebody's, only the shape."""
     if is_personal(field):
-        return shape_of(value) if isinstance(value, str) else type(value).__name__
+        return mask_characters(value) if isinstance(value, str) else type(value).__name__
     try:
         return msgspec.json.encode(value).decode()
     except (TypeError, RecursionError):
         return type(value).__name__
 
 
-def _expected(error: Any) -> str:
+def _format_expected(error: Any) -> str:
     wanted = error.validator_value
     if error.validator == "type":
         return " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
     if error.validator == "enum":
         some = [value for value in wanted if value is not None]
-        if len(some) > _CHOICES:
+        if len(some) > _MAX_LISTED_VALUES:
             return f"one of {len(some)} documented values"
         return " or ".join(map(repr, some))
     if error.validator == "pattern":
@@ -96,14 +101,14 @@ def _expected(error: Any) -> str:
     return str(error.message)
 
 
-def _evidence(field: str, error: Any) -> Evidence:
+def _choose_evidence(field: str, error: Any) -> Evidence:
     """No document says which fields can be null, nor what a record's id looks like."""
     if error.instance is None or field in RECORDS:
         return "assumed"
     return "observed" if error.validator == "pattern" and is_number(field) else "documented"
 
 
-class _Known:
+class _NamedSchema:
     """A schema that a cache does not look into."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
@@ -113,43 +118,43 @@ class _Known:
         return 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Known)
+        return isinstance(other, _NamedSchema)
 
 
 @cache
-def _decoder(name: str, known: _Known) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_type(known.schema))
+def _make_decoder(name: str, known: _NamedSchema) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_make_type(known.schema))
 
 
-def _type(schema: dict[str, Any]) -> Any:
+def _make_type(schema: dict[str, Any]) -> Any:
     """The msgspec type that takes what a schema takes."""
-    schema = openrpc.resolve(schema)
+    schema = openrpc.resolve_reference(schema)
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
     kinds = schema.get("type")
     if kinds is None:
         return Any
     kinds = kinds if isinstance(kinds, list) else [kinds]
-    return Union[tuple(_one(kind, schema) for kind in kinds)]  # noqa: UP007 - made at run time
+    return Union[tuple(_make_single_type(kind, schema) for kind in kinds)]  # noqa: UP007 - made at run time
 
 
-def _one(kind: str, schema: dict[str, Any]) -> Any:
+def _make_single_type(kind: str, schema: dict[str, Any]) -> Any:
     if kind == "object" and "properties" in schema:
-        return _struct(schema)
+        return _make_struct(schema)
     if kind == "array" and "items" in schema:
-        return list[_type(schema["items"])]  # type: ignore[misc]
+        return list[_make_type(schema["items"])]  # type: ignore[misc]
     if kind == "string" and "pattern" in schema:
         return Annotated[str, Meta(pattern=schema["pattern"])]
     if kind == "integer" and "minimum" in schema:
         return Annotated[int, Meta(ge=schema["minimum"])]
-    return _PLAIN[kind]
+    return _JSON_TYPES[kind]
 
 
-def _struct(schema: dict[str, Any]) -> Any:
+def _make_struct(schema: dict[str, Any]) -> Any:
     required = schema.get("required", ())
     fields: list[Any] = []
     for name, part in schema["properties"].items():
-        kind = _type(part)
+        kind = _make_type(part)
         fields.append((name, kind) if name in required else (name, kind | UnsetType, UNSET))
     return msgspec.defstruct(
         "Shape",

@@ -9,35 +9,39 @@ import polars as pl
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from callmocks.cdr.query import Query
+    from callmocks.cdr.query import ReportQuery
     from callmocks.tenants.exchange import Exchange
 
-Places = NDArray[np.uint32]
+RowPositions = NDArray[np.uint32]
 """Where in a frame rows are."""
 
-_PLACE = "_place"
+_POSITION = "_place"
 _BITS = 63
-_MOST_DIGITS = 15
-_POWERS = np.array([10**digits for digits in range(_MOST_DIGITS + 1)])
+_MAX_DIGITS = 15
+_POWERS = np.array([10**digits for digits in range(_MAX_DIGITS + 1)])
 
 
-def page(exchange: Exchange, query: Query, frame: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+def select_page(
+    exchange: Exchange, query: ReportQuery, frame: pl.DataFrame
+) -> tuple[int, pl.DataFrame]:
     """All matches counted, and the rows of the page.
 
     ``frame`` is in ascending order of its rows' start and id, which decides between equal keys.
     """
-    found = matches(exchange, query, frame)
+    found = find_matches(exchange, query, frame)
     if found is None:
         return len(frame), frame.slice(query.offset, query.limit)
     return len(found), frame[found[query.offset : query.offset + query.limit]]
 
 
-def matches(exchange: Exchange, query: Query, frame: pl.DataFrame) -> Places | None:
+def find_matches(
+    exchange: Exchange, query: ReportQuery, frame: pl.DataFrame
+) -> RowPositions | None:
     """Where in the frame all matches are, in the wanted order; None: all of it, as it is.
 
     Only the columns that the filter and the sort read are touched.
     """
-    descending = latest_first(exchange, query)
+    descending = is_latest_first(exchange, query)
     expression = query.filter.expression
     if expression is None and not query.sort and not descending:
         return None
@@ -48,77 +52,81 @@ def matches(exchange: Exchange, query: Query, frame: pl.DataFrame) -> Places | N
         fits = fits.fill_null(False) if fits.null_count() else fits
         found = np.flatnonzero(fits.to_numpy()).astype(np.uint32)
     found = found[::-1] if descending else found
-    return _sorted(exchange, query, frame, found, descending) if query.sort else found
+    return _sort_matches(exchange, query, frame, found, descending) if query.sort else found
 
 
-def latest_first(exchange: Exchange, query: Query) -> bool:
+def is_latest_first(exchange: Exchange, query: ReportQuery) -> bool:
     """Whether rows that the sort leaves equal, all of them without one, stand latest first.
 
     A sort by the id leaves no rows equal: its answer does not rest on the assumption.
     """
     if any(name == "id" for name, _ in query.sort):
         return False
-    return exchange.assume("cdr.default-order") == "descending"
+    return exchange.use_assumption("cdr.default-order") == "descending"
 
 
-def _sorted(
-    exchange: Exchange, query: Query, frame: pl.DataFrame, found: Places, descending: bool
-) -> Places:
+def _sort_matches(
+    exchange: Exchange,
+    query: ReportQuery,
+    frame: pl.DataFrame,
+    found: RowPositions,
+    descending: bool,
+) -> RowPositions:
     """Stable, so that equal keys keep the order found; nulls as PostgreSQL puts them."""
     names = [name for name, _ in query.sort]
     directions = [descends for _, descends in query.sort]
-    nulls = exchange.assume("cdr.sort-nulls")
+    nulls = exchange.use_assumption("cdr.sort-nulls")
     last = [not descends if nulls == "postgresql" else nulls == "last" for descends in directions]
-    keys = [_key(frame.get_column(name), found) for name in names]
-    packed = _packed(keys, directions, last, found, len(frame), descending)
+    keys = [_make_sort_column(frame.get_column(name), found) for name in names]
+    packed = _sort_packed(keys, directions, last, found, len(frame), descending)
     if packed is not None:
         return packed
-    narrow = pl.DataFrame([*(key.series(name) for key, name in zip(keys, names, strict=True))])
-    narrow = narrow.with_columns(pl.Series(_PLACE, found))
+    narrow = pl.DataFrame([*(key.to_series(name) for key, name in zip(keys, names, strict=True))])
+    narrow = narrow.with_columns(pl.Series(_POSITION, found))
     ordered = narrow.sort(names, descending=directions, nulls_last=last, maintain_order=True)
-    return ordered.get_column(_PLACE).to_numpy()
+    return ordered.get_column(_POSITION).to_numpy()
 
 
-class _Key(NamedTuple):
+class _SortColumn(NamedTuple):
     """A sort key of the matches: whole numbers in its order, or the texts themselves."""
 
     numbers: NDArray[np.int64] | None
-    absent: NDArray[np.bool_] | None
+    nulls: NDArray[np.bool_] | None
     """Where it is null; None: nowhere. The numbers there mean nothing."""
     texts: pl.Series | None = None
 
-    def series(self, name: str) -> pl.Series:
+    def to_series(self, name: str) -> pl.Series:
         """The key as a column."""
         if self.texts is not None:
             return self.texts.alias(name)
         column = pl.Series(name, self.numbers)
-        if self.absent is None:
+        if self.nulls is None:
             return column
-        return column.zip_with(pl.Series(~self.absent), pl.Series([None], dtype=pl.Int64))
+        return column.zip_with(pl.Series(~self.nulls), pl.Series([None], dtype=pl.Int64))
 
 
-def _key(column: pl.Series, found: Places) -> _Key:
+def _make_sort_column(column: pl.Series, found: RowPositions) -> _SortColumn:
     """Enumerations are stored in the order of their texts."""
     if column.dtype == pl.String:
         texts = column.rechunk().gather(found)
         absent = texts.is_null().to_numpy() if texts.null_count() else None
-        numbers = _digits(texts, absent)
-        return _Key(numbers, absent, texts if numbers is None else None)
+        numbers = _parse_digits(texts, absent)
+        return _SortColumn(numbers, absent, texts if numbers is None else None)
     absent = column.is_null().to_numpy()[found] if column.null_count() else None
     if column.dtype != pl.Int64:
         column = column.to_physical().cast(pl.Int64)
     filled = column if absent is None else column.fill_null(0)
-    return _Key(filled.to_numpy()[found], absent)
+    return _SortColumn(filled.to_numpy()[found], absent)
 
 
-def _packed(
-    keys: list[_Key],
+def _sort_packed(
+    keys: list[_SortColumn],
     directions: list[bool],
     last: list[bool],
-    found: Places,
+    found: RowPositions,
     size: int,
     descending: bool,
-) -> Places | None:
+) -> RowPositions | None:
     """The order by keys and place packed into one number a row; None when they need more bits.
 
     ``descending`` is the order of places. Sorting plain numbers takes a tenth of sorting a frame.
@@ -128,7 +136,7 @@ def _packed(
     for key, descends, nulls_last in zip(keys, directions, last, strict=True):
         if key.numbers is None:
             return None
-        codes, most = _codes(key.numbers, key.absent, descends, nulls_last)
+        codes, most = _encode_order(key.numbers, key.nulls, descends, nulls_last)
         used += most.bit_length()
         if used > _BITS:
             return None
@@ -136,11 +144,11 @@ def _packed(
     mask = (1 << place_bits) - 1
     whole = (whole << place_bits) | (found ^ np.uint32(mask) if descending else found)
     whole.sort()
-    ordered: Places = (whole & mask).astype(np.uint32)
+    ordered: RowPositions = (whole & mask).astype(np.uint32)
     return ordered ^ np.uint32(mask) if descending else ordered
 
 
-def _codes(
+def _encode_order(
     numbers: NDArray[np.int64], absent: NDArray[np.bool_] | None, descends: bool, nulls_last: bool
 ) -> tuple[NDArray[np.int64], int]:
     """Numbers from 0 up that ascend in the wanted order, and the greatest of them."""
@@ -155,7 +163,7 @@ def _codes(
     return np.where(absent, absent_code, codes + (not nulls_last)), most - least + 1
 
 
-def _digits(texts: pl.Series, absent: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+def _parse_digits(texts: pl.Series, absent: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
     """Numbers in the order of the texts, when all texts are digits, as phones are.
 
     The digits stand on the left, as in a text, and a shorter text comes first.
@@ -163,7 +171,7 @@ def _digits(texts: pl.Series, absent: NDArray[np.bool_] | None) -> NDArray[np.in
     lengths = texts.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     numbers = texts.str.to_integer(strict=False).fill_null(-1).to_numpy()
     plain = numbers >= 0 if absent is None else (numbers >= 0) | absent
-    if not plain.all() or lengths.max(initial=0) > _MOST_DIGITS or texts.str.starts_with("+").any():
+    if not plain.all() or lengths.max(initial=0) > _MAX_DIGITS or texts.str.starts_with("+").any():
         return None
-    aligned: NDArray[np.int64] = numbers * _POWERS[_MOST_DIGITS - lengths] * 16 + lengths
+    aligned: NDArray[np.int64] = numbers * _POWERS[_MAX_DIGITS - lengths] * 16 + lengths
     return aligned

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from callmocks.cdr import openrpc
-from callmocks.cdr.limits import Limits
+from callmocks.cdr.limits import PointLimits
 from callmocks.cdr.rows import RECORDS
 
 if TYPE_CHECKING:
-    from callmocks.history.history import Part
+    from callmocks.history.history import FrameSlice
     from callmocks.tenants.exchange import Exchange
 
-KEPT_BYTES = 200
+RESULT_BYTES = 200
 """Memory of one kept result of a check."""
 
 _log = logging.getLogger(__name__)
@@ -32,11 +32,11 @@ _DTYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
-def check_parts(exchange: Exchange, method: str, parts: list[Part]) -> None:
+def check_parts(exchange: Exchange, method: str, parts: list[FrameSlice]) -> None:
     """Check the days of a report that were not checked since they were drawn."""
     for part in parts:
         if part.day is None:
-            check_frame(exchange, method, part.rows())
+            check_frame(exchange, method, part.to_frame())
         else:
             check_day(exchange, method, part.day, part.frame)
 
@@ -45,61 +45,65 @@ def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) ->
     """Check a drawn day unless that was done before."""
     if not exchange.tenant.settings.self_check:
         return
-    check = partial(column_problems, method, frame)
-    kept = exchange.tenant.history.drawn.kept
-    tell(exchange, method, kept(f"checked {method}", day, check, lambda _: KEPT_BYTES))
+    check = partial(find_violations, method, frame)
+    kept = exchange.tenant.history.generated.get_or_create
+    report_self_violation(
+        exchange, method, kept(f"checked {method}", day, check, lambda _: RESULT_BYTES)
+    )
 
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
     """Check a frame that was made for one answer."""
     if not exchange.tenant.settings.self_check:
         return
-    tell(exchange, method, column_problems(method, frame))
+    report_self_violation(exchange, method, find_violations(method, frame))
 
 
-def check_envelope(exchange: Exchange, limits: Limits, total: int | None, shown: int) -> None:
+def check_envelope(exchange: Exchange, limits: PointLimits, total: int | None, shown: int) -> None:
     """Check what is around the rows: the limits, and no more rows than matches."""
     if not exchange.tenant.settings.self_check:
         return
-    for name, least in _least_limits():
+    for name, least in _load_minimums():
         if getattr(limits, name) < least:
-            tell(exchange, f"metadata.limits.{name}", (f"at least {least}",))
+            report_self_violation(exchange, f"metadata.limits.{name}", (f"at least {least}",))
     if total is not None and not 0 <= shown <= total:
-        tell(exchange, "metadata.total_items", (f"at least the {shown} rows of the page",))
+        report_self_violation(
+            exchange, "metadata.total_items", (f"at least the {shown} rows of the page",)
+        )
 
 
 @cache
-def _least_limits() -> tuple[tuple[str, int], ...]:
+def _load_minimums() -> tuple[tuple[str, int], ...]:
     """What each number of the limits is at least."""
-    shapes = openrpc.shared("Limits")["properties"]
+    shapes = openrpc.load_shared_schema("Limits")["properties"]
     return tuple((name, shape["minimum"]) for name, shape in shapes.items())
 
 
-def column_problems(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
+def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
     """What in a frame's columns breaks the schema of the method's rows; empty when nothing does."""
     if not len(frame):
         return ()
     schema = frame.schema  # costly: asked once
     checks: dict[str, pl.Expr] = {}
     problems: list[str] = []
-    for name, shape in openrpc.methods()[method].row.items():
+    for name, shape in openrpc.load_methods()[method].row.items():
         dtype = schema.get(name)
         kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
         if name in RECORDS:
             for column in ("_record_1", "_record_2"):
-                checks[f"{name}: {column}"] = _unlike(pl.col(column), shape["items"]["pattern"])
+                checks[f"{name}: {column}"] = _is_unlike(pl.col(column), shape["items"]["pattern"])
         if dtype is None or kinds[0] == "array":
             continue
         if not any(dtype == allowed for allowed in _DTYPES[kinds[0]]):
             problems.append(f"{name}: {kinds[0]}, not {dtype}")
             continue
-        for rule, broken in _rules(name, shape, dtype, nullable="null" in kinds):
+        for rule, broken in _build_rules(name, shape, dtype, nullable="null" in kinds):
             checks[f"{name}: {rule}"] = broken
     found = frame.select(**{rule: broken.any() for rule, broken in checks.items()})
     return (*problems, *(rule for rule in checks if found[rule][0]))
 
 
-def _rules(
+def _build_rules(
     name: str, shape: dict[str, Any], dtype: pl.DataType, *, nullable: bool
 ) -> list[tuple[str, pl.Expr]]:
     """Expressions that are true where a rule of the schema is broken."""
@@ -116,16 +120,16 @@ def _rules(
         rules.append(("one of the enumeration", ~column.cast(pl.String).is_in(allowed)))
     if "pattern" in shape and not isinstance(dtype, pl.Datetime):
         values = column.cast(pl.String) if isinstance(dtype, pl.Enum) else column
-        rules.append((f"like {shape['pattern']}", _unlike(values, shape["pattern"])))
+        rules.append((f"like {shape['pattern']}", _is_unlike(values, shape["pattern"])))
     return rules
 
 
-def _unlike(text: pl.Expr, pattern: str) -> pl.Expr:
+def _is_unlike(text: pl.Expr, pattern: str) -> pl.Expr:
     return ~text.str.contains(pattern)
 
 
-def tell(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
+def report_self_violation(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
     """Log and journal what breaks the schema."""
     for problem in problems:
         _log.error("our own answer breaks its schema: %s: %s", where, problem)
-        exchange.violated(where, problem, "something else", side="answer")
+        exchange.add_violation(where, problem, "something else", side="answer")

@@ -4,55 +4,62 @@ from __future__ import annotations
 
 from typing import Any
 
-from callmocks.cdr.parameter_errors import Problems, Rank
+from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
 from callmocks.cdr.tables import FieldTable
 
 SortKey = tuple[str, bool]
 """A field and whether it descends."""
 
 
-def compile_sort(raw: object, fields: FieldTable, problems: Problems) -> tuple[SortKey, ...]:
+def parse_sort(raw: object, fields: FieldTable, problems: ParameterErrors) -> tuple[SortKey, ...]:
     """The sort keys, first key first; a field named again changes nothing and is dropped."""
     if not isinstance(raw, list):
-        problems.add(Rank.TYPE, "data_type_error", "sort", raw, "an array")
+        problems.add(CheckOrder.TYPE, "data_type_error", "sort", raw, "an array")
         return ()
     keys: dict[str, bool] = {}
     for place, item in enumerate(raw):
         path = f"sort.{place}"
         if not isinstance(item, dict):
-            problems.add(Rank.TYPE, "data_type_error", path, item, "an object")
+            problems.add(CheckOrder.TYPE, "data_type_error", path, item, "an object")
             continue
-        name, descending = _name(item, path, fields, problems), _order(item, path, problems)
+        name, descending = (
+            _parse_name(item, path, fields, problems),
+            _parse_order(item, path, problems),
+        )
         if name is not None:
             keys.setdefault(name, descending)
     return tuple(keys.items())
 
 
-def _name(item: dict[str, Any], path: str, fields: FieldTable, problems: Problems) -> str | None:
+def _parse_name(
+    item: dict[str, Any], path: str, fields: FieldTable, problems: ParameterErrors
+) -> str | None:
     for key in item.keys() - {"field", "order"}:
         problems.add(
-            Rank.UNKNOWN, "unexpected_parameters", f"{path}.{key}", item[key], "field, order"
+            CheckOrder.UNKNOWN, "unexpected_parameters", f"{path}.{key}", item[key], "field, order"
         )
     name = item.get("field")
     where = f"{path}.field"
     if name is None:
-        problems.add(Rank.REQUIRED, "required_parameter_missed", where, None, "a field's name")
+        problems.add(
+            CheckOrder.REQUIRED, "required_parameter_missed", where, None, "a field's name"
+        )
     elif not isinstance(name, str):
-        problems.add(Rank.TYPE, "data_type_error", where, name, "a string")
+        problems.add(CheckOrder.TYPE, "data_type_error", where, name, "a string")
     elif (field := fields.get(name)) is None:
-        problems.add(Rank.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
+        problems.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
     elif not field.sortable:
-        problems.add(Rank.PROHIBITED, "sort_prohibited", where, name, "a sortable field")
+        problems.add(CheckOrder.PROHIBITED, "sort_prohibited", where, name, "a sortable field")
     else:
         return name
     return None
 
 
-def _order(item: dict[str, Any], path: str, problems: Problems) -> bool:
+def _parse_order(item: dict[str, Any], path: str, problems: ParameterErrors) -> bool:
     order = item.get("order")
     where = f"{path}.order"
     if order is not None and not isinstance(order, str):
-        problems.add(Rank.TYPE, "data_type_error", where, order, "asc, desc")
+        problems.add(CheckOrder.TYPE, "data_type_error", where, order, "asc, desc")
     elif order not in (None, "asc", "desc"):
-        problems.add(Rank.VALUE, "invalid_parameter_value", where, order, "asc, desc")
+        problems.add(CheckOrder.VALUE, "invalid_parameter_value", where, order, "asc, desc")
     return order == "desc"

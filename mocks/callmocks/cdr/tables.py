@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 
 TYPES = ("number", "string", "boolean", "enum", "iso8601", "array")
 
@@ -26,8 +26,8 @@ class FieldTable:
     """The fields of one method, in the document's order."""
 
     def __init__(self, *sources: str) -> None:
-        rows = [row for source in sources for row in table(f"cdr/{source}")]
-        self.fields = {row["field"]: _field(row) for row in rows}
+        rows = [row for source in sources for row in load_table(f"cdr/{source}")]
+        self.fields = {row["field"]: _parse_field(row) for row in rows}
         self.default = tuple(name for name, field in self.fields.items() if field.default)
 
     def get(self, name: str) -> Field | None:
@@ -35,7 +35,7 @@ class FieldTable:
         return self.fields.get(name)
 
 
-def _field(row: dict[str, str]) -> Field:
+def _parse_field(row: dict[str, str]) -> Field:
     if row["type"] not in TYPES:
         raise ValueError(f"field {row['field']}: unknown type {row['type']!r}")
     flags = {flag: row[flag] == "yes" for flag in ("filterable", "sortable", "default")}
@@ -43,13 +43,13 @@ def _field(row: dict[str, str]) -> Field:
 
 
 @cache
-def legs() -> FieldTable:
+def load_leg_fields() -> FieldTable:
     """``get.call_legs_report``: 34 fields."""
     return FieldTable("call_legs_report_fields.csv")
 
 
 @cache
-def sessions() -> FieldTable:
+def load_session_fields() -> FieldTable:
     """``get.calls_report``: the telephony fields, then those about the visitor of a site.
 
     The history knows no visitors, so the latter are always null or empty; they are here because
@@ -59,18 +59,20 @@ def sessions() -> FieldTable:
 
 
 @cache
-def customer_users() -> FieldTable:
+def load_customer_user_fields() -> FieldTable:
     """``get.customer_users``."""
     return FieldTable("customer_users_fields.csv")
 
 
 @cache
-def account() -> FieldTable:
+def load_account_fields() -> FieldTable:
     """``get.account``."""
     return FieldTable("account_fields.csv")
 
 
 @cache
-def finish_reasons() -> dict[str, str]:
+def load_finish_reasons() -> dict[str, str]:
     """The 64 finish reasons of legs: mnemonic to Russian description."""
-    return {row["finish_reason"]: row["description_ru"] for row in table("cdr/finish_reasons.csv")}
+    return {
+        row["finish_reason"]: row["description_ru"] for row in load_table("cdr/finish_reasons.csv")
+    }

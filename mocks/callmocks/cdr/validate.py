@@ -23,27 +23,27 @@ from callmocks.cdr import (
     tables,
     validate_rows,
 )
-from callmocks.cdr.errors import RpcError, entries
+from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.pii import is_personal
-from callmocks.contract.findings import Findings, Verdict
-from callmocks.tenants.detached import bare_exchange
+from callmocks.contract.findings import Findings, ValidationResult
+from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.exchange import Exchange
 
-_LISTS = {
-    "get.call_legs_report": tables.legs,
-    "get.calls_report": tables.sessions,
-    "get.customer_users": tables.customer_users,
+_LIST_METHODS = {
+    "get.call_legs_report": tables.load_leg_fields,
+    "get.calls_report": tables.load_session_fields,
+    "get.customer_users": tables.load_customer_user_fields,
 }
-_REVERSED = "cdr.dates-reversed"
+_DATES_REVERSED = "cdr.dates-reversed"
 _BATCH = "batch_opreations_not_supported"
-_LONGEST = 2000
+_MAX_COMPARED_CHARS = 2000
 """Characters of a message that are compared."""
-_MAXIMA = {"day": 86_400, "minute": 60}
-_ALSO = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
+_WINDOW_SECONDS = {"day": 86_400, "minute": 60}
+_OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
 """Codes seen on the wire where the document has others."""
 
 
-def is_answer(body: bytes) -> bool:
+def is_response(body: bytes) -> bool:
     """Whether JSON is an answer: it has a result or an error, and no method."""
     try:
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
@@ -52,32 +52,38 @@ def is_answer(body: bytes) -> bool:
     return "method" not in members and bool(members.keys() & {"result", "error"})
 
 
-def request(body: bytes) -> Verdict:
+def validate_request(body: bytes) -> ValidationResult:
     """A request."""
     found = Findings()
-    verdict = Verdict("cdr", "JSON-RPC request", "request")
+    verdict = ValidationResult("cdr", "JSON-RPC request", "request")
     try:
-        sent = jsonrpc.read(body)
+        sent = jsonrpc.decode_envelope(body)
         if isinstance(sent.method, str):
             verdict.operation = sent.method
         sent.check()
-        _params(sent, found)
+        _check_params(sent, found)
     except RpcError as error:
         if error.mnemonic == "parse_error":
-            found.add(_place(body), "JSON", "something else")
+            found.add(_find_json_error(body), "JSON", "something else")
         elif not len(found):
             where = error.field or "request"
             nothing = "an array" if error.mnemonic == _BATCH else "none"
-            got = nothing if error.value is None else schema_validation.shown(where, error.value)
+            got = (
+                nothing
+                if error.value is None
+                else schema_validation.format_value(where, error.value)
+            )
             found.add(where, error.expected, got)
     verdict.findings = list(found)
     return verdict
 
 
-def answer(body: bytes, asked: bytes | None = None, status: int | None = None) -> Verdict:
+def validate_response(
+    body: bytes, request: bytes | None = None, status: int | None = None
+) -> ValidationResult:
     """An answer; ``asked`` is its request and ``status`` the HTTP status, where they are known."""
     found = Findings()
-    verdict = Verdict("cdr", "JSON-RPC answer", "answer")
+    verdict = ValidationResult("cdr", "JSON-RPC answer", "answer")
     if status is not None and status != 200:
         found.add("status", "200, errors travel with it too", status, "observed")
     try:
@@ -87,69 +93,71 @@ def answer(body: bytes, asked: bytes | None = None, status: int | None = None) -
     except msgspec.ValidationError:
         found.add("answer", "an object", "something else")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found.add(_place(body), "JSON", "something else")
+        found.add(_find_json_error(body), "JSON", "something else")
     else:
-        sent = _sent(asked)
-        verdict.operation = _method(sent, members)
-        _envelope(members, sent, found)
+        sent = _decode_request(request)
+        verdict.operation = _detect_method(sent, members)
+        _check_envelope(members, sent, found)
         if "error" in members:
-            _error(members["error"], found)
+            _check_error(members["error"], found)
         elif "result" in members:
-            _result(members["result"], verdict.operation, sent, found)
+            _check_result(members["result"], verdict.operation, sent, found)
     verdict.findings = list(found)
     return verdict
 
 
-def _params(sent: jsonrpc.Envelope, found: Findings) -> None:
+def _check_params(sent: jsonrpc.Envelope, found: Findings) -> None:
     """The parameters by the service's own checks, each problem noted."""
-    method = openrpc.methods().get(sent.method)
+    method = openrpc.load_methods().get(sent.method)
     if method is None:
-        known = ", ".join(openrpc.methods())
+        known = ", ".join(openrpc.load_methods())
         found.add("method", f"one of {known}, which callmocks knows", repr(sent.method))
         return
     params = {} if sent.params is UNSET else sent.params
     if not isinstance(params, dict):
         found.add("params", "an object", type(params).__name__)
         return
-    exchange = bare_exchange("cdr")
+    exchange = detached_exchange("cdr")
     try:
-        _check(exchange, method, params)
+        _check_as_service(exchange, method, params)
     finally:
-        assumed = _REVERSED in exchange.assumptions
+        assumed = _DATES_REVERSED in exchange.assumptions
         for each in exchange.violations:
             rests = assumed and each.where == "date_from"
             place, name = f"params.{each.where}", each.where.rpartition(".")[2]
-            got = schema_validation.shown(name, each.got) if is_personal(name) else each.got
+            got = schema_validation.format_value(name, each.got) if is_personal(name) else each.got
             got = "none" if each.got == "None" else got
             found.add(place, each.expected, got, "assumed" if rests else "documented")
 
 
-def _check(exchange: Exchange, method: openrpc.Method, params: dict[str, Any]) -> None:
-    if method.name not in _LISTS:
-        query.check_plain(exchange, method, params)
+def _check_as_service(
+    exchange: Exchange, method: openrpc.MethodSpec, params: dict[str, Any]
+) -> None:
+    if method.name not in _LIST_METHODS:
+        query.check_params(exchange, method, params)
         return
     history = exchange.tenant.history
     columns: dict[str, Any]
     if method.name == "get.call_legs_report":
-        columns = legs_report.columns(history)
+        columns = legs_report.get_column_types(history)
     elif method.name == "get.calls_report":
-        columns = sessions_report.columns(history)
+        columns = sessions_report.get_column_types(history)
     else:
-        kinds = tables.customer_users().fields.values()
+        kinds = tables.load_customer_user_fields().fields.values()
         columns = {f.name: pl.Int64() if f.type == "number" else pl.String() for f in kinds}
-    query.check(exchange, method, params, _LISTS[method.name](), columns)
+    query.parse_query(exchange, method, params, _LIST_METHODS[method.name](), columns)
 
 
-def _sent(asked: bytes | None) -> jsonrpc.Envelope | None:
-    if asked is None:
+def _decode_request(request: bytes | None) -> jsonrpc.Envelope | None:
+    if request is None:
         return None
     try:
-        return jsonrpc.read(asked)
+        return jsonrpc.decode_envelope(request)
     except RpcError:
         return jsonrpc.Envelope()
 
 
-def _method(sent: jsonrpc.Envelope | None, members: dict[str, msgspec.Raw]) -> str:
+def _detect_method(sent: jsonrpc.Envelope | None, members: dict[str, msgspec.Raw]) -> str:
     """The method an answer is for: its request says so, otherwise the fields of its rows do."""
     if sent is not None:
         return sent.method if isinstance(sent.method, str) else ""
@@ -163,14 +171,14 @@ def _method(sent: jsonrpc.Envelope | None, members: dict[str, msgspec.Raw]) -> s
         return "login.user"
     fitting = {
         name: len(names & method.row.keys())
-        for name, method in openrpc.methods().items()
+        for name, method in openrpc.load_methods().items()
         if method.row
     }
     best = max(fitting, key=lambda name: fitting[name])
     return best if fitting[best] else ""
 
 
-def _envelope(
+def _check_envelope(
     members: dict[str, msgspec.Raw], sent: jsonrpc.Envelope | None, found: Findings
 ) -> None:
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
@@ -181,74 +189,78 @@ def _envelope(
         found.add("id", "the request's id", "none")
     elif sent is not None:
         asked = bytes(sent.echo_id)
-        if _plain(here) != _plain(asked):
+        if _decode_json(here) != _decode_json(asked):
             found.add("id", f"the request's, {asked.decode()}", bytes(here).decode())
-    elif "result" in members and not isinstance(_plain(here), str | int | float):
+    elif "result" in members and not isinstance(_decode_json(here), str | int | float):
         found.add("id", "a string or a number", bytes(here).decode())
     there = [name for name in ("result", "error") if name in members]
     if len(there) != 1:
         found.add("answer", "either result or error", " and ".join(there) or "neither")
 
 
-def _plain(raw: bytes | msgspec.Raw) -> Any:
+def _decode_json(raw: bytes | msgspec.Raw) -> Any:
     return msgspec.json.decode(raw)
 
 
-def _error(raw: msgspec.Raw, found: Findings) -> None:
-    error = _plain(raw)
+def _check_error(raw: msgspec.Raw, found: Findings) -> None:
+    error = _decode_json(raw)
     if not isinstance(error, dict):
-        found.add("error", "an object", schema_validation.shown("", error))
+        found.add("error", "an object", schema_validation.format_value("", error))
         return
     for name, kind in (("code", int), ("message", str), ("data", dict)):
         if not isinstance(error.get(name), kind):
-            got = schema_validation.shown(name, error[name]) if name in error else "none"
+            got = schema_validation.format_value(name, error[name]) if name in error else "none"
             found.add(f"error.{name}", {int: "a number", str: "a text"}.get(kind, "an object"), got)
     data = error.get("data")
     if not isinstance(data, dict):
         return
-    schema_validation.explain(data, openrpc.shared("ErrorData"), "error.data", found)
-    entry = entries().get(str(data.get("mnemonic")))
+    schema_validation.explain_violations(
+        data, openrpc.load_shared_schema("ErrorData"), "error.data", found
+    )
+    entry = load_error_table().get(str(data.get("mnemonic")))
     if entry is not None:
-        codes = (entry.code, _ALSO.get(data["mnemonic"], entry.code))
+        codes = (entry.code, _OBSERVED_CODES.get(data["mnemonic"], entry.code))
         if error.get("code") not in codes:
             expected = f"{entry.code}, the code of {data['mnemonic']}"
             found.add("error.code", expected, error.get("code"))
-        _message(str(error.get("message")), entry.message, found)
+        _check_message(str(error.get("message")), entry.message, found)
     limits = data.get("metadata")
     if isinstance(limits, dict):
-        _limits(limits.get("limits"), "error.data.metadata.limits", found)
+        _check_limits(limits.get("limits"), "error.data.metadata.limits", found)
 
 
-def _message(text: str, template: str, found: Findings) -> None:
+def _check_message(text: str, template: str, found: Findings) -> None:
     """The message is the table's, whatever stands in its places."""
     parts = re.split(r"{\w+}", template)
-    if not re.fullmatch(".*".join(map(re.escape, parts)), text[:_LONGEST], re.DOTALL):
+    if not re.fullmatch(".*".join(map(re.escape, parts)), text[:_MAX_COMPARED_CHARS], re.DOTALL):
         found.add("error.message", repr(template), repr(text))
 
 
-def _result(raw: msgspec.Raw, method: str, sent: jsonrpc.Envelope | None, found: Findings) -> None:
-    schema = _schema(method)
+def _check_result(
+    raw: msgspec.Raw, method: str, sent: jsonrpc.Envelope | None, found: Findings
+) -> None:
+    schema = _get_result_schema(method)
     if method == "rpc.discover":
         return
-    fine = schema_validation.conforms(raw, schema, method or "unknown")
-    result = _plain(raw)
+    fine = schema_validation.matches_schema(raw, schema, method or "unknown")
+    result = _decode_json(raw)
     if not fine:
-        schema_validation.explain(result, schema, "result", found)
+        schema_validation.explain_violations(result, schema, "result", found)
     if not isinstance(result, dict):
         return
     metadata = result.get("metadata")
     if isinstance(metadata, dict):
-        _limits(metadata.get("limits"), "result.metadata.limits", found)
+        _check_limits(metadata.get("limits"), "result.metadata.limits", found)
     data = result.get("data")
-    if method in _LISTS and isinstance(data, list):
+    if method in _LIST_METHODS and isinstance(data, list):
         rows = [row for row in data if isinstance(row, dict)]
         params = sent.params if sent is not None and isinstance(sent.params, dict) else None
         total = metadata.get("total_items") if isinstance(metadata, dict) else None
-        validate_rows.check(method, rows, total, params, found)
+        validate_rows.check_rows(method, rows, total, params, found)
 
 
-def _schema(method: str) -> dict[str, Any]:
-    for each in openrpc.document()["methods"]:
+def _get_result_schema(method: str) -> dict[str, Any]:
+    for each in openrpc.load_document()["methods"]:
         if each["name"] == method:
             schema: dict[str, Any] = each["result"]["schema"]
             return schema
@@ -256,11 +268,11 @@ def _schema(method: str) -> dict[str, Any]:
     return {"type": "object", "properties": members, "required": list(members)}
 
 
-def _limits(limits: Any, where: str, found: Findings) -> None:
+def _check_limits(limits: Any, where: str, found: Findings) -> None:
     """No more is left than there is, and a window begins anew within its length."""
     if not isinstance(limits, dict):
         return
-    for window, most in _MAXIMA.items():
+    for window, most in _WINDOW_SECONDS.items():
         whole, left, reset = (limits.get(f"{window}_{n}") for n in ("limit", "remaining", "reset"))
         if isinstance(whole, int) and isinstance(left, int) and left > whole:
             found.add(f"{where}.{window}_remaining", f"{whole} at most", left)
@@ -268,7 +280,7 @@ def _limits(limits: Any, where: str, found: Findings) -> None:
             found.add(f"{where}.{window}_reset", f"{most} seconds at most", reset)
 
 
-def _place(body: bytes) -> str:
+def _find_json_error(body: bytes) -> str:
     """``byte 118``: where JSON stops being JSON."""
     try:
         msgspec.json.decode(body)

@@ -12,47 +12,51 @@ from itertools import pairwise
 from typing import Any
 
 from callmocks.cdr import dates, tables
-from callmocks.cdr.schema_validation import shown
+from callmocks.cdr.schema_validation import format_value
 from callmocks.contract.findings import Evidence, Findings
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 
 Row = dict[str, Any]
 Params = dict[str, Any]
 
 _FIELDS = {
-    "get.call_legs_report": tables.legs,
-    "get.calls_report": tables.sessions,
-    "get.customer_users": tables.customer_users,
+    "get.call_legs_report": tables.load_leg_fields,
+    "get.calls_report": tables.load_session_fields,
+    "get.customer_users": tables.load_customer_user_fields,
 }
-_LIMIT = 1000
-_BOTH: dict[str, tuple[bool, ...]] = {"yes": (True,), "no": (False,), "any": (True, False)}
+_DEFAULT_LIMIT = 1000
+_ALLOWED_VALUES: dict[str, tuple[bool, ...]] = {
+    "yes": (True,),
+    "no": (False,),
+    "any": (True, False),
+}
 
 
-def check(
+def check_rows(
     method: str, rows: list[Row], total: object, params: Params | None, found: Findings
 ) -> None:
     """Note where rows disagree; ``params`` are those of the request, None when it is unknown."""
     if method == "get.call_legs_report":
         for place, row in enumerate(rows):
-            _leg(row, f"result.data.{place}", found)
-    _unique(rows, found)
+            _check_leg(row, f"result.data.{place}", found)
+    _check_unique_ids(rows, found)
     if params is None:
         return
-    _named(method, rows, params, found)
-    _page(rows, total, params, found)
+    _check_fields(method, rows, params, found)
+    _check_page(rows, total, params, found)
     for place, row in enumerate(rows):
-        _window(row, params, f"result.data.{place}", found)
-        _filtered(row, params.get("filter"), f"result.data.{place}", found)
-    _order(method, rows, params, found)
+        _check_window(row, params, f"result.data.{place}", found)
+        _check_filter(row, params.get("filter"), f"result.data.{place}", found)
+    _check_order(method, rows, params, found)
 
 
 @cache
-def agreements() -> dict[str, dict[str, str]]:
+def load_agreements() -> dict[str, dict[str, str]]:
     """The table of agreements by finish reason."""
-    return {row["finish_reason"]: row for row in table("cdr/reason_agreement.csv")}
+    return {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
 
 
-def kind_of(row: Row) -> str:
+def leg_kind(row: Row) -> str:
     """``coach``, ``transfer``, ``subscriber``, ``initiator`` or ``operator``."""
     if row["is_coach"]:
         return "coach"
@@ -63,31 +67,31 @@ def kind_of(row: Row) -> str:
     return "initiator" if row["direction"] == "in" else "operator"
 
 
-def _leg(row: Row, where: str, found: Findings) -> None:
-    def add(field: str, expected: str, evidence: Evidence) -> None:
-        found.add(f"{where}.{field}", expected, shown(field, row.get(field)), evidence)
+def _check_leg(row: Row, where: str, found: Findings) -> None:
+    def add_finding(field: str, expected: str, evidence: Evidence) -> None:
+        found.add(f"{where}.{field}", expected, format_value(field, row.get(field)), evidence)
 
     has = row.keys().__contains__
     if has("connect_time"):
-        _answered(row, add)
+        _check_answered(row, add_finding)
     if has("duration") and has("total_duration"):
         whole, talk = row["total_duration"], row["duration"]
         if isinstance(whole, int) and isinstance(talk, int) and talk > whole:
-            add("duration", "total_duration at most", "documented")
+            add_finding("duration", "total_duration at most", "documented")
     there = row.get("employee_id") is not None
     if has("employee_id"):
         for name in ("employee_full_name", "employee_phone_number"):
             if has(name) and (row[name] is not None) != there:
-                add(name, "null exactly when employee_id is", "assumed")
+                add_finding(name, "null exactly when employee_id is", "assumed")
         if there and row.get("is_operator") is False:
-            add("employee_id", "null on a subscriber's leg", "assumed")
+            add_finding("employee_id", "null on a subscriber's leg", "assumed")
     if row.get("call_records") and row.get("is_talked") is False:
-        add("call_records", "[] of a leg without talk", "assumed")
+        add_finding("call_records", "[] of a leg without talk", "assumed")
     if isinstance(row.get("finish_reason"), str):
-        _reason(row, add)
+        _check_reason(row, add_finding)
 
 
-def _answered(row: Row, add: Any) -> None:
+def _check_answered(row: Row, add: Any) -> None:
     answered = row["connect_time"] is not None
     if not answered and row.get("duration", 0) != 0:
         add("duration", "0 of a leg nobody picked up", "documented")
@@ -100,18 +104,24 @@ def _answered(row: Row, add: Any) -> None:
         add("connect_time", "start_time or later", "documented")
 
 
-def _reason(row: Row, add: Any) -> None:
+def _check_reason(row: Row, add: Any) -> None:
     reason = row["finish_reason"]
-    described = tables.finish_reasons().get(reason)
+    described = tables.load_finish_reasons().get(reason)
     if described is not None and row.get("finish_reason_description", described) != described:
         add("finish_reason_description", repr(described), "documented")
-    rule = agreements().get(reason)
+    rule = load_agreements().get(reason)
     if rule is None:
         return
-    if "connect_time" in row and (row["connect_time"] is not None) not in _BOTH[rule["answered"]]:
+    if (
+        "connect_time" in row
+        and (row["connect_time"] is not None) not in _ALLOWED_VALUES[rule["answered"]]
+    ):
         wanted = "a time" if rule["answered"] == "yes" else "null"
         add("connect_time", f"{wanted}, for the reason {reason}", "assumed")
-    if isinstance(row.get("is_talked"), bool) and row["is_talked"] not in _BOTH[rule["talked"]]:
+    if (
+        isinstance(row.get("is_talked"), bool)
+        and row["is_talked"] not in _ALLOWED_VALUES[rule["talked"]]
+    ):
         add("is_talked", f"{rule['talked'] == 'yes'}, for the reason {reason}".lower(), "assumed")
     if row.get("release_cause_code", int(rule["cause"])) != int(rule["cause"]):
         add("release_cause_code", f"{rule['cause']}, for the reason {reason}", "assumed")
@@ -122,11 +132,11 @@ def _reason(row: Row, add: Any) -> None:
     flags = ("is_coach", "is_transfered", "is_operator", "direction")
     if all(row.get(name) is not None for name in flags):
         legs = rule["legs"].split("|")
-        if kind_of(row) not in legs:
-            add("finish_reason", f"a reason of the {kind_of(row)}'s leg", "assumed")
+        if leg_kind(row) not in legs:
+            add("finish_reason", f"a reason of the {leg_kind(row)}'s leg", "assumed")
 
 
-def _unique(rows: Iterable[Row], found: Findings) -> None:
+def _check_unique_ids(rows: Iterable[Row], found: Findings) -> None:
     seen: set[object] = set()
     for place, row in enumerate(rows):
         number = row.get("id")
@@ -136,7 +146,7 @@ def _unique(rows: Iterable[Row], found: Findings) -> None:
             seen.add(number)
 
 
-def _named(method: str, rows: list[Row], params: Params, found: Findings) -> None:
+def _check_fields(method: str, rows: list[Row], params: Params, found: Findings) -> None:
     """The fields asked for, and no others."""
     asked = params.get("fields")
     if asked is not None and not isinstance(asked, list):
@@ -151,8 +161,11 @@ def _named(method: str, rows: list[Row], params: Params, found: Findings) -> Non
             found.add(f"result.data.{place}.{name}", text, "one more")
 
 
-def _page(rows: list[Row], total: object, params: Params, found: Findings) -> None:
-    limit, offset = _number(params.get("limit"), _LIMIT), _number(params.get("offset"), 0)
+def _check_page(rows: list[Row], total: object, params: Params, found: Findings) -> None:
+    limit, offset = (
+        _int_or_default(params.get("limit"), _DEFAULT_LIMIT),
+        _int_or_default(params.get("offset"), 0),
+    )
     if not isinstance(total, int):
         return
     expected = min(limit, max(total - offset, 0))
@@ -161,11 +174,11 @@ def _page(rows: list[Row], total: object, params: Params, found: Findings) -> No
         found.add("result.data", text, len(rows))
 
 
-def _number(value: object, default: int) -> int:
+def _int_or_default(value: object, default: int) -> int:
     return value if type(value) is int else default
 
 
-def _window(row: Row, params: Params, where: str, found: Findings) -> None:
+def _check_window(row: Row, params: Params, where: str, found: Findings) -> None:
     start = row.get("start_time")
     low, high = (str(params.get(name, "")) for name in ("date_from", "date_till"))
     if not isinstance(start, str) or not dates.parse(low) or not dates.parse(high):
@@ -174,23 +187,23 @@ def _window(row: Row, params: Params, where: str, found: Findings) -> None:
         found.add(f"{where}.start_time", f"{low} to {high}, asked for", start)
 
 
-def _filtered(row: Row, node: object, where: str, found: Findings) -> None:
+def _check_filter(row: Row, node: object, where: str, found: Findings) -> None:
     """What an equality asks for, alone or among others that all must hold."""
     if not isinstance(node, dict):
         return
     children = node.get("filters")
     if isinstance(children, list) and node.get("condition", "and") == "and":
         for child in children:
-            _filtered(row, child, where, found)
+            _check_filter(row, child, where, found)
     name, value = node.get("field"), node.get("value")
     if node.get("operator") != "=" or name not in row or isinstance(value, float):
         return
     if row[name] != value:
-        expected = f"{shown(str(name), value)}, filtered by"
-        found.add(f"{where}.{name}", expected, shown(str(name), row[name]))
+        expected = f"{format_value(str(name), value)}, filtered by"
+        found.add(f"{where}.{name}", expected, format_value(str(name), row[name]))
 
 
-def _order(method: str, rows: list[Row], params: Params, found: Findings) -> None:
+def _check_order(method: str, rows: list[Row], params: Params, found: Findings) -> None:
     """The first sort key; texts are left out, nobody documents their order."""
     sort = params.get("sort")
     field, descending = "start_time", False

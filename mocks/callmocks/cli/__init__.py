@@ -16,9 +16,9 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run a command; the process ends here."""
     # Before anything slow is imported: an early Ctrl-C is no reason for a traceback.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
-    _mind_the_console()
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGINT, _exit_on_signal)
+    _configure_stdio()
     import click
 
     from callmocks.errors import CallmocksError
@@ -33,35 +33,35 @@ def main() -> NoReturn:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        _complain(error.format_message())
+        _exit_with_error(error.format_message())
     except CallmocksError as error:
-        _complain(str(error))
+        _exit_with_error(str(error))
     except BrokenPipeError:
-        _give_up_stdout()  # whoever read it has had enough
+        _discard_stdout()  # whoever read it has had enough
         sys.exit(1)
     except OSError as error:
-        _give_up_stdout()
-        _complain(str(error))
+        _discard_stdout()
+        _exit_with_error(str(error))
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
     """End at once, with the exit code shells expect of a command that a signal ended."""
-    raise SystemExit(128 + number)
+    raise SystemExit(128 + signal_number)
 
 
-def _mind_the_console() -> None:
+def _configure_stdio() -> None:
     """Show what a console's alphabet lacks (names, an ellipsis) as ``?`` instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def _give_up_stdout() -> None:
+def _discard_stdout() -> None:
     """Let what is still to be written go nowhere, instead of failing once more at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(text: str) -> NoReturn:
+def _exit_with_error(text: str) -> NoReturn:
     line = " ".join(text.split())
     print(f"callmocks: {line}", file=sys.stderr)
     sys.exit(2)

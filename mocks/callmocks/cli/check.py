@@ -16,8 +16,8 @@ from callmocks.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callmocks.verification.report import Report
-    from callmocks.verification.runner import Target
+    from callmocks.verification.report import CheckReport
+    from callmocks.verification.runner import CheckTarget
 
 _HTTP = ("http", "https")
 SCHEMES = {"arm": (*_HTTP, "ws", "wss"), "cdr": _HTTP, "onec": _HTTP}
@@ -25,7 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def _secrets(command: F) -> F:
+def _credential_options(command: F) -> F:
     """Credentials: by flag, or better by variable, which no list of processes shows."""
     for name, text in (
         ("cookie", "ARM: NAME=VALUE of a session, instead of them."),
@@ -43,7 +43,7 @@ def _secrets(command: F) -> F:
 @click.command()
 @click.argument("provider", type=click.Choice(tuple(SCHEMES)), metavar="PROVIDER")
 @click.argument("url")
-@_secrets
+@_credential_options
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
 @click.option("--day", metavar="DATE", help="Whose calls to look at (yesterday; not for ARM).")
 @click.option(
@@ -78,37 +78,37 @@ def check(
     PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no
     findings, 1: findings, 2: nothing could be checked.
     """
-    from callmocks.verification.api import check as run
-    from callmocks.verification.http_client import check_url, trusted
-    from callmocks.verification.runner import Target
+    from callmocks.verification.api import run_check as run
+    from callmocks.verification.http_client import load_ca, parse_url_option
+    from callmocks.verification.runner import CheckTarget
 
-    address = check_url(url, "URL", SCHEMES[provider]).rstrip("/")
-    target = Target(
+    address = parse_url_option(url, "URL", SCHEMES[provider]).rstrip("/")
+    target = CheckTarget(
         address,
         login,
         password,
         token,
         cookie,
         user_id,
-        _day(day),
-        _transports(address, transport),
+        _parse_day(day),
+        _choose_transports(address, transport),
         timeout,
-        trusted(ca),
+        load_ca(ca),
     )
     _check_credentials(provider, target)
     report = asyncio.run(run(provider, target))
-    _write(report, form, output)
-    sys.exit(1 if report.findings else 0)
+    _write_report(report, form, output)
+    sys.exit(1 if report.finding_count else 0)
 
 
-def _day(text: str | None) -> date | None:
+def _parse_day(text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"--day: {text!r} is not a date such as 2026-03-01") from None
 
 
-def _transports(url: str, chosen: str) -> tuple[str, ...]:
+def _choose_transports(url: str, chosen: str) -> tuple[str, ...]:
     if url.startswith("ws"):
         if chosen == "http":
             raise SettingsError("--transport: http, but the address is that of a websocket")
@@ -116,7 +116,7 @@ def _transports(url: str, chosen: str) -> tuple[str, ...]:
     return ("http", "websocket") if chosen == "both" else (chosen,)
 
 
-def _check_credentials(provider: str, target: Target) -> None:
+def _check_credentials(provider: str, target: CheckTarget) -> None:
     """Without credentials nothing can be checked; which ones, the provider decides."""
     pair = bool(target.login and target.password)
     other = {"arm": target.cookie, "cdr": target.token, "onec": ""}[provider]
@@ -129,12 +129,12 @@ def _check_credentials(provider: str, target: Target) -> None:
         raise SettingsError("URL: the domain is missing, http://HOST:8086/DOMAIN")
 
 
-def _write(report: Report, form: str, output: Path | None) -> None:
+def _write_report(report: CheckReport, report_format: str, output: Path | None) -> None:
     content = {
-        "text": lambda: report.text().encode() + b"\n",
-        "json": lambda: report.json() + b"\n",
-        "junit": report.junit,
-    }[form]()
+        "text": lambda: report.render_text().encode() + b"\n",
+        "json": lambda: report.render_json() + b"\n",
+        "junit": report.render_junit,
+    }[report_format]()
     if output is None:
         sys.stdout.write(content.decode("utf-8"))
         sys.stdout.flush()

@@ -21,30 +21,34 @@ _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def format_of(chosen: str | None, output: str | None) -> str:
+def choose_format(chosen: str | None, output: str | None) -> str:
     """The format asked for, else the one that the file's name ends with, else JSON lines."""
     return chosen or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
 
 
-def write(frames: Iterable[pl.DataFrame], form: str, output: str | None) -> int:
+def write_frames(frames: Iterable[pl.DataFrame], file_format: str, output: str | None) -> int:
     """Write all frames as one data set to a file, or to stdout when there is none.
 
     Returns the number of rows. A file appears when it is whole.
     """
-    if form == "parquet" and output is None and sys.stdout.isatty():
+    if file_format == "parquet" and output is None and sys.stdout.isatty():
         raise SettingsError("--format: parquet is not for terminals; use --output")
-    with _opened(output) as file:
-        if form == "parquet":
+    with _open_output(output) as file:
+        if file_format == "parquet":
             return _write_parquet(frames, file)
         rows = 0
         for number, frame in enumerate(frames):
-            file.write(_json_lines(frame) if form == "jsonl" else _csv(frame, header=not number))
+            file.write(
+                _encode_json_lines(frame)
+                if file_format == "jsonl"
+                else _encode_csv(frame, header=not number)
+            )
             rows += frame.height
         return rows
 
 
 @contextmanager
-def _opened(output: str | None) -> Iterator[BinaryIO]:
+def _open_output(output: str | None) -> Iterator[BinaryIO]:
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -76,7 +80,7 @@ def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> int:
         return whole.height
     rows = 0
 
-    def source(
+    def read_batches(
         with_columns: list[str] | None,
         predicate: pl.Expr | None,
         n_rows: int | None,
@@ -88,20 +92,20 @@ def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> int:
             yield frame
 
     try:
-        register_io_source(source, schema=first.schema).sink_parquet(file)
+        register_io_source(read_batches, schema=first.schema).sink_parquet(file)
     except pl.exceptions.ComputeError as error:  # a full disk, a closed pipe
         raise SettingsError(f"--output: {error}") from None
     return rows
 
 
-def _json_lines(frame: pl.DataFrame) -> bytes:
-    text: str = _plain(frame).write_ndjson()
+def _encode_json_lines(frame: pl.DataFrame) -> bytes:
+    text: str = _format_times(frame).write_ndjson()
     return text.encode()
 
 
-def _csv(frame: pl.DataFrame, *, header: bool) -> bytes:
+def _encode_csv(frame: pl.DataFrame, *, header: bool) -> bytes:
     """Rows of CSV; columns that hold more than one value are JSON."""
-    plain = _plain(frame)
+    plain = _format_times(frame)
     nested = [name for name, kind in plain.schema.items() if kind.is_nested()]
     text = plain.with_columns(
         pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in plain[name].to_list()])
@@ -112,6 +116,6 @@ def _csv(frame: pl.DataFrame, *, header: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+def _format_times(frame: pl.DataFrame) -> pl.DataFrame:
     """Times as the text that CDR shows."""
     return frame.with_columns(pl.col(pl.Datetime).dt.strftime(_TIME))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
-from callmocks.config.settings import HISTORY, resolve
+from callmocks.config.settings import HISTORY_SETTINGS, resolve_settings
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from callmocks.cli.history_views import Window
+    from callmocks.cli.history_views import ExportWindow
     from callmocks.tenants.tenant import Tenant
 
 _VIEWS = ("arm", "cdr-legs", "cdr-sessions", "onec", "truth")
@@ -42,16 +42,16 @@ def _window_options(command: Callable[..., None]) -> Callable[..., None]:
 @history.command()
 @_window_options
 @click.option("--limit", metavar="NUMBER", default="20", help="Rows to print at most (20).")
-@setting_options(HISTORY)
+@setting_options(HISTORY_SETTINGS)
 def show(
     view: str, operator: str | None, from_: str | None, till: str | None, limit: str, **flags: str
 ) -> None:
     """Print the first calls of a window as a table; without times, of the last 24 hours."""
     if not limit.isdecimal() or not int(limit):
         raise SettingsError(f"--limit: {limit!r} is not a whole number from 1")
-    tenant = _tenant(flags)
-    window = _window(tenant, from_, till)
-    frames = _frames(tenant, view, operator, window)
+    tenant = _open_tenant(flags)
+    window = _parse_window(tenant, from_, till)
+    frames = _read_frames(tenant, view, operator, window)
     _print_table(frames, view, int(limit))
 
 
@@ -59,7 +59,7 @@ def show(
 @_window_options
 @click.option("--format", "form", metavar="jsonl|csv|parquet", help="(by --output, else jsonl)")
 @click.option("--output", "-o", metavar="FILE", help="A file instead of stdout.")
-@setting_options(HISTORY)
+@setting_options(HISTORY_SETTINGS)
 def export(
     view: str,
     operator: str | None,
@@ -70,60 +70,62 @@ def export(
     **flags: str,
 ) -> None:
     """Write all calls of a window as JSON lines, CSV or Parquet."""
-    from callmocks.cli.export import FORMATS, format_of, write
+    from callmocks.cli.export import FORMATS, choose_format, write_frames
 
     if form is not None and form not in FORMATS:
         raise SettingsError(f"--format: {form!r} is none of {', '.join(FORMATS)}")
     output = None if output == "-" else output
-    tenant = _tenant(flags)
-    window = _window(tenant, from_, till)
-    frames = _with_progress(_frames(tenant, view, operator, window), tenant, window)
-    write(frames, format_of(form, output), output)
+    tenant = _open_tenant(flags)
+    window = _parse_window(tenant, from_, till)
+    frames = _show_progress(_read_frames(tenant, view, operator, window), tenant, window)
+    write_frames(frames, choose_format(form, output), output)
 
 
 @history.command()
-@setting_options(HISTORY)
+@setting_options(HISTORY_SETTINGS)
 def fingerprint(**flags: str) -> None:
     """Print the hash of the history's reference window: equal hashes, equal bytes."""
-    tenant = _tenant(flags)
-    from callmocks.history.fingerprint import fingerprint as hashed
+    tenant = _open_tenant(flags)
+    from callmocks.history.fingerprint import compute_fingerprint as hashed
 
     click.echo(hashed(tenant.history))
 
 
-def _tenant(flags: dict[str, str]) -> Tenant:
+def _open_tenant(flags: dict[str, str]) -> Tenant:
     """The tenant that ``serve`` would start with the same settings."""
-    from callmocks.server.mock_server import DEMO, open_registry
+    from callmocks.server.mock_server import DEFAULT_TENANT, open_registry
 
-    tenant = open_registry(resolve(flags, os.environ, HISTORY)).get(DEMO)
+    tenant = open_registry(resolve_settings(flags, os.environ, HISTORY_SETTINGS)).get(
+        DEFAULT_TENANT
+    )
     assert tenant is not None
     return tenant
 
 
-def _window(tenant: Tenant, from_: str | None, till: str | None) -> Window:
-    from callmocks.cli.history_views import Window, moment_ms
-    from callmocks.history.walltime import to_ms
+def _parse_window(tenant: Tenant, from_: str | None, till: str | None) -> ExportWindow:
+    from callmocks.cli.history_views import ExportWindow, parse_time_ms
+    from callmocks.history.walltime import datetime_to_ms
 
-    now = to_ms(tenant.clock.now())
-    till_ms = moment_ms(till, "--till", now)
-    from_ms = moment_ms(from_, "--from", till_ms - _DAY_MS)
+    now = datetime_to_ms(tenant.clock.now())
+    till_ms = parse_time_ms(till, "--till", now)
+    from_ms = parse_time_ms(from_, "--from", till_ms - _DAY_MS)
     if from_ms >= till_ms:
         raise SettingsError("--from: the window ends before it begins")
-    return Window(from_ms, till_ms, now)
+    return ExportWindow(from_ms, till_ms, now)
 
 
-def _frames(
-    tenant: Tenant, view: str, operator: str | None, window: Window
+def _read_frames(
+    tenant: Tenant, view: str, operator: str | None, window: ExportWindow
 ) -> Iterator[pl.DataFrame]:
-    from callmocks.cli.history_views import check_operator, frames
+    from callmocks.cli.history_views import check_operator, read_frames
 
     if view not in _VIEWS:
         raise SettingsError(f"--view: {view!r} is none of {', '.join(_VIEWS)}")
-    return frames(tenant.history, view, check_operator(tenant.history, view, operator), window)
+    return read_frames(tenant.history, view, check_operator(tenant.history, view, operator), window)
 
 
-def _with_progress(
-    frames: Iterator[pl.DataFrame], tenant: Tenant, window: Window
+def _show_progress(
+    frames: Iterator[pl.DataFrame], tenant: Tenant, window: ExportWindow
 ) -> Iterator[pl.DataFrame]:
     """The same frames, with a bar on stderr when that is a terminal."""
     from rich.console import Console
@@ -137,7 +139,7 @@ def _with_progress(
 
     console = Console(stderr=True)
     columns = (TextColumn("days"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    days = len(list(window.days(tenant.history)))
+    days = len(list(window.iter_days(tenant.history)))
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("days", total=days)
         for frame in frames:
@@ -146,12 +148,12 @@ def _with_progress(
         progress.update(task, completed=days)
 
 
-def _cell(value: object) -> str:
+def _format_cell(value: object) -> str:
     """A value as people read it: of lists and structures only what is in them."""
     if isinstance(value, dict):
-        return " ".join(filter(None, map(_cell, value.values())))
+        return " ".join(filter(None, map(_format_cell, value.values())))
     if isinstance(value, list):
-        return ", ".join(map(_cell, value))
+        return ", ".join(map(_format_cell, value))
     return "" if value is None or value is False else str(value)
 
 
@@ -175,11 +177,11 @@ def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
         return
     table = Table(show_edge=False, pad_edge=False)
     whole = pl.concat(found, how="vertical_relaxed").head(limit)
-    brief = [name for name in VIEWS[view].brief if name in whole.columns] or whole.columns
+    brief = [name for name in VIEWS[view].brief_columns if name in whole.columns] or whole.columns
     for name in brief:
         table.add_column(name, justify="right" if whole[name].dtype.is_numeric() else "left")
     for row in whole.select(brief).iter_rows():
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_format_cell(value)) for value in row))
     console = Console()
     if not console.is_terminal:
         console.width = 1000  # whoever reads from a pipe wants whole rows

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from callmocks.errors import SettingsError
-from callmocks.history.walltime import DAY_MS, day_of, day_start, to_ms
+from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
 
 if TYPE_CHECKING:
     from callmocks.history.history import History
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ExportWindow:
     """Calls that start from ``from_ms`` to before ``till_ms``, as they are known at ``now_ms``.
 
     Wall times in milliseconds.
@@ -26,7 +26,7 @@ class Window:
     till_ms: int
     now_ms: int
 
-    def days(self, history: History) -> Iterator[tuple[int, int]]:
+    def iter_days(self, history: History) -> Iterator[tuple[int, int]]:
         """The window cut at midnights, within the history: from, till."""
         first = max(day_of(self.from_ms), history.first_day)
         last = min(day_of(self.till_ms - 1), history.last_day, day_of(self.now_ms))
@@ -36,48 +36,52 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ExportView:
     """One way to see calls."""
 
     read: Callable[[History, str, int, int, int], pl.DataFrame]
     """Rows of at most one day: history, operator, from, till (not included), now."""
-    brief: tuple[str, ...]
+    brief_columns: tuple[str, ...]
     """The columns that fit a terminal."""
 
 
-def _legs(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return _with_records(history.legs(from_ms, till_ms - 1, now_ms))
+def _read_legs(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+    return _add_record_list(history.legs_between(from_ms, till_ms - 1, now_ms))
 
 
-def _sessions(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return _with_records(history.sessions(from_ms, till_ms - 1, now_ms))
+def _read_sessions(
+    history: History, _: str, from_ms: int, till_ms: int, now_ms: int
+) -> pl.DataFrame:
+    return _add_record_list(history.sessions_between(from_ms, till_ms - 1, now_ms))
 
 
-def _with_records(frame: pl.DataFrame) -> pl.DataFrame:
+def _add_record_list(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with its record ids as the list that the Data API shows."""
     ids = pl.concat_list("_record_1", "_record_2").list.drop_nulls()
     return frame.with_columns(ids.alias("call_records"))
 
 
-def _onec(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return history.service_calls(from_ms, till_ms, now_ms)
+def _read_onec(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+    return history.service_calls_between(from_ms, till_ms, now_ms)
 
 
-def _arm(history: History, operator: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+def _read_arm(
+    history: History, operator: str, from_ms: int, till_ms: int, now_ms: int
+) -> pl.DataFrame:
     frames = [
         frame.filter(pl.col("_release") <= now_ms).reverse()
-        for frame in history.arm_days(operator, till_ms - 1, from_ms)
+        for frame in history.arm_frames(operator, till_ms - 1, from_ms)
     ]
     return pl.concat(reversed(frames)) if frames else pl.DataFrame()
 
 
-def _truth(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return pl.DataFrame(history.truth(from_ms, till_ms, now_ms), infer_schema_length=None)
+def _read_truth(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
+    return pl.DataFrame(history.truth_between(from_ms, till_ms, now_ms), infer_schema_length=None)
 
 
 VIEWS = {
-    "arm": View(
-        _arm,
+    "arm": ExportView(
+        _read_arm,
         (
             "start_time",
             "direction",
@@ -90,8 +94,8 @@ VIEWS = {
             "call_ref",
         ),
     ),
-    "cdr-legs": View(
-        _legs,
+    "cdr-legs": ExportView(
+        _read_legs,
         (
             "start_time",
             "call_session_id",
@@ -104,8 +108,8 @@ VIEWS = {
             "finish_reason",
         ),
     ),
-    "cdr-sessions": View(
-        _sessions,
+    "cdr-sessions": ExportView(
+        _read_sessions,
         (
             "start_time",
             "id",
@@ -117,11 +121,11 @@ VIEWS = {
             "finish_reason",
         ),
     ),
-    "onec": View(
-        _onec, ("CallTime", "CallID", "ClientID", "ServiceUserID", "CallResult", "Duration")
+    "onec": ExportView(
+        _read_onec, ("CallTime", "CallID", "ClientID", "ServiceUserID", "CallResult", "Duration")
     ),
-    "truth": View(
-        _truth,
+    "truth": ExportView(
+        _read_truth,
         (
             "start",
             "answered",
@@ -140,7 +144,7 @@ VIEWS = {
 
 def check_operator(history: History, view: str, operator: str | None) -> str:
     """The operator whose workplace is seen; ``SettingsError`` when the view needs another."""
-    numbers = [each.number for each in history.cast.operators]
+    numbers = [each.number for each in history.directory.operators]
     if view != "arm":
         if operator is not None:
             raise SettingsError(f"--operator: the view {view} is not one operator's")
@@ -152,32 +156,36 @@ def check_operator(history: History, view: str, operator: str | None) -> str:
     return operator
 
 
-def frames(history: History, view: str, operator: str, window: Window) -> Iterator[pl.DataFrame]:
+def read_frames(
+    history: History, view: str, operator: str, window: ExportWindow
+) -> Iterator[pl.DataFrame]:
     """The view's frames, without hidden columns: one for each day of the window that has rows.
 
     When no day has any, one without rows, for its columns.
     """
     read, empty = VIEWS[view].read, True
-    for from_ms, till_ms in window.days(history):
+    for from_ms, till_ms in window.iter_days(history):
         frame = read(history, operator, from_ms, till_ms, window.now_ms)
         if frame.height:
             empty = False
-            yield _shown(frame)
+            yield _select_visible(frame)
     if empty:
-        yield _shown(read(history, operator, window.from_ms, window.from_ms, window.from_ms))
+        yield _select_visible(
+            read(history, operator, window.from_ms, window.from_ms, window.from_ms)
+        )
 
 
-def _shown(frame: pl.DataFrame) -> pl.DataFrame:
+def _select_visible(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(name for name in frame.columns if not name.startswith("_"))
 
 
-def moment_ms(text: str | None, place: str, otherwise: int) -> int:
+def parse_time_ms(text: str | None, option: str, default: int) -> int:
     """A wall time given by a flag (a date is its midnight), else ``otherwise``."""
-    from callmocks.history.clock import parse_moment
+    from callmocks.history.clock import parse_wall_time
 
     if text is None:
-        return otherwise
+        return default
     try:
-        return to_ms(parse_moment(text))
+        return datetime_to_ms(parse_wall_time(text))
     except SettingsError as error:
-        raise SettingsError(f"{place}: {str(error).removeprefix('now: ')}") from None
+        raise SettingsError(f"{option}: {str(error).removeprefix('now: ')}") from None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from callmocks.config.settings import BY_NAME, ServeSettings
+from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,19 +19,21 @@ def setting_options(names: Iterable[str]) -> Callable[[F], F]:
     config file alike, so that a mistake reads the same wherever it was made.
     """
 
-    def decorate(command: F) -> F:
+    def add_options(command: F) -> F:
         command = click.option(
             "--config", metavar="FILE", help="A TOML file with settings. [CALLMOCKS_CONFIG]"
         )(command)
-        for setting in reversed([BY_NAME[name] for name in names]):
+        for setting in reversed([SETTINGS_BY_NAME[name] for name in names]):
             default = getattr(ServeSettings(), setting.name)
-            shown = f" ({default})" if isinstance(default, str | int) and setting.form else ""
-            text = f"{setting.help}{shown} [{setting.variable}]"
-            if setting.form:
-                option = click.option(setting.flag, setting.name, metavar=setting.form, help=text)
+            shown = f" ({default})" if isinstance(default, str | int) and setting.metavar else ""
+            text = f"{setting.help}{shown} [{setting.env_var}]"
+            if setting.metavar:
+                option = click.option(
+                    setting.flag, setting.name, metavar=setting.metavar, help=text
+                )
             else:
                 option = click.option(setting.flag, setting.name, flag_value="on", help=text)
             command = option(command)
         return command
 
-    return decorate
+    return add_options

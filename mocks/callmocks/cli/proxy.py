@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from callmocks.cli.serve import never_mind, stopping
+from callmocks.cli.serve import exit_on_stop_signals, make_stop_event
 
-PORTS = {"arm": 9086, "cdr": 9087, "onec": 9088}
+DEFAULT_PORTS = {"arm": 9086, "cdr": 9087, "onec": 9088}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PORT = click.IntRange(0, 65535)
 
 
 @click.command()
-@click.argument("provider", type=click.Choice(tuple(PORTS)), metavar="PROVIDER")
+@click.argument("provider", type=click.Choice(tuple(DEFAULT_PORTS)), metavar="PROVIDER")
 @click.argument("upstream")
 @click.option("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
@@ -47,45 +47,47 @@ def proxy(
     https://dataapi.example/v2.0. Until SIGINT or SIGTERM; what leaves the contract is told on
     stderr.
     """
-    from callmocks.verification.http_client import check_url, trusted
+    from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.proxy_server import ProxySettings
 
     settings = ProxySettings(
         provider,
-        check_url(upstream, "UPSTREAM", ("http", "https")).rstrip("/"),
+        parse_url_option(upstream, "UPSTREAM", ("http", "https")).rstrip("/"),
         host,
-        PORTS[provider] if port is None else port,
+        DEFAULT_PORTS[provider] if port is None else port,
         control_port,
         record,
         contract,
-        trusted(ca),
+        load_ca(ca),
     )
-    never_mind()
-    asyncio.run(_serve(settings, as_json))
+    exit_on_stop_signals()
+    asyncio.run(_run_proxy(settings, as_json))
 
 
-async def _serve(settings: object, as_json: bool) -> None:
-    from callmocks.verification.proxy_server import ProxySettings, Running
+async def _run_proxy(settings: object, as_json: bool) -> None:
+    from callmocks.verification.proxy_server import ProxyServer, ProxySettings
 
     assert isinstance(settings, ProxySettings)
-    running = Running(settings, _tell)
+    running = ProxyServer(settings, _print_message)
     async with running:
-        stopped = stopping()
+        stopped = make_stop_event()
         facts = {
             "proxy": running.url,
             "provider": settings.provider,
             "upstream": settings.upstream,
-            "control": running.control or None,
+            "control": running.control_url or None,
             "record": None if settings.record is None else str(settings.record),
         }
         shown = [f"  {name:9}{value}" for name, value in facts.items() if value and name != "proxy"]
         text = "\n".join([f"callmocks proxy is ready: {running.url}", *shown])
         print(json.dumps(facts) if as_json else text, flush=True)
         await stopped.wait()
-    traffic = running.traffic
-    plural = "" if traffic.seen == 1 else "s"
-    _tell(f"{traffic.seen} exchange{plural}, {traffic.broken} with findings")
+    traffic = running.processor
+    plural = "" if traffic.exchange_count == 1 else "s"
+    _print_message(
+        f"{traffic.exchange_count} exchange{plural}, {traffic.violation_count} with findings"
+    )
 
 
-def _tell(text: str) -> None:
+def _print_message(text: str) -> None:
     click.echo(f"callmocks: {' '.join(text.split())}", err=True)

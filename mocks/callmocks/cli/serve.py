@@ -12,33 +12,38 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.options import setting_options
-from callmocks.config.settings import BY_NAME, ServeSettings, misspelt, resolve
+from callmocks.config.settings import (
+    SETTINGS_BY_NAME,
+    ServeSettings,
+    find_similar_env_vars,
+    resolve_settings,
+)
 from callmocks.config.types import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callmocks.server.mock_server import Suite
+    from callmocks.server.mock_server import MockServer
 
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
-@setting_options(BY_NAME)
+@setting_options(SETTINGS_BY_NAME)
 def serve(**flags: str | None) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
-    never_mind()
-    for name, meant in misspelt(os.environ).items():
+    exit_on_stop_signals()
+    for name, meant in find_similar_env_vars(os.environ).items():
         click.echo(f"callmocks: warning: {name} is no setting; did you mean {meant}?", err=True)
-    settings = resolve(flags, os.environ)
+    settings = resolve_settings(flags, os.environ)
     if settings.workers > 1:
-        from callmocks.cli.workers import supervise
+        from callmocks.cli.workers import supervise_workers
 
-        asyncio.run(supervise(settings))
+        asyncio.run(supervise_workers(settings))
         return
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(settings))
+        runner.run(_run_server(settings))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -50,40 +55,40 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: ServeSettings) -> None:
-    from callmocks.server.mock_server import Suite
+async def _run_server(settings: ServeSettings) -> None:
+    from callmocks.server.mock_server import MockServer
 
-    suite = Suite(settings)
+    suite = MockServer(settings)
     async with suite:
-        stopped = stopping()
-        tell(suite)
+        stopped = make_stop_event()
+        print_ready(suite)
         await stopped.wait()
 
 
-def never_mind() -> None:
+def exit_on_stop_signals() -> None:
     """Let SIGINT and SIGTERM end the process: until there is something to stop."""
-    for number in _STOPS:
+    for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
-def stopping() -> asyncio.Event:
+def make_stop_event() -> asyncio.Event:
     """Set when SIGINT or SIGTERM comes."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _STOPS:
+    for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
     return stopped
 
 
-def tell(suite: Suite) -> None:
+def print_ready(suite: MockServer) -> None:
     """Say that it is ready, and where."""
     settings = suite.settings
     if not is_loopback(settings.host):
-        click.echo(_warning(settings), err=True)
-    print(_ready(suite, settings), flush=True)
+        click.echo(_format_warning(settings), err=True)
+    print(_format_ready(suite, settings), flush=True)
 
 
-def _warning(settings: ServeSettings) -> str:
+def _format_warning(settings: ServeSettings) -> str:
     """What it means to listen where other machines can reach it."""
     start = f"callmocks: warning: {settings.host} can be reached from other machines, and the "
     if not settings.admin_token:
@@ -91,7 +96,7 @@ def _warning(settings: ServeSettings) -> str:
     return start + "providers' passwords are those of a mock; see SECURITY.md"
 
 
-def _ready(suite: Suite, settings: ServeSettings) -> str:
+def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
     """Where everything is: one line of JSON, or a short text with the same."""
     facts = {
         **{name: suite.urls.get(name) for name in ("arm", "cdr", "onec", "control")},

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from callmocks.contract.findings import Finding
-    from callmocks.verification.detect import File, Judged
+    from callmocks.verification.detect import ValidatedFile, ValidatedMessage
 
-MOST_BYTES = 1024 * 1024 * 1024
+MAX_BYTES = 1024 * 1024 * 1024
 
 
 @click.command()
@@ -39,44 +39,44 @@ def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
 
     judged = []
     for name in files:  # all are read before anything is said
-        content = _read(name)
-        judged.append((name, detect.judge(content, contract)))
+        content = _read_file(name)
+        judged.append((name, detect.validate_file(content, contract)))
     if as_json:
-        print(json.dumps([detect.as_json(*each) for each in judged], ensure_ascii=False))
+        print(json.dumps([detect.file_to_dict(*each) for each in judged], ensure_ascii=False))
     else:
         for name, file in judged:
-            print("\n".join(_lines(name, file)))
+            print("\n".join(_format_lines(name, file)))
     sys.exit(1 if any(file.violations for _, file in judged) else 0)
 
 
-def _read(name: str) -> bytes:
+def _read_file(name: str) -> bytes:
     try:
         if name == "-":
             return sys.stdin.buffer.read()
         path = Path(name)
-        if path.stat().st_size > MOST_BYTES:
-            raise SettingsError(f"{name}: longer than {MOST_BYTES} bytes")
+        if path.stat().st_size > MAX_BYTES:
+            raise SettingsError(f"{name}: longer than {MAX_BYTES} bytes")
         return path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{name}: {error.strerror}") from None
 
 
-def _lines(name: str, file: File) -> Iterator[str]:
+def _format_lines(name: str, file: ValidatedFile) -> Iterator[str]:
     count = file.violations
     found = "no violations" if not count else f"{count} violation{'s' if count > 1 else ''}"
     yield f"{name}: {file.kind}: {found}"
-    for each in file.judged:
-        shown = each.verdict.counted if each.line else each.verdict.findings
+    for each in file.messages:
+        shown = each.verdict.failures if each.line else each.verdict.findings
         if each.line and (shown or each.note):
             yield f"  line {each.line}: {each.verdict.title}"
         yield from (f"    {finding}" for finding in shown)
         if each.note:
             yield f"    {each.note}"
-    tolerated = [each for each in file.judged if each.line and _tolerated(each)]
+    tolerated = [each for each in file.messages if each.line and _tolerated_findings(each)]
     if tolerated:
         yield f"  and tolerated in {len(tolerated)} messages, first in line {tolerated[0].line}:"
-        yield f"    {_tolerated(tolerated[0])[0]}"
+        yield f"    {_tolerated_findings(tolerated[0])[0]}"
 
 
-def _tolerated(judged: Judged) -> list[Finding]:
+def _tolerated_findings(judged: ValidatedMessage) -> list[Finding]:
     return [finding for finding in judged.verdict.findings if finding.tolerated]

@@ -22,7 +22,7 @@ from callmocks.config.settings import ServeSettings
 from callmocks.errors import CallmocksError
 
 
-class Order(msgspec.Struct):
+class WorkerConfig(msgspec.Struct):
     """What to serve, and on which sockets."""
 
     settings: ServeSettings
@@ -33,15 +33,15 @@ class Order(msgspec.Struct):
     ca_pem: bytes | None = None
 
 
-class Report(msgspec.Struct):
+class WorkerStatus(msgspec.Struct):
     """Ready, or the problem."""
 
     problem: str = ""
 
 
-def encode(order: Order) -> bytes:
+def encode_config(config: WorkerConfig) -> bytes:
     """An order as a line."""
-    return msgspec.json.encode(order, enc_hook=str) + b"\n"
+    return msgspec.json.encode(config, enc_hook=str) + b"\n"
 
 
 def main() -> NoReturn:
@@ -50,43 +50,45 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing is served yet
     from callmocks.cli.serve import loop_factory
 
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order, dec_hook=_path)
+    order = msgspec.json.decode(
+        sys.stdin.buffer.readline(), type=WorkerConfig, dec_hook=_decode_path
+    )
     problem = ""
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_serve(order))
+            runner.run(_run_worker(order))
     except CallmocksError as error:
         problem = str(error)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
     if problem:
-        _report(Report(problem))
+        _send_status(WorkerStatus(problem))
     sys.exit(2 if problem else 0)
 
 
-async def _serve(order: Order) -> None:
-    from callmocks.server.mock_server import Suite
+async def _run_worker(config: WorkerConfig) -> None:
+    from callmocks.server.mock_server import MockServer
 
-    listeners = {name: socket.socket(fileno=fd) for name, fd in order.listeners.items()}
+    listeners = {name: socket.socket(fileno=fd) for name, fd in config.listeners.items()}
     identity = None
-    if order.made_pem is not None and order.ca_pem is not None:
-        from callmocks.server.tls import open_made
+    if config.made_pem is not None and config.ca_pem is not None:
+        from callmocks.server.tls import load_generated_identity
 
-        identity = open_made(order.made_pem, order.ca_pem)
-    async with Suite(order.settings, listeners, identity):
+        identity = load_generated_identity(config.made_pem, config.ca_pem)
+    async with MockServer(config.settings, listeners, identity):
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stopped.set))
         loop.add_reader(sys.stdin.fileno(), stopped.set)
-        _report(Report())
+        _send_status(WorkerStatus())
         await stopped.wait()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
         loop.remove_reader(sys.stdin.fileno())
 
 
-def _report(report: Report) -> None:
-    print(msgspec.json.encode(report).decode(), flush=True)
+def _send_status(status: WorkerStatus) -> None:
+    print(msgspec.json.encode(status).decode(), flush=True)
 
 
-def _path(kind: type, value: Any) -> Any:
+def _decode_path(kind: type, value: Any) -> Any:
     return Path(value) if issubclass(kind, Path) else value
 
 

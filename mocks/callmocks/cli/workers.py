@@ -21,28 +21,28 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from callmocks.cli.serve import stopping, tell
-from callmocks.cli.worker import Order, Report, encode
+from callmocks.cli.serve import make_stop_event, print_ready
+from callmocks.cli.worker import WorkerConfig, WorkerStatus, encode_config
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
-    from callmocks.server.tls import Identity
+    from callmocks.server.tls import TlsIdentity
 
-PAUSE = 1.0
+RESTART_SECONDS = 1.0
 """Seconds before the successor of a worker that did not even come to be ready."""
 _STOP_SECONDS = 1.2
 """Within which workers stop by themselves."""
 
 
-async def supervise(settings: ServeSettings) -> None:
+async def supervise_workers(settings: ServeSettings) -> None:
     """Start the workers, say once that all are ready, replace those that die, until a signal."""
     if sys.platform == "win32":
         raise SettingsError("--workers: Windows cannot share a port between processes")
-    from callmocks.server.mock_server import Suite, listen
+    from callmocks.server.mock_server import MockServer, open_listeners
 
-    stopped = stopping()
-    sockets = listen(settings, settings.workers)
+    stopped = make_stop_event()
+    sockets = open_listeners(settings, settings.workers)
     identity = None
     if settings.tls == "auto":
         from callmocks.server.tls import open_identity
@@ -51,10 +51,10 @@ async def supervise(settings: ServeSettings) -> None:
     workers = [Worker(settings, listeners, identity) for listeners in sockets]
     try:
         starts = asyncio.gather(*(worker.start() for worker in workers))
-        await _unless(stopped, starts)
+        await _wait_unless_stopped(stopped, starts)
         if not stopped.is_set():
-            tell(Suite(settings, sockets[0], identity))
-            watched = [asyncio.create_task(worker.watch()) for worker in workers]
+            print_ready(MockServer(settings, sockets[0], identity))
+            watched = [asyncio.create_task(worker.restart_on_exit()) for worker in workers]
             await stopped.wait()
             for task in watched:
                 task.cancel()
@@ -65,7 +65,7 @@ async def supervise(settings: ServeSettings) -> None:
             listener.close()
 
 
-async def _unless(stopped: asyncio.Event, starts: asyncio.Future[list[None]]) -> None:
+async def _wait_unless_stopped(stopped: asyncio.Event, starts: asyncio.Future[list[None]]) -> None:
     """Wait for the start, but not when it is called off."""
     off = asyncio.create_task(stopped.wait())
     try:
@@ -84,12 +84,12 @@ class Worker:
     """A process that serves, and its successors."""
 
     def __init__(
-        self, settings: ServeSettings, listeners: dict[str, socket], identity: Identity | None
+        self, settings: ServeSettings, listeners: dict[str, socket], identity: TlsIdentity | None
     ) -> None:
-        self._order = Order(
+        self._config = WorkerConfig(
             settings,
             {name: listener.fileno() for name, listener in listeners.items()},
-            identity.made_pem if identity else None,
+            identity.generated_pem if identity else None,
             identity.ca_pem if identity else None,
         )
         self._process: asyncio.subprocess.Process | None = None
@@ -100,31 +100,31 @@ class Worker:
             *(sys.executable, "-m", "callmocks.cli.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=tuple(self._order.listeners.values()),
+            pass_fds=tuple(self._config.listeners.values()),
         )
         assert process.stdin is not None and process.stdout is not None
         with suppress(ConnectionError):
-            process.stdin.write(encode(self._order))
+            process.stdin.write(encode_config(self._config))
             await process.stdin.drain()
         said = await process.stdout.readline()
         if not said:
-            raise SettingsError(f"--workers: a worker {_end(await process.wait())}")
-        report = msgspec.json.decode(said, type=Report)
+            raise SettingsError(f"--workers: a worker {_describe_exit(await process.wait())}")
+        report = msgspec.json.decode(said, type=WorkerStatus)
         if report.problem:
             raise SettingsError(report.problem)
 
-    async def watch(self) -> None:
+    async def restart_on_exit(self) -> None:
         """Replace it whenever it dies."""
         while self._process is not None:
-            end = _end(await self._process.wait())
-            _say(f"worker {self._process.pid} {end}; another takes its place")
+            end = _describe_exit(await self._process.wait())
+            _print_message(f"worker {self._process.pid} {end}; another takes its place")
             while True:
                 try:
                     await self.start()
                     break
                 except SettingsError as error:
-                    _say(f"no worker in its place yet: {error}")
-                    await asyncio.sleep(PAUSE)
+                    _print_message(f"no worker in its place yet: {error}")
+                    await asyncio.sleep(RESTART_SECONDS)
 
     async def stop(self) -> None:
         """Stop it: at its leisure first, then by force."""
@@ -141,9 +141,9 @@ class Worker:
             await process.wait()
 
 
-def _end(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
 
-def _say(text: str) -> None:
+def _print_message(text: str) -> None:
     click.echo(f"callmocks: {text}", err=True)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from callmocks.history.pins import Pins
 
 
-def pin_file(pins: Pins, path: Path) -> int:
+def pin_calls_from_file(pins: Pins, path: Path) -> int:
     """Pin every call of a JSON-lines file, all or none, and return how many there were.
 
     Blank lines are skipped. ``SettingsError`` names the file, the line and the field.
     """
-    calls, lines = _read(path)
+    calls, lines = _read_calls(path)
     try:
-        pins.add_all(calls)
+        pins.add_many(calls)
     except Contradiction as error:
         place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
         line, field = (lines[int(place[1])], place[2]) if place else (lines[0], error.field)
@@ -29,7 +29,7 @@ def pin_file(pins: Pins, path: Path) -> int:
     return len(calls)
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+def _read_calls(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
     """The objects of the file and the lines (from 1) they stand on."""
     calls, lines = [], []
     try:

@@ -11,7 +11,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ServerLimits:
     """Bounds of a running suite. A timeout of 0 seconds is none."""
 
     body: int = 64 * 1024 * 1024
@@ -33,4 +33,4 @@ class Bounds:
     """Seconds for the whole body."""
 
 
-DEFAULT: Final = Bounds()
+DEFAULT_LIMITS: Final = ServerLimits()

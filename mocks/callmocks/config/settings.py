@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from callmocks.config import toml, types
-from callmocks.config.server_limits import DEFAULT, Bounds
+from callmocks.config.server_limits import DEFAULT_LIMITS, ServerLimits
 from callmocks.errors import SettingsError
 from callmocks.history.world import load_world
 from callmocks.tenants.settings import ArmSettings, TenantSettings
@@ -62,15 +62,15 @@ class ServeSettings:
     """Processes that the command line starts on the same ports."""
     only: tuple[str, ...] = types.PROVIDERS
     """The providers to start; control always is."""
-    max_body: int = DEFAULT.body
+    max_body: int = DEFAULT_LIMITS.body
     """Bytes; this and the following: see ``bounds.Bounds``."""
-    max_message: int = DEFAULT.message
-    max_header: int = DEFAULT.header
-    max_nesting: int = DEFAULT.nesting
-    max_connections: int = DEFAULT.connections
-    max_in_flight: int = DEFAULT.in_flight
-    header_timeout: int = int(DEFAULT.header_timeout)
-    body_timeout: int = int(DEFAULT.body_timeout)
+    max_message: int = DEFAULT_LIMITS.message
+    max_header: int = DEFAULT_LIMITS.header
+    max_nesting: int = DEFAULT_LIMITS.nesting
+    max_connections: int = DEFAULT_LIMITS.connections
+    max_in_flight: int = DEFAULT_LIMITS.in_flight
+    header_timeout: int = int(DEFAULT_LIMITS.header_timeout)
+    body_timeout: int = int(DEFAULT_LIMITS.body_timeout)
     admin_token: str = ""
     """What the admin API asks for, as Bearer or as the password of Basic; empty: nothing."""
     log: str = "off"
@@ -81,24 +81,24 @@ class ServeSettings:
         """``https`` when the servers speak TLS."""
         return "https" if self.tls == "auto" or self.tls_cert is not None else "http"
 
-    def public(self, server: str, port: int) -> str:
+    def find_public_url(self, server: str, port: int) -> str:
         """How clients reach a server, without a path of the provider's; empty when nobody said."""
-        chosen = types.by_server(self.public_url)
+        chosen = types.split_public_url(self.public_url)
         return chosen.get(server, chosen.get("", "")).replace("{port}", str(port))
 
-    def names(self) -> tuple[str, ...]:
+    def host_names(self) -> tuple[str, ...]:
         """Names that the settings give to the machine or to the way there, each once."""
         public = (
             urlsplit(url.replace("{port}", "1")).hostname
-            for url in types.by_server(self.public_url).values()
+            for url in types.split_public_url(self.public_url).values()
         )
         names = (self.host, *public, *self.allowed_hosts)
         return tuple(dict.fromkeys(name for name in names if name))
 
     @property
-    def bounds(self) -> Bounds:
+    def server_limits(self) -> ServerLimits:
         """What is taken from clients at most."""
-        return Bounds(
+        return ServerLimits(
             body=self.max_body,
             message=self.max_message,
             header=self.max_header,
@@ -109,7 +109,7 @@ class ServeSettings:
             body_timeout=self.body_timeout,
         )
 
-    def tenant(self, name: str = "demo") -> TenantSettings:
+    def make_tenant_settings(self, name: str = "demo") -> TenantSettings:
         """Settings of the tenant that exists from the start."""
         return TenantSettings(
             name=name,
@@ -130,10 +130,10 @@ class Setting:
     """One setting: how it is called, read and explained."""
 
     name: str
-    read: Callable[[str], Any]
+    parse: Callable[[str], Any]
     """The value from text; ``SettingsError`` says what is expected."""
     help: str
-    form: str = ""
+    metavar: str = ""
     """What the value looks like; empty for a switch that needs none."""
 
     @property
@@ -142,82 +142,113 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
     @property
-    def variable(self) -> str:
+    def env_var(self) -> str:
         """``CALLMOCKS_ARM_PORT``."""
         return "CALLMOCKS_" + self.name.upper()
 
 
-_PORT = types.whole(0, 65535)
-_BYTES = types.whole(4096, 2**30)
-_SECONDS = types.whole(0, 86_400)
+_PORT = types.int_range(0, 65535)
+_BYTES = types.int_range(4096, 2**30)
+_SECONDS = types.int_range(0, 86_400)
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("host", types.host, "Address to listen on.", "ADDRESS"),
+    Setting("host", types.parse_host, "Address to listen on.", "ADDRESS"),
     Setting("arm_port", _PORT, "Port of the workplace (ARM); 0 takes a free one.", "PORT"),
     Setting("cdr_port", _PORT, "Port of the Data API (CDR).", "PORT"),
     Setting("onec_port", _PORT, "Port of 1C-Connect.", "PORT"),
     Setting("control_port", _PORT, "Port of the admin API.", "PORT"),
     Setting(
-        "seed", types.whole(-(2**63), 2**63 - 1), "Which history: same seed, same bytes.", "NUMBER"
+        "seed",
+        types.int_range(-(2**63), 2**63 - 1),
+        "Which history: same seed, same bytes.",
+        "NUMBER",
     ),
     Setting(
-        "now", types.now, "An ISO time freezes the clock; real follows the machine.", "real|TIME"
+        "now",
+        types.parse_now,
+        "An ISO time freezes the clock; real follows the machine.",
+        "real|TIME",
     ),
-    Setting("timezone", types.timezone, "Zone of the contact centre's wall clock.", "NAME"),
+    Setting("timezone", types.parse_timezone, "Zone of the contact centre's wall clock.", "NAME"),
     Setting(
-        "calls_per_day", types.whole(0, 200_000), "Mean of a weekday; else the world's.", "NUMBER"
+        "calls_per_day",
+        types.int_range(0, 200_000),
+        "Mean of a weekday; else the world's.",
+        "NUMBER",
     ),
-    Setting("world", types.world, "A world that comes along, or a file.", "NAME|FILE"),
-    Setting("history_from", types.history_from, "First day with calls.", "DATE"),
-    Setting("calls", types.file, "Calls to pin, one JSON object a line.", "FILE"),
-    Setting("replay", types.file, "Serve the answers of a recording.", "FILE"),
-    Setting("public_url", types.public_url, "How clients reach the suite; may hold {port}.", "URL"),
-    Setting("allowed_hosts", types.hosts, "Further names the suite is reached by.", "NAME,…"),
-    Setting("tls", types.choice("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
-    Setting("tls_cert", types.file, "https with this certificate (PEM).", "FILE"),
-    Setting("tls_key", types.file, "Its key, when it stands in a file of its own.", "FILE"),
-    Setting("tls_ca_out", types.target, "Write the certificate of that CA here.", "FILE"),
+    Setting("world", types.parse_world, "A world that comes along, or a file.", "NAME|FILE"),
+    Setting("history_from", types.parse_history_from, "First day with calls.", "DATE"),
+    Setting("calls", types.parse_readable_file, "Calls to pin, one JSON object a line.", "FILE"),
+    Setting("replay", types.parse_readable_file, "Serve the answers of a recording.", "FILE"),
     Setting(
-        "limits", types.choice("documented", "off"), "Count requests or not.", "documented|off"
+        "public_url", types.parse_public_url, "How clients reach the suite; may hold {port}.", "URL"
+    ),
+    Setting(
+        "allowed_hosts", types.parse_host_list, "Further names the suite is reached by.", "NAME,…"
+    ),
+    Setting("tls", types.one_of("off", "auto"), "auto: https by a CA of its own.", "off|auto"),
+    Setting("tls_cert", types.parse_readable_file, "https with this certificate (PEM).", "FILE"),
+    Setting(
+        "tls_key",
+        types.parse_readable_file,
+        "Its key, when it stands in a file of its own.",
+        "FILE",
+    ),
+    Setting(
+        "tls_ca_out", types.parse_writable_file, "Write the certificate of that CA here.", "FILE"
+    ),
+    Setting(
+        "limits", types.one_of("documented", "off"), "Count requests or not.", "documented|off"
     ),
     Setting(
         "contract",
-        types.choice("documented", "strict"),
+        types.one_of("documented", "strict"),
         "Profile of the ARM.",
         "documented|strict",
     ),
-    Setting("self_check", types.switch, "Check our own answers too.", "on|off"),
-    Setting("state", types.state, "What replicas share: a Redis or Valkey.", "memory|redis://…"),
+    Setting("self_check", types.parse_boolean, "Check our own answers too.", "on|off"),
     Setting(
-        "workers", types.whole(1, 64), "Processes on the same ports; they share state.", "NUMBER"
+        "state", types.parse_state, "What replicas share: a Redis or Valkey.", "memory|redis://…"
     ),
-    Setting("only", types.only, "Start these alone, with control.", "arm,cdr,onec"),
+    Setting(
+        "workers",
+        types.int_range(1, 64),
+        "Processes on the same ports; they share state.",
+        "NUMBER",
+    ),
+    Setting("only", types.parse_providers, "Start these alone, with control.", "arm,cdr,onec"),
     Setting("max_body", _BYTES, "Longest body of a request, in bytes.", "BYTES"),
     Setting("max_message", _BYTES, "Longest message of a websocket, in bytes.", "BYTES"),
-    Setting("max_header", types.whole(1024, 65536), "Longest line of a request's head.", "BYTES"),
-    Setting("max_nesting", types.whole(32, 250), "Levels of JSON or XML in a request.", "NUMBER"),
-    Setting("max_connections", types.whole(1, 100_000), "Connections open at once.", "NUMBER"),
     Setting(
-        "max_in_flight", types.whole(1, 100_000), "Requests at once, for each server.", "NUMBER"
+        "max_header", types.int_range(1024, 65536), "Longest line of a request's head.", "BYTES"
+    ),
+    Setting(
+        "max_nesting", types.int_range(32, 250), "Levels of JSON or XML in a request.", "NUMBER"
+    ),
+    Setting("max_connections", types.int_range(1, 100_000), "Connections open at once.", "NUMBER"),
+    Setting(
+        "max_in_flight", types.int_range(1, 100_000), "Requests at once, for each server.", "NUMBER"
     ),
     Setting("header_timeout", _SECONDS, "For a request's head; 0: for ever.", "SECONDS"),
     Setting("body_timeout", _SECONDS, "For a request's body; 0: for ever.", "SECONDS"),
-    Setting("admin_token", types.token, "Ask for it at the admin API and dashboard.", "TOKEN"),
-    Setting("log", types.choice("off", "json"), "A line on stderr for every exchange.", "off|json"),
-    Setting("json", types.switch, "Say where everything is as one line of JSON."),
+    Setting(
+        "admin_token", types.parse_token, "Ask for it at the admin API and dashboard.", "TOKEN"
+    ),
+    Setting("log", types.one_of("off", "json"), "A line on stderr for every exchange.", "off|json"),
+    Setting("json", types.parse_boolean, "Say where everything is as one line of JSON."),
 )
-BY_NAME = {setting.name: setting for setting in SETTINGS}
-HISTORY = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
+SETTINGS_BY_NAME = {setting.name: setting for setting in SETTINGS}
+HISTORY_SETTINGS = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
 """The settings that shape a history."""
-_ALL_BUT = 0.93
+_SIMILARITY = 0.93
 """How like another a name is, from 0 to 1, that has a letter too few, too many or another."""
-_FILES = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
+_FILE_SETTINGS = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
 
 
-def resolve(
+def resolve_settings(
     flags: Mapping[str, str | None],
     environ: Mapping[str, str],
-    names: Iterable[str] = tuple(BY_NAME),
+    names: Iterable[str] = tuple(SETTINGS_BY_NAME),
 ) -> ServeSettings:
     """Settings from flags (by setting name, None when not given), environment and config file.
 
@@ -228,46 +259,46 @@ def resolve(
     filed = _read_config(Path(config)) if config else {}
     chosen: dict[str, Any] = {}
     places: dict[str, str] = {}
-    for setting in map(BY_NAME.__getitem__, names):
-        flag, variable = flags.get(setting.name), environ.get(setting.variable)
+    for setting in map(SETTINGS_BY_NAME.__getitem__, names):
+        flag, variable = flags.get(setting.name), environ.get(setting.env_var)
         if flag is None and not variable and setting.name in filed:
             chosen[setting.name] = filed[setting.name]
             places[setting.name] = f"config {config}: {setting.name}"
         elif flag is not None or variable:
-            places[setting.name] = setting.flag if flag is not None else setting.variable
+            places[setting.name] = setting.flag if flag is not None else setting.env_var
             text = flag if flag is not None else variable or ""
-            chosen[setting.name] = _value(setting, text, places[setting.name])
+            chosen[setting.name] = _parse_value(setting, text, places[setting.name])
     settings = ServeSettings(**chosen)
-    _check_together(settings, places)
+    _check_combinations(settings, places)
     return settings
 
 
-def misspelt(environ: Mapping[str, str]) -> dict[str, str]:
+def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
     """Variables that are all but one of ours, and which: nobody else would have set them.
 
     Others that begin with ``CALLMOCKS_`` may be anybody's: an orchestrator makes some of the name
     of a service.
     """
-    ours = [setting.variable for setting in SETTINGS] + ["CALLMOCKS_CONFIG"]
+    ours = [setting.env_var for setting in SETTINGS] + ["CALLMOCKS_CONFIG"]
     found: dict[str, str] = {}
     for name in sorted(environ):
         if name.startswith("CALLMOCKS_") and name not in ours:
-            near = get_close_matches(name, ours, 1, _ALL_BUT)
+            near = get_close_matches(name, ours, 1, _SIMILARITY)
             if near:
                 found[name] = near[0]
     return found
 
 
-def _value(setting: Setting, text: str, place: str) -> Any:
+def _parse_value(setting: Setting, text: str, source: str) -> Any:
     try:
-        return setting.read(text)
+        return setting.parse(text)
     except SettingsError as error:
-        raise SettingsError(f"{place}: {error}") from None
+        raise SettingsError(f"{source}: {error}") from None
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        raw = toml.loads(path.read_text(encoding="utf-8"))
+        raw = toml.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"config {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
@@ -275,19 +306,21 @@ def _read_config(path: Path) -> dict[str, Any]:
     found = {}
     for key, value in raw.items():
         name = key.replace("-", "_")
-        setting = BY_NAME.get(name)
+        setting = SETTINGS_BY_NAME.get(name)
         if setting is None:
-            near = get_close_matches(name, BY_NAME, 1)
+            near = get_close_matches(name, SETTINGS_BY_NAME, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"config {path}: {key}: there is no such setting{hint}")
-        text = _as_text(value)
+        text = _to_flag_text(value)
         if text is None:
             raise SettingsError(f"config {path}: {key}: a table cannot be a value")
-        found[name] = _value(setting, _beside(path, name, text), f"config {path}: {key}")
+        found[name] = _parse_value(
+            setting, _resolve_path(path, name, text), f"config {path}: {key}"
+        )
     return found
 
 
-def _as_text(value: object) -> str | None:
+def _to_flag_text(value: object) -> str | None:
     """A TOML value as the text that a flag would have."""
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -298,37 +331,40 @@ def _as_text(value: object) -> str | None:
     return None if isinstance(value, dict) else str(value)
 
 
-def _beside(config: Path, name: str, text: str) -> str:
+def _resolve_path(config_file: Path, name: str, text: str) -> str:
     """Files that a config names are looked for beside it, not in the working directory."""
-    names_file = name in _FILES or (name == "world" and text.endswith(".toml"))
-    return str(config.parent / text) if names_file else text
+    names_file = name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml"))
+    return str(config_file.parent / text) if names_file else text
 
 
-def _check_together(settings: ServeSettings, places: Mapping[str, str]) -> None:
+def _check_combinations(settings: ServeSettings, sources: Mapping[str, str]) -> None:
     """What single settings cannot show."""
     used: dict[int, str] = {}
     for name in (f"{server}_port" for server in (*settings.only, "control")):
         port = getattr(settings, name)
         if port and port in used:
-            place, other = places.get(name, BY_NAME[name].flag), BY_NAME[used[port]].flag
+            place, other = (
+                sources.get(name, SETTINGS_BY_NAME[name].flag),
+                SETTINGS_BY_NAME[used[port]].flag,
+            )
             raise SettingsError(f"{place}: {port} is the port of {other} already")
         used[port] = name
-    _check_tls(settings, places)
+    _check_tls(settings, sources)
     if settings.workers > 1 and settings.state == "memory":
-        place = places["workers"]
+        place = sources["workers"]
         raise SettingsError(f"{place}: processes have to share their state: --state {types.REDIS}")
     if settings.calls_per_day is not None:
         try:
             load_world(settings.world).with_calls_per_day(settings.calls_per_day)
         except SettingsError as error:
-            raise SettingsError(f"{places['calls_per_day']}: {error}") from None
+            raise SettingsError(f"{sources['calls_per_day']}: {error}") from None
 
 
-def _check_tls(settings: ServeSettings, places: Mapping[str, str]) -> None:
+def _check_tls(settings: ServeSettings, sources: Mapping[str, str]) -> None:
     auto = settings.tls == "auto"
     if auto and settings.tls_cert is not None:
-        raise SettingsError(f"{places['tls_cert']}: tls auto makes a certificate of its own")
+        raise SettingsError(f"{sources['tls_cert']}: tls auto makes a certificate of its own")
     if settings.tls_key is not None and settings.tls_cert is None:
-        raise SettingsError(f"{places['tls_key']}: there is no certificate to go with it")
+        raise SettingsError(f"{sources['tls_key']}: there is no certificate to go with it")
     if settings.tls_ca_out is not None and not auto:
-        raise SettingsError(f"{places['tls_ca_out']}: only tls auto has a CA of its own")
+        raise SettingsError(f"{sources['tls_ca_out']}: only tls auto has a CA of its own")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import tomllib
 from typing import Any, Final
 
-MOST_DOTS: Final = 100
+MAX_DOTS: Final = 100
 """Dots in one line. A key of many parts (``a.b.c``) takes the square of their number."""
 
 
-def loads(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
     """The document; ``ValueError`` says what is wrong with it, and where."""
     for number, line in enumerate(text.splitlines(), 1):
-        if line.count(".") > MOST_DOTS:
-            raise ValueError(f"line {number}: more than {MOST_DOTS} dots")
+        if line.count(".") > MAX_DOTS:
+            raise ValueError(f"line {number}: more than {MAX_DOTS} dots")
     try:
         return tomllib.loads(text)
     except RecursionError:

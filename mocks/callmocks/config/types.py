@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from callmocks.errors import SettingsError
-from callmocks.history.clock import parse_moment, zone
+from callmocks.history.clock import load_time_zone, parse_wall_time
 from callmocks.history.walltime import FIRST_DATE, LAST_DATE
 from callmocks.history.world import load_world
 
@@ -19,38 +19,38 @@ REDIS = "redis://127.0.0.1:6379/0"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
-def host(text: str) -> str:
+def parse_host(text: str) -> str:
     """An address to listen on."""
     if not text or text.split() != [text]:
         raise SettingsError(f"{text!r} is not an address")
     return text
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
+def int_range(low: int, high: int) -> Callable[[str], int]:
     """A reader of whole numbers within bounds, both included."""
 
-    def read(text: str) -> int:
+    def parse(text: str) -> int:
         digits = text.replace("_", "")
         plain = digits.removeprefix("-")
         if plain.isdecimal() and plain.isascii() and low <= int(digits) <= high:
             return int(digits)
         raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
 
-    return read
+    return parse
 
 
-def choice(*choices: str) -> Callable[[str], str]:
+def one_of(*choices: str) -> Callable[[str], str]:
     """A reader of one of some words."""
 
-    def read(text: str) -> str:
+    def parse(text: str) -> str:
         if text not in choices:
             raise SettingsError(f"{text!r} is not {' or '.join(choices)}")
         return text
 
-    return read
+    return parse
 
 
-def switch(text: str) -> bool:
+def parse_boolean(text: str) -> bool:
     """On or off, in the words that people use."""
     lowered = text.lower()
     if lowered in ("on", "true", "1", "yes"):
@@ -60,23 +60,23 @@ def switch(text: str) -> bool:
     raise SettingsError(f"{text!r} is neither on nor off")
 
 
-def now(text: str) -> str:
+def parse_now(text: str) -> str:
     """``real``, or a moment."""
     if text != "real":
         try:
-            parse_moment(text)
+            parse_wall_time(text)
         except SettingsError as error:
             raise SettingsError(str(error).removeprefix("now: ")) from None
     return text
 
 
-def timezone(text: str) -> str:
+def parse_timezone(text: str) -> str:
     """The name of a zone."""
-    zone(text)
+    load_time_zone(text)
     return text
 
 
-def history_from(text: str) -> str:
+def parse_history_from(text: str) -> str:
     """The first day of a history."""
     try:
         first = date.fromisoformat(text)
@@ -87,13 +87,13 @@ def history_from(text: str) -> str:
     return first.isoformat()
 
 
-def world(text: str) -> str:
+def parse_world(text: str) -> str:
     """The name of a world, or its file."""
     load_world(text)
     return text
 
 
-def file(text: str) -> Path:
+def parse_readable_file(text: str) -> Path:
     """A file that can be read."""
     path = Path(text)
     try:
@@ -105,23 +105,23 @@ def file(text: str) -> Path:
     return path
 
 
-def token(text: str) -> str:
+def parse_token(text: str) -> str:
     """A secret as HTTP headers carry it."""
     if not text.isascii() or not text.isprintable() or text.split() != [text]:
         raise SettingsError("not a token: use printable ASCII without blanks")
     return text
 
 
-def by_server(public_url: str) -> dict[str, str]:
+def split_public_url(public_url: str) -> dict[str, str]:
     """The parts of ``arm=URL,cdr=URL``; a single address, for all servers, stands under ""."""
     if "=" not in public_url.partition("://")[0]:
         return {"": public_url} if public_url else {}
     return {name: url for name, _, url in (part.partition("=") for part in public_url.split(","))}
 
 
-def public_url(text: str) -> str:
+def parse_public_url(text: str) -> str:
     """An address, or one for each server: ``arm=URL,cdr=URL``."""
-    for server, url in by_server(text).items():
+    for server, url in split_public_url(text).items():
         if server not in ("", *PROVIDERS, "control"):
             raise SettingsError(f"{server!r} is none of {', '.join(PROVIDERS)}, control")
         try:
@@ -138,7 +138,7 @@ def public_url(text: str) -> str:
     return text.replace("/,", ",").rstrip("/")
 
 
-def hosts(text: str) -> tuple[str, ...]:
+def parse_host_list(text: str) -> tuple[str, ...]:
     """Names of hosts, in the form in which clients send them."""
     names = []
     for name in filter(None, (part.strip() for part in text.split(","))):
@@ -158,7 +158,7 @@ def hosts(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def target(text: str) -> Path:
+def parse_writable_file(text: str) -> Path:
     """A file that can be written."""
     path = Path(text)
     try:
@@ -170,7 +170,7 @@ def target(text: str) -> Path:
     return path
 
 
-def state(text: str) -> str:
+def parse_state(text: str) -> str:
     """``memory``, or the address of a Redis."""
     if text == "memory":
         return text
@@ -189,7 +189,7 @@ def state(text: str) -> str:
     return text
 
 
-def only(text: str) -> tuple[str, ...]:
+def parse_providers(text: str) -> tuple[str, ...]:
     """Some of the providers, in their order."""
     names = [name.strip() for name in text.split(",")]
     for name in names:

@@ -10,7 +10,7 @@ from functools import cache
 
 import msgspec
 
-from callmocks.contract.resources import schema
+from callmocks.contract.resources import schema_path
 from callmocks.errors import SettingsError
 
 
@@ -29,9 +29,9 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def ledger() -> dict[str, Assumption]:
+def load_ledger() -> dict[str, Assumption]:
     """All assumptions by id, in the ledger's order."""
-    raw = tomllib.loads(schema("assumptions.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads(schema_path("assumptions.toml").read_text(encoding="utf-8"))
     entries = msgspec.convert(raw["assumption"], list[Assumption])
     return {entry.id: entry for entry in entries}
 
@@ -42,16 +42,16 @@ class Assumptions:
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
         for assumption, choice in (chosen or {}).items():
-            self.choose(assumption, choice)
+            self.set_choice(assumption, choice)
 
-    def choice(self, assumption: str) -> str:
+    def get_choice(self, assumption: str) -> str:
         """What this tenant holds true; ``KeyError`` when the ledger has no such entry."""
         chosen = self._chosen.get(assumption)
-        return ledger()[assumption].default if chosen is None else chosen
+        return load_ledger()[assumption].default if chosen is None else chosen
 
-    def choose(self, assumption: str, choice: str) -> None:
+    def set_choice(self, assumption: str, choice: str) -> None:
         """Choose the default or an alternative; ``SettingsError`` says what there is."""
-        entry = ledger().get(assumption)
+        entry = load_ledger().get(assumption)
         if entry is None:
             raise SettingsError(f"no assumption {assumption!r} in the ledger")
         allowed = (entry.default, *entry.alternatives)
@@ -64,13 +64,15 @@ class Assumptions:
         """The same choices, to be changed without these."""
         return Assumptions(self._chosen)
 
-    def all_chosen(self) -> dict[str, str]:
+    def explicit_choices(self) -> dict[str, str]:
         """Every choice that was made, the ledger's defaults among them."""
         return dict(self._chosen)
 
-    def chosen(self) -> dict[str, str]:
+    def changed_choices(self) -> dict[str, str]:
         """Choices that differ from the ledger's defaults."""
-        return {key: value for key, value in self._chosen.items() if value != ledger()[key].default}
+        return {
+            key: value for key, value in self._chosen.items() if value != load_ledger()[key].default
+        }
 
     def reset(self) -> None:
         """Back to the ledger's defaults."""

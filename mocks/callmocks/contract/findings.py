@@ -15,9 +15,9 @@ import msgspec
 Evidence = Literal["documented", "observed", "assumed"]
 """How sure one can be of the statement that a finding is about."""
 
-MOST = 50
+MAX_FINDINGS = 50
 """Different findings kept of one message; what is found again in its rows is counted."""
-_SHOWN = 160
+_MAX_TEXT_CHARS = 160
 _LINE = re.compile(r"line (\d+), column (\d+)")
 _INDEX = re.compile(r"\[\d+\]|(?<=\.)\d+(?=\.|$)")
 
@@ -66,18 +66,18 @@ class Findings:
         known = self._found.get(key)
         if known is not None:
             self._found[key] = msgspec.structs.replace(known, times=known.times + times)
-        elif len(self._found) >= MOST:
+        elif len(self._found) >= MAX_FINDINGS:
             self.dropped += 1
         else:
             self._found[key] = Finding(
-                _cut(where), expected, _cut(str(got)), evidence, times, tolerated
+                _shorten_text(where), expected, _shorten_text(str(got)), evidence, times, tolerated
             )
 
-    def take(self, others: Iterable[Finding], inside: str = "") -> None:
+    def add_all(self, others: Iterable[Finding], path_prefix: str = "") -> None:
         """Note findings of a part; ``inside`` is written before their places."""
         for each in others:
             self.add(
-                inside + each.where,
+                path_prefix + each.where,
                 each.expected,
                 each.got,
                 each.evidence,
@@ -92,7 +92,7 @@ class Findings:
         return len(self._found)
 
 
-class Verdict(msgspec.Struct):
+class ValidationResult(msgspec.Struct):
     """What a message is, and where it leaves the contract.
 
     ``operation`` is the command, method or operation, empty when it cannot be told.
@@ -105,7 +105,7 @@ class Verdict(msgspec.Struct):
     findings: list[Finding] = []
 
     @property
-    def counted(self) -> list[Finding]:
+    def failures(self) -> list[Finding]:
         """The findings that are no tolerated deviations."""
         return [finding for finding in self.findings if not finding.tolerated]
 
@@ -115,7 +115,7 @@ class Verdict(msgspec.Struct):
         return f"{self.kind}, {self.operation}" if self.operation else self.kind
 
 
-def shape_of(text: str) -> str:
+def mask_characters(text: str) -> str:
     """A person's name or number without the person: digits as 9, letters as x.
 
     What a contract says of such values is about their shape, and a finding must not repeat them.
@@ -123,7 +123,7 @@ def shape_of(text: str) -> str:
     return "".join("9" if char.isdigit() else "x" if char.isalpha() else char for char in text)
 
 
-def xml_place(document: bytes, error: str) -> str:
+def xml_error_position(document: bytes, error: str) -> str:
     """``byte 118`` of a document that is no XML, from the line and column libxml2 tells."""
     places = _LINE.findall(error)
     if not places:
@@ -133,5 +133,5 @@ def xml_place(document: bytes, error: str) -> str:
     return f"byte {sum(len(each) + 1 for each in before) + column}"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+def _shorten_text(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT_CHARS else text[:_MAX_TEXT_CHARS] + "…"

@@ -6,22 +6,22 @@ from typing import Any, Final, cast
 
 from lxml import etree
 
-_PIECE: Final = 1024 * 1024
+_CHUNK_SIZE: Final = 1024 * 1024
 
 
-def json_too_deep(body: bytes, most: int) -> bool:
+def is_json_too_deep(body: bytes, limit: int) -> bool:
     """Whether brackets stand more than ``most`` levels inside one another.
 
     Most bodies have fewer brackets than that, which two counts tell. Others are gone through in
     pieces, in linear time and without memory, and whether or not they are JSON.
     """
-    if body.count(b"[") + body.count(b"{") <= most:
+    if body.count(b"[") + body.count(b"{") <= limit:
         return False
     import numpy as np
 
     depth, inside, slashes = 0, 0, 0  # what the pieces before have left: slashes are at their end
-    for start in range(0, len(body), _PIECE):
-        piece = np.frombuffer(body, np.uint8, min(_PIECE, len(body) - start), start)
+    for start in range(0, len(body), _CHUNK_SIZE):
+        piece = np.frombuffer(body, np.uint8, min(_CHUNK_SIZE, len(body) - start), start)
         quote = piece == ord('"')
         places = np.arange(len(piece), dtype=np.int32)
         other = np.maximum.accumulate(np.where(piece != ord("\\"), places, np.int32(-1)))
@@ -34,17 +34,17 @@ def json_too_deep(body: bytes, most: int) -> bool:
         folded = piece | 32  # makes a bracket a brace
         step = (folded == ord("{")).view(np.int8) - (folded == ord("}")).view(np.int8)
         levels = np.cumsum(step * outside, dtype=np.int32)
-        if depth + int(levels.max()) > most:
+        if depth + int(levels.max()) > limit:
             return True
         depth, inside = depth + int(levels[-1]), int(not outside[-1])
     return False
 
 
-class _Depth:
+class _DepthCounter:
     """What an XML parser tells about a document, of which only the depth is kept."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.most = limit
         self.depth = 0
 
     def start(self, tag: str, attributes: object) -> None:
@@ -62,7 +62,7 @@ class _Depth:
         pass
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise _NotOurs
+        raise _HasDoctype
 
     def close(self) -> None:
         pass
@@ -72,24 +72,27 @@ class _TooDeep(Exception):
     pass
 
 
-class _NotOurs(Exception):
+class _HasDoctype(Exception):
     """A document with a type, which every provider refuses by itself."""
 
 
-def xml_too_deep(body: bytes, most: int) -> bool:
+def is_xml_too_deep(body: bytes, limit: int) -> bool:
     """Whether elements stand more than ``most`` levels inside one another.
 
     A document that cannot be parsed is not: whoever reads it next will say why it cannot.
     """
-    if body.count(b"<") <= most:
+    if body.count(b"<") <= limit:
         return False
     parser = etree.XMLParser(
-        target=cast("Any", _Depth(most)), resolve_entities=False, no_network=True, load_dtd=False
+        target=cast("Any", _DepthCounter(limit)),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
     )
     try:
         etree.fromstring(body, parser)
     except _TooDeep:
         return True
-    except (_NotOurs, etree.XMLSyntaxError, ValueError):
+    except (_HasDoctype, etree.XMLSyntaxError, ValueError):
         return False
     return False

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from callmocks.contract.assumptions import Assumption, ledger
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Operation
+from callmocks.contract.assumptions import Assumption, load_ledger
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import ApiOperation, RequestContext
 from callmocks.errors import SettingsError
 
 
@@ -49,31 +49,35 @@ class Choice(msgspec.Struct, forbid_unknown_fields=True):
     """The default or one of the alternatives."""
 
 
-async def listing(call: Call) -> AssumptionList:
+async def list_assumptions(context: RequestContext) -> AssumptionList:
     """The ledger."""
-    return AssumptionList([view(entry) for entry in ledger().values()])
+    return AssumptionList([describe_assumption(entry) for entry in load_ledger().values()])
 
 
-async def choices(call: Call) -> ChoiceList:
+async def list_choices(context: RequestContext) -> ChoiceList:
     """The ledger with a tenant's choices."""
-    chosen = call.tenant.assumptions
-    return ChoiceList([_choice(entry, chosen.choice(entry.id)) for entry in ledger().values()])
+    chosen = context.tenant.assumptions
+    return ChoiceList(
+        [_describe_choice(entry, chosen.get_choice(entry.id)) for entry in load_ledger().values()]
+    )
 
 
-async def choose(call: Call) -> ChoiceView:
+async def set_choice(context: RequestContext) -> ChoiceView:
     """Choose for a tenant."""
-    name = call.part("assumption")
-    entry = ledger().get(name)
+    name = context.path_part("assumption")
+    entry = load_ledger().get(name)
     if entry is None:
-        raise RefusedError(404, f"no assumption {name!r} in the ledger", where="assumption")
+        raise ProblemError(404, f"no assumption {name!r} in the ledger", where="assumption")
     try:
-        await call.change(lambda tenant: tenant.assumptions.choose(name, call.body.choice))
+        await context.change_tenant(
+            lambda tenant: tenant.assumptions.set_choice(name, context.body.choice)
+        )
     except SettingsError as error:
-        raise RefusedError(422, str(error), where="$.choice") from None
-    return _choice(entry, call.body.choice)
+        raise ProblemError(422, str(error), where="$.choice") from None
+    return _describe_choice(entry, context.body.choice)
 
 
-def view(entry: Assumption) -> AssumptionView:
+def describe_assumption(entry: Assumption) -> AssumptionView:
     """An assumption as the admin API shows it."""
     return AssumptionView(
         entry.id,
@@ -86,21 +90,25 @@ def view(entry: Assumption) -> AssumptionView:
     )
 
 
-def _choice(entry: Assumption, choice: str) -> ChoiceView:
-    return ChoiceView(**msgspec.structs.asdict(view(entry)), choice=choice)
+def _describe_choice(entry: Assumption, choice: str) -> ChoiceView:
+    return ChoiceView(**msgspec.structs.asdict(describe_assumption(entry)), choice=choice)
 
 
 _CHOICES = "/api/tenants/{tenant}/assumptions"
 
 OPERATIONS = [
-    Operation("GET", "/api/assumptions", "The ledger", listing, answer=AssumptionList),
-    Operation("GET", _CHOICES, "The ledger with a tenant's choices", choices, answer=ChoiceList),
-    Operation(
+    ApiOperation(
+        "GET", "/api/assumptions", "The ledger", list_assumptions, response=AssumptionList
+    ),
+    ApiOperation(
+        "GET", _CHOICES, "The ledger with a tenant's choices", list_choices, response=ChoiceList
+    ),
+    ApiOperation(
         "PUT",
         f"{_CHOICES}/{{assumption}}",
         "Choose for a tenant",
-        choose,
+        set_choice,
         body=Choice,
-        answer=ChoiceView,
+        response=ChoiceView,
     ),
 ]

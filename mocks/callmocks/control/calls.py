@@ -6,26 +6,26 @@ from typing import Any
 
 import msgspec
 
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Moment, Operation, decode
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import ApiOperation, RequestContext, WallTime, decode
 from callmocks.errors import Contradiction
-from callmocks.history.clock import parse_moment
-from callmocks.history.columns import together
+from callmocks.history.clock import parse_wall_time
+from callmocks.history.columns import concat_days
 from callmocks.history.day_generator import DATA_VERSION
-from callmocks.history.fingerprint import REFERENCE, fingerprint
+from callmocks.history.fingerprint import REFERENCE_WEEK, compute_fingerprint
 from callmocks.history.history import History
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
-from callmocks.history.truth import truth
-from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start, to_ms
+from callmocks.history.truth import collect_truth
+from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
 
-LINES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
+JSON_LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""
-VIEWS = 500
+PINS_PER_BATCH = 500
 """Pinned calls that are shown before others get their turn."""
-LINES_MOST = 1000
+MAX_PINS = 1000
 """Calls that one request may pin."""
-TRUTH_CALLS = 100_000
+MAX_TRUTH_CALLS = 100_000
 """Calls that one answer of the truth may hold."""
 
 
@@ -115,9 +115,9 @@ class PinList(msgspec.Struct):
 class TruthQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
     """A window."""
 
-    from_: Moment
+    from_: WallTime
     """Calls that start at this wall time …"""
-    till: Moment
+    till: WallTime
     """… and before this one."""
 
 
@@ -131,160 +131,164 @@ class Fingerprint(msgspec.Struct):
     last: str
 
 
-async def listing(call: Call) -> dict[str, Any]:
+async def list_pins(context: RequestContext) -> dict[str, Any]:
     """The pinned calls."""
-    history = call.tenant.history
-    return {"calls": await _views(history, history.pins.list())}
+    history = context.tenant.history
+    return {"calls": await _describe_pins(history, history.pins.list_all())}
 
 
-async def pin(call: Call) -> dict[str, Any]:
+async def pin_calls(context: RequestContext) -> dict[str, Any]:
     """Pin a call, or one for each line of the body, all or none."""
-    history = call.tenant.history
-    if isinstance(call.body, bytes):
-        return {"calls": await _views(history, await _pin_lines(call, call.body))}
-    wish = msgspec.to_builtins(call.body)
+    history = context.tenant.history
+    if isinstance(context.body, bytes):
+        return {"calls": await _describe_pins(history, await _pin_lines(context, context.body))}
+    wish = msgspec.to_builtins(context.body)
     try:
-        return view(history, await call.change(lambda tenant: tenant.pins.add(wish)))
+        return describe_pin(
+            history, await context.change_tenant(lambda tenant: tenant.pins.add(wish))
+        )
     except Contradiction as error:
-        raise RefusedError(422, str(error), where=f"$.{error.field}") from None
+        raise ProblemError(422, str(error), where=f"$.{error.field}") from None
 
 
-async def unpin(call: Call) -> None:
+async def unpin_call(context: RequestContext) -> None:
     """Unpin a call."""
-    name = call.part("call")
+    name = context.path_part("call")
     known = name.isascii() and name.isdigit() and len(name) < 20
-    if not known or not await call.change(lambda tenant: tenant.pins.remove(int(name))):
-        raise RefusedError(404, f"no pinned call {name!r}", where="call")
+    if not known or not await context.change_tenant(lambda tenant: tenant.pins.remove(int(name))):
+        raise ProblemError(404, f"no pinned call {name!r}", where="call")
 
 
-async def unpin_all(call: Call) -> None:
+async def unpin_all(context: RequestContext) -> None:
     """Unpin all calls."""
-    await call.change(lambda tenant: tenant.pins.clear())
+    await context.change_tenant(lambda tenant: tenant.pins.clear())
 
 
-async def show_truth(call: Call) -> dict[str, Any]:
+async def show_truth(context: RequestContext) -> dict[str, Any]:
     """The calls of a window."""
-    query: TruthQuery = call.query
-    tenant = call.tenant
-    begin = to_ms(parse_moment(query.from_, "from"))
-    before = to_ms(parse_moment(query.till, "till"))
+    query: TruthQuery = context.query
+    tenant = context.tenant
+    begin = datetime_to_ms(parse_wall_time(query.from_, "from"))
+    before = datetime_to_ms(parse_wall_time(query.till, "till"))
     if before < begin:
-        raise RefusedError(422, "the window ends before it begins", where="till")
-    now = to_ms(tenant.clock.now())
-    _check_size(tenant.history, begin, min(before, now))
-    return {"calls": await _by_day(tenant.history, begin, before, now)}
+        raise ProblemError(422, "the window ends before it begins", where="till")
+    now = datetime_to_ms(tenant.clock.now())
+    _check_window_size(tenant.history, begin, min(before, now))
+    return {"calls": await _truth_by_day(tenant.history, begin, before, now)}
 
 
-async def _by_day(history: History, begin: int, before: int, now: int) -> list[dict[str, object]]:
+async def _truth_by_day(
+    history: History, from_ms: int, till_ms: int, now_ms: int
+) -> list[dict[str, object]]:
     """The truth of a window, day by day, so that other requests get their turn in between."""
     calls: list[dict[str, object]] = []
-    for day in range(max(day_of(begin), 0), min(day_of(min(before - 1, now)) + 1, DAYS)):
-        window = max(begin, day_start(day)), min(before, day_start(day + 1))
-        calls += history.truth(*window, now)
+    for day in range(max(day_of(from_ms), 0), min(day_of(min(till_ms - 1, now_ms)) + 1, DAYS)):
+        window = max(from_ms, day_start(day)), min(till_ms, day_start(day + 1))
+        calls += history.truth_between(*window, now_ms)
         await asyncio.sleep(0)
     return calls
 
 
-async def show_fingerprint(call: Call) -> Fingerprint:
+async def show_fingerprint(context: RequestContext) -> Fingerprint:
     """The fingerprint of a tenant's history."""
-    first, last = REFERENCE
-    made = fingerprint(call.tenant.history)
+    first, last = REFERENCE_WEEK
+    made = compute_fingerprint(context.tenant.history)
     return Fingerprint(made, DATA_VERSION, first.isoformat(), last.isoformat())
 
 
-def view(history: History, pin: Pin) -> dict[str, Any]:
+def describe_pin(history: History, pin: Pin) -> dict[str, Any]:
     """A pinned call as the admin API shows it."""
-    return _view(history, [pin])[0]
+    return _describe_batch(history, [pin])[0]
 
 
-async def _views(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
+async def _describe_pins(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     """Pinned calls; others are served in between."""
     views: list[dict[str, Any]] = []
-    for place in range(0, len(pins), VIEWS):
-        views += _view(history, pins[place : place + VIEWS])
+    for place in range(0, len(pins), PINS_PER_BATCH):
+        views += _describe_batch(history, pins[place : place + PINS_PER_BATCH])
         await asyncio.sleep(0)
     return views
 
 
-def _view(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
-    day = together([pin.day for pin in pins])
+def _describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
+    day = concat_days([pin.day for pin in pins])
     known = {
         call["cdr"]["call_session_id"]: call  # type: ignore[index]
-        for call in truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
+        for call in collect_truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
     }
     return [{"id": pin.id, **known[pin.id]} for pin in pins]
 
 
-async def _pin_lines(call: Call, body: bytes) -> list[Pin]:
+async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
     calls: list[dict[str, Any]] = []
     numbers: list[int] = []
     for number, line in enumerate(body.splitlines(), 1):
         if not line.strip():
             continue
-        if len(calls) == LINES_MOST:
-            detail = f"one request pins {LINES_MOST} calls at most"
-            raise _at_line(RefusedError(422, detail), number)
+        if len(calls) == MAX_PINS:
+            detail = f"one request pins {MAX_PINS} calls at most"
+            raise _with_line(ProblemError(422, detail), number)
         try:
             calls.append(decode(line, dict[str, Any]))
-        except RefusedError as refused:
-            raise _at_line(refused, number) from None
+        except ProblemError as refused:
+            raise _with_line(refused, number) from None
         numbers.append(number)
     try:
-        return await call.change(lambda tenant: tenant.pins.add_all(calls))
+        return await context.change_tenant(lambda tenant: tenant.pins.add_many(calls))
     except Contradiction as error:
         place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
         index, field = (int(place[1]), place[2]) if place else (0, error.field)
-        problem = RefusedError(422, f"{field}: {error.reason}", where=f"$.{field}")
-        raise _at_line(problem, numbers[index]) from None
+        problem = ProblemError(422, f"{field}: {error.reason}", where=f"$.{field}")
+        raise _with_line(problem, numbers[index]) from None
 
 
-def _at_line(refused: RefusedError, number: int) -> RefusedError:
-    refused.problem.line = number
-    refused.problem.detail = f"line {number}: {refused.problem.detail}"
-    return refused
+def _with_line(error: ProblemError, number: int) -> ProblemError:
+    error.problem.line = number
+    error.problem.detail = f"line {number}: {error.problem.detail}"
+    return error
 
 
-def _check_size(history: History, begin: int, before: int) -> None:
+def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
     """422 when the window holds more calls than one answer may."""
-    first = max(day_of(begin), history.first_day)
-    last = min(day_of(before + DAY_MS - 1), history.last_day + 1)
+    first = max(day_of(from_ms), history.first_day)
+    last = min(day_of(till_ms + DAY_MS - 1), history.last_day + 1)
     total = 0
     for day in range(first, last):
-        total += history.drawn.calls_on(day)
-        if total > TRUTH_CALLS:
-            detail = f"the window holds more than {TRUTH_CALLS} calls; narrow it"
-            raise RefusedError(422, detail, where="till")
+        total += history.generated.count_calls(day)
+        if total > MAX_TRUTH_CALLS:
+            detail = f"the window holds more than {MAX_TRUTH_CALLS} calls; narrow it"
+            raise ProblemError(422, detail, where="till")
 
 
 _CALLS = "/api/tenants/{tenant}/calls"
 
 OPERATIONS = [
-    Operation("GET", _CALLS, "The pinned calls", listing, answer=PinList),
-    Operation(
+    ApiOperation("GET", _CALLS, "The pinned calls", list_pins, response=PinList),
+    ApiOperation(
         "POST",
         _CALLS,
         "Pin a call, or one for each line of the body, all or none",
-        pin,
+        pin_calls,
         body=PinnedCall,
-        lines_media=LINES,
-        answer=(PinView, PinList),
+        lines_media=JSON_LINES_TYPES,
+        response=(PinView, PinList),
         status=201,
     ),
-    Operation("DELETE", _CALLS, "Unpin all calls", unpin_all, status=204),
-    Operation("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", unpin, status=204),
-    Operation(
+    ApiOperation("DELETE", _CALLS, "Unpin all calls", unpin_all, status=204),
+    ApiOperation("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", unpin_call, status=204),
+    ApiOperation(
         "GET",
         "/api/tenants/{tenant}/truth",
         "The calls of a window as they happened, with their ids in each view",
         show_truth,
         query=TruthQuery,
-        answer=TruthList,
+        response=TruthList,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/tenants/{tenant}/fingerprint",
         "A hash that is equal where the calls are",
         show_fingerprint,
-        answer=Fingerprint,
+        response=Fingerprint,
     ),
 ]

@@ -6,22 +6,22 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Moment, Operation
-from callmocks.history.clock import parse_moment
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import ApiOperation, RequestContext, WallTime
+from callmocks.history.clock import parse_wall_time
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.tenant_store import Changing
+from callmocks.tenants.tenant_store import MutableTenant
 
-FIRST, LAST = datetime(1970, 1, 2), datetime(2199, 12, 31)
+EARLIEST, LATEST = datetime(1970, 1, 2), datetime(2199, 12, 31)
 """Where a clock can be set; the history itself reaches from 2015 to 2034."""
 
-Mode = Literal["real", "frozen", "offset"]
+ClockMode = Literal["real", "frozen", "offset"]
 
 
 class ClockView(msgspec.Struct):
     """What a tenant's clock shows."""
 
-    mode: Mode
+    mode: ClockMode
     """``real`` (the machine's time), ``frozen``, or ``offset`` (runs from a chosen moment)."""
     now: str
     """The tenant's wall time, without a zone."""
@@ -32,9 +32,9 @@ class ClockView(msgspec.Struct):
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
     """How a clock shall go on: ``{"now": …}`` alone freezes, ``{"mode": "real"}`` releases."""
 
-    now: Moment | None = None
+    now: WallTime | None = None
     """A wall time such as ``2026-03-02T12:00:00``; without it, what the clock shows."""
-    mode: Mode | None = None
+    mode: ClockMode | None = None
     """When left out: ``offset`` if a speed is given, otherwise ``frozen``."""
     speed: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     """Wall seconds a second, for ``offset``; 1 when left out."""
@@ -51,84 +51,86 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
     """Sessions and tokens do not age by the move, so that nobody is logged out by it."""
 
 
-async def show(call: Call) -> ClockView:
+async def show_clock(context: RequestContext) -> ClockView:
     """What the clock shows."""
-    return view(call.tenant)
+    return describe_clock(context.tenant)
 
 
-async def change(call: Call) -> ClockView:
+async def set_clock(context: RequestContext) -> ClockView:
     """Freeze, release or run the clock."""
-    wish: ClockSetting = call.body
-    await call.change(lambda tenant: _change_kept(tenant, wish))
-    return view(call.tenant)
+    wish: ClockSetting = context.body
+    await context.change_tenant(lambda tenant: _set_clock_and_sessions(tenant, wish))
+    return describe_clock(context.tenant)
 
 
-def _change_kept(tenant: Changing, wish: ClockSetting) -> None:
+def _set_clock_and_sessions(tenant: MutableTenant, setting: ClockSetting) -> None:
     before = tenant.clock.now()
-    _change(tenant, wish)
-    if wish.keep_sessions:
+    _set_clock(tenant, setting)
+    if setting.keep_sessions:
         tenant.keep_sessions((tenant.clock.now() - before).total_seconds())
 
 
-def _change(tenant: Changing, wish: ClockSetting) -> None:
-    if wish.mode == "real":
-        if wish.now is not None or wish.speed is not None:
-            raise RefusedError(422, "mode real takes neither now nor speed", where="$.mode")
-        tenant.clock.release()
+def _set_clock(tenant: MutableTenant, setting: ClockSetting) -> None:
+    if setting.mode == "real":
+        if setting.now is not None or setting.speed is not None:
+            raise ProblemError(422, "mode real takes neither now nor speed", where="$.mode")
+        tenant.clock.follow_machine()
         return
-    start = tenant.clock.now() if wish.now is None else parse_moment(wish.now, "$.now")
-    check(start, "$.now")
-    if wish.mode == "offset" or (wish.mode is None and wish.speed is not None):
-        tenant.clock.run(start, wish.speed or 1.0)
-    elif wish.speed is not None:
-        raise RefusedError(422, "a frozen clock has no speed", where="$.speed")
-    elif wish.mode is None and wish.now is None:
-        raise RefusedError(422, "say now, mode or speed", where="$")
+    start = tenant.clock.now() if setting.now is None else parse_wall_time(setting.now, "$.now")
+    check_range(start, "$.now")
+    if setting.mode == "offset" or (setting.mode is None and setting.speed is not None):
+        tenant.clock.run(start, setting.speed or 1.0)
+    elif setting.speed is not None:
+        raise ProblemError(422, "a frozen clock has no speed", where="$.speed")
+    elif setting.mode is None and setting.now is None:
+        raise ProblemError(422, "say now, mode or speed", where="$")
     else:
         tenant.clock.freeze(start)
 
 
-async def advance(call: Call) -> ClockView:
+async def advance_clock(context: RequestContext) -> ClockView:
     """Move the clock."""
-    wish: Advance = call.body
-    await call.change(lambda tenant: _advance(tenant, wish))
-    return view(call.tenant)
+    wish: Advance = context.body
+    await context.change_tenant(lambda tenant: _advance_clock(tenant, wish))
+    return describe_clock(context.tenant)
 
 
-def _advance(tenant: Changing, wish: Advance) -> None:
-    check(tenant.clock.now() + timedelta(seconds=wish.seconds), "$.seconds")
-    tenant.clock.advance(wish.seconds)
-    if wish.keep_sessions:
-        tenant.keep_sessions(wish.seconds)
+def _advance_clock(tenant: MutableTenant, advance: Advance) -> None:
+    check_range(tenant.clock.now() + timedelta(seconds=advance.seconds), "$.seconds")
+    tenant.clock.advance(advance.seconds)
+    if advance.keep_sessions:
+        tenant.keep_sessions(advance.seconds)
 
 
-def check(moment: datetime, where: str) -> None:
+def check_range(moment: datetime, where: str) -> None:
     """422 for a time no clock can be set to."""
-    if not FIRST <= moment <= LAST:
-        raise RefusedError(422, f"{moment} is not within {FIRST} … {LAST}", where=where)
+    if not EARLIEST <= moment <= LATEST:
+        raise ProblemError(422, f"{moment} is not within {EARLIEST} … {LATEST}", where=where)
 
 
-def view(tenant: Tenant) -> ClockView:
+def describe_clock(tenant: Tenant) -> ClockView:
     """A clock as the admin API shows it."""
-    return msgspec.convert(tenant.clock.describe(), ClockView)
+    return msgspec.convert(tenant.clock.describe_state(), ClockView)
 
 
 OPERATIONS = [
-    Operation("GET", "/api/tenants/{tenant}/clock", "What the clock shows", show, answer=ClockView),
-    Operation(
+    ApiOperation(
+        "GET", "/api/tenants/{tenant}/clock", "What the clock shows", show_clock, response=ClockView
+    ),
+    ApiOperation(
         "PUT",
         "/api/tenants/{tenant}/clock",
         "Freeze, release or run the clock",
-        change,
+        set_clock,
         body=ClockSetting,
-        answer=ClockView,
+        response=ClockView,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/tenants/{tenant}/clock/advance",
         "Move the clock",
-        advance,
+        advance_clock,
         body=Advance,
-        answer=ClockView,
+        response=ClockView,
     ),
 ]

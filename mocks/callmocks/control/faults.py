@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from callmocks.control.field_descriptions import add_field_texts
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Operation
+from callmocks.control.field_descriptions import add_field_descriptions
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import ApiOperation, RequestContext
 from callmocks.errors import StateError
-from callmocks.faults import KINDS, Kind, Scope, Switched
+from callmocks.faults import FAULT_TYPES, ActiveFault, FaultScope, FaultType
 
 ProviderName = Literal["arm", "cdr", "onec"]
-FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(KINDS)})]
+FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})]
 
 
 class FaultKind(msgspec.Struct):
@@ -82,99 +82,109 @@ class FaultList(msgspec.Struct):
     faults: list[FaultView]
 
 
-async def kinds(call: Call) -> FaultKinds:
+async def list_fault_types(context: RequestContext) -> FaultKinds:
     """All kinds of faults."""
-    return FaultKinds([describe(kind) for _, kind in sorted(KINDS.items())])
+    return FaultKinds([describe_fault_type(kind) for _, kind in sorted(FAULT_TYPES.items())])
 
 
 @cache
-def describe_params(kind: Kind) -> dict[str, Any]:
+def describe_params(fault_type: FaultType) -> dict[str, Any]:
     """JSON schema of a kind's parameters."""
-    _, components = msgspec.json.schema_components([kind.shape])
-    schema: dict[str, Any] = components[kind.shape.__name__]
-    add_field_texts(schema, kind.shape)
+    _, components = msgspec.json.schema_components([fault_type.model])
+    schema: dict[str, Any] = components[fault_type.model.__name__]
+    add_field_descriptions(schema, fault_type.model)
     return schema
 
 
-def describe(kind: Kind) -> FaultKind:
+def describe_fault_type(fault_type: FaultType) -> FaultKind:
     """A kind as the admin API shows it."""
     return FaultKind(
-        kind.name,
-        kind.summary,
-        list(kind.providers),
-        list(kind.transports),
-        kind.breaks_contract,
-        describe_params(kind),
+        fault_type.name,
+        fault_type.summary,
+        list(fault_type.providers),
+        list(fault_type.transports),
+        fault_type.breaks_contract,
+        describe_params(fault_type),
     )
 
 
-async def listing(call: Call) -> FaultList:
+async def list_faults(context: RequestContext) -> FaultList:
     """The faults that are on."""
-    on = call.tenant.faults.listing()
+    on = context.tenant.faults.list_active()
     for switched in on:
         await switched.refresh()
-    return FaultList([view(switched) for switched in on])
+    return FaultList([describe_fault(switched) for switched in on])
 
 
-async def switch_on(call: Call) -> FaultView:
+async def enable_fault(context: RequestContext) -> FaultView:
     """Switch a fault on."""
-    wish: NewFault = call.body
-    scope = Scope(wish.operation, wish.skip, wish.times, wish.probability)
-    return view(
-        await call.change(
-            lambda tenant: tenant.faults.switch_on(wish.provider, wish.fault, wish.params, scope)
+    wish: NewFault = context.body
+    scope = FaultScope(wish.operation, wish.skip, wish.times, wish.probability)
+    return describe_fault(
+        await context.change_tenant(
+            lambda tenant: tenant.faults.enable(wish.provider, wish.fault, wish.params, scope)
         )
     )
 
 
-async def switch_off(call: Call) -> None:
+async def disable_fault(context: RequestContext) -> None:
     """Switch one fault off."""
-    name = call.part("fault")
+    name = context.path_part("fault")
     try:
-        switched = await call.change(lambda tenant: tenant.faults.switch_off(name))
+        switched = await context.change_tenant(lambda tenant: tenant.faults.disable(name))
     except KeyError:
-        raise RefusedError(404, f"no fault {name!r}", where="fault") from None
-    await _forget([switched])
+        raise ProblemError(404, f"no fault {name!r}", where="fault") from None
+    await _forget_counters([switched])
 
 
-async def switch_all_off(call: Call) -> None:
+async def disable_all_faults(context: RequestContext) -> None:
     """Switch all faults off."""
-    await _forget(await call.change(lambda tenant: tenant.faults.clear()))
+    await _forget_counters(await context.change_tenant(lambda tenant: tenant.faults.disable_all()))
 
 
-async def _forget(were_on: Sequence[Switched]) -> None:
+async def _forget_counters(disabled: Sequence[ActiveFault]) -> None:
     """Let go of what was counted; what cannot be reached goes with the tenant."""
     with suppress(StateError):
-        for switched in were_on:
-            await switched.forget()
+        for switched in disabled:
+            await switched.delete_counters()
 
 
-def view(switched: Switched) -> FaultView:
+def describe_fault(active: ActiveFault) -> FaultView:
     """A fault as the admin API shows it."""
-    scope = switched.scope
+    scope = active.scope
     return FaultView(
-        id=switched.id,
-        provider=switched.provider,  # type: ignore[arg-type]
-        fault=switched.kind.name,
-        params=msgspec.to_builtins(switched.fault),
+        id=active.id,
+        provider=active.provider,  # type: ignore[arg-type]
+        fault=active.fault_type.name,
+        params=msgspec.to_builtins(active.fault),
         operation=scope.operation,
         skip=scope.skip,
         times=scope.times,
         probability=scope.probability,
-        breaks_contract=switched.kind.breaks_contract,
-        met=switched.met,
-        applied=switched.applied,
+        breaks_contract=active.fault_type.breaks_contract,
+        met=active.matched_count,
+        applied=active.applied_count,
     )
 
 
 _FAULTS = "/api/tenants/{tenant}/faults"
 
 OPERATIONS = [
-    Operation("GET", "/api/faults", "All kinds of faults", kinds, answer=FaultKinds),
-    Operation("GET", _FAULTS, "The faults that are on", listing, answer=FaultList),
-    Operation(
-        "POST", _FAULTS, "Switch a fault on", switch_on, body=NewFault, answer=FaultView, status=201
+    ApiOperation(
+        "GET", "/api/faults", "All kinds of faults", list_fault_types, response=FaultKinds
     ),
-    Operation("DELETE", _FAULTS, "Switch all faults off", switch_all_off, status=204),
-    Operation("DELETE", f"{_FAULTS}/{{fault}}", "Switch one fault off", switch_off, status=204),
+    ApiOperation("GET", _FAULTS, "The faults that are on", list_faults, response=FaultList),
+    ApiOperation(
+        "POST",
+        _FAULTS,
+        "Switch a fault on",
+        enable_fault,
+        body=NewFault,
+        response=FaultView,
+        status=201,
+    ),
+    ApiOperation("DELETE", _FAULTS, "Switch all faults off", disable_all_faults, status=204),
+    ApiOperation(
+        "DELETE", f"{_FAULTS}/{{fault}}", "Switch one fault off", disable_fault, status=204
+    ),
 ]

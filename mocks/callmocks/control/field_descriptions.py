@@ -10,31 +10,31 @@ import msgspec
 
 
 @cache
-def field_texts(shape: type[msgspec.Struct]) -> dict[str, str]:
+def read_field_descriptions(model: type[msgspec.Struct]) -> dict[str, str]:
     """Explanations by field, those of inherited fields included."""
     texts: dict[str, str] = {}
-    for base in reversed(shape.__mro__):
+    for base in reversed(model.__mro__):
         if not issubclass(base, msgspec.Struct) or base is msgspec.Struct:
             continue
         body = ast.parse(dedent(inspect.getsource(base))).body[0]
         assert isinstance(body, ast.ClassDef)
         for field, text in zip(body.body, body.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                found = _text(text)
+                found = _docstring_text(text)
                 if found:
                     texts[field.target.id] = found
     return texts
 
 
-def _text(node: ast.stmt) -> str:
+def _docstring_text(node: ast.stmt) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         value = node.value.value
         return inspect.cleandoc(value) if isinstance(value, str) else ""
     return ""
 
 
-def add_field_texts(schema: dict[str, Any], shape: type[msgspec.Struct]) -> None:
+def add_field_descriptions(schema: dict[str, Any], model: type[msgspec.Struct]) -> None:
     """Write the explanations into the JSON schema of a struct."""
-    for name, text in field_texts(shape).items():
+    for name, text in read_field_descriptions(model).items():
         if name in schema.get("properties", {}):
             schema["properties"][name].setdefault("description", text)

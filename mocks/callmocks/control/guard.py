@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from callmocks.control.problems import RefusedError
+from callmocks.control.problems import ProblemError
 from callmocks.provider.http import PUBLIC_URL
 
 OPEN_PATHS = frozenset({"/health"})
@@ -32,73 +32,73 @@ def make_guard(token: str, hosts: Collection[str]) -> Middleware:
     known = {host.lower() for host in hosts}
 
     @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         check_host(request.headers.get("Host", ""), known)
         check_origin(request)
         if token and request.path not in OPEN_PATHS:
             check_token(request.headers.get("Authorization", ""), token)
         return await handler(request)
 
-    return guard
+    return guard_request
 
 
-def check_host(host: str, known: Collection[str]) -> None:
+def check_host(host: str, allowed_hosts: Collection[str]) -> None:
     """421 for a name that a stranger could have pointed here."""
     parts = set(host) & set("@/?#\\")  # an address has more of them; a Host has none
-    name = "" if parts else (_hostname(f"//{host}") or "").rstrip(".")
+    name = "" if parts else (_parse_hostname(f"//{host}") or "").rstrip(".")
     ours = (
-        name in known
-        or "*." + name.partition(".")[2] in known
+        name in allowed_hosts
+        or "*." + name.partition(".")[2] in allowed_hosts
         or name.endswith((".localhost", ".internal"))
         or _is_address(name)
     )
     if name and (ours or "." not in name):
         return
     text = f"Host {host!r} is not a name of this server; --allowed-hosts takes further ones"
-    raise RefusedError(421, text, where="Host")
+    raise ProblemError(421, text, where="Host")
 
 
 def check_origin(request: web.Request) -> None:
     """403 for a request that a page of another site sent."""
     for origin in request.headers.getall("Origin", ()):
-        if origin.lower() in _origins(request):
+        if origin.lower() in _own_origins(request):
             continue
-        raise RefusedError(403, f"requests from pages of {origin!r} are refused", where="Origin")
+        raise ProblemError(403, f"requests from pages of {origin!r} are refused", where="Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if request.method not in ("GET", "HEAD") and site not in ("none", "same-origin"):
-        raise RefusedError(403, f"a {site} request may not change anything", where="Sec-Fetch-Site")
+        raise ProblemError(403, f"a {site} request may not change anything", where="Sec-Fetch-Site")
 
 
-def _origins(request: web.Request) -> set[str]:
+def _own_origins(request: web.Request) -> set[str]:
     """The server's own: as this request reached it, and as the user made it public."""
     addresses = [f"{request.scheme}://{request.host}", request.app.get(PUBLIC_URL, "")]
     parts = [urlsplit(address) for address in filter(None, addresses)]
     return {f"{each.scheme}://{each.netloc}".lower() for each in parts}
 
 
-def check_token(sent: str, token: str) -> None:
+def check_token(authorization: str, token: str) -> None:
     """401 unless the token came: as Bearer, or as the password of Basic, which browsers ask for."""
-    scheme, _, value = sent.partition(" ")
+    scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "basic":
-        value = _password(value)
+        value = _basic_password(value)
     elif scheme.lower() != "bearer":
         value = ""
     if not hmac.compare_digest(value.strip().encode(), token.encode()):
         # Basic first: Chromium reads no further than the first scheme of a header.
         challenge = 'Basic realm="callmocks", Bearer realm="callmocks"'
-        raise RefusedError(
+        raise ProblemError(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": challenge}
         )
 
 
-def _password(basic: str) -> str:
+def _basic_password(basic: str) -> str:
     try:
         return b64decode(basic, validate=True).decode().partition(":")[2]
     except ValueError:
         return ""
 
 
-def _hostname(address: str) -> str | None:
+def _parse_hostname(address: str) -> str | None:
     try:
         return urlsplit(address).hostname
     except ValueError:

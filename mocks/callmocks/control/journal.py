@@ -7,12 +7,12 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Operation
-from callmocks.tenants.journal import ENTRIES, Entry, Journal
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import ApiOperation, RequestContext
+from callmocks.tenants.journal import MAX_ENTRIES, Entry, Journal
 from callmocks.tenants.verify import Expected, Verdict, verify
 
-HEARTBEAT = 15.0
+HEARTBEAT_SECONDS = 15.0
 """Seconds after which a silent stream says that it is alive."""
 
 
@@ -24,7 +24,7 @@ class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     operation: str | UnsetType = UNSET
     after: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     """Only entries with a higher number, the first of them; without it, the newest."""
-    limit: Annotated[int, Meta(ge=1, le=ENTRIES)] = ENTRIES
+    limit: Annotated[int, Meta(ge=1, le=MAX_ENTRIES)] = MAX_ENTRIES
     """At most so many."""
 
 
@@ -67,55 +67,55 @@ class Answer(msgspec.Struct):
     """Whose journal was asked, when there are several replicas."""
 
 
-async def read(call: Call) -> JournalView:
+async def read_journal(context: RequestContext) -> JournalView:
     """Entries of the journal."""
-    query: JournalQuery = call.query
-    journal = owner(call)
+    query: JournalQuery = context.query
+    journal = find_journal(context)
     found = [
         entry
-        for entry in journal.entries(query.after or 0)
+        for entry in journal.read_entries(query.after or 0)
         if query.provider in (UNSET, entry.provider) and query.operation in (UNSET, entry.operation)
     ]
     kept = found[-query.limit :] if query.after is UNSET else found[: query.limit]
-    return JournalView(kept, journal.dropped, call.desk.changes.replica or UNSET)
+    return JournalView(kept, journal.dropped_count, context.app_context.store.replica_name or UNSET)
 
 
-async def clear(call: Call) -> None:
+async def clear_journal(context: RequestContext) -> None:
     """Forget all entries."""
-    owner(call).clear()
+    find_journal(context).delete_entries()
 
 
-async def ask(call: Call) -> Answer:
+async def verify_journal(context: RequestContext) -> Answer:
     """Whether the expected requests came."""
-    question: Question = call.body
-    journal = owner(call)
-    verdicts = verify(journal.entries(question.after), question.expect, question.in_order)
-    replica = call.desk.changes.replica or UNSET
-    return Answer(all(verdict.ok for verdict in verdicts), verdicts, journal.dropped, replica)
+    question: Question = context.body
+    journal = find_journal(context)
+    verdicts = verify(journal.read_entries(question.after), question.expect, question.in_order)
+    replica = context.app_context.store.replica_name or UNSET
+    return Answer(all(verdict.ok for verdict in verdicts), verdicts, journal.dropped_count, replica)
 
 
-async def stream(call: Call) -> web.StreamResponse:
+async def stream_entries(context: RequestContext) -> web.StreamResponse:
     """Entries as server-sent events, the moment they are written."""
-    journal = owner(call)
-    after = _resumed(call, journal)
+    journal = find_journal(context)
+    after = _stream_start(context, journal)
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
-    await response.prepare(call.request)
+    await response.prepare(context.request)
     entries = journal.follow(after)
     coming = asyncio.ensure_future(anext(entries, None))
-    with call.desk.streaming():
+    with context.app_context.track_stream():
         try:
             await response.write(b": following\n\n")
             while True:
-                done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT)
+                done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT_SECONDS)
                 if not done:
                     await response.write(b": alive\n\n")
                     continue
                 entry = coming.result()
                 if entry is None:
                     break
-                await response.write(event(entry))
+                await response.write(encode_event(entry))
                 coming = asyncio.ensure_future(anext(entries, None))
         except ConnectionError:
             pass  # the reader went away
@@ -124,49 +124,54 @@ async def stream(call: Call) -> web.StreamResponse:
     return response
 
 
-def event(entry: Entry) -> bytes:
+def encode_event(entry: Entry) -> bytes:
     """An entry as a server-sent event; its id is what a browser sends when it comes back."""
     return b"id: %d\ndata: %b\n\n" % (entry.seq, msgspec.json.encode(entry))
 
 
-def owner(call: Call) -> Journal:
+def find_journal(context: RequestContext) -> Journal:
     """The tenant's journal; ``nobody`` holds what could not be told to be anybody's."""
-    if call.part("tenant") == "nobody":
-        return call.registry.nobody.journal
-    return call.tenant.journal
+    if context.path_part("tenant") == "nobody":
+        return context.registry.unmatched.journal
+    return context.tenant.journal
 
 
-def _resumed(call: Call, journal: Journal) -> int:
+def _stream_start(context: RequestContext, journal: Journal) -> int:
     """Where a stream begins: after the event a browser saw last, or as the query says."""
-    last = call.request.headers.get("Last-Event-ID")
+    last = context.request.headers.get("Last-Event-ID")
     if last is None:
-        after: int | UnsetType = call.query.after
-        return journal.last if after is UNSET else after
+        after: int | UnsetType = context.query.after
+        return journal.last_seq if after is UNSET else after
     if not last.isascii() or not last.isdigit():
-        raise RefusedError(422, f"{last!r} is not the id of an entry", where="Last-Event-ID")
+        raise ProblemError(422, f"{last!r} is not the id of an entry", where="Last-Event-ID")
     return int(last)
 
 
 _JOURNAL = "/api/tenants/{tenant}/journal"
 
 OPERATIONS = [
-    Operation(
-        "GET", _JOURNAL, "Entries of the journal", read, query=JournalQuery, answer=JournalView
+    ApiOperation(
+        "GET",
+        _JOURNAL,
+        "Entries of the journal",
+        read_journal,
+        query=JournalQuery,
+        response=JournalView,
     ),
-    Operation("DELETE", _JOURNAL, "Forget all entries", clear, status=204),
-    Operation(
+    ApiOperation("DELETE", _JOURNAL, "Forget all entries", clear_journal, status=204),
+    ApiOperation(
         "POST",
         f"{_JOURNAL}/verify",
         "Whether the expected requests came",
-        ask,
+        verify_journal,
         body=Question,
-        answer=Answer,
+        response=Answer,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         f"{_JOURNAL}/stream",
         "Entries as server-sent events",
-        stream,
+        stream_entries,
         query=StreamQuery,
         media="text/event-stream",
     ),

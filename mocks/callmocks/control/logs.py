@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from callmocks.history.clock import stopwatch
+from callmocks.history.clock import read_stopwatch
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange, Reply
 
-HEADER = "X-Request-Id"
+REQUEST_ID_HEADER = "X-Request-Id"
 
 
 def make_logger(file: TextIO) -> Any:
@@ -40,11 +40,11 @@ def make_logger(file: TextIO) -> Any:
 def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
     """An observer of a registry that logs every exchange."""
 
-    def observe(exchange: Exchange, reply: Reply, seconds: float) -> None:
+    def log_exchange(exchange: Exchange, reply: Reply, seconds: float) -> None:
         tenant = exchange.tenant
         log.info(
             "exchange",
-            request_id=f"{tenant.name}-{tenant.journal.last}",
+            request_id=f"{tenant.name}-{tenant.journal.last_seq}",
             tenant=tenant.name,
             provider=exchange.provider,
             operation=exchange.operation,
@@ -54,7 +54,7 @@ def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
             faults=exchange.faults,
         )
 
-    return observe
+    return log_exchange
 
 
 def make_middleware(log: Any | None) -> Middleware:
@@ -62,15 +62,15 @@ def make_middleware(log: Any | None) -> Middleware:
     numbers = itertools.count(1)
 
     @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        sent = request.headers.get(HEADER, "")
-        request_id = sent if _is_id(sent) else f"control-{next(numbers)}"
-        begin = stopwatch()
+    async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent = request.headers.get(REQUEST_ID_HEADER, "")
+        request_id = sent if _is_request_id(sent) else f"control-{next(numbers)}"
+        begin = read_stopwatch()
         response = await handler(request)
         if not response.prepared:
-            response.headers[HEADER] = request_id
+            response.headers[REQUEST_ID_HEADER] = request_id
         if log is not None:
-            ms = round((stopwatch() - begin) * 1000, 3)
+            ms = round((read_stopwatch() - begin) * 1000, 3)
             log.info(
                 "control",
                 request_id=request_id,
@@ -81,8 +81,8 @@ def make_middleware(log: Any | None) -> Middleware:
             )
         return response
 
-    return middleware
+    return log_request
 
 
-def _is_id(text: str) -> bool:
+def _is_request_id(text: str) -> bool:
     return 0 < len(text) <= 100 and text.isascii() and text.isprintable()

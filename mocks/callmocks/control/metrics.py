@@ -18,13 +18,28 @@ if TYPE_CHECKING:
 
     from callmocks.tenants.exchange import Exchange, Reply
 
-BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BUCKET_BOUNDS = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
 """Upper bounds of the duration buckets, seconds."""
-OPERATIONS = 100
+MAX_OPERATIONS = 100
 """Operations of a provider that are told apart."""
 
 
-class Meter:
+class Metrics:
     """Counts the exchanges of all tenants together."""
 
     def __init__(self) -> None:
@@ -35,17 +50,17 @@ class Meter:
         self.seconds: dict[str, float] = {}
         self._operations: dict[str, set[str]] = {}
 
-    def observe(self, exchange: Exchange, reply: Reply, seconds: float) -> None:
+    def count_exchange(self, exchange: Exchange, reply: Reply, seconds: float) -> None:
         """Count an exchange."""
         provider = exchange.provider
         key = (provider, exchange.operation, reply.status)
         if key not in self.exchanges:
-            key = (provider, self._told_apart(provider, exchange.operation), reply.status)
+            key = (provider, self._operation_label(provider, exchange.operation), reply.status)
         self.exchanges[key] = self.exchanges.get(key, 0) + 1
         buckets = self.durations.get(provider)
         if buckets is None:
-            buckets = self.durations[provider] = [0] * (len(BOUNDS) + 1)
-        buckets[bisect_left(BOUNDS, seconds)] += 1
+            buckets = self.durations[provider] = [0] * (len(BUCKET_BOUNDS) + 1)
+        buckets[bisect_left(BUCKET_BOUNDS, seconds)] += 1
         self.seconds[provider] = self.seconds.get(provider, 0.0) + seconds
         for violation in exchange.violations:
             side = (provider, violation.side)
@@ -53,26 +68,26 @@ class Meter:
         for name in exchange.faults:
             self.faults[provider, name] = self.faults.get((provider, name), 0) + 1
 
-    def _told_apart(self, provider: str, operation: str) -> str:
+    def _operation_label(self, provider: str, operation: str) -> str:
         known = self._operations.setdefault(provider, set())
-        if operation not in known and len(known) >= OPERATIONS:
+        if operation not in known and len(known) >= MAX_OPERATIONS:
             return "other"
         known.add(operation)
         return operation
 
 
-class Collector:
+class MetricsCollector:
     """Everything there is to know of a running suite, as Prometheus metrics."""
 
-    def __init__(self, registry: Registry, meter: Meter) -> None:
+    def __init__(self, registry: Registry, metrics: Metrics) -> None:
         self._registry = registry
-        self._meter = meter
+        self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they stand now."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        meter = self._meter
+        meter = self._metrics
         exchanges = CounterMetricFamily(
             "callmocks_exchanges",
             "Requests answered",
@@ -89,32 +104,32 @@ class Collector:
             for pair, count in getattr(meter, counts).items():
                 family.add_metric(list(pair), count)
             yield family
-        yield self._durations()
-        tenants = [*self._registry, self._registry.nobody]
+        yield self._duration_histogram()
+        tenants = [*self._registry, self._registry.unmatched]
         yield GaugeMetricFamily("callmocks_tenants", "Tenants", value=len(self._registry))
         for name, text, value in (
             ("journal_entries", "Entries in journals", sum(len(t.journal) for t in tenants)),
-            ("journal_bytes", "Bytes held by journals", sum(t.journal.held for t in tenants)),
-            ("faults_on", "Faults switched on", sum(len(t.faults.listing()) for t in tenants)),
+            ("journal_bytes", "Bytes held by journals", sum(t.journal.bytes_used for t in tenants)),
+            ("faults_on", "Faults switched on", sum(len(t.faults.list_active()) for t in tenants)),
         ):
             yield GaugeMetricFamily(f"callmocks_{name}", text, value=value)
 
-    def _durations(self) -> Metric:
+    def _duration_histogram(self) -> Metric:
         from prometheus_client.core import HistogramMetricFamily
 
         family = HistogramMetricFamily(
             "callmocks_answer_seconds", "Time to make an answer", labels=["provider"]
         )
-        for provider, buckets in self._meter.durations.items():
+        for provider, buckets in self._metrics.durations.items():
             total, cumulated = 0, []
-            for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
+            for bound, count in zip((*map(str, BUCKET_BOUNDS), "+Inf"), buckets, strict=True):
                 total += count
                 cumulated.append((bound, total))
-            family.add_metric([provider], cumulated, self._meter.seconds[provider])
+            family.add_metric([provider], cumulated, self._metrics.seconds[provider])
         return family
 
 
-def make_registry(registry: Registry, meter: Meter) -> CollectorRegistry:
+def make_registry(registry: Registry, meter: Metrics) -> CollectorRegistry:
     """A registry of Prometheus over one suite, and over nothing global."""
     from prometheus_client import (
         CollectorRegistry,
@@ -127,5 +142,5 @@ def make_registry(registry: Registry, meter: Meter) -> CollectorRegistry:
     ProcessCollector(registry=metrics)
     PlatformCollector(registry=metrics)
     GCCollector(registry=metrics)
-    metrics.register(Collector(registry, meter))
+    metrics.register(MetricsCollector(registry, meter))
     return metrics

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from callmocks import __version__
-from callmocks.control.field_descriptions import add_field_texts
+from callmocks.control.field_descriptions import add_field_descriptions
 from callmocks.control.problems import CONTENT_TYPE, Problem
-from callmocks.control.routing import Operation
+from callmocks.control.routing import ApiOperation
 
-_REFERENCE = "#/components/schemas/{name}"
+_REF_TEMPLATE = "#/components/schemas/{name}"
 
-_NAMES = {
+_PATH_PARAMETERS = {
     "tenant": "Name of a tenant",
     "fault": "Id of a fault that is on",
     "assumption": "Id in the ledger",
@@ -21,13 +21,15 @@ _NAMES = {
 }
 
 
-def document(operations: Iterable[Operation], *, guarded: bool) -> dict[str, Any]:
+def build_document(operations: Iterable[ApiOperation], *, guarded: bool) -> dict[str, Any]:
     """The document; ``guarded`` when a token is asked for."""
     table = list(operations)
-    components = _schemas(table)
+    components = _build_schemas(table)
     paths: dict[str, dict[str, Any]] = {}
     for operation in table:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe_operation(
+            operation
+        )
     made: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -44,68 +46,70 @@ def document(operations: Iterable[Operation], *, guarded: bool) -> dict[str, Any
     return made
 
 
-def _schemas(table: list[Operation]) -> dict[str, Any]:
-    shapes = [shape for op in table for shape in (op.body, *op.answers) if shape is not None]
-    _, components = msgspec.json.schema_components([*shapes, Problem], ref_template=_REFERENCE)
-    structs = {struct.__name__: struct for struct in _structs([*shapes, Problem])}
+def _build_schemas(operations: list[ApiOperation]) -> dict[str, Any]:
+    shapes = [shape for op in operations for shape in (op.body, *op.responses) if shape is not None]
+    _, components = msgspec.json.schema_components([*shapes, Problem], ref_template=_REF_TEMPLATE)
+    structs = {struct.__name__: struct for struct in _collect_structs([*shapes, Problem])}
     for name, schema in components.items():
         if name in structs:
-            add_field_texts(schema, structs[name])
+            add_field_descriptions(schema, structs[name])
     return dict(components)
 
 
-def _structs(shapes: Iterable[Any]) -> set[type[msgspec.Struct]]:
+def _collect_structs(models: Iterable[Any]) -> set[type[msgspec.Struct]]:
     """All structs the shapes are made of."""
     found: set[type[msgspec.Struct]] = set()
 
-    def walk(kind: Any) -> None:
+    def collect_type(kind: Any) -> None:
         if isinstance(kind, msgspec.inspect.StructType):
             if kind.cls in found:
                 return
             found.add(kind.cls)
             for field in kind.fields:
-                walk(field.type)
+                collect_type(field.type)
         for part in ("item_type", "value_type", "types", "item_types", "type"):
             inner = getattr(kind, part, None)
             for one in inner if isinstance(inner, tuple) else (inner,):
                 if isinstance(one, msgspec.inspect.Type):
-                    walk(one)
+                    collect_type(one)
 
-    for shape in shapes:
-        walk(msgspec.inspect.type_info(shape))
+    for shape in models:
+        collect_type(msgspec.inspect.type_info(shape))
     return found
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
-    parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", operation.path)]
+def _describe_operation(operation: ApiOperation) -> dict[str, Any]:
+    parameters = [_describe_path_parameter(name) for name in re.findall(r"{(\w+)}", operation.path)]
     if operation.query is not None:
-        parameters += _query_parameters(operation.query)
+        parameters += _describe_query(operation.query)
     made: dict[str, Any] = {
         "operationId": operation.handler.__module__.rpartition(".")[2]
         + "_"
         + operation.handler.__name__,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "responses": _responses(operation),
+        "responses": _describe_responses(operation),
     }
     if parameters:
         made["parameters"] = parameters
     if operation.body is not None:
-        content = {media: {"schema": _reference(operation.body)} for media in operation.body_media}
+        content = {
+            media: {"schema": _schema_reference(operation.body)} for media in operation.body_media
+        }
         content |= {media: {"schema": {"type": "string"}} for media in operation.lines_media}
         made["requestBody"] = {"required": True, "content": content}
     return made
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _describe_responses(operation: ApiOperation) -> dict[str, Any]:
     good: dict[str, Any] = {"description": operation.summary}
-    if operation.answers:
-        schemas = [_reference(answer) for answer in operation.answers]
+    if operation.responses:
+        schemas = [_schema_reference(answer) for answer in operation.responses]
         schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
         good["content"] = {operation.media: {"schema": schema}}
     elif operation.status != 204:
         good["content"] = {operation.media: {"schema": {"type": "string"}}}
-    refused = dict(operation.refusals)
+    refused = dict(operation.problems)
     if "{" in operation.path:
         refused.setdefault(404, "There is no such thing")
     if operation.body is not None:
@@ -113,11 +117,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
         refused.setdefault(413, "The body is longer than 64 MiB")
     if operation.body is not None or operation.query is not None:
         refused.setdefault(422, "Something asked for cannot be; the problem names the place")
-    if operation.shared:
+    if operation.replicated:
         refused.setdefault(503, "What replicas share cannot be reached now")
-    problem = {CONTENT_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
+    problem = {CONTENT_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(name="Problem")}}}
     answers = {str(operation.status): good}
-    for status, text in operation.also.items():
+    for status, text in operation.other_statuses.items():
         answers[str(status)] = {**good, "description": text}
     for status, text in sorted(refused.items()):
         answers[str(status)] = {"description": text, "content": problem}
@@ -125,20 +129,20 @@ def _responses(operation: Operation) -> dict[str, Any]:
     return answers
 
 
-def _path_parameter(name: str) -> dict[str, Any]:
+def _describe_path_parameter(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": _NAMES[name],
+        "description": _PATH_PARAMETERS[name],
         "schema": {"type": "string", "minLength": 1},
     }
 
 
-def _query_parameters(shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
-    _, components = msgspec.json.schema_components([shape], ref_template=_REFERENCE)
-    schema = components[shape.__name__]
-    add_field_texts(schema, shape)
+def _describe_query(model: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([model], ref_template=_REF_TEMPLATE)
+    schema = components[model.__name__]
+    add_field_descriptions(schema, model)
     return [
         {
             "name": name,
@@ -151,6 +155,6 @@ def _query_parameters(shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
     ]
 
 
-def _reference(shape: Any) -> dict[str, Any]:
-    (reference,), _ = msgspec.json.schema_components([shape], ref_template=_REFERENCE)
+def _schema_reference(model: Any) -> dict[str, Any]:
+    (reference,), _ = msgspec.json.schema_components([model], ref_template=_REF_TEMPLATE)
     return reference

@@ -9,16 +9,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from callmocks.errors import CallmocksError, StateError
-from callmocks.provider.http import BodyLost
-from callmocks.tenants.tenant_store import Gone
+from callmocks.provider.http import BodyReadError
+from callmocks.tenants.tenant_store import TenantDeleted
 
 LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
-_NEWER = {413: "Content Too Large", 422: "Unprocessable Content"}
+_RFC_9110_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """Names of RFC 9110, which Python knows from 3.13 on."""
 
 
-_LONGEST = 2000
+_MAX_DETAIL = 2000
 """Characters of a problem's detail."""
 
 
@@ -37,7 +37,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
     type: str = "about:blank"
 
 
-class RefusedError(CallmocksError):
+class ProblemError(CallmocksError):
     """Raised by a handler of the admin API to answer a problem."""
 
     def __init__(
@@ -50,14 +50,14 @@ class RefusedError(CallmocksError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        if len(detail) > _LONGEST:  # it quotes what was sent
-            detail = f"{detail[:_LONGEST]}…"
-        title = _NEWER.get(status) or HTTPStatus(status).phrase
+        if len(detail) > _MAX_DETAIL:  # it quotes what was sent
+            detail = f"{detail[:_MAX_DETAIL]}…"
+        title = _RFC_9110_TITLES.get(status) or HTTPStatus(status).phrase
         self.problem = Problem(title, status, detail, where, line)
         self.headers = headers or {}
 
 
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
     """A problem as a response."""
     return web.Response(
         body=msgspec.json.encode(problem),
@@ -67,34 +67,36 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> web.Respo
     )
 
 
-async def refusal(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+async def render_problem(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
     """A request that was not looked at."""
-    return answer(RefusedError(status, text).problem)
+    return problem_response(ProblemError(status, text).problem)
 
 
 @web.middleware
-async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem document."""
     try:
         return await handler(request)
-    except RefusedError as refused:
-        return answer(refused.problem, refused.headers)
-    except Gone as gone:
-        return answer(RefusedError(404, str(gone), where="tenant").problem)
+    except ProblemError as refused:
+        return problem_response(refused.problem, refused.headers)
+    except TenantDeleted as gone:
+        return problem_response(ProblemError(404, str(gone), where="tenant").problem)
     except StateError as error:
-        return answer(RefusedError(503, str(error)).problem, {"Retry-After": "1"})
+        return problem_response(ProblemError(503, str(error)).problem, {"Retry-After": "1"})
     except CallmocksError as error:
-        return answer(RefusedError(422, str(error)).problem)
-    except (BodyLost, ConnectionError):
+        return problem_response(ProblemError(422, str(error)).problem)
+    except (BodyReadError, ConnectionError):
         raise  # the gate's affair
     except web.HTTPException as error:
         if error.status < 400:
             raise
         detail = f"{request.method} {request.path}: {error.reason}"
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return answer(RefusedError(error.status, detail).problem, headers)
+        return problem_response(ProblemError(error.status, detail).problem, headers)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             raise  # the gate's affair too
         LOGGER.exception("%s %s", request.method, request.path)
-        return answer(RefusedError(500, "a defect of callmocks; its log says more").problem)
+        return problem_response(
+            ProblemError(500, "a defect of callmocks; its log says more").problem
+        )

@@ -20,36 +20,36 @@ from msgspec import Meta
 
 from callmocks.config import validation
 from callmocks.control.addresses import Addresses
-from callmocks.control.problems import RefusedError
+from callmocks.control.problems import ProblemError
 from callmocks.provider.http import BodyTooLarge, read_body
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.tenant_store import Changes, Changing
+from callmocks.tenants.tenant_store import MutableTenant, TenantStore
 
-Moment = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
+WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
 """A tenant's wall time, without a zone."""
 
-BODY_BYTES = 8 * 1024 * 1024
+MAX_BODY_BYTES = 8 * 1024 * 1024
 """Longest body."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AppContext:
     """What every handler of the admin API works with."""
 
     registry: Registry
     addresses: Addresses
-    changes: Changes
+    store: TenantStore
     """How tenants are changed."""
     defaults: TenantSettings
     """What a new tenant is made of where its maker says nothing."""
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @contextmanager
-    def streaming(self) -> Iterator[None]:
+    def track_stream(self) -> Iterator[None]:
         """While a handler sends without an end: it will be told when the server stops."""
         task = asyncio.current_task()
         assert task is not None
@@ -61,10 +61,10 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RequestContext:
     """One request to the admin API, decoded."""
 
-    desk: Desk
+    app_context: AppContext
     request: web.Request
     body: Any = None
     query: Any = None
@@ -72,36 +72,36 @@ class Call:
     @property
     def registry(self) -> Registry:
         """All tenants."""
-        return self.desk.registry
+        return self.app_context.registry
 
     @property
     def addresses(self) -> Addresses:
         """Where the servers are, for the client that asks."""
-        return self.desk.addresses.for_client(self.request.host)
+        return self.app_context.addresses.for_client(self.request.host)
 
     @property
     def tenant(self) -> Tenant:
         """The tenant named in the path; 404 when there is none."""
-        name = self.part("tenant")
+        name = self.path_part("tenant")
         tenant = self.registry.get(name)
         if tenant is None:
-            raise RefusedError(404, f"no tenant {name!r}", where="tenant")
+            raise ProblemError(404, f"no tenant {name!r}", where="tenant")
         return tenant
 
-    async def change(self, make: Callable[[Changing], T]) -> T:
+    async def change_tenant(self, change: Callable[[MutableTenant], T]) -> T:
         """Change the tenant named in the path; ``make`` may be called more than once."""
-        return await self.desk.changes.change(self.tenant, make)
+        return await self.app_context.store.update(self.tenant, change)
 
-    def part(self, name: str) -> str:
+    def path_part(self, name: str) -> str:
         """A variable part of the path."""
         return self.request.match_info[name]
 
 
-Handler = Callable[[Call], Awaitable[object]]
+Handler = Callable[[RequestContext], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ApiOperation:
     """One method of one path.
 
     ``answer`` is the struct (or a tuple of those it may be) that comes back with ``status``; None
@@ -114,27 +114,27 @@ class Operation:
     handler: Handler
     body: Any = None
     query: type[msgspec.Struct] | None = None
-    answer: Any = None
+    response: Any = None
     status: int = 200
     media: str = "application/json"
     body_media: tuple[str, ...] = ("application/json",)
     lines_media: tuple[str, ...] = ()
     """Types under which the body may hold many, one in each line; the handler reads those."""
-    refusals: Mapping[int, str] = field(default_factory=dict)
-    also: Mapping[int, str] = field(default_factory=dict)
+    problems: Mapping[int, str] = field(default_factory=dict)
+    other_statuses: Mapping[int, str] = field(default_factory=dict)
     """Other statuses under which the answer may come."""
 
     @property
-    def shared(self) -> bool:
+    def replicated(self) -> bool:
         """Whether it is about what replicas share; a journal is each replica's own."""
         return self.path.startswith("/api/tenants") and "/journal" not in self.path
 
     @property
-    def answers(self) -> tuple[Any, ...]:
+    def responses(self) -> tuple[Any, ...]:
         """The structs that may come back."""
-        if isinstance(self.answer, tuple):
-            return self.answer
-        return () if self.answer is None else (self.answer,)
+        if isinstance(self.response, tuple):
+            return self.response
+        return () if self.response is None else (self.response,)
 
     @property
     def tag(self) -> str:
@@ -143,30 +143,30 @@ class Operation:
         return parts[4] if len(parts) > 4 and not parts[4].startswith("{") else parts[-1] or "/"
 
 
-def add(app: web.Application, desk: Desk, operation: Operation) -> None:
+def add_route(app: web.Application, app_context: AppContext, operation: ApiOperation) -> None:
     """Serve an operation."""
 
-    async def serve(request: web.Request) -> web.StreamResponse:
+    async def handle_request(request: web.Request) -> web.StreamResponse:
         body = await _read_body(request, operation) if operation.body else None
         query = read_query(request, operation.query) if operation.query else None
-        if operation.shared:
-            await desk.changes.ready()
-        result = await operation.handler(Call(desk, request, body, query))
+        if operation.replicated:
+            await app_context.store.sync()
+        result = await operation.handler(RequestContext(app_context, request, body, query))
         if isinstance(result, web.StreamResponse):
             return result
         if result is None:
             return web.Response(status=204)
         return json_response(result, operation.status)
 
-    app.router.add_route(operation.method, operation.path, serve)
+    app.router.add_route(operation.method, operation.path, handle_request)
 
 
-async def _read_body(request: web.Request, operation: Operation) -> Any:
+async def _read_body(request: web.Request, operation: ApiOperation) -> Any:
     """The decoded body; the raw bytes when they are lines for the handler to read."""
     try:
-        raw = await read_body(request, BODY_BYTES)
+        raw = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
-        raise RefusedError(413, str(error)) from None
+        raise ProblemError(413, str(error)) from None
     return raw if request.content_type in operation.lines_media else decode(raw, operation.body)
 
 
@@ -177,30 +177,30 @@ def json_response(result: object, status: int = 200) -> web.Response:
     )
 
 
-def decode(raw: bytes, shape: Any) -> Any:
+def decode(raw: bytes, model: Any) -> Any:
     """A JSON body as the given struct; a problem that names the place otherwise."""
     try:
-        return msgspec.json.decode(raw, type=shape)
+        return msgspec.json.decode(raw, type=model)
     except msgspec.ValidationError as error:
-        raise _refused(error, shape) from None
+        raise _validation_problem(error, model) from None
     except (ValueError, RecursionError) as error:
-        raise RefusedError(400, f"the body is not JSON: {error}") from None
+        raise ProblemError(400, f"the body is not JSON: {error}") from None
 
 
-def read_query(request: web.Request, shape: type[msgspec.Struct]) -> Any:
+def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
     """The query string as the given struct; unknown and repeated names are refused."""
     raw: dict[str, str] = {}
     for name, value in request.query.items():
         if name in raw:
-            raise RefusedError(422, f"{name} is given twice", where=name)
+            raise ProblemError(422, f"{name} is given twice", where=name)
         raw[name] = value
     try:
-        return msgspec.convert(raw, shape, strict=False)
+        return msgspec.convert(raw, model, strict=False)
     except msgspec.ValidationError as error:
-        raise _refused(error, shape) from None
+        raise _validation_problem(error, model) from None
 
 
-def _refused(error: msgspec.ValidationError, shape: Any) -> RefusedError:
+def _validation_problem(error: msgspec.ValidationError, model: Any) -> ProblemError:
     """The problem of a value that has not the shape asked for."""
-    place, reason = validation.told(error, shape)
-    return RefusedError(422, f"{place}: {reason}" if place else reason, where=place)
+    place, reason = validation.describe_error(error, model)
+    return ProblemError(422, f"{place}: {reason}" if place else reason, where=place)

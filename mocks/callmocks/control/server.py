@@ -29,18 +29,24 @@ from callmocks.control import (
 )
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
-from callmocks.control.metrics import Meter, make_registry
-from callmocks.control.openapi import document
-from callmocks.control.routing import Call, Desk, Operation, add, json_response
-from callmocks.provider.http import REFUSAL
+from callmocks.control.metrics import Metrics, make_registry
+from callmocks.control.openapi import build_document
+from callmocks.control.routing import (
+    ApiOperation,
+    AppContext,
+    RequestContext,
+    add_route,
+    json_response,
+)
+from callmocks.provider.http import ERROR_RESPONSE
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.tenant_store import Alone, Changes
+from callmocks.tenants.tenant_store import LocalTenantStore, TenantStore
 
-DESK = web.AppKey("desk", Desk)
+APP_CONTEXT = web.AppKey("desk", AppContext)
 """What handlers work with, for pages that are not part of the API."""
-METER = web.AppKey("meter", Meter)
-GUARDED = web.AppKey("guarded", bool)
+METRICS = web.AppKey("meter", Metrics)
+TOKEN_REQUIRED = web.AppKey("guarded", bool)
 
 
 class ReplicaView(msgspec.Struct):
@@ -67,46 +73,46 @@ class Health(msgspec.Struct):
     """Which of several replicas it is, and how it gets along with the others."""
 
 
-async def health(call: Call) -> web.Response:
+async def show_health(context: RequestContext) -> web.Response:
     """The suite is up."""
-    changes = call.desk.changes
-    found = Health("ok", __version__, len(call.registry), call.addresses)
-    if changes.sharing is not None:
-        found.replica = ReplicaView(changes.replica, *changes.sharing)
-        if changes.sharing.problem:
+    changes = context.app_context.store
+    found = Health("ok", __version__, len(context.registry), context.addresses)
+    if changes.replication_status is not None:
+        found.replica = ReplicaView(changes.replica_name, *changes.replication_status)
+        if changes.replication_status.problem:
             found.status = "degraded"
     return json_response(found, 200 if found.status == "ok" else 503)
 
 
-async def metrics(call: Call) -> web.Response:
+async def show_metrics(context: RequestContext) -> web.Response:
     """Numbers for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-    text = generate_latest(make_registry(call.registry, call.request.app[METER]))
+    text = generate_latest(make_registry(context.registry, context.request.app[METRICS]))
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def openapi(call: Call) -> web.Response:
+async def show_openapi(context: RequestContext) -> web.Response:
     """A description of this API."""
-    return json_response(_document(call.request.app[GUARDED]))
+    return json_response(_cached_document(context.request.app[TOKEN_REQUIRED]))
 
 
 @cache
-def _document(guarded: bool) -> dict[str, Any]:
-    return document(OPERATIONS, guarded=guarded)
+def _cached_document(guarded: bool) -> dict[str, Any]:
+    return build_document(OPERATIONS, guarded=guarded)
 
 
 OPERATIONS = [
-    Operation(
+    ApiOperation(
         "GET",
         "/health",
         "The suite is up",
-        health,
-        answer=Health,
-        also={503: "What replicas share cannot be reached now"},
+        show_health,
+        response=Health,
+        other_statuses={503: "What replicas share cannot be reached now"},
     ),
-    Operation("GET", "/metrics", "Numbers for Prometheus", metrics, media="text/plain"),
-    Operation("GET", "/openapi.json", "This API", openapi, answer=dict),
+    ApiOperation("GET", "/metrics", "Numbers for Prometheus", show_metrics, media="text/plain"),
+    ApiOperation("GET", "/openapi.json", "This API", show_openapi, response=dict),
     *tenants.OPERATIONS,
     *clock.OPERATIONS,
     *faults.OPERATIONS,
@@ -124,7 +130,7 @@ def make_app(
     token: str = "",
     hosts: Collection[str] = (),
     log: TextIO | None = None,
-    changes: Changes | None = None,
+    store: TenantStore | None = None,
 ) -> web.Application:
     """The control application over the tenants of a registry.
 
@@ -138,28 +144,30 @@ def make_app(
     app = web.Application(
         middlewares=[
             logs.make_middleware(logger),
-            problems.middleware,
+            problems.problem_middleware,
             make_guard(token, hosts),
         ],
     )
-    app[REFUSAL] = problems.refusal
-    changes = changes or Alone(registry)
-    app[DESK] = desk = Desk(registry, addresses, changes, defaults or TenantSettings("demo"))
-    app[METER] = meter = Meter()
-    app[GUARDED] = bool(token)
-    registry.observers.append(meter.observe)
+    app[ERROR_RESPONSE] = problems.render_problem
+    store = store or LocalTenantStore(registry)
+    app[APP_CONTEXT] = desk = AppContext(
+        registry, addresses, store, defaults or TenantSettings("demo")
+    )
+    app[METRICS] = meter = Metrics()
+    app[TOKEN_REQUIRED] = bool(token)
+    registry.observers.append(meter.count_exchange)
     if logger is not None:
         registry.observers.append(logs.make_observer(logger))
     for operation in OPERATIONS:
-        add(app, desk, operation)
+        add_route(app, desk, operation)
     dashboard.add_routes(app, desk)
-    app.on_shutdown.append(_end_streams)
+    app.on_shutdown.append(_cancel_streams)
     return app
 
 
-async def _end_streams(app: web.Application) -> None:
+async def _cancel_streams(app: web.Application) -> None:
     """Streams have no end of their own; the server's is theirs."""
-    streams = list(app[DESK].streams)
+    streams = list(app[APP_CONTEXT].streams)
     for stream in streams:
         stream.cancel()
     await asyncio.gather(*streams, return_exceptions=True)

@@ -7,11 +7,17 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Operation
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import ApiOperation, RequestContext
 from callmocks.history.world import world_names
-from callmocks.tenants.registry import Taken
-from callmocks.tenants.settings import NAME, ArmSettings, CdrSettings, OnecSettings, TenantSettings
+from callmocks.tenants.registry import TenantConflict
+from callmocks.tenants.settings import (
+    TENANT_NAME,
+    ArmSettings,
+    CdrSettings,
+    OnecSettings,
+    TenantSettings,
+)
 from callmocks.tenants.tenant import Tenant
 
 
@@ -21,7 +27,7 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     Credentials that are left out are the tenant's name, the CDR token ``NAME-token``.
     """
 
-    name: Annotated[str, Meta(pattern=f"^{NAME.pattern}$")]
+    name: Annotated[str, Meta(pattern=f"^{TENANT_NAME.pattern}$")]
     """Its ARM domain too."""
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
     """Tenants of equal seed, world and size hold equal calls."""
@@ -40,7 +46,7 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     cdr: CdrSettings | UnsetType = UNSET
     onec: OnecSettings | UnsetType = UNSET
 
-    def settings(self, defaults: TenantSettings) -> TenantSettings:
+    def to_settings(self, defaults: TenantSettings) -> TenantSettings:
         """Whole settings."""
         said = {
             name: value
@@ -100,65 +106,65 @@ class TenantList(msgspec.Struct):
     tenants: list[TenantView]
 
 
-WORLD_FILES = web.AppKey("world_files", bool)
+WORLD_FILES_ALLOWED = web.AppKey("world_files", bool)
 """Whether a new tenant's world may be a file: only this machine can reach the suite."""
-_WORLD_BYTES = 1024 * 1024
+_MAX_WORLD_BYTES = 1024 * 1024
 
 
-async def create(call: Call) -> TenantView:
+async def create_tenant(context: RequestContext) -> TenantView:
     """Make a tenant."""
-    wish: NewTenant = call.body
+    wish: NewTenant = context.body
     if wish.world is not UNSET:
-        _check_world(call, wish.world)
+        _check_world(context, wish.world)
     try:
-        settings = wish.settings(call.desk.defaults)
-        return view(call, await call.desk.changes.create(settings))
-    except Taken as taken:
-        raise RefusedError(409, str(taken), where="$.name") from None
+        settings = wish.to_settings(context.app_context.defaults)
+        return describe_tenant(context, await context.app_context.store.create(settings))
+    except TenantConflict as taken:
+        raise ProblemError(409, str(taken), where="$.name") from None
 
 
-def _check_world(call: Call, world: str) -> None:
+def _check_world(context: RequestContext, world: str) -> None:
     """A name is always good; a file only where whoever asks can read it himself."""
-    if world in world_names() or world == call.desk.defaults.world:
+    if world in world_names() or world == context.app_context.defaults.world:
         return
-    if not call.request.app.get(WORLD_FILES, True):
+    if not context.request.app.get(WORLD_FILES_ALLOWED, True):
         known = ", ".join(world_names())
         text = f"world {world!r}: none of {known}; files are opened for nobody but this machine"
-        raise RefusedError(422, text, where="$.world")
+        raise ProblemError(422, text, where="$.world")
     path = Path(world)
-    if path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _WORLD_BYTES:
+    if path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _MAX_WORLD_BYTES:
         known = ", ".join(world_names())
         text = f"world {world!r}: neither a .toml file nor one of {known}"
-        raise RefusedError(422, text, where="$.world")
+        raise ProblemError(422, text, where="$.world")
 
 
-async def show(call: Call) -> TenantView:
+async def show_tenant(context: RequestContext) -> TenantView:
     """One tenant."""
-    return view(call, call.tenant)
+    return describe_tenant(context, context.tenant)
 
 
-async def reset(call: Call) -> TenantView:
+async def reset_tenant(context: RequestContext) -> TenantView:
     """Back to its first state."""
-    await call.desk.changes.reset(call.tenant)
-    return view(call, call.tenant)
+    await context.app_context.store.reset(context.tenant)
+    return describe_tenant(context, context.tenant)
 
 
-async def delete(call: Call) -> None:
+async def delete_tenant(context: RequestContext) -> None:
     """Take a tenant away with everything it has."""
-    await call.desk.changes.delete(call.tenant)
+    await context.app_context.store.delete(context.tenant)
 
 
-async def listing(call: Call) -> TenantList:
+async def list_tenants(context: RequestContext) -> TenantList:
     """All tenants."""
-    return TenantList([view(call, tenant) for tenant in call.registry])
+    return TenantList([describe_tenant(context, tenant) for tenant in context.registry])
 
 
-def view(call: Call, tenant: Tenant) -> TenantView:
+def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     """A tenant as the admin API shows it."""
-    addresses, settings = call.addresses, tenant.settings
+    addresses, settings = context.addresses, tenant.settings
     operators = [
         OperatorLogin(operator.number, settings.arm.password)
-        for operator in tenant.history.cast.operators
+        for operator in tenant.history.directory.operators
         if not operator.deleted
     ]
     return TenantView(
@@ -173,24 +179,26 @@ def view(call: Call, tenant: Tenant) -> TenantView:
 
 
 OPERATIONS = [
-    Operation("GET", "/api/tenants", "All tenants", listing, answer=TenantList),
-    Operation(
+    ApiOperation("GET", "/api/tenants", "All tenants", list_tenants, response=TenantList),
+    ApiOperation(
         "POST",
         "/api/tenants",
         "Make a tenant",
-        create,
+        create_tenant,
         body=NewTenant,
-        answer=TenantView,
+        response=TenantView,
         status=201,
-        refusals={409: "The name or one of the credentials belongs to another tenant"},
+        problems={409: "The name or one of the credentials belongs to another tenant"},
     ),
-    Operation("GET", "/api/tenants/{tenant}", "One tenant", show, answer=TenantView),
-    Operation("DELETE", "/api/tenants/{tenant}", "Take a tenant away", delete, status=204),
-    Operation(
+    ApiOperation("GET", "/api/tenants/{tenant}", "One tenant", show_tenant, response=TenantView),
+    ApiOperation(
+        "DELETE", "/api/tenants/{tenant}", "Take a tenant away", delete_tenant, status=204
+    ),
+    ApiOperation(
         "POST",
         "/api/tenants/{tenant}/reset",
         "Back to its first state: clock, choices, faults, sessions, limits, journal, pinned calls",
-        reset,
-        answer=TenantView,
+        reset_tenant,
+        response=TenantView,
     ),
 ]

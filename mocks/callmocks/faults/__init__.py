@@ -30,8 +30,8 @@ from callmocks.faults import (
     unauthorized,
     wrong_id,
 )
-from callmocks.faults.active import Faults, Scope, Switched
-from callmocks.faults.base import KINDS, Fault, Kind, Turn, fault
+from callmocks.faults.active import ActiveFault, ActiveFaults, FaultScope
+from callmocks.faults.base import FAULT_TYPES, Fault, FaultContext, FaultType, register_fault
 from callmocks.onec.faults import (
     columns_reordered,
     limit_reached,
@@ -41,4 +41,13 @@ from callmocks.onec.faults import (
     table_truncated,
 )
 
-__all__ = ["KINDS", "Fault", "Faults", "Kind", "Scope", "Switched", "Turn", "fault"]
+__all__ = [
+    "FAULT_TYPES",
+    "ActiveFault",
+    "ActiveFaults",
+    "Fault",
+    "FaultContext",
+    "FaultScope",
+    "FaultType",
+    "register_fault",
+]

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import msgspec
 
 from callmocks.history.generator import Generator
-from callmocks.provider.base import NAMES, Provider
+from callmocks.provider.base import PROVIDER_NAMES, Provider
 
 if TYPE_CHECKING:
     from callmocks.tenants.delivery import Delivery
     from callmocks.tenants.exchange import Exchange, Reply
 
-BOTH = ("http", "frame")
+ALL_TRANSPORTS = ("http", "frame")
 
 
-class Turn:
+class FaultContext:
     """One fault meeting one exchange.
 
     ``memory`` lasts as long as the fault is switched on. Chances are seeded: the n-th exchange a
@@ -41,73 +41,75 @@ class Turn:
         self,
         exchange: Exchange,
         generator: Generator,
-        index: int,
+        match_number: int,
         memory: dict[str, Any],
         key: str = "",
     ) -> None:
         self.exchange = exchange
         self.memory = memory
         self._generator = generator
-        self._index = index
+        self._match_number = match_number
         self._key = key
-        self.found = False
+        self.prepared = False
         """What ``look`` found."""
 
-    async def enlist(self, member: str, most: int) -> bool:
+    async def add_to_bounded_set(self, member: str, limit: int) -> bool:
         """Whether something is on the fault's list, of which all replicas have the same.
 
         It joins as long as the list has fewer than ``most``.
         """
-        return await self.exchange.tenant.state.enlist(f"{self._key}.list", member, most)
+        return await self.exchange.tenant.state.add_to_bounded_set(
+            f"{self._key}.list", member, limit
+        )
 
-    def chance(self, which: int = 0) -> float:
+    def random_unit(self, index: int = 0) -> float:
         """A number in [0, 1); ``which`` tells several chances of one turn apart (0 … 7)."""
-        return int(self._generator.raw(1, self._index, which + 1)[which]) / 2**64
+        return int(self._generator.draw_raw(1, self._match_number, index + 1)[index]) / 2**64
 
-    def normal(self) -> float:
+    def random_normal(self) -> float:
         """A number of the standard normal distribution."""
-        return NormalDist().inv_cdf(max(self.chance(), 2**-64))
+        return NormalDist().inv_cdf(max(self.random_unit(), 2**-64))
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Base of all faults; the fields of a subclass are its parameters, with harmless bounds."""
 
-    only_times: ClassVar[int | None] = None
+    default_times: ClassVar[int | None] = None
     """How often a fault of this kind applies when its user does not say; None: until removed."""
 
     def check(self, provider: Provider | None) -> None:
         """Raise ``SettingsError`` when a parameter makes no sense for the provider."""
 
-    async def look(self, turn: Turn) -> None:
+    async def prepare(self, context: FaultContext) -> None:
         """Before all else: ask what the replicas share, for the hooks, which cannot wait."""
 
-    def request(self, turn: Turn) -> bytes | None:
+    def rewrite_request(self, context: FaultContext) -> bytes | None:
         """The request the provider will see instead."""
         return None
 
-    def instead(self, turn: Turn) -> Reply | None:
+    def short_circuit(self, context: FaultContext) -> Reply | None:
         """An answer the provider is not asked for."""
         return None
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """The answer with another content, still well-formed."""
         return None
 
-    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+    def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """The answer with broken bytes."""
         return None
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Say how the bytes leave; True when there was something to say."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultType:
     """A kind of fault as the list of faults shows it."""
 
     name: str
-    shape: type[Fault]
+    model: type[Fault]
     providers: tuple[str, ...]
     transports: tuple[str, ...]
     breaks_contract: bool
@@ -116,25 +118,25 @@ class Kind:
     @property
     def summary(self) -> str:
         """What it does, in a sentence."""
-        return (self.shape.__doc__ or "").partition("\n")[0]
+        return (self.model.__doc__ or "").partition("\n")[0]
 
 
-KINDS: dict[str, Kind] = {}
+FAULT_TYPES: dict[str, FaultType] = {}
 
 F = TypeVar("F", bound=type[Fault])
 
 
-def fault(
+def register_fault(
     name: str,
     *,
     breaks_contract: bool,
-    providers: tuple[str, ...] = NAMES,
-    transports: tuple[str, ...] = BOTH,
+    providers: tuple[str, ...] = PROVIDER_NAMES,
+    transports: tuple[str, ...] = ALL_TRANSPORTS,
 ) -> Callable[[F], F]:
     """Register a fault under the name it is switched on by."""
 
     def register(shape: F) -> F:
-        KINDS[name] = Kind(name, shape, providers, transports, breaks_contract)
+        FAULT_TYPES[name] = FaultType(name, shape, providers, transports, breaks_contract)
         return shape
 
     return register

@@ -5,16 +5,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("content_type", breaks_contract=True, transports=("http",))
+@register_fault("content_type", breaks_contract=True, transports=("http",))
 class ContentType(Fault, frozen=True):
     """The answer carries another Content-Type."""
 
     value: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+$", max_length=200)] = "text/html"
 
-    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+    def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Replace the header."""
         return replace(reply, content_type=self.value)

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.delivery import Delivery
 
 Milliseconds = Annotated[float, Meta(ge=0, le=3_600_000)]
 
 
-@fault("delay", breaks_contract=False)
+@register_fault("delay", breaks_contract=False)
 class Delay(Fault, frozen=True):
     """The answer comes late by a fixed, uniform or lognormal time."""
 
@@ -23,12 +23,12 @@ class Delay(Fault, frozen=True):
     sigma: Annotated[float, Meta(ge=0, le=5)] = 0.5
     """Lognormal: standard deviation of the delay's logarithm."""
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Add this delay to what others want."""
         ms = self.ms
         if self.distribution == "uniform":
-            ms += self.spread_ms * (2 * turn.chance() - 1)
+            ms += self.spread_ms * (2 * context.random_unit() - 1)
         elif self.distribution == "lognormal":
-            ms *= exp(self.sigma * turn.normal())
+            ms *= exp(self.sigma * context.random_normal())
         delivery.delay += max(0.0, ms) / 1000
         return ms > 0

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.delivery import Delivery
 
 
-@fault("dribble", breaks_contract=False, transports=("http",))
+@register_fault("dribble", breaks_contract=False, transports=("http",))
 class Dribble(Fault, frozen=True):
     """The body comes a few bytes at a time, with a pause between them."""
 
@@ -17,9 +17,9 @@ class Dribble(Fault, frozen=True):
     pause_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 50.0
     """Between two of them; 0 is off."""
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Set drops and pause."""
         if not self.pause_ms:
             return False
-        delivery.chunk, delivery.pause = self.bytes, self.pause_ms / 1000
+        delivery.chunk_bytes, delivery.pause = self.bytes, self.pause_ms / 1000
         return True

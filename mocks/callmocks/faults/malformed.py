@@ -3,23 +3,23 @@
 from dataclasses import replace
 
 from callmocks.arm.faults import frame_edits
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("malformed", breaks_contract=True)
+@register_fault("malformed", breaks_contract=True)
 class Malformed(Fault, frozen=True):
     """The body is not well-formed JSON or XML any more; lengths agree with it."""
 
-    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+    def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """A comma after the first bracket, or a stray ``<`` before the last end tag."""
-        if turn.exchange.transport == "frame":
-            return frame_edits.with_json(reply, _broken(frame_edits.json_of(reply)))
-        broken = _broken(reply.body)
+        if context.exchange.transport == "frame":
+            return frame_edits.replace_body(reply, _break_syntax(frame_edits.get_body(reply)))
+        broken = _break_syntax(reply.body)
         return None if broken is None else replace(reply, body=broken)
 
 
-def _broken(body: bytes) -> bytes | None:
+def _break_syntax(body: bytes) -> bytes | None:
     start = body.lstrip()[:1]
     if start in (b"{", b"["):
         return body.replace(start, start + b",", 1)

@@ -1,14 +1,14 @@
 """Silence."""
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.delivery import Delivery
 
 
-@fault("never_answer", breaks_contract=True)
+@register_fault("never_answer", breaks_contract=True)
 class NeverAnswer(Fault, frozen=True):
     """No answer comes and the connection stays open until the client gives up."""
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Do not end at all."""
-        delivery.ending, delivery.keep = "never", 0
+        delivery.termination, delivery.truncate_at = "never", 0
         return True

@@ -6,11 +6,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from callmocks.arm.faults import frame_edits
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("status", breaks_contract=True)
+@register_fault("status", breaks_contract=True)
 class Status(Fault, frozen=True):
     """The answer carries another HTTP status, or another status in its frame."""
 
@@ -18,10 +18,10 @@ class Status(Fault, frozen=True):
     body: str | None = None
     """Sent instead of the provider's body, as plain text; HTTP only."""
 
-    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+    def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Replace the status."""
-        if turn.exchange.transport == "frame":
-            return frame_edits.with_status(reply, self.status)
+        if context.exchange.transport == "frame":
+            return frame_edits.replace_status(reply, self.status)
         if self.body is None:
             return replace(reply, status=self.status)
         body = self.body.encode()

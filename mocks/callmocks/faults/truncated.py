@@ -4,24 +4,24 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Reply
 
 
-@fault("truncated", breaks_contract=True)
+@register_fault("truncated", breaks_contract=True)
 class Truncated(Fault, frozen=True):
     """Only the beginning of the body comes: the announced length is that of the whole."""
 
     keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
     """How much of it comes: 0 nothing, 0.5 half."""
 
-    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+    def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Remember how long the body is."""
-        turn.memory["keep"] = int(len(reply.body) * self.keep)
+        context.memory["keep"] = int(len(reply.body) * self.keep)
         return None
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Stop there."""
-        delivery.keep = turn.memory.pop("keep")
+        delivery.truncate_at = context.memory.pop("keep")
         return True

@@ -1,14 +1,14 @@
 """Credentials that are not taken."""
 
-from callmocks.faults.base import Fault, Turn, fault
-from callmocks.provider.base import error_reply
+from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.provider.base import provider_error_reply
 from callmocks.tenants.exchange import Reply
 
 
-@fault("unauthorized", breaks_contract=False, providers=("arm", "onec"))
+@register_fault("unauthorized", breaks_contract=False, providers=("arm", "onec"))
 class Unauthorized(Fault, frozen=True):
     """The request is refused with 401, whatever its credentials."""
 
-    def instead(self, turn: Turn) -> Reply | None:
+    def short_circuit(self, context: FaultContext) -> Reply | None:
         """The provider's own refusal."""
-        return error_reply(turn.exchange, "unauthorized", {})
+        return provider_error_reply(context.exchange, "unauthorized", {})

@@ -6,22 +6,22 @@ import msgspec
 
 from callmocks.arm.faults import frame_edits
 from callmocks.cdr import members as rpc
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("wrong_id", breaks_contract=True, providers=("arm", "cdr"))
+@register_fault("wrong_id", breaks_contract=True, providers=("arm", "cdr"))
 class WrongId(Fault, frozen=True):
     """The answer carries another id than the request."""
 
-    def spoil(self, turn: Turn, reply: Reply) -> Reply | None:
+    def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """ARM frame: the next number; CDR: the next number, or the string with a letter more."""
-        if turn.exchange.transport == "frame":
-            return frame_edits.with_id(reply, f"{(int(reply.body[12:16]) + 1) % 10_000:04d}")
-        members = rpc.members(reply.body)
+        if context.exchange.transport == "frame":
+            return frame_edits.replace_id(reply, f"{(int(reply.body[12:16]) + 1) % 10_000:04d}")
+        members = rpc.split_members(reply.body)
         if "id" not in members:
             return None
         asked = msgspec.json.decode(members["id"])
         other = f"{asked}x" if isinstance(asked, str) else (asked or 0) + 1
         members["id"] = msgspec.Raw(msgspec.json.encode(other))
-        return replace(reply, body=rpc.body(members))
+        return replace(reply, body=rpc.join_members(members))

@@ -57,32 +57,32 @@ class Audio:
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         """Bytes ``start`` … ``stop``-1, cut at the end of the file."""
-        return b"".join(self.chunks(start, stop))
+        return b"".join(self.iter_chunks(start, stop))
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def iter_chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The same bytes in pieces of at most 64 KiB, each made when it is asked for."""
         stop = self.size if stop is None else min(stop, self.size)
         while start < stop:
             end = min(start + _CHUNK, stop)
-            yield self._piece(start, end)
+            yield self._read_piece(start, end)
             start = end
 
-    def _piece(self, start: int, stop: int) -> bytes:
+    def _read_piece(self, start: int, stop: int) -> bytes:
         head = self._header[start:stop]
         start, stop = max(start - len(self._header), 0), stop - len(self._header)
         if start >= stop:
             return head
         first, last = start // self._note_bytes, (stop - 1) // self._note_bytes
-        body = b"".join(self._notes[self._note(place)] for place in range(first, last + 1))
+        body = b"".join(self._notes[self._note_number(place)] for place in range(first, last + 1))
         skip = first * self._note_bytes
         return head + body[start - skip : stop - skip]
 
-    def _note(self, place: int) -> int:
-        block = hashlib.blake2b(self._key, digest_size=64, salt=struct.pack("<Q", place // 64))
-        return block.digest()[place % 64] % len(_PITCHES)
+    def _note_number(self, position: int) -> int:
+        block = hashlib.blake2b(self._key, digest_size=64, salt=struct.pack("<Q", position // 64))
+        return block.digest()[position % 64] % len(_PITCHES)
 
 
-def wav(record_key: bytes, talk_ms: int) -> Audio:
+def make_wav(record_key: bytes, talk_ms: int) -> Audio:
     """A WAV file that plays ``talk_ms`` milliseconds: 8 kHz, 16 bits, mono."""
     data = talk_ms * SAMPLE_RATE // 1000 * 2
     header = struct.pack(
@@ -91,16 +91,16 @@ def wav(record_key: bytes, talk_ms: int) -> Audio:
         *(b"fmt ", 16, 1, 1, SAMPLE_RATE, SAMPLE_RATE * 2, 2, 16),
         *(b"data", data),
     )
-    return _audio("audio/wav", record_key, header, data, _wav_notes())
+    return _make_audio("audio/wav", record_key, header, data, _encode_wav_notes())
 
 
-def mp3(record_key: bytes, talk_ms: int) -> Audio:
+def make_mp3(record_key: bytes, talk_ms: int) -> Audio:
     """The same notes as MP3: 16 kbit/s constant, whole frames of 72 ms, rounded up.
 
     Needs the extra ``audio``; ``SettingsError`` says so when it is missing.
     """
     frames = -(-talk_ms // _FRAME_MS)
-    return _audio("audio/mpeg", record_key, b"", frames * _FRAME_BYTES, _mp3_notes())
+    return _make_audio("audio/mpeg", record_key, b"", frames * _FRAME_BYTES, _encode_mp3_notes())
 
 
 def mp3_available() -> bool:
@@ -108,7 +108,7 @@ def mp3_available() -> bool:
     return importlib.util.find_spec("lameenc") is not None
 
 
-def _audio(
+def _make_audio(
     content_type: str, key: bytes, header: bytes, data: int, notes: tuple[bytes, ...]
 ) -> Audio:
     digest = hashlib.blake2b(key, digest_size=64)
@@ -125,12 +125,12 @@ def _audio(
 
 
 @cache
-def _wav_notes() -> tuple[bytes, ...]:
-    return tuple(_samples(pitch).astype("<i2").tobytes() for pitch in _PITCHES)
+def _encode_wav_notes() -> tuple[bytes, ...]:
+    return tuple(_compute_note(pitch).astype("<i2").tobytes() for pitch in _PITCHES)
 
 
 @cache
-def _mp3_notes() -> tuple[bytes, ...]:
+def _encode_mp3_notes() -> tuple[bytes, ...]:
     """Each note as a stream of its own that begins with an empty bit reservoir.
 
     A frame may keep part of its data in the frames before it, but never before the first frame of
@@ -148,12 +148,12 @@ def _mp3_notes() -> tuple[bytes, ...]:
         encoder.set_in_sample_rate(SAMPLE_RATE)
         encoder.set_channels(1)
         encoder.set_quality(7)
-        tone = _samples(pitch)[:_TONE_SAMPLES].astype("<i2").tobytes()
+        tone = _compute_note(pitch)[:_TONE_SAMPLES].astype("<i2").tobytes()
         notes.append(bytes(encoder.encode(tone) + encoder.flush()))
     return tuple(notes)
 
 
-def _samples(pitch: int) -> NDArray[np.int64]:
+def _compute_note(pitch: int) -> NDArray[np.int64]:
     """One note: a tone of ``pitch`` Hz that fades in and out, then silence."""
     place = np.arange(_TONE_SAMPLES, dtype=np.int64)
     phase = place * (pitch * 65536 // SAMPLE_RATE) >> 8 & 255

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-DEFAULT_BYTES = 512 * 1024 * 1024
+DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 
 
 class DayCache:
@@ -16,28 +16,30 @@ class DayCache:
     process share one cache, and two with the same history share its days.
     """
 
-    def __init__(self, most_bytes: int = DEFAULT_BYTES) -> None:
-        self.most_bytes = most_bytes
-        self.bytes = 0
+    def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self.bytes_used = 0
         self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+    def get_or_create(
+        self, key: Hashable, create: Callable[[], T], size_of: Callable[[T], int]
+    ) -> T:
         """The thing under a key, made when it is not there; ``size`` tells its bytes."""
         found = self._items.get(key)
         if found is not None:
             self._items.move_to_end(key)
             kept: T = found[0]
             return kept
-        made = make()
-        cost = size(made)
+        made = create()
+        cost = size_of(made)
         self._items[key] = (made, cost)
-        self.bytes += cost
-        while self.bytes > self.most_bytes and len(self._items) > 1:
+        self.bytes_used += cost
+        while self.bytes_used > self.max_bytes and len(self._items) > 1:
             _, (_, freed) = self._items.popitem(last=False)
-            self.bytes -= freed
+            self.bytes_used -= freed
         return made
 
-    def look(self, key: Hashable) -> Any | None:
+    def peek(self, key: Hashable) -> Any | None:
         """The thing under a key when it is there; it counts as used."""
         found = self._items.get(key)
         if found is None:
@@ -48,7 +50,7 @@ class DayCache:
     def clear(self) -> None:
         """Drop everything."""
         self._items.clear()
-        self.bytes = 0
+        self.bytes_used = 0
 
     def __len__(self) -> int:
         return len(self._items)

@@ -13,17 +13,17 @@ from zoneinfo import ZoneInfo
 from callmocks.errors import SettingsError
 
 
-def stopwatch() -> float:
+def read_stopwatch() -> float:
     """Seconds on a clock that never jumps, for measuring how long something took."""
     return time.perf_counter()
 
 
-def machine_time() -> float:
+def unix_time() -> float:
     """Seconds since 1970 in UTC, as the machine has it."""
     return time.time()
 
 
-def zone(name: str) -> ZoneInfo:
+def load_time_zone(name: str) -> ZoneInfo:
     """The time zone of that IANA name; ``SettingsError`` when there is none."""
     try:
         return ZoneInfo(name)
@@ -33,7 +33,7 @@ def zone(name: str) -> ZoneInfo:
         ) from None
 
 
-def parse_moment(text: str, where: str = "now") -> datetime:
+def parse_wall_time(text: str, field: str = "now") -> datetime:
     """A naive wall time from ISO text such as ``2026-03-02T12:00:00``.
 
     A zone or an offset is refused (``SettingsError``): the tenant's wall clock has none.
@@ -42,10 +42,10 @@ def parse_moment(text: str, where: str = "now") -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise SettingsError(
-            f"{where}: {text!r} is not an ISO time such as 2026-03-02T12:00:00"
+            f"{field}: {text!r} is not an ISO time such as 2026-03-02T12:00:00"
         ) from None
     if moment.tzinfo is not None:
-        raise SettingsError(f"{where}: {text!r} has an offset; the tenant's wall clock has none")
+        raise SettingsError(f"{field}: {text!r} has an offset; the tenant's wall clock has none")
     return moment
 
 
@@ -60,7 +60,7 @@ class Clock:
         self.zone = zone
         self.mode = "real"
         self.speed = 1.0
-        self._shown = self._machine()
+        self._shown = self._read_machine_time()
         self._read_at = 0.0
         if frozen_at is not None:
             self.freeze(frozen_at)
@@ -70,10 +70,10 @@ class Clock:
         if self.mode == "frozen":
             return self._shown
         if self.mode == "real":
-            return self._machine()
-        return self._shown + timedelta(seconds=(machine_time() - self._read_at) * self.speed)
+            return self._read_machine_time()
+        return self._shown + timedelta(seconds=(unix_time() - self._read_at) * self.speed)
 
-    def unix(self, moment: datetime | None = None) -> int:
+    def to_unix_seconds(self, moment: datetime | None = None) -> int:
         """Unix seconds of a wall time (of now when not given), by the tenant's zone."""
         return int((moment or self.now()).replace(tzinfo=self.zone).timestamp())
 
@@ -83,9 +83,9 @@ class Clock:
 
     def run(self, start: datetime, speed: float = 1.0) -> None:
         """Run from a wall time, ``speed`` wall seconds for each real one."""
-        self.mode, self.speed, self._shown, self._read_at = "offset", speed, start, machine_time()
+        self.mode, self.speed, self._shown, self._read_at = "offset", speed, start, unix_time()
 
-    def release(self) -> None:
+    def follow_machine(self) -> None:
         """Follow the machine again."""
         self.mode, self.speed = "real", 1.0
 
@@ -97,17 +97,17 @@ class Clock:
         else:
             self.run(target, self.speed)
 
-    def describe(self) -> dict[str, object]:
+    def describe_state(self) -> dict[str, object]:
         """``{"mode", "now", "speed"}`` as the admin API answers it."""
         return {"mode": self.mode, "now": self.now().isoformat(), "speed": self.speed}
 
-    def dump(self) -> dict[str, object]:
+    def dump_state(self) -> dict[str, object]:
         """Everything but the zone, as JSON knows it; ``load`` makes a clock of it elsewhere."""
         shown = self._shown.isoformat()
         return {"mode": self.mode, "speed": self.speed, "shown": shown, "read_at": self._read_at}
 
     @classmethod
-    def load(cls, zone: ZoneInfo, dumped: Mapping[str, Any]) -> "Clock":
+    def load_state(cls, zone: ZoneInfo, dumped: Mapping[str, Any]) -> "Clock":
         """The clock that was dumped; one that runs shows the same on machines that agree."""
         clock = cls(zone)
         clock.mode, clock.speed = dumped["mode"], dumped["speed"]
@@ -117,9 +117,7 @@ class Clock:
 
     def copy(self) -> "Clock":
         """A clock that shows the same and can be set without this one."""
-        return Clock.load(self.zone, self.dump())
+        return Clock.load_state(self.zone, self.dump_state())
 
-    def _machine(self) -> datetime:
-        return (
-            datetime.fromtimestamp(machine_time(), UTC).astimezone(self.zone).replace(tzinfo=None)
-        )
+    def _read_machine_time(self) -> datetime:
+        return datetime.fromtimestamp(unix_time(), UTC).astimezone(self.zone).replace(tzinfo=None)

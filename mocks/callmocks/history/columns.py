@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from callmocks.history.walltime import DAY_MS
 
-Column = NDArray[np.integer]
-Flags = NDArray[np.bool_]
+IntColumn = NDArray[np.integer]
+BoolColumn = NDArray[np.bool_]
 
 
-class Kind(IntEnum):
+class CallKind(IntEnum):
     """Who calls whom."""
 
     INCOMING = 0
@@ -28,7 +28,7 @@ class Kind(IntEnum):
     INTERNAL = 3
 
 
-class Role(IntEnum):
+class LegRole(IntEnum):
     """What a leg is in its session."""
 
     SUBSCRIBER = 0
@@ -48,80 +48,84 @@ class ReleasedBy(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class CallColumns:
     """One row per call, ascending by start."""
 
-    row: Column
+    row: IntColumn
     """The call's place in its day: with the day, the session's address."""
-    start: Column
-    end: Column
-    kind: Column
-    reason: Column
+    start: IntColumn
+    end: IntColumn
+    kind: IntColumn
+    reason: IntColumn
     """The finish reason of the first leg, which is the session's."""
-    user: Column
+    user: IntColumn
     """Index of the client's user in the cast; -1 for strangers and anonymous callers."""
-    vendor: Column
+    vendor: IntColumn
     """Index of the outsider in the cast's vendor scheme; -1 for own calls."""
-    phone: Column
+    phone: IntColumn
     """The outside party's number; 0 when it is hidden or when there is none."""
-    line: Column
-    peer: Column
+    line: IntColumn
+    called_operator: IntColumn
     """Index of the operator who is called inside; -1 when the call is not internal."""
-    answered: Column
+    answered: IntColumn
     """When an operator first picked up (an outgoing call: the subscriber)."""
-    talk: Column
+    talk: IntColumn
     """Sum of the operators' talks in milliseconds."""
-    first_leg: Column
+    first_leg: IntColumn
     """Position of the call's first leg among the day's legs."""
-    legs: Column
-    recorded: Flags
+    leg_count: IntColumn
+    recorded: BoolColumn
 
 
 @dataclass(frozen=True, slots=True)
-class Legs:
+class LegColumns:
     """One row per leg, call by call."""
 
-    row: Column
-    call: Column
+    row: IntColumn
+    call: IntColumn
     """Position of the leg's call among the day's calls."""
-    role: Column
-    asked: Column
+    role: IntColumn
+    intended_operator: IntColumn
     """Index of the operator the leg was for, whether it reached him or not; -1 on subscribers."""
-    operator: Column
+    operator: IntColumn
     """Index of the operator the leg reached; -1 when it reached no person."""
-    start: Column
-    connect: Column
-    end: Column
-    reason: Column
-    rang: Flags
-    talked: Flags
-    released_by: Column
-    rating: Column
+    start: IntColumn
+    connect: IntColumn
+    end: IntColumn
+    reason: IntColumn
+    rang: BoolColumn
+    talked: BoolColumn
+    released_by: IntColumn
+    rating: IntColumn
     """1 to 5; 0 when nobody rated."""
-    fax: Column
+    fax: IntColumn
     """0 none, 1 received, 2 failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayColumns:
     """The calls that begin on one day, or on several in a row, and their legs."""
 
-    day: int
+    first_day: int
     """The first day."""
-    calls: Calls
-    legs: Legs
-    later: Column | None = None
+    calls: CallColumns
+    legs: LegColumns
+    day_offset: IntColumn | None = None
     """By call: how many days after the first it begins; None when there is one day alone."""
 
     @property
-    def of_calls(self) -> int | Column:
+    def call_days(self) -> int | IntColumn:
         """The day of each call."""
-        return self.day if self.later is None else self.day + self.later
+        return self.first_day if self.day_offset is None else self.first_day + self.day_offset
 
     @property
-    def of_legs(self) -> int | Column:
+    def leg_days(self) -> int | IntColumn:
         """The day of each leg: its call's."""
-        return self.day if self.later is None else self.day + self.later[self.legs.call]
+        return (
+            self.first_day
+            if self.day_offset is None
+            else self.first_day + self.day_offset[self.legs.call]
+        )
 
     @property
     def nbytes(self) -> int:
@@ -130,14 +134,14 @@ class Day:
         return sum(getattr(t, name).nbytes for t in tables for name in t.__slots__)
 
 
-def together(days: Sequence[Day]) -> Day:
+def concat_days(days: Sequence[DayColumns]) -> DayColumns:
     """Days of their own, of which some may be the same one, as a single one, ascending by start."""
-    days = sorted(days, key=lambda day: (day.day, int(day.calls.start[0])))
-    first, later = days[0].day, np.array([day.day - days[0].day for day in days])
+    days = sorted(days, key=lambda day: (day.first_day, int(day.calls.start[0])))
+    first, later = days[0].first_day, np.array([day.first_day - days[0].first_day for day in days])
     calls, legs = [day.calls for day in days], [day.legs for day in days]
     counts = np.array([len(each.row) for each in calls])
     lengths = np.array([len(each.row) for each in legs])
-    joined: dict[str, dict[str, Column]] = {"calls": {}, "legs": {}}
+    joined: dict[str, dict[str, IntColumn]] = {"calls": {}, "legs": {}}
     for name, tables, sizes, times in (
         ("calls", calls, counts, ("start", "end", "answered")),
         ("legs", legs, lengths, ("start", "connect", "end")),
@@ -152,9 +156,9 @@ def together(days: Sequence[Day]) -> Day:
         np.cumsum(lengths) - lengths, counts
     )
     joined["legs"]["call"] = joined["legs"]["call"] + np.repeat(np.cumsum(counts) - counts, lengths)
-    return Day(
+    return DayColumns(
         first,
-        Calls(**joined["calls"]),  # type: ignore[arg-type]  # flags are flags still
-        Legs(**joined["legs"]),  # type: ignore[arg-type]
+        CallColumns(**joined["calls"]),  # type: ignore[arg-type]  # flags are flags still
+        LegColumns(**joined["legs"]),  # type: ignore[arg-type]
         np.repeat(later, counts),
     )

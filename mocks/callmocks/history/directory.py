@@ -117,7 +117,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Cast:
+class Directory:
     """Everybody and everything that calls refer to, by index."""
 
     operators: tuple[Operator, ...]
@@ -133,8 +133,8 @@ class Cast:
     vendor_clients: tuple[str, ...]
 
     @staticmethod
-    def build(world: World, key: bytes) -> Cast:
+    def build(world: World, key: bytes) -> Directory:
         """The cast of a world, picked by a history's key (16 bytes)."""
-        from callmocks.history.directory_builder import Casting
+        from callmocks.history.directory_builder import DirectoryBuilder
 
-        return Casting(world, key).cast()
+        return DirectoryBuilder(world, key).build()

@@ -8,11 +8,11 @@ from weakref import WeakValueDictionary
 
 from callmocks.errors import SettingsError
 from callmocks.history.cache import DayCache
-from callmocks.history.day_generator import cast_key, history_key
-from callmocks.history.directory import Cast
-from callmocks.history.generated_days import Drawn
+from callmocks.history.day_generator import directory_key, history_key
+from callmocks.history.directory import Directory
+from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
-from callmocks.history.walltime import FIRST_DATE, LAST_DATE, date_day
+from callmocks.history.walltime import FIRST_DATE, LAST_DATE, day_of_date
 from callmocks.history.world import World, load_world
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class HistoryFactory:
     def __init__(self, cache: DayCache | None = None) -> None:
         self.cache = DayCache() if cache is None else cache
         # Weak: what no tenant uses any more goes with its last tenant.
-        self._drawn: WeakValueDictionary[bytes, Drawn] = WeakValueDictionary()
-        self._casts: WeakValueDictionary[bytes, Cast] = WeakValueDictionary()
+        self._generated: WeakValueDictionary[bytes, GeneratedDays] = WeakValueDictionary()
+        self._directories: WeakValueDictionary[bytes, Directory] = WeakValueDictionary()
 
-    def of(self, settings: TenantSettings, world: World | None = None) -> History:
+    def create(self, settings: TenantSettings, world: World | None = None) -> History:
         """The history of a tenant; ``SettingsError`` when its world or first day is no good.
 
         ``world`` is that of the settings when it was read already.
@@ -37,25 +37,25 @@ class HistoryFactory:
         if settings.calls_per_day is not None:
             world = world.with_calls_per_day(settings.calls_per_day)
         key = history_key(settings.seed, world)
-        drawn = self._drawn.get(key)
+        drawn = self._generated.get(key)
         if drawn is None:
-            drawn = Drawn(key, world, self._cast(settings.seed, world), self.cache)
-            self._drawn[key] = drawn
-        return History(drawn, _first_day(settings.history_from))
+            drawn = GeneratedDays(key, world, self._get_directory(settings.seed, world), self.cache)
+            self._generated[key] = drawn
+        return History(drawn, _parse_first_day(settings.history_from))
 
-    def _cast(self, seed: int, world: World) -> Cast:
-        key = cast_key(seed, world)
-        cast = self._casts.get(key)
+    def _get_directory(self, seed: int, world: World) -> Directory:
+        key = directory_key(seed, world)
+        cast = self._directories.get(key)
         if cast is None:
-            cast = self._casts[key] = Cast.build(world, key)
+            cast = self._directories[key] = Directory.build(world, key)
         return cast
 
 
-def _first_day(text: str) -> int:
+def _parse_first_day(text: str) -> int:
     try:
         first = date.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"history-from: {text!r} is not a date such as 2015-01-01") from None
     if not FIRST_DATE <= first <= LAST_DATE:
         raise SettingsError(f"history-from: {text} is not within {FIRST_DATE} … {LAST_DATE}")
-    return date_day(first)
+    return day_of_date(first)

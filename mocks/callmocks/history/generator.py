@@ -15,9 +15,9 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
-Raw = NDArray[np.uint64]
+RawNumbers = NDArray[np.uint64]
 Ints = NDArray[np.int64]
-_LONGEST_TABLE = 4096
+_MAX_TABLE_SIZE = 4096
 
 
 class Generator:
@@ -26,10 +26,10 @@ class Generator:
     def __init__(self, key: bytes) -> None:
         self._key = np.frombuffer(key, dtype="<u8").copy()
 
-    def raw(self, stream: int, index: int, count: int) -> Raw:
+    def draw_raw(self, stream: int, index: int, count: int) -> RawNumbers:
         """``count`` raw 64-bit numbers of a stream at an index (a day, a deck)."""
         counter = np.array([0, 0, index, stream], dtype=np.uint64)
-        drawn: Raw = Philox(counter=counter, key=self._key).random_raw(count)
+        drawn: RawNumbers = Philox(counter=counter, key=self._key).random_raw(count)
         return drawn
 
 
@@ -39,45 +39,45 @@ def derive_key(*parts: object) -> bytes:
     return hashlib.blake2b(text, digest_size=16, person=b"callmocks").digest()
 
 
-def token(*parts: object) -> str:
+def derive_token(*parts: object) -> str:
     """A reproducible secret of 32 hexadecimal digits: a mock's tokens repeat from run to run."""
     return derive_key("token", *parts).hex()
 
 
-def fresh_key() -> bytes:
+def make_random_key() -> bytes:
     """Sixteen bytes that nobody can repeat: for masking what a recording must not give away."""
     return os.urandom(16)
 
 
-def below(raw: Raw, bound: int | Ints) -> Ints:
+def integers_below(raw: RawNumbers, bound: int | Ints) -> Ints:
     """Whole numbers in 0 … bound-1, one for each raw number."""
     return (((raw >> np.uint64(32)) * np.asarray(bound, dtype=np.uint64)) >> np.uint64(32)).astype(
         np.int64
     )
 
 
-def weighted(raw: Raw, weights: Sequence[int]) -> Ints:
+def weighted_indexes(raw: RawNumbers, weights: Sequence[int]) -> Ints:
     """Indexes drawn with whole-number weights, one for each raw number."""
     total = sum(weights)
-    if total <= _LONGEST_TABLE:
-        return _dealt(tuple(weights))[below(raw, total)]
+    if total <= _MAX_TABLE_SIZE:
+        return _index_table(tuple(weights))[integers_below(raw, total)]
     edges = np.cumsum(np.asarray(weights, dtype=np.int64))
-    return np.searchsorted(edges, below(raw, total), side="right").astype(np.int64)
+    return np.searchsorted(edges, integers_below(raw, total), side="right").astype(np.int64)
 
 
 @lru_cache(maxsize=256)
-def _dealt(weights: tuple[int, ...]) -> Ints:
+def _index_table(weights: tuple[int, ...]) -> Ints:
     """Each index as often as its weight says: quicker to look up than to search."""
     return np.repeat(np.arange(len(weights)), weights)
 
 
-def quantile(raw: Raw, points: Sequence[int]) -> Ints:
+def interpolate_quantiles(raw: RawNumbers, points: Sequence[int]) -> Ints:
     """Values whose distribution has these evenly spaced quantiles, linear in between.
 
     ``points`` of length n+1 cut the distribution into n equal parts; ``points[0]`` is the least
     value and ``points[-1]`` the greatest.
     """
-    edges, steps = _edges(tuple(points))
+    edges, steps = _quantile_edges(tuple(points))
     scaled = (raw >> np.uint64(44)).astype(np.int64) * len(steps)  # 20 bits of place
     part, rest = scaled >> 20, scaled & 0xFFFFF
     values: Ints = edges[part] + ((steps[part] * rest) >> 20)
@@ -85,7 +85,7 @@ def quantile(raw: Raw, points: Sequence[int]) -> Ints:
 
 
 @lru_cache(maxsize=256)
-def _edges(points: tuple[int, ...]) -> tuple[Ints, Ints]:
+def _quantile_edges(points: tuple[int, ...]) -> tuple[Ints, Ints]:
     """Where the parts of a distribution begin, and how long they are."""
     edges = np.asarray(points, dtype=np.int64)
     return edges[:-1], np.diff(edges)

@@ -67,9 +67,9 @@ def communication_address(number: int) -> tuple[int, int] | None:
 def call_uuids(key: bytes, day: Days, row: Ints) -> NDArray[np.bytes_]:
     """1C CallIDs (36 characters) of calls: the first eight digits are the scrambled address."""
     address = (np.asarray(day).astype(np.uint64) << np.uint64(19)) | row.astype(np.uint64)
-    head = _scramble32(address ^ np.uint64(_word(key, 0) & 0xFFFFFFFF))
-    first = _mix64(head ^ np.uint64(_word(key, 1)))
-    second = _mix64(first ^ np.uint64(_word(key, 0)))
+    head = _scramble32(address ^ np.uint64(_key_word(key, 0) & 0xFFFFFFFF))
+    first = _mix64(head ^ np.uint64(_key_word(key, 1)))
+    second = _mix64(first ^ np.uint64(_key_word(key, 0)))
     words = np.empty((len(row), 2), dtype=">u8")
     words[:, 0] = (head << np.uint64(32)) | (first >> np.uint64(32))
     words[:, 1] = second
@@ -90,7 +90,7 @@ def call_uuid_address(key: bytes, uuid: str) -> tuple[int, int] | None:
         head = int(uuid[:8], 16)
     except ValueError:
         return None
-    address = _unscramble32(head) ^ (_word(key, 0) & 0xFFFFFFFF)
+    address = _unscramble32(head) ^ (_key_word(key, 0) & 0xFFFFFFFF)
     day, row = address >> 19, address & 0x7FFFF
     if day >= DAYS or call_uuids(key, day, np.array([row]))[0].decode() != uuid.lower():
         return None
@@ -100,10 +100,10 @@ def call_uuid_address(key: bytes, uuid: str) -> tuple[int, int] | None:
 def record_ids(key: bytes, legs: Ints, talk_ms: Ints) -> list[str]:
     """Record ids (32 hexadecimal digits) of talks, by leg id and length in milliseconds."""
     words = np.empty((len(legs), 2), dtype=">u8")
-    words[:, 0] = _mix64(legs.astype(np.uint64) ^ np.uint64(_word(key, 0)))
+    words[:, 0] = _mix64(legs.astype(np.uint64) ^ np.uint64(_key_word(key, 0)))
     words[:, 1] = _mix64(
         words[:, 0].astype(np.uint64)
-        ^ np.uint64(_word(key, 1))
+        ^ np.uint64(_key_word(key, 1))
         ^ (talk_ms.astype(np.uint64) << np.uint64(20))
     )
     joined = words.tobytes().hex()
@@ -121,7 +121,7 @@ def record_leg(key: bytes, record: str) -> int | None:
         head = int(record[:16], 16)
     except ValueError:
         return None
-    leg = _unmix64(head) ^ _word(key, 0)
+    leg = _unmix64(head) ^ _key_word(key, 0)
     return leg if BASE <= leg < BASE + DAYS * DAY_SLOTS else None
 
 
@@ -131,13 +131,13 @@ def call_refs(key: bytes, day: Days, row: Ints, outgoing: NDArray[np.bool_]) -> 
     Unique within a day, as far as 32 bits can carry a history.
     """
     spread = np.asarray(day).astype(np.uint64) * np.uint64(0x9E3779B1)
-    short = _scramble32((row.astype(np.uint64) + spread) ^ np.uint64(_word(key, 1) >> 32))
-    long = _mix64(leg_id(day, row).astype(np.uint64) ^ np.uint64(_word(key, 1)))
+    short = _scramble32((row.astype(np.uint64) + spread) ^ np.uint64(_key_word(key, 1) >> 32))
+    long = _mix64(leg_id(day, row).astype(np.uint64) ^ np.uint64(_key_word(key, 1)))
     long = (long >> np.uint64(2)) | np.uint64(1 << 61)
     return np.where(outgoing, long, short)
 
 
-def _word(key: bytes, index: int) -> int:
+def _key_word(key: bytes, index: int) -> int:
     return int.from_bytes(key[8 * index : 8 * index + 8], "little")
 
 
@@ -157,11 +157,11 @@ def _scramble32(value: Words) -> Words:
 
 
 def _unscramble32(value: int) -> int:
-    value = _unshift(value, 16, 32)
+    value = _undo_xor_shift(value, 16, 32)
     value = value * pow(_M32[1], -1, 1 << 32) & 0xFFFFFFFF
-    value = _unshift(value, 15, 32)
+    value = _undo_xor_shift(value, 15, 32)
     value = value * pow(_M32[0], -1, 1 << 32) & 0xFFFFFFFF
-    return _unshift(value, 16, 32)
+    return _undo_xor_shift(value, 16, 32)
 
 
 def _mix64(value: Words) -> Words:
@@ -174,14 +174,14 @@ def _mix64(value: Words) -> Words:
 
 def _unmix64(value: int) -> int:
     mask = (1 << 64) - 1
-    value = _unshift(value, 31, 64)
+    value = _undo_xor_shift(value, 31, 64)
     value = value * pow(_M64[1], -1, 1 << 64) & mask
-    value = _unshift(value, 27, 64)
+    value = _undo_xor_shift(value, 27, 64)
     value = value * pow(_M64[0], -1, 1 << 64) & mask
-    return _unshift(value, 30, 64)
+    return _undo_xor_shift(value, 30, 64)
 
 
-def _unshift(value: int, bits: int, width: int) -> int:
+def _undo_xor_shift(value: int, bits: int, width: int) -> int:
     """Undo ``value ^= value >> bits``."""
     result = value
     for _ in range(width // bits):

@@ -12,21 +12,21 @@ from functools import cache
 
 import msgspec
 
-from callmocks.contract.resources import fixture
+from callmocks.contract.resources import fixture_path
 from callmocks.errors import SettingsError
 
-STORED = "ru_RU"
-NAME_CHARACTERS = 20
+STORED_LOCALE = "ru_RU"
+MAX_NAME_LENGTH = 20
 """A 1C-Connect name, surname or patronymic has at most so many characters (SpecialistRead)."""
-POST_CHARACTERS = 50
-CLIENT_CHARACTERS = 50
+MAX_POST_LENGTH = 50
+MAX_CLIENT_LENGTH = 50
 """Length of a post and of a client's short name in 1C-Connect."""
 
 _FAKER_SEED = 20150101
 _CITY_CODES = ("495", "499", "812", "343", "383", "846", "831", "863", "3452", "4012")
 
 
-class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PersonNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parts of people's names, of one sex; ``patronymics`` is empty where there are none."""
 
     first: tuple[str, ...]
@@ -34,11 +34,11 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patronymics: tuple[str, ...]
 
 
-class Pools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NamePools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a locale gives. Phones are 11 digits from 7, INN 10 digits, KPP 9 digits."""
 
-    male: Names
-    female: Names
+    male: PersonNames
+    female: PersonNames
     companies: tuple[str, ...]
     posts: tuple[str, ...]
     mobiles: tuple[str, ...]
@@ -63,7 +63,7 @@ class AwkwardCompany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     full_name: str
 
 
-class Centre(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CentreNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a contact centre calls its own things, and the awkward names that every cast has."""
 
     groups: tuple[str, ...]
@@ -78,20 +78,22 @@ class Centre(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def centre() -> Centre:
+def load_centre_names() -> CentreNames:
     """The contact centre's own words (``fixtures/cast/centre.json``)."""
-    return msgspec.json.decode(fixture("cast/centre.json").read_bytes(), type=Centre)
+    return msgspec.json.decode(fixture_path("cast/centre.json").read_bytes(), type=CentreNames)
 
 
 @cache
-def pools(locale: str) -> Pools:
+def load_pools(locale: str) -> NamePools:
     """The pools of a locale; ``SettingsError`` when Faker does not know it."""
-    if locale == STORED:
-        return msgspec.json.decode(fixture(f"cast/{STORED}.json").read_bytes(), type=Pools)
+    if locale == STORED_LOCALE:
+        return msgspec.json.decode(
+            fixture_path(f"cast/{STORED_LOCALE}.json").read_bytes(), type=NamePools
+        )
     return draw_pools(locale)
 
 
-def draw_pools(locale: str, size: int = 300) -> Pools:
+def draw_pools(locale: str, size: int = 300) -> NamePools:
     """Ask Faker for the pools of a locale, ``size`` entries each, always from one Faker seed."""
     from faker import Faker
 
@@ -113,14 +115,14 @@ def draw_pools(locale: str, size: int = 300) -> Pools:
         unique = dict.fromkeys(text for text in drawn if 0 < len(text) <= longest)
         return tuple(sorted(list(unique)[:wanted]))
 
-    def names(sex: str) -> Names:
-        return Names(
-            first=several(method(f"first_name_{sex}", "first_name"), NAME_CHARACTERS),
-            last=several(method(f"last_name_{sex}", "last_name"), NAME_CHARACTERS),
-            patronymics=several(method(f"middle_name_{sex}"), NAME_CHARACTERS),
+    def names(sex: str) -> PersonNames:
+        return PersonNames(
+            first=several(method(f"first_name_{sex}", "first_name"), MAX_NAME_LENGTH),
+            last=several(method(f"last_name_{sex}", "last_name"), MAX_NAME_LENGTH),
+            patronymics=several(method(f"middle_name_{sex}"), MAX_NAME_LENGTH),
         )
 
-    real = _real_companies(fake)
+    real = _existing_companies(fake)
 
     def company() -> str:
         drawn = str(fake.company())
@@ -130,11 +132,11 @@ def draw_pools(locale: str, size: int = 300) -> Pools:
         code = str(fake.random_element(_CITY_CODES))
         return str(fake.numerify("7" + code + "%" + "#" * (9 - len(code))))
 
-    return Pools(
+    return NamePools(
         male=names("male"),
         female=names("female"),
-        companies=several(company, CLIENT_CHARACTERS),
-        posts=several(method("job"), POST_CHARACTERS),
+        companies=several(company, MAX_CLIENT_LENGTH),
+        posts=several(method("job"), MAX_POST_LENGTH),
         mobiles=several(lambda: str(fake.numerify("79#########")), 11, size * 2),
         city_phones=several(city_phone, 11),
         addresses=several(method("address"), 200),
@@ -143,7 +145,7 @@ def draw_pools(locale: str, size: int = 300) -> Pools:
     )
 
 
-def _real_companies(fake: object) -> tuple[str, ...]:
+def _existing_companies(fake: object) -> tuple[str, ...]:
     """Names of companies that exist: Faker mixes some in, a mock's clients should not be real."""
     for provider in getattr(fake, "providers", ()):
         listed = getattr(provider, "large_companies", None)

@@ -11,19 +11,19 @@ import msgspec
 from callmocks.config import validation
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history import reasons
-from callmocks.history.clock import parse_moment
-from callmocks.history.columns import Kind
-from callmocks.history.directory import Cast
-from callmocks.history.timeline import ANSWER, ATTEMPT, BESIDE, COACH, FAR, FIRST, TRANSFER
-from callmocks.history.walltime import DAYS, day_of, to_ms
+from callmocks.history.clock import parse_wall_time
+from callmocks.history.columns import CallKind
+from callmocks.history.directory import Directory
+from callmocks.history.timeline import ANSWER, ATTEMPT, COACH, FIRST, PARALLEL, REMOTE, TRANSFER
+from callmocks.history.walltime import DAYS, datetime_to_ms, day_of
 
 _R = reasons.INDEX
 _SUBSCRIBER, _OPERATOR = _R["subscriber_disconnects"], _R["operator_disconnects"]
-_ALONE = frozenset(reasons.of_place("alone", "subscriber"))
-_REFUSED = frozenset(reasons.of_place("alone", "initiator"))
-_UNMET = frozenset(reasons.of_place("attempt", "subscriber"))
-_ATTEMPT = frozenset(reasons.of_place("attempt", "operator"))
-_BESIDE = frozenset(reasons.of_place("beside", "operator"))
+_ALONE = frozenset(reasons.reasons_at("alone", "subscriber"))
+_REFUSED = frozenset(reasons.reasons_at("alone", "initiator"))
+_UNREACHED = frozenset(reasons.reasons_at("attempt", "subscriber"))
+_ATTEMPT = frozenset(reasons.reasons_at("attempt", "operator"))
+_PARALLEL = frozenset(reasons.reasons_at("beside", "operator"))
 _PLATFORM = frozenset(
     _R[name]
     for name in (
@@ -34,13 +34,13 @@ _PLATFORM = frozenset(
     )
 )
 _DIRECTIONS = {
-    "in": Kind.INCOMING,
-    "out": Kind.OUTGOING,
-    "auto": Kind.AUTO,
-    "internal": Kind.INTERNAL,
+    "in": CallKind.INCOMING,
+    "out": CallKind.OUTGOING,
+    "auto": CallKind.AUTO,
+    "internal": CallKind.INTERNAL,
 }
-_LONGEST_S = 6 * 3600
-_NAMED = 5
+_MAX_SECONDS = 6 * 3600
+_MAX_SUGGESTIONS = 5
 """Operators, lines, users that an error names when another was asked for."""
 
 
@@ -74,13 +74,13 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 
 
 @dataclass(slots=True)
-class Asked:
+class ResolvedPin:
     """A pinned call with its names resolved: indexes into the cast, times in milliseconds."""
 
     call: PinnedCall
-    at: int
+    start_ms: int
     """Wall time of the start."""
-    kind: Kind
+    kind: CallKind
     reason: int
     """-1 when the author leaves it open."""
     answered: bool
@@ -95,48 +95,48 @@ class Asked:
     """The plan: finish reason by slot."""
 
 
-def parse(raw: Any) -> PinnedCall:
+def parse_pin(raw: Any) -> PinnedCall:
     """A pinned call from JSON values; ``Contradiction`` names the field at fault."""
     try:
         return msgspec.convert(raw, PinnedCall)
     except msgspec.ValidationError as error:
-        place, reason = validation.told(error, PinnedCall)
+        place, reason = validation.describe_error(error, PinnedCall)
         raise Contradiction(place.removeprefix("$.") or "call", reason) from None
 
 
-def resolve(call: PinnedCall, cast: Cast) -> Asked:
+def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
     """Everything a pin names, found in the cast and checked against itself."""
     reason = -1 if call.finish_reason is None else _R.get(call.finish_reason, -2)
     if reason == -2:
         raise Contradiction("finish_reason", f"{call.finish_reason!r} is none of the 64 reasons")
-    kind = _kind(call, reason)
-    asked = Asked(
+    kind = _resolve_kind(call, reason)
+    asked = ResolvedPin(
         call=call,
-        at=_start(call.start),
+        start_ms=_parse_start(call.start),
         kind=kind,
         reason=reason,
         answered=False,
-        operator=_operator(call.operator, "operator", cast),
-        to_operator=_operator(call.to_operator, "to_operator", cast),
-        transfer_to=_operator(call.transfer_to, "transfer_to", cast),
-        coach=_operator(call.coach, "coach", cast),
-        user=_user(call, kind, cast),
+        operator=_find_operator(call.operator, "operator", directory),
+        to_operator=_find_operator(call.to_operator, "to_operator", directory),
+        transfer_to=_find_operator(call.transfer_to, "transfer_to", directory),
+        coach=_find_operator(call.coach, "coach", directory),
+        user=_find_user(call, kind, directory),
         phone=-1,
-        line=_line(call, kind, cast),
+        line=_find_line(call, kind, directory),
         slots={},
     )
-    asked.phone = _phone(call, asked, cast)
+    asked.phone = _resolve_phone(call, asked, directory)
     _check_numbers(call)
-    _check_company(asked)
-    asked.answered = _answered(asked)
-    asked.slots = _slots(asked)
-    _check_slots(asked)
+    _check_participants(asked)
+    asked.answered = _is_answered(asked)
+    asked.slots = _resolve_slots(asked)
+    _check_slot_reasons(asked)
     return asked
 
 
-def _start(text: str) -> int:
+def _parse_start(text: str) -> int:
     try:
-        at = to_ms(parse_moment(text, "start"))
+        at = datetime_to_ms(parse_wall_time(text, "start"))
     except SettingsError as error:
         raise Contradiction("start", str(error).removeprefix("start: ")) from None
     if not 0 <= day_of(at) < DAYS:
@@ -144,14 +144,14 @@ def _start(text: str) -> int:
     return at
 
 
-def _kind(call: PinnedCall, reason: int) -> Kind:
+def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
     """The direction asked for, or the one that the other fields imply."""
-    implied = Kind.INCOMING
-    if reason in _REFUSED or reason in _UNMET:
-        implied = Kind.OUTGOING
+    implied = CallKind.INCOMING
+    if reason in _REFUSED or reason in _UNREACHED:
+        implied = CallKind.OUTGOING
     inside = reason >= 0 and reasons.NAMES[reason].startswith("internal_call")
     if call.to_operator is not None or inside:
-        implied = Kind.INTERNAL
+        implied = CallKind.INTERNAL
     if call.direction is None:
         return implied
     kind = _DIRECTIONS.get(call.direction)
@@ -160,62 +160,64 @@ def _kind(call: PinnedCall, reason: int) -> Kind:
     return kind
 
 
-def _operator(number: str | None, field: str, cast: Cast) -> int:
-    return _find(number, field, cast.operators, lambda person: (person.number,), "operator")
-
-
-def _line(call: PinnedCall, kind: Kind, cast: Cast) -> int:
-    if call.line is not None and kind == Kind.INTERNAL:
-        raise Contradiction("line", "an internal call uses no line")
-    return _find(
-        call.line, "line", cast.lines, lambda x: (x.virtual_phone_number, x.service_id), "line"
+def _find_operator(number: str | None, field: str, directory: Directory) -> int:
+    return _find_index(
+        number, field, directory.operators, lambda person: (person.number,), "operator"
     )
 
 
-def _user(call: PinnedCall, kind: Kind, cast: Cast) -> int:
-    user = _find(call.user, "user", cast.users, lambda x: (x.user_id,), "user")
+def _find_line(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
+    if call.line is not None and kind == CallKind.INTERNAL:
+        raise Contradiction("line", "an internal call uses no line")
+    return _find_index(
+        call.line, "line", directory.lines, lambda x: (x.virtual_phone_number, x.service_id), "line"
+    )
+
+
+def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
+    user = _find_index(call.user, "user", directory.users, lambda x: (x.user_id,), "user")
     if user < 0 and call.client_phone is not None:
-        numbers = [person.phone for person in cast.users]
+        numbers = [person.phone for person in directory.users]
         user = numbers.index(call.client_phone) if call.client_phone in numbers else -1
-    if user >= 0 and (kind == Kind.INTERNAL or call.vendor or call.anonymous):
+    if user >= 0 and (kind == CallKind.INTERNAL or call.vendor or call.anonymous):
         raise Contradiction("user", "an internal, anonymous or vendor-scheme call has no own user")
     return user
 
 
-def _find(
+def _find_index(
     wanted: str | None,
     field: str,
-    things: Sequence[Any],
-    names: Callable[[Any], tuple[str, ...]],
-    what: str,
+    entries: Sequence[Any],
+    names_of: Callable[[Any], tuple[str, ...]],
+    noun: str,
 ) -> int:
     if wanted is None:
         return -1
-    for index, thing in enumerate(things):
-        if wanted in names(thing):
+    for index, thing in enumerate(entries):
+        if wanted in names_of(thing):
             return index
-    some = ", ".join(names(each)[0] for each in things[:_NAMED]) or "none"
-    more = ", …" if len(things) > _NAMED else ""
-    raise Contradiction(field, f"the world has no {what} {wanted!r}; there are {some}{more}")
+    some = ", ".join(names_of(each)[0] for each in entries[:_MAX_SUGGESTIONS]) or "none"
+    more = ", …" if len(entries) > _MAX_SUGGESTIONS else ""
+    raise Contradiction(field, f"the world has no {noun} {wanted!r}; there are {some}{more}")
 
 
-def _phone(call: PinnedCall, asked: Asked, cast: Cast) -> int:
+def _resolve_phone(call: PinnedCall, pin: ResolvedPin, directory: Directory) -> int:
     """The client's number; 0 when hidden, -1 when any will do."""
     if call.anonymous:
         if call.client_phone is not None:
             raise Contradiction("client_phone", "an anonymous caller shows no number")
-        if asked.kind != Kind.INCOMING:
+        if pin.kind != CallKind.INCOMING:
             raise Contradiction("anonymous", "only an incoming call can be anonymous")
         return 0
     if call.client_phone is None:
-        return int(cast.users[asked.user].phone) if asked.user >= 0 else -1
-    if asked.kind == Kind.INTERNAL:
+        return int(directory.users[pin.user].phone) if pin.user >= 0 else -1
+    if pin.kind == CallKind.INTERNAL:
         raise Contradiction("client_phone", "an internal call has no client")
     if not (call.client_phone.isascii() and call.client_phone.isdigit()):
         raise Contradiction("client_phone", f"{call.client_phone!r} is not digits alone")
     if not 5 <= len(call.client_phone) <= 15 or call.client_phone.startswith("0"):
         raise Contradiction("client_phone", f"{call.client_phone!r} is not 5 to 15 digits from 1-9")
-    if asked.user >= 0 and call.user and cast.users[asked.user].phone != call.client_phone:
+    if pin.user >= 0 and call.user and directory.users[pin.user].phone != call.client_phone:
         raise Contradiction("client_phone", "it is not the number of the user named")
     return int(call.client_phone)
 
@@ -223,52 +225,52 @@ def _phone(call: PinnedCall, asked: Asked, cast: Cast) -> int:
 def _check_numbers(call: PinnedCall) -> None:
     for field in ("wait_seconds", "talk_seconds", "transfer_talk_seconds"):
         value = getattr(call, field)
-        if value is not None and not 0 <= value <= _LONGEST_S:
-            raise Contradiction(field, f"{value} is not 0 to {_LONGEST_S} seconds")
+        if value is not None and not 0 <= value <= _MAX_SECONDS:
+            raise Contradiction(field, f"{value} is not 0 to {_MAX_SECONDS} seconds")
     if call.rating is not None and not 1 <= call.rating <= 5:
         raise Contradiction("rating", f"{call.rating} is not 1 to 5")
     if call.transfer_talk_seconds is not None and call.transfer_to is None:
         raise Contradiction("transfer_talk_seconds", "nobody is named in transfer_to")
 
 
-def _check_company(asked: Asked) -> None:
+def _check_participants(pin: ResolvedPin) -> None:
     """Who cannot take part together."""
-    call = asked.call
-    if asked.to_operator >= 0 and asked.kind != Kind.INTERNAL:
+    call = pin.call
+    if pin.to_operator >= 0 and pin.kind != CallKind.INTERNAL:
         raise Contradiction("to_operator", "only an internal call has one")
-    if asked.operator >= 0 and asked.operator in (
-        asked.to_operator,
-        asked.transfer_to,
-        asked.coach,
+    if pin.operator >= 0 and pin.operator in (
+        pin.to_operator,
+        pin.transfer_to,
+        pin.coach,
     ):
         raise Contradiction("operator", f"{call.operator} takes part twice")
-    if asked.transfer_to >= 0 and asked.transfer_to == asked.coach:
+    if pin.transfer_to >= 0 and pin.transfer_to == pin.coach:
         raise Contradiction("coach", f"{call.coach} takes part twice")
-    if asked.kind in (Kind.OUTGOING, Kind.INTERNAL):
+    if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
         for field in ("transfer_to", "coach"):
             if getattr(call, field) is not None:
                 raise Contradiction(field, "only calls that reach operators one by one have it")
-    if call.vendor and asked.kind == Kind.INTERNAL:
+    if call.vendor and pin.kind == CallKind.INTERNAL:
         raise Contradiction("vendor", "an internal call is not in 1C-Connect")
 
 
-def _answered(asked: Asked) -> bool:
+def _is_answered(pin: ResolvedPin) -> bool:
     """Whether people spoke: as asked, or as the other fields imply."""
-    call, reason = asked.call, asked.reason
+    call, reason = pin.call, pin.reason
     implies = {
         "talk_seconds": call.talk_seconds is not None,
         "transfer_to": call.transfer_to is not None,
         "coach": call.coach is not None,
         "rating": call.rating is not None,
         "recorded": bool(call.recorded),
-        "finish_reason": reason >= 0 and (bool(reasons.TALKED[reason]) or reason in _BESIDE),
+        "finish_reason": reason >= 0 and (bool(reasons.TALKED[reason]) or reason in _PARALLEL),
     }
     if call.answered is False:
         for field, spoken in implies.items():
             if spoken:
                 raise Contradiction(field, "the call is not answered")
         return False
-    silent = _ALONE | _REFUSED | _UNMET
+    silent = _ALONE | _REFUSED | _UNREACHED
     if reason in silent:
         fields = [field for field, spoken in implies.items() if spoken]
         if call.answered or fields:
@@ -280,62 +282,62 @@ def _answered(asked: Asked) -> bool:
     return reason < 0 or reason == _SUBSCRIBER or (reason not in _ATTEMPT | _PLATFORM)
 
 
-def _slots(asked: Asked) -> dict[int, int]:
-    if asked.kind in (Kind.OUTGOING, Kind.INTERNAL):
-        return _direct_slots(asked)
-    if asked.kind == Kind.AUTO and not asked.answered:
-        reason = asked.reason if asked.reason >= 0 else _R["subscriber_not_responsible"]
+def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
+    if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
+        return _resolve_direct_slots(pin)
+    if pin.kind == CallKind.AUTO and not pin.answered:
+        reason = pin.reason if pin.reason >= 0 else _R["subscriber_not_responsible"]
         return {FIRST: reason}
-    reason = asked.reason
-    if not asked.answered:
-        if reason in _ALONE or reason in _PLATFORM or reason in _REFUSED or reason in _UNMET:
+    reason = pin.reason
+    if not pin.answered:
+        if reason in _ALONE or reason in _PLATFORM or reason in _REFUSED or reason in _UNREACHED:
             return {FIRST: reason}
         return {FIRST: _SUBSCRIBER, ATTEMPT: reason if reason in _ATTEMPT else _SUBSCRIBER}
     ends = reason if reason in (_SUBSCRIBER, _OPERATOR) else _SUBSCRIBER
     slots = {FIRST: ends, ANSWER: ends}
     if reason in _ATTEMPT:
         slots[ATTEMPT] = reason
-    elif reason in _BESIDE:
-        slots[BESIDE] = reason
+    elif reason in _PARALLEL:
+        slots[PARALLEL] = reason
     elif reason in _PLATFORM:
         slots |= {FIRST: reason, ANSWER: _R["scenario_disconnects"]}
     elif reason == _R["scenario_disconnects"]:
         slots |= {FIRST: _R["fax_session_done"], ANSWER: reason}
-    if asked.transfer_to >= 0 or reason == _R["transfer_disconnects"]:
+    if pin.transfer_to >= 0 or reason == _R["transfer_disconnects"]:
         slots |= {ANSWER: _R["transfer_disconnects"], TRANSFER: ends}
-    if asked.coach >= 0:
+    if pin.coach >= 0:
         slots[COACH] = slots[ANSWER] if slots[ANSWER] in (_SUBSCRIBER, _OPERATOR) else _OPERATOR
     return slots
 
 
-def _direct_slots(asked: Asked) -> dict[int, int]:
+def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
     """Calls an operator dials: to a client, or to another operator."""
-    reason = asked.reason
+    reason = pin.reason
     if reason in _REFUSED:
         return {FIRST: reason}
-    if asked.answered:
+    if pin.answered:
         ends = reason if reason >= 0 else _SUBSCRIBER
-        return {FIRST: ends, FAR: ends}
-    inside = asked.kind == Kind.INTERNAL
+        return {FIRST: ends, REMOTE: ends}
+    inside = pin.kind == CallKind.INTERNAL
     unmet = "operator_not_responsible" if inside else "subscriber_not_responsible"
     reason = reason if reason >= 0 else _R[unmet]
-    return {FIRST: reason, FAR: reason}
+    return {FIRST: reason, REMOTE: reason}
 
 
-def _check_slots(asked: Asked) -> None:
+def _check_slot_reasons(pin: ResolvedPin) -> None:
     """Every reason must be one that its leg may have, by the agreement table."""
-    direct = asked.kind in (Kind.OUTGOING, Kind.INTERNAL)
-    far = "operator" if asked.kind == Kind.INTERNAL else "subscriber"
-    kinds = {FIRST: "initiator" if direct else "subscriber", FAR: far, TRANSFER: "transfer"}
-    for slot, reason in asked.slots.items():
+    direct = pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
+    far = "operator" if pin.kind == CallKind.INTERNAL else "subscriber"
+    kinds = {FIRST: "initiator" if direct else "subscriber", REMOTE: far, TRANSFER: "transfer"}
+    for slot, reason in pin.slots.items():
         kind = "coach" if slot == COACH else kinds.get(slot, "operator")
-        if kind not in reasons.leg_kinds(reason):
+        if kind not in reasons.allowed_leg_kinds(reason):
             raise Contradiction(
                 "finish_reason",
                 f"{reasons.NAMES[reason]} cannot end the {kind}'s leg of this call",
             )
-    alone = len(asked.slots) == 1 and asked.kind != Kind.OUTGOING
-    if alone and asked.operator >= 0 and not direct:
+    alone = len(pin.slots) == 1 and pin.kind != CallKind.OUTGOING
+    if alone and pin.operator >= 0 and not direct:
         raise Contradiction("operator", "the call ends before any operator is tried")
-    if not direct and asked.kind == Kind.INCOMING and asked.reason in _UNMET | _REFUSED:
+    if not direct and pin.kind == CallKind.INCOMING and pin.reason in _UNREACHED | _REFUSED:
         raise Contradiction("direction", "an incoming call cannot end so")

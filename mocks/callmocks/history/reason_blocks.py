@@ -12,16 +12,24 @@ Twenty-five calls have one leg alone. Four carry the reasons that need company::
 import numpy as np
 
 from callmocks.history import reasons
-from callmocks.history.columns import Column, Kind
-from callmocks.history.generator import Raw, below
-from callmocks.history.timeline import ANSWER, ATTEMPT, BESIDE, FIRST, TRANSFER, Choices, Plan
+from callmocks.history.columns import CallKind, IntColumn
+from callmocks.history.generator import RawNumbers, integers_below
+from callmocks.history.timeline import (
+    ANSWER,
+    ATTEMPT,
+    FIRST,
+    PARALLEL,
+    TRANSFER,
+    CallOutcomes,
+    CallParameters,
+)
 
-CALLS = 29
+BLOCK_CALLS = 29
 FIRST_MS, LAST_MS = 5 * 3_600_000, 21 * 3_600_000
 """The hours that no change of clocks touches on any day of the week."""
-_TOGETHER = 4
+_MULTI_LEG_CALLS = 4
 _R = reasons.INDEX
-_PLACED = (
+_MULTI_LEG_REASONS = (
     {
         FIRST: "subscriber_disconnects",
         ANSWER: "transfer_disconnects",
@@ -29,8 +37,8 @@ _PLACED = (
     },
     {
         FIRST: "incorrect_input",
-        BESIDE: "another_operator_answer",
-        BESIDE + 1: "operator_answer",
+        PARALLEL: "another_operator_answer",
+        PARALLEL + 1: "operator_answer",
         ANSWER: "scenario_disconnects",
     },
     {FIRST: "action_interval_exceeded"},
@@ -40,57 +48,67 @@ _ATTEMPTS = (7, 7, 8, 7)
 _START, _SHUFFLE = 0, 1
 
 
-def plan(raw: Raw) -> tuple[Plan, Column]:
+def draw_outcomes(raw: RawNumbers) -> tuple[CallOutcomes, IntColumn]:
     """What happens in each call of whole blocks, and its start in the day, both by start."""
-    blocks = len(raw) // CALLS
+    blocks = len(raw) // BLOCK_CALLS
     slot = (LAST_MS - FIRST_MS) // max(blocks, 1)
     number = np.arange(len(raw))
-    block, place = number // CALLS, number % CALLS
+    block, place = number // BLOCK_CALLS, number % BLOCK_CALLS
     within = np.where(
-        place < _TOGETHER, below(raw[:, _START], slot // 16), below(raw[:, _START], slot)
+        place < _MULTI_LEG_CALLS,
+        integers_below(raw[:, _START], slot // 16),
+        integers_below(raw[:, _START], slot),
     )
     start = FIRST_MS + block * slot + within
-    made = Plan.blank(len(raw))
+    made = CallOutcomes.without_legs(len(raw))
     for each in range(blocks):
-        _fill(made, each * CALLS, raw[each * CALLS : (each + 1) * CALLS, _SHUFFLE])
+        _fill_block(
+            made, each * BLOCK_CALLS, raw[each * BLOCK_CALLS : (each + 1) * BLOCK_CALLS, _SHUFFLE]
+        )
     order = np.argsort(start, kind="stable")
     made.kind, made.reasons = made.kind[order], made.reasons[order]
     return made, start[order]
 
 
-def hasten(choices: Choices, blocks: int) -> None:
+def compress_to_block(parameters: CallParameters, block_count: int) -> None:
     """Shorten what comes before a call's last leg, so that the leg still begins in its block."""
-    slot = (LAST_MS - FIRST_MS) // max(blocks, 1)
-    choices.ivr = np.minimum(choices.ivr, slot // 32)
-    choices.ring = np.minimum(choices.ring, slot // 8)
-    choices.talk = np.minimum(choices.talk, slot // 4)
-    choices.attempt = np.minimum(choices.attempt, slot // 4)
+    slot = (LAST_MS - FIRST_MS) // max(block_count, 1)
+    parameters.ivr_ms = np.minimum(parameters.ivr_ms, slot // 32)
+    parameters.ring_ms = np.minimum(parameters.ring_ms, slot // 8)
+    parameters.talk_ms = np.minimum(parameters.talk_ms, slot // 4)
+    parameters.attempt_ms = np.minimum(parameters.attempt_ms, slot // 4)
 
 
-def _fill(made: Plan, begin: int, shuffle: Raw) -> None:
+def _fill_block(outcomes: CallOutcomes, first_call: int, shuffle: RawNumbers) -> None:
     """One block: four calls with company, then the reasons that stand alone."""
     attempts = np.array(
-        [r for r in reasons.of_place("attempt", "operator") if r != _R["operator_not_responsible"]]
+        [
+            r
+            for r in reasons.reasons_at("attempt", "operator")
+            if r != _R["operator_not_responsible"]
+        ]
     )
-    attempts = attempts[np.argsort(np.resize(shuffle, len(attempts)) * _ODD[: len(attempts)])]
+    attempts = attempts[
+        np.argsort(np.resize(shuffle, len(attempts)) * _ODD_MULTIPLIERS[: len(attempts)])
+    ]
     dealt = 0
-    for call, (placed, count) in enumerate(zip(_PLACED, _ATTEMPTS, strict=True)):
-        row = made.reasons[begin + call]
+    for call, (placed, count) in enumerate(zip(_MULTI_LEG_REASONS, _ATTEMPTS, strict=True)):
+        row = outcomes.reasons[first_call + call]
         for slot, name in placed.items():
             row[slot] = _R[name]
         row[ATTEMPT : ATTEMPT + count] = attempts[dealt : dealt + count]
         dealt += count
     alone = [
-        *((reason, Kind.INCOMING) for reason in reasons.of_place("alone", "subscriber")),
-        *((reason, Kind.OUTGOING) for reason in reasons.of_place("alone", "initiator")),
-        *((reason, Kind.AUTO) for reason in reasons.of_place("attempt", "subscriber")),
-        (_R["fax_session_done"], Kind.INCOMING),
+        *((reason, CallKind.INCOMING) for reason in reasons.reasons_at("alone", "subscriber")),
+        *((reason, CallKind.OUTGOING) for reason in reasons.reasons_at("alone", "initiator")),
+        *((reason, CallKind.AUTO) for reason in reasons.reasons_at("attempt", "subscriber")),
+        (_R["fax_session_done"], CallKind.INCOMING),
     ]
-    order = np.argsort(shuffle[_TOGETHER:], kind="stable")
+    order = np.argsort(shuffle[_MULTI_LEG_CALLS:], kind="stable")
     for (reason, kind), place in zip(alone, order, strict=True):
-        made.reasons[begin + _TOGETHER + place, FIRST] = reason
+        outcomes.reasons[first_call + _MULTI_LEG_CALLS + place, FIRST] = reason
         inside = reasons.NAMES[reason].startswith("internal_call")
-        made.kind[begin + _TOGETHER + place] = Kind.INTERNAL if inside else kind
+        outcomes.kind[first_call + _MULTI_LEG_CALLS + place] = CallKind.INTERNAL if inside else kind
 
 
-_ODD = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+_ODD_MULTIPLIERS = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -8,42 +8,42 @@ from functools import cache
 
 import numpy as np
 
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 
-_TABLE = table("cdr/finish_reasons.csv")
-_AGREEMENT = {row["finish_reason"]: row for row in table("cdr/reason_agreement.csv")}
+_TABLE = load_table("cdr/finish_reasons.csv")
+_AGREEMENT = {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
 
 NAMES: tuple[str, ...] = tuple(row["finish_reason"] for row in _TABLE)
 DESCRIPTIONS: tuple[str, ...] = tuple(row["description_ru"] for row in _TABLE)
 INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
 
 
-def _column(name: str, value: str) -> np.ndarray:
+def _agreement_flags(name: str, value: str) -> np.ndarray:
     return np.array([_AGREEMENT[reason][name] == value for reason in NAMES])
 
 
-RANG = _column("rang", "yes")
+RANG = _agreement_flags("rang", "yes")
 """The leg's phone rang, whether it was picked up or not."""
-ANSWERED = _column("answered", "yes")
-TALKED = _column("talked", "yes")
-WITHOUT_EMPLOYEE = _column("employee", "no")
-ALONE = _column("place", "alone")
+ANSWERED = _agreement_flags("answered", "yes")
+TALKED = _agreement_flags("talked", "yes")
+WITHOUT_EMPLOYEE = _agreement_flags("employee", "no")
+ALONE = _agreement_flags("place", "alone")
 CAUSE = np.array([int(_AGREEMENT[reason]["cause"]) for reason in NAMES], dtype=np.int16)
 CAUSE_TEXT: dict[int, str] = {
-    int(row["code"]): row["description"] for row in table("cdr/release_causes.csv")
+    int(row["code"]): row["description"] for row in load_table("cdr/release_causes.csv")
 }
 
 
 @cache
-def among(wanted: tuple[int, ...]) -> np.ndarray:
+def membership_table(reasons: tuple[int, ...]) -> np.ndarray:
     """A table by reason: True for the wanted ones, False for others and for -1, which is none."""
     found = np.zeros(len(NAMES) + 1, np.bool_)
-    found[list(wanted)] = True
+    found[list(reasons)] = True
     return found
 
 
 @cache
-def of_place(place: str, leg: str) -> tuple[int, ...]:
+def reasons_at(place: str, leg: str) -> tuple[int, ...]:
     """Reasons whose legs stand at a place (``alone``, ``attempt``, …) and may be of that kind."""
     return tuple(
         index
@@ -52,6 +52,6 @@ def of_place(place: str, leg: str) -> tuple[int, ...]:
     )
 
 
-def leg_kinds(reason: int) -> tuple[str, ...]:
+def allowed_leg_kinds(reason: int) -> tuple[str, ...]:
     """The kinds of leg that may end with this reason."""
     return tuple(_AGREEMENT[NAMES[reason]]["legs"].split("|"))

@@ -17,12 +17,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 _FIRST_MS = (datetime.combine(FIRST_DATE, datetime.min.time()) - _EPOCH) // _MILLISECOND
 
 
-def to_ms(moment: datetime) -> int:
+def datetime_to_ms(wall_time: datetime) -> int:
     """Milliseconds of a naive datetime (microseconds are cut off)."""
-    return (moment - _EPOCH) // _MILLISECOND
+    return (wall_time - _EPOCH) // _MILLISECOND
 
 
-def from_ms(ms: int) -> datetime:
+def ms_to_datetime(ms: int) -> datetime:
     """The naive datetime of a wall time in milliseconds."""
     return _EPOCH + timedelta(milliseconds=ms)
 
@@ -37,11 +37,11 @@ def day_start(day: int) -> int:
     return _FIRST_MS + day * DAY_MS
 
 
-def day_date(day: int) -> date:
+def date_of_day(day: int) -> date:
     """The calendar date of a day."""
     return FIRST_DATE + timedelta(days=day)
 
 
-def date_day(when: date) -> int:
+def day_of_date(calendar_date: date) -> int:
     """The day of a calendar date."""
-    return (when - FIRST_DATE).days
+    return (calendar_date - FIRST_DATE).days

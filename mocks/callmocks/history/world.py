@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.config import toml, validation
-from callmocks.contract.resources import fixture
+from callmocks.contract.resources import fixture_path
 from callmocks.errors import SettingsError
-from callmocks.history.name_pools import pools
+from callmocks.history.name_pools import load_pools
 
 CALLS_PER_DAY_MAX = 200_000
 FINISH_REASONS_CALLS_MAX = 50_000
@@ -27,24 +27,24 @@ FIRST_HOUR, LAST_HOUR = 5, 22
 """Calls start in these hours only, on Saturday until 20:59: none meets a change of clocks."""
 
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
-Identity = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+PositiveId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Phone = Annotated[str, Meta(pattern=r"^[1-9][0-9]{4,14}$")]
-Extension = Annotated[str, Meta(pattern=r"^[0-9]{2,10}$")]
-Text = Annotated[str, Meta(min_length=1, max_length=255)]
-Short = Annotated[str, Meta(min_length=1, max_length=20)]
-Fifty = Annotated[str, Meta(min_length=1, max_length=50)]
+ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9]{2,10}$")]
+Text255 = Annotated[str, Meta(min_length=1, max_length=255)]
+Text20 = Annotated[str, Meta(min_length=1, max_length=20)]
+Text50 = Annotated[str, Meta(min_length=1, max_length=50)]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
 PerMille = Annotated[int, Meta(ge=0, le=1000)]
 Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
-TalkMs = Annotated[int, Meta(ge=0, le=6 * 3_600_000)]
-Hours = tuple[Weight, ...]
+TalkLength = Annotated[int, Meta(ge=0, le=6 * 3_600_000)]
+HourWeights = tuple[Weight, ...]
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _WorldTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of a world file: a key that is not listed is a mistake, not a wish."""
 
 
-class Sizes(_Table, frozen=True):
+class Sizes(_WorldTable, frozen=True):
     """How many of each thing to pick from the pools where none is listed by name."""
 
     operators: Annotated[int, Meta(ge=2, le=800)] = 12
@@ -59,25 +59,25 @@ class Sizes(_Table, frozen=True):
     """Least and most users of one organisation."""
 
 
-class OperatorEntry(_Table, frozen=True):
+class OperatorEntry(_WorldTable, frozen=True):
     """An operator: agent (ARM), employee (CDR) and specialist (1C) at once."""
 
-    number: Extension | None = None
+    number: ExtensionNumber | None = None
     """Internal number and ARM login."""
-    employee_id: Identity | None = None
+    employee_id: PositiveId | None = None
     specialist_id: Uuid | None = None
-    last_name: Short | None = None
-    first_name: Short | None = None
+    last_name: Text20 | None = None
+    first_name: Text20 | None = None
     patronymic: Annotated[str, Meta(max_length=20)] | None = None
-    sip: Extension | None = None
+    sip: ExtensionNumber | None = None
     """SIP number, such as 0288122."""
     phone: str | None = None
     """``number`` or ``sip``: which of the two CDR shows as ``employee_phone_number``."""
-    group: Text | None = None
+    group: Text255 | None = None
     """Name of the operator's group."""
-    department: Text | None = None
+    department: Text255 | None = None
     """Name of the operator's department."""
-    post: Fifty | None = None
+    post: Text50 | None = None
     email: Email | None = None
     mobile: Phone | None = None
     birthday: date | None = None
@@ -86,77 +86,102 @@ class OperatorEntry(_Table, frozen=True):
     """1C-Connect shows this specialist as deleted; his calls stay in the history."""
 
 
-class GroupEntry(_Table, frozen=True):
+class GroupEntry(_WorldTable, frozen=True):
     """A group of operators."""
 
-    name: Text
-    id: Identity | None = None
+    name: Text255
+    id: PositiveId | None = None
 
 
-class DepartmentEntry(_Table, frozen=True):
+class DepartmentEntry(_WorldTable, frozen=True):
     """A department of specialists in 1C-Connect."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     id: Uuid | None = None
 
 
-class LineEntry(_Table, frozen=True):
+class LineEntry(_WorldTable, frozen=True):
     """A line of 1C-Connect and the virtual number it is called by."""
 
     service_id: Uuid | None = None
-    name: Text | None = None
+    name: Text255 | None = None
     virtual_phone_number: Phone | None = None
-    scenario: Text | None = None
+    scenario: Text255 | None = None
     """Name of the scenario that takes the line's calls."""
     queue_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")] | None = None
     """The queue that ARM shows."""
 
 
-class ScenarioEntry(_Table, frozen=True):
+class ScenarioEntry(_WorldTable, frozen=True):
     """A scenario of the virtual exchange and its one operation."""
 
-    name: Text
-    id: Identity | None = None
-    action_id: Identity | None = None
-    action_name: Text | None = None
+    name: Text255
+    id: PositiveId | None = None
+    action_id: PositiveId | None = None
+    action_name: Text255 | None = None
 
 
-class UserEntry(_Table, frozen=True):
+class UserEntry(_WorldTable, frozen=True):
     """A person of a client organisation: contact (CDR) and service user (1C) at once."""
 
     user_id: Uuid | None = None
-    contact_id: Identity | None = None
-    last_name: Text | None = None
-    first_name: Text | None = None
+    contact_id: PositiveId | None = None
+    last_name: Text255 | None = None
+    first_name: Text255 | None = None
     patronymic: Annotated[str, Meta(max_length=255)] | None = None
     phone: Phone | None = None
     email: Email | None = None
-    post: Fifty | None = None
+    post: Text50 | None = None
 
 
-class OrganisationEntry(_Table, frozen=True):
+class OrganisationEntry(_WorldTable, frozen=True):
     """A client organisation and its users."""
 
     client_id: Uuid | None = None
-    name: Fifty | None = None
-    full_name: Text | None = None
+    name: Text50 | None = None
+    full_name: Text255 | None = None
     inn: Annotated[str, Meta(pattern=r"^([0-9]{10}|[0-9]{12})$")] | None = None
     kpp: Annotated[str, Meta(pattern=r"^[0-9]{9}$")] | None = None
     phone: Phone | None = None
-    address: Text | None = None
+    address: Text255 | None = None
     users: tuple[UserEntry, ...] = ()
     """When none is listed, as many as ``sizes.users`` says."""
 
 
-_WEEKDAY = (0, 0, 0, 0, 0, 1, 3, 10, 35, 80, 105, 110, 90, 80, 95, 95, 85, 65, 40, 25, 12, 6, 3, 0)
-_WEEKEND = (0, 0, 0, 0, 0, 1, 2, 5, 12, 25, 38, 42, 40, 34, 30, 28, 22, 16, 12, 8, 5, 2, 1, 0)
+_WEEKDAY_HOURS = (
+    0,
+    0,
+    0,
+    0,
+    0,
+    1,
+    3,
+    10,
+    35,
+    80,
+    105,
+    110,
+    90,
+    80,
+    95,
+    95,
+    85,
+    65,
+    40,
+    25,
+    12,
+    6,
+    3,
+    0,
+)
+_WEEKEND_HOURS = (0, 0, 0, 0, 0, 1, 2, 5, 12, 25, 38, 42, 40, 34, 30, 28, 22, 16, 12, 8, 5, 2, 1, 0)
 _TALK_MS = (
     *(1_000, 8_000, 19_000, 35_000, 55_000, 80_000, 115_000, 170_000, 260_000, 480_000),
     2_400_000,
 )
 
 
-class Traffic(_Table, frozen=True):
+class Traffic(_WorldTable, frozen=True):
     """What kinds of calls there are. Shares are per mille, whole numbers 0 … 1000."""
 
     plan: str = "natural"
@@ -187,15 +212,15 @@ class Traffic(_Table, frozen=True):
     """Of calls: their operator, if any talked, is rated."""
     weekend: PerMille = 350
     """Calls on a Saturday or Sunday, per mille of a weekday's."""
-    weekday_hours: Hours = _WEEKDAY
+    weekday_hours: HourWeights = _WEEKDAY_HOURS
     """24 weights, one for each hour; calls start from 5 to 22 only."""
-    weekend_hours: Hours = _WEEKEND
+    weekend_hours: HourWeights = _WEEKEND_HOURS
     """The same for Saturday (until 20) and Sunday."""
-    talk_ms: tuple[TalkMs, ...] = _TALK_MS
+    talk_ms: tuple[TalkLength, ...] = _TALK_MS
     """How long people talk, milliseconds: evenly spaced quantiles, ascending."""
 
 
-class World(_Table, frozen=True):
+class World(_WorldTable, frozen=True):
     """A contact centre as a world file describes it."""
 
     title: str = ""
@@ -218,19 +243,19 @@ class World(_Table, frozen=True):
         content = msgspec.json.encode(msgspec.structs.replace(self, title=""), order="sorted")
         return hashlib.blake2b(content, digest_size=16).digest()
 
-    def with_calls_per_day(self, calls: int) -> World:
+    def with_calls_per_day(self, calls_per_day: int) -> World:
         """The same world with another number of calls; ``SettingsError`` when it is too many."""
-        changed = msgspec.structs.replace(self, calls_per_day=calls)
-        if not 0 <= calls <= CALLS_PER_DAY_MAX:
-            raise SettingsError(f"{calls} calls a day are not in 0 … {CALLS_PER_DAY_MAX}")
-        for _, mistake in _plan_mistakes(changed):
+        changed = msgspec.structs.replace(self, calls_per_day=calls_per_day)
+        if not 0 <= calls_per_day <= CALLS_PER_DAY_MAX:
+            raise SettingsError(f"{calls_per_day} calls a day are not in 0 … {CALLS_PER_DAY_MAX}")
+        for _, mistake in _check_plan(changed):
             raise SettingsError(mistake)
         return changed
 
 
 def world_names() -> list[str]:
     """Names of the worlds that come with callmocks."""
-    return sorted(path.stem for path in fixture("worlds").glob("*.toml"))
+    return sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
 
 
 def load_world(name: str) -> World:
@@ -240,23 +265,23 @@ def load_world(name: str) -> World:
     """
     path = Path(name)
     if name in world_names():
-        path = fixture(f"worlds/{name}.toml")
+        path = fixture_path(f"worlds/{name}.toml")
     elif path.suffix != ".toml" and not _is_file(path):
         known = ", ".join(world_names())
         raise SettingsError(f"world {name!r}: neither a file nor one of {known}")
-    return parse_world(_read(path), str(path) if str(path) == name else name)
+    return parse_world(_read_world_file(path), str(path) if str(path) == name else name)
 
 
-def parse_world(text: str, where: str) -> World:
+def parse_world(text: str, source: str) -> World:
     """A world from the text of its file; ``where`` is what messages call the file."""
     try:
-        world = msgspec.convert(toml.loads(text), World)
+        world = msgspec.convert(toml.parse(text), World)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"world {where}: {_located(error)}") from None
+        raise SettingsError(f"world {source}: {_describe_error(error)}") from None
     except ValueError as error:  # numbers of thousands of digits too
-        raise SettingsError(f"world {where}: {error}") from None
-    for place, mistake in _mistakes(world):
-        raise SettingsError(f"world {where}: {place}: {mistake}")
+        raise SettingsError(f"world {source}: {error}") from None
+    for place, mistake in _find_errors(world):
+        raise SettingsError(f"world {source}: {place}: {mistake}")
     return world
 
 
@@ -267,7 +292,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> str:
+def _read_world_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -277,19 +302,19 @@ def _read(path: Path) -> str:
         raise SettingsError(f"world {path}: {reason}") from None
 
 
-def _located(error: msgspec.ValidationError) -> str:
+def _describe_error(error: msgspec.ValidationError) -> str:
     """``traffic.internal: Expected `int` <= 1000`` from msgspec's "… - at `$.traffic.internal`"."""
-    place, reason = validation.told(error, World)
+    place, reason = validation.describe_error(error, World)
     place = place.removeprefix("$").lstrip(".")
     reason = reason.replace(" | null", "")  # TOML has none
     return f"{place}: {reason}" if place else reason
 
 
-def _mistakes(world: World) -> Iterator[tuple[str, str]]:
-    yield from _plan_mistakes(world)
-    yield from _traffic_mistakes(world.traffic)
+def _find_errors(world: World) -> Iterator[tuple[str, str]]:
+    yield from _check_plan(world)
+    yield from _check_traffic(world.traffic)
     try:
-        pools(world.locale)
+        load_pools(world.locale)
     except SettingsError as error:
         yield "locale", str(error)
     least, most = world.sizes.users
@@ -297,11 +322,11 @@ def _mistakes(world: World) -> Iterator[tuple[str, str]]:
         yield "sizes.users", f"least {least} is more than most {most}"
     if len(world.operators) == 1:
         yield "operators", "one operator alone cannot transfer or call inside; list two or none"
-    yield from _double_mistakes(world)
-    yield from _reference_mistakes(world)
+    yield from _check_duplicates(world)
+    yield from _check_references(world)
 
 
-def _plan_mistakes(world: World) -> Iterator[tuple[str, str]]:
+def _check_plan(world: World) -> Iterator[tuple[str, str]]:
     plan, calls = world.traffic.plan, world.calls_per_day
     if plan not in ("natural", "finish-reasons"):
         yield "traffic.plan", f"{plan!r} is neither natural nor finish-reasons"
@@ -312,7 +337,7 @@ def _plan_mistakes(world: World) -> Iterator[tuple[str, str]]:
         )
 
 
-def _traffic_mistakes(traffic: Traffic) -> Iterator[tuple[str, str]]:
+def _check_traffic(traffic: Traffic) -> Iterator[tuple[str, str]]:
     for shares in (
         ("internal", "outgoing", "auto_outgoing"),
         ("anonymous", "unknown_caller", "vendor"),
@@ -321,7 +346,7 @@ def _traffic_mistakes(traffic: Traffic) -> Iterator[tuple[str, str]]:
         if total > 1000:
             yield "traffic", f"{', '.join(shares)} make {total} of 1000"
     for name in ("weekday_hours", "weekend_hours"):
-        hours: Hours = getattr(traffic, name)
+        hours: HourWeights = getattr(traffic, name)
         if len(hours) != 24:
             yield f"traffic.{name}", f"{len(hours)} weights instead of 24"
         for hour, weight in enumerate(hours):
@@ -339,7 +364,7 @@ def _traffic_mistakes(traffic: Traffic) -> Iterator[tuple[str, str]]:
 _NAMED = ("groups", "departments", "scenarios")
 
 
-def _double_mistakes(world: World) -> Iterator[tuple[str, str]]:
+def _check_duplicates(world: World) -> Iterator[tuple[str, str]]:
     """Numbers and ids that two entries claim."""
     users = [
         (f"organisations[{i}].users[{j}]", user)
@@ -362,10 +387,10 @@ def _double_mistakes(world: World) -> Iterator[tuple[str, str]]:
         (("users",), ("user_id",)),
         (("users",), ("contact_id",)),
     ):
-        yield from _doubles((pair for kind in kinds for pair in entries[kind]), fields)
+        yield from _find_duplicates((pair for kind in kinds for pair in entries[kind]), fields)
 
 
-def _doubles(
+def _find_duplicates(
     entries: Iterable[tuple[str, Any]], fields: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
     seen: dict[Any, str] = {}
@@ -380,7 +405,7 @@ def _doubles(
             seen.setdefault(key, f"{place}.{field}")
 
 
-def _reference_mistakes(world: World) -> Iterator[tuple[str, str]]:
+def _check_references(world: World) -> Iterator[tuple[str, str]]:
     """Names that lead to no group, department or scenario of this file."""
     for kind, field, target in (
         ("operators", "group", "groups"),

@@ -7,13 +7,13 @@ from functools import cache, cached_property
 
 import msgspec
 
-from callmocks.contract.resources import schema
+from callmocks.contract.resources import schema_path
 from callmocks.onec.encoder import write_columns
 from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import Column, Number, Text, TypeDescription
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Calls an hour that an API account may make, by day and by night."""
 
     day: int
@@ -55,12 +55,12 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """``string``, ``decimal``, ``dateTime`` or ``boolean``."""
         return self.types[0].removeprefix("xs:")
 
-    def described(self) -> Column:
+    def to_column(self) -> Column:
         """The column as it stands in a table."""
         return Column(
             self.name,
             TypeDescription(
-                types=tuple(_qualified(name) for name in self.types),
+                types=tuple(_qualify_name(name) for name in self.types),
                 number=None if self.sign is None else Number(self.digits, self.fraction, self.sign),
                 string=None if self.length is None else Text(self.length, self.allowed),
                 date=self.date,
@@ -68,12 +68,12 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """An operation that is served."""
 
     name: str
     purpose: str
-    limits: Limits
+    limits: HourlyLimits
     evidence: str
     parameter: tuple[Parameter, ...]
     column: tuple[ColumnSpec, ...]
@@ -86,23 +86,23 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     @cached_property
     def columns_xml(self) -> str:
         """The ``column`` elements of its table, the same in every answer."""
-        return write_columns([column.described() for column in self.column])
+        return write_columns([column.to_column() for column in self.column])
 
 
 @cache
-def served() -> dict[str, Operation]:
+def load_operations() -> dict[str, ServedOperation]:
     """The operations that callmocks serves, by name."""
-    raw = tomllib.loads(schema("onec/operations.toml").read_text(encoding="utf-8"))
-    entries = msgspec.convert(raw["operation"], list[Operation])
+    raw = tomllib.loads(schema_path("onec/operations.toml").read_text(encoding="utf-8"))
+    entries = msgspec.convert(raw["operation"], list[ServedOperation])
     return {operation.name: operation for operation in entries}
 
 
 @cache
-def real() -> frozenset[str]:
+def load_operation_names() -> frozenset[str]:
     """Names of all operations of the real service."""
-    return frozenset(schema("onec/operations.txt").read_text(encoding="utf-8").split())
+    return frozenset(schema_path("onec/operations.txt").read_text(encoding="utf-8").split())
 
 
-def _qualified(name: str) -> str:
+def _qualify_name(name: str) -> str:
     local = name.removeprefix("xs:")
     return f"{{{CORE}}}{name}" if local == name else f"{{{XS}}}{local}"

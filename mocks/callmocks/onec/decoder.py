@@ -38,33 +38,33 @@ Element = etree._Element
 
 def read_structure(element: Element) -> Structure:
     """The structure inside ``return`` or ``Params`` (any element of the type ``Structure``)."""
-    return _structure(element, "", Structure())
+    return _read_properties(element, "", Structure())
 
 
 def read_value(element: Element, where: str = "Value") -> Value:
     """The value of an element: nil, a scalar, or one of the composite core types."""
     if element.get(XSI_NIL, "").strip() in ("true", "1"):
         return None
-    name = type_name(element, where)
+    name = read_type_name(element, where)
     if name is None:
         if len(element):
-            raise BadValue(where, "xsi:type on a value with elements", local(element[0]))
+            raise BadValue(where, "xsi:type on a value with elements", get_local_name(element[0]))
         return element.text or ""
     if name in SCALARS:
-        return _scalar(element, where, name)
+        return _read_scalar_element(element, where, name)
     composite = _COMPOSITES.get(name)
     if composite is None:
         raise BadValue(where, "a type of XML Schema or of the core schema", name)
     return composite(element, where)
 
 
-def type_name(element: Element, where: str = "Value") -> str | None:
+def read_type_name(element: Element, where: str = "Value") -> str | None:
     """The name in ``xsi:type``, in Clark notation; None when the attribute is absent."""
     text = element.get(XSI_TYPE)
-    return None if text is None else qualified(element, text, where)
+    return None if text is None else resolve_name(element, text, where)
 
 
-def qualified(element: Element, text: str, where: str) -> str:
+def resolve_name(element: Element, text: str, where: str) -> str:
     """A prefixed name in Clark notation, by the namespaces in scope at an element."""
     prefix, colon, name = text.strip().rpartition(":")
     namespace = element.nsmap.get(prefix if colon else None)
@@ -73,41 +73,47 @@ def qualified(element: Element, text: str, where: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
 
 
-def local(element: Element) -> str:
+def get_local_name(element: Element) -> str:
     """The element's name without its namespace."""
     return etree.QName(element).localname
 
 
-def _scalar(element: Element, where: str, name: str) -> Value:
+def _read_scalar_element(element: Element, where: str, name: str) -> Value:
     if len(element):
         raise BadValue(
-            where, f"text of the type {_short(name)}", f"the element {local(element[0])}"
+            where,
+            f"text of the type {_shorten_type_name(name)}",
+            f"the element {get_local_name(element[0])}",
         )
     text = element.text or ""
     try:
         return read_scalar(name, text)
     except ValueError:
-        raise BadValue(where, f"text of the type {_short(name)}", repr(text[:80])) from None
+        raise BadValue(
+            where, f"text of the type {_shorten_type_name(name)}", repr(text[:80])
+        ) from None
 
 
-def _short(name: str) -> str:
+def _shorten_type_name(name: str) -> str:
     return name.replace(f"{{{XS}}}", "xs:").replace(f"{{{CORE}}}", "")
 
 
-def _inside(where: str, step: str) -> str:
+def _join_path(where: str, step: str) -> str:
     return f"{where}/{step}" if where else step
 
 
-def _children(element: Element, where: str, *names: str) -> Iterator[tuple[str, Element, str]]:
+def _iterate_children(
+    element: Element, where: str, *names: str
+) -> Iterator[tuple[str, Element, str]]:
     """Local name, element and path of each child; ``names`` is the order they must come in."""
     if element.text and not element.text.isspace():
-        raise BadValue(where or local(element), "elements", repr(element.text[:80]))
+        raise BadValue(where or get_local_name(element), "elements", repr(element.text[:80]))
     stage = 0
     counts: dict[str, int] = {}
     for child in element.iterchildren(tag=etree.Element):
-        namespace, name = etree.QName(child).namespace, local(child)
+        namespace, name = etree.QName(child).namespace, get_local_name(child)
         counts[name] = counts.get(name, 0) + 1
-        path = _inside(where, f"{name}[{counts[name]}]")
+        path = _join_path(where, f"{name}[{counts[name]}]")
         if namespace != CORE or name not in names:
             raise BadValue(path, " or ".join(names), etree.QName(child).text)
         if names.index(name) < stage:
@@ -116,31 +122,33 @@ def _children(element: Element, where: str, *names: str) -> Iterator[tuple[str, 
         yield name, child, path
 
 
-def _structure(element: Element, where: str, into: Structure) -> Structure:
-    for _, child, path in _children(element, where, "Property"):
+def _read_properties(element: Element, where: str, into: Structure) -> Structure:
+    for _, child, path in _iterate_children(element, where, "Property"):
         name = child.get("name")
         if not name:
             raise BadValue(path, "the attribute name", "none")
         if name in into:
             raise BadValue(path, "a name once", f"{name} again")
-        into[name] = _property(child, path)
+        into[name] = _read_property(child, path)
     return into
 
 
-def _property(element: Element, path: str) -> Value:
+def _read_property(element: Element, path: str) -> Value:
     if len(element) == 1 and element[0].tag == VALUE:
         return read_value(element[0], f"{path}/Value")
     raise BadValue(path, "one Value", f"{len(element)} elements")
 
 
-def _array(element: Element, where: str, into: Array) -> Array:
-    into.extend(read_value(child, path) for _, child, path in _children(element, where, "Value"))
+def _read_array(element: Element, where: str, into: Array) -> Array:
+    into.extend(
+        read_value(child, path) for _, child, path in _iterate_children(element, where, "Value")
+    )
     return into
 
 
-def _map(element: Element, where: str, into: Map) -> Map:
-    for _, pair, path in _children(element, where, "pair"):
-        parts = list(_children(pair, path, "Key", "Value"))
+def _read_map(element: Element, where: str, into: Map) -> Map:
+    for _, pair, path in _iterate_children(element, where, "pair"):
+        parts = list(_iterate_children(pair, path, "Key", "Value"))
         if [name for name, _, _ in parts] != ["Key", "Value"]:
             raise BadValue(path, "Key and Value", f"{len(parts)} elements")
         key, value = (read_value(part, step) for _, part, step in parts)
@@ -148,63 +156,63 @@ def _map(element: Element, where: str, into: Map) -> Map:
     return into
 
 
-def _table(element: Element, where: str) -> ValueTable:
+def _read_table(element: Element, where: str) -> ValueTable:
     columns: list[Column] = []
     indexes: list[tuple[str, ...]] = []
     rows: list[Row] = []
-    for name, child, path in _children(element, where, "column", "index", "row"):
+    for name, child, path in _iterate_children(element, where, "column", "index", "row"):
         if name == "row":
-            rows.append(_row(child, path))
+            rows.append(_read_row(child, path))
         elif name == "column":
-            columns.append(_column(child, path))
+            columns.append(_read_column(child, path))
         else:
-            steps = _children(child, path, "column")
+            steps = _iterate_children(child, path, "column")
             indexes.append(tuple(step.text or "" for _, step, _ in steps))
     return ValueTable(columns, rows, indexes)
 
 
-def _row(element: Element, where: str) -> Row:
-    cells = _children(element, where, "Value")
+def _read_row(element: Element, where: str) -> Row:
+    cells = _iterate_children(element, where, "Value")
     return tuple(read_value(cell, path) for _, cell, path in cells)
 
 
-def _tree(element: Element, where: str) -> ValueTree:
+def _read_tree(element: Element, where: str) -> ValueTree:
     tree = ValueTree([], [])
     columns: list[Column] = []
-    for name, child, path in _children(element, where, "column", "row"):
+    for name, child, path in _iterate_children(element, where, "column", "row"):
         if name == "column":
-            columns.append(_column(child, path))
+            columns.append(_read_column(child, path))
         else:
-            tree.rows.append(_tree_row(child, path))
+            tree.rows.append(_read_tree_row(child, path))
     tree.columns = columns
     return tree
 
 
-def _tree_row(element: Element, where: str) -> TreeRow:
+def _read_tree_row(element: Element, where: str) -> TreeRow:
     values: list[Value] = []
     rows: list[TreeRow] = []
-    for name, child, path in _children(element, where, "Value", "row"):
+    for name, child, path in _iterate_children(element, where, "Value", "row"):
         if name == "Value":
             values.append(read_value(child, path))
         else:
-            rows.append(_tree_row(child, path))
+            rows.append(_read_tree_row(child, path))
     return TreeRow(tuple(values), rows)
 
 
-def _column(element: Element, where: str) -> Column:
+def _read_column(element: Element, where: str) -> Column:
     said: dict[str, Element] = {}
-    for name, child, _ in _children(element, where, "Name", "ValueType", "Title", "Width"):
+    for name, child, _ in _iterate_children(element, where, "Name", "ValueType", "Title", "Width"):
         said[name] = child
     kind, width = said.get("ValueType"), said.get("Width")
     return Column(
         name=said["Name"].text or "" if "Name" in said else None,
-        type=None if kind is None else _description(kind, f"{where}/ValueType"),
+        type=None if kind is None else _read_type_description(kind, f"{where}/ValueType"),
         title=said["Title"].text or "" if "Title" in said else None,
-        width=None if width is None else _number(width, f"{where}/Width"),
+        width=None if width is None else _read_decimal(width, f"{where}/Width"),
     )
 
 
-_DESCRIPTION = (
+_TYPE_DESCRIPTION_PARTS = (
     "Type",
     "TypeSet",
     "TypeId",
@@ -215,64 +223,66 @@ _DESCRIPTION = (
 )
 
 
-def _description(element: Element, where: str) -> TypeDescription:
+def _read_type_description(element: Element, where: str) -> TypeDescription:
     names: dict[str, list[str]] = {"Type": [], "TypeSet": [], "TypeId": []}
     found: dict[str, dict[str, Element]] = {}
-    for name, child, path in _children(element, where, *_DESCRIPTION):
+    for name, child, path in _iterate_children(element, where, *_TYPE_DESCRIPTION_PARTS):
         if name == "TypeId":
             names[name].append((child.text or "").strip())
         elif name in names:
-            names[name].append(qualified(child, child.text or "", path))
+            names[name].append(resolve_name(child, child.text or "", path))
         else:
-            found[name] = {local(part): part for part in child}
+            found[name] = {get_local_name(part): part for part in child}
     return TypeDescription(
         types=tuple(names["Type"]),
         sets=tuple(names["TypeSet"]),
         ids=tuple(names["TypeId"]),
-        number=_number_qualifiers(found.get("NumberQualifiers"), where),
-        string=_length_qualifiers(found.get("StringQualifiers"), where),
-        date=_said(found["DateQualifiers"], "DateFractions") if "DateQualifiers" in found else None,
-        binary=_length_qualifiers(found.get("BinaryDataQualifiers"), where),
+        number=_read_number_qualifiers(found.get("NumberQualifiers"), where),
+        string=_read_length_qualifiers(found.get("StringQualifiers"), where),
+        date=_read_text(found["DateQualifiers"], "DateFractions")
+        if "DateQualifiers" in found
+        else None,
+        binary=_read_length_qualifiers(found.get("BinaryDataQualifiers"), where),
     )
 
 
-def _number_qualifiers(parts: dict[str, Element] | None, where: str) -> Number | None:
+def _read_number_qualifiers(parts: dict[str, Element] | None, where: str) -> Number | None:
     if parts is None:
         return None
     digits, fraction = (
-        int(_number(parts[name], f"{where}/NumberQualifiers/{name}")) if name in parts else 0
+        int(_read_decimal(parts[name], f"{where}/NumberQualifiers/{name}")) if name in parts else 0
         for name in ("Digits", "FractionDigits")
     )
-    return Number(digits, fraction, _said(parts, "AllowedSign"))
+    return Number(digits, fraction, _read_text(parts, "AllowedSign"))
 
 
-def _length_qualifiers(parts: dict[str, Element] | None, where: str) -> Text | None:
+def _read_length_qualifiers(parts: dict[str, Element] | None, where: str) -> Text | None:
     if parts is None:
         return None
-    length = _number(parts["Length"], f"{where}/Length") if "Length" in parts else Decimal(0)
-    return Text(int(length), _said(parts, "AllowedLength"))
+    length = _read_decimal(parts["Length"], f"{where}/Length") if "Length" in parts else Decimal(0)
+    return Text(int(length), _read_text(parts, "AllowedLength"))
 
 
-def _said(parts: dict[str, Element], name: str) -> str:
+def _read_text(parts: dict[str, Element], name: str) -> str:
     return (parts[name].text or "").strip() if name in parts else ""
 
 
-def _number(element: Element, where: str) -> Decimal:
-    value = _scalar(element, where, f"{{{XS}}}decimal")
+def _read_decimal(element: Element, where: str) -> Decimal:
+    value = _read_scalar_element(element, where, f"{{{XS}}}decimal")
     assert isinstance(value, Decimal)
     return value
 
 
 _COMPOSITES: Final[dict[str, Callable[[Element, str], Value]]] = {
-    f"{{{CORE}}}Structure": lambda element, where: _structure(element, where, Structure()),
-    f"{{{CORE}}}FixedStructure": lambda element, where: _structure(
+    f"{{{CORE}}}Structure": lambda element, where: _read_properties(element, where, Structure()),
+    f"{{{CORE}}}FixedStructure": lambda element, where: _read_properties(
         element, where, FixedStructure()
     ),
-    f"{{{CORE}}}Array": lambda element, where: _array(element, where, Array()),
-    f"{{{CORE}}}FixedArray": lambda element, where: _array(element, where, FixedArray()),
-    f"{{{CORE}}}Map": lambda element, where: _map(element, where, Map()),
-    f"{{{CORE}}}FixedMap": lambda element, where: _map(element, where, FixedMap()),
-    f"{{{CORE}}}ValueTable": _table,
-    f"{{{CORE}}}ValueTree": _tree,
-    f"{{{CORE}}}TypeDescription": _description,
+    f"{{{CORE}}}Array": lambda element, where: _read_array(element, where, Array()),
+    f"{{{CORE}}}FixedArray": lambda element, where: _read_array(element, where, FixedArray()),
+    f"{{{CORE}}}Map": lambda element, where: _read_map(element, where, Map()),
+    f"{{{CORE}}}FixedMap": lambda element, where: _read_map(element, where, FixedMap()),
+    f"{{{CORE}}}ValueTable": _read_table,
+    f"{{{CORE}}}ValueTree": _read_tree,
+    f"{{{CORE}}}TypeDescription": _read_type_description,
 }

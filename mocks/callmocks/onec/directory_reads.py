@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from callmocks.history.directory import Cast
+from callmocks.history.directory import Directory
 from callmocks.history.generator import derive_key
 from callmocks.onec import tables
-from callmocks.onec.contract import Operation
-from callmocks.onec.parameters import Given
+from callmocks.onec.contract import ServedOperation
+from callmocks.onec.parameters import ParameterValue
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
@@ -27,7 +27,7 @@ _LAST: Final = datetime(2035, 1, 1)
 """After the last day of any history: subscriptions that end do so from here on."""
 
 
-class _Entry(NamedTuple):
+class _DirectoryEntry(NamedTuple):
     """A row: its cells by the contract's columns, and when it came to be."""
 
     key: tuple[str, ...]
@@ -45,25 +45,28 @@ class _Entry(NamedTuple):
         return self.created or _FIRST + timedelta(seconds=self.phase)
 
 
-def select(
-    exchange: Exchange, operation: Operation, given: Mapping[str, Given], check: bool
-) -> tables.Rows:
+def select_rows(
+    exchange: Exchange,
+    operation: ServedOperation,
+    parameters: Mapping[str, ParameterValue],
+    self_check: bool,
+) -> tables.RenderedRows:
     """The rows that a read selects, in the cast's order."""
-    frame = _everything(exchange.tenant.history.cast, operation)
-    if "ClientID" in given:
-        frame = frame.filter(pl.col("ClientID") == given["ClientID"])
+    frame = _build_frame(exchange.tenant.history.directory, operation)
+    if "ClientID" in parameters:
+        frame = frame.filter(pl.col("ClientID") == parameters["ClientID"])
         if frame.is_empty():
-            exchange.assume("onec.unknown-uuid")
-    if "ChangedFrom" in given:
-        yearly = exchange.assume("onec.changed-times") == "yearly"
-        changed = _last_change(exchange.now) if yearly else pl.col("_created")
-        frame = frame.filter(changed >= given["ChangedFrom"])
-    return tables.render(frame, operation, check)
+            exchange.use_assumption("onec.unknown-uuid")
+    if "ChangedFrom" in parameters:
+        yearly = exchange.use_assumption("onec.changed-times") == "yearly"
+        changed = _build_last_change(exchange.now) if yearly else pl.col("_created")
+        frame = frame.filter(changed >= parameters["ChangedFrom"])
+    return tables.render_rows(frame, operation, self_check)
 
 
-def _everything(cast: Cast, operation: Operation) -> pl.DataFrame:
+def _build_frame(cast: Directory, operation: ServedOperation) -> pl.DataFrame:
     """All a read can return. Hidden: ``_created`` and ``_phase``, seconds into each year."""
-    entries = list(_ENTRIES[operation.name](cast))
+    entries = list(_LISTS[operation.name](cast))
     columns = {
         column.name: pl.Series(
             [entry.cells[place] for entry in entries], dtype=tables.DTYPES[column.kind]
@@ -78,7 +81,7 @@ def _everything(cast: Cast, operation: Operation) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).str.head(length) for name, length in cut.items())
 
 
-def _last_change(now: datetime) -> pl.Expr:
+def _build_last_change(now: datetime) -> pl.Expr:
     """The latest yearly change before now, or the creation when that was later."""
     phase = pl.duration(seconds=pl.col("_phase"))
     this, last = datetime(now.year, 1, 1), datetime(max(now.year - 1, 1), 1, 1)
@@ -86,9 +89,9 @@ def _last_change(now: datetime) -> pl.Expr:
     return pl.max_horizontal(changed.otherwise(pl.lit(last) + phase), pl.col("_created"))
 
 
-def _clients(cast: Cast) -> Iterator[_Entry]:
+def _list_clients(cast: Directory) -> Iterator[_DirectoryEntry]:
     for client in cast.organisations:
-        yield _Entry(
+        yield _DirectoryEntry(
             (client.client_id,),
             (
                 client.client_id,
@@ -102,18 +105,18 @@ def _clients(cast: Cast) -> Iterator[_Entry]:
         )
 
 
-def _users(cast: Cast) -> Iterator[_Entry]:
+def _list_users(cast: Directory) -> Iterator[_DirectoryEntry]:
     for user in cast.users:
         client = cast.organisations[user.organisation].client_id
         names = user.first_name, user.last_name, user.patronymic
-        yield _Entry(
+        yield _DirectoryEntry(
             (user.user_id,), (user.user_id, client, *names, user.post, user.phone, user.email)
         )
 
 
-def _specialists(cast: Cast) -> Iterator[_Entry]:
+def _list_specialists(cast: Directory) -> Iterator[_DirectoryEntry]:
     for person in cast.operators:
-        yield _Entry(
+        yield _DirectoryEntry(
             (person.specialist_id,),
             (
                 person.specialist_id,
@@ -133,21 +136,21 @@ def _specialists(cast: Cast) -> Iterator[_Entry]:
         )
 
 
-def _departments(cast: Cast) -> Iterator[_Entry]:
+def _list_departments(cast: Directory) -> Iterator[_DirectoryEntry]:
     for department in cast.departments:
-        yield _Entry((department.id,), (department.id, department.name, False))
+        yield _DirectoryEntry((department.id,), (department.id, department.name, False))
 
 
-def _lines(cast: Cast) -> Iterator[_Entry]:
+def _list_lines(cast: Directory) -> Iterator[_DirectoryEntry]:
     for line in cast.lines:
-        yield _Entry((line.service_id,), (line.service_id, False, line.name))
+        yield _DirectoryEntry((line.service_id,), (line.service_id, False, line.name))
 
 
-def _subscriptions(cast: Cast) -> Iterator[_Entry]:
+def _list_subscriptions(cast: Directory) -> Iterator[_DirectoryEntry]:
     """Every user has every line, since any of them may be the line of his next call."""
     for user in cast.users:
         for line in cast.lines:
-            entry = _Entry((user.user_id, line.service_id), ())
+            entry = _DirectoryEntry((user.user_id, line.service_id), ())
             begun = datetime.combine(entry.since, time())
             ends = _LAST + timedelta(seconds=entry.phase) if entry.phase % 8 == 0 else None
             expires = ends and datetime.combine(ends, time())
@@ -155,11 +158,11 @@ def _subscriptions(cast: Cast) -> Iterator[_Entry]:
             yield entry._replace(cells=cells)
 
 
-_ENTRIES: Final[Mapping[str, Callable[[Cast], Iterator[_Entry]]]] = {
-    "ClientRead": _clients,
-    "ClientUserRead": _users,
-    "SpecialistRead": _specialists,
-    "DepartmentRead": _departments,
-    "ServiceLineKindRead": _lines,
-    "UserServiceLineRead": _subscriptions,
+_LISTS: Final[Mapping[str, Callable[[Directory], Iterator[_DirectoryEntry]]]] = {
+    "ClientRead": _list_clients,
+    "ClientUserRead": _list_users,
+    "SpecialistRead": _list_specialists,
+    "DepartmentRead": _list_departments,
+    "ServiceLineKindRead": _list_lines,
+    "UserServiceLineRead": _list_subscriptions,
 }

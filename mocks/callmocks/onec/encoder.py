@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callmocks.onec.namespaces import CORE, XS, XSI, split
-from callmocks.onec.scalars import escape, quoted, write_scalar
+from callmocks.onec.namespaces import CORE, XS, XSI, split_name
+from callmocks.onec.scalars import escape_text, quote_attribute, write_scalar
 from callmocks.onec.values import (
     Array,
     BadValue,
@@ -39,8 +39,8 @@ def write_structure(structure: Structure, name: str) -> bytes:
 
     ``name`` is the element's name in Clark notation, ``{namespace}return`` for an answer.
     """
-    namespace, tag = split(name)
-    declared = f"xmlns:m={quoted(namespace)} {DECLARED}"
+    namespace, tag = split_name(name)
+    declared = f"xmlns:m={quote_attribute(namespace)} {DECLARED}"
     return f"<m:{tag} {declared}>{write_properties(structure)}</m:{tag}>".encode()
 
 
@@ -51,7 +51,7 @@ def write_properties(structure: Structure) -> str:
 
 def write_property(name: str, value: str) -> str:
     """A property around an element ``Value`` that is written already."""
-    return f'<Property name={quoted(name)} xmlns="{CORE}">{value}</Property>'
+    return f'<Property name={quote_attribute(name)} xmlns="{CORE}">{value}</Property>'
 
 
 def write_value(value: Value, tag: str = "Value") -> str:
@@ -61,22 +61,22 @@ def write_value(value: Value, tag: str = "Value") -> str:
     try:
         scalar = write_scalar(value)
         if scalar is not None:
-            return f'<{tag} xsi:type="{scalar[0]}">{escape(scalar[1])}</{tag}>'
+            return f'<{tag} xsi:type="{scalar[0]}">{escape_text(scalar[1])}</{tag}>'
     except ValueError as error:
         raise BadValue(tag, "a value XML can hold", str(error)) from None
-    kind, content = _composite(value)
+    kind, content = _write_composite(value)
     return f'<{tag} xsi:type="{kind}">{content}</{tag}>'
 
 
 def write_columns(columns: Sequence[Column]) -> str:
     """The ``column`` elements of a table."""
-    return "".join(map(_column, columns))
+    return "".join(map(_write_column, columns))
 
 
-def _composite(value: Value) -> tuple[str, str]:
+def _write_composite(value: Value) -> tuple[str, str]:
     if isinstance(value, Structure):
         inside = "".join(
-            f"<Property name={quoted(name)}>{write_value(inner)}</Property>"
+            f"<Property name={quote_attribute(name)}>{write_value(inner)}</Property>"
             for name, inner in value.items()
         )
         return "FixedStructure" if isinstance(value, FixedStructure) else "Structure", inside
@@ -89,68 +89,68 @@ def _composite(value: Value) -> tuple[str, str]:
         )
         return "FixedMap" if isinstance(value, FixedMap) else "Map", pairs
     if isinstance(value, ValueTable):
-        return "ValueTable", _table(value)
+        return "ValueTable", _write_table(value)
     if isinstance(value, ValueTree):
-        rows = "".join(map(_tree_row, value.rows))
+        rows = "".join(map(_write_tree_row, value.rows))
         return "ValueTree", write_columns(value.columns) + rows
     if isinstance(value, TypeDescription):
-        return "TypeDescription", _description(value)
+        return "TypeDescription", _write_type_description(value)
     raise BadValue("Value", "a value of callmocks.onec.values", type(value).__name__)
 
 
-def _table(table: ValueTable) -> str:
+def _write_table(table: ValueTable) -> str:
     indexes = "".join(
-        "<index>" + "".join(_element("column", name) for name in index) + "</index>"
+        "<index>" + "".join(_write_text_element("column", name) for name in index) + "</index>"
         for index in table.indexes
     )
     rows = "".join("<row>" + "".join(map(write_value, row)) + "</row>" for row in table.rows)
     return write_columns(table.columns) + indexes + rows
 
 
-def _tree_row(row: TreeRow) -> str:
+def _write_tree_row(row: TreeRow) -> str:
     cells = "".join(map(write_value, row.values))
-    return f"<row>{cells}{''.join(map(_tree_row, row.rows))}</row>"
+    return f"<row>{cells}{''.join(map(_write_tree_row, row.rows))}</row>"
 
 
-def _column(column: Column) -> str:
-    parts = [] if column.name is None else [_element("Name", column.name)]
+def _write_column(column: Column) -> str:
+    parts = [] if column.name is None else [_write_text_element("Name", column.name)]
     if column.type is not None:
-        parts.append(f"<ValueType>{_description(column.type)}</ValueType>")
+        parts.append(f"<ValueType>{_write_type_description(column.type)}</ValueType>")
     if column.title is not None:
-        parts.append(_element("Title", column.title))
+        parts.append(_write_text_element("Title", column.title))
     if column.width is not None:
-        parts.append(_element("Width", format(column.width, "f")))
+        parts.append(_write_text_element("Width", format(column.width, "f")))
     return f"<column>{''.join(parts)}</column>"
 
 
-def _description(description: TypeDescription) -> str:
-    parts = [_type("Type", name) for name in description.types]
-    parts += [_type("TypeSet", name) for name in description.sets]
-    parts += [_element("TypeId", name) for name in description.ids]
+def _write_type_description(description: TypeDescription) -> str:
+    parts = [_write_type_name("Type", name) for name in description.types]
+    parts += [_write_type_name("TypeSet", name) for name in description.sets]
+    parts += [_write_text_element("TypeId", name) for name in description.ids]
     if description.number is not None:
-        parts.append(_number(description.number))
+        parts.append(_write_number_qualifiers(description.number))
     if description.string is not None:
-        parts.append(_length("StringQualifiers", description.string))
+        parts.append(_write_length_qualifiers("StringQualifiers", description.string))
     if description.date is not None:
-        fractions = _element("DateFractions", description.date)
+        fractions = _write_text_element("DateFractions", description.date)
         parts.append(f"<DateQualifiers>{fractions}</DateQualifiers>")
     if description.binary is not None:
-        parts.append(_length("BinaryDataQualifiers", description.binary))
+        parts.append(_write_length_qualifiers("BinaryDataQualifiers", description.binary))
     return "".join(parts)
 
 
-def _type(tag: str, name: str) -> str:
-    namespace, local = split(name)
+def _write_type_name(tag: str, name: str) -> str:
+    namespace, local = split_name(name)
     if namespace == CORE:
-        return _element(tag, local)
+        return _write_text_element(tag, local)
     if namespace == XS:
-        return _element(tag, f"xs:{local}")
+        return _write_text_element(tag, f"xs:{local}")
     if not namespace:
         raise BadValue(tag, "a name with a namespace", repr(name))
-    return f"<{tag} xmlns:n={quoted(namespace)}>n:{escape(local)}</{tag}>"
+    return f"<{tag} xmlns:n={quote_attribute(namespace)}>n:{escape_text(local)}</{tag}>"
 
 
-def _number(number: Number) -> str:
+def _write_number_qualifiers(number: Number) -> str:
     return (
         f"<NumberQualifiers><Digits>{number.digits}</Digits>"
         f"<FractionDigits>{number.fraction}</FractionDigits>"
@@ -158,12 +158,12 @@ def _number(number: Number) -> str:
     )
 
 
-def _length(tag: str, text: Text) -> str:
+def _write_length_qualifiers(tag: str, text: Text) -> str:
     return (
         f"<{tag}><Length>{text.length}</Length>"
         f"<AllowedLength>{text.allowed}</AllowedLength></{tag}>"
     )
 
 
-def _element(tag: str, text: str) -> str:
-    return f"<{tag}>{escape(text)}</{tag}>"
+def _write_text_element(tag: str, text: str) -> str:
+    return f"<{tag}>{escape_text(text)}</{tag}>"

@@ -17,7 +17,7 @@ PARAMS: Final = f"{{{SERVICE}}}Params"
 RETURN: Final = f"{{{SERVICE}}}return"
 
 
-def split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """Namespace (empty when there is none) and local part of a name in Clark notation."""
     if name.startswith("{"):
         namespace, _, local = name[1:].partition("}")

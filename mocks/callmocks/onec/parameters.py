@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from lxml import etree
 
-from callmocks.onec.contract import Operation, Parameter
-from callmocks.onec.decoder import qualified
+from callmocks.onec.contract import Parameter, ServedOperation
+from callmocks.onec.decoder import resolve_name
 from callmocks.onec.namespaces import XS, XSI_NIL, XSI_TYPE
-from callmocks.onec.results import Refusal
+from callmocks.onec.results import ResultCodeError
 from callmocks.onec.scalars import NUMBERS, STRINGS, read_date, read_datetime, read_scalar
 from callmocks.onec.values import EMPTY_DATE, BadValue
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
-Given = datetime | str | int
+ParameterValue = datetime | str | int
 """A parameter's value: naive wall time in whole seconds, UUID in small letters, number."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -39,127 +39,144 @@ _EXPECTED: Final[Mapping[str, str]] = {
 }
 
 
-def read(exchange: Exchange, operation: Operation, params: etree._Element) -> dict[str, Given]:
+def read_parameters(
+    exchange: Exchange, operation: ServedOperation, params: etree._Element
+) -> dict[str, ParameterValue]:
     """The values given, by parameter; ``Refusal`` when one is not as the contract says.
 
     ``params`` holds properties with a name and one value each.
     """
-    given: dict[str, Given] = {}
+    given: dict[str, ParameterValue] = {}
     named: set[str] = set()
     for element in params:
         name = element.get("name", "").strip()
-        parameter = operation.parameters.get(name) or _in_other_case(exchange, operation, name)
+        parameter = operation.parameters.get(name) or _find_ignoring_case(exchange, operation, name)
         if parameter is None:
-            _unknown(exchange, operation, name)
+            _handle_unknown(exchange, operation, name)
         elif parameter.name in named:
-            refuse(exchange, "onec.code-duplicate-parameter", name, "a parameter once", "it again")
+            reject_parameter(
+                exchange, "onec.code-duplicate-parameter", name, "a parameter once", "it again"
+            )
         else:
             named.add(parameter.name)
-            value = _value(exchange, parameter, element[0])
+            value = _read_value(exchange, parameter, element[0])
             if value is not None:
                 given[parameter.name] = value
     return given
 
 
-def refuse(exchange: Exchange, code: str, name: str, expected: str, got: str) -> NoReturn:
+def reject_parameter(exchange: Exchange, code: str, name: str, expected: str, got: str) -> NoReturn:
     """Note a violation at a parameter and raise its ``Refusal``; ``code`` is an assumption's id."""
-    exchange.violated(f"Params/{name}", expected, got)
-    raise Refusal(exchange.assume(code), f"{name.upper()}: expected {expected}, got {got}")
+    exchange.add_violation(f"Params/{name}", expected, got)
+    raise ResultCodeError(
+        exchange.use_assumption(code), f"{name.upper()}: expected {expected}, got {got}"
+    )
 
 
-def missing(exchange: Exchange, name: str) -> NoReturn:
+def reject_missing(exchange: Exchange, name: str) -> NoReturn:
     """Raise the ``Refusal`` for a required parameter: its reason is the name in capitals."""
-    exchange.violated(f"Params/{name}", "a value", "none")
-    raise Refusal(exchange.assume("onec.code-missing-parameter"), name.upper())
+    exchange.add_violation(f"Params/{name}", "a value", "none")
+    raise ResultCodeError(exchange.use_assumption("onec.code-missing-parameter"), name.upper())
 
 
-def _in_other_case(exchange: Exchange, operation: Operation, name: str) -> Parameter | None:
+def _find_ignoring_case(
+    exchange: Exchange, operation: ServedOperation, name: str
+) -> Parameter | None:
     lowered = name.lower()
     for parameter in operation.parameter:
         if parameter.name.lower() == lowered:
-            return parameter if exchange.assume("onec.parameter-case") == "any" else None
+            return parameter if exchange.use_assumption("onec.parameter-case") == "any" else None
     return None
 
 
-def _unknown(exchange: Exchange, operation: Operation, name: str) -> None:
+def _handle_unknown(exchange: Exchange, operation: ServedOperation, name: str) -> None:
     known = ", ".join(operation.parameters)
-    if exchange.assume("onec.unknown-parameter") == "refuse":
-        refuse(exchange, "onec.code-unknown-parameter", name, f"one of {known}", "another name")
-    exchange.violated(f"Params/{name}", f"one of {known}", "another name")
+    if exchange.use_assumption("onec.unknown-parameter") == "refuse":
+        reject_parameter(
+            exchange, "onec.code-unknown-parameter", name, f"one of {known}", "another name"
+        )
+    exchange.add_violation(f"Params/{name}", f"one of {known}", "another name")
 
 
-def _value(exchange: Exchange, parameter: Parameter, element: etree._Element) -> Given | None:
+def _read_value(
+    exchange: Exchange, parameter: Parameter, element: etree._Element
+) -> ParameterValue | None:
     text = (element.text or "").strip()
     nil = element.get(XSI_NIL)
     if nil is not None and nil.strip() in ("true", "1"):
-        if exchange.assume("onec.empty-parameter") == "absent":
+        if exchange.use_assumption("onec.empty-parameter") == "absent":
             return None
-        _wrong_type(exchange, parameter, "nil")
+        _reject_type(exchange, parameter, "nil")
     _check_type(exchange, parameter, element)
-    if not text and exchange.assume("onec.empty-parameter") == "absent":
+    if not text and exchange.use_assumption("onec.empty-parameter") == "absent":
         return None
     if parameter.type == "dateTime":
-        return _moment(exchange, parameter, text)
+        return _read_wall_time(exchange, parameter, text)
     if parameter.type == "uuid":
         if _UUID.fullmatch(text) is None:
-            refuse(exchange, "onec.code-bad-uuid", parameter.name, "a UUID", repr(text[:80]))
+            reject_parameter(
+                exchange, "onec.code-bad-uuid", parameter.name, "a UUID", repr(text[:80])
+            )
         return text.lower()
-    return _number(exchange, parameter, text)
+    return _read_number(exchange, parameter, text)
 
 
 def _check_type(exchange: Exchange, parameter: Parameter, element: etree._Element) -> None:
     """A typed value must have the parameter's type; one without ``xsi:type`` is read as text."""
     if len(element):
-        _wrong_type(exchange, parameter, "elements")
+        _reject_type(exchange, parameter, "elements")
     written = element.get(XSI_TYPE)
     if written is None:
-        exchange.assume("onec.value-typing")
+        exchange.use_assumption("onec.value-typing")
         return
     try:
-        name = qualified(element, written, "Value")
+        name = resolve_name(element, written, "Value")
     except BadValue:
         name = ""
-    if name not in _TYPES[parameter.type] and exchange.assume("onec.value-typing") == "typed":
-        _wrong_type(exchange, parameter, written)
+    if (
+        name not in _TYPES[parameter.type]
+        and exchange.use_assumption("onec.value-typing") == "typed"
+    ):
+        _reject_type(exchange, parameter, written)
 
 
-def _moment(exchange: Exchange, parameter: Parameter, text: str) -> datetime | None:
+def _read_wall_time(exchange: Exchange, parameter: Parameter, text: str) -> datetime | None:
     try:
         moment = read_datetime(text)
     except ValueError:
         try:
             moment = datetime.combine(read_date(text), time())
         except ValueError:
-            _wrong_type(exchange, parameter, repr(text[:80]))
+            _reject_type(exchange, parameter, repr(text[:80]))
     if moment.tzinfo is not None:
-        moment = _in_wall_time(exchange, parameter, moment)
-    if moment == EMPTY_DATE and exchange.assume("onec.empty-parameter") == "absent":
+        moment = _convert_to_wall_time(exchange, parameter, moment)
+    if moment == EMPTY_DATE and exchange.use_assumption("onec.empty-parameter") == "absent":
         return None
     return moment.replace(microsecond=0)  # 1C's dates have no fractions
 
 
-def _in_wall_time(exchange: Exchange, parameter: Parameter, moment: datetime) -> datetime:
-    if exchange.assume("onec.offset-dates") == "convert":
+def _convert_to_wall_time(exchange: Exchange, parameter: Parameter, moment: datetime) -> datetime:
+    if exchange.use_assumption("onec.offset-dates") == "convert":
         try:
             moment = moment.astimezone(exchange.tenant.clock.zone)
         except OverflowError:
-            _wrong_type(exchange, parameter, moment.isoformat())
+            _reject_type(exchange, parameter, moment.isoformat())
     return moment.replace(tzinfo=None)
 
 
-def _number(exchange: Exchange, parameter: Parameter, text: str) -> int:
+def _read_number(exchange: Exchange, parameter: Parameter, text: str) -> int:
     try:
         value = read_scalar(_DECIMAL, text)
     except ValueError:
-        _wrong_type(exchange, parameter, repr(text[:80]))
+        _reject_type(exchange, parameter, repr(text[:80]))
     assert isinstance(value, Decimal)
     number = int(value)
     if number != value or (parameter.values and number not in parameter.values):
         allowed = " or ".join(map(str, parameter.values))
-        refuse(exchange, "onec.code-wrong-value", parameter.name, allowed, text[:80])
+        reject_parameter(exchange, "onec.code-wrong-value", parameter.name, allowed, text[:80])
     return number
 
 
-def _wrong_type(exchange: Exchange, parameter: Parameter, got: str) -> NoReturn:
+def _reject_type(exchange: Exchange, parameter: Parameter, got: str) -> NoReturn:
     expected = _EXPECTED[parameter.type]
-    refuse(exchange, "onec.code-wrong-type", parameter.name, expected, got)
+    reject_parameter(exchange, "onec.code-wrong-type", parameter.name, expected, got)

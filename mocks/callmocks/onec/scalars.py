@@ -68,7 +68,9 @@ def _read_null(text: str) -> Null:
     return NULL
 
 
-def _matching(pattern: re.Pattern[str], make: Callable[[str], Value]) -> Callable[[str], Value]:
+def _make_pattern_reader(
+    pattern: re.Pattern[str], make: Callable[[str], Value]
+) -> Callable[[str], Value]:
     def read(text: str) -> Value:
         if pattern.fullmatch(text) is None:
             raise ValueError(text)
@@ -90,16 +92,16 @@ _STRINGS = re.findall(
 
 _STRIPPED: Final[dict[str, Callable[[str], Value]]] = {
     f"{{{XS}}}boolean": _read_boolean,
-    f"{{{XS}}}decimal": _matching(_DECIMAL, Decimal),
-    f"{{{XS}}}double": _matching(_DOUBLE, float),
-    f"{{{XS}}}float": _matching(_DOUBLE, float),
+    f"{{{XS}}}decimal": _make_pattern_reader(_DECIMAL, Decimal),
+    f"{{{XS}}}double": _make_pattern_reader(_DOUBLE, float),
+    f"{{{XS}}}float": _make_pattern_reader(_DOUBLE, float),
     f"{{{XS}}}dateTime": read_datetime,
     f"{{{XS}}}date": read_date,
     f"{{{XS}}}time": _read_time,
     f"{{{XS}}}base64Binary": lambda text: b64decode("".join(text.split()), validate=True),
     f"{{{XS}}}hexBinary": bytes.fromhex,
     f"{{{CORE}}}UUID": _read_uuid,
-    **{f"{{{XS}}}{name}": _matching(_INTEGER, int) for name in _INTEGERS},
+    **{f"{{{XS}}}{name}": _make_pattern_reader(_INTEGER, int) for name in _INTEGERS},
 }
 _KEPT: Final[dict[str, Callable[[str], Value]]] = {
     **{f"{{{XS}}}{name}": str for name in _STRINGS},
@@ -132,9 +134,9 @@ def write_scalar(value: Value) -> tuple[str, str] | None:
     if isinstance(value, int):
         return "xs:decimal", str(value)
     if isinstance(value, Decimal):
-        return "xs:decimal", _plain(value)
+        return "xs:decimal", _format_decimal(value)
     if isinstance(value, float):
-        return "xs:double", _double(value)
+        return "xs:double", _format_double(value)
     if isinstance(value, datetime):
         return "xs:dateTime", value.isoformat()
     if isinstance(value, date):
@@ -150,7 +152,7 @@ def write_scalar(value: Value) -> tuple[str, str] | None:
     return None
 
 
-def escape(text: str) -> str:
+def escape_text(text: str) -> str:
     """Text as XML content; ``ValueError`` on a character that no XML document can hold."""
     forbidden = _FORBIDDEN.search(text)
     if forbidden is not None:
@@ -164,19 +166,19 @@ def escape(text: str) -> str:
     return text.replace("\r", "&#13;") if "\r" in text else text
 
 
-def quoted(text: str) -> str:
+def quote_attribute(text: str) -> str:
     """Text as an attribute's value, with its quotes."""
-    escaped = escape(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
+    escaped = escape_text(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
     return f'"{escaped}"'
 
 
-def _plain(value: Decimal) -> str:
+def _format_decimal(value: Decimal) -> str:
     if not value.is_finite():
         raise ValueError(f"xs:decimal has no {value}")
     return format(value, "f")
 
 
-def _double(value: float) -> str:
+def _format_double(value: float) -> str:
     if isnan(value):
         return "NaN"
     if isinf(value):

@@ -11,86 +11,99 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from callmocks.contract.nesting import xml_too_deep
+from callmocks.contract.nesting import is_xml_too_deep
 from callmocks.onec import envelope, service, wsdl
 from callmocks.onec import provider as _registers_itself  # noqa: F401
 from callmocks.onec.soap import SoapError
-from callmocks.provider.http import REFUSAL, BodyTooLarge, bounds_of, origin, read_body, send
+from callmocks.provider.http import (
+    ERROR_RESPONSE,
+    BodyTooLarge,
+    limits_of,
+    read_body,
+    request_origin,
+    send_reply,
+)
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.tenant import Tenant
 
 _MEBIBYTE: Final = 1024 * 1024
-_JOURNALED: Final = 64 * 1024
+_JOURNALED_BYTES: Final = 64 * 1024
 """Bytes read of a request that is refused for its credentials, for the journal's sake."""
 
 
 def make_app(registry: Registry) -> web.Application:
     """The service's application."""
-    service.prepare()
-    server = _Server(registry)
+    service.warm_up()
+    server = OnecServer(registry)
     app = web.Application()
-    app[REFUSAL] = server.refusal
-    app.router.add_post(wsdl.PATH, server.post)
-    app.router.add_get(wsdl.PATH, server.get)
+    app[ERROR_RESPONSE] = server.reject_unread
+    app.router.add_post(wsdl.PATH, server.handle_call)
+    app.router.add_get(wsdl.PATH, server.handle_wsdl)
     return app
 
 
-class _Server:
+class OnecServer:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    async def post(self, request: web.Request) -> web.StreamResponse:
+    async def handle_call(self, request: web.Request) -> web.StreamResponse:
         """A call of an operation."""
-        tenant, welcome = self._sender(request)
+        tenant, welcome = self._find_tenant(request)
         if not welcome:
-            return await self._refuse(request, tenant)
-        watch = envelope.Watch()
+            return await self._reject_unauthorized(request, tenant)
+        watch = envelope.InputGuard()
         try:
-            body = await read_body(request, _limit(tenant), watch.look)
-            nesting = bounds_of(request).nesting
-            if xml_too_deep(body, nesting):
+            body = await read_body(request, _get_body_limit(tenant), watch.check)
+            nesting = limits_of(request).nesting
+            if is_xml_too_deep(body, nesting):
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
         except BodyTooLarge as error:
             head, kind = watch.head, request.content_type
-            body, handle = head, partial(_too_long, content_type=kind, most=error.most)
+            body, handle = head, partial(_reply_too_long, content_type=kind, most=error.limit)
         except SoapError as error:
             body = watch.head
-            handle = partial(_hostile, error=error, content_type=request.content_type)
+            handle = partial(_reply_invalid, error=error, content_type=request.content_type)
         else:
             handle = partial(
-                service.answer,
+                service.handle_request,
                 content_type=request.content_type,
                 charset=request.charset,
             )
-        return await self._exchange(request, tenant, body, handle)
+        return await self._run_exchange(request, tenant, body, handle)
 
-    async def _refuse(self, request: web.Request, tenant: Tenant) -> web.StreamResponse:
+    async def _reject_unauthorized(
+        self, request: web.Request, tenant: Tenant
+    ) -> web.StreamResponse:
         """401; as much as the journal keeps of the request is read for its sake."""
         try:
-            body = await read_body(request, _JOURNALED)
+            body = await read_body(request, _JOURNALED_BYTES)
         except BodyTooLarge:
             body = b""
-        return await self._exchange(request, tenant, body, _unauthorized)
+        return await self._run_exchange(request, tenant, body, _reply_unauthorized)
 
-    async def refusal(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+    async def reject_unread(
+        self, request: web.BaseRequest, status: int, text: str
+    ) -> web.StreamResponse:
         """A request that was not looked at."""
-        handle = partial(_busy, status=status, text=text, content_type=request.content_type)
-        exchange = Exchange.of(self._registry.nobody, "onec", b"", peer=request.remote or "")
-        return await send(request, await pipeline.run(exchange, handle))
+        handle = partial(_reply_unread, status=status, text=text, content_type=request.content_type)
+        exchange = Exchange.start(self._registry.unmatched, "onec", b"", peer=request.remote or "")
+        return await send_reply(request, await pipeline.run(exchange, handle))
 
-    async def get(self, request: web.Request) -> web.StreamResponse:
+    async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
         """The WSDL."""
         if not any(name.lower() == "wsdl" for name in request.query):
             raise web.HTTPMethodNotAllowed("GET", ["POST"])
-        tenant, welcome = self._sender(request)
+        tenant, welcome = self._find_tenant(request)
         named = hdrs.AUTHORIZATION in request.headers
-        closed = _wants_credentials(tenant) if named else self._all_want_credentials()
-        handle = _closed if closed and not welcome else _wsdl
-        return await self._exchange(request, tenant, b"", handle, "wsdl", origin(request))
+        closed = _requires_credentials(tenant) if named else self._all_require_credentials()
+        handle = _reply_wsdl_unauthorized if closed and not welcome else _reply_wsdl
+        return await self._run_exchange(
+            request, tenant, b"", handle, "wsdl", request_origin(request)
+        )
 
-    async def _exchange(
+    async def _run_exchange(
         self,
         request: web.Request,
         tenant: Tenant,
@@ -99,27 +112,27 @@ class _Server:
         operation: str = "",
         address: str = "",
     ) -> web.StreamResponse:
-        exchange = Exchange.of(
+        exchange = Exchange.start(
             tenant, "onec", body, operation=operation, origin=address, peer=request.remote or ""
         )
-        return await send(request, await pipeline.run(exchange, handle))
+        return await send_reply(request, await pipeline.run(exchange, handle))
 
-    def _sender(self, request: web.Request) -> tuple[Tenant, bool]:
+    def _find_tenant(self, request: web.Request) -> tuple[Tenant, bool]:
         """Who sent a request as far as it tells, and whether the password is right."""
-        user, password = _credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
-        tenant = self._registry.by_onec_user(user)
+        user, password = _parse_credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
+        tenant = self._registry.find_by_onec_user(user)
         if tenant is None:
-            return self._registry.nobody, False
+            return self._registry.unmatched, False
         right = tenant.settings.onec.password.encode()
         return tenant, hmac.compare_digest(right, password)
 
-    def _all_want_credentials(self) -> bool:
+    def _all_require_credentials(self) -> bool:
         tenants = list(self._registry)
-        return bool(tenants) and all(map(_wants_credentials, tenants))
+        return bool(tenants) and all(map(_requires_credentials, tenants))
 
 
 @lru_cache(maxsize=256)
-def _credentials(header: str) -> tuple[str, bytes]:
+def _parse_credentials(header: str) -> tuple[str, bytes]:
     """User and password of a Basic header; empty when it is none."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -131,42 +144,42 @@ def _credentials(header: str) -> tuple[str, bytes]:
         return "", b""
 
 
-def _limit(tenant: Tenant) -> int:
-    return int(tenant.assumptions.choice("onec.body-limit").split()[0]) * _MEBIBYTE
+def _get_body_limit(tenant: Tenant) -> int:
+    return int(tenant.assumptions.get_choice("onec.body-limit").split()[0]) * _MEBIBYTE
 
 
-def _wants_credentials(tenant: Tenant) -> bool:
-    return tenant.assumptions.choice("onec.wsdl-access") == "basic"
+def _requires_credentials(tenant: Tenant) -> bool:
+    return tenant.assumptions.get_choice("onec.wsdl-access") == "basic"
 
 
-async def _unauthorized(exchange: Exchange) -> Reply:
-    return service.unauthorized()
+async def _reply_unauthorized(exchange: Exchange) -> Reply:
+    return service.make_unauthorized_reply()
 
 
-async def _closed(exchange: Exchange) -> Reply:
-    exchange.assume("onec.wsdl-access")
-    return service.unauthorized()
+async def _reply_wsdl_unauthorized(exchange: Exchange) -> Reply:
+    exchange.use_assumption("onec.wsdl-access")
+    return service.make_unauthorized_reply()
 
 
-async def _too_long(exchange: Exchange, content_type: str, most: int) -> Reply:
-    if most < _limit(exchange.tenant):
+async def _reply_too_long(exchange: Exchange, content_type: str, most: int) -> Reply:
+    if most < _get_body_limit(exchange.tenant):
         text = f"the request is longer than {most} bytes"
-        return service.refuse(exchange, SoapError("Client", text), content_type)
-    return service.too_long(exchange, content_type)
+        return service.reject_request(exchange, SoapError("Client", text), content_type)
+    return service.reject_too_long(exchange, content_type)
 
 
-async def _busy(exchange: Exchange, status: int, text: str, content_type: str) -> Reply:
+async def _reply_unread(exchange: Exchange, status: int, text: str, content_type: str) -> Reply:
     exchange.notes.append(text)
-    namespace = envelope.guess_namespace(b"", content_type)
+    namespace = envelope.guess_soap_namespace(b"", content_type)
     error = SoapError("Client" if status == 400 else "Server", text)
-    return replace(service.fault(namespace, error), status=status)
+    return replace(service.make_fault_reply(namespace, error), status=status)
 
 
-async def _hostile(exchange: Exchange, error: SoapError, content_type: str) -> Reply:
-    return service.refuse(exchange, error, content_type)
+async def _reply_invalid(exchange: Exchange, error: SoapError, content_type: str) -> Reply:
+    return service.reject_request(exchange, error, content_type)
 
 
-async def _wsdl(exchange: Exchange) -> Reply:
-    exchange.assume("onec.wsdl-access")
-    body = wsdl.document(exchange.origin + wsdl.PATH)
+async def _reply_wsdl(exchange: Exchange) -> Reply:
+    exchange.use_assumption("onec.wsdl-access")
+    body = wsdl.render_wsdl(exchange.origin + wsdl.PATH)
     return Reply(body, 200, "text/xml; charset=utf-8")

@@ -41,7 +41,7 @@ class SoapError(Exception):
         self.text = text
 
 
-class _Structure(AnyXml):  # type: ignore[misc]
+class _StructureModel(AnyXml):  # type: ignore[misc]
     """The core type ``Structure``: an element on the way in, a mark on the way out."""
 
     __namespace__ = CORE
@@ -56,7 +56,7 @@ class _Soap11(Soap11):  # type: ignore[misc]
     ) -> None:
         """The Fault without spyne's empty actor, which would be an address."""
         super().fault_to_parent(ctx, cls, inst, parent, ns)
-        _drop(parent, "faultactor")
+        _remove_elements(parent, "faultactor")
 
 
 class _Soap12(Soap12):  # type: ignore[misc]
@@ -72,14 +72,14 @@ class _Soap12(Soap12):  # type: ignore[misc]
     ) -> None:
         """The Fault without spyne's empty role, which would be an address."""
         super().fault_to_parent(ctx, cls, inst, parent, ns)
-        _drop(parent, f"{{{SOAP12}}}Role")
+        _remove_elements(parent, f"{{{SOAP12}}}Role")
 
 
-class _Server(ServerBase):  # type: ignore[misc]
+class _SpyneServer(ServerBase):  # type: ignore[misc]
     transport = "callmocks"
 
 
-class Version:
+class SoapBinding:
     """One version of SOAP: ``SOAP11`` or ``SOAP12`` of this module."""
 
     def __init__(self, name: str, namespace: str, protocol: Any, content_type: str) -> None:
@@ -87,82 +87,84 @@ class Version:
         self.namespace = namespace
         self.content_type = content_type
         outgoing = protocol(xml_declaration=False, cleanup_namespaces=False)
-        outgoing.serialization_handlers[_Structure] = _mark
+        outgoing.serialization_handlers[_StructureModel] = _write_mark
         self._app = Application(
-            [_service()],
+            [_make_service()],
             SERVICE,
             name="PartnerWebAPI2",
             in_protocol=protocol(),  # for the methods' names alone
             out_protocol=outgoing,
         )
-        self._server = _Server(self._app)
+        self._server = _SpyneServer(self._app)
 
-    def serves(self, qualified: str) -> str | None:
+    def find_operation(self, qualified: str) -> str | None:
         """The operation a Body's child of that name calls; None when none is served."""
         found = self._app.interface.service_method_map.get(qualified)
         return found[0].name if found else None
 
-    def envelope(self, operation: str) -> tuple[bytes, bytes]:
+    def render_envelope(self, operation: str) -> tuple[bytes, bytes]:
         """The bytes around the properties of ``return`` in an answer."""
         context = MethodContext(self._server, MethodContext.SERVER)
         name = f"{{{SERVICE}}}{operation}"
         context.descriptor = self._app.interface.service_method_map[name][0]
         context.out_object = [_MARK]
-        before, _, after = self._written(context, {"m": SERVICE}).partition(_MARK.encode())
+        before, _, after = self._serialize(context, {"m": SERVICE}).partition(_MARK.encode())
         return before, after
 
-    def fault(self, code: FaultCode, text: str) -> bytes:
+    def render_fault(self, code: FaultCode, text: str) -> bytes:
         """An envelope with a Fault."""
         context = MethodContext(self._server, MethodContext.SERVER)
-        context.out_error = Fault(code, _clean(text))
-        return self._written(context, {})
+        context.out_error = Fault(code, _clean_text(text))
+        return self._serialize(context, {})
 
-    def status(self, code: FaultCode) -> int:
+    def get_status(self, code: FaultCode) -> int:
         """HTTP status of a fault: 1.1 knows 500 alone, 1.2 has 400 for the sender's."""
         return 400 if self.namespace == SOAP12 and code == "Client" else 500
 
-    def _written(self, context: Any, prefixes: dict[str, str]) -> bytes:
+    def _serialize(self, context: Any, prefixes: dict[str, str]) -> bytes:
         self._app.interface.nsmap = {"soap": self.namespace, **prefixes}
         self._server.get_out_string(context)
         return b"".join(context.out_string)  # without close(), which collects garbage
 
 
-def _service() -> Any:
+def _make_service() -> Any:
     """A spyne service with every served operation: Params: Structure → return: Structure."""
     made: dict[str, Any] = {}
-    for name in contract.served():
+    for name in contract.load_operations():
 
         def call(ctx: Any, Params: Any) -> None:  # noqa: N803 - the contract's name
             raise NotImplementedError  # spyne carries the protocol; service.py operates
 
         call.__name__ = name
-        made[name] = rpc(_Structure, _returns=_Structure, _out_variable_name="return")(call)
+        made[name] = rpc(_StructureModel, _returns=_StructureModel, _out_variable_name="return")(
+            call
+        )
     return type("PartnerWebAPI2", (ServiceBase,), made)
 
 
-def _mark(ctx: Any, cls: Any, inst: str, parent: Any, ns: str, name: str, **_: Any) -> None:
+def _write_mark(ctx: Any, cls: Any, inst: str, parent: Any, ns: str, name: str, **_: Any) -> None:
     declared = {"xs": XS, "xsi": XSI}
     etree.SubElement(parent, f"{{{ns}}}{name}", nsmap=declared).text = inst
 
 
-def _drop(parent: etree._Element, tag: str) -> None:
+def _remove_elements(parent: etree._Element, tag: str) -> None:
     for element in list(parent.iter(tag)):
         holder = element.getparent()
         assert holder is not None
         holder.remove(element)
 
 
-def _clean(text: str) -> str:
+def _clean_text(text: str) -> str:
     """A fault may quote what the client sent; XML cannot hold all of it."""
     words = " ".join(text.split())
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words)
 
 
 @cache
-def version(namespace: str) -> Version | None:
+def get_binding(namespace: str) -> SoapBinding | None:
     """The version whose envelopes have that namespace."""
     if namespace == SOAP11:
-        return Version("1.1", SOAP11, _Soap11, "text/xml;charset=utf-8")
+        return SoapBinding("1.1", SOAP11, _Soap11, "text/xml;charset=utf-8")
     if namespace == SOAP12:
-        return Version("1.2", SOAP12, _Soap12, "application/soap+xml;charset=utf-8")
+        return SoapBinding("1.2", SOAP12, _Soap12, "application/soap+xml;charset=utf-8")
     return None

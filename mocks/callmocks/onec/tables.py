@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-from callmocks.onec.contract import ColumnSpec, Operation
+from callmocks.onec.contract import ColumnSpec, ServedOperation
 from callmocks.onec.encoder import NIL
 
 EMPTY_DATE_TEXT: Final = "0001-01-01T00:00:00"
@@ -31,12 +31,12 @@ _FORBIDDEN: Final = r"[^\t\n\r -\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RenderedRows:
     """Rendered rows: row ``i`` is ``xml[offsets[i]:offsets[i + 1]]``."""
 
     xml: bytes
     offsets: list[int]
-    problems: tuple[str, ...]
+    violations: tuple[str, ...]
     """Where the rows leave the contract; a defect of callmocks."""
 
     @property
@@ -44,43 +44,45 @@ class Rows:
         """Memory held."""
         return len(self.xml) + 40 * len(self.offsets)
 
-    def run(self, first: int, last: int) -> bytes:
+    def get_range(self, first: int, last: int) -> bytes:
         """Rows ``first`` to ``last``, not included."""
         return self.xml[self.offsets[first] : self.offsets[last]]
 
-    def pick(self, places: Sequence[int]) -> bytes:
+    def get_rows(self, positions: Sequence[int]) -> bytes:
         """The rows at some places, in that order."""
         xml, offsets = self.xml, self.offsets
-        return b"".join([xml[offsets[place] : offsets[place + 1]] for place in places])
+        return b"".join([xml[offsets[place] : offsets[place + 1]] for place in positions])
 
 
-def render(frame: pl.DataFrame, operation: Operation, check: bool = True) -> Rows:
+def render_rows(
+    frame: pl.DataFrame, operation: ServedOperation, self_check: bool = True
+) -> RenderedRows:
     """All rows of a frame."""
-    texts = frame.select(row=row_expression(frame, operation.column)).to_series()
+    texts = frame.select(row=build_row_expression(frame, operation.column)).to_series()
     offsets = [0, *texts.str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
-    found = problems(frame, operation) if check else []
-    return Rows("".join(texts.to_list()).encode(), offsets, tuple(found))
+    found = find_violations(frame, operation) if self_check else []
+    return RenderedRows("".join(texts.to_list()).encode(), offsets, tuple(found))
 
 
-def row_expression(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> pl.Expr:
+def build_row_expression(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> pl.Expr:
     """One string a row: ``<row><Value xsi:type="xs:string">…</Value>…</row>``."""
     parts: list[pl.Expr] = []
     pending = "<row>"
     for column in columns:
         opening = f'<Value xsi:type="xs:{column.kind}">'
-        content = _content(frame, column)
+        content = _build_content(frame, column)
         if column.nullable and frame[column.name].null_count():
             cell = pl.concat_str(pl.lit(opening), content, pl.lit("</Value>"))
             parts += [pl.lit(pending), cell.fill_null(NIL)]
             pending = ""
         else:
-            parts += [pl.lit(pending + opening), content.fill_null(_absent(column))]
+            parts += [pl.lit(pending + opening), content.fill_null(_get_empty_value(column))]
             pending = "</Value>"
     parts.append(pl.lit(pending + "</row>"))
     return pl.concat_str(parts)
 
 
-def problems(frame: pl.DataFrame, operation: Operation) -> list[str]:
+def find_violations(frame: pl.DataFrame, operation: ServedOperation) -> list[str]:
     """What in a frame is not as the contract's columns say; empty when all is well."""
     wrong = [
         f"{column.name} is {frame[column.name].dtype}, not {DTYPES[column.kind]}"
@@ -92,13 +94,13 @@ def problems(frame: pl.DataFrame, operation: Operation) -> list[str]:
     breaches = {
         f"{column.name}: {{}} rows {rule}": count
         for column in operation.column
-        for rule, count in _breaches(column).items()
+        for rule, count in _count_violations(column).items()
     }
     counts = frame.select(**breaches).row(0, named=True)
     return [rule.format(count) for rule, count in counts.items() if count]
 
 
-def _content(frame: pl.DataFrame, column: ColumnSpec) -> pl.Expr:
+def _build_content(frame: pl.DataFrame, column: ColumnSpec) -> pl.Expr:
     value = pl.col(column.name)
     if column.kind == "dateTime":
         return value.dt.to_string("%Y-%m-%dT%H:%M:%S")
@@ -114,12 +116,12 @@ def _content(frame: pl.DataFrame, column: ColumnSpec) -> pl.Expr:
     return value
 
 
-def _absent(column: ColumnSpec) -> str:
+def _get_empty_value(column: ColumnSpec) -> str:
     """The empty value of a type that cannot be Null."""
     return {"dateTime": EMPTY_DATE_TEXT, "decimal": "0", "boolean": "false"}.get(column.kind, "")
 
 
-def _breaches(column: ColumnSpec) -> dict[str, pl.Expr]:
+def _count_violations(column: ColumnSpec) -> dict[str, pl.Expr]:
     """Expressions that count the cells of a column that break one rule each."""
     value, rules = pl.col(column.name), {}
     if column.uuid:

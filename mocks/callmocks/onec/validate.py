@@ -12,16 +12,16 @@ from typing import Any
 
 from lxml import etree
 
-from callmocks.contract.findings import Evidence, Findings, Verdict, xml_place
+from callmocks.contract.findings import Evidence, Findings, ValidationResult, xml_error_position
 from callmocks.onec import contract, envelope, parameters, validate_table, wsdl
-from callmocks.onec.contract import Operation
+from callmocks.onec.contract import ServedOperation
 from callmocks.onec.decoder import read_structure
-from callmocks.onec.envelope import safe_parser
+from callmocks.onec.envelope import make_parser
 from callmocks.onec.namespaces import PARAMS, RETURN, SERVICE, SOAP11, SOAP12
-from callmocks.onec.results import SUCCESS, Refusal
+from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
 from callmocks.onec.values import BadValue, Structure, ValueTable
-from callmocks.tenants.detached import bare_exchange
+from callmocks.tenants.detached import detached_exchange
 
 _VERSIONS = {SOAP11: "1.1", SOAP12: "1.2"}
 _MEDIA = {SOAP11: "text/xml", SOAP12: "application/soap+xml"}
@@ -30,102 +30,109 @@ _FAULTS = {
     SOAP12: (f"{{{SOAP12}}}Code/{{{SOAP12}}}Value", f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text"),
 }
 _STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
-_PARSER = safe_parser()
+_PARSER = make_parser()
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _HISTORY = "GetHistoryOfServiceCalls"
-_MOST = 200
+_MAX_FINDINGS = 200
 _VALUE_DEPTH = 4
 """Slashes in the path of a parameter's Value: /X/Params/Property/Value."""
 _UNEXPECTED = "SCHEMAV_ELEMENT_CONTENT"
 
 
-def message(
+def validate_message(
     body: bytes,
-    asked: bytes | None = None,
+    request: bytes | None = None,
     status: int | None = None,
     media: str | None = None,
-) -> Verdict:
+) -> ValidationResult:
     """A request or an answer, by its root.
 
     Of an answer, ``asked`` is its request, ``status`` the HTTP status and ``media`` its content
     type without parameters, where they are known.
     """
     found = Findings()
-    verdict = Verdict("onec", "SOAP message", "answer" if asked is not None else "request")
+    verdict = ValidationResult(
+        "onec", "SOAP message", "answer" if request is not None else "request"
+    )
     try:
         root = etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
-        found.add(xml_place(body, str(error)), "a well-formed document", str(error))
+        found.add(xml_error_position(body, str(error)), "a well-formed document", str(error))
         root = None
     if root is not None and root.getroottree().docinfo.internalDTD is not None:
         found.add("document", "no document type declaration", "one")
     elif root is not None:
-        _message(root, verdict, found, asked, status, media)
+        _check_message(root, verdict, found, request, status, media)
     verdict.findings = list(found)
     return verdict
 
 
-def description(body: bytes, address: str = "") -> Verdict:
+def validate_wsdl(body: bytes, address: str = "") -> ValidationResult:
     """A WSDL; ``address`` is the one it was fetched from, without the query."""
     found = Findings()
     try:
-        validate_table.wsdl(etree.fromstring(body, _PARSER), address, found)
+        validate_table.check_wsdl(etree.fromstring(body, _PARSER), address, found)
     except (etree.XMLSyntaxError, ValueError) as error:
-        found.add(xml_place(body, str(error)), "a well-formed document", str(error))
-    return Verdict("onec", "WSDL", "answer", "", list(found))
+        found.add(xml_error_position(body, str(error)), "a well-formed document", str(error))
+    return ValidationResult("onec", "WSDL", "answer", "", list(found))
 
 
-def namespace_of(body: bytes) -> str | None:
+def find_soap_namespace(body: bytes) -> str | None:
     """The namespace of a message's envelope; None when it is no SOAP message."""
     try:
-        return envelope.open_envelope(etree.fromstring(body, _PARSER)).namespace
+        return envelope.read_envelope(etree.fromstring(body, _PARSER)).namespace
     except (etree.XMLSyntaxError, ValueError, SoapError):
         return None
 
 
-def _message(
+def _check_message(
     root: etree._Element,
-    verdict: Verdict,
+    verdict: ValidationResult,
     found: Findings,
-    asked: bytes | None,
+    request: bytes | None,
     status: int | None,
     media: str | None,
 ) -> None:
     try:
-        opened = envelope.open_envelope(root)
+        opened = envelope.read_envelope(root)
     except SoapError as error:
-        found.add(f"/{_local(root)}", "an envelope of SOAP 1.1 or 1.2 with a call", error.text)
+        found.add(
+            f"/{_get_local_name(root)}", "an envelope of SOAP 1.1 or 1.2 with a call", error.text
+        )
         return
-    call, namespace = opened.call, opened.namespace
-    version, name = _VERSIONS[namespace], _local(call)
-    if opened.beside:
-        found.add("/Envelope/Body", "one element", opened.beside + 1)
+    call, namespace = opened.payload, opened.namespace
+    version, name = _VERSIONS[namespace], _get_local_name(call)
+    if opened.extra_body_elements:
+        found.add("/Envelope/Body", "one element", opened.extra_body_elements + 1)
     if call.tag == f"{{{namespace}}}Fault":
         verdict.kind, verdict.side = f"SOAP {version} fault", "answer"
-        _fault(call, namespace, found)
-        _transport(status, _STATUSES[namespace], media, namespace, found)
-    elif name.endswith("Response") and name.removesuffix("Response") in contract.real():
+        _check_fault(call, namespace, found)
+        _check_transport(status, _STATUSES[namespace], media, namespace, found)
+    elif (
+        name.endswith("Response")
+        and name.removesuffix("Response") in contract.load_operation_names()
+    ):
         verdict.kind, verdict.side = f"SOAP {version} answer", "answer"
         verdict.operation = name.removesuffix("Response")
         if root.find(f"{{{namespace}}}Header") is not None:
             found.add("/Envelope/Header", "no header in an answer", "one", "observed")
-        _answer(call, verdict.operation, asked, found)
-        _transport(status, (200,), media, namespace, found)
+        _check_response(call, verdict.operation, request, found)
+        _check_transport(status, (200,), media, namespace, found)
     else:
         verdict.kind, verdict.side, verdict.operation = f"SOAP {version} request", "request", name
-        _request(call, name, found)
-    if verdict.side == "answer" and asked is not None:
-        _version(namespace, asked, found)
+        _check_request(call, name, found)
+    if verdict.side == "answer" and request is not None:
+        _check_version(namespace, request, found)
 
 
-def _version(namespace: str, asked: bytes, found: Findings) -> None:
-    wanted = namespace_of(asked)
+def _check_version(namespace: str, request: bytes, found: Findings) -> None:
+    wanted = find_soap_namespace(request)
     if wanted is not None and wanted != namespace:
         expected = f"SOAP {_VERSIONS[wanted]}, the request's version"
         found.add("/Envelope", expected, f"SOAP {_VERSIONS[namespace]}", "observed")
 
 
-def _transport(
+def _check_transport(
     status: int | None,
     statuses: tuple[int, ...],
     media: str | None,
@@ -139,41 +146,41 @@ def _transport(
         found.add("Content-Type", expected, media, "observed")
 
 
-def _fault(fault: etree._Element, namespace: str, found: Findings) -> None:
+def _check_fault(fault: etree._Element, namespace: str, found: Findings) -> None:
     for path in _FAULTS[namespace]:
         if not (fault.findtext(path) or "").strip():
             place = _NAMESPACE.sub("", path)
             found.add(f"/Envelope/Body/Fault/{place}", "a text", "none")
 
 
-def _request(call: etree._Element, name: str, found: Findings) -> None:
+def _check_request(call: etree._Element, name: str, found: Findings) -> None:
     """Structure by the schema, then each parameter by the service's own reading."""
     here = f"/Envelope/Body/{name}"
-    operation = contract.served().get(name)
+    operation = contract.load_operations().get(name)
     if call.tag != f"{{{SERVICE}}}{name}":
         found.add(here, f"an element of {SERVICE}", str(call.tag))
     elif operation is None:
-        if name not in contract.real():
+        if name not in contract.load_operation_names():
             found.add(here, "an operation of PartnerWebAPI2", name)
     else:
-        structure = _structure(call)
-        found.take(structure)
+        structure = _check_structure(call)
+        found.add_all(structure)
         if not len(structure):
-            _parameters(operation, call, found)
+            _check_parameters(operation, call, found)
 
 
-def _parameters(operation: Operation, call: etree._Element, found: Findings) -> None:
+def _check_parameters(operation: ServedOperation, call: etree._Element, found: Findings) -> None:
     """All parameters together, and when that is refused, each by itself: one refusal ends it."""
     params = call[0]
-    exchange = bare_exchange("onec")
+    exchange = detached_exchange("onec")
     try:
-        parameters.read(exchange, operation, params)
-    except Refusal:
+        parameters.read_parameters(exchange, operation, params)
+    except ResultCodeError:
         for element in params:
             alone: Any = [element]
             try:
-                parameters.read(exchange, operation, alone)
-            except Refusal:
+                parameters.read_parameters(exchange, operation, alone)
+            except ResultCodeError:
                 continue
     places = {element.get("name", "").strip(): place for place, element in enumerate(params, 1)}
     for each in exchange.violations:
@@ -182,11 +189,13 @@ def _parameters(operation: Operation, call: etree._Element, found: Findings) -> 
         found.add(f"{where} ({name})", each.expected, each.got)
 
 
-def _answer(response: etree._Element, operation: str, asked: bytes | None, found: Findings) -> None:
+def _check_response(
+    response: etree._Element, operation: str, request: bytes | None, found: Findings
+) -> None:
     """Structure by the schema, then ResultCode and ResultData, in this order."""
-    known = contract.served().get(operation)
-    broken = _structure(response) if known is not None else Findings()
-    found.take(broken)
+    known = contract.load_operations().get(operation)
+    broken = _check_structure(response) if known is not None else Findings()
+    found.add_all(broken)
     if len(response) != 1 or response[0].tag != RETURN:
         return
     here = f"/Envelope/Body/{operation}Response/return"
@@ -203,14 +212,14 @@ def _answer(response: etree._Element, operation: str, asked: bytes | None, found
     if names != ["ResultCode", "ResultData"]:
         got = ", ".join(names) or "none"
         found.add(here, "ResultCode, then ResultData", got, "observed")
-    _result(result, known, here, asked, found)
+    _check_result(result, known, here, request, found)
 
 
-def _result(
+def _check_result(
     result: Structure,
-    operation: Operation | None,
+    operation: ServedOperation | None,
     here: str,
-    asked: bytes | None,
+    request: bytes | None,
     found: Findings,
 ) -> None:
     code, data = result.get("ResultCode"), result.get("ResultData")
@@ -225,40 +234,40 @@ def _result(
             found.add(place, "a ValueTable", type(data).__name__)
             return
         evidence: Evidence = "documented" if operation.name == _HISTORY else "assumed"
-        validate_table.columns(data, operation, place, evidence, found)
-        validate_table.cells(data, operation, place, evidence, found)
+        validate_table.check_columns(data, operation, place, evidence, found)
+        validate_table.check_cells(data, operation, place, evidence, found)
         if operation.name == _HISTORY:
-            validate_table.calls(data, _given(asked), place, found)
+            validate_table.check_calls(data, _read_request_parameters(request), place, found)
 
 
-def _given(asked: bytes | None) -> dict[str, parameters.Given]:
+def _read_request_parameters(request: bytes | None) -> dict[str, parameters.ParameterValue]:
     """The parameters of a request, as far as they can be read."""
-    if asked is None:
+    if request is None:
         return {}
     try:
-        call = envelope.open_envelope(etree.fromstring(asked, _PARSER)).call
-        operation = contract.served()[_local(call)]
-        if len(_structure(call)):
+        call = envelope.read_envelope(etree.fromstring(request, _PARSER)).payload
+        operation = contract.load_operations()[_get_local_name(call)]
+        if len(_check_structure(call)):
             return {}
-        return parameters.read(bare_exchange("onec"), operation, call[0])
-    except (etree.XMLSyntaxError, ValueError, SoapError, KeyError, Refusal):
+        return parameters.read_parameters(detached_exchange("onec"), operation, call[0])
+    except (etree.XMLSyntaxError, ValueError, SoapError, KeyError, ResultCodeError):
         return {}
 
 
-def _structure(element: etree._Element) -> Findings:
+def _check_structure(element: etree._Element) -> Findings:
     """What the WSDL's schema refuses; a parameter's own value is judged later."""
     found = Findings()
-    for broken in islice(wsdl.violations(element), _MOST):
+    for broken in islice(wsdl.find_wsdl_violations(element), _MAX_FINDINGS):
         deep = broken.path.count("/") - _VALUE_DEPTH
         of_value = deep > 0 or (deep == 0 and broken.rule != _UNEXPECTED)
         if not (of_value and element[0].tag == PARAMS):
             expected = "an element as the WSDL's schema has it"
             message = _NAMESPACE.sub("", broken.message)
-            found.add(_readable(element, broken.path), expected, message, "observed")
+            found.add(_format_path(element, broken.path), expected, message, "observed")
     return found
 
 
-def _readable(element: etree._Element, path: str) -> str:
+def _format_path(element: etree._Element, path: str) -> str:
     """libxml2's path, which begins at the element, with names in the place of its asterisks."""
     below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
     prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
@@ -273,11 +282,11 @@ def _readable(element: etree._Element, path: str) -> str:
     while node is not None:
         above: etree._Element | None = node.getparent()
         same = [] if above is None else [each for each in above if each.tag == node.tag]
-        step = _local(node)
+        step = _get_local_name(node)
         steps.append(f"{step}[{same.index(node) + 1}]" if len(same) > 1 else step)
         node = above
     return "/" + "/".join(reversed(steps))
 
 
-def _local(element: etree._Element) -> str:
+def _get_local_name(element: etree._Element) -> str:
     return etree.QName(element).localname

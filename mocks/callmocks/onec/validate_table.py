@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from lxml import etree
 
-from callmocks.contract.findings import Evidence, Findings, shape_of
-from callmocks.onec.contract import ColumnSpec, Operation
+from callmocks.contract.findings import Evidence, Findings, mask_characters
+from callmocks.onec.contract import ColumnSpec, ServedOperation
 from callmocks.onec.namespaces import SERVICE, XS
 from callmocks.onec.pii import PERSONAL
 from callmocks.onec.values import EMPTY_DATE, NULL, Value, ValueTable
@@ -29,11 +29,11 @@ _PORTS = ["PartnerWebAPI2Soap", "PartnerWebAPI2Soap12"]
 _HISTORY = "GetHistoryOfServiceCalls"
 
 
-def columns(
-    table: ValueTable, operation: Operation, where: str, evidence: Evidence, found: Findings
+def check_columns(
+    table: ValueTable, operation: ServedOperation, where: str, evidence: Evidence, found: Findings
 ) -> None:
     """The columns, their order and their types: clients index cells by place."""
-    wanted = [spec.described() for spec in operation.column]
+    wanted = [spec.to_column() for spec in operation.column]
     if table.names != [column.name for column in wanted]:
         names = ", ".join(str(column.name) for column in wanted)
         found.add(f"{where}/column", f"the columns {names}", ", ".join(table.names), evidence)
@@ -44,8 +44,8 @@ def columns(
             found.add(f"{where}/column[{place}]/ValueType", expected, "another", evidence)
 
 
-def cells(
-    table: ValueTable, operation: Operation, where: str, evidence: Evidence, found: Findings
+def check_cells(
+    table: ValueTable, operation: ServedOperation, where: str, evidence: Evidence, found: Findings
 ) -> None:
     """Each row has a cell for each column, of the column's type."""
     specs = {spec.name: spec for spec in operation.column}
@@ -57,12 +57,14 @@ def cells(
             continue
         for index, (value, spec) in enumerate(zip(row, order, strict=True), 1):
             if spec is not None:
-                _cell(value, spec, f"{here}/Value[{index}]", evidence, found)
+                _check_cell(value, spec, f"{here}/Value[{index}]", evidence, found)
 
 
-def calls(table: ValueTable, given: Mapping[str, object], where: str, found: Findings) -> None:
+def check_calls(
+    table: ValueTable, parameters: Mapping[str, object], where: str, found: Findings
+) -> None:
     """What the rows of a history say together; ``given`` are the parameters asked with."""
-    start = given.get("PeriodFrom")
+    start = parameters.get("PeriodFrom")
     seen: set[object] = set()
     for place, row in enumerate(table.records(), 1):
         here = f"{where}/row[{place}]"
@@ -71,37 +73,39 @@ def calls(table: ValueTable, given: Mapping[str, object], where: str, found: Fin
         if row.get("CallID") in seen:
             found.add(f"{here} (CallID)", "each call once", row["CallID"], "observed")
         seen.add(row.get("CallID"))
-        _asked(row, given, here, found)
-        if _before(row.get("CallTime"), start):
+        _check_filters(row, parameters, here, found)
+        if _is_before_period(row.get("CallTime"), start):
             found.add(f"{here} (CallTime)", f"{start} or later, asked for", row["CallTime"])
 
 
-def _before(moment: object, start: object) -> bool:
+def _is_before_period(moment: object, start: object) -> bool:
     """Whether a call was answered before the period begins; the empty date says nothing."""
     if not isinstance(moment, datetime) or not isinstance(start, datetime):
         return False
     return moment != EMPTY_DATE and moment.replace(tzinfo=None) < start
 
 
-def _asked(
-    row: Mapping[str, Value], given: Mapping[str, object], here: str, found: Findings
+def _check_filters(
+    row: Mapping[str, Value], parameters: Mapping[str, object], here: str, found: Findings
 ) -> None:
     """Rows hold what was filtered by; a specialist is the caller or the callee."""
     for name in ("ClientID", "ServiceUserID", "ServiceID", "CallResult"):
-        wanted = given.get(name)
+        wanted = parameters.get(name)
         value = row.get(name)
         if wanted is None or name not in row:
             continue
         same = str(value).lower() == wanted if isinstance(value, str) else value == wanted
         if not same:
-            found.add(f"{here} ({name})", f"{wanted}, filtered by", _shown(value))
-    wanted = given.get("SpecialistID")
+            found.add(f"{here} ({name})", f"{wanted}, filtered by", _format_value(value))
+    wanted = parameters.get("SpecialistID")
     sides = {str(row.get(name)).lower() for name in ("CallerID", "CalleeID")}
     if wanted is not None and wanted not in sides:
         found.add(here, f"the specialist {wanted}, filtered by, on one side", "others")
 
 
-def _cell(value: Value, spec: ColumnSpec, where: str, evidence: Evidence, found: Findings) -> None:
+def _check_cell(
+    value: Value, spec: ColumnSpec, where: str, evidence: Evidence, found: Findings
+) -> None:
     where = f"{where} ({spec.name})"
     if value is None or value is NULL:
         if not spec.nullable:
@@ -118,9 +122,9 @@ def _cell(value: Value, spec: ColumnSpec, where: str, evidence: Evidence, found:
     ):
         found.add(where, f"xs:{spec.kind}", type(value).__name__, evidence)
     elif isinstance(value, str):
-        _text(value, spec, where, evidence, found)
+        _check_text(value, spec, where, evidence, found)
     elif isinstance(value, Decimal | int) and not isinstance(value, bool):
-        _number(Decimal(value), spec, where, evidence, found)
+        _check_number(Decimal(value), spec, where, evidence, found)
     elif isinstance(value, datetime):
         if value.tzinfo is not None:
             found.add(where, "a time without a zone", value.isoformat(), "observed")
@@ -128,17 +132,19 @@ def _cell(value: Value, spec: ColumnSpec, where: str, evidence: Evidence, found:
             found.add(where, "a date at midnight", "another time of day", evidence)
 
 
-def _text(value: str, spec: ColumnSpec, where: str, evidence: Evidence, found: Findings) -> None:
+def _check_text(
+    value: str, spec: ColumnSpec, where: str, evidence: Evidence, found: Findings
+) -> None:
     if spec.uuid and not _UUID.fullmatch(value):
         found.add(where, "a UUID", repr(value), evidence)
     if spec.length and len(value) > spec.length:
         found.add(where, f"at most {spec.length} characters", len(value), evidence)
 
 
-def _number(
+def _check_number(
     value: Decimal, spec: ColumnSpec, where: str, evidence: Evidence, found: Findings
 ) -> None:
-    shown = shape_of(str(value)) if spec.name in PERSONAL else str(value)
+    shown = mask_characters(str(value)) if spec.name in PERSONAL else str(value)
     if spec.sign == "Nonnegative" and value < 0:
         found.add(where, "no negative number", shown, evidence)
     if spec.digits and abs(value) >= 10**spec.digits:
@@ -149,11 +155,11 @@ def _number(
         found.add(where, " or ".join(map(str, spec.values)), shown, evidence)
 
 
-def _shown(value: Value) -> str:
+def _format_value(value: Value) -> str:
     return "nil" if value is None else str(value)
 
 
-def wsdl(root: etree._Element, address: str, found: Findings) -> None:
+def check_wsdl(root: etree._Element, address: str, found: Findings) -> None:
     """A description of the service, as far as clients rely on it (observed)."""
 
     def expect(where: str, wanted: object, got: object) -> None:

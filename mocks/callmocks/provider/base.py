@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange, Reply
 
-NAMES = ("arm", "cdr", "onec")
+PROVIDER_NAMES = ("arm", "cdr", "onec")
 
 
 class Provider(Protocol):
@@ -25,36 +25,36 @@ class Provider(Protocol):
 
     name: str
 
-    def operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange) -> str:
         """What the request asks for, as the journal names it; ``""`` when it cannot be told."""
 
-    def fields(self, request: bytes) -> dict[str, object]:
+    def read_fields(self, request: bytes) -> dict[str, object]:
         """A request as flat names and values, ``{"params.limit": 100}``; empty when unreadable."""
 
-    def errors(self) -> Mapping[str, tuple[str, ...]]:
+    def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The errors ``error_reply`` can make, with the names that ``params`` of each may have."""
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """An error in the provider's own shape; ``KeyError`` when it has none of that name."""
 
-    def unavailable(self, exchange: Exchange, text: str) -> Reply:
+    def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
         """The answer when something behind the provider cannot be reached."""
 
 
 _PROVIDERS: dict[str, Provider] = {}
 
 
-def register(provider: Provider) -> None:
+def register_provider(provider: Provider) -> None:
     """Make a provider known."""
     _PROVIDERS[provider.name] = provider
 
 
-def provider(name: str) -> Provider | None:
+def get_provider(name: str) -> Provider | None:
     """The provider of that name, None when its package was not imported."""
     return _PROVIDERS.get(name)
 
 
-def error_reply(exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply | None:
+def provider_error_reply(exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply | None:
     """An error in the shape of the exchange's provider; None when it is not known here."""
     known = _PROVIDERS.get(exchange.provider)
     return known.error_reply(exchange, name, params) if known else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 
 
-def same(given: str, right: str) -> bool:
+def secrets_equal(given: str, expected: str) -> bool:
     """Whether two texts are equal; how long that takes does not depend on where they differ."""
     return hmac.compare_digest(
-        given.encode("utf-8", "surrogatepass"), right.encode("utf-8", "surrogatepass")
+        given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
     )

@@ -8,12 +8,12 @@ from aiohttp import web
 from callmocks.history.audio import Audio
 
 _RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII)
-_TOO_LONG = 18
+_MAX_RANGE_DIGITS = 18
 """Digits beyond which a number cannot be a place in a file; Python would still parse it slowly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ContentRange:
     """What of a record is sent: bytes ``start`` … ``stop``-1, and the status that says so."""
 
     status: int
@@ -22,7 +22,7 @@ class Part:
     headers: dict[str, str]
 
 
-def part_of(audio: Audio, request: web.Request) -> Part:
+def select_range(audio: Audio, request: web.Request) -> ContentRange:
     """What a request asks for: 200 the whole, 206 one range, 416 a range beyond the end.
 
     A header that is not one readable range of bytes is ignored, as the RFC wants: so are several
@@ -30,38 +30,40 @@ def part_of(audio: Audio, request: web.Request) -> Part:
     """
     asked = request.headers.get("Range", "") if request.method == "GET" else ""
     condition = request.headers.get("If-Range", audio.etag)
-    span = _span(asked, audio.size) if condition == audio.etag else None
+    span = _parse_range(asked, audio.size) if condition == audio.etag else None
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Type": audio.content_type,
         "ETag": audio.etag,
     }
     if span is None:
-        return Part(200, 0, audio.size, headers)
+        return ContentRange(200, 0, audio.size, headers)
     start, stop = span
     if start >= stop:
-        return Part(416, 0, 0, headers | {"Content-Range": f"bytes */{audio.size}"})
+        return ContentRange(416, 0, 0, headers | {"Content-Range": f"bytes */{audio.size}"})
     headers["Content-Range"] = f"bytes {start}-{stop - 1}/{audio.size}"
-    return Part(206, start, stop, headers)
+    return ContentRange(206, start, stop, headers)
 
 
-async def send(request: web.Request, audio: Audio, part: Part | None = None) -> web.StreamResponse:
+async def send_audio(
+    request: web.Request, audio: Audio, content_range: ContentRange | None = None
+) -> web.StreamResponse:
     """Send a record, or the part of it that was asked for, no faster than the client reads."""
-    part = part or part_of(audio, request)
-    response = web.StreamResponse(status=part.status, headers=part.headers)
-    response.content_length = part.stop - part.start
+    content_range = content_range or select_range(audio, request)
+    response = web.StreamResponse(status=content_range.status, headers=content_range.headers)
+    response.content_length = content_range.stop - content_range.start
     await response.prepare(request)
     if request.method != "HEAD":
-        for chunk in audio.chunks(part.start, part.stop):
+        for chunk in audio.iter_chunks(content_range.start, content_range.stop):
             await response.write(chunk)
     await response.write_eof()
     return response
 
 
-def _span(header: str, size: int) -> tuple[int, int] | None:
+def _parse_range(header: str, size: int) -> tuple[int, int] | None:
     """First byte and the byte after the last; an empty span when the range lies beyond the end."""
     match = _RANGE.fullmatch(header)
-    if match is None or max(map(len, match.groups())) > _TOO_LONG:
+    if match is None or max(map(len, match.groups())) > _MAX_RANGE_DIGITS:
         return None
     first, last = match.groups()
     if not first:

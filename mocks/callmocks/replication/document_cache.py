@@ -10,23 +10,23 @@ import msgspec
 
 from callmocks.errors import CallmocksError
 from callmocks.replication import documents
-from callmocks.replication.documents import BIRTH, Birth, Parts
+from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.state import RedisState
 
 if TYPE_CHECKING:
-    from callmocks.replication.store import Documents, News
+    from callmocks.replication.store import DocumentChanges, Documents
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
 
-class Books:
+class DocumentCache:
     """Documents by tenant, and the registry that is kept as they say."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._held: dict[str, Documents] = {}
+        self._documents: dict[str, Documents] = {}
         self._problems: dict[str, str] = {}
 
     @property
@@ -34,103 +34,105 @@ class Books:
         """Why a tenant here is not what it is elsewhere; empty when all are."""
         return next(iter(self._problems.values()), "")
 
-    def everything(self) -> Documents:
+    def all_documents(self) -> Documents:
         """All documents by their keys."""
         return {
             f"{name}/{part}": document
-            for name, held in self._held.items()
+            for name, held in self._documents.items()
             for part, document in held.items()
         }
 
-    def birth(self, name: str) -> Birth | None:
+    def get_spec(self, name: str) -> TenantSpec | None:
         """What the tenant of that name was made of."""
-        document = self._held.get(name, {}).get(BIRTH)
-        return None if document is None else documents.read_birth(document)
+        document = self._documents.get(name, {}).get(SPEC_KEY)
+        return None if document is None else documents.decode_spec(document)
 
-    def parts(self, name: str) -> list[str]:
+    def part_names(self, name: str) -> list[str]:
         """Which documents there are of a tenant."""
-        return list(self._held.get(name, ()))
+        return list(self._documents.get(name, ()))
 
-    def note(self, name: str, parts: Parts) -> None:
+    def store_documents(self, name: str, parts: TenantDocuments) -> None:
         """Hold what was written of a tenant that is so already."""
-        held = self._held.setdefault(name, {})
+        held = self._documents.setdefault(name, {})
         for part, document in parts.items():
             if document is None:
                 held.pop(part, None)
             else:
                 held[part] = document
         if not held:
-            del self._held[name]
+            del self._documents[name]
 
-    def take(self, news: News) -> None:
+    def apply_changes(self, changes: DocumentChanges) -> None:
         """Hold what others wrote, and make the tenants so."""
-        written, deleted = news.written, list(news.deleted)
-        if news.whole:
-            held = self.everything()
+        written, deleted = changes.written, list(changes.deleted)
+        if changes.is_complete:
+            held = self.all_documents()
             deleted = [key for key in held if key not in written]
             written = {key: each for key, each in written.items() if held.get(key) != each}
-        parts: defaultdict[str, Parts] = defaultdict(dict)
+        parts: defaultdict[str, TenantDocuments] = defaultdict(dict)
         for key, document in (*written.items(), *((key, None) for key in deleted)):
             name, _, part = key.partition("/")
             parts[name][part] = document
         births = {}
         for name, changed in parts.items():
-            self.note(name, changed)
-            birth = self._read(name)
-            self._bury(name, birth)
+            self.store_documents(name, changed)
+            birth = self._read_spec(name)
+            self._drop_stale_tenant(name, birth)
             if birth is not None:
                 births[name] = birth
-        for name in sorted(births, key=lambda name: births[name].born):
-            self._follow(name, births[name], parts[name])
+        for name in sorted(births, key=lambda name: births[name].created_at_version):
+            self._update_tenant(name, births[name], parts[name])
 
-    def _read(self, name: str) -> Birth | None:
+    def _read_spec(self, name: str) -> TenantSpec | None:
         """What a tenant was made of; None too when that cannot be read."""
         self._problems.pop(name, None)
         try:
-            return self.birth(name)
+            return self.get_spec(name)
         except msgspec.MsgspecError as error:
-            self._problem(name, error)
+            self._record_problem(name, error)
             return None
 
-    def _bury(self, name: str, birth: Birth | None) -> None:
+    def _drop_stale_tenant(self, name: str, spec: TenantSpec | None) -> None:
         """Take away a tenant that was deleted, even if another of its name was made since."""
         tenant = self._registry.get(name)
-        if tenant is not None and (birth is None or _era(tenant).split(".")[0] != str(birth.born)):
+        if tenant is not None and (
+            spec is None or _get_incarnation(tenant).split(".")[0] != str(spec.created_at_version)
+        ):
             self._registry.delete(name)
 
-    def _follow(self, name: str, birth: Birth, changed: Parts) -> None:
+    def _update_tenant(self, name: str, spec: TenantSpec, changed: TenantDocuments) -> None:
         try:
             tenant, anew = self._registry.get(name), False
             if tenant is None:
-                tenant = self._registry.prepare(birth.settings, birth.parsed_world())
+                tenant = self._registry.prepare_tenant(spec.settings, spec.parse_world_file())
                 self._registry.add(tenant)
                 anew = True
-            elif _era(tenant) != birth.era:
-                tenant.begin_anew()
+            elif _get_incarnation(tenant) != spec.incarnation:
+                tenant.reset_local()
                 anew = True
-            set_era(tenant, birth)
-            documents.apply(tenant, dict(self._held[name]) if anew else changed)
+            set_incarnation(tenant, spec)
+            documents.apply(tenant, dict(self._documents[name]) if anew else changed)
         except (CallmocksError, msgspec.MsgspecError, LookupError) as error:
-            self._problem(name, error)
+            self._record_problem(name, error)
 
-    def _problem(self, name: str, error: Exception) -> None:
+    def _record_problem(self, name: str, error: Exception) -> None:
         """A tenant that another version of callmocks wrote, or that cannot be made here."""
         self._problems[name] = text = f"tenant {name} cannot be followed: {error}"
         log.warning("callmocks: %s", text)
 
 
-def _era(tenant: Tenant) -> str:
+def _get_incarnation(tenant: Tenant) -> str:
     assert isinstance(tenant.state, RedisState)
-    return tenant.state.era
+    return tenant.state.incarnation
 
 
-def set_era(tenant: Tenant, birth: Birth) -> None:
+def set_incarnation(tenant: Tenant, spec: TenantSpec) -> None:
     """Let a tenant's sessions and counters be those of its present life."""
     assert isinstance(tenant.state, RedisState)
-    tenant.state.era = birth.era
+    tenant.state.incarnation = spec.incarnation
 
 
-def state_key(tenant: Tenant) -> str:
+def get_state_key(tenant: Tenant) -> str:
     """The key of a tenant's sessions and counters."""
     assert isinstance(tenant.state, RedisState)
-    return tenant.state.key
+    return tenant.state.hash_key

@@ -23,23 +23,23 @@ import msgspec
 
 from callmocks.contract.assumptions import Assumptions
 from callmocks.errors import SettingsError
-from callmocks.faults import Faults, Scope
-from callmocks.history.clock import Clock, zone
+from callmocks.faults import ActiveFaults, FaultScope
+from callmocks.history.clock import Clock, load_time_zone
 from callmocks.history.day_generator import DATA_VERSION
-from callmocks.history.pins import Pins, Places
+from callmocks.history.pins import PinCounters, Pins
 from callmocks.history.world import World, load_world, parse_world, world_names
 from callmocks.tenants.settings import TenantSettings
 
 if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
-Parts = dict[str, "bytes | None"]
+TenantDocuments = dict[str, "bytes | None"]
 """Documents of one tenant by the part of their keys after its name; None: there is none now."""
 
-BIRTH = "tenant"
+SPEC_KEY = "tenant"
 
 
-class Birth(msgspec.Struct, frozen=True):
+class TenantSpec(msgspec.Struct, frozen=True):
     """What a tenant was made of."""
 
     settings: TenantSettings
@@ -49,19 +49,21 @@ class Birth(msgspec.Struct, frozen=True):
     """Hash of the file of calls that were pinned when it was made."""
     data_version: int = DATA_VERSION
     """Which calls its seed gives."""
-    born: int = 0
+    created_at_version: int = 0
     """Number of the change that made it, by which tenants of one name are told apart."""
-    resets: int = 0
+    reset_count: int = 0
 
     @property
-    def era(self) -> str:
+    def incarnation(self) -> str:
         """Which life it is in."""
-        return f"{self.born}.{self.resets}"
+        return f"{self.created_at_version}.{self.reset_count}"
 
-    def differences(self, other: Birth) -> list[str]:
+    def describe_differences(self, other: TenantSpec) -> list[str]:
         """``seed 7, not 42`` for everything that was made otherwise than in the other."""
         found = []
-        mine, others = (_flat(msgspec.to_builtins(each.settings)) for each in (self, other))
+        mine, others = (
+            _flatten_settings(msgspec.to_builtins(each.settings)) for each in (self, other)
+        )
         for name, value in mine.items():
             if value != others[name]:
                 found.append(f"{name} {value}, not {others[name]}")
@@ -73,92 +75,92 @@ class Birth(msgspec.Struct, frozen=True):
             found.append(f"data version {self.data_version}, not {other.data_version}")
         return found
 
-    def parsed_world(self) -> World | None:
+    def parse_world_file(self) -> World | None:
         """The world of a file, wherever that is."""
         return parse_world(self.world, self.settings.world) if self.world else None
 
 
-class _Clock(msgspec.Struct):
+class ClockDocument(msgspec.Struct):
     clock: dict[str, Any]
-    kept: float
+    sessions_kept: float
 
 
-class _Fault(msgspec.Struct, omit_defaults=True):
+class FaultDocument(msgspec.Struct, omit_defaults=True):
     serial: int
-    at: str
-    kind: str
+    provider: str
+    fault: str
     params: dict[str, Any]
-    scope: Scope
+    scope: FaultScope
 
 
-class _Pin(msgspec.Struct):
-    asked: dict[str, Any]
+class PinDocument(msgspec.Struct):
+    requested: dict[str, Any]
     at: int
     row: int
     leg_row: int
 
 
-def birth(settings: TenantSettings, calls: Path | None = None) -> Birth:
+def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec:
     """What a tenant with those settings is made of; reads its files."""
     world = ""
     if settings.world not in world_names():
         load_world(settings.world)  # says what is wrong with it, if anything
-        world = _read(Path(settings.world)).decode()
-    digest = "" if calls is None else hashlib.sha256(_read(calls)).hexdigest()
-    return Birth(settings.completed(), world, digest)
+        world = _read_file(Path(settings.world)).decode()
+    digest = "" if calls is None else hashlib.sha256(_read_file(calls)).hexdigest()
+    return TenantSpec(settings.with_defaults(), world, digest)
 
 
-def read_birth(document: bytes) -> Birth:
+def decode_spec(document: bytes) -> TenantSpec:
     """What was written of a tenant."""
-    return msgspec.json.decode(document, type=Birth)
+    return msgspec.json.decode(document, type=TenantSpec)
 
 
-def of_tenant(tenant: Tenant) -> Parts:
+def encode_new_tenant(tenant: Tenant) -> TenantDocuments:
     """Everything of a new tenant but its birth."""
-    return of_pins(tenant.pins)
+    return encode_changed_pins(tenant.pins)
 
 
-def of_clock(clock: Clock, kept: timedelta) -> Parts:
+def encode_clock(clock: Clock, kept: timedelta) -> TenantDocuments:
     """The document of a clock."""
-    return {"clock": msgspec.json.encode(_Clock(clock.dump(), kept.total_seconds()))}
+    return {"clock": msgspec.json.encode(ClockDocument(clock.dump_state(), kept.total_seconds()))}
 
 
-def of_choices(chosen: Assumptions) -> Parts:
+def encode_choices(chosen: Assumptions) -> TenantDocuments:
     """The document of a tenant's choices."""
-    return {"choices": msgspec.json.encode(chosen.all_chosen())}
+    return {"choices": msgspec.json.encode(chosen.explicit_choices())}
 
 
-def of_faults(faults: Faults, before: Faults) -> Parts:
+def encode_changed_faults(faults: ActiveFaults, before: ActiveFaults) -> TenantDocuments:
     """Documents of faults that were not on before, and of those that no more are."""
-    now, then = ({each.number: each for each in f.listing()} for f in (faults, before))
-    found: Parts = {f"fault/{number}": None for number in then.keys() - now.keys()}
+    now, then = ({each.number: each for each in f.list_active()} for f in (faults, before))
+    found: TenantDocuments = {f"fault/{number}": None for number in then.keys() - now.keys()}
     for number, switched in now.items():
         if switched is not then.get(number):
             params = msgspec.to_builtins(switched.fault)
-            fault = _Fault(
-                switched.serial, switched.provider, switched.kind.name, params, switched.scope
+            fault = FaultDocument(
+                switched.serial, switched.provider, switched.fault_type.name, params, switched.scope
             )
             found[f"fault/{number}"] = msgspec.json.encode(fault)
-    if faults.counted != before.counted:
-        found["faults"] = msgspec.json.encode(faults.counted)
+    if faults.last_numbers != before.last_numbers:
+        found["faults"] = msgspec.json.encode(faults.last_numbers)
     return found
 
 
-def of_pins(pins: Pins, before: Pins | None = None) -> Parts:
+def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocuments:
     """Documents of calls that were not pinned before, and of those that no more are."""
-    now = {pin.id: pin for pin in pins.list()}
-    then = {} if before is None else {pin.id: pin for pin in before.list()}
-    found: Parts = {f"pin/{id}": None for id in then.keys() - now.keys()}
+    now = {pin.id: pin for pin in pins.list_all()}
+    then = {} if before is None else {pin.id: pin for pin in before.list_all()}
+    found: TenantDocuments = {f"pin/{id}": None for id in then.keys() - now.keys()}
     for id, pin in now.items():
         if pin is not then.get(id):
             rows = int(pin.day.calls.row[0]), int(pin.day.legs.row[0])
-            found[f"pin/{id}"] = msgspec.json.encode(_Pin(pin.asked, pin.at, *rows))
-    if pins.places != (Places() if before is None else before.places):
-        found["pins"] = msgspec.json.encode(pins.places)
+            found[f"pin/{id}"] = msgspec.json.encode(PinDocument(pin.request, pin.sequence, *rows))
+    if pins.counters != (PinCounters() if before is None else before.counters):
+        found["pins"] = msgspec.json.encode(pins.counters)
     return found
 
 
-def apply(tenant: Tenant, parts: Parts) -> None:
+def apply(tenant: Tenant, parts: TenantDocuments) -> None:
     """Make a tenant what documents that were written elsewhere say."""
     if "clock" in parts:
         _apply_clock(tenant, parts["clock"])
@@ -173,42 +175,44 @@ def apply(tenant: Tenant, parts: Parts) -> None:
 
 def _apply_clock(tenant: Tenant, document: bytes | None) -> None:
     if document is None:
-        tenant.clock, tenant.sessions_kept = tenant.first_clock(), timedelta()
+        tenant.clock, tenant.session_time_offset = tenant.create_initial_clock(), timedelta()
         return
-    written = msgspec.json.decode(document, type=_Clock)
-    tenant.clock = Clock.load(zone(tenant.settings.timezone), written.clock)
-    tenant.sessions_kept = timedelta(seconds=written.kept)
+    written = msgspec.json.decode(document, type=ClockDocument)
+    tenant.clock = Clock.load_state(load_time_zone(tenant.settings.timezone), written.clock)
+    tenant.session_time_offset = timedelta(seconds=written.sessions_kept)
 
 
-def _apply_faults(faults: Faults, parts: Parts) -> None:
-    for number, document in sorted(_numbered(parts, "fault/")):
+def _apply_faults(faults: ActiveFaults, parts: TenantDocuments) -> None:
+    for number, document in sorted(_iter_numbered(parts, "fault/")):
         on = faults.get(f"f{number}")
         if on is not None:
-            faults.switch_off(on.id)
+            faults.disable(on.id)
         if document is not None:
-            made = msgspec.json.decode(document, type=_Fault)
-            faults.put(number, made.serial, made.at, made.kind, made.params, made.scope)
+            made = msgspec.json.decode(document, type=FaultDocument)
+            faults.put(number, made.serial, made.provider, made.fault, made.params, made.scope)
     if "faults" in parts:
         counted = parts["faults"]
-        faults.counted = (
+        faults.last_numbers = (
             (0, 0) if counted is None else msgspec.json.decode(counted, type=tuple[int, int])
         )
 
 
-def _apply_pins(pins: Pins, parts: Parts) -> None:
+def _apply_pins(pins: Pins, parts: TenantDocuments) -> None:
     written = []
-    for id, document in _numbered(parts, "pin/"):
+    for id, document in _iter_numbered(parts, "pin/"):
         pins.remove(id)
         if document is not None:
-            written.append(msgspec.json.decode(document, type=_Pin))
+            written.append(msgspec.json.decode(document, type=PinDocument))
     for pin in sorted(written, key=lambda pin: pin.at):
-        pins.put(pin.asked, pin.at, pin.row, pin.leg_row)
+        pins.restore(pin.requested, pin.at, pin.row, pin.leg_row)
     if "pins" in parts:
         places = parts["pins"]
-        pins.places = Places() if places is None else msgspec.json.decode(places, type=Places)
+        pins.counters = (
+            PinCounters() if places is None else msgspec.json.decode(places, type=PinCounters)
+        )
 
 
-def _numbered(parts: Parts, prefix: str) -> Iterable[tuple[int, bytes | None]]:
+def _iter_numbered(parts: TenantDocuments, prefix: str) -> Iterable[tuple[int, bytes | None]]:
     return (
         (int(part.removeprefix(prefix)), document)
         for part, document in parts.items()
@@ -216,19 +220,19 @@ def _numbered(parts: Parts, prefix: str) -> Iterable[tuple[int, bytes | None]]:
     )
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten_settings(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Settings of settings with a dot, ``cdr.day_limit``."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict) and name in ("arm", "cdr", "onec"):
-            found |= _flat(value, f"{name}.")
+            found |= _flatten_settings(value, f"{name}.")
         else:
             found[prefix + name] = value
     return found

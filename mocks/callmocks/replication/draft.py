@@ -7,22 +7,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from callmocks.replication import documents
-from callmocks.replication.documents import Parts
+from callmocks.replication.documents import TenantDocuments
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
-    from callmocks.faults import Faults
+    from callmocks.faults import ActiveFaults
     from callmocks.history.clock import Clock
     from callmocks.history.pins import Pins
     from callmocks.tenants.tenant import Tenant
 
 
-class Draft:
+class TenantDraft:
     """Copies of a tenant's parts, each made when it is first asked for."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._kept: timedelta | None = None
+        self._new_sessions_kept: timedelta | None = None
 
     @cached_property
     def clock(self) -> Clock:
@@ -35,7 +35,7 @@ class Draft:
         return self._tenant.assumptions.copy()
 
     @cached_property
-    def faults(self) -> Faults:
+    def faults(self) -> ActiveFaults:
         """The faults; what they counted is not copied."""
         return self._tenant.faults.copy()
 
@@ -46,30 +46,34 @@ class Draft:
 
     def keep_sessions(self, seconds: float) -> None:
         """Take a move of the clock out of the age of sessions."""
-        self._kept = self._sessions_kept + timedelta(seconds=seconds)
+        self._new_sessions_kept = self._sessions_kept + timedelta(seconds=seconds)
 
     @property
     def _sessions_kept(self) -> timedelta:
-        return self._tenant.sessions_kept if self._kept is None else self._kept
+        return (
+            self._tenant.session_time_offset
+            if self._new_sessions_kept is None
+            else self._new_sessions_kept
+        )
 
-    def changed(self) -> Parts:
+    def changed_documents(self) -> TenantDocuments:
         """The parts of documents that differ from the tenant's; None for one that has gone."""
-        tenant, touched, found = self._tenant, self.__dict__, Parts()
-        if "clock" in touched or self._kept is not None:
-            now = documents.of_clock(self.clock, self._sessions_kept)
-            if now != documents.of_clock(tenant.clock, tenant.sessions_kept):
+        tenant, touched, found = self._tenant, self.__dict__, TenantDocuments()
+        if "clock" in touched or self._new_sessions_kept is not None:
+            now = documents.encode_clock(self.clock, self._sessions_kept)
+            if now != documents.encode_clock(tenant.clock, tenant.session_time_offset):
                 found |= now
         if "assumptions" in touched:
-            chosen = documents.of_choices(self.assumptions)
-            if chosen != documents.of_choices(tenant.assumptions):
+            chosen = documents.encode_choices(self.assumptions)
+            if chosen != documents.encode_choices(tenant.assumptions):
                 found |= chosen
         if "faults" in touched:
-            found |= documents.of_faults(self.faults, tenant.faults)
+            found |= documents.encode_changed_faults(self.faults, tenant.faults)
         if "pins" in touched:
-            found |= documents.of_pins(self.pins, tenant.pins)
+            found |= documents.encode_changed_pins(self.pins, tenant.pins)
         return found
 
-    def make_real(self) -> None:
+    def apply(self) -> None:
         """Let the tenant have the changed parts."""
         tenant, touched = self._tenant, self.__dict__
         if "clock" in touched:
@@ -80,4 +84,4 @@ class Draft:
             tenant.faults = self.faults
         if "pins" in touched:
             tenant.history.pins = self.pins
-        tenant.sessions_kept = self._sessions_kept
+        tenant.session_time_offset = self._sessions_kept

@@ -10,7 +10,7 @@ A tenant's values are the fields of one hash (``state.py``): ``v:`` a value, ``c
     replicas    sorted set: names of replicas by the second they were heard of
 """
 
-_SET = """
+_WRITE_DOCUMENTS = """
 local function set(version, first, count)
   for i = first, first + 2 * count - 1, 2 do
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
@@ -23,7 +23,7 @@ local function keep(seconds)
 end
 """
 
-STATE = {
+STATE_SCRIPTS = {
     # hash | ttl, field, value
     "put": """
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
@@ -70,7 +70,7 @@ return 1
 """,
 }
 
-STORE = {
+STORE_SCRIPTS = {
     # | id, version: what the asker has
     # nothing when there is no store, else 'all' or 'some', id, version, losses,
     # keys and documents in turn, keys that are gone
@@ -93,7 +93,7 @@ return {all and 'all' or 'some', id, tonumber(version), tonumber(losses), found,
     # id, version: what the writer has; ttl, channel, seconds a replica counts as there,
     # number of documents, documents with their keys, keys to delete
     # 0 when somebody was faster, else the version and the replicas that are there
-    "commit": _SET
+    "commit": _WRITE_DOCUMENTS
     + """
 local id, version = unpack(redis.call('HMGET', KEYS[1], 'id', 'version'))
 if id ~= ARGV[1] or version ~= ARGV[2] then return {0} end
@@ -121,7 +121,7 @@ return {version, redis.call('ZRANGEBYSCORE', KEYS[5], now - ARGV[5], '+inf')}
     # number of documents, documents with their keys
     # 1 when it was made. It takes the place of none, of one that was made of nothing, and of one
     # that was made of an older version of the same, as long as nobody has written to it since.
-    "found": _SET
+    "found": _WRITE_DOCUMENTS
     + """
 local fields = redis.call('HMGET', KEYS[1], 'id', 'version', 'parent', 'parents')
 local id, version, parent, parents = unpack(fields)
@@ -139,7 +139,7 @@ return 1
 """,
     # keys of the state to be kept | name, seconds a replica counts as there, ttl
     # id and version of the store, number of replicas
-    "beat": _SET
+    "beat": _WRITE_DOCUMENTS
     + """
 local now = tonumber(redis.call('TIME')[1])
 if ARGV[1] ~= '' then redis.call('ZADD', KEYS[5], now, ARGV[1]) end

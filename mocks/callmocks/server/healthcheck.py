@@ -16,40 +16,40 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-SECONDS = 2.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask when it listens so
+TIMEOUT_SECONDS = 2.0
+_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask when it listens so
 
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> NoReturn:
     """Ask, and end the process with what came of it."""
     try:
-        host, port, schemes = _place(arguments, environ)
+        host, port, schemes = _find_control(arguments, environ)
     except (OSError, ValueError) as error:
-        _end(f"no idea whom to ask: {error}")
+        _exit_with(f"no idea whom to ask: {error}")
     problem = ""
     for scheme in schemes:
-        found = _ask(scheme, host, port)
+        found = _request_health(scheme, host, port)
         if not found:
-            _end("")
+            _exit_with("")
         problem = problem or found
-    _end(problem)
+    _exit_with(problem)
 
 
-def _place(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, int, list[str]]:
+def _find_control(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, int, list[str]]:
     """Host, port and the schemes to try; flags of ``serve`` are not seen from here."""
     if arguments:
         parts = urlsplit(arguments[0])
         if parts.scheme not in ("http", "https") or not parts.hostname or not parts.port:
             raise ValueError(f"{arguments[0]!r} is not like http://127.0.0.1:8080")
         return parts.hostname, parts.port, [parts.scheme]
-    chosen = _settings(environ)
+    chosen = _read_settings(environ)
     host = str(chosen.get("host", "127.0.0.1"))
     secure = chosen.get("tls", "off") != "off" or "tls_cert" in chosen
     schemes = ["https", "http"] if secure else ["http", "https"]
-    return _ANYWHERE.get(host, host), int(chosen.get("control_port", 8080)), schemes
+    return _WILDCARD_ADDRESSES.get(host, host), int(chosen.get("control_port", 8080)), schemes
 
 
-def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
+def _read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     config = environ.get("CALLMOCKS_CONFIG")
     if config:
@@ -62,9 +62,9 @@ def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
     return chosen
 
 
-def _ask(scheme: str, host: str, port: int) -> str:
+def _request_health(scheme: str, host: str, port: int) -> str:
     """What is wrong; empty when nothing is."""
-    connection = _connection(scheme, host, port)
+    connection = _open_connection(scheme, host, port)
     try:
         connection.request("GET", "/health")
         status = connection.getresponse().status
@@ -75,19 +75,19 @@ def _ask(scheme: str, host: str, port: int) -> str:
     return "" if status == 200 else f"{scheme}://{host}:{port}/health answers {status}"
 
 
-def _connection(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
+def _open_connection(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
     if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=SECONDS)
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     import ssl
 
     # The question is whether it answers; who it is, the address has settled.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context)
 
 
-def _end(problem: str) -> NoReturn:
+def _exit_with(problem: str) -> NoReturn:
     if problem:
         print(f"callmocks: {problem}", file=sys.stderr)
     sys.exit(1 if problem else 0)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from callmocks.config.settings import BY_NAME, ServeSettings
+from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError, StateError
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
     from callmocks.control.addresses import Addresses
     from callmocks.replication.replica import Replica
-    from callmocks.server.connections import Gate
-    from callmocks.server.tls import Identity
+    from callmocks.server.connections import ConnectionLimiter
+    from callmocks.server.tls import TlsIdentity
     from callmocks.tenants.registry import Registry
 
-DEMO = "demo"
-PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
+DEFAULT_TENANT = "demo"
+URL_PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
 """What follows ``scheme://host:port`` in the address a client is given."""
 
 _BACKLOG = 1024
 _log = logging.getLogger(__name__)
-_STOP_SECONDS = 0.5
+_SHUTDOWN_SECONDS = 0.5
 """How long a request under way may take to finish when the suite stops."""
 
 
-class Suite:
+class MockServer:
     """A suite that serves between ``start`` and ``stop`` (or inside ``async with``).
 
     ``listeners`` (by server) and ``identity`` are those of a process that has many suites.
@@ -63,13 +63,13 @@ class Suite:
         self,
         settings: ServeSettings,
         listeners: Mapping[str, socket.socket] | None = None,
-        identity: Identity | None = None,
+        identity: TlsIdentity | None = None,
     ) -> None:
         self.settings = settings
         self._sockets = dict(listeners or {})
         self._runners: list[web.AppRunner] = []
         self._identity = identity
-        self._gate: Gate | None = None
+        self._limiter: ConnectionLimiter | None = None
         self._replica: Replica | None = None
 
     @property
@@ -80,28 +80,32 @@ class Suite:
     @property
     def urls(self) -> dict[str, str]:
         """Addresses by server: ``arm``, ``cdr``, ``onec`` and ``control``, those that run."""
-        served = {name: self._url(name, listener) for name, listener in self._sockets.items()}
-        return {name: served[name] for name in PATHS if name in served}
+        served = {
+            name: self._format_url(name, listener) for name, listener in self._sockets.items()
+        }
+        return {name: served[name] for name in URL_PATHS if name in served}
 
-    def port(self, name: str) -> int:
+    def get_port(self, name: str) -> int:
         """The port that a server listens on, between ``start`` and ``stop``."""
-        return _port(self._sockets[name])
+        return _port_of(self._sockets[name])
 
     async def start(self) -> None:
         """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
         try:
-            self._sockets = self._sockets or listen(self.settings)[0]
+            self._sockets = self._sockets or open_listeners(self.settings)[0]
             if self.settings.scheme == "https" and self._identity is None:
                 from callmocks.server.tls import open_identity
 
                 self._identity = open_identity(self.settings)
             self._open_registry()
-            self._open_gate()
-            apps = self._apps()
+            self._open_limiter()
+            apps = self._make_apps()
             if self._replica is not None:  # behind all imports: who is busy with them hears nobody
-                await self._replica.join(self.settings.tenant(DEMO), self.settings.calls)
+                await self._replica.start(
+                    self.settings.make_tenant_settings(DEFAULT_TENANT), self.settings.calls
+                )
             for name, app in apps.items():
-                await self._serve(name, app)
+                await self._start_site(name, app)
         except BaseException:
             await self.stop()
             raise
@@ -109,10 +113,10 @@ class Suite:
     async def stop(self) -> None:
         """Stop within two seconds: requests under way get half a second to finish."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
-        if self._gate is not None:
-            await self._gate.close()
+        if self._limiter is not None:
+            await self._limiter.close()
         if self._replica is not None:
-            await self._replica.leave()
+            await self._replica.stop()
             self._replica = None
         for listener in self._sockets.values():
             listener.close()
@@ -120,7 +124,7 @@ class Suite:
         self._sockets.clear()
         self._identity = None
 
-    async def __aenter__(self) -> Suite:
+    async def __aenter__(self) -> MockServer:
         await self.start()
         return self
 
@@ -144,11 +148,11 @@ class Suite:
         self._replica = Replica(self.settings.state)
         self.registry = self._replica.registry
 
-    def _open_gate(self) -> None:
-        from callmocks.server.connections import Gate, connections_that_fit
+    def _open_limiter(self) -> None:
+        from callmocks.server.connections import ConnectionLimiter, max_connections_for_rlimit
 
-        wished = self.settings.bounds
-        fitting = connections_that_fit(wished)
+        wished = self.settings.server_limits
+        fitting = max_connections_for_rlimit(wished)
         if fitting < wished.connections:
             _log.warning(
                 "callmocks: warning: this process may open few files (ulimit -n), so that at most "
@@ -156,9 +160,9 @@ class Suite:
                 fitting,
                 wished.connections,
             )
-        self._gate = Gate(replace(wished, connections=fitting))
+        self._limiter = ConnectionLimiter(replace(wished, connections=fitting))
 
-    def _apps(self) -> dict[str, web.Application]:
+    def _make_apps(self) -> dict[str, web.Application]:
         """The applications to serve, each imported only when it is wanted."""
         apps: dict[str, web.Application] = {}
         if "arm" in self._sockets:
@@ -174,48 +178,48 @@ class Suite:
 
             apps["onec"] = make_onec(self.registry)
         if self.settings.replay is not None:
-            from callmocks.verification.recording import read
+            from callmocks.verification.recording import read_recording
             from callmocks.verification.replay import make_apps as make_replay
 
-            replayed = make_replay(self.registry, read(self.settings.replay, "--replay"))
+            replayed = make_replay(self.registry, read_recording(self.settings.replay, "--replay"))
             if not replayed.keys() & apps.keys():
                 kept = ", ".join(replayed)
                 text = f"{self.settings.replay}: {kept} is recorded, which --only leaves out"
                 raise SettingsError(f"--replay: {text}")
             apps |= {name: app for name, app in replayed.items() if name in apps}
         from callmocks.control.server import make_app as make_control
-        from callmocks.control.tenants import WORLD_FILES
+        from callmocks.control.tenants import WORLD_FILES_ALLOWED
 
         apps["control"] = make_control(
             self.registry,
             self.addresses,
-            defaults=self.settings.tenant(DEMO),
+            defaults=self.settings.make_tenant_settings(DEFAULT_TENANT),
             token=self.settings.admin_token,
-            hosts=self.settings.names(),
+            hosts=self.settings.host_names(),
             log=sys.stderr if self.settings.log == "json" else None,
-            changes=self._replica,
+            store=self._replica,
         )
-        apps["control"][WORLD_FILES] = is_loopback(self.settings.host)
+        apps["control"][WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
         return apps
 
-    async def _serve(self, name: str, app: web.Application) -> None:
+    async def _start_site(self, name: str, app: web.Application) -> None:
         from aiohttp import web
 
-        from callmocks.provider.http import BODIES, BOUNDS, PUBLIC_URL
+        from callmocks.provider.http import PUBLIC_URL, SERVER_LIMITS, UPLOAD_BUDGET
         from callmocks.server.connections import http_log
 
         listener = self._sockets[name]
         if self._replica is not None:
-            app.middlewares.insert(0, _keep_up(self._replica))
-        app[PUBLIC_URL] = self.settings.public(name, _port(listener))
-        gate = self._gate
+            app.middlewares.insert(0, _sync_middleware(self._replica))
+        app[PUBLIC_URL] = self.settings.find_public_url(name, _port_of(listener))
+        gate = self._limiter
         assert gate is not None
-        app[BOUNDS] = bounds = gate.bounds
-        app[BODIES] = gate.bodies
+        app[SERVER_LIMITS] = bounds = gate.limits
+        app[UPLOAD_BUDGET] = gate.upload_budget
         runner = web.AppRunner(
             app,
             access_log=None,
-            shutdown_timeout=_STOP_SECONDS,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
             logger=http_log,
             max_line_size=bounds.header,
             max_field_size=bounds.header,
@@ -223,27 +227,27 @@ class Suite:
         )
         self._runners.append(runner)
         await runner.setup()
-        context = self._identity.context if self._identity else None
-        await gate.serve(runner, listener, context)
+        context = self._identity.ssl_context if self._identity else None
+        await gate.start_site(runner, listener, context)
 
-    def _url(self, name: str, listener: socket.socket) -> str:
+    def _format_url(self, name: str, listener: socket.socket) -> str:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        port = _port(listener)
+        port = _port_of(listener)
         own = f"{self.settings.scheme}://{host}:{port}"
-        return (self.settings.public(name, port) or own) + PATHS[name]
+        return (self.settings.find_public_url(name, port) or own) + URL_PATHS[name]
 
 
-def _keep_up(replica: Replica) -> Middleware:
+def _sync_middleware(replica: Replica) -> Middleware:
     """Hear what other replicas changed before a request's tenant is looked for."""
     from aiohttp import web
 
     @web.middleware
-    async def keep_up(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def sync_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         with suppress(StateError):  # whoever needs it says so in the provider's shape
-            await replica.ready()
+            await replica.sync()
         return await handler(request)
 
-    return keep_up
+    return sync_request
 
 
 def open_registry(settings: ServeSettings) -> Registry:
@@ -252,23 +256,25 @@ def open_registry(settings: ServeSettings) -> Registry:
     from callmocks.tenants.registry import Registry
 
     registry = Registry(HistoryFactory())
-    tenant = registry.create(settings.tenant(DEMO))
+    tenant = registry.create(settings.make_tenant_settings(DEFAULT_TENANT))
     if settings.calls is not None:
-        from callmocks.config.pin_file import pin_file
+        from callmocks.config.pin_file import pin_calls_from_file
 
-        pin_file(tenant.history.pins, settings.calls)
+        pin_calls_from_file(tenant.history.pins, settings.calls)
     return registry
 
 
-def listen(settings: ServeSettings, suites: int = 1) -> list[dict[str, socket.socket]]:
+def open_listeners(
+    settings: ServeSettings, server_count: int = 1
+) -> list[dict[str, socket.socket]]:
     """Listening sockets by server, for each of some suites that share their ports.
 
     ``SettingsError`` when a port cannot be had.
     """
-    taken: list[dict[str, socket.socket]] = [{} for _ in range(suites)]
+    taken: list[dict[str, socket.socket]] = [{} for _ in range(server_count)]
     try:
         for name in (*settings.only, "control"):
-            for place, listener in enumerate(_listeners(name, settings, suites)):
+            for place, listener in enumerate(_open_shared_listeners(name, settings, server_count)):
                 taken[place][name] = listener
     except BaseException:
         for listener in (each for sockets in taken for each in sockets.values()):
@@ -277,24 +283,26 @@ def listen(settings: ServeSettings, suites: int = 1) -> list[dict[str, socket.so
     return taken
 
 
-def _port(listener: socket.socket) -> int:
+def _port_of(listener: socket.socket) -> int:
     port: int = listener.getsockname()[1]
     return port
 
 
-def _listeners(name: str, settings: ServeSettings, count: int) -> Iterator[socket.socket]:
+def _open_shared_listeners(
+    name: str, settings: ServeSettings, count: int
+) -> Iterator[socket.socket]:
     """Sockets at one port, each with a queue of its own: the system deals connections out."""
     port: int = getattr(settings, f"{name}_port")
-    first = _listen(name, settings, port, shared=count > 1 and not port)
+    first = _open_listener(name, settings, port, shared=count > 1 and not port)
     if count > 1 and port:  # a shared one is given to strangers too: see that nobody has it
         first.close()
-        first = _listen(name, settings, port, shared=True)
+        first = _open_listener(name, settings, port, shared=True)
     yield first
     for _ in range(1, count):
-        yield _listen(name, settings, _port(first), shared=True)
+        yield _open_listener(name, settings, _port_of(first), shared=True)
 
 
-def _listen(name: str, settings: ServeSettings, port: int, *, shared: bool) -> socket.socket:
+def _open_listener(name: str, settings: ServeSettings, port: int, *, shared: bool) -> socket.socket:
     """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
     try:
         found = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)
@@ -303,6 +311,6 @@ def _listen(name: str, settings: ServeSettings, port: int, *, shared: bool) -> s
     except socket.gaierror as error:
         raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
     except OSError as error:
-        flag = BY_NAME[f"{name}_port"].flag
+        flag = SETTINGS_BY_NAME[f"{name}_port"].flag
         reason = os.strerror(error.errno or 0)  # its own text repeats the address
         raise SettingsError(f"{flag}: {settings.host}:{port}: {reason}") from None

@@ -23,39 +23,39 @@ from callmocks.errors import SettingsError
 if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
 
-ALWAYS = ("localhost", "127.0.0.1", "::1")
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 """Names that every certificate made here holds."""
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate can name
+_WILDCARD_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate can name
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class TlsIdentity:
     """How the servers prove who they are."""
 
-    context: ssl.SSLContext
+    ssl_context: ssl.SSLContext
     ca_pem: bytes | None = None
     """The certificate of the CA made for this run, as PEM; None for a certificate given."""
-    made_pem: bytes | None = None
+    generated_pem: bytes | None = None
     """Key and certificate made for this run, as PEM: other processes open the same with them."""
 
 
-def open_made(made_pem: bytes, ca_pem: bytes) -> Identity:
+def load_generated_identity(generated_pem: bytes, ca_pem: bytes) -> TlsIdentity:
     """An identity that another process made."""
-    context = _context()
-    _load(context, made_pem)
-    return Identity(context, ca_pem, made_pem)
+    context = _create_ssl_context()
+    _load_cert_chain(context, generated_pem)
+    return TlsIdentity(context, ca_pem, generated_pem)
 
 
-def open_identity(settings: ServeSettings) -> Identity:
+def open_identity(settings: ServeSettings) -> TlsIdentity:
     """The identity that the settings ask for; ``SettingsError`` when there cannot be one.
 
     The certificate of a CA made here is written where the settings want it, before anybody is
     served: whoever has seen the suite answer finds it there.
     """
     if settings.tls_cert is not None:
-        return _given(settings.tls_cert, settings.tls_key)
-    names = [name for name in settings.names() if name not in _ANYWHERE]
-    made = _made(tuple(dict.fromkeys((*ALWAYS, *names))))
+        return _load_user_identity(settings.tls_cert, settings.tls_key)
+    names = [name for name in settings.host_names() if name not in _WILDCARD_ADDRESSES]
+    made = _generate_identity(tuple(dict.fromkeys((*LOCAL_NAMES, *names))))
     if settings.tls_ca_out is not None and made.ca_pem is not None:
         try:
             settings.tls_ca_out.write_bytes(made.ca_pem)
@@ -65,36 +65,36 @@ def open_identity(settings: ServeSettings) -> Identity:
     return made
 
 
-def _given(cert: Path, key: Path | None) -> Identity:
-    _expect(cert, b"CERTIFICATE-----", "--tls-cert", "certificate")
+def _load_user_identity(cert: Path, key: Path | None) -> TlsIdentity:
+    _require_pem_block(cert, b"CERTIFICATE-----", "--tls-cert", "certificate")
     flag = "--tls-key" if key else "--tls-cert"
-    _expect(key or cert, b"PRIVATE KEY-----", flag, "private key")
-    context = _context()
+    _require_pem_block(key or cert, b"PRIVATE KEY-----", flag, "private key")
+    context = _create_ssl_context()
     try:
-        context.load_cert_chain(cert, key, password=_no_password)
+        context.load_cert_chain(cert, key, password=_reject_encrypted_key)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             reason = f"{key or cert}: the key does not belong to the certificate"
         else:
             reason = f"{cert}: OpenSSL cannot use it: {error.reason or error}"
         raise SettingsError(f"{flag}: {reason}") from None
-    return Identity(context)
+    return TlsIdentity(context)
 
 
-def _expect(path: Path, mark: bytes, flag: str, what: str) -> None:
+def _require_pem_block(path: Path, marker: bytes, flag: str, kind: str) -> None:
     try:
-        found = mark in path.read_bytes()
+        found = marker in path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{flag}: {path}: {error.strerror}") from None
     if not found:
-        raise SettingsError(f"{flag}: {path}: there is no {what} in PEM form in it")
+        raise SettingsError(f"{flag}: {path}: there is no {kind} in PEM form in it")
 
 
-def _no_password() -> NoReturn:
+def _reject_encrypted_key() -> NoReturn:
     raise SettingsError("--tls-key: the key is encrypted; use one without a password")
 
 
-def _made(names: tuple[str, ...]) -> Identity:
+def _generate_identity(names: tuple[str, ...]) -> TlsIdentity:
     try:
         import trustme
     except ImportError:
@@ -106,16 +106,18 @@ def _made(names: tuple[str, ...]) -> Identity:
         raise SettingsError(
             f"--tls: auto: no certificate for {', '.join(names)}: {error}"
         ) from None
-    return open_made(leaf.private_key_and_cert_chain_pem.bytes(), authority.cert_pem.bytes())
+    return load_generated_identity(
+        leaf.private_key_and_cert_chain_pem.bytes(), authority.cert_pem.bytes()
+    )
 
 
-def _context() -> ssl.SSLContext:
+def _create_ssl_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def _load(context: ssl.SSLContext, pem: bytes) -> None:
+def _load_cert_chain(context: ssl.SSLContext, pem: bytes) -> None:
     """Load a key and its chain. OpenSSL reads files alone, and the key should not lie in one:
 
     Linux has files in memory, which a read-only file system does not hinder either.

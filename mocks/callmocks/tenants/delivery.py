@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Ending = Literal["", "reset", "close", "never"]
+Termination = Literal["", "reset", "close", "never"]
 """What happens instead of a proper end: TCP reset, plain close, or silence."""
 
-Messages = Callable[[list[bytes]], list[bytes]]
+FrameTransform = Callable[[list[bytes]], list[bytes]]
 
 
 @dataclass(slots=True)
@@ -21,14 +21,14 @@ class Delivery:
     """Wishes for one answer. Seconds and bytes; zero means: not at all."""
 
     delay: float = 0.0
-    chunk: int = 0
+    chunk_bytes: int = 0
     """Send this many bytes at a time …"""
     pause: float = 0.0
     """… and wait so long between two of them."""
-    keep: int | None = None
+    truncate_at: int | None = None
     """Send only so many bytes of those that were announced."""
-    ending: Ending = ""
-    hold: float = 0.0
+    termination: Termination = ""
+    reorder_timeout: float = 0.0
     """Websocket: let the next answer go first, but wait no longer than this."""
-    messages: list[Messages] = field(default_factory=list)
+    frame_transforms: list[FrameTransform] = field(default_factory=list)
     """Websocket: each turns the messages to send into others."""

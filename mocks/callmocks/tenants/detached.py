@@ -11,10 +11,10 @@ from callmocks.tenants.tenant import Tenant
 
 
 @cache
-def _tenant() -> Tenant:
-    return Registry(HistoryFactory()).nobody
+def _detached_tenant() -> Tenant:
+    return Registry(HistoryFactory()).unmatched
 
 
-def bare_exchange(provider: str, request: bytes = b"", transport: str = "http") -> Exchange:
+def detached_exchange(provider: str, request: bytes = b"", transport: str = "http") -> Exchange:
     """An exchange of a tenant without calls, whose every assumption has its default."""
-    return Exchange.of(_tenant(), provider, request, transport=transport)
+    return Exchange.start(_detached_tenant(), provider, request, transport=transport)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from callmocks.history.clock import stopwatch
+from callmocks.history.clock import read_stopwatch
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from callmocks.tenants.delivery import Delivery
     from callmocks.tenants.tenant import Tenant
 
-VIOLATIONS = 100
+MAX_VIOLATIONS = 100
 """Noted of one exchange."""
-_QUOTED = 500
+_MAX_QUOTED_CHARS = 500
 """Characters of a client's text that a violation repeats."""
 
 
@@ -76,10 +76,10 @@ class Exchange:
     assumptions: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    started: float = field(default_factory=stopwatch)
+    started: float = field(default_factory=read_stopwatch)
 
     @classmethod
-    def of(
+    def start(
         cls,
         tenant: Tenant,
         provider: str,
@@ -97,20 +97,22 @@ class Exchange:
     @property
     def session_now(self) -> datetime:
         """The time sessions and tokens age by: ``now`` without the moves that kept them."""
-        return self.now - self.tenant.sessions_kept
+        return self.now - self.tenant.session_time_offset
 
-    def assume(self, assumption: str) -> str:
+    def use_assumption(self, assumption: str) -> str:
         """The tenant's choice for an assumption of the ledger; noted as leaned on."""
         self.assumptions[assumption] = None
-        return self.tenant.assumptions.choice(assumption)
+        return self.tenant.assumptions.get_choice(assumption)
 
-    def violated(self, where: str, expected: str, got: str, side: str = "request") -> Violation:
+    def add_violation(
+        self, where: str, expected: str, got: str, side: str = "request"
+    ) -> Violation:
         """Note a violation of the contract; nothing is noted twice.
 
         A long ``where`` or ``got`` is cut, and so is a long list of violations: the texts are the
         client's, and the journal has bounds.
         """
-        violation = Violation(where[:_QUOTED], expected, got[:_QUOTED], side)
-        if len(self.violations) < VIOLATIONS and violation not in self.violations:
+        violation = Violation(where[:_MAX_QUOTED_CHARS], expected, got[:_MAX_QUOTED_CHARS], side)
+        if len(self.violations) < MAX_VIOLATIONS and violation not in self.violations:
             self.violations.append(violation)
         return violation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from callmocks.history.clock import stopwatch
+from callmocks.history.clock import read_stopwatch
 from callmocks.tenants.exchange import Violation
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from callmocks.tenants.exchange import Exchange, Reply
 
-ENTRIES = 1000
+MAX_ENTRIES = 1000
 """Kept of one tenant."""
-BODY_BYTES = 64 * 1024
+SHOWN_BODY_BYTES = 64 * 1024
 """Shown of each body; of a longer one its length and hash say the rest."""
-HASHED_LATER = 2 * BODY_BYTES
+KEPT_WHOLE_BYTES = 2 * SHOWN_BODY_BYTES
 """A body that is no longer is kept whole and cut when somebody reads it.
 
 The hash of a page of a hundred rows takes as long as making the page, and is seldom wanted.
 """
-PROCESS_BYTES = 64 * 1024 * 1024
+MAX_PROCESS_BYTES = 64 * 1024 * 1024
 """Kept of all tenants of a process together."""
-NAME_CHARS = 200
+MAX_OPERATION_CHARS = 200
 """Kept of an operation's name, which is whatever the client wrote."""
 ENTRY_BYTES = 1024
 """What an entry takes besides its bodies, generously."""
@@ -67,7 +67,7 @@ class Entry(msgspec.Struct, frozen=True):
     response_sha256: str | None = None
 
 
-class Line(NamedTuple):
+class EntrySummary(NamedTuple):
     """An entry without its bodies, which is all that lists and counts need."""
 
     seq: int
@@ -81,10 +81,10 @@ class Line(NamedTuple):
     duration_ms: float
 
 
-class _Cut(NamedTuple):
+class _TruncatedBody(NamedTuple):
     """What is left of a long body."""
 
-    kept: bytes
+    data: bytes
     size: int
     sha256: str | None
 
@@ -101,14 +101,14 @@ class _Record(NamedTuple):
     assumptions: dict[str, None]
     faults: list[str]
     notes: list[str]
-    request: bytes | _Cut
-    response: bytes | _Cut
+    request: bytes | _TruncatedBody
+    response: bytes | _TruncatedBody
     duration: float
-    held: int
+    bytes_used: int
     """Bytes it takes."""
 
-    def line(self) -> Line:
-        return Line(
+    def to_summary(self) -> EntrySummary:
+        return EntrySummary(
             self.seq,
             self.at.isoformat(timespec="milliseconds"),
             self.provider,
@@ -120,8 +120,8 @@ class _Record(NamedTuple):
             round(self.duration * 1000, 3),
         )
 
-    def entry(self) -> Entry:
-        request, response = _shown(self.request), _shown(self.response)
+    def to_entry(self) -> Entry:
+        request, response = _truncate_body(self.request), _truncate_body(self.response)
         return Entry(
             seq=self.seq,
             at=self.at.isoformat(timespec="milliseconds"),
@@ -132,8 +132,8 @@ class _Record(NamedTuple):
             assumptions=list(self.assumptions),
             faults=self.faults,
             notes=self.notes,
-            request=request.kept.decode("utf-8", "replace"),
-            response=response.kept.decode("utf-8", "replace"),
+            request=request.data.decode("utf-8", "replace"),
+            response=response.data.decode("utf-8", "replace"),
             duration_ms=round(self.duration * 1000, 3),
             request_bytes=request.size,
             response_bytes=response.size,
@@ -142,49 +142,49 @@ class _Record(NamedTuple):
         )
 
 
-def _held(body: bytes | _Cut) -> int:
-    return len(body.kept if isinstance(body, _Cut) else body)
+def _count_bytes(body: bytes | _TruncatedBody) -> int:
+    return len(body.data if isinstance(body, _TruncatedBody) else body)
 
 
-def _shown(body: bytes | _Cut) -> _Cut:
+def _truncate_body(body: bytes | _TruncatedBody) -> _TruncatedBody:
     """A body as readers see it, cut if it is long."""
-    if isinstance(body, _Cut):
+    if isinstance(body, _TruncatedBody):
         return body
-    if len(body) <= BODY_BYTES:
-        return _Cut(body, len(body), None)
-    return _Cut(body[:BODY_BYTES], len(body), hashlib.sha256(body).hexdigest())
+    if len(body) <= SHOWN_BODY_BYTES:
+        return _TruncatedBody(body, len(body), None)
+    return _TruncatedBody(body[:SHOWN_BODY_BYTES], len(body), hashlib.sha256(body).hexdigest())
 
 
-def _to_keep(body: bytes) -> bytes | _Cut:
-    return body if len(body) <= HASHED_LATER else _shown(body)
+def _body_to_keep(body: bytes) -> bytes | _TruncatedBody:
+    return body if len(body) <= KEPT_WHOLE_BYTES else _truncate_body(body)
 
 
-class Budget:
+class JournalBudget:
     """Bytes that all journals of a process may hold together.
 
     Whoever holds most gives way first, so that a busy tenant does not push out a quiet one's.
     """
 
-    def __init__(self, most: int = PROCESS_BYTES) -> None:
-        self.most = most
-        self.held = 0
+    def __init__(self, limit: int = MAX_PROCESS_BYTES) -> None:
+        self.limit = limit
+        self.bytes_used = 0
         self._journals: list[Journal] = []
 
-    def join(self, journal: Journal) -> None:
+    def add(self, journal: Journal) -> None:
         """Count a journal in."""
         self._journals.append(journal)
 
-    def leave(self, journal: Journal) -> None:
+    def remove_journal(self, journal: Journal) -> None:
         """Count a journal out."""
         self._journals.remove(journal)
-        self.held -= journal.held
+        self.bytes_used -= journal.bytes_used
 
-    def make_room(self) -> None:
+    def evict(self) -> None:
         """Drop oldest entries of the fullest journals until a little more than needed is free."""
-        goal = self.most - self.most // 64  # not at every exchange
-        while self.held > goal:
-            fullest = max(self._journals, key=lambda journal: journal.held)
-            enough = self.held - goal
+        goal = self.limit - self.limit // 64  # not at every exchange
+        while self.bytes_used > goal:
+            fullest = max(self._journals, key=lambda journal: journal.bytes_used)
+            enough = self.bytes_used - goal
             while enough > 0 and len(fullest):
                 enough -= fullest.drop_oldest()
 
@@ -192,30 +192,30 @@ class Budget:
 class Journal:
     """The last exchanges of one tenant."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
+    def __init__(self, budget: JournalBudget | None = None) -> None:
         self._records: deque[_Record] = deque()
         self._seq = 0
-        self._budget = budget or Budget()
-        self._budget.join(self)
-        self._waiting: list[asyncio.Future[None]] = []
+        self._budget = budget or JournalBudget()
+        self._budget.add(self)
+        self._waiters: list[asyncio.Future[None]] = []
         self._closed = False
-        self.held = 0
+        self.bytes_used = 0
         """Bytes held now."""
-        self.dropped = 0
+        self.dropped_count = 0
         """Entries that gave way to newer ones since the journal was last cleared."""
 
-    def record(self, exchange: Exchange, reply: Reply) -> float:
+    def add(self, exchange: Exchange, reply: Reply) -> float:
         """Keep an exchange and say how many seconds it took; the oldest gives way when full."""
-        duration = stopwatch() - exchange.started
+        duration = read_stopwatch() - exchange.started
         self._seq += 1
-        request, response = _to_keep(exchange.request), _to_keep(reply.body)
-        held = ENTRY_BYTES + _held(request) + _held(response)
+        request, response = _body_to_keep(exchange.request), _body_to_keep(reply.body)
+        held = ENTRY_BYTES + _count_bytes(request) + _count_bytes(response)
         held += VIOLATION_BYTES * len(exchange.violations)
         record = _Record(
             self._seq,
             exchange.now,
             exchange.provider,
-            exchange.operation[:NAME_CHARS],
+            exchange.operation[:MAX_OPERATION_CHARS],
             reply.status,
             exchange.violations,
             exchange.assumptions,
@@ -226,34 +226,34 @@ class Journal:
             duration,
             held,
         )
-        if len(self._records) == ENTRIES:
+        if len(self._records) == MAX_ENTRIES:
             self.drop_oldest()
         self._records.append(record)
-        self.held += held
-        self._budget.held += held
-        if self._budget.held > self._budget.most:
-            self._budget.make_room()
-        if self._waiting:
-            self._wake()
+        self.bytes_used += held
+        self._budget.bytes_used += held
+        if self._budget.bytes_used > self._budget.limit:
+            self._budget.evict()
+        if self._waiters:
+            self._wake_waiters()
         return duration
 
     def __len__(self) -> int:
         return len(self._records)
 
     @property
-    def last(self) -> int:
+    def last_seq(self) -> int:
         """Number of the newest entry ever written; numbers are never used again."""
         return self._seq
 
-    def entries(self, after: int = 0) -> Iterator[Entry]:
+    def read_entries(self, after: int = 0) -> Iterator[Entry]:
         """Oldest first, those numbered above ``after``."""
-        return (record.entry() for record in self._above(after))
+        return (record.to_entry() for record in self._records_after(after))
 
-    def lines(self, after: int = 0) -> Iterator[Line]:
+    def read_summaries(self, after: int = 0) -> Iterator[EntrySummary]:
         """The same without their bodies: a thousand of them cost a millisecond."""
-        return (record.line() for record in self._above(after))
+        return (record.to_summary() for record in self._records_after(after))
 
-    def _above(self, after: int) -> tuple[_Record, ...]:
+    def _records_after(self, after: int) -> tuple[_Record, ...]:
         records = tuple(self._records)
         first = records[0].seq if records else 0
         return records[max(0, after + 1 - first) :]
@@ -264,41 +264,41 @@ class Journal:
         A reader that is too slow misses what was dropped meanwhile and sees it by the numbers.
         """
         while not self._closed:
-            for entry in self.entries(after):
+            for entry in self.read_entries(after):
                 after = entry.seq
                 yield entry
             if after >= self._seq and not self._closed:
                 more = asyncio.get_running_loop().create_future()
-                self._waiting.append(more)
+                self._waiters.append(more)
                 try:
                     await more
                 finally:
-                    if more in self._waiting:
-                        self._waiting.remove(more)
+                    if more in self._waiters:
+                        self._waiters.remove(more)
 
     def drop_oldest(self) -> int:
         """Let the oldest entry go; the bytes it held."""
-        held = self._records.popleft().held
-        self.held -= held
-        self._budget.held -= held
-        self.dropped += 1
+        held = self._records.popleft().bytes_used
+        self.bytes_used -= held
+        self._budget.bytes_used -= held
+        self.dropped_count += 1
         return held
 
-    def clear(self) -> None:
+    def delete_entries(self) -> None:
         """Forget everything, the count of dropped entries too; numbers go on."""
         self._records.clear()
-        self._budget.held -= self.held
-        self.held = 0
-        self.dropped = 0
+        self._budget.bytes_used -= self.bytes_used
+        self.bytes_used = 0
+        self.dropped_count = 0
 
     def close(self) -> None:
         """The tenant is gone: release the bytes and whoever follows."""
         self._closed = True
-        self._budget.leave(self)
-        self._wake()
+        self._budget.remove_journal(self)
+        self._wake_waiters()
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
+    def _wake_waiters(self) -> None:
+        waiting, self._waiters = self._waiters, []
         for future in waiting:
             if not future.done():
                 future.set_result(None)

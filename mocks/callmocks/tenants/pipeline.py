@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from callmocks.errors import StateError
-from callmocks.faults import Switched, Turn
-from callmocks.provider.base import provider
+from callmocks.faults import ActiveFault, FaultContext
+from callmocks.provider.base import get_provider
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
-Met = list[tuple[Switched, Turn]]
+MatchedFaults = list[tuple[ActiveFault, FaultContext]]
 
 
 async def run(exchange: Exchange, handle: Handler) -> Reply:
@@ -20,88 +20,90 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
     A crash of the provider is written there too and goes on to the server.
     """
     try:
-        if exchange.tenant.state.out_of_touch:
-            await _catch_up(exchange)
-        if exchange.tenant.faults.any_at(exchange.provider):
-            met = await exchange.tenant.faults.met_by(exchange)
-            reply = await (_with_faults(exchange, handle, met) if met else handle(exchange))
+        if exchange.tenant.state.is_stale:
+            await _refresh_tenant(exchange)
+        if exchange.tenant.faults.has_any(exchange.provider):
+            met = await exchange.tenant.faults.match(exchange)
+            reply = await (_run_with_faults(exchange, handle, met) if met else handle(exchange))
         else:
             reply = await handle(exchange)
     except StateError as error:
-        reply = _unavailable(exchange, error)
+        reply = _make_unavailable_reply(exchange, error)
     except Exception as crash:
-        exchange.violated(
+        exchange.add_violation(
             "callmocks",
             "an answer",
             "".join(traceback.format_exception_only(crash)).strip(),
             side="answer",
         )
-        _write(exchange, Reply(b"", 500))
+        _record_exchange(exchange, Reply(b"", 500))
         raise
-    _write(exchange, reply)
+    _record_exchange(exchange, reply)
     return reply
 
 
-async def _catch_up(exchange: Exchange) -> None:
+async def _refresh_tenant(exchange: Exchange) -> None:
     """Hear what other replicas changed, the clock perhaps."""
-    await exchange.tenant.state.refresh()
+    await exchange.tenant.state.sync()
     exchange.now = exchange.tenant.clock.now()
 
 
-def _unavailable(exchange: Exchange, error: StateError) -> Reply:
+def _make_unavailable_reply(exchange: Exchange, error: StateError) -> Reply:
     """What the replicas share cannot be reached: an error in the provider's own shape."""
     exchange.notes.append(str(error))
-    known = provider(exchange.provider)
+    known = get_provider(exchange.provider)
     if known is None:
         raise error
-    return known.unavailable(exchange, str(error))
+    return known.unavailable_reply(exchange, str(error))
 
 
-def _write(exchange: Exchange, reply: Reply) -> None:
+def _record_exchange(exchange: Exchange, reply: Reply) -> None:
     tenant = exchange.tenant
-    seconds = tenant.journal.record(exchange, reply)
+    seconds = tenant.journal.add(exchange, reply)
     for observe in tenant.observers:
         observe(exchange, reply, seconds)
 
 
-async def _with_faults(exchange: Exchange, handle: Handler, met: Met) -> Reply:
+async def _run_with_faults(exchange: Exchange, handle: Handler, matched: MatchedFaults) -> Reply:
     touched: set[str] = set()
     try:
-        for switched, turn in met:
-            await switched.fault.look(turn)
-        reply = await _answer(exchange, handle, met, touched)
+        for switched, turn in matched:
+            await switched.fault.prepare(turn)
+        reply = await _apply_faults(exchange, handle, matched, touched)
         delivery, wished = Delivery(), False
-        for switched, turn in met:
-            if switched.fault.deliver(turn, delivery):
+        for switched, turn in matched:
+            if switched.fault.configure_delivery(turn, delivery):
                 touched.add(switched.id)
                 wished = True
         return replace(reply, delivery=delivery) if wished else reply
     finally:
-        for switched, _ in met:
+        for switched, _ in matched:
             if switched.id in touched:
-                exchange.faults.append(switched.kind.name)
+                exchange.faults.append(switched.fault_type.name)
             else:
-                await switched.spared()
+                await switched.undo_application()
 
 
-async def _answer(exchange: Exchange, handle: Handler, met: Met, touched: set[str]) -> Reply:
+async def _apply_faults(
+    exchange: Exchange, handle: Handler, matched: MatchedFaults, changed_by: set[str]
+) -> Reply:
     asked, reply = exchange.request, None
-    for switched, turn in met:
-        if (request := switched.fault.request(turn)) is not None:
+    for switched, turn in matched:
+        if (request := switched.fault.rewrite_request(turn)) is not None:
             exchange.request = request
-            touched.add(switched.id)
-    for switched, turn in met:
-        if reply is None and (reply := switched.fault.instead(turn)) is not None:
-            touched.add(switched.id)
+            changed_by.add(switched.id)
+    for switched, turn in matched:
+        if reply is None and (reply := switched.fault.short_circuit(turn)) is not None:
+            changed_by.add(switched.id)
     try:
         if reply is None:
             reply = await handle(exchange)
     finally:
         exchange.request = asked
-    for hook in ("answer", "spoil"):
-        for switched, turn in met:
+    for hook in ("modify_response", "corrupt_bytes"):
+        for switched, turn in matched:
             altered: Reply | None = getattr(switched.fault, hook)(turn, reply)
             if altered is not None:
                 reply = altered
-                touched.add(switched.id)
+                changed_by.add(switched.id)
     return reply

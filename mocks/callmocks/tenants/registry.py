@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from callmocks.errors import SettingsError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import World
-from callmocks.tenants.journal import Budget
-from callmocks.tenants.settings import CDR_PREFIX, TenantSettings, cdr_token_prefix
+from callmocks.tenants.journal import JournalBudget
+from callmocks.tenants.settings import CDR_PREFIX_DIGITS, TenantSettings, cdr_token_prefix
 from callmocks.tenants.state import MemoryState, State
 from callmocks.tenants.tenant import Observer, Tenant
 
 
-class Taken(SettingsError):
+class TenantConflict(SettingsError):
     """The tenant's name or one of its credentials belongs to another tenant."""
 
 
@@ -25,50 +25,50 @@ class Registry:
     def __init__(
         self,
         histories: HistoryFactory,
-        state: Callable[[str], State] = lambda _: MemoryState(),
-        nobodys: State | None = None,
+        create_state: Callable[[str], State] = lambda _: MemoryState(),
+        unmatched_state: State | None = None,
     ) -> None:
         self._histories = histories
-        self._state = state
+        self._create_state = create_state
         self._tenants: dict[str, Tenant] = {}
         self._by_login: dict[str, Tenant] = {}
         self._by_token: dict[str, Tenant] = {}
         self._by_user: dict[str, Tenant] = {}
-        self._budget = Budget()
+        self._budget = JournalBudget()
         self.observers: list[Observer] = []
         """Told of every exchange of every tenant."""
         nobody = TenantSettings("nobody", world="empty")
-        self.nobody = self._make(nobody, None, nobodys or MemoryState())
+        self.unmatched = self._build_tenant(nobody, None, unmatched_state or MemoryState())
 
     def create(self, settings: TenantSettings) -> Tenant:
         """A new tenant; ``Taken`` when its name or a credential is in use."""
-        tenant = self.prepare(settings)
+        tenant = self.prepare_tenant(settings)
         self.add(tenant)
         return tenant
 
-    def prepare(self, settings: TenantSettings, world: World | None = None) -> Tenant:
+    def prepare_tenant(self, settings: TenantSettings, world: World | None = None) -> Tenant:
         """A tenant that nobody finds yet; ``Taken`` when it cannot be added.
 
         ``world`` is for a world file that stands on another machine. A tenant that is not added
         after all has its journal closed.
         """
-        whole = settings.completed()
+        whole = settings.with_defaults()
         for taken, what in (
             (whole.name in self._tenants or whole.name == "nobody", f"tenant {whole.name!r}"),
             (whole.cdr.login in self._by_login, f"CDR login {whole.cdr.login!r}"),
-            (not self._by_token.keys().isdisjoint(_cdr_tokens(whole)), "CDR token"),
+            (not self._by_token.keys().isdisjoint(_list_cdr_tokens(whole)), "CDR token"),
             (whole.onec.user in self._by_user, f"1C user {whole.onec.user!r}"),
         ):
             if taken:
-                raise Taken(f"{what} exists already")
-        return self._make(whole, world, self._state(whole.name))
+                raise TenantConflict(f"{what} exists already")
+        return self._build_tenant(whole, world, self._create_state(whole.name))
 
     def add(self, tenant: Tenant) -> None:
         """Let a prepared tenant be found."""
         whole = tenant.settings
         self._tenants[whole.name] = tenant
         self._by_login[whole.cdr.login] = tenant
-        self._by_token |= dict.fromkeys(_cdr_tokens(whole), tenant)
+        self._by_token |= dict.fromkeys(_list_cdr_tokens(whole), tenant)
         self._by_user[whole.onec.user] = tenant
 
     def delete(self, name: str) -> Tenant:
@@ -87,18 +87,18 @@ class Registry:
         """The tenant of that name (which is its ARM domain)."""
         return self._tenants.get(name)
 
-    def by_cdr_login(self, login: str) -> Tenant | None:
+    def find_by_cdr_login(self, login: str) -> Tenant | None:
         """The tenant whose Data API login this is."""
         return self._by_login.get(login)
 
-    def by_cdr_token(self, token: str) -> Tenant | None:
+    def find_by_cdr_token(self, token: str) -> Tenant | None:
         """The tenant a static or session token of the Data API belongs to.
 
         The first digits of a session's token name the tenant, so that every replica knows it.
         """
-        return self._by_token.get(token) or self._by_token.get(token[:CDR_PREFIX])
+        return self._by_token.get(token) or self._by_token.get(token[:CDR_PREFIX_DIGITS])
 
-    def by_onec_user(self, user: str) -> Tenant | None:
+    def find_by_onec_user(self, user: str) -> Tenant | None:
         """The tenant whose 1C-Connect user this is."""
         return self._by_user.get(user)
 
@@ -108,12 +108,12 @@ class Registry:
     def __len__(self) -> int:
         return len(self._tenants)
 
-    def _make(self, settings: TenantSettings, world: World | None, state: State) -> Tenant:
-        history = self._histories.of(settings, world)
+    def _build_tenant(self, settings: TenantSettings, world: World | None, state: State) -> Tenant:
+        history = self._histories.create(settings, world)
         return Tenant(settings, history, state, self._budget, self.observers)
 
 
-def _cdr_tokens(settings: TenantSettings) -> list[str]:
+def _list_cdr_tokens(settings: TenantSettings) -> list[str]:
     """Everything a Data API token of the tenant can be, or begin with."""
     cdr = settings.cdr
     return [cdr.token, *cdr.blocked_tokens, *cdr.expired_tokens, cdr_token_prefix(settings.name)]

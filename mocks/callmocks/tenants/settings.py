@@ -5,18 +5,18 @@ import re
 
 import msgspec
 
-from callmocks.contract.resources import table
+from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
-from callmocks.history.generator import token
+from callmocks.history.generator import derive_token
 
-NAME = re.compile(r"[a-z0-9-]{1,40}")
-CDR_PREFIX = 16
+TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
+CDR_PREFIX_DIGITS = 16
 """Digits of a Data API session's token that name its tenant."""
 
 
 def cdr_token_prefix(tenant: str) -> str:
     """How the tokens of a tenant's Data API sessions begin."""
-    return token("cdr-session", tenant)[:CDR_PREFIX]
+    return derive_token("cdr-session", tenant)[:CDR_PREFIX_DIGITS]
 
 
 class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
                 raise SettingsError(
                     f"cdr.allowed_ips: {entry!r} is no address or network such as 10.0.0.0/8"
                 ) from None
-        known = [row["component"] for row in table("cdr/components.csv")]
+        known = [row["component"] for row in load_table("cdr/components.csv")]
         for component in self.disabled_components:
             if component not in known:
                 raise SettingsError(
@@ -111,9 +111,9 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     cdr: CdrSettings = msgspec.field(default_factory=CdrSettings)
     onec: OnecSettings = msgspec.field(default_factory=OnecSettings)
 
-    def completed(self) -> "TenantSettings":
+    def with_defaults(self) -> "TenantSettings":
         """A copy with the empty credentials filled in; ``SettingsError`` on a bad value."""
-        if not NAME.fullmatch(self.name):
+        if not TENANT_NAME.fullmatch(self.name):
             raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):
             raise SettingsError(f"limits {self.limits!r}: use documented or off")

@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from callmocks.contract.assumptions import Assumptions
-from callmocks.faults import Faults
-from callmocks.history.clock import Clock, parse_moment, zone
+from callmocks.faults import ActiveFaults
+from callmocks.history.clock import Clock, load_time_zone, parse_wall_time
 from callmocks.history.history import History
 from callmocks.history.pins import Pins
-from callmocks.tenants.journal import Budget, Journal
+from callmocks.tenants.journal import Journal, JournalBudget
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import State
 
@@ -31,17 +31,17 @@ class Tenant:
         settings: TenantSettings,
         history: History,
         state: State,
-        budget: Budget | None = None,
+        budget: JournalBudget | None = None,
         observers: list[Observer] | None = None,
     ) -> None:
-        self.settings = settings.completed()
+        self.settings = settings.with_defaults()
         self.history = history
         self.state = state
         self.assumptions = Assumptions(settings.assumptions)
-        self.clock = self.first_clock()
-        self.sessions_kept = timedelta()
+        self.clock = self.create_initial_clock()
+        self.session_time_offset = timedelta()
         """By how much the clock was moved without ageing anybody's session."""
-        self.faults = Faults(self.settings.seed, state)
+        self.faults = ActiveFaults(self.settings.seed, state)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
 
@@ -57,24 +57,24 @@ class Tenant:
 
     async def reset(self) -> None:
         """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
-        self.begin_anew()
-        await self.state.clear()
+        self.reset_local()
+        await self.state.delete_all()
 
-    def begin_anew(self) -> None:
+    def reset_local(self) -> None:
         """All of ``reset`` but what stands in the state."""
-        self.clock = self.first_clock()
-        self.sessions_kept = timedelta()
+        self.clock = self.create_initial_clock()
+        self.session_time_offset = timedelta()
         self.assumptions = Assumptions(self.settings.assumptions)
-        self.faults.clear()
-        self.journal.clear()
+        self.faults.disable_all()
+        self.journal.delete_entries()
         self.history.pins.clear()
 
     def keep_sessions(self, seconds: float) -> None:
         """Take a move of the clock out of the age of sessions (see ``Exchange.session_now``)."""
-        self.sessions_kept += timedelta(seconds=seconds)
+        self.session_time_offset += timedelta(seconds=seconds)
 
-    def first_clock(self) -> Clock:
+    def create_initial_clock(self) -> Clock:
         """A clock as the tenant had it when it was made."""
         settings = self.settings
-        frozen_at = None if settings.now == "real" else parse_moment(settings.now)
-        return Clock(zone(settings.timezone), frozen_at)
+        frozen_at = None if settings.now == "real" else parse_wall_time(settings.now)
+        return Clock(load_time_zone(settings.timezone), frozen_at)

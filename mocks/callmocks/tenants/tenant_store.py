@@ -13,7 +13,7 @@ from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
-    from callmocks.faults import Faults
+    from callmocks.faults import ActiveFaults
     from callmocks.history.clock import Clock
     from callmocks.history.pins import Pins
     from callmocks.tenants.registry import Registry
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Gone(SettingsError):
+class TenantDeleted(SettingsError):
     """The tenant to be changed was deleted meanwhile."""
 
 
-class Changing(Protocol):
+class MutableTenant(Protocol):
     """What of a tenant can be changed: the tenant itself, or a draft of it."""
 
     @property
@@ -39,7 +39,7 @@ class Changing(Protocol):
         """Its choices."""
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> ActiveFaults:
         """Its faults."""
 
     @property
@@ -50,10 +50,10 @@ class Changing(Protocol):
         """Take a move of the clock out of the age of sessions."""
 
 
-class Sharing(NamedTuple):
+class ReplicationStatus(NamedTuple):
     """With whom a replica shares its tenants, and whether it can."""
 
-    place: str
+    address: str
     """Address of the store, without a password."""
     replicas: int
     """Replicas that the store heard of lately, this one among them."""
@@ -61,24 +61,24 @@ class Sharing(NamedTuple):
     """Why it cannot; empty when it can."""
 
 
-class Changes(Protocol):
+class TenantStore(Protocol):
     """How tenants are changed."""
 
     @property
-    def replica(self) -> str:
+    def replica_name(self) -> str:
         """The name of this replica; empty when it is alone."""
 
     @property
-    def sharing(self) -> Sharing | None:
+    def replication_status(self) -> ReplicationStatus | None:
         """With whom the tenants are shared; None when it is alone."""
 
-    async def ready(self) -> None:
+    async def sync(self) -> None:
         """Come back when memory holds what others changed; ``StateError`` when it cannot."""
 
     async def create(self, settings: TenantSettings) -> Tenant:
         """A new tenant; ``Taken`` when its name or a credential is in use."""
 
-    async def change(self, tenant: Tenant, make: Callable[[Changing], T]) -> T:
+    async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         """Change a tenant; what ``make`` raises leaves it as it was.
 
         ``make`` must change nothing else: it is called again when another replica was faster.
@@ -91,25 +91,25 @@ class Changes(Protocol):
         """Take a tenant away with everything it has."""
 
 
-class Alone:
+class LocalTenantStore:
     """Changes of the only process there is."""
 
-    replica = ""
-    sharing = None
+    replica_name = ""
+    replication_status = None
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    async def ready(self) -> None:
+    async def sync(self) -> None:
         """It always is."""
 
     async def create(self, settings: TenantSettings) -> Tenant:
         """A new tenant."""
         return self._registry.create(settings)
 
-    async def change(self, tenant: Tenant, make: Callable[[Changing], T]) -> T:
+    async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         """Change a tenant."""
-        return make(tenant)
+        return edit(tenant)
 
     async def reset(self, tenant: Tenant) -> None:
         """Bring a tenant's first state back."""
@@ -118,4 +118,4 @@ class Alone:
     async def delete(self, tenant: Tenant) -> None:
         """Take a tenant away."""
         self._registry.delete(tenant.name)
-        await tenant.state.clear()
+        await tenant.state.delete_all()

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from callmocks.provider.base import provider
+from callmocks.provider.base import get_provider
 from callmocks.tenants.journal import Entry
 
-NEAREST = 3
+MAX_NEAREST = 3
 """Requests shown of those that did not match."""
 
 Count = Annotated[int, Meta(ge=0)]
@@ -86,11 +86,11 @@ def verify(
     ``in_order`` also asks that each has a match after the one that was found for the expectation
     before it, so that all together can be read off the journal from top to bottom.
     """
-    requests = [_Request(entry) for entry in entries]
+    requests = [_JournaledRequest(entry) for entry in entries]
     verdicts = []
     reached = 0
     for expected in expectations:
-        verdict = _judge(requests, expected)
+        verdict = _evaluate(requests, expected)
         if in_order and verdict.ok and verdict.found:
             later = [seq for seq in verdict.seqs if seq > reached]
             if later:
@@ -102,7 +102,7 @@ def verify(
     return verdicts
 
 
-class _Request:
+class _JournaledRequest:
     """A journaled request whose fields are read when first asked for."""
 
     def __init__(self, entry: Entry) -> None:
@@ -112,18 +112,18 @@ class _Request:
     @property
     def fields(self) -> dict[str, object]:
         if self._fields is None:
-            known = provider(self.entry.provider)
-            self._fields = known.fields(self.entry.request.encode()) if known else {}
+            known = get_provider(self.entry.provider)
+            self._fields = known.read_fields(self.entry.request.encode()) if known else {}
         return self._fields
 
-    def is_kin(self, expected: Expected) -> bool:
+    def is_comparable(self, expected: Expected) -> bool:
         """The same kind of request, so that its fields can be compared at all."""
         entry = self.entry
         return expected.provider in (None, entry.provider) and (
             expected.operation in (None, entry.operation)
         )
 
-    def differences(self, expected: Expected) -> list[Difference]:
+    def find_differences(self, expected: Expected) -> list[Difference]:
         """In what this request is not the expected one; fields are for its own kind alone."""
         entry = self.entry
         pairs: list[tuple[str, object, object]] = [
@@ -137,44 +137,48 @@ class _Request:
             for name, wanted, got in pairs
             if wanted is not None and wanted != got
         ]
-        if expected.fields and self.is_kin(expected):
+        if expected.fields and self.is_comparable(expected):
             found += [
                 Difference(name, wanted, self.fields.get(name))
                 for name, wanted in expected.fields.items()
-                if not _same(wanted, self.fields.get(name))
+                if not _values_equal(wanted, self.fields.get(name))
             ]
         return found
 
 
-def _same(wanted: object, got: object) -> bool:
+def _values_equal(expected: object, got: object) -> bool:
     """Equality that lets a number or a truth value be written as text, as XML has to."""
-    if isinstance(got, str) and isinstance(wanted, bool):
-        return got == ("true" if wanted else "false")
-    if isinstance(got, str) and isinstance(wanted, int | float):
-        return got == str(wanted)
-    return type(wanted) is type(got) and wanted == got
+    if isinstance(got, str) and isinstance(expected, bool):
+        return got == ("true" if expected else "false")
+    if isinstance(got, str) and isinstance(expected, int | float):
+        return got == str(expected)
+    return type(expected) is type(got) and expected == got
 
 
-def _judge(requests: list[_Request], expected: Expected) -> Verdict:
-    compared = [(request.differences(expected), request) for request in requests]
+def _evaluate(requests: list[_JournaledRequest], expected: Expected) -> Verdict:
+    compared = [(request.find_differences(expected), request) for request in requests]
     seqs = [request.entry.seq for differences, request in compared if not differences]
     verdict = Verdict(True, expected, len(seqs), seqs)
-    least, most = _bounds(expected)
+    least, most = _count_range(expected)
     if len(seqs) < least:
         verdict.ok = False
-        verdict.reason = f"{_times(least)} expected at least, {_times(len(seqs))} found"
+        verdict.reason = (
+            f"{_format_count(least)} expected at least, {_format_count(len(seqs))} found"
+        )
         others = sorted(
             (pair for pair in compared if pair[0]),
-            key=lambda p: (not p[1].is_kin(expected), len(p[0]), -p[1].entry.seq),
+            key=lambda p: (not p[1].is_comparable(expected), len(p[0]), -p[1].entry.seq),
         )
-        verdict.nearest = [Near(request.entry.seq, found) for found, request in others[:NEAREST]]
+        verdict.nearest = [
+            Near(request.entry.seq, found) for found, request in others[:MAX_NEAREST]
+        ]
     elif most is not None and len(seqs) > most:
         verdict.ok = False
-        verdict.reason = f"{_times(most)} expected at most, {_times(len(seqs))} found"
+        verdict.reason = f"{_format_count(most)} expected at most, {_format_count(len(seqs))} found"
     return verdict
 
 
-def _bounds(expected: Expected) -> tuple[int, int | None]:
+def _count_range(expected: Expected) -> tuple[int, int | None]:
     if expected.times is not None:
         return expected.times, expected.times
     if expected.at_least is None and expected.at_most is None:
@@ -182,5 +186,5 @@ def _bounds(expected: Expected) -> tuple[int, int | None]:
     return expected.at_least or 0, expected.at_most
 
 
-def _times(count: int) -> str:
+def _format_count(count: int) -> str:
     return "once" if count == 1 else f"{count} times"

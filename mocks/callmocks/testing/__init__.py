@@ -36,7 +36,7 @@ __all__ = [
     "connect",
 ]
 
-_HOMES = {
+_MODULES = {
     "Call": "calls",
     "Exchange": "journal",
     "Mocks": "mocks",
@@ -48,4 +48,4 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'providers')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'providers')}"), name)

@@ -13,12 +13,12 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from callmocks.errors import AdminError
 
-_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 """Longest wait for an answer: a wide truth over cold days takes a while."""
-WHAT = "the control address of a callmocks suite"
+EXPECTED_SERVICE = "the control address of a callmocks suite"
 
 
-class Control:
+class AdminClient:
     """The admin API at an address such as ``http://127.0.0.1:8080``.
 
     An admin token goes in as the password: ``http://any:TOKEN@host:8080``. ``ca_pem`` is what to
@@ -50,25 +50,25 @@ class Control:
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
         """The decoded answer of a GET; parts of ``query`` that are None are left out."""
         said = {name: value for name, value in (query or {}).items() if value is not None}
-        return self.call("GET", f"{path}?{urlencode(said)}" if said else path)
+        return self.request("GET", f"{path}?{urlencode(said)}" if said else path)
 
     def post(self, path: str, body: object = None) -> Any:
         """The decoded answer of a POST."""
-        return self.call("POST", path, body)
+        return self.request("POST", path, body)
 
     def put(self, path: str, body: object) -> Any:
         """The decoded answer of a PUT."""
-        return self.call("PUT", path, body)
+        return self.request("PUT", path, body)
 
     def delete(self, path: str) -> None:
         """A DELETE, which answers nothing."""
-        self.call("DELETE", path)
+        self.request("DELETE", path)
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
+    def request(self, method: str, path: str, body: object = None) -> Any:
         """One request; ``AdminError`` when it is refused or nobody is there."""
         sent = None if body is None else json.dumps(body, default=str).encode()
         headers = self._headers | ({} if sent is None else {"Content-Type": "application/json"})
-        connection = self._connection()
+        connection = self._open_connection()
         try:
             connection.request(method, self._path + path, sent, headers)
             answer = connection.getresponse()
@@ -79,36 +79,38 @@ class Control:
         finally:
             connection.close()
         if answer.status >= 400:
-            raise AdminError(self._detail(answer.status, raw, path), answer.status)
+            raise AdminError(self._describe_problem(answer.status, raw, path), answer.status)
         if not raw:
             return None
         try:
             return json.loads(raw)
         except ValueError:
-            raise AdminError(f"{self.url} is not {WHAT}") from None
+            raise AdminError(f"{self.url} is not {EXPECTED_SERVICE}") from None
 
     @cached_property
     def fault_kinds(self) -> dict[str, list[str]]:
         """The kinds of faults there are, each with the providers it is for."""
         return {kind["fault"]: kind["providers"] for kind in self.get("/api/faults")["faults"]}
 
-    def _detail(self, status: int, raw: bytes, path: str) -> str:
+    def _describe_problem(self, status: int, raw: bytes, path: str) -> str:
         """What a problem document says is wrong."""
         try:
             text = str(json.loads(raw)["detail"])
         except (ValueError, KeyError, TypeError):
-            return f"{self.url} is not {WHAT}: {path} was answered with {status}"
+            return f"{self.url} is not {EXPECTED_SERVICE}: {path} was answered with {status}"
         if status == 401:
             with_token = self.url.replace("://", "://any:TOKEN@")
             text += f"; it goes into the address, as in {with_token}"
         return text
 
-    def _connection(self) -> HTTPConnection:
+    def _open_connection(self) -> HTTPConnection:
         if not self._secure:
-            return HTTPConnection(self._host, self._port, timeout=_SECONDS)
-        return HTTPSConnection(self._host, self._port, timeout=_SECONDS, context=self._context)
+            return HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+        return HTTPSConnection(
+            self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._ssl_context
+        )
 
     @cached_property
-    def _context(self) -> ssl.SSLContext:
+    def _ssl_context(self) -> ssl.SSLContext:
         cadata = self._ca_pem.decode() if self._ca_pem else None
         return ssl.create_default_context(cadata=cadata)

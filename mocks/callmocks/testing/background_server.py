@@ -7,18 +7,18 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from callmocks.server.mock_server import Suite
+from callmocks.server.mock_server import MockServer
 
 if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
 
 
-class Server:
+class BackgroundServer:
     """A suite that answers whatever the caller's own thread and loop are busy with."""
 
     def __init__(self, settings: ServeSettings) -> None:
-        self.suite = Suite(settings)
-        self._thread = Thread(target=self._run, name="callmocks", daemon=True)
+        self.mock_server = MockServer(settings)
+        self._thread = Thread(target=self._run_loop, name="callmocks", daemon=True)
         self._ready: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop
         self._stopped: asyncio.Event
@@ -33,18 +33,18 @@ class Server:
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
-    def _run(self) -> None:
+    def _run_loop(self) -> None:
         try:
             # The plainest loop, whatever policy the process has: that is the caller's.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(self._serve())
+                runner.run(self._serve_until_stopped())
         except BaseException as error:
             if self._ready.done():
                 raise
             self._ready.set_exception(error)
 
-    async def _serve(self) -> None:
+    async def _serve_until_stopped(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
-        async with self.suite:
+        async with self.mock_server:
             self._ready.set_result(None)
             await self._stopped.wait()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
-from callmocks.testing.times import read, read_or_none
+from callmocks.testing.times import parse_optional_time, parse_time
 
 
-class Pin(TypedDict, total=False):
+class PinFields(TypedDict, total=False):
     """What can be said of a call that must exist, besides its start; the rest is filled in.
 
     Operators are internal numbers; ``line`` is a virtual number or a ServiceID, ``user`` a
@@ -107,13 +107,13 @@ class Call:
         return self.cdr.call_session_id
 
 
-def read_call(raw: dict[str, Any]) -> Call:
+def parse_call(raw: dict[str, Any]) -> Call:
     """A call from the admin API's JSON; members that are not known here are left out."""
     onec = raw["onec"]
     return Call(
-        start=read(raw["start"]),
-        answered=read_or_none(raw["answered"]),
-        end=read(raw["end"]),
+        start=parse_time(raw["start"]),
+        answered=parse_optional_time(raw["answered"]),
+        end=parse_time(raw["end"]),
         finished=raw["finished"],
         direction=raw["direction"],
         client_phone=raw["client_phone"],
@@ -123,7 +123,7 @@ def read_call(raw: dict[str, Any]) -> Call:
         finish_reason=raw["finish_reason"],
         talk_seconds=raw["talk_seconds"],
         recorded=raw["recorded"],
-        legs=tuple(_leg(leg) for leg in raw["legs"]),
+        legs=tuple(_parse_leg(leg) for leg in raw["legs"]),
         arm=tuple(ArmRow(row["operator"], row["call_ref"]) for row in raw["arm"]),
         cdr=CdrIds(
             raw["cdr"]["call_session_id"],
@@ -134,14 +134,14 @@ def read_call(raw: dict[str, Any]) -> Call:
     )
 
 
-def _leg(raw: dict[str, Any]) -> Leg:
+def _parse_leg(raw: dict[str, Any]) -> Leg:
     return Leg(
         leg_id=raw["leg_id"],
         role=raw["role"],
         operator=raw["operator"],
-        start=read(raw["start"]),
-        answered=read_or_none(raw["answered"]),
-        end=read(raw["end"]),
+        start=parse_time(raw["start"]),
+        answered=parse_optional_time(raw["answered"]),
+        end=parse_time(raw["end"]),
         finish_reason=raw["finish_reason"],
         rang=raw["rang"],
     )

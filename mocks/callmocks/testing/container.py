@@ -26,12 +26,12 @@ except ImportError as error:
         "callmocks.testing.container needs testcontainers: pip install 'callmocks[testcontainers]'"
     ) from error
 
-from callmocks.config.settings import BY_NAME, ServeSettings
+from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
 from callmocks.errors import CallmocksError
-from callmocks.server.mock_server import PATHS
-from callmocks.testing.admin_client import Control
+from callmocks.server.mock_server import URL_PATHS
+from callmocks.testing.admin_client import AdminClient
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.times import iso
+from callmocks.testing.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 IMAGE = "callmocks"
 """The name that the Dockerfile's first lines give the image."""
 START_SECONDS = 60
-PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in PATHS}
+PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in URL_PATHS}
 """The servers' ports within the container."""
-_ITS_OWN = ("host", "json", *(f"{name}_port" for name in PORTS))
+_RESERVED_SETTINGS = ("host", "json", *(f"{name}_port" for name in PORTS))
 """Settings that the image and the engine see to."""
-_CA = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
-_FILES = "/callmocks"
-_TRIES = 5
+_CA_PATH = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
+_FILES_FOLDER = "/callmocks"
+_CA_READ_ATTEMPTS = 5
 
 
 class CallmocksContainer(DockerContainer):
@@ -71,15 +71,17 @@ class CallmocksContainer(DockerContainer):
         self.with_exposed_ports(*PORTS.values())
         self.with_kwargs(read_only=True, cap_drop=["ALL"], security_opt=["no-new-privileges:true"])
         for name, value in self.settings.items():
-            if name not in BY_NAME or name in _ITS_OWN:
-                known = ", ".join(name for name in BY_NAME if name not in _ITS_OWN)
+            if name not in SETTINGS_BY_NAME or name in _RESERVED_SETTINGS:
+                known = ", ".join(
+                    name for name in SETTINGS_BY_NAME if name not in _RESERVED_SETTINGS
+                )
                 raise TypeError(f"CallmocksContainer has no setting {name!r}; there are {known}")
             if value is not None:
-                self.with_env(BY_NAME[name].variable, self._text(name, value))
-        self._know_the_host()
+                self.with_env(SETTINGS_BY_NAME[name].env_var, self._mount_or_format(name, value))
+        self._allow_docker_host()
         if self.settings.get("tls") == "auto":
-            self.with_env("CALLMOCKS_TLS_CA_OUT", _CA)
-            self.with_tmpfs_mount(str(PurePosixPath(_CA).parent))
+            self.with_env("CALLMOCKS_TLS_CA_OUT", _CA_PATH)
+            self.with_tmpfs_mount(str(PurePosixPath(_CA_PATH).parent))
         self._wait_for_health()
 
     @property
@@ -91,7 +93,7 @@ class CallmocksContainer(DockerContainer):
         host = self.get_container_host_ip()
         only = str(self.env.get("CALLMOCKS_ONLY", "arm,cdr,onec")).split(",")
         return {
-            name: f"{self._scheme}://{host}:{self.get_exposed_port(port)}{PATHS[name]}"
+            name: f"{self._scheme}://{host}:{self.get_exposed_port(port)}{URL_PATHS[name]}"
             for name, port in PORTS.items()
             if name in (*only, "control")
         }
@@ -101,8 +103,10 @@ class CallmocksContainer(DockerContainer):
         """With ``tls="auto"``, after ``start``: what clients have to trust, as PEM."""
         if self.settings.get("tls") != "auto":
             return None
-        for _ in range(_TRIES):  # the client loses what comes in one packet with the headers
-            found = self.exec(["cat", _CA])
+        for _ in range(
+            _CA_READ_ATTEMPTS
+        ):  # the client loses what comes in one packet with the headers
+            found = self.exec(["cat", _CA_PATH])
             if found.exit_code == 0 and found.output:
                 return bytes(found.output)
         raise CallmocksError("the certificate of the container's CA cannot be read")
@@ -116,7 +120,7 @@ class CallmocksContainer(DockerContainer):
         if token:
             control = control.replace("://", f"://callmocks:{quote(token, safe='')}@", 1)
         mocks = Mocks(control, self.ca_pem)
-        mocks.control = _Mapped(control, self.ca_pem, urls)
+        mocks.control = MappedAdminClient(control, self.ca_pem, urls)
         return mocks
 
     def start(self) -> Self:
@@ -131,19 +135,19 @@ class CallmocksContainer(DockerContainer):
         secure = self.settings.get("tls") == "auto" or self.settings.get("tls_cert") is not None
         return "https" if secure else "http"
 
-    def _text(self, name: str, value: object) -> str:
+    def _mount_or_format(self, name: str, value: object) -> str:
         """A setting as its variable is written; a file is mounted on the way."""
         if isinstance(value, Path):
-            inside = f"{_FILES}/{name}{value.suffix}"
+            inside = f"{_FILES_FOLDER}/{name}{value.suffix}"
             self.with_volume_mapping(value.resolve(), inside, "ro")
             return inside
         if isinstance(value, bool):
             return "on" if value else "off"
         if isinstance(value, list | tuple):
             return ",".join(map(str, value))
-        return iso(value) if isinstance(value, date) else str(value)
+        return format_time(value) if isinstance(value, date) else str(value)
 
-    def _know_the_host(self) -> None:
+    def _allow_docker_host(self) -> None:
         """Have control answer to, and a certificate hold, the name of the engine's machine."""
         names = [self.env.get("CALLMOCKS_ALLOWED_HOSTS"), self.get_docker_client().host()]
         self.with_env("CALLMOCKS_ALLOWED_HOSTS", ",".join(filter(None, names)))
@@ -155,16 +159,16 @@ class CallmocksContainer(DockerContainer):
         self.waiting_for(healthy.with_startup_timeout(START_SECONDS))
 
 
-class _Mapped(Control):
+class MappedAdminClient(AdminClient):
     """The admin API of a suite that does not know the ports by which it is reached."""
 
     def __init__(self, url: str, ca_pem: bytes | None, urls: Mapping[str, str]) -> None:
         super().__init__(url, ca_pem)
         self._urls = urls
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
+    def request(self, method: str, path: str, body: object = None) -> Any:
         """One request; addresses in the answer are those of this machine."""
-        answer = super().call(method, path, body)
+        answer = super().request(method, path, body)
         if isinstance(answer, dict):
             for name, url in self._urls.items():
                 access = answer.get(name)

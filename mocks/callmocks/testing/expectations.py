@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from callmocks.testing.journal import printable
+from callmocks.testing.journal import replace_unprintable
 
 if TYPE_CHECKING:
     from callmocks.testing.journal import Exchange
@@ -33,7 +33,7 @@ class Expected:
     at_least: int | None = None
     at_most: int | None = None
 
-    def body(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As the admin API wants it."""
         said = {
             "operation": self.operation,
@@ -55,25 +55,25 @@ class Expected:
             lines[0] += f", {'breaking' if self.violations else 'keeping'} the contract"
         if self.fields:
             lines[0] += ", with"
-            lines += [f"    {name} = {_shown(value)}" for name, value in self.fields.items()]
+            lines += [f"    {name} = {_format_value(value)}" for name, value in self.fields.items()]
         return "\n".join(lines)
 
     @property
     def count(self) -> str:
         """How often, in words."""
         if self.times is not None:
-            return f"exactly {_times(self.times)}" if self.times else "not to come"
+            return f"exactly {_format_count(self.times)}" if self.times else "not to come"
         if self.at_least is None and self.at_most is None:
             return "at least once"
         parts = []
         if self.at_least is not None:
-            parts.append(f"at least {_times(self.at_least)}")
+            parts.append(f"at least {_format_count(self.at_least)}")
         if self.at_most is not None:
-            parts.append(f"at most {_times(self.at_most)}")
+            parts.append(f"at most {_format_count(self.at_most)}")
         return " and ".join(parts)
 
 
-def failure(
+def format_failure(
     expected: Expected, verdict: Mapping[str, Any], exchanges: Sequence[Exchange], hint: str
 ) -> str:
     """Why an expectation was not met, with the requests that came instead.
@@ -81,12 +81,12 @@ def failure(
     ``exchanges`` are those with the provider; ``hint`` is a sentence on what else happened.
     """
     found = verdict["found"]
-    came = f"came {_times(found)}" if found else "never came"
+    came = f"came {_format_count(found)}" if found else "never came"
     parts = [f"{expected}\nwas expected {expected.count}, and {came}."]
     if not exchanges:
         parts.append(f"No request reached {expected.provider} as this tenant's.")
     elif verdict["nearest"]:
-        parts.append(_nearest(verdict["nearest"], exchanges))
+        parts.append(_format_nearest(verdict["nearest"], exchanges))
     elif found:
         by_number = {exchange.seq: exchange for exchange in exchanges}
         lines = [by_number[seq].title for seq in verdict["seqs"] if seq in by_number]
@@ -95,10 +95,10 @@ def failure(
         parts.append("\n".join(["It came as", *(f"  {line}" for line in lines)]))
     if hint:
         parts.append(hint)
-    return printable("\n\n".join(filter(None, parts)))
+    return replace_unprintable("\n\n".join(filter(None, parts)))
 
 
-def violations(provider: str, exchanges: Sequence[Exchange]) -> str:
+def format_violations(provider: str, exchanges: Sequence[Exchange]) -> str:
     """Which requests broke the contract and where; empty when none did."""
     lines = []
     for exchange in exchanges:
@@ -106,10 +106,10 @@ def violations(provider: str, exchanges: Sequence[Exchange]) -> str:
         if broken:
             lines += [f"  {exchange.title}", *(f"      {each}" for each in broken)]
     text = "\n".join([f"{provider}: requests broke the contract", *lines]) if lines else ""
-    return printable(text)
+    return replace_unprintable(text)
 
 
-def _nearest(nearest: Sequence[Mapping[str, Any]], exchanges: Sequence[Exchange]) -> str:
+def _format_nearest(nearest: Sequence[Mapping[str, Any]], exchanges: Sequence[Exchange]) -> str:
     by_number = {exchange.seq: exchange for exchange in exchanges}
     shown = [near for near in nearest if near["seq"] in by_number]
     lines = [f"Nearest of {len(exchanges)} {'request' if len(exchanges) == 1 else 'requests'}:"]
@@ -117,31 +117,31 @@ def _nearest(nearest: Sequence[Mapping[str, Any]], exchanges: Sequence[Exchange]
         lines.append(f"  {by_number[near['seq']].title}")
         for difference in near["differences"]:
             lines += [
-                f"      {path}: expected {_shown(wanted)}, got {_shown(got)}"
-                for path, wanted, got in _differences(
+                f"      {path}: expected {_format_value(wanted)}, got {_format_value(got)}"
+                for path, wanted, got in _iter_differences(
                     difference["field"], difference["expected"], difference["got"]
                 )
             ]
     return "\n".join(lines) if shown else ""
 
 
-class _Missing:
+class _MissingValue:
     """A member that one of two values has not."""
 
 
-_MISSING = _Missing()
+_MISSING = _MissingValue()
 
 
-def _differences(path: str, wanted: Any, got: Any) -> Iterator[tuple[str, Any, Any]]:
+def _iter_differences(path: str, wanted: Any, got: Any) -> Iterator[tuple[str, Any, Any]]:
     """The innermost places at which two JSON values differ."""
     if isinstance(wanted, dict) and isinstance(got, dict):
         for name in (*wanted, *(name for name in got if name not in wanted)):
-            yield from _differences(
+            yield from _iter_differences(
                 f"{path}.{name}", wanted.get(name, _MISSING), got.get(name, _MISSING)
             )
     elif isinstance(wanted, list) and isinstance(got, list):
         for place in range(max(len(wanted), len(got))):
-            yield from _differences(
+            yield from _iter_differences(
                 f"{path}[{place}]",
                 wanted[place] if place < len(wanted) else _MISSING,
                 got[place] if place < len(got) else _MISSING,
@@ -150,12 +150,12 @@ def _differences(path: str, wanted: Any, got: Any) -> Iterator[tuple[str, Any, A
         yield path, wanted, got
 
 
-def _shown(value: object) -> str:
-    if value is None or isinstance(value, _Missing):
+def _format_value(value: object) -> str:
+    if value is None or isinstance(value, _MissingValue):
         return _ABSENT
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _VALUE_CHARS else f"{text[:_VALUE_CHARS]} …"
 
 
-def _times(count: int) -> str:
+def _format_count(count: int) -> str:
     return "once" if count == 1 else f"{count} times"

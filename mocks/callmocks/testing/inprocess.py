@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from callmocks.errors import SettingsError
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.times import Moment, iso
+from callmocks.testing.times import TimeInput, format_time
 
 if TYPE_CHECKING:
-    from callmocks.testing.background_server import Server
+    from callmocks.testing.background_server import BackgroundServer
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to those
-_ELSEWHERE = ("json", "log", "config", "workers")
+_LOOPBACK_OF_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to those
+_CLI_ONLY = ("json", "log", "config", "workers")
 """Settings of the command line alone."""
 
 
@@ -27,11 +27,11 @@ _ELSEWHERE = ("json", "log", "config", "workers")
 def running(
     *,
     seed: int = 42,
-    now: Moment = "real",
+    now: TimeInput = "real",
     world: str = "default",
     calls_per_day: int | None = None,
     limits: str = "off",
-    **more: object,
+    **settings: object,
 ) -> Iterator[Mocks]:
     """A suite in this process, on free ports, until the block ends.
 
@@ -40,18 +40,18 @@ def running(
     from a thread of its own, so a client may block, or be asynchronous, as it likes.
     ``SettingsError`` says which setting cannot be used.
     """
-    server = _start(
+    server = _start_server(
         {
             "seed": seed,
             "now": now,
             "world": world,
             "calls_per_day": calls_per_day,
             "limits": limits,
-            **more,
+            **settings,
         }
     )
     try:
-        yield _mocks(server)
+        yield _make_handles(server)
     finally:
         server.stop()
 
@@ -60,18 +60,18 @@ def running(
 async def arunning(
     *,
     seed: int = 42,
-    now: Moment = "real",
+    now: TimeInput = "real",
     world: str = "default",
     calls_per_day: int | None = None,
     limits: str = "off",
-    **more: object,
+    **settings: object,
 ) -> AsyncIterator[Mocks]:
     """``running`` for ``async with``: the loop goes on while the suite starts and stops.
 
     The methods of ``Mocks`` are plain calls here too, of a few milliseconds each.
     """
     suite = running(
-        seed=seed, now=now, world=world, calls_per_day=calls_per_day, limits=limits, **more
+        seed=seed, now=now, world=world, calls_per_day=calls_per_day, limits=limits, **settings
     )
     starting = asyncio.ensure_future(asyncio.to_thread(suite.__enter__))
     try:
@@ -82,42 +82,44 @@ async def arunning(
             await asyncio.to_thread(suite.__exit__, None, None, None)
 
 
-def _start(settings: dict[str, object]) -> Server:
-    from callmocks.config.settings import BY_NAME, resolve
-    from callmocks.testing.background_server import Server
+def _start_server(settings: dict[str, object]) -> BackgroundServer:
+    from callmocks.config.settings import SETTINGS_BY_NAME, resolve_settings
+    from callmocks.testing.background_server import BackgroundServer
 
     for name in settings:
-        if name not in BY_NAME or name in _ELSEWHERE:
-            known = ", ".join(name for name in BY_NAME if name not in _ELSEWHERE)
+        if name not in SETTINGS_BY_NAME or name in _CLI_ONLY:
+            known = ", ".join(name for name in SETTINGS_BY_NAME if name not in _CLI_ONLY)
             raise TypeError(f"running() has no setting {name!r}; there are {known}")
     texts: dict[str, str | None] = dict.fromkeys(_PORTS, "0")
-    texts |= {name: _text(value) for name, value in settings.items() if value is not None}
+    texts |= {
+        name: _format_flag_value(value) for name, value in settings.items() if value is not None
+    }
     try:
-        server = Server(resolve(texts, {}))
+        server = BackgroundServer(resolve_settings(texts, {}))
         server.start()
     except SettingsError as error:
-        raise SettingsError(_in_python(str(error))) from None
+        raise SettingsError(_rename_flags(str(error))) from None
     return server
 
 
-def _mocks(server: Server) -> Mocks:
+def _make_handles(server: BackgroundServer) -> Mocks:
     """Handles that reach control from this process, whatever its public address is."""
-    settings, suite = server.suite.settings, server.suite
-    host = _LOOPBACK.get(settings.host, settings.host)
+    settings, suite = server.mock_server.settings, server.mock_server
+    host = _LOOPBACK_OF_ANY.get(settings.host, settings.host)
     name = f"[{host}]" if ":" in host else host
     login = f"callmocks:{quote(settings.admin_token, safe='')}@" if settings.admin_token else ""
-    return Mocks(f"{settings.scheme}://{login}{name}:{suite.port('control')}", suite.ca_pem)
+    return Mocks(f"{settings.scheme}://{login}{name}:{suite.get_port('control')}", suite.ca_pem)
 
 
-def _text(value: object) -> str:
+def _format_flag_value(value: object) -> str:
     """A setting as its flag would be written."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    return iso(value) if isinstance(value, date) else str(value)
+    return format_time(value) if isinstance(value, date) else str(value)
 
 
-def _in_python(text: str) -> str:
+def _rename_flags(text: str) -> str:
     """An error's text with the setting called as it is called here."""
     return re.sub(r"^--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), text)

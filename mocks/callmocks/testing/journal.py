@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from callmocks.testing.times import read
+from callmocks.testing.times import parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Exchange:
         return f"#{self.seq} {at} {self.provider} {self.operation or '(none)'} → {self.status}"
 
 
-def read_exchange(raw: dict[str, Any]) -> Exchange:
+def parse_exchange(raw: dict[str, Any]) -> Exchange:
     """An exchange from the admin API's JSON."""
     return Exchange(
         seq=raw["seq"],
-        at=read(raw["at"]),
+        at=parse_time(raw["at"]),
         provider=raw["provider"],
         operation=raw["operation"],
         status=raw["status"],
@@ -73,16 +73,16 @@ def read_exchange(raw: dict[str, Any]) -> Exchange:
     )
 
 
-def transcript(exchanges: Sequence[Exchange], most: int, body: int | None) -> str:
+def format_transcript(exchanges: Sequence[Exchange], limit: int, body_chars: int | None) -> str:
     """The last exchanges, no more than ``most``, with ``body`` characters of each message."""
-    shown = exchanges[-most:]
-    texts = [_text(exchange, body) for exchange in shown]
+    shown = exchanges[-limit:]
+    texts = [_format_exchange(exchange, body_chars) for exchange in shown]
     if left := len(exchanges) - len(shown):
         texts.insert(0, f"({left} earlier)")
-    return printable("\n\n".join(texts))
+    return replace_unprintable("\n\n".join(texts))
 
 
-def _text(exchange: Exchange, body: int | None) -> str:
+def _format_exchange(exchange: Exchange, body_chars: int | None) -> str:
     lines = [f"{exchange.title} in {exchange.duration_ms:.1f} ms"]
     for violation in exchange.violations:
         whose = "the request" if violation.side == "request" else "our answer"
@@ -92,18 +92,20 @@ def _text(exchange: Exchange, body: int | None) -> str:
     if exchange.assumptions:
         lines.append(f"  ? rests on: {', '.join(exchange.assumptions)}")
     lines += [f"  ? {note}" for note in exchange.notes]
-    lines += _message("  > ", exchange.request, body) + _message("  < ", exchange.response, body)
+    lines += _format_message("  > ", exchange.request, body_chars) + _format_message(
+        "  < ", exchange.response, body_chars
+    )
     return "\n".join(lines)
 
 
-def _message(mark: str, text: str, most: int | None) -> list[str]:
-    left = 0 if most is None else len(text) - most
+def _format_message(prefix: str, text: str, limit: int | None) -> list[str]:
+    left = 0 if limit is None else len(text) - limit
     if left > 0:
-        text = f"{text[:most]} … {left} more characters"
-    return [f"{mark}{line}" for line in text.splitlines() or ["(empty)"]]
+        text = f"{text[:limit]} … {left} more characters"
+    return [f"{prefix}{line}" for line in text.splitlines() or ["(empty)"]]
 
 
-def printable(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     """A text without what a terminal takes for commands; lines stay lines."""
     lines = (line.expandtabs(4) for line in text.split("\n"))
     return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)

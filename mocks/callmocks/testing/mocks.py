@@ -10,20 +10,20 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from callmocks.errors import AdminError
-from callmocks.testing.admin_client import WHAT, Control
-from callmocks.testing.operations import Shared
+from callmocks.testing.admin_client import EXPECTED_SERVICE, AdminClient
+from callmocks.testing.operations import TenantOperations
 from callmocks.testing.tenant import Tenant
-from callmocks.testing.times import Moment, iso
+from callmocks.testing.times import TimeInput, format_time
 
 if TYPE_CHECKING:
     from callmocks.testing.providers import Arm, Cdr, Onec
 
-_STEM_CHARS = 30
+_NAME_CHARS = 30
 """Of a tenant's name, before its number."""
-_TRIES = 1000
+_NAME_ATTEMPTS = 1000
 
 
-class Mocks(Shared):
+class Mocks(TenantOperations):
     """A running suite.
 
     ``arm``, ``cdr``, ``onec``, the clock, pinned calls and truth are those of its first tenant,
@@ -33,7 +33,7 @@ class Mocks(Shared):
     def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
         self.ca_pem = ca_pem
         """What clients have to trust, when the suite speaks TLS with a CA of its own."""
-        self.control = Control(url, ca_pem)
+        self.control = AdminClient(url, ca_pem)
         self._numbers = count(1)
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class Mocks(Shared):
         name: str | None = None,
         *,
         seed: int | None = None,
-        now: Moment | None = None,
+        now: TimeInput | None = None,
         world: str | None = None,
         calls_per_day: int | None = None,
         limits: str | None = None,
@@ -88,27 +88,31 @@ class Mocks(Shared):
             "limits": limits,
         }
         settings = {key: value for key, value in said.items() if value is not None} | more
-        return self._make(name, settings) if name is not None else self.numbered("t", settings)
+        return (
+            self._create_tenant(name, settings)
+            if name is not None
+            else self.create_numbered_tenant("t", settings)
+        )
 
-    def numbered(self, stem: str, settings: Mapping[str, object]) -> Tenant:
+    def create_numbered_tenant(self, stem: str, settings: Mapping[str, object]) -> Tenant:
         """A new tenant called by any text and a number.
 
         Numbers are not used again, so that a late request of one test never reaches the next.
         """
-        plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_STEM_CHARS].strip("-") or "t"
-        for _ in range(_TRIES):
+        plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_NAME_CHARS].strip("-") or "t"
+        for _ in range(_NAME_ATTEMPTS):
             try:
-                return self._make(f"{plain}-{next(self._numbers)}", settings)
+                return self._create_tenant(f"{plain}-{next(self._numbers)}", settings)
             except AdminError as error:
                 if error.status != 409:
                     raise  # a name that another test run has, or left behind when it broke off
         raise AdminError(f"{self.control_url} has too many tenants named {plain}-…")
 
-    def _make(self, name: str, settings: Mapping[str, object]) -> Tenant:
-        body = {key: iso(v) if isinstance(v, date) else v for key, v in settings.items()}
+    def _create_tenant(self, name: str, settings: Mapping[str, object]) -> Tenant:
+        body = {key: format_time(v) if isinstance(v, date) else v for key, v in settings.items()}
         return Tenant(self.control, self.control.post("/api/tenants", {"name": name, **body}))
 
-    def _owner(self) -> Tenant:
+    def _get_tenant(self) -> Tenant:
         return self.demo
 
 
@@ -121,5 +125,5 @@ def connect(url: str) -> Mocks:
     mocks = Mocks(url)
     health = mocks.control.get("/health")
     if not isinstance(health, dict) or "tenants" not in health:
-        raise AdminError(f"{mocks.control_url} is not {WHAT}")
+        raise AdminError(f"{mocks.control_url} is not {EXPECTED_SERVICE}")
     return mocks

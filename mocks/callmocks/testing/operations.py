@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from callmocks.testing.calls import Call, Pin, read_call
-from callmocks.testing.times import Moment, iso, read, seconds
+from callmocks.testing.calls import Call, PinFields, parse_call
+from callmocks.testing.times import TimeInput, format_time, parse_time, to_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -15,47 +15,53 @@ if TYPE_CHECKING:
     from callmocks.testing.tenant import Tenant
 
 
-class Shared:
+class TenantOperations:
     """What belongs to a tenant as a whole, and is at hand wherever a part of the tenant is."""
 
-    def _owner(self) -> Tenant:
+    def _get_tenant(self) -> Tenant:
         raise NotImplementedError
 
     @property
     def now(self) -> datetime:
         """The tenant's wall time."""
-        return read(self._owner().ask("GET", "clock")["now"])
+        return parse_time(self._get_tenant().request("GET", "clock")["now"])
 
-    def freeze(self, at: Moment | None = None) -> datetime:
+    def freeze(self, at: TimeInput | None = None) -> datetime:
         """Stop the clock, at a given time or where it is; the time it shows."""
-        body = {"mode": "frozen"} if at is None else {"mode": "frozen", "now": iso(at)}
-        return read(self._owner().ask("PUT", "clock", body)["now"])
+        body = {"mode": "frozen"} if at is None else {"mode": "frozen", "now": format_time(at)}
+        return parse_time(self._get_tenant().request("PUT", "clock", body)["now"])
 
     def advance(self, by: timedelta | float, *, keep_sessions: bool = False) -> datetime:
         """Move the clock by a span or by seconds, back when negative; the time it then shows.
 
         ``keep_sessions``: tokens and logins do not age by the move.
         """
-        body = {"seconds": seconds(by), "keep_sessions": keep_sessions}
-        return read(self._owner().ask("POST", "clock/advance", body)["now"])
+        body = {"seconds": to_seconds(by), "keep_sessions": keep_sessions}
+        return parse_time(self._get_tenant().request("POST", "clock/advance", body)["now"])
 
     def release(self) -> datetime:
         """Let the clock follow the machine; the time it then shows."""
-        return read(self._owner().ask("PUT", "clock", {"mode": "real"})["now"])
+        return parse_time(self._get_tenant().request("PUT", "clock", {"mode": "real"})["now"])
 
-    def pin(self, start: Moment, **call: Unpack[Pin]) -> Call:
+    def pin(self, start: TimeInput, **call: Unpack[PinFields]) -> Call:
         """Make a call that must exist; it is seen where and when it would be seen in life.
 
         What is not said is filled in consistently. ``AdminError`` when the call contradicts
         itself or another pinned one.
         """
-        return read_call(self._owner().ask("POST", "calls", {"start": iso(start), **call}))
+        return parse_call(
+            self._get_tenant().request("POST", "calls", {"start": format_time(start), **call})
+        )
 
     def unpin(self, call: Call | None = None) -> None:
         """Take a pinned call away, or all of them."""
-        self._owner().ask("DELETE", "calls" if call is None else f"calls/{call.session_id}")
+        self._get_tenant().request(
+            "DELETE", "calls" if call is None else f"calls/{call.session_id}"
+        )
 
-    def truth(self, start: Moment, till: Moment) -> list[Call]:
+    def truth(self, start: TimeInput, till: TimeInput) -> list[Call]:
         """The calls that start in [start, till) as they happened, with their ids in each view."""
-        query = f"from={quote(iso(start))}&till={quote(iso(till))}"
-        return [read_call(raw) for raw in self._owner().ask("GET", f"truth?{query}")["calls"]]
+        query = f"from={quote(format_time(start))}&till={quote(format_time(till))}"
+        return [
+            parse_call(raw) for raw in self._get_tenant().request("GET", f"truth?{query}")["calls"]
+        ]

@@ -28,7 +28,7 @@ _MARKER = (
     "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
     "the settings of this test's tenant"
 )
-_OF_TENANTS = frozenset(
+_TENANT_SETTINGS = frozenset(
     ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
 )
 """Those of ``callmocks_settings`` that a tenant can have for itself."""
@@ -59,10 +59,10 @@ def pytest_runtest_makereport(
     report = outcome.get_result()
     tenant = item.stash.get(_TENANT, None)
     if report.failed and report.when != "teardown" and tenant is not None:
-        from callmocks.testing.report import section
+        from callmocks.testing.report import format_section
 
         verbosity: int = item.config.getoption("verbose")
-        report.sections.append(section(tenant, verbosity))
+        report.sections.append(format_section(tenant, verbosity))
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def callmocks_suite(
             mocks = connect(url) if url else stack.enter_context(running(**callmocks_settings))
         except (CallmocksError, TypeError) as error:
             where = "--callmocks-url" if url else "callmocks_settings"
-            _fail(f"{where}: {error}")
+            _fail_test(f"{where}: {error}")
         yield mocks
 
 
@@ -100,7 +100,7 @@ def callmocks_suite(
 def callmocks_ca_file(callmocks_suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PEM file with the CA that clients have to trust, of a suite with ``tls="auto"``."""
     if callmocks_suite.ca_pem is None:
-        _fail('callmocks_ca_file: the suite has no CA; use tls="auto"')
+        _fail_test('callmocks_ca_file: the suite has no CA; use tls="auto"')
     path = tmp_path_factory.mktemp("callmocks") / "ca.pem"
     path.write_bytes(callmocks_suite.ca_pem)
     return path
@@ -115,14 +115,14 @@ def callmocks_tenant(
 
     settings = {
         "limits": "off",
-        **{name: value for name, value in callmocks_settings.items() if name in _OF_TENANTS},
-        **_marked(request.node),
+        **{name: value for name, value in callmocks_settings.items() if name in _TENANT_SETTINGS},
+        **_read_markers(request.node),
     }
     worker = getattr(request.config, "workerinput", {}).get("workerid", "")
     try:
-        tenant = callmocks_suite.numbered(f"{worker} {request.node.name}", settings)
+        tenant = callmocks_suite.create_numbered_tenant(f"{worker} {request.node.name}", settings)
     except CallmocksError as error:
-        _fail(f"the tenant of this test cannot be made: {error}")
+        _fail_test(f"the tenant of this test cannot be made: {error}")
     request.node.stash[_TENANT] = tenant
     yield tenant
     tenant.delete()
@@ -131,19 +131,19 @@ def callmocks_tenant(
 @pytest.fixture
 def callmocks_arm(callmocks_tenant: Tenant) -> Arm:
     """The ARM of this test's tenant."""
-    return _of(lambda: callmocks_tenant.arm)
+    return _get_provider(lambda: callmocks_tenant.arm)
 
 
 @pytest.fixture
 def callmocks_cdr(callmocks_tenant: Tenant) -> Cdr:
     """The Data API of this test's tenant."""
-    return _of(lambda: callmocks_tenant.cdr)
+    return _get_provider(lambda: callmocks_tenant.cdr)
 
 
 @pytest.fixture
 def callmocks_onec(callmocks_tenant: Tenant) -> Onec:
     """1C-Connect of this test's tenant."""
-    return _of(lambda: callmocks_tenant.onec)
+    return _get_provider(lambda: callmocks_tenant.onec)
 
 
 @pytest.fixture
@@ -164,28 +164,28 @@ def onec(callmocks_onec: Onec) -> Onec:
     return callmocks_onec
 
 
-def _marked(item: pytest.Item) -> dict[str, Any]:
+def _read_markers(item: pytest.Item) -> dict[str, Any]:
     """The settings of all markers of a test; of those that say the same, the closest wins."""
     found: dict[str, Any] = {}
     for marker in item.iter_markers("callmocks"):
         if marker.args:
-            _fail(f"@pytest.mark.callmocks takes keywords alone, not {marker.args[0]!r}")
+            _fail_test(f"@pytest.mark.callmocks takes keywords alone, not {marker.args[0]!r}")
         found = {**marker.kwargs, **found}
     if "name" in found:
-        _fail("@pytest.mark.callmocks: a test's tenant cannot be named")
+        _fail_test("@pytest.mark.callmocks: a test's tenant cannot be named")
     return found
 
 
-def _of(provider: Callable[[], P]) -> P:
+def _get_provider(provider: Callable[[], P]) -> P:
     """A provider of a tenant; the test fails when the suite does not serve it."""
     from callmocks.errors import CallmocksError
 
     try:
         return provider()
     except CallmocksError as error:
-        _fail(str(error))
+        _fail_test(str(error))
 
 
-def _fail(text: str) -> NoReturn:
+def _fail_test(text: str) -> NoReturn:
     """Fail with a text alone: the mistake is in how a test asks, not where this is found out."""
     raise pytest.fail.Exception(text, pytrace=False) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing import expectations
-from callmocks.testing.operations import Shared
+from callmocks.testing.operations import TenantOperations
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from callmocks.testing.journal import Exchange
     from callmocks.testing.tenant import Tenant
 
-_SERVICE = "service/cc/arm"
+_SERVICE_PATH = "service/cc/arm"
 """Below an ARM domain: the commands, and where the websocket is opened."""
-_PLAIN = (str, int, float, bool)
+_JSON_SCALARS = (str, int, float, bool)
 
 
 class Fault:
@@ -37,7 +37,7 @@ class Fault:
     @property
     def applied(self) -> int:
         """Answers it changed so far."""
-        on = self._tenant.ask("GET", "faults")["faults"]
+        on = self._tenant.request("GET", "faults")["faults"]
         counts: list[int] = [view["applied"] for view in on if view["id"] == self.id]
         if not counts:
             raise CallmocksError(f"fault {self.id} ({self.kind}) is not on any more")
@@ -46,7 +46,7 @@ class Fault:
     def remove(self) -> None:
         """Switch it off; nothing happens when it is off already."""
         try:
-            self._tenant.ask("DELETE", f"faults/{self.id}")
+            self._tenant.request("DELETE", f"faults/{self.id}")
         except AdminError as error:
             if error.status != 404:
                 raise
@@ -63,12 +63,12 @@ class Fault:
         self.remove()
 
 
-class Provider(Shared):
+class ProviderHandle(TenantOperations):
     """One provider of a tenant."""
 
     name: ClassVar[str]
     """``arm``, ``cdr`` or ``onec``."""
-    _dates: ClassVar[str]
+    _datetime_format: ClassVar[str]
     """How times are written in requests."""
 
     def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
@@ -103,7 +103,7 @@ class Provider(Shared):
             "probability": probability,
             **{name: value for name, value in scope.items() if value is not None},
         }
-        return Fault(self.tenant, self.tenant.ask("POST", "faults", body))
+        return Fault(self.tenant, self.tenant.request("POST", "faults", body))
 
     def fail_next(
         self,
@@ -118,7 +118,7 @@ class Provider(Shared):
         """Let the next request fail: by a kind of fault, or with an error of the provider's."""
         kinds = self.tenant.control.fault_kinds
         if error not in kinds:
-            error, params = self._error(error, params)
+            error, params = self._fault_of_error(error, params)
         return self.fault(error, times=times, operation=operation, skip=skip, **params)
 
     def expect(
@@ -135,12 +135,12 @@ class Provider(Shared):
         **params: Any,
     ) -> expectations.Expected:
         """Requests that should come, for ``Tenant.verify``; as in ``assert_called``."""
-        fields = {self._field(operation, name): value for name, value in params.items()}
+        fields = {self._field_path(operation, name): value for name, value in params.items()}
         fields |= request or {}
         return expectations.Expected(
             self.name,
             operation,
-            {name: self._value(value) for name, value in fields.items()},
+            {name: self._encode_value(value) for name, value in fields.items()},
             status,
             violations,
             times,
@@ -196,7 +196,7 @@ class Provider(Shared):
     def assert_no_violations(self) -> None:
         """``AssertionError`` if a request to this provider broke the contract, saying where."""
         __tracebackhide__ = True
-        text = expectations.violations(self.name, self.exchanges())
+        text = expectations.format_violations(self.name, self.exchanges())
         if text:
             raise AssertionError(text)
 
@@ -204,32 +204,34 @@ class Provider(Shared):
         """Requests to this provider and their answers, oldest first."""
         return self.tenant.exchanges(operation, provider=self.name)
 
-    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(
+        self, error: str, params: dict[str, object]
+    ) -> tuple[str, dict[str, object]]:
         """The fault that answers with an error of the provider's, and its parameters."""
         raise NotImplementedError
 
-    def _unknown(self, error: str, errors: str) -> CallmocksError:
+    def _unknown_error(self, error: str, errors: str) -> CallmocksError:
         every = self.tenant.control.fault_kinds
         kinds = ", ".join(kind for kind, providers in every.items() if self.name in providers)
         return CallmocksError(
             f"{self.name} has no error {error!r}: use {errors}, or one of {kinds}"
         )
 
-    def _field(self, operation: str | None, name: str) -> str:
+    def _field_path(self, operation: str | None, name: str) -> str:
         """The path of an operation's parameter in a request."""
         raise NotImplementedError
 
-    def _value(self, value: object) -> object:
+    def _encode_value(self, value: object) -> object:
         """A value as a request of this provider's has it."""
         if isinstance(value, Mapping):
-            return {str(name): self._value(each) for name, each in value.items()}
+            return {str(name): self._encode_value(each) for name, each in value.items()}
         if isinstance(value, list | tuple):
-            return [self._value(each) for each in value]
+            return [self._encode_value(each) for each in value]
         if isinstance(value, datetime):
-            return value.strftime(self._dates)
-        return value if value is None or isinstance(value, _PLAIN) else str(value)
+            return value.strftime(self._datetime_format)
+        return value if value is None or isinstance(value, _JSON_SCALARS) else str(value)
 
-    def _owner(self) -> Tenant:
+    def _get_tenant(self) -> Tenant:
         return self.tenant
 
 
@@ -241,11 +243,11 @@ class Operator:
     password: str
 
 
-class Arm(Provider):
+class Arm(ProviderHandle):
     """The ARM of a tenant; ``url`` has no path."""
 
     name = "arm"
-    _dates = "%Y/%m/%d %H:%M:%S"
+    _datetime_format = "%Y/%m/%d %H:%M:%S"
 
     def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
@@ -257,28 +259,30 @@ class Arm(Provider):
     @property
     def service_url(self) -> str:
         """Where commands are posted: ``{service_url}/operator_call_history``."""
-        return f"{self.url}/{self.domain}/{_SERVICE}"
+        return f"{self.url}/{self.domain}/{_SERVICE_PATH}"
 
     @property
     def websocket_url(self) -> str:
         """Where the websocket is opened."""
         return f"ws{self.service_url.removeprefix('http')}"
 
-    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(
+        self, error: str, params: dict[str, object]
+    ) -> tuple[str, dict[str, object]]:
         if error == "cannot_perform_cmd":
             return "command_error", params
-        raise self._unknown(error, "cannot_perform_cmd")
+        raise self._unknown_error(error, "cannot_perform_cmd")
 
-    def _field(self, operation: str | None, name: str) -> str:
+    def _field_path(self, operation: str | None, name: str) -> str:
         """Logins have their parameters in ``request``, the history in ``filters``."""
         return f"{'request' if operation == 'login' else 'filters'}.{name}"
 
 
-class Cdr(Provider):
+class Cdr(ProviderHandle):
     """The Data API of a tenant; ``url`` ends with ``/v2.0``."""
 
     name = "cdr"
-    _dates = "%Y-%m-%d %H:%M:%S"
+    _datetime_format = "%Y-%m-%d %H:%M:%S"
 
     def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
@@ -287,19 +291,21 @@ class Cdr(Provider):
         self.token: str = access["token"]
         """The static key, good as ``access_token`` without a login."""
 
-    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(
+        self, error: str, params: dict[str, object]
+    ) -> tuple[str, dict[str, object]]:
         texts = {name: str(value) for name, value in params.items()}
         return "rpc_error", {"mnemonic": error, "params": texts}
 
-    def _field(self, operation: str | None, name: str) -> str:
+    def _field_path(self, operation: str | None, name: str) -> str:
         return f"params.{name}"
 
 
-class Onec(Provider):
+class Onec(ProviderHandle):
     """1C-Connect of a tenant; ``url`` is the service's, ``url`` and ``?wsdl`` the WSDL's."""
 
     name = "onec"
-    _dates = "%Y-%m-%dT%H:%M:%S"
+    _datetime_format = "%Y-%m-%dT%H:%M:%S"
 
     def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
@@ -311,10 +317,12 @@ class Onec(Provider):
         """Where the WSDL is."""
         return f"{self.url}?wsdl"
 
-    def _error(self, error: str, params: dict[str, object]) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(
+        self, error: str, params: dict[str, object]
+    ) -> tuple[str, dict[str, object]]:
         if error.isupper():
             return "result_code", {"code": error, **params}
-        raise self._unknown(error, "a ResultCode such as INTERNAL_ERROR")
+        raise self._unknown_error(error, "a ResultCode such as INTERNAL_ERROR")
 
-    def _field(self, operation: str | None, name: str) -> str:
+    def _field_path(self, operation: str | None, name: str) -> str:
         return f"Params.{name}"

@@ -9,14 +9,14 @@ from callmocks.errors import CallmocksError
 if TYPE_CHECKING:
     from callmocks.testing.tenant import Tenant
 
-_ALL = 1000
+_MAX_EXCHANGES = 1000
 
 
-def section(tenant: Tenant, verbosity: int) -> tuple[str, str]:
+def format_section(tenant: Tenant, verbosity: int) -> tuple[str, str]:
     """Title and text; ``-vv`` shows all exchanges and whole messages."""
     title = f"callmocks: exchanges of tenant {tenant.name}"
     try:
-        text = tenant.transcript(_ALL, None) if verbosity > 1 else tenant.transcript()
+        text = tenant.transcript(_MAX_EXCHANGES, None) if verbosity > 1 else tenant.transcript()
     except CallmocksError as error:
         text = f"(not available: {error})"
     return title, text

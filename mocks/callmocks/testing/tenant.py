@@ -8,38 +8,38 @@ from urllib.parse import quote
 
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing import expectations
-from callmocks.testing.journal import Exchange, read_exchange, transcript
-from callmocks.testing.operations import Shared
-from callmocks.testing.providers import Arm, Cdr, Onec, Provider
+from callmocks.testing.journal import Exchange, format_transcript, parse_exchange
+from callmocks.testing.operations import TenantOperations
+from callmocks.testing.providers import Arm, Cdr, Onec, ProviderHandle
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from callmocks.testing.admin_client import Control
+    from callmocks.testing.admin_client import AdminClient
 
-P = TypeVar("P", bound=Provider)
+P = TypeVar("P", bound=ProviderHandle)
 
-_SHOWN = 20
+_TRANSCRIPT_LENGTH = 20
 """Exchanges of a transcript."""
 _BODY_CHARS = 1000
 """Characters of each message in a transcript."""
 
 
-class Tenant(Shared):
+class Tenant(TenantOperations):
     """A tenant: credentials, history, clock, faults and journal of its own.
 
     As a context manager it ends with the block; ``delete`` does the same.
     """
 
-    def __init__(self, control: Control, view: dict[str, Any]) -> None:
+    def __init__(self, control: AdminClient, view: dict[str, Any]) -> None:
         self.control = control
         self.name: str = view["name"]
         """Also its ARM domain and, unless set otherwise, its logins."""
         self.seed: int = view["seed"]
         """Tenants of equal seed, world and size hold equal calls."""
         self._view = view
-        self._strangers_before = self._newest_stranger()
+        self._unmatched_before = self._last_unmatched_seq()
 
     def __repr__(self) -> str:
         return f"<callmocks tenant {self.name!r} at {self.control.url}>"
@@ -47,34 +47,34 @@ class Tenant(Shared):
     @cached_property
     def arm(self) -> Arm:
         """The ARM; ``CallmocksError`` when the suite does not serve it."""
-        return self._provider(Arm)
+        return self._make_provider(Arm)
 
     @cached_property
     def cdr(self) -> Cdr:
         """The Data API; ``CallmocksError`` when the suite does not serve it."""
-        return self._provider(Cdr)
+        return self._make_provider(Cdr)
 
     @cached_property
     def onec(self) -> Onec:
         """1C-Connect; ``CallmocksError`` when the suite does not serve it."""
-        return self._provider(Onec)
+        return self._make_provider(Onec)
 
     def assume(self, assumption: str, choice: str) -> None:
         """Choose an alternative of an assumption, by its id in the ledger."""
-        self.ask("PUT", f"assumptions/{quote(assumption, safe='')}", {"choice": choice})
+        self.request("PUT", f"assumptions/{quote(assumption, safe='')}", {"choice": choice})
 
     def clear_faults(self) -> None:
         """Switch all faults off."""
-        self.ask("DELETE", "faults")
+        self.request("DELETE", "faults")
 
     def reset(self) -> None:
         """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
-        self.ask("POST", "reset")
+        self.request("POST", "reset")
 
     def delete(self) -> None:
         """End the tenant; nothing happens when it has ended already."""
         try:
-            self.control.delete(self._path())
+            self.control.delete(self._api_path())
         except AdminError as error:
             if error.status != 404:
                 raise
@@ -84,16 +84,19 @@ class Tenant(Shared):
     ) -> list[Exchange]:
         """The tenant's requests and their answers, oldest first; the last 1000 are kept."""
         query = {"operation": operation, "provider": provider}
-        return self._read(self.name, query)
+        return self._read_journal(self.name, query)
 
     def forget_exchanges(self) -> None:
         """Empty the journal: asserts see only what comes from here on."""
-        self.ask("DELETE", "journal")
+        self.request("DELETE", "journal")
 
-    def transcript(self, most: int = _SHOWN, body: int | None = _BODY_CHARS) -> str:
+    def transcript(self, most: int = _TRANSCRIPT_LENGTH, body: int | None = _BODY_CHARS) -> str:
         """The last exchanges as text, with ``body`` characters of each message (None: all)."""
-        text = transcript(self.exchanges(), most, body) or "Nobody sent a request as this tenant."
-        return "\n\n".join(filter(None, [text, self._strangers()]))
+        text = (
+            format_transcript(self.exchanges(), most, body)
+            or "Nobody sent a request as this tenant."
+        )
+        return "\n\n".join(filter(None, [text, self._describe_unmatched_requests()]))
 
     def verify(self, *expected: expectations.Expected, in_order: bool = False) -> None:
         """``AssertionError`` unless the requests came that ``expect`` of the handles describes.
@@ -101,57 +104,59 @@ class Tenant(Shared):
         ``in_order``: one after the other, whatever else came between them.
         """
         __tracebackhide__ = True
-        body = {"expect": [each.body() for each in expected], "in_order": in_order}
-        answer = self.ask("POST", "journal/verify", body)
+        body = {"expect": [each.to_json() for each in expected], "in_order": in_order}
+        answer = self.request("POST", "journal/verify", body)
         texts = [
-            self._failure(each, verdict, answer["dropped"])
+            self._format_failure(each, verdict, answer["dropped"])
             for each, verdict in zip(expected, answer["results"], strict=True)
             if not verdict["ok"]
         ]
         if texts:
             raise AssertionError("\n\n".join(texts))
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
+    def request(self, method: str, path: str, body: object = None) -> Any:
         """A request to this tenant's part of the admin API; ``path`` goes on after its name."""
-        return self.control.call(method, f"{self._path()}/{path}", body)
+        return self.control.request(method, f"{self._api_path()}/{path}", body)
 
-    def _failure(
+    def _format_failure(
         self, expected: expectations.Expected, verdict: dict[str, Any], dropped: int
     ) -> str:
         exchanges = self.exchanges(provider=expected.provider)
-        hints = [] if verdict["found"] else [self._strangers(expected.provider)]
+        hints = [] if verdict["found"] else [self._describe_unmatched_requests(expected.provider)]
         if dropped:
             hints.append(f"The journal has dropped {dropped} older exchanges.")
-        return expectations.failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
+        return expectations.format_failure(
+            expected, verdict, exchanges, "\n\n".join(filter(None, hints))
+        )
 
-    def _strangers(self, provider: str | None = None) -> str:
+    def _describe_unmatched_requests(self, provider: str | None = None) -> str:
         """A hint at requests whose sender could not be told: wrong credentials are common."""
-        query = {"after": self._strangers_before, "provider": provider}
-        found = self._read("nobody", query)
+        query = {"after": self._unmatched_before, "provider": provider}
+        found = self._read_journal("nobody", query)
         if not found:
             return ""
         came = "A request" if len(found) == 1 else f"{len(found)} requests"
         last = f"the last was {' '.join([found[-1].title, *found[-1].notes])}"
         return f"{came} came with an address, credentials or a domain that are nobody's; {last}."
 
-    def _newest_stranger(self) -> int:
-        newest = self._read("nobody", {"limit": 1})
+    def _last_unmatched_seq(self) -> int:
+        newest = self._read_journal("nobody", {"limit": 1})
         return newest[-1].seq if newest else 0
 
-    def _read(self, name: str, query: dict[str, Any]) -> list[Exchange]:
+    def _read_journal(self, name: str, query: dict[str, Any]) -> list[Exchange]:
         answer = self.control.get(f"/api/tenants/{name}/journal", query)
-        return [read_exchange(raw) for raw in answer["entries"]]
+        return [parse_exchange(raw) for raw in answer["entries"]]
 
-    def _provider(self, shape: type[P]) -> P:
+    def _make_provider(self, shape: type[P]) -> P:
         access = self._view[shape.name]
         if access["url"] is None:
             raise CallmocksError(f"the suite at {self.control.url} does not serve {shape.name}")
         return shape(self, access)
 
-    def _owner(self) -> Tenant:
+    def _get_tenant(self) -> Tenant:
         return self
 
-    def _path(self) -> str:
+    def _api_path(self) -> str:
         return f"/api/tenants/{self.name}"
 
     def __enter__(self) -> Self:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-Moment = datetime | date | str
+TimeInput = datetime | date | str
 """A wall time of the tenant's, without a zone; text is ISO, such as ``2026-03-02T12:00:00``."""
 
 
-def iso(moment: Moment) -> str:
+def format_time(time: TimeInput) -> str:
     """A moment as the admin API wants it."""
-    return moment if isinstance(moment, str) else moment.isoformat()
+    return time if isinstance(time, str) else time.isoformat()
 
 
-def seconds(span: timedelta | float) -> float:
+def to_seconds(span: timedelta | float) -> float:
     """A span in seconds."""
     return span.total_seconds() if isinstance(span, timedelta) else span
 
 
-def read(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A wall time of the admin API."""
     return datetime.fromisoformat(text)
 
 
-def read_or_none(text: str | None) -> datetime | None:
+def parse_optional_time(text: str | None) -> datetime | None:
     """A wall time that need not be there."""
     return None if text is None else datetime.fromisoformat(text)

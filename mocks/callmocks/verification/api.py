@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from callmocks.verification.http_client import Wire
-from callmocks.verification.report import Report
-from callmocks.verification.runner import Check, Target
+from callmocks.verification.http_client import HttpClient
+from callmocks.verification.report import CheckReport
+from callmocks.verification.runner import CheckTarget, ProviderCheck
 
 
-def kind_of(provider: str) -> type[Check]:
+def check_class(provider: str) -> type[ProviderCheck]:
     """The check of a provider, imported when it is wanted."""
     if provider == "arm":
         from callmocks.verification.check_arm import ArmCheck
@@ -22,7 +22,7 @@ def kind_of(provider: str) -> type[Check]:
     return OnecCheck
 
 
-async def check(provider: str, target: Target) -> Report:
+async def run_check(provider: str, target: CheckTarget) -> CheckReport:
     """Make all probes of a provider; ``CheckError`` when it could not be checked at all."""
-    async with Wire(target.seconds, target.tls) as wire:
-        return await kind_of(provider)(target, wire).run()
+    async with HttpClient(target.timeout, target.tls) as wire:
+        return await check_class(provider)(target, wire).run_probes()

@@ -6,45 +6,47 @@ from collections.abc import Mapping
 from typing import Any
 
 from callmocks.verification.report import Probe
-from callmocks.verification.runner import SkipError
+from callmocks.verification.runner import SkipProbeError
 
-Limits = Mapping[str, Any]
+LimitValues = Mapping[str, Any]
 
 
-class Meter:
+class ObservedLimits:
     """The limits that answers showed, in order."""
 
     def __init__(self) -> None:
-        self._shown: list[tuple[bool, Limits]] = []
+        self._observed: list[tuple[bool, LimitValues]] = []
 
     @property
-    def left(self) -> int | None:
+    def remaining(self) -> int | None:
         """Points left, of the shorter window's or the day's; None when nothing was shown."""
-        if not self._shown:
+        if not self._observed:
             return None
-        last = self._shown[-1][1]
+        last = self._observed[-1][1]
         return min(int(last[f"{window}_remaining"]) for window in ("day", "minute"))
 
-    def succeeded(self, result: Mapping[str, Any]) -> None:
+    def add_result(self, result: Mapping[str, Any]) -> None:
         """An answer with a result came."""
-        self._take(True, result.get("metadata"))
+        self._add_metadata(True, result.get("metadata"))
 
-    def failed(self, answer: Mapping[str, Any]) -> None:
+    def add_error(self, response: Mapping[str, Any]) -> None:
         """An answer with an error came."""
-        error = answer.get("error")
+        error = response.get("error")
         data = error.get("data") if isinstance(error, dict) else None
-        self._take(False, data.get("metadata") if isinstance(data, dict) else None)
+        self._add_metadata(False, data.get("metadata") if isinstance(data, dict) else None)
 
     def check(self, probe: Probe) -> None:
         """Hold each two neighbours against one another."""
-        if len(self._shown) < 2:
-            raise SkipError("no two answers showed limits")
+        if len(self._observed) < 2:
+            raise SkipProbeError("no two answers showed limits")
         counted = False
-        for (_, before), (succeeded, after) in zip(self._shown, self._shown[1:], strict=False):
+        for (_, before), (succeeded, after) in zip(
+            self._observed, self._observed[1:], strict=False
+        ):
             for window in ("day", "minute"):
                 counted |= after[f"{window}_remaining"] < after[f"{window}_limit"]
-                self._pair(window, before, after, succeeded, probe)
-        last = self._shown[-1][1]
+                self._compare_pair(window, before, after, succeeded, probe)
+        last = self._observed[-1][1]
         probe.notes.append(
             f"{last['day_remaining']} of {last['day_limit']} points left today, "
             f"{last['minute_remaining']} of {last['minute_limit']} this minute"
@@ -53,7 +55,9 @@ class Meter:
             probe.notes.append("points are not counted here")
 
     @staticmethod
-    def _pair(window: str, before: Limits, after: Limits, succeeded: bool, probe: Probe) -> None:
+    def _compare_pair(
+        window: str, before: LimitValues, after: LimitValues, succeeded: bool, probe: Probe
+    ) -> None:
         """Two answers in a row. Others may use the account too, so more may be gone."""
         left, reset, whole = f"{window}_remaining", f"{window}_reset", f"{window}_limit"
         if after[reset] > before[reset]:
@@ -64,8 +68,8 @@ class Meter:
         elif succeeded and after[left] == before[left] < after[whole]:
             probe.add(where, "a point less after a successful call", after[left])
 
-    def _take(self, succeeded: bool, metadata: object) -> None:
+    def _add_metadata(self, succeeded: bool, metadata: object) -> None:
         limits = metadata.get("limits") if isinstance(metadata, dict) else None
         names = [f"{w}_{n}" for w in ("day", "minute") for n in ("limit", "remaining", "reset")]
         if isinstance(limits, dict) and all(type(limits.get(name)) is int for name in names):
-            self._shown.append((succeeded, limits))
+            self._observed.append((succeeded, limits))

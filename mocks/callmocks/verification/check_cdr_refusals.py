@@ -11,13 +11,18 @@ import msgspec
 from callmocks.contract.findings import Evidence
 from callmocks.verification.report import Probe
 
-_LEGS = "get.call_legs_report"
-_STRANGER = "callmocks-check"
-_BEFORE = ("parse_error", "invalid_request", "method_not_found", "access_token_invalid")
+LEGS_METHOD = "get.call_legs_report"
+UNKNOWN_TOKEN = "callmocks-check"  # noqa: S105 - no account has it
+UNAUTHENTICATED_ERRORS = (
+    "parse_error",
+    "invalid_request",
+    "method_not_found",
+    "access_token_invalid",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RefusalCase:
     """One refusal: the error's mnemonic and field as the contract has them."""
 
     name: str
@@ -27,36 +32,46 @@ class Case:
     evidence: Evidence = "documented"
 
 
-def cases(token: str, user: Mapping[str, Any], window: tuple[str, str]) -> Iterator[Case]:
+def build_cases(
+    token: str, user: Mapping[str, Any], window: tuple[str, str]
+) -> Iterator[RefusalCase]:
     """The refusals that are asked for, with a window that has rows."""
     right = {"access_token": token, **user, "date_from": window[0], "date_till": window[1]}
 
-    def call(name: str, mnemonic: str, field: str | None, *, without: str = "", **params: Any):  # type: ignore[no-untyped-def]
+    def build_case(
+        name: str, mnemonic: str, field: str | None, *, without: str = "", **params: Any
+    ) -> RefusalCase:
         given = {key: value for key, value in (right | params).items() if key != without}
-        return Case(name, _request(given), mnemonic, field)
+        return RefusalCase(name, _encode_request(given), mnemonic, field)
 
-    yield Case("not JSON", b'{"jsonrpc": "2.0",', "parse_error")
-    yield Case("no method of that name", _request(right, "get.callmocks_check"), "method_not_found")
-    yield Case("no id", _request(right, id=None), "notifications_not_supported")
-    yield Case("a batch", b"[" + _request(right) + b"]", "batch_opreations_not_supported")
-    yield Case("another version", _request(right, version="1.0"), "invalid_request")
-    yield Case(
-        "a wrong token", _request(right | {"access_token": _STRANGER}), "access_token_invalid"
+    yield RefusalCase("not JSON", b'{"jsonrpc": "2.0",', "parse_error")
+    yield RefusalCase(
+        "no method of that name", _encode_request(right, "get.callmocks_check"), "method_not_found"
     )
-    yield call("no date_from", "required_parameter_missed", "date_from", without="date_from")
-    yield call("an unknown parameter", "unexpected_parameters", "callmocks", callmocks=1)
-    yield call("a limit that is a text", "data_type_error", "limit", limit="ten")
+    yield RefusalCase("no id", _encode_request(right, id=None), "notifications_not_supported")
+    yield RefusalCase(
+        "a batch", b"[" + _encode_request(right) + b"]", "batch_opreations_not_supported"
+    )
+    yield RefusalCase("another version", _encode_request(right, version="1.0"), "invalid_request")
+    yield RefusalCase(
+        "a wrong token",
+        _encode_request(right | {"access_token": UNKNOWN_TOKEN}),
+        "access_token_invalid",
+    )
+    yield build_case("no date_from", "required_parameter_missed", "date_from", without="date_from")
+    yield build_case("an unknown parameter", "unexpected_parameters", "callmocks", callmocks=1)
+    yield build_case("a limit that is a text", "data_type_error", "limit", limit="ten")
     by_records = [{"field": "call_records"}]
-    yield call("a sort by records", "sort_prohibited", "sort.field", sort=by_records)
+    yield build_case("a sort by records", "sort_prohibited", "sort.field", sort=by_records)
     records = {"field": "call_records", "operator": "is_null"}
-    yield call("a filter by records", "filter_prohibited", "filter.field", filter=records)
+    yield build_case("a filter by records", "filter_prohibited", "filter.field", filter=records)
     long = {"date_from": "2020-01-01 00:00:00", "date_till": "2020-12-31 00:00:00"}
-    yield call("a year", "date_interval_limit_reached", None, **long)
+    yield build_case("a year", "date_interval_limit_reached", None, **long)
 
 
-def check(case: Case, answer: Mapping[str, Any], probe: Probe) -> None:
+def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) -> None:
     """Hold a refusal against its case; its shape was looked at already."""
-    error = answer.get("error")
+    error = response.get("error")
     data = error.get("data") if isinstance(error, dict) else None
     if not isinstance(data, dict):
         probe.add(f"{case.name}: answer", f"the error {case.mnemonic}", "none", case.evidence)
@@ -69,15 +84,18 @@ def check(case: Case, answer: Mapping[str, Any], probe: Probe) -> None:
         # The path's form is documented by one example without a list in it.
         evidence: Evidence = "assumed" if "." in case.field else case.evidence
         probe.add(f"{case.name}: error.data.field", case.field, data.get("field"), evidence)
-    early = case.mnemonic in _BEFORE or case.mnemonic.endswith("_not_supported")
+    early = case.mnemonic in UNAUTHENTICATED_ERRORS or case.mnemonic.endswith("_not_supported")
     if early == ("metadata" in data):
         wanted = "no metadata before authentication" if early else "metadata.limits"
         got = "metadata" if early else "none"
         probe.add(f"{case.name}: error.data.metadata", wanted, got, "assumed")
 
 
-def _request(
-    params: Mapping[str, Any], method: str = _LEGS, version: str = "2.0", id: Any = "callmocks-1"
+def _encode_request(
+    params: Mapping[str, Any],
+    method: str = LEGS_METHOD,
+    version: str = "2.0",
+    id: Any = "callmocks-1",
 ) -> bytes:
     """A request; its id is a text, which must come back as one."""
     request = {"jsonrpc": version, "id": id, "method": method, "params": params}

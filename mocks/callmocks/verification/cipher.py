@@ -15,12 +15,12 @@ CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 LATIN = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
 HEX = "0123456789abcdef"
-SHORT = 6
+MAX_INTERNAL_DIGITS = 6
 """Digits of the longest number that is an internal one: those are left as they are."""
 
-_ROUNDS = 8
-_RUN = re.compile(r"[а-яё]+|[a-z]+|[0-9]+|[^\W_]", re.IGNORECASE)
-_WIDE = {2: ("а", 32), 3: ("一", 0x4000)}
+ROUNDS = 8
+WORD = re.compile(r"[а-яё]+|[a-z]+|[0-9]+|[^\W_]", re.IGNORECASE)
+REPLACEMENT_LETTERS = {2: ("а", 32), 3: ("一", 0x4000)}
 """First letter and number of letters that stand in for others of as many bytes of UTF-8."""
 
 
@@ -29,63 +29,63 @@ class Cipher:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._run = lru_cache(maxsize=65_536)(self._permute)
+        self._permute_cached = lru_cache(maxsize=65_536)(self._permute_word)
 
-    def number(self, text: str) -> str:
+    def mask_number(self, text: str) -> str:
         """A telephone number, however it is written: its first digit stays, so 7 … stays 7 ….
 
         Short numbers are internal ones, which are names of workplaces: they stay as they are.
         """
         digits = "".join(char for char in text if char in DIGITS)
-        if len(digits) <= SHORT:
+        if len(digits) <= MAX_INTERNAL_DIGITS:
             return text
-        masked = iter(digits[0] + self._run("number", digits[1:], DIGITS))
+        masked = iter(digits[0] + self._permute_cached("number", digits[1:], DIGITS))
         return "".join(next(masked) if char in DIGITS else char for char in text)
 
-    def name(self, text: str) -> str:
+    def mask_name(self, text: str) -> str:
         """A name, word by word: the same word has the same mask wherever it stands."""
-        return _RUN.sub(lambda run: self._word(run[0]), text)
+        return WORD.sub(lambda run: self._mask_word(run[0]), text)
 
-    def secret(self, text: str) -> str:
+    def mask_secret(self, text: str) -> str:
         """A credential: no part of it says anything about another."""
-        stream = blake2b(_bytes(text), key=self._key, person=b"secret").digest()
+        stream = blake2b(_encode_text(text), key=self._key, person=b"secret").digest()
         while len(stream) < len(text):
             stream += blake2b(stream, key=self._key).digest()
-        return "".join(map(_like, text, stream))
+        return "".join(map(_replace_char, text, stream))
 
-    def hexadecimal(self, text: str) -> str:
+    def mask_hex(self, text: str) -> str:
         """Digits and letters a to f; any other text as a name."""
         lowered = text.lower()
         if not set(lowered) <= set(HEX):
-            return self.name(text)
-        return self._run("hex", lowered, HEX)
+            return self.mask_name(text)
+        return self._permute_cached("hex", lowered, HEX)
 
-    def _word(self, word: str) -> str:
+    def _mask_word(self, word: str) -> str:
         first = word[0].lower()
         for alphabet in (CYRILLIC, LATIN, DIGITS):
             if first in alphabet:
-                masked = self._run("word", word.lower(), alphabet)
-                return "".join(map(_cased, masked, word))
-        return self._other(word)
+                masked = self._permute_cached("word", word.lower(), alphabet)
+                return "".join(map(_match_case, masked, word))
+        return self._mask_other_letter(word)
 
-    def _other(self, char: str) -> str:
+    def _mask_other_letter(self, char: str) -> str:
         """A letter of another alphabet: one that takes as many bytes."""
-        start, count = _WIDE.get(len(_bytes(char)), ("", 0))
-        return chr(ord(start) + self._number("other", char) % count) if start else char
+        start, count = REPLACEMENT_LETTERS.get(len(_encode_text(char)), ("", 0))
+        return chr(ord(start) + self._keyed_number("other", char) % count) if start else char
 
-    def _permute(self, purpose: str, word: str, alphabet: str) -> str:
+    def _permute_word(self, purpose: str, word: str, alphabet: str) -> str:
         """Another word of the same alphabet and length."""
         radix = len(alphabet)
         symbols = [alphabet.index(char) for char in word]
         if len(symbols) == 1:
-            return alphabet[(symbols[0] + self._number(purpose, "single")) % radix]
+            return alphabet[(symbols[0] + self._keyed_number(purpose, "single")) % radix]
         half = len(symbols) // 2
         left, right = symbols[:half], symbols[half:]
-        for turn in range(_ROUNDS):
+        for turn in range(ROUNDS):
             value = 0
             for symbol in left:
                 value = value * radix + symbol
-            secret = self._number(f"{purpose} {len(symbols)} {turn}", repr(right))
+            secret = self._keyed_number(f"{purpose} {len(symbols)} {turn}", repr(right))
             value = (value + secret) % radix ** len(left)
             mixed = []
             for _ in left:
@@ -94,23 +94,23 @@ class Cipher:
             left, right = right, mixed[::-1]
         return "".join(alphabet[symbol] for symbol in left + right)
 
-    def _number(self, purpose: str, text: str) -> int:
-        data = _bytes(f"{purpose}\0{text}")
+    def _keyed_number(self, purpose: str, text: str) -> int:
+        data = _encode_text(f"{purpose}\0{text}")
         return int.from_bytes(blake2b(data, key=self._key, digest_size=32).digest())
 
 
-def _bytes(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     """UTF-8; JSON can hold halves of characters too."""
     return text.encode("utf-8", "surrogatepass")
 
 
-def _cased(char: str, like: str) -> str:
-    return char.upper() if like.isupper() else char
+def _match_case(char: str, original: str) -> str:
+    return char.upper() if original.isupper() else char
 
 
-def _like(char: str, number: int) -> str:
+def _replace_char(char: str, number: int) -> str:
     """A character of the same kind, chosen by a number."""
     for alphabet in (DIGITS, LATIN, CYRILLIC):
         if char.lower() in alphabet:
-            return _cased(alphabet[number % len(alphabet)], char)
+            return _match_case(alphabet[number % len(alphabet)], char)
     return char

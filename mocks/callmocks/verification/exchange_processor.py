@@ -13,28 +13,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from callmocks.contract.findings import Finding, Verdict
-from callmocks.history.clock import stopwatch
-from callmocks.tenants.detached import bare_exchange
+from callmocks.contract.findings import Finding, ValidationResult
+from callmocks.history.clock import read_stopwatch
+from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.exchange import Exchange, Reply, Violation
 from callmocks.tenants.tenant import Tenant
-from callmocks.verification.masking import Mask
-from callmocks.verification.recording import Noted, Recorded, Recorder
+from callmocks.verification.masking import MessageMasker
+from callmocks.verification.recording import RecordedExchange, RecordedViolation, Recorder
 
 _log = logging.getLogger(__name__)
 
-QUEUE = 100
+QUEUE_SIZE = 100
 """Exchanges waiting to be looked at; then the next ones wait with their answers sent."""
-LARGE = 64 * 1024
+THREAD_THRESHOLD = 64 * 1024
 """Bytes from which on a message is looked at on a thread of its own."""
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of an answer that is looked at; of a longer one the beginning."""
-SHOWN = 3
+MAX_PRINTED_FINDINGS = 3
 """Findings of one exchange that are printed."""
 
 
 @dataclass(slots=True)
-class Seen:
+class CapturedExchange:
     """What went by. ``status`` is HTTP's or the frame's, 0 without an answer."""
 
     provider: str
@@ -44,43 +44,43 @@ class Seen:
     response: bytes = b""
     status: int = 0
     transport: str = "http"
-    media: str = ""
-    encoding: str = ""
+    media_type: str = ""
+    response_encoding: str = ""
     """Content-Encoding of the answer …"""
-    sent_encoding: str = ""
+    request_encoding: str = ""
     """… and of the request."""
-    judged: bool = True
+    in_contract: bool = True
     """An exchange of the provider's contract; others are only listed."""
     notes: list[str] = field(default_factory=list)
-    started: float = field(default_factory=stopwatch)
+    started: float = field(default_factory=read_stopwatch)
 
 
-class Traffic:
+class ExchangeProcessor:
     """Looks at exchanges one after the other, in the order they were put here."""
 
     def __init__(
         self,
         tenant: Tenant,
-        mask: Mask,
+        masker: MessageMasker,
         contract: str,
         recorder: Recorder | None,
-        tell: Callable[[str], None],
+        on_event: Callable[[str], None],
     ) -> None:
         self.tenant = tenant
-        self.seen = 0
+        self.exchange_count = 0
         """Exchanges."""
-        self.broken = 0
+        self.violation_count = 0
         """Those of them in which something left the contract."""
-        self._mask = mask
+        self._masker = masker
         self._contract = contract
         self._recorder = recorder
-        self._tell = tell
-        self._queue: asyncio.Queue[Seen | None] = asyncio.Queue(QUEUE)
+        self._on_event = on_event
+        self._queue: asyncio.Queue[CapturedExchange | None] = asyncio.Queue(QUEUE_SIZE)
         self._worker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to look at what comes."""
-        self._worker = asyncio.create_task(self._work())
+        self._worker = asyncio.create_task(self._process_queue())
 
     async def stop(self) -> None:
         """Look at what has come, and end."""
@@ -90,164 +90,174 @@ class Traffic:
         if self._recorder is not None:
             self._recorder.close()
 
-    async def add(self, seen: Seen) -> None:
+    async def add(self, captured: CapturedExchange) -> None:
         """The next exchange; waits when too many are before it."""
-        await self._queue.put(seen)
+        await self._queue.put(captured)
 
-    async def _work(self) -> None:
+    async def _process_queue(self) -> None:
         while (seen := await self._queue.get()) is not None:
-            took = stopwatch() - seen.started
+            took = read_stopwatch() - seen.started
             try:
-                if len(seen.request) + len(seen.response) > LARGE:
-                    findings = await asyncio.to_thread(self._look, seen)
+                if len(seen.request) + len(seen.response) > THREAD_THRESHOLD:
+                    findings = await asyncio.to_thread(self._mask_and_validate, seen)
                 else:
-                    findings = self._look(seen)
+                    findings = self._mask_and_validate(seen)
             except Exception as defect:
                 # Ours, and no reason to end the proxy. What was not masked is not kept.
                 _log.exception("an exchange could not be looked at")
                 seen.request = seen.response = b""
-                seen.judged, findings = False, []
+                seen.in_contract, findings = False, []
                 seen.notes.append(f"callmocks has a defect here: {type(defect).__name__}")
-            self._note(seen, findings, took)
+            self._record_exchange(seen, findings, took)
 
-    def _look(self, seen: Seen) -> list[tuple[str, Finding]]:
+    def _mask_and_validate(self, captured: CapturedExchange) -> list[tuple[str, Finding]]:
         """Mask the messages in place, then judge them: side and finding."""
-        seen.request = unpacked(seen, seen.request, seen.sent_encoding)
-        seen.response = unpacked(seen, seen.response, seen.encoding)
-        about = self._mask.asked_about(seen.provider, seen.request)
-        seen.request = self._mask.message(seen.provider, seen.request, about)
-        seen.response = self._mask.message(seen.provider, seen.response, about)
-        if not seen.judged:
+        captured.request = decompress_body(captured, captured.request, captured.request_encoding)
+        captured.response = decompress_body(captured, captured.response, captured.response_encoding)
+        about = self._masker.find_filter_names(captured.provider, captured.request)
+        captured.request = self._masker.mask_message(captured.provider, captured.request, about)
+        captured.response = self._masker.mask_message(captured.provider, captured.response, about)
+        if not captured.in_contract:
             return []
-        verdicts = [judge_request(seen, self._contract)] if seen.request else []
-        if seen.status:
-            verdicts.append(judge_answer(seen, self._contract))
-        return [(verdict.side, each) for verdict in verdicts for each in verdict.counted]
+        verdicts = [validate_request(captured, self._contract)] if captured.request else []
+        if captured.status:
+            verdicts.append(validate_response(captured, self._contract))
+        return [(verdict.side, each) for verdict in verdicts for each in verdict.failures]
 
-    def _note(self, seen: Seen, findings: list[tuple[str, Finding]], took: float) -> None:
-        self.seen += 1
-        self.broken += bool(findings)
-        exchange = Exchange.of(
+    def _record_exchange(
+        self, captured: CapturedExchange, findings: list[tuple[str, Finding]], seconds: float
+    ) -> None:
+        self.exchange_count += 1
+        self.violation_count += bool(findings)
+        exchange = Exchange.start(
             self.tenant,
-            seen.provider,
-            seen.request,
-            operation=seen.operation,
-            transport=seen.transport,
+            captured.provider,
+            captured.request,
+            operation=captured.operation,
+            transport=captured.transport,
         )
-        exchange.notes += seen.notes
-        exchange.started = stopwatch() - took
+        exchange.notes += captured.notes
+        exchange.started = read_stopwatch() - seconds
         for side, found in findings:
             violation = Violation(found.where, found.expected, found.got, side)
             exchange.violations.append(violation)
-        self.tenant.journal.record(exchange, Reply(seen.response, seen.status, seen.media))
-        if seen.judged and self._recorder is not None:
-            self._recorder.write(self._recorded(seen, findings, took))
-        self._say(seen, findings)
+        self.tenant.journal.add(
+            exchange, Reply(captured.response, captured.status, captured.media_type)
+        )
+        if captured.in_contract and self._recorder is not None:
+            self._recorder.write(self._to_recorded(captured, findings, seconds))
+        self._report_findings(captured, findings)
 
-    def _recorded(self, seen: Seen, findings: list[tuple[str, Finding]], took: float) -> Recorded:
-        return Recorded(
-            seq=self.seen,
-            at=seen.at.isoformat(timespec="milliseconds"),
-            provider=seen.provider,  # type: ignore[arg-type]
-            operation=seen.operation,
-            status=seen.status,
-            request=seen.request.decode("utf-8", "replace"),
-            response=seen.response.decode("utf-8", "replace"),
+    def _to_recorded(
+        self, captured: CapturedExchange, findings: list[tuple[str, Finding]], seconds: float
+    ) -> RecordedExchange:
+        return RecordedExchange(
+            seq=self.exchange_count,
+            at=captured.at.isoformat(timespec="milliseconds"),
+            provider=captured.provider,  # type: ignore[arg-type]
+            operation=captured.operation,
+            status=captured.status,
+            request=captured.request.decode("utf-8", "replace"),
+            response=captured.response.decode("utf-8", "replace"),
             violations=[
-                Noted(found.where, found.expected, found.got, side, found.evidence)
+                RecordedViolation(found.where, found.expected, found.got, side, found.evidence)
                 for side, found in findings
             ],
-            notes=seen.notes,
-            duration_ms=round(took * 1000, 3),
-            transport="frame" if seen.transport == "frame" else "http",
-            content_type=seen.media,
+            notes=captured.notes,
+            duration_ms=round(seconds * 1000, 3),
+            transport="frame" if captured.transport == "frame" else "http",
+            content_type=captured.media_type,
         )
 
-    def _say(self, seen: Seen, findings: list[tuple[str, Finding]]) -> None:
-        what = f"#{self.seen} {seen.operation or 'a message that cannot be read'}"
-        for side, found in findings[:SHOWN]:
-            self._tell(f"{what}: {side}: {found}")
-        if len(findings) > SHOWN:
-            self._tell(f"{what}: and {len(findings) - SHOWN} more")
-        for note in seen.notes:
-            self._tell(f"{what}: {note}")
+    def _report_findings(
+        self, captured: CapturedExchange, findings: list[tuple[str, Finding]]
+    ) -> None:
+        what = f"#{self.exchange_count} {captured.operation or 'a message that cannot be read'}"
+        for side, found in findings[:MAX_PRINTED_FINDINGS]:
+            self._on_event(f"{what}: {side}: {found}")
+        if len(findings) > MAX_PRINTED_FINDINGS:
+            self._on_event(f"{what}: and {len(findings) - MAX_PRINTED_FINDINGS} more")
+        for note in captured.notes:
+            self._on_event(f"{what}: {note}")
 
 
-def prepare(provider: str, contract: str) -> None:
+def preload_validators(provider: str, contract: str) -> None:
     """Load what judging needs, so that the first exchange does not wait for it."""
-    bare_exchange(provider)
+    detached_exchange(provider)
     if provider == "arm":
         from callmocks.arm import schema
         from callmocks.arm import validate as arm
 
-        schema.of(schema.HISTORY, contract)
-        arm.body(b"<in/>", contract=contract)
+        schema.get_schema(schema.HISTORY, contract)
+        arm.validate_body(b"<in/>", contract=contract)
     elif provider == "cdr":
         from callmocks.cdr import provider as _cdr  # noqa: F401
         from callmocks.cdr import validate as cdr
 
-        cdr.request(b"{}")
+        cdr.validate_request(b"{}")
     else:
         from callmocks.onec import provider as _onec  # noqa: F401
         from callmocks.onec import validate as onec
         from callmocks.onec import wsdl
 
-        wsdl.validator()
-        onec.message(b"<x/>")
+        wsdl.load_validator()
+        onec.validate_message(b"<x/>")
 
 
-def judge_request(seen: Seen, contract: str) -> Verdict:
+def validate_request(captured: CapturedExchange, contract: str) -> ValidationResult:
     """A request by its provider's judge."""
-    if seen.provider == "arm":
+    if captured.provider == "arm":
         from callmocks.arm import validate as arm
 
-        if seen.transport == "frame":
-            return arm.request_frame(seen.request, contract)
-        return arm.body(seen.request, contract=contract, side="request", command=seen.operation)
-    if seen.provider == "cdr":
+        if captured.transport == "frame":
+            return arm.validate_request_frame(captured.request, contract)
+        return arm.validate_body(
+            captured.request, contract=contract, side="request", command=captured.operation
+        )
+    if captured.provider == "cdr":
         from callmocks.cdr import validate as cdr
 
-        return cdr.request(seen.request)
+        return cdr.validate_request(captured.request)
     from callmocks.onec import validate as onec
 
-    return onec.message(seen.request)
+    return onec.validate_message(captured.request)
 
 
-def judge_answer(seen: Seen, contract: str) -> Verdict:
+def validate_response(captured: CapturedExchange, contract: str) -> ValidationResult:
     """An answer by its provider's judge, with what was asked."""
-    asked = seen.request or None
-    media = seen.media.partition(";")[0].strip().lower() or None
-    if seen.provider == "arm":
+    asked = captured.request or None
+    media = captured.media_type.partition(";")[0].strip().lower() or None
+    if captured.provider == "arm":
         from callmocks.arm import validate as arm
 
-        if seen.transport == "frame":
-            return arm.answer_frame(seen.response, asked, contract)
-        return arm.body(seen.response, asked, seen.status, contract, side="answer")
-    if seen.provider == "cdr":
+        if captured.transport == "frame":
+            return arm.validate_response_frame(captured.response, asked, contract)
+        return arm.validate_body(captured.response, asked, captured.status, contract, side="answer")
+    if captured.provider == "cdr":
         from callmocks.cdr import validate as cdr
 
-        return cdr.answer(seen.response, asked, seen.status)
+        return cdr.validate_response(captured.response, asked, captured.status)
     from callmocks.onec import validate as onec
 
-    if seen.operation == "wsdl":
-        return onec.description(seen.response)
-    if seen.status == 401:
-        return Verdict("onec", "refusal", "answer", seen.operation)
-    return onec.message(seen.response, asked, seen.status, media)
+    if captured.operation == "wsdl":
+        return onec.validate_wsdl(captured.response)
+    if captured.status == 401:
+        return ValidationResult("onec", "refusal", "answer", captured.operation)
+    return onec.validate_message(captured.response, asked, captured.status, media)
 
 
-def unpacked(seen: Seen, body: bytes, encoding: str) -> bytes:
+def decompress_body(captured: CapturedExchange, body: bytes, encoding: str) -> bytes:
     """A message as it was before it was compressed for the way."""
     if encoding in ("", "identity"):
         return body
     if encoding in ("gzip", "deflate"):
         try:
-            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST_BYTES)
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_BODY_BYTES)
         except zlib.error:
             note = f"a message is not what Content-Encoding says: {encoding}"
     else:
-        seen.judged = False
+        captured.in_contract = False
         note = f"not looked at: Content-Encoding {encoding}"
-    if note not in seen.notes:
-        seen.notes.append(note)
+    if note not in captured.notes:
+        captured.notes.append(note)
     return b""

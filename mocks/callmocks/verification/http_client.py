@@ -31,20 +31,25 @@ from aiohttp import (
 
 from callmocks.errors import CheckError, SettingsError
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of an answer; a longer one is not read."""
 
 
-_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+NOT_TLS_REASONS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "RECORD_LAYER_FAILURE",
+)
 """What OpenSSL calls an answer that is not TLS, in its versions."""
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """The endpoint was reached and did not answer properly; the text says what it did."""
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class HttpResponse:
     """An answer over HTTP."""
 
     status: int
@@ -52,12 +57,12 @@ class Got:
     body: bytes
 
     @property
-    def media(self) -> str:
+    def media_type(self) -> str:
         """The content type without its parameters, in small letters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-def trusted(ca: Path | None) -> ssl.SSLContext | bool:
+def load_ca(ca: Path | None) -> ssl.SSLContext | bool:
     """What to verify servers by: the machine's authorities, or those of a PEM file."""
     if ca is None:
         return True
@@ -69,7 +74,7 @@ def trusted(ca: Path | None) -> ssl.SSLContext | bool:
         raise SettingsError(f"--ca: {ca}: {error.strerror}") from None
 
 
-def check_url(url: str, place: str, schemes: tuple[str, ...]) -> str:
+def parse_url_option(url: str, option: str, schemes: tuple[str, ...]) -> str:
     """The address as it can be used; ``SettingsError`` when it is none.
 
     Credentials in it are refused without repeating it: addresses end up in reports.
@@ -81,31 +86,31 @@ def check_url(url: str, place: str, schemes: tuple[str, ...]) -> str:
         good = False
         parts = urlsplit("")
     if "@" in url:
-        raise SettingsError(f"{place}: credentials do not belong in the address")
+        raise SettingsError(f"{option}: credentials do not belong in the address")
     if good and (parts.query or parts.fragment):
         rest = url[len(urlunsplit(parts._replace(query="", fragment=""))) :]
-        raise SettingsError(f"{place}: leave {rest!r} out, the address ends before it")
+        raise SettingsError(f"{option}: leave {rest!r} out, the address ends before it")
     if not good:
         wanted = " or ".join(f"{scheme}://HOST" for scheme in schemes)
-        raise SettingsError(f"{place}: {url!r} is not an address such as {wanted}")
+        raise SettingsError(f"{option}: {url!r} is not an address such as {wanted}")
     return url
 
 
-class Wire:
+class HttpClient:
     """A client with its own connections, closed with the ``async with`` block."""
 
-    def __init__(self, seconds: float, tls: ssl.SSLContext | bool = True) -> None:
-        self.seconds = seconds
+    def __init__(self, timeout: float, tls: ssl.SSLContext | bool = True) -> None:
+        self.timeout = timeout
         """Longest wait for an answer."""
         self.reached = False
         """Whether the endpoint ever took a connection."""
         self._tls = tls
         self._session: ClientSession
 
-    async def __aenter__(self) -> Wire:
+    async def __aenter__(self) -> HttpClient:
         self._session = ClientSession(
             connector=TCPConnector(ssl=self._tls),
-            timeout=ClientTimeout(total=self.seconds, sock_connect=self.seconds),
+            timeout=ClientTimeout(total=self.timeout, sock_connect=self.timeout),
             cookie_jar=DummyCookieJar(),  # a request without credentials really has none
         )
         return self
@@ -118,54 +123,54 @@ class Wire:
     ) -> None:
         await self._session.close()
 
-    async def send(
+    async def send_request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> Got:
+    ) -> HttpResponse:
         """Ask once. ``CheckError`` when nobody is there, ``NoAnswerError`` for half an answer."""
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as answer:
                 self.reached = True
-                content = await answer.content.read(MOST_BYTES)
-                while not answer.content.at_eof() and len(content) < MOST_BYTES:
-                    content += await answer.content.read(MOST_BYTES - len(content))
-                return Got(answer.status, answer.headers, content)
+                content = await answer.content.read(MAX_BODY_BYTES)
+                while not answer.content.at_eof() and len(content) < MAX_BODY_BYTES:
+                    content += await answer.content.read(MAX_BODY_BYTES - len(content))
+                return HttpResponse(answer.status, answer.headers, content)
         except (ClientError, TimeoutError, OSError, ValueError) as error:
-            raise self._told(error, url) from None
+            raise self._to_check_error(error, url) from None
 
-    async def open_socket(self, url: str, headers: Mapping[str, str]) -> ClientWebSocketResponse:
+    async def open_websocket(self, url: str, headers: Mapping[str, str]) -> ClientWebSocketResponse:
         """A websocket; ``WSServerHandshakeError`` when the server does not want to open one."""
         try:
             socket = await asyncio.wait_for(
                 self._session.ws_connect(
-                    url, headers=headers, max_msg_size=MOST_BYTES, autoping=True
+                    url, headers=headers, max_msg_size=MAX_BODY_BYTES, autoping=True
                 ),
-                self.seconds,
+                self.timeout,
             )
         except WSServerHandshakeError:
             self.reached = True
             raise
         except (ClientError, TimeoutError, OSError, ValueError) as error:
-            raise self._told(error, url) from None
+            raise self._to_check_error(error, url) from None
         self.reached = True
         return socket
 
-    def _told(self, error: Exception, url: str) -> Exception:
+    def _to_check_error(self, error: Exception, url: str) -> Exception:
         if isinstance(error, ClientConnectorError | ConnectionTimeoutError) and not self.reached:
-            return CheckError(f"{url} cannot be reached: {why_unreached(error)}")
-        return NoAnswerError(_did(error, self.seconds))
+            return CheckError(f"{url} cannot be reached: {describe_connection_error(error)}")
+        return NoResponseError(_describe_failure(error, self.timeout))
 
 
-def why_unreached(error: Exception) -> str:
+def describe_connection_error(error: Exception) -> str:
     """Why there is no connection, in words for whoever gave the address."""
     if isinstance(error, ClientConnectorCertificateError):
-        return _distrust(error.certificate_error)
+        return _describe_certificate_error(error.certificate_error)
     if not isinstance(error, ClientConnectorError):
         return "it does not take the connection"
     inner = error.os_error
     if isinstance(inner, ssl.SSLError):  # the numbers of these are no errno
-        if inner.reason in _NO_TLS:
+        if inner.reason in NOT_TLS_REASONS:
             return "there is no TLS there, perhaps it is http:// or ws://"
         return f"TLS: {inner.reason or inner}"
     # asyncio's own text repeats the address; a name that is not found has a text alone.
@@ -174,16 +179,16 @@ def why_unreached(error: Exception) -> str:
     return inner.strerror or str(inner)
 
 
-def _distrust(error: Exception) -> str:
+def _describe_certificate_error(error: Exception) -> str:
     reason = getattr(error, "verify_message", "") or str(error)
     return f"its certificate is not trusted, {reason}; --ca FILE says what to trust"
 
 
-def _did(error: Exception, seconds: float) -> str:
+def _describe_failure(error: Exception, timeout: float) -> str:
     if isinstance(error, ClientConnectorError):
-        return f"no connection: {why_unreached(error)}"
+        return f"no connection: {describe_connection_error(error)}"
     if isinstance(error, TimeoutError):
-        return f"nothing for {seconds:g} seconds"
+        return f"nothing for {timeout:g} seconds"
     if isinstance(error, ClientPayloadError):
         return "an answer shorter than announced"
     if isinstance(error, ServerDisconnectedError):

@@ -25,62 +25,62 @@ from callmocks.cdr import pii as cdr
 from callmocks.onec import pii as onec
 from callmocks.verification.cipher import Cipher
 
-Make = Callable[[str], str]
+MaskFunction = Callable[[str], str]
 
-LEAST_SECRET = 6
+MIN_SECRET_LENGTH = 6
 """Characters of the shortest credential that is looked for outside its own field."""
-_PHONE = r"(?<![\w.-])\+?7\d{10}(?![\w-])"
-_LOOSE = re.compile(_PHONE)
+PHONE = r"(?<![\w.-])\+?7\d{10}(?![\w-])"
+FREE_PHONE = re.compile(PHONE)
 # Patterns are linear in the text: strings go on to its end where their own end is missing, and what
 # may begin anywhere in a word is tried at its beginning alone.
-_INSIDE = r'[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+'
-_MEMBER = re.compile(
-    rf'"(?P<key>\w+)"(?P<between>\s*:\s*)"(?P<value>{_INSIDE})(?P<end>"|\Z)'
+STRING_CONTENT = r'[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+'
+JSON_MEMBER = re.compile(
+    rf'"(?P<key>\w+)"(?P<between>\s*:\s*)"(?P<value>{STRING_CONTENT})(?P<end>"|\Z)'
     r'|"(?P<list>(?:call|wav_call|voice_mail)_records)"(?P<open>\s*:\s*\[)(?P<items>[^\]]*)'
-    rf'|"(?P<bare>{_INSIDE})(?P<close>"|\Z)',
+    rf'|"(?P<bare>{STRING_CONTENT})(?P<close>"|\Z)',
     re.DOTALL,
 )
-_ATTRIBUTE = re.compile(
+XML_ATTRIBUTE = re.compile(
     r"""(?<![\w.:-])(?P<key>[\w.:-]++)(?P<between>\s*+=\s*+)"""
     r"""(?:"(?P<double>[^"<]*)(?P<end>"|\Z)|'(?P<single>[^'<]*)(?P<close>'|\Z))"""
     r"|(?P<opening><url>)(?P<url>[^<]*)"
-    rf"|(?P<phone>{_PHONE})"
+    rf"|(?P<phone>{PHONE})"
 )
-_STRING = re.compile(rf'"({_INSIDE})("|\Z)', re.DOTALL)
-_JSON_CHARS = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
-_XML_CHARS = re.compile(r"&#x[0-9a-fA-F]+;|&#[0-9]+;|&\w+;|.", re.DOTALL)
-_COLUMN = re.compile(r"<(?:\w+:)?column>\s*<(?:\w+:)?Name>([^<]*)<")
-_ROW = re.compile(r"<(?:\w+:)?row>.*?(?:</(?:\w+:)?row>|\Z)", re.DOTALL)
-_CELL = re.compile(r"(<(?:\w+:)?Value\b[^<>]*?)(?:/>|>([^<]*))")
-_ANSWER = re.compile(r"<(?:\w+:)?(\w+)Response[\s>]")
+JSON_STRING = re.compile(rf'"({STRING_CONTENT})("|\Z)', re.DOTALL)
+JSON_CHARS = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+XML_CHARS = re.compile(r"&#x[0-9a-fA-F]+;|&#[0-9]+;|&\w+;|.", re.DOTALL)
+TABLE_COLUMN = re.compile(r"<(?:\w+:)?column>\s*<(?:\w+:)?Name>([^<]*)<")
+TABLE_ROW = re.compile(r"<(?:\w+:)?row>.*?(?:</(?:\w+:)?row>|\Z)", re.DOTALL)
+TABLE_CELL = re.compile(r"(<(?:\w+:)?Value\b[^<>]*?)(?:/>|>([^<]*))")
+RESPONSE_ELEMENT = re.compile(r"<(?:\w+:)?(\w+)Response[\s>]")
 
 
-class Mask:
+class MessageMasker:
     """Masks for one recording, under a key of its own."""
 
     def __init__(self, key: bytes) -> None:
         self.cipher = Cipher(key)
-        self._secrets: dict[str, str] = {}
+        self._known_secrets: dict[str, str] = {}
 
-    def message(self, provider: str, body: bytes, about: Iterable[str] = ()) -> bytes:
+    def mask_message(self, provider: str, body: bytes, filter_names: Iterable[str] = ()) -> bytes:
         """The message masked; what is not UTF-8 in it is lost.
 
         ``about`` are texts of its request that are somebody's (see ``asked_about``).
         """
         text = body.decode("utf-8", "replace")
         if provider == "onec":
-            masked = self._table(text)
+            masked = self._mask_table(text)
         elif provider == "arm" and text.lstrip()[:1] == "<":
-            masked = _ATTRIBUTE.sub(self._attribute, text)
+            masked = XML_ATTRIBUTE.sub(self._mask_attribute, text)
         else:
-            kinds = self._arm if provider == "arm" else self._cdr
-            own: dict[str, Make] = dict.fromkeys(about, self.cipher.name)
-            masked = _MEMBER.sub(lambda found: self._member(found, kinds, own), text)
-        for secret, instead in self._secrets.items():
+            kinds = self._arm_mask if provider == "arm" else self._cdr_mask
+            own: dict[str, MaskFunction] = dict.fromkeys(filter_names, self.cipher.mask_name)
+            masked = JSON_MEMBER.sub(lambda found: self._mask_member(found, kinds, own), text)
+        for secret, instead in self._known_secrets.items():
             masked = masked.replace(secret, instead)
         return masked.encode("utf-8", "surrogatepass")
 
-    def asked_about(self, provider: str, body: bytes) -> frozenset[str]:
+    def find_filter_names(self, provider: str, body: bytes) -> frozenset[str]:
         """Names in the filter of a Data API request: the field stands beside the value there."""
         if provider != "cdr":
             return frozenset()
@@ -103,173 +103,188 @@ class Mask:
                 found |= {each for each in values if isinstance(each, str)}
         return frozenset(found)
 
-    def loose(self, text: str) -> str:
+    def mask_free_text(self, text: str) -> str:
         """A text of no known shape, without telephone numbers and known credentials."""
-        for secret, instead in self._secrets.items():
+        for secret, instead in self._known_secrets.items():
             text = text.replace(secret, instead)
-        return _LOOSE.sub(lambda found: self.cipher.number(found[0]), text)
+        return FREE_PHONE.sub(lambda found: self.cipher.mask_number(found[0]), text)
 
-    def _cdr(self, key: str) -> Make | None:
+    def _cdr_mask(self, key: str) -> MaskFunction | None:
         if key in cdr.CREDENTIALS:
-            return self._secret
+            return self._mask_secret
         if cdr.is_name(key):
-            return self.cipher.name
+            return self.cipher.mask_name
         if cdr.is_number(key):
-            return self.cipher.number
-        return self._address if key in cdr.LINKS else None
+            return self.cipher.mask_number
+        return self._mask_url if key in cdr.LINKS else None
 
-    def _arm(self, key: str) -> Make | None:
+    def _arm_mask(self, key: str) -> MaskFunction | None:
         if key in arm.CREDENTIALS:
-            return self._secret
+            return self._mask_secret
         if key in arm.NAMES:
-            return self.cipher.name
+            return self.cipher.mask_name
         if key in arm.NUMBERS:
-            return self.cipher.number
+            return self.cipher.mask_number
         if key == "tag":
-            return self._tag
-        return self._address if key in arm.ADDRESSES else None
+            return self._mask_tag
+        return self._mask_url if key in arm.ADDRESSES else None
 
-    def _member(
-        self, found: re.Match[str], kinds: Callable[[str], Make | None], own: dict[str, Make]
+    def _mask_member(
+        self,
+        match: re.Match[str],
+        mask_for: Callable[[str], MaskFunction | None],
+        filter_masks: dict[str, MaskFunction],
     ) -> str:
-        if found["bare"] is not None:
-            return '"' + self._value(found["bare"], None, own) + found["close"]
-        if found["list"]:
-            items = _STRING.sub(
-                lambda each: f'"{self.cipher.hexadecimal(each[1])}{each[2]}', found["items"]
+        if match["bare"] is not None:
+            return '"' + self._mask_json_string(match["bare"], None, filter_masks) + match["close"]
+        if match["list"]:
+            items = JSON_STRING.sub(
+                lambda each: f'"{self.cipher.mask_hex(each[1])}{each[2]}', match["items"]
             )
-            return f'"{found["list"]}"{found["open"]}{items}'
-        value = self._value(found["value"], kinds(found["key"]), own, found["key"])
-        return f'"{found["key"]}"{found["between"]}"{value}{found["end"]}'
+            return f'"{match["list"]}"{match["open"]}{items}'
+        value = self._mask_json_string(
+            match["value"], mask_for(match["key"]), filter_masks, match["key"]
+        )
+        return f'"{match["key"]}"{match["between"]}"{value}{match["end"]}'
 
-    def _value(self, raw: str, make: Make | None, own: dict[str, Make], key: str = "") -> str:
+    def _mask_json_string(
+        self,
+        raw: str,
+        mask: MaskFunction | None,
+        filter_masks: dict[str, MaskFunction],
+        key: str = "",
+    ) -> str:
         if "\\" not in raw:
-            return self._text(raw, make, own, key)
-        parts = _JSON_CHARS.findall(raw)
-        plain = "".join(map(_json_char, parts))
-        masked = self._text(plain, make, own, key)
-        return "".join(map(_as_json, parts, plain, masked))
+            return self._mask_text(raw, mask, filter_masks, key)
+        parts = JSON_CHARS.findall(raw)
+        plain = "".join(map(_decode_json_char, parts))
+        masked = self._mask_text(plain, mask, filter_masks, key)
+        return "".join(map(_encode_json_char, parts, plain, masked))
 
-    def _text(self, text: str, make: Make | None, own: dict[str, Make], key: str) -> str:
-        make = make or own.get(text)
-        if make is not None:
-            return make(text)
-        return text if key == "call_ref" else self.loose(text)
+    def _mask_text(
+        self, text: str, mask: MaskFunction | None, filter_masks: dict[str, MaskFunction], key: str
+    ) -> str:
+        mask = mask or filter_masks.get(text)
+        if mask is not None:
+            return mask(text)
+        return text if key == "call_ref" else self.mask_free_text(text)
 
-    def _attribute(self, found: re.Match[str]) -> str:
-        if found["phone"]:
-            return self.cipher.number(found["phone"])
-        if found["opening"]:
-            return found["opening"] + self._address(found["url"])
-        make = self._arm(found["key"])
-        single = found["single"] is not None
-        value = found["single"] if single else found["double"]
+    def _mask_attribute(self, match: re.Match[str]) -> str:
+        if match["phone"]:
+            return self.cipher.mask_number(match["phone"])
+        if match["opening"]:
+            return match["opening"] + self._mask_url(match["url"])
+        make = self._arm_mask(match["key"])
+        single = match["single"] is not None
+        value = match["single"] if single else match["double"]
         if make is not None:
-            value = self._xml(value, make)
-        elif found["key"] != "call_ref":
-            value = self.loose(value)
-        value = f"'{value}{found['close']}" if single else f'"{value}{found["end"]}'
-        return f"{found['key']}{found['between']}{value}"
+            value = self._mask_xml_text(value, make)
+        elif match["key"] != "call_ref":
+            value = self.mask_free_text(value)
+        value = f"'{value}{match['close']}" if single else f'"{value}{match["end"]}'
+        return f"{match['key']}{match['between']}{value}"
 
     @staticmethod
-    def _xml(raw: str, make: Make) -> str:
+    def _mask_xml_text(raw: str, mask: MaskFunction) -> str:
         if "&" not in raw:
-            return make(raw)
-        parts = _XML_CHARS.findall(raw)
-        plain = "".join(map(_xml_char, parts))
-        return "".join(map(_as_xml, parts, plain, make(plain)))
+            return mask(raw)
+        parts = XML_CHARS.findall(raw)
+        plain = "".join(map(_decode_xml_char, parts))
+        return "".join(map(_encode_xml_char, parts, plain, mask(plain)))
 
-    def _table(self, text: str) -> str:
+    def _mask_table(self, text: str) -> str:
         """The cells of personal columns; anything else that looks like a number."""
-        columns = _COLUMN.findall(text)
-        answer = _ANSWER.search(text)
+        columns = TABLE_COLUMN.findall(text)
+        answer = RESPONSE_ELEMENT.search(text)
         named = answer is not None and answer[1] not in onec.IMPERSONAL
-        make = [self._column(name, named) for name in columns]
+        make = [self._column_mask(name, named) for name in columns]
         if not any(make):
-            return self.loose(text)
-        first = _ROW.search(text)
+            return self.mask_free_text(text)
+        first = TABLE_ROW.search(text)
         if first is None:
-            return self.loose(text)
-        rows = _ROW.sub(lambda row: self._row(row[0], make), text[first.start() :])
+            return self.mask_free_text(text)
+        rows = TABLE_ROW.sub(lambda row: self._mask_row(row[0], make), text[first.start() :])
         return text[: first.start()] + rows
 
-    def _row(self, row: str, make: list[Make | None]) -> str:
-        columns = iter(make)
+    def _mask_row(self, row: str, masks: list[MaskFunction | None]) -> str:
+        columns = iter(masks)
 
-        def cell(found: re.Match[str]) -> str:
+        def mask_cell(found: re.Match[str]) -> str:
             column = next(columns, None)
             if found[2] is None or column is None:
                 return found[0]
-            return f"{found[1]}>{self._xml(found[2], column)}"
+            return f"{found[1]}>{self._mask_xml_text(found[2], column)}"
 
-        return _CELL.sub(cell, row)
+        return TABLE_CELL.sub(mask_cell, row)
 
-    def _column(self, name: str, named: bool) -> Make | None:
+    def _column_mask(self, name: str, has_names: bool) -> MaskFunction | None:
         if name in onec.DATES:
-            return _first_of_year
+            return _truncate_to_year
         if name in onec.NUMBERS:
-            return self.cipher.number
-        return self.cipher.name if name in onec.NAMES and named else None
+            return self.cipher.mask_number
+        return self.cipher.mask_name if name in onec.NAMES and has_names else None
 
-    def _secret(self, text: str) -> str:
-        masked = self.cipher.secret(text)
-        if len(text) >= LEAST_SECRET:
-            self._secrets[text] = masked
+    def _mask_secret(self, text: str) -> str:
+        masked = self.cipher.mask_secret(text)
+        if len(text) >= MIN_SECRET_LENGTH:
+            self._known_secrets[text] = masked
         return masked
 
-    def _address(self, text: str) -> str:
+    def _mask_url(self, text: str) -> str:
         """A link: where it leads to stays, the last part of its path does not."""
         head, slash, last = text.rpartition("/")
         stem, dot, suffix = last.partition(".")
-        return head + slash + self.cipher.hexadecimal(stem) + dot + suffix
+        return head + slash + self.cipher.mask_hex(stem) + dot + suffix
 
-    def _tag(self, text: str) -> str:
+    def _mask_tag(self, text: str) -> str:
         """A paging tag carries the filters of its first request."""
         try:
             cursor = tag.decode(text)
         except tag.TagError:
-            return self._foreign_tag(text)
-        filters = tuple((name, (self._arm(name) or str)(value)) for name, value in cursor.filters)
+            return self._mask_foreign_tag(text)
+        filters = tuple(
+            (name, (self._arm_mask(name) or str)(value)) for name, value in cursor.filters
+        )
         return tag.encode(
-            tag.Tag(cursor.start, cursor.agent, cursor.skip_incomplete, filters, cursor.after)
+            tag.PagingTag(cursor.start, cursor.agent, cursor.skip_incomplete, filters, cursor.after)
         )
 
-    def _foreign_tag(self, text: str) -> str:
+    def _mask_foreign_tag(self, text: str) -> str:
         """A tag of another make: numbers and Cyrillic words inside, with their lengths kept."""
         try:
             data = b64decode(text, validate=True)
         except (Base64Error, ValueError):
-            return self.loose(text)
-        data = re.sub(rb"7\d{10}", lambda n: self.cipher.number(n[0].decode()).encode(), data)
+            return self.mask_free_text(text)
+        data = re.sub(rb"7\d{10}", lambda n: self.cipher.mask_number(n[0].decode()).encode(), data)
         words = rb"(?:[\xd0\xd1][\x80-\xbf])+"
-        data = re.sub(words, lambda w: self._utf8(w[0]), data)
+        data = re.sub(words, lambda w: self._mask_utf8_word(w[0]), data)
         return b64encode(data).decode()
 
-    def _utf8(self, word: bytes) -> bytes:
+    def _mask_utf8_word(self, word: bytes) -> bytes:
         try:
-            return self.cipher.name(word.decode()).encode()
+            return self.cipher.mask_name(word.decode()).encode()
         except UnicodeDecodeError:
             return word
 
 
-def _first_of_year(text: str) -> str:
+def _truncate_to_year(text: str) -> str:
     return re.sub(r"^(\s*\d{4})-\d\d-\d\d", r"\1-01-01", text)
 
 
-def _json_char(part: str) -> str:
+def _decode_json_char(part: str) -> str:
     if len(part) == 6:
         return chr(int(part[2:], 16))
     return "\\" if len(part) == 2 else part
 
 
-def _as_json(part: str, plain: str, masked: str) -> str:
+def _encode_json_char(part: str, plain: str, masked: str) -> str:
     """A masked character as its original was written."""
     if plain == masked:
         return part
     return f"\\u{ord(masked):04x}" if len(part) == 6 else masked
 
 
-def _xml_char(part: str) -> str:
+def _decode_xml_char(part: str) -> str:
     if part[:3] == "&#x":
         return chr(int(part[3:-1], 16))
     if part[:2] == "&#":
@@ -277,7 +292,7 @@ def _xml_char(part: str) -> str:
     return "&" if len(part) > 1 else part
 
 
-def _as_xml(part: str, plain: str, masked: str) -> str:
+def _encode_xml_char(part: str, plain: str, masked: str) -> str:
     if plain == masked:
         return part
     if part[:3] == "&#x":

@@ -30,15 +30,20 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from callmocks.verification.exchange_processor import MOST_BYTES, Seen, Traffic, unpacked
-from callmocks.verification.http_client import why_unreached
-from callmocks.verification.proxy_websocket import relay
+from callmocks.verification.exchange_processor import (
+    MAX_BODY_BYTES,
+    CapturedExchange,
+    ExchangeProcessor,
+    decompress_body,
+)
+from callmocks.verification.http_client import describe_connection_error
+from callmocks.verification.proxy_websocket import relay_websocket
 
-CONNECT_SECONDS = 30.0
-SILENT_SECONDS = 600.0
+CONNECT_TIMEOUT = 30.0
+READ_TIMEOUT = 600.0
 """Longest wait for the next bytes of a provider."""
 
-_HOP = frozenset(
+HOP_BY_HOP_HEADERS = frozenset(
     {
         "connection",
         "keep-alive",
@@ -55,8 +60,8 @@ _HOP = frozenset(
     }
 )
 """Headers that are about one connection, not about the message."""
-_COMMAND = re.compile(r".*/service/cc/arm/([\w-]+)/?")
-_OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+COMMAND_PATH = re.compile(r".*/service/cc/arm/([\w-]+)/?")
+SKIPPED_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """Headers that aiohttp would add where a client said nothing."""
 
 
@@ -64,121 +69,126 @@ class Proxy:
     """Serves as a provider's stand-in; ``app`` is what listens."""
 
     def __init__(
-        self, provider: str, upstream: str, traffic: Traffic, tls: ssl.SSLContext | bool
+        self, provider: str, upstream: str, processor: ExchangeProcessor, tls: ssl.SSLContext | bool
     ) -> None:
         parts = urlsplit(upstream)
         self.provider = provider
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.path = parts.path
-        self.traffic = traffic
+        self.processor = processor
         self._tls = tls
         self._session: ClientSession
-        self.app = web.Application(client_max_size=MOST_BYTES)
-        self.app.router.add_route("*", "/{path:.*}", self._any)
-        self.app.cleanup_ctx.append(self._alive)
+        self.app = web.Application(client_max_size=MAX_BODY_BYTES)
+        self.app.router.add_route("*", "/{path:.*}", self._handle_request)
+        self.app.cleanup_ctx.append(self._manage_session)
 
-    async def _alive(self, app: web.Application):  # type: ignore[no-untyped-def]
+    async def _manage_session(self, app: web.Application):  # type: ignore[no-untyped-def]
         self._session = ClientSession(
             connector=TCPConnector(ssl=self._tls, limit=0),
-            timeout=ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=SILENT_SECONDS),
+            timeout=ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
             auto_decompress=False,
-            skip_auto_headers=_OWN,
+            skip_auto_headers=SKIPPED_AUTO_HEADERS,
             cookie_jar=DummyCookieJar(),  # one client's session is not another's
         )
-        self.traffic.start()
+        self.processor.start()
         yield
-        await self.traffic.stop()
+        await self.processor.stop()
         await self._session.close()
 
-    async def _any(self, request: web.Request) -> web.StreamResponse:
+    async def _handle_request(self, request: web.Request) -> web.StreamResponse:
         url = URL(self.origin + request.raw_path, encoded=True)
-        headers = passed_on(request.headers)
+        headers = forwarded_headers(request.headers)
         if self.provider == "arm" and web.WebSocketResponse().can_prepare(request):
-            return await relay(request, self._session, url, headers, self.traffic)
+            return await relay_websocket(request, self._session, url, headers, self.processor)
         body = bytearray()
         async for chunk in request.content.iter_any():
             body += chunk
-            if len(body) > MOST_BYTES:
-                text = f"the proxy takes {MOST_BYTES} bytes at most\n"
+            if len(body) > MAX_BODY_BYTES:
+                text = f"the proxy takes {MAX_BODY_BYTES} bytes at most\n"
                 return web.Response(status=413, text=text)
-        seen = self._seen(request, bytes(body))
+        seen = self._capture_request(request, bytes(body))
         if seen.operation == "wsdl":
             headers["Accept-Encoding"] = "identity"
         try:
-            return await self._pass_on(request, url, headers, seen)
+            return await self._forward_request(request, url, headers, seen)
         finally:
-            await self.traffic.add(seen)
+            await self.processor.add(seen)
 
-    async def _pass_on(
-        self, request: web.Request, url: URL, headers: CIMultiDict[str], seen: Seen
+    async def _forward_request(
+        self, request: web.Request, url: URL, headers: CIMultiDict[str], captured: CapturedExchange
     ) -> web.StreamResponse:
         try:
             async with self._session.request(
                 request.method,
                 url,
                 headers=headers,
-                data=seen.request or None,
+                data=captured.request or None,
                 allow_redirects=False,
             ) as answer:
-                seen.status, seen.media = answer.status, answer.headers.get("Content-Type", "")
-                seen.encoding = _encoding(answer.headers)
-                if seen.operation == "wsdl":
-                    return await self._description(request, answer, seen)
-                return await self._stream(request, answer, seen)
+                captured.status, captured.media_type = (
+                    answer.status,
+                    answer.headers.get("Content-Type", ""),
+                )
+                captured.response_encoding = _content_encoding(answer.headers)
+                if captured.operation == "wsdl":
+                    return await self._rewrite_wsdl(request, answer, captured)
+                return await self._stream_response(request, answer, captured)
         except ClientConnectorError as error:
-            seen.status = 0
-            seen.notes.append(f"the provider cannot be reached: {why_unreached(error)}")
+            captured.status = 0
+            captured.notes.append(
+                f"the provider cannot be reached: {describe_connection_error(error)}"
+            )
             return web.Response(status=502, text=f"{self.origin} cannot be reached\n")
         except (ClientError, TimeoutError) as error:
             # The client is to see what the proxy saw: an answer that does not come.
-            seen.notes.append(f"no whole answer: {str(error) or type(error).__name__}")
-            seen.status = 0
+            captured.notes.append(f"no whole answer: {str(error) or type(error).__name__}")
+            captured.status = 0
             if request.transport is not None:
                 request.transport.close()
             return web.Response(status=502)
 
-    async def _stream(
-        self, request: web.Request, answer: ClientResponse, seen: Seen
+    async def _stream_response(
+        self, request: web.Request, upstream: ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
         """Hand the answer on as it comes, and keep a copy of what will be looked at."""
-        response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        _copy(answer.headers, response)
-        response.content_length = answer.content_length
+        response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+        _copy_headers(upstream.headers, response)
+        response.content_length = upstream.content_length
         await response.prepare(request)
         copy = bytearray()
         gone = False
-        async for chunk in answer.content.iter_any():
-            if seen.judged and len(copy) < MOST_BYTES:
+        async for chunk in upstream.content.iter_any():
+            if captured.in_contract and len(copy) < MAX_BODY_BYTES:
                 copy += chunk
             if not gone:
                 try:
                     await response.write(chunk)
                 except ConnectionError:
                     gone = True
-                    seen.notes.append("the client did not wait for the whole answer")
-        seen.response = bytes(copy)
+                    captured.notes.append("the client did not wait for the whole answer")
+        captured.response = bytes(copy)
         if not gone:
             with suppress(ConnectionError):
                 await response.write_eof()
         return response
 
-    async def _description(
-        self, request: web.Request, answer: ClientResponse, seen: Seen
+    async def _rewrite_wsdl(
+        self, request: web.Request, upstream: ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
         """The WSDL names the provider's address, where a client would go past the proxy."""
-        body = seen.response = await answer.read()
+        body = captured.response = await upstream.read()
         here = f"{request.scheme}://{request.host}"
         body = body.replace(self.origin.encode(), here.encode())
-        response = web.Response(status=answer.status, reason=answer.reason, body=body)
+        response = web.Response(status=upstream.status, reason=upstream.reason, body=body)
         response.headers.popall("Content-Type", None)
-        _copy(answer.headers, response)
+        _copy_headers(upstream.headers, response)
         return response
 
-    def _seen(self, request: web.Request, body: bytes) -> Seen:
+    def _capture_request(self, request: web.Request, body: bytes) -> CapturedExchange:
         """What the exchange is, as far as its first line tells."""
         operation, judged = request.path, False
         if self.provider == "arm":
-            command = _COMMAND.fullmatch(request.path)
+            command = COMMAND_PATH.fullmatch(request.path)
             if request.method == "POST" and command is not None:
                 operation, judged = command[1], True
         elif not self.path or request.path.rstrip("/") == self.path:
@@ -186,43 +196,45 @@ class Proxy:
                 operation, judged = "", True
             elif self.provider == "onec" and "wsdl" in request.query_string.lower():
                 operation, judged = "wsdl", True
-        now = self.traffic.tenant.clock.now()
-        seen = Seen(self.provider, operation, now, body, judged=judged)
-        seen.sent_encoding = _encoding(request.headers)
+        now = self.processor.tenant.clock.now()
+        seen = CapturedExchange(self.provider, operation, now, body, in_contract=judged)
+        seen.request_encoding = _content_encoding(request.headers)
         if judged and not operation:
-            seen.operation = _operation(self.provider, unpacked(seen, body, seen.sent_encoding))
+            seen.operation = _detect_operation(
+                self.provider, decompress_body(seen, body, seen.request_encoding)
+            )
         return seen
 
 
-def passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
+def forwarded_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers that are about the message."""
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lowered = name.lower()
-        if lowered not in _HOP and lowered not in named:
+        if lowered not in HOP_BY_HOP_HEADERS and lowered not in named:
             kept.add(name, value)
     return kept
 
 
-def _copy(headers: Mapping[str, str], response: web.StreamResponse) -> None:
-    for name, value in passed_on(headers).items():
+def _copy_headers(headers: Mapping[str, str], response: web.StreamResponse) -> None:
+    for name, value in forwarded_headers(headers).items():
         response.headers.add(name, value)
 
 
-def _encoding(headers: Mapping[str, str]) -> str:
+def _content_encoding(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Encoding", "").strip().lower()
 
 
-def _operation(provider: str, body: bytes) -> str:
+def _detect_operation(provider: str, body: bytes) -> str:
     """The method or operation that a message is for, as the journal names it."""
-    from callmocks.tenants.detached import bare_exchange
+    from callmocks.tenants.detached import detached_exchange
 
-    exchange = bare_exchange(provider, body)
+    exchange = detached_exchange(provider, body)
     if provider == "cdr":
         from callmocks.cdr.provider import CdrProvider
 
-        return CdrProvider().operation(exchange)
-    from callmocks.onec.provider import Onec
+        return CdrProvider().find_operation(exchange)
+    from callmocks.onec.provider import OnecProvider
 
-    return Onec().operation(exchange)
+    return OnecProvider().find_operation(exchange)

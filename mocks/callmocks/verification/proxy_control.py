@@ -13,35 +13,35 @@ from callmocks.cdr import provider as cdr_provider
 from callmocks.control import journal, problems
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
-from callmocks.control.routing import Call, Desk, Operation, add
+from callmocks.control.routing import ApiOperation, AppContext, RequestContext, add_route
 from callmocks.onec import provider as _onec  # noqa: F401 - makes itself known
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.tenant_store import Alone
+from callmocks.tenants.tenant_store import LocalTenantStore
 
 
-class Health(msgspec.Struct):
+class ProxyHealth(msgspec.Struct):
     """That the proxy runs."""
 
     status: str
     version: str
 
 
-async def health(call: Call) -> Health:
+async def get_health(call: RequestContext) -> ProxyHealth:
     """The proxy is up."""
-    return Health("ok", __version__)
+    return ProxyHealth("ok", __version__)
 
 
 def make_app(registry: Registry) -> web.Application:
     """The application: the routes of the journal, and health."""
     cdr_provider.register()
-    app = web.Application(middlewares=[problems.middleware, make_guard("", ())])
-    desk = Desk(registry, Addresses(), Alone(registry), TenantSettings("demo"))
+    app = web.Application(middlewares=[problems.problem_middleware, make_guard("", ())])
+    desk = AppContext(registry, Addresses(), LocalTenantStore(registry), TenantSettings("demo"))
     for operation in (
-        Operation("GET", "/health", "The proxy is up", health, answer=Health),
+        ApiOperation("GET", "/health", "The proxy is up", get_health, response=ProxyHealth),
         *journal.OPERATIONS,
     ):
-        add(app, desk, operation)
+        add_route(app, desk, operation)
 
     async def end_streams(app: web.Application) -> None:
         streams = list(desk.streams)

@@ -15,17 +15,17 @@ from aiohttp import web
 
 from callmocks.errors import SettingsError
 from callmocks.history.factory import HistoryFactory
-from callmocks.history.generator import fresh_key
+from callmocks.history.generator import make_random_key
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.verification.exchange_processor import Traffic, prepare
-from callmocks.verification.masking import Mask
+from callmocks.verification.exchange_processor import ExchangeProcessor, preload_validators
+from callmocks.verification.masking import MessageMasker
 from callmocks.verification.proxy import Proxy
-from callmocks.verification.recording import FORMAT, Header, Recorder
+from callmocks.verification.recording import FORMAT, Recorder, RecordingHeader
 
-TENANT = "proxy"
+PROXY_TENANT = "proxy"
 """Whose journal holds what went by: ``/api/tenants/proxy/journal``."""
-_STOP_SECONDS = 0.5
+STOP_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +42,51 @@ class ProxySettings:
     tls: ssl.SSLContext | bool = True
 
 
-class Running:
+class ProxyServer:
     """A proxy that serves inside ``async with``; ``SettingsError`` when it cannot."""
 
-    def __init__(self, settings: ProxySettings, tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: ProxySettings, on_event: Callable[[str], None]) -> None:
         self.settings = settings
         self.url = ""
         """Where clients find it: the path is the provider's."""
-        self.control = ""
+        self.control_url = ""
         """Where its journal is; empty without a control port."""
-        self._tell = tell
+        self._on_event = on_event
         self._runners: list[web.AppRunner] = []
         self._sockets: list[socket.socket] = []
 
-    async def __aenter__(self) -> Running:
+    async def __aenter__(self) -> ProxyServer:
         settings = self.settings
         try:
-            listener = self._listen(settings.port, "--port")
+            listener = self._open_socket(settings.port, "--port")
             control = None
             if settings.control_port is not None:
-                control = self._listen(settings.control_port, "--control-port")
-            prepare(settings.provider, settings.contract)
+                control = self._open_socket(settings.control_port, "--control-port")
+            preload_validators(settings.provider, settings.contract)
             registry = Registry(HistoryFactory())
-            tenant = registry.create(TenantSettings(TENANT, world="empty"))
+            tenant = registry.create(TenantSettings(PROXY_TENANT, world="empty"))
             recorder = None
             if settings.record is not None:
                 at = tenant.clock.now().isoformat(timespec="milliseconds")
-                header = Header(FORMAT, settings.provider, settings.upstream, at)
-                recorder = Recorder(settings.record, header, self._tell)
-            self.traffic = Traffic(
-                tenant, Mask(fresh_key()), settings.contract, recorder, self._tell
+                header = RecordingHeader(FORMAT, settings.provider, settings.upstream, at)
+                recorder = Recorder(settings.record, header, self._on_event)
+            self.processor = ExchangeProcessor(
+                tenant,
+                MessageMasker(make_random_key()),
+                settings.contract,
+                recorder,
+                self._on_event,
             )
-            proxy = Proxy(settings.provider, settings.upstream, self.traffic, settings.tls)
-            self.url = self._url(listener) + proxy.path
-            await self._serve(proxy.app, listener)
+            proxy = Proxy(settings.provider, settings.upstream, self.processor, settings.tls)
+            self.url = self._format_url(listener) + proxy.path
+            await self._start_app(proxy.app, listener)
             if control is not None:
                 from callmocks.verification.proxy_control import make_app
 
-                self.control = self._url(control)
-                await self._serve(make_app(registry), control)
+                self.control_url = self._format_url(control)
+                await self._start_app(make_app(registry), control)
         except BaseException:
-            await self._stop()
+            await self._stop_servers()
             raise
         return self
 
@@ -92,22 +96,22 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop()
+        await self._stop_servers()
 
-    async def _stop(self) -> None:
+    async def _stop_servers(self) -> None:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         for listener in self._sockets:
             listener.close()
 
-    async def _serve(self, app: web.Application, listener: socket.socket) -> None:
+    async def _start_app(self, app: web.Application, listener: socket.socket) -> None:
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=_STOP_SECONDS, auto_decompress=False
+            app, access_log=None, shutdown_timeout=STOP_SECONDS, auto_decompress=False
         )
         self._runners.append(runner)
         await runner.setup()
         await web.SockSite(runner, listener).start()
 
-    def _listen(self, port: int, flag: str) -> socket.socket:
+    def _open_socket(self, port: int, flag: str) -> socket.socket:
         host = self.settings.host
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -121,7 +125,7 @@ class Running:
         self._sockets.append(listener)
         return listener
 
-    def _url(self, listener: socket.socket) -> str:
+    def _format_url(self, listener: socket.socket) -> str:
         host = self.settings.host
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{listener.getsockname()[1]}"

@@ -19,13 +19,13 @@ from callmocks import __version__
 from callmocks.errors import SettingsError
 
 FORMAT = "recording 1"
-SHOWN = 120
+MAX_REASON_LENGTH = 120
 """Characters of a reason."""
 
-Providers = Literal["arm", "cdr", "onec"]
+ProviderName = Literal["arm", "cdr", "onec"]
 
 
-class Header(msgspec.Struct):
+class RecordingHeader(msgspec.Struct):
     """The first line."""
 
     callmocks: str
@@ -35,7 +35,7 @@ class Header(msgspec.Struct):
     version: str = __version__
 
 
-class Noted(msgspec.Struct):
+class RecordedViolation(msgspec.Struct):
     """A place where a message left the contract, as it was noted."""
 
     where: str
@@ -45,17 +45,17 @@ class Noted(msgspec.Struct):
     evidence: str = ""
 
 
-class Recorded(msgspec.Struct, omit_defaults=True):
+class RecordedExchange(msgspec.Struct, omit_defaults=True):
     """One exchange. ``transport`` is ``http`` or ``frame``."""
 
     seq: Annotated[int, Meta(ge=0)]
     at: str
-    provider: Providers
+    provider: ProviderName
     operation: str
     status: Annotated[int, Meta(ge=0, le=999)]
     request: str
     response: str
-    violations: list[Noted] = []
+    violations: list[RecordedViolation] = []
     notes: list[str] = []
     duration_ms: float = 0.0
     transport: Literal["http", "frame", ""] = ""
@@ -65,12 +65,12 @@ class Recorded(msgspec.Struct, omit_defaults=True):
     response_sha256: str | None = None
 
     @property
-    def cut(self) -> bool:
+    def is_truncated(self) -> bool:
         """Whether a journal kept only the beginning of a message."""
         return self.request_sha256 is not None or self.response_sha256 is not None
 
     @property
-    def framed(self) -> bool:
+    def is_framed(self) -> bool:
         """Whether the messages are frames; entries of a journal do not say so themselves."""
         if self.transport:
             return self.transport == "frame"
@@ -78,11 +78,11 @@ class Recorded(msgspec.Struct, omit_defaults=True):
         return self.provider == "arm" and first not in ("<", "[", "")
 
 
-_recorded = msgspec.json.Decoder(Recorded)
-_header = msgspec.json.Decoder(Header)
+_exchange_decoder = msgspec.json.Decoder(RecordedExchange)
+_header_decoder = msgspec.json.Decoder(RecordingHeader)
 
 
-def is_lines(text: bytes) -> bool:
+def is_json_lines(text: bytes) -> bool:
     """Whether a file's first line is a header or an exchange."""
     first = text.lstrip().partition(b"\n")[0]
     try:
@@ -92,12 +92,12 @@ def is_lines(text: bytes) -> bool:
     return "callmocks" in found or {"provider", "request", "response"} <= found.keys()
 
 
-def read(path: Path, flag: str) -> list[Recorded]:
+def read_recording(path: Path, flag: str) -> list[RecordedExchange]:
     """All exchanges of the file that a flag names; ``SettingsError`` tells a line that is none."""
     place = f"{flag}: {path}"
     try:
         with path.open("rb") as file:
-            found = [exchange for _, exchange in exchanges(file, place)]
+            found = [exchange for _, exchange in iter_exchanges(file, place)]
     except OSError as error:
         raise SettingsError(f"{place}: {error.strerror}") from None
     if not found:
@@ -105,23 +105,25 @@ def read(path: Path, flag: str) -> list[Recorded]:
     return found
 
 
-def exchanges(lines: IO[bytes] | list[bytes], place: str) -> Iterator[tuple[int, Recorded]]:
+def iter_exchanges(
+    lines: IO[bytes] | list[bytes], place: str
+) -> Iterator[tuple[int, RecordedExchange]]:
     """Line numbers and exchanges; ``SettingsError`` at the first line that is neither."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            yield number, _recorded.decode(line)
+            yield number, _exchange_decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             if _is_header(line, f"{place}: line {number}"):
                 continue
-            reason = " ".join(str(error).split())[:SHOWN]
+            reason = " ".join(str(error).split())[:MAX_REASON_LENGTH]
             raise SettingsError(f"{place}: line {number}: no exchange: {reason}") from None
 
 
 def _is_header(line: bytes, place: str) -> bool:
     try:
-        header = _header.decode(line)
+        header = _header_decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     if header.callmocks != FORMAT:
@@ -135,11 +137,11 @@ class Recorder:
     A disk that is full ends the recording, at its last whole line, and nothing else.
     """
 
-    def __init__(self, path: Path, header: Header, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, header: RecordingHeader, on_end: Callable[[str], None]) -> None:
         self.path = path
         self.written = 0
         """Exchanges in the file."""
-        self._tell = tell
+        self._on_end = on_end
         self._size = 0
         try:
             self._file: IO[bytes] | None = (
@@ -151,11 +153,11 @@ class Recorder:
             ) from None
         except OSError as error:
             raise SettingsError(f"--record: {path}: {error.strerror}") from None
-        self._line(header)
+        self._write_line(header)
 
-    def write(self, exchange: Recorded) -> None:
+    def write(self, exchange: RecordedExchange) -> None:
         """Add an exchange."""
-        if self._file is not None and self._line(exchange):
+        if self._file is not None and self._write_line(exchange):
             self.written += 1
 
     def close(self) -> None:
@@ -164,7 +166,7 @@ class Recorder:
             self._file.close()
             self._file = None
 
-    def _line(self, struct: msgspec.Struct) -> bool:
+    def _write_line(self, struct: msgspec.Struct) -> bool:
         assert self._file is not None
         line = msgspec.json.encode(struct) + b"\n"
         try:
@@ -172,19 +174,19 @@ class Recorder:
             while view:
                 view = view[self._file.write(view) or 0 :]
         except OSError as error:
-            self._end(error)
+            self._abort_recording(error)
             return False
         self._size += len(line)
         return True
 
-    def _end(self, error: OSError) -> None:
+    def _abort_recording(self, error: OSError) -> None:
         file, self._file = self._file, None
         if file is not None:
             with suppress(OSError):
                 os.ftruncate(file.fileno(), self._size)
             with suppress(OSError):
                 file.close()
-        self._tell(
+        self._on_end(
             f"recording ended after {self.written} exchanges: {self.path}: {error.strerror}; "
             "proxying goes on"
         )

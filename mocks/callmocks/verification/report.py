@@ -16,14 +16,14 @@ from lxml import etree
 
 from callmocks.contract.findings import Evidence, Findings
 
-_NAMES = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
-REFUSED = ("errors", "frame-errors")
+PROVIDER_TITLES = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
+REFUSAL_PROBES = ("errors", "frame-errors")
 """The probes whose requests a provider must refuse."""
-_HIDDEN = "•••"
+REDACTED = "•••"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Sent(msgspec.Struct):
+class SentRequest(msgspec.Struct):
     """One request of the check."""
 
     probe: str
@@ -54,61 +54,61 @@ class Probe:
         return "findings" if len(self.findings) else "skipped" if self.skipped else "ok"
 
 
-class Report:
+class CheckReport:
     """The probes of one run, in order."""
 
     def __init__(self, provider: str, url: str, secrets: Iterable[str] = ()) -> None:
         self.provider = provider
         self.url = url
         self.probes: list[Probe] = []
-        self.sent: list[Sent] = []
+        self.sent: list[SentRequest] = []
         self.tolerated = Findings()
         """Where the vendor's own example leaves the vendor's schema too."""
         self.stopped = ""
         """Why not all probes were made."""
         self._secrets: set[str] = set()
         for secret in secrets:
-            self.hide(secret)
+            self.add_secret(secret)
 
-    def hide(self, secret: str) -> None:
+    def add_secret(self, secret: str) -> None:
         """Never show this text."""
         if secret:
             self._secrets.add(secret)
 
-    def begin(self, name: str, title: str) -> Probe:
+    def start_probe(self, name: str, title: str) -> Probe:
         """The next probe."""
         self.probes.append(Probe(name, title))
         return self.probes[-1]
 
     @property
-    def findings(self) -> int:
+    def finding_count(self) -> int:
         """Findings of all probes."""
         return sum(len(probe.findings) for probe in self.probes)
 
-    def text(self) -> str:
+    def render_text(self) -> str:
         """For people."""
-        lines = [f"{_NAMES[self.provider]} at {self.url}"]
+        lines = [f"{PROVIDER_TITLES[self.provider]} at {self.url}"]
         width = max(len(probe.name) for probe in self.probes)
         for probe in self.probes:
             outcome = {"ok": "ok", "skipped": "skipped", "findings": "FOUND"}[probe.outcome]
             what = probe.skipped or "; ".join(probe.notes) or probe.title
-            lines.append(f"  {probe.name:{width}}  {outcome:8} {self._clean(what)}")
-            lines += [f"    {self._clean(str(finding))}" for finding in probe.findings]
+            lines.append(f"  {probe.name:{width}}  {outcome:8} {self._redact_text(what)}")
+            lines += [f"    {self._redact_text(str(finding))}" for finding in probe.findings]
             if probe.findings.dropped:
                 lines.append(f"    and {probe.findings.dropped} more")
-        lines += [f"  {self._clean(str(finding))}" for finding in self.tolerated]
-        lines.append(f"sent: {self._did()}")
+        lines += [f"  {self._redact_text(str(finding))}" for finding in self.tolerated]
+        lines.append(f"sent: {self._summarize_requests()}")
         if self.stopped:
-            lines.append(f"stopped: {self._clean(self.stopped)}")
-        count = self.findings
+            lines.append(f"stopped: {self._redact_text(self.stopped)}")
+        count = self.finding_count
         lines.append("no findings" if not count else f"{count} finding{'s' if count > 1 else ''}")
         return "\n".join(lines)
 
-    def json(self) -> bytes:
+    def render_json(self) -> bytes:
         """For programs."""
-        return msgspec.json.format(msgspec.json.encode(self._facts()), indent=2)
+        return msgspec.json.format(msgspec.json.encode(self._to_dict()), indent=2)
 
-    def junit(self) -> bytes:
+    def render_junit(self) -> bytes:
         """For CI: a test case for each probe."""
         failed = sum(probe.outcome == "findings" for probe in self.probes)
         skipped = sum(probe.outcome == "skipped" for probe in self.probes)
@@ -125,62 +125,62 @@ class Report:
         for probe in self.probes:
             names = {"classname": f"callmocks.verification.{self.provider}", "name": probe.name}
             case = etree.SubElement(suite, "testcase", names)
-            self._case(case, probe)
+            self._fill_test_case(case, probe)
         output = etree.SubElement(suite, "system-out")
-        output.text = _xml_text(f"sent: {self._did()}")
+        output.text = _replace_non_xml(f"sent: {self._summarize_requests()}")
         return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 
-    def _case(self, case: etree._Element, probe: Probe) -> None:
+    def _fill_test_case(self, case: etree._Element, probe: Probe) -> None:
         if probe.outcome == "findings":
             message = f"{len(probe.findings)} findings: {probe.title}"
             failure = etree.SubElement(case, "failure", {"message": message, "type": "contract"})
-            found = [self._clean(str(finding)) for finding in probe.findings]
-            failure.text = _xml_text("\n".join(found))
+            found = [self._redact_text(str(finding)) for finding in probe.findings]
+            failure.text = _replace_non_xml("\n".join(found))
         elif probe.outcome == "skipped":
-            message = _xml_text(self._clean(probe.skipped))
+            message = _replace_non_xml(self._redact_text(probe.skipped))
             etree.SubElement(case, "skipped", {"message": message})
 
-    def _facts(self) -> dict[str, Any]:
+    def _to_dict(self) -> dict[str, Any]:
         return {
             "provider": self.provider,
             "url": self.url,
-            "ok": not self.findings,
-            "stopped": self._clean(self.stopped),
+            "ok": not self.finding_count,
+            "stopped": self._redact_text(self.stopped),
             "probes": [
                 {
                     "name": probe.name,
                     "title": probe.title,
                     "outcome": probe.outcome,
-                    "skipped": self._clean(probe.skipped),
-                    "notes": [self._clean(note) for note in probe.notes],
-                    "findings": [self._plain(finding) for finding in probe.findings],
+                    "skipped": self._redact_text(probe.skipped),
+                    "notes": [self._redact_text(note) for note in probe.notes],
+                    "findings": [self._redact_struct(finding) for finding in probe.findings],
                 }
                 for probe in self.probes
             ],
-            "tolerated": [self._plain(finding) for finding in self.tolerated],
-            "requests": [self._plain(sent) for sent in self.sent],
+            "tolerated": [self._redact_struct(finding) for finding in self.tolerated],
+            "requests": [self._redact_struct(sent) for sent in self.sent],
         }
 
-    def _plain(self, struct: msgspec.Struct) -> dict[str, Any]:
+    def _redact_struct(self, struct: msgspec.Struct) -> dict[str, Any]:
         return {
-            name: self._clean(value) if isinstance(value, str) else value
+            name: self._redact_text(value) if isinstance(value, str) else value
             for name, value in msgspec.structs.asdict(struct).items()
         }
 
-    def _did(self) -> str:
+    def _summarize_requests(self) -> str:
         counts = Counter(
-            "requests that must be refused" if sent.probe in REFUSED else sent.operation
+            "requests that must be refused" if sent.probe in REFUSAL_PROBES else sent.operation
             for sent in self.sent
         )
         listed = ", ".join(f"{count} {name}" for name, count in counts.items())
         return f"{len(self.sent)} requests, none of which changes data: {listed}"
 
-    def _clean(self, text: str) -> str:
+    def _redact_text(self, text: str) -> str:
         """The text without credentials, on one line."""
         for secret in sorted(self._secrets, key=len, reverse=True):
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text)
         return " ".join(text.split())
 
 
-def _xml_text(text: str) -> str:
+def _replace_non_xml(text: str) -> str:
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -15,17 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
-from callmocks.contract.findings import Verdict
+from callmocks.contract.findings import ValidationResult
 from callmocks.errors import CheckError
-from callmocks.verification.http_client import Got, NoAnswerError, Wire
-from callmocks.verification.report import Probe, Report, Sent
+from callmocks.verification.http_client import HttpClient, HttpResponse, NoResponseError
+from callmocks.verification.report import CheckReport, Probe, SentRequest
 
-SILENCES = 2
+MAX_UNANSWERED = 2
 """Requests without a proper answer, one after the other, after which a check gives up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CheckTarget:
     """What is to be checked, and as whom. Empty texts were not given."""
 
     url: str
@@ -36,7 +36,7 @@ class Target:
     user_id: int | None = None
     day: date | None = None
     transports: tuple[str, ...] = ("http", "websocket")
-    seconds: float = 10.0
+    timeout: float = 10.0
     tls: ssl.SSLContext | bool = True
 
     @property
@@ -45,81 +45,87 @@ class Target:
         return (self.login, self.password, self.token, self.cookie, self.cookie.partition("=")[2])
 
 
-_ELSEWHERE = (301, 302, 303, 307, 308)
-_NOT_HERE = (404, 405)
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+WRONG_PATH_STATUSES = (404, 405)
 
 
-class SkipError(Exception):
+class SkipProbeError(Exception):
     """A probe has nothing to look at; the text says what is missing."""
 
 
-class StopError(Exception):
+class StopCheckError(Exception):
     """No more requests: a limit is reached."""
 
 
-class BrokenError(Exception):
+class UnusableResponseError(Exception):
     """An answer was no use to its probe, which has a finding already."""
 
 
-Step = tuple[str, str, Callable[[Probe], Awaitable[None]]]
+ProbeStep = tuple[str, str, Callable[[Probe], Awaitable[None]]]
 
 
-class Check:
+class ProviderCheck:
     """What the checks of the three providers share."""
 
     provider = ""
-    example = ""
+    example_url = ""
     """What its addresses look like."""
 
-    def __init__(self, target: Target, wire: Wire) -> None:
+    def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         self.target = target
-        self.wire = wire
-        self.report = Report(self.provider, target.url, target.secrets)
-        self._silences = 0
+        self.http_client = http_client
+        self.report = CheckReport(self.provider, target.url, target.secrets)
+        self._unanswered = 0
 
-    def steps(self) -> Sequence[Step]:
+    def probe_steps(self) -> Sequence[ProbeStep]:
         """The probes: name, what is looked at, how."""
         raise NotImplementedError
 
-    async def finish(self) -> None:
+    async def log_out(self) -> None:
         """Leave nothing behind."""
 
-    async def run(self) -> Report:
+    async def run_probes(self) -> CheckReport:
         """Make all probes. ``CheckError`` when the endpoint could not be checked at all."""
         try:
-            for name, title, step in self.steps():
-                probe = self.report.begin(name, title)
+            for name, title, step in self.probe_steps():
+                probe = self.report.start_probe(name, title)
                 if self.report.stopped:
                     probe.skipped = "not looked at any more"
                 else:
-                    await self._one(probe, step)
+                    await self._run_probe(probe, step)
             if not self.report.stopped:
-                with suppress(NoAnswerError, BrokenError, StopError, SkipError, CheckError):
-                    await self.finish()
-        except StopError as why:
+                with suppress(
+                    NoResponseError,
+                    UnusableResponseError,
+                    StopCheckError,
+                    SkipProbeError,
+                    CheckError,
+                ):
+                    await self.log_out()
+        except StopCheckError as why:
             raise CheckError(f"{self.target.url}: nothing could be checked: {why}") from None
         return self.report
 
-    async def _one(self, probe: Probe, step: Callable[[Probe], Awaitable[None]]) -> None:
+    async def _run_probe(self, probe: Probe, step: Callable[[Probe], Awaitable[None]]) -> None:
         try:
             await step(probe)
-        except SkipError as why:
+        except SkipProbeError as why:
             probe.skipped = str(why)
-        except BrokenError:
+        except UnusableResponseError:
             pass
-        except StopError as why:
+        except StopCheckError as why:
             if len(self.report.probes) == 1:
                 raise
             probe.skipped = self.report.stopped = str(why)
         except CheckError as why:
-            if not self.report.findings:
+            if not self.report.finding_count:
                 raise
             self.report.stopped = str(why)
-        except NoAnswerError:
-            if self._silences >= SILENCES:
+        except NoResponseError:
+            if self._unanswered >= MAX_UNANSWERED:
                 self.report.stopped = "the endpoint does not answer properly"
 
-    async def send(
+    async def send_request(
         self,
         probe: Probe,
         operation: str,
@@ -127,37 +133,37 @@ class Check:
         url: str,
         headers: dict[str, str],
         body: bytes | None = None,
-    ) -> Got:
+    ) -> HttpResponse:
         """Ask over HTTP; an answer that does not come properly is a finding of the probe."""
         try:
-            got = await self.wire.send(method, url, headers, body)
-        except NoAnswerError as error:
-            self.silence(probe, operation, str(error))
+            got = await self.http_client.send_request(method, url, headers, body)
+        except NoResponseError as error:
+            self.record_no_answer(probe, operation, str(error))
             raise
-        self._silences = 0
+        self._unanswered = 0
         if not self.report.sent:
-            self.mistaken(url, got.status, got.headers.get("Location", ""))
-        self.note(probe, operation, str(got.status))
+            self.raise_if_wrong_url(url, got.status, got.headers.get("Location", ""))
+        self.record_request(probe, operation, str(got.status))
         return got
 
-    def mistaken(self, url: str, status: int, location: str = "") -> None:
+    def raise_if_wrong_url(self, url: str, status: int, location: str = "") -> None:
         """``CheckError`` when the very first answer says that the address is a mistake."""
-        if status in _ELSEWHERE and location:
+        if status in REDIRECT_STATUSES and location:
             raise CheckError(f"{url} answers {status} and leads to {location}: check that address")
-        if status in _NOT_HERE:
-            raise CheckError(f"{url} answers {status}: wrong path? URL is like {self.example}")
+        if status in WRONG_PATH_STATUSES:
+            raise CheckError(f"{url} answers {status}: wrong path? URL is like {self.example_url}")
 
-    def silence(self, probe: Probe, operation: str, did: str) -> None:
+    def record_no_answer(self, probe: Probe, operation: str, outcome: str) -> None:
         """Note that no proper answer came."""
-        self._silences += 1
-        self.note(probe, operation, did)
-        probe.add(f"connection ({operation})", "an answer", did)
+        self._unanswered += 1
+        self.record_request(probe, operation, outcome)
+        probe.add(f"connection ({operation})", "an answer", outcome)
 
-    def note(self, probe: Probe, operation: str, outcome: str) -> None:
+    def record_request(self, probe: Probe, operation: str, outcome: str) -> None:
         """Note a request in the list of what was done."""
-        self.report.sent.append(Sent(probe.name, operation, outcome))
+        self.report.sent.append(SentRequest(probe.name, operation, outcome))
 
-    def judged(self, probe: Probe, verdict: Verdict, operation: str) -> None:
+    def add_verdict(self, probe: Probe, verdict: ValidationResult, operation: str) -> None:
         """Take the findings of an answer over; what is tolerated is told once, at the end."""
-        self.report.tolerated.take(each for each in verdict.findings if each.tolerated)
-        probe.findings.take(verdict.counted, f"{operation}: ")
+        self.report.tolerated.add_all(each for each in verdict.findings if each.tolerated)
+        probe.findings.add_all(verdict.failures, f"{operation}: ")

@@ -10,32 +10,34 @@ import msgspec
 from lxml import etree
 
 from callmocks.arm.faults import frame_edits
-from callmocks.faults.base import Turn
+from callmocks.faults.base import FaultContext
 from callmocks.tenants.exchange import Reply
 
 Attributes = MutableMapping[str, str]
 
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+_xml_parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 
 
-def with_attributes(
-    turn: Turn, reply: Reply, element: str, change: Callable[[Attributes], None]
+def change_attributes(
+    turn: FaultContext, reply: Reply, element: str, change: Callable[[Attributes], None]
 ) -> Reply | None:
     """The answer with the attributes of every such element changed; None when it has none."""
     if turn.exchange.transport == "frame":
-        return frame_edits.with_json(reply, _json(frame_edits.json_of(reply), element, change))
-    body = _xml(reply.body, element, change)
+        return frame_edits.replace_body(
+            reply, _change_json(frame_edits.get_body(reply), element, change)
+        )
+    body = _change_xml(reply.body, element, change)
     return None if body is None else replace(reply, body=body)
 
 
-def _json(body: bytes, element: str, change: Callable[[Attributes], None]) -> bytes | None:
+def _change_json(body: bytes, element: str, change: Callable[[Attributes], None]) -> bytes | None:
     try:
         tree = msgspec.json.decode(body)
     except ValueError:
         return None
     found = False
 
-    def walk(node: Any) -> None:
+    def visit(node: Any) -> None:
         nonlocal found
         if not isinstance(node, dict):
             return
@@ -43,16 +45,16 @@ def _json(body: bytes, element: str, change: Callable[[Attributes], None]) -> by
             change(node.setdefault("_attributes", {}))
             found = True
         for child in node.get("_content", ()):
-            walk(child)
+            visit(child)
 
     for root in tree:
-        walk(root)
+        visit(root)
     return msgspec.json.encode(tree) if found else None
 
 
-def _xml(body: bytes, element: str, change: Callable[[Attributes], None]) -> bytes | None:
+def _change_xml(body: bytes, element: str, change: Callable[[Attributes], None]) -> bytes | None:
     try:
-        tree = etree.fromstring(body, _PARSER)
+        tree = etree.fromstring(body, _xml_parser)
     except etree.XMLSyntaxError:
         return None
     found = list(tree.iter(element))

@@ -3,22 +3,22 @@
 from typing import Literal
 
 from callmocks.arm.faults import attribute_edits
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("breaks_xsd", breaks_contract=True, providers=("arm",))
+@register_fault("breaks_xsd", breaks_contract=True, providers=("arm",))
 class BreaksXsd(Fault, frozen=True):
     """Every call of the answer breaks the vendor's XSD; an answer without calls stays as it is."""
 
     how: Literal["direction", "duration", "missing"] = "direction"
     """A direction outside the enumeration, a negative duration, or no ``call_ref`` at all."""
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Break each call."""
-        return attribute_edits.with_attributes(turn, reply, "call_history", self._break)
+        return attribute_edits.change_attributes(context, reply, "call_history", self._break_call)
 
-    def _break(self, attributes: attribute_edits.Attributes) -> None:
+    def _break_call(self, attributes: attribute_edits.Attributes) -> None:
         if self.how == "direction":
             attributes["direction"] = "sideways"
         elif self.how == "duration":

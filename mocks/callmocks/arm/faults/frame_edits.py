@@ -12,33 +12,33 @@ from dataclasses import replace
 
 from callmocks.tenants.exchange import Reply
 
-HEADER = 19
+HEADER_BYTES = 19
 
 
-def json_of(reply: Reply) -> bytes:
+def get_body(reply: Reply) -> bytes:
     """The JSON part."""
-    return reply.body[HEADER:]
+    return reply.body[HEADER_BYTES:]
 
 
-def with_json(reply: Reply, body: bytes | None) -> Reply | None:
+def replace_body(reply: Reply, body: bytes | None) -> Reply | None:
     """The same frame around another JSON part, its length right again; None for None."""
     if body is None:
         return None
-    length = b"%010d" % (HEADER + len(body))
-    return replace(reply, body=reply.body[:2] + length + reply.body[12:HEADER] + body)
+    length = b"%010d" % (HEADER_BYTES + len(body))
+    return replace(reply, body=reply.body[:2] + length + reply.body[12:HEADER_BYTES] + body)
 
 
-def with_length(reply: Reply, length: int) -> Reply:
+def replace_length(reply: Reply, length: int) -> Reply:
     """A frame that declares another length."""
     return replace(reply, body=reply.body[:2] + b"%010d" % length + reply.body[12:])
 
 
-def with_id(reply: Reply, number: str) -> Reply:
+def replace_id(reply: Reply, number: str) -> Reply:
     """A frame that answers another request."""
     return replace(reply, body=reply.body[:12] + number.encode() + reply.body[16:])
 
 
-def with_status(reply: Reply, status: int) -> Reply:
+def replace_status(reply: Reply, status: int) -> Reply:
     """A frame with another status."""
-    body = reply.body[:16] + b"%03d" % status + reply.body[HEADER:]
+    body = reply.body[:16] + b"%03d" % status + reply.body[HEADER_BYTES:]
     return replace(reply, body=body, status=status)

@@ -4,18 +4,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.delivery import Delivery
 
 
-@fault("out_of_order", breaks_contract=False, providers=("arm",), transports=("frame",))
+@register_fault("out_of_order", breaks_contract=False, providers=("arm",), transports=("frame",))
 class OutOfOrder(Fault, frozen=True):
     """The answer waits until the next answer on the same socket has gone."""
 
     wait_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 2000.0
     """Longest wait for one, so that a client of one request at a time goes on; 0 is off."""
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Let the next one go first."""
-        delivery.hold = self.wait_ms / 1000
+        delivery.reorder_timeout = self.wait_ms / 1000
         return self.wait_ms > 0

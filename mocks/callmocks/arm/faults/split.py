@@ -4,24 +4,24 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.delivery import Delivery
 
 
-@fault("split", breaks_contract=True, providers=("arm",), transports=("frame",))
+@register_fault("split", breaks_contract=True, providers=("arm",), transports=("frame",))
 class Split(Fault, frozen=True):
     """The frame arrives in several websocket messages."""
 
     pieces: Annotated[int, Meta(ge=1, le=1000)] = 2
     """How many, of about equal length; 1 is off."""
 
-    def deliver(self, turn: Turn, delivery: Delivery) -> bool:
+    def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Cut whatever is to be sent."""
-        delivery.messages.append(
-            lambda messages: [piece for message in messages for piece in self._cut(message)]
+        delivery.frame_transforms.append(
+            lambda messages: [piece for message in messages for piece in self._cut_message(message)]
         )
         return self.pieces > 1
 
-    def _cut(self, message: bytes) -> list[bytes]:
+    def _cut_message(self, message: bytes) -> list[bytes]:
         step = -(-len(message) // self.pieces)
         return [message[start : start + step] for start in range(0, len(message), step)]

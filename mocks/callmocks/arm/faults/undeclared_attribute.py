@@ -5,24 +5,24 @@ from typing import Annotated
 from msgspec import Meta
 
 from callmocks.arm.faults import attribute_edits
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("undeclared_attribute", breaks_contract=True, providers=("arm",))
+@register_fault("undeclared_attribute", breaks_contract=True, providers=("arm",))
 class UndeclaredAttribute(Fault, frozen=True):
     """Every call (or the response, when it has no call) carries an attribute no schema declares."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)] = "extension"
     value: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)] = "1"
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Add the attribute."""
         for element in ("call_history", "response", "error"):
-            added = attribute_edits.with_attributes(turn, reply, element, self._add)
+            added = attribute_edits.change_attributes(context, reply, element, self._add_attribute)
             if added is not None:
                 return added
         return None
 
-    def _add(self, attributes: attribute_edits.Attributes) -> None:
+    def _add_attribute(self, attributes: attribute_edits.Attributes) -> None:
         attributes[self.name] = self.value

@@ -5,19 +5,19 @@ from dataclasses import replace
 import msgspec
 
 from callmocks.cdr import members as rpc
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("missing_metadata", breaks_contract=True, providers=("cdr",))
+@register_fault("missing_metadata", breaks_contract=True, providers=("cdr",))
 class MissingMetadata(Fault, frozen=True):
     """The result has no ``metadata``: no total_items, no limits."""
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave the member out."""
-        members = rpc.members(reply.body)
-        result = rpc.members(members.get("result", msgspec.Raw(b"null")))
+        members = rpc.split_members(reply.body)
+        result = rpc.split_members(members.get("result", msgspec.Raw(b"null")))
         if result.pop("metadata", None) is None:
             return None
-        members["result"] = msgspec.Raw(rpc.body(result))
-        return replace(reply, body=rpc.body(members))
+        members["result"] = msgspec.Raw(rpc.join_members(result))
+        return replace(reply, body=rpc.join_members(members))

@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from callmocks.cdr import members as rpc
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
 
-@fault("missing_result", breaks_contract=True, providers=("cdr",))
+@register_fault("missing_result", breaks_contract=True, providers=("cdr",))
 class MissingResult(Fault, frozen=True):
     """The answer has no ``result``; an error answer stays as it is."""
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave the member out."""
-        members = rpc.members(reply.body)
+        members = rpc.split_members(reply.body)
         if members.pop("result", None) is None:
             return None
-        return replace(reply, body=rpc.body(members))
+        return replace(reply, body=rpc.join_members(members))

@@ -3,13 +3,13 @@
 import msgspec
 
 from callmocks.errors import SettingsError
-from callmocks.faults.base import Fault, Turn, fault
-from callmocks.provider.base import Provider, error_reply
+from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.provider.base import Provider, provider_error_reply
 from callmocks.tenants.exchange import Reply
 
 
-@fault("rpc_error", breaks_contract=False, providers=("cdr",))
-class RpcError(Fault, frozen=True):
+@register_fault("rpc_error", breaks_contract=False, providers=("cdr",))
+class RpcErrorFault(Fault, frozen=True):
     """An error of the vendor's table instead of a result."""
 
     mnemonic: str
@@ -21,7 +21,7 @@ class RpcError(Fault, frozen=True):
         """Refuse a mnemonic the vendor does not have, and what its message does not name."""
         if provider is None:
             return
-        errors = provider.errors()
+        errors = provider.list_errors()
         if self.mnemonic not in errors:
             known = ", ".join(errors)
             raise SettingsError(f"fault rpc_error: no mnemonic {self.mnemonic!r}; one of {known}")
@@ -31,6 +31,6 @@ class RpcError(Fault, frozen=True):
                 text = f"{self.mnemonic} has no {name!r}; there are {known}"
                 raise SettingsError(f"fault rpc_error: params: {text}")
 
-    def instead(self, turn: Turn) -> Reply | None:
+    def short_circuit(self, context: FaultContext) -> Reply | None:
         """The provider's own error."""
-        return error_reply(turn.exchange, self.mnemonic, self.params)
+        return provider_error_reply(context.exchange, self.mnemonic, self.params)

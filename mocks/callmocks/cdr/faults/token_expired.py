@@ -4,25 +4,31 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
-from callmocks.provider.base import error_reply, provider
+from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.provider.base import get_provider, provider_error_reply
 from callmocks.tenants.exchange import Reply
 
 
-@fault("token_expired", breaks_contract=False, providers=("cdr",))
+@register_fault("token_expired", breaks_contract=False, providers=("cdr",))
 class TokenExpired(Fault, frozen=True):
     """A token expires for good: it is refused from here on, a new login helps."""
 
     tokens: Annotated[int, Meta(ge=0, le=1000)] = 1
     """How many tokens expire, each when it is next used; 0 is off."""
 
-    async def look(self, turn: Turn) -> None:
+    async def prepare(self, context: FaultContext) -> None:
         """Whether the token is dead; it dies now when there are some to die yet."""
-        known = provider(turn.exchange.provider)
-        fields = known.fields(turn.exchange.request) if known else {}
+        known = get_provider(context.exchange.provider)
+        fields = known.read_fields(context.exchange.request) if known else {}
         token = fields.get("params.access_token")
-        turn.found = isinstance(token, str) and await turn.enlist(token, self.tokens)
+        context.prepared = isinstance(token, str) and await context.add_to_bounded_set(
+            token, self.tokens
+        )
 
-    def instead(self, turn: Turn) -> Reply | None:
+    def short_circuit(self, context: FaultContext) -> Reply | None:
         """Refuse a dead token."""
-        return error_reply(turn.exchange, "access_token_expired", {}) if turn.found else None
+        return (
+            provider_error_reply(context.exchange, "access_token_expired", {})
+            if context.prepared
+            else None
+        )

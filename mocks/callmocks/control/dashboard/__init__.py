@@ -17,61 +17,61 @@ from importlib import import_module
 
 from aiohttp import web
 
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call, Desk
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import AppContext, RequestContext
 from callmocks.errors import SettingsError, TooManyRows
 
-Page = Callable[[Call], Awaitable[web.Response]]
+Page = Callable[[RequestContext], Awaitable[web.Response]]
 
 _TENANT = "/tenants/{tenant}"
 PAGES = {
-    "/": "overview.home",
-    "/tenants": "tenants.page",
-    _TENANT: "overview.page",
-    f"{_TENANT}/calls": "calls.page",
-    f"{_TENANT}/calls/{{call}}": "call.page",
-    f"{_TENANT}/find": "find.page",
-    f"{_TENANT}/arm": "views.arm",
-    f"{_TENANT}/cdr": "views.sessions",
-    f"{_TENANT}/cdr/legs": "views.legs",
-    f"{_TENANT}/onec": "views.onec",
-    f"{_TENANT}/journal": "journal.page",
-    f"{_TENANT}/journal/rows": "journal.rows",
-    f"{_TENANT}/journal/{{entry}}": "journal.entry",
-    f"{_TENANT}/faults": "faults.page",
-    f"{_TENANT}/clock": "clock.page",
-    f"{_TENANT}/assumptions": "assumptions.page",
-    "/static/{name}": "static.file",
+    "/": "overview.show_home",
+    "/tenants": "tenants.show_tenants",
+    _TENANT: "overview.show_overview",
+    f"{_TENANT}/calls": "calls.show_calls",
+    f"{_TENANT}/calls/{{call}}": "call.show_call",
+    f"{_TENANT}/find": "find.find_call",
+    f"{_TENANT}/arm": "views.show_arm",
+    f"{_TENANT}/cdr": "views.show_sessions",
+    f"{_TENANT}/cdr/legs": "views.show_legs",
+    f"{_TENANT}/onec": "views.show_onec",
+    f"{_TENANT}/journal": "journal.show_journal",
+    f"{_TENANT}/journal/rows": "journal.show_rows",
+    f"{_TENANT}/journal/{{entry}}": "journal.show_entry",
+    f"{_TENANT}/faults": "faults.show_faults",
+    f"{_TENANT}/clock": "clock.show_clock",
+    f"{_TENANT}/assumptions": "assumptions.show_assumptions",
+    "/static/{name}": "static_files.serve_file",
 }
 """Paths and the functions of this package that answer them."""
 
 
-def add_routes(app: web.Application, desk: Desk) -> None:
+def add_routes(app: web.Application, app_context: AppContext) -> None:
     """Serve the dashboard in the control application.
 
     The modules behind it are imported with the first page: a suite nobody looks at stays small.
     """
     for path, place in PAGES.items():
-        app.router.add_get(path, _handler(desk, *place.split(".")))
+        app.router.add_get(path, _make_handler(app_context, *place.split(".")))
 
 
-def _handler(
-    desk: Desk, module: str, function: str
+def _make_handler(
+    app_context: AppContext, module: str, function: str
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def serve(request: web.Request) -> web.Response:
-        call = Call(desk, request)
+    async def handle_request(request: web.Request) -> web.Response:
+        call = RequestContext(app_context, request)
         try:
             page: Page = getattr(import_module(f"{__name__}.{module}"), function)
             return await page(call)
-        except RefusedError as refused:
-            return _refusal(call, refused)
+        except ProblemError as refused:
+            return _render_problem(call, refused)
         except (SettingsError, TooManyRows) as error:
-            return _refusal(call, RefusedError(422, str(error)))
+            return _render_problem(call, ProblemError(422, str(error)))
 
-    return serve
+    return handle_request
 
 
-def _refusal(call: Call, refused: RefusedError) -> web.Response:
-    from callmocks.control.dashboard.render import refusal
+def _render_problem(context: RequestContext, error: ProblemError) -> web.Response:
+    from callmocks.control.dashboard.render import render_problem
 
-    return refusal(call, refused.problem)
+    return render_problem(context, error.problem)

@@ -6,20 +6,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callmocks.contract.assumptions import Assumption, ledger
-from callmocks.control.dashboard.render import page as make_page
+from callmocks.contract.assumptions import Assumption, load_ledger
+from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.control.dashboard.template_filters import PROVIDERS
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
 
 GROUPS = {"history": "The calls themselves", **PROVIDERS}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AssumptionRow:
     """An assumption, what the tenant chose, and how much its answers lean on it."""
 
     entry: Assumption
@@ -44,16 +44,16 @@ class Choice:
         return named if self.chosen in named or self.free else [*named, self.chosen]
 
 
-async def page(call: Call) -> web.Response:
+async def show_assumptions(context: RequestContext) -> web.Response:
     """The ledger."""
-    tenant = call.tenant
+    tenant = context.tenant
     leaned: Counter[str] = Counter()
-    for entry in tenant.journal.lines():
+    for entry in tenant.journal.read_summaries():
         leaned.update(entry.assumptions)
-    only = call.request.query.get("show", "")
+    only = context.request.query.get("show", "")
     choices = [
-        Choice(entry, tenant.assumptions.choice(name), leaned[name])
-        for name, entry in ledger().items()
+        AssumptionRow(entry, tenant.assumptions.get_choice(name), leaned[name])
+        for name, entry in load_ledger().items()
     ]
     kept = [
         each
@@ -62,12 +62,12 @@ async def page(call: Call) -> web.Response:
         or (only == "changed" and each.changed)
         or (only == "used" and each.leaned_on)
     ]
-    groups: dict[str, list[Choice]] = {}
+    groups: dict[str, list[AssumptionRow]] = {}
     for each in kept:
         groups.setdefault(each.entry.provider, []).append(each)
     order = [*GROUPS, *sorted(groups.keys() - GROUPS.keys())]
     return make_page(
-        call,
+        context,
         "assumptions.html",
         "assumptions",
         tenant,

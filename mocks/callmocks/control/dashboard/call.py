@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from callmocks.control.dashboard import snippets as requests
-from callmocks.control.dashboard.render import page as make_page
+from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.control.dashboard.snippets import Snippet
-from callmocks.control.dashboard.template_filters import duration
+from callmocks.control.dashboard.template_filters import format_duration
 from callmocks.control.dashboard.views import onec_columns
-from callmocks.control.dashboard.window import EVER
-from callmocks.control.problems import RefusedError
+from callmocks.control.dashboard.window import END_OF_HISTORY
+from callmocks.control.problems import ProblemError
 from callmocks.history import ids
-from callmocks.history.walltime import to_ms
+from callmocks.history.walltime import datetime_to_ms
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.history.history import History
     from callmocks.tenants.tenant import Tenant
 
@@ -38,7 +38,7 @@ _ROLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class LegBar:
     """A leg on the call's time line; positions and widths in per cent."""
 
     leg_id: int
@@ -52,7 +52,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class FieldValue:
     """A field of a provider's row: its name in the contract, its value, what that stands for."""
 
     name: str
@@ -62,34 +62,34 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ProviderRow:
     """A provider's row of the call."""
 
     title: str
     href: str
     """The list that holds it."""
-    values: list[Value]
+    values: list[FieldValue]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ProviderPanel:
     """What one provider shows of the call: rows and how to ask for them, or why there are none."""
 
     provider: str
-    rows: list[Shown] = field(default_factory=list)
+    rows: list[ProviderRow] = field(default_factory=list)
     absent: str = ""
     snippets: list[Snippet] = field(default_factory=list)
 
 
-async def page(call: Call) -> web.Response:
+async def show_call(context: RequestContext) -> web.Response:
     """The call whose CDR session id the address names."""
-    tenant = call.tenant
+    tenant = context.tenant
     history, now = tenant.history, tenant.clock.now()
-    session = _session(history, call.part("call"), to_ms(now))
+    session = _find_session(history, context.path_part("call"), datetime_to_ms(now))
     start = int(session["_start"][0])
-    truth = _truth(history, start, int(session["id"][0]), to_ms(now))
+    truth = _find_truth(history, start, int(session["id"][0]), datetime_to_ms(now))
     return make_page(
-        call,
+        context,
         "call.html",
         "history",
         tenant,
@@ -97,37 +97,37 @@ async def page(call: Call) -> web.Response:
         pinned=(ids.session_address(truth["cdr"]["call_session_id"]) or (0, 0))[1]
         >= ids.PINNED_SESSION,
         day=truth["start"][:10],
-        bars=list(_bars(history, truth, now)),
+        bars=list(_leg_bars(history, truth, now)),
         parts=[
-            _arm(call, tenant, truth, now),
-            _cdr(call, tenant, truth, now),
-            _onec(call, tenant, truth, now),
+            _arm_panel(context, tenant, truth, now),
+            _cdr_panel(context, tenant, truth, now),
+            _onec_panel(context, tenant, truth, now),
         ],
     )
 
 
-def _session(history: History, text: str, now_ms: int) -> pl.DataFrame:
+def _find_session(history: History, text: str, now_ms: int) -> pl.DataFrame:
     """The row of a call that has begun; 404 when there is none."""
     known = text.isascii() and text.isdigit() and len(text) < 12
-    found = history.session(int(text), EVER) if known else history.no_sessions
+    found = history.find_session(int(text), END_OF_HISTORY) if known else history.empty_sessions
     if found.is_empty() or int(found["_start"][0]) > now_ms:
-        raise RefusedError(404, f"no call {text!r} has begun", where="call")
+        raise ProblemError(404, f"no call {text!r} has begun", where="call")
     return found
 
 
-def _truth(history: History, start_ms: int, session: int, now_ms: int) -> dict[str, Any]:
-    calls: list[dict[str, Any]] = history.truth(start_ms, start_ms + 1, now_ms)
+def _find_truth(history: History, start_ms: int, session: int, now_ms: int) -> dict[str, Any]:
+    calls: list[dict[str, Any]] = history.truth_between(start_ms, start_ms + 1, now_ms)
     return next(each for each in calls if each["cdr"]["call_session_id"] == session)
 
 
-def _bars(history: History, truth: dict[str, Any], now: datetime) -> Iterable[Bar]:
+def _leg_bars(history: History, truth: dict[str, Any], now: datetime) -> Iterable[LegBar]:
     """The legs that have begun, as far as they have come."""
-    names = {each.number: each.full_name for each in history.cast.operators}
+    names = {each.number: each.full_name for each in history.directory.operators}
     begin = datetime.fromisoformat(truth["start"])
     end = min(datetime.fromisoformat(truth["end"]), now)
     whole = max((end - begin) / _SECOND, 0.001)
 
-    def place(start: datetime, stop: datetime) -> tuple[float, float]:
+    def bar_extent(start: datetime, stop: datetime) -> tuple[float, float]:
         left = 100 * ((start - begin) / _SECOND) / whole
         return round(left, 2), round(max(100 * ((stop - start) / _SECOND) / whole, 0.4), 2)
 
@@ -142,75 +142,85 @@ def _bars(history: History, truth: dict[str, Any], now: datetime) -> Iterable[Ba
         if leg["operator"]:
             who = f"{who} {leg['operator']}, {names.get(leg['operator'], '')}"
         over = datetime.fromisoformat(leg["end"]) <= now
-        waits = duration((answered or stop) - start)
-        talks = f", then connected {duration(stop - answered)}" if answered else ", not answered"
-        yield Bar(
+        waits = format_duration((answered or stop) - start)
+        talks = (
+            f", then connected {format_duration(stop - answered)}" if answered else ", not answered"
+        )
+        yield LegBar(
             leg["leg_id"],
             who,
             start,
             (stop - start) / _SECOND,
             leg["finish_reason"] if over else "under way",
-            place(start, answered or stop),
-            place(answered, stop) if answered else None,
+            bar_extent(start, answered or stop),
+            bar_extent(answered, stop) if answered else None,
             f"waited {waits}{talks}",
         )
 
 
-def _arm(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> Part:
+def _arm_panel(
+    context: RequestContext, tenant: Tenant, truth: dict[str, Any], now: datetime
+) -> ProviderPanel:
     """The rows of the operators whose phones rang."""
     base = f"/tenants/{tenant.name}/arm?day={truth['start'][:10]}&operator="
     begin, end = (datetime.fromisoformat(truth[name]) for name in ("start", "end"))
     wanted = truth["cdr"]["leg_ids"]
     found, snippets = [], []
     for operator in dict.fromkeys(each["operator"] for each in truth["arm"]):
-        frames = tenant.history.arm_days(operator, to_ms(end), to_ms(begin))
+        frames = tenant.history.arm_frames(operator, datetime_to_ms(end), datetime_to_ms(begin))
         found += [row for frame in frames for row in frame.to_dicts() if row["_leg_id"] in wanted]
-        if call.desk.addresses.arm:
+        if context.app_context.addresses.arm:
             period = {
                 "from_date": f"{begin:{_ARM_TIME}}",
                 "to_date": f"{end:{_ARM_TIME}}",
                 "offset": "0",
                 "limit": "10",
             }
-            text = requests.arm_post(tenant, call.desk.addresses.arm, operator, period)
+            text = requests.arm_post(tenant, context.app_context.addresses.arm, operator, period)
             snippets.append(Snippet(f"As operator {operator}", "shell", text))
-    begun = [row for row in found if row["_start"] <= to_ms(now)]
+    begun = [row for row in found if row["_start"] <= datetime_to_ms(now)]
     rows = [_arm_row(base, row, now) for row in sorted(begun, key=lambda row: row["_start"])]
     absent = "" if rows else "No operator's phone rang: none of them has this call in his history."
-    return Part("arm", rows, absent, snippets if rows and end <= now else [])
+    return ProviderPanel("arm", rows, absent, snippets if rows and end <= now else [])
 
 
-def _arm_row(base: str, row: dict[str, Any], now: datetime) -> Shown:
+def _arm_row(base: str, row: dict[str, Any], now: datetime) -> ProviderRow:
     """A row; of a call under way without what only its end, or its answer, tells."""
     hidden: set[str] = set()
     title = f"Operator {row['digits']} from {row['start_time']:%H:%M:%S}"
-    if row["_release"] > to_ms(now):
+    if row["_release"] > datetime_to_ms(now):
         title += ", under way: only with skip_incomplete=false"
         hidden = {"talk_duration", "total_duration", "duration", "release_time", "release_reason"}
-        if row["_answer"] is None or row["_answer"] > to_ms(now):
+        if row["_answer"] is None or row["_answer"] > datetime_to_ms(now):
             hidden |= {"waiting_duration", "answer_time"}
     values = [
-        Value(name, "" if name in hidden else _text(value, _ARM_TIME))
+        FieldValue(name, "" if name in hidden else _format_value(value, _ARM_TIME))
         for name, value in row.items()
         if not name.startswith("_")
     ]
-    return Shown(title, base + row["digits"], values)
+    return ProviderRow(title, base + row["digits"], values)
 
 
-def _cdr(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> Part:
+def _cdr_panel(
+    context: RequestContext, tenant: Tenant, truth: dict[str, Any], now: datetime
+) -> ProviderPanel:
     """The session and its legs."""
-    number, now_ms = truth["cdr"]["call_session_id"], to_ms(now)
+    number, now_ms = truth["cdr"]["call_session_id"], datetime_to_ms(now)
     base, day = f"/tenants/{tenant.name}/cdr", truth["start"][:10]
-    session = tenant.history.session(number, now_ms)
+    session = tenant.history.find_session(number, now_ms)
     if session.is_empty():
-        return Part("cdr", absent="The call is under way; the Data API shows it when it has ended.")
-    rows = [Shown(f"Session {number}", f"{base}?day={day}", _values(session.to_dicts()[0]))]
+        return ProviderPanel(
+            "cdr", absent="The call is under way; the Data API shows it when it has ended."
+        )
+    rows = [
+        ProviderRow(f"Session {number}", f"{base}?day={day}", _cdr_values(session.to_dicts()[0]))
+    ]
     rows += [
-        Shown(f"Leg {leg['id']}", f"{base}/legs?day={day}", _values(leg))
+        ProviderRow(f"Leg {leg['id']}", f"{base}/legs?day={day}", _cdr_values(leg))
         for leg in tenant.history.legs_of_session(number, now_ms).to_dicts()
     ]
     snippets = []
-    if call.desk.addresses.cdr:
+    if context.app_context.addresses.cdr:
         begin = datetime.fromisoformat(truth["start"]).replace(microsecond=0)
         end = datetime.fromisoformat(truth["end"]).replace(microsecond=0)
         for title, method, name in (
@@ -218,41 +228,47 @@ def _cdr(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> Pa
             ("Its legs", "get.call_legs_report", "call_session_id"),
         ):
             only = {"field": name, "operator": "=", "value": number}
-            url = call.desk.addresses.cdr
+            url = context.app_context.addresses.cdr
             text = requests.cdr_report(tenant, url, method, begin, end, filter=only)
             snippets.append(Snippet(title, "shell", text))
-    return Part("cdr", rows, "", snippets)
+    return ProviderPanel("cdr", rows, "", snippets)
 
 
-def _onec(call: Call, tenant: Tenant, truth: dict[str, Any], now: datetime) -> Part:
+def _onec_panel(
+    context: RequestContext, tenant: Tenant, truth: dict[str, Any], now: datetime
+) -> ProviderPanel:
     """The row of the ValueTable."""
     known = truth["onec"]
     if known is None:
-        return Part("onec", absent=_why_not(truth))
-    found = tenant.history.service_call(known["CallID"], to_ms(now))
+        return ProviderPanel("onec", absent=_absence_reason(truth))
+    found = tenant.history.find_service_call(known["CallID"], datetime_to_ms(now))
     if found.is_empty():
-        return Part("onec", absent="The call is under way; 1C-Connect shows it when it has ended.")
-    row, columns = found.to_dicts()[0], onec_columns(tenant.history.cast)
+        return ProviderPanel(
+            "onec", absent="The call is under way; 1C-Connect shows it when it has ended."
+        )
+    row, columns = found.to_dicts()[0], onec_columns(tenant.history.directory)
     values = []
     for column in columns:
         text, name = (
-            _text(row[column.name], _ONEC_TIME),
+            _format_value(row[column.name], _ONEC_TIME),
             column.names.get(str(row[column.name]), ""),
         )
-        values.append(Value(column.name, text, name))
+        values.append(FieldValue(column.name, text, name))
     title = "Vendor scheme: its client and specialist are somebody else's"
     title = title if known["vendor_scheme"] else "Row of GetHistoryOfServiceCalls"
     day = truth["start"][:10]
-    shown = Shown(title, f"/tenants/{tenant.name}/onec?day={day}", values)
+    shown = ProviderRow(title, f"/tenants/{tenant.name}/onec?day={day}", values)
     snippets = []
-    if call.desk.addresses.onec:
+    if context.app_context.addresses.onec:
         begin = datetime.fromisoformat(truth["start"]).replace(microsecond=0)
-        text = requests.onec_history(tenant, call.desk.addresses.onec, begin, begin + _SECOND)
+        text = requests.onec_history(
+            tenant, context.app_context.addresses.onec, begin, begin + _SECOND
+        )
         snippets.append(Snippet("Calls that began in this second", "shell", text))
-    return Part("onec", [shown], "", snippets)
+    return ProviderPanel("onec", [shown], "", snippets)
 
 
-def _why_not(truth: dict[str, Any]) -> str:
+def _absence_reason(truth: dict[str, Any]) -> str:
     if truth["direction"] == "internal":
         return "1C-Connect does not show calls between two operators."
     if not truth["client_phone"]:
@@ -262,13 +278,17 @@ def _why_not(truth: dict[str, Any]) -> str:
     return "The call did not reach a line of 1C-Connect."
 
 
-def _values(row: dict[str, Any]) -> list[Value]:
+def _cdr_values(row: dict[str, Any]) -> list[FieldValue]:
     records = [row[name] for name in ("_record_1", "_record_2") if row.get(name)]
-    shown = [Value(name, _text(value)) for name, value in row.items() if not name.startswith("_")]
-    return [*shown, Value("call_records", ", ".join(records))]
+    shown = [
+        FieldValue(name, _format_value(value))
+        for name, value in row.items()
+        if not name.startswith("_")
+    ]
+    return [*shown, FieldValue("call_records", ", ".join(records))]
 
 
-def _text(value: object, form: str = _CDR_TIME) -> str:
+def _format_value(value: object, form: str = _CDR_TIME) -> str:
     """A value as the providers write it; empty for null."""
     if isinstance(value, bool):
         return "true" if value else "false"

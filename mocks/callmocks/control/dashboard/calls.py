@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from callmocks.control.dashboard import charts
-from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.window import EVER, paging, read_window
-from callmocks.control.problems import RefusedError
+from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.window import END_OF_HISTORY, read_paging, read_window
+from callmocks.control.problems import ProblemError
 from callmocks.history.reasons import NAMES
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.dashboard.window import Window
-    from callmocks.control.routing import Call
+    from callmocks.control.dashboard.window import DayWindow
+    from callmocks.control.routing import RequestContext
     from callmocks.history.history import History
 
 _COLUMNS = (
@@ -36,7 +36,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class CallFilter:
     """What the list is narrowed to."""
 
     reason: str
@@ -44,15 +44,15 @@ class Filter:
     """Digits somewhere in the client's number."""
 
 
-async def page(call: Call) -> web.Response:
+async def show_calls(context: RequestContext) -> web.Response:
     """Calls of some days."""
-    tenant, window, wish = call.tenant, read_window(call), read_filter(call)
+    tenant, window, wish = context.tenant, read_window(context), read_filter(context)
     history = tenant.history
     sessions = charts.ended_sessions(history, window)
-    begun = _begun(history, window, wish)
-    pages = paging(call, len(begun))
+    begun = _begun_sessions(history, window, wish)
+    pages = read_paging(context, len(begun))
     return make_page(
-        call,
+        context,
         "calls.html",
         "history",
         tenant,
@@ -63,29 +63,30 @@ async def page(call: Call) -> web.Response:
         pages=pages,
         rows=list_rows(history, begun.slice(pages.first, pages.last - pages.first), window),
         ended=len(sessions),
-        under_way=_under_way(history, window),
-        over_time=charts.over_time(sessions, window),
-        by_reason=charts.by_reason(sessions),
+        under_way=_count_under_way(history, window),
+        over_time=charts.calls_over_time(sessions, window),
+        by_reason=charts.calls_by_reason(sessions),
     )
 
 
-def read_filter(call: Call) -> Filter:
+def read_filter(context: RequestContext) -> CallFilter:
     """The filter that the address names."""
-    reason, phone = (call.request.query.get(name, "").strip() for name in ("reason", "phone"))
+    reason, phone = (context.request.query.get(name, "").strip() for name in ("reason", "phone"))
     if reason and reason not in NAMES:
-        raise RefusedError(422, f"{reason!r} is not a finish reason", where="reason")
+        raise ProblemError(422, f"{reason!r} is not a finish reason", where="reason")
     digits = "".join(filter(str.isdigit, phone))
     if phone and not digits:
-        raise RefusedError(422, f"{phone!r} has no digit of a phone number", where="phone")
-    return Filter(reason, digits)
+        raise ProblemError(422, f"{phone!r} has no digit of a phone number", where="phone")
+    return CallFilter(reason, digits)
 
 
-def list_rows(history: History, rows: pl.DataFrame, window: Window) -> list[dict[str, Any]]:
+def list_rows(history: History, rows: pl.DataFrame, window: DayWindow) -> list[dict[str, Any]]:
     """Rows of the list of calls; of a call under way only what is known already."""
     if rows.is_empty():
         return []
     first, last = rows["_start"].min(), rows["_start"].max()
-    service = history.service_calls(first, last + 1, EVER).select("_session_id", "CallID")  # type: ignore[arg-type, operator]
+    shown = history.service_calls_between(first, last + 1, END_OF_HISTORY)  # type: ignore[arg-type, operator]
+    service = shown.select("_session_id", "CallID")
     joined = rows.join(
         service, left_on="id", right_on="_session_id", how="left", maintain_order="left"
     )
@@ -95,19 +96,23 @@ def list_rows(history: History, rows: pl.DataFrame, window: Window) -> list[dict
     ).to_dicts()
 
 
-def _begun(history: History, window: Window, wish: Filter) -> pl.DataFrame:
+def _begun_sessions(history: History, window: DayWindow, call_filter: CallFilter) -> pl.DataFrame:
     """Sessions of the window that have begun, also those under way, newest first."""
-    found = history.sessions(window.from_ms, window.before_ms - 1000, EVER)
+    found = history.sessions_between(window.from_ms, window.before_ms - 1000, END_OF_HISTORY)
     found = found.filter(pl.col("_start") <= window.now_ms)
-    if wish.reason:
+    if call_filter.reason:
         ended = pl.col("_call_end") <= window.now_ms
-        found = found.filter(ended & (pl.col("finish_reason").cast(pl.String) == wish.reason))
-    if wish.phone:
-        found = found.filter(pl.col("contact_phone_number").str.contains(wish.phone, literal=True))
+        found = found.filter(
+            ended & (pl.col("finish_reason").cast(pl.String) == call_filter.reason)
+        )
+    if call_filter.phone:
+        found = found.filter(
+            pl.col("contact_phone_number").str.contains(call_filter.phone, literal=True)
+        )
     return found.reverse()
 
 
-def _under_way(history: History, window: Window) -> int:
-    begun = history.sessions(window.from_ms, window.before_ms - 1000, EVER)
+def _count_under_way(history: History, window: DayWindow) -> int:
+    begun = history.sessions_between(window.from_ms, window.before_ms - 1000, END_OF_HISTORY)
     now = window.now_ms
     return begun.filter((pl.col("_start") <= now) & (pl.col("_call_end") > now)).height

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from markupsafe import Markup
 
-from callmocks.control.dashboard.window import Window
-from callmocks.history.walltime import DAY_MS, day_date
+from callmocks.control.dashboard.window import DayWindow
+from callmocks.history.walltime import DAY_MS, date_of_day
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,7 +33,7 @@ OUTCOMES = ("answered", "lost", "outgoing and internal")
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class BarChart:
     """A chart and the same as a table."""
 
     title: str
@@ -46,7 +46,7 @@ class Chart:
     narrow: Markup
 
 
-def over_time(sessions: pl.DataFrame, window: Window) -> Chart:
+def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> BarChart:
     """Ended calls by the hour they began in, or by the day when the window has several."""
     by_hour = window.first == window.last
     step = _HOUR_MS if by_hour else DAY_MS
@@ -54,7 +54,7 @@ def over_time(sessions: pl.DataFrame, window: Window) -> Chart:
     labels = (
         [f"{hour:02}:00" for hour in range(24)]
         if by_hour
-        else [_short(window, index) for index in range(window.last - window.first + 1)]
+        else [_day_label(window, index) for index in range(window.last - window.first + 1)]
     )
     place = ((pl.col("_start") - begin) // step).alias("place")
     outcome = (
@@ -72,9 +72,9 @@ def over_time(sessions: pl.DataFrame, window: Window) -> Chart:
         numbers[at][which] = calls
     title = "Calls by hour" if by_hour else "Calls by day"
     rows = [(label, tuple(row)) for label, row in zip(labels, numbers, strict=True)]
-    return Chart(
+    return BarChart(
         title,
-        _summary(rows, len(sessions)),
+        _summarize_rows(rows, len(sessions)),
         OUTCOMES,
         rows,
         _stacked(rows, OUTCOMES, _WIDE, 2 if by_hour else max(1, len(rows) // 10)),
@@ -82,7 +82,7 @@ def over_time(sessions: pl.DataFrame, window: Window) -> Chart:
     )
 
 
-def by_reason(sessions: pl.DataFrame) -> Chart:
+def calls_by_reason(sessions: pl.DataFrame) -> BarChart:
     """Ended calls by finish reason, the commonest first."""
     counted = (
         sessions.select(pl.col("finish_reason").cast(pl.String))
@@ -98,7 +98,7 @@ def by_reason(sessions: pl.DataFrame) -> Chart:
         others = sum(calls for _, (calls,) in rest)
         shown = [*shown, (f"{len(rest)} other reasons", (others,))]
     most = f"; most often {rows[0][0]}, {rows[0][1][0]}" if rows else ""
-    return Chart(
+    return BarChart(
         "Calls by finish reason",
         f"{len(sessions)} calls, {len(rows)} reasons{most}",
         ("calls",),
@@ -108,17 +108,17 @@ def by_reason(sessions: pl.DataFrame) -> Chart:
     )
 
 
-def ended_sessions(history: History, window: Window) -> pl.DataFrame:
+def ended_sessions(history: History, window: DayWindow) -> pl.DataFrame:
     """Sessions that began in the window and have ended."""
-    return history.sessions(window.from_ms, window.before_ms - 1000, window.now_ms)
+    return history.sessions_between(window.from_ms, window.before_ms - 1000, window.now_ms)
 
 
-def _short(window: Window, index: int) -> str:
-    when = day_date(window.first) + timedelta(days=index)
+def _day_label(window: DayWindow, index: int) -> str:
+    when = date_of_day(window.first) + timedelta(days=index)
     return f"{when:%a} {when.day}" if window.span <= 7 else f"{when.day} {when:%b}"
 
 
-def _summary(rows: Sequence[tuple[str, tuple[int, ...]]], total: int) -> str:
+def _summarize_rows(rows: Sequence[tuple[str, tuple[int, ...]]], total: int) -> str:
     if not total:
         return "no call has ended"
     label, parts = max(rows, key=lambda row: sum(row[1]))

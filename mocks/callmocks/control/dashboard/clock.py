@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from callmocks.control.dashboard.limits import limits_left
-from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.window import EVER
-from callmocks.history.walltime import DAY_MS, from_ms, to_ms
+from callmocks.control.dashboard.limits import remaining_limits
+from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.window import END_OF_HISTORY
+from callmocks.history.walltime import DAY_MS, datetime_to_ms, ms_to_datetime
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from aiohttp import web
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.tenants.tenant import Tenant
 
 STEPS = {60: "1 minute", 600: "10 minutes", 3600: "1 hour", 86_400: "1 day", 604_800: "1 week"}
@@ -25,7 +25,7 @@ STEPS = {60: "1 minute", 600: "10 minutes", 3600: "1 hour", 86_400: "1 day", 604
 
 
 @dataclass(frozen=True, slots=True)
-class Today:
+class DayProgress:
     """Calls of the clock's day."""
 
     ended: int
@@ -35,32 +35,32 @@ class Today:
     """When the next one begins."""
 
 
-async def page(call: Call) -> web.Response:
+async def show_clock(context: RequestContext) -> web.Response:
     """The clock."""
-    tenant = call.tenant
+    tenant = context.tenant
     return make_page(
-        call,
+        context,
         "clock.html",
         "clock",
         tenant,
-        today=calls_today(tenant),
+        today=day_progress(tenant),
         steps=STEPS,
         settings=tenant.settings,
-        kept=tenant.sessions_kept,
-        limits=await limits_left(call.desk.addresses, tenant),
+        kept=tenant.session_time_offset,
+        limits=await remaining_limits(context.app_context.addresses, tenant),
     )
 
 
-def calls_today(tenant: Tenant) -> Today:
+def day_progress(tenant: Tenant) -> DayProgress:
     """How far the day has come."""
-    now = to_ms(tenant.clock.now())
+    now = datetime_to_ms(tenant.clock.now())
     midnight = now // DAY_MS * DAY_MS
-    calls = tenant.history.sessions(midnight, midnight + DAY_MS - 1000, EVER)
+    calls = tenant.history.sessions_between(midnight, midnight + DAY_MS - 1000, END_OF_HISTORY)
     started, ended = pl.col("_start") <= now, pl.col("_call_end") <= now
     to_come = calls.filter(~started)
-    return Today(
+    return DayProgress(
         calls.filter(ended).height,
         calls.filter(started & ~ended).height,
         to_come.height,
-        from_ms(int(to_come["_start"][0])) if to_come.height else None,
+        ms_to_datetime(int(to_come["_start"][0])) if to_come.height else None,
     )

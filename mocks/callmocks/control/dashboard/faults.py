@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from callmocks.control.dashboard.render import page as make_page
+from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.control.dashboard.template_filters import PROVIDERS
-from callmocks.control.faults import FaultView, describe_params, listing
-from callmocks.control.problems import RefusedError
-from callmocks.faults import KINDS
-from callmocks.provider.base import provider as known_provider
+from callmocks.control.faults import FaultView, describe_params, list_faults
+from callmocks.control.problems import ProblemError
+from callmocks.faults import FAULT_TYPES
+from callmocks.provider.base import get_provider as known_provider
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class FormField:
     """A control of a form, made from the JSON schema of a parameter."""
 
     name: str
@@ -35,7 +35,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class FaultForm:
     """A kind of fault and what can be set of it."""
 
     name: str
@@ -43,11 +43,11 @@ class Switch:
     providers: tuple[str, ...]
     frames_only: bool
     breaks_contract: bool
-    controls: tuple[Control, ...]
+    controls: tuple[FormField, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class On:
+class ActiveFaultRow:
     """A fault that is on."""
 
     fault: FaultView
@@ -59,58 +59,65 @@ class On:
         return self.fault.times is not None and self.fault.applied >= self.fault.times
 
 
-async def page(call: Call) -> web.Response:
+async def show_faults(context: RequestContext) -> web.Response:
     """What is on, and what can be switched on at one provider."""
-    tenant = call.tenant
-    at = call.request.query.get("provider", "cdr")
+    tenant = context.tenant
+    at = context.request.query.get("provider", "cdr")
     if at not in PROVIDERS:
-        raise RefusedError(422, f"provider {at!r} is none of {', '.join(PROVIDERS)}")
+        raise ProblemError(422, f"provider {at!r} is none of {', '.join(PROVIDERS)}")
     known = known_provider(at)
-    operations = {entry.operation for entry in tenant.journal.lines() if entry.provider == at}
+    operations = {
+        entry.operation for entry in tenant.journal.read_summaries() if entry.provider == at
+    }
     return make_page(
-        call,
+        context,
         "faults.html",
         "faults",
         tenant,
-        on=[On(each, _brief(each)) for each in (await listing(call)).faults],
+        on=[
+            ActiveFaultRow(each, _summarize_fault(each))
+            for each in (await list_faults(context)).faults
+        ],
         provider=at,
-        switches=[each for each in switches() if at in each.providers],
-        errors=() if known is None else tuple(known.errors()),
+        switches=[each for each in fault_forms() if at in each.providers],
+        errors=() if known is None else tuple(known.list_errors()),
         operations=sorted(operations - {""}),
     )
 
 
 @cache
-def switches() -> tuple[Switch, ...]:
+def fault_forms() -> tuple[FaultForm, ...]:
     """All kinds of faults: first those a provider's contract allows, then the broken ones."""
     made = [
-        Switch(
+        FaultForm(
             kind.name,
             kind.summary,
             kind.providers,
             "http" not in kind.transports,
             kind.breaks_contract,
-            tuple(_controls(describe_params(kind))),
+            tuple(_form_fields(describe_params(kind))),
         )
-        for kind in KINDS.values()
+        for kind in FAULT_TYPES.values()
     ]
     return tuple(sorted(made, key=lambda each: (each.breaks_contract, each.name)))
 
 
-def _controls(schema: dict[str, Any]) -> list[Control]:
+def _form_fields(schema: dict[str, Any]) -> list[FormField]:
     required = schema.get("required", ())
-    return [_control(name, part, name in required) for name, part in schema["properties"].items()]
+    return [
+        _form_field(name, part, name in required) for name, part in schema["properties"].items()
+    ]
 
 
-def _control(name: str, schema: dict[str, Any], required: bool) -> Control:
+def _form_field(name: str, schema: dict[str, Any], required: bool) -> FormField:
     default = schema.get("default", "")
     kind = _KINDS.get(schema.get("type", ""), "text")
-    return Control(
+    return FormField(
         name,
         "choice" if "enum" in schema else kind,
         schema.get("description", ""),
         required,
-        "" if isinstance(default, dict | list) or default is None else _plain(default),
+        "" if isinstance(default, dict | list) or default is None else _format_value(default),
         tuple(map(str, schema.get("enum", ()))),
         schema.get("minimum"),
         schema.get("maximum"),
@@ -120,15 +127,15 @@ def _control(name: str, schema: dict[str, Any], required: bool) -> Control:
 _KINDS = {"number": "number", "integer": "whole", "boolean": "yes-no", "object": "object"}
 
 
-def _plain(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _brief(fault: FaultView) -> str:
+def _summarize_fault(fault: FaultView) -> str:
     """Parameters and scope of a fault that is on, in one line."""
-    said = [f"{name} {_plain(value)}" for name, value in fault.params.items() if value != {}]
+    said = [f"{name} {_format_value(value)}" for name, value in fault.params.items() if value != {}]
     if fault.operation is not None:
         said.append(f"only {fault.operation}")
     if fault.skip:

@@ -19,12 +19,12 @@ _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
 """The header of a frame of the workplace: 48 or 19 characters before the JSON."""
 _ESCAPES = re.compile(r"(\\\\)|((?:\\u[0-9a-fA-F]{4})+)")
 """Escaped backslashes, which are left alone, and letters written as ``\\u0431``."""
-_NEAR = 80
+_MAX_VALUE_DISTANCE = 80
 """Characters behind a name in which its value is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class HighlightedMessage:
     """A message as it is shown.
 
     ``pieces`` are its text in order, each with the number of the violation it is the place of,
@@ -37,33 +37,35 @@ class Message:
     sha256: str | None
 
 
-def read_message(
+def highlight_message(
     text: str, size: int, sha256: str | None, violations: Sequence[Violation]
-) -> Message:
+) -> HighlightedMessage:
     """A message with the places of these violations marked, as far as they can be told."""
-    shown = text if sha256 else _indented(text)
-    return Message(list(_pieces(shown, violations)), text if shown != text else "", size, sha256)
+    shown = text if sha256 else _indent_message(text)
+    return HighlightedMessage(
+        list(_split_pieces(shown, violations)), text if shown != text else "", size, sha256
+    )
 
 
-def _indented(text: str) -> str:
+def _indent_message(text: str) -> str:
     """JSON, XML or a frame with line breaks; anything else as it is."""
     header = _FRAME.match(text)
     if header:
-        return f"{header[0]}\n{_json(text[header.end() :])}"
+        return f"{header[0]}\n{_indent_json(text[header.end() :])}"
     start = text.lstrip()[:1]
     if start in ("{", "["):
-        return _json(text)
-    return _xml(text) if start == "<" and text.count("\n") < 2 else text
+        return _indent_json(text)
+    return _indent_xml(text) if start == "<" and text.count("\n") < 2 else text
 
 
-def _json(text: str) -> str:
+def _indent_json(text: str) -> str:
     try:
-        return _ESCAPES.sub(_letters, msgspec.json.format(text, indent=2))
+        return _ESCAPES.sub(_unescape_letters, msgspec.json.format(text, indent=2))
     except (msgspec.DecodeError, RecursionError):
         return text
 
 
-def _letters(found: re.Match[str]) -> str:
+def _unescape_letters(found: re.Match[str]) -> str:
     """Escaped letters as themselves; what JSON must escape stays escaped."""
     try:
         letters: str = msgspec.json.decode(f'"{found[0]}"')
@@ -72,7 +74,7 @@ def _letters(found: re.Match[str]) -> str:
     return letters if letters.isprintable() and not set(letters) & set('"\\') else found[0]
 
 
-def _xml(text: str) -> str:
+def _indent_xml(text: str) -> str:
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
@@ -86,11 +88,11 @@ def _xml(text: str) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
-def _pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, int]]:
+def _split_pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, int]]:
     places = sorted(
         (*place, number)
         for number, violation in enumerate(violations, 1)
-        if (place := _place(text, violation)) is not None
+        if (place := _find_place(text, violation)) is not None
     )
     at = 0
     for begin, end, number in places:
@@ -102,7 +104,7 @@ def _pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, i
     yield text[at:], 0
 
 
-def _place(text: str, violation: Violation) -> tuple[int, int] | None:
+def _find_place(text: str, violation: Violation) -> tuple[int, int] | None:
     """Where in the text a violation is: the name it is about with the value near it.
 
     The name is the last step of its path (``filter.field``, ``/in/request/filters/@offset``,
@@ -110,11 +112,11 @@ def _place(text: str, violation: Violation) -> tuple[int, int] | None:
     """
     name = re.split(r"[./@\[\]]+", violation.where.strip("]/."))[-1]
     got = violation.got.strip("'\"")
-    names = list(_words(text, name)) if re.fullmatch(r"[\w-]+", name) else []
+    names = list(_find_words(text, name)) if re.fullmatch(r"[\w-]+", name) else []
     with_value = [
         (near - end, begin, near + len(got))
         for begin, end in names
-        if got and (near := text.find(got, end, end + _NEAR + len(got))) >= 0
+        if got and (near := text.find(got, end, end + _MAX_VALUE_DISTANCE + len(got))) >= 0
     ]
     if with_value:
         _, begin, end = min(with_value)
@@ -125,6 +127,6 @@ def _place(text: str, violation: Violation) -> tuple[int, int] | None:
     return (near, near + len(got)) if near >= 0 else None
 
 
-def _words(text: str, word: str) -> Iterator[tuple[int, int]]:
+def _find_words(text: str, word: str) -> Iterator[tuple[int, int]]:
     for found in re.finditer(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text):
         yield found.span()

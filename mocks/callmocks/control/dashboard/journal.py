@@ -11,31 +11,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from callmocks.control.dashboard.highlight import Message, read_message
-from callmocks.control.dashboard.render import fragment
-from callmocks.control.dashboard.render import page as make_page
+from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_message
+from callmocks.control.dashboard.render import render_fragment
+from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.control.dashboard.template_filters import PROVIDERS
-from callmocks.control.problems import RefusedError
-from callmocks.tenants.journal import Entry, Journal, Line
+from callmocks.control.problems import ProblemError
+from callmocks.tenants.journal import Entry, EntrySummary, Journal
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.tenants.tenant import Tenant
 
-SHOWN = 100
+ENTRIES_PER_PAGE = 100
 """Entries of a page, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EntryFilter:
     """Which entries are shown."""
 
     provider: str = ""
     violations: bool = False
 
-    def takes(self, entry: Line) -> bool:
+    def matches(self, entry: EntrySummary) -> bool:
         """Whether an entry is one of them."""
         if self.provider not in ("", entry.provider):
             return False
@@ -49,7 +49,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class JournalCounts:
     """What the whole journal holds."""
 
     entries: int
@@ -59,73 +59,77 @@ class Counts:
     """Number of the newest entry."""
 
 
-async def page(call: Call) -> web.Response:
+async def show_journal(context: RequestContext) -> web.Response:
     """The newest entries."""
-    tenant, wish = owner(call), _wish(call)
+    tenant, wish = find_tenant(context), _read_filter(context)
     return make_page(
-        call,
+        context,
         "journal.html",
         "journal",
         tenant,
         wish=wish,
-        counts=count(tenant.journal),
-        entries=newest(tenant.journal, wish),
-        strangers=len(call.registry.nobody.journal),
-        nobody=tenant is call.registry.nobody,
+        counts=count_entries(tenant.journal),
+        entries=newest_entries(tenant.journal, wish),
+        strangers=len(context.registry.unmatched.journal),
+        nobody=tenant is context.registry.unmatched,
     )
 
 
-async def rows(call: Call) -> web.Response:
+async def show_rows(context: RequestContext) -> web.Response:
     """Entries above a number, newest first, for a page that has those before."""
-    tenant, text = owner(call), call.request.query.get("after", "0")
+    tenant, text = find_tenant(context), context.request.query.get("after", "0")
     if not (text.isascii() and text.isdigit()):
-        raise RefusedError(422, f"{text!r} is not the number of an entry", where="after")
-    found = newest(tenant.journal, _wish(call), int(text))
-    counts = count(tenant.journal)
-    return fragment("journal_rows.html", tenant=tenant, entries=found, counts=counts)
+        raise ProblemError(422, f"{text!r} is not the number of an entry", where="after")
+    found = newest_entries(tenant.journal, _read_filter(context), int(text))
+    counts = count_entries(tenant.journal)
+    return render_fragment("journal_rows.html", tenant=tenant, entries=found, counts=counts)
 
 
-async def entry(call: Call) -> web.Response:
+async def show_entry(context: RequestContext) -> web.Response:
     """One exchange, whole."""
-    tenant, text = owner(call), call.part("entry")
+    tenant, text = find_tenant(context), context.path_part("entry")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-    found = next(tenant.journal.entries(number - 1), None) if number else None
+    found = next(tenant.journal.read_entries(number - 1), None) if number else None
     if found is None or found.seq != number:
-        raise RefusedError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
-    request, answer = messages(found)
+        raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
+    request, answer = highlight_messages(found)
     return make_page(
-        call, "entry.html", "journal", tenant, entry=found, request=request, answer=answer
+        context, "entry.html", "journal", tenant, entry=found, request=request, answer=answer
     )
 
 
-def owner(call: Call) -> Tenant:
+def find_tenant(context: RequestContext) -> Tenant:
     """The tenant; ``nobody`` for exchanges whose sender could not be told."""
-    nobody = call.registry.nobody
-    return nobody if call.part("tenant") == nobody.name else call.tenant
+    nobody = context.registry.unmatched
+    return nobody if context.path_part("tenant") == nobody.name else context.tenant
 
 
-def newest(journal: Journal, wish: Wish, after: int = 0, most: int = SHOWN) -> list[Line]:
+def newest_entries(
+    journal: Journal, entry_filter: EntryFilter, after: int = 0, limit: int = ENTRIES_PER_PAGE
+) -> list[EntrySummary]:
     """The newest entries that are wished for, newest first."""
-    found = deque((entry for entry in journal.lines(after) if wish.takes(entry)), most)
+    found = deque(
+        (entry for entry in journal.read_summaries(after) if entry_filter.matches(entry)), limit
+    )
     return list(reversed(found))
 
 
-def count(journal: Journal) -> Counts:
+def count_entries(journal: Journal) -> JournalCounts:
     """How much there is."""
-    violations = sum(bool(entry.violations) for entry in journal.lines())
-    return Counts(len(journal), violations, journal.dropped, journal.last)
+    violations = sum(bool(entry.violations) for entry in journal.read_summaries())
+    return JournalCounts(len(journal), violations, journal.dropped_count, journal.last_seq)
 
 
-def messages(entry: Entry) -> tuple[Message, Message]:
+def highlight_messages(entry: Entry) -> tuple[HighlightedMessage, HighlightedMessage]:
     """Request and answer to look at, each with the places of its violations marked."""
     return (
-        read_message(
+        highlight_message(
             entry.request,
             entry.request_bytes,
             entry.request_sha256,
             [each for each in entry.violations if each.side == "request"],
         ),
-        read_message(
+        highlight_message(
             entry.response,
             entry.response_bytes,
             entry.response_sha256,
@@ -134,8 +138,8 @@ def messages(entry: Entry) -> tuple[Message, Message]:
     )
 
 
-def _wish(call: Call) -> Wish:
-    provider = call.request.query.get("provider", "")
+def _read_filter(context: RequestContext) -> EntryFilter:
+    provider = context.request.query.get("provider", "")
     if provider and provider not in PROVIDERS:
-        raise RefusedError(422, f"provider {provider!r} is none of {', '.join(PROVIDERS)}")
-    return Wish(provider, call.request.query.get("violations") == "1")
+        raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDERS)}")
+    return EntryFilter(provider, context.request.query.get("violations") == "1")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RemainingLimit:
     """One counter."""
 
     provider: str
@@ -30,22 +30,22 @@ class Limit:
         return round(100 * self.left / self.most, 1) if self.most else 0.0
 
 
-async def limits_left(addresses: Addresses, tenant: Tenant) -> list[Limit]:
+async def remaining_limits(addresses: Addresses, tenant: Tenant) -> list[RemainingLimit]:
     """The counters of the providers that run; the workplace (ARM) has none."""
-    found: list[Limit] = []
+    found: list[RemainingLimit] = []
     if addresses.cdr:
-        found += await _cdr(tenant)
+        found += await _cdr_limits(tenant)
     if addresses.onec:
-        found += await _onec(tenant)
+        found += await _onec_limits(tenant)
     return found
 
 
-async def _cdr(tenant: Tenant) -> list[Limit]:
-    from callmocks.cdr.limits import Points
+async def _cdr_limits(tenant: Tenant) -> list[RemainingLimit]:
+    from callmocks.cdr.limits import RateLimiter
 
-    points = await Points(Exchange.of(tenant, "cdr", b"")).shown()
+    points = await RateLimiter(Exchange.start(tenant, "cdr", b"")).get_limits()
     return [
-        Limit(
+        RemainingLimit(
             "cdr",
             f"points a {window}",
             getattr(points, f"{window}_remaining"),
@@ -56,13 +56,13 @@ async def _cdr(tenant: Tenant) -> list[Limit]:
     ]
 
 
-async def _onec(tenant: Tenant) -> list[Limit]:
+async def _onec_limits(tenant: Tenant) -> list[RemainingLimit]:
     from callmocks.onec import contract, limits
 
-    exchange = Exchange.of(tenant, "onec", b"")
+    exchange = Exchange.start(tenant, "onec", b"")
     found = []
-    for operation in contract.served().values():
-        left = await limits.left(exchange, operation)
+    for operation in contract.load_operations().values():
+        left = await limits.get_remaining_calls(exchange, operation)
         if left is not None:
-            found.append(Limit("onec", f"{operation.name} an hour", *left))
+            found.append(RemainingLimit("onec", f"{operation.name} an hour", *left))
     return found

@@ -8,41 +8,41 @@ from aiohttp import web
 
 from callmocks.control.dashboard import charts, journal
 from callmocks.control.dashboard import snippets as requests
-from callmocks.control.dashboard.clock import calls_today
-from callmocks.control.dashboard.limits import limits_left
-from callmocks.control.dashboard.render import page as make_page
-from callmocks.control.dashboard.window import Window
-from callmocks.history.walltime import day_of, to_ms
+from callmocks.control.dashboard.clock import day_progress
+from callmocks.control.dashboard.limits import remaining_limits
+from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.window import DayWindow
+from callmocks.history.walltime import datetime_to_ms, day_of
 
 if TYPE_CHECKING:
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.tenants.tenant import Tenant
 
-_RECENT = 6
+_RECENT_ENTRIES = 6
 """Entries of the journal that are shown."""
 
 
-async def home(call: Call) -> web.Response:
+async def show_home(context: RequestContext) -> web.Response:
     """The oldest tenant's page, or that of all tenants when there is none."""
-    first = next(iter(call.registry), None)
+    first = next(iter(context.registry), None)
     if first is None:
         raise web.HTTPSeeOther("/tenants")
-    return await _page(call, first)
+    return await _render_overview(context, first)
 
 
-async def page(call: Call) -> web.Response:
+async def show_overview(context: RequestContext) -> web.Response:
     """A tenant's page."""
-    return await _page(call, call.tenant)
+    return await _render_overview(context, context.tenant)
 
 
-async def _page(call: Call, tenant: Tenant) -> web.Response:
-    window = _today(tenant)
-    addresses = call.desk.addresses
-    snippets = requests.everyday(tenant, addresses)
-    operators = [each.number for each in tenant.history.cast.operators if not each.deleted]
-    limits = await limits_left(addresses, tenant)
+async def _render_overview(context: RequestContext, tenant: Tenant) -> web.Response:
+    window = _today_window(tenant)
+    addresses = context.app_context.addresses
+    snippets = requests.example_requests(tenant, addresses)
+    operators = [each.number for each in tenant.history.directory.operators if not each.deleted]
+    limits = await remaining_limits(addresses, tenant)
     return make_page(
-        call,
+        context,
         "overview.html",
         "overview",
         tenant,
@@ -51,19 +51,21 @@ async def _page(call: Call, tenant: Tenant) -> web.Response:
         operators=operators,
         snippets=snippets,
         encrypted=(addresses.control or "").startswith("https:"),
-        today=calls_today(tenant),
-        chart=charts.over_time(charts.ended_sessions(tenant.history, window), window),
+        today=day_progress(tenant),
+        chart=charts.calls_over_time(charts.ended_sessions(tenant.history, window), window),
         window=window,
         limits=[each for each in limits if each.provider == "cdr" or each.left < each.most],
         untouched=sum(each.provider != "cdr" and each.left == each.most for each in limits),
-        counts=journal.count(tenant.journal),
-        entries=journal.newest(tenant.journal, journal.Wish(), most=_RECENT),
-        recent=_RECENT,
+        counts=journal.count_entries(tenant.journal),
+        entries=journal.newest_entries(
+            tenant.journal, journal.EntryFilter(), limit=_RECENT_ENTRIES
+        ),
+        recent=_RECENT_ENTRIES,
     )
 
 
-def _today(tenant: Tenant) -> Window:
+def _today_window(tenant: Tenant) -> DayWindow:
     """The clock's day, or the history's nearest."""
-    history, now = tenant.history, to_ms(tenant.clock.now())
+    history, now = tenant.history, datetime_to_ms(tenant.clock.now())
     day = min(max(day_of(now), history.first_day), history.last_day)
-    return Window(day, day, 1, now, history.first_day, history.last_day)
+    return DayWindow(day, day, 1, now, history.first_day, history.last_day)

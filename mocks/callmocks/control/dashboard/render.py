@@ -15,10 +15,10 @@ from callmocks.control.dashboard import template_filters
 
 if TYPE_CHECKING:
     from callmocks.control.problems import Problem
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.tenants.tenant import Tenant
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -41,7 +41,7 @@ SECTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class NavigationItem:
     """An entry of the navigation; ``count`` is shown behind it when not 0."""
 
     name: str
@@ -53,7 +53,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PageFrame:
     """What stands around every page."""
 
     version: str
@@ -62,12 +62,12 @@ class Frame:
     """The tenant whose page it is; empty on pages of all."""
     below: str
     """Path of the section below a tenant's, to stay in it with another tenant."""
-    sections: list[Section]
-    clock: ClockFace | None
+    sections: list[NavigationItem]
+    clock: ClockDisplay | None
 
 
 @dataclass(frozen=True, slots=True)
-class ClockFace:
+class ClockDisplay:
     """What a tenant's clock shows; a script lets it go on from ``now`` at ``speed``."""
 
     mode: str
@@ -75,7 +75,7 @@ class ClockFace:
     speed: float
 
     @classmethod
-    def of(cls, tenant: Tenant) -> ClockFace:
+    def for_tenant(cls, tenant: Tenant) -> ClockDisplay:
         """The clock of a tenant, read now."""
         clock = tenant.clock
         return cls(clock.mode, clock.now(), clock.speed)
@@ -88,38 +88,42 @@ class ClockFace:
         return {"real": "real time", "frozen": "frozen"}[self.mode]
 
 
-def page(
-    call: Call, template: str, section: str, tenant: Tenant | None = None, **model: Any
+def render_page(
+    context: RequestContext, template: str, section: str, tenant: Tenant | None = None, **model: Any
 ) -> web.Response:
     """A page: the template filled with the model, within the frame."""
-    return _response(template, 200, frame=_frame(call, section, tenant), tenant=tenant, **model)
+    return _render_template(
+        template, 200, frame=_page_frame(context, section, tenant), tenant=tenant, **model
+    )
 
 
-def fragment(template: str, **model: Any) -> web.Response:
+def render_fragment(template: str, **model: Any) -> web.Response:
     """A part of a page, for scripts."""
-    return _response(template, 200, **model)
+    return _render_template(template, 200, **model)
 
 
-def refusal(call: Call, problem: Problem) -> web.Response:
+def render_problem(context: RequestContext, problem: Problem) -> web.Response:
     """A page that says what is wrong with its address."""
-    name = call.request.match_info.get("tenant", "")
-    tenant = call.registry.get(name)
-    return _response(
+    name = context.request.match_info.get("tenant", "")
+    tenant = context.registry.get(name)
+    return _render_template(
         "problem.html",
         problem.status,
-        frame=_frame(call, "", tenant),
+        frame=_page_frame(context, "", tenant),
         tenant=tenant,
         problem=problem,
     )
 
 
-def _response(template: str, status: int, **model: Any) -> web.Response:
-    text = _environment().get_template(template).render(**model)
-    return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
+def _render_template(template: str, status: int, **model: Any) -> web.Response:
+    text = _template_environment().get_template(template).render(**model)
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers=SECURITY_HEADERS
+    )
 
 
 @cache
-def _environment() -> Environment:
+def _template_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
@@ -129,45 +133,45 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {
-        "moment": template_filters.moment,
-        "day": template_filters.day,
-        "duration": template_filters.duration,
-        "count": template_filters.count,
-        "amount": template_filters.amount,
-        "bytes": template_filters.size,
-        "coded": template_filters.coded,
-        "breakable": template_filters.breakable,
+        "moment": template_filters.format_moment,
+        "day": template_filters.format_day,
+        "duration": template_filters.format_duration,
+        "count": template_filters.format_count,
+        "amount": template_filters.format_amount,
+        "bytes": template_filters.format_size,
+        "coded": template_filters.render_code,
+        "breakable": template_filters.add_line_breaks,
     }
     environment.globals["PROVIDERS"] = template_filters.PROVIDERS
     return environment
 
 
-def _frame(call: Call, section: str, tenant: Tenant | None) -> Frame:
-    return Frame(
+def _page_frame(context: RequestContext, section: str, tenant: Tenant | None) -> PageFrame:
+    return PageFrame(
         __version__,
-        [each.name for each in call.registry],
+        [each.name for each in context.registry],
         "" if tenant is None else tenant.name,
         SECTIONS[section][1] if section else "",
-        [] if tenant is None else _sections(call, section, tenant),
-        None if tenant in (None, call.registry.nobody) else ClockFace.of(tenant),
+        [] if tenant is None else _navigation(context, section, tenant),
+        None if tenant in (None, context.registry.unmatched) else ClockDisplay.for_tenant(tenant),
     )
 
 
-def _sections(call: Call, here: str, tenant: Tenant) -> list[Section]:
+def _navigation(context: RequestContext, current: str, tenant: Tenant) -> list[NavigationItem]:
     counts = {
         "journal": (
-            sum(bool(entry.violations) for entry in tenant.journal.lines()),
+            sum(bool(entry.violations) for entry in tenant.journal.read_summaries()),
             "with violations",
         ),
-        "faults": (len(tenant.faults.listing()), "on"),
-        "assumptions": (len(tenant.assumptions.chosen()), "changed"),
+        "faults": (len(tenant.faults.list_active()), "on"),
+        "assumptions": (len(tenant.assumptions.changed_choices()), "changed"),
     }
-    shown_here = ("journal",) if tenant is call.registry.nobody else tuple(SECTIONS)
+    shown_here = ("journal",) if tenant is context.registry.unmatched else tuple(SECTIONS)
     return [
-        Section(
+        NavigationItem(
             SECTIONS[name][0],
             f"/tenants/{tenant.name}{SECTIONS[name][1]}",
-            name == here,
+            name == current,
             *counts.get(name, ()),
         )
         for name in shown_here

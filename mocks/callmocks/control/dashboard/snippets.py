@@ -61,11 +61,11 @@ class Snippet:
     text: str
 
 
-def everyday(tenant: Tenant, addresses: Addresses) -> dict[str, list[Snippet]]:
+def example_requests(tenant: Tenant, addresses: Addresses) -> dict[str, list[Snippet]]:
     """By provider: how to get the last calls before the tenant's now."""
     now = tenant.clock.now().replace(microsecond=0)
     start = now - timedelta(days=1)
-    operator = next(each.number for each in tenant.history.cast.operators if not each.deleted)
+    operator = next(each.number for each in tenant.history.directory.operators if not each.deleted)
     made: dict[str, list[Snippet]] = {}
     if addresses.arm:
         made["arm"] = [
@@ -105,7 +105,7 @@ def arm_post(tenant: Tenant, url: str, operator: str, filters: dict[str, str]) -
     """``operator_call_history`` by POST, with HTTP Basic."""
     named = " ".join(f"{name}={quoteattr(value)}" for name, value in filters.items())
     address = f"{url}/{tenant.name}/{_SERVICE}/operator_call_history"
-    return _curl(
+    return _curl_command(
         ["-u", f"{operator}:{tenant.settings.arm.password}"],
         "text/xml",
         address,
@@ -117,9 +117,9 @@ def arm_post(tenant: Tenant, url: str, operator: str, filters: dict[str, str]) -
 def arm_frames(tenant: Tenant, url: str, operator: str) -> str:
     """A Python program that logs in on the websocket and asks for the newest calls."""
     login = {"login": operator, "password": tenant.settings.arm.password}
-    path = tenant.assumptions.choice("arm.websocket-path")
+    path = tenant.assumptions.get_choice("arm.websocket-path")
     address = f"ws{url.removeprefix('http')}/{tenant.name}/{path}"
-    return _WEBSOCKET.format(login=_json(login), url=_json(address))
+    return _WEBSOCKET.format(login=_json_text(login), url=_json_text(address))
 
 
 def cdr_report(
@@ -132,13 +132,13 @@ def cdr_report(
         "date_till": end.isoformat(" "),
         **more,
     }
-    return _rpc(url, method, params)
+    return _rpc_command(url, method, params)
 
 
 def cdr_login(tenant: Tenant, url: str) -> str:
     """``login.user``."""
     cdr = tenant.settings.cdr
-    return _rpc(url, "login.user", {"login": cdr.login, "password": cdr.password})
+    return _rpc_command(url, "login.user", {"login": cdr.login, "password": cdr.password})
 
 
 def onec_history(tenant: Tenant, url: str, start: datetime, end: datetime) -> str:
@@ -148,7 +148,7 @@ def onec_history(tenant: Tenant, url: str, start: datetime, end: datetime) -> st
     properties = "\n".join(
         _PROPERTY.format(name=name, value=escape(when.isoformat())) for name, when in period.items()
     )
-    return _curl(
+    return _curl_command(
         ["-u", f"{onec.user}:{onec.password}"],
         "application/soap+xml; charset=utf-8",
         url,
@@ -157,18 +157,24 @@ def onec_history(tenant: Tenant, url: str, start: datetime, end: datetime) -> st
     )
 
 
-def _rpc(url: str, method: str, params: dict[str, object]) -> str:
-    named = ",\n".join(f"  {_json(name)}: {_json(value)}" for name, value in params.items())
-    body = f'{{"jsonrpc": "2.0", "id": 1, "method": {_json(method)}, "params": {{\n{named}}}}}'
-    return _curl([], "application/json", url, body, "JSON")
+def _rpc_command(url: str, method: str, params: dict[str, object]) -> str:
+    named = ",\n".join(
+        f"  {_json_text(name)}: {_json_text(value)}" for name, value in params.items()
+    )
+    body = f'{{"jsonrpc": "2.0", "id": 1, "method": {_json_text(method)}, "params": {{\n{named}}}}}'
+    return _curl_command([], "application/json", url, body, "JSON")
 
 
-def _json(value: object) -> str:
+def _json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _curl(options: list[str], content_type: str, url: str, body: str, end: str) -> str:
+def _curl_command(
+    options: list[str], content_type: str, url: str, body: str, delimiter: str
+) -> str:
     """A curl command that reads its body from the lines that follow."""
     words = ["curl", "-s", *options, "-H", f"Content-Type: {content_type}"]
     address = shlex.quote(url)
-    return f"{shlex.join(words)} --data-binary @- \\\n  {address} <<'{end}'\n{body}\n{end}"
+    return (
+        f"{shlex.join(words)} --data-binary @- \\\n  {address} <<'{delimiter}'\n{body}\n{delimiter}"
+    )

@@ -8,35 +8,35 @@ from pathlib import Path
 
 from aiohttp import web
 
-from callmocks.control.problems import RefusedError
-from callmocks.control.routing import Call
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import RequestContext
 
-_FOLDER = Path(__file__).parent / "static"
+_DIRECTORY = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-async def file(call: Call) -> web.Response:
+async def serve_file(context: RequestContext) -> web.Response:
     """A style sheet, script or picture; a browser asks again each time and mostly gets 304."""
-    name = call.part("name")
-    files = _files()
+    name = context.path_part("name")
+    files = _load_files()
     if name not in files:
-        raise RefusedError(404, f"no file {name!r}", where="name")
+        raise ProblemError(404, f"no file {name!r}", where="name")
     body, tag = files[name]
     headers = {
         "Cache-Control": "no-cache",
         "ETag": tag,
         "X-Content-Type-Options": "nosniff",
     }
-    if call.request.headers.get("If-None-Match") == tag:
+    if context.request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
     kind = _TYPES[Path(name).suffix]
     return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
 
 @cache
-def _files() -> dict[str, tuple[bytes, str]]:
+def _load_files() -> dict[str, tuple[bytes, str]]:
     """All files by name: content and entity tag."""
-    found = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in _TYPES}
+    found = {path.name: path.read_bytes() for path in _DIRECTORY.iterdir() if path.suffix in _TYPES}
     return {
         name: (body, f'"{hashlib.sha256(body).hexdigest()[:20]}"') for name, body in found.items()
     }

@@ -5,48 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callmocks.control.dashboard.journal import count
-from callmocks.control.dashboard.render import ClockFace
-from callmocks.control.dashboard.render import page as make_page
+from callmocks.control.dashboard.journal import count_entries
+from callmocks.control.dashboard.render import ClockDisplay
+from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.history.world import world_names
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.tenants.settings import TenantSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TenantRow:
     """A tenant in the list."""
 
     settings: TenantSettings
-    clock: ClockFace
+    clock: ClockDisplay
     entries: int
     violations: int
     faults: int
 
 
-async def page(call: Call) -> web.Response:
+async def show_tenants(context: RequestContext) -> web.Response:
     """All tenants, oldest first."""
     lines = []
-    for tenant in call.registry:
-        counts = count(tenant.journal)
+    for tenant in context.registry:
+        counts = count_entries(tenant.journal)
         lines.append(
-            Line(
+            TenantRow(
                 tenant.settings,
-                ClockFace.of(tenant),
+                ClockDisplay.for_tenant(tenant),
                 counts.entries,
                 counts.violations,
-                len(tenant.faults.listing()),
+                len(tenant.faults.list_active()),
             )
         )
     return make_page(
-        call,
+        context,
         "tenants.html",
         "",
         lines=lines,
         worlds=world_names(),
-        defaults=call.desk.defaults,
+        defaults=context.app_context.defaults,
     )

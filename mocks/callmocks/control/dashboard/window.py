@@ -7,26 +7,26 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from callmocks.control.problems import RefusedError
-from callmocks.history.walltime import DAYS, day_date, day_of, day_start, to_ms
+from callmocks.control.problems import ProblemError
+from callmocks.history.walltime import DAYS, date_of_day, datetime_to_ms, day_of, day_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from callmocks.control.routing import Call
+    from callmocks.control.routing import RequestContext
     from callmocks.history.history import History
 
 SPANS = {1: "Day", 7: "Week", 30: "30 days"}
-ROWS = 50
+ROWS_PER_PAGE = 50
 """Rows of a page."""
-CALLS = 300_000
+MAX_CALLS = 300_000
 """Calls that a window may hold; a longer one gives up its oldest days."""
-EVER = day_start(DAYS)
+END_OF_HISTORY = day_start(DAYS)
 """A wall time at which all calls have ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class DayWindow:
     """Whole days from ``first`` to ``last`` (day numbers, both included), seen at ``now_ms``."""
 
     first: int
@@ -51,35 +51,35 @@ class Window:
     @property
     def day(self) -> date:
         """Its last day."""
-        return day_date(self.last)
+        return date_of_day(self.last)
 
     @property
     def first_day(self) -> date:
         """Its first day."""
-        return day_date(self.first)
+        return date_of_day(self.first)
 
     @property
     def today(self) -> date | None:
         """The clock's day; None when the history has no such day."""
         day = day_of(self.now_ms)
-        return day_date(day) if self.oldest <= day <= self.newest else None
+        return date_of_day(day) if self.oldest <= day <= self.newest else None
 
     @property
     def before(self) -> date | None:
         """The last day of the window before; None at the beginning of the history."""
-        return None if self.last - self.span < self.oldest else day_date(self.last - self.span)
+        return None if self.last - self.span < self.oldest else date_of_day(self.last - self.span)
 
     @property
     def after(self) -> date | None:
         """The last day of the next window; None when that has not begun."""
         begun = min(self.newest, day_of(self.now_ms))
         following = min(self.last + self.span, begun)
-        return day_date(following) if following > self.last else None
+        return date_of_day(following) if following > self.last else None
 
     @property
     def bounds(self) -> tuple[date, date]:
         """First and last day of the history."""
-        return day_date(self.oldest), day_date(self.newest)
+        return date_of_day(self.oldest), date_of_day(self.newest)
 
     @property
     def cut(self) -> bool:
@@ -87,56 +87,56 @@ class Window:
         return self.last - self.first + 1 < min(self.span, self.last - self.oldest + 1)
 
 
-def read_window(call: Call) -> Window:
+def read_window(context: RequestContext) -> DayWindow:
     """The window that a page's address names; today, as the tenant's clock has it, if none."""
-    tenant = call.tenant
+    tenant = context.tenant
     history, now = tenant.history, tenant.clock.now()
-    span = read_number(call, "span", 1)
+    span = read_number(context, "span", 1)
     if span not in SPANS:
-        raise RefusedError(
+        raise ProblemError(
             422, f"span {span} is none of {', '.join(map(str, SPANS))}", where="span"
         )
     oldest, newest = history.first_day, history.last_day
-    last = _read_day(call, now.date())
+    last = _read_day(context, now.date())
     last = min(max(last, oldest), newest)
-    first = _affordable(history, max(oldest, last - span + 1), last)
-    return Window(first, last, span, to_ms(now), oldest, newest)
+    first = _first_day_within_limit(history, max(oldest, last - span + 1), last)
+    return DayWindow(first, last, span, datetime_to_ms(now), oldest, newest)
 
 
-def _read_day(call: Call, otherwise: date) -> int:
-    text = call.request.query.get("day", "")
+def _read_day(context: RequestContext, default: date) -> int:
+    text = context.request.query.get("day", "")
     try:
-        when = date.fromisoformat(text) if text else otherwise
+        when = date.fromisoformat(text) if text else default
     except ValueError:
-        raise RefusedError(422, f"{text!r} is not a day such as 2026-03-02", where="day") from None
-    return (when - day_date(0)) // timedelta(days=1)
+        raise ProblemError(422, f"{text!r} is not a day such as 2026-03-02", where="day") from None
+    return (when - date_of_day(0)) // timedelta(days=1)
 
 
-def _affordable(history: History, first: int, last: int) -> int:
+def _first_day_within_limit(history: History, first: int, last: int) -> int:
     """The first day from which the window holds no more calls than it may, at least one day."""
     calls = 0
     for day in range(last, first - 1, -1):
-        calls += history.drawn.calls_on(day)
-        if calls > CALLS and day < last:
+        calls += history.generated.count_calls(day)
+        if calls > MAX_CALLS and day < last:
             return day + 1
     return first
 
 
-def read_number(call: Call, name: str, otherwise: int) -> int:
+def read_number(context: RequestContext, name: str, default: int) -> int:
     """A whole number from 1 in the query."""
-    text = call.request.query.get(name, "")
+    text = context.request.query.get(name, "")
     if not text:
-        return otherwise
+        return default
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise RefusedError(422, f"{name} {text!r} is not a whole number from 1", where=name)
+        raise ProblemError(422, f"{name} {text!r} is not a whole number from 1", where=name)
     return int(text)
 
 
-def link(call: Call, **changes: object) -> str:
+def build_link(context: RequestContext, **changes: object) -> str:
     """The page's own address with some of its query changed; None or empty takes a name out."""
-    query: dict[str, object] = {**call.request.query, **changes}
+    query: dict[str, object] = {**context.request.query, **changes}
     kept = {name: str(value) for name, value in query.items() if value not in (None, "")}
-    return call.request.path + (f"?{urlencode(kept)}" if kept else "")
+    return context.request.path + (f"?{urlencode(kept)}" if kept else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +152,12 @@ class Paging:
     @property
     def first(self) -> int:
         """Offset of the page's first row."""
-        return (self.page - 1) * ROWS
+        return (self.page - 1) * ROWS_PER_PAGE
 
     @property
     def last(self) -> int:
         """Offset behind the page's last row."""
-        return min(self.rows, self.page * ROWS)
+        return min(self.rows, self.page * ROWS_PER_PAGE)
 
     @property
     def says(self) -> Mapping[str, int]:
@@ -165,13 +165,13 @@ class Paging:
         return {"first": min(self.first + 1, self.rows), "last": self.last, "rows": self.rows}
 
 
-def paging(call: Call, rows: int) -> Paging:
+def read_paging(context: RequestContext, rows: int) -> Paging:
     """The page that the address names; the last one when it names a later one."""
-    pages = max(1, -(-rows // ROWS))
-    page = min(read_number(call, "page", 1), pages)
+    pages = max(1, -(-rows // ROWS_PER_PAGE))
+    page = min(read_number(context, "page", 1), pages)
     return Paging(
         page,
         rows,
-        link(call, page=page - 1 if page > 2 else None) if page > 1 else "",
-        link(call, page=page + 1) if page < pages else "",
+        build_link(context, page=page - 1 if page > 2 else None) if page > 1 else "",
+        build_link(context, page=page + 1) if page < pages else "",
     )

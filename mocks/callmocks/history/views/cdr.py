@@ -4,15 +4,21 @@ import numpy as np
 import polars as pl
 
 from callmocks.history import ids, reasons
-from callmocks.history.columns import Column, Day, Kind, Role
-from callmocks.history.views.lookups import Lookups, enum_lookup, moments, nullable, phones
-from callmocks.history.views.talks import Talks, record_columns, talks
+from callmocks.history.columns import CallKind, DayColumns, IntColumn, LegRole
+from callmocks.history.views.lookups import (
+    Lookups,
+    enum_lookup,
+    phone_column,
+    wall_time_column,
+    with_nulls,
+)
+from callmocks.history.views.talks import Talks, find_talks, record_columns
 from callmocks.history.walltime import day_start
 
 _DIRECTION = enum_lookup(("in", "out"))
 
 
-def legs_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
+def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     """All legs of a day, by exact start, then row.
 
     Shown columns are the contract's 34 without the two record lists. Hidden ones: ``_start``,
@@ -20,58 +26,60 @@ def legs_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     ``_record_2``, the record ids the leg lists (its own talk's; on a subscriber's leg those of
     all talks of the session).
     """
-    legs, calls, begins = day.legs, day.calls, day_start(day.day)
+    legs, calls, begins = day.legs, day.calls, day_start(day.first_day)
     call = legs.call
     kind = calls.kind[call]
-    subscriber = legs.role == Role.SUBSCRIBER
-    line = np.where(kind == Kind.INTERNAL, -1, calls.line[call])
-    scenario = _scenario(day, look)
-    asked = np.where((legs.role == Role.OPERATOR) & (kind != Kind.INTERNAL), legs.asked, -1)
-    action = np.where(subscriber | (legs.role == Role.INITIATOR), -1, scenario)
-    group = look.group_of[asked]
-    calling, called = _numbers(day, look)
-    direction = ~((subscriber & (kind == Kind.INCOMING)) | (legs.role == Role.INITIATOR))
+    subscriber = legs.role == LegRole.SUBSCRIBER
+    line = np.where(kind == CallKind.INTERNAL, -1, calls.line[call])
+    scenario = _scenario_of_legs(day, lookups)
+    asked = np.where(
+        (legs.role == LegRole.OPERATOR) & (kind != CallKind.INTERNAL), legs.intended_operator, -1
+    )
+    action = np.where(subscriber | (legs.role == LegRole.INITIATOR), -1, scenario)
+    group = lookups.group_of_operator[asked]
+    calling, called = _calling_and_called_numbers(day, lookups)
+    direction = ~((subscriber & (kind == CallKind.INCOMING)) | (legs.role == LegRole.INITIATOR))
     record_1, record_2 = _listed_records(key, day)
     user = calls.user[call]
     frame = pl.DataFrame(
         {
-            "id": ids.leg_id(day.of_legs, legs.row),
-            "call_session_id": ids.session_id(day.of_calls, calls.row)[call],
-            "start_time": moments(begins, legs.start),
-            "connect_time": moments(begins, legs.connect),
+            "id": ids.leg_id(day.leg_days, legs.row),
+            "call_session_id": ids.session_id(day.call_days, calls.row)[call],
+            "start_time": wall_time_column(begins, legs.start),
+            "connect_time": wall_time_column(begins, legs.connect),
             "duration": np.where(legs.connect >= 0, legs.end - legs.connect, 0).astype(np.int64)
             // 1000,
             "total_duration": (legs.end - legs.start).astype(np.int64) // 1000,
-            "finish_reason": look.reason.at(legs.reason),
-            "finish_reason_description": look.reason_text.at(legs.reason),
-            "virtual_phone_number": look.virtual_number.at(line),
+            "finish_reason": lookups.reason.gather(legs.reason),
+            "finish_reason_description": lookups.reason_text.gather(legs.reason),
+            "virtual_phone_number": lookups.virtual_number.gather(line),
             "calling_phone_number": calling,
             "called_phone_number": called,
-            "direction": _DIRECTION.at(direction.astype(np.int8)),
-            "is_transfered": legs.role == Role.TRANSFER,
+            "direction": _DIRECTION.gather(direction.astype(np.int8)),
+            "is_transfered": legs.role == LegRole.TRANSFER,
             "is_operator": ~subscriber,
-            "employee_id": look.employee_id.at(legs.operator),
-            "employee_full_name": look.operator_name.at(legs.operator),
-            "employee_phone_number": look.operator_phone.at(legs.operator),
-            "employee_rating": nullable(legs.rating.astype(np.int64), legs.rating > 0),
-            "scenario_id": look.scenario_id.at(scenario),
-            "scenario_name": look.scenario_name.at(scenario),
-            "is_coach": legs.role == Role.COACH,
+            "employee_id": lookups.employee_id.gather(legs.operator),
+            "employee_full_name": lookups.operator_name.gather(legs.operator),
+            "employee_phone_number": lookups.operator_phone.gather(legs.operator),
+            "employee_rating": with_nulls(legs.rating.astype(np.int64), legs.rating > 0),
+            "scenario_id": lookups.scenario_id.gather(scenario),
+            "scenario_name": lookups.scenario_name.gather(scenario),
+            "is_coach": legs.role == LegRole.COACH,
             "release_cause_code": reasons.CAUSE[legs.reason].astype(np.int64),
-            "release_cause_description": look.cause_text.at(reasons.CAUSE[legs.reason]),
+            "release_cause_description": lookups.cause_text.gather(reasons.CAUSE[legs.reason]),
             "is_failed": legs.connect < 0,
             "is_talked": legs.talked,
-            "contact_id": look.contact_id.at(user),
-            "contact_full_name": look.user_name.at(user),
-            "contact_phone_number": phones(calls.phone)[call],
-            "action_id": look.action_id.at(action),
-            "action_name": look.action_name.at(action),
-            "group_id": look.group_id.at(group),
-            "group_name": look.group_name.at(group),
+            "contact_id": lookups.contact_id.gather(user),
+            "contact_full_name": lookups.user_name.gather(user),
+            "contact_phone_number": phone_column(calls.phone)[call],
+            "action_id": lookups.action_id.gather(action),
+            "action_name": lookups.action_name.gather(action),
+            "group_id": lookups.group_id.gather(group),
+            "group_name": lookups.group_name.gather(group),
             "_start": begins + legs.start.astype(np.int64),
             "_end": begins + legs.end.astype(np.int64),
             "_call_end": begins + calls.end[call].astype(np.int64),
-            "_session_direction": _DIRECTION.at((kind != Kind.INCOMING).astype(np.int8)),
+            "_session_direction": _DIRECTION.gather((kind != CallKind.INCOMING).astype(np.int8)),
             "_record_1": record_1,
             "_record_2": record_2,
         }
@@ -79,51 +87,55 @@ def legs_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     return frame[np.lexsort((legs.row, legs.start)).astype(np.uint32)]
 
 
-def sessions_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
+def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     """All sessions of a day, by exact start, then row.
 
     Shown columns are the scalar ones of ``calls_report_fields.csv``. Hidden: ``_start``,
     ``_call_end`` (exact wall ms), ``_record_1`` and ``_record_2``.
     """
-    calls, begins = day.calls, day_start(day.day)
-    spoken = talks(day)
+    calls, begins = day.calls, day_start(day.first_day)
+    spoken = find_talks(day)
     answered = calls.answered >= 0
     waited = np.where(answered, calls.answered, calls.end) - calls.start
     total = (calls.end - calls.start).astype(np.int64)
-    line = np.where(calls.kind == Kind.INTERNAL, -1, calls.line)
+    line = np.where(calls.kind == CallKind.INTERNAL, -1, calls.line)
     scenario = np.where(
-        (calls.kind == Kind.INCOMING) | (calls.kind == Kind.AUTO), look.scenario_of[line], -1
+        (calls.kind == CallKind.INCOMING) | (calls.kind == CallKind.AUTO),
+        lookups.scenario_of_line[line],
+        -1,
     )
     scenario = np.where(calls.reason == reasons.INDEX["scenario_not_found"], -1, scenario)
     _, first_record, second_record = record_columns(key, day, spoken)
     first_leg = calls.first_leg.astype(np.uint32)
-    moved = np.bincount(day.legs.call[day.legs.role == Role.TRANSFER], minlength=len(calls.row)) > 0
+    moved = (
+        np.bincount(day.legs.call[day.legs.role == LegRole.TRANSFER], minlength=len(calls.row)) > 0
+    )
     nothing = pl.lit(None)
     frame = pl.DataFrame(
         {
-            "id": ids.session_id(day.of_calls, calls.row),
-            "start_time": moments(begins, calls.start),
-            "finish_time": moments(begins, calls.end),
-            "finish_reason": look.reason.at(calls.reason),
-            "direction": _DIRECTION.at((calls.kind != Kind.INCOMING).astype(np.int8)),
-            **_regions(calls.phone),
-            "source": _SOURCE.at((calls.kind == Kind.AUTO).astype(np.int8)),
-            "is_lost": (calls.kind == Kind.INCOMING) & ~answered,
-            "contact_phone_number": phones(calls.phone),
-            "communication_id": ids.communication_id(day.of_calls, calls.row),
-            "communication_type": _CALL.at(np.zeros(len(calls.row), np.int8)),
+            "id": ids.session_id(day.call_days, calls.row),
+            "start_time": wall_time_column(begins, calls.start),
+            "finish_time": wall_time_column(begins, calls.end),
+            "finish_reason": lookups.reason.gather(calls.reason),
+            "direction": _DIRECTION.gather((calls.kind != CallKind.INCOMING).astype(np.int8)),
+            **_region_columns(calls.phone),
+            "source": _SOURCE.gather((calls.kind == CallKind.AUTO).astype(np.int8)),
+            "is_lost": (calls.kind == CallKind.INCOMING) & ~answered,
+            "contact_phone_number": phone_column(calls.phone),
+            "communication_id": ids.communication_id(day.call_days, calls.row),
+            "communication_type": _COMMUNICATION_TYPE.gather(np.zeros(len(calls.row), np.int8)),
             "wait_duration": waited.astype(np.int64) // 1000,
             "total_wait_duration": (total - calls.talk) // 1000,
             "talk_duration": calls.talk.astype(np.int64) // 1000,
             "clean_talk_duration": calls.talk.astype(np.int64) // 1000,
             "total_duration": total // 1000,
-            "virtual_phone_number": look.virtual_number.at(line),
+            "virtual_phone_number": lookups.virtual_number.gather(line),
             "is_transfer": moved,
-            **_spoken_employees(day, spoken, look),
-            "scenario_name": look.scenario_name.at(scenario),
-            "scenario_id": look.scenario_id.at(scenario),
-            "contact_id": look.contact_id.at(calls.user),
-            "contact_full_name": look.user_name.at(calls.user),
+            **_employee_columns(day, spoken, lookups),
+            "scenario_name": lookups.scenario_name.gather(scenario),
+            "scenario_id": lookups.scenario_id.gather(scenario),
+            "contact_id": lookups.contact_id.gather(calls.user),
+            "contact_full_name": lookups.user_name.gather(calls.user),
             "_start": begins + calls.start.astype(np.int64),
             "_call_end": begins + calls.end.astype(np.int64),
             "_record_1": first_record.gather(first_leg),
@@ -131,22 +143,22 @@ def sessions_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
         }
     )
     return frame.with_columns(
-        *(nothing.cast(pl.Int64).alias(name) for name in _NEVER_NUMBERS),
-        *(nothing.cast(pl.String).alias(name) for name in _NEVER_TEXTS),
+        *(nothing.cast(pl.Int64).alias(name) for name in _NULL_INTEGERS),
+        *(nothing.cast(pl.String).alias(name) for name in _NULL_STRINGS),
     )
 
 
-_NEVER_NUMBERS = (
+_NULL_INTEGERS = (
     "communication_number",
     "lost_call_processing_duration",
     "postprocess_duration",
     "call_api_request_id",
 )
 """Nothing in the history makes these; the contract allows null."""
-_NEVER_TEXTS = ("call_api_external_id", "ext_id", "full_record_file_link")
+_NULL_STRINGS = ("call_api_external_id", "ext_id", "full_record_file_link")
 
 _SOURCE = enum_lookup(("sip", "callapi"))
-_CALL = enum_lookup(("call",))
+_COMMUNICATION_TYPE = enum_lookup(("call",))
 _REGION_NAMES = ("Москва и область", "Санкт-Петербург и область")
 _REGION_ID = (1, 2)
 _REGION_NAME = enum_lookup(_REGION_NAMES)
@@ -154,57 +166,62 @@ _COUNTRY = enum_lookup(("Российская Федерация",))
 _COUNTRY_ID = enum_lookup(("RU",))
 
 
-def _regions(numbers: Column) -> dict[str, pl.Series]:
+def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:
     """Region and country by the number's code: two cities; a mobile number has no region."""
     code = numbers // 10_000_000
     region = np.where(np.isin(code, (7495, 7498, 7499)), 0, np.where(code == 7812, 1, -1))
     country = np.where(numbers > 0, 0, -1)
     region_ids = np.array([*_REGION_ID, 0])[region]
     return {
-        "cpn_region_id": nullable(region_ids.astype(np.int64), region >= 0),
-        "cpn_region_name": _REGION_NAME.at(region),
-        "cpn_country_name": _COUNTRY.at(country),
-        "cpn_country_id": _COUNTRY_ID.at(country),
+        "cpn_region_id": with_nulls(region_ids.astype(np.int64), region >= 0),
+        "cpn_region_name": _REGION_NAME.gather(region),
+        "cpn_country_name": _COUNTRY.gather(country),
+        "cpn_country_id": _COUNTRY_ID.gather(country),
     }
 
 
-def _spoken_employees(day: Day, spoken: Talks, look: Lookups) -> dict[str, pl.Series]:
+def _employee_columns(day: DayColumns, talks: Talks, lookups: Lookups) -> dict[str, pl.Series]:
     """First and last operator of each session; who picked up also talked."""
     columns: dict[str, pl.Series] = {}
     operators = np.append(day.legs.operator, -1)
     ratings = np.append(day.legs.rating, 0).astype(np.int64)
-    for order, leg in (("last", spoken.last), ("first", spoken.first)):
+    for order, leg in (("last", talks.last), ("first", talks.first)):
         who = operators[leg]
         for verb in ("answered", "talked"):
-            columns[f"{order}_{verb}_employee_id"] = look.employee_id.at(who)
-            columns[f"{order}_{verb}_employee_full_name"] = look.operator_name.at(who)
-    rating = ratings[spoken.last]
-    columns["last_answered_employee_rating"] = nullable(rating, rating > 0)
-    columns["operator_phone_number"] = look.operator_phone.at(operators[spoken.last])
+            columns[f"{order}_{verb}_employee_id"] = lookups.employee_id.gather(who)
+            columns[f"{order}_{verb}_employee_full_name"] = lookups.operator_name.gather(who)
+    rating = ratings[talks.last]
+    columns["last_answered_employee_rating"] = with_nulls(rating, rating > 0)
+    columns["operator_phone_number"] = lookups.operator_phone.gather(operators[talks.last])
     return columns
 
 
-def _scenario(day: Day, look: Lookups) -> Column:
+def _scenario_of_legs(day: DayColumns, lookups: Lookups) -> IntColumn:
     """The scenario a call went through; an unfound scenario and a dialled call have none."""
     calls, call = day.calls, day.legs.call
-    through = (calls.kind == Kind.INCOMING) | (calls.kind == Kind.AUTO)
+    through = (calls.kind == CallKind.INCOMING) | (calls.kind == CallKind.AUTO)
     through &= calls.reason != reasons.INDEX["scenario_not_found"]
-    return np.where(through, look.scenario_of[calls.line], -1)[call]
+    return np.where(through, lookups.scenario_of_line[calls.line], -1)[call]
 
 
-def _numbers(day: Day, look: Lookups) -> tuple[pl.Series, pl.Series]:
+def _calling_and_called_numbers(day: DayColumns, lookups: Lookups) -> tuple[pl.Series, pl.Series]:
     """Calling and called number of each leg."""
     legs, calls, call = day.legs, day.calls, day.legs.call
     kind, role = calls.kind[call], legs.role
-    inner, dialled = kind == Kind.INTERNAL, (kind == Kind.OUTGOING) | (kind == Kind.AUTO)
-    client = phones(calls.phone)[call]
-    virtual = look.virtual_number.at(calls.line[call]).cast(pl.String)
-    own = look.operator_phone.at(legs.operator).cast(pl.String)
-    dialler = look.operator_phone.at(legs.operator[calls.first_leg][call]).cast(pl.String)
-    peer = look.operator_phone.at(calls.peer[call]).cast(pl.String)
-    subscriber, initiator = role == Role.SUBSCRIBER, role == Role.INITIATOR
-    calling = _choose(client, (inner, dialler), (initiator, own), (subscriber & dialled, virtual))
-    called = _choose(
+    inner, dialled = (
+        kind == CallKind.INTERNAL,
+        (kind == CallKind.OUTGOING) | (kind == CallKind.AUTO),
+    )
+    client = phone_column(calls.phone)[call]
+    virtual = lookups.virtual_number.gather(calls.line[call]).cast(pl.String)
+    own = lookups.operator_phone.gather(legs.operator).cast(pl.String)
+    dialler = lookups.operator_phone.gather(legs.operator[calls.first_leg][call]).cast(pl.String)
+    peer = lookups.operator_phone.gather(calls.called_operator[call]).cast(pl.String)
+    subscriber, initiator = role == LegRole.SUBSCRIBER, role == LegRole.INITIATOR
+    calling = _first_match(
+        client, (inner, dialler), (initiator, own), (subscriber & dialled, virtual)
+    )
+    called = _first_match(
         own.fill_null(virtual),
         (inner, peer),
         (initiator & ~inner, client),
@@ -214,15 +231,15 @@ def _numbers(day: Day, look: Lookups) -> tuple[pl.Series, pl.Series]:
     return calling, called
 
 
-def _choose(otherwise: pl.Series, *rules: tuple[np.ndarray, pl.Series]) -> pl.Series:
+def _first_match(otherwise: pl.Series, *rules: tuple[np.ndarray, pl.Series]) -> pl.Series:
     """The first rule's values where it holds, then the next one's, at last the rest."""
     for where, values in reversed(rules):
         otherwise = values.zip_with(pl.Series(where), otherwise)
     return otherwise
 
 
-def _listed_records(key: bytes, day: Day) -> tuple[pl.Series, pl.Series]:
-    own, first, second = record_columns(key, day, talks(day))
-    subscriber = pl.Series((day.legs.role == Role.SUBSCRIBER) & (day.legs.connect >= 0))
+def _listed_records(key: bytes, day: DayColumns) -> tuple[pl.Series, pl.Series]:
+    own, first, second = record_columns(key, day, find_talks(day))
+    subscriber = pl.Series((day.legs.role == LegRole.SUBSCRIBER) & (day.legs.connect >= 0))
     nothing = pl.Series([None], dtype=pl.String)
     return first.zip_with(subscriber, own), second.zip_with(subscriber, nothing)

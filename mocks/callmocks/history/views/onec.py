@@ -4,41 +4,45 @@ import numpy as np
 import polars as pl
 
 from callmocks.history import ids
-from callmocks.history.columns import Day, Kind, Role
-from callmocks.history.views.lookups import Datetimes, Lookups, moments
-from callmocks.history.views.talks import talks
+from callmocks.history.columns import CallKind, DayColumns, LegRole
+from callmocks.history.views.lookups import WALL_TIME_DTYPE, Lookups, wall_time_column
+from callmocks.history.views.talks import find_talks
 from callmocks.history.walltime import day_start
 
 
-def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
+def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     """The calls of a day that reached a line and whose user is known, by start.
 
     ``CallTime`` is the first answer, of an unanswered call its start. Hidden: ``_start``, ``_end``
     (exact wall ms), ``_answered``, ``_specialist``, ``_vendor``, ``_session_id``.
     """
-    calls, legs, begins = day.calls, day.legs, day_start(day.day)
-    specialist = _specialists(day)
-    tried = np.bincount(legs.call[legs.role != Role.SUBSCRIBER], minlength=len(calls.row)) > 0
-    refused = (calls.kind == Kind.OUTGOING) & (calls.legs == 1)
+    calls, legs, begins = day.calls, day.legs, day_start(day.first_day)
+    specialist = _serving_operators(day)
+    tried = np.bincount(legs.call[legs.role != LegRole.SUBSCRIBER], minlength=len(calls.row)) > 0
+    refused = (calls.kind == CallKind.OUTGOING) & (calls.leg_count == 1)
     known = (calls.user >= 0) | (calls.vendor >= 0)
-    shown = np.flatnonzero(known & tried & ~refused & (calls.kind != Kind.INTERNAL))
-    days = day.day if day.later is None else day.day + day.later[shown]
+    shown = np.flatnonzero(known & tried & ~refused & (calls.kind != CallKind.INTERNAL))
+    days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[shown]
     user, vendor = calls.user[shown], calls.vendor[shown]
     outsider = pl.Series(vendor >= 0)
     whom = specialist[shown]
-    account = look.vendor_user.at(vendor).zip_with(outsider, look.user_id.at(user))
-    foreign = look.vendor_specialist.at(np.where(whom >= 0, vendor, -1))
-    served_by = foreign.zip_with(outsider, look.specialist.at(whom))
-    incoming = pl.Series(calls.kind[shown] == Kind.INCOMING)
+    account = lookups.vendor_user.gather(vendor).zip_with(outsider, lookups.user_id.gather(user))
+    foreign = lookups.vendor_specialist.gather(np.where(whom >= 0, vendor, -1))
+    served_by = foreign.zip_with(outsider, lookups.specialist.gather(whom))
+    incoming = pl.Series(calls.kind[shown] == CallKind.INCOMING)
     answered = calls.answered[shown]
     start = calls.start[shown]
     return pl.DataFrame(
         {
             "CallID": pl.Series(ids.call_uuids(key, days, calls.row[shown])).cast(pl.String),
-            "ClientID": look.vendor_client.at(vendor).zip_with(outsider, look.client_id.at(user)),
+            "ClientID": lookups.vendor_client.gather(vendor).zip_with(
+                outsider, lookups.client_id.gather(user)
+            ),
             "ServiceUserID": account,
-            "ServiceID": look.service.at(calls.line[shown]),
-            "CallTime": moments(begins, np.where(answered >= 0, answered, start)).cast(Datetimes),
+            "ServiceID": lookups.service.gather(calls.line[shown]),
+            "CallTime": wall_time_column(begins, np.where(answered >= 0, answered, start)).cast(
+                WALL_TIME_DTYPE
+            ),
             "CallerID": account.zip_with(incoming, served_by),
             "CalleeID": served_by.zip_with(incoming, account),
             "CallResult": np.where(answered >= 0, 1, 2).astype(np.int64),
@@ -53,12 +57,12 @@ def rows_frame(key: bytes, day: Day, look: Lookups) -> pl.DataFrame:
     )
 
 
-def _specialists(day: Day) -> np.ndarray:
+def _serving_operators(day: DayColumns) -> np.ndarray:
     """Who served each call: the first who answered, or the last whose phone rang; else -1."""
     legs = day.legs
-    rang = np.flatnonzero(legs.rang & (legs.operator >= 0) & (legs.role != Role.COACH))
+    rang = np.flatnonzero(legs.rang & (legs.operator >= 0) & (legs.role != LegRole.COACH))
     last = np.full(len(day.calls.row), -1, np.int64)
     np.maximum.at(last, legs.call[rang], rang)
-    first = talks(day).first
+    first = find_talks(day).first
     leg = np.where(first >= 0, first, last)
     return np.append(legs.operator, -1)[leg]

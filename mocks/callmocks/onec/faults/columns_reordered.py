@@ -1,20 +1,20 @@
 """Columns in another order."""
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.onec.faults import value_table
 from callmocks.tenants.exchange import Reply
 
 
-@fault("columns_reordered", breaks_contract=True, providers=("onec",))
+@register_fault("columns_reordered", breaks_contract=True, providers=("onec",))
 class ColumnsReordered(Fault, frozen=True):
     """The columns come last to first, cells with them: right by name, wrong by place."""
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Turn columns and cells round."""
-        return value_table.with_table(reply, _reverse)
+        return value_table.edit_table(reply, _reverse_columns)
 
 
-def _reverse(table: value_table.Table) -> bool:
+def _reverse_columns(table: value_table.ValueTableElement) -> bool:
     for column in table.columns:
         table.element.insert(0, column)
     for row in table.rows:

@@ -4,24 +4,24 @@ from typing import Literal
 
 from lxml import etree
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.onec.faults import value_table
 from callmocks.tenants.exchange import Reply
 
 
-@fault("nil_everywhere", breaks_contract=True, providers=("onec",))
+@register_fault("nil_everywhere", breaks_contract=True, providers=("onec",))
 class NilEverywhere(Fault, frozen=True):
     """The cells of the table are nil; a table without rows stays as it is."""
 
     columns: Literal["all", "nullable"] = "all"
     """All columns, or only those whose type lists ``Null``, which the contract allows."""
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Empty the cells."""
-        return value_table.with_table(reply, self._empty)
+        return value_table.edit_table(reply, self._clear_cells)
 
-    def _empty(self, table: value_table.Table) -> bool:
-        emptied = [self.columns == "all" or _nullable(column) for column in table.columns]
+    def _clear_cells(self, table: value_table.ValueTableElement) -> bool:
+        emptied = [self.columns == "all" or _is_nullable(column) for column in table.columns]
         for row in table.rows:
             for index, cell in enumerate(row.findall(f"{value_table.CORE}Value")):
                 if emptied[index]:
@@ -32,6 +32,6 @@ class NilEverywhere(Fault, frozen=True):
         return bool(table.rows) and any(emptied)
 
 
-def _nullable(column: etree._Element) -> bool:
+def _is_nullable(column: etree._Element) -> bool:
     types = column.iterfind(f"{value_table.CORE}ValueType/{value_table.CORE}Type")
     return any((kind.text or "").rpartition(":")[2] == "Null" for kind in types)

@@ -4,19 +4,21 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
-from callmocks.onec.faults.soap_fault import Text
-from callmocks.provider.base import error_reply
+from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.onec.faults.soap_fault import XmlText
+from callmocks.provider.base import provider_error_reply
 from callmocks.tenants.exchange import Reply
 
 
-@fault("result_code", breaks_contract=False, providers=("onec",))
+@register_fault("result_code", breaks_contract=False, providers=("onec",))
 class ResultCode(Fault, frozen=True):
     """A ResultCode other than SUCCESS, with the reason as ResultData."""
 
-    code: Annotated[Text, Meta(min_length=1)] = "INTERNAL_ERROR"
-    text: Text = "internal error"
+    code: Annotated[XmlText, Meta(min_length=1)] = "INTERNAL_ERROR"
+    text: XmlText = "internal error"
 
-    def instead(self, turn: Turn) -> Reply | None:
+    def short_circuit(self, context: FaultContext) -> Reply | None:
         """The provider's own answer with that code."""
-        return error_reply(turn.exchange, "result_code", {"code": self.code, "text": self.text})
+        return provider_error_reply(
+            context.exchange, "result_code", {"code": self.code, "text": self.text}
+        )

@@ -4,22 +4,24 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
-from callmocks.provider.base import error_reply
+from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.provider.base import provider_error_reply
 from callmocks.tenants.exchange import Reply
 
-Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)]
+XmlText = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)]
 """What XML can hold."""
 
 
-@fault("soap_fault", breaks_contract=False, providers=("onec",))
-class SoapFault(Fault, frozen=True):
+@register_fault("soap_fault", breaks_contract=False, providers=("onec",))
+class SoapFaultFault(Fault, frozen=True):
     """A SOAP Fault in the caller's version of SOAP."""
 
     code: Literal["client", "server"] = "server"
     """Whose fault it is: 1.1 says Client or Server, 1.2 Sender or Receiver."""
-    text: Text = "Internal error"
+    text: XmlText = "Internal error"
 
-    def instead(self, turn: Turn) -> Reply | None:
+    def short_circuit(self, context: FaultContext) -> Reply | None:
         """The provider's own Fault."""
-        return error_reply(turn.exchange, "soap_fault", {"code": self.code, "text": self.text})
+        return provider_error_reply(
+            context.exchange, "soap_fault", {"code": self.code, "text": self.text}
+        )

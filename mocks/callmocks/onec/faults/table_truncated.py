@@ -4,23 +4,23 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, Turn, fault
+from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.onec.faults import value_table
 from callmocks.tenants.exchange import Reply
 
 
-@fault("table_truncated", breaks_contract=False, providers=("onec",))
+@register_fault("table_truncated", breaks_contract=False, providers=("onec",))
 class TableTruncated(Fault, frozen=True):
     """Only the first rows of the table come; the answer is well-formed and says SUCCESS."""
 
     keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
     """How many of them: 0 none, 0.5 half."""
 
-    def answer(self, turn: Turn, reply: Reply) -> Reply | None:
+    def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave out the rest."""
-        return value_table.with_table(reply, self._cut)
+        return value_table.edit_table(reply, self._remove_rows)
 
-    def _cut(self, table: value_table.Table) -> bool:
+    def _remove_rows(self, table: value_table.ValueTableElement) -> bool:
         rest = table.rows[int(len(table.rows) * self.keep) :]
         for row in rest:
             table.element.remove(row)

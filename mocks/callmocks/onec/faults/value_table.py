@@ -15,7 +15,7 @@ XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 
 
-class Table:
+class ValueTableElement:
     """A ValueTable: its element, its columns and its rows."""
 
     def __init__(self, element: etree._Element) -> None:
@@ -24,7 +24,7 @@ class Table:
         self.rows = element.findall(f"{CORE}row")
 
 
-def with_table(reply: Reply, change: Callable[[Table], bool]) -> Reply | None:
+def edit_table(reply: Reply, change: Callable[[ValueTableElement], bool]) -> Reply | None:
     """The answer with its table changed; None when it has no table or nothing was changed."""
     try:
         tree = etree.fromstring(reply.body, _PARSER)
@@ -32,7 +32,7 @@ def with_table(reply: Reply, change: Callable[[Table], bool]) -> Reply | None:
         return None
     first = next(tree.iter(f"{CORE}column"), None)
     element = None if first is None else first.getparent()
-    if element is None or not change(Table(element)):
+    if element is None or not change(ValueTableElement(element)):
         return None
     declared = reply.body.lstrip().startswith(b"<?xml")
     return replace(reply, body=etree.tostring(tree, encoding="utf-8", xml_declaration=declared))
