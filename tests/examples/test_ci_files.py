@@ -1,7 +1,8 @@
-"""YAML of the documentation: it can be read, and what is for a CI service fits that service."""
+"""YAML of the documentation and of the project's own CI: it fits the service that it is for."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,16 +22,24 @@ FOUND = [
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
 
 
-def complaint(snippet: Snippet, folder: Path) -> str:
-    """What the service's own schema says against a snippet; empty when nothing."""
-    (schema,) = [SCHEMAS[word] for word in snippet.words if word in SCHEMAS]
-    path = folder / "snippet.yml"
-    path.write_text(snippet.text, encoding="utf-8")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ISSUE_FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+def schema_errors(path: Path, schema: str) -> str:
+    """What a schema of check-jsonschema says against a file; empty when nothing."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
     if schema.endswith("gitlab-ci"):
         command += ["--data-transform", "gitlab-ci"]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stdout + done.stderr if done.returncode else ""
+
+
+def snippet_errors(snippet: Snippet, folder: Path) -> str:
+    (schema,) = [SCHEMAS[word] for word in snippet.words if word in SCHEMAS]
+    path = folder / "snippet.yml"
+    path.write_text(snippet.text, encoding="utf-8")
+    return schema_errors(path, schema)
 
 
 @pytest.mark.parametrize("snippet", FOUND, ids=[each.where for each in FOUND])
@@ -43,7 +52,7 @@ OF_CI = [each for each in FOUND if set(each.words) & set(SCHEMAS)]
 
 @pytest.mark.parametrize("snippet", OF_CI, ids=[each.where for each in OF_CI])
 def test_the_service_would_take_it(snippet: Snippet, tmp_path: Path) -> None:
-    assert complaint(snippet, tmp_path) == ""
+    assert snippet_errors(snippet, tmp_path) == ""
 
 
 def test_a_mistake_would_be_noticed(tmp_path: Path) -> None:
@@ -51,5 +60,25 @@ def test_a_mistake_would_be_noticed(tmp_path: Path) -> None:
         ROOT / "README.md", 1, "yaml", ("github",), "on: push\njobs: {a: {steps: 1}}\n"
     )
     gitlab = Snippet(ROOT / "README.md", 1, "yaml", ("gitlab",), "a:\n  script: {b: c}\n")
-    assert complaint(github, tmp_path) != ""
-    assert complaint(gitlab, tmp_path) != ""
+    assert snippet_errors(github, tmp_path) != ""
+    assert snippet_errors(gitlab, tmp_path) != ""
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
+def test_the_workflows_of_the_project_fit_their_service(path: Path) -> None:
+    assert schema_errors(path, "vendor.github-workflows") == ""
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
+def test_workflows_may_only_read_unless_a_job_says_more_and_pin_their_actions(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
+    assert actions != []
+    assert [action for action in actions if not re.search("@[0-9a-f]{40}$", action)] == []
+
+
+@pytest.mark.parametrize("path", ISSUE_FORMS, ids=[path.name for path in ISSUE_FORMS])
+def test_the_issue_forms_fit_their_service(path: Path) -> None:
+    assert schema_errors(path, "vendor.github-issue-forms") == ""
