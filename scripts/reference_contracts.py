@@ -7,8 +7,8 @@ from typing import get_args
 from lxml import etree
 
 from callmocks.cdr import tables
-from callmocks.contract.assumptions import ledger
-from callmocks.contract.resources import schema, table
+from callmocks.contract.assumptions import load_ledger
+from callmocks.contract.resources import load_table, schema_path
 from callmocks.onec import contract, soap
 from callmocks.onec.limits import OUT_OF_LIMIT
 
@@ -67,7 +67,7 @@ def code_span(value: object) -> str:
     return f"`{value}`" if value not in ("", None) else ""
 
 
-def yes_or_empty(value: str) -> str:
+def yes_or_empty(value: str | bool) -> str:
     """``yes`` stays, ``no`` is left out."""
     return "yes" if value in ("yes", True) else ""
 
@@ -75,16 +75,16 @@ def yes_or_empty(value: str) -> str:
 # --- fields.md -----------------------------------------------------------------------------------
 
 METHODS = {
-    "get.call_legs_report": tables.legs,
-    "get.calls_report": tables.sessions,
-    "get.customer_users": tables.customer_users,
-    "get.account": tables.account,
+    "get.call_legs_report": tables.load_leg_fields,
+    "get.calls_report": tables.load_session_fields,
+    "get.customer_users": tables.load_customer_user_fields,
+    "get.account": tables.load_account_fields,
 }
 
 
 def attribute_table(of: str) -> Iterator[str]:
     """A table of attributes of the vendor's XSD."""
-    tree = etree.parse(str(schema("arm/operator_call_history.documented.xsd")))
+    tree = etree.parse(str(schema_path("arm/operator_call_history.documented.xsd")))
     xs = "{http://www.w3.org/2001/XMLSchema}"
     found = next(e for e in tree.iter(f"{xs}complexType") if e.get("name") == of)
     rows = [
@@ -121,7 +121,7 @@ def fields_page() -> Iterator[str]:
                 code_span(r["field"]),
                 ", ".join(map(code_span, r["values"].split())),
             )
-            for r in table("cdr/enum_values.csv")
+            for r in load_table("cdr/enum_values.csv")
         ],
     )
     yield "`finish_reason` of sessions has the values of legs, below, besides.\n\n"
@@ -130,7 +130,7 @@ def fields_page() -> Iterator[str]:
         ("operator", "types of fields"),
         [
             (code_span(r["operator"]), r["types"].replace(" ", ", "))
-            for r in table("cdr/filter_operators.csv")
+            for r in load_table("cdr/filter_operators.csv")
         ],
     )
     yield "## Components\n\n"
@@ -141,7 +141,7 @@ def fields_page() -> Iterator[str]:
                 code_span(r["component"]),
                 *(", ".join(map(code_span, r[n].split())) for n in ("methods", "fields")),
             )
-            for r in table("cdr/components.csv")
+            for r in load_table("cdr/components.csv")
         ],
     )
     yield from finish_reason_tables()
@@ -158,24 +158,24 @@ def finish_reason_tables() -> Iterator[str]:
     for name, meaning in AGREEMENT.items():
         yield f"- *{name}*: {meaning}\n"
     yield "\n"
-    described = tables.finish_reasons()
+    described = tables.load_finish_reasons()
     rows = [
         (
             code_span(r["finish_reason"]),
             described[r["finish_reason"]],
             *(", ".join(r[name].split("|")) for name in AGREEMENT),
         )
-        for r in table("cdr/reason_agreement.csv")
+        for r in load_table("cdr/reason_agreement.csv")
     ]
     yield from table_lines(("reason", "description", *AGREEMENT), rows)
     yield "## Release causes\n\n"
-    causes = [(r["code"], r["description"]) for r in table("cdr/release_causes.csv")]
+    causes = [(r["code"], r["description"]) for r in load_table("cdr/release_causes.csv")]
     yield from table_lines(("code", "description"), causes)
 
 
 def onec_operation_tables() -> Iterator[str]:
     """Parameters and columns of the served operations."""
-    for name, found in contract.served().items():
+    for name, found in contract.load_operations().items():
         limits = found.limits
         yield (
             f"## 1C `{name}`\n\n{found.purpose}. {found.evidence.capitalize()}."
@@ -205,11 +205,11 @@ def errors_page() -> Iterator[str]:
         ("mnemonic", "code", "message", "when"),
         [
             (code_span(r["mnemonic"]), r["code"], r["message"], r["when"])
-            for r in table("cdr/errors.csv")
+            for r in load_table("cdr/errors.csv")
         ],
     )
     yield "## 1C: ResultCode\n\nHTTP status 200; `ResultData` is the reason as a string.\n\n"
-    codes = [e for e in ledger().values() if e.id.startswith("onec.code-")]
+    codes = [e for e in load_ledger().values() if e.id.startswith("onec.code-")]
     yield from table_lines(
         ("ResultCode", "when", "assumption"),
         [

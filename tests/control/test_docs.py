@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from callmocks.config.settings import ServeSettings
-from callmocks.faults import FAULT_TYPES
 from callmocks.server.mock_server import MockServer
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -75,23 +74,3 @@ async def test_every_snippet_answers_what_is_shown(page: str) -> None:
                 check(shown, got)
             else:
                 assert got is None or got.get("status", 0) < 400, (command, got)
-
-
-def test_the_table_of_faults_is_the_codes() -> None:
-    text = (DOCS / "faults.md").read_text(encoding="utf-8")
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("| `") and line.count("|") == 6
-    ]
-    expected = {}
-    for kind in FAULT_TYPES.values():
-        providers = "all" if len(kind.providers) == 3 else ", ".join(kind.providers)
-        providers += {("http",): " (HTTP)", ("frame",): " (frames)"}.get(kind.transports, "")
-        expected[f"`{kind.name}`"] = [
-            providers,
-            kind.summary.replace("``", "`"),
-            ", ".join(f"`{name}`" for name in kind.model.__struct_fields__),
-            "yes" if kind.breaks_contract else "",
-        ]
-    assert {row[0]: row[1:] for row in rows} == expected
