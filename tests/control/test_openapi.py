@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from callmocks.control.faults import describe_fault_type
-from callmocks.control.server import OPERATIONS
+from callmocks.control.server import ROUTES
 from callmocks.faults import FAULT_TYPES
 from callmocks.tenants.settings import TenantSettings
 from tests.control.conftest import ControlClient
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
     ("phases", "config", "tested"),
     [
         # Not the document itself, nor the stream.
-        ("examples,coverage,fuzzing", "schemathesis-demo.toml", len(OPERATIONS) - 2),
+        ("examples,coverage,fuzzing", "schemathesis-demo.toml", len(ROUTES) - 2),
         ("stateful", "schemathesis.toml", None),
     ],
 )
@@ -52,7 +52,7 @@ async def test_every_route_is_described_and_every_reference_leads_somewhere(
     described = {
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
     }
-    assert described == {(operation.method, operation.path) for operation in OPERATIONS}
+    assert described == {(operation.method, operation.path) for operation in ROUTES}
     assert described >= {
         ("GET", "/health"),
         ("GET", "/metrics"),
@@ -69,7 +69,7 @@ async def test_every_route_is_described_and_every_reference_leads_somewhere(
     names = {
         method["operationId"] for path in document["paths"].values() for method in path.values()
     }
-    assert len(names) == len(OPERATIONS)
+    assert len(names) == len(ROUTES)
     for reference in references(document):
         assert reference.rpartition("/")[2] in document["components"]["schemas"]
 
@@ -95,6 +95,6 @@ def references(node: Any) -> list[str]:
 def test_the_document_is_json_for_a_guarded_server_too() -> None:
     from callmocks.control.openapi import build_document
 
-    guarded = build_document(OPERATIONS, guarded=True)
+    guarded = build_document(ROUTES, guarded=True)
     assert guarded["security"] == [{"token": []}]
     assert msgspec.json.decode(msgspec.json.encode(guarded)) == guarded

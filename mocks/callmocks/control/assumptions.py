@@ -1,10 +1,13 @@
 """The ledger of assumptions over the admin API."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from callmocks.contract.assumptions import Assumption, load_ledger
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import ApiOperation, RequestContext
+from callmocks.control.routing import RequestContext, Route
 from callmocks.errors import SettingsError
 
 
@@ -13,15 +16,16 @@ class AssumptionView(msgspec.Struct):
 
     id: str
     provider: str
-    statement: str
-    """What is taken to be true."""
-    why: str
-    """What there is to go by."""
-    evidence: str
-    """``assumed``: documented and observed behaviour is not in the ledger."""
+    statement: Annotated[str, Meta(description="What is taken to be true.")]
+    why: Annotated[str, Meta(description="What there is to go by.")]
+    evidence: Annotated[
+        str,
+        Meta(description="``assumed``: documented and observed behaviour is not in the ledger."),
+    ]
     default: str
-    alternatives: list[str]
-    """What else can be chosen; ``*`` stands for any text."""
+    alternatives: Annotated[
+        list[str], Meta(description="What else can be chosen; ``*`` stands for any text.")
+    ]
 
 
 class AssumptionList(msgspec.Struct):
@@ -45,17 +49,14 @@ class ChoiceList(msgspec.Struct):
 class Choice(msgspec.Struct, forbid_unknown_fields=True):
     """What a tenant shall take to be true."""
 
-    choice: str
-    """The default or one of the alternatives."""
+    choice: Annotated[str, Meta(description="The default or one of the alternatives.")]
 
 
 async def list_assumptions(context: RequestContext) -> AssumptionList:
-    """The ledger."""
     return AssumptionList([describe_assumption(entry) for entry in load_ledger().values()])
 
 
 async def list_choices(context: RequestContext) -> ChoiceList:
-    """The ledger with a tenant's choices."""
     chosen = context.tenant.assumptions
     return ChoiceList(
         [_describe_choice(entry, chosen.get_choice(entry.id)) for entry in load_ledger().values()]
@@ -63,7 +64,6 @@ async def list_choices(context: RequestContext) -> ChoiceList:
 
 
 async def set_choice(context: RequestContext) -> ChoiceView:
-    """Choose for a tenant."""
     name = context.path_part("assumption")
     entry = load_ledger().get(name)
     if entry is None:
@@ -78,7 +78,6 @@ async def set_choice(context: RequestContext) -> ChoiceView:
 
 
 def describe_assumption(entry: Assumption) -> AssumptionView:
-    """An assumption as the admin API shows it."""
     return AssumptionView(
         entry.id,
         entry.provider,
@@ -96,18 +95,29 @@ def _describe_choice(entry: Assumption, choice: str) -> ChoiceView:
 
 _CHOICES = "/api/tenants/{tenant}/assumptions"
 
-OPERATIONS = [
-    ApiOperation(
-        "GET", "/api/assumptions", "The ledger", list_assumptions, response=AssumptionList
+ROUTES = [
+    Route(
+        "GET",
+        "/api/assumptions",
+        "The ledger",
+        list_assumptions,
+        "assumptions_listing",
+        response=AssumptionList,
     ),
-    ApiOperation(
-        "GET", _CHOICES, "The ledger with a tenant's choices", list_choices, response=ChoiceList
+    Route(
+        "GET",
+        _CHOICES,
+        "The ledger with a tenant's choices",
+        list_choices,
+        "assumptions_choices",
+        response=ChoiceList,
     ),
-    ApiOperation(
+    Route(
         "PUT",
         f"{_CHOICES}/{{assumption}}",
         "Choose for a tenant",
         set_choice,
+        "assumptions_choose",
         body=Choice,
         response=ChoiceView,
     ),

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import ApiOperation, RequestContext, WallTime, decode
+from callmocks.control.routing import RequestContext, Route, WallTime, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
@@ -32,17 +33,17 @@ MAX_TRUTH_CALLS = 100_000
 class TruthLeg(msgspec.Struct):
     """One leg of a call."""
 
-    leg_id: int
-    """Its id in the Data API."""
+    leg_id: Annotated[int, Meta(description="Its id in the Data API.")]
     role: str
-    operator: str | None
-    """Internal number."""
+    operator: Annotated[str | None, Meta(description="Internal number.")]
     start: str
     answered: str | None
     end: str
     finish_reason: str
-    rang: bool
-    """Whether the operator's telephone rang: then it is in his ARM history."""
+    rang: Annotated[
+        bool,
+        Meta(description="Whether the operator's telephone rang: then it is in his ARM history."),
+    ]
 
 
 class TruthArm(msgspec.Struct):
@@ -64,8 +65,9 @@ class TruthOnec(msgspec.Struct):
     """The id of a call in 1C-Connect."""
 
     CallID: str
-    vendor_scheme: bool
-    """Somebody else's client and specialist on the partner's line."""
+    vendor_scheme: Annotated[
+        bool, Meta(description="Somebody else's client and specialist on the partner's line.")
+    ]
 
 
 class TruthCall(msgspec.Struct):
@@ -74,16 +76,12 @@ class TruthCall(msgspec.Struct):
     start: str
     answered: str | None
     end: str
-    finished: bool
-    """Whether it has ended by the tenant's clock."""
-    direction: str
-    """``in``, ``out``, ``auto`` or ``internal``."""
+    finished: Annotated[bool, Meta(description="Whether it has ended by the tenant's clock.")]
+    direction: Annotated[str, Meta(description="``in``, ``out``, ``auto`` or ``internal``.")]
     client_phone: str | None
     client: str | None
-    user_id: str | None
-    """ServiceUserID of the client in 1C-Connect."""
-    line: str | None
-    """The virtual number."""
+    user_id: Annotated[str | None, Meta(description="ServiceUserID of the client in 1C-Connect.")]
+    line: Annotated[str | None, Meta(description="The virtual number.")]
     finish_reason: str
     talk_seconds: int
     recorded: bool
@@ -102,8 +100,7 @@ class TruthList(msgspec.Struct):
 class PinView(TruthCall, kw_only=True):
     """A pinned call, filled in, with its ids in each view."""
 
-    id: int
-    """Its CDR session id, under which it is unpinned."""
+    id: Annotated[int, Meta(description="Its CDR session id, under which it is unpinned.")]
 
 
 class PinList(msgspec.Struct):
@@ -116,29 +113,27 @@ class TruthQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "f
     """A window."""
 
     from_: WallTime
-    """Calls that start at this wall time …"""
-    till: WallTime
-    """… and before this one."""
+    till: Annotated[WallTime, Meta(description="… and before this one.")]
 
 
 class Fingerprint(msgspec.Struct):
     """A hash that is equal where the calls are."""
 
-    fingerprint: str
-    """SHA-256 over all views of the reference week, pinned calls left out."""
+    fingerprint: Annotated[
+        str,
+        Meta(description="SHA-256 over all views of the reference week, pinned calls left out."),
+    ]
     data_version: int
     first: str
     last: str
 
 
 async def list_pins(context: RequestContext) -> dict[str, Any]:
-    """The pinned calls."""
     history = context.tenant.history
     return {"calls": await _describe_pins(history, history.pins.list_all())}
 
 
 async def pin_calls(context: RequestContext) -> dict[str, Any]:
-    """Pin a call, or one for each line of the body, all or none."""
     history = context.tenant.history
     if isinstance(context.body, bytes):
         return {"calls": await _describe_pins(history, await _pin_lines(context, context.body))}
@@ -152,7 +147,6 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
 
 
 async def unpin_call(context: RequestContext) -> None:
-    """Unpin a call."""
     name = context.path_part("call")
     known = name.isascii() and name.isdigit() and len(name) < 20
     if not known or not await context.change_tenant(lambda tenant: tenant.pins.remove(int(name))):
@@ -160,12 +154,10 @@ async def unpin_call(context: RequestContext) -> None:
 
 
 async def unpin_all(context: RequestContext) -> None:
-    """Unpin all calls."""
     await context.change_tenant(lambda tenant: tenant.pins.clear())
 
 
 async def show_truth(context: RequestContext) -> dict[str, Any]:
-    """The calls of a window."""
     query: TruthQuery = context.query
     tenant = context.tenant
     begin = datetime_to_ms(parse_wall_time(query.from_, "from"))
@@ -190,19 +182,16 @@ async def _truth_by_day(
 
 
 async def show_fingerprint(context: RequestContext) -> Fingerprint:
-    """The fingerprint of a tenant's history."""
     first, last = REFERENCE_WEEK
     made = compute_fingerprint(context.tenant.history)
     return Fingerprint(made, DATA_VERSION, first.isoformat(), last.isoformat())
 
 
 def describe_pin(history: History, pin: Pin) -> dict[str, Any]:
-    """A pinned call as the admin API shows it."""
     return _describe_batch(history, [pin])[0]
 
 
 async def _describe_pins(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
-    """Pinned calls; others are served in between."""
     views: list[dict[str, Any]] = []
     for place in range(0, len(pins), PINS_PER_BATCH):
         views += _describe_batch(history, pins[place : place + PINS_PER_BATCH])
@@ -249,7 +238,6 @@ def _with_line(error: ProblemError, number: int) -> ProblemError:
 
 
 def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
-    """422 when the window holds more calls than one answer may."""
     first = max(day_of(from_ms), history.first_day)
     last = min(day_of(till_ms + DAY_MS - 1), history.last_day + 1)
     total = 0
@@ -262,33 +250,36 @@ def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
 
 _CALLS = "/api/tenants/{tenant}/calls"
 
-OPERATIONS = [
-    ApiOperation("GET", _CALLS, "The pinned calls", list_pins, response=PinList),
-    ApiOperation(
+ROUTES = [
+    Route("GET", _CALLS, "The pinned calls", list_pins, "calls_listing", response=PinList),
+    Route(
         "POST",
         _CALLS,
         "Pin a call, or one for each line of the body, all or none",
         pin_calls,
+        "calls_pin",
         body=PinnedCall,
         lines_media=JSON_LINES_TYPES,
         response=(PinView, PinList),
         status=201,
     ),
-    ApiOperation("DELETE", _CALLS, "Unpin all calls", unpin_all, status=204),
-    ApiOperation("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", unpin_call, status=204),
-    ApiOperation(
+    Route("DELETE", _CALLS, "Unpin all calls", unpin_all, "calls_unpin_all", status=204),
+    Route("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", unpin_call, "calls_unpin", status=204),
+    Route(
         "GET",
         "/api/tenants/{tenant}/truth",
         "The calls of a window as they happened, with their ids in each view",
         show_truth,
+        "calls_show_truth",
         query=TruthQuery,
         response=TruthList,
     ),
-    ApiOperation(
+    Route(
         "GET",
         "/api/tenants/{tenant}/fingerprint",
         "A hash that is equal where the calls are",
         show_fingerprint,
+        "calls_show_fingerprint",
         response=Fingerprint,
     ),
 ]

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import ApiOperation, RequestContext, WallTime
+from callmocks.control.routing import RequestContext, Route, WallTime
 from callmocks.history.clock import parse_wall_time
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
@@ -21,43 +21,69 @@ ClockMode = Literal["real", "frozen", "offset"]
 class ClockView(msgspec.Struct):
     """What a tenant's clock shows."""
 
-    mode: ClockMode
-    """``real`` (the machine's time), ``frozen``, or ``offset`` (runs from a chosen moment)."""
-    now: str
-    """The tenant's wall time, without a zone."""
-    speed: float
-    """Wall seconds a second: 0 when frozen, 1 when real."""
+    mode: Annotated[
+        ClockMode,
+        Meta(
+            description="``real`` (the machine's time), ``frozen``, or ``offset`` (runs from a "
+            "chosen moment)."
+        ),
+    ]
+    now: Annotated[str, Meta(description="The tenant's wall time, without a zone.")]
+    speed: Annotated[float, Meta(description="Wall seconds a second: 0 when frozen, 1 when real.")]
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
     """How a clock shall go on: ``{"now": …}`` alone freezes, ``{"mode": "real"}`` releases."""
 
-    now: WallTime | None = None
-    """A wall time such as ``2026-03-02T12:00:00``; without it, what the clock shows."""
-    mode: ClockMode | None = None
-    """When left out: ``offset`` if a speed is given, otherwise ``frozen``."""
-    speed: Annotated[float, Meta(gt=0, le=86_400)] | None = None
-    """Wall seconds a second, for ``offset``; 1 when left out."""
-    keep_sessions: bool = False
-    """Sessions and tokens do not age by the jump, so that nobody is logged out by it."""
+    now: Annotated[
+        WallTime | None,
+        Meta(
+            description="A wall time such as ``2026-03-02T12:00:00``; without it, what the clock "
+            "shows."
+        ),
+    ] = None
+    mode: Annotated[
+        ClockMode | None,
+        Meta(description="When left out: ``offset`` if a speed is given, otherwise ``frozen``."),
+    ] = None
+    speed: Annotated[
+        Annotated[float, Meta(gt=0, le=86_400)] | None,
+        Meta(description="Wall seconds a second, for ``offset``; 1 when left out."),
+    ] = None
+    keep_sessions: Annotated[
+        bool,
+        Meta(
+            description="Sessions and tokens do not age by the jump, so that nobody is logged "
+            "out by it."
+        ),
+    ] = False
 
 
 class Advance(msgspec.Struct, forbid_unknown_fields=True):
     """How far to move a clock."""
 
-    seconds: Annotated[float, Meta(ge=-4e9, le=4e9)]
-    """Ahead, or back when negative. A real clock becomes an offset one."""
-    keep_sessions: bool = False
-    """Sessions and tokens do not age by the move, so that nobody is logged out by it."""
+    seconds: Annotated[
+        float,
+        Meta(
+            ge=-4e9,
+            le=4e9,
+            description="Ahead, or back when negative. A real clock becomes an offset one.",
+        ),
+    ]
+    keep_sessions: Annotated[
+        bool,
+        Meta(
+            description="Sessions and tokens do not age by the move, so that nobody is logged "
+            "out by it."
+        ),
+    ] = False
 
 
 async def show_clock(context: RequestContext) -> ClockView:
-    """What the clock shows."""
     return describe_clock(context.tenant)
 
 
 async def set_clock(context: RequestContext) -> ClockView:
-    """Freeze, release or run the clock."""
     wish: ClockSetting = context.body
     await context.change_tenant(lambda tenant: _set_clock_and_sessions(tenant, wish))
     return describe_clock(context.tenant)
@@ -89,7 +115,6 @@ def _set_clock(tenant: MutableTenant, setting: ClockSetting) -> None:
 
 
 async def advance_clock(context: RequestContext) -> ClockView:
-    """Move the clock."""
     wish: Advance = context.body
     await context.change_tenant(lambda tenant: _advance_clock(tenant, wish))
     return describe_clock(context.tenant)
@@ -103,33 +128,33 @@ def _advance_clock(tenant: MutableTenant, advance: Advance) -> None:
 
 
 def check_range(moment: datetime, where: str) -> None:
-    """422 for a time no clock can be set to."""
     if not EARLIEST <= moment <= LATEST:
         raise ProblemError(422, f"{moment} is not within {EARLIEST} … {LATEST}", where=where)
 
 
 def describe_clock(tenant: Tenant) -> ClockView:
-    """A clock as the admin API shows it."""
     return msgspec.convert(tenant.clock.describe_state(), ClockView)
 
 
-OPERATIONS = [
-    ApiOperation(
-        "GET", "/api/tenants/{tenant}/clock", "What the clock shows", show_clock, response=ClockView
-    ),
-    ApiOperation(
+_CLOCK = "/api/tenants/{tenant}/clock"
+
+ROUTES = [
+    Route("GET", _CLOCK, "What the clock shows", show_clock, "clock_show", response=ClockView),
+    Route(
         "PUT",
-        "/api/tenants/{tenant}/clock",
+        _CLOCK,
         "Freeze, release or run the clock",
         set_clock,
+        "clock_change",
         body=ClockSetting,
         response=ClockView,
     ),
-    ApiOperation(
+    Route(
         "POST",
-        "/api/tenants/{tenant}/clock/advance",
+        f"{_CLOCK}/advance",
         "Move the clock",
         advance_clock,
+        "clock_advance",
         body=Advance,
         response=ClockView,
     ),

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from callmocks.control.field_descriptions import add_field_descriptions
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import ApiOperation, RequestContext
+from callmocks.control.routing import RequestContext, Route
 from callmocks.errors import StateError
 from callmocks.faults import FAULT_TYPES, ActiveFault, FaultScope, FaultType
 
@@ -21,16 +21,16 @@ FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})
 class FaultKind(msgspec.Struct):
     """A kind of fault."""
 
-    fault: str
-    """The name it is switched on by."""
+    fault: Annotated[str, Meta(description="The name it is switched on by.")]
     summary: str
     providers: list[str]
-    transports: list[str]
-    """``http``, ``frame`` (the workplace's websocket), or both."""
-    breaks_contract: bool
-    """An answer with it is one the contract does not allow."""
-    params: dict[str, Any]
-    """JSON schema of its parameters."""
+    transports: Annotated[
+        list[str], Meta(description="``http``, ``frame`` (the workplace's websocket), or both.")
+    ]
+    breaks_contract: Annotated[
+        bool, Meta(description="An answer with it is one the contract does not allow.")
+    ]
+    params: Annotated[dict[str, Any], Meta(description="JSON schema of its parameters.")]
 
 
 class FaultKinds(msgspec.Struct):
@@ -43,18 +43,31 @@ class NewFault(msgspec.Struct, forbid_unknown_fields=True):
     """A fault to switch on, and for which exchanges."""
 
     provider: ProviderName
-    fault: FaultName
-    """One of ``GET /api/faults``."""
-    params: dict[str, Any] = {}
-    """As the kind's schema says."""
-    operation: str | None = None
-    """Only requests for this operation, by the name the journal shows; without it, all."""
-    skip: Annotated[int, Meta(ge=0)] = 0
-    """So many matching requests pass first."""
-    times: Annotated[int, Meta(ge=0)] | None = None
-    """It applies so many times and then rests; without it, until it is removed."""
-    probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    """Chance of each matching request after those skipped; seeded, the same in every run."""
+    fault: Annotated[FaultName, Meta(description="One of ``GET /api/faults``.")]
+    params: Annotated[dict[str, Any], Meta(description="As the kind's schema says.")] = {}
+    operation: Annotated[
+        str | None,
+        Meta(
+            description="Only requests for this operation, by the name the journal shows; "
+            "without it, all."
+        ),
+    ] = None
+    skip: Annotated[int, Meta(ge=0, description="So many matching requests pass first.")] = 0
+    times: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="It applies so many times and then rests; without it, until it is removed."
+        ),
+    ] = None
+    probability: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Chance of each matching request after those skipped; seeded, the same "
+            "in every run.",
+        ),
+    ] = 1.0
 
 
 class FaultView(msgspec.Struct):
@@ -63,17 +76,16 @@ class FaultView(msgspec.Struct):
     id: str
     provider: ProviderName
     fault: str
-    params: dict[str, Any]
-    """All parameters, those left out with their defaults."""
+    params: Annotated[
+        dict[str, Any], Meta(description="All parameters, those left out with their defaults.")
+    ]
     operation: str | None
     skip: int
     times: int | None
     probability: float
     breaks_contract: bool
-    met: int
-    """Matching requests so far."""
-    applied: int
-    """Answers it changed."""
+    met: Annotated[int, Meta(description="Matching requests so far.")]
+    applied: Annotated[int, Meta(description="Answers it changed.")]
 
 
 class FaultList(msgspec.Struct):
@@ -83,21 +95,19 @@ class FaultList(msgspec.Struct):
 
 
 async def list_fault_types(context: RequestContext) -> FaultKinds:
-    """All kinds of faults."""
     return FaultKinds([describe_fault_type(kind) for _, kind in sorted(FAULT_TYPES.items())])
 
 
 @cache
 def describe_params(fault_type: FaultType) -> dict[str, Any]:
-    """JSON schema of a kind's parameters."""
     _, components = msgspec.json.schema_components([fault_type.model])
     schema: dict[str, Any] = components[fault_type.model.__name__]
+    schema["title"] = fault_type.model.__name__.removesuffix("Fault")
     add_field_descriptions(schema, fault_type.model)
     return schema
 
 
 def describe_fault_type(fault_type: FaultType) -> FaultKind:
-    """A kind as the admin API shows it."""
     return FaultKind(
         fault_type.name,
         fault_type.summary,
@@ -109,7 +119,6 @@ def describe_fault_type(fault_type: FaultType) -> FaultKind:
 
 
 async def list_faults(context: RequestContext) -> FaultList:
-    """The faults that are on."""
     on = context.tenant.faults.list_active()
     for switched in on:
         await switched.refresh()
@@ -117,7 +126,6 @@ async def list_faults(context: RequestContext) -> FaultList:
 
 
 async def enable_fault(context: RequestContext) -> FaultView:
-    """Switch a fault on."""
     wish: NewFault = context.body
     scope = FaultScope(wish.operation, wish.skip, wish.times, wish.probability)
     return describe_fault(
@@ -128,7 +136,6 @@ async def enable_fault(context: RequestContext) -> FaultView:
 
 
 async def disable_fault(context: RequestContext) -> None:
-    """Switch one fault off."""
     name = context.path_part("fault")
     try:
         switched = await context.change_tenant(lambda tenant: tenant.faults.disable(name))
@@ -138,19 +145,16 @@ async def disable_fault(context: RequestContext) -> None:
 
 
 async def disable_all_faults(context: RequestContext) -> None:
-    """Switch all faults off."""
     await _forget_counters(await context.change_tenant(lambda tenant: tenant.faults.disable_all()))
 
 
 async def _forget_counters(disabled: Sequence[ActiveFault]) -> None:
-    """Let go of what was counted; what cannot be reached goes with the tenant."""
     with suppress(StateError):
         for switched in disabled:
             await switched.delete_counters()
 
 
 def describe_fault(active: ActiveFault) -> FaultView:
-    """A fault as the admin API shows it."""
     scope = active.scope
     return FaultView(
         id=active.id,
@@ -169,22 +173,42 @@ def describe_fault(active: ActiveFault) -> FaultView:
 
 _FAULTS = "/api/tenants/{tenant}/faults"
 
-OPERATIONS = [
-    ApiOperation(
-        "GET", "/api/faults", "All kinds of faults", list_fault_types, response=FaultKinds
+ROUTES = [
+    Route(
+        "GET",
+        "/api/faults",
+        "All kinds of faults",
+        list_fault_types,
+        "faults_kinds",
+        response=FaultKinds,
     ),
-    ApiOperation("GET", _FAULTS, "The faults that are on", list_faults, response=FaultList),
-    ApiOperation(
+    Route(
+        "GET", _FAULTS, "The faults that are on", list_faults, "faults_listing", response=FaultList
+    ),
+    Route(
         "POST",
         _FAULTS,
         "Switch a fault on",
         enable_fault,
+        "faults_switch_on",
         body=NewFault,
         response=FaultView,
         status=201,
     ),
-    ApiOperation("DELETE", _FAULTS, "Switch all faults off", disable_all_faults, status=204),
-    ApiOperation(
-        "DELETE", f"{_FAULTS}/{{fault}}", "Switch one fault off", disable_fault, status=204
+    Route(
+        "DELETE",
+        _FAULTS,
+        "Switch all faults off",
+        disable_all_faults,
+        "faults_switch_all_off",
+        status=204,
+    ),
+    Route(
+        "DELETE",
+        f"{_FAULTS}/{{fault}}",
+        "Switch one fault off",
+        disable_fault,
+        "faults_switch_off",
+        status=204,
     ),
 ]

@@ -34,7 +34,8 @@ def _docstring_text(node: ast.stmt) -> str:
 
 
 def add_field_descriptions(schema: dict[str, Any], model: type[msgspec.Struct]) -> None:
-    """Write the explanations into the JSON schema of a struct."""
-    for name, text in read_field_descriptions(model).items():
-        if name in schema.get("properties", {}):
-            schema["properties"][name].setdefault("description", text)
+    """Give each property of a struct's JSON schema its description, as its last member."""
+    texts = read_field_descriptions(model)
+    for name, field in schema.get("properties", {}).items():
+        if text := field.pop("description", texts.get(name)):
+            field["description"] = text

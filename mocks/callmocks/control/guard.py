@@ -70,7 +70,6 @@ def check_origin(request: web.Request) -> None:
 
 
 def _own_origins(request: web.Request) -> set[str]:
-    """The server's own: as this request reached it, and as the user made it public."""
     addresses = [f"{request.scheme}://{request.host}", request.app.get(PUBLIC_URL, "")]
     parts = [urlsplit(address) for address in filter(None, addresses)]
     return {f"{each.scheme}://{each.netloc}".lower() for each in parts}

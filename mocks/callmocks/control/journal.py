@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import ApiOperation, RequestContext
+from callmocks.control.routing import RequestContext, Route
 from callmocks.tenants.journal import MAX_ENTRIES, Entry, Journal
 from callmocks.tenants.verify import Expected, Verdict, verify
 
@@ -19,56 +19,64 @@ HEARTBEAT_SECONDS = 15.0
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries."""
 
-    provider: str | UnsetType = UNSET
-    """``arm``, ``cdr`` or ``onec``."""
+    provider: Annotated[str | UnsetType, Meta(description="``arm``, ``cdr`` or ``onec``.")] = UNSET
     operation: str | UnsetType = UNSET
-    after: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
-    """Only entries with a higher number, the first of them; without it, the newest."""
-    limit: Annotated[int, Meta(ge=1, le=MAX_ENTRIES)] = MAX_ENTRIES
-    """At most so many."""
+    after: Annotated[
+        Annotated[int, Meta(ge=0)] | UnsetType,
+        Meta(
+            description="Only entries with a higher number, the first of them; without it, the "
+            "newest."
+        ),
+    ] = UNSET
+    limit: Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="At most so many.")] = MAX_ENTRIES
 
 
 class JournalView(msgspec.Struct):
     """Entries, oldest first."""
 
     entries: list[Entry]
-    dropped: int
-    """Entries that gave way to newer ones since the journal was last cleared."""
-    replica: str | UnsetType = UNSET
-    """Whose journal it is, when there are several replicas: each has its own."""
+    dropped: Annotated[
+        int,
+        Meta(description="Entries that gave way to newer ones since the journal was last cleared."),
+    ]
+    replica: Annotated[
+        str | UnsetType,
+        Meta(description="Whose journal it is, when there are several replicas: each has its own."),
+    ] = UNSET
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Where a stream begins."""
 
-    after: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
-    """Entries with a higher number; without it, those that come from now on."""
+    after: Annotated[
+        Annotated[int, Meta(ge=0)] | UnsetType,
+        Meta(description="Entries with a higher number; without it, those that come from now on."),
+    ] = UNSET
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
     """What requests a test expects."""
 
     expect: Annotated[list[Expected], Meta(max_length=1000)]
-    in_order: bool = False
-    """They came in this order, whatever else came between them."""
-    after: Annotated[int, Meta(ge=0)] = 0
-    """Look only at entries with a higher number."""
+    in_order: Annotated[
+        bool, Meta(description="They came in this order, whatever else came between them.")
+    ] = False
+    after: Annotated[int, Meta(ge=0, description="Look only at entries with a higher number.")] = 0
 
 
 class Answer(msgspec.Struct):
     """Whether they came."""
 
     ok: bool
-    results: list[Verdict]
-    """One for each expectation."""
-    dropped: int
-    """Entries that are lost to this question."""
-    replica: str | UnsetType = UNSET
-    """Whose journal was asked, when there are several replicas."""
+    results: Annotated[list[Verdict], Meta(description="One for each expectation.")]
+    dropped: Annotated[int, Meta(description="Entries that are lost to this question.")]
+    replica: Annotated[
+        str | UnsetType,
+        Meta(description="Whose journal was asked, when there are several replicas."),
+    ] = UNSET
 
 
 async def read_journal(context: RequestContext) -> JournalView:
-    """Entries of the journal."""
     query: JournalQuery = context.query
     journal = find_journal(context)
     found = [
@@ -81,12 +89,10 @@ async def read_journal(context: RequestContext) -> JournalView:
 
 
 async def clear_journal(context: RequestContext) -> None:
-    """Forget all entries."""
     find_journal(context).delete_entries()
 
 
 async def verify_journal(context: RequestContext) -> Answer:
-    """Whether the expected requests came."""
     question: Question = context.body
     journal = find_journal(context)
     verdicts = verify(journal.read_entries(question.after), question.expect, question.in_order)
@@ -95,7 +101,6 @@ async def verify_journal(context: RequestContext) -> Answer:
 
 
 async def stream_entries(context: RequestContext) -> web.StreamResponse:
-    """Entries as server-sent events, the moment they are written."""
     journal = find_journal(context)
     after = _stream_start(context, journal)
     response = web.StreamResponse(
@@ -149,29 +154,32 @@ def _stream_start(context: RequestContext, journal: Journal) -> int:
 
 _JOURNAL = "/api/tenants/{tenant}/journal"
 
-OPERATIONS = [
-    ApiOperation(
+ROUTES = [
+    Route(
         "GET",
         _JOURNAL,
         "Entries of the journal",
         read_journal,
+        "journal_read",
         query=JournalQuery,
         response=JournalView,
     ),
-    ApiOperation("DELETE", _JOURNAL, "Forget all entries", clear_journal, status=204),
-    ApiOperation(
+    Route("DELETE", _JOURNAL, "Forget all entries", clear_journal, "journal_clear", status=204),
+    Route(
         "POST",
         f"{_JOURNAL}/verify",
         "Whether the expected requests came",
         verify_journal,
+        "journal_ask",
         body=Question,
         response=Answer,
     ),
-    ApiOperation(
+    Route(
         "GET",
         f"{_JOURNAL}/stream",
         "Entries as server-sent events",
         stream_entries,
+        "journal_stream",
         query=StreamQuery,
         media="text/event-stream",
     ),

@@ -23,7 +23,6 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 
 def make_logger(file: TextIO) -> Any:
-    """A structured logger that writes JSON lines to a file, and is nobody else's."""
     import structlog
 
     return structlog.wrap_logger(
@@ -38,7 +37,6 @@ def make_logger(file: TextIO) -> Any:
 
 
 def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
-    """An observer of a registry that logs every exchange."""
 
     def log_exchange(exchange: Exchange, reply: Reply, seconds: float) -> None:
         tenant = exchange.tenant
@@ -58,7 +56,6 @@ def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
 
 
 def make_middleware(log: Any | None) -> Middleware:
-    """Give each request to control an id; log it when there is a logger."""
     numbers = itertools.count(1)
 
     @web.middleware

@@ -51,7 +51,6 @@ class Metrics:
         self._operations: dict[str, set[str]] = {}
 
     def count_exchange(self, exchange: Exchange, reply: Reply, seconds: float) -> None:
-        """Count an exchange."""
         provider = exchange.provider
         key = (provider, exchange.operation, reply.status)
         if key not in self.exchanges:
@@ -84,7 +83,6 @@ class MetricsCollector:
         self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they stand now."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         meter = self._metrics

@@ -9,7 +9,7 @@ import msgspec
 from callmocks import __version__
 from callmocks.control.field_descriptions import add_field_descriptions
 from callmocks.control.problems import CONTENT_TYPE, Problem
-from callmocks.control.routing import ApiOperation
+from callmocks.control.routing import Route
 
 _REF_TEMPLATE = "#/components/schemas/{name}"
 
@@ -21,8 +21,7 @@ _PATH_PARAMETERS = {
 }
 
 
-def build_document(operations: Iterable[ApiOperation], *, guarded: bool) -> dict[str, Any]:
-    """The document; ``guarded`` when a token is asked for."""
+def build_document(operations: Iterable[Route], *, guarded: bool) -> dict[str, Any]:
     table = list(operations)
     components = _build_schemas(table)
     paths: dict[str, dict[str, Any]] = {}
@@ -46,7 +45,7 @@ def build_document(operations: Iterable[ApiOperation], *, guarded: bool) -> dict
     return made
 
 
-def _build_schemas(operations: list[ApiOperation]) -> dict[str, Any]:
+def _build_schemas(operations: list[Route]) -> dict[str, Any]:
     shapes = [shape for op in operations for shape in (op.body, *op.responses) if shape is not None]
     _, components = msgspec.json.schema_components([*shapes, Problem], ref_template=_REF_TEMPLATE)
     structs = {struct.__name__: struct for struct in _collect_structs([*shapes, Problem])}
@@ -57,7 +56,6 @@ def _build_schemas(operations: list[ApiOperation]) -> dict[str, Any]:
 
 
 def _collect_structs(models: Iterable[Any]) -> set[type[msgspec.Struct]]:
-    """All structs the shapes are made of."""
     found: set[type[msgspec.Struct]] = set()
 
     def collect_type(kind: Any) -> None:
@@ -78,14 +76,12 @@ def _collect_structs(models: Iterable[Any]) -> set[type[msgspec.Struct]]:
     return found
 
 
-def _describe_operation(operation: ApiOperation) -> dict[str, Any]:
+def _describe_operation(operation: Route) -> dict[str, Any]:
     parameters = [_describe_path_parameter(name) for name in re.findall(r"{(\w+)}", operation.path)]
     if operation.query is not None:
         parameters += _describe_query(operation.query)
     made: dict[str, Any] = {
-        "operationId": operation.handler.__module__.rpartition(".")[2]
-        + "_"
-        + operation.handler.__name__,
+        "operationId": operation.id,
         "summary": operation.summary,
         "tags": [operation.tag],
         "responses": _describe_responses(operation),
@@ -101,7 +97,7 @@ def _describe_operation(operation: ApiOperation) -> dict[str, Any]:
     return made
 
 
-def _describe_responses(operation: ApiOperation) -> dict[str, Any]:
+def _describe_responses(operation: Route) -> dict[str, Any]:
     good: dict[str, Any] = {"description": operation.summary}
     if operation.responses:
         schemas = [_schema_reference(answer) for answer in operation.responses]

@@ -3,10 +3,12 @@
 import errno
 import logging
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec import Meta
 
 from callmocks.errors import CallmocksError, StateError
 from callmocks.provider.http import BodyReadError
@@ -25,15 +27,19 @@ _MAX_DETAIL = 2000
 class Problem(msgspec.Struct, omit_defaults=True):
     """What the admin API answers instead of what was asked for."""
 
-    title: str
-    """The short name of the HTTP status."""
+    title: Annotated[str, Meta(description="The short name of the HTTP status.")]
     status: int
-    detail: str
-    """What is wrong, for people."""
-    where: str = ""
-    """The part of the request at fault: a path in the body such as ``$.seed``, a parameter."""
-    line: int = 0
-    """The line at fault, from 1, when many lines were sent."""
+    detail: Annotated[str, Meta(description="What is wrong, for people.")]
+    where: Annotated[
+        str,
+        Meta(
+            description="The part of the request at fault: a path in the body such as "
+            "``$.seed``, a parameter."
+        ),
+    ] = ""
+    line: Annotated[
+        int, Meta(description="The line at fault, from 1, when many lines were sent.")
+    ] = 0
     type: str = "about:blank"
 
 
@@ -58,7 +64,6 @@ class ProblemError(CallmocksError):
 
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
-    """A problem as a response."""
     return web.Response(
         body=msgspec.json.encode(problem),
         status=problem.status,
@@ -68,13 +73,11 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
 
 
 async def render_problem(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    """A request that was not looked at."""
     return problem_response(ProblemError(status, text).problem)
 
 
 @web.middleware
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem document."""
     try:
         return await handler(request)
     except ProblemError as refused:

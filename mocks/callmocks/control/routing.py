@@ -50,7 +50,6 @@ class AppContext:
 
     @contextmanager
     def track_stream(self) -> Iterator[None]:
-        """While a handler sends without an end: it will be told when the server stops."""
         task = asyncio.current_task()
         assert task is not None
         self.streams.add(task)
@@ -71,17 +70,14 @@ class RequestContext:
 
     @property
     def registry(self) -> Registry:
-        """All tenants."""
         return self.app_context.registry
 
     @property
     def addresses(self) -> Addresses:
-        """Where the servers are, for the client that asks."""
         return self.app_context.addresses.for_client(self.request.host)
 
     @property
     def tenant(self) -> Tenant:
-        """The tenant named in the path; 404 when there is none."""
         name = self.path_part("tenant")
         tenant = self.registry.get(name)
         if tenant is None:
@@ -93,7 +89,6 @@ class RequestContext:
         return await self.app_context.store.update(self.tenant, change)
 
     def path_part(self, name: str) -> str:
-        """A variable part of the path."""
         return self.request.match_info[name]
 
 
@@ -101,7 +96,7 @@ Handler = Callable[[RequestContext], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class ApiOperation:
+class Route:
     """One method of one path.
 
     ``answer`` is the struct (or a tuple of those it may be) that comes back with ``status``; None
@@ -112,6 +107,8 @@ class ApiOperation:
     path: str
     summary: str
     handler: Handler
+    id: str
+    """The ``operationId`` of /openapi.json."""
     body: Any = None
     query: type[msgspec.Struct] | None = None
     response: Any = None
@@ -126,25 +123,21 @@ class ApiOperation:
 
     @property
     def replicated(self) -> bool:
-        """Whether it is about what replicas share; a journal is each replica's own."""
         return self.path.startswith("/api/tenants") and "/journal" not in self.path
 
     @property
     def responses(self) -> tuple[Any, ...]:
-        """The structs that may come back."""
         if isinstance(self.response, tuple):
             return self.response
         return () if self.response is None else (self.response,)
 
     @property
     def tag(self) -> str:
-        """The part of the API it belongs to."""
         parts = self.path.split("/")
         return parts[4] if len(parts) > 4 and not parts[4].startswith("{") else parts[-1] or "/"
 
 
-def add_route(app: web.Application, app_context: AppContext, operation: ApiOperation) -> None:
-    """Serve an operation."""
+def add_route(app: web.Application, app_context: AppContext, operation: Route) -> None:
 
     async def handle_request(request: web.Request) -> web.StreamResponse:
         body = await _read_body(request, operation) if operation.body else None
@@ -161,8 +154,7 @@ def add_route(app: web.Application, app_context: AppContext, operation: ApiOpera
     app.router.add_route(operation.method, operation.path, handle_request)
 
 
-async def _read_body(request: web.Request, operation: ApiOperation) -> Any:
-    """The decoded body; the raw bytes when they are lines for the handler to read."""
+async def _read_body(request: web.Request, operation: Route) -> Any:
     try:
         raw = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
@@ -171,14 +163,12 @@ async def _read_body(request: web.Request, operation: ApiOperation) -> Any:
 
 
 def json_response(result: object, status: int = 200) -> web.Response:
-    """A struct as JSON."""
     return web.Response(
         body=msgspec.json.encode(result), status=status, content_type="application/json"
     )
 
 
 def decode(raw: bytes, model: Any) -> Any:
-    """A JSON body as the given struct; a problem that names the place otherwise."""
     try:
         return msgspec.json.decode(raw, type=model)
     except msgspec.ValidationError as error:
@@ -188,7 +178,6 @@ def decode(raw: bytes, model: Any) -> Any:
 
 
 def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
-    """The query string as the given struct; unknown and repeated names are refused."""
     raw: dict[str, str] = {}
     for name, value in request.query.items():
         if name in raw:
@@ -201,6 +190,5 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
 
 
 def _validation_problem(error: msgspec.ValidationError, model: Any) -> ProblemError:
-    """The problem of a value that has not the shape asked for."""
     place, reason = validation.describe_error(error, model)
     return ProblemError(422, f"{place}: {reason}" if place else reason, where=place)

@@ -9,11 +9,11 @@
 import asyncio
 from collections.abc import Collection
 from functools import cache
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from callmocks import __version__
 from callmocks.control import (
@@ -32,9 +32,9 @@ from callmocks.control.guard import make_guard
 from callmocks.control.metrics import Metrics, make_registry
 from callmocks.control.openapi import build_document
 from callmocks.control.routing import (
-    ApiOperation,
     AppContext,
     RequestContext,
+    Route,
     add_route,
     json_response,
 )
@@ -53,28 +53,33 @@ class ReplicaView(msgspec.Struct):
     """One of several replicas."""
 
     name: str
-    store: str
-    """Where they share their tenants."""
-    replicas: int
-    """How many there are."""
-    problem: str
-    """Why it cannot share them at the moment; empty when it can."""
+    store: Annotated[str, Meta(description="Where they share their tenants.")]
+    replicas: Annotated[int, Meta(description="How many there are.")]
+    problem: Annotated[
+        str, Meta(description="Why it cannot share them at the moment; empty when it can.")
+    ]
 
 
 class Health(msgspec.Struct):
     """That the suite runs, and which."""
 
-    status: str
-    """``ok``, or ``degraded`` (with HTTP status 503) when what replicas share is out of reach."""
+    status: Annotated[
+        str,
+        Meta(
+            description="``ok``, or ``degraded`` (with HTTP status 503) when what replicas share "
+            "is out of reach."
+        ),
+    ]
     version: str
     tenants: int
     addresses: Addresses
-    replica: ReplicaView | UnsetType = UNSET
-    """Which of several replicas it is, and how it gets along with the others."""
+    replica: Annotated[
+        ReplicaView | UnsetType,
+        Meta(description="Which of several replicas it is, and how it gets along with the others."),
+    ] = UNSET
 
 
 async def show_health(context: RequestContext) -> web.Response:
-    """The suite is up."""
     changes = context.app_context.store
     found = Health("ok", __version__, len(context.registry), context.addresses)
     if changes.replication_status is not None:
@@ -85,7 +90,6 @@ async def show_health(context: RequestContext) -> web.Response:
 
 
 async def show_metrics(context: RequestContext) -> web.Response:
-    """Numbers for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
     text = generate_latest(make_registry(context.registry, context.request.app[METRICS]))
@@ -93,32 +97,39 @@ async def show_metrics(context: RequestContext) -> web.Response:
 
 
 async def show_openapi(context: RequestContext) -> web.Response:
-    """A description of this API."""
     return json_response(_cached_document(context.request.app[TOKEN_REQUIRED]))
 
 
 @cache
 def _cached_document(guarded: bool) -> dict[str, Any]:
-    return build_document(OPERATIONS, guarded=guarded)
+    return build_document(ROUTES, guarded=guarded)
 
 
-OPERATIONS = [
-    ApiOperation(
+ROUTES = [
+    Route(
         "GET",
         "/health",
         "The suite is up",
         show_health,
+        "server_health",
         response=Health,
         other_statuses={503: "What replicas share cannot be reached now"},
     ),
-    ApiOperation("GET", "/metrics", "Numbers for Prometheus", show_metrics, media="text/plain"),
-    ApiOperation("GET", "/openapi.json", "This API", show_openapi, response=dict),
-    *tenants.OPERATIONS,
-    *clock.OPERATIONS,
-    *faults.OPERATIONS,
-    *journal.OPERATIONS,
-    *calls.OPERATIONS,
-    *assumptions.OPERATIONS,
+    Route(
+        "GET",
+        "/metrics",
+        "Numbers for Prometheus",
+        show_metrics,
+        "server_metrics",
+        media="text/plain",
+    ),
+    Route("GET", "/openapi.json", "This API", show_openapi, "server_openapi", response=dict),
+    *tenants.ROUTES,
+    *clock.ROUTES,
+    *faults.ROUTES,
+    *journal.ROUTES,
+    *calls.ROUTES,
+    *assumptions.ROUTES,
 ]
 
 
@@ -158,7 +169,7 @@ def make_app(
     registry.observers.append(meter.count_exchange)
     if logger is not None:
         registry.observers.append(logs.make_observer(logger))
-    for operation in OPERATIONS:
+    for operation in ROUTES:
         add_route(app, desk, operation)
     dashboard.add_routes(app, desk)
     app.on_shutdown.append(_cancel_streams)

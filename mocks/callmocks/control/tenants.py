@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import ApiOperation, RequestContext
+from callmocks.control.routing import RequestContext, Route
 from callmocks.history.world import world_names
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.settings import (
@@ -27,27 +27,39 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     Credentials that are left out are the tenant's name, the CDR token ``NAME-token``.
     """
 
-    name: Annotated[str, Meta(pattern=f"^{TENANT_NAME.pattern}$")]
-    """Its ARM domain too."""
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType = UNSET
-    """Tenants of equal seed, world and size hold equal calls."""
-    world: str | UnsetType = UNSET
-    """The name of a world, or a world file on the server's machine."""
-    calls_per_day: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
-    """Mean of a weekday; null: as the world says."""
-    now: str | UnsetType = UNSET
-    """``real``, or a wall time such as ``2026-03-02T12:00:00`` at which the clock is frozen."""
+    name: Annotated[
+        str, Meta(pattern=f"^{TENANT_NAME.pattern}$", description="Its ARM domain too.")
+    ]
+    seed: Annotated[
+        Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType,
+        Meta(description="Tenants of equal seed, world and size hold equal calls."),
+    ] = UNSET
+    world: Annotated[
+        str | UnsetType,
+        Meta(description="The name of a world, or a world file on the server's machine."),
+    ] = UNSET
+    calls_per_day: Annotated[
+        Annotated[int, Meta(ge=0)] | UnsetType | None,
+        Meta(description="Mean of a weekday; null: as the world says."),
+    ] = UNSET
+    now: Annotated[
+        str | UnsetType,
+        Meta(
+            description="``real``, or a wall time such as ``2026-03-02T12:00:00`` at which the "
+            "clock is frozen."
+        ),
+    ] = UNSET
     timezone: str | UnsetType = UNSET
     history_from: str | UnsetType = UNSET
     limits: Literal["documented", "off"] | UnsetType = UNSET
-    assumptions: dict[str, str] | UnsetType = UNSET
-    """Choices by id of the ledger."""
+    assumptions: Annotated[
+        dict[str, str] | UnsetType, Meta(description="Choices by id of the ledger.")
+    ] = UNSET
     arm: ArmSettings | UnsetType = UNSET
     cdr: CdrSettings | UnsetType = UNSET
     onec: OnecSettings | UnsetType = UNSET
 
     def to_settings(self, defaults: TenantSettings) -> TenantSettings:
-        """Whole settings."""
         said = {
             name: value
             for name, value in msgspec.structs.asdict(self).items()
@@ -112,7 +124,6 @@ _MAX_WORLD_BYTES = 1024 * 1024
 
 
 async def create_tenant(context: RequestContext) -> TenantView:
-    """Make a tenant."""
     wish: NewTenant = context.body
     if wish.world is not UNSET:
         _check_world(context, wish.world)
@@ -124,7 +135,6 @@ async def create_tenant(context: RequestContext) -> TenantView:
 
 
 def _check_world(context: RequestContext, world: str) -> None:
-    """A name is always good; a file only where whoever asks can read it himself."""
     if world in world_names() or world == context.app_context.defaults.world:
         return
     if not context.request.app.get(WORLD_FILES_ALLOWED, True):
@@ -139,28 +149,23 @@ def _check_world(context: RequestContext, world: str) -> None:
 
 
 async def show_tenant(context: RequestContext) -> TenantView:
-    """One tenant."""
     return describe_tenant(context, context.tenant)
 
 
 async def reset_tenant(context: RequestContext) -> TenantView:
-    """Back to its first state."""
     await context.app_context.store.reset(context.tenant)
     return describe_tenant(context, context.tenant)
 
 
 async def delete_tenant(context: RequestContext) -> None:
-    """Take a tenant away with everything it has."""
     await context.app_context.store.delete(context.tenant)
 
 
 async def list_tenants(context: RequestContext) -> TenantList:
-    """All tenants."""
     return TenantList([describe_tenant(context, tenant) for tenant in context.registry])
 
 
 def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
-    """A tenant as the admin API shows it."""
     addresses, settings = context.addresses, tenant.settings
     operators = [
         OperatorLogin(operator.number, settings.arm.password)
@@ -178,27 +183,31 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     )
 
 
-OPERATIONS = [
-    ApiOperation("GET", "/api/tenants", "All tenants", list_tenants, response=TenantList),
-    ApiOperation(
+_TENANT = "/api/tenants/{tenant}"
+
+ROUTES = [
+    Route(
+        "GET", "/api/tenants", "All tenants", list_tenants, "tenants_listing", response=TenantList
+    ),
+    Route(
         "POST",
         "/api/tenants",
         "Make a tenant",
         create_tenant,
+        "tenants_create",
         body=NewTenant,
         response=TenantView,
         status=201,
         problems={409: "The name or one of the credentials belongs to another tenant"},
     ),
-    ApiOperation("GET", "/api/tenants/{tenant}", "One tenant", show_tenant, response=TenantView),
-    ApiOperation(
-        "DELETE", "/api/tenants/{tenant}", "Take a tenant away", delete_tenant, status=204
-    ),
-    ApiOperation(
+    Route("GET", _TENANT, "One tenant", show_tenant, "tenants_show", response=TenantView),
+    Route("DELETE", _TENANT, "Take a tenant away", delete_tenant, "tenants_delete", status=204),
+    Route(
         "POST",
-        "/api/tenants/{tenant}/reset",
+        f"{_TENANT}/reset",
         "Back to its first state: clock, choices, faults, sessions, limits, journal, pinned calls",
         reset_tenant,
+        "tenants_reset",
         response=TenantView,
     ),
 ]

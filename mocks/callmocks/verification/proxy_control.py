@@ -13,7 +13,7 @@ from callmocks.cdr import provider as cdr_provider
 from callmocks.control import journal, problems
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
-from callmocks.control.routing import ApiOperation, AppContext, RequestContext, add_route
+from callmocks.control.routing import AppContext, RequestContext, Route, add_route
 from callmocks.onec import provider as _onec  # noqa: F401 - makes itself known
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -38,8 +38,10 @@ def make_app(registry: Registry) -> web.Application:
     app = web.Application(middlewares=[problems.problem_middleware, make_guard("", ())])
     desk = AppContext(registry, Addresses(), LocalTenantStore(registry), TenantSettings("demo"))
     for operation in (
-        ApiOperation("GET", "/health", "The proxy is up", get_health, response=ProxyHealth),
-        *journal.OPERATIONS,
+        Route(
+            "GET", "/health", "The proxy is up", get_health, "proxy_health", response=ProxyHealth
+        ),
+        *journal.ROUTES,
     ):
         add_route(app, desk, operation)
 
