@@ -15,14 +15,11 @@ import pytest
 
 import callmocks.faults  # noqa: F401 - before its parts
 from callmocks.arm import schema as arm_schema
-from callmocks.arm.faults import attribute_edits as workplace_faults
-from callmocks.contract import nesting
+from callmocks.contract import nesting, xml
 from callmocks.control.dashboard import highlight
 from callmocks.onec import envelope
 from callmocks.onec import responses as onec_answers
-from callmocks.onec.faults import value_table as soap_faults
 from callmocks.provider.credentials import secrets_equal
-from callmocks.tenants.exchange import Reply
 from tests.control.suite_client import basic
 from tests.test_serve import serving
 from tests.test_server_limits import NAMES, PATHS, RawConnection, limited_server
@@ -45,18 +42,16 @@ def _calls(module: ast.Module, *names: str) -> Iterator[ast.Call]:
                 yield node
 
 
-def test_every_xml_parser_is_made_without_entities_and_network() -> None:
-    found = 0
+def test_one_place_makes_xml_parsers_and_makes_them_without_entities_and_network() -> None:
+    found = []
     for path, module in _modules():
         for call in _calls(module, "XMLParser"):
-            found += 1
-            told = {word.arg: getattr(word.value, "value", None) for word in call.keywords}
-            if None in told:  # ``**options``, as the envelope's parser has them
-                told = envelope._PARSER_OPTIONS
-            assert told["resolve_entities"] is False, f"{path.name}:{call.lineno}"
-            assert told["no_network"] is True, f"{path.name}:{call.lineno}"
-            assert not told.get("load_dtd") and not told.get("dtd_validation"), path
-    assert found >= 7
+            found.append(path.relative_to(PACKAGE).as_posix())
+            options = {word.arg: getattr(word.value, "value", None) for word in call.keywords}
+            assert options["resolve_entities"] is False
+            assert options["no_network"] is True
+            assert options["load_dtd"] is False and options["dtd_validation"] is False
+    assert found == ["contract/xml.py"]
 
 
 def test_xml_of_others_is_never_read_by_a_parser_of_defaults() -> None:
@@ -98,10 +93,7 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "1C answers, the client's side": onec_answers.read_answer,
     "depth": lambda body: nesting.is_xml_too_deep(body + b"<" * 300, 200),
     "dashboard": lambda body: highlight._indent_xml(body.decode()) != body.decode(),
-    "faults on the workplace": lambda body: workplace_faults._change_xml(
-        body, "y", lambda found: None
-    ),
-    "faults on 1C": lambda body: soap_faults.edit_table(Reply(body), lambda table: True),
+    "answers that faults change": lambda body: xml.edit_document(body, lambda root: True),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from callmocks.arm.pages import CallPage
 from callmocks.arm.requests import BodyFormat
 from callmocks.arm.rows import TIME_FORMAT
 from callmocks.arm.tree import Node
+from callmocks.contract.xml import replace_forbidden
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,7 +27,6 @@ CANNOT_PERFORM = "cannot_perform_cmd"
 
 _XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
 _XML_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAX_TEXT_CHARS = 2000
 _JSON_END = b"}]}]}]"
 _XML_END = b"/></response></out>"
@@ -157,4 +156,4 @@ def _make_out(command: str, content: Node) -> Node:
 
 def _clean_text(text: str) -> str:
     """Text that XML can hold, of a length that people read."""
-    return _FORBIDDEN.sub("\ufffd", text[:_MAX_TEXT_CHARS])
+    return replace_forbidden(text[:_MAX_TEXT_CHARS])

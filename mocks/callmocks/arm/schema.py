@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lxml import etree
 
 from callmocks.contract.resources import schema_path as schema_file
+from callmocks.contract.xml import has_dtd, make_parser
 from callmocks.errors import CallmocksError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Schema:
         path = str(schema_file(f"arm/{file}"))
         self._path = path
         self._lxml = etree.XMLSchema(file=path)
-        self._parser = _make_parser(self._lxml)
+        self._parser = make_parser(schema=self._lxml)
 
     def validate(self, root: etree._Element) -> list[SchemaViolation]:
         """What the schema refuses in a document; nothing when it is valid."""
@@ -116,24 +117,12 @@ def parse(document: bytes) -> etree._Element:
         root = etree.fromstring(document, _request_parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(str(error)) from None
-    if root.getroottree().docinfo.internalDTD is not None:
+    if has_dtd(root):
         raise XmlError("a document type declaration is not accepted")
     return root
 
 
-def _make_parser(schema: etree.XMLSchema | None = None) -> etree.XMLParser:
-    return etree.XMLParser(
-        schema=schema,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-
-
-_request_parser = _make_parser()
+_request_parser = make_parser()
 
 
 def _locate_error(error: Any) -> SchemaViolation:

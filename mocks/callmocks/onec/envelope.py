@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from lxml import etree
 
+from callmocks.contract.xml import has_dtd, make_parser
 from callmocks.onec.namespaces import SOAP11, SOAP12
 from callmocks.onec.soap import SoapError
 
@@ -30,15 +31,6 @@ _DECLARATION_BYTES: Final = 1024
 _ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]*)")
 _WINDOW: Final = MAX_UNTAGGED_BYTES // 2
 _PROLOG: Final = re.compile(rb"[^<]*(?:<!--.*?-->\s*|<\?.*?\?>\s*)*", re.DOTALL)
-_PARSER_OPTIONS: Final[dict[str, Any]] = {
-    "resolve_entities": False,
-    "no_network": True,
-    "load_dtd": False,
-    "dtd_validation": False,
-    "huge_tree": False,
-    "remove_comments": True,
-    "remove_pis": True,
-}
 _DTD_FORBIDDEN: Final = "the request has a DTD, which SOAP forbids"
 _NEXT_ACTOR: Final = "http://schemas.xmlsoap.org/soap/actor/next"
 
@@ -103,11 +95,6 @@ class InputGuard:
             )
 
 
-def make_parser(encoding: str | None = None) -> etree.XMLParser:
-    """A parser for XML from strangers; ``encoding`` overrules what the document declares."""
-    return etree.XMLParser(encoding=encoding, **_PARSER_OPTIONS)
-
-
 _PARSER: Final = make_parser()
 
 
@@ -134,7 +121,7 @@ def parse_document(body: bytes, charset: str | None = None) -> etree._Element:
         raise SoapError(
             "Client", f"the request is not well-formed XML: {_format_syntax_error(error)}"
         ) from None
-    if root.getroottree().docinfo.internalDTD is not None:
+    if has_dtd(root):
         raise SoapError("Client", _DTD_FORBIDDEN)
     return root
 
@@ -192,7 +179,7 @@ def _starts_with_dtd(head: bytes) -> bool:
 def _get_parser(charset: str) -> etree.XMLParser:
     try:
         if _shows_tags_in_ascii(charset):
-            return make_parser(charset)
+            return make_parser(encoding=charset)
     except LookupError:
         pass
     raise SoapError("Client", f"the charset {charset!r} is not known")

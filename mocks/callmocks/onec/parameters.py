@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, time
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from lxml import etree
 
+from callmocks.contract.xml import UUID
 from callmocks.onec.contract import Parameter, ServedOperation
 from callmocks.onec.decoder import resolve_name
 from callmocks.onec.namespaces import XS, XSI_NIL, XSI_TYPE
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ParameterValue = datetime | str | int
 """A parameter's value: naive wall time in whole seconds, UUID in small letters, number."""
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE_TIME: Final = f"{{{XS}}}dateTime"
 _DATE: Final = f"{{{XS}}}date"
 _DECIMAL: Final = f"{{{XS}}}decimal"
@@ -113,7 +112,7 @@ def _read_value(
     if parameter.type == "dateTime":
         return _read_wall_time(exchange, parameter, text)
     if parameter.type == "uuid":
-        if _UUID.fullmatch(text) is None:
+        if UUID.fullmatch(text) is None:
             reject_parameter(
                 exchange, "onec.code-bad-uuid", parameter.name, "a UUID", repr(text[:80])
             )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from lxml import etree
 
+from callmocks.contract.xml import make_parser
 from callmocks.errors import CallmocksError
 from callmocks.onec.decoder import read_structure
 from callmocks.onec.namespaces import RETURN, SOAP11, SOAP12
 from callmocks.onec.values import BadValue, Structure
 
-_PARSER = etree.XMLParser(
-    resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
-)
+_PARSER = make_parser(huge_tree=True)
 
 
 class SoapFault(CallmocksError):

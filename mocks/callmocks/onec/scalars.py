@@ -10,6 +10,7 @@ from math import isinf, isnan
 from typing import Final
 from uuid import UUID
 
+from callmocks.contract import xml
 from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import NULL, Null, Value
 
@@ -21,8 +22,6 @@ _TIME = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?" + _ZONE
 _DATE_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T" + _TIME)
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})" + _ZONE)
 _CLOCK = re.compile(_TIME)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def read_datetime(text: str) -> datetime:
@@ -54,12 +53,6 @@ def _read_time(text: str) -> time:
 
 def _read_boolean(text: str) -> bool:
     return {"true": True, "1": True, "false": False, "0": False}[text]
-
-
-def _read_uuid(text: str) -> UUID:
-    if _UUID.fullmatch(text) is None:
-        raise ValueError(text)
-    return UUID(text)
 
 
 def _read_null(text: str) -> Null:
@@ -100,7 +93,7 @@ _STRIPPED: Final[dict[str, Callable[[str], Value]]] = {
     f"{{{XS}}}time": _read_time,
     f"{{{XS}}}base64Binary": lambda text: b64decode("".join(text.split()), validate=True),
     f"{{{XS}}}hexBinary": bytes.fromhex,
-    f"{{{CORE}}}UUID": _read_uuid,
+    f"{{{CORE}}}UUID": _make_pattern_reader(xml.UUID, UUID),
     **{f"{{{XS}}}{name}": _make_pattern_reader(_INTEGER, int) for name in _INTEGERS},
 }
 _KEPT: Final[dict[str, Callable[[str], Value]]] = {
@@ -154,7 +147,7 @@ def write_scalar(value: Value) -> tuple[str, str] | None:
 
 def escape_text(text: str) -> str:
     """Text as XML content; ``ValueError`` on a character that no XML document can hold."""
-    forbidden = _FORBIDDEN.search(text)
+    forbidden = xml.FORBIDDEN.search(text)
     if forbidden is not None:
         raise ValueError(f"no XML document can hold the character {forbidden[0]!r}")
     if "&" in text:

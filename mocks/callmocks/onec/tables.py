@@ -15,6 +15,7 @@ from typing import Final
 
 import polars as pl
 
+from callmocks.contract.xml import FORBIDDEN_PATTERN, UUID_PATTERN
 from callmocks.onec.contract import ColumnSpec, ServedOperation
 from callmocks.onec.encoder import NIL
 
@@ -26,8 +27,7 @@ DTYPES: Final[dict[str, pl.DataType]] = {
     "boolean": pl.Boolean(),
 }
 """The type a frame's column has for each kind of column in the contract."""
-_UUID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_FORBIDDEN: Final = r"[^\t\n\r -\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"
+_UUID: Final = f"^{UUID_PATTERN}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _count_violations(column: ColumnSpec) -> dict[str, pl.Expr]:
         if not column.nullable:
             rules["are absent"] = value.is_null().sum()
     elif column.kind == "string":
-        rules["hold what XML cannot"] = value.str.contains(_FORBIDDEN).sum()
+        rules["hold what XML cannot"] = value.str.contains(FORBIDDEN_PATTERN).sum()
     if column.kind == "string" and column.length:
         rules[f"are longer than {column.length}"] = (value.str.len_chars() > column.length).sum()
     if column.kind == "decimal":

@@ -13,10 +13,10 @@ from typing import Any
 from lxml import etree
 
 from callmocks.contract.findings import Evidence, Findings, ValidationResult, xml_error_position
+from callmocks.contract.xml import has_dtd, make_parser
 from callmocks.onec import contract, envelope, parameters, validate_table, wsdl
 from callmocks.onec.contract import ServedOperation
 from callmocks.onec.decoder import read_structure
-from callmocks.onec.envelope import make_parser
 from callmocks.onec.namespaces import PARAMS, RETURN, SERVICE, SOAP11, SOAP12
 from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
@@ -59,7 +59,7 @@ def validate_message(
     except (etree.XMLSyntaxError, ValueError) as error:
         found.add(xml_error_position(body, str(error)), "a well-formed document", str(error))
         root = None
-    if root is not None and root.getroottree().docinfo.internalDTD is not None:
+    if root is not None and has_dtd(root):
         found.add("document", "no document type declaration", "one")
     elif root is not None:
         _check_message(root, verdict, found, request, status, media)

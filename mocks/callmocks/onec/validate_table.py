@@ -6,7 +6,6 @@ choice beyond what working clients read, so a finding there is about an assumpti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, time
 from decimal import Decimal
@@ -14,12 +13,12 @@ from decimal import Decimal
 from lxml import etree
 
 from callmocks.contract.findings import Evidence, Findings, mask_characters
+from callmocks.contract.xml import UUID
 from callmocks.onec.contract import ColumnSpec, ServedOperation
 from callmocks.onec.namespaces import SERVICE, XS
 from callmocks.onec.pii import PERSONAL
 from callmocks.onec.values import EMPTY_DATE, NULL, Value, ValueTable
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _W = "{http://schemas.xmlsoap.org/wsdl/}"
 _BINDINGS = {
     "PartnerWebAPI2SoapBinding": "{http://schemas.xmlsoap.org/wsdl/soap/}",
@@ -135,7 +134,7 @@ def _check_cell(
 def _check_text(
     value: str, spec: ColumnSpec, where: str, evidence: Evidence, found: Findings
 ) -> None:
-    if spec.uuid and not _UUID.fullmatch(value):
+    if spec.uuid and not UUID.fullmatch(value):
         found.add(where, "a UUID", repr(value), evidence)
     if spec.length and len(value) > spec.length:
         found.add(where, f"at most {spec.length} characters", len(value), evidence)

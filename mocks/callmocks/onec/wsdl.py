@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from callmocks.contract.resources import schema_path
+from callmocks.contract.xml import make_parser
 from callmocks.onec.namespaces import CORE, SERVICE, XS
 from callmocks.onec.scalars import quote_attribute
 
@@ -40,7 +41,7 @@ def load_schemas() -> dict[str, bytes]:
 @cache
 def load_validator() -> etree.XMLSchema:
     """The compiled schema of the service's elements."""
-    parser = etree.XMLParser(no_network=True, resolve_entities=False)
+    parser = make_parser()
     parser.resolvers.add(_InlineResolver())
     return etree.XMLSchema(etree.fromstring(load_schemas()[SERVICE], parser))
 

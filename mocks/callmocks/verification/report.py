@@ -15,12 +15,12 @@ import msgspec
 from lxml import etree
 
 from callmocks.contract.findings import Evidence, Findings
+from callmocks.contract.xml import replace_forbidden
 
 PROVIDER_TITLES = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
 REFUSAL_PROBES = ("errors", "frame-errors")
 """The probes whose requests a provider must refuse."""
 REDACTED = "•••"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class SentRequest(msgspec.Struct):
@@ -127,7 +127,7 @@ class CheckReport:
             case = etree.SubElement(suite, "testcase", names)
             self._fill_test_case(case, probe)
         output = etree.SubElement(suite, "system-out")
-        output.text = _replace_non_xml(f"sent: {self._summarize_requests()}")
+        output.text = replace_forbidden(f"sent: {self._summarize_requests()}")
         return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 
     def _fill_test_case(self, case: etree._Element, probe: Probe) -> None:
@@ -135,9 +135,9 @@ class CheckReport:
             message = f"{len(probe.findings)} findings: {probe.title}"
             failure = etree.SubElement(case, "failure", {"message": message, "type": "contract"})
             found = [self._redact_text(str(finding)) for finding in probe.findings]
-            failure.text = _replace_non_xml("\n".join(found))
+            failure.text = replace_forbidden("\n".join(found))
         elif probe.outcome == "skipped":
-            message = _replace_non_xml(self._redact_text(probe.skipped))
+            message = replace_forbidden(self._redact_text(probe.skipped))
             etree.SubElement(case, "skipped", {"message": message})
 
     def _to_dict(self) -> dict[str, Any]:
@@ -180,7 +180,3 @@ class CheckReport:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text)
         return " ".join(text.split())
-
-
-def _replace_non_xml(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

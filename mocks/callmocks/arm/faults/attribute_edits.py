@@ -10,12 +10,11 @@ import msgspec
 from lxml import etree
 
 from callmocks.arm.faults import frame_edits
+from callmocks.contract.xml import edit_document
 from callmocks.faults.base import FaultContext
 from callmocks.tenants.exchange import Reply
 
 Attributes = MutableMapping[str, str]
-
-_xml_parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 
 
 def change_attributes(
@@ -26,7 +25,15 @@ def change_attributes(
         return frame_edits.replace_body(
             reply, _change_json(frame_edits.get_body(reply), element, change)
         )
-    body = _change_xml(reply.body, element, change)
+
+    def edit(root: etree._Element) -> bool:
+        found = list(root.iter(element))
+        for node in found:
+            attributes: Any = node.attrib
+            change(attributes)
+        return bool(found)
+
+    body = edit_document(reply.body, edit)
     return None if body is None else replace(reply, body=body)
 
 
@@ -50,15 +57,3 @@ def _change_json(body: bytes, element: str, change: Callable[[Attributes], None]
     for root in tree:
         visit(root)
     return msgspec.json.encode(tree) if found else None
-
-
-def _change_xml(body: bytes, element: str, change: Callable[[Attributes], None]) -> bytes | None:
-    try:
-        tree = etree.fromstring(body, _xml_parser)
-    except etree.XMLSyntaxError:
-        return None
-    found = list(tree.iter(element))
-    for node in found:
-        change(node.attrib)
-    declared = body.lstrip().startswith(b"<?xml")
-    return etree.tostring(tree, encoding="utf-8", xml_declaration=declared) if found else None

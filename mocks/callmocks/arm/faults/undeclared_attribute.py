@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from callmocks.arm.faults import attribute_edits
+from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.tenants.exchange import Reply
 
@@ -14,7 +15,7 @@ class UndeclaredAttribute(Fault, frozen=True):
     """Every call (or the response, when it has no call) carries an attribute no schema declares."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)] = "extension"
-    value: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)] = "1"
+    value: XmlText = "1"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Add the attribute."""

@@ -77,9 +77,10 @@ def _unescape_letters(found: re.Match[str]) -> str:
 def _indent_xml(text: str) -> str:
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    from callmocks.contract.xml import make_parser
+
     try:
-        root = etree.fromstring(text.encode(), parser)
+        root = etree.fromstring(text.encode(), make_parser(keep_comments=True))
     except (etree.XMLSyntaxError, ValueError):
         return text
     if "<!DOCTYPE" in text:

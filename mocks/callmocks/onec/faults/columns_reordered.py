@@ -2,6 +2,7 @@
 
 from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.onec.faults import value_table
+from callmocks.onec.namespaces import VALUE
 from callmocks.tenants.exchange import Reply
 
 
@@ -18,6 +19,6 @@ def _reverse_columns(table: value_table.ValueTableElement) -> bool:
     for column in table.columns:
         table.element.insert(0, column)
     for row in table.rows:
-        for cell in row.findall(f"{value_table.CORE}Value"):
+        for cell in row.findall(VALUE):
             row.insert(0, cell)
     return len(table.columns) > 1

@@ -6,6 +6,7 @@ from lxml import etree
 
 from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.onec.faults import value_table
+from callmocks.onec.namespaces import CORE, VALUE, XSI_NIL
 from callmocks.tenants.exchange import Reply
 
 
@@ -23,15 +24,15 @@ class NilEverywhere(Fault, frozen=True):
     def _clear_cells(self, table: value_table.ValueTableElement) -> bool:
         emptied = [self.columns == "all" or _is_nullable(column) for column in table.columns]
         for row in table.rows:
-            for index, cell in enumerate(row.findall(f"{value_table.CORE}Value")):
+            for index, cell in enumerate(row.findall(VALUE)):
                 if emptied[index]:
                     tail = cell.tail
                     cell.clear()
                     cell.tail = tail
-                    cell.set(f"{value_table.XSI}nil", "true")
+                    cell.set(XSI_NIL, "true")
         return bool(table.rows) and any(emptied)
 
 
 def _is_nullable(column: etree._Element) -> bool:
-    types = column.iterfind(f"{value_table.CORE}ValueType/{value_table.CORE}Type")
+    types = column.iterfind(f"{{{CORE}}}ValueType/{{{CORE}}}Type")
     return any((kind.text or "").rpartition(":")[2] == "Null" for kind in types)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext, register_fault
-from callmocks.onec.faults.soap_fault import XmlText
 from callmocks.provider.base import provider_error_reply
 from callmocks.tenants.exchange import Reply
 

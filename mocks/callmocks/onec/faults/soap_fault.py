@@ -1,15 +1,11 @@
 """A SOAP Fault."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
-
+from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext, register_fault
 from callmocks.provider.base import provider_error_reply
 from callmocks.tenants.exchange import Reply
-
-XmlText = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)]
-"""What XML can hold."""
 
 
 @register_fault("soap_fault", breaks_contract=False, providers=("onec",))

@@ -1,4 +1,4 @@
-"""Answers of the 1C-Connect service taken apart: the ValueTable in the envelope."""
+"""Faults of the ValueTable in an answer."""
 
 from __future__ import annotations
 
@@ -7,32 +7,25 @@ from dataclasses import replace
 
 from lxml import etree
 
+from callmocks.contract.xml import edit_document
+from callmocks.onec.namespaces import COLUMN, ROW
 from callmocks.tenants.exchange import Reply
-
-CORE = "{http://v8.1c.ru/8.1/data/core}"
-XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
-
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 
 
 class ValueTableElement:
-    """A ValueTable: its element, its columns and its rows."""
-
     def __init__(self, element: etree._Element) -> None:
         self.element = element
-        self.columns = element.findall(f"{CORE}column")
-        self.rows = element.findall(f"{CORE}row")
+        self.columns = element.findall(COLUMN)
+        self.rows = element.findall(ROW)
 
 
-def edit_table(reply: Reply, change: Callable[[ValueTableElement], bool]) -> Reply | None:
-    """The answer with its table changed; None when it has no table or nothing was changed."""
-    try:
-        tree = etree.fromstring(reply.body, _PARSER)
-    except etree.XMLSyntaxError:
-        return None
-    first = next(tree.iter(f"{CORE}column"), None)
-    element = None if first is None else first.getparent()
-    if element is None or not change(ValueTableElement(element)):
-        return None
-    declared = reply.body.lstrip().startswith(b"<?xml")
-    return replace(reply, body=etree.tostring(tree, encoding="utf-8", xml_declaration=declared))
+def edit_table(reply: Reply, edit: Callable[[ValueTableElement], bool]) -> Reply | None:
+    """The reply with its table changed; None without a table, or when ``edit`` returns False."""
+
+    def edit_root(root: etree._Element) -> bool:
+        column = next(root.iter(COLUMN), None)
+        table = None if column is None else column.getparent()
+        return table is not None and edit(ValueTableElement(table))
+
+    body = edit_document(reply.body, edit_root)
+    return None if body is None else replace(reply, body=body)
