@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Tools for releases have an environment of their own: what they bring along slows jsonschema down.
+RELEASE_VENV ?= .venvs/release
 
 .PHONY: serve test lint types check golden bench fuzz soak audit sbom release-check clean
 
@@ -24,11 +26,17 @@ bench: $(VENV)/.tests
 	$(BIN)/python -m benchmarks compare $(ARGS)
 
 # For as long as one likes: make fuzz ARGS="--seconds 600 cdr_rpc", make soak ARGS="--minutes 30"
-fuzz soak audit release-check: $(VENV)/.tests
+fuzz soak: $(VENV)/.tests
 	scripts/$@ $(ARGS)
 
+audit: $(RELEASE_VENV)/.installed
+	scripts/audit
+
+release-check: $(VENV)/.tests $(RELEASE_VENV)/.installed
+	scripts/release-check $(ARGS)
+
 # What the wheel brings along, as CycloneDX, in dist/
-sbom: $(VENV)/.tests
+sbom: $(RELEASE_VENV)/.installed
 	scripts/release-check --sbom-only
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -39,5 +47,9 @@ $(VENV)/.tests: $(VENV)/.installed
 	$(PYTHON) scripts/bootstrap $(VENV) --tests
 	@touch $@
 
+$(RELEASE_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) scripts/bootstrap $(RELEASE_VENV) --release
+	@touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(RELEASE_VENV)

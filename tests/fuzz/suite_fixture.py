@@ -86,25 +86,29 @@ class FuzzSuite:
     ) -> tuple[int, str, bytes]:
         """Status, media type and body of the answer."""
         headers = {"Content-Type": content_type, **(basic(user) if user else {})}
-        for attempt in (1, 2):
-            connection = self._connections.get(name)
-            if connection is None:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port(name), timeout=5)
-                self._connections[name] = connection
-            try:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                whole = answer.read()
-                break
-            except (http.client.HTTPException, ConnectionError):
-                connection.close()
-                del self._connections[name]
-                if attempt == 2:
-                    raise
-        if answer.will_close:
+        try:
+            return self._send_once(name, method, path, body, headers)
+        except (http.client.HTTPException, ConnectionError):  # the server closed it meanwhile
+            return self._send_once(name, method, path, body, headers)
+
+    def _send_once(
+        self, name: str, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, str, bytes]:
+        connection = self._connections.pop(name, None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port(name), timeout=5)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            whole = response.read()
+        except (http.client.HTTPException, ConnectionError):
             connection.close()
-            del self._connections[name]
-        return answer.status, answer.headers.get("Content-Type", ""), whole
+            raise
+        if response.will_close:
+            connection.close()
+        else:
+            self._connections[name] = connection
+        return response.status, response.headers.get("Content-Type", ""), whole
 
     def exchange_frame(self, message: bytes) -> bytes:
         """The answer to a message on the workplace's websocket."""
