@@ -94,12 +94,12 @@ async def test_the_unfiltered_rows_are_those_of_the_truth(demo: RunningArm) -> N
     rows = await everything(demo)
     start, now = datetime(2026, 2, 16), datetime(2026, 3, 2, 12)
     expected = {
-        (shown["call_ref"])
+        shown.call_ref
         for call in demo.tenant.history.truth_between(
             datetime_to_ms(start), datetime_to_ms(now), datetime_to_ms(now)
         )
-        for shown in call["arm"]  # type: ignore[attr-defined]
-        if shown["operator"] == OPERATOR
+        for shown in call.arm
+        if shown.operator == OPERATOR
     }
     refs = [row["call_ref"] for row in rows]
     assert len(set(refs)) == len(refs)

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientPayloadError
 
 from callmocks.arm.faxes import render_pdf
+from callmocks.contract.json_model import to_json
 from callmocks.faults import FaultScope
 from callmocks.history.walltime import datetime_to_ms, ms_to_datetime
 from tests.arm.conftest import ArmSocket, RunningArm, Start, basic_auth, request_xml
@@ -39,11 +40,10 @@ def legs_by_ref(demo: RunningArm, start: datetime, end: datetime) -> dict[str, d
     for call in demo.tenant.history.truth_between(
         datetime_to_ms(start), datetime_to_ms(end), datetime_to_ms(end)
     ):
-        legs: list[dict[str, Any]] = call["legs"]  # type: ignore[assignment]
-        for shown in call["arm"]:  # type: ignore[attr-defined]
-            own = [leg for leg in legs if leg["operator"] == shown["operator"] and leg["rang"]]
+        for shown in call.arm:
+            own = [leg for leg in call.legs if leg.operator == shown.operator and leg.rang]
             if len(own) == 1:
-                found[shown["call_ref"]] = {**own[0], "call": call}
+                found[shown.call_ref] = {**to_json(own[0]), "call": to_json(call)}
     return found
 
 

@@ -34,12 +34,7 @@ def test_a_leg_is_shown_when_its_call_has_ended(api: CdrClient, place: int, befo
     ends = sorted(day_start(DAYS[-1]) + history.generated.get_day(DAYS[-1]).calls.end.astype(int))
     now = int(ends[place]) - before_ms
     truth = history.truth_between(day_start(DAYS[0]), day_start(DAYS[-1] + 1), now)
-    expected = {
-        leg
-        for call in truth
-        if call["finished"]
-        for leg in call["cdr"]["leg_ids"]  # type: ignore[index]
-    }
+    expected = {leg for call in truth if call.finished for leg in call.cdr.leg_ids}
     api.tenant(now=ms_to_datetime(now).isoformat())
     plain = everything(api)
     assert {row["id"] for row in plain} == expected

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from callmocks.cdr.server import make_app as make_cdr
+from callmocks.contract.json_model import to_json
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.registry import Registry
@@ -155,7 +156,8 @@ async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
         await control.get("/health")
         turns += 1
     window = (datetime(2026, 2, 1, 10), datetime(2026, 3, 2, 11, 30), datetime(2026, 3, 2, 12))
-    assert (await asking)["calls"] == tenant.history.truth_between(*map(datetime_to_ms, window))
+    truth = tenant.history.truth_between(*map(datetime_to_ms, window))
+    assert (await asking)["calls"] == [to_json(call) for call in truth]
     assert turns > 10
 
 

@@ -84,10 +84,10 @@ def test_the_truth_knows_each_of_them() -> None:
     made = make_empty_history()
     pins = made.pins.add_many(pin_requests(120, made))
     truth = made.truth_between(0, FAR, FAR)
-    assert {call["cdr"]["call_session_id"] for call in truth} == {pin.id for pin in pins}  # type: ignore[index]
-    legs = {leg for call in truth for leg in call["cdr"]["leg_ids"]}  # type: ignore[index]
+    assert {call.session_id for call in truth} == {pin.id for pin in pins}
+    legs = {leg for call in truth for leg in call.cdr.leg_ids}
     assert legs == set(made.pins.legs["id"])
-    refs = {row["call_ref"] for call in truth for row in call["arm"]}  # type: ignore[attr-defined]
+    refs = {row.call_ref for call in truth for row in call.arm}
     assert refs == {ref for frame in made.pins.arm_rows.values() for ref in frame["call_ref"]}
 
 

@@ -28,8 +28,8 @@ def test_a_pinned_call_is_in_all_three_views(empty):
          "talk_seconds": 61.5}
     )  # fmt: skip
     call = only_call(empty)
-    assert call["cdr"]["call_session_id"] == pin.id
-    assert (call["talk_seconds"], call["user_id"]) == (61, user.user_id)
+    assert call.session_id == pin.id
+    assert (call.talk_seconds, call.user_id) == (61, user.user_id)
     (rows,) = empty.arm_frames("101", NOON, wall_ms(2026, 1, 1))
     row = rows.row(0, named=True)
     assert (row["duration"], row["remote_digits"]) == (61, user.phone)
@@ -38,11 +38,11 @@ def test_a_pinned_call_is_in_all_three_views(empty):
     service = empty.service_calls_between(wall_ms(2026, 3, 1), wall_ms(2026, 3, 3), NOON).row(
         0, named=True
     )
-    assert service["CallID"] == call["onec"]["CallID"]
+    assert service["CallID"] == call.onec.call_id
     assert (service["Duration"], service["ServiceUserID"]) == (61, user.user_id)
     assert empty.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 3), NOON)[
         "id"
-    ].to_list() == sorted(call["cdr"]["leg_ids"])
+    ].to_list() == sorted(call.cdr.leg_ids)
 
 
 def test_an_open_search_finds_a_pin_in_the_empty_world_at_once(empty):
@@ -65,7 +65,7 @@ def test_pins_mix_with_drawn_calls_in_order(history):
 def test_every_finish_reason_can_be_pinned(empty, reason):
     empty.pins.add({"start": TEN, "finish_reason": reason})
     call = only_call(empty)
-    assert reason in {leg["finish_reason"] for leg in call["legs"]}
+    assert reason in {leg.finish_reason for leg in call.legs}
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_a_transfer_and_a_coach_are_laid_out(empty):
          "transfer_talk_seconds": 30, "coach": "103"}
     )  # fmt: skip
     call = only_call(empty)
-    roles = {leg["role"]: leg for leg in call["legs"]}
-    assert roles["operator"]["finish_reason"] == "transfer_disconnects"
-    assert roles["transfer"]["operator"] == "102"
-    assert roles["coach"]["operator"] == "103"
-    assert call["talk_seconds"] == 50
-    assert {each["operator"] for each in call["arm"]} == {"101", "102"}
+    roles = {leg.role: leg for leg in call.legs}
+    assert roles["operator"].finish_reason == "transfer_disconnects"
+    assert roles["transfer"].operator == "102"
+    assert roles["coach"].operator == "103"
+    assert call.talk_seconds == 50
+    assert {each.operator for each in call.arm} == {"101", "102"}

@@ -1,7 +1,6 @@
 """One call, three views: times, parties and durations agree."""
 
 import itertools
-from datetime import datetime
 
 import polars as pl
 import pytest
@@ -13,8 +12,8 @@ from .conftest import LATER, NOON, wall_ms
 DAY = (wall_ms(2026, 3, 2), wall_ms(2026, 3, 3))
 
 
-def shown_time(text):
-    return datetime.fromisoformat(text).replace(microsecond=0)
+def shown_time(exact):
+    return exact.replace(microsecond=0)
 
 
 @pytest.fixture(params=["default", "edge-cases"])
@@ -29,16 +28,16 @@ def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy):
     in_arm = in_onec = 0
     operators = {o.number: o for o in history.directory.operators}
     for call in calls:
-        session = history.find_session(call["cdr"]["call_session_id"], LATER).row(0, named=True)
-        legs = history.legs_of_session(call["cdr"]["call_session_id"], LATER)
-        assert sorted(legs["id"]) == sorted(call["cdr"]["leg_ids"])
-        assert session["start_time"] == shown_time(call["start"])
-        assert session["finish_time"] == shown_time(call["end"])
-        assert session["talk_duration"] == call["talk_seconds"]
-        assert session["contact_phone_number"] == call["client_phone"]
+        session = history.find_session(call.session_id, LATER).row(0, named=True)
+        legs = history.legs_of_session(call.session_id, LATER)
+        assert sorted(legs["id"]) == sorted(call.cdr.leg_ids)
+        assert session["start_time"] == shown_time(call.start)
+        assert session["finish_time"] == shown_time(call.end)
+        assert session["talk_duration"] == call.talk_seconds
+        assert session["contact_phone_number"] == call.client_phone
         by_id = {row["id"]: row for row in legs.iter_rows(named=True)}
         rows = arm_rows(history, call)
-        assert len(rows) == len(call["arm"])
+        assert len(rows) == len(call.arm)
         for row in rows:
             leg = by_id[row["_leg_id"]]
             assert row["start_time"] == leg["start_time"]
@@ -46,20 +45,20 @@ def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy):
             assert row["duration"] == leg["duration"]
             assert operators[row["digits"]].employee_id == leg["employee_id"]
             in_arm += 1
-        if call["onec"]:
-            service = history.find_service_call(call["onec"]["CallID"], LATER).row(0, named=True)
-            assert service["Duration"] == call["talk_seconds"]
-            assert service["CallTime"] == shown_time(call["answered"] or call["start"])
-            assert service["CallResult"] == (1 if call["answered"] else 2)
-            assert service["_session_id"] == call["cdr"]["call_session_id"]
+        if call.onec:
+            service = history.find_service_call(call.onec.call_id, LATER).row(0, named=True)
+            assert service["Duration"] == call.talk_seconds
+            assert service["CallTime"] == shown_time(call.answered or call.start)
+            assert service["CallResult"] == (1 if call.answered else 2)
+            assert service["_session_id"] == call.session_id
             in_onec += 1
     assert in_arm > 50 and in_onec > 50
 
 
 def arm_rows(history, call):
-    refs = {(each["operator"], each["call_ref"]) for each in call["arm"]}
+    refs = {(each.operator, each.call_ref) for each in call.arm}
     found = []
-    for operator in {each["operator"] for each in call["arm"]}:
+    for operator in {each.operator for each in call.arm}:
         for rows in history.arm_frames(operator, *reversed(DAY)):
             found += [
                 row
@@ -72,19 +71,17 @@ def arm_rows(history, call):
 def test_who_is_missing_from_1c(history):
     """Calls lost in the IVR, anonymous, of strangers and internal ones are absent."""
     for call in history.truth_between(*DAY, LATER):
-        operators = [leg for leg in call["legs"] if leg["role"] != "subscriber"]
-        stranger = call["user_id"] is None and not (call["onec"] or {}).get("vendor_scheme")
-        absent = (
-            call["direction"] == "internal" or stranger or not operators or len(call["legs"]) == 1
-        )
-        assert (call["onec"] is None) == absent, call
+        operators = [leg for leg in call.legs if leg.role != "subscriber"]
+        stranger = call.user_id is None and not (call.onec and call.onec.vendor_scheme)
+        absent = call.direction == "internal" or stranger or not operators or len(call.legs) == 1
+        assert (call.onec is None) == absent, call
 
 
 def test_arm_shows_only_legs_that_rang_and_no_coaching(busy):
     for call in busy.truth_between(*DAY, LATER):
-        rang = [leg for leg in call["legs"] if leg["rang"] and leg["operator"]]
-        expected = [leg["operator"] for leg in rang if leg["role"] != "coach"]
-        assert sorted(each["operator"] for each in call["arm"]) == sorted(expected)
+        rang = [leg for leg in call.legs if leg.rang and leg.operator]
+        expected = [leg.operator for leg in rang if leg.role != "coach"]
+        assert sorted(each.operator for each in call.arm) == sorted(expected)
 
 
 def test_arm_durations_follow_the_documented_rule(history):
@@ -106,14 +103,14 @@ def test_arm_durations_follow_the_documented_rule(history):
 
 def test_calls_show_up_when_they_have_ended(history):
     day = history.truth_between(*DAY, LATER)
-    call = max(day, key=lambda c: len(c["legs"]))
-    end = datetime_to_ms(datetime.fromisoformat(call["end"]))
-    session = call["cdr"]["call_session_id"]
+    call = max(day, key=lambda c: len(c.legs))
+    end = datetime_to_ms(call.end)
+    session = call.session_id
     for now, there in ((end - 1, 0), (end, 1)):
         assert len(history.find_session(session, now)) == there
         legs = history.legs_between(*DAY, now).filter(pl.col("call_session_id") == session)
-        assert len(legs) == there * len(call["legs"])
-        assert len(history.legs_of_session(session, now)) == there * len(call["legs"])
+        assert len(legs) == there * len(call.legs)
+        assert len(history.legs_of_session(session, now)) == there * len(call.legs)
 
 
 def test_windows_split_anywhere_hold_the_same_rows(history):

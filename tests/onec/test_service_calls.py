@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from callmocks.contract.json_model import to_json
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.onec import EMPTY_DATE, read_answer
 from tests.onec.conftest import (
@@ -48,7 +49,7 @@ def read_truth(client: Client, begin: str, end: str) -> list[Record]:
     times = [datetime_to_ms(datetime.fromisoformat(text)) for text in (begin, end)]
     now = datetime_to_ms(client.tenant.clock.now())
     found = client.tenant.history.truth_between(times[0], times[1], now)
-    return [entry for entry in found if entry["onec"]]
+    return [to_json(call) for call in found if call.onec]
 
 
 def get_ids(records: list[Record]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from callmocks.contract.json_model import to_json
 from callmocks.errors import SettingsError
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
 
@@ -76,7 +77,8 @@ def _read_arm(
 
 
 def _read_truth(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return pl.DataFrame(history.truth_between(from_ms, till_ms, now_ms), infer_schema_length=None)
+    calls = map(to_json, history.truth_between(from_ms, till_ms, now_ms))
+    return pl.DataFrame(list(calls), infer_schema_length=None)
 
 
 VIEWS = {

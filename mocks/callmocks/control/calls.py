@@ -2,11 +2,15 @@
 
 import asyncio
 import re
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
+from callmocks.contract.json_model import to_json
+from callmocks.contract.truth import Call
+from callmocks.control.json_struct import json_struct
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext, Route, WallTime, decode
 from callmocks.errors import Contradiction
@@ -30,83 +34,26 @@ MAX_TRUTH_CALLS = 100_000
 """Calls that one answer of the truth may hold."""
 
 
-class TruthLeg(msgspec.Struct):
-    """One leg of a call."""
-
-    leg_id: Annotated[int, Meta(description="Its id in the Data API.")]
-    role: str
-    operator: Annotated[str | None, Meta(description="Internal number.")]
-    start: str
-    answered: str | None
-    end: str
-    finish_reason: str
-    rang: Annotated[
-        bool,
-        Meta(description="Whether the operator's telephone rang: then it is in his ARM history."),
-    ]
-
-
-class TruthArm(msgspec.Struct):
-    """A row of an operator's history in ARM."""
-
-    operator: str
-    call_ref: str
-
-
-class TruthCdr(msgspec.Struct):
-    """The ids of a call in the Data API."""
-
-    call_session_id: int
-    communication_id: int
-    leg_ids: list[int]
-
-
-class TruthOnec(msgspec.Struct):
-    """The id of a call in 1C-Connect."""
-
-    CallID: str
-    vendor_scheme: Annotated[
-        bool, Meta(description="Somebody else's client and specialist on the partner's line.")
-    ]
-
-
-class TruthCall(msgspec.Struct):
-    """A call as it happened, times to the millisecond, and its ids in each view."""
-
-    start: str
-    answered: str | None
-    end: str
-    finished: Annotated[bool, Meta(description="Whether it has ended by the tenant's clock.")]
-    direction: Annotated[str, Meta(description="``in``, ``out``, ``auto`` or ``internal``.")]
-    client_phone: str | None
-    client: str | None
-    user_id: Annotated[str | None, Meta(description="ServiceUserID of the client in 1C-Connect.")]
-    line: Annotated[str | None, Meta(description="The virtual number.")]
-    finish_reason: str
-    talk_seconds: int
-    recorded: bool
-    legs: list[TruthLeg]
-    arm: list[TruthArm]
-    cdr: TruthCdr
-    onec: TruthOnec | None
-
-
-class TruthList(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class TruthList:
     """Calls by start."""
 
-    calls: list[TruthCall]
+    calls: tuple[Call, ...]
 
 
-class PinView(TruthCall, kw_only=True):
+@dataclass(frozen=True, slots=True)
+class PinView(Call):
     """A pinned call, filled in, with its ids in each view."""
 
-    id: Annotated[int, Meta(description="Its CDR session id, under which it is unpinned.")]
+    json_name: ClassVar = "PinView"
+    id: Annotated[int, "Its CDR session id, under which it is unpinned."]
 
 
-class PinList(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class PinList:
     """Pinned calls, in the order they were pinned."""
 
-    calls: list[PinView]
+    calls: tuple[PinView, ...]
 
 
 class TruthQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -171,12 +118,12 @@ async def show_truth(context: RequestContext) -> dict[str, Any]:
 
 async def _truth_by_day(
     history: History, from_ms: int, till_ms: int, now_ms: int
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """The truth of a window, day by day, so that other requests get their turn in between."""
-    calls: list[dict[str, object]] = []
+    calls: list[dict[str, Any]] = []
     for day in range(max(day_of(from_ms), 0), min(day_of(min(till_ms - 1, now_ms)) + 1, DAYS)):
         window = max(from_ms, day_start(day)), min(till_ms, day_start(day + 1))
-        calls += history.truth_between(*window, now_ms)
+        calls += map(to_json, history.truth_between(*window, now_ms))
         await asyncio.sleep(0)
     return calls
 
@@ -202,7 +149,7 @@ async def _describe_pins(history: History, pins: list[Pin]) -> list[dict[str, An
 def _describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     day = concat_days([pin.day for pin in pins])
     known = {
-        call["cdr"]["call_session_id"]: call  # type: ignore[index]
+        call.session_id: to_json(call)
         for call in collect_truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
     }
     return [{"id": pin.id, **known[pin.id]} for pin in pins]
@@ -251,7 +198,9 @@ def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
 _CALLS = "/api/tenants/{tenant}/calls"
 
 ROUTES = [
-    Route("GET", _CALLS, "The pinned calls", list_pins, "calls_listing", response=PinList),
+    Route(
+        "GET", _CALLS, "The pinned calls", list_pins, "calls_listing", response=json_struct(PinList)
+    ),
     Route(
         "POST",
         _CALLS,
@@ -260,7 +209,7 @@ ROUTES = [
         "calls_pin",
         body=PinnedCall,
         lines_media=JSON_LINES_TYPES,
-        response=(PinView, PinList),
+        response=(json_struct(PinView), json_struct(PinList)),
         status=201,
     ),
     Route("DELETE", _CALLS, "Unpin all calls", unpin_all, "calls_unpin_all", status=204),
@@ -272,7 +221,7 @@ ROUTES = [
         show_truth,
         "calls_show_truth",
         query=TruthQuery,
-        response=TruthList,
+        response=json_struct(TruthList),
     ),
     Route(
         "GET",

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from callmocks.control.json_struct import json_struct
+
 
 @cache
 def read_field_descriptions(model: type[msgspec.Struct]) -> dict[str, str]:
@@ -15,6 +17,8 @@ def read_field_descriptions(model: type[msgspec.Struct]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if not issubclass(base, msgspec.Struct) or base is msgspec.Struct:
+            continue
+        if base.__module__ == json_struct.__module__:  # its fields are described already
             continue
         body = ast.parse(dedent(inspect.getsource(base))).body[0]
         assert isinstance(body, ast.ClassDef)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from callmocks.contract.truth import Call
 from callmocks.errors import TooManyRows
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns
@@ -264,7 +265,7 @@ class History:
         frame = self.pins.service_calls if pinned else self.generated.service_calls_view(day).frame
         return frame.filter((pl.col("CallID") == call_id.lower()) & (pl.col("_end") <= now_ms))
 
-    def truth_between(self, from_ms: int, till_ms: int, now_ms: int) -> list[dict[str, object]]:
+    def truth_between(self, from_ms: int, till_ms: int, now_ms: int) -> list[Call]:
         """Calls that start in a window (end not included), with their ids in each view."""
         days = [self.generated.get_day(day) for day in self._days(from_ms, till_ms, now_ms)]
         days += self.pins.days

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from callmocks.testing.calls import Call
+    from callmocks.contract.truth import Call
     from callmocks.testing.journal import Exchange
     from callmocks.testing.mocks import Mocks, connect
     from callmocks.testing.providers import Arm, Cdr, Fault, Onec, Operator
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Call": "calls",
+    "Call": "operations",
     "Exchange": "journal",
     "Mocks": "mocks",
     "Tenant": "tenant",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from callmocks.testing.calls import Call, PinFields, parse_call
+from callmocks.contract.json_model import from_json
+from callmocks.contract.truth import Call
+from callmocks.testing.calls import PinFields
 from callmocks.testing.times import TimeInput, format_time, parse_time, to_seconds
 
 if TYPE_CHECKING:
@@ -49,9 +51,8 @@ class TenantOperations:
         What is not said is filled in consistently. ``AdminError`` when the call contradicts
         itself or another pinned one.
         """
-        return parse_call(
-            self._get_tenant().request("POST", "calls", {"start": format_time(start), **call})
-        )
+        body = {"start": format_time(start), **call}
+        return from_json(Call, self._get_tenant().request("POST", "calls", body))
 
     def unpin(self, call: Call | None = None) -> None:
         """Take a pinned call away, or all of them."""
@@ -62,6 +63,5 @@ class TenantOperations:
     def truth(self, start: TimeInput, till: TimeInput) -> list[Call]:
         """The calls that start in [start, till) as they happened, with their ids in each view."""
         query = f"from={quote(format_time(start))}&till={quote(format_time(till))}"
-        return [
-            parse_call(raw) for raw in self._get_tenant().request("GET", f"truth?{query}")["calls"]
-        ]
+        calls = self._get_tenant().request("GET", f"truth?{query}")["calls"]
+        return [from_json(Call, raw) for raw in calls]

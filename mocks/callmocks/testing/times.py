@@ -21,8 +21,3 @@ def to_seconds(span: timedelta | float) -> float:
 def parse_time(text: str) -> datetime:
     """A wall time of the admin API."""
     return datetime.fromisoformat(text)
-
-
-def parse_optional_time(text: str | None) -> datetime | None:
-    """A wall time that need not be there."""
-    return None if text is None else datetime.fromisoformat(text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from callmocks.contract.truth import Call
 from callmocks.control.dashboard import snippets as requests
 from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.control.dashboard.snippets import Snippet
@@ -94,9 +95,8 @@ async def show_call(context: RequestContext) -> web.Response:
         "history",
         tenant,
         truth=truth,
-        pinned=(ids.session_address(truth["cdr"]["call_session_id"]) or (0, 0))[1]
-        >= ids.PINNED_SESSION,
-        day=truth["start"][:10],
+        pinned=(ids.session_address(truth.session_id) or (0, 0))[1] >= ids.PINNED_SESSION,
+        day=truth.start.date().isoformat(),
         bars=list(_leg_bars(history, truth, now)),
         parts=[
             _arm_panel(context, tenant, truth, now),
@@ -115,43 +115,41 @@ def _find_session(history: History, text: str, now_ms: int) -> pl.DataFrame:
     return found
 
 
-def _find_truth(history: History, start_ms: int, session: int, now_ms: int) -> dict[str, Any]:
-    calls: list[dict[str, Any]] = history.truth_between(start_ms, start_ms + 1, now_ms)
-    return next(each for each in calls if each["cdr"]["call_session_id"] == session)
+def _find_truth(history: History, start_ms: int, session: int, now_ms: int) -> Call:
+    calls = history.truth_between(start_ms, start_ms + 1, now_ms)
+    return next(call for call in calls if call.session_id == session)
 
 
-def _leg_bars(history: History, truth: dict[str, Any], now: datetime) -> Iterable[LegBar]:
+def _leg_bars(history: History, truth: Call, now: datetime) -> Iterable[LegBar]:
     """The legs that have begun, as far as they have come."""
     names = {each.number: each.full_name for each in history.directory.operators}
-    begin = datetime.fromisoformat(truth["start"])
-    end = min(datetime.fromisoformat(truth["end"]), now)
+    begin, end = truth.start, min(truth.end, now)
     whole = max((end - begin) / _SECOND, 0.001)
 
     def bar_extent(start: datetime, stop: datetime) -> tuple[float, float]:
         left = 100 * ((start - begin) / _SECOND) / whole
         return round(left, 2), round(max(100 * ((stop - start) / _SECOND) / whole, 0.4), 2)
 
-    for leg in truth["legs"]:
-        start = datetime.fromisoformat(leg["start"])
+    for leg in truth.legs:
+        start = leg.start
         if start > now:
             continue
-        stop = min(datetime.fromisoformat(leg["end"]), now)
-        answered = datetime.fromisoformat(leg["answered"]) if leg["answered"] else None
-        answered = answered if answered and answered <= now else None
-        who = _ROLES.get(leg["role"], leg["role"])
-        if leg["operator"]:
-            who = f"{who} {leg['operator']}, {names.get(leg['operator'], '')}"
-        over = datetime.fromisoformat(leg["end"]) <= now
+        stop = min(leg.end, now)
+        answered = leg.answered if leg.answered and leg.answered <= now else None
+        who = _ROLES.get(leg.role, leg.role)
+        if leg.operator:
+            who = f"{who} {leg.operator}, {names.get(leg.operator, '')}"
+        over = leg.end <= now
         waits = format_duration((answered or stop) - start)
         talks = (
             f", then connected {format_duration(stop - answered)}" if answered else ", not answered"
         )
         yield LegBar(
-            leg["leg_id"],
+            leg.leg_id,
             who,
             start,
             (stop - start) / _SECOND,
-            leg["finish_reason"] if over else "under way",
+            leg.finish_reason if over else "under way",
             bar_extent(start, answered or stop),
             bar_extent(answered, stop) if answered else None,
             f"waited {waits}{talks}",
@@ -159,14 +157,14 @@ def _leg_bars(history: History, truth: dict[str, Any], now: datetime) -> Iterabl
 
 
 def _arm_panel(
-    context: RequestContext, tenant: Tenant, truth: dict[str, Any], now: datetime
+    context: RequestContext, tenant: Tenant, truth: Call, now: datetime
 ) -> ProviderPanel:
     """The rows of the operators whose phones rang."""
-    base = f"/tenants/{tenant.name}/arm?day={truth['start'][:10]}&operator="
-    begin, end = (datetime.fromisoformat(truth[name]) for name in ("start", "end"))
-    wanted = truth["cdr"]["leg_ids"]
+    base = f"/tenants/{tenant.name}/arm?day={truth.start.date()}&operator="
+    begin, end = truth.start, truth.end
+    wanted = truth.cdr.leg_ids
     found, snippets = [], []
-    for operator in dict.fromkeys(each["operator"] for each in truth["arm"]):
+    for operator in dict.fromkeys(row.operator for row in truth.arm):
         frames = tenant.history.arm_frames(operator, datetime_to_ms(end), datetime_to_ms(begin))
         found += [row for frame in frames for row in frame.to_dicts() if row["_leg_id"] in wanted]
         if context.app_context.addresses.arm:
@@ -202,11 +200,11 @@ def _arm_row(base: str, row: dict[str, Any], now: datetime) -> ProviderRow:
 
 
 def _cdr_panel(
-    context: RequestContext, tenant: Tenant, truth: dict[str, Any], now: datetime
+    context: RequestContext, tenant: Tenant, truth: Call, now: datetime
 ) -> ProviderPanel:
     """The session and its legs."""
-    number, now_ms = truth["cdr"]["call_session_id"], datetime_to_ms(now)
-    base, day = f"/tenants/{tenant.name}/cdr", truth["start"][:10]
+    number, now_ms = truth.session_id, datetime_to_ms(now)
+    base, day = f"/tenants/{tenant.name}/cdr", truth.start.date().isoformat()
     session = tenant.history.find_session(number, now_ms)
     if session.is_empty():
         return ProviderPanel(
@@ -221,8 +219,8 @@ def _cdr_panel(
     ]
     snippets = []
     if context.app_context.addresses.cdr:
-        begin = datetime.fromisoformat(truth["start"]).replace(microsecond=0)
-        end = datetime.fromisoformat(truth["end"]).replace(microsecond=0)
+        begin = truth.start.replace(microsecond=0)
+        end = truth.end.replace(microsecond=0)
         for title, method, name in (
             ("Its session", "get.calls_report", "id"),
             ("Its legs", "get.call_legs_report", "call_session_id"),
@@ -235,13 +233,13 @@ def _cdr_panel(
 
 
 def _onec_panel(
-    context: RequestContext, tenant: Tenant, truth: dict[str, Any], now: datetime
+    context: RequestContext, tenant: Tenant, truth: Call, now: datetime
 ) -> ProviderPanel:
     """The row of the ValueTable."""
-    known = truth["onec"]
+    known = truth.onec
     if known is None:
         return ProviderPanel("onec", absent=_absence_reason(truth))
-    found = tenant.history.find_service_call(known["CallID"], datetime_to_ms(now))
+    found = tenant.history.find_service_call(known.call_id, datetime_to_ms(now))
     if found.is_empty():
         return ProviderPanel(
             "onec", absent="The call is under way; 1C-Connect shows it when it has ended."
@@ -255,12 +253,12 @@ def _onec_panel(
         )
         values.append(FieldValue(column.name, text, name))
     title = "Vendor scheme: its client and specialist are somebody else's"
-    title = title if known["vendor_scheme"] else "Row of GetHistoryOfServiceCalls"
-    day = truth["start"][:10]
+    title = title if known.vendor_scheme else "Row of GetHistoryOfServiceCalls"
+    day = truth.start.date().isoformat()
     shown = ProviderRow(title, f"/tenants/{tenant.name}/onec?day={day}", values)
     snippets = []
     if context.app_context.addresses.onec:
-        begin = datetime.fromisoformat(truth["start"]).replace(microsecond=0)
+        begin = truth.start.replace(microsecond=0)
         text = requests.onec_history(
             tenant, context.app_context.addresses.onec, begin, begin + _SECOND
         )
@@ -268,12 +266,12 @@ def _onec_panel(
     return ProviderPanel("onec", [shown], "", snippets)
 
 
-def _absence_reason(truth: dict[str, Any]) -> str:
-    if truth["direction"] == "internal":
+def _absence_reason(truth: Call) -> str:
+    if truth.direction == "internal":
         return "1C-Connect does not show calls between two operators."
-    if not truth["client_phone"]:
+    if not truth.client_phone:
         return "1C-Connect does not show anonymous callers."
-    if truth["user_id"] is None:
+    if truth.user_id is None:
         return "1C-Connect shows only users it knows; nobody has this number."
     return "The call did not reach a line of 1C-Connect."
 
