@@ -18,6 +18,7 @@ from callmocks.arm import frames, tree
 from callmocks.arm.server import make_app
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import ArmSettings, TenantSettings
@@ -174,7 +175,7 @@ async def start() -> AsyncIterator[Start]:
     sessions: list[ClientSession] = []
 
     async def begin(contract: str = "documented", **settings: Any) -> RunningArm:
-        registry = Registry(FACTORY)
+        registry = Registry(FACTORY, PROVIDERS)
         arm = ArmSettings(contract=contract)
         tenant = registry.create(TenantSettings("demo", **{"now": NOW, "arm": arm, **settings}))
         runner = web.AppRunner(make_app(registry), access_log=None, shutdown_timeout=0.5)

@@ -10,7 +10,7 @@ import pytest
 from callmocks import arm
 from callmocks.contract.assumptions import load_ledger
 from callmocks.contract.resources import fixture_path
-from callmocks.provider.base import get_provider
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.exchange import Exchange
 from tests.arm.conftest import ArmSocket, RunningArm, basic_auth, parse_frame, request_xml
 
@@ -54,7 +54,7 @@ async def test_every_assumption_that_something_rests_on_is_named_somewhere() -> 
 
 
 async def test_fields_are_the_same_of_a_frame_and_of_a_document(demo: RunningArm) -> None:
-    ours = get_provider("arm")
+    ours = PROVIDERS["arm"]
     assert ours is not None
     assert ours.read_fields(fixture_path("documented/arm/request.frame").read_bytes()) == {
         "filters.limit": "50"
@@ -67,18 +67,18 @@ async def test_fields_are_the_same_of_a_frame_and_of_a_document(demo: RunningArm
 
 
 async def test_faults_get_errors_in_the_shape_of_the_transport(demo: RunningArm) -> None:
-    ours = get_provider("arm")
+    ours = PROVIDERS["arm"]
     assert ours is not None
     frame = fixture_path("documented/arm/request.frame").read_bytes()
     for name in ours.list_errors():
-        framed = Exchange.start(demo.tenant, "arm", frame, transport="frame")
+        framed = Exchange.start(demo.tenant, PROVIDERS["arm"], frame, transport="frame")
         assert ours.find_operation(framed) == HISTORY
         framed.operation = HISTORY
         answer = parse_frame(ours.error_reply(framed, name, {"text": "timeout"}).body)
         assert (answer.id, answer.error) == ("0012", "timeout")
-        posted = Exchange.start(demo.tenant, "arm", b"<in/>", operation=HISTORY)
+        posted = Exchange.start(demo.tenant, PROVIDERS["arm"], b"<in/>", operation=HISTORY)
         assert b">timeout</error>" in ours.error_reply(posted, name, {"text": "timeout"}).body
-    damaged = Exchange.start(demo.tenant, "arm", b"zz", transport="frame")
+    damaged = Exchange.start(demo.tenant, PROVIDERS["arm"], b"zz", transport="frame")
     assert ours.find_operation(damaged) == ""
     assert parse_frame(ours.error_reply(damaged, "unauthorized", {}).body).id == "0000"
     with pytest.raises(KeyError):

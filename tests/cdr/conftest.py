@@ -14,6 +14,7 @@ from aiohttp import web
 
 from callmocks.cdr.server import make_app
 from callmocks.history.factory import HistoryFactory
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -31,7 +32,7 @@ class CdrServer:
 
     def __init__(self) -> None:
         self._history_factory = HistoryFactory()
-        self.registry = Registry(self._history_factory)
+        self.registry = Registry(self._history_factory, PROVIDERS)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

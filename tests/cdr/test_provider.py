@@ -8,6 +8,7 @@ import pytest
 
 from callmocks.cdr import errors
 from callmocks.provider import base
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.exchange import Exchange
 from tests.cdr.conftest import CdrClient
 
@@ -17,11 +18,11 @@ REQUEST = (
 
 
 def make_exchange(api: CdrClient, body: bytes = REQUEST) -> Exchange:
-    return Exchange.start(api.tenant(), "cdr", body, peer="127.0.0.1")
+    return Exchange.start(api.tenant(), PROVIDERS["cdr"], body, peer="127.0.0.1")
 
 
 def cdr_provider() -> base.Provider:
-    found = base.get_provider("cdr")
+    found = PROVIDERS["cdr"]
     assert found is not None
     return found
 
@@ -70,7 +71,7 @@ def test_the_parameters_of_an_error_can_be_chosen(api: CdrClient) -> None:
 def exchange_again(api: CdrClient) -> Exchange:
     tenant = api.registry.get("t")
     assert tenant is not None
-    return Exchange.start(tenant, "cdr", REQUEST)
+    return Exchange.start(tenant, PROVIDERS["cdr"], REQUEST)
 
 
 def test_there_is_no_error_of_another_name(api: CdrClient) -> None:

@@ -11,6 +11,7 @@ from callmocks.control.addresses import Addresses
 from callmocks.control.server import make_app
 from callmocks.history.factory import HistoryFactory
 from callmocks.server.mock_server import MockServer
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from tests.control.suite_client import Client
@@ -56,7 +57,7 @@ def histories() -> HistoryFactory:
 
 @pytest.fixture
 def registry(histories: HistoryFactory) -> Registry:
-    registry = Registry(histories)
+    registry = Registry(histories, PROVIDERS)
     registry.create(DEFAULTS)
     return registry
 

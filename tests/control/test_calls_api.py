@@ -11,6 +11,7 @@ from callmocks.cdr.server import make_app as make_cdr
 from callmocks.contract.json_model import to_json
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.walltime import datetime_to_ms
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from tests.control.conftest import ControlClient
@@ -205,6 +206,6 @@ async def test_the_empty_world_holds_pinned_calls_alone(control: ControlClient) 
 
 
 def test_registry_of_a_session_is_not_shared(histories: HistoryFactory) -> None:
-    one, other = Registry(histories), Registry(histories)
+    one, other = Registry(histories, PROVIDERS), Registry(histories, PROVIDERS)
     one.create(TenantSettings("acme", world="empty")).history.pins.add({"start": START})
     assert not other.create(TenantSettings("acme", world="empty")).history.pins

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from callmocks.contract.assumptions import load_ledger
-from callmocks.faults import FAULT_TYPES
+from callmocks.server.providers import FAULT_TYPES
 from tests.control.conftest import ControlClient
 
 FAULTS = "/api/tenants/demo/faults"

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from callmocks.cdr.server import make_app as make_cdr
 from callmocks.control.metrics import BUCKET_BOUNDS, MAX_OPERATIONS, Metrics
 from callmocks.control.server import make_app
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from tests.control.conftest import ADDRESSES, ControlClient
@@ -72,7 +73,7 @@ def test_names_that_clients_invent_do_not_make_series_without_end(registry: Regi
     meter, tenant = Metrics(), registry.unmatched
     for number in range(MAX_OPERATIONS + 50):
         for _ in range(2):
-            exchange = Exchange.start(tenant, "cdr", b"", operation=f"m{number}")
+            exchange = Exchange.start(tenant, PROVIDERS["cdr"], b"", operation=f"m{number}")
             meter.count_exchange(exchange, Reply(b""), BUCKET_BOUNDS[0])
     assert len(meter.exchanges) == MAX_OPERATIONS + 1
     assert meter.exchanges["cdr", "other", 200] == 100

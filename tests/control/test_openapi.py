@@ -10,7 +10,7 @@ import pytest
 
 from callmocks.control.faults import describe_fault_type
 from callmocks.control.server import ROUTES
-from callmocks.faults import FAULT_TYPES
+from callmocks.server.providers import FAULT_TYPES
 from callmocks.tenants.settings import TenantSettings
 from tests.control.conftest import ControlClient
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callmocks.history.factory import HistoryFactory
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.registry import Registry
 from tests.control.conftest import NOW, ControlClient
 
@@ -226,11 +227,11 @@ async def test_keep_sessions_takes_the_move_out_of_their_age(control: ControlCli
     assert tenant is not None
     await control.post("/api/tenants/demo/clock/advance", {"seconds": 60})
     await control.post("/api/tenants/demo/clock/advance", {"seconds": 3600, "keep_sessions": True})
-    exchange = Exchange.start(tenant, "cdr", b"")
+    exchange = Exchange.start(tenant, PROVIDERS["cdr"], b"")
     assert exchange.now.isoformat() == "2026-03-02T13:01:00"
     assert exchange.session_now.isoformat() == "2026-03-02T12:01:00"
     await tenant.reset()
-    exchange = Exchange.start(tenant, "cdr", b"")
+    exchange = Exchange.start(tenant, PROVIDERS["cdr"], b"")
     assert exchange.session_now == exchange.now
 
 
@@ -284,7 +285,7 @@ async def test_addresses_are_null_for_servers_that_do_not_run(
     from callmocks.control.addresses import Addresses
     from callmocks.control.server import make_app
 
-    url = await serve(make_app(Registry(histories), Addresses(cdr="http://here/v2.0")))
+    url = await serve(make_app(Registry(histories, PROVIDERS), Addresses(cdr="http://here/v2.0")))
     async with ClientSession() as session:
         async with session.post(url + "/api/tenants", json={"name": "acme"}) as answer:
             made = await answer.json()

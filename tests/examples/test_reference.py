@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from callmocks.cli.commands import group
 from callmocks.contract.assumptions import load_ledger
-from callmocks.faults import FAULT_TYPES
+from callmocks.server.providers import FAULT_TYPES
 from tests.examples.snippets import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"

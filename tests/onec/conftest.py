@@ -18,6 +18,7 @@ from lxml import etree
 from callmocks.history.factory import HistoryFactory
 from callmocks.onec import Structure, ValueTable, read_answer
 from callmocks.onec.server import make_app
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -130,7 +131,7 @@ class Service:
     schema: etree.XMLSchema
 
     def __init__(self) -> None:
-        self.registry = Registry(HistoryFactory())
+        self.registry = Registry(HistoryFactory(), PROVIDERS)
         self.port = 0
         self._names = (f"t{number}" for number in itertools.count(1))
         self._loop = asyncio.new_event_loop()

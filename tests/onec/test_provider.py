@@ -6,7 +6,7 @@ import pytest
 
 from callmocks.faults import FaultScope
 from callmocks.onec import SoapFault, read_answer
-from callmocks.provider.base import get_provider
+from callmocks.server.providers import PROVIDERS
 from tests.onec.conftest import SOAP11, SOAP12, Client, make_call, make_history_call, make_parameter
 
 BODY = make_history_call(PeriodFrom="2026-03-02T00:00:00")
@@ -57,7 +57,7 @@ def test_a_fault_of_one_operation_alone(client: Client) -> None:
 
 
 def test_fields_of_a_request() -> None:
-    onec = get_provider("onec")
+    onec = PROVIDERS["onec"]
     assert onec is not None
     body = make_call(
         "ClientUserRead",

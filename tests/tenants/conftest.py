@@ -11,6 +11,7 @@ from aiohttp import ClientSession, web
 from callmocks.faults import ActiveFault, FaultScope
 from callmocks.history.factory import HistoryFactory
 from callmocks.provider.http import read_body, send_reply
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -28,7 +29,7 @@ def histories() -> HistoryFactory:
 
 @pytest.fixture
 def registry(histories: HistoryFactory) -> Registry:
-    return Registry(histories)
+    return Registry(histories, PROVIDERS)
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ async def serve_echo(tenant: Tenant) -> AsyncIterator[EchoServer]:
 
     async def serve(request: web.Request) -> web.StreamResponse:
         body = await read_body(request, 1 << 24)
-        exchange = Exchange.start(tenant, "cdr", body, operation=request.path[1:])
+        exchange = Exchange.start(tenant, PROVIDERS["cdr"], body, operation=request.path[1:])
         return await send_reply(request, await pipeline.run(exchange, handle[0]))
 
     app = web.Application()

@@ -3,7 +3,8 @@
 import pytest
 
 from callmocks.errors import SettingsError
-from callmocks.faults import FAULT_TYPES, FaultScope
+from callmocks.faults import FaultScope
+from callmocks.server.providers import FAULT_TYPES
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from tests.tenants.conftest import EchoServer

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import MAX_ENTRIES, SHOWN_BODY_BYTES, Entry, Journal, JournalBudget
@@ -19,7 +20,7 @@ async def exchange(tenant: Tenant, request: bytes, answer: bytes = b"ok") -> Non
     async def handle(exchange: Exchange) -> Reply:
         return Reply(answer)
 
-    await pipeline.run(Exchange.start(tenant, "cdr", request), handle)
+    await pipeline.run(Exchange.start(tenant, PROVIDERS["cdr"], request), handle)
 
 
 def entries(tenant: Tenant) -> list[Entry]:
@@ -127,7 +128,7 @@ async def test_long_names_and_quotes_of_the_client_are_cut(tenant: Tenant) -> No
             exchange.add_violation(f"{number}" + "f" * 1000, "less", "g" * 1000)
         return Reply(b"")
 
-    await pipeline.run(Exchange.start(tenant, "cdr", b""), handle)
+    await pipeline.run(Exchange.start(tenant, PROVIDERS["cdr"], b""), handle)
     (entry,) = entries(tenant)
     assert len(entry.operation) == 200
     assert len(entry.violations) == 100
@@ -176,7 +177,7 @@ async def test_a_crash_of_a_provider_is_in_the_journal(tenant: Tenant) -> None:
         raise ZeroDivisionError("by zero")
 
     with pytest.raises(ZeroDivisionError):
-        await pipeline.run(Exchange.start(tenant, "cdr", b"{}"), crash)
+        await pipeline.run(Exchange.start(tenant, PROVIDERS["cdr"], b"{}"), crash)
     (entry,) = entries(tenant)
     assert (entry.operation, entry.status) == ("get.orders", 500)
     assert entry.violations[0].side == "answer"
@@ -192,7 +193,7 @@ async def test_the_pipeline_with_its_journal_costs_less_than_20_microseconds(
         return reply
 
     async def once(count: int) -> float:
-        exchanges = [Exchange.start(tenant, "cdr", b"x" * 300) for _ in range(count)]
+        exchanges = [Exchange.start(tenant, PROVIDERS["cdr"], b"x" * 300) for _ in range(count)]
         begin = time.perf_counter()
         for exchange in exchanges:
             await pipeline.run(exchange, handle)

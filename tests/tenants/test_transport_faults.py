@@ -9,6 +9,7 @@ import pytest
 
 from callmocks.errors import SettingsError
 from callmocks.faults import FaultScope
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -57,7 +58,9 @@ async def test_a_spread_delay_varies_and_is_the_same_in_every_run(
         switched = provider.enable("delay", params)
         delays = []
         for _ in range(6):
-            reply = await pipeline.run(Exchange.start(provider.tenant, "cdr", b""), handle_echo)
+            reply = await pipeline.run(
+                Exchange.start(provider.tenant, PROVIDERS["cdr"], b""), handle_echo
+            )
             assert reply.delivery is not None
             delays.append(reply.delivery.delay)
         assert switched.applied_count == 6

@@ -12,7 +12,7 @@ import pytest
 
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.history.pin_resolution import PinnedCall
-from callmocks.provider.base import get_provider
+from callmocks.server.providers import PROVIDERS
 from callmocks.testing import Cdr, Mocks, Tenant
 from callmocks.testing.calls import PinFields
 from tests.testing import clients
@@ -118,7 +118,7 @@ def test_sessions_can_be_spared_by_a_move_of_the_clock(tenant: Tenant) -> None:
 
 
 def test_the_data_api_fails_with_any_error_of_its_table(cdr: Cdr) -> None:
-    known = get_provider("cdr")
+    known = PROVIDERS["cdr"]
     assert known is not None
     for mnemonic in known.list_errors():
         cdr.fail_next(mnemonic)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callmocks.faults import FAULT_TYPES
+from callmocks.server.providers import FAULT_TYPES
 from callmocks.testing import Mocks
 from tests.verification.conftest import CommandRunner, check_arguments
 

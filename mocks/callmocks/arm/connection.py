@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from callmocks.arm import service
+from callmocks.arm.provider import ARM
 from callmocks.provider.http import abort_connection, limits_of
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
@@ -90,7 +91,7 @@ class ArmConnection:
         tenant = self._registry.get(self._domain)
         exchange = Exchange.start(
             tenant or self._registry.unmatched,
-            "arm",
+            ARM,
             message,
             origin=self._origin,
             peer=self._peer,

@@ -1,5 +1,3 @@
-"""What faults and the journal's checks need to know of the workplace's messages."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -8,17 +6,26 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from callmocks.arm import frames, responses, schema, service, sessions, tree
+from callmocks.arm.faults import FAULT_TYPES, frame_edits
 from callmocks.errors import CallmocksError
-from callmocks.provider.base import register_provider
+from callmocks.provider.base import Provider
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from callmocks.tenants.exchange import Exchange, Reply
+    from callmocks.tenants.registry import Registry
 
 
-class ArmProvider:
-    """The provider ``arm``."""
-
+class ArmProvider(Provider):
     name = "arm"
+    title = "ARM"
+    fault_types = FAULT_TYPES
+
+    def create_app(self, registry: Registry) -> web.Application:
+        from callmocks.arm.server import make_app
+
+        return make_app(registry)
 
     def find_operation(self, exchange: Exchange) -> str:
         """The command; ``""`` of a frame whose command cannot be read."""
@@ -67,5 +74,23 @@ class ArmProvider:
             exchange, responses.make_error_response(exchange.operation, text, 503)
         )
 
+    def document_of(self, exchange: Exchange, reply: Reply) -> bytes:
+        return frame_edits.get_body(reply) if exchange.transport == "frame" else reply.body
 
-register_provider(ArmProvider())
+    def with_document(self, exchange: Exchange, reply: Reply, document: bytes) -> Reply:
+        if exchange.transport != "frame":
+            return super().with_document(exchange, reply, document)
+        return frame_edits.replace_body(reply, document)
+
+    def with_status(self, exchange: Exchange, reply: Reply, status: int) -> Reply:
+        if exchange.transport != "frame":
+            return super().with_status(exchange, reply, status)
+        return frame_edits.replace_status(reply, status)
+
+    def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
+        if exchange.transport != "frame":
+            return None
+        return frame_edits.replace_id(reply, f"{(int(reply.body[12:16]) + 1) % 10_000:04d}")
+
+
+ARM = ArmProvider()

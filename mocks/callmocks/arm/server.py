@@ -13,8 +13,8 @@ from weakref import WeakSet
 from aiohttp import WSCloseCode, web
 
 from callmocks.arm import media, responses, schema, service, sessions
-from callmocks.arm import provider as _registers_itself  # noqa: F401
 from callmocks.arm.connection import ArmConnection
+from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH, RequestCredentials
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
@@ -174,7 +174,7 @@ class ArmServer:
                 exchange, responses.make_error_response("", text, status)
             )
 
-        exchange = Exchange.start(self._registry.unmatched, "arm", b"", peer=request.remote or "")
+        exchange = Exchange.start(self._registry.unmatched, ARM, b"", peer=request.remote or "")
         return await send_reply(request, await pipeline.run(exchange, handle))
 
     async def close(self, app: web.Application) -> None:
@@ -191,7 +191,7 @@ class ArmServer:
         reached = request_origin(request)
         return Exchange.start(
             self._registry.get(domain) or self._registry.unmatched,
-            "arm",
+            ARM,
             body,
             operation=operation,
             # It ends up in addresses: a Host header that is none must not get there.

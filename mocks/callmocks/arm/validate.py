@@ -13,6 +13,7 @@ import msgspec
 from lxml import etree
 
 from callmocks.arm import frames, query, requests, schema, tree, validate_rows
+from callmocks.arm.provider import ARM
 from callmocks.contract.findings import Findings, ValidationResult, xml_error_position
 from callmocks.errors import CallmocksError
 from callmocks.tenants.detached import detached_exchange
@@ -188,7 +189,7 @@ def _check_request(
 
 def _check_filters(attributes: Mapping[str, str], findings: Findings) -> None:
     try:
-        query.parse_filters(attributes, detached_exchange("arm").use_assumption)
+        query.parse_filters(attributes, detached_exchange(ARM).use_assumption)
     except query.FilterValueError as error:
         findings.add(error.where, error.expected, error.got, "assumed")
 

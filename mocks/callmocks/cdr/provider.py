@@ -1,22 +1,29 @@
-"""What the rest of callmocks asks about the Data API's messages: for faults and the journal."""
-
 from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callmocks.cdr import limits
+from callmocks.cdr import limits, members
 from callmocks.cdr.errors import RpcError, load_error_table
+from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.service import ParsedRequest
-from callmocks.provider import base
+from callmocks.provider.base import Credential, Provider
 from callmocks.tenants.exchange import Reply
+from callmocks.tenants.settings import cdr_token_prefix
 
 if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+    from aiohttp import web
 
+    from callmocks.tenants.exchange import Exchange
+    from callmocks.tenants.registry import Registry
+    from callmocks.tenants.settings import TenantSettings
+
+LOGIN, TOKEN = "CDR login", "CDR token"
+"""Kinds of credentials."""
 _BEFORE_AUTHENTICATION = frozenset(
     {
         "parse_error",
@@ -32,10 +39,25 @@ _BEFORE_AUTHENTICATION = frozenset(
 )
 
 
-class CdrProvider:
-    """The Data API, as ``provider.base`` wants to know it."""
-
+class CdrProvider(Provider):
     name = "cdr"
+    title = "CDR"
+    url_path = "/v2.0"
+    fault_types = FAULT_TYPES
+
+    def create_app(self, registry: Registry) -> web.Application:
+        from callmocks.cdr.server import make_app
+
+        return make_app(registry)
+
+    def list_credentials(self, settings: TenantSettings) -> list[Credential]:
+        cdr = settings.cdr
+        tokens = [cdr.token, *cdr.blocked_tokens, *cdr.expired_tokens]
+        return [
+            Credential(LOGIN, cdr.login),
+            *(Credential(TOKEN, token, secret=True) for token in tokens),
+            Credential(TOKEN, cdr_token_prefix(settings.name), secret=True),
+        ]
 
     def find_operation(self, exchange: Exchange) -> str:
         """The request's method."""
@@ -75,6 +97,15 @@ class CdrProvider:
             )
         )
 
+    def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
+        response = members.split_members(reply.body)
+        if "id" not in response:
+            return None
+        id = msgspec.json.decode(response["id"])
+        other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
+        response["id"] = msgspec.Raw(msgspec.json.encode(other))
+        return replace(reply, body=members.join_members(response))
+
 
 def _default_params(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[str, Any]:
     settings = exchange.tenant.settings.cdr
@@ -95,6 +126,4 @@ def _placeholders(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for _, part, _, _ in parts if part))
 
 
-def register() -> None:
-    """Make the Data API known to faults and the journal."""
-    base.register_provider(CdrProvider())
+CDR = CdrProvider()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from callmocks.cdr import media, provider, service
+from callmocks.cdr import media, service
 from callmocks.cdr.errors import RpcError
+from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.http import (
     ERROR_RESPONSE,
@@ -20,6 +21,7 @@ from callmocks.provider.http import (
 )
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 
 if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
@@ -34,7 +36,6 @@ _MAX_PATH_CHARS = 200
 
 def make_app(registry: Registry) -> web.Application:
     """The application that serves every tenant of a registry."""
-    provider.register()
     app = web.Application()
 
     async def handle_post(request: web.Request) -> web.StreamResponse:
@@ -43,13 +44,13 @@ def make_app(registry: Registry) -> web.Application:
     async def handle_rejected(
         request: web.BaseRequest, status: int, text: str
     ) -> web.StreamResponse:
-        exchange = Exchange.start(registry.unmatched, "cdr", b"", peer=request.remote or "")
+        exchange = Exchange.start(registry.unmatched, CDR, b"", peer=request.remote or "")
         return await send_reply(
             request, await pipeline.run(exchange, partial(_answer_rejected, status, text))
         )
 
     async def handle_unknown_path(request: web.Request) -> web.StreamResponse:
-        exchange = Exchange.start(registry.unmatched, "cdr", b"", peer=request.remote or "")
+        exchange = Exchange.start(registry.unmatched, CDR, b"", peer=request.remote or "")
         handle = partial(_answer_unknown_path, method=request.method, path=request.path)
         return await send_reply(request, await pipeline.run(exchange, handle))
 
@@ -70,11 +71,11 @@ async def _answer_post(registry: Registry, request: web.Request) -> Reply:
     try:
         body = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
-        exchange = Exchange.start(registry.unmatched, "cdr", b"", origin=reached, peer=peer)
+        exchange = Exchange.start(registry.unmatched, CDR, b"", origin=reached, peer=peer)
         return await pipeline.run(exchange, partial(_answer_too_large, most=error.limit))
     read = service.ParsedRequest(body)
     tenant = _find_tenant(registry, read) or registry.unmatched
-    exchange = Exchange.start(tenant, "cdr", body, origin=reached, peer=peer)
+    exchange = Exchange.start(tenant, CDR, body, origin=reached, peer=peer)
     nesting = limits_of(request).nesting
     if read.error is None and is_json_too_deep(body, nesting):
         return await pipeline.run(exchange, partial(_answer_too_deep, read=read, most=nesting))
@@ -84,8 +85,11 @@ async def _answer_post(registry: Registry, request: web.Request) -> Reply:
 def _find_tenant(registry: Registry, read: service.ParsedRequest) -> Tenant | None:
     token, login = read.envelope.token, read.envelope.login
     if login is not None:
-        return registry.find_by_cdr_login(login)
-    return None if token is None else registry.find_by_cdr_token(token)
+        return registry.find(LOGIN, login)
+    if token is None:
+        return None
+    # A session's token begins with its tenant's digits, so that every replica knows it.
+    return registry.find(TOKEN, token) or registry.find(TOKEN, token[:CDR_PREFIX_DIGITS])
 
 
 async def _answer_too_deep(exchange: Exchange, read: service.ParsedRequest, most: int) -> Reply:

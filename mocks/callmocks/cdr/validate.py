@@ -25,6 +25,7 @@ from callmocks.cdr import (
 )
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.pii import is_personal
+from callmocks.cdr.provider import CDR
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.exchange import Exchange
@@ -117,7 +118,7 @@ def _check_params(sent: jsonrpc.Envelope, found: Findings) -> None:
     if not isinstance(params, dict):
         found.add("params", "an object", type(params).__name__)
         return
-    exchange = detached_exchange("cdr")
+    exchange = detached_exchange(CDR)
     try:
         _check_as_service(exchange, method, params)
     finally:

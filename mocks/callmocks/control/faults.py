@@ -12,7 +12,8 @@ from callmocks.control.field_descriptions import add_field_descriptions
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext, Route
 from callmocks.errors import StateError
-from callmocks.faults import FAULT_TYPES, ActiveFault, FaultScope, FaultType
+from callmocks.faults import ActiveFault, FaultScope, FaultType
+from callmocks.server.providers import FAULT_TYPES
 
 ProviderName = Literal["arm", "cdr", "onec"]
 FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})]
@@ -159,13 +160,13 @@ def describe_fault(active: ActiveFault) -> FaultView:
     return FaultView(
         id=active.id,
         provider=active.provider,  # type: ignore[arg-type]
-        fault=active.fault_type.name,
+        fault=active.fault.fault_name,
         params=msgspec.to_builtins(active.fault),
         operation=scope.operation,
         skip=scope.skip,
         times=scope.times,
         probability=scope.probability,
-        breaks_contract=active.fault_type.breaks_contract,
+        breaks_contract=active.fault.breaks_contract,
         met=active.matched_count,
         applied=active.applied_count,
     )

@@ -95,7 +95,12 @@ async def clear_journal(context: RequestContext) -> None:
 async def verify_journal(context: RequestContext) -> Answer:
     question: Question = context.body
     journal = find_journal(context)
-    verdicts = verify(journal.read_entries(question.after), question.expect, question.in_order)
+    verdicts = verify(
+        journal.read_entries(question.after),
+        question.expect,
+        context.registry.providers,
+        question.in_order,
+    )
     replica = context.app_context.store.replica_name or UNSET
     return Answer(all(verdict.ok for verdict in verdicts), verdicts, journal.dropped_count, replica)
 

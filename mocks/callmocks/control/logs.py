@@ -44,7 +44,7 @@ def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
             "exchange",
             request_id=f"{tenant.name}-{tenant.journal.last_seq}",
             tenant=tenant.name,
-            provider=exchange.provider,
+            provider=exchange.provider.name,
             operation=exchange.operation,
             status=reply.status,
             ms=round(seconds * 1000, 3),

@@ -51,7 +51,7 @@ class Metrics:
         self._operations: dict[str, set[str]] = {}
 
     def count_exchange(self, exchange: Exchange, reply: Reply, seconds: float) -> None:
-        provider = exchange.provider
+        provider = exchange.provider.name
         key = (provider, exchange.operation, reply.status)
         if key not in self.exchanges:
             key = (provider, self._operation_label(provider, exchange.operation), reply.status)

@@ -1,53 +1,37 @@
-"""Faults: one small file each. Importing this package makes all of them known."""
+"""The fault engine, and the faults of the transport: one small file each."""
 
-# ruff: noqa: F401
-from callmocks.arm.faults import (
-    breaks_xsd,
-    command_error,
-    duplicated,
-    out_of_order,
-    split,
-    undeclared_attribute,
-    wrong_length,
-)
-from callmocks.cdr.faults import (
-    missing_metadata,
-    missing_result,
-    rows_between_pages,
-    rpc_error,
-    token_expired,
-)
-from callmocks.faults import (
-    close,
-    content_type,
-    delay,
-    dribble,
-    malformed,
-    never_answer,
-    reset,
-    status,
-    truncated,
-    unauthorized,
-    wrong_id,
-)
 from callmocks.faults.active import ActiveFault, ActiveFaults, FaultScope
-from callmocks.faults.base import FAULT_TYPES, Fault, FaultContext, FaultType, register_fault
-from callmocks.onec.faults import (
-    columns_reordered,
-    limit_reached,
-    nil_everywhere,
-    result_code,
-    soap_fault,
-    table_truncated,
+from callmocks.faults.base import Fault, FaultContext, FaultType, index_faults
+from callmocks.faults.close import Close
+from callmocks.faults.content_type import ContentType
+from callmocks.faults.delay import Delay
+from callmocks.faults.dribble import Dribble
+from callmocks.faults.malformed import Malformed
+from callmocks.faults.never_answer import NeverAnswer
+from callmocks.faults.reset import Reset
+from callmocks.faults.status import Status
+from callmocks.faults.truncated import Truncated
+
+TRANSPORT_FAULTS = (
+    Close,
+    ContentType,
+    Delay,
+    Dribble,
+    Malformed,
+    NeverAnswer,
+    Reset,
+    Status,
+    Truncated,
 )
+"""Those that every provider has."""
 
 __all__ = [
-    "FAULT_TYPES",
+    "TRANSPORT_FAULTS",
     "ActiveFault",
     "ActiveFaults",
     "Fault",
     "FaultContext",
     "FaultScope",
     "FaultType",
-    "register_fault",
+    "index_faults",
 ]

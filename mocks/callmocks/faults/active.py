@@ -8,12 +8,14 @@ import msgspec
 
 from callmocks.config import validation
 from callmocks.errors import SettingsError
-from callmocks.faults.base import FAULT_TYPES, Fault, FaultContext, FaultType
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.history.generator import Generator, derive_key
-from callmocks.provider.base import PROVIDER_NAMES, get_provider
 from callmocks.tenants.state import CounterIncrement, State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from callmocks.provider.base import Provider
     from callmocks.tenants.exchange import Exchange
 
 MAX_ACTIVE_FAULTS = 1000
@@ -41,7 +43,6 @@ class ActiveFault:
         number: int,
         serial: int,
         seed: int,
-        fault_type: FaultType,
         provider: str,
         fault: Fault,
         scope: FaultScope,
@@ -51,7 +52,6 @@ class ActiveFault:
         self.number = number
         self.serial = serial
         """Numbers begin again when all faults are off; this one never does."""
-        self.fault_type = fault_type
         self.provider = provider
         self.fault = fault
         self.scope = scope
@@ -60,14 +60,14 @@ class ActiveFault:
         self.applied_count = 0
         """Exchanges it really changed."""
         self._memory: dict[str, Any] = {}
-        self._generator = Generator(derive_key("fault", seed, number, fault_type.name))
+        self._generator = Generator(derive_key("fault", seed, number, fault.fault_name))
         self._state = state
         self._key = f"fault.{serial}"
 
     async def match(self, exchange: Exchange, operation: str) -> FaultContext | None:
         """A turn with this exchange, already counted as applied; None when out of scope."""
         scope = self.scope
-        if exchange.transport not in self.fault_type.transports:
+        if exchange.transport not in self.fault.transports:
             return None
         if scope.operation is not None and operation != scope.operation:
             return None
@@ -107,31 +107,32 @@ class ActiveFault:
 class ActiveFaults:
     """A tenant's faults, in the order they were switched on."""
 
-    def __init__(self, seed: int, state: State) -> None:
+    def __init__(self, seed: int, state: State, providers: Mapping[str, Provider]) -> None:
         self._seed = seed
         self._state = state
+        self._providers = providers
         self._number = 0
         self._serial = 0
         self._active: dict[str, ActiveFault] = {}
-        self._by_provider: dict[str, list[ActiveFault]] = {name: [] for name in PROVIDER_NAMES}
+        self._by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
 
     def enable(self, provider: str, name: str, params: object, scope: FaultScope) -> ActiveFault:
         """Switch a fault of provider ``at`` on; ``SettingsError`` says what is wrong with it."""
         if len(self._active) >= MAX_ACTIVE_FAULTS:
             raise SettingsError(f"{MAX_ACTIVE_FAULTS} faults are switched on; remove some")
-        kind, fault = self._create_fault(provider, name, params)
+        fault = self._create_fault(provider, name, params)
         if scope.times is None:
             scope = msgspec.structs.replace(scope, times=fault.default_times)
         self._number += 1
         self._serial += 1
-        return self._add_fault(self._number, self._serial, kind, provider, fault, scope)
+        return self._add_fault(self._number, self._serial, provider, fault, scope)
 
     def put(
         self, number: int, serial: int, provider: str, name: str, params: object, scope: FaultScope
     ) -> ActiveFault:
         """A fault as it was switched on at another replica."""
-        kind, fault = self._create_fault(provider, name, params)
-        return self._add_fault(number, serial, kind, provider, fault, scope)
+        fault = self._create_fault(provider, name, params)
+        return self._add_fault(number, serial, provider, fault, scope)
 
     @property
     def last_numbers(self) -> tuple[int, int]:
@@ -144,46 +145,40 @@ class ActiveFaults:
 
     def copy(self) -> ActiveFaults:
         """The same faults, to be switched without these."""
-        other = ActiveFaults(self._seed, self._state)
+        other = ActiveFaults(self._seed, self._state, self._providers)
         other.last_numbers = self.last_numbers
         other._active = dict(self._active)
         other._by_provider = {name: list(here) for name, here in self._by_provider.items()}
         return other
 
-    def _create_fault(self, provider: str, name: str, params: object) -> tuple[FaultType, Fault]:
-        kind = FAULT_TYPES.get(name)
-        if kind is None:
-            known = ", ".join(
-                sorted(name for name in FAULT_TYPES if provider in FAULT_TYPES[name].providers)
-            )
-            raise SettingsError(f"no fault {name!r}; {provider} has {known}")
-        if provider not in kind.providers:
-            raise SettingsError(
-                f"fault {name}: {provider!r} is not one of {', '.join(kind.providers)}"
-            )
+    def _create_fault(self, provider: str, name: str, params: object) -> Fault:
+        at = self._providers.get(provider)
+        model = at.fault_types.get(name) if at else None
+        if at is None or model is None:
+            raise SettingsError(self._explain_unknown_fault(provider, name))
         try:
-            fault = msgspec.convert(params, kind.model)
+            fault = msgspec.convert(params, model)
         except msgspec.ValidationError as error:
-            place, reason = validation.describe_error(error, kind.model)
-            raise SettingsError(f"fault {name}: params{place[1:]}: {reason}") from None
-        fault.check(get_provider(provider))
-        return kind, fault
+            path, reason = validation.describe_error(error, model)
+            raise SettingsError(f"fault {name}: params{path[1:]}: {reason}") from None
+        fault.check(at)
+        return fault
+
+    def _explain_unknown_fault(self, provider: str, name: str) -> str:
+        others = [each.name for each in self._providers.values() if name in each.fault_types]
+        if others:
+            return f"fault {name}: {provider!r} is not one of {', '.join(others)}"
+        at = self._providers.get(provider)
+        known = ", ".join(sorted(at.fault_types)) if at else "none"
+        return f"no fault {name!r}; {provider} has {known}"
 
     def _add_fault(
-        self,
-        number: int,
-        serial: int,
-        fault_type: FaultType,
-        provider: str,
-        fault: Fault,
-        scope: FaultScope,
+        self, number: int, serial: int, provider: str, fault: Fault, scope: FaultScope
     ) -> ActiveFault:
-        switched = ActiveFault(
-            number, serial, self._seed, fault_type, provider, fault, scope, self._state
-        )
-        self._active[switched.id] = switched
-        self._by_provider[provider].append(switched)
-        return switched
+        active = ActiveFault(number, serial, self._seed, provider, fault, scope, self._state)
+        self._active[active.id] = active
+        self._by_provider[provider].append(active)
+        return active
 
     def has_any(self, provider: str) -> bool:
         """Whether exchanges with a provider may meet one; usually not, and telling is cheap."""
@@ -191,12 +186,12 @@ class ActiveFaults:
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:
         """The faults that apply to an exchange."""
-        here = tuple(self._by_provider.get(exchange.provider, ()))
-        known = get_provider(exchange.provider)
-        if not exchange.operation and known is not None:
-            exchange.operation = known.find_operation(exchange)
-        met = [(switched, await switched.match(exchange, exchange.operation)) for switched in here]
-        return [(switched, turn) for switched, turn in met if turn is not None]
+        provider = exchange.provider
+        if not exchange.operation:
+            exchange.operation = provider.find_operation(exchange)
+        active = tuple(self._by_provider.get(provider.name, ()))
+        matched = [(each, await each.match(exchange, exchange.operation)) for each in active]
+        return [(each, context) for each, context in matched if context is not None]
 
     def list_active(self) -> list[ActiveFault]:
         """All that are on."""

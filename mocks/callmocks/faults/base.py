@@ -2,9 +2,11 @@
 
 ::
 
-    request ──▶ request() ──▶ instead() or the provider ──▶ answer() ──▶ spoil() ──▶ deliver()
-                another        another     really            another      broken      how the
-                request        answer      answers           meaning      bytes       bytes leave
+    rewrite_request       another request
+    short_circuit         an answer without the provider, else the provider answers
+    modify_response       another meaning, well-formed
+    corrupt_bytes         broken bytes
+    configure_delivery    how the bytes leave
 
 A fault overrides one or two of these. A hook that finds nothing to do returns None, and then the
 exchange counts as untouched. Several faults on one exchange compose: each hook of all of them, in
@@ -13,17 +15,17 @@ the order they were switched on, before the next hook of any.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from callmocks.history.generator import Generator
-from callmocks.provider.base import PROVIDER_NAMES, Provider
 
 if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
     from callmocks.tenants.delivery import Delivery
     from callmocks.tenants.exchange import Exchange, Reply
 
@@ -62,6 +64,10 @@ class FaultContext:
             f"{self._key}.list", member, limit
         )
 
+    def error_reply(self, name: str, params: Mapping[str, str] | None = None) -> Reply:
+        """An error in the provider's own shape."""
+        return self.exchange.provider.error_reply(self.exchange, name, params or {})
+
     def random_unit(self, index: int = 0) -> float:
         """A number in [0, 1); ``which`` tells several chances of one turn apart (0 … 7)."""
         return int(self._generator.draw_raw(1, self._match_number, index + 1)[index]) / 2**64
@@ -74,10 +80,14 @@ class FaultContext:
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Base of all faults; the fields of a subclass are its parameters, with harmless bounds."""
 
+    fault_name: ClassVar[str]
+    breaks_contract: ClassVar[bool]
+    """An answer with this fault is one the contract does not allow."""
+    transports: ClassVar[tuple[str, ...]] = ALL_TRANSPORTS
     default_times: ClassVar[int | None] = None
     """How often a fault of this kind applies when its user does not say; None: until removed."""
 
-    def check(self, provider: Provider | None) -> None:
+    def check(self, provider: Provider) -> None:
         """Raise ``SettingsError`` when a parameter makes no sense for the provider."""
 
     async def prepare(self, context: FaultContext) -> None:
@@ -106,14 +116,22 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
 @dataclass(frozen=True, slots=True)
 class FaultType:
-    """A kind of fault as the list of faults shows it."""
+    """A fault as the list of faults shows it, with the providers that have it."""
 
-    name: str
     model: type[Fault]
     providers: tuple[str, ...]
-    transports: tuple[str, ...]
-    breaks_contract: bool
-    """An answer with this fault is one the contract does not allow."""
+
+    @property
+    def name(self) -> str:
+        return self.model.fault_name
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        return self.model.transports
+
+    @property
+    def breaks_contract(self) -> bool:
+        return self.model.breaks_contract
 
     @property
     def summary(self) -> str:
@@ -121,22 +139,16 @@ class FaultType:
         return (self.model.__doc__ or "").partition("\n")[0]
 
 
-FAULT_TYPES: dict[str, FaultType] = {}
+def collect_fault_types(providers: Iterable[Provider]) -> dict[str, FaultType]:
+    """The faults of some providers by name."""
+    found: dict[str, FaultType] = {}
+    for provider in providers:
+        for name, model in provider.fault_types.items():
+            others = found[name].providers if name in found else ()
+            found[name] = FaultType(model, (*others, provider.name))
+    return found
 
-F = TypeVar("F", bound=type[Fault])
 
-
-def register_fault(
-    name: str,
-    *,
-    breaks_contract: bool,
-    providers: tuple[str, ...] = PROVIDER_NAMES,
-    transports: tuple[str, ...] = ALL_TRANSPORTS,
-) -> Callable[[F], F]:
-    """Register a fault under the name it is switched on by."""
-
-    def register(shape: F) -> F:
-        FAULT_TYPES[name] = FaultType(name, shape, providers, transports, breaks_contract)
-        return shape
-
-    return register
+def index_faults(*models: type[Fault]) -> dict[str, type[Fault]]:
+    """Faults by name."""
+    return {model.fault_name: model for model in models}

@@ -5,13 +5,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("content_type", breaks_contract=True, transports=("http",))
 class ContentType(Fault, frozen=True):
     """The answer carries another Content-Type."""
+
+    fault_name = "content_type"
+    breaks_contract = True
+    transports = ("http",)
 
     value: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+$", max_length=200)] = "text/html"
 

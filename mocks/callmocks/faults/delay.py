@@ -5,15 +5,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 Milliseconds = Annotated[float, Meta(ge=0, le=3_600_000)]
 
 
-@register_fault("delay", breaks_contract=False)
 class Delay(Fault, frozen=True):
     """The answer comes late by a fixed, uniform or lognormal time."""
+
+    fault_name = "delay"
+    breaks_contract = False
 
     ms: Milliseconds = 1000.0
     """The delay; the middle of a uniform one, the median of a lognormal one."""

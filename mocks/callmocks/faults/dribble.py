@@ -4,13 +4,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
-@register_fault("dribble", breaks_contract=False, transports=("http",))
 class Dribble(Fault, frozen=True):
     """The body comes a few bytes at a time, with a pause between them."""
+
+    fault_name = "dribble"
+    breaks_contract = False
+    transports = ("http",)
 
     bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 16
     """Sent at a time."""

@@ -1,12 +1,14 @@
 """Silence."""
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
-@register_fault("never_answer", breaks_contract=True)
 class NeverAnswer(Fault, frozen=True):
     """No answer comes and the connection stays open until the client gives up."""
+
+    fault_name = "never_answer"
+    breaks_contract = True
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Do not end at all."""

@@ -4,13 +4,15 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
-@register_fault("reset", breaks_contract=True)
 class Reset(Fault, frozen=True):
     """The connection is reset (TCP RST) instead of an answer, or in the middle of one."""
+
+    fault_name = "reset"
+    breaks_contract = True
 
     after_bytes: Annotated[int, Meta(ge=0)] = 0
     """Bytes of the body that still arrive; 0: not even the status line."""

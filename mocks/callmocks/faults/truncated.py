@@ -4,14 +4,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("truncated", breaks_contract=True)
 class Truncated(Fault, frozen=True):
     """Only the beginning of the body comes: the announced length is that of the whole."""
+
+    fault_name = "truncated"
+    breaks_contract = True
 
     keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
     """How much of it comes: 0 nothing, 0.5 half."""

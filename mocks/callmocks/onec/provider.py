@@ -1,23 +1,41 @@
-"""What the rest of callmocks may ask of this provider: names, fields and errors of its messages."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from callmocks.onec import contract, envelope, service, service_calls
+from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
-from callmocks.provider import base
-from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.provider.base import Credential, Provider
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from callmocks.tenants.exchange import Exchange, Reply
+    from callmocks.tenants.registry import Registry
+    from callmocks.tenants.settings import TenantSettings
+
+USER = "1C user"
+"""Kind of credential."""
 
 
-class OnecProvider:
-    """The 1C-Connect service as ``provider.base`` knows it."""
-
+class OnecProvider(Provider):
     name = "onec"
+    title = "1C"
+    url_path = "/cus/ws/PartnerWebAPI2"
+    fault_types = FAULT_TYPES
+
+    def create_app(self, registry: Registry) -> web.Application:
+        from callmocks.onec.server import make_app
+
+        return make_app(registry)
+
+    def list_credentials(self, settings: TenantSettings) -> list[Credential]:
+        return [Credential(USER, settings.onec.user)]
 
     def find_operation(self, exchange: Exchange) -> str:
         """Name of the Body's child; ``""`` when the request is no SOAP message."""
@@ -73,4 +91,4 @@ def _read_message(request: bytes) -> envelope.SoapMessage | None:
         return None
 
 
-base.register_provider(OnecProvider())
+ONEC = OnecProvider()

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from callmocks.contract.nesting import is_xml_too_deep
 from callmocks.onec import envelope, service, wsdl
-from callmocks.onec import provider as _registers_itself  # noqa: F401
+from callmocks.onec.provider import ONEC, USER
 from callmocks.onec.soap import SoapError
 from callmocks.provider.http import (
     ERROR_RESPONSE,
@@ -88,7 +88,7 @@ class OnecServer:
     ) -> web.StreamResponse:
         """A request that was not looked at."""
         handle = partial(_reply_unread, status=status, text=text, content_type=request.content_type)
-        exchange = Exchange.start(self._registry.unmatched, "onec", b"", peer=request.remote or "")
+        exchange = Exchange.start(self._registry.unmatched, ONEC, b"", peer=request.remote or "")
         return await send_reply(request, await pipeline.run(exchange, handle))
 
     async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
@@ -113,14 +113,14 @@ class OnecServer:
         address: str = "",
     ) -> web.StreamResponse:
         exchange = Exchange.start(
-            tenant, "onec", body, operation=operation, origin=address, peer=request.remote or ""
+            tenant, ONEC, body, operation=operation, origin=address, peer=request.remote or ""
         )
         return await send_reply(request, await pipeline.run(exchange, handle))
 
     def _find_tenant(self, request: web.Request) -> tuple[Tenant, bool]:
         """Who sent a request as far as it tells, and whether the password is right."""
         user, password = _parse_credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
-        tenant = self._registry.find_by_onec_user(user)
+        tenant = self._registry.find(USER, user)
         if tenant is None:
             return self._registry.unmatched, False
         right = tenant.settings.onec.password.encode()

@@ -18,6 +18,7 @@ from callmocks.onec import contract, envelope, parameters, validate_table, wsdl
 from callmocks.onec.contract import ServedOperation
 from callmocks.onec.decoder import read_structure
 from callmocks.onec.namespaces import PARAMS, RETURN, SERVICE, SOAP11, SOAP12
+from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
 from callmocks.onec.values import BadValue, Structure, ValueTable
@@ -172,7 +173,7 @@ def _check_request(call: etree._Element, name: str, found: Findings) -> None:
 def _check_parameters(operation: ServedOperation, call: etree._Element, found: Findings) -> None:
     """All parameters together, and when that is refused, each by itself: one refusal ends it."""
     params = call[0]
-    exchange = detached_exchange("onec")
+    exchange = detached_exchange(ONEC)
     try:
         parameters.read_parameters(exchange, operation, params)
     except ResultCodeError:
@@ -249,7 +250,7 @@ def _read_request_parameters(request: bytes | None) -> dict[str, parameters.Para
         operation = contract.load_operations()[_get_local_name(call)]
         if len(_check_structure(call)):
             return {}
-        return parameters.read_parameters(detached_exchange("onec"), operation, call[0])
+        return parameters.read_parameters(detached_exchange(ONEC), operation, call[0])
     except (etree.XMLSyntaxError, ValueError, SoapError, KeyError, ResultCodeError):
         return {}
 

@@ -138,7 +138,11 @@ def encode_changed_faults(faults: ActiveFaults, before: ActiveFaults) -> TenantD
         if switched is not then.get(number):
             params = msgspec.to_builtins(switched.fault)
             fault = FaultDocument(
-                switched.serial, switched.provider, switched.fault_type.name, params, switched.scope
+                switched.serial,
+                switched.provider,
+                switched.fault.fault_name,
+                params,
+                switched.scope,
             )
             found[f"fault/{number}"] = msgspec.json.encode(fault)
     if faults.last_numbers != before.last_numbers:

@@ -37,8 +37,10 @@ from callmocks.tenants.registry import Registry
 from callmocks.tenants.tenant_store import MutableTenant, ReplicationStatus, TenantDeleted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from callmocks.provider.base import Provider
     from callmocks.replication.documents import TenantSpec
     from callmocks.tenants.settings import TenantSettings
     from callmocks.tenants.tenant import Tenant
@@ -58,10 +60,10 @@ log = logging.getLogger(__name__)
 class Replica:
     """A replica's part in the store, between ``join`` and ``leave``."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, providers: Mapping[str, Provider]) -> None:
         self._connection = link = RedisConnection(url)
         self.registry = registry = Registry(
-            HistoryFactory(), lambda name: RedisState(link, name), LocalState(link)
+            HistoryFactory(), providers, lambda name: RedisState(link, name), LocalState(link)
         )
         self.replica_name = _make_replica_name()
         self._store = DocumentStore(link)

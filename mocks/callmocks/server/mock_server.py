@@ -144,8 +144,9 @@ class MockServer:
             self.registry = open_registry(self.settings)
             return
         from callmocks.replication.replica import Replica
+        from callmocks.server.providers import PROVIDERS
 
-        self._replica = Replica(self.settings.state)
+        self._replica = Replica(self.settings.state, PROVIDERS)
         self.registry = self._replica.registry
 
     def _open_limiter(self) -> None:
@@ -163,20 +164,13 @@ class MockServer:
         self._limiter = ConnectionLimiter(replace(wished, connections=fitting))
 
     def _make_apps(self) -> dict[str, web.Application]:
-        """The applications to serve, each imported only when it is wanted."""
-        apps: dict[str, web.Application] = {}
-        if "arm" in self._sockets:
-            from callmocks.arm.server import make_app as make_arm
+        from callmocks.server.providers import PROVIDERS
 
-            apps["arm"] = make_arm(self.registry)
-        if "cdr" in self._sockets:
-            from callmocks.cdr.server import make_app as make_cdr
-
-            apps["cdr"] = make_cdr(self.registry)
-        if "onec" in self._sockets:
-            from callmocks.onec.server import make_app as make_onec
-
-            apps["onec"] = make_onec(self.registry)
+        apps = {
+            name: provider.create_app(self.registry)
+            for name, provider in PROVIDERS.items()
+            if name in self._sockets
+        }
         if self.settings.replay is not None:
             from callmocks.verification.recording import read_recording
             from callmocks.verification.replay import make_apps as make_replay
@@ -253,9 +247,10 @@ def _sync_middleware(replica: Replica) -> Middleware:
 def open_registry(settings: ServeSettings) -> Registry:
     """A registry with the tenant ``demo`` as the settings want it, its calls pinned."""
     from callmocks.history.factory import HistoryFactory
+    from callmocks.server.providers import PROVIDERS
     from callmocks.tenants.registry import Registry
 
-    registry = Registry(HistoryFactory())
+    registry = Registry(HistoryFactory(), PROVIDERS)
     tenant = registry.create(settings.make_tenant_settings(DEFAULT_TENANT))
     if settings.calls is not None:
         from callmocks.config.pin_file import pin_calls_from_file

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from callmocks.history.factory import HistoryFactory
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.tenant import Tenant
 
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
+
 
 @cache
 def _detached_tenant() -> Tenant:
-    return Registry(HistoryFactory()).unmatched
+    return Registry(HistoryFactory(), {}).unmatched
 
 
-def detached_exchange(provider: str, request: bytes = b"", transport: str = "http") -> Exchange:
+def detached_exchange(
+    provider: Provider, request: bytes = b"", transport: str = "http"
+) -> Exchange:
     """An exchange of a tenant without calls, whose every assumption has its default."""
     return Exchange.start(_detached_tenant(), provider, request, transport=transport)

@@ -14,6 +14,7 @@ from callmocks.history.clock import read_stopwatch
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from callmocks.provider.base import Provider
     from callmocks.tenants.delivery import Delivery
     from callmocks.tenants.tenant import Tenant
 
@@ -62,7 +63,7 @@ class Exchange:
     """
 
     tenant: Tenant
-    provider: str
+    provider: Provider
     request: bytes
     now: datetime
     operation: str = ""
@@ -82,7 +83,7 @@ class Exchange:
     def start(
         cls,
         tenant: Tenant,
-        provider: str,
+        provider: Provider,
         request: bytes,
         *,
         operation: str = "",

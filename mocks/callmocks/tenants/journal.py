@@ -214,7 +214,7 @@ class Journal:
         record = _Record(
             self._seq,
             exchange.now,
-            exchange.provider,
+            exchange.provider.name,
             exchange.operation[:MAX_OPERATION_CHARS],
             reply.status,
             exchange.violations,

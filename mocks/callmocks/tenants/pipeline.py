@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from callmocks.errors import StateError
 from callmocks.faults import ActiveFault, FaultContext
-from callmocks.provider.base import get_provider
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
 
@@ -22,13 +21,14 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
     try:
         if exchange.tenant.state.is_stale:
             await _refresh_tenant(exchange)
-        if exchange.tenant.faults.has_any(exchange.provider):
+        if exchange.tenant.faults.has_any(exchange.provider.name):
             met = await exchange.tenant.faults.match(exchange)
             reply = await (_run_with_faults(exchange, handle, met) if met else handle(exchange))
         else:
             reply = await handle(exchange)
     except StateError as error:
-        reply = _make_unavailable_reply(exchange, error)
+        exchange.notes.append(str(error))
+        reply = exchange.provider.unavailable_reply(exchange, str(error))
     except Exception as crash:
         exchange.add_violation(
             "callmocks",
@@ -46,15 +46,6 @@ async def _refresh_tenant(exchange: Exchange) -> None:
     """Hear what other replicas changed, the clock perhaps."""
     await exchange.tenant.state.sync()
     exchange.now = exchange.tenant.clock.now()
-
-
-def _make_unavailable_reply(exchange: Exchange, error: StateError) -> Reply:
-    """What the replicas share cannot be reached: an error in the provider's own shape."""
-    exchange.notes.append(str(error))
-    known = get_provider(exchange.provider)
-    if known is None:
-        raise error
-    return known.unavailable_reply(exchange, str(error))
 
 
 def _record_exchange(exchange: Exchange, reply: Reply) -> None:
@@ -79,7 +70,7 @@ async def _run_with_faults(exchange: Exchange, handle: Handler, matched: Matched
     finally:
         for switched, _ in matched:
             if switched.id in touched:
-                exchange.faults.append(switched.fault_type.name)
+                exchange.faults.append(switched.fault.fault_name)
             else:
                 await switched.undo_application()
 

@@ -1,14 +1,22 @@
-"""All tenants of a running suite, and how each provider finds the one a request is for."""
+"""All tenants of a running server, and how the one that a request is for is found."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from callmocks.errors import SettingsError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import World
 from callmocks.tenants.journal import JournalBudget
-from callmocks.tenants.settings import CDR_PREFIX_DIGITS, TenantSettings, cdr_token_prefix
+from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import MemoryState, State
 from callmocks.tenants.tenant import Observer, Tenant
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Credential, Provider
+
+UNMATCHED = "nobody"
 
 
 class TenantConflict(SettingsError):
@@ -16,91 +24,75 @@ class TenantConflict(SettingsError):
 
 
 class Registry:
-    """Tenants by name and by the credential each provider's client sends.
+    """Tenants by name and by the credential that a provider's client sends.
 
-    ``nobody`` takes the exchanges whose sender could not be told: a wrong token, an unknown
+    ``unmatched`` takes the exchanges whose sender could not be told: a wrong token, an unknown
     domain. They are journaled too, because that is when people look into a journal.
     """
 
     def __init__(
         self,
         histories: HistoryFactory,
+        providers: Mapping[str, Provider],
         create_state: Callable[[str], State] = lambda _: MemoryState(),
         unmatched_state: State | None = None,
     ) -> None:
+        self.providers = providers
         self._histories = histories
         self._create_state = create_state
         self._tenants: dict[str, Tenant] = {}
-        self._by_login: dict[str, Tenant] = {}
-        self._by_token: dict[str, Tenant] = {}
-        self._by_user: dict[str, Tenant] = {}
+        self._by_credential: dict[tuple[str, str], Tenant] = {}
         self._budget = JournalBudget()
         self.observers: list[Observer] = []
         """Told of every exchange of every tenant."""
-        nobody = TenantSettings("nobody", world="empty")
-        self.unmatched = self._build_tenant(nobody, None, unmatched_state or MemoryState())
+        settings = TenantSettings(UNMATCHED, world="empty")
+        self.unmatched = self._build_tenant(settings, None, unmatched_state or MemoryState())
 
     def create(self, settings: TenantSettings) -> Tenant:
-        """A new tenant; ``Taken`` when its name or a credential is in use."""
+        """A new tenant; ``TenantConflict`` when its name or a credential is in use."""
         tenant = self.prepare_tenant(settings)
         self.add(tenant)
         return tenant
 
     def prepare_tenant(self, settings: TenantSettings, world: World | None = None) -> Tenant:
-        """A tenant that nobody finds yet; ``Taken`` when it cannot be added.
+        """A tenant that cannot be found yet; ``TenantConflict`` when it cannot be added.
 
         ``world`` is for a world file that stands on another machine. A tenant that is not added
         after all has its journal closed.
         """
-        whole = settings.with_defaults()
-        for taken, what in (
-            (whole.name in self._tenants or whole.name == "nobody", f"tenant {whole.name!r}"),
-            (whole.cdr.login in self._by_login, f"CDR login {whole.cdr.login!r}"),
-            (not self._by_token.keys().isdisjoint(_list_cdr_tokens(whole)), "CDR token"),
-            (whole.onec.user in self._by_user, f"1C user {whole.onec.user!r}"),
-        ):
-            if taken:
-                raise TenantConflict(f"{what} exists already")
-        return self._build_tenant(whole, world, self._create_state(whole.name))
+        settings = settings.with_defaults()
+        if settings.name in self._tenants or settings.name == UNMATCHED:
+            raise TenantConflict(f"tenant {settings.name!r} exists already")
+        for credential in self._list_credentials(settings):
+            if credential[:2] in self._by_credential:
+                value = "" if credential.secret else f" {credential.value!r}"
+                raise TenantConflict(f"{credential.kind}{value} exists already")
+        return self._build_tenant(settings, world, self._create_state(settings.name))
 
     def add(self, tenant: Tenant) -> None:
         """Let a prepared tenant be found."""
-        whole = tenant.settings
-        self._tenants[whole.name] = tenant
-        self._by_login[whole.cdr.login] = tenant
-        self._by_token |= dict.fromkeys(_list_cdr_tokens(whole), tenant)
-        self._by_user[whole.onec.user] = tenant
+        self._tenants[tenant.name] = tenant
+        for credential in self._list_credentials(tenant.settings):
+            self._by_credential[credential[:2]] = tenant
 
     def delete(self, name: str) -> Tenant:
         """Take a tenant away; ``KeyError`` when there is none of that name.
 
-        What it kept in a shared store, the caller clears: ``await tenant.state.clear()``.
+        What it kept in a shared store, the caller clears: ``await tenant.state.delete_all()``.
         """
         tenant = self._tenants.pop(name)
         tenant.journal.close()
-        for index in (self._by_login, self._by_token, self._by_user):
-            for key in [key for key, owner in index.items() if owner is tenant]:
-                del index[key]
+        for credential in self._list_credentials(tenant.settings):
+            self._by_credential.pop(credential[:2], None)
         return tenant
 
     def get(self, name: str) -> Tenant | None:
         """The tenant of that name (which is its ARM domain)."""
         return self._tenants.get(name)
 
-    def find_by_cdr_login(self, login: str) -> Tenant | None:
-        """The tenant whose Data API login this is."""
-        return self._by_login.get(login)
-
-    def find_by_cdr_token(self, token: str) -> Tenant | None:
-        """The tenant a static or session token of the Data API belongs to.
-
-        The first digits of a session's token name the tenant, so that every replica knows it.
-        """
-        return self._by_token.get(token) or self._by_token.get(token[:CDR_PREFIX_DIGITS])
-
-    def find_by_onec_user(self, user: str) -> Tenant | None:
-        """The tenant whose 1C-Connect user this is."""
-        return self._by_user.get(user)
+    def find(self, kind: str, value: str) -> Tenant | None:
+        """The tenant that has a credential; the kinds are those of its ``Provider``."""
+        return self._by_credential.get((kind, value))
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(tuple(self._tenants.values()))
@@ -108,12 +100,13 @@ class Registry:
     def __len__(self) -> int:
         return len(self._tenants)
 
+    def _list_credentials(self, settings: TenantSettings) -> list[Credential]:
+        return [
+            credential
+            for provider in self.providers.values()
+            for credential in provider.list_credentials(settings)
+        ]
+
     def _build_tenant(self, settings: TenantSettings, world: World | None, state: State) -> Tenant:
         history = self._histories.create(settings, world)
-        return Tenant(settings, history, state, self._budget, self.observers)
-
-
-def _list_cdr_tokens(settings: TenantSettings) -> list[str]:
-    """Everything a Data API token of the tenant can be, or begin with."""
-    cdr = settings.cdr
-    return [cdr.token, *cdr.blocked_tokens, *cdr.expired_tokens, cdr_token_prefix(settings.name)]
+        return Tenant(settings, history, state, self.providers, self._budget, self.observers)

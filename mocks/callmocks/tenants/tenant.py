@@ -1,6 +1,8 @@
 """A tenant: one integration's own contact centre. Nothing is shared between two of them."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import State
 
 if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
     from callmocks.tenants.exchange import Exchange, Reply
 
 Observer = Callable[["Exchange", "Reply", float], None]
@@ -31,6 +34,7 @@ class Tenant:
         settings: TenantSettings,
         history: History,
         state: State,
+        providers: Mapping[str, Provider],
         budget: JournalBudget | None = None,
         observers: list[Observer] | None = None,
     ) -> None:
@@ -41,7 +45,7 @@ class Tenant:
         self.clock = self.create_initial_clock()
         self.session_time_offset = timedelta()
         """By how much the clock was moved without ageing anybody's session."""
-        self.faults = ActiveFaults(self.settings.seed, state)
+        self.faults = ActiveFaults(self.settings.seed, state, providers)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
 

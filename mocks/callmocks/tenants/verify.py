@@ -5,14 +5,16 @@ An expectation that is not met shows the nearest requests and in what they diffe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from callmocks.provider.base import get_provider
 from callmocks.tenants.journal import Entry
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
 
 MAX_NEAREST = 3
 """Requests shown of those that did not match."""
@@ -79,14 +81,17 @@ class Verdict(msgspec.Struct):
 
 
 def verify(
-    entries: Iterable[Entry], expectations: Sequence[Expected], in_order: bool = False
+    entries: Iterable[Entry],
+    expectations: Sequence[Expected],
+    providers: Mapping[str, Provider],
+    in_order: bool = False,
 ) -> list[Verdict]:
     """A verdict for each expectation.
 
     ``in_order`` also asks that each has a match after the one that was found for the expectation
     before it, so that all together can be read off the journal from top to bottom.
     """
-    requests = [_JournaledRequest(entry) for entry in entries]
+    requests = [_JournaledRequest(entry, providers) for entry in entries]
     verdicts = []
     reached = 0
     for expected in expectations:
@@ -105,15 +110,16 @@ def verify(
 class _JournaledRequest:
     """A journaled request whose fields are read when first asked for."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, providers: Mapping[str, Provider]) -> None:
         self.entry = entry
+        self._providers = providers
         self._fields: dict[str, object] | None = None
 
     @property
     def fields(self) -> dict[str, object]:
         if self._fields is None:
-            known = get_provider(self.entry.provider)
-            self._fields = known.read_fields(self.entry.request.encode()) if known else {}
+            provider = self._providers[self.entry.provider]
+            self._fields = provider.read_fields(self.entry.request.encode())
         return self._fields
 
     def is_comparable(self, expected: Expected) -> bool:

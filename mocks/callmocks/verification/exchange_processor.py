@@ -15,6 +15,7 @@ from datetime import datetime
 
 from callmocks.contract.findings import Finding, ValidationResult
 from callmocks.history.clock import read_stopwatch
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.exchange import Exchange, Reply, Violation
 from callmocks.tenants.tenant import Tenant
@@ -131,7 +132,7 @@ class ExchangeProcessor:
         self.violation_count += bool(findings)
         exchange = Exchange.start(
             self.tenant,
-            captured.provider,
+            PROVIDERS[captured.provider],
             captured.request,
             operation=captured.operation,
             transport=captured.transport,
@@ -183,7 +184,7 @@ class ExchangeProcessor:
 
 def preload_validators(provider: str, contract: str) -> None:
     """Load what judging needs, so that the first exchange does not wait for it."""
-    detached_exchange(provider)
+    detached_exchange(PROVIDERS[provider])
     if provider == "arm":
         from callmocks.arm import schema
         from callmocks.arm import validate as arm
@@ -191,12 +192,10 @@ def preload_validators(provider: str, contract: str) -> None:
         schema.get_schema(schema.HISTORY, contract)
         arm.validate_body(b"<in/>", contract=contract)
     elif provider == "cdr":
-        from callmocks.cdr import provider as _cdr  # noqa: F401
         from callmocks.cdr import validate as cdr
 
         cdr.validate_request(b"{}")
     else:
-        from callmocks.onec import provider as _onec  # noqa: F401
         from callmocks.onec import validate as onec
         from callmocks.onec import wsdl
 

@@ -228,13 +228,8 @@ def _content_encoding(headers: Mapping[str, str]) -> str:
 
 def _detect_operation(provider: str, body: bytes) -> str:
     """The method or operation that a message is for, as the journal names it."""
+    from callmocks.server.providers import PROVIDERS
     from callmocks.tenants.detached import detached_exchange
 
-    exchange = detached_exchange(provider, body)
-    if provider == "cdr":
-        from callmocks.cdr.provider import CdrProvider
-
-        return CdrProvider().find_operation(exchange)
-    from callmocks.onec.provider import OnecProvider
-
-    return OnecProvider().find_operation(exchange)
+    found = PROVIDERS[provider]
+    return found.find_operation(detached_exchange(found, body))

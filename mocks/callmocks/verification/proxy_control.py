@@ -8,13 +8,10 @@ import msgspec
 from aiohttp import web
 
 from callmocks import __version__
-from callmocks.arm import provider as _arm  # noqa: F401 - makes itself known
-from callmocks.cdr import provider as cdr_provider
 from callmocks.control import journal, problems
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.routing import AppContext, RequestContext, Route, add_route
-from callmocks.onec import provider as _onec  # noqa: F401 - makes itself known
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant_store import LocalTenantStore
@@ -34,7 +31,6 @@ async def get_health(call: RequestContext) -> ProxyHealth:
 
 def make_app(registry: Registry) -> web.Application:
     """The application: the routes of the journal, and health."""
-    cdr_provider.register()
     app = web.Application(middlewares=[problems.problem_middleware, make_guard("", ())])
     desk = AppContext(registry, Addresses(), LocalTenantStore(registry), TenantSettings("demo"))
     for operation in (

@@ -16,6 +16,7 @@ from aiohttp import web
 from callmocks.errors import SettingsError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import make_random_key
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.verification.exchange_processor import ExchangeProcessor, preload_validators
@@ -63,7 +64,7 @@ class ProxyServer:
             if settings.control_port is not None:
                 control = self._open_socket(settings.control_port, "--control-port")
             preload_validators(settings.provider, settings.contract)
-            registry = Registry(HistoryFactory())
+            registry = Registry(HistoryFactory(), PROVIDERS)
             tenant = registry.create(TenantSettings(PROXY_TENANT, world="empty"))
             recorder = None
             if settings.record is not None:

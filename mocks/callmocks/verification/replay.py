@@ -24,7 +24,6 @@ from callmocks.cdr.errors import RpcError
 from callmocks.errors import CallmocksError
 from callmocks.onec import envelope as onec_envelope
 from callmocks.onec.namespaces import SOAP11, SOAP12
-from callmocks.provider import base
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.verification.documents import element_to_tree
 from callmocks.verification.recording import RecordedExchange
@@ -76,9 +75,8 @@ class ReplayIndex:
 
     async def handle(self, exchange: Exchange) -> Reply:
         """The answer that was recorded for a request."""
-        known = base.get_provider(self.provider)
-        if not exchange.operation and known is not None:
-            exchange.operation = known.find_operation(exchange)
+        if not exchange.operation:
+            exchange.operation = exchange.provider.find_operation(exchange)
         framed = exchange.transport == "frame"
         asked = build_request_key(self.provider, exchange.request, framed=framed)
         if asked is None and self.provider in UNREADABLE_REPLIES:
@@ -119,11 +117,9 @@ class ReplayIndex:
         """An error in the provider's own shape."""
         text = f"replay: {self._describe_nearest(exchange.operation, request_key)}"
         exchange.notes.append(text)
-        known = base.get_provider(self.provider)
-        assert known is not None
         name, params = NO_MATCH_ERRORS[self.provider]
         params = {key: value or text for key, value in params.items()}
-        return known.error_reply(exchange, name, params)
+        return exchange.provider.error_reply(exchange, name, params)
 
     def _describe_nearest(self, operation: str, request_key: RequestKey) -> str:
         here = self._by_operation.get(operation)
@@ -219,6 +215,6 @@ def make_apps(
     kept = list(exchanges)
     return {
         name: replay_servers.APP_FACTORIES[name](registry, ReplayIndex(name, kept))
-        for name in base.PROVIDER_NAMES
+        for name in registry.providers
         if any(each.provider == name for each in kept)
     }

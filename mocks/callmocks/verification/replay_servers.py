@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from callmocks.arm import provider as _arm  # noqa: F401 - makes itself known
 from callmocks.arm.connection import ArmConnection
+from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH as ARM_PATH
 from callmocks.arm.service import ArmSession
-from callmocks.cdr import provider as cdr_provider
-from callmocks.onec import provider as _onec  # noqa: F401 - makes itself known
 from callmocks.onec import wsdl
 from callmocks.provider.http import BodyTooLarge, read_body, request_origin, send_reply
 from callmocks.tenants import pipeline
@@ -42,7 +40,7 @@ class ReplayServer:
         """The exchange of a request over HTTP."""
         return Exchange.start(
             self.tenant,
-            self.index.provider,
+            self.registry.providers[self.index.provider],
             body,
             operation=operation,
             origin=request_origin(request),
@@ -95,7 +93,7 @@ class ReplayConnection(ArmConnection):
         self._server = server
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
-        exchange = Exchange.start(self._server.tenant, "arm", message, transport="frame")
+        exchange = Exchange.start(self._server.tenant, ARM, message, transport="frame")
         return exchange, await pipeline.run(exchange, self._server.index.handle)
 
 
@@ -107,7 +105,6 @@ def _make_arm_app(registry: Registry, index: ReplayIndex) -> web.Application:
 
 
 def _make_cdr_app(registry: Registry, index: ReplayIndex) -> web.Application:
-    cdr_provider.register()
     server, app = ReplayServer(registry, index), web.Application()
     app.router.add_post("/{path:.*}", server.handle_post)
     return app

@@ -1,1 +1,25 @@
 """Faults of the ARM's frames and XML."""
+
+from callmocks.arm.faults.breaks_xsd import BreaksXsd
+from callmocks.arm.faults.command_error import CommandErrorFault
+from callmocks.arm.faults.duplicated import Duplicated
+from callmocks.arm.faults.out_of_order import OutOfOrder
+from callmocks.arm.faults.split import Split
+from callmocks.arm.faults.undeclared_attribute import UndeclaredAttribute
+from callmocks.arm.faults.wrong_length import WrongLength
+from callmocks.faults import TRANSPORT_FAULTS, index_faults
+from callmocks.faults.unauthorized import Unauthorized
+from callmocks.faults.wrong_id import WrongId
+
+FAULT_TYPES = index_faults(
+    *TRANSPORT_FAULTS,
+    Unauthorized,
+    WrongId,
+    BreaksXsd,
+    CommandErrorFault,
+    Duplicated,
+    OutOfOrder,
+    Split,
+    UndeclaredAttribute,
+    WrongLength,
+)

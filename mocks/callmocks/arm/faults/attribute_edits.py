@@ -22,9 +22,8 @@ def change_attributes(
 ) -> Reply | None:
     """The answer with the attributes of every such element changed; None when it has none."""
     if turn.exchange.transport == "frame":
-        return frame_edits.replace_body(
-            reply, _change_json(frame_edits.get_body(reply), element, change)
-        )
+        changed = _change_json(frame_edits.get_body(reply), element, change)
+        return None if changed is None else frame_edits.replace_body(reply, changed)
 
     def edit(root: etree._Element) -> bool:
         found = list(root.iter(element))

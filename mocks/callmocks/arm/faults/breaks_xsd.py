@@ -3,13 +3,15 @@
 from typing import Literal
 
 from callmocks.arm.faults import attribute_edits
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("breaks_xsd", breaks_contract=True, providers=("arm",))
 class BreaksXsd(Fault, frozen=True):
     """Every call of the answer breaks the vendor's XSD; an answer without calls stays as it is."""
+
+    fault_name = "breaks_xsd"
+    breaks_contract = True
 
     how: Literal["direction", "duration", "missing"] = "direction"
     """A direction outside the enumeration, a negative duration, or no ``call_ref`` at all."""

@@ -1,12 +1,15 @@
 """The same answer twice."""
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
-@register_fault("duplicated", breaks_contract=True, providers=("arm",), transports=("frame",))
 class Duplicated(Fault, frozen=True):
     """The frame arrives twice."""
+
+    fault_name = "duplicated"
+    breaks_contract = True
+    transports = ("frame",)
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Repeat whatever is to be sent."""

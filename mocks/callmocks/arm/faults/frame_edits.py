@@ -20,10 +20,8 @@ def get_body(reply: Reply) -> bytes:
     return reply.body[HEADER_BYTES:]
 
 
-def replace_body(reply: Reply, body: bytes | None) -> Reply | None:
-    """The same frame around another JSON part, its length right again; None for None."""
-    if body is None:
-        return None
+def replace_body(reply: Reply, body: bytes) -> Reply:
+    """The same frame around another JSON part, its length right again."""
     length = b"%010d" % (HEADER_BYTES + len(body))
     return replace(reply, body=reply.body[:2] + length + reply.body[12:HEADER_BYTES] + body)
 

@@ -4,13 +4,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
-@register_fault("out_of_order", breaks_contract=False, providers=("arm",), transports=("frame",))
 class OutOfOrder(Fault, frozen=True):
     """The answer waits until the next answer on the same socket has gone."""
+
+    fault_name = "out_of_order"
+    breaks_contract = False
+    transports = ("frame",)
 
     wait_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 2000.0
     """Longest wait for one, so that a client of one request at a time goes on; 0 is off."""

@@ -4,13 +4,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
-@register_fault("split", breaks_contract=True, providers=("arm",), transports=("frame",))
 class Split(Fault, frozen=True):
     """The frame arrives in several websocket messages."""
+
+    fault_name = "split"
+    breaks_contract = True
+    transports = ("frame",)
 
     pieces: Annotated[int, Meta(ge=1, le=1000)] = 2
     """How many, of about equal length; 1 is off."""

@@ -6,13 +6,15 @@ from msgspec import Meta
 
 from callmocks.arm.faults import attribute_edits
 from callmocks.contract.xml import XmlText
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("undeclared_attribute", breaks_contract=True, providers=("arm",))
 class UndeclaredAttribute(Fault, frozen=True):
     """Every call (or the response, when it has no call) carries an attribute no schema declares."""
+
+    fault_name = "undeclared_attribute"
+    breaks_contract = True
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)] = "extension"
     value: XmlText = "1"

@@ -5,13 +5,16 @@ from typing import Annotated
 from msgspec import Meta
 
 from callmocks.arm.faults import frame_edits
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("wrong_length", breaks_contract=True, providers=("arm",), transports=("frame",))
 class WrongLength(Fault, frozen=True):
     """The frame declares another length than it has."""
+
+    fault_name = "wrong_length"
+    breaks_contract = True
+    transports = ("frame",)
 
     by: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 1
     """Bytes declared too many; negative: too few; 0 is off."""

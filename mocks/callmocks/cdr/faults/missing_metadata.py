@@ -5,13 +5,15 @@ from dataclasses import replace
 import msgspec
 
 from callmocks.cdr import members as rpc
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("missing_metadata", breaks_contract=True, providers=("cdr",))
 class MissingMetadata(Fault, frozen=True):
     """The result has no ``metadata``: no total_items, no limits."""
+
+    fault_name = "missing_metadata"
+    breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave the member out."""

@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 from callmocks.cdr import members as rpc
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("missing_result", breaks_contract=True, providers=("cdr",))
 class MissingResult(Fault, frozen=True):
     """The answer has no ``result``; an error answer stays as it is."""
+
+    fault_name = "missing_result"
+    breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave the member out."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.cdr import members as rpc
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 
 DEFAULT_LIMIT = 1000
 """The provider's page when the request names no limit (documented)."""
@@ -16,9 +16,11 @@ DEFAULT_LIMIT = 1000
 Rows = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-@register_fault("missing_rows", breaks_contract=True, providers=("cdr",))
 class MissingRows(Fault, frozen=True):
     """Between a page and the next one rows are missing."""
+
+    fault_name = "missing_rows"
+    breaks_contract = True
 
     rows: Rows = 1
     """How many at each border; 0 is off."""
@@ -28,9 +30,11 @@ class MissingRows(Fault, frozen=True):
         return _shift_offset(context.exchange.request, self.rows)
 
 
-@register_fault("duplicate_rows", breaks_contract=True, providers=("cdr",))
 class DuplicateRows(Fault, frozen=True):
     """A page begins with the last rows of the page before."""
+
+    fault_name = "duplicate_rows"
+    breaks_contract = True
 
     rows: Rows = 1
     """How many at each border; 0 is off."""

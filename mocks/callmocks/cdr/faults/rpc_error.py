@@ -1,26 +1,32 @@
 """Any error of the Data API."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from callmocks.errors import SettingsError
-from callmocks.faults.base import Fault, FaultContext, register_fault
-from callmocks.provider.base import Provider, provider_error_reply
-from callmocks.tenants.exchange import Reply
+from callmocks.faults.base import Fault, FaultContext
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
+    from callmocks.tenants.exchange import Reply
 
 
-@register_fault("rpc_error", breaks_contract=False, providers=("cdr",))
 class RpcErrorFault(Fault, frozen=True):
     """An error of the vendor's table instead of a result."""
+
+    fault_name = "rpc_error"
+    breaks_contract = False
 
     mnemonic: str
     """Of the vendor's error table, for example ``limit_exceeded``."""
     params: dict[str, str] = msgspec.field(default_factory=dict)
     """What its message names, for example ``{"limit_type": "day"}``; ``field`` and ``value``."""
 
-    def check(self, provider: Provider | None) -> None:
+    def check(self, provider: Provider) -> None:
         """Refuse a mnemonic the vendor does not have, and what its message does not name."""
-        if provider is None:
-            return
         errors = provider.list_errors()
         if self.mnemonic not in errors:
             known = ", ".join(errors)
@@ -33,4 +39,4 @@ class RpcErrorFault(Fault, frozen=True):
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
         """The provider's own error."""
-        return provider_error_reply(context.exchange, self.mnemonic, self.params)
+        return context.error_reply(self.mnemonic, self.params)

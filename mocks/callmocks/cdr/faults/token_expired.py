@@ -4,22 +4,22 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
-from callmocks.provider.base import get_provider, provider_error_reply
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("token_expired", breaks_contract=False, providers=("cdr",))
 class TokenExpired(Fault, frozen=True):
     """A token expires for good: it is refused from here on, a new login helps."""
+
+    fault_name = "token_expired"
+    breaks_contract = False
 
     tokens: Annotated[int, Meta(ge=0, le=1000)] = 1
     """How many tokens expire, each when it is next used; 0 is off."""
 
     async def prepare(self, context: FaultContext) -> None:
         """Whether the token is dead; it dies now when there are some to die yet."""
-        known = get_provider(context.exchange.provider)
-        fields = known.read_fields(context.exchange.request) if known else {}
+        fields = context.exchange.provider.read_fields(context.exchange.request)
         token = fields.get("params.access_token")
         context.prepared = isinstance(token, str) and await context.add_to_bounded_set(
             token, self.tokens
@@ -27,8 +27,4 @@ class TokenExpired(Fault, frozen=True):
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
         """Refuse a dead token."""
-        return (
-            provider_error_reply(context.exchange, "access_token_expired", {})
-            if context.prepared
-            else None
-        )
+        return context.error_reply("access_token_expired") if context.prepared else None

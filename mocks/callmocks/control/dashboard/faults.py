@@ -10,8 +10,7 @@ from callmocks.control.dashboard.render import render_page as make_page
 from callmocks.control.dashboard.template_filters import PROVIDERS
 from callmocks.control.faults import FaultView, describe_params, list_faults
 from callmocks.control.problems import ProblemError
-from callmocks.faults import FAULT_TYPES
-from callmocks.provider.base import get_provider as known_provider
+from callmocks.server.providers import FAULT_TYPES
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -65,7 +64,6 @@ async def show_faults(context: RequestContext) -> web.Response:
     at = context.request.query.get("provider", "cdr")
     if at not in PROVIDERS:
         raise ProblemError(422, f"provider {at!r} is none of {', '.join(PROVIDERS)}")
-    known = known_provider(at)
     operations = {
         entry.operation for entry in tenant.journal.read_summaries() if entry.provider == at
     }
@@ -80,7 +78,7 @@ async def show_faults(context: RequestContext) -> web.Response:
         ],
         provider=at,
         switches=[each for each in fault_forms() if at in each.providers],
-        errors=() if known is None else tuple(known.list_errors()),
+        errors=tuple(context.registry.providers[at].list_errors()),
         operations=sorted(operations - {""}),
     )
 

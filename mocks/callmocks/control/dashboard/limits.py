@@ -42,8 +42,9 @@ async def remaining_limits(addresses: Addresses, tenant: Tenant) -> list[Remaini
 
 async def _cdr_limits(tenant: Tenant) -> list[RemainingLimit]:
     from callmocks.cdr.limits import RateLimiter
+    from callmocks.cdr.provider import CDR
 
-    points = await RateLimiter(Exchange.start(tenant, "cdr", b"")).get_limits()
+    points = await RateLimiter(Exchange.start(tenant, CDR, b"")).get_limits()
     return [
         RemainingLimit(
             "cdr",
@@ -58,8 +59,9 @@ async def _cdr_limits(tenant: Tenant) -> list[RemainingLimit]:
 
 async def _onec_limits(tenant: Tenant) -> list[RemainingLimit]:
     from callmocks.onec import contract, limits
+    from callmocks.onec.provider import ONEC
 
-    exchange = Exchange.start(tenant, "onec", b"")
+    exchange = Exchange.start(tenant, ONEC, b"")
     found = []
     for operation in contract.load_operations().values():
         left = await limits.get_remaining_calls(exchange, operation)

@@ -1,14 +1,16 @@
 """Columns in another order."""
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.onec.faults import value_table
 from callmocks.onec.namespaces import VALUE
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("columns_reordered", breaks_contract=True, providers=("onec",))
 class ColumnsReordered(Fault, frozen=True):
     """The columns come last to first, cells with them: right by name, wrong by place."""
+
+    fault_name = "columns_reordered"
+    breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Turn columns and cells round."""

@@ -4,15 +4,17 @@ from typing import Literal
 
 from lxml import etree
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.onec.faults import value_table
 from callmocks.onec.namespaces import CORE, VALUE, XSI_NIL
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("nil_everywhere", breaks_contract=True, providers=("onec",))
 class NilEverywhere(Fault, frozen=True):
     """The cells of the table are nil; a table without rows stays as it is."""
+
+    fault_name = "nil_everywhere"
+    breaks_contract = True
 
     columns: Literal["all", "nullable"] = "all"
     """All columns, or only those whose type lists ``Null``, which the contract allows."""

@@ -4,14 +4,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext, register_fault
+from callmocks.faults.base import Fault, FaultContext
 from callmocks.onec.faults import value_table
 from callmocks.tenants.exchange import Reply
 
 
-@register_fault("table_truncated", breaks_contract=False, providers=("onec",))
 class TableTruncated(Fault, frozen=True):
     """Only the first rows of the table come; the answer is well-formed and says SUCCESS."""
+
+    fault_name = "table_truncated"
+    breaks_contract = False
 
     keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
     """How many of them: 0 none, 0.5 half."""

@@ -1,0 +1,12 @@
+"""The table of the three providers: it is passed on from here, nothing registers itself."""
+
+from __future__ import annotations
+
+from callmocks.arm.provider import ARM
+from callmocks.cdr.provider import CDR
+from callmocks.faults.base import collect_fault_types
+from callmocks.onec.provider import ONEC
+from callmocks.provider.base import Provider
+
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (ARM, CDR, ONEC)}
+FAULT_TYPES = collect_fault_types(PROVIDERS.values())
