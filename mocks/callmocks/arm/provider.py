@@ -1,25 +1,37 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lxml import etree
 
-from callmocks.arm import frames, responses, schema, service, sessions, tree
+from callmocks.arm import frames, pii, responses, schema, service, sessions, tree
+from callmocks.arm.document_tree import element_to_tree
 from callmocks.arm.faults import FAULT_TYPES, frame_edits
-from callmocks.errors import CallmocksError
-from callmocks.provider.base import Provider
+from callmocks.errors import CallmocksError, SettingsError
+from callmocks.provider.base import MaskKind, Provider, RequestKey, WireExchange
+from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.tenants.exchange import Exchange, Reply
+    from callmocks.contract.findings import ValidationResult
+    from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
+
+_COMMAND_PATH = re.compile(rf".*/{service.SERVICE_PATH}/([\w-]+)/?")
 
 
 class ArmProvider(Provider):
     name = "arm"
     title = "ARM"
+    url_schemes = ("http", "https", "ws", "wss")
+    credential_option = "cookie"
+    proxy_port = 9086
+    relays_websockets = True
+    session_operations = frozenset({schema.LOGIN, schema.LOGOUT})
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -50,6 +62,103 @@ class ArmProvider(Provider):
             for element in root.iter()
             for name, value in element.attrib.items()
         }
+
+    def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
+        try:
+            if transport == "frame":
+                request = frames.decode_request(request).body
+            if request.lstrip()[:1] == b"[":
+                request = tree.to_xml(tree.decode(request))
+            root = schema.parse(request)
+        except CallmocksError:
+            return None
+        found: RequestKey = {}
+        for element in root.iter("filters"):
+            for name, value in element.attrib.items():
+                text = str(value).strip()
+                if name == "skip_incomplete":
+                    text = "false" if text in ("false", "0") else ""
+                if text and (name, text) != ("offset", "0"):
+                    found[str(name)] = text
+        return found
+
+    def guess_transport(self, request: bytes) -> str:
+        return "http" if request.lstrip()[:1] in (b"<", b"[", b"") else "frame"
+
+    def classify_request(
+        self, method: str, path: str, query: str, endpoint_path: str
+    ) -> tuple[str, bool]:
+        command = _COMMAND_PATH.fullmatch(path)
+        return (command[1], True) if method == "POST" and command else (path, False)
+
+    def preload_validator(self, contract: str) -> None:
+        from callmocks.arm import validate
+
+        schema.get_schema(schema.HISTORY, contract)
+        validate.validate_body(b"<in/>", contract=contract)
+
+    def validate_request(self, exchange: WireExchange, contract: str) -> ValidationResult:
+        from callmocks.arm import validate
+
+        if exchange.transport == "frame":
+            return validate.validate_request_frame(exchange.request, contract)
+        return validate.validate_body(
+            exchange.request, contract=contract, side="request", command=exchange.operation
+        )
+
+    def validate_response(self, exchange: WireExchange, contract: str) -> ValidationResult:
+        from callmocks.arm import validate
+
+        request = exchange.request or None
+        if exchange.transport == "frame":
+            return validate.validate_response_frame(exchange.response, request, contract)
+        return validate.validate_body(
+            exchange.response, request, exchange.status, contract, side="answer"
+        )
+
+    def check_endpoint(self, url: str, credential: str) -> None:
+        if credential and "=" not in credential:
+            raise SettingsError("--cookie: it has the form NAME=VALUE")
+        if not urlsplit(url).path.strip("/"):
+            raise SettingsError("URL: the domain is missing, http://HOST:8086/DOMAIN")
+
+    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
+        if field in pii.CREDENTIALS:
+            return "secret"
+        if field in pii.NAMES:
+            return "name"
+        if field in pii.NUMBERS:
+            return "number"
+        if field == "tag":
+            return "tag"
+        return "url" if field in pii.ADDRESSES else None
+
+    def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
+        """A frame under the id of this request, or a document; either is made from the other."""
+        body, was_frame = recorded.response, recorded.transport == "frame"
+        try:
+            if exchange.transport == "frame":
+                id = frames.decode_request(exchange.request).id
+                if was_frame:
+                    return frame_edits.replace_id(Reply(body, recorded.status), id)
+                body = tree.encode(element_to_tree(schema.parse(body)))
+                frame = frames.encode_response(id, recorded.status, body)
+                return Reply(frame, recorded.status)
+            if was_frame:
+                body = tree.to_xml(tree.decode(frames.decode_response(body).body))
+        except CallmocksError:
+            return None
+        content_type = "" if was_frame else recorded.content_type
+        return Reply(body, recorded.status, content_type or "text/xml; charset=utf-8")
+
+    def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
+        return self.error_reply(exchange, responses.CANNOT_PERFORM, {"text": text})
+
+    def unreadable_reply(self, exchange: Exchange) -> Reply | None:
+        text = "the request cannot be read"
+        return service.make_reply(
+            exchange, responses.make_error_response(exchange.operation, text, 400)
+        )
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The one error the vendor prints, and the missing login."""

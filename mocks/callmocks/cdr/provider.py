@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callmocks.cdr import limits, members
+from callmocks.cdr import limits, members, openrpc, pii
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.service import ParsedRequest
-from callmocks.provider.base import Credential, Provider
+from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
 from callmocks.tenants.settings import cdr_token_prefix
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from callmocks.contract.findings import ValidationResult
     from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
@@ -43,6 +44,9 @@ class CdrProvider(Provider):
     name = "cdr"
     title = "CDR"
     url_path = "/v2.0"
+    credential_option = "token"
+    proxy_port = 9087
+    session_operations = frozenset({"login.user", "logout.user"})
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -77,6 +81,87 @@ class CdrProvider(Provider):
             found |= {f"params.{name}": value for name, value in sent.params.items()}
         return found
 
+    def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
+        parsed = ParsedRequest(request)
+        if parsed.error is not None:
+            return None
+        params = parsed.envelope.params
+        if not isinstance(params, dict):
+            return {}
+        method = openrpc.load_methods().get(str(parsed.envelope.method))
+        found = {}
+        for name, value in params.items():
+            default = method.params[name].default if method and name in method.params else None
+            if name in pii.CREDENTIALS or value is None or value == default:
+                continue
+            plain = _normalize_json(_with_default_order(value) if name == "sort" else value)
+            found[name] = plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
+        return found
+
+    def preload_validator(self, contract: str) -> None:
+        from callmocks.cdr import validate
+
+        validate.validate_request(b"{}")
+
+    def validate_request(self, exchange: WireExchange, contract: str) -> ValidationResult:
+        from callmocks.cdr import validate
+
+        return validate.validate_request(exchange.request)
+
+    def validate_response(self, exchange: WireExchange, contract: str) -> ValidationResult:
+        from callmocks.cdr import validate
+
+        request = exchange.request or None
+        return validate.validate_response(exchange.response, request, exchange.status)
+
+    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
+        if field in pii.CREDENTIALS:
+            return "secret"
+        if pii.is_name(field):
+            return "name"
+        if pii.is_number(field):
+            return "number"
+        return "url" if field in pii.LINKS else None
+
+    def find_filter_names(self, request: bytes) -> frozenset[str]:
+        """In a filter the field stands beside the value."""
+        try:
+            decoded = msgspec.json.decode(request)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return frozenset()
+        params = decoded.get("params") if isinstance(decoded, dict) else None
+        found: set[str] = set()
+        nodes = [params.get("filter")] if isinstance(params, dict) else []
+        while nodes:
+            node = nodes.pop()
+            if not isinstance(node, dict):
+                continue
+            children = node.get("filters")
+            nodes += children if isinstance(children, list) else []
+            if pii.is_name(str(node.get("field"))):
+                value = node.get("value")
+                values = value if isinstance(value, list) else [value]
+                found |= {each for each in values if isinstance(each, str)}
+        return frozenset(found)
+
+    def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
+        """The response under the id of this request."""
+        body = recorded.response
+        response = members.split_members(body)
+        request = ParsedRequest(exchange.request)
+        if response and request.error is None:
+            if bytes(response.get("id", b"null")) != b"null":
+                response["id"] = request.envelope.echo_id
+            body = members.join_members(response)
+        return Reply(body, recorded.status, recorded.content_type or "application/json")
+
+    def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
+        return self.error_reply(exchange, "error", {"error_message": text})
+
+    def unreadable_reply(self, exchange: Exchange) -> Reply | None:
+        error = ParsedRequest(exchange.request).error or RpcError("invalid_request")
+        return Reply(error.encode_response())
+
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The mnemonics of the error table, each with what its message names."""
         return {name: ("field", "value", *_placeholders(name)) for name in load_error_table()}
@@ -105,6 +190,22 @@ class CdrProvider(Provider):
         other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
         return replace(reply, body=members.join_members(response))
+
+
+def _with_default_order(sort: Any) -> Any:
+    """Sort keys with the order that is meant when none is given."""
+    if not isinstance(sort, list):
+        return sort
+    return [{"order": "asc", **key} if isinstance(key, dict) else key for key in sort]
+
+
+def _normalize_json(value: Any) -> Any:
+    """The same value with the members of its objects in order, and whole numbers as such."""
+    if isinstance(value, dict):
+        return {name: _normalize_json(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_normalize_json(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _default_params(exchange: Exchange, name: str, params: Mapping[str, str]) -> dict[str, Any]:

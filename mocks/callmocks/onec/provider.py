@@ -1,32 +1,40 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from callmocks.onec import contract, envelope, service, service_calls
+from callmocks.contract.findings import ValidationResult
+from callmocks.onec import contract, envelope, pii, service, service_calls
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
-from callmocks.onec.namespaces import PROPERTY
+from callmocks.onec.namespaces import PROPERTY, SOAP11, SOAP12
 from callmocks.onec.soap import FaultCode, SoapError
-from callmocks.provider.base import Credential, Provider
+from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
+from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from callmocks.tenants.exchange import Exchange, Reply
+    from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
 
 USER = "1C user"
 """Kind of credential."""
+_CONTENT_TYPES = {SOAP11: "text/xml;charset=utf-8", SOAP12: "application/soap+xml;charset=utf-8"}
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00:00)?(?:\.0+)?")
+_FAULT_ELEMENT = re.compile(rb"<(\w+:)?Fault[\s>]")
 
 
 class OnecProvider(Provider):
     name = "onec"
     title = "1C"
     url_path = "/cus/ws/PartnerWebAPI2"
+    proxy_port = 9088
+    masks_table_cells = True
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -52,6 +60,70 @@ class OnecProvider(Provider):
             for element in message.payload.iter(PROPERTY)
             if len(element)
         }
+
+    def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
+        message = _read_message(request)
+        if message is None:
+            return None
+        texts = {
+            element.get("name", "").strip(): _normalize_text(element)
+            for element in message.payload.iter(PROPERTY)
+        }
+        return {name: text for name, text in texts.items() if text}
+
+    def classify_request(
+        self, method: str, path: str, query: str, endpoint_path: str
+    ) -> tuple[str, bool]:
+        if endpoint_path in ("", path.rstrip("/")) and method != "POST" and "wsdl" in query.lower():
+            return "wsdl", True
+        return super().classify_request(method, path, query, endpoint_path)
+
+    def preload_validator(self, contract: str) -> None:
+        from callmocks.onec import validate, wsdl
+
+        wsdl.load_validator()
+        validate.validate_message(b"<x/>")
+
+    def validate_request(self, exchange: WireExchange, contract: str) -> ValidationResult:
+        from callmocks.onec import validate
+
+        return validate.validate_message(exchange.request)
+
+    def validate_response(self, exchange: WireExchange, contract: str) -> ValidationResult:
+        from callmocks.onec import validate
+
+        if exchange.operation == "wsdl":
+            return validate.validate_wsdl(exchange.response)
+        if exchange.status == 401:
+            return ValidationResult(self.name, "refusal", "answer", exchange.operation)
+        media_type = exchange.content_type.partition(";")[0].strip().lower() or None
+        return validate.validate_message(
+            exchange.response, exchange.request or None, exchange.status, media_type
+        )
+
+    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
+        if field in pii.DATES:
+            return "year"
+        if field in pii.NUMBERS:
+            return "number"
+        named = operation and operation not in pii.IMPERSONAL
+        return "name" if field in pii.NAMES and named else None
+
+    def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
+        """The response in the version of SOAP of this request; a Fault has no other version."""
+        body = recorded.response
+        wanted = envelope.guess_soap_namespace(exchange.request, "")
+        namespace = envelope.guess_soap_namespace(body, recorded.content_type)
+        content_type = recorded.content_type or _CONTENT_TYPES[namespace]
+        if wanted != namespace and body.lstrip().startswith(b"<"):
+            if _FAULT_ELEMENT.search(body):
+                return None
+            body = body.replace(namespace.encode(), wanted.encode())
+            content_type = _CONTENT_TYPES[wanted]
+        return Reply(body, recorded.status, content_type)
+
+    def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
+        return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The errors ``error_reply`` makes."""
@@ -89,6 +161,13 @@ def _read_message(request: bytes) -> envelope.SoapMessage | None:
         return envelope.read_envelope(envelope.parse_document(request))
     except SoapError:
         return None
+
+
+def _normalize_text(element: etree._Element) -> str:
+    """The text of a property's value; a date is its midnight."""
+    text = (element[0].text or "").strip() if len(element) else ""
+    date = _DATE.fullmatch(text)
+    return f"{date[1]}T00:00:00" if date else text.lower()
 
 
 ONEC = OnecProvider()

@@ -8,18 +8,41 @@ the provider it is for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp import web
 
+    from callmocks.contract.findings import ValidationResult
     from callmocks.faults.base import Fault
     from callmocks.tenants.exchange import Exchange, Reply
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
+
+RequestKey = dict[str, str]
+"""What a request asks for: its parameters by name, each as a text.
+
+Equal requests have equal keys: credentials, ids, the transport and defaults are left out.
+"""
+MaskKind = Literal["secret", "name", "number", "url", "tag", "year"]
+"""How a value that belongs to a person is masked; ``year`` keeps the year of a date."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireExchange:
+    """A request and its response as they stood on the wire, wherever they were seen."""
+
+    operation: str
+    request: bytes = b""
+    response: bytes = b""
+    status: int = 0
+    """HTTP's or the frame's; 0 without a response."""
+    transport: str = "http"
+    content_type: str = ""
+    """Of the response."""
 
 
 class Credential(NamedTuple):
@@ -39,6 +62,16 @@ class Provider(ABC):
     """``ARM``, ``CDR`` or ``1C``."""
     url_path: ClassVar[str] = ""
     """What follows ``scheme://host:port`` in the address that a client is given."""
+    url_schemes: ClassVar[tuple[str, ...]] = ("http", "https")
+    """Of an endpoint that can be checked."""
+    credential_option: ClassVar[str] = ""
+    """What may be sent instead of login and password: ``cookie`` or ``token``."""
+    proxy_port: ClassVar[int]
+    relays_websockets: ClassVar[bool] = False
+    masks_table_cells: ClassVar[bool] = False
+    """Personal values stand in cells under named columns, not in members or attributes."""
+    session_operations: ClassVar[frozenset[str]] = frozenset()
+    """Their parameters are credentials alone."""
     fault_types: ClassVar[Mapping[str, type[Fault]]]
     """The faults that can be enabled, by name."""
 
@@ -61,6 +94,65 @@ class Provider(ABC):
     @abstractmethod
     def read_fields(self, request: bytes) -> dict[str, object]:
         """A request as flat names and values, ``{"params.limit": 100}``; empty when unreadable."""
+
+    @abstractmethod
+    def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
+        """What a request asks for; None when it cannot be read."""
+
+    def guess_transport(self, request: bytes) -> str:
+        return "http"
+
+    def classify_request(
+        self, method: str, path: str, query: str, endpoint_path: str
+    ) -> tuple[str, bool]:
+        """The operation as the first line of an HTTP request tells it, and whether the contract
+        knows the request. The operation is ``""`` when it stands in the body.
+        """
+        if method == "POST" and endpoint_path in ("", path.rstrip("/")):
+            return "", True
+        return path, False
+
+    # Validation
+
+    @abstractmethod
+    def preload_validator(self, contract: str) -> None:
+        """Load what validation needs, so that the first message does not wait for it."""
+
+    @abstractmethod
+    def validate_request(self, exchange: WireExchange, contract: str) -> ValidationResult: ...
+
+    @abstractmethod
+    def validate_response(self, exchange: WireExchange, contract: str) -> ValidationResult: ...
+
+    def check_endpoint(self, url: str, credential: str) -> None:  # noqa: B027
+        """Raise ``SettingsError`` when an endpoint cannot be checked with that.
+
+        ``credential`` is the value of ``credential_option``.
+        """
+
+    # Personal values
+
+    @abstractmethod
+    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
+        """How the value of a field is masked; None when it belongs to nobody."""
+
+    def find_filter_names(self, request: bytes) -> frozenset[str]:
+        """Names of people that a request filters by."""
+        return frozenset()
+
+    # Replay
+
+    @abstractmethod
+    def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
+        """The recorded response as this request gets it; None when it cannot be sent so."""
+
+    @abstractmethod
+    def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
+        """The error for a request that was not recorded."""
+
+    def unreadable_reply(self, exchange: Exchange) -> Reply | None:
+        """The error for a request that cannot be read; None when there is no own one for that."""
+        return None
 
     # Errors
 

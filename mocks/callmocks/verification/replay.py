@@ -19,13 +19,13 @@ import msgspec
 from aiohttp import web
 
 from callmocks.arm import frames, responses, schema, service, tree
+from callmocks.arm.document_tree import element_to_tree
 from callmocks.cdr import jsonrpc as cdr_envelope
 from callmocks.cdr.errors import RpcError
 from callmocks.errors import CallmocksError
 from callmocks.onec import envelope as onec_envelope
 from callmocks.onec.namespaces import SOAP11, SOAP12
 from callmocks.tenants.exchange import Exchange, Reply
-from callmocks.verification.documents import element_to_tree
 from callmocks.verification.recording import RecordedExchange
 from callmocks.verification.request_key import RequestKey, build_request_key, list_differences
 
