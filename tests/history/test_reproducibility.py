@@ -1,19 +1,26 @@
 """Same seed, same bytes: in this process, in another, on another Python, for another tenant."""
 
+import gc
 import json
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.fingerprint import compute_fingerprint
+from callmocks.history.world import world_names
 from callmocks.tenants.settings import TenantSettings
 
-GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden" / "fingerprints.json"
-WORLDS = ("default", "edge-cases", "finish-reasons", "quiet", "busy", "empty")
+from .conftest import MakeHistory
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "fixtures" / "golden" / "fingerprints.json"
 
 PROGRAM = """
 import sys
@@ -32,30 +39,48 @@ def fingerprint_in_process(python: str, seed: int, world: str = "default") -> st
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_golden_fingerprints_of_seed_42(make_history, world):
-    assert (
-        compute_fingerprint(make_history(world=world))
-        == json.loads(GOLDEN.read_text())["42"][world]
-    )
+@pytest.fixture(scope="module")
+def golden() -> Any:
+    """The program scripts/golden as a module."""
+    loader = SourceFileLoader("golden", str(ROOT / "scripts" / "golden"))
+    spec = spec_from_loader("golden", loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
-def test_two_processes_draw_the_same(make_history):
+def test_golden_fingerprints_of_seed_42_in_every_world(golden: Any) -> None:
+    assert set(json.loads(GOLDEN.read_text())["42"]) == set(world_names())
+    assert golden.main(["--check"]) == 0
+
+
+def test_golden_check_reports_what_differs(
+    golden: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = GOLDEN.read_text()
+    monkeypatch.setattr(golden, "render_fingerprints", lambda: stored.replace("e3378f", "000000"))
+    assert golden.main(["--check"]) == 1
+    assert '-  "busy": "e3378f' in capsys.readouterr().out
+    assert GOLDEN.read_text() == stored
+
+
+def test_two_processes_draw_the_same(make_history: MakeHistory) -> None:
     assert fingerprint_in_process(sys.executable, 7) == compute_fingerprint(make_history(seed=7))
 
 
-def test_seeds_differ(make_history):
+def test_seeds_differ(make_history: MakeHistory) -> None:
     assert compute_fingerprint(make_history(seed=7)) != compute_fingerprint(make_history(seed=8))
 
 
-def test_two_tenants_with_one_seed_hold_equal_bytes():
+def test_two_tenants_with_one_seed_hold_equal_bytes() -> None:
     factory = HistoryFactory()
     one, two = (factory.create(TenantSettings(name, seed=7)) for name in ("one", "two"))
     other = HistoryFactory().create(TenantSettings("three", seed=7))
     assert compute_fingerprint(one) == compute_fingerprint(two) == compute_fingerprint(other)
 
 
-def test_a_dropped_day_is_drawn_again_bit_for_bit():
+def test_a_dropped_day_is_drawn_again_bit_for_bit() -> None:
     cache = DayCache(max_bytes=1)
     history = HistoryFactory(cache).create(TenantSettings("small", seed=42))
     assert compute_fingerprint(history) == json.loads(GOLDEN.read_text())["42"]["default"]
@@ -63,7 +88,7 @@ def test_a_dropped_day_is_drawn_again_bit_for_bit():
     assert compute_fingerprint(history) == json.loads(GOLDEN.read_text())["42"]["default"]
 
 
-def test_the_cache_is_bounded_by_bytes():
+def test_the_cache_is_bounded_by_bytes() -> None:
     cache = DayCache(max_bytes=2_000_000)
     history = HistoryFactory(cache).create(TenantSettings("small"))
     for day in range(4000, 4060):
@@ -71,14 +96,12 @@ def test_the_cache_is_bounded_by_bytes():
     assert 500_000 < cache.bytes_used <= 2_000_000
 
 
-def test_a_world_with_other_traffic_has_the_same_people(make_history):
+def test_a_world_with_other_traffic_has_the_same_people(make_history: MakeHistory) -> None:
     assert make_history(world="empty").directory == make_history(calls_per_day=7).directory
     assert make_history(seed=1).directory != make_history(seed=2).directory
 
 
-def test_a_history_nobody_uses_leaves_no_memory():
-    import gc
-
+def test_a_history_nobody_uses_leaves_no_memory() -> None:
     factory = HistoryFactory()
     one = factory.create(TenantSettings("one", seed=1))
     two = factory.create(TenantSettings("two", seed=1))
