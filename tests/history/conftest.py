@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ MakeHistory = Callable[..., History]
 def make_history() -> MakeHistory:
     """A history by seed, world and size; what was drawn is shared between tests."""
 
-    def make(**settings: object) -> History:
+    def make(**settings: Any) -> History:
         return HistoryFactory(CACHE).create(TenantSettings("test", **settings))
 
     return make
@@ -29,9 +30,10 @@ def history(make_history: MakeHistory) -> History:
     return make_history()
 
 
-def wall_ms(*moment: int) -> int:
-    """Wall milliseconds of year, month, day, …"""
-    return datetime_to_ms(datetime(*moment))
+def wall_ms(
+    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0
+) -> int:
+    return datetime_to_ms(datetime(year, month, day, hour, minute, second))
 
 
 NOON = wall_ms(2026, 3, 2, 12)

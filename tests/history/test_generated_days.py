@@ -1,21 +1,26 @@
 """What a drawn day is like: sizes, hours, times that agree, rare reasons."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from callmocks.contract.resources import load_table
 from callmocks.history import reasons
 from callmocks.history.columns import CallKind, LegRole
+from callmocks.history.history import History
 from callmocks.history.walltime import DAYS, date_of_day, day_of_date, day_start, ms_to_datetime
+
+from .conftest import MakeHistory
 
 YEAR = range(day_of_date(date(2026, 1, 1)), day_of_date(date(2027, 1, 1)))
 
 
-def reasons_in_order(history, days):
+def reasons_in_order(history: History, days: Iterable[int]) -> NDArray[np.int64]:
     """Reasons of all legs by exact start, then row, as the default order of the CDR has them."""
     found = []
     for day in days:
@@ -24,7 +29,7 @@ def reasons_in_order(history, days):
     return np.concatenate(found)
 
 
-def test_the_mean_of_weekdays_is_the_calls_per_day(make_history):
+def test_the_mean_of_weekdays_is_the_calls_per_day(make_history: MakeHistory) -> None:
     for wanted in (40, 400, 4000):
         history = make_history(calls_per_day=wanted)
         counts = [
@@ -33,21 +38,14 @@ def test_the_mean_of_weekdays_is_the_calls_per_day(make_history):
         assert abs(sum(counts) / len(counts) / wanted - 1) < 0.02
 
 
-def test_a_call_has_about_2_3_legs(history):
+def test_a_call_has_about_2_3_legs(history: History) -> None:
     days = [history.generated.get_day(day) for day in YEAR]
-    calls, legs = (sum(len(part(day).row) for day in days) for part in (_calls, _legs))
+    calls = sum(len(day.calls.row) for day in days)
+    legs = sum(len(day.legs.row) for day in days)
     assert 2.2 < legs / calls < 2.4
 
 
-def _calls(day):
-    return day.calls
-
-
-def _legs(day):
-    return day.legs
-
-
-def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history):
+def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history: History) -> None:
     order = reasons_in_order(history, YEAR)
     for reason, name in enumerate(reasons.NAMES):
         places = np.flatnonzero(order == reason)
@@ -56,14 +54,16 @@ def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history):
 
 
 @pytest.mark.parametrize("seed", [1, 7, 8])
-def test_the_deck_holds_for_other_seeds(make_history, seed):
+def test_the_deck_holds_for_other_seeds(make_history: MakeHistory, seed: int) -> None:
     order = reasons_in_order(make_history(seed=seed), YEAR[:120])
     worst = max(np.diff(np.flatnonzero(order == reason)).max() for reason in range(64))
     assert worst <= 1500
 
 
 @pytest.mark.parametrize("calls", [30, 400, 50_000])
-def test_finish_reasons_world_holds_all_64_in_every_aligned_block(make_history, calls):
+def test_finish_reasons_world_holds_all_64_in_every_aligned_block(
+    make_history: MakeHistory, calls: int
+) -> None:
     history = make_history(world="finish-reasons", calls_per_day=calls)
     order = reasons_in_order(history, YEAR[:3])
     assert len(order) % 64 == 0 and len(order)
@@ -71,14 +71,14 @@ def test_finish_reasons_world_holds_all_64_in_every_aligned_block(make_history, 
         assert len(set(order[begin : begin + 64].tolist())) == 64
 
 
-def test_the_empty_world_has_no_calls(make_history):
+def test_the_empty_world_has_no_calls(make_history: MakeHistory) -> None:
     history = make_history(world="empty")
     assert sum(history.generated.count_calls(day) for day in range(DAYS)) == 0
     assert len(history.legs_between(day_start(0), day_start(DAYS) - 1000, day_start(DAYS))) == 0
 
 
 @pytest.mark.parametrize("world", ["default", "edge-cases", "finish-reasons"])
-def test_times_agree_within_every_leg_and_call(make_history, world):
+def test_times_agree_within_every_leg_and_call(make_history: MakeHistory, world: str) -> None:
     history = make_history(world=world)
     for number in YEAR[::7]:
         day = history.generated.get_day(number)
@@ -94,9 +94,9 @@ def test_times_agree_within_every_leg_and_call(make_history, world):
         assert calls.leg_count.sum() == len(legs.row)
 
 
-def test_every_leg_of_a_year_agrees_with_its_finish_reason(history):
+def test_every_leg_of_a_year_agrees_with_its_finish_reason(history: History) -> None:
     rules = {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for number in YEAR:
         day = history.generated.get_day(number)
         legs = day.legs
@@ -123,7 +123,7 @@ def test_every_leg_of_a_year_agrees_with_its_finish_reason(history):
     assert len(seen) == 64
 
 
-def test_no_call_starts_when_a_zone_changes_its_clocks(history):
+def test_no_call_starts_when_a_zone_changes_its_clocks(history: History) -> None:
     """In any zone people live in: 2015 to 2034, every hour that is skipped or comes twice."""
     starts = {}
     for name in sorted(available_timezones() - {"Antarctica/Casey"}):
@@ -143,28 +143,29 @@ def test_no_call_starts_when_a_zone_changes_its_clocks(history):
             assert not len(inside), (name, begin, ms_to_datetime(int(inside[0])))
 
 
-def clock_changes(zone):
+def clock_changes(zone: ZoneInfo) -> Iterator[list[datetime]]:
     """Wall times at which each change of a zone begins and ends (naive)."""
+
+    def utc_offset(moment: datetime) -> timedelta:
+        return moment.astimezone(zone).utcoffset() or timedelta()
+
     step, moment = timedelta(days=7), datetime(2015, 1, 1, tzinfo=UTC)
-    offset = moment.astimezone(zone).utcoffset()
     while moment.year < 2035:
-        later = moment + step
-        new = later.astimezone(zone).utcoffset()
-        if new != offset:
-            low, high = moment, later
+        offsets = utc_offset(moment), utc_offset(moment + step)
+        if offsets[0] != offsets[1]:
+            low, high = moment, moment + step
             while high - low > timedelta(seconds=1):
                 middle = low + (high - low) / 2
-                if middle.astimezone(zone).utcoffset() == offset:
+                if utc_offset(middle) == offsets[0]:
                     low = middle
                 else:
                     high = middle
             change = high.replace(second=0, microsecond=0)
-            yield sorted((change + each).replace(tzinfo=None) for each in (offset, new))
-            offset = new
-        moment = later
+            yield sorted((change + offset).replace(tzinfo=None) for offset in offsets)
+        moment += step
 
 
-def test_nobody_talks_who_was_not_answered_and_talks_add_up(history):
+def test_nobody_talks_who_was_not_answered_and_talks_add_up(history: History) -> None:
     for number in YEAR[::11]:
         day = history.generated.get_day(number)
         legs, calls = day.legs, day.calls

@@ -5,6 +5,7 @@ import re
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from callmocks.history import ids
 from callmocks.history.walltime import DAYS
@@ -14,12 +15,12 @@ keys = st.binary(min_size=16, max_size=16)
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def one(value):
+def one(value: int) -> NDArray[np.int64]:
     return np.array([value])
 
 
 @given(days, st.integers(0, ids.SESSION_SLOTS - 1))
-def test_session_and_communication_ids_lead_back(day, row):
+def test_session_and_communication_ids_lead_back(day: int, row: int) -> None:
     session = int(ids.session_id(day, one(row))[0])
     assert ids.session_address(session) == (day, row)
     assert ids.leg_address(session) is None
@@ -29,7 +30,7 @@ def test_session_and_communication_ids_lead_back(day, row):
 
 
 @given(days, st.integers(0, ids.DAY_SLOTS - ids.SESSION_SLOTS - 1))
-def test_leg_ids_lead_back_and_are_no_sessions(day, row):
+def test_leg_ids_lead_back_and_are_no_sessions(day: int, row: int) -> None:
     leg = int(ids.leg_id(day, one(row))[0])
     assert ids.leg_address(leg) == (day, row)
     assert ids.session_address(leg) is None
@@ -37,7 +38,9 @@ def test_leg_ids_lead_back_and_are_no_sessions(day, row):
 
 
 @given(keys, keys, days, st.integers(0, ids.SESSION_SLOTS - 1))
-def test_call_ids_are_uuids_that_only_their_history_reads(key, other, day, row):
+def test_call_ids_are_uuids_that_only_their_history_reads(
+    key: bytes, other: bytes, day: int, row: int
+) -> None:
     uuid = ids.call_uuids(key, day, one(row))[0].decode()
     assert UUID.fullmatch(uuid)
     assert ids.call_uuid_address(key, uuid) == (day, row)
@@ -49,7 +52,7 @@ def test_call_ids_are_uuids_that_only_their_history_reads(key, other, day, row):
 
 
 @given(keys, days, st.integers(0, 900_000), st.integers(0, 20_000_000))
-def test_record_ids_hold_their_leg(key, day, row, talk):
+def test_record_ids_hold_their_leg(key: bytes, day: int, row: int, talk: int) -> None:
     leg = int(ids.leg_id(day, one(row))[0])
     record = ids.record_ids(key, one(leg), one(talk))[0]
     assert re.fullmatch(r"[0-9a-f]{32}", record)
@@ -58,12 +61,12 @@ def test_record_ids_hold_their_leg(key, day, row, talk):
 
 
 @given(keys, st.text(max_size=40))
-def test_any_text_is_no_id_and_no_crash(key, text):
+def test_any_text_is_no_id_and_no_crash(key: bytes, text: str) -> None:
     assert ids.call_uuid_address(key, text) is None
     ids.record_leg(key, text)
 
 
-def test_call_refs_are_unique_in_a_day_and_sized_as_documented():
+def test_call_refs_are_unique_in_a_day_and_sized_as_documented() -> None:
     rows = np.arange(200_000)
     refs = ids.call_refs(bytes(range(16)), 4000, rows, rows % 3 == 0)
     assert len(set(refs.tolist())) == len(rows)

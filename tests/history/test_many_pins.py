@@ -25,7 +25,12 @@ def pin_requests(count: int, made: History) -> list[dict[str, object]]:
     """Calls of all kinds, some on one day, some on days far from one another, in no order."""
     base = datetime(2020, 1, 1, 8)
     users = made.directory.users
-    kinds = ({}, {"direction": "out"}, {"talk_seconds": 0}, {"operator": "103"})
+    kinds: tuple[dict[str, object], ...] = (
+        {},
+        {"direction": "out"},
+        {"talk_seconds": 0},
+        {"operator": "103"},
+    )
     return [
         {
             "start": (base + timedelta(days=(n * 37) % 400, minutes=n % 700)).isoformat(),
@@ -39,7 +44,7 @@ def pin_requests(count: int, made: History) -> list[dict[str, object]]:
 
 def frames_of_single_pins(pins: Pins, name: str) -> pl.DataFrame:
     """The same frame, made for each call by itself."""
-    frames = []
+    frames: list[pl.DataFrame] = []
     for pin in pins.list_all():
         alone = pins.copy()
         alone._pins = {pin.id: pin}

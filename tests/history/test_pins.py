@@ -1,27 +1,31 @@
 """Pinned calls: over the drawn history, in every view, refused when they cannot be."""
 
+from typing import Any
+
 import pytest
 
+from callmocks.contract.truth import Call
 from callmocks.errors import Contradiction
 from callmocks.history import reasons
+from callmocks.history.history import History
 
-from .conftest import LATER, NOON, wall_ms
+from .conftest import LATER, NOON, MakeHistory, wall_ms
 
 TEN = "2026-03-02T10:00:00"
 WINDOW = (wall_ms(2026, 3, 2, 10), wall_ms(2026, 3, 2, 10, 0, 1))
 
 
 @pytest.fixture
-def empty(make_history):
+def empty(make_history: MakeHistory) -> History:
     return make_history(world="empty")
 
 
-def only_call(history):
+def only_call(history: History) -> Call:
     (call,) = history.truth_between(*WINDOW, LATER)
     return call
 
 
-def test_a_pinned_call_is_in_all_three_views(empty):
+def test_a_pinned_call_is_in_all_three_views(empty: History) -> None:
     user = empty.directory.users[3]
     pin = empty.pins.add(
         {"start": TEN, "operator": "101", "client_phone": user.phone, "wait_seconds": 10,
@@ -38,6 +42,7 @@ def test_a_pinned_call_is_in_all_three_views(empty):
     service = empty.service_calls_between(wall_ms(2026, 3, 1), wall_ms(2026, 3, 3), NOON).row(
         0, named=True
     )
+    assert call.onec is not None
     assert service["CallID"] == call.onec.call_id
     assert (service["Duration"], service["ServiceUserID"]) == (61, user.user_id)
     assert empty.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 3), NOON)[
@@ -45,13 +50,13 @@ def test_a_pinned_call_is_in_all_three_views(empty):
     ].to_list() == sorted(call.cdr.leg_ids)
 
 
-def test_an_open_search_finds_a_pin_in_the_empty_world_at_once(empty):
+def test_an_open_search_finds_a_pin_in_the_empty_world_at_once(empty: History) -> None:
     empty.pins.add({"start": "2015-02-03T04:05:06", "operator": "101", "talk_seconds": 1})
     (rows,) = empty.arm_frames("101", wall_ms(2034, 12, 31), wall_ms(2015, 1, 1))
     assert len(rows) == 1
 
 
-def test_pins_mix_with_drawn_calls_in_order(history):
+def test_pins_mix_with_drawn_calls_in_order(history: History) -> None:
     before = history.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 2, 23), LATER)
     history.pins.add({"start": TEN, "operator": "101"})
     after = history.legs_between(wall_ms(2026, 3, 2), wall_ms(2026, 3, 2, 23), LATER)
@@ -62,7 +67,7 @@ def test_pins_mix_with_drawn_calls_in_order(history):
 
 
 @pytest.mark.parametrize("reason", reasons.NAMES)
-def test_every_finish_reason_can_be_pinned(empty, reason):
+def test_every_finish_reason_can_be_pinned(empty: History, reason: str) -> None:
     empty.pins.add({"start": TEN, "finish_reason": reason})
     call = only_call(empty)
     assert reason in {leg.finish_reason for leg in call.legs}
@@ -101,14 +106,14 @@ def test_every_finish_reason_can_be_pinned(empty, reason):
         ({"start": TEN, "user": "nobody"}, "user"),
     ],
 )
-def test_a_contradiction_names_its_field(empty, pin, field):
+def test_a_contradiction_names_its_field(empty: History, pin: dict[str, Any], field: str) -> None:
     with pytest.raises(Contradiction) as caught:
         empty.pins.add(pin)
     assert caught.value.field == field
     assert not empty.pins
 
 
-def test_nobody_speaks_in_two_pinned_calls_at_once(empty):
+def test_nobody_speaks_in_two_pinned_calls_at_once(empty: History) -> None:
     empty.pins.add({"start": TEN, "operator": "101", "wait_seconds": 5, "talk_seconds": 60})
     with pytest.raises(Contradiction, match="101 speaks"):
         empty.pins.add({"start": "2026-03-02T10:00:30", "operator": "101", "wait_seconds": 5})
@@ -117,7 +122,7 @@ def test_nobody_speaks_in_two_pinned_calls_at_once(empty):
     assert len(empty.pins) == 3
 
 
-def test_many_pins_are_all_taken_or_none(empty):
+def test_many_pins_are_all_taken_or_none(empty: History) -> None:
     good = {"start": TEN, "operator": "101", "talk_seconds": 1}
     with pytest.raises(Contradiction) as caught:
         empty.pins.add_many([good, {"start": TEN, "operator": "999"}])
@@ -128,7 +133,7 @@ def test_many_pins_are_all_taken_or_none(empty):
     assert empty.pins.add(good).id == first.id, "rows begin anew"
 
 
-def test_a_removed_pin_is_gone_and_the_others_keep_their_ids(empty):
+def test_a_removed_pin_is_gone_and_the_others_keep_their_ids(empty: History) -> None:
     one = empty.pins.add({"start": TEN, "operator": "101", "talk_seconds": 1})
     two = empty.pins.add({"start": TEN, "operator": "102", "talk_seconds": 1})
     assert empty.pins.remove(one.id)
@@ -138,14 +143,14 @@ def test_a_removed_pin_is_gone_and_the_others_keep_their_ids(empty):
     assert len(empty.find_session(two.id, LATER)) == 1
 
 
-def test_a_pinned_record_can_be_found(empty):
+def test_a_pinned_record_can_be_found(empty: History) -> None:
     pin = empty.pins.add({"start": TEN, "operator": "101", "talk_seconds": 7, "recorded": True})
-    record = empty.find_session(pin.id, LATER)["_record_1"][0]
-    assert empty.find_record(record).talk_ms == 7000
-    assert empty.find_record(record).session_id == pin.id
+    record = empty.find_record(empty.find_session(pin.id, LATER)["_record_1"][0])
+    assert record is not None
+    assert (record.talk_ms, record.session_id) == (7000, pin.id)
 
 
-def test_a_transfer_and_a_coach_are_laid_out(empty):
+def test_a_transfer_and_a_coach_are_laid_out(empty: History) -> None:
     empty.pins.add(
         {"start": TEN, "operator": "101", "talk_seconds": 20, "transfer_to": "102",
          "transfer_talk_seconds": 30, "coach": "103"}

@@ -1,27 +1,31 @@
 """One call, three views: times, parties and durations agree."""
 
 import itertools
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 import pytest
 
+from callmocks.contract.truth import Call
+from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
 
-from .conftest import LATER, NOON, wall_ms
+from .conftest import LATER, NOON, MakeHistory, wall_ms
 
 DAY = (wall_ms(2026, 3, 2), wall_ms(2026, 3, 3))
 
 
-def shown_time(exact):
+def shown_time(exact: datetime) -> datetime:
     return exact.replace(microsecond=0)
 
 
 @pytest.fixture(params=["default", "edge-cases"])
-def busy(request, make_history):
+def busy(request: pytest.FixtureRequest, make_history: MakeHistory) -> History:
     return make_history(world=request.param)
 
 
-def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy):
+def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy: History) -> None:
     history = busy
     calls = history.truth_between(*DAY, LATER)
     assert len(calls) > 100
@@ -55,7 +59,7 @@ def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy):
     assert in_arm > 50 and in_onec > 50
 
 
-def arm_rows(history, call):
+def arm_rows(history: History, call: Call) -> list[dict[str, Any]]:
     refs = {(each.operator, each.call_ref) for each in call.arm}
     found = []
     for operator in {each.operator for each in call.arm}:
@@ -68,7 +72,7 @@ def arm_rows(history, call):
     return found
 
 
-def test_who_is_missing_from_1c(history):
+def test_who_is_missing_from_1c(history: History) -> None:
     """Calls lost in the IVR, anonymous, of strangers and internal ones are absent."""
     for call in history.truth_between(*DAY, LATER):
         operators = [leg for leg in call.legs if leg.role != "subscriber"]
@@ -77,21 +81,20 @@ def test_who_is_missing_from_1c(history):
         assert (call.onec is None) == absent, call
 
 
-def test_arm_shows_only_legs_that_rang_and_no_coaching(busy):
+def test_arm_shows_only_legs_that_rang_and_no_coaching(busy: History) -> None:
     for call in busy.truth_between(*DAY, LATER):
         rang = [leg for leg in call.legs if leg.rang and leg.operator]
-        expected = [leg.operator for leg in rang if leg.role != "coach"]
-        assert sorted(each.operator for each in call.arm) == sorted(expected)
+        expected = [leg.operator or "" for leg in rang if leg.role != "coach"]
+        assert sorted(row.operator for row in call.arm) == sorted(expected)
 
 
-def test_arm_durations_follow_the_documented_rule(history):
+def test_arm_durations_follow_the_documented_rule(history: History) -> None:
     offsets = set()
     for rows in history.arm_frames("101", LATER, wall_ms(2026, 11, 1)):
         for row in rows.iter_rows(named=True):
-            start, answer, release = (
-                datetime_to_ms(t) // 1000 if t else None
-                for t in (row["start_time"], row["answer_time"], row["release_time"])
-            )
+            start = datetime_to_ms(row["start_time"]) // 1000
+            answer = row["answer_time"] and datetime_to_ms(row["answer_time"]) // 1000
+            release = datetime_to_ms(row["release_time"]) // 1000
             assert row["total_duration"] == release - start
             assert row["waiting_duration"] == (answer or release) - start
             assert row["talk_duration"] == (release - answer if answer else 0)
@@ -101,7 +104,7 @@ def test_arm_durations_follow_the_documented_rule(history):
     assert offsets == {0, 1}
 
 
-def test_calls_show_up_when_they_have_ended(history):
+def test_calls_show_up_when_they_have_ended(history: History) -> None:
     day = history.truth_between(*DAY, LATER)
     call = max(day, key=lambda c: len(c.legs))
     end = datetime_to_ms(call.end)
@@ -113,7 +116,7 @@ def test_calls_show_up_when_they_have_ended(history):
         assert len(history.legs_of_session(session, now)) == there * len(call.legs)
 
 
-def test_windows_split_anywhere_hold_the_same_rows(history):
+def test_windows_split_anywhere_hold_the_same_rows(history: History) -> None:
     whole = history.legs_between(wall_ms(2026, 2, 23), wall_ms(2026, 3, 2), LATER)
     cuts = [
         wall_ms(2026, 2, 23),
@@ -129,11 +132,12 @@ def test_windows_split_anywhere_hold_the_same_rows(history):
     assert whole["id"].is_unique().all()
 
 
-def test_records_lead_to_their_talk(history):
+def test_records_lead_to_their_talk(history: History) -> None:
     legs = history.legs_between(*DAY, LATER).filter(pl.col("_record_1").is_not_null())
     assert len(legs) > 50
     for leg in legs.head(60).iter_rows(named=True):
         record = history.find_record(leg["_record_1"])
+        assert record is not None
         assert record.session_id == leg["call_session_id"]
         if leg["is_operator"]:
             assert record.leg_id == leg["id"]
@@ -143,12 +147,12 @@ def test_records_lead_to_their_talk(history):
     assert history.find_record(wrong) is None
 
 
-def test_another_seed_does_not_know_the_record(history, make_history):
+def test_another_seed_does_not_know_the_record(history: History, make_history: MakeHistory) -> None:
     record = history.legs_between(*DAY, LATER)["_record_1"].drop_nulls()[0]
     assert make_history(seed=43).find_record(record) is None
 
 
-def test_history_is_empty_outside_its_span(make_history):
+def test_history_is_empty_outside_its_span(make_history: MakeHistory) -> None:
     history = make_history(history_from="2026-03-02")
     assert (
         len(history.legs_between(wall_ms(2026, 2, 1), wall_ms(2026, 3, 1, 23, 59, 59), LATER)) == 0
@@ -162,5 +166,5 @@ def test_history_is_empty_outside_its_span(make_history):
     assert not list(history.arm_frames("101", wall_ms(2014, 1, 1), wall_ms(1990, 1, 1)))
 
 
-def test_an_operator_nobody_knows_has_no_rows(history):
+def test_an_operator_nobody_knows_has_no_rows(history: History) -> None:
     assert not list(history.arm_frames("9999", NOON, wall_ms(2026, 3, 1)))
