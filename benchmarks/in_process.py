@@ -10,11 +10,11 @@ from typing import Any
 from benchmarks.cases import NOW, Case
 from callmocks.arm import service as arm
 from callmocks.arm import sessions
-from callmocks.cdr import provider as cdr_provider
 from callmocks.cdr import service as cdr
 from callmocks.config.settings import ServeSettings
 from callmocks.onec import service as onec
 from callmocks.server.mock_server import open_registry
+from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.tenant import Tenant
@@ -27,7 +27,6 @@ Answer = Callable[[bytes], Awaitable[Reply]]
 
 async def measure_journal_costs(cases: list[Case]) -> dict[str, list[tuple[float, float]]]:
     """CPU microseconds of each case's exchange, journal on and off; x is the case's place."""
-    cdr_provider.register()
     onec.warm_up()
     registry = open_registry(ServeSettings(limits="off", now=NOW))
     tenant = registry.get("demo")
@@ -59,7 +58,11 @@ async def _measure_cost(answer: Answer, case: Case) -> float:
 async def _make_answer(tenant: Tenant, case: Case) -> Answer:
     """What answers a case, without its server."""
     exchange = partial(
-        Exchange.start, tenant, case.provider, origin="http://127.0.0.1", peer="127.0.0.1"
+        Exchange.start,
+        tenant,
+        PROVIDERS[case.provider],
+        origin="http://127.0.0.1",
+        peer="127.0.0.1",
     )
     if case.provider == "arm":
         token = await sessions.open_session(exchange(b""), "101")
