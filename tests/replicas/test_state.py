@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callmocks.history.clock import read_stopwatch
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.state import RedisState
-from callmocks.tenants.state import CounterIncrement, MemoryState, State
+from callmocks.replication.store import DocumentStore, StoreVersion
+from callmocks.tenants.state import CounterIncrement, MemoryState, StaleTenantsError, State
 from tests.replicas.conftest import RedisServer
 
 _ERAS = count(1)
@@ -39,16 +40,27 @@ operations = st.one_of(
 )
 
 
+@dataclass
+class Memory:
+    """A replica that never catches up."""
+
+    connection: RedisConnection
+    version: StoreVersion
+    data_loss_count: int = 0
+
+    async def catch_up(self, stale: StoreVersion) -> None:
+        pass
+
+
 @pytest.fixture
 async def link(redis: RedisServer) -> AsyncIterator[RedisConnection]:
     link = RedisConnection(redis.url.replace("/0", "/8"))
-    link.mark_synced(read_stopwatch())
     yield link
     await link.close()
 
 
-def fresh(link: RedisConnection) -> RedisState:
-    state = RedisState(link, "state")
+def fresh(link: RedisConnection, version: StoreVersion | None = None) -> RedisState:
+    state = RedisState(Memory(link, version or StoreVersion()), "state")
     state.incarnation = str(next(_ERAS))
     return state
 
@@ -65,7 +77,6 @@ def test_both_kinds_answer_the_same(redis: RedisServer, history: list[tuple[Any,
 
     async def both() -> None:
         link = RedisConnection(redis.url.replace("/0", "/8"))
-        link.mark_synced(read_stopwatch())
         try:
             assert await answers(MemoryState()) == await answers(fresh(link))
         finally:
@@ -98,3 +109,35 @@ async def test_a_swap_is_won_by_one(link: RedisConnection) -> None:
         *(state.compare_and_set("first", None, b"%d" % n) for n in range(50))
     )
     assert len(set(stood)) == 1
+
+
+async def test_a_stale_request_changes_nothing(link: RedisConnection) -> None:
+    store = DocumentStore(link)
+    version = StoreVersion("s", 1)
+    assert await store.create_store("s", {}, StoreVersion(), 0)
+    shared = fresh(link, version)
+    await shared.put("first", b"1")
+    current = shared.for_request()
+    stale = shared.for_request()
+    assert await current.add("n", 1) == 1
+    assert await store.commit_changes(version, {"a/x": b"1"})
+    assert await current.add("n", 1) == 2, "it was current when it began"
+    for operation in operations_of_a_request(stale):
+        with pytest.raises(StaleTenantsError):
+            await operation
+    assert await shared.get("first") == b"1"
+    assert await shared.get("other") is None
+    assert await shared.add("n", 0) == 2
+
+
+def operations_of_a_request(state: State) -> list[Awaitable[object]]:
+    return [
+        state.confirm(),
+        state.get("first"),
+        state.put("other", b"2"),
+        state.compare_and_set("first", b"1", b"2"),
+        state.delete("first"),
+        state.add("n", 1),
+        state.add_to_bounded_set("l", "x", 1),
+        state.delete_all(),
+    ]

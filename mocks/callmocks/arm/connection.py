@@ -24,6 +24,7 @@ from callmocks.provider.http import abort_connection, limits_of
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.state import rerun_when_stale
 
 if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
@@ -72,7 +73,7 @@ class ArmConnection:
             await asyncio.gather(*self._delayed, return_exceptions=True)
 
     async def _process_message(self, message: bytes, opcode: WSMsgType) -> None:
-        exchange, reply = await self._handle_frame(message)
+        exchange, reply = await rerun_when_stale(partial(self._handle_frame, message))
         opcode = _OPCODES.get(exchange.tenant.assumptions.get_choice("arm.opcode"), opcode)
         if reply.delivery is None:
             await self._send_reply(exchange, reply, opcode)

@@ -28,6 +28,7 @@ from callmocks.provider.http import (
 )
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.state import StaleTenantsError
 
 if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
@@ -115,8 +116,11 @@ class ArmServer:
                 raise sessions.CredentialsError(sessions.NOT_LOGGED_IN)
             if caller.operator is not None and caller.token is None:
                 caller.token = await sessions.open_session(exchange, caller.operator)
+            await exchange.state.confirm()
         except sessions.CredentialsError as error:
             return await self._send_error(request, "upgrade", 401, str(error), exchange)
+        except StaleTenantsError:
+            raise
         except StateError as error:
             return await self._send_error(request, "upgrade", 503, str(error), exchange)
         socket = _SizeLimitedWebSocket(limits_of(request).message)

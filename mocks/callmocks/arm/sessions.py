@@ -40,7 +40,7 @@ def check_password(exchange: Exchange, login: str, password: str) -> bool:
 
 async def open_session(exchange: Exchange, operator: str) -> str:
     """A new session's token; the oldest of very many gives way."""
-    state = exchange.tenant.state
+    state = exchange.state
     number = await state.add("arm.sessions", 1) or 1
     if number > MAX_SESSIONS:
         await state.delete(_session_key(_make_session_token(exchange, number - MAX_SESSIONS)))
@@ -54,7 +54,7 @@ async def find_operator(exchange: Exchange, token: str | None) -> str | None:
     if not token:
         return None
     key = _session_key(token)
-    value = await exchange.tenant.state.get(key)
+    value = await exchange.state.get(key)
     if value is None:
         return None
     operator, _, used = value.decode("ascii").rpartition(" ")
@@ -64,17 +64,17 @@ async def find_operator(exchange: Exchange, token: str | None) -> str | None:
     )
     if now - int(used) >= minutes * _MINUTE_MS:
         exchange.notes.append(f"the session of {operator} ended after {minutes} idle minutes")
-        await exchange.tenant.state.delete(key)
+        await exchange.state.delete(key)
         return None
     if now != int(used):  # a logout at another replica meanwhile stays one
-        await exchange.tenant.state.compare_and_set(key, value, _encode_session(exchange, operator))
+        await exchange.state.compare_and_set(key, value, _encode_session(exchange, operator))
     return operator
 
 
 async def close_session(exchange: Exchange, token: str | None) -> None:
     """End a session; one that has ended already stays so."""
     if token:
-        await exchange.tenant.state.delete(_session_key(token))
+        await exchange.state.delete(_session_key(token))
 
 
 def authenticate_basic(exchange: Exchange, header: str) -> str:

@@ -40,19 +40,20 @@ async def open_session(exchange: Exchange, login: str, password: str) -> dict[st
         raise RpcError("auth_error")
     check_account(exchange)
     tenant = exchange.tenant
-    number = await tenant.state.add("cdr:logins", 1) or 1
+    number = await exchange.state.add("cdr:logins", 1) or 1
     if number > MAX_SESSIONS:
-        await tenant.state.delete(_session_key(_make_session_token(tenant, number - MAX_SESSIONS)))
+        oldest = _make_session_token(tenant, number - MAX_SESSIONS)
+        await exchange.state.delete(_session_key(oldest))
     session = _make_session_token(tenant, number)
     ends = tenant.clock.to_unix_seconds(exchange.session_now) + SESSION_SECONDS
-    await tenant.state.put(_session_key(session), str(ends).encode())
+    await exchange.state.put(_session_key(session), str(ends).encode())
     shown = tenant.clock.to_unix_seconds(exchange.now) + SESSION_SECONDS
     return {"access_token": session, "expire_at": shown, "app_id": derive_app_id(tenant.name)}
 
 
 async def close_session(exchange: Exchange, session: str) -> None:
     """End a session; a static key stays as it is."""
-    await exchange.tenant.state.delete(_session_key(session))
+    await exchange.state.delete(_session_key(session))
 
 
 async def check_token(exchange: Exchange, given: str) -> None:
@@ -64,7 +65,7 @@ async def check_token(exchange: Exchange, given: str) -> None:
         raise RpcError("access_token_expired", "access_token", given)
     if secrets_equal(given, settings.token) and exchange.tenant.name != "nobody":
         return
-    ends = await exchange.tenant.state.get(_session_key(given))
+    ends = await exchange.state.get(_session_key(given))
     if ends is None:
         raise RpcError("access_token_invalid", "access_token", given)
     if exchange.tenant.clock.to_unix_seconds(exchange.session_now) >= int(ends):

@@ -50,7 +50,7 @@ class RateLimiter:
     def __init__(self, exchange: Exchange) -> None:
         settings = exchange.tenant.settings
         self._exchange = exchange
-        self._state: State = exchange.tenant.state
+        self._state: State = exchange.state
         self._enabled = settings.limits != "off"
         self._used: tuple[int, ...] | None = None
         """Points used of each window, when this exchange has seen it."""

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from callmocks.errors import StateError
 from callmocks.history import audio
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider import media
+from callmocks.tenants.state import StaleTenantsError
 
 if TYPE_CHECKING:
     from callmocks.history.history import TalkRecord
@@ -25,12 +27,12 @@ def make_routes(registry: Registry) -> list[web.RouteDef]:
 
     async def serve_talk(request: web.Request) -> web.StreamResponse:
         """MP3 when the encoder (extra ``audio``) is installed, otherwise WAV."""
-        record = _find_record(registry, request)
+        record = await _find_record(registry, request)
         make = audio.make_mp3 if audio.mp3_available() else audio.make_wav
         return await media.send_audio(request, make(_audio_key(request), record.talk_ms))
 
     async def serve_wav(request: web.Request) -> web.StreamResponse:
-        record = _find_record(registry, request)
+        record = await _find_record(registry, request)
         return await media.send_audio(request, audio.make_wav(_audio_key(request), record.talk_ms))
 
     return [
@@ -44,9 +46,15 @@ def _audio_key(request: web.Request) -> bytes:
     return request.match_info["record"].lower().encode()
 
 
-def _find_record(registry: Registry, request: web.Request) -> TalkRecord:
+async def _find_record(registry: Registry, request: web.Request) -> TalkRecord:
     """The talk of an address; ``HTTPNotFound`` when there is none, or not yet."""
     call, name = request.match_info["call"], request.match_info["record"]
+    try:
+        await registry.unmatched.state.for_request().confirm()
+    except StaleTenantsError:
+        raise
+    except StateError as error:
+        raise web.HTTPServiceUnavailable(text=str(error)) from None
     for tenant in registry:
         record = tenant.history.find_record(name)
         if record is None or record.call_end > datetime_to_ms(tenant.clock.now()):

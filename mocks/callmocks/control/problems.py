@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from callmocks.errors import CallmocksError, StateError
 from callmocks.provider.http import BodyReadError
+from callmocks.tenants.state import StaleTenantsError
 from callmocks.tenants.tenant_store import TenantDeleted
 
 LOGGER = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return problem_response(refused.problem, refused.headers)
     except TenantDeleted as gone:
         return problem_response(ProblemError(404, str(gone), where="tenant").problem)
+    except StaleTenantsError:
+        raise
     except StateError as error:
         return problem_response(ProblemError(503, str(error)).problem, {"Retry-After": "1"})
     except CallmocksError as error:

@@ -21,6 +21,7 @@ from msgspec import Meta
 from callmocks.config import validation
 from callmocks.control.addresses import Addresses
 from callmocks.control.problems import ProblemError
+from callmocks.errors import StateError
 from callmocks.provider.http import BodyTooLarge, read_body
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -123,7 +124,11 @@ class Route:
 
     @property
     def replicated(self) -> bool:
-        return self.path.startswith("/api/tenants") and "/journal" not in self.path
+        return self.of_tenants and "/journal" not in self.path
+
+    @property
+    def of_tenants(self) -> bool:
+        return self.path.startswith("/api/tenants")
 
     @property
     def responses(self) -> tuple[Any, ...]:
@@ -142,8 +147,12 @@ def add_route(app: web.Application, app_context: AppContext, operation: Route) -
     async def handle_request(request: web.Request) -> web.StreamResponse:
         body = await _read_body(request, operation) if operation.body else None
         query = read_query(request, operation.query) if operation.query else None
-        if operation.replicated:
-            await app_context.store.sync()
+        if operation.of_tenants:
+            try:
+                await app_context.store.sync()
+            except StateError:
+                if operation.replicated:
+                    raise
         result = await operation.handler(RequestContext(app_context, request, body, query))
         if isinstance(result, web.StreamResponse):
             return result

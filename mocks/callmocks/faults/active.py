@@ -71,10 +71,10 @@ class ActiveFault:
             return None
         if scope.operation is not None and operation != scope.operation:
             return None
-        self.matched_count = met = await self._state.add(f"{self._key}.met", 1) or 0
+        self.matched_count = met = await exchange.state.add(f"{self._key}.met", 1) or 0
         if met <= scope.skip or (scope.probability < 1 and not self._passes_probability()):
             return None
-        applied = await self._state.add(f"{self._key}.applied", 1, scope.times)
+        applied = await exchange.state.add(f"{self._key}.applied", 1, scope.times)
         if applied is None:
             return None
         self.applied_count = applied

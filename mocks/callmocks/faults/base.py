@@ -60,9 +60,7 @@ class FaultContext:
 
         It joins as long as the list has fewer than ``most``.
         """
-        return await self.exchange.tenant.state.add_to_bounded_set(
-            f"{self._key}.list", member, limit
-        )
+        return await self.exchange.state.add_to_bounded_set(f"{self._key}.list", member, limit)
 
     def error_reply(self, name: str, params: Mapping[str, str] | None = None) -> Reply:
         """An error in the provider's own shape."""

@@ -45,9 +45,9 @@ async def count_call(exchange: Exchange, operation: ServedOperation) -> None:
     key = f"onec/{operation.name}/{await _get_window_name(exchange, operation)}"
     counted = exchange.use_assumption("onec.quota-counts")
     if counted == "every-call":
-        total = await exchange.tenant.state.add(key, 1, most)
+        total = await exchange.state.add(key, 1, most)
     else:
-        total = await exchange.tenant.state.add(key, 0, most - 1)
+        total = await exchange.state.add(key, 0, most - 1)
     if total is None:
         raise _make_limit_error(exchange)
 
@@ -62,7 +62,7 @@ async def count_answered_call(exchange: Exchange, operation: ServedOperation) ->
     most = _get_hourly_limit(exchange, operation)
     if most is not None and exchange.use_assumption("onec.quota-counts") == "answered":
         key = f"onec/{operation.name}/{await _get_window_name(exchange, operation)}"
-        if await exchange.tenant.state.add(key, 1, most) is None:
+        if await exchange.state.add(key, 1, most) is None:
             raise _make_limit_error(exchange)
 
 
@@ -91,7 +91,7 @@ async def get_remaining_calls(
     refills = None if begun is None else begun + _HOUR - now
     if exchange.tenant.settings.limits == "off" or not name:
         return most, most, refills
-    used = await exchange.tenant.state.add(f"onec/{operation.name}/{name}", 0) or 0
+    used = await exchange.state.add(f"onec/{operation.name}/{name}", 0) or 0
     return max(most - used, 0), most, refills
 
 
@@ -107,7 +107,7 @@ async def _get_window_name(exchange: Exchange, operation: ServedOperation) -> st
     now = exchange.now
     if exchange.use_assumption("onec.quota-hour") == "clock":
         return now.strftime("%Y-%m-%dT%H")
-    key, state = _make_start_key(operation), exchange.tenant.state
+    key, state = _make_start_key(operation), exchange.state
     kept = await state.get(key)
     if kept is None or _parse_active_start(exchange, kept) is None:
         kept = await state.compare_and_set(key, kept, now.isoformat().encode())
@@ -116,7 +116,7 @@ async def _get_window_name(exchange: Exchange, operation: ServedOperation) -> st
 
 async def _get_window_start(exchange: Exchange, operation: ServedOperation) -> datetime | None:
     """When the hour under way began, where an hour begins with a call."""
-    kept = await exchange.tenant.state.get(_make_start_key(operation))
+    kept = await exchange.state.get(_make_start_key(operation))
     return None if kept is None else _parse_active_start(exchange, kept)
 
 

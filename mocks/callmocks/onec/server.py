@@ -26,6 +26,7 @@ from callmocks.provider.http import (
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
 
 _MEBIBYTE: Final = 1024 * 1024
@@ -51,8 +52,9 @@ class OnecServer:
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
         """A call of an operation."""
         tenant, welcome = self._find_tenant(request)
+        state = tenant.state.for_request()  # before the body is read: the tenant may change
         if not welcome:
-            return await self._reject_unauthorized(request, tenant)
+            return await self._reject_unauthorized(request, tenant, state)
         watch = envelope.InputGuard()
         try:
             body = await read_body(request, _get_body_limit(tenant), watch.check)
@@ -71,17 +73,17 @@ class OnecServer:
                 content_type=request.content_type,
                 charset=request.charset,
             )
-        return await self._run_exchange(request, tenant, body, handle)
+        return await self._run_exchange(request, tenant, body, handle, state=state)
 
     async def _reject_unauthorized(
-        self, request: web.Request, tenant: Tenant
+        self, request: web.Request, tenant: Tenant, state: State
     ) -> web.StreamResponse:
         """401; as much as the journal keeps of the request is read for its sake."""
         try:
             body = await read_body(request, _JOURNALED_BYTES)
         except BodyTooLarge:
             body = b""
-        return await self._run_exchange(request, tenant, body, _reply_unauthorized)
+        return await self._run_exchange(request, tenant, body, _reply_unauthorized, state=state)
 
     async def reject_unread(
         self, request: web.BaseRequest, status: int, text: str
@@ -111,9 +113,16 @@ class OnecServer:
         handle: pipeline.Handler,
         operation: str = "",
         address: str = "",
+        state: State | None = None,
     ) -> web.StreamResponse:
         exchange = Exchange.start(
-            tenant, ONEC, body, operation=operation, origin=address, peer=request.remote or ""
+            tenant,
+            ONEC,
+            body,
+            operation=operation,
+            origin=address,
+            peer=request.remote or "",
+            state=state,
         )
         return await send_reply(request, await pipeline.run(exchange, handle))
 

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 
 from aiohttp import web
 
@@ -25,6 +26,8 @@ ERROR_RESPONSE: web.AppKey[ErrorResponder] = web.AppKey("refusal")
 """How an application says that a request was not looked at: its status, and why."""
 
 
+READ_CHUNKS: ContextVar[list[bytes] | None] = ContextVar("read_chunks", default=None)
+"""While a request may be run again: the chunks of its body that were read."""
 _YIELD_EVERY = 1024 * 1024
 """Bytes of one body after which others get their turn."""
 
@@ -102,8 +105,11 @@ async def read_body(
     declared = request.content_length
     if declared is not None and declared > limit:
         raise BodyTooLarge(limit)
-    if request.content.is_eof():  # all of it came together with the head
+    kept = READ_CHUNKS.get()
+    if not kept and request.content.is_eof():  # all of it came together with the head
         whole = request.content.read_nowait(-1)
+        if kept is not None:
+            kept.append(whole)
         if len(whole) > limit:
             raise BodyTooLarge(limit)
         if on_chunk is not None:
@@ -127,7 +133,7 @@ async def _read_chunks(
     chunks: list[bytes] = []
     size, taken, turn = 0, 0, _YIELD_EVERY
     try:
-        async for chunk in request.content.iter_any():
+        async for chunk in _iter_body(request):
             size += len(chunk)
             if size > limit:
                 raise BodyTooLarge(limit)
@@ -144,6 +150,16 @@ async def _read_chunks(
     finally:
         if bodies is not None:
             bodies.release(taken)
+
+
+async def _iter_body(request: web.Request) -> AsyncIterator[bytes]:
+    kept = READ_CHUNKS.get()
+    for chunk in tuple(kept or ()):
+        yield chunk
+    async for chunk in request.content.iter_any():
+        if kept is not None:
+            kept.append(chunk)
+        yield chunk
 
 
 def request_origin(request: web.Request) -> str:

@@ -1,10 +1,10 @@
-"""The way to Redis: short timeouts, no second try of anything, and one word for every failure.
+"""The connection to Redis: short timeouts, no retries; every failure becomes ``StateError``.
 
 ::
 
-    up ── a command fails ──▶ down: every command fails at once ── a beat succeeds ──▶ up
+    up ── a command fails ──▶ down: commands fail at once ── a heartbeat succeeds ──▶ up
 
-A command that failed may have been carried out; it is not sent again, or a quota would count twice.
+A command that failed may have been carried out; sending it again would count a quota twice.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from callmocks.errors import SettingsError, StateError
-from callmocks.history.clock import read_stopwatch
-from callmocks.replication.scripts import STATE_SCRIPTS, STORE_SCRIPTS
+from callmocks.replication.scripts import SCRIPTS
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -26,17 +25,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 1.0
-"""How long Redis may take to answer, or to let somebody connect."""
-LEASE_SECONDS = 1.0
-"""For how long what is in memory holds after Redis was asked whether it is all."""
-_LISTEN_SECONDS = 60.0
-"""Seconds that a subscription is listened to before it is listened to again."""
 MAX_CONNECTIONS = 64
-"""At most so many of one replica."""
+_LISTEN_SECONDS = 60.0
+"""Longest single wait for a message of a subscription."""
 
 
 class RedisConnection:
-    """A replica's connections to Redis, and whether it can be relied on now."""
+    """A replica's connections to Redis, and whether it answers now."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -49,8 +44,8 @@ class RedisConnection:
                 "--state: shared state needs redis: pip install 'callmocks[redis]'"
             ) from None
         self.address = redact_url(url)
-        self.data_loss_count = 0
-        """How often the store lost what it held."""
+        self.problem = ""
+        """Why Redis does not answer; empty when it does."""
         self._errors = (RedisError, OSError, TimeoutError)
         try:
             self._redis: Redis = Redis.from_url(
@@ -63,112 +58,71 @@ class RedisConnection:
                 client_name="callmocks",
             )
             self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        except (TypeError, ValueError, OSError) as error:  # an option that is none, a missing file
+        except (TypeError, ValueError, OSError) as error:  # an unknown option, a missing file
             raise SettingsError(f"--state: {self.address}: {error}") from None
-        self._scripts = {
-            name: self._redis.register_script(text)
-            for name, text in (STATE_SCRIPTS | STORE_SCRIPTS).items()
-        }
+        self._scripts = {name: self._redis.register_script(text) for name, text in SCRIPTS.items()}
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._pending: set[asyncio.Future[Any]] = set()
         """Commands that are not answered yet."""
-        self._problem = "it was not asked yet"
-        self._synced_until = 0.0
-        self._synced = asyncio.Event()
 
     @property
     def database(self) -> int:
-        """Number of the database, which channels do not know of."""
         return int(self._redis.connection_pool.connection_kwargs.get("db") or 0)
 
-    @property
-    def problem(self) -> str:
-        """Why Redis cannot be relied on; empty when it can."""
-        return self._problem
+    async def execute(
+        self, command: Callable[[Redis], Awaitable[T]], *, even_if_down: bool = False
+    ) -> T:
+        """Send a command; ``StateError`` at once when Redis is known not to answer.
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether others may have changed what this replica has not heard of."""
-        return read_stopwatch() > self._synced_until
-
-    def mark_synced(self, at: float) -> None:
-        """Memory held all that was there at a time (of ``stopwatch``)."""
-        self._problem = ""
-        self._synced_until = at + LEASE_SECONDS
-        self._notify_waiting()
-
-    def mark_failed(self, reason: str) -> None:
-        """Do not rely on Redis before the next ``touch``."""
-        self._problem = reason
-        self._notify_waiting()
-
-    async def wait_synced(self) -> None:
-        """Wait until memory holds what is there; ``StateError`` when that takes too long."""
-        if self._problem:
-            raise self.unreachable_error()
-        if self.is_stale:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._synced.wait(), TIMEOUT_SECONDS)
-        if self._problem or self.is_stale:
-            raise self.unreachable_error()
-
-    async def execute(self, command: Callable[[Redis], Awaitable[T]]) -> T:
-        """Send a command; ``StateError`` at once when Redis is known not to answer."""
-        async with self._slots:
-            if self._problem:
-                raise self.unreachable_error()
-            return await self.execute_always(command)
-
-    async def execute_always(self, command: Callable[[Redis], Awaitable[T]]) -> T:
-        """Send a command, whatever came of those before.
-
-        Whoever does not wait for its answer any more leaves it to be read: a connection that was
-        left in the midst of an answer would give it to the next command.
+        A caller that is cancelled leaves the answer to be read: a connection left in the middle of
+        an answer would give it to the next command.
         """
-        sent = asyncio.ensure_future(command(self._redis))
-        self._pending.add(sent)
-        sent.add_done_callback(self._on_done)
-        try:
-            return await asyncio.shield(sent)
-        except self._errors as error:
-            self.mark_failed(_describe_failure(error))
-            raise self.unreachable_error() from None
+        async with self._slots:
+            if self.problem and not even_if_down:
+                raise self._make_error()
+            pending = asyncio.ensure_future(command(self._redis))
+            self._pending.add(pending)
+            pending.add_done_callback(self._on_done)
+            try:
+                result = await asyncio.shield(pending)
+            except self._errors as error:
+                raise self.mark_failed(_describe_failure(error)) from None
+            if even_if_down:
+                self.problem = ""
+            return result
 
-    def script_command(
-        self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]
-    ) -> Callable[[Redis], Awaitable[Any]]:
-        """A command that runs a script."""
-        return lambda _: self._scripts[name](keys, args)
-
-    async def subscribe(
+    async def run_script(
         self,
-        channel: str,
-        on_subscribed: Callable[[], None],
-        on_message: Callable[[str], Awaitable[None]],
-    ) -> None:
-        """Hear what is said on a channel, over a connection of its own, until that ends."""
+        name: str,
+        keys: Sequence[str],
+        args: Sequence[str | bytes | int],
+        *,
+        even_if_down: bool = False,
+    ) -> Any:
+        script = self._scripts[name]
+        return await self.execute(lambda _: script(keys, args), even_if_down=even_if_down)
+
+    async def subscribe(self, channel: str, on_message: Callable[[bytes], Awaitable[None]]) -> None:
+        """Listen to a channel over a connection of its own, until that ends."""
         subscription = self._redis.pubsub(ignore_subscribe_messages=True)
         try:
             await subscription.subscribe(channel)
-            await subscription.get_message(timeout=TIMEOUT_SECONDS)
-            on_subscribed()
             while True:
                 message = await subscription.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
-                    await on_message(message["data"].decode())
+                    await on_message(message["data"])
         except self._errors:
             return
         finally:
             with suppress(*self._errors):
                 await subscription.aclose()  # type: ignore[no-untyped-call]
 
-    def unreachable_error(self) -> StateError:
-        """Why nothing can be asked now."""
-        reason = self._problem or f"no answer within {TIMEOUT_SECONDS:.0f} s"
-        return StateError(f"the shared state at {self.address} cannot be reached: {reason}")
+    def mark_failed(self, problem: str) -> StateError:
+        """Fail all commands until the next heartbeat; the error to raise."""
+        self.problem = problem
+        return self._make_error()
 
     async def close(self) -> None:
-        """Close all connections."""
         if self._pending:
             _, late = await asyncio.wait(self._pending, timeout=TIMEOUT_SECONDS / 2)
             for each in late:
@@ -176,14 +130,13 @@ class RedisConnection:
         with suppress(*self._errors):
             await self._redis.aclose()
 
-    def _on_done(self, sent: asyncio.Future[Any]) -> None:
-        self._pending.discard(sent)
-        if not sent.cancelled():
-            sent.exception()  # seen, even if nobody waits for it
+    def _make_error(self) -> StateError:
+        return StateError(f"the shared state at {self.address} cannot be reached: {self.problem}")
 
-    def _notify_waiting(self) -> None:
-        self._synced.set()
-        self._synced.clear()
+    def _on_done(self, pending: asyncio.Future[Any]) -> None:
+        self._pending.discard(pending)
+        if not pending.cancelled():
+            pending.exception()  # retrieved, even if nobody waits for it
 
 
 def redact_url(url: str) -> str:
@@ -194,7 +147,7 @@ def redact_url(url: str) -> str:
 
 
 def _describe_failure(error: BaseException) -> str:
-    """What went wrong, as the system calls it where it was the system."""
+    """The system's own text where the system failed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno and not isinstance(cause, TimeoutError):

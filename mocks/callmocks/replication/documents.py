@@ -115,11 +115,6 @@ def decode_spec(document: bytes) -> TenantSpec:
     return msgspec.json.decode(document, type=TenantSpec)
 
 
-def encode_new_tenant(tenant: Tenant) -> TenantDocuments:
-    """Everything of a new tenant but its birth."""
-    return encode_changed_pins(tenant.pins)
-
-
 def encode_clock(clock: Clock, kept: timedelta) -> TenantDocuments:
     """The document of a clock."""
     return {"clock": msgspec.json.encode(ClockDocument(clock.dump_state(), kept.total_seconds()))}

@@ -1,114 +1,107 @@
-"""Sessions and counters of tenants in Redis: a hash for each tenant, every operation one step."""
+"""Sessions and counters of tenants in Redis: one hash for each tenant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from callmocks.history.generator import derive_key
-from callmocks.tenants.state import CounterIncrement, CounterTotals, MemoryState
+from callmocks.tenants.state import CounterIncrement, CounterTotals, StaleTenantsError
 
 if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
+    from callmocks.replication.store import StoreVersion
 
+STORE_KEY = "callmocks:store"
 TTL_SECONDS = 86_400
-"""Seconds that Redis keeps anything after the last replica has gone."""
+"""How long Redis keeps anything after the last replica has gone."""
+
+
+class LocalCopy(Protocol):
+    """The tenants in this process's memory, and how they follow the store."""
+
+    connection: RedisConnection
+    version: StoreVersion
+    data_loss_count: int
+
+    async def catch_up(self, stale: StoreVersion) -> None:
+        """Bring memory to the store's version, unless it has left ``stale`` already."""
 
 
 class RedisState:
-    """State of a tenant that all replicas share."""
+    """State of a tenant that all replicas share.
 
-    def __init__(self, connection: RedisConnection, tenant: str) -> None:
-        self._connection = connection
+    A request gets a copy (``for_request``), whose first operation compares the version of the
+    store with the one memory had when the request began, in the same step.
+    """
+
+    def __init__(self, local: LocalCopy, tenant: str) -> None:
+        self._local = local
         self._tenant = tenant
+        self._base: StoreVersion | None = None
         self.incarnation = ""
-        """Which life of the tenant: what its last life left is never seen again."""
+        """Keys of earlier incarnations are never read."""
 
     @property
     def hash_key(self) -> str:
-        """The key of the hash."""
         return f"callmocks:state:{self._tenant}:{self.incarnation}"
 
     @property
     def data_loss_count(self) -> int:
-        """How often the store lost all it held."""
-        return self._connection.data_loss_count
+        return self._local.data_loss_count
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether others may have changed what this replica has not heard of."""
-        return self._connection.is_stale
+    def for_request(self) -> RedisState:
+        state = copy(self)
+        state._base = self._local.version
+        return state
 
-    async def sync(self) -> None:
-        """Hear what others changed."""
-        await self._connection.wait_synced()
+    async def confirm(self) -> None:
+        if self._base is not None:
+            await self._run("compare")
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None."""
-        return cast(
-            "bytes | None",
-            await self._connection.execute(lambda redis: redis.hget(self.hash_key, f"v:{key}")),
-        )
+        value: bytes | None = await self._run("get", f"v:{key}")
+        return value
 
     async def put(self, key: str, value: bytes) -> None:
-        """Set a value."""
-        await self._run_script("put", f"v:{key}", value)
+        await self._run("put", f"v:{key}", value)
 
     async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bytes | None:
-        """Set a value if it is as it was."""
-        expected = b"" if expected is None else b"=" + expected
-        return cast("bytes | None", await self._run_script("swap", f"v:{key}", value, expected))
+        marked = b"" if expected is None else b"=" + expected
+        found: bytes | None = await self._run("compare_and_set", f"v:{key}", value, marked)
+        return found
 
     async def delete(self, key: str) -> bool:
-        """Remove a value, a counter or a list."""
-        fields = [f"{kind}:{key}" for kind in "vcl"]
-        return bool(
-            await self._connection.execute(lambda redis: redis.hdel(self.hash_key, *fields))
-        )
+        return bool(await self._run("delete", *(f"{kind}:{key}" for kind in "vcl")))
 
     async def add(self, key: str, amount: int, limit: int | None = None) -> int | None:
-        """Add to a counter, unless it would pass the ceiling."""
         totals = await self.add_all([CounterIncrement(key, amount, limit)])
         return totals.values[0] if totals.rejected_index is None else None
 
     async def add_all(self, increments: Sequence[CounterIncrement]) -> CounterTotals:
-        """Make all additions or none of them."""
         args: list[str | int] = []
-        for key, amount, ceiling in increments:
-            args += [f"c:{key}", amount, "" if ceiling is None else ceiling]
-        refused, *values = await self._run_script("add", *args)
-        return CounterTotals(tuple(values), None if refused < 0 else refused)
+        for key, amount, limit in increments:
+            args += [f"c:{key}", amount, "" if limit is None else limit]
+        rejected, *values = await self._run("add", *args)
+        return CounterTotals(tuple(values), None if rejected < 0 else rejected)
 
     async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
-        """Whether a member is on a list that has room for ``most``."""
-        mark = derive_key("member", member).hex() + ","
-        return bool(await self._run_script("enlist", f"l:{key}", mark, limit))
+        hashed = derive_key("member", member).hex() + ","
+        return bool(await self._run("add_to_set", f"l:{key}", hashed, limit))
 
     async def delete_all(self) -> None:
-        """Forget everything of this tenant's life."""
-        await self._connection.execute(lambda redis: redis.unlink(self.hash_key))
+        await self._run("delete_all")
 
-    async def _run_script(self, script: str, *args: str | bytes | int) -> list[int]:
-        return cast(
-            "list[int]",
-            await self._connection.execute(
-                self._connection.script_command(script, [self.hash_key], [TTL_SECONDS, *args])
-            ),
+    async def _run(self, operation: str, *args: str | bytes | int) -> Any:
+        base = self._base
+        text = "" if base is None else base.text
+        found = await self._local.connection.run_script(
+            "state", [STORE_KEY, self.hash_key], [text, operation, TTL_SECONDS, *args]
         )
-
-
-class LocalState(MemoryState):
-    """State of ``nobody``, which every replica has for itself, in touch as the others are."""
-
-    def __init__(self, connection: RedisConnection) -> None:
-        super().__init__()
-        self._connection = connection
-
-    @property
-    def is_stale(self) -> bool:  # type: ignore[override]
-        """Whether others may have made the tenant that was asked for."""
-        return self._connection.is_stale
-
-    async def sync(self) -> None:
-        """Hear what others changed."""
-        await self._connection.wait_synced()
+        if found is None:
+            assert base is not None
+            raise StaleTenantsError(partial(self._local.catch_up, base))
+        self._base = None  # current when the request began; later changes are concurrent with it
+        return found[0]

@@ -1,8 +1,7 @@
 """Documents that all replicas hold: one store, one order of changes.
 
-A store has an id and a version. Whoever writes says which version his change is made on; when
-there is a later one the write is refused, and he has to look first. Whoever reads says which
-version he has, and gets what was written and deleted since.
+A store has an id and a version. A change names the version it is based on and is refused when
+there is a later one. A reader names the version he has and gets what was written and deleted since.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from callmocks.replication.state import TTL_SECONDS
+from callmocks.replication.state import STORE_KEY, TTL_SECONDS
 
 if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
 
 ALIVE_SECONDS = 3
-"""Seconds after its last beat for which a replica counts as there."""
+"""How long after its last heartbeat a replica counts as alive."""
 
 Documents = dict[str, bytes]
 
@@ -27,6 +26,23 @@ class StoreVersion(NamedTuple):
     id: str = ""
     number: int = 0
 
+    @property
+    def text(self) -> str:
+        """As Redis holds and compares it."""
+        return f"{self.id} {self.number}" if self.id else ""
+
+    @property
+    def next(self) -> StoreVersion:
+        return StoreVersion(self.id, self.number + 1)
+
+    def includes(self, other: StoreVersion) -> bool:
+        return self.id == other.id and self.number >= other.number
+
+    @classmethod
+    def parse(cls, text: bytes) -> StoreVersion:
+        id, _, number = text.decode().partition(" ")
+        return cls(id, int(number or 0))
+
 
 class DocumentChanges(NamedTuple):
     """What a reader does not have yet."""
@@ -34,24 +50,16 @@ class DocumentChanges(NamedTuple):
     version: StoreVersion
     data_loss_count: int
     is_complete: bool
-    """All documents there are, instead of those that were written since."""
+    """All documents there are, instead of those written since."""
     written: Documents
     deleted: list[str]
 
 
 class Heartbeat(NamedTuple):
-    """What a replica hears when it says that it is there."""
+    """The store's version and the number of replicas that are alive."""
 
     version: StoreVersion
     replicas: int
-
-
-class CommitResult(NamedTuple):
-    """A change that was written."""
-
-    version: StoreVersion
-    replicas: frozenset[str]
-    """Names of those that have to hear of it."""
 
 
 class DocumentStore:
@@ -60,24 +68,28 @@ class DocumentStore:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
         self._keys = [
-            f"callmocks:{name}" for name in ("store", "documents", "changed", "gone", "replicas")
+            STORE_KEY,
+            *(f"callmocks:{name}" for name in ("documents", "changed", "gone", "replicas")),
         ]
         self.channel = f"callmocks:{connection.database}"
-        """Where the store says ``change`` with its id and version, replicas ``heard`` with their
-        name and the same."""
+        """Where each new version is published; channels are not per database."""
+
+    async def is_current(self, version: StoreVersion) -> bool:
+        args = (version.text, "compare", TTL_SECONDS)
+        return await self._connection.run_script("state", [STORE_KEY, ""], args) is not None
 
     async def read_changes(self, since: StoreVersion) -> DocumentChanges | None:
         """What was written since a version; None when there is no store."""
-        found = await self._run_script("changes", since.id, since.number)
+        found = await self._run("read_changes", *since)
         if not found:
             return None
-        kind, id, number, losses, written, deleted = found
-        texts = [key.decode() for key in written[::2]]
+        is_complete, version, data_loss_count, written, deleted = found
+        keys = [key.decode() for key in written[::2]]
         return DocumentChanges(
-            StoreVersion(id.decode(), number),
-            losses,
-            kind == b"all",
-            dict(zip(texts, written[1::2], strict=True)),
+            StoreVersion.parse(version),
+            data_loss_count,
+            bool(is_complete),
+            dict(zip(keys, written[1::2], strict=True)),
             [key.decode() for key in deleted],
         )
 
@@ -87,74 +99,47 @@ class DocumentStore:
         written: Mapping[str, bytes],
         deleted: Iterable[str] = (),
         state_keys_to_delete: Iterable[str] = (),
-    ) -> CommitResult | None:
-        """Write a change made on a version; None when there is a later one.
-
-        ``forgotten`` are keys of tenants' state that go with it.
-        """
-        number, *replicas = await self._connection.execute(
-            self._connection.script_command(
+    ) -> bool:
+        """Write the next version; False, and nothing changes, when the store is not at ``base``."""
+        return bool(
+            await self._connection.run_script(
                 "commit",
                 [*self._keys, *state_keys_to_delete],
                 [
-                    *base,
-                    TTL_SECONDS,
-                    self.channel,
-                    ALIVE_SECONDS,
-                    len(written),
-                    *_flatten_pairs(written),
-                    *deleted,
+                    *(base.text, base.next.text, base.next.number),
+                    *(TTL_SECONDS, self.channel, len(written), *_flatten_pairs(written), *deleted),
                 ],
             )
         )
-        if not number:
-            return None
-        names = frozenset(name.decode() for name in replicas[0])
-        return CommitResult(StoreVersion(base.id, number), names)
 
     async def create_store(
         self, id: str, written: Mapping[str, bytes], parent: StoreVersion, data_loss_count: int
     ) -> bool:
-        """Make a store where there is none; False when there is one.
+        """Create a store where there is none; False when there is one.
 
-        ``of`` is the version of the store that was lost, as far as it is known here.
+        ``parent`` is the version of the lost store that ``written`` was read from.
         """
-        args = [
-            id,
-            *parent,
-            data_loss_count,
-            TTL_SECONDS,
-            self.channel,
-            len(written),
-            *_flatten_pairs(written),
-        ]
-        return bool(await self._run_script("found", *args))
+        args = [StoreVersion(id, 1).text, *parent, data_loss_count, TTL_SECONDS, self.channel]
+        return bool(await self._run("create_store", *args, len(written), *_flatten_pairs(written)))
 
     async def record_heartbeat(self, name: str, state_keys: Iterable[str] = ()) -> Heartbeat:
-        """Say that a replica is there (nobody, when empty), and hear what version there is.
+        """Count a replica as alive (none when the name is empty), even if Redis was down before.
 
-        ``kept`` are keys of tenants' state whose time begins anew.
+        ``state_keys`` are keys of tenants' state whose time to live starts again.
         """
-        id, number, replicas = await self._connection.execute_always(
-            self._connection.script_command(
-                "beat", [*self._keys, *state_keys], [name, ALIVE_SECONDS, TTL_SECONDS]
-            )
+        version, replicas = await self._connection.run_script(
+            "heartbeat",
+            [*self._keys, *state_keys],
+            [name, ALIVE_SECONDS, TTL_SECONDS],
+            even_if_down=True,
         )
-        return Heartbeat(StoreVersion(id.decode(), number), replicas)
+        return Heartbeat(StoreVersion.parse(version), replicas)
 
     async def remove_replica(self, name: str) -> None:
-        """Say that a replica has gone."""
-        await self._connection.execute(self._connection.script_command("leave", self._keys, [name]))
+        await self._connection.execute(lambda redis: redis.zrem(self._keys[-1], name))
 
-    async def acknowledge(self, name: str, version: StoreVersion) -> None:
-        """Say that a replica holds everything up to a version."""
-        text = f"heard {name} {version.id} {version.number}"
-        await self._connection.execute_always(lambda redis: redis.publish(self.channel, text))
-
-    async def _run_script(self, script: str, *args: Any) -> Any:
-        return await self._connection.execute_always(
-            self._connection.script_command(script, self._keys, args)
-        )
+    async def _run(self, script: str, *args: Any) -> Any:
+        return await self._connection.run_script(script, self._keys, args)
 
 
 def _flatten_pairs(documents: Mapping[str, bytes]) -> list[str | bytes]:

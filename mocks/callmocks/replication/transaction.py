@@ -1,4 +1,4 @@
-"""A change of one tenant, ready to be written to the store and then made in memory."""
+"""A change of one tenant, to be written to the store and then applied in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from callmocks.replication import documents
-from callmocks.replication.document_cache import get_state_key, set_incarnation
+from callmocks.replication.document_cache import DocumentCache, get_state_key, set_incarnation
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.draft import TenantDraft
 
@@ -29,7 +29,7 @@ def _do_nothing() -> None:
 
 @dataclass(slots=True)
 class Transaction(Generic[T]):
-    """What to write of which tenant, and what to do when it is written or is not."""
+    """Documents to write or (None) delete, and what to do when that is done or is refused."""
 
     result: T
     tenant: str
@@ -37,11 +37,9 @@ class Transaction(Generic[T]):
     apply: Callable[[], None] = _do_nothing
     rollback: Callable[[], None] = _do_nothing
     state_keys_to_delete: list[str] = field(default_factory=list)
-    """Keys of state that go with it."""
 
     @property
     def written(self) -> dict[str, bytes]:
-        """Documents by key."""
         return {
             f"{self.tenant}/{part}": document
             for part, document in self.documents.items()
@@ -50,7 +48,6 @@ class Transaction(Generic[T]):
 
     @property
     def deleted(self) -> list[str]:
-        """Keys of documents that shall be no more."""
         return [
             f"{self.tenant}/{part}" for part, document in self.documents.items() if document is None
         ]
@@ -59,54 +56,51 @@ class Transaction(Generic[T]):
 def create_transaction(
     registry: Registry, spec: TenantSpec, version: int, calls: Path | None = None
 ) -> Transaction[Tenant]:
-    """A new tenant, with the calls of a file pinned; ``Taken`` when it cannot be."""
+    """A new tenant, with the calls of a file pinned; ``TenantConflict`` when it cannot be."""
     tenant = registry.prepare_tenant(spec.settings, spec.parse_world_file())
     if calls is not None:
         from callmocks.config.pin_file import pin_calls_from_file
 
         pin_calls_from_file(tenant.pins, calls)
-    whole = msgspec.structs.replace(spec, created_at_version=version)
-    set_incarnation(tenant, whole)
-    parts: TenantDocuments = {
-        SPEC_KEY: msgspec.json.encode(whole),
-        **documents.encode_new_tenant(tenant),
+    spec = msgspec.structs.replace(spec, created_at_version=version)
+    set_incarnation(tenant, spec)
+    created: TenantDocuments = {
+        SPEC_KEY: msgspec.json.encode(spec),
+        **documents.encode_changed_pins(tenant.pins),
     }
     return Transaction(
-        tenant, tenant.name, parts, lambda: registry.add(tenant), tenant.journal.close
+        tenant, tenant.name, created, lambda: registry.add(tenant), tenant.journal.close
     )
 
 
 def update_transaction(tenant: Tenant, edit: Callable[[MutableTenant], T]) -> Transaction[T]:
-    """A change of some parts of a tenant; one that writes nothing is none."""
     draft = TenantDraft(tenant)
     result = edit(draft)
     return Transaction(result, tenant.name, draft.changed_documents(), draft.apply)
 
 
-def reset_transaction(tenant: Tenant, spec: TenantSpec, parts: list[str]) -> Transaction[None]:
-    """A tenant's next life, in its first state."""
-    anew = msgspec.structs.replace(spec, reset_count=spec.reset_count + 1)
+def reset_transaction(tenant: Tenant, cache: DocumentCache) -> Transaction[None]:
+    """A tenant's next incarnation, in its first state."""
+    spec = cache.get_spec(tenant.name)
+    assert spec is not None
+    new_spec = msgspec.structs.replace(spec, reset_count=spec.reset_count + 1)
 
     def apply_reset() -> None:
         tenant.reset_local()
-        set_incarnation(tenant, anew)
+        set_incarnation(tenant, new_spec)
 
-    written: TenantDocuments = dict.fromkeys(parts) | {SPEC_KEY: msgspec.json.encode(anew)}
-    return Transaction(
-        None, tenant.name, written, apply_reset, state_keys_to_delete=[get_state_key(tenant)]
-    )
+    changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
+    changed[SPEC_KEY] = msgspec.json.encode(new_spec)
+    keys = [get_state_key(tenant)]
+    return Transaction(None, tenant.name, changed, apply_reset, state_keys_to_delete=keys)
 
 
-def delete_transaction(registry: Registry, tenant: Tenant, parts: list[str]) -> Transaction[None]:
-    """A tenant's end."""
-
+def delete_transaction(
+    registry: Registry, tenant: Tenant, cache: DocumentCache
+) -> Transaction[None]:
     def apply_deletion() -> None:
         registry.delete(tenant.name)
 
-    return Transaction(
-        None,
-        tenant.name,
-        dict.fromkeys(parts),
-        apply_deletion,
-        state_keys_to_delete=[get_state_key(tenant)],
-    )
+    changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
+    keys = [get_state_key(tenant)]
+    return Transaction(None, tenant.name, changed, apply_deletion, state_keys_to_delete=keys)

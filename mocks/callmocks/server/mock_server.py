@@ -17,13 +17,13 @@ import logging
 import os
 import socket
 import sys
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
 from callmocks.config.types import is_loopback
-from callmocks.errors import SettingsError, StateError
+from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -204,7 +204,7 @@ class MockServer:
 
         listener = self._sockets[name]
         if self._replica is not None:
-            app.middlewares.insert(0, _sync_middleware(self._replica))
+            app.middlewares.insert(0, _rerun_middleware())
         app[PUBLIC_URL] = self.settings.find_public_url(name, _port_of(listener))
         gate = self._limiter
         assert gate is not None
@@ -231,17 +231,22 @@ class MockServer:
         return (self.settings.find_public_url(name, port) or own) + URL_PATHS[name]
 
 
-def _sync_middleware(replica: Replica) -> Middleware:
-    """Hear what other replicas changed before a request's tenant is looked for."""
+def _rerun_middleware() -> Middleware:
+    """Run requests again that found tenants as they were before another replica changed them."""
     from aiohttp import web
 
-    @web.middleware
-    async def sync_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-        with suppress(StateError):  # whoever needs it says so in the provider's shape
-            await replica.sync()
-        return await handler(request)
+    from callmocks.provider.http import READ_CHUNKS
+    from callmocks.tenants.state import rerun_when_stale
 
-    return sync_request
+    @web.middleware
+    async def run_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        READ_CHUNKS.set([])
+        try:
+            return await rerun_when_stale(partial(handler, request))
+        finally:
+            READ_CHUNKS.set(None)
+
+    return run_request
 
 
 def open_registry(settings: ServeSettings) -> Registry:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from callmocks.provider.base import Provider
     from callmocks.tenants.delivery import Delivery
+    from callmocks.tenants.state import State
     from callmocks.tenants.tenant import Tenant
 
 MAX_VIOLATIONS = 100
@@ -66,6 +67,8 @@ class Exchange:
     provider: Provider
     request: bytes
     now: datetime
+    state: State
+    """The tenant's, as it was when the request began."""
     operation: str = ""
     origin: str = ""
     """Where the client reached the server, ``http://host:port``; addresses in answers use it."""
@@ -90,10 +93,14 @@ class Exchange:
         origin: str = "",
         peer: str = "",
         transport: str = "http",
+        state: State | None = None,
     ) -> Exchange:
-        """An exchange that begins now, by the tenant's clock."""
-        now = tenant.clock.now()
-        return cls(tenant, provider, request, now, operation, origin, peer, transport)
+        """An exchange that begins now, by the tenant's clock.
+
+        ``state`` is the tenant's when the tenant was found earlier.
+        """
+        now, state = tenant.clock.now(), state or tenant.state.for_request()
+        return cls(tenant, provider, request, now, state, operation, origin, peer, transport)
 
     @property
     def session_now(self) -> datetime:

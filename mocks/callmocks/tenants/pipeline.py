@@ -8,6 +8,7 @@ from callmocks.errors import StateError
 from callmocks.faults import ActiveFault, FaultContext
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.state import StaleTenantsError
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
 MatchedFaults = list[tuple[ActiveFault, FaultContext]]
@@ -16,16 +17,18 @@ MatchedFaults = list[tuple[ActiveFault, FaultContext]]
 async def run(exchange: Exchange, handle: Handler) -> Reply:
     """Let the provider answer an exchange and write it into its tenant's journal.
 
-    A crash of the provider is written there too and goes on to the server.
+    A crash of the provider is written there too and goes on to the server. A request that is run
+    again (``StaleTenantsError``) leaves nothing there.
     """
     try:
-        if exchange.tenant.state.is_stale:
-            await _refresh_tenant(exchange)
         if exchange.tenant.faults.has_any(exchange.provider.name):
             met = await exchange.tenant.faults.match(exchange)
             reply = await (_run_with_faults(exchange, handle, met) if met else handle(exchange))
         else:
             reply = await handle(exchange)
+        await exchange.state.confirm()
+    except StaleTenantsError:
+        raise
     except StateError as error:
         exchange.notes.append(str(error))
         reply = exchange.provider.unavailable_reply(exchange, str(error))
@@ -40,12 +43,6 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
         raise
     _record_exchange(exchange, reply)
     return reply
-
-
-async def _refresh_tenant(exchange: Exchange) -> None:
-    """Hear what other replicas changed, the clock perhaps."""
-    await exchange.tenant.state.sync()
-    exchange.now = exchange.tenant.clock.now()
 
 
 def _record_exchange(exchange: Exchange, reply: Reply) -> None:

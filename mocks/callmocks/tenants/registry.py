@@ -35,7 +35,6 @@ class Registry:
         histories: HistoryFactory,
         providers: Mapping[str, Provider],
         create_state: Callable[[str], State] = lambda _: MemoryState(),
-        unmatched_state: State | None = None,
     ) -> None:
         self.providers = providers
         self._histories = histories
@@ -45,8 +44,7 @@ class Registry:
         self._budget = JournalBudget()
         self.observers: list[Observer] = []
         """Told of every exchange of every tenant."""
-        settings = TenantSettings(UNMATCHED, world="empty")
-        self.unmatched = self._build_tenant(settings, None, unmatched_state or MemoryState())
+        self.unmatched = self._build_tenant(TenantSettings(UNMATCHED, world="empty"), None)
 
     def create(self, settings: TenantSettings) -> Tenant:
         """A new tenant; ``TenantConflict`` when its name or a credential is in use."""
@@ -67,7 +65,7 @@ class Registry:
             if credential[:2] in self._by_credential:
                 value = "" if credential.secret else f" {credential.value!r}"
                 raise TenantConflict(f"{credential.kind}{value} exists already")
-        return self._build_tenant(settings, world, self._create_state(settings.name))
+        return self._build_tenant(settings, world)
 
     def add(self, tenant: Tenant) -> None:
         """Let a prepared tenant be found."""
@@ -107,6 +105,7 @@ class Registry:
             for credential in provider.list_credentials(settings)
         ]
 
-    def _build_tenant(self, settings: TenantSettings, world: World | None, state: State) -> Tenant:
+    def _build_tenant(self, settings: TenantSettings, world: World | None) -> Tenant:
         history = self._histories.create(settings, world)
+        state = self._create_state(settings.name)
         return Tenant(settings, history, state, self.providers, self._budget, self.observers)

@@ -2,15 +2,22 @@
 
 Everything else a tenant holds changes rarely and is read from memory. These operations are
 asynchronous because a shared store answers over a socket; in one process they never wait. Each is
-one step: nothing else happens to the tenant's values in the midst of it.
+atomic.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol, TypeVar
+
+from callmocks.errors import StateError
+
+T = TypeVar("T")
 
 
 class CounterIncrement(NamedTuple):
-    """An addition to a counter, which must not take it past the ceiling."""
+    """An addition to a counter, which must not take it above the limit."""
 
     key: str
     amount: int
@@ -18,11 +25,29 @@ class CounterIncrement(NamedTuple):
 
 
 class CounterTotals(NamedTuple):
-    """What counters stand at."""
+    """Values of counters after an addition."""
 
     values: tuple[int, ...]
     rejected_index: int | None = None
-    """The first step that would have passed its ceiling; then nothing was added at all."""
+    """The first increment above its limit; then nothing was added at all."""
+
+
+class StaleTenantsError(StateError):
+    """Another replica changed tenants before the request began; the request has changed nothing."""
+
+    def __init__(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("other replicas have changed tenants")
+        self.catch_up = catch_up
+
+
+async def rerun_when_stale(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Make an attempt to answer, which begins with finding the tenant, until it is not stale."""
+    while True:
+        try:
+            return await attempt()
+        except StaleTenantsError as stale:
+            with suppress(StateError):  # the next attempt answers it in the provider's shape
+                await stale.catch_up()
 
 
 class State(Protocol):
@@ -33,79 +58,75 @@ class State(Protocol):
 
     @property
     def data_loss_count(self) -> int:
-        """How often the store lost all it held; whoever numbers things must not begin anew."""
+        """How often the store lost its data.
 
-    @property
-    def is_stale(self) -> bool:
-        """Others may have changed what this process has not heard of: ask for ``refresh``."""
-
-    async def sync(self) -> None:
-        """Hear what others changed; ``StateError`` when that cannot be."""
-
-    async def get(self, key: str) -> bytes | None:
-        """The value, or None."""
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Set a value."""
-
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bytes | None:
-        """Set a value if it is as it was (None: not there), and return what stands there now."""
-
-    async def delete(self, key: str) -> bool:
-        """Remove a value or a counter; True when there was one."""
-
-    async def add(self, key: str, amount: int, limit: int | None = None) -> int | None:
-        """Add to a counter and return its new value.
-
-        With a ceiling the counter stays as it is and None comes back when it would pass it.
+        Include this in generated ids so that they do not repeat after data loss.
         """
 
+    def for_request(self) -> State:
+        """The same values, for one request that begins now.
+
+        Its first operation raises ``StaleTenantsError``, and changes nothing, when the tenants in
+        memory are not those of the store.
+        """
+
+    async def confirm(self) -> None:
+        """Compare as a first operation does, if there was none."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes) -> None: ...
+
+    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bytes | None:
+        """Set a value if it is the expected one (None: absent), and return the present one."""
+
+    async def delete(self, key: str) -> bool:
+        """Remove a value, a counter or a set; True when there was one."""
+
+    async def add(self, key: str, amount: int, limit: int | None = None) -> int | None:
+        """Add to a counter and return its value; None, and no addition, above the limit."""
+
     async def add_all(self, increments: Sequence[CounterIncrement]) -> CounterTotals:
-        """Make all additions or none of them."""
+        """Make all additions or none of them; no two are to one counter."""
 
     async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
-        """Whether a member is on a list; it joins as long as the list has fewer than ``most``."""
+        """Whether a member is in a set; it is added while the set has fewer than ``limit``."""
 
-    async def delete_all(self) -> None:
-        """Forget everything of this tenant."""
+    async def delete_all(self) -> None: ...
 
 
 class MemoryState:
     """State of one process."""
 
     data_loss_count = 0
-    is_stale = False
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
         self._counters: dict[str, int] = {}
         self._sets: dict[str, set[str]] = {}
 
-    async def sync(self) -> None:
-        """There is nobody else."""
+    def for_request(self) -> State:
+        return self
+
+    async def confirm(self) -> None:
+        pass
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None."""
         return self._values.get(key)
 
     async def put(self, key: str, value: bytes) -> None:
-        """Set a value."""
         self._values[key] = value
 
     async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bytes | None:
-        """Set a value if it is as it was."""
         if self._values.get(key) == expected:
             self._values[key] = value
         return self._values.get(key)
 
     async def delete(self, key: str) -> bool:
-        """Remove a value, a counter or a list; True when there was one."""
-        value, counter = self._values.pop(key, None), self._counters.pop(key, None)
-        members = self._sets.pop(key, None)
-        return not (value is None and counter is None and members is None)
+        found = [kind.pop(key, None) for kind in (self._values, self._counters, self._sets)]
+        return any(each is not None for each in found)
 
     async def add(self, key: str, amount: int, limit: int | None = None) -> int | None:
-        """Add to a counter, unless it would pass the ceiling."""
         total = self._counters.get(key, 0) + amount
         if limit is not None and total > limit:
             return None
@@ -114,26 +135,23 @@ class MemoryState:
         return total
 
     async def add_all(self, increments: Sequence[CounterIncrement]) -> CounterTotals:
-        """Make all additions or none of them; no two are to one counter."""
-        held = tuple(self._counters.get(step.key, 0) for step in increments)
-        totals = tuple(value + step.amount for value, step in zip(held, increments, strict=True))
-        for place, (total, step) in enumerate(zip(totals, increments, strict=True)):
-            if step.limit is not None and total > step.limit:
-                return CounterTotals(held, place)
-        for total, step in zip(totals, increments, strict=True):
-            if step.amount:
-                self._counters[step.key] = total
-        return CounterTotals(totals)
+        before = tuple(self._counters.get(each.key, 0) for each in increments)
+        after = tuple(value + each.amount for value, each in zip(before, increments, strict=True))
+        for index, (total, each) in enumerate(zip(after, increments, strict=True)):
+            if each.limit is not None and total > each.limit:
+                return CounterTotals(before, index)
+        for total, each in zip(after, increments, strict=True):
+            if each.amount:
+                self._counters[each.key] = total
+        return CounterTotals(after)
 
     async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
-        """Whether a member is on a list that has room for ``most``."""
         members = self._sets.get(key, set())
         if member not in members and len(members) < limit:
             self._sets[key] = members = members | {member}
         return member in members
 
     async def delete_all(self) -> None:
-        """Forget everything."""
         self._values.clear()
         self._counters.clear()
         self._sets.clear()

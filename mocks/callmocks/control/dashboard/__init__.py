@@ -13,13 +13,14 @@ Pages only read; what changes something is a request to the admin API and stands
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import import_module
 
 from aiohttp import web
 
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import AppContext, RequestContext
-from callmocks.errors import SettingsError, TooManyRows
+from callmocks.errors import SettingsError, StateError, TooManyRows
 
 Page = Callable[[RequestContext], Awaitable[web.Response]]
 
@@ -60,6 +61,8 @@ def _make_handler(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle_request(request: web.Request) -> web.Response:
         call = RequestContext(app_context, request)
+        with suppress(StateError):  # the pages say what is wrong
+            await app_context.store.sync()
         try:
             page: Page = getattr(import_module(f"{__name__}.{module}"), function)
             return await page(call)
