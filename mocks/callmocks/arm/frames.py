@@ -120,6 +120,26 @@ def decode_response(message: bytes, *, unit: LengthUnit = "bytes") -> ResponseFr
     return ResponseFrame(id, int(status), message[RESPONSE_HEADER:], deviations)
 
 
+def get_id_field(message: bytes) -> bytes:
+    """The four bytes where a frame has its id, whatever they are; fewer of a shorter message."""
+    return message[_ID]
+
+
+def get_status_field(message: bytes) -> bytes:
+    """The three bytes where an answer has its status, whatever they are."""
+    return message[_ID.stop : RESPONSE_HEADER]
+
+
+def get_command_field(message: bytes) -> bytes:
+    """The command of a request without its padding, whatever it is."""
+    return message[_ID.stop : REQUEST_HEADER].partition(b"[")[0].strip(_PAD)
+
+
+def with_id(message: bytes, id: bytes) -> bytes:
+    """The same frame under another id."""
+    return message[: _ID.start] + id + message[_ID.stop :]
+
+
 def _encode_frame(fields: bytes, body: bytes, unit: LengthUnit) -> bytes:
     head = len(VERSION) + 10 + len(fields)
     length = head + (len(body) if unit == "bytes" else len(body.decode("utf-8")))

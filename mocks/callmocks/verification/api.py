@@ -24,5 +24,5 @@ def check_class(provider: str) -> type[ProviderCheck]:
 
 async def run_check(provider: str, target: CheckTarget) -> CheckReport:
     """Make all probes of a provider; ``CheckError`` when it could not be checked at all."""
-    async with HttpClient(target.timeout, target.tls) as wire:
-        return await check_class(provider)(target, wire).run_probes()
+    async with HttpClient(target.timeout, target.tls) as http_client:
+        return await check_class(provider)(target, http_client).run_probes()

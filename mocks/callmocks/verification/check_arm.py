@@ -1,13 +1,12 @@
-"""The check of a workplace: one operator's history by POST and by websocket.
+"""Probes of an ARM endpoint: one operator's history by POST and by websocket.
 
-The history of an operator grows at its newer end while it is looked at. Pages are therefore put
-together behind a tag, which stands in the past, or compared again when a call has come between.
+New calls may arrive at any time at the newer end of the history. Pages are therefore joined by a
+tag, which stands for a time in the past, or fetched again when a call has arrived meanwhile.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import quoteattr
 
@@ -24,12 +23,11 @@ from callmocks.verification.runner import (
     CheckTarget,
     ProbeStep,
     ProviderCheck,
-    SkipProbeError,
-    UnusableResponseError,
+    SkipProbe,
+    UnusableResponse,
 )
 
 PAGE_SIZE = 20
-"""Rows of a page."""
 HALF_PAGE = PAGE_SIZE // 2
 MAX_TRIES = 3
 XML_MEDIA_TYPES = ("text/xml", "application/xml")
@@ -42,20 +40,19 @@ Rows = list[dict[str, str]]
 
 
 def build_request(**filters: object) -> bytes:
-    """A request for a page, with the offset that the vendor's schema requires."""
-    given = {"offset": 0, "limit": PAGE_SIZE, **filters}
-    attributes = " ".join(f"{name}={quoteattr(str(value))}" for name, value in given.items())
+    """The offset is always given: the vendor's schema requires it."""
+    values = {"offset": 0, "limit": PAGE_SIZE, **filters}
+    attributes = " ".join(f"{name}={quoteattr(str(value))}" for name, value in values.items())
     return f"<in><request><filters {attributes}/></request></in>".encode()
 
 
 class ArmCheck(ProviderCheck):
-    """The probes of the workplace, in order."""
-
     provider = "arm"
+    title = "ARM"
     example_url = "http://HOST:8086/DOMAIN"
 
-    def __init__(self, target: CheckTarget, wire: HttpClient) -> None:
-        super().__init__(target, wire)
+    def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
+        super().__init__(target, http_client)
         self.base, self.socket_url = resolve_urls(target.url)
         self.rows: Rows = []
         self.tag = ""
@@ -63,12 +60,9 @@ class ArmCheck(ProviderCheck):
         self.logged_in = False
         self.basic = ""
         if target.login and not target.cookie:
-            both = f"{target.login}:{target.password}".encode()
-            self.basic = f"Basic {b64encode(both).decode()}"
-            self.report.add_secret(self.basic.partition(" ")[2])
+            self.basic = self.basic_header()
 
     def probe_steps(self) -> list[ProbeStep]:
-        """See ``Check.steps``."""
         http: list[ProbeStep] = [
             ("history", f"the newest {PAGE_SIZE} calls", self.check_history),
             ("offset", "two halves of a page, by offset", self.check_offset),
@@ -81,25 +75,24 @@ class ArmCheck(ProviderCheck):
             ("in-flight", "two requests at once, answers by id", self.check_concurrent_frames),
             (REFUSAL_PROBES[1], "frames that must be refused", self.check_refused_frames),
         ]
-        wanted = self.target.transports
-        return (http if "http" in wanted else []) + (socket if "websocket" in wanted else [])
+        chosen = self.target.transports
+        return (http if "http" in chosen else []) + (socket if "websocket" in chosen else [])
 
     async def check_history(self, probe: Probe) -> None:
-        """A page, by whatever way of logging in is let in."""
+        """By HTTP Basic, or by the login command where Basic is refused."""
         body = build_request()
-        got = await self._post_command(probe, schema.HISTORY, body)
-        if got.status == 401 and self.basic:
+        response = await self._post_command(probe, schema.HISTORY, body)
+        if response.status == 401 and self.basic:
             await self._log_in(probe)
-            got = await self._post_command(probe, schema.HISTORY, body)
-        if got.status == 401:
+            response = await self._post_command(probe, schema.HISTORY, body)
+        if response.status == 401:
             raise CheckError(f"{self.target.url} refuses the credentials")
-        self.rows, self.tag = self._parse_page(probe, got, body)
+        self.rows, self.tag = self._parse_page(probe, response, body)
         probe.notes.append(f"{len(self.rows)} calls")
         if not self.rows:
-            raise SkipProbeError("the operator has no calls: rows were not looked at")
+            raise SkipProbe("the operator has no calls: rows were not checked")
 
     async def check_offset(self, probe: Probe) -> None:
-        """The second half of a page is the page at half its length."""
         self._require_rows(PAGE_SIZE)
         for _ in range(MAX_TRIES):
             whole, _ = await self._fetch_page(probe, limit=PAGE_SIZE)
@@ -108,10 +101,10 @@ class ArmCheck(ProviderCheck):
             if whole == again:
                 self._compare_rows(probe, "offset", whole[HALF_PAGE:], second, "documented")
                 return
-        raise SkipProbeError("calls come too fast to compare pages")
+        raise SkipProbe("calls come too fast to compare pages")
 
     async def check_tag(self, probe: Probe) -> None:
-        """Behind a page's tag stands what follows its last row; a page there stays as it is."""
+        """A page's tag gives the rows after its last one; new calls do not change them."""
         self._require_rows(PAGE_SIZE)
         for _ in range(MAX_TRIES):
             whole, self.tag = await self._fetch_page(probe, limit=PAGE_SIZE)
@@ -119,14 +112,14 @@ class ArmCheck(ProviderCheck):
             if whole[:HALF_PAGE] == first:
                 break
         else:
-            raise SkipProbeError("calls come too fast to compare pages")
+            raise SkipProbe("calls come too fast to compare pages")
         if not tag:
-            raise SkipProbeError("the page has no tag")
+            raise SkipProbe("the page has no tag")
         behind, _ = await self._fetch_page(probe, limit=HALF_PAGE, tag=tag)
         self._compare_rows(probe, "tag", whole[HALF_PAGE:], behind, "assumed")
 
     async def check_filters(self, probe: Probe) -> None:
-        """The calls of each direction since the oldest one seen; ``judge`` sees to their rows."""
+        """``arm.validate`` checks the rows against the filters; here, that none is missing."""
         self._require_rows(1)
         oldest = self.rows[-1].get("start_time", "")
         for direction in ("in", "out"):
@@ -140,31 +133,32 @@ class ArmCheck(ProviderCheck):
                     probe.add(where, f"call {row.get('call_ref')}", "no such row", "assumed")
 
     async def check_refusals(self, probe: Probe) -> None:
-        """Refusals of the command, and of the transport."""
         for name, attributes in REFUSED_FILTERS.items():
             body = f"<in><request><filters {attributes}/></request></in>".encode()
-            got = await self._post_command(probe, schema.HISTORY, body, name)
-            self.add_verdict(probe, validate.validate_body(got.body, None, got.status), name)
-            if b"<error" not in got.body:
+            response = await self._post_command(probe, schema.HISTORY, body, name)
+            result = validate.validate_body(response.body, None, response.status)
+            self.add_result(probe, result, name)
+            if b"<error" not in response.body:
                 probe.add(f"{name}: /out", "out/error", "another answer", "assumed")
-        broken = await self._post_command(probe, schema.HISTORY, b"<in><request>", "no document")
-        self._expect_status(probe, "no document", broken, 400)
-        unknown = await self._post_command(
-            probe, "callmocks_check", build_request(), "an unknown command"
-        )
-        self._expect_status(probe, "an unknown command", unknown, 404)
-        anonymous = await self._post_command(
-            probe, schema.HISTORY, build_request(), "nobody", login=False
-        )
-        self._expect_status(probe, "nobody", anonymous, 401)
+        page = build_request()
+        for name, command, body, login, status in (
+            ("no document", schema.HISTORY, b"<in><request>", True, 400),
+            ("an unknown command", "callmocks_check", page, True, 404),
+            ("nobody", schema.HISTORY, page, False, 401),
+        ):
+            response = await self._post_command(probe, command, body, name, login=login)
+            self.add_result(probe, validate.validate_body(response.body), name)
+            if response.status != status:
+                probe.add(f"{name}: status", str(status), response.status, "assumed")
 
     async def check_frames(self, probe: Probe) -> None:
-        """The page of POST behind the same tag, in a frame."""
-        async with FrameConnection(self, probe, self.socket_url, self._auth_headers()) as socket:
-            first = await socket.exchange_frame(build_request())
-            self._require_response(first)
+        """The same page by tag in a frame and by POST."""
+        async with self._connect(probe, self._auth_headers()) as connection:
+            first = await connection.exchange_frame(build_request())
+            if first.find("response") is None:
+                raise UnusableResponse
             rows, tag = self._parse_rows(first), self._parse_tag(first)
-            again = await socket.exchange_frame(build_request(tag=tag)) if tag else None
+            again = await connection.exchange_frame(build_request(tag=tag)) if tag else None
         if not self.rows:
             self.rows = rows
         if again is None or "http" not in self.target.transports:
@@ -173,58 +167,53 @@ class ArmCheck(ProviderCheck):
         self._compare_rows(probe, "POST and frames", posted, self._parse_rows(again), "documented")
 
     async def check_concurrent_frames(self, probe: Probe) -> None:
-        """Two requests before the first answer."""
-        async with FrameConnection(self, probe, self.socket_url, self._auth_headers()) as socket:
-            await socket.exchange_concurrently(build_request(limit=1), build_request(limit=2))
+        async with self._connect(probe, self._auth_headers()) as connection:
+            await connection.exchange_concurrently(build_request(limit=1), build_request(limit=2))
 
     async def check_refused_frames(self, probe: Probe) -> None:
-        """Each on a connection of its own: some servers close it."""
+        """Each on its own connection, because some servers close it."""
         for name, frame, status in (
             ("an unreadable header", b"99callmocks", 400),
             ("an unknown command", b"", 404),
         ):
-            async with FrameConnection(
-                self, probe, self.socket_url, self._auth_headers()
-            ) as socket:
-                await socket.expect_refusal(name, frame, status)
+            async with self._connect(probe, self._auth_headers()) as connection:
+                await connection.expect_refusal(name, frame, status)
         if self.basic or self.cookie:
-            async with FrameConnection(self, probe, self.socket_url, {}) as socket:
-                await socket.expect_refusal("nobody", socket.encode_frame(build_request()), 401)
+            async with self._connect(probe, {}) as connection:
+                page = connection.encode_frame(build_request())
+                await connection.expect_refusal("nobody", page, 401)
 
     async def log_out(self) -> None:
-        """Log out, when this check logged in."""
         if self.logged_in:
             probe = self.report.probes[0]
             await self._post_command(probe, schema.LOGOUT, b"<in><request/></in>")
 
     async def _log_in(self, probe: Probe) -> None:
-        """The ``login`` command: Basic is no way in here."""
         self.basic = ""
         login, password = quoteattr(self.target.login), quoteattr(self.target.password)
         body = f"<in><request login={login} password={password}/></in>".encode()
-        got = await self._post_command(probe, schema.LOGIN, body)
-        cookie = got.headers.get("Set-Cookie", "").partition(";")[0]
-        if got.status == 200 and cookie:
+        response = await self._post_command(probe, schema.LOGIN, body)
+        cookie = response.headers.get("Set-Cookie", "").partition(";")[0]
+        if response.status == 200 and cookie:
             self.cookie, self.logged_in = cookie, True
             self.report.add_secret(cookie.partition("=")[2])
 
     async def _fetch_page(self, probe: Probe, **filters: object) -> tuple[Rows, str]:
-        """Rows and tag of a page."""
         body = build_request(**filters)
         return self._parse_page(probe, await self._post_command(probe, schema.HISTORY, body), body)
 
     def _parse_page(self, probe: Probe, response: HttpResponse, body: bytes) -> tuple[Rows, str]:
-        self.add_verdict(
+        self.add_result(
             probe, validate.validate_body(response.body, body, response.status), schema.HISTORY
         )
         try:
             root = schema.parse(response.body)
         except schema.XmlError:
-            raise UnusableResponseError from None
+            raise UnusableResponse from None
         error = root.find("error")
         if error is not None:
             probe.add(f"{schema.HISTORY}: /out", "a response", f"error: {error.text}")
-            raise UnusableResponseError
+            raise UnusableResponse
         return self._parse_rows(root), self._parse_tag(root)
 
     async def _post_command(
@@ -234,28 +223,24 @@ class ArmCheck(ProviderCheck):
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         headers |= self._auth_headers() if login else {}
         url = f"{self.base}/{command}"
-        got = await self.send_request(probe, name, "POST", url, headers, body)
-        if got.media_type not in XML_MEDIA_TYPES:
-            probe.add(f"{name}: Content-Type", XML_MEDIA_TYPES[0], repr(got.media_type), "assumed")
-        return got
+        response = await self.send_request(probe, name, "POST", url, headers, body)
+        if response.media_type not in XML_MEDIA_TYPES:
+            probe.add(
+                f"{name}: Content-Type", XML_MEDIA_TYPES[0], repr(response.media_type), "assumed"
+            )
+        return response
 
     def _auth_headers(self) -> dict[str, str]:
         if self.cookie:
             return {"Cookie": self.cookie}
         return {"Authorization": self.basic} if self.basic else {}
 
-    def _expect_status(self, probe: Probe, name: str, response: HttpResponse, status: int) -> None:
-        self.add_verdict(probe, validate.validate_body(response.body), name)
-        if response.status != status:
-            probe.add(f"{name}: status", str(status), response.status, "assumed")
+    def _connect(self, probe: Probe, headers: dict[str, str]) -> FrameConnection:
+        return FrameConnection(self, probe, self.socket_url, headers)
 
     def _require_rows(self, count: int) -> None:
         if len(self.rows) < count:
-            raise SkipProbeError("the operator has too few calls")
-
-    def _require_response(self, root: etree._Element) -> None:
-        if root.find("response") is None:
-            raise UnusableResponseError
+            raise SkipProbe("the operator has too few calls")
 
     @staticmethod
     def _parse_rows(root: etree._Element) -> Rows:

@@ -1,4 +1,4 @@
-"""A websocket under examination: frames out, frames in, each answer matched by its id."""
+"""A websocket of an ARM endpoint for one probe: each response is matched with its request by id."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from callmocks.arm.document_tree import element_to_tree
 from callmocks.errors import CallmocksError, CheckError
 from callmocks.verification.http_client import NoResponseError
 from callmocks.verification.report import Probe
-from callmocks.verification.runner import UnusableResponseError
+from callmocks.verification.runner import UnusableResponse
 
 if TYPE_CHECKING:
     from callmocks.verification.runner import ProviderCheck
 
 GRACE_SECONDS = 0.2
-"""Seconds after the last answer in which nothing more may come."""
+"""How long to wait for a message too many before the connection is closed."""
 CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 CLOSE_PROTOCOL_ERROR = 1002
 
 
 class FrameConnection:
-    """One connection for a probe; leaving the block waits for messages nobody asked for."""
+    """Leaving the block waits for messages that answer no request."""
 
     def __init__(
         self, check: ProviderCheck, probe: Probe, url: str, headers: dict[str, str]
@@ -51,7 +51,7 @@ class FrameConnection:
                 raise CheckError(f"{self._url} refuses the credentials") from None
             where = f"upgrade of {self._url}"
             self._probe.add(where, "a websocket", f"status {error.status}", "assumed")
-            raise UnusableResponseError from None
+            raise UnusableResponse from None
         except NoResponseError as error:
             self._check.record_no_answer(self._probe, "upgrade", str(error))
             raise
@@ -69,19 +69,22 @@ class FrameConnection:
             await asyncio.wait_for(self._socket.close(), self._check.http_client.timeout)
 
     def encode_frame(self, document: bytes, command: str = schema.HISTORY) -> bytes:
-        """The next frame, for a request that stands in a document."""
+        """The next frame, for a request that is given as a document."""
         self._number += 1
         body = tree.encode(element_to_tree(etree.fromstring(document)))
         return frames.encode_request(f"{self._number:04d}", command, body)
 
     async def exchange_frame(self, document: bytes) -> etree._Element:
-        """The answer's tree as a document; ``BrokenError`` when there is none to be had."""
-        frame = self.encode_frame(document)
-        await self._send_frame(frame)
-        return self._parse_document(await self._receive_response())
+        """The response's tree as a document; ``UnusableResponse`` when it has none."""
+        await self._send_frame(self.encode_frame(document))
+        message = await self._receive_response()
+        try:
+            return schema.parse(tree.to_xml(tree.decode(frames.decode_response(message).body)))
+        except CallmocksError:
+            raise UnusableResponse from None
 
     async def exchange_concurrently(self, *documents: bytes) -> None:
-        """All requests first, then all answers, in whatever order they come."""
+        """All requests first, then all responses, in whatever order they come."""
         for document in documents:
             await self._send_frame(self.encode_frame(document))
         for _ in documents:
@@ -98,67 +101,59 @@ class FrameConnection:
             if self._socket.close_code == CLOSE_PROTOCOL_ERROR and status == 400:
                 return
             raise
-        verdict = validate.validate_response_frame(message)
-        self._check.add_verdict(self._probe, verdict, name)
-        if not verdict.failures:
-            answer = frames.decode_response(message)
-            if answer.status != status:
-                self._probe.add(f"{name}: status", str(status), answer.status, "assumed")
+        result = validate.validate_response_frame(message)
+        self._check.add_result(self._probe, result, name)
+        if not result.failures:
+            got = frames.decode_response(message).status
+            if got != status:
+                self._probe.add(f"{name}: status", str(status), got, "assumed")
 
     async def _send_frame(self, frame: bytes) -> None:
-        self._pending[frame[12:16].decode()] = frame
+        self._pending[frames.get_id_field(frame).decode()] = frame
         try:
             await self._socket.send_str(frame.decode())
         except (ClientError, ConnectionError):
-            await self._receive_response()  # its end says more than the failure to write
+            await self._receive_response()  # the close code says more than the failed write
 
     async def _receive_response(self) -> bytes:
-        """The next answer, judged; whichever request it belongs to is answered by it."""
+        """The next response, validated with the request that has its id."""
         message = await self._receive_message(schema.HISTORY)
-        id = message[12:16].decode("ascii", "replace")
+        id = frames.get_id_field(message).decode("ascii", "replace")
         if id not in self._pending:
             id = next(iter(self._pending), "")
-        verdict = validate.validate_response_frame(message, self._pending.pop(id, None))
-        self._check.add_verdict(self._probe, verdict, "frame")
+        result = validate.validate_response_frame(message, self._pending.pop(id, None))
+        self._check.add_result(self._probe, result, "frame")
         return message
 
     async def _receive_message(self, operation: str) -> bytes:
-        """The next message; how the connection ended instead is a finding."""
-        did = f"nothing for {self._check.http_client.timeout:g} seconds"
+        """The next message; the end of the connection instead is a finding."""
+        timeout = self._check.http_client.timeout
         try:
-            message = await asyncio.wait_for(
-                self._socket.receive(), self._check.http_client.timeout
-            )
+            message = await asyncio.wait_for(self._socket.receive(), timeout)
         except TimeoutError:
-            self._check.record_no_answer(self._probe, operation, did)
-            raise NoResponseError(did) from None
+            raise self._no_response(operation, f"nothing for {timeout:g} seconds") from None
         except (ClientError, OSError) as error:
-            did = str(error) or type(error).__name__
-            self._check.record_no_answer(self._probe, operation, did)
-            raise NoResponseError(did) from None
+            raise self._no_response(operation, str(error) or type(error).__name__) from None
         if message.type in CLOSE_TYPES:
             code = self._socket.close_code
-            did = "a closed websocket" + (f", code {code}" if code else "")
+            outcome = "a closed websocket" + (f", code {code}" if code else "")
             if code == CLOSE_PROTOCOL_ERROR and operation != schema.HISTORY:
-                self._check.record_request(self._probe, operation, did)
-            else:
-                self._check.record_no_answer(self._probe, operation, did)
-            raise NoResponseError(did)
+                self._check.record_request(self._probe, operation, outcome)
+                raise NoResponseError(outcome)
+            raise self._no_response(operation, outcome)
         if message.type is not WSMsgType.TEXT:
             self._probe.add("frame: opcode", "text, as the request", message.type.name, "assumed")
         data: bytes | str = message.data
-        whole = data.encode() if isinstance(data, str) else data
-        self._check.record_request(self._probe, operation, whole[16:19].decode("ascii", "replace"))
-        return whole
+        frame = data.encode() if isinstance(data, str) else data
+        status = frames.get_status_field(frame).decode("ascii", "replace")
+        self._check.record_request(self._probe, operation, status)
+        return frame
 
-    def _parse_document(self, message: bytes) -> etree._Element:
-        try:
-            return schema.parse(tree.to_xml(tree.decode(frames.decode_response(message).body)))
-        except CallmocksError:
-            raise UnusableResponseError from None
+    def _no_response(self, operation: str, outcome: str) -> NoResponseError:
+        self._check.record_no_answer(self._probe, operation, outcome)
+        return NoResponseError(outcome)
 
     async def _expect_silence(self) -> None:
-        """No message comes that nobody asked for."""
         try:
             message = await asyncio.wait_for(self._socket.receive(), GRACE_SECONDS)
         except (TimeoutError, ClientError, OSError):

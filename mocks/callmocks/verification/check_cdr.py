@@ -1,7 +1,7 @@
-"""The check of a Data API: some twenty-five requests, a dozen of which cost a point each.
+"""Probes of a Data API: some twenty-five requests, a dozen of which cost a point each.
 
-Reports are asked for one day that is over, so that nothing changes between two requests. Errors
-are provoked by requests that the provider refuses, which costs nothing (documented).
+Reports are requested for a past day, so that nothing changes between two requests. Requests that
+are refused cost no point (documented).
 """
 
 from __future__ import annotations
@@ -22,17 +22,15 @@ from callmocks.verification.runner import (
     CheckTarget,
     ProbeStep,
     ProviderCheck,
-    SkipProbeError,
-    StopCheckError,
-    UnusableResponseError,
+    SkipProbe,
+    StopCheck,
+    UnusableResponse,
 )
 
 SAMPLE_ROWS = 200
-"""Rows looked at."""
 PAGE_SIZE = 20
-"""Rows of a page, three of which are put together."""
 RESERVED_POINTS = 3
-"""Points of a window that are left to others."""
+"""Points of a window that are left to other users of the account."""
 
 LEGS_METHOD, SESSIONS_METHOD = "get.call_legs_report", "get.calls_report"
 CREDENTIAL_ERRORS = {
@@ -43,18 +41,16 @@ CREDENTIAL_ERRORS = {
     "ip_not_whitelisted",
     "account_inactive",
 }
-RECORD_FIELDS = ("call_records", "wav_call_records")
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 class CdrCheck(ProviderCheck):
-    """The probes of the Data API, in order."""
-
     provider = "cdr"
+    title = "CDR"
     example_url = "https://HOST/v2.0"
 
-    def __init__(self, target: CheckTarget, wire: HttpClient) -> None:
-        super().__init__(target, wire)
+    def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
+        super().__init__(target, http_client)
         self.token = target.token
         self.request_id = 0
         self.observed_limits = check_cdr_limits.ObservedLimits()
@@ -66,16 +62,11 @@ class CdrCheck(ProviderCheck):
         self.total = 0
 
     def probe_steps(self) -> list[ProbeStep]:
-        """See ``Check.steps``."""
         return [
             ("account", "log in, and the account behind the token", self.check_account),
             ("legs", f"up to {SAMPLE_ROWS} legs of a day with all fields", self.check_legs),
-            (
-                "default-fields",
-                "the fields that come when none are named",
-                self.check_default_fields,
-            ),
-            ("paging", "pages put together are the whole", self.check_paging),
+            ("default-fields", "fields when the request names none", self.check_default_fields),
+            ("paging", "pages joined are the whole", self.check_paging),
             ("filter", "the legs of one session, by filter", self.check_filter),
             ("sort", "legs by length, longest first", self.check_sort),
             ("sessions", "the sessions that the legs belong to", self.check_sessions),
@@ -84,7 +75,6 @@ class CdrCheck(ProviderCheck):
         ]
 
     async def check_account(self, probe: Probe) -> None:
-        """A token, and whose it is."""
         if not self.token:
             params = {"login": self.target.login, "password": self.target.password}
             result = await self.call_method(probe, "login.user", params, with_user=False)
@@ -95,12 +85,12 @@ class CdrCheck(ProviderCheck):
         data = result.get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
             probe.add("get.account: result.data", "a list of one account", "something else")
-            raise UnusableResponseError
+            raise UnusableResponse
         if self.target.day is None:
             self._set_time_zone(str(data[0].get("timezone")), probe)
 
     async def check_legs(self, probe: Probe) -> None:
-        """A sample of rows, from one day or, when it has none, from the week before its end."""
+        """A sample of one day or, when it is empty, of the week that ends with it."""
         for days in (1, 7):
             self.window = self._day_window(self.day, days)
             result = await self._fetch_report(
@@ -112,108 +102,102 @@ class CdrCheck(ProviderCheck):
         first, last = self.window
         probe.notes.append(f"{len(self.rows)} of {self.total} legs, {first} to {last}")
         if not self.rows:
-            raise SkipProbeError(f"no legs from {first} to {last}: rows were not looked at")
+            raise SkipProbe(f"no legs from {first} to {last}: rows were not checked")
 
     async def check_default_fields(self, probe: Probe) -> None:
-        """One row without naming fields."""
         self._require_rows()
         await self._fetch_report(probe, LEGS_METHOD, limit=1)
 
     async def check_paging(self, probe: Probe) -> None:
-        """Three pages, then one past the end."""
         self._require_rows(2)
         size = min(PAGE_SIZE, -(-len(self.rows) // 3))
-        put_together: list[Any] = []
+        joined: list[Any] = []
         for offset in range(0, 3 * size, size):
             result = await self._fetch_report(
                 probe, LEGS_METHOD, fields=["id"], limit=size, offset=offset
             )
             rows, total = self._parse_rows(result)
-            put_together += [_int_value(row, "id") for row in rows]
+            joined += [_int_value(row, "id") for row in rows]
             if total != self.total:
-                expected = f"{self.total}, whatever limit and offset"
-                probe.add(f"{LEGS_METHOD}: result.metadata.total_items", expected, total)
+                where = f"{LEGS_METHOD}: result.metadata.total_items"
+                probe.add(where, f"{self.total}, whatever limit and offset", total)
         whole = [_int_value(row, "id") for row in self.rows[: 3 * size]]
-        for place, (one, other) in enumerate(zip(whole, put_together, strict=False)):
-            if one != other:
-                page, row = divmod(place, size)
+        for index, (expected, got) in enumerate(zip(whole, joined, strict=False)):
+            if expected != got:
+                page, row = divmod(index, size)
                 where = f"{LEGS_METHOD}: page {page + 1} of {size}, row {row + 1}"
-                doubled = "a row of the page before" if other in whole[:place] else "another"
-                probe.add(where, f"leg {one}, as without pages", f"{doubled}, {other}")
+                kind = "a row of the page before" if got in whole[:index] else "another"
+                probe.add(where, f"leg {expected}, as without pages", f"{kind}, {got}")
                 break
-        if len(whole) != len(put_together):
-            probe.add(f"{LEGS_METHOD}: 3 pages", f"{len(whole)} rows", len(put_together))
+        if len(whole) != len(joined):
+            probe.add(f"{LEGS_METHOD}: 3 pages", f"{len(whole)} rows", len(joined))
         if self.total < 100_000:
             await self._fetch_report(
                 probe, LEGS_METHOD, fields=["id"], limit=size, offset=self.total
             )
 
     async def check_filter(self, probe: Probe) -> None:
-        """An id is a filter whose answer is known."""
         self._require_rows()
         session = _int_value(self.rows[0], "call_session_id")
         same = [row for row in self.rows if _int_value(row, "call_session_id") == session]
-        wanted = {_int_value(row, "id") for row in same}
+        expected = {_int_value(row, "id") for row in same}
         by_session = {"field": "call_session_id", "operator": "=", "value": session}
         fields = ["id", "call_session_id", "start_time"]
         rows, _ = self._parse_rows(
             await self._fetch_report(probe, LEGS_METHOD, fields=fields, filter=by_session)
         )
-        for missing in sorted(wanted - {_int_value(row, "id") for row in rows}, key=str):
+        for missing in sorted(expected - {_int_value(row, "id") for row in rows}, key=str):
             probe.add(f"{LEGS_METHOD}: result.data", f"leg {missing} of session {session}", "none")
 
     async def check_sort(self, probe: Probe) -> None:
-        """Descending by a number; ``judge`` sees to the order."""
+        """``cdr.validate`` checks the order; here, that the longest leg of the sample is there."""
         self._require_rows(2)
-        longest = [{"field": "total_duration", "order": "desc"}]
+        by_length = [{"field": "total_duration", "order": "desc"}]
         fields = ["id", "start_time", "total_duration"]
         result = await self._fetch_report(
-            probe, LEGS_METHOD, fields=fields, sort=longest, limit=PAGE_SIZE
+            probe, LEGS_METHOD, fields=fields, sort=by_length, limit=PAGE_SIZE
         )
         rows, _ = self._parse_rows(result)
-        most = max((_total_duration(row) for row in self.rows), default=0)
-        if rows and _total_duration(rows[0]) < most:
+        longest = max((_total_duration(row) for row in self.rows), default=0)
+        if rows and _total_duration(rows[0]) < longest:
             where = f"{LEGS_METHOD}: result.data.0.total_duration"
-            probe.add(where, f"the longest, {most} or more", _total_duration(rows[0]))
+            probe.add(where, f"the longest, {longest} or more", _total_duration(rows[0]))
 
     async def check_sessions(self, probe: Probe) -> None:
-        """Every leg's session is there (documented)."""
+        """The session of each leg exists (documented)."""
         self._require_rows()
         numbers = (_int_value(row, "call_session_id") for row in self.rows)
-        wanted = list(dict.fromkeys(n for n in numbers if n is not None))[:PAGE_SIZE]
-        begin = datetime.strptime(self.window[0], TIME_FORMAT) - timedelta(days=1)
+        expected = list(dict.fromkeys(n for n in numbers if n is not None))[:PAGE_SIZE]
+        first = datetime.strptime(self.window[0], TIME_FORMAT) - timedelta(days=1)
         result = await self.call_method(
             probe,
             SESSIONS_METHOD,
             {
-                "date_from": f"{begin:{TIME_FORMAT}}",
+                "date_from": f"{first:{TIME_FORMAT}}",
                 "date_till": self.window[1],
-                "filter": {"field": "id", "operator": "in", "value": wanted},
+                "filter": {"field": "id", "operator": "in", "value": expected},
                 "fields": list(tables.load_session_fields().fields),
                 "limit": SAMPLE_ROWS,
             },
         )
         rows, _ = self._parse_rows(result)
         found = {_int_value(row, "id") for row in rows}
-        for session in wanted:
+        for session in expected:
             if session not in found:
                 where = f"{SESSIONS_METHOD}: result.data"
                 probe.add(where, f"session {session} of the legs' call_session_id", "none")
 
     async def check_refusals(self, probe: Probe) -> None:
-        """Each refusal is the vendor's."""
         for case in check_cdr_refusals.build_cases(self.token, self._user_params(), self.window):
-            got = await self._post_request(probe, case.name, case.body)
-            if got is not None:
-                check_cdr_refusals.check_refusal(case, got, probe)
-                self.observed_limits.add_error(got)
+            response = await self._post_request(probe, case.name, case.body)
+            if response is not None:
+                check_cdr_refusals.check_refusal(case, response, probe)
+                self.observed_limits.add_error(response)
 
     async def check_limits(self, probe: Probe) -> None:
-        """What the answers so far said of limits."""
         self.observed_limits.check(probe)
 
     async def log_out(self) -> None:
-        """Log out, when this check logged in."""
         if self.logged_in:
             probe = self.report.probes[0]
             await self.call_method(probe, "logout.user", {}, with_user=False)
@@ -221,27 +205,23 @@ class CdrCheck(ProviderCheck):
     async def call_method(
         self, probe: Probe, method: str, params: Mapping[str, Any], *, with_user: bool = True
     ) -> dict[str, Any]:
-        """The result of a call that is right; anything else is a finding and ends the probe."""
+        """The result; anything else is a finding and ends the probe."""
         left = self.observed_limits.remaining
         if left is not None and left <= RESERVED_POINTS:
-            raise StopCheckError(f"{left} points are left of the account's limit")
-        given = dict(params)
+            raise StopCheck(f"{left} points are left of the account's limit")
         if method != "login.user":
-            given = {
-                "access_token": self.token,
-                **(self._user_params() if with_user else {}),
-                **given,
-            }
+            user = self._user_params() if with_user else {}
+            params = {"access_token": self.token, **user, **params}
         self.request_id += 1
-        request = {"jsonrpc": "2.0", "id": self.request_id, "method": method, "params": given}
-        answer = await self._post_request(probe, method, msgspec.json.encode(request))
-        if answer is None:
-            raise UnusableResponseError
-        if isinstance(answer.get("error"), dict):
-            self._raise_for_error(probe, method, answer["error"])
-        result = answer.get("result")
+        body = check_cdr_refusals.encode_request(method, params, self.request_id)
+        response = await self._post_request(probe, method, body)
+        if response is None:
+            raise UnusableResponse
+        if isinstance(response.get("error"), dict):
+            self._raise_for_error(probe, method, response["error"])
+        result = response.get("result")
         if not isinstance(result, dict):
-            raise UnusableResponseError
+            raise UnusableResponse
         self.observed_limits.add_result(result)
         return result
 
@@ -249,40 +229,42 @@ class CdrCheck(ProviderCheck):
         data = error.get("data")
         mnemonic = data.get("mnemonic") if isinstance(data, dict) else None
         if mnemonic == "limit_exceeded":
-            raise StopCheckError(str(error.get("message")))
+            raise StopCheck(str(error.get("message")))
         if mnemonic in CREDENTIAL_ERRORS and not self.rows:
             raise CheckError(f"{self.target.url} refuses the credentials: {mnemonic}")
         if mnemonic in ("forbidden", "method_component_disabled"):
-            raise SkipProbeError(f"the account may not use {method}: {mnemonic}")
+            raise SkipProbe(f"the account may not use {method}: {mnemonic}")
         probe.add(f"{method}: answer", "a result", f"the error {mnemonic}")
-        raise UnusableResponseError
+        raise UnusableResponse
 
     async def _fetch_report(self, probe: Probe, method: str, **params: Any) -> dict[str, Any]:
         window = {"date_from": self.window[0], "date_till": self.window[1]}
         return await self.call_method(probe, method, window | params)
 
     async def _post_request(self, probe: Probe, name: str, body: bytes) -> dict[str, Any] | None:
-        """One request and its verdict; None when its answer is no JSON object."""
+        """None when the response is no JSON object."""
         headers = {"Content-Type": "application/json; charset=UTF-8"}
-        got = await self.send_request(probe, name, "POST", self.target.url, headers, body)
-        if got.media_type != "application/json":
-            probe.add(f"{name}: Content-Type", "application/json", repr(got.media_type), "assumed")
-        self.add_verdict(probe, validate.validate_response(got.body, body, got.status), name)
+        response = await self.send_request(probe, name, "POST", self.target.url, headers, body)
+        media_type = response.media_type
+        if media_type != "application/json":
+            probe.add(f"{name}: Content-Type", "application/json", repr(media_type), "assumed")
+        result = validate.validate_response(response.body, body, response.status)
+        self.add_result(probe, result, name)
         try:
-            answer = msgspec.json.decode(got.body)
+            members = msgspec.json.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return answer if isinstance(answer, dict) else None
+        return members if isinstance(members, dict) else None
 
     def _user_params(self) -> dict[str, Any]:
         return {} if self.target.user_id is None else {"user_id": self.target.user_id}
 
     def _require_rows(self, count: int = 1) -> None:
         if len(self.rows) < count:
-            raise SkipProbeError("not enough legs")
+            raise SkipProbe("not enough legs")
 
     def _set_time_zone(self, name: str, probe: Probe) -> None:
-        """The day before today is the account's, by its zone."""
+        """Yesterday depends on the account's time zone."""
         try:
             self.day = _previous_day(Clock(load_time_zone(name)))
         except SettingsError:
@@ -297,14 +279,14 @@ class CdrCheck(ProviderCheck):
     def _parse_rows(result: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
         data, metadata = result.get("data"), result.get("metadata")
         if not isinstance(data, list) or not isinstance(metadata, dict):
-            raise UnusableResponseError
+            raise UnusableResponse
         total = metadata.get("total_items")
         rows = [row for row in data if isinstance(row, dict)]
         return rows, total if isinstance(total, int) else len(rows)
 
 
 def _int_value(row: dict[str, Any], name: str) -> int | None:
-    """A number of a row; what else stands there was found already."""
+    """None for any other type, which ``cdr.validate`` has found already."""
     value = row.get(name)
     return value if type(value) is int else None
 

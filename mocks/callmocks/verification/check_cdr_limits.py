@@ -6,39 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from callmocks.verification.report import Probe
-from callmocks.verification.runner import SkipProbeError
+from callmocks.verification.runner import SkipProbe
 
 LimitValues = Mapping[str, Any]
 
 
 class ObservedLimits:
-    """The limits that answers showed, in order."""
-
     def __init__(self) -> None:
         self._observed: list[tuple[bool, LimitValues]] = []
 
     @property
     def remaining(self) -> int | None:
-        """Points left, of the shorter window's or the day's; None when nothing was shown."""
+        """Points left of the minute or the day, the fewer; None while no response had limits."""
         if not self._observed:
             return None
         last = self._observed[-1][1]
         return min(int(last[f"{window}_remaining"]) for window in ("day", "minute"))
 
     def add_result(self, result: Mapping[str, Any]) -> None:
-        """An answer with a result came."""
         self._add_metadata(True, result.get("metadata"))
 
     def add_error(self, response: Mapping[str, Any]) -> None:
-        """An answer with an error came."""
         error = response.get("error")
         data = error.get("data") if isinstance(error, dict) else None
         self._add_metadata(False, data.get("metadata") if isinstance(data, dict) else None)
 
     def check(self, probe: Probe) -> None:
-        """Hold each two neighbours against one another."""
+        """Compare each response with the one before it."""
         if len(self._observed) < 2:
-            raise SkipProbeError("no two answers showed limits")
+            raise SkipProbe("fewer than two answers had limits")
         counted = False
         for (_, before), (succeeded, after) in zip(
             self._observed, self._observed[1:], strict=False
@@ -58,15 +54,15 @@ class ObservedLimits:
     def _compare_pair(
         window: str, before: LimitValues, after: LimitValues, succeeded: bool, probe: Probe
     ) -> None:
-        """Two answers in a row. Others may use the account too, so more may be gone."""
-        left, reset, whole = f"{window}_remaining", f"{window}_reset", f"{window}_limit"
+        """Other clients may use the account too, so more points than ours may be gone."""
+        remaining, reset, limit = f"{window}_remaining", f"{window}_reset", f"{window}_limit"
         if after[reset] > before[reset]:
-            return  # the window began anew
-        where = f"metadata.limits.{left}"
-        if after[left] > before[left]:
-            probe.add(where, f"{before[left]} at most", after[left])
-        elif succeeded and after[left] == before[left] < after[whole]:
-            probe.add(where, "a point less after a successful call", after[left])
+            return  # a new window has begun
+        where = f"metadata.limits.{remaining}"
+        if after[remaining] > before[remaining]:
+            probe.add(where, f"{before[remaining]} at most", after[remaining])
+        elif succeeded and after[remaining] == before[remaining] < after[limit]:
+            probe.add(where, "a point less after a successful call", after[remaining])
 
     def _add_metadata(self, succeeded: bool, metadata: object) -> None:
         limits = metadata.get("limits") if isinstance(metadata, dict) else None

@@ -1,4 +1,4 @@
-"""Requests that a Data API must refuse, and how: none of them can change anything."""
+"""Requests that a Data API must refuse, with the error expected; none of them changes data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNAUTHENTICATED_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class RefusalCase:
-    """One refusal: the error's mnemonic and field as the contract has them."""
+    """``mnemonic`` and ``field`` are those of the error that the contract demands."""
 
     name: str
     body: bytes
@@ -35,42 +35,46 @@ class RefusalCase:
 def build_cases(
     token: str, user: Mapping[str, Any], window: tuple[str, str]
 ) -> Iterator[RefusalCase]:
-    """The refusals that are asked for, with a window that has rows."""
-    right = {"access_token": token, **user, "date_from": window[0], "date_till": window[1]}
-
-    def build_case(
-        name: str, mnemonic: str, field: str | None, *, without: str = "", **params: Any
-    ) -> RefusalCase:
-        given = {key: value for key, value in (right | params).items() if key != without}
-        return RefusalCase(name, _encode_request(given), mnemonic, field)
-
-    yield RefusalCase("not JSON", b'{"jsonrpc": "2.0",', "parse_error")
-    yield RefusalCase(
-        "no method of that name", _encode_request(right, "get.callmocks_check"), "method_not_found"
-    )
-    yield RefusalCase("no id", _encode_request(right, id=None), "notifications_not_supported")
-    yield RefusalCase(
-        "a batch", b"[" + _encode_request(right) + b"]", "batch_opreations_not_supported"
-    )
-    yield RefusalCase("another version", _encode_request(right, version="1.0"), "invalid_request")
-    yield RefusalCase(
-        "a wrong token",
-        _encode_request(right | {"access_token": UNKNOWN_TOKEN}),
-        "access_token_invalid",
-    )
-    yield build_case("no date_from", "required_parameter_missed", "date_from", without="date_from")
-    yield build_case("an unknown parameter", "unexpected_parameters", "callmocks", callmocks=1)
-    yield build_case("a limit that is a text", "data_type_error", "limit", limit="ten")
-    by_records = [{"field": "call_records"}]
-    yield build_case("a sort by records", "sort_prohibited", "sort.field", sort=by_records)
-    records = {"field": "call_records", "operator": "is_null"}
-    yield build_case("a filter by records", "filter_prohibited", "filter.field", filter=records)
-    long = {"date_from": "2020-01-01 00:00:00", "date_till": "2020-12-31 00:00:00"}
-    yield build_case("a year", "date_interval_limit_reached", None, **long)
+    valid = {"access_token": token, **user, "date_from": window[0], "date_till": window[1]}
+    request = encode_request(LEGS_METHOD, valid)
+    unknown_method = encode_request("get.callmocks_check", valid)
+    old_version = encode_request(LEGS_METHOD, valid, version="1.0")
+    unknown_token = encode_request(LEGS_METHOD, valid | {"access_token": UNKNOWN_TOKEN})
+    for name, body, mnemonic in (
+        ("not JSON", b'{"jsonrpc": "2.0",', "parse_error"),
+        ("no method of that name", unknown_method, "method_not_found"),
+        ("no id", encode_request(LEGS_METHOD, valid, None), "notifications_not_supported"),
+        ("a batch", b"[" + request + b"]", "batch_opreations_not_supported"),
+        ("another version", old_version, "invalid_request"),
+        ("a wrong token", unknown_token, "access_token_invalid"),
+    ):
+        yield RefusalCase(name, body, mnemonic)
+    without_start = {name: value for name, value in valid.items() if name != "date_from"}
+    by_records = {"field": "call_records", "operator": "is_null"}
+    year = {"date_from": "2020-01-01 00:00:00", "date_till": "2020-12-31 00:00:00"}
+    for name, params, mnemonic, field in (
+        ("no date_from", without_start, "required_parameter_missed", "date_from"),
+        ("an unknown parameter", valid | {"callmocks": 1}, "unexpected_parameters", "callmocks"),
+        ("a limit that is a text", valid | {"limit": "ten"}, "data_type_error", "limit"),
+        (
+            "a sort by records",
+            valid | {"sort": [{"field": "call_records"}]},
+            "sort_prohibited",
+            "sort.field",
+        ),
+        (
+            "a filter by records",
+            valid | {"filter": by_records},
+            "filter_prohibited",
+            "filter.field",
+        ),
+        ("a year", valid | year, "date_interval_limit_reached", None),
+    ):
+        yield RefusalCase(name, encode_request(LEGS_METHOD, params), mnemonic, field)
 
 
 def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) -> None:
-    """Hold a refusal against its case; its shape was looked at already."""
+    """Compare an error with its case; ``cdr.validate`` has checked its shape."""
     error = response.get("error")
     data = error.get("data") if isinstance(error, dict) else None
     if not isinstance(data, dict):
@@ -81,24 +85,19 @@ def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) 
         probe.add(where, case.mnemonic, data.get("mnemonic"), case.evidence)
         return
     if case.field is not None and data.get("field") != case.field:
-        # The path's form is documented by one example without a list in it.
+        # The only documented example of a path has no list in it.
         evidence: Evidence = "assumed" if "." in case.field else case.evidence
         probe.add(f"{case.name}: error.data.field", case.field, data.get("field"), evidence)
     early = case.mnemonic in UNAUTHENTICATED_ERRORS or case.mnemonic.endswith("_not_supported")
     if early == ("metadata" in data):
-        wanted = "no metadata before authentication" if early else "metadata.limits"
+        expected = "no metadata before authentication" if early else "metadata.limits"
         got = "metadata" if early else "none"
-        probe.add(f"{case.name}: error.data.metadata", wanted, got, "assumed")
+        probe.add(f"{case.name}: error.data.metadata", expected, got, "assumed")
 
 
-def _encode_request(
-    params: Mapping[str, Any],
-    method: str = LEGS_METHOD,
-    version: str = "2.0",
-    id: Any = "callmocks-1",
+def encode_request(
+    method: str, params: Mapping[str, Any], id: object = "callmocks-1", version: str = "2.0"
 ) -> bytes:
-    """A request; its id is a text, which must come back as one."""
-    request = {"jsonrpc": version, "id": id, "method": method, "params": params}
-    if id is None:
-        del request["id"]
-    return msgspec.json.encode(request)
+    """Without an id when it is None. A text as id must come back as a text."""
+    members = {"jsonrpc": version, "method": method, "params": params}
+    return msgspec.json.encode(members if id is None else members | {"id": id})

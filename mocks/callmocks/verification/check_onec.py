@@ -1,17 +1,17 @@
-"""The check of a 1C-Connect service: at most five calls of the history, ten an hour are allowed.
+"""Probes of a 1C-Connect service: at most five calls of the history, ten an hour are allowed.
 
-Each authenticated call of an operation counts, so a refusal is provoked once. The period is a
-day that is over, at most seven days: longer ones are refused by day.
+Each authenticated call of an operation counts, so only one is sent that must be refused. The
+period ends with a past day and has at most seven days: longer ones are refused by day.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from xml.sax.saxutils import quoteattr
 
+from callmocks.contract.findings import ValidationResult
 from callmocks.errors import CheckError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.onec import validate
@@ -28,9 +28,9 @@ from callmocks.verification.runner import (
     CheckTarget,
     ProbeStep,
     ProviderCheck,
-    SkipProbeError,
-    StopCheckError,
-    UnusableResponseError,
+    SkipProbe,
+    StopCheck,
+    UnusableResponse,
 )
 
 HISTORY_OPERATION, LINES_OPERATION = "GetHistoryOfServiceCalls", "ServiceLineKindRead"
@@ -42,7 +42,6 @@ TableRecords = list[dict[str, Any]]
 
 
 def build_request(namespace: str, operation: str, params: Structure) -> bytes:
-    """A call in the version of SOAP that the namespace stands for."""
     inside = write_structure(params, f"{{{SERVICE}}}Params").decode()
     return (
         f"<s:Envelope xmlns:s={quoteattr(namespace)}><s:Body>"
@@ -52,23 +51,19 @@ def build_request(namespace: str, operation: str, params: Structure) -> bytes:
 
 
 class OnecCheck(ProviderCheck):
-    """The probes of the service, in order."""
-
     provider = "onec"
+    title = "1C"
     example_url = "https://HOST/cus/ws/PartnerWebAPI2"
 
-    def __init__(self, target: CheckTarget, wire: HttpClient) -> None:
-        super().__init__(target, wire)
-        both = f"{target.login}:{target.password}".encode()
-        self.basic = f"Basic {b64encode(both).decode()}"
-        self.report.add_secret(self.basic.partition(" ")[2])
+    def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
+        super().__init__(target, http_client)
+        self.basic = self.basic_header()
         today = Clock(load_time_zone("Europe/Moscow")).now().date()
         self.day = target.day or today - timedelta(days=1)
         self.period: Structure = Structure()
         self.rows: TableRecords = []
 
     def probe_steps(self) -> list[ProbeStep]:
-        """See ``Check.steps``."""
         return [
             ("history", "the calls of an hour, SOAP 1.2", self.check_history),
             ("soap-1.1", "the successful ones of them, SOAP 1.1", self.check_soap11),
@@ -83,7 +78,7 @@ class OnecCheck(ProviderCheck):
         ]
 
     async def check_history(self, probe: Probe) -> None:
-        """An hour of the day, and when they have no call, the seven days until its end."""
+        """An hour of the day or, when it has no call, the seven days that end with it."""
         midnight = datetime.combine(self.day, time())
         for begin, end in (
             (midnight + timedelta(hours=10), midnight + timedelta(hours=11)),
@@ -96,113 +91,101 @@ class OnecCheck(ProviderCheck):
         shown = f"{begin} to {end}"
         probe.notes.append(f"{len(self.rows)} calls, {shown}")
         if not self.rows:
-            raise SkipProbeError(f"no calls from {shown}: rows were not looked at")
+            raise SkipProbe(f"no calls from {shown}: rows were not checked")
 
     async def check_soap11(self, probe: Probe) -> None:
-        """The same calls but for the unsuccessful ones."""
         self._require_rows()
         params = Structure({**self.period, "CallResult": 1})
         found = await self._fetch_records(probe, SOAP11, params)
-        wanted = [row for row in self.rows if row.get("CallResult") == 1]
-        if found != wanted:
-            place = next((n for n, row in enumerate(wanted) if found[n : n + 1] != [row]), 0)
-            where = f"{HISTORY_OPERATION}: row {place + 1} of CallResult 1"
-            expected = f"{len(wanted)} calls, as without the filter"
-            probe.add(where, expected, f"{len(found)} calls, or others")
+        expected = [row for row in self.rows if row.get("CallResult") == 1]
+        if found != expected:
+            index = next((n for n, row in enumerate(expected) if found[n : n + 1] != [row]), 0)
+            where = f"{HISTORY_OPERATION}: row {index + 1} of CallResult 1"
+            count = f"{len(expected)} calls, as without the filter"
+            probe.add(where, count, f"{len(found)} calls, or others")
 
     async def check_unknown_client(self, probe: Probe) -> None:
-        """A UUID that nobody has: no rows, all columns (assumed)."""
+        """No rows, but all columns (assumed)."""
         params = Structure({**self.period, "ClientID": UNKNOWN_CLIENT_ID})
         rows = await self._fetch_records(probe, SOAP12, params)
         if rows:
-            probe.add(
-                f"{HISTORY_OPERATION}: ResultData",
-                f"no calls of {UNKNOWN_CLIENT_ID}",
-                f"{len(rows)} calls",
-            )
+            where = f"{HISTORY_OPERATION}: ResultData"
+            probe.add(where, f"no calls of {UNKNOWN_CLIENT_ID}", f"{len(rows)} calls")
 
     async def check_parties(self, probe: Probe) -> None:
-        """One side of a call is its user; its line is one of the partner's (assumed)."""
+        """The user is caller or callee; the line is one of the partner's (assumed)."""
         self._require_rows()
-        for place, row in enumerate(self.rows, 1):
+        for number, row in enumerate(self.rows, 1):
             user = row.get("ServiceUserID")
             if user is not None and user not in (row.get(side) for side in PARTY_COLUMNS):
-                where = f"{HISTORY_OPERATION}: row {place} (CallerID, CalleeID)"
+                where = f"{HISTORY_OPERATION}: row {number} (CallerID, CalleeID)"
                 probe.add(where, "ServiceUserID on one side", "others", "assumed")
         table = await self._fetch_table(probe, SOAP12, LINES_OPERATION, Structure())
         lines = {row[0] for row in table.rows if row}
-        for place, row in enumerate(self.rows, 1):
+        for number, row in enumerate(self.rows, 1):
             line = row.get("ServiceID")
             if line is not None and line not in lines:
-                where = f"{HISTORY_OPERATION}: row {place} (ServiceID)"
+                where = f"{HISTORY_OPERATION}: row {number} (ServiceID)"
                 probe.add(where, f"a line of {LINES_OPERATION}", line, "assumed")
 
     async def check_wsdl(self, probe: Probe) -> None:
-        """The WSDL at the address it describes."""
         url = f"{self.target.url}?wsdl"
-        got = await self.send_request(probe, "wsdl", "GET", url, {"Authorization": self.basic})
-        if got.status != 200:
-            probe.add("wsdl: status", "200", got.status, "observed")
+        response = await self.send_request(probe, "wsdl", "GET", url, {"Authorization": self.basic})
+        if response.status != 200:
+            probe.add("wsdl: status", "200", response.status, "observed")
             return
-        if got.media_type != "text/xml":
-            probe.add("wsdl: Content-Type", "text/xml", repr(got.media_type), "observed")
-        self.add_verdict(probe, validate.validate_wsdl(got.body, self.target.url), "wsdl")
+        if response.media_type != "text/xml":
+            probe.add("wsdl: Content-Type", "text/xml", repr(response.media_type), "observed")
+        self.add_result(probe, validate.validate_wsdl(response.body, self.target.url), "wsdl")
 
     async def check_refusals(self, probe: Probe) -> None:
-        """A parameter, an operation, a message and a sender that cannot be."""
-        wrong = build_request(
-            SOAP12, HISTORY_OPERATION, Structure({**self.period, "ClientID": "callmocks"})
-        )
-        got = await self._post_envelope(probe, "a ClientID that is no UUID", SOAP12, wrong)
-        self._expect_result_code(probe, "a ClientID that is no UUID", got)
+        params = Structure({**self.period, "ClientID": "callmocks"})
+        invalid = build_request(SOAP12, HISTORY_OPERATION, params)
+        response = await self._post_envelope(probe, "a ClientID that is no UUID", SOAP12, invalid)
+        self._expect_result_code(probe, "a ClientID that is no UUID", response)
         for namespace in (SOAP11, SOAP12):
             unknown = build_request(namespace, "CallmocksCheck", Structure())
             name = f"an unknown operation, SOAP {'1.1' if namespace == SOAP11 else '1.2'}"
-            got = await self._post_envelope(probe, name, namespace, unknown)
-            self._expect_fault(probe, name, got)
-        got = await self._post_envelope(probe, "no SOAP message", SOAP11, b"<callmocks/>")
-        self._expect_fault(probe, "no SOAP message", got)
-        asked = build_request(SOAP12, HISTORY_OPERATION, self.period)
-        got = await self._post_envelope(probe, "nobody", SOAP12, asked, login=False)
-        if got.status != 401:
-            probe.add("nobody: status", "401", got.status, "observed")
-        elif not got.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
+            response = await self._post_envelope(probe, name, namespace, unknown)
+            self._expect_fault(probe, name, response)
+        response = await self._post_envelope(probe, "no SOAP message", SOAP11, b"<callmocks/>")
+        self._expect_fault(probe, "no SOAP message", response)
+        valid = build_request(SOAP12, HISTORY_OPERATION, self.period)
+        response = await self._post_envelope(probe, "nobody", SOAP12, valid, login=False)
+        if response.status != 401:
+            probe.add("nobody: status", "401", response.status, "observed")
+        elif not response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
             probe.add("nobody: WWW-Authenticate", "Basic", "another or none", "observed")
 
     async def _fetch_records(self, probe: Probe, namespace: str, params: Structure) -> TableRecords:
-        """The rows of a history by column name."""
         table = await self._fetch_table(probe, namespace, HISTORY_OPERATION, params)
         return list(table.records())
 
     async def _fetch_table(
         self, probe: Probe, namespace: str, operation: str, params: Structure
     ) -> ValueTable:
-        """The table of a call that is right; anything else is a finding and ends the probe."""
+        """The table; anything else is a finding and ends the probe."""
         body = build_request(namespace, operation, params)
-        got = await self._post_envelope(probe, operation, namespace, body)
-        if got.status == 401 and not self.rows:
+        response = await self._post_envelope(probe, operation, namespace, body)
+        if response.status == 401 and not self.rows:
             raise CheckError(f"{self.target.url} refuses the credentials")
-        self.add_verdict(
-            probe, validate.validate_message(got.body, body, got.status, got.media_type), operation
-        )
+        self._validate(probe, operation, response, body)
         try:
-            result = read_answer(got.body)
+            result = read_answer(response.body)
         except SoapFault as fault:
-            probe.add(
-                f"{operation}: /Envelope/Body", f"{operation}Response", f"a Fault: {fault.text}"
-            )
-            raise UnusableResponseError from None
+            where = f"{operation}: /Envelope/Body"
+            probe.add(where, f"{operation}Response", f"a Fault: {fault.text}")
+            raise UnusableResponse from None
         except (BadValue, RecursionError):
-            raise UnusableResponseError from None
+            raise UnusableResponse from None
         code, data = result.get("ResultCode"), result.get("ResultData")
         if code == OUT_OF_LIMIT[0]:
-            raise StopCheckError(f"the service says {code}: {data!s}")
+            raise StopCheck(f"the service says {code}: {data!s}")
         if code != SUCCESS:
-            place = f"{operation}: ResultCode"
-            probe.add(place, SUCCESS, f"{code!s}: {data!s}")
-            raise UnusableResponseError
+            probe.add(f"{operation}: ResultCode", SUCCESS, f"{code!s}: {data!s}")
+            raise UnusableResponse
         if not isinstance(data, ValueTable):
-            raise UnusableResponseError
+            raise UnusableResponse
         return data
 
     async def _post_envelope(
@@ -216,12 +199,8 @@ class OnecCheck(ProviderCheck):
         return await self.send_request(probe, name, "POST", self.target.url, headers, body)
 
     def _expect_result_code(self, probe: Probe, name: str, response: HttpResponse) -> None:
-        """A ResultCode other than SUCCESS and its reason."""
-        self.add_verdict(
-            probe,
-            validate.validate_message(response.body, None, response.status, response.media_type),
-            name,
-        )
+        """The response must have another ResultCode than SUCCESS."""
+        self._validate(probe, name, response)
         try:
             code = read_answer(response.body).get("ResultCode")
         except (BadValue, SoapFault, RecursionError) as error:
@@ -231,16 +210,22 @@ class OnecCheck(ProviderCheck):
             probe.add(f"{name}: ResultCode", "another than SUCCESS", code, "assumed")
 
     def _expect_fault(self, probe: Probe, name: str, response: HttpResponse) -> None:
-        """A Fault in the caller's version, with a status of an error."""
+        """The response must be a Fault with the status of an error."""
         if response.status < 400:
             probe.add(f"{name}: status", "500, or 400 for SOAP 1.2", response.status, "assumed")
-        verdict = validate.validate_message(
-            response.body, None, response.status, response.media_type
+        result = self._validate(probe, name, response)
+        if not result.kind.endswith("fault"):
+            probe.add(f"{name}: answer", "a SOAP Fault", result.kind, "assumed")
+
+    def _validate(
+        self, probe: Probe, name: str, response: HttpResponse, request: bytes | None = None
+    ) -> ValidationResult:
+        result = validate.validate_message(
+            response.body, request, response.status, response.media_type
         )
-        self.add_verdict(probe, verdict, name)
-        if not verdict.kind.endswith("fault"):
-            probe.add(f"{name}: answer", "a SOAP Fault", verdict.kind, "assumed")
+        self.add_result(probe, result, name)
+        return result
 
     def _require_rows(self) -> None:
         if not self.rows:
-            raise SkipProbeError("no calls")
+            raise SkipProbe("no calls")

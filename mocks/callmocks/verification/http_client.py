@@ -1,4 +1,4 @@
-"""How a check talks to an endpoint: bounded in time and bytes, every way to fail told apart."""
+"""An HTTP client for checks: bounded in time and bytes; each kind of failure has its own text."""
 
 from __future__ import annotations
 
@@ -45,13 +45,11 @@ NOT_TLS_REASONS = (
 
 
 class NoResponseError(Exception):
-    """The endpoint was reached and did not answer properly; the text says what it did."""
+    """The endpoint was reached and sent no whole response; the text says what it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer over HTTP."""
-
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -63,7 +61,7 @@ class HttpResponse:
 
 
 def load_ca(ca: Path | None) -> ssl.SSLContext | bool:
-    """What to verify servers by: the machine's authorities, or those of a PEM file."""
+    """Trust in the system's authorities, or in those of a PEM file."""
     if ca is None:
         return True
     try:
@@ -101,9 +99,8 @@ class HttpClient:
 
     def __init__(self, timeout: float, tls: ssl.SSLContext | bool = True) -> None:
         self.timeout = timeout
-        """Longest wait for an answer."""
         self.reached = False
-        """Whether the endpoint ever took a connection."""
+        """Whether the endpoint has accepted a connection."""
         self._tls = tls
         self._session: ClientSession
 
@@ -126,21 +123,21 @@ class HttpClient:
     async def send_request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> HttpResponse:
-        """Ask once. ``CheckError`` when nobody is there, ``NoAnswerError`` for half an answer."""
+        """``CheckError`` without a connection, ``NoResponseError`` without a whole response."""
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
-            ) as answer:
+            ) as response:
                 self.reached = True
-                content = await answer.content.read(MAX_BODY_BYTES)
-                while not answer.content.at_eof() and len(content) < MAX_BODY_BYTES:
-                    content += await answer.content.read(MAX_BODY_BYTES - len(content))
-                return HttpResponse(answer.status, answer.headers, content)
+                content = await response.content.read(MAX_BODY_BYTES)
+                while not response.content.at_eof() and len(content) < MAX_BODY_BYTES:
+                    content += await response.content.read(MAX_BODY_BYTES - len(content))
+                return HttpResponse(response.status, response.headers, content)
         except (ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._to_check_error(error, url) from None
 
     async def open_websocket(self, url: str, headers: Mapping[str, str]) -> ClientWebSocketResponse:
-        """A websocket; ``WSServerHandshakeError`` when the server does not want to open one."""
+        """``WSServerHandshakeError`` when the server refuses the upgrade."""
         try:
             socket = await asyncio.wait_for(
                 self._session.ws_connect(
@@ -163,17 +160,16 @@ class HttpClient:
 
 
 def describe_connection_error(error: Exception) -> str:
-    """Why there is no connection, in words for whoever gave the address."""
     if isinstance(error, ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error)
     if not isinstance(error, ClientConnectorError):
         return "it does not take the connection"
     inner = error.os_error
-    if isinstance(inner, ssl.SSLError):  # the numbers of these are no errno
+    if isinstance(inner, ssl.SSLError):  # its errno is an OpenSSL number
         if inner.reason in NOT_TLS_REASONS:
             return "there is no TLS there, perhaps it is http:// or ws://"
         return f"TLS: {inner.reason or inner}"
-    # asyncio's own text repeats the address; a name that is not found has a text alone.
+    # asyncio's own text repeats the address; gaierror has no errno, only a text.
     if inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror):
         return os.strerror(inner.errno)
     return inner.strerror or str(inner)

@@ -187,7 +187,7 @@ def _arm_reply(exchange: Exchange, recorded: RecordedExchange, body: bytes) -> R
             return Reply(root, recorded.status, DEFAULT_MEDIA_TYPES["arm"])
         id = frames.decode_request(exchange.request).id
         if recorded.is_framed:
-            return Reply(body[:12] + id.encode() + body[16:], recorded.status)
+            return Reply(frames.with_id(body, id.encode()), recorded.status)
         made = tree.encode(element_to_tree(schema.parse(body)))
         return Reply(frames.encode_response(id, recorded.status, made), recorded.status)
     except CallmocksError:

@@ -1,6 +1,6 @@
-"""What a check did and found: as text, as JSON and as JUnit XML.
+"""The result of a check as text, JSON and JUnit XML, without credentials.
 
-Credentials are taken out of everything here, wherever an endpoint may have repeated them.
+An endpoint may repeat them anywhere, so every text is redacted.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from lxml import etree
 from callmocks.contract.findings import Evidence, Findings
 from callmocks.contract.xml import replace_forbidden
 
-PROVIDER_TITLES = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
 REFUSAL_PROBES = ("errors", "frame-errors")
-"""The probes whose requests a provider must refuse."""
+"""Probes whose requests a provider must refuse."""
 REDACTED = "•••"
 
 
 class SentRequest(msgspec.Struct):
-    """One request of the check."""
-
     probe: str
     operation: str
     outcome: str
@@ -34,7 +31,7 @@ class SentRequest(msgspec.Struct):
 
 @dataclass
 class Probe:
-    """One thing that is looked at. ``skipped`` says why it could not be."""
+    """One aspect of the contract. ``skipped`` is the reason why it was not checked."""
 
     name: str
     title: str
@@ -45,7 +42,6 @@ class Probe:
     def add(
         self, where: str, expected: str, got: object, evidence: Evidence = "documented"
     ) -> None:
-        """Note a finding."""
         self.findings.add(where, expected, got, evidence)
 
     @property
@@ -55,39 +51,34 @@ class Probe:
 
 
 class CheckReport:
-    """The probes of one run, in order."""
-
-    def __init__(self, provider: str, url: str, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, provider: str, title: str, url: str, secrets: Iterable[str] = ()) -> None:
         self.provider = provider
+        self.title = title
         self.url = url
         self.probes: list[Probe] = []
         self.sent: list[SentRequest] = []
         self.tolerated = Findings()
-        """Where the vendor's own example leaves the vendor's schema too."""
+        """Deviations that the vendor's own example has too."""
         self.stopped = ""
-        """Why not all probes were made."""
+        """Why the rest of the probes was skipped."""
         self._secrets: set[str] = set()
         for secret in secrets:
             self.add_secret(secret)
 
     def add_secret(self, secret: str) -> None:
-        """Never show this text."""
         if secret:
             self._secrets.add(secret)
 
     def start_probe(self, name: str, title: str) -> Probe:
-        """The next probe."""
         self.probes.append(Probe(name, title))
         return self.probes[-1]
 
     @property
     def finding_count(self) -> int:
-        """Findings of all probes."""
         return sum(len(probe.findings) for probe in self.probes)
 
     def render_text(self) -> str:
-        """For people."""
-        lines = [f"{PROVIDER_TITLES[self.provider]} at {self.url}"]
+        lines = [f"{self.title} at {self.url}"]
         width = max(len(probe.name) for probe in self.probes)
         for probe in self.probes:
             outcome = {"ok": "ok", "skipped": "skipped", "findings": "FOUND"}[probe.outcome]
@@ -105,40 +96,34 @@ class CheckReport:
         return "\n".join(lines)
 
     def render_json(self) -> bytes:
-        """For programs."""
         return msgspec.json.format(msgspec.json.encode(self._to_dict()), indent=2)
 
     def render_junit(self) -> bytes:
-        """For CI: a test case for each probe."""
-        failed = sum(probe.outcome == "findings" for probe in self.probes)
-        skipped = sum(probe.outcome == "skipped" for probe in self.probes)
+        """A test case for each probe."""
+        outcomes = Counter(probe.outcome for probe in self.probes)
         counts = {
             "tests": str(len(self.probes)),
-            "failures": str(failed),
+            "failures": str(outcomes["findings"]),
             "errors": "0",
-            "skipped": str(skipped),
+            "skipped": str(outcomes["skipped"]),
         }
         root = etree.Element("testsuites", {"name": "callmocks check", **counts})
-        suite = etree.SubElement(
-            root, "testsuite", {"name": f"{self.provider} {self.url}", **counts}
-        )
+        name = f"{self.provider} {self.url}"
+        suite = etree.SubElement(root, "testsuite", {"name": name, **counts})
         for probe in self.probes:
-            names = {"classname": f"callmocks.verification.{self.provider}", "name": probe.name}
+            names = {"classname": f"callmocks.check.{self.provider}", "name": probe.name}
             case = etree.SubElement(suite, "testcase", names)
-            self._fill_test_case(case, probe)
+            if probe.outcome == "findings":
+                message = f"{len(probe.findings)} findings: {probe.title}"
+                attributes = {"message": message, "type": "contract"}
+                lines = "\n".join(self._redact_text(str(finding)) for finding in probe.findings)
+                etree.SubElement(case, "failure", attributes).text = replace_forbidden(lines)
+            elif probe.outcome == "skipped":
+                message = replace_forbidden(self._redact_text(probe.skipped))
+                etree.SubElement(case, "skipped", {"message": message})
         output = etree.SubElement(suite, "system-out")
         output.text = replace_forbidden(f"sent: {self._summarize_requests()}")
         return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
-
-    def _fill_test_case(self, case: etree._Element, probe: Probe) -> None:
-        if probe.outcome == "findings":
-            message = f"{len(probe.findings)} findings: {probe.title}"
-            failure = etree.SubElement(case, "failure", {"message": message, "type": "contract"})
-            found = [self._redact_text(str(finding)) for finding in probe.findings]
-            failure.text = replace_forbidden("\n".join(found))
-        elif probe.outcome == "skipped":
-            message = replace_forbidden(self._redact_text(probe.skipped))
-            etree.SubElement(case, "skipped", {"message": message})
 
     def _to_dict(self) -> dict[str, Any]:
         return {
