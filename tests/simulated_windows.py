@@ -28,8 +28,8 @@ import structlog
 import trustme
 import xmlschema
 
-LIBRARIES = (aiohttp, click, jsonschema, lxml, numpy, polars, prometheus_client, rich)
-LIBRARIES += (structlog, trustme, xmlschema)
+LIBRARIES = [aiohttp, click, jsonschema, lxml, numpy, polars, prometheus_client, rich]
+LIBRARIES += [structlog, trustme, xmlschema]
 POSIX_MODULES = frozenset(("uvloop", "fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"))
 POSIX_MODULES |= {"posix", "syslog", "spwd", "crypt", "nis"}
 POSIX_OS = (
@@ -63,7 +63,7 @@ def simulate_windows() -> None:
             delattr(os, name)
     for name in POSIX_SIGNALS.split():
         delattr(signal, name)
-    asyncio.SelectorEventLoop.add_signal_handler = _reject_signal_handler  # type: ignore[method-assign]
+    asyncio.SelectorEventLoop.add_signal_handler = _reject_signal_handler  # type: ignore[method-assign, assignment]
     sys.platform = "win32"
 
 

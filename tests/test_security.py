@@ -130,9 +130,9 @@ def test_no_parser_fetches_a_file_or_an_address(name: str, tmp_path: Path) -> No
 
 # files
 
-UP = ("../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd")
-UP += ("....//....//etc/passwd", "/etc/passwd", "%2fetc%2fpasswd", "..\\..\\etc\\passwd")
-UP += ("server.py", "%00", "dashboard.css%00.png", "../server.py", "..%2fserver.py", "a" * 4000)
+UP = ["../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd"]
+UP += ["....//....//etc/passwd", "/etc/passwd", "%2fetc%2fpasswd", "..\\..\\etc\\passwd"]
+UP += ["server.py", "%00", "dashboard.css%00.png", "../server.py", "..%2fserver.py", "a" * 4000]
 PREFIXES = {
     "arm": ("/", "/demo/service/cc/arm/call_record/", "/demo/service/cc/arm/fax/101/", "/demo/"),
     "cdr": ("/", "/system/media/talk/1/", "/system/media/wav/", "/v2.0/"),
@@ -233,7 +233,7 @@ def test_on_the_loopback_nobody_is_warned_and_nobody_else_gets_in() -> None:
     with serving("--only", "cdr") as (process, ready):
         port = int(ready["cdr"].split(":")[2].partition("/")[0])
         with contextlib.suppress(OSError):
-            others = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None)}
+            others = {str(a[4][0]) for a in socket.getaddrinfo(socket.gethostname(), None)}
             for address in sorted(others - {"127.0.0.1", "::1", "127.0.1.1"}):
                 with pytest.raises(OSError):
                     socket.create_connection((address, port), timeout=1).close()

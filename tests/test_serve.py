@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import websockets.sync.client
@@ -29,7 +30,7 @@ from callmocks.server.mock_server import MockServer
 PORTS = ("arm", "cdr", "onec", "control")
 LIBRARIES = "import aiohttp.web, lxml.etree, numpy, polars"
 FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
-LEGS = {
+LEGS: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "get.call_legs_report",
@@ -43,7 +44,9 @@ LEGS = {
 
 
 @contextlib.contextmanager
-def serving(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], dict]]:
+def serving(
+    *arguments: str, **environ: str
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     """A running ``callmocks serve --json`` on free ports, and what it said when it was ready."""
     command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
@@ -70,7 +73,7 @@ def get(url: str) -> bytes:
         return bytes(answer.read())
 
 
-def legs(url: str, **params: object) -> dict:
+def legs(url: str, **params: object) -> Any:
     message = LEGS | {"params": LEGS["params"] | params}
     return json.loads(post(url, json.dumps(message).encode()))["result"]
 

@@ -174,9 +174,9 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("files", [("cert.pem", "key.pem"), ("both.pem",)])
 def test_a_certificate_of_the_users_own(pem: Path, files: tuple[str, ...]) -> None:
-    flags = ("--tls-cert", str(pem / files[0]))
+    flags = ["--tls-cert", str(pem / files[0])]
     if len(files) > 1:
-        flags += ("--tls-key", str(pem / files[1]))
+        flags += ["--tls-key", str(pem / files[1])]
     public = "https://mocks.test:{port}"
     with serving(*flags, "--only", "onec", "--public-url", public) as (_, ready):
         port = port_of(ready["onec"])
@@ -256,7 +256,7 @@ def test_the_key_of_the_run_never_lies_in_a_file(monkeypatch: pytest.MonkeyPatch
 def test_where_there_are_no_files_in_memory_it_is_gone_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tls.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert tls.open_identity(ServeSettings(tls="auto")).ca_pem
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from tests.arm.test_tag import documented
 SECOND = datetime(2026, 3, 2, 11, 0, 0)
 
 
-async def walk(workplace: RunningArm, limit: int, **filters: object) -> list[ParsedResponse]:
+async def walk(workplace: RunningArm, limit: int, **filters: Any) -> list[ParsedResponse]:
     """All pages, by tag, until one is empty."""
     pages = [await workplace.history(limit=limit, **filters)]
     while pages[-1].rows:

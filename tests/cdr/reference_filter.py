@@ -43,7 +43,7 @@ def _matches_condition(value: Any, operator: str, wanted: Any) -> bool:
         return bool(value != wanted)
     compared = {"<": value < wanted, ">": value > wanted}
     compared |= {"<=": value <= wanted, ">=": value >= wanted}
-    return compared[operator]
+    return bool(compared[operator])
 
 
 def _matches_like(value: str, pattern: str, fold: bool) -> bool:

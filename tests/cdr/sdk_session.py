@@ -5,32 +5,34 @@ usage: sdk_session.py URL   (prints what it saw as JSON)
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
-from comagic import Comagic
-from comagic.errors import ComagicException
+from comagic import Comagic  # type: ignore[import-not-found]
+from comagic.errors import ComagicException  # type: ignore[import-not-found]
 
 START, END = datetime(2026, 3, 2), datetime(2026, 3, 2, 23, 59, 59)
 FIELDS = ["id", "call_session_id", "start_time", "duration", "employee_full_name", "is_operator"]
 
 
-def connect(url, login, password):
+def connect(url: str, login: str, password: str) -> Any:
     client = Comagic(login, password, token="replaced below")
     client.API_URL = url
     client.access_token = client._create_access_token()
     return client
 
 
-def error_of(call):
+def error_of(call: Callable[[], Iterable[object]]) -> str | None:
     try:
         list(call())
     except ComagicException as error:
-        return error.error_data["data"]["mnemonic"]
+        return str(error.error_data["data"]["mnemonic"])
     return None
 
 
-def pages(client):
-    found = []
+def pages(client: Any) -> list[Any]:
+    found: list[Any] = []
     while True:
         page = list(client.get_call_legs_report(START, END, limit=250, offset=len(found)))
         if not page:
@@ -38,7 +40,7 @@ def pages(client):
         found += page
 
 
-def main(url):
+def main(url: str) -> None:
     client = connect(url, "t", "t")
     account = client.get_account()
     legs = pages(client)

@@ -223,7 +223,7 @@ def test_limits_come_before_parameters(api: CdrClient) -> None:
     assert legs(page=2)(api)["error"]["data"]["mnemonic"] == "limit_exceeded"
 
 
-PARAMETERS = [
+PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("unexpected_parameters", {"page": 2}),
     ("required_parameter_missed", {"date_till": None}),
     ("data_type_error", {"limit": "ten"}),

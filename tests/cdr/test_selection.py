@@ -34,7 +34,7 @@ def places(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> lis
     exchange = Mock(use_assumption=Mock(return_value=nulls))
     found = find_matches(exchange, asked, frame)
     assert found is not None
-    return found.tolist()
+    return [int(position) for position in found]
 
 
 def by_python(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> list[int]:

@@ -36,6 +36,7 @@ class ControlClient(NamedTuple):
             found = await answer.json(content_type=None) if answer.status != 204 else None
             if answer.status >= 400:
                 assert answer.content_type == "application/problem+json"
+                assert found is not None
                 assert found["status"] == answer.status and found["title"] and found["detail"]
             return answer.status, found
 

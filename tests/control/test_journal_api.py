@@ -34,7 +34,8 @@ class Both(NamedTuple):
         return await self.ask("get.call_legs_report", **{**window, **params})
 
     async def entries(self, query: str = "") -> list[Any]:
-        return (await self.control.get(JOURNAL + query))["entries"]
+        entries: list[Any] = (await self.control.get(JOURNAL + query))["entries"]
+        return entries
 
 
 @pytest.fixture

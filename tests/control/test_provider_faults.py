@@ -1,6 +1,7 @@
 """Faults of the Data API and of 1C-Connect, switched on over the admin API and met on a socket."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ async def test_an_error_names_what_it_is_told_to(client: Client) -> None:
     ],
 )
 async def test_an_error_that_the_vendor_does_not_have_is_refused(
-    client: Client, params: dict, says: str
+    client: Client, params: dict[str, Any], says: str
 ) -> None:
     url = client.urls["control"] + "/api/tenants/demo/faults"
     body = {"provider": "cdr", "fault": "rpc_error", "params": params}

@@ -157,7 +157,11 @@ def test_every_fault_form_makes_a_request_the_api_takes(browser: Browser, site: 
                 if not field.get_attribute("value"):
                     field.send_keys(needed.get(name, "x"))
             browser.one(f"#{kind} button.primary").click()
-            browser.wait(lambda n=count: len(browser.all("#part-on tbody tr")) == n)
+
+            def is_listed(rows: int = count) -> bool:
+                return len(browser.all("#part-on tbody tr")) == rows
+
+            browser.wait(is_listed)
         on = site.api("GET", "/api/tenants/demo/faults")["faults"]
         assert [f"kind-{fault['fault']}" for fault in on] == kinds
         site.api("DELETE", "/api/tenants/demo/faults")

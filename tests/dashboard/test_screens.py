@@ -56,8 +56,8 @@ def lively() -> Iterator[Site]:
         site.send(site.urls["cdr"], "POST", b"{")
         leg = "/api/tenants/demo/assumptions/cdr.leg-direction"
         site.api("PUT", leg, {"choice": "session"})
-        long = {"name": "a-name-of-forty-characters-is-the-longest", "seed": -(2**63)}
-        site.api("POST", "/api/tenants", {**long, "name": long["name"][:40]})
+        name = "a-name-of-forty-characters-is-the-longest"
+        site.api("POST", "/api/tenants", {"name": name[:40], "seed": -(2**63)})
         yield site
 
 

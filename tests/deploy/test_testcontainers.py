@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,14 +41,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
 
 
 @pytest.fixture
-def container(engine: DockerEngine) -> Iterator[object]:
+def container(engine: DockerEngine) -> Iterator[Any]:
     from callmocks.testing.container import CallmocksContainer
 
     with CallmocksContainer(seed=7, now=FROZEN) as running:
         yield running
 
 
-def asked(engine: DockerEngine) -> dict:
+def asked(engine: DockerEngine) -> dict[str, Any]:
     """What the engine was asked to run last."""
     return list(engine.containers.values())[-1].config
 
@@ -56,7 +57,9 @@ def variables(engine: DockerEngine) -> dict[str, str]:
     return dict(each.split("=", 1) for each in asked(engine)["Env"])
 
 
-def test_it_asks_for_the_image_its_ports_and_nothing_to_write_on(engine, container) -> None:
+def test_it_asks_for_the_image_its_ports_and_nothing_to_write_on(
+    engine: DockerEngine, container: Any
+) -> None:
     config = asked(engine)
     assert config["Image"] == "callmocks"
     assert set(config["ExposedPorts"]) == {"8080/tcp", "8086/tcp", "8087/tcp", "8088/tcp"}
@@ -72,7 +75,7 @@ def test_it_asks_for_the_image_its_ports_and_nothing_to_write_on(engine, contain
     }
 
 
-def test_addresses_are_those_of_this_machine(engine, container) -> None:
+def test_addresses_are_those_of_this_machine(engine: DockerEngine, container: Any) -> None:
     urls = container.urls
     assert list(urls) == ["arm", "cdr", "onec", "control"]
     (running,) = engine.containers.values()
@@ -85,7 +88,7 @@ def test_addresses_are_those_of_this_machine(engine, container) -> None:
 
 
 def test_tenants_of_a_suite_that_does_not_know_its_ports_have_the_right_addresses(
-    container,
+    container: Any,
 ) -> None:
     inside = json.loads(get(container.urls["control"] + "/api/tenants/demo"))
     assert inside["cdr"]["url"] != container.urls["cdr"]
@@ -96,7 +99,7 @@ def test_tenants_of_a_suite_that_does_not_know_its_ports_have_the_right_addresse
     assert container.mocks.demo.seed == 7
 
 
-def test_it_goes_when_the_block_ends(engine) -> None:
+def test_it_goes_when_the_block_ends(engine: DockerEngine) -> None:
     from callmocks.testing.container import CallmocksContainer
 
     with CallmocksContainer(only=("cdr",)) as running:
@@ -106,7 +109,7 @@ def test_it_goes_when_the_block_ends(engine) -> None:
     assert name in engine.removed
 
 
-def test_over_tls_its_ca_comes_along(engine) -> None:
+def test_over_tls_its_ca_comes_along(engine: DockerEngine) -> None:
     from callmocks.testing.container import CallmocksContainer
 
     with CallmocksContainer(tls="auto", admin_token="s3/cr@t", now=FROZEN) as running:
@@ -120,7 +123,7 @@ def test_over_tls_its_ca_comes_along(engine) -> None:
             assert tenant.cdr.url == running.urls["cdr"]
 
 
-def test_files_are_mounted(engine, tmp_path: Path) -> None:
+def test_files_are_mounted(engine: DockerEngine, tmp_path: Path) -> None:
     from callmocks.testing.container import CallmocksContainer
 
     calls = tmp_path / "calls.jsonl"
@@ -135,14 +138,18 @@ def test_files_are_mounted(engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sead", "cdr_port", "host", "json"])
-def test_a_setting_that_there_is_not_is_refused_before_anything_runs(engine, name: str) -> None:
+def test_a_setting_that_there_is_not_is_refused_before_anything_runs(
+    engine: DockerEngine, name: str
+) -> None:
     from callmocks.testing.container import CallmocksContainer
 
     with pytest.raises(TypeError, match=f"has no setting '{name}'; there are seed, now"):
-        CallmocksContainer(**{name: 1})
+        CallmocksContainer(**{name: 1})  # type: ignore[arg-type]
 
 
-def test_a_container_that_ends_is_told_in_time(engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_ends_is_told_in_time(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from callmocks.testing import container
 
     monkeypatch.setattr(container, "START_SECONDS", 1)

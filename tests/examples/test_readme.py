@@ -14,6 +14,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -100,7 +101,7 @@ def test_the_admin_api_does_what_the_comments_say(ports: dict[str, str]) -> None
     assert call["talk_seconds"] == 75
 
 
-def _json_values(text: str) -> list[dict]:
+def _json_values(text: str) -> list[dict[str, Any]]:
     decoder, values = json.JSONDecoder(), []
     while text:
         value, end = decoder.raw_decode(text)
@@ -142,7 +143,7 @@ def test_the_commands_that_hold_others_against_the_contract(
     assert (done.returncode, done.stderr) == (0, b""), done.stdout.decode()
 
 
-def _legs_by(command: str, folder: Path) -> dict:
+def _legs_by(command: str, folder: Path) -> dict[str, Any]:
     """What the Data API that this command starts answers to a request for two legs."""
     params = {
         "access_token": "demo-token",
@@ -158,7 +159,7 @@ def _legs_by(command: str, folder: Path) -> dict:
         ready = json.loads(process.stdout.readline())
         url = ready.get("cdr") or ready["proxy"]
         with urllib.request.urlopen(url, json.dumps(request).encode(), timeout=30) as answer:
-            told: dict = json.load(answer)
+            told: dict[str, Any] = json.load(answer)
         process.terminate()
         assert process.wait(20) == 0
     return told

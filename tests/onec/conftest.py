@@ -201,8 +201,8 @@ def load_wsdl_schema(wsdl: etree._Element) -> etree.XMLSchema:
         other.set("schemaLocation", "mem:core")
 
     class Resolver(etree.Resolver):
-        def resolve(self, url: str, pubid: str, context: Any) -> Any:
-            return self.resolve_string(etree.tostring(inline[CORE]), context)
+        def resolve(self, url: Any, pubid: Any, context: Any) -> Any:  # type: ignore[override]
+            return self.resolve_string(etree.tostring(inline[CORE]), context, base_url=None)
 
     parser = etree.XMLParser()
     parser.resolvers.add(Resolver())

@@ -14,7 +14,7 @@ NAMES_IN_TEXT = {f"{CORE}Type", f"{CORE}TypeSet"}
 def infoset(element: etree._Element) -> Any:
     """Nested tuples of names, attributes and text; names in content are resolved."""
     attributes = {
-        name: _resolved(element, text) if name == XSI_TYPE else text
+        name: _resolved(element, str(text)) if name == XSI_TYPE else text
         for name, text in element.attrib.items()
     }
     text = element.text or ""

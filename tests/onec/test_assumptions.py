@@ -52,7 +52,7 @@ def pin_calls(client: Client, *starts: str, **more: Any) -> None:
         client.tenant.history.pins.add({"start": start, "talk_seconds": 30, **more})
 
 
-def read_call_times(client: Client, **given: object) -> list[str]:
+def read_call_times(client: Client, **given: Any) -> list[str]:
     """Minute and second of the calls' answers."""
     return [f"{record['CallTime']:%M:%S}" for record in client.records(make_history_call(**given))]
 

@@ -229,9 +229,12 @@ def _composite(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     rows = st.lists(st.lists(inner, max_size=3).map(tuple), max_size=2)
     columns = st.lists(_columns, max_size=2)
     return st.one_of(
-        *(st.dictionaries(_names, inner, max_size=3).map(c) for c in (Structure, FixedStructure)),
-        *(st.lists(inner, max_size=3).map(c) for c in (Array, FixedArray)),
-        *(st.lists(st.tuples(inner, inner), max_size=2).map(c) for c in (Map, FixedMap)),
+        *(
+            st.builds(c, st.dictionaries(_names, inner, max_size=3))
+            for c in (Structure, FixedStructure)
+        ),
+        *(st.builds(c, st.lists(inner, max_size=3)) for c in (Array, FixedArray)),
+        *(st.builds(c, st.lists(st.tuples(inner, inner), max_size=2)) for c in (Map, FixedMap)),
         st.builds(ValueTable, columns=columns, rows=rows, indexes=st.just([("a", "b")])),
         st.builds(
             lambda columns, rows: ValueTree(columns, [TreeRow(r, [TreeRow(r)]) for r in rows]),

@@ -62,7 +62,7 @@ def get_ids(records: list[Record]) -> list[str]:
 def test_the_rows_are_the_calls_of_the_truth(reader: Client, week: list[Record]) -> None:
     expected = read_truth(reader, FROM, TO)
     assert len(week) > 1000
-    assert get_ids(week) == [entry["onec"]["CallID"] for entry in expected]  # type: ignore[index]
+    assert get_ids(week) == [entry["onec"]["CallID"] for entry in expected]
 
 
 def test_ids_are_uuids_and_a_call_id_comes_once(week: list[Record]) -> None:
@@ -99,7 +99,7 @@ def test_joins_hold_for_own_calls_and_vendor_scheme_calls_do_not_resolve(
     }
     vendor = {
         e["onec"]["CallID"] for e in read_truth(reader, FROM, TO) if e["onec"]["vendor_scheme"]
-    }  # type: ignore[index]
+    }
     assert 0.002 < len(vendor) / len(week) < 0.03
     for record in week:
         parties = {record["CallerID"], record["CalleeID"]}
@@ -185,7 +185,7 @@ def test_bounds_are_from_included_to_excluded(client: Client, week: list[Record]
     entries = read_truth(client, FROM, TO)[:50]
     begin, end = (str(entry["start"])[:19] for entry in (entries[10], entries[20]))
     found = get_ids(client.records(make_history_call(PeriodFrom=begin, PeriodTo=end)))
-    inside = [e["onec"]["CallID"] for e in entries if begin <= str(e["start"])[:19] < end]  # type: ignore[index]
+    inside = [e["onec"]["CallID"] for e in entries if begin <= str(e["start"])[:19] < end]
     assert found == inside
     assert found[0] == entries[10]["onec"]["CallID"]
     assert entries[20]["onec"]["CallID"] not in found
@@ -406,7 +406,7 @@ def test_pinned_calls_stand_between_drawn_ones(service: Service, week: list[Reco
     assert new["Duration"] == 61
     starts = [entry["start"] for entry in read_truth(client, FROM, TO)]
     assert starts == sorted(starts)
-    assert get_ids(found) == [entry["onec"]["CallID"] for entry in read_truth(client, FROM, TO)]  # type: ignore[index]
+    assert get_ids(found) == [entry["onec"]["CallID"] for entry in read_truth(client, FROM, TO)]
     only = client.records(make_history_call(PeriodFrom=FROM, PeriodTo=TO, ClientID=new["ClientID"]))
     assert new in only and len(only) < len(found)
     assert pinned.request["operator"] == "102"

@@ -207,7 +207,8 @@ def test_what_is_served_exists_and_is_described_whole() -> None:
         names = [column.name for column in operation.column]
         assert len(names) == len(set(names))
         assert operation.purpose and operation.limits.day < operation.limits.night
-        for entry in (operation, operation.limits, *operation.parameter):
+        described: list[Any] = [operation, operation.limits, *operation.parameter]
+        for entry in described:
             assert entry.evidence in ("documented", "observed", "assumed")
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"name": "X", "typo": 1}, ServedOperation)

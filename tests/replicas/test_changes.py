@@ -134,7 +134,7 @@ async def test_a_tenant_is_served_by_all_replicas_with_the_same_bytes(
 
 
 async def test_a_name_is_given_once(three: list[ReplicaProcess], client: Client) -> None:
-    wish = {"name": "only-once", "world": "empty"}
+    wish: dict[str, Any] = {"name": "only-once", "world": "empty"}
     answers = await asyncio.gather(
         *(client.control(r, "POST", "/api/tenants", wish) for r in round_robin(three, 9))
     )

@@ -102,7 +102,7 @@ async def test_a_call_refused_by_one_limit_costs_no_point_of_the_other(
 async def test_calls_an_hour_are_counted_together_however_they_are_counted(
     three: list[ReplicaProcess], client: Client
 ) -> None:
-    choices = (
+    choices: tuple[dict[str, str], ...] = (
         {},
         {"onec.quota-counts": "answered"},
         {"onec.quota-hour": "from-first-call"},

@@ -30,7 +30,7 @@ from tests.replicas.conftest import (
 
 
 def serve_settings(url: str, **more: Any) -> ServeSettings:
-    ports = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
+    ports: dict[str, Any] = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
     return ServeSettings(state=url, only=("cdr",), **ports, **more)
 
 

@@ -65,7 +65,7 @@ async def test_all_workers_answer_at_one_port_and_know_the_same(
         *(client.rpc(workers, "get.account", access_token=token) for _ in range(100))
     )
     assert len([answer for answer in answers if answer != "limit_exceeded"]) == 39
-    journals = set()
+    journals: set[tuple[str, int]] = set()
     until = time.monotonic() + DEADLINE
     while len(journals) < 3 and time.monotonic() < until:
         url = f"{workers.urls['control']}/api/tenants/{name}/journal"

@@ -79,7 +79,7 @@ async def handle_echo(exchange: Exchange) -> Reply:
 
 @asynccontextmanager
 async def serve_echo(tenant: Tenant) -> AsyncIterator[EchoServer]:
-    handle = [handle_echo]
+    handle: list[Callable[[Exchange], Awaitable[Reply]]] = [handle_echo]
 
     async def serve(request: web.Request) -> web.StreamResponse:
         body = await read_body(request, 1 << 24)

@@ -72,7 +72,7 @@ def test_values_inside_values_may_be_pythons_own(tenant: Tenant) -> None:
 def test_the_nearest_requests_are_shown_with_the_innermost_differences(cdr: Cdr) -> None:
     clients.legs(cdr, limit=1)
     clients.legs(cdr, limit=2, filter=IN, fields=["id", "direction", "duration"])
-    wanted = {"limit": 2, "filter": OUT, "fields": ["id", "duration"]}
+    wanted: dict[str, Any] = {"limit": 2, "filter": OUT, "fields": ["id", "duration"]}
     assert failure_text(lambda: cdr.assert_called("get.call_legs_report", **wanted)) == lines(
         """
         cdr: get.call_legs_report, with

@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -191,7 +192,7 @@ def test_an_error_there_is_not_names_those_there_are(
     ],
 )
 def test_a_pin_of_what_there_is_not_names_what_there_is(
-    cdr: Cdr, call: dict[str, str], told: str
+    cdr: Cdr, call: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(AdminError, match=told):
         cdr.pin("2026-03-02T11:00:00", **call)

@@ -12,6 +12,7 @@ import unittest
 import urllib.request
 from datetime import datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
@@ -127,7 +128,9 @@ async def test_an_impossible_setting_is_told_to_async_with_too() -> None:
         ({"host": "no.such.host.invalid"}, "^host: no.such.host.invalid: "),
     ],
 )
-def test_an_impossible_setting_is_named_as_it_was_given(settings: dict, told: str) -> None:
+def test_an_impossible_setting_is_named_as_it_was_given(
+    settings: dict[str, Any], told: str
+) -> None:
     with pytest.raises(SettingsError, match=told), callmocks.running(**settings):
         pytest.fail("it cannot start")
 
@@ -219,6 +222,8 @@ def test_warnings_made_errors_do_not_keep_a_suite_from_starting() -> None:
 
 class TestAUnittestCase(unittest.TestCase):
     """unittest's own way with context managers, which pytest runs as well."""
+
+    mocks: ClassVar[Mocks]
 
     @classmethod
     def setUpClass(cls) -> None:

@@ -136,7 +136,9 @@ def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) 
                 post_legs(proxy.ready["proxy"], token)
             post_legs(proxy.ready["proxy"], token)
             journaled = journal_entries(control)
-            question = {"expect": [{"provider": "cdr", "fields": {"params.limit": "ten"}}]}
+            question: dict[str, Any] = {
+                "expect": [{"provider": "cdr", "fields": {"params.limit": "ten"}}]
+            }
             asked = requests.post(
                 f"{control}/api/tenants/proxy/journal/verify", json=question, timeout=10
             )

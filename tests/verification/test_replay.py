@@ -38,7 +38,12 @@ def recorded(suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
         with run_proxy("cdr", tenant.cdr.url, "--record", folder / "cdr") as proxy:
             url = proxy.ready["proxy"]
             login = {"login": name, "password": name}
-            body = {"jsonrpc": "2.0", "id": 1, "method": "login.user", "params": login}
+            body: dict[str, Any] = {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "login.user",
+                "params": login,
+            }
             requests.post(url, json=body, timeout=10)
             post_legs(url, f"{name}-token", limit=5)
             post_legs(url, f"{name}-token", limit=5, offset=5, sort=[{"field": "start_time"}])
@@ -95,7 +100,7 @@ def test_cdr_answers_by_parameters_with_the_id_of_the_request(
     got = post_legs(replay["cdr"], "x", limit=5, sort=[{"field": "duration"}], user_id=None)
     assert got.json()["result"]["data"] == json.loads(by_length["response"])["result"]["data"]
     login = {"login": "who", "password": "ever"}
-    body = {"jsonrpc": "2.0", "id": 77, "method": "login.user", "params": login}
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": 77, "method": "login.user", "params": login}
     answer = requests.post(replay["cdr"], json=body, timeout=10).json()
     assert answer["id"] == 77 and answer["result"]["data"]["access_token"]
 
@@ -119,7 +124,12 @@ def test_without_a_match_the_error_names_the_nearest(replay: dict[str, Any]) -> 
         r"get\.call_legs_report was not recorded so; nearest is number \d: limit: 6, recorded 5",
         error["message"],
     )
-    body = {"jsonrpc": "2.0", "id": 5, "method": "get.account", "params": {"access_token": "x"}}
+    body: dict[str, Any] = {
+        "jsonrpc": "2.0",
+        "id": 5,
+        "method": "get.account",
+        "params": {"access_token": "x"},
+    }
     error = requests.post(replay["cdr"], json=body, timeout=10).json()["error"]
     assert "no get.account was recorded, only get.call_legs_report, login.user" in error["message"]
     error = requests.post(replay["cdr"], data=b"{", timeout=10).json()["error"]
@@ -183,7 +193,7 @@ def test_onec_answers_in_the_version_of_the_request(recorded: Path, replay: dict
 def test_replayed_exchanges_are_in_the_journal_and_faults_apply(replay: dict[str, Any]) -> None:
     api = f"{replay['control']}/api/tenants/demo"
     requests.delete(f"{api}/journal", timeout=10)
-    fault = {"provider": "cdr", "fault": "wrong_id", "times": 1}
+    fault: dict[str, Any] = {"provider": "cdr", "fault": "wrong_id", "times": 1}
     requests.post(f"{api}/faults", json=fault, timeout=10)
     assert post_legs(replay["cdr"], "x", limit=5).json()["id"] == "a-1x"
     post_legs(replay["cdr"], "x", limit=7)

@@ -101,7 +101,7 @@ def test_the_documented_json_names_types_where_values_belong_and_nothing_else_is
     }
 
 
-LEGS = {
+LEGS: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "get.call_legs_report",
@@ -192,7 +192,7 @@ def property_xml(name: str, value: str, kind: str) -> str:
             ["jsonrpc"],
         ),
         (
-            json.dumps({**LEGS, "params": {**LEGS["params"], "filter": {"filters": [  # type: ignore[dict-item]
+            json.dumps({**LEGS, "params": {**LEGS["params"], "filter": {"filters": [
                 {"field": "call_records", "operator": "=", "value": 1},
                 {"field": "no", "operator": "=", "value": 1},
                 {"field": "id", "operator": "~", "value": 1},
@@ -293,7 +293,7 @@ def test_what_the_mock_sends_is_clean(suite: Mocks, here: CommandRunner, tmp_pat
         name = tenant.name
         legs = requests.post(
             tenant.cdr.url,
-            json={**LEGS, "params": {**LEGS["params"], "access_token": f"{name}-token"}},  # type: ignore[dict-item]
+            json={**LEGS, "params": {**LEGS["params"], "access_token": f"{name}-token"}},
         )
         window = property_xml("PeriodFrom", f"{DAY}T00:00:00", "dateTime")
         calls = requests.post(
@@ -328,7 +328,7 @@ def journal(suite: Mocks) -> dict[str, Any]:
     """A journal of one right and one wrong request."""
     with suite.tenant() as tenant:
         for limit in (5, "ten"):
-            params = {**LEGS["params"], "access_token": f"{tenant.name}-token", "limit": limit}  # type: ignore[dict-item]
+            params = {**LEGS["params"], "access_token": f"{tenant.name}-token", "limit": limit}
             requests.post(tenant.cdr.url, json={**LEGS, "params": params})
         url = f"{suite.control_url}/api/tenants/{tenant.name}/journal"
         exported: dict[str, Any] = requests.get(url).json()
