@@ -73,7 +73,7 @@ async def _make_answer(tenant: Tenant, case: Case) -> Answer:
             return await pipeline.run(exchange(body, transport="frame"), handle)
 
         return by_frame
-    handle = cdr.handle if case.provider == "cdr" else onec.handle_request
+    handle = cdr.handle_request if case.provider == "cdr" else onec.handle_request
 
     async def by_post(body: bytes) -> Reply:
         return await pipeline.run(exchange(body), handle)

@@ -1,4 +1,4 @@
-"""Who is asking: credentials, tokens, and everything that can be wrong with an account.
+"""Credentials, tokens, and everything that can be wrong with an account.
 
 A session's token begins with sixteen digits that name its tenant, so that any replica finds the
 tenant without a shared table; what the token is worth stands in the tenant's state.
@@ -7,23 +7,24 @@ tenant without a shared table; what the token is worth stands in the tenant's st
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from callmocks.cdr import components
 from callmocks.cdr.errors import RpcError
+from callmocks.contract.resources import load_table
 from callmocks.history.generator import derive_key, derive_token
 from callmocks.provider.credentials import secrets_equal
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS, cdr_token_prefix
 
 if TYPE_CHECKING:
+    from callmocks.cdr.limits import RateLimiter
     from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.tenant import Tenant
 
 MAX_SESSIONS = 10_000
-"""Sessions of an account; the oldest gives way."""
+"""Of an account; a new one ends the oldest."""
 SESSION_SECONDS = 3600
-"""A session's life (documented)."""
+"""Documented."""
 
 
 @lru_cache(maxsize=4096)
@@ -34,21 +35,20 @@ def derive_app_id(tenant_name: str) -> int:
 
 async def open_session(exchange: Exchange, login: str, password: str) -> dict[str, Any]:
     """The data of a successful ``login.user``; ``auth_error`` otherwise."""
-    settings = exchange.tenant.settings.cdr
-    right = secrets_equal(login, settings.login) & secrets_equal(password, settings.password)
-    if exchange.tenant.name == "nobody" or not right:
-        raise RpcError("auth_error")
-    check_account(exchange)
     tenant = exchange.tenant
+    settings = tenant.settings.cdr
+    right = secrets_equal(login, settings.login) & secrets_equal(password, settings.password)
+    if tenant.name == "nobody" or not right:
+        raise RpcError("auth_error")
+    _check_account(exchange)
     number = await exchange.state.add("cdr:logins", 1) or 1
     if number > MAX_SESSIONS:
-        oldest = _make_session_token(tenant, number - MAX_SESSIONS)
-        await exchange.state.delete(_session_key(oldest))
+        await close_session(exchange, _make_session_token(tenant, number - MAX_SESSIONS))
     session = _make_session_token(tenant, number)
     ends = tenant.clock.to_unix_seconds(exchange.session_now) + SESSION_SECONDS
     await exchange.state.put(_session_key(session), str(ends).encode())
-    shown = tenant.clock.to_unix_seconds(exchange.now) + SESSION_SECONDS
-    return {"access_token": session, "expire_at": shown, "app_id": derive_app_id(tenant.name)}
+    expires = tenant.clock.to_unix_seconds(exchange.now) + SESSION_SECONDS
+    return {"access_token": session, "expire_at": expires, "app_id": derive_app_id(tenant.name)}
 
 
 async def close_session(exchange: Exchange, session: str) -> None:
@@ -56,25 +56,42 @@ async def close_session(exchange: Exchange, session: str) -> None:
     await exchange.state.delete(_session_key(session))
 
 
-async def check_token(exchange: Exchange, given: str) -> None:
-    """Raise what is wrong with a token, if anything."""
-    settings = exchange.tenant.settings.cdr
-    if given in settings.blocked_tokens:
-        raise RpcError("access_token_blocked", "access_token", given)
-    if given in settings.expired_tokens:
-        raise RpcError("access_token_expired", "access_token", given)
-    if secrets_equal(given, settings.token) and exchange.tenant.name != "nobody":
+async def check_token(exchange: Exchange, token: object) -> None:
+    """Raise ``RpcError`` if a request's token is missing, no text, unknown, blocked or expired."""
+    if token is None:
+        raise RpcError("required_parameter_missed", "access_token", expected="a string")
+    if not isinstance(token, str):
+        raise RpcError("data_type_error", "access_token", token, expected="a string")
+    settings = exchange.tenant.settings
+    if token in settings.cdr.blocked_tokens:
+        raise RpcError("access_token_blocked", "access_token", token)
+    if token in settings.cdr.expired_tokens:
+        raise RpcError("access_token_expired", "access_token", token)
+    if secrets_equal(token, settings.cdr.token) and settings.name != "nobody":
         return
-    ends = await exchange.state.get(_session_key(given))
+    ends = await exchange.state.get(_session_key(token))
     if ends is None:
-        raise RpcError("access_token_invalid", "access_token", given)
+        raise RpcError("access_token_invalid", "access_token", token)
     if exchange.tenant.clock.to_unix_seconds(exchange.session_now) >= int(ends):
-        mnemonic = exchange.use_assumption("cdr.ended-session")
-        raise RpcError(mnemonic, "access_token", given)
+        raise RpcError(exchange.use_assumption("cdr.ended-session"), "access_token", token)
 
 
-def check_account(exchange: Exchange) -> None:
-    """Raise when the account may not be used, or not from the client's address."""
+async def authorize(
+    exchange: Exchange, method: str, params: dict[str, Any], limiter: RateLimiter
+) -> None:
+    """Raise ``RpcError`` unless the account may call a method: in the contract's order."""
+    _check_account(exchange)
+    _check_method(exchange, method)
+    try:
+        await limiter.check_available()
+    except RpcError:
+        if exchange.use_assumption("cdr.check-order") == "limits-first":
+            raise
+    if method not in ("logout.user", "get.customer_users"):
+        _check_user(exchange, params)
+
+
+def _check_account(exchange: Exchange) -> None:
     settings = exchange.tenant.settings.cdr
     if settings.allowed_ips and not _is_allowed(tuple(settings.allowed_ips), exchange.peer):
         raise RpcError("ip_not_whitelisted", params={"ip": exchange.peer})
@@ -82,18 +99,18 @@ def check_account(exchange: Exchange) -> None:
         raise RpcError("account_inactive")
 
 
-def check_method(exchange: Exchange, method: str) -> None:
-    """Raise when the account has no right to a method."""
-    if method == "get.customer_users" and not exchange.tenant.settings.cdr.partner:
+def _check_method(exchange: Exchange, method: str) -> None:
+    settings = exchange.tenant.settings.cdr
+    if method == "get.customer_users" and not settings.partner:
         raise RpcError("forbidden")
-    component = components.find_disabled_component(exchange, method)
-    if component is not None:
+    component = _load_components("methods").get(method)
+    if component in settings.disabled_components:
         error = RpcError("method_component_disabled", params={"components": component})
         error.code = int(exchange.use_assumption("cdr.component-code"))
         raise error
 
 
-def check_user(exchange: Exchange, params: dict[str, Any]) -> None:
+def _check_user(exchange: Exchange, params: dict[str, Any]) -> None:
     """A partner acts for one of his customers' users: ``user_id`` must name one.
 
     A client account has no such list; the number, when it is sent, means nothing there.
@@ -108,6 +125,25 @@ def check_user(exchange: Exchange, params: dict[str, Any]) -> None:
         raise RpcError("data_type_error", "user_id", user, expected="a number")
     if user not in {customer.id for customer in settings.customer_users}:
         raise RpcError(exchange.use_assumption("cdr.foreign-user"), "user_id", user)
+
+
+def find_disabled_fields(exchange: Exchange) -> dict[str, str]:
+    """Fields that may not be named, each with the component it needs."""
+    disabled = exchange.tenant.settings.cdr.disabled_components
+    if not disabled:
+        return {}
+    components = _load_components("fields")
+    return {name: component for name, component in components.items() if component in disabled}
+
+
+@cache
+def _load_components(kind: str) -> dict[str, str]:
+    """The paid component that each of ``methods`` or ``fields`` needs.
+
+    The table is the mock's own; the vendor's document only shows the errors.
+    """
+    table = load_table("cdr/components.csv")
+    return {name: row["component"] for row in table for name in row[kind].split()}
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,4 @@
-"""The vendor's error objects, from its table (``schemas/cdr/errors.csv``).
-
-An error travels with HTTP status 200 and always has all its keys.
-"""
+"""The vendor's error objects, from its table (``schemas/cdr/errors.csv``)."""
 
 from __future__ import annotations
 
@@ -10,17 +7,12 @@ from typing import Any
 
 import msgspec
 
-from callmocks.cdr.rpc import JsonRpcError
 from callmocks.contract.resources import load_table
 
-NULL_ID = msgspec.Raw(b"null")
 MAX_ECHO_CHARS = 1000
-"""Longest echo of a value in an error, in characters; a longer one is cut."""
 
 
 class ErrorTableRow(msgspec.Struct, frozen=True):
-    """One row of the error table."""
-
     code: int
     message: str
     when: str
@@ -35,12 +27,12 @@ def load_error_table() -> dict[str, ErrorTableRow]:
     }
 
 
-class RpcError(JsonRpcError):
-    """An error of the table: what a method raises and the client reads.
+class RpcError(Exception):
+    """An error of the table.
 
-    ``field`` is the dotted path of the parameter at fault, ``value`` what was sent there,
-    ``params`` the substitutions of the message. ``metadata`` is set when the error came after
-    authentication. ``expected`` goes to the journal only.
+    ``field`` is the dotted path of the wrong parameter, ``value`` what was sent there, ``params``
+    the substitutions of the message. ``metadata`` is set when the error came after authentication.
+    ``expected`` goes to the journal only.
     """
 
     def __init__(
@@ -51,17 +43,19 @@ class RpcError(JsonRpcError):
         params: dict[str, object] | None = None,
         expected: str = "",
     ) -> None:
-        entry = load_error_table()[mnemonic]
+        row = load_error_table()[mnemonic]
         self.mnemonic = mnemonic
         self.field = field
         self.value = echo_value(value)
         self.params = params or {}
-        self.expected = expected or entry.when
+        self.expected = expected or row.when
         self.metadata: dict[str, Any] | None = None
-        super().__init__(entry.code, entry.message.format_map(self.params))
+        self.code = row.code
+        self.message = row.message.format_map(self.params)
+        super().__init__(self.message)
 
     def build_error_object(self) -> dict[str, Any]:
-        """The ``error`` member: code, message and data with every key present."""
+        """The ``error`` member: code, message and data; of data no key is ever left out."""
         data: dict[str, Any] = {
             "mnemonic": self.mnemonic,
             "field": self.field,
@@ -72,12 +66,6 @@ class RpcError(JsonRpcError):
         if self.metadata is not None:
             data["metadata"] = self.metadata
         return {"code": self.code, "message": self.message, "data": data}
-
-    def encode_response(self, request_id: msgspec.Raw = NULL_ID) -> bytes:
-        """The whole answer to a request with this id (as it stood in the request)."""
-        return msgspec.json.encode(
-            {"jsonrpc": "2.0", "id": request_id, "error": self.build_error_object()}
-        )
 
 
 def echo_value(value: object) -> str | None:

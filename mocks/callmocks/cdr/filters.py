@@ -79,14 +79,14 @@ def compile_filter(
     raw: object,
     fields: FieldTable,
     schema: dict[str, pl.DataType],
-    rules: FilterOptions,
-    problems: ParameterErrors,
+    options: FilterOptions,
+    errors: ParameterErrors,
 ) -> RowFilter:
     """Compile the ``filter`` parameter against a method's table and its frame's column types.
 
-    Problems are collected; the result is only good when there are none.
+    Errors are collected; the result is only good when there are none.
     """
-    return _FilterCompiler(fields, schema, rules, problems).compile_tree(raw)
+    return _FilterCompiler(fields, schema, options, errors).compile_tree(raw)
 
 
 class _FilterCompiler:
@@ -94,13 +94,13 @@ class _FilterCompiler:
         self,
         fields: FieldTable,
         schema: dict[str, pl.DataType],
-        rules: FilterOptions,
-        problems: ParameterErrors,
+        options: FilterOptions,
+        errors: ParameterErrors,
     ) -> None:
         self._fields = fields
         self._schema = schema
-        self._rules = rules
-        self._problems = problems
+        self._options = options
+        self._errors = errors
         self._patterns = 0
         self._result = RowFilter()
 
@@ -113,7 +113,7 @@ class _FilterCompiler:
             node, path, depth, parent = work.pop()
             nodes += 1
             if nodes > MAX_NODES:
-                self._problems.add(
+                self._errors.add(
                     CheckOrder.VALUE,
                     "invalid_parameter_value",
                     "filter",
@@ -122,10 +122,10 @@ class _FilterCompiler:
                 )
                 break
             if not isinstance(node, dict):
-                self._problems.add(CheckOrder.TYPE, "data_type_error", path, node, "an object")
-            elif "filters" in node and depth > DOCUMENTED_LEVELS and depth > self._rules.depth():
-                expected = f"at most {self._rules.depth()} levels"
-                self._problems.add(
+                self._errors.add(CheckOrder.TYPE, "data_type_error", path, node, "an object")
+            elif "filters" in node and self._is_too_deep(depth):
+                expected = f"at most {self._options.max_depth()} levels"
+                self._errors.add(
                     CheckOrder.VALUE, "invalid_parameter_value", "filter", None, expected
                 )
             elif "filters" in node:
@@ -140,12 +140,15 @@ class _FilterCompiler:
         self._result.groups = groups
         return self._result
 
+    def _is_too_deep(self, depth: int) -> bool:
+        return depth > DOCUMENTED_LEVELS and depth > self._options.max_depth()
+
     def _parse_group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
         self._check_keys(node, _TREE, path)
         condition = node.get("condition")
         if condition is None:
-            if self._rules.condition_required():
-                self._problems.add(
+            if self._options.condition_required():
+                self._errors.add(
                     CheckOrder.REQUIRED,
                     "required_parameter_missed",
                     f"{path}.condition",
@@ -154,11 +157,11 @@ class _FilterCompiler:
                 )
             condition = "and"
         elif not isinstance(condition, str):
-            self._problems.add(
+            self._errors.add(
                 CheckOrder.TYPE, "data_type_error", f"{path}.condition", condition, "and, or"
             )
         elif condition not in ("and", "or"):
-            self._problems.add(
+            self._errors.add(
                 CheckOrder.VALUE,
                 "invalid_parameter_value",
                 f"{path}.condition",
@@ -173,7 +176,7 @@ class _FilterCompiler:
     ) -> list[tuple[object, str, int, _Group]]:
         children = node["filters"]
         if not isinstance(children, list):
-            self._problems.add(
+            self._errors.add(
                 CheckOrder.TYPE,
                 "data_type_error",
                 f"{path}.filters",
@@ -183,13 +186,13 @@ class _FilterCompiler:
             return []
         kept = children[: MAX_NODES + 1]
         return [
-            (child, f"{path}.filters.{place}", depth + 1, group) for place, child in enumerate(kept)
+            (child, f"{path}.filters.{index}", depth + 1, group) for index, child in enumerate(kept)
         ]
 
     def _check_keys(self, node: dict[str, Any], known: frozenset[str], path: str) -> None:
         for key in node.keys() - known:
             if key in _SIMPLE | _TREE:
-                self._problems.add(
+                self._errors.add(
                     CheckOrder.VALUE,
                     "invalid_parameters_combination",
                     f"{path}.{key}",
@@ -197,7 +200,7 @@ class _FilterCompiler:
                     "either field, operator and value, or filters and condition",
                 )
             else:
-                self._problems.add(
+                self._errors.add(
                     CheckOrder.UNKNOWN,
                     "unexpected_parameters",
                     f"{path}.{key}",
@@ -215,13 +218,13 @@ class _FilterCompiler:
         )
         field = None if name is None else self._fields.get(name)
         if name is not None and field is None:
-            self._problems.add(
+            self._errors.add(
                 CheckOrder.UNKNOWN, "unexpected_parameters", f"{path}.field", name, "a field's name"
             )
         if field is None or operator is None:
             return None
         if not field.filterable:
-            self._problems.add(
+            self._errors.add(
                 CheckOrder.PROHIBITED,
                 "filter_prohibited",
                 f"{path}.field",
@@ -236,7 +239,7 @@ class _FilterCompiler:
             rank = CheckOrder.TYPE if refused.mnemonic == "data_type_error" else CheckOrder.VALUE
             where = "filter" if refused.key is None else f"{path}.{refused.key}"
             value = None if refused.key is None else node.get(refused.key)
-            self._problems.add(rank, refused.mnemonic, where, value, str(refused), refused.params)
+            self._errors.add(rank, refused.mnemonic, where, value, str(refused), refused.params)
             return None
 
     def _build_expression(self, leaf: Condition, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
@@ -258,19 +261,17 @@ class _FilterCompiler:
         self._result.condition_count += 1
         if parent.required and operators.is_number_equal(leaf):
             self._result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
-            return partial(operators.build_condition, leaf, self._rules)
-        return operators.build_condition(leaf, self._rules)
+            return partial(operators.build_condition, leaf, self._options)
+        return operators.build_condition(leaf, self._options)
 
     def _get_string(self, node: dict[str, Any], key: str, path: str) -> str | None:
         value = node.get(key)
         if value is None:
-            self._problems.add(
+            self._errors.add(
                 CheckOrder.REQUIRED, "required_parameter_missed", f"{path}.{key}", None, "a string"
             )
         elif not isinstance(value, str):
-            self._problems.add(
-                CheckOrder.TYPE, "data_type_error", f"{path}.{key}", value, "a string"
-            )
+            self._errors.add(CheckOrder.TYPE, "data_type_error", f"{path}.{key}", value, "a string")
         else:
             return value
         return None
@@ -304,6 +305,6 @@ def _join_balanced(
 ) -> pl.Expr | None:
     """Join in pairs of pairs: a chain of ten thousand would be as deep as it is long."""
     while len(parts) > 1:
-        pairs = [join(*parts[place : place + 2]) for place in range(0, len(parts) - 1, 2)]
+        pairs = [join(*parts[start : start + 2]) for start in range(0, len(parts) - 1, 2)]
         parts = pairs + parts[len(pairs) * 2 :]
     return parts[0] if parts else None

@@ -1,21 +1,27 @@
-"""From bytes to a JSON-RPC request: the envelope's rules, before any method is looked at."""
+"""JSON-RPC as the vendor has it: from bytes to a request, and from an answer to bytes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from callmocks.cdr.errors import NULL_ID, RpcError
+from callmocks.cdr.errors import RpcError
+from callmocks.contract.nesting import iter_json_depths
 
 MAX_DECODED_DEPTH = 200
 """JSON nesting that is read when the decoder gives up on a deep body.
 
-The filter's own bound is far below (64 levels are 128 of JSON), so whatever stands deeper is
+The filter's own limit is far below (64 levels are 128 of JSON), so whatever stands deeper is
 refused anyway, in its place and with its name.
 """
+
+NULL_ID = msgspec.Raw(b"null")
+Members = dict[str, msgspec.Raw]
+"""The members of a JSON object, each as it was spelt."""
 
 
 class Envelope(msgspec.Struct):
@@ -26,39 +32,47 @@ class Envelope(msgspec.Struct):
     method: Any = UNSET
     params: Any = UNSET
 
-    @property
-    def echo_id(self) -> msgspec.Raw:
-        """The id to answer with: as sent when it is a string or a number, otherwise null."""
-        return self.id if isinstance(self.id, msgspec.Raw) and _is_valid_id(self.id) else NULL_ID
-
-    @property
-    def token(self) -> str | None:
-        """The token, when the request has one that could be a token."""
-        return self._string_param("access_token")
-
-    @property
-    def login(self) -> str | None:
-        """The login of a ``login.user`` request."""
-        return self._string_param("login") if self.method == "login.user" else None
-
-    def check(self) -> None:
-        """Raise ``RpcError`` when the envelope breaks its rules."""
-        if self.jsonrpc != "2.0" or not isinstance(self.jsonrpc, str):
-            raise _invalid_request("jsonrpc", self.jsonrpc, 'the string "2.0"')
-        if isinstance(self.id, UnsetType):
-            raise RpcError("notifications_not_supported", "id", expected="an id")
-        if self.echo_id is NULL_ID:
-            raise _invalid_request("id", msgspec.json.decode(self.id), "a string or a number")
-        if not isinstance(self.method, str):
-            raise _invalid_request("method", self.method, "a string")
-
-    def _string_param(self, name: str) -> str | None:
-        value = self.params.get(name) if isinstance(self.params, dict) else None
-        return value if isinstance(value, str) else None
-
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _json_decoder = msgspec.json.Decoder()
+_members_decoder = msgspec.json.Decoder(Members)
+
+
+class ParsedRequest:
+    """A body that was decoded and checked by the rules of the envelope.
+
+    ``error`` is the first rule it breaks, ``readable`` whether there is an envelope at all,
+    ``echo_id`` the id to answer with: as it was spelt if it is a string or a number, else null.
+    """
+
+    __slots__ = ("body", "echo_id", "envelope", "error", "readable")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.echo_id = NULL_ID
+        self.error: RpcError | None = None
+        self.readable = True
+        try:
+            self.envelope = decode_envelope(body)
+        except RpcError as error:
+            self.envelope, self.error, self.readable = Envelope(), error, False
+            return
+        request_id = self.envelope.id
+        if isinstance(request_id, msgspec.Raw) and bytes(request_id)[:1] in b'"-0123456789':
+            self.echo_id = request_id
+        self.error = self._check_envelope()
+
+    def _check_envelope(self) -> RpcError | None:
+        sent = self.envelope
+        if sent.jsonrpc != "2.0" or not isinstance(sent.jsonrpc, str):
+            return _invalid_request("jsonrpc", sent.jsonrpc, 'the string "2.0"')
+        if isinstance(sent.id, UnsetType):
+            return RpcError("notifications_not_supported", "id", expected="an id")
+        if self.echo_id is NULL_ID:
+            return _invalid_request("id", msgspec.json.decode(sent.id), "a string or a number")
+        if not isinstance(sent.method, str):
+            return _invalid_request("method", sent.method, "a string")
+        return None
 
 
 def decode_envelope(body: bytes) -> Envelope:
@@ -85,41 +99,47 @@ def _decode_body(body: bytes) -> Envelope:
     raise _invalid_request(None, other, "a request object")
 
 
-def _is_valid_id(raw: msgspec.Raw) -> bool:
-    return bytes(raw)[:1] in b'"-0123456789'
-
-
 def _invalid_request(field: str | None, value: object, expected: str) -> RpcError:
     sent = None if isinstance(value, UnsetType) else value
     return RpcError("invalid_request", field, sent, expected=expected)
 
 
-def _replace_deep_values(body: bytes) -> bytes:
-    """The body with everything nested deeper than ``SHALLOW`` replaced by 0, in linear time.
+def encode_result(request_id: msgspec.Raw, chunks: Iterable[bytes]) -> bytes:
+    """An answer with a result, whose JSON comes in chunks."""
+    head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(request_id)
+    return b"".join((head, *chunks, b"}"))
 
-    Brackets must balance; what else stands in the depths is not read, because it is refused.
+
+def encode_error(error: dict[str, Any], request_id: msgspec.Raw = NULL_ID) -> bytes:
+    """An answer with an error; its HTTP status is 200."""
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "error": error})
+
+
+def split_members(body: bytes | msgspec.Raw) -> Members:
+    """The members of a JSON object; empty when it is something else."""
+    try:
+        return _members_decoder.decode(body)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def join_members(members: Members) -> bytes:
+    return msgspec.json.encode(members)
+
+
+def _replace_deep_values(body: bytes) -> bytes:
+    """The body with everything deeper than ``MAX_DECODED_DEPTH`` replaced by 0, in linear time.
+
+    Brackets must balance; what else stands deeper is not read, because it is refused.
     """
-    text = np.frombuffer(body, dtype=np.uint8)
-    inside = _find_string_bytes(text)
-    opening = ((text == ord("[")) | (text == ord("{"))) & ~inside
-    closing = ((text == ord("]")) | (text == ord("}"))) & ~inside
-    depth = np.cumsum(opening.astype(np.int32) - closing.astype(np.int32))
+    chunks, depths = zip(*iter_json_depths(body), strict=True)
+    text, depth = np.concatenate(chunks), np.concatenate(depths)
     if depth[-1] != 0 or depth.min() < 0:
         raise RpcError("parse_error", expected="balanced brackets")
+    closing = np.diff(depth, prepend=0) < 0
     deep = (depth > MAX_DECODED_DEPTH) | (closing & (depth == MAX_DECODED_DEPTH))
     starts = deep & ~np.concatenate(([False], deep[:-1]))
     # Two deep values may stand side by side only with a comma between them, which is shallow.
-    shallow = text.copy()
-    shallow[starts] = ord("0")
-    return bytes(shallow[~deep | starts].tobytes())
-
-
-def _find_string_bytes(text: np.ndarray[Any, np.dtype[np.uint8]]) -> Any:
-    """For each byte, whether it is part of a JSON string (its quotes included)."""
-    places = np.arange(len(text), dtype=np.int32)
-    other = np.where(text != ord("\\"), places, np.int32(-1))
-    last_other = np.maximum.accumulate(other)
-    backslashes = places - last_other  # how many stand right here and before, in a row
-    before = np.concatenate((np.zeros(1, np.int32), backslashes[:-1]))
-    quote = (text == ord('"')) & (before % 2 == 0)
-    return (np.cumsum(quote) % 2 == 1) | quote
+    text[starts] = ord("0")
+    kept: bytes = text[~deep | starts].tobytes()
+    return kept

@@ -6,7 +6,7 @@ state, so that replicas share them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from callmocks.cdr.errors import RpcError
 from callmocks.tenants.state import CounterIncrement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from callmocks.tenants.exchange import Exchange
-    from callmocks.tenants.state import State
 
 DAY_SECONDS = 86_400
 
@@ -35,29 +36,28 @@ class PointLimits(msgspec.Struct, frozen=True):
 
 
 class LimitWindow(msgspec.Struct, frozen=True):
-    """One of the two windows: its name, its limit and the key of its counter."""
+    """The day or the minute; ``key`` is that of its counter."""
 
     name: str
     limit: int
     key: str
     previous_key: str
-    """Key of the window before, to be forgotten."""
 
 
+@dataclass
 class RateLimiter:
-    """The points of one exchange's tenant."""
+    """The points of one exchange's tenant; ``used`` of each window, once this exchange knows."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        settings = exchange.tenant.settings
-        self._exchange = exchange
-        self._state: State = exchange.state
-        self._enabled = settings.limits != "off"
-        self._used: tuple[int, ...] | None = None
-        """Points used of each window, when this exchange has seen it."""
+    exchange: Exchange
+    used: tuple[int, ...] | None = None
+
+    @property
+    def _enabled(self) -> bool:
+        return self.exchange.tenant.settings.limits != "off"
 
     @cached_property
     def _windows(self) -> tuple[LimitWindow, LimitWindow]:
-        cdr, now = self._exchange.tenant.settings.cdr, self._exchange.now
+        cdr, now = self.exchange.tenant.settings.cdr, self.exchange.now
         return (
             LimitWindow("day", cdr.day_limit, *_counter_keys("day", now.toordinal())),
             LimitWindow("minute", cdr.minute_limit, *_counter_keys("minute", _minute_number(now))),
@@ -70,39 +70,35 @@ class RateLimiter:
                 if used >= window.limit:
                     raise self._limit_exceeded(window)
 
-    async def spend_point(self) -> None:
+    async def spend_point(self) -> PointLimits:
         """Take the point of a successful call; ``limit_exceeded`` when another was faster."""
-        if not self._enabled:
-            return
-        totals = await self._state.add_all(
-            [CounterIncrement(w.key, 1, w.limit) for w in self._windows]
-        )
-        self._used = totals.values
-        if totals.rejected_index is not None:
-            raise self._limit_exceeded(self._windows[totals.rejected_index])
-        for window, total in zip(self._windows, totals.values, strict=True):
-            if total == 1:
-                await self._state.delete(window.previous_key)
+        if self._enabled:
+            steps = [CounterIncrement(window.key, 1, window.limit) for window in self._windows]
+            totals = await self.exchange.state.add_all(steps)
+            self.used = totals.values
+            if totals.rejected_index is not None:
+                raise self._limit_exceeded(self._windows[totals.rejected_index])
+            for window, total in zip(self._windows, totals.values, strict=True):
+                if total == 1:
+                    await self.exchange.state.delete(window.previous_key)
+        return await self.get_limits()
 
     async def get_limits(self) -> PointLimits:
-        """What the metadata says now."""
         if not self._enabled:
-            cdr = self._exchange.tenant.settings.cdr
-            return _make_limits(self._exchange, cdr.day_limit, cdr.minute_limit)
-        used = self._used or await self._read_used()
+            cdr = self.exchange.tenant.settings.cdr
+            return _make_limits(self.exchange, cdr.day_limit, cdr.minute_limit)
+        used = self.used or await self._read_used()
         left = [max(w.limit - gone, 0) for w, gone in zip(self._windows, used, strict=True)]
-        return _make_limits(self._exchange, *left)
+        return _make_limits(self.exchange, *left)
 
     async def _read_used(self) -> tuple[int, ...]:
-        totals = await self._state.add_all(
-            [CounterIncrement(window.key, 0) for window in self._windows]
-        )
-        self._used = totals.values
-        return totals.values
+        steps = [CounterIncrement(window.key, 0) for window in self._windows]
+        self.used = (await self.exchange.state.add_all(steps)).values
+        return self.used
 
     def _limit_exceeded(self, window: LimitWindow) -> RpcError:
-        if self._exchange.tenant.clock.mode == "frozen":
-            self._exchange.notes.append(
+        if self.exchange.tenant.clock.mode == "frozen":
+            self.exchange.notes.append(
                 f"the limit per {window.name} never resets: the tenant's clock is frozen"
             )
         params: dict[str, object] = {"limit_type": window.name, "limit_max_value": window.limit}
@@ -118,7 +114,7 @@ def _counter_keys(name: str, number: int) -> tuple[str, str]:
 
 
 def initial_limits(exchange: Exchange, mnemonic: str, params: Mapping[str, Any]) -> PointLimits:
-    """Limits as a fault shows them: nothing used, or all of the window that is said to be."""
+    """Limits as a fault shows them: nothing used, or all of the window that the error names."""
     cdr = exchange.tenant.settings.cdr
     spent = params.get("limit_type") if mnemonic == "limit_exceeded" else None
     return _make_limits(

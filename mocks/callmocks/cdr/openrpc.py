@@ -9,13 +9,7 @@ import msgspec
 
 from callmocks.contract.resources import schema_path
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "integer": (int,),
-    "string": (str,),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
+_PYTHON_TYPES = {"integer": int, "string": str, "boolean": bool, "array": list, "object": dict}
 
 
 class MethodParam(msgspec.Struct, frozen=True):
@@ -24,15 +18,10 @@ class MethodParam(msgspec.Struct, frozen=True):
     name: str
     required: bool
     type: str
+    python_type: Any
     minimum: int | None = None
     maximum: int | None = None
     default: Any = None
-
-    def accepts_type(self, value: object) -> bool:
-        """Whether the value is of the parameter's type (true is no number)."""
-        if isinstance(value, bool) and self.type != "boolean":
-            return False
-        return isinstance(value, _TYPES[self.type])
 
 
 class MethodSpec(msgspec.Struct, frozen=True):
@@ -101,4 +90,5 @@ def _parse_method(raw: dict[str, Any]) -> MethodSpec:
 def _parse_param(raw: dict[str, Any]) -> MethodParam:
     shape = resolve_reference(raw["schema"])
     bounds = {key: shape[key] for key in ("minimum", "maximum", "default") if key in shape}
-    return MethodParam(raw["name"], raw["required"], shape["type"], **bounds)
+    kind = shape["type"]
+    return MethodParam(raw["name"], raw["required"], kind, _PYTHON_TYPES[kind], **bounds)

@@ -1,4 +1,4 @@
-"""One filter: a field, an operator and a value, by the type rules of the vendor's operators."""
+"""One filter: a field, an operator and a value, by the type options of the vendor's operators."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Condition(msgspec.Struct, frozen=True):
 class FilterOptions(msgspec.Struct, frozen=True):
     """What a tenant holds true of filters; the callables note the assumption when they decide."""
 
-    depth: Callable[[], int]
-    underscore: Callable[[], bool]
-    unknown_enum_refused: Callable[[], bool]
+    max_depth: Callable[[], int]
+    underscore_is_wildcard: Callable[[], bool]
+    rejects_unknown_enum: Callable[[], bool]
     condition_required: Callable[[], bool]
     null_differs: Callable[[], bool]
-    values: dict[str, frozenset[str]]
+    enum_values: dict[str, frozenset[str]]
 
 
 def is_number_equal(leaf: Condition) -> bool:
@@ -56,7 +56,7 @@ def is_number_equal(leaf: Condition) -> bool:
     return leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
 
 
-def build_condition(leaf: Condition, rules: FilterOptions) -> pl.Expr:
+def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
     """The expression of a filter whose operator fits its field; ``FilterError`` on a bad value."""
     column = pl.col(leaf.field.name)
     value, operator = leaf.value, leaf.operator
@@ -67,22 +67,22 @@ def build_condition(leaf: Condition, rules: FilterOptions) -> pl.Expr:
     if operator == "is_not_null" or (operator == "!=" and value is None):
         return column.is_not_null()
     if operator in ("in", "not_in"):
-        return _build_membership(leaf, rules)
+        return _build_membership(leaf, options)
     if operator in ("like", "ilike", "not_like", "not_ilike", "regexp"):
-        return _build_pattern(leaf, rules)
-    checked = _check_value(leaf, value, rules)
+        return _build_pattern(leaf, options)
+    checked = _check_value(leaf, value, options)
     if leaf.field.type == "number":
         expression = _compare_number(column, operator, checked)
     elif isinstance(leaf.dtype, pl.Enum) and checked not in leaf.dtype.categories:
         expression = _constant_unless_null(column, operator == "!=")
     else:
         expression = _compare_column(column, operator, checked)
-    if operator == "!=" and rules.null_differs():
+    if operator == "!=" and options.null_differs():
         return expression | column.is_null()
     return expression
 
 
-def _check_value(leaf: Condition, value: object, rules: FilterOptions) -> Any:
+def _check_value(leaf: Condition, value: object, options: FilterOptions) -> Any:
     """The value in the type of its field; ``FilterError`` when it is of another."""
     kind = leaf.field.type
     if kind == "number":
@@ -95,7 +95,7 @@ def _check_value(leaf: Condition, value: object, rules: FilterOptions) -> Any:
         if kind == "iso8601":
             return _parse_time(value)
         if kind == "enum":
-            _check_enum_value(leaf.field, value, rules)
+            _check_enum_value(leaf.field, value, options)
         return value
     raise ConditionError("data_type_error", "value", f"a {kind}")
 
@@ -107,9 +107,9 @@ def _parse_time(text: str) -> datetime:
     return moment
 
 
-def _check_enum_value(field: Field, value: str, rules: FilterOptions) -> None:
-    known = rules.values.get(field.name)
-    if known is not None and value not in known and rules.unknown_enum_refused():
+def _check_enum_value(field: Field, value: str, options: FilterOptions) -> None:
+    known = options.enum_values.get(field.name)
+    if known is not None and value not in known and options.rejects_unknown_enum():
         raise ConditionError("invalid_parameter_value", "value", f"a value of {field.name}")
 
 
@@ -145,13 +145,13 @@ def _constant_unless_null(column: pl.Expr, answer: bool) -> pl.Expr:
     return pl.when(column.is_not_null()).then(pl.lit(answer))
 
 
-def _build_membership(leaf: Condition, rules: FilterOptions) -> pl.Expr:
+def _build_membership(leaf: Condition, options: FilterOptions) -> pl.Expr:
     column, values = pl.col(leaf.field.name), leaf.value
     if not isinstance(values, list):
         raise ConditionError("data_type_error", "value", "an array")
     if len(values) > MAX_ELEMENTS:
         raise ConditionError("invalid_parameter_value", None, f"at most {MAX_ELEMENTS} elements")
-    checked = [_check_value(leaf, value, rules) for value in values if value is not None]
+    checked = [_check_value(leaf, value, options) for value in values if value is not None]
     if leaf.operator == "not_in" and len(checked) < len(values):
         return _constant_unless_null(
             column, False
@@ -171,14 +171,14 @@ def _drop_unstorable(leaf: Condition, values: list[Any]) -> list[Any]:
     return values
 
 
-def _build_pattern(leaf: Condition, rules: FilterOptions) -> pl.Expr:
+def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
     if not isinstance(leaf.value, str):
         raise ConditionError("data_type_error", "value", "a string")
     try:
         if leaf.operator == "regexp":
             regex = regex_translation.translate_posix(leaf.value)
         else:
-            underscore = "_" not in leaf.value or rules.underscore()
+            underscore = "_" not in leaf.value or options.underscore_is_wildcard()
             case = "ilike" not in leaf.operator
             regex = regex_translation.translate_like(leaf.value, underscore=underscore, case=case)
     except regex_translation.PatternError as problem:

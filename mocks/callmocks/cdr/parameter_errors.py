@@ -8,13 +8,17 @@ and values, interval. All checks run; the error of the lowest rank is the answer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from callmocks.cdr.errors import RpcError
 
+if TYPE_CHECKING:
+    from callmocks.tenants.exchange import Exchange
+
 MAX_NOTED = 20
-"""Problems noted for the journal; a hostile filter could hold ten thousand."""
+"""Errors noted for the journal; a hostile filter could hold ten thousand."""
 
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 
@@ -30,41 +34,39 @@ class CheckOrder(IntEnum):
     INTERVAL = 5
 
 
+@dataclass
 class ParameterErrors:
-    """Collected problems of one request's parameters.
+    """The errors in one request's parameters; ``first`` is the one for the client."""
 
-    ``indexed`` is asked, when there is a problem, whether the paths that clients read keep the
-    indexes of lists (``filter.filters.0.value``); the journal's always have them.
-    """
-
-    def __init__(self, indexed: Callable[[], bool]) -> None:
-        self._indexed = indexed
-        self._first: tuple[CheckOrder, RpcError] | None = None
-        self.noted: list[tuple[str, str, str]] = []
+    exchange: Exchange
+    first: RpcError | None = None
+    first_order: CheckOrder = CheckOrder.INTERVAL
+    noted: int = 0
 
     def add(
         self,
-        rank: CheckOrder,
+        order: CheckOrder,
         mnemonic: str,
         path: str,
         value: object = None,
         expected: str = "",
         params: dict[str, object] | None = None,
     ) -> None:
-        """A problem at a dotted path with indexes; ``value`` is what was sent there."""
-        if len(self.noted) >= MAX_NOTED and self._first and self._first[0] <= rank:
-            return
-        field = path if self._indexed() else _INDEX.sub("", path)
-        error = RpcError(mnemonic, field, value, params, expected)
-        if len(self.noted) < MAX_NOTED:
-            # Only quotes tell "5" from 5, when the type is what is wrong.
-            quoted = rank is CheckOrder.TYPE and isinstance(value, str)
-            got = f'"{error.value}"' if quoted else str(error.value)
-            self.noted.append((path, error.expected, got))
-        if self._first is None or rank < self._first[0]:
-            self._first = (rank, error)
+        """An error at a dotted path with indexes; ``value`` is what was sent there.
 
-    def raise_first(self) -> None:
-        """Raise the problem the client is told about, if there is any."""
-        if self._first is not None:
-            raise self._first[1]
+        The paths that clients read may be without the indexes of lists; the journal's have them.
+        """
+        is_first = self.first is None or order < self.first_order
+        if self.noted >= MAX_NOTED and not is_first:
+            return
+        indexed = self.exchange.use_assumption("cdr.error-path") == "indexed"
+        field = path if indexed else _INDEX.sub("", path)
+        error = RpcError(mnemonic, field, value, params, expected)
+        if self.noted < MAX_NOTED:
+            self.noted += 1
+            # Only quotes tell "5" from 5, when the type is what is wrong.
+            quoted = order is CheckOrder.TYPE and isinstance(value, str)
+            got = f'"{error.value}"' if quoted else str(error.value)
+            self.exchange.add_violation(path, error.expected, got)
+        if is_first:
+            self.first, self.first_order = error, order

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callmocks.cdr import limits, members, openrpc, pii
+from callmocks.cdr import jsonrpc, limits, openrpc, pii
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
-from callmocks.cdr.service import ParsedRequest
+from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
 from callmocks.tenants.settings import cdr_token_prefix
@@ -83,7 +83,7 @@ class CdrProvider(Provider):
 
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         parsed = ParsedRequest(request)
-        if parsed.error is not None:
+        if not parsed.readable:
             return None
         params = parsed.envelope.params
         if not isinstance(params, dict):
@@ -147,20 +147,21 @@ class CdrProvider(Provider):
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
         """The response under the id of this request."""
         body = recorded.response
-        response = members.split_members(body)
+        response = jsonrpc.split_members(body)
         request = ParsedRequest(exchange.request)
-        if response and request.error is None:
+        if response and request.readable:
             if bytes(response.get("id", b"null")) != b"null":
-                response["id"] = request.envelope.echo_id
-            body = members.join_members(response)
+                response["id"] = request.echo_id
+            body = jsonrpc.join_members(response)
         return Reply(body, recorded.status, recorded.content_type or "application/json")
 
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
         return self.error_reply(exchange, "error", {"error_message": text})
 
     def unreadable_reply(self, exchange: Exchange) -> Reply | None:
-        error = ParsedRequest(exchange.request).error or RpcError("invalid_request")
-        return Reply(error.encode_response())
+        parsed = ParsedRequest(exchange.request)
+        error = None if parsed.readable else parsed.error
+        return _make_reply(error or RpcError("invalid_request"), jsonrpc.NULL_ID)
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         """The mnemonics of the error table, each with what its message names."""
@@ -172,24 +173,24 @@ class CdrProvider(Provider):
         error = RpcError(name, given.pop("field", None), given.pop("value", None), given)
         if name not in _BEFORE_AUTHENTICATION:
             error.metadata = {"limits": limits.initial_limits(exchange, name, given)}
-        return Reply(error.encode_response(ParsedRequest(exchange.request).envelope.echo_id))
+        return _make_reply(error, ParsedRequest(exchange.request).echo_id)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
         """``internal_error``; its text is the vendor's, the journal says more."""
-        return Reply(
-            RpcError("internal_error").encode_response(
-                ParsedRequest(exchange.request).envelope.echo_id
-            )
-        )
+        return _make_reply(RpcError("internal_error"), ParsedRequest(exchange.request).echo_id)
 
     def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
-        response = members.split_members(reply.body)
+        response = jsonrpc.split_members(reply.body)
         if "id" not in response:
             return None
         id = msgspec.json.decode(response["id"])
         other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
-        return replace(reply, body=members.join_members(response))
+        return replace(reply, body=jsonrpc.join_members(response))
+
+
+def _make_reply(error: RpcError, request_id: msgspec.Raw) -> Reply:
+    return Reply(jsonrpc.encode_error(error.build_error_object(), request_id))
 
 
 def _with_default_order(sort: Any) -> Any:

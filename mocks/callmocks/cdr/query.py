@@ -1,12 +1,13 @@
-"""The parameters of a method that lists rows, checked in the contract's order and compiled."""
+"""The parameters of a method, checked in the contract's order and compiled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from callmocks.cdr import components, dates, openrpc
+from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.filters import RowFilter, compile_filter
 from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
@@ -15,118 +16,116 @@ from callmocks.cdr.sorting import SortKey, parse_sort
 if TYPE_CHECKING:
     import polars as pl
 
-    from callmocks.cdr.openrpc import MethodParam, MethodSpec
+    from callmocks.cdr.openrpc import MethodParam
     from callmocks.cdr.tables import FieldTable
+    from callmocks.history.history import History
     from callmocks.tenants.exchange import Exchange
+
+NO_FILTER = RowFilter()
+ColumnTypes = Callable[["History"], dict[str, "pl.DataType"]]
 
 
 @dataclass(slots=True)
 class ReportQuery:
-    """A checked request for rows."""
+    """A checked request for rows; ``sent`` are its filter and its sort as they were sent."""
 
     fields: tuple[str, ...]
     limit: int = 1000
     offset: int = 0
-    filter: RowFilter = field(default_factory=RowFilter)
+    filter: RowFilter = NO_FILTER
     sort: tuple[SortKey, ...] = ()
     start: datetime = datetime.min
     end: datetime = datetime.max
     sent: tuple[object, object] = (None, None)
-    """The filter and the sort as they were sent."""
 
 
 def parse_query(
     exchange: Exchange,
-    method: MethodSpec,
+    method: str,
     params: dict[str, Any],
     table: FieldTable,
-    columns: dict[str, pl.DataType],
+    column_types: ColumnTypes,
 ) -> ReportQuery:
-    """Compile the parameters; ``RpcError`` with the first problem, the journal gets them all.
+    """Compile the parameters; ``RpcError`` with the first error, the journal gets them all.
 
-    ``columns`` are the types of the method's frame.
+    ``column_types`` tells those of the method's frame, when there is a filter.
     """
-    problems = _make_errors(exchange)
-    given = _collect_params(exchange, method, params, problems)
-    query = ReportQuery(_parse_fields(exchange, given.get("fields"), table, problems))
+    specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
+    given = _collect_params(exchange, specs, params, errors)
+    query = ReportQuery(_parse_fields(exchange, given.get("fields"), table, errors))
     if "filter" in given:
-        rules = _make_filter_options(exchange, method)
-        query.filter = compile_filter(given["filter"], table, columns, rules, problems)
+        types = column_types(exchange.tenant.history)
+        options = _make_filter_options(exchange, method)
+        query.filter = compile_filter(given["filter"], table, types, options, errors)
     if "sort" in given:
-        query.sort = parse_sort(given["sort"], table, problems)
+        query.sort = parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
-    query.limit = _parse_paging(exchange, method.params["limit"], given, problems)
-    query.offset = _parse_paging(exchange, method.params["offset"], given, problems)
-    if "date_from" in method.params:
-        _parse_window(exchange, given, query, problems)
-    _raise_first(exchange, problems)
+    query.limit = _parse_paging(exchange, specs["limit"], given, errors)
+    query.offset = _parse_paging(exchange, specs["offset"], given, errors)
+    if "date_from" in specs:
+        _parse_window(exchange, given, query, errors)
+    if errors.first is not None:
+        raise errors.first
     return query
 
 
-def check_params(exchange: Exchange, method: MethodSpec, params: dict[str, Any]) -> dict[str, Any]:
+def check_params(exchange: Exchange, method: str, params: dict[str, Any]) -> dict[str, Any]:
     """Check the parameters of a method without filter and sort; the given ones."""
-    problems = _make_errors(exchange)
-    given = _collect_params(exchange, method, params, problems)
-    _raise_first(exchange, problems)
+    errors = ParameterErrors(exchange)
+    given = _collect_params(exchange, openrpc.load_methods()[method].params, params, errors)
+    if errors.first is not None:
+        raise errors.first
     return given
 
 
-def _make_errors(exchange: Exchange) -> ParameterErrors:
-    return ParameterErrors(lambda: exchange.use_assumption("cdr.error-path") == "indexed")
-
-
-def _raise_first(exchange: Exchange, problems: ParameterErrors) -> None:
-    for where, expected, got in problems.noted:
-        exchange.add_violation(where, expected, got)
-    problems.raise_first()
-
-
 def _collect_params(
-    exchange: Exchange, method: MethodSpec, params: dict[str, Any], problems: ParameterErrors
+    exchange: Exchange,
+    specs: dict[str, MethodParam],
+    params: dict[str, Any],
+    errors: ParameterErrors,
 ) -> dict[str, Any]:
-    """Known parameters of the right type; the rest are problems."""
+    """Known parameters of the right type; the rest are errors."""
     given: dict[str, Any] = {}
     for name, value in params.items():
-        param = method.params.get(name)
-        if param is None:
-            expected = ", ".join(method.params)
-            problems.add(CheckOrder.UNKNOWN, "unexpected_parameters", name, value, expected)
+        spec = specs.get(name)
+        if spec is None:
+            errors.add(CheckOrder.UNKNOWN, "unexpected_parameters", name, value, ", ".join(specs))
         elif value is None and exchange.use_assumption("cdr.null-parameter") == "absent":
             continue
-        elif param.accepts_type(whole := _to_whole_number(value)):
-            given[name] = whole
+        elif type(value) is spec.python_type:
+            given[name] = value
+        elif spec.type == "integer" and isinstance(value, float) and value.is_integer():
+            given[name] = int(value)  # 10.0 is the number 10, as JSON has one kind of number
         else:
-            problems.add(CheckOrder.TYPE, "data_type_error", name, value, f"a JSON {param.type}")
-    for name, param in method.params.items():
-        if param.required and params.get(name) is None:
-            problems.add(
-                CheckOrder.REQUIRED, "required_parameter_missed", name, None, f"a {param.type}"
+            errors.add(CheckOrder.TYPE, "data_type_error", name, value, f"a JSON {spec.type}")
+    for name, spec in specs.items():
+        if spec.required and params.get(name) is None:
+            errors.add(
+                CheckOrder.REQUIRED, "required_parameter_missed", name, None, f"a {spec.type}"
             )
     return given
 
 
-def _to_whole_number(value: Any) -> Any:
-    """10.0 is the number 10, as JSON has one kind of number."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _parse_fields(
-    exchange: Exchange, named: list[Any] | None, table: FieldTable, problems: ParameterErrors
+    exchange: Exchange, named: list[Any] | None, table: FieldTable, errors: ParameterErrors
 ) -> tuple[str, ...]:
     if not named:
         return table.default
-    disabled = components.find_disabled_fields(exchange)
+    disabled = account.find_disabled_fields(exchange)
     kept: dict[str, None] = {}
-    for place, name in enumerate(named):
-        where = f"fields.{place}"
+    for index, name in enumerate(named):
+        where = f"fields.{index}"
         if not isinstance(name, str):
-            problems.add(CheckOrder.TYPE, "data_type_error", where, name, "a field's name")
+            errors.add(CheckOrder.TYPE, "data_type_error", where, name, "a field's name")
         elif table.get(name) is None:
-            problems.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
+            errors.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
         elif name in disabled:
-            needed: dict[str, object] = {"components": disabled[name]}
-            problems.add(
-                CheckOrder.PROHIBITED, "parameter_component_disabled", where, name, "", needed
+            errors.add(
+                CheckOrder.PROHIBITED,
+                "parameter_component_disabled",
+                where,
+                name,
+                params={"components": disabled[name]},
             )
         else:
             kept[name] = None
@@ -134,7 +133,7 @@ def _parse_fields(
 
 
 def _parse_paging(
-    exchange: Exchange, param: MethodParam, given: dict[str, Any], problems: ParameterErrors
+    exchange: Exchange, param: MethodParam, given: dict[str, Any], errors: ParameterErrors
 ) -> int:
     default: int = param.default
     value: int = given.get(param.name, default)
@@ -143,22 +142,22 @@ def _parse_paging(
         return value
     if exchange.use_assumption("cdr.paging-bounds") == "clamp":
         return min(max(value, low), high)
-    problems.add(CheckOrder.VALUE, "invalid_parameter_value", param.name, value, f"{low} to {high}")
+    errors.add(CheckOrder.VALUE, "invalid_parameter_value", param.name, value, f"{low} to {high}")
     return default
 
 
 def _parse_window(
-    exchange: Exchange, given: dict[str, Any], query: ReportQuery, problems: ParameterErrors
+    exchange: Exchange, given: dict[str, Any], query: ReportQuery, errors: ParameterErrors
 ) -> None:
     ends: list[datetime] = []
     for name in ("date_from", "date_till"):
         if name not in given:
             continue
-        moment = dates.parse(given[name])
-        if moment is None and exchange.use_assumption("cdr.date-format") == "lenient":
-            moment = dates.parse(given[name], lenient=True)
-        if moment is None:
-            problems.add(
+        parsed = dates.parse(given[name])
+        if parsed is None and exchange.use_assumption("cdr.date-format") == "lenient":
+            parsed = dates.parse(given[name], lenient=True)
+        if parsed is None:
+            errors.add(
                 CheckOrder.VALUE,
                 "invalid_parameter_value",
                 name,
@@ -166,14 +165,14 @@ def _parse_window(
                 "YYYY-MM-DD hh:mm:ss",
             )
         else:
-            ends.append(moment)
+            ends.append(parsed)
     if len(ends) < 2:
         return
     query.start, query.end = ends
     if query.start > query.end:
         choice = exchange.use_assumption("cdr.dates-reversed")
         if choice != "empty":
-            problems.add(
+            errors.add(
                 CheckOrder.INTERVAL,
                 choice,
                 "date_from",
@@ -181,7 +180,7 @@ def _parse_window(
                 "no later than date_till",
             )
     elif dates.is_too_long(query.start, query.end):
-        problems.add(
+        errors.add(
             CheckOrder.INTERVAL,
             "date_interval_limit_reached",
             "date_till",
@@ -190,15 +189,15 @@ def _parse_window(
         )
 
 
-def _make_filter_options(exchange: Exchange, method: MethodSpec) -> FilterOptions:
+def _make_filter_options(exchange: Exchange, method: str) -> FilterOptions:
     def is_chosen(assumption: str, choice: str) -> bool:
         return exchange.use_assumption(assumption) == choice
 
     return FilterOptions(
-        depth=lambda: int(exchange.use_assumption("cdr.filter-depth")),
-        underscore=lambda: is_chosen("cdr.like-underscore", "wildcard"),
-        unknown_enum_refused=lambda: is_chosen("cdr.unknown-enum-value", "invalid_parameter_value"),
+        max_depth=lambda: int(exchange.use_assumption("cdr.filter-depth")),
+        underscore_is_wildcard=lambda: is_chosen("cdr.like-underscore", "wildcard"),
+        rejects_unknown_enum=lambda: is_chosen("cdr.unknown-enum-value", "invalid_parameter_value"),
         condition_required=lambda: is_chosen("cdr.missing-condition", "required_parameter_missed"),
         null_differs=lambda: is_chosen("cdr.null-comparison", "distinct"),
-        values=openrpc.load_enum_values(method.name),
+        enum_values=openrpc.load_enum_values(method),
     )

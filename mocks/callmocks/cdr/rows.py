@@ -1,33 +1,47 @@
 """From frames to the JSON of rows.
 
-Legs with the default fields are rendered once, in bunches of a drawn day's rows, and kept (with the
-drawn day, in the shared cache); a page joins them. Other field sets and made-up frames are rendered
-as they are asked for.
+Legs with the default fields are rendered once, in batches of a generated day's rows, and kept in
+the shared cache with the day; a page joins them. Other fields and frames are rendered anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+import numpy as np
 import polars as pl
 
 from callmocks.cdr import tables
+from callmocks.cdr.selection import RowPositions
 
 if TYPE_CHECKING:
+    from callmocks.cdr.window_cache import WindowDays
     from callmocks.history.history import History
 
 BATCH_ROWS = 1024
 """Rows that are rendered together: nearly all days of the default world, a part of larger ones."""
-ROW_BYTES = 41
-"""Memory of one kept row beside its text: the object and its place in the list."""
+ROW_OVERHEAD_BYTES = 41
+"""Memory of one kept row beside its text: the object and its entry in the list."""
+MAX_WARMED_BATCHES = 5
+"""Batches that one query may render ahead for the days its page comes from."""
+MAX_WARMED_ROWS = 100_000
+"""Rows of the largest window whose days are worth rendering ahead."""
 
 RECORDS = {"call_records", "wav_call_records"}
 
 RowBatch = tuple[int, int]
-"""A drawn day, and a number: its legs from place ``number * BUNCH`` on."""
+"""A generated day, and a number: its legs from position ``number * BATCH_ROWS`` on."""
 JsonChunks = tuple[bytes, ...]
-"""JSON in pieces: an answer is put together once, a large page is not copied at every step."""
+"""JSON in chunks: an answer is joined once, a large page is not copied at every step."""
+
+
+class MethodData(msgspec.Struct, frozen=True):
+    """The ``data`` of a method's result; ``total`` counts all rows that match."""
+
+    body: JsonChunks
+    total: int | None = None
 
 
 def leg_column_expressions(fields: Sequence[str]) -> list[pl.Expr]:
@@ -38,7 +52,7 @@ def leg_column_expressions(fields: Sequence[str]) -> list[pl.Expr]:
 
 
 def record_list_expression() -> pl.Expr:
-    """The record ids of a row as a list: none, one or two."""
+    """The record ids of a row: none, one or two."""
     return pl.concat_list("_record_1", "_record_2").list.drop_nulls()
 
 
@@ -47,60 +61,102 @@ def render_rows(frame: pl.DataFrame, columns: Sequence[pl.Expr]) -> JsonChunks:
     return (frame.select(columns).write_json().encode() if len(frame) else b"[]",)
 
 
-def join_array(rows: Sequence[bytes]) -> JsonChunks:
-    """Rendered rows as one JSON array."""
-    pieces = [b","] * max(2 * len(rows) - 1, 0)
-    pieces[::2] = rows
-    return b"[", *pieces, b"]"
+def _join_array(rows: Sequence[bytes]) -> JsonChunks:
+    chunks = [b","] * max(2 * len(rows) - 1, 0)
+    chunks[::2] = rows
+    return b"[", *chunks, b"]"
 
 
-def get_batches(history: History, wanted: Iterable[RowBatch]) -> dict[RowBatch, list[bytes]]:
-    """Rendered bunches, made where they are not at hand."""
-    ready, cold = get_cached(history, wanted)
-    return ready | render_batches(history, cold) if cold else ready
+def render_range(history: History, window: WindowDays, positions: range) -> JsonChunks:
+    """Legs of a window that stand one after another."""
+    parts: list[tuple[RowBatch, int, int]] = []
+    start = positions.start
+    while start < positions.stop:
+        index = int(window.ends.searchsorted(start, side="right"))
+        begin, end = int(window.begins[index]), int(window.ends[index])
+        number, first = divmod(start - begin, BATCH_ROWS)
+        stop = min(positions.stop, end, start - first + BATCH_ROWS)
+        parts.append(((window.days[index], number), first, first + stop - start))
+        start = stop
+    batches = _get_batches(history, [batch for batch, _, _ in parts])
+    rows: list[bytes] = []
+    for batch, first, last in parts:
+        rows += batches[batch][first:last]
+    return _join_array(rows)
 
 
-def get_cached(
-    history: History, wanted: Iterable[RowBatch]
+def render_if_cached(
+    history: History, window: WindowDays, positions: RowPositions
+) -> JsonChunks | None:
+    """Legs from anywhere in a window, None when too many would have to be rendered first.
+
+    A query renders a few batches ahead for the next ones, unless there are very many.
+    """
+    indexes = window.ends.searchsorted(positions, side="right")
+    numbers, inside = np.divmod(positions - window.begins[indexes], BATCH_ROWS)
+    days = [window.days[index] for index in indexes.tolist()]
+    wanted = list(zip(days, numbers.tolist(), strict=True))
+    batches, missing = _get_cached(history, set(wanted))
+    if missing:
+        if window.row_count > MAX_WARMED_ROWS:
+            return None
+        batches |= _render_batches(history, missing[:MAX_WARMED_BATCHES])
+        if len(missing) > MAX_WARMED_BATCHES:
+            return None
+    return _join_array(
+        [batches[batch][row] for batch, row in zip(wanted, inside.tolist(), strict=True)]
+    )
+
+
+def render_day_rows(history: History, day: int, positions: Sequence[int]) -> JsonChunks:
+    """Legs at some positions of a generated day."""
+    batches = _get_batches(history, {(day, position // BATCH_ROWS) for position in positions})
+    return _join_array(
+        [batches[day, position // BATCH_ROWS][position % BATCH_ROWS] for position in positions]
+    )
+
+
+def _get_batches(history: History, wanted: Collection[RowBatch]) -> dict[RowBatch, list[bytes]]:
+    batches, missing = _get_cached(history, wanted)
+    return batches | _render_batches(history, missing) if missing else batches
+
+
+def _get_cached(
+    history: History, wanted: Collection[RowBatch]
 ) -> tuple[dict[RowBatch, list[bytes]], list[RowBatch]]:
-    """Rendered bunches that are kept, and those that are not."""
-    ready: dict[RowBatch, list[bytes]] = {}
-    cold = []
+    """Rendered batches that are kept, and those that are not."""
+    batches: dict[RowBatch, list[bytes]] = {}
+    missing = []
     for day, number in wanted:
         kept = history.generated.peek(("cdr-json", number), day)
         if kept is None:
-            cold.append((day, number))
+            missing.append((day, number))
         else:
-            ready[day, number] = kept
-    return ready, cold
+            batches[day, number] = kept
+    return batches, missing
 
 
-def render_batches(history: History, wanted: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
-    """Rendered bunches, made and kept: together, for each time costs a little besides its rows."""
+def _render_batches(history: History, wanted: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
+    """Render batches together, for each rendering costs a little besides its rows; keep them."""
     frames = [
         history.generated.legs_view(day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
         for day, number in wanted
     ]
-    whole = pl.concat(frames, rechunk=False).select(
-        leg_column_expressions(tables.load_leg_fields().default)
-    )
-    lines, end = whole.write_ndjson().encode().splitlines(), 0
-    made = {}
-    for key, frame in zip(wanted, frames, strict=True):
-        begin, end = end, end + len(frame)
-        made[key] = _cache_batch(history, *key, lines[begin:end])
-    return made
-
-
-def get_rows_at(history: History, day: int, places: Sequence[int]) -> list[bytes]:
-    """The rendered legs at some places of a drawn day."""
-    made = get_batches(history, {(day, at // BATCH_ROWS) for at in places})
-    return [made[day, at // BATCH_ROWS][at % BATCH_ROWS] for at in places]
+    columns = leg_column_expressions(tables.load_leg_fields().default)
+    frame = pl.concat(frames, rechunk=False).select(columns)
+    lines, end = frame.write_ndjson().encode().splitlines(), 0
+    batches = {}
+    for (day, number), part in zip(wanted, frames, strict=True):
+        begin, end = end, end + len(part)
+        batches[day, number] = _cache_batch(history, day, number, lines[begin:end])
+    return batches
 
 
 def _cache_batch(history: History, day: int, number: int, rows: list[bytes]) -> list[bytes]:
-    return history.generated.get_or_create(("cdr-json", number), day, lambda: rows, _count_bytes)
+    return history.generated.get_or_create(
+        ("cdr-json", number), day, lambda: rows, _count_batch_bytes
+    )
 
 
-def _count_bytes(rows: list[bytes]) -> int:
-    return sum(map(len, rows)) + ROW_BYTES * len(rows)
+def _count_batch_bytes(rows: list[bytes]) -> int:
+    return sum(map(len, rows)) + ROW_OVERHEAD_BYTES * len(rows)

@@ -32,13 +32,13 @@ _DTYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
-def check_parts(exchange: Exchange, method: str, parts: list[FrameSlice]) -> None:
-    """Check the days of a report that were not checked since they were drawn."""
-    for part in parts:
-        if part.day is None:
-            check_frame(exchange, method, part.to_frame())
+def check_slices(exchange: Exchange, method: str, slices: list[FrameSlice]) -> None:
+    """Check the days of a report that were not checked since they were generated."""
+    for each in slices:
+        if each.day is None:
+            check_frame(exchange, method, each.to_frame())
         else:
-            check_day(exchange, method, part.day, part.frame)
+            check_day(exchange, method, each.day, each.frame)
 
 
 def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) -> None:
@@ -59,17 +59,12 @@ def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
     report_self_violation(exchange, method, find_violations(method, frame))
 
 
-def check_envelope(exchange: Exchange, limits: PointLimits, total: int | None, shown: int) -> None:
-    """Check what is around the rows: the limits, and no more rows than matches."""
+def check_limits(exchange: Exchange, limits: PointLimits) -> None:
     if not exchange.tenant.settings.self_check:
         return
     for name, least in _load_minimums():
         if getattr(limits, name) < least:
             report_self_violation(exchange, f"metadata.limits.{name}", (f"at least {least}",))
-    if total is not None and not 0 <= shown <= total:
-        report_self_violation(
-            exchange, "metadata.total_items", (f"at least the {shown} rows of the page",)
-        )
 
 
 @cache

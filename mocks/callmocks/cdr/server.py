@@ -9,6 +9,7 @@ from aiohttp import web
 
 from callmocks.cdr import media, service
 from callmocks.cdr.errors import RpcError
+from callmocks.cdr.jsonrpc import NULL_ID, ParsedRequest, encode_error
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.http import (
@@ -24,6 +25,9 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 
 if TYPE_CHECKING:
+    import msgspec
+
+    from callmocks.cdr.jsonrpc import Envelope
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.tenant import Tenant
 
@@ -51,7 +55,7 @@ def make_app(registry: Registry) -> web.Application:
 
     async def handle_unknown_path(request: web.Request) -> web.StreamResponse:
         exchange = Exchange.start(registry.unmatched, CDR, b"", peer=request.remote or "")
-        handle = partial(_answer_unknown_path, method=request.method, path=request.path)
+        handle = partial(_answer_unknown_path, request.method, request.path)
         return await send_reply(request, await pipeline.run(exchange, handle))
 
     app[ERROR_RESPONSE] = handle_rejected
@@ -67,44 +71,51 @@ def make_app(registry: Registry) -> web.Application:
 
 
 async def _answer_post(registry: Registry, request: web.Request) -> Reply:
-    peer, reached = request.remote or "", request_origin(request)
+    peer, origin = request.remote or "", request_origin(request)
     try:
         body = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
-        exchange = Exchange.start(registry.unmatched, CDR, b"", origin=reached, peer=peer)
-        return await pipeline.run(exchange, partial(_answer_too_large, most=error.limit))
-    read = service.ParsedRequest(body)
-    tenant = _find_tenant(registry, read) or registry.unmatched
-    exchange = Exchange.start(tenant, CDR, body, origin=reached, peer=peer)
-    nesting = limits_of(request).nesting
-    if read.error is None and is_json_too_deep(body, nesting):
-        return await pipeline.run(exchange, partial(_answer_too_deep, read=read, most=nesting))
-    return await pipeline.run(exchange, partial(service.handle, read=read))
+        exchange = Exchange.start(registry.unmatched, CDR, b"", origin=origin, peer=peer)
+        expected = f"a body of at most {error.limit} bytes"
+        handle: pipeline.Handler = partial(_answer_oversized, expected, "a larger one", NULL_ID)
+        return await pipeline.run(exchange, handle)
+    max_depth = limits_of(request).nesting
+    parsed = ParsedRequest(body)
+    tenant = _find_tenant(registry, parsed.envelope) or registry.unmatched
+    exchange = Exchange.start(tenant, CDR, body, origin=origin, peer=peer)
+    handle = partial(service.handle_request, parsed=parsed)
+    if parsed.readable and is_json_too_deep(body, max_depth):
+        expected = f"nesting of at most {max_depth} levels"
+        handle = partial(_answer_oversized, expected, "a deeper one", parsed.echo_id)
+    return await pipeline.run(exchange, handle)
 
 
-def _find_tenant(registry: Registry, read: service.ParsedRequest) -> Tenant | None:
-    token, login = read.envelope.token, read.envelope.login
-    if login is not None:
+def _find_tenant(registry: Registry, envelope: Envelope) -> Tenant | None:
+    """By the login of a ``login.user``, else by the token."""
+    params = envelope.params if isinstance(envelope.params, dict) else {}
+    login = params.get("login") if envelope.method == "login.user" else None
+    if isinstance(login, str):
         return registry.find(LOGIN, login)
-    if token is None:
+    token = params.get("access_token")
+    if not isinstance(token, str):
         return None
     # A session's token begins with its tenant's digits, so that every replica knows it.
     return registry.find(TOKEN, token) or registry.find(TOKEN, token[:CDR_PREFIX_DIGITS])
 
 
-async def _answer_too_deep(exchange: Exchange, read: service.ParsedRequest, most: int) -> Reply:
-    expected = f"nesting of at most {most} levels"
-    exchange.add_violation("filter", expected, "a deeper one")
+async def _answer_oversized(
+    expected: str, got: str, request_id: msgspec.Raw, exchange: Exchange
+) -> Reply:
+    exchange.add_violation("filter", expected, got)
     error = RpcError("invalid_parameter_value", "filter", expected=expected)
-    return Reply(error.encode_response(read.envelope.echo_id))
+    return Reply(encode_error(error.build_error_object(), request_id))
 
 
-async def _answer_unknown_path(exchange: Exchange, method: str, path: str) -> Reply:
+async def _answer_unknown_path(method: str, path: str, exchange: Exchange) -> Reply:
     """Another address, or another method at the right one: it belongs into the journal too."""
     known = path.rstrip("/") == PATH
-    text = f"{method} {path[:_MAX_PATH_CHARS]}: " + (
-        "the method is POST" if known else "nothing is there"
-    )
+    text = f"{method} {path[:_MAX_PATH_CHARS]}: "
+    text += "the method is POST" if known else "nothing is there"
     exchange.notes.append(text)
     status, headers = (405, {"Allow": "POST"}) if known else (404, {})
     return Reply(f"{text}\n".encode(), status, "text/plain; charset=utf-8", headers)
@@ -112,12 +123,5 @@ async def _answer_unknown_path(exchange: Exchange, method: str, path: str) -> Re
 
 async def _answer_rejected(status: int, text: str, exchange: Exchange) -> Reply:
     exchange.notes.append(text)
-    return Reply(
-        RpcError("parse_error" if status == 400 else "internal_error").encode_response(), status
-    )
-
-
-async def _answer_too_large(exchange: Exchange, most: int) -> Reply:
-    expected = f"a body of at most {most} bytes"
-    exchange.add_violation("filter", expected, "a larger one")
-    return Reply(RpcError("invalid_parameter_value", "filter", expected=expected).encode_response())
+    error = RpcError("parse_error" if status == 400 else "internal_error")
+    return Reply(encode_error(error.build_error_object()), status)

@@ -1,201 +1,148 @@
 """A request's way through the Data API, free of sockets.
 
-::
+1. ``jsonrpc`` decodes the body and checks the envelope.
+2. jsonrpcserver finds the method.
+3. ``account`` checks the token; errors from here on show the limits.
+4. ``account`` checks address, account, component, points and user.
+5. The method checks its parameters and makes its data.
+6. ``limits`` takes the point of a successful call.
+7. ``jsonrpc`` encodes the result or the error.
 
-    bytes ─ envelope ─ method ─ token, account ─ limits ─ parameters ─ data ─ point ─ answer
-
-The order is the contract's (assumed). jsonrpcserver dispatches; the request is read and checked
-by the vendor's rules, and the error objects are the vendor's.
+The order is the contract's (assumed).
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, cast
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
-from callmocks.cdr import account, jsonrpc, openrpc, self_check
+from callmocks.cdr import account, openrpc, self_check
 from callmocks.cdr.errors import RpcError
+from callmocks.cdr.jsonrpc import ParsedRequest, encode_error, encode_result
 from callmocks.cdr.limits import RateLimiter
-from callmocks.cdr.methods import METHODS, MethodData, MethodHandler
-from callmocks.cdr.rows import JsonChunks
-from callmocks.cdr.rpc import Request, Right, Success, dispatch_request
-from callmocks.errors import StateError
+from callmocks.cdr.methods import METHODS
+from callmocks.errors import StateError, TooManyRows
 from callmocks.tenants.exchange import Reply
 
+with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a deprecated way
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from jsonrpcserver.async_dispatcher import dispatch_request
+    from jsonrpcserver.codes import ERROR_INTERNAL_ERROR, ERROR_METHOD_NOT_FOUND
+    from jsonrpcserver.request import Request
+    from jsonrpcserver.result import Error, Success
+    from oslash.either import Left
+
 if TYPE_CHECKING:
-    from callmocks.cdr.jsonrpc import Envelope
+    from jsonrpcserver.result import Result
+
+    from callmocks.cdr.limits import PointLimits
+    from callmocks.cdr.methods import MethodHandler
+    from callmocks.cdr.rows import JsonChunks, MethodData
     from callmocks.tenants.exchange import Exchange
 
 CLIENT_ERROR_CODES = frozenset({-32700, -32600, -32601, -32602, -32099})
 """Codes of errors that say the request breaks the contract."""
 
+_log = logging.getLogger(__name__)
 
-async def handle(exchange: Exchange, read: ParsedRequest | None = None) -> Reply:
-    """Answer an exchange; ``read`` is its request when that was read already."""
-    if read is None or read.body is not exchange.request:
-        read = ParsedRequest(exchange.request)
-    dialogue = RpcCall(exchange, read)
+
+async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None) -> Reply:
+    """Answer an exchange; ``parsed`` is its request where it was parsed already."""
+    if parsed is None or parsed.body is not exchange.request:  # a fault may have rewritten it
+        parsed = ParsedRequest(exchange.request)
+    result = await _dispatch(exchange, parsed)
+    if not isinstance(result, Left):
+        return Reply(encode_result(parsed.echo_id, result._value.result))
+    error = result._error
+    if isinstance(error.data, StateError):
+        raise error.data
+    return Reply(encode_error(error._asdict(), parsed.echo_id))
+
+
+async def _dispatch(exchange: Exchange, parsed: ParsedRequest) -> Result:
+    method = parsed.envelope.method
+    if isinstance(method, str):
+        exchange.operation = method
+    if parsed.error is not None:
+        return _make_error(exchange, parsed.error)
+    # As one positional argument: the contract checks the parameters, not a Python signature.
+    request = Request(method, [parsed.envelope.params], parsed.echo_id)
+    _, result = await dispatch_request(_RPC_METHODS, exchange, request)
+    if isinstance(result, Left) and result._error.code == ERROR_METHOD_NOT_FOUND:
+        return _make_error(exchange, RpcError("method_not_found", "method", method))
+    return result
+
+
+def _make_error(exchange: Exchange, error: RpcError) -> Result:
+    """The error as jsonrpcserver's; the journal gets what the client did wrong."""
+    if error.code in CLIENT_ERROR_CODES and not exchange.violations:
+        exchange.add_violation(error.field or "request", error.expected, str(error.value))
+    return Error(**error.build_error_object())
+
+
+async def _call_method(
+    name: str, handler: MethodHandler, exchange: Exchange, params: object
+) -> Result:
+    limiter = RateLimiter(exchange)
+    authenticated = False
     try:
-        name = dialogue.check_envelope()
-    except RpcError as error:
-        return Reply(dialogue.encode_failure(error))
-    request = Request(name, {}, None)  # the methods read their parameters from the dialogue
-    _, result = await dispatch_request(_RPC_METHODS, dialogue, request)
-    if dialogue.state_error is not None:
-        raise dialogue.state_error
-    if isinstance(result, Right):
-        return Reply(dialogue.encode_success(cast("JsonChunks", result._value.result)))
-    return Reply(
-        dialogue.encode_failure(dialogue.error or _convert_library_error(result._error, name))
-    )
-
-
-def _convert_library_error(failure: Any, method: str) -> RpcError:
-    """jsonrpcserver's own error as the vendor's."""
-    if failure.code == -32601:
-        return RpcError("method_not_found", "method", method)
-    return RpcError("internal_error")
-
-
-class ParsedRequest:
-    """A body that was read: its envelope, or the error that kept it from being one."""
-
-    __slots__ = ("body", "envelope", "error")
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        self.error: RpcError | None = None
-        try:
-            self.envelope = jsonrpc.decode_envelope(body)
-        except RpcError as error:
-            self.envelope, self.error = jsonrpc.Envelope(), error
-
-
-class RpcCall:
-    """One request and its answer, as jsonrpcserver is led through them."""
-
-    def __init__(self, exchange: Exchange, read: ParsedRequest) -> None:
-        self.exchange = exchange
-        self.error: RpcError | None = None
-        """What went wrong in the method, if anything."""
-        self.state_error: StateError | None = None
-        """What replicas share could not be reached."""
-        self._read = read
-        self._rate_limiter = RateLimiter(exchange)
-        self._authenticated = False
-
-    @property
-    def envelope(self) -> Envelope:
-        return self._read.envelope
-
-    def check_envelope(self) -> str:
-        """The method that is called; ``RpcError`` when the envelope breaks its rules."""
-        if self._read.error is not None:
-            raise self._read.error
-        sent = self.envelope
-        if isinstance(sent.method, str):
-            self.exchange.operation = sent.method
-        sent.check()
-        return cast("str", sent.method)
-
-    async def call_method(self, name: str, method: MethodHandler) -> JsonChunks:
-        """The result of a method, when the request is let in; ``login.user`` lets itself in."""
-        sent = self.envelope.params
-        params = {} if isinstance(sent, msgspec.UnsetType) else sent
+        params = {} if params is UNSET else params
         if not isinstance(params, dict):
             raise RpcError("data_type_error", "params", params, expected="an object")
-        if name != "login.user":
-            await self._authorize(name, params)
-        data = await method(self.exchange, params)
-        self._authenticated = True
-        await self._rate_limiter.spend_point()
-        return await self._encode_result(data)
+        if name != "login.user":  # it is what authenticates
+            await account.check_token(exchange, params.get("access_token"))
+            authenticated = True
+            await account.authorize(exchange, name, params, limiter)
+        data = await handler(exchange, params)
+        authenticated = True
+        limits = await limiter.spend_point()
+        return Success(_encode_data(exchange, data, limits))
+    except RpcError as refused:
+        error = refused
+    except TooManyRows as problem:
+        error = RpcError("error", params={"error_message": str(problem)})
+    except StateError:
+        raise
+    except Exception as defect:
+        exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
+        _log.exception("internal error in %s", name)
+        error = RpcError("internal_error")
+    if authenticated and exchange.use_assumption("cdr.error-limits") == "present":
+        error.metadata = {"limits": await limiter.get_limits()}
+    return _make_error(exchange, error)
 
-    async def _authorize(self, method: str, params: dict[str, Any]) -> None:
-        """Token, address, account, method's component, points, user: in this order."""
-        exchange, given = self.exchange, params.get("access_token")
-        if given is None:
-            raise RpcError("required_parameter_missed", "access_token", expected="a string")
-        if not isinstance(given, str):
-            raise RpcError("data_type_error", "access_token", given, expected="a string")
-        await account.check_token(exchange, given)
-        self._authenticated = True
-        account.check_account(exchange)
-        account.check_method(exchange, method)
+
+def _encode_data(exchange: Exchange, data: MethodData, limits: PointLimits) -> JsonChunks:
+    self_check.check_limits(exchange, limits)
+    metadata = msgspec.json.encode({"limits": limits})
+    if data.total is not None:
+        metadata = b'{"total_items":%d,' % data.total + metadata[1:]
+    return b'{"metadata":', metadata, b',"data":', *data.body, b"}"
+
+
+def _make_rpc_method(name: str, handler: MethodHandler) -> Any:
+    async def call(exchange: Exchange, params: object) -> Result:
         try:
-            await self._rate_limiter.check_available()
-        except RpcError:
-            if exchange.use_assumption("cdr.check-order") == "limits-first":
-                raise
-        if method not in ("logout.user", "get.customer_users"):
-            account.check_user(exchange, params)
+            return await _call_method(name, handler, exchange, params)
+        except StateError as error:  # the pipeline's; jsonrpcserver lets no exception through
+            return Error(ERROR_INTERNAL_ERROR, str(error), error)
 
-    async def _encode_result(self, data: MethodData) -> JsonChunks:
-        limits = await self._rate_limiter.get_limits()
-        self_check.check_envelope(self.exchange, limits, data.total, data.page_rows)
-        metadata = msgspec.json.encode({"limits": limits})
-        if data.total is not None:
-            metadata = b'{"total_items":%d,' % data.total + metadata[1:]
-        return b'{"metadata":', metadata, b',"data":', *data.body, b"}"
-
-    async def record_error(self, error: RpcError) -> None:
-        """Remember an error, with the limits when it came after authentication."""
-        if self._authenticated and self.exchange.use_assumption("cdr.error-limits") == "present":
-            error.metadata = {"limits": await self._rate_limiter.get_limits()}
-        self.error = error
-
-    def encode_success(self, result: JsonChunks) -> bytes:
-        """The bytes of an answer with a result."""
-        head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(self.envelope.echo_id)
-        return b"".join((head, *result, b"}"))
-
-    def encode_failure(self, error: RpcError) -> bytes:
-        """The bytes of an answer with an error."""
-        self._record_violation(error)
-        return error.encode_response(self.envelope.echo_id)
-
-    def _record_violation(self, error: RpcError) -> None:
-        if error.code in CLIENT_ERROR_CODES and not self.exchange.violations:
-            where = error.field or "request"
-            self.exchange.add_violation(where, error.expected, str(error.value))
-
-
-def _make_rpc_method(name: str, method: MethodHandler) -> Any:
-    """A method as jsonrpcserver calls it."""
-
-    async def call_method(dialogue: RpcCall) -> Any:
-        try:
-            try:
-                return Success(await dialogue.call_method(name, method))
-            except RpcError as error:
-                await dialogue.record_error(error)
-                raise
-            except StateError:
-                raise
-            except Exception as defect:
-                dialogue.exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
-                await dialogue.record_error(RpcError("internal_error"))
-                raise  # jsonrpcserver logs it
-        except StateError as error:
-            dialogue.state_error = error
-            raise RpcError("internal_error") from None  # known to jsonrpcserver: it stays calm
-
-    return _attach_signature(call_method)
+    return _attach_signature(call)
 
 
 def _attach_signature(method: Any) -> Any:
-    """A method that has its signature at hand: jsonrpcserver asks for it at every call."""
-    method.__signature__ = inspect.signature(method)
+    method.__signature__ = inspect.signature(method)  # jsonrpcserver asks for it at every call
     return method
 
 
-async def _discover_methods(_: RpcCall) -> Any:
+async def _discover_methods(_exchange: Exchange, _params: object) -> Result:
     return Success((bytes(openrpc.load_source()),))
 
 
-_RPC_METHODS: dict[str, Any] = {
-    name: _make_rpc_method(name, method) for name, method in METHODS.items()
-}
+_RPC_METHODS = {name: _make_rpc_method(name, handler) for name, handler in METHODS.items()}
 _RPC_METHODS["rpc.discover"] = _attach_signature(_discover_methods)

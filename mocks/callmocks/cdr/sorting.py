@@ -1,4 +1,4 @@
-"""The ``sort`` parameter: ``[{"field", "order"}]``, several keys, ``asc`` unless said otherwise."""
+"""The ``sort`` parameter: ``[{"field", "order"}]``, several keys, ``asc`` unless sent otherwise."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ SortKey = tuple[str, bool]
 """A field and whether it descends."""
 
 
-def parse_sort(raw: object, fields: FieldTable, problems: ParameterErrors) -> tuple[SortKey, ...]:
+def parse_sort(raw: object, fields: FieldTable, errors: ParameterErrors) -> tuple[SortKey, ...]:
     """The sort keys, first key first; a field named again changes nothing and is dropped."""
     if not isinstance(raw, list):
-        problems.add(CheckOrder.TYPE, "data_type_error", "sort", raw, "an array")
+        errors.add(CheckOrder.TYPE, "data_type_error", "sort", raw, "an array")
         return ()
     keys: dict[str, bool] = {}
-    for place, item in enumerate(raw):
-        path = f"sort.{place}"
+    for index, item in enumerate(raw):
+        path = f"sort.{index}"
         if not isinstance(item, dict):
-            problems.add(CheckOrder.TYPE, "data_type_error", path, item, "an object")
+            errors.add(CheckOrder.TYPE, "data_type_error", path, item, "an object")
             continue
         name, descending = (
-            _parse_name(item, path, fields, problems),
-            _parse_order(item, path, problems),
+            _parse_name(item, path, fields, errors),
+            _parse_order(item, path, errors),
         )
         if name is not None:
             keys.setdefault(name, descending)
@@ -32,34 +32,32 @@ def parse_sort(raw: object, fields: FieldTable, problems: ParameterErrors) -> tu
 
 
 def _parse_name(
-    item: dict[str, Any], path: str, fields: FieldTable, problems: ParameterErrors
+    item: dict[str, Any], path: str, fields: FieldTable, errors: ParameterErrors
 ) -> str | None:
     for key in item.keys() - {"field", "order"}:
-        problems.add(
+        errors.add(
             CheckOrder.UNKNOWN, "unexpected_parameters", f"{path}.{key}", item[key], "field, order"
         )
     name = item.get("field")
     where = f"{path}.field"
     if name is None:
-        problems.add(
-            CheckOrder.REQUIRED, "required_parameter_missed", where, None, "a field's name"
-        )
+        errors.add(CheckOrder.REQUIRED, "required_parameter_missed", where, None, "a field's name")
     elif not isinstance(name, str):
-        problems.add(CheckOrder.TYPE, "data_type_error", where, name, "a string")
+        errors.add(CheckOrder.TYPE, "data_type_error", where, name, "a string")
     elif (field := fields.get(name)) is None:
-        problems.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
+        errors.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
     elif not field.sortable:
-        problems.add(CheckOrder.PROHIBITED, "sort_prohibited", where, name, "a sortable field")
+        errors.add(CheckOrder.PROHIBITED, "sort_prohibited", where, name, "a sortable field")
     else:
         return name
     return None
 
 
-def _parse_order(item: dict[str, Any], path: str, problems: ParameterErrors) -> bool:
+def _parse_order(item: dict[str, Any], path: str, errors: ParameterErrors) -> bool:
     order = item.get("order")
     where = f"{path}.order"
     if order is not None and not isinstance(order, str):
-        problems.add(CheckOrder.TYPE, "data_type_error", where, order, "asc, desc")
+        errors.add(CheckOrder.TYPE, "data_type_error", where, order, "asc, desc")
     elif order not in (None, "asc", "desc"):
-        problems.add(CheckOrder.VALUE, "invalid_parameter_value", where, order, "asc, desc")
+        errors.add(CheckOrder.VALUE, "invalid_parameter_value", where, order, "asc, desc")
     return order == "desc"

@@ -66,8 +66,15 @@ def load_customer_user_fields() -> FieldTable:
 
 @cache
 def load_account_fields() -> FieldTable:
-    """``get.account``."""
     return FieldTable("account_fields.csv")
+
+
+LIST_METHODS = {
+    "get.call_legs_report": load_leg_fields,
+    "get.calls_report": load_session_fields,
+    "get.customer_users": load_customer_user_fields,
+}
+"""The methods that list rows, with what loads their fields."""
 
 
 @cache

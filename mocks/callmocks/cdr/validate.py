@@ -10,12 +10,11 @@ import re
 from typing import Any
 
 import msgspec
-import polars as pl
 from msgspec import UNSET
 
 from callmocks.cdr import (
-    jsonrpc,
     legs_report,
+    methods,
     openrpc,
     query,
     schema_validation,
@@ -24,16 +23,16 @@ from callmocks.cdr import (
     validate_rows,
 )
 from callmocks.cdr.errors import RpcError, load_error_table
+from callmocks.cdr.jsonrpc import Envelope, Members, ParsedRequest, split_members
 from callmocks.cdr.pii import is_personal
 from callmocks.cdr.provider import CDR
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
-from callmocks.tenants.exchange import Exchange
 
-_LIST_METHODS = {
-    "get.call_legs_report": tables.load_leg_fields,
-    "get.calls_report": tables.load_session_fields,
-    "get.customer_users": tables.load_customer_user_fields,
+_COLUMN_TYPES: dict[str, query.ColumnTypes] = {
+    "get.call_legs_report": legs_report.get_column_types,
+    "get.calls_report": sessions_report.get_column_types,
+    "get.customer_users": methods.get_customer_user_types,
 }
 _DATES_REVERSED = "cdr.dates-reversed"
 _BATCH = "batch_opreations_not_supported"
@@ -46,23 +45,22 @@ _OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_dis
 
 def is_response(body: bytes) -> bool:
     """Whether JSON is an answer: it has a result or an error, and no method."""
-    try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    members = split_members(body)
+    if not members:
         return b'"method"' not in body and re.search(rb'"(result|error)"\s*:', body) is not None
     return "method" not in members and bool(members.keys() & {"result", "error"})
 
 
 def validate_request(body: bytes) -> ValidationResult:
-    """A request."""
     found = Findings()
-    verdict = ValidationResult("cdr", "JSON-RPC request", "request")
+    result = ValidationResult("cdr", "JSON-RPC request", "request")
+    parsed = ParsedRequest(body)
+    if isinstance(parsed.envelope.method, str):
+        result.operation = parsed.envelope.method
     try:
-        sent = jsonrpc.decode_envelope(body)
-        if isinstance(sent.method, str):
-            verdict.operation = sent.method
-        sent.check()
-        _check_params(sent, found)
+        if parsed.error is not None:
+            raise parsed.error
+        _check_params(parsed.envelope, found)
     except RpcError as error:
         if error.mnemonic == "parse_error":
             found.add(_find_json_error(body), "JSON", "something else")
@@ -75,20 +73,20 @@ def validate_request(body: bytes) -> ValidationResult:
                 else schema_validation.format_value(where, error.value)
             )
             found.add(where, error.expected, got)
-    verdict.findings = list(found)
-    return verdict
+    result.findings = list(found)
+    return result
 
 
 def validate_response(
     body: bytes, request: bytes | None = None, status: int | None = None
 ) -> ValidationResult:
-    """An answer; ``asked`` is its request and ``status`` the HTTP status, where they are known."""
+    """``request`` is what is answered, ``status`` the HTTP status, where they are known."""
     found = Findings()
-    verdict = ValidationResult("cdr", "JSON-RPC answer", "answer")
+    result = ValidationResult("cdr", "JSON-RPC answer", "answer")
     if status is not None and status != 200:
         found.add("status", "200, errors travel with it too", status, "observed")
     try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        members = msgspec.json.decode(body, type=Members)
         for raw in members.values():  # what is raw was not looked into
             msgspec.json.decode(raw)
     except msgspec.ValidationError:
@@ -96,21 +94,21 @@ def validate_response(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found.add(_find_json_error(body), "JSON", "something else")
     else:
-        sent = _decode_request(request)
-        verdict.operation = _detect_method(sent, members)
-        _check_envelope(members, sent, found)
+        parsed = None if request is None else ParsedRequest(request)
+        result.operation = _detect_method(parsed, members)
+        _check_envelope(members, parsed, found)
         if "error" in members:
             _check_error(members["error"], found)
         elif "result" in members:
-            _check_result(members["result"], verdict.operation, sent, found)
-    verdict.findings = list(found)
-    return verdict
+            _check_result(members["result"], result.operation, parsed, found)
+    result.findings = list(found)
+    return result
 
 
-def _check_params(sent: jsonrpc.Envelope, found: Findings) -> None:
+def _check_params(sent: Envelope, found: Findings) -> None:
     """The parameters by the service's own checks, each problem noted."""
-    method = openrpc.load_methods().get(sent.method)
-    if method is None:
+    method = sent.method
+    if method not in openrpc.load_methods():
         known = ", ".join(openrpc.load_methods())
         found.add("method", f"one of {known}, which callmocks knows", repr(sent.method))
         return
@@ -120,7 +118,11 @@ def _check_params(sent: jsonrpc.Envelope, found: Findings) -> None:
         return
     exchange = detached_exchange(CDR)
     try:
-        _check_as_service(exchange, method, params)
+        if method in _COLUMN_TYPES:
+            table, types = tables.LIST_METHODS[method](), _COLUMN_TYPES[method]
+            query.parse_query(exchange, method, params, table, types)
+        else:
+            query.check_params(exchange, method, params)
     finally:
         assumed = _DATES_REVERSED in exchange.assumptions
         for each in exchange.violations:
@@ -131,37 +133,11 @@ def _check_params(sent: jsonrpc.Envelope, found: Findings) -> None:
             found.add(place, each.expected, got, "assumed" if rests else "documented")
 
 
-def _check_as_service(
-    exchange: Exchange, method: openrpc.MethodSpec, params: dict[str, Any]
-) -> None:
-    if method.name not in _LIST_METHODS:
-        query.check_params(exchange, method, params)
-        return
-    history = exchange.tenant.history
-    columns: dict[str, Any]
-    if method.name == "get.call_legs_report":
-        columns = legs_report.get_column_types(history)
-    elif method.name == "get.calls_report":
-        columns = sessions_report.get_column_types(history)
-    else:
-        kinds = tables.load_customer_user_fields().fields.values()
-        columns = {f.name: pl.Int64() if f.type == "number" else pl.String() for f in kinds}
-    query.parse_query(exchange, method, params, _LIST_METHODS[method.name](), columns)
-
-
-def _decode_request(request: bytes | None) -> jsonrpc.Envelope | None:
-    if request is None:
-        return None
-    try:
-        return jsonrpc.decode_envelope(request)
-    except RpcError:
-        return jsonrpc.Envelope()
-
-
-def _detect_method(sent: jsonrpc.Envelope | None, members: dict[str, msgspec.Raw]) -> str:
+def _detect_method(parsed: ParsedRequest | None, members: Members) -> str:
     """The method an answer is for: its request says so, otherwise the fields of its rows do."""
-    if sent is not None:
-        return sent.method if isinstance(sent.method, str) else ""
+    if parsed is not None:
+        method = parsed.envelope.method
+        return method if isinstance(method, str) else ""
     try:
         result = msgspec.json.decode(members.get("result", b"null"))
         data = result["data"]
@@ -179,19 +155,17 @@ def _detect_method(sent: jsonrpc.Envelope | None, members: dict[str, msgspec.Raw
     return best if fitting[best] else ""
 
 
-def _check_envelope(
-    members: dict[str, msgspec.Raw], sent: jsonrpc.Envelope | None, found: Findings
-) -> None:
+def _check_envelope(members: Members, parsed: ParsedRequest | None, found: Findings) -> None:
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
         text = bytes(members.get("jsonrpc", b"none")).decode("utf-8", "replace")
         found.add("jsonrpc", 'the string "2.0"', text)
     here = members.get("id")
     if here is None:
         found.add("id", "the request's id", "none")
-    elif sent is not None:
-        asked = bytes(sent.echo_id)
-        if _decode_json(here) != _decode_json(asked):
-            found.add("id", f"the request's, {asked.decode()}", bytes(here).decode())
+    elif parsed is not None:
+        expected = bytes(parsed.echo_id)
+        if _decode_json(here) != _decode_json(expected):
+            found.add("id", f"the request's, {expected.decode()}", bytes(here).decode())
     elif "result" in members and not isinstance(_decode_json(here), str | int | float):
         found.add("id", "a string or a number", bytes(here).decode())
     there = [name for name in ("result", "error") if name in members]
@@ -238,7 +212,7 @@ def _check_message(text: str, template: str, found: Findings) -> None:
 
 
 def _check_result(
-    raw: msgspec.Raw, method: str, sent: jsonrpc.Envelope | None, found: Findings
+    raw: msgspec.Raw, method: str, parsed: ParsedRequest | None, found: Findings
 ) -> None:
     schema = _get_result_schema(method)
     if method == "rpc.discover":
@@ -253,9 +227,10 @@ def _check_result(
     if isinstance(metadata, dict):
         _check_limits(metadata.get("limits"), "result.metadata.limits", found)
     data = result.get("data")
-    if method in _LIST_METHODS and isinstance(data, list):
+    if method in tables.LIST_METHODS and isinstance(data, list):
         rows = [row for row in data if isinstance(row, dict)]
-        params = sent.params if sent is not None and isinstance(sent.params, dict) else None
+        sent = None if parsed is None else parsed.envelope.params
+        params = sent if isinstance(sent, dict) else None
         total = metadata.get("total_items") if isinstance(metadata, dict) else None
         validate_rows.check_rows(method, rows, total, params, found)
 

@@ -19,11 +19,6 @@ from callmocks.contract.resources import load_table
 Row = dict[str, Any]
 Params = dict[str, Any]
 
-_FIELDS = {
-    "get.call_legs_report": tables.load_leg_fields,
-    "get.calls_report": tables.load_session_fields,
-    "get.customer_users": tables.load_customer_user_fields,
-}
 _DEFAULT_LIMIT = 1000
 _ALLOWED_VALUES: dict[str, tuple[bool, ...]] = {
     "yes": (True,),
@@ -151,7 +146,7 @@ def _check_fields(method: str, rows: list[Row], params: Params, found: Findings)
     asked = params.get("fields")
     if asked is not None and not isinstance(asked, list):
         return
-    known = _FIELDS[method]()
+    known = tables.LIST_METHODS[method]()
     wanted = set(asked or known.default)
     for place, row in enumerate(rows):
         for name in wanted - row.keys():
@@ -211,7 +206,7 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     if isinstance(sort, list) and sort and isinstance(sort[0], dict):
         field, descending = str(sort[0].get("field")), sort[0].get("order") == "desc"
         evidence = "documented"
-    known = _FIELDS[method]().get(field)
+    known = tables.LIST_METHODS[method]().get(field)
     if known is None or known.type not in ("number", "iso8601"):
         return
     kind = int if known.type == "number" else str

@@ -1,7 +1,7 @@
-"""Days of a report's window: drawn before they are needed, counted and checked once, then kept.
+"""Days of a report's window: generated before they are needed, counted and checked once, then kept.
 
-Drawing is left to others' requests from time to time: a window of three months of a busy centre
-takes seconds to draw.
+Other requests get their turn between batches of days: a window of three months of a busy contact
+centre takes seconds to generate.
 """
 
 from __future__ import annotations
@@ -31,116 +31,119 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class WindowDays:
-    """Whole days of legs, one after another: a place counts through all of them."""
+    """Whole days of legs, one after another: a position counts through all of them.
+
+    ``begins`` are the positions of each day's first row and ``ends`` those behind its last;
+    ``last_ends`` says when the last of each day's calls ends, in wall ms; ``violations`` is what
+    the self-check found, which must be nothing.
+    """
 
     days: list[int]
+    begins: NDArray[np.int64]
     ends: NDArray[np.int64]
-    """The place behind each day's last row."""
     last_ends: NDArray[np.int64]
-    """When the last of each day's calls ends, wall ms."""
+    begin_ms: int
+    end_ms: int
+    row_count: int
     violations: tuple[str, ...]
-    """What the self-check found; there must be nothing."""
-
-    @property
-    def row_count(self) -> int:
-        """How many rows there are."""
-        return int(self.ends[-1])
 
     @property
     def nbytes(self) -> int:
-        """Memory held, about."""
-        return _FIXED_BYTES + 24 * len(self.days)
-
-    def first_position(self, number: int) -> int:
-        """The place of a day's first row."""
-        return int(self.ends[number - 1]) if number else 0
+        return _FIXED_BYTES + 32 * len(self.days)
 
 
 async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> None:
-    """Have a view of some days drawn, a few at a time."""
-    drawn = exchange.tenant.history.generated
-    for first, count in drawn.split_into_batches(days):
-        drawn.get_views(view, range(first, first + count))
+    """Have a view of some days generated, a few at a time."""
+    generated = exchange.tenant.history.generated
+    for first, count in generated.split_into_batches(days):
+        generated.get_views(view, range(first, first + count))
         await asyncio.sleep(0)
 
 
-async def load_days(exchange: Exchange, method: str, wanted: Sequence[int]) -> WindowDays:
+async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> WindowDays:
     """Some days of legs, ascending; ``method`` is what they are checked for."""
-    drawn, checked = exchange.tenant.history.generated, exchange.tenant.settings.self_check
-    name = f"cdr-days {checked=} to {wanted[-1]}, {len(wanted)}"
-    found: WindowDays | None = drawn.peek(name, wanted[0])
-    if found is None:
+    generated = exchange.tenant.history.generated
+    checked = exchange.tenant.settings.self_check
+    name = f"cdr-days {checked=} to {days[-1]}, {len(days)}"
+    window: WindowDays | None = generated.peek(name, days[0])
+    if window is None:
         sizes: list[int] = []
         last_ends: list[int] = []
-        problems: dict[str, None] = {}
-        for first, count in drawn.split_into_batches(wanted):
-            views = drawn.get_views("legs", range(first, first + count))
+        violations: dict[str, None] = {}
+        for first, count in generated.split_into_batches(days):
+            views = generated.get_views("legs", range(first, first + count))
             sizes += [len(view.starts) for view in views]
             last_ends += [view.last_end for view in views]
             if checked:
-                problems |= dict.fromkeys(_check_days(exchange, method, first, views))
+                violations |= dict.fromkeys(_check_days(exchange, method, first, views))
             await asyncio.sleep(0)
-        made = WindowDays(list(wanted), np.cumsum(sizes), np.array(last_ends), tuple(problems))
-        found = drawn.get_or_create(name, wanted[0], lambda: made, lambda days: days.nbytes)
-    if checked:
-        self_check.report_self_violation(exchange, method, found.violations)
-    return found
+        ends = np.cumsum(sizes, dtype=np.int64)
+        loaded = WindowDays(
+            list(days),
+            ends - np.array(sizes, np.int64),
+            ends,
+            np.array(last_ends),
+            day_start(days[0]),
+            day_start(days[-1]) + DAY_MS,
+            int(ends[-1]),
+            tuple(violations),
+        )
+        window = generated.get_or_create(name, days[0], lambda: loaded, lambda it: it.nbytes)
+    if checked and window.violations:
+        self_check.report_self_violation(exchange, method, window.violations)
+    return window
 
 
-def join_days(history: History, days: WindowDays) -> pl.DataFrame:
+def join_days(history: History, window: WindowDays) -> pl.DataFrame:
     """The rows of whole days as one frame; unless it is large it is in one piece and kept."""
+    days = window.days
 
     def concat_frames() -> pl.DataFrame:
-        frames = [view.frame for view in history.generated.get_views("legs", days.days)]
+        frames = [view.frame for view in history.generated.get_views("legs", days)]
         return frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
 
-    if len(days.days) == 1 or days.row_count > MAX_CACHED_ROWS:
+    if len(days) == 1 or window.row_count > MAX_CACHED_ROWS:
         return concat_frames()
-    name = f"cdr-joined to {days.days[-1]}, {len(days.days)}"
     return history.generated.get_or_create(
-        name, days.days[0], lambda: concat_frames().rechunk(), _frame_bytes
+        f"cdr-joined to {days[-1]}, {len(days)}",
+        days[0],
+        lambda: concat_frames().rechunk(),
+        lambda frame: int(frame.estimated_size()),
     )
 
 
 def find_window_positions(
-    history: History, days: WindowDays, from_ms: int, before_ms: int
-) -> tuple[int, int]:
-    """The places where a window begins and where it ends."""
-    first, last = 0, days.row_count
-    begins, ends = day_start(days.days[0]), day_start(days.days[-1]) + DAY_MS
-    if from_ms > begins:
-        first = int(history.generated.legs_view(days.days[0]).starts.searchsorted(from_ms))
-    if before_ms < ends:
-        starts = history.generated.legs_view(days.days[-1]).starts
-        last = days.first_position(len(days.days) - 1) + int(starts.searchsorted(before_ms))
-    return first, max(first, last)
+    history: History, window: WindowDays, from_ms: int, before_ms: int
+) -> range:
+    """The positions of the legs that start in a window."""
+    first, last = 0, window.row_count
+    if from_ms > window.begin_ms:
+        first = int(history.generated.legs_view(window.days[0]).starts.searchsorted(from_ms))
+    if before_ms < window.end_ms:
+        starts = history.generated.legs_view(window.days[-1]).starts
+        last = int(window.begins[-1]) + int(starts.searchsorted(before_ms))
+    return range(first, max(first, last))
 
 
-def find_running_positions(history: History, days: WindowDays, now_ms: int) -> NDArray[np.int64]:
-    """The places of legs whose calls have not ended, which nobody may see; usually none."""
+def find_running_positions(history: History, window: WindowDays, now_ms: int) -> NDArray[np.int64]:
+    """The positions of legs whose calls have not ended, which nobody may see; usually none."""
     found = []
-    for number in np.flatnonzero(days.last_ends > now_ms).tolist():
-        ends = (
-            history.generated.legs_view(days.days[number]).frame.get_column("_call_end").to_numpy()
-        )
-        found.append(days.first_position(number) + np.flatnonzero(ends > now_ms))
+    for index in np.flatnonzero(window.last_ends > now_ms).tolist():
+        frame = history.generated.legs_view(window.days[index]).frame
+        ends = frame.get_column("_call_end").to_numpy()
+        found.append(int(window.begins[index]) + np.flatnonzero(ends > now_ms))
     return np.concatenate(found) if found else _NONE
 
 
 def _check_days(
     exchange: Exchange, method: str, first: int, views: list[DayView]
 ) -> tuple[str, ...]:
-    """What the self-check finds in days drawn together, found out once."""
+    """What the self-check finds in days generated together; done once."""
 
-    def check_frames() -> tuple[str, ...]:
-        frames = [view.frame for view in views]
-        return self_check.find_violations(method, pl.concat(frames, rechunk=False))
+    def check_frame() -> tuple[str, ...]:
+        frame = pl.concat([view.frame for view in views], rechunk=False)
+        return self_check.find_violations(method, frame)
 
-    kept = exchange.tenant.history.generated.get_or_create
-    return kept(
-        f"checked {method} of {len(views)}", first, check_frames, lambda _: self_check.RESULT_BYTES
+    return exchange.tenant.history.generated.get_or_create(
+        f"checked {method} of {len(views)}", first, check_frame, lambda _: self_check.RESULT_BYTES
     )
-
-
-def _frame_bytes(frame: pl.DataFrame) -> int:
-    return int(frame.estimated_size())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
 from callmocks.contract.xml import make_parser
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _CHUNK_SIZE: Final = 1024 * 1024
 
@@ -19,6 +24,14 @@ def is_json_too_deep(body: bytes, limit: int) -> bool:
     """
     if body.count(b"[") + body.count(b"{") <= limit:
         return False
+    return any(int(depths.max()) > limit for _, depths in iter_json_depths(body))
+
+
+def iter_json_depths(body: bytes) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
+    """A body in chunks, each with the depth behind each of its bytes.
+
+    Brackets in strings do not count.
+    """
     import numpy as np
 
     # After the chunk before: levels, whether in a string, backslashes at the end.
@@ -36,11 +49,9 @@ def is_json_too_deep(body: bytes, limit: int) -> bool:
         outside = np.cumsum(quote, dtype=np.int32) & 1 == inside
         folded = chunk | 32  # makes a bracket a brace
         step = (folded == ord("{")).view(np.int8) - (folded == ord("}")).view(np.int8)
-        levels = np.cumsum(step * outside, dtype=np.int32)
-        if depth + int(levels.max()) > limit:
-            return True
-        depth, inside = depth + int(levels[-1]), int(not outside[-1])
-    return False
+        depths = depth + np.cumsum(step * outside, dtype=np.int32)
+        yield chunk, depths
+        depth, inside = int(depths[-1]), int(not outside[-1])
 
 
 class _DepthCounter:

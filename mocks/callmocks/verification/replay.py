@@ -15,13 +15,12 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 
 from callmocks.arm import frames, responses, schema, service, tree
 from callmocks.arm.document_tree import element_to_tree
-from callmocks.cdr import jsonrpc as cdr_envelope
 from callmocks.cdr.errors import RpcError
+from callmocks.cdr.jsonrpc import ParsedRequest, encode_error, join_members, split_members
 from callmocks.errors import CallmocksError
 from callmocks.onec import envelope as onec_envelope
 from callmocks.onec.namespaces import SOAP11, SOAP12
@@ -145,11 +144,9 @@ def _hashable_key(request_key: RequestKey) -> tuple[tuple[str, str], ...]:
 
 def _invalid_request_reply(exchange: Exchange) -> Reply:
     """What any Data API says of a body that is no request."""
-    try:
-        cdr_envelope.decode_envelope(exchange.request)
-    except RpcError as error:
-        return Reply(error.encode_response())
-    return Reply(RpcError("invalid_request").encode_response())
+    parsed = ParsedRequest(exchange.request)
+    error = None if parsed.readable else parsed.error
+    return Reply(encode_error((error or RpcError("invalid_request")).build_error_object()))
 
 
 def _unreadable_command_reply(exchange: Exchange) -> Reply:
@@ -166,14 +163,12 @@ UNREADABLE_REPLIES = {"cdr": _invalid_request_reply, "arm": _unreadable_command_
 
 def _replace_id(body: bytes, request: bytes) -> bytes:
     """The answer under the id of this request."""
-    try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        sent = cdr_envelope.decode_envelope(request)
-    except (msgspec.MsgspecError, RpcError, RecursionError):
+    members, parsed = split_members(body), ParsedRequest(request)
+    if not members or not parsed.readable:
         return body
     if bytes(members.get("id", b"null")) != b"null":
-        members["id"] = sent.echo_id
-    return msgspec.json.encode(members)
+        members["id"] = parsed.echo_id
+    return join_members(members)
 
 
 def _arm_reply(exchange: Exchange, recorded: RecordedExchange, body: bytes) -> Reply | None:

@@ -13,8 +13,8 @@ from lxml import etree
 
 from callmocks.arm import frames, schema, tree
 from callmocks.cdr import openrpc
+from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.cdr.pii import CREDENTIALS
-from callmocks.cdr.service import ParsedRequest
 from callmocks.errors import CallmocksError
 from callmocks.onec import envelope
 from callmocks.onec.namespaces import PROPERTY
@@ -51,13 +51,13 @@ def _format_value(value: str | None) -> str:
 
 
 def _cdr_key(request: bytes) -> RequestKey | None:
-    read = ParsedRequest(request)
-    if read.error is not None:
+    parsed = ParsedRequest(request)
+    if not parsed.readable:
         return None
-    params = read.envelope.params
+    params = parsed.envelope.params
     if not isinstance(params, dict):
         return {}
-    method = openrpc.load_methods().get(str(read.envelope.method))
+    method = openrpc.load_methods().get(str(parsed.envelope.method))
     found = {}
     for name, value in params.items():
         default = method.params[name].default if method and name in method.params else None

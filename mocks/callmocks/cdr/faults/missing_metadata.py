@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 
-from callmocks.cdr import members as rpc
+from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -17,9 +17,9 @@ class MissingMetadata(Fault, frozen=True):
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave the member out."""
-        members = rpc.split_members(reply.body)
-        result = rpc.split_members(members.get("result", msgspec.Raw(b"null")))
+        members = jsonrpc.split_members(reply.body)
+        result = jsonrpc.split_members(members.get("result", msgspec.Raw(b"null")))
         if result.pop("metadata", None) is None:
             return None
-        members["result"] = msgspec.Raw(rpc.join_members(result))
-        return replace(reply, body=rpc.join_members(members))
+        members["result"] = msgspec.Raw(jsonrpc.join_members(result))
+        return replace(reply, body=jsonrpc.join_members(members))

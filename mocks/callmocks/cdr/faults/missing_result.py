@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from callmocks.cdr import members as rpc
+from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -15,7 +15,7 @@ class MissingResult(Fault, frozen=True):
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave the member out."""
-        members = rpc.split_members(reply.body)
+        members = jsonrpc.split_members(reply.body)
         if members.pop("result", None) is None:
             return None
-        return replace(reply, body=rpc.join_members(members))
+        return replace(reply, body=jsonrpc.join_members(members))

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from callmocks.cdr import members as rpc
+from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext
 
 DEFAULT_LIMIT = 1000
@@ -46,18 +46,18 @@ class DuplicateRows(Fault, frozen=True):
 
 def _shift_offset(request: bytes, rows: int) -> bytes | None:
     """The request with its offset moved by so many rows for each page before it."""
-    members = rpc.split_members(request)
-    params = rpc.split_members(members.get("params", msgspec.Raw(b"null")))
+    members = jsonrpc.split_members(request)
+    params = jsonrpc.split_members(members.get("params", msgspec.Raw(b"null")))
     offset, limit = _get_number(params, "offset", 0), _get_number(params, "limit", DEFAULT_LIMIT)
     if not rows or offset <= 0 or limit <= 0:
         return None
     moved = max(0, offset + rows * -(-offset // limit))
     params["offset"] = msgspec.Raw(b"%d" % moved)
-    members["params"] = msgspec.Raw(rpc.join_members(params))
-    return rpc.join_members(members)
+    members["params"] = msgspec.Raw(jsonrpc.join_members(params))
+    return jsonrpc.join_members(members)
 
 
-def _get_number(params: rpc.Members, name: str, default: int) -> int:
+def _get_number(params: jsonrpc.Members, name: str, default: int) -> int:
     if name not in params:
         return default
     value = msgspec.json.decode(params[name])
