@@ -17,8 +17,7 @@ import callmocks.faults  # noqa: F401 - before its parts
 from callmocks.arm import schema as arm_schema
 from callmocks.contract import nesting, xml
 from callmocks.control.dashboard import highlight
-from callmocks.onec import envelope
-from callmocks.onec import responses as onec_answers
+from callmocks.onec import envelope, read_answer
 from callmocks.provider.credentials import secrets_equal
 from tests.control.suite_client import basic
 from tests.test_serve import serving
@@ -90,7 +89,7 @@ FETCHING = {
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "workplace": arm_schema.parse,
     "1C": envelope.parse_document,
-    "1C answers, the client's side": onec_answers.read_answer,
+    "1C answers, the client's side": read_answer,
     "depth": lambda body: nesting.is_xml_too_deep(body + b"<" * 300, 200),
     "dashboard": lambda body: highlight._indent_xml(body.decode()) != body.decode(),
     "answers that faults change": lambda body: xml.edit_document(body, lambda root: True),

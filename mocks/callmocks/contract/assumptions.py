@@ -36,18 +36,23 @@ def load_ledger() -> dict[str, Assumption]:
     return {entry.id: entry for entry in entries}
 
 
+@cache
+def _load_defaults() -> dict[str, str]:
+    return {entry.id: entry.default for entry in load_ledger().values()}
+
+
 class Assumptions:
     """One tenant's choices."""
 
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
+        self.choices = _load_defaults().copy()
+        """What this tenant holds true, by the assumption's id."""
         for assumption, choice in (chosen or {}).items():
             self.set_choice(assumption, choice)
 
     def get_choice(self, assumption: str) -> str:
-        """What this tenant holds true; ``KeyError`` when the ledger has no such entry."""
-        chosen = self._chosen.get(assumption)
-        return load_ledger()[assumption].default if chosen is None else chosen
+        return self.choices[assumption]
 
     def set_choice(self, assumption: str, choice: str) -> None:
         """Choose the default or an alternative; ``SettingsError`` says what there is."""
@@ -58,7 +63,7 @@ class Assumptions:
         if choice not in allowed and "*" not in entry.alternatives:
             known = ", ".join(allowed)
             raise SettingsError(f"assumption {assumption}: {choice!r} is none of {known}")
-        self._chosen[assumption] = choice
+        self._chosen[assumption] = self.choices[assumption] = choice
 
     def copy(self) -> "Assumptions":
         """The same choices, to be changed without these."""
@@ -77,3 +82,4 @@ class Assumptions:
     def reset(self) -> None:
         """Back to the ledger's defaults."""
         self._chosen.clear()
+        self.choices = _load_defaults().copy()

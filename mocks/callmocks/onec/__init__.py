@@ -9,9 +9,8 @@ The names below need nothing but lxml and stay as they are::
         print(call["CallTime"], call["Duration"])
 """
 
-from callmocks.onec.decoder import read_structure, read_value
+from callmocks.onec.decoder import SoapFault, read_answer, read_structure, read_value
 from callmocks.onec.encoder import write_structure, write_value
-from callmocks.onec.responses import SoapFault, read_answer
 from callmocks.onec.values import (
     EMPTY_DATE,
     NULL,

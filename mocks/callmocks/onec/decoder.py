@@ -12,7 +12,9 @@ from typing import Final
 
 from lxml import etree
 
-from callmocks.onec.namespaces import CORE, VALUE, XS, XSI_NIL, XSI_TYPE
+from callmocks.contract.xml import make_parser
+from callmocks.errors import CallmocksError
+from callmocks.onec.namespaces import CORE, FAULT_PATHS, RETURN, VALUE, XS, XSI_NIL, XSI_TYPE
 from callmocks.onec.scalars import SCALARS, read_scalar
 from callmocks.onec.values import (
     Array,
@@ -34,6 +36,38 @@ from callmocks.onec.values import (
 )
 
 Element = etree._Element
+
+
+_PARSER = make_parser(huge_tree=True)
+
+
+class SoapFault(CallmocksError):
+    """The service answered a Fault. ``code`` is its code without the prefix."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+def read_answer(body: bytes) -> Structure:
+    """``ResultCode`` and ``ResultData`` of an answer in SOAP 1.1 or 1.2.
+
+    ``SoapFault`` when it is a Fault, ``BadValue`` when it is neither.
+    """
+    try:
+        root = etree.fromstring(body, _PARSER)
+    except etree.XMLSyntaxError as error:
+        raise BadValue("body", "an XML document", str(error)) from None
+    for namespace, (code_path, text_path) in FAULT_PATHS.items():
+        fault = root.find(f"{{{namespace}}}Body/{{{namespace}}}Fault")
+        if fault is not None:
+            code = (fault.findtext(code_path) or "").rpartition(":")[2]
+            raise SoapFault(code, fault.findtext(text_path) or "")
+    result = next(root.iter(RETURN), None)
+    if result is None:
+        raise BadValue("Body", f"an answer with {RETURN}", str(root.tag))
+    return read_structure(result)
 
 
 def read_structure(element: Element) -> Structure:

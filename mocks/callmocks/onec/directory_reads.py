@@ -46,10 +46,7 @@ class _DirectoryEntry(NamedTuple):
 
 
 def select_rows(
-    exchange: Exchange,
-    operation: ServedOperation,
-    parameters: Mapping[str, ParameterValue],
-    self_check: bool,
+    exchange: Exchange, operation: ServedOperation, parameters: Mapping[str, ParameterValue]
 ) -> tables.RenderedRows:
     """The rows that a read selects, in the cast's order."""
     frame = _build_frame(exchange.tenant.history.directory, operation)
@@ -61,7 +58,7 @@ def select_rows(
         yearly = exchange.use_assumption("onec.changed-times") == "yearly"
         changed = _build_last_change(exchange.now) if yearly else pl.col("_created")
         frame = frame.filter(changed >= parameters["ChangedFrom"])
-    return tables.render_rows(frame, operation, self_check)
+    return tables.render_rows(frame, operation, exchange.tenant.settings.self_check)
 
 
 def _build_frame(cast: Directory, operation: ServedOperation) -> pl.DataFrame:

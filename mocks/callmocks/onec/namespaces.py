@@ -1,4 +1,4 @@
-"""Namespaces of the 1C-Connect service and the names made with them (Clark notation)."""
+"""Names of the wire: namespaces, elements (in Clark notation) and what each version of SOAP has."""
 
 from typing import Final
 
@@ -17,6 +17,17 @@ ROW: Final = f"{{{CORE}}}row"
 VALUE: Final = f"{{{CORE}}}Value"
 PARAMS: Final = f"{{{SERVICE}}}Params"
 RETURN: Final = f"{{{SERVICE}}}return"
+
+SOAP_VERSIONS: Final = {SOAP11: "1.1", SOAP12: "1.2"}
+CONTENT_TYPES: Final = {
+    SOAP11: "text/xml;charset=utf-8",
+    SOAP12: "application/soap+xml;charset=utf-8",
+}
+FAULT_PATHS: Final = {
+    SOAP11: ("faultcode", "faultstring"),
+    SOAP12: (f"{{{SOAP12}}}Code/{{{SOAP12}}}Value", f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text"),
+}
+"""Where the code and the text of a Fault stand."""
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from callmocks.contract.findings import ValidationResult
 from callmocks.onec import contract, envelope, pii, service, service_calls
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
-from callmocks.onec.namespaces import PROPERTY, SOAP11, SOAP12
+from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 USER = "1C user"
 """Kind of credential."""
-_CONTENT_TYPES = {SOAP11: "text/xml;charset=utf-8", SOAP12: "application/soap+xml;charset=utf-8"}
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00:00)?(?:\.0+)?")
 _FAULT_ELEMENT = re.compile(rb"<(\w+:)?Fault[\s>]")
 
@@ -48,7 +47,7 @@ class OnecProvider(Provider):
     def find_operation(self, exchange: Exchange) -> str:
         """Name of the Body's child; ``""`` when the request is no SOAP message."""
         message = _read_message(exchange.request)
-        return "" if message is None else etree.QName(message.payload).localname
+        return message.operation if message else ""
 
     def read_fields(self, request: bytes) -> dict[str, object]:
         """The parameters' texts: ``{"Params.PeriodFrom": "2026-03-02T00:00:00"}``."""
@@ -114,12 +113,12 @@ class OnecProvider(Provider):
         body = recorded.response
         wanted = envelope.guess_soap_namespace(exchange.request, "")
         namespace = envelope.guess_soap_namespace(body, recorded.content_type)
-        content_type = recorded.content_type or _CONTENT_TYPES[namespace]
+        content_type = recorded.content_type or CONTENT_TYPES[namespace]
         if wanted != namespace and body.lstrip().startswith(b"<"):
             if _FAULT_ELEMENT.search(body):
                 return None
             body = body.replace(namespace.encode(), wanted.encode())
-            content_type = _CONTENT_TYPES[wanted]
+            content_type = CONTENT_TYPES[wanted]
         return Reply(body, recorded.status, content_type)
 
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
@@ -141,8 +140,9 @@ class OnecProvider(Provider):
         if name == "soap_fault":
             code: FaultCode = "Client" if params["code"] == "client" else "Server"
             return service.make_fault_reply(namespace, SoapError(code, params["text"]))
-        named = self.find_operation(exchange)
-        operation = named if named in contract.load_operations() else service_calls.OPERATION
+        operation = message.operation if message else ""
+        if operation not in contract.load_operations():
+            operation = service_calls.OPERATION
         if name == "limit_reached":
             return service.make_result_code_reply(namespace, operation, *OUT_OF_LIMIT)
         if name == "result_code":
@@ -158,7 +158,7 @@ class OnecProvider(Provider):
 
 def _read_message(request: bytes) -> envelope.SoapMessage | None:
     try:
-        return envelope.read_envelope(envelope.parse_document(request))
+        return envelope.read_message(request)
     except SoapError:
         return None
 

@@ -1,15 +1,21 @@
-"""What stands inside ``return``: ResultCode, then ResultData. Clients index them by position."""
+"""The bytes of answers: an envelope, ``return``, and in it ResultCode, then ResultData.
+
+Clients index the two by position.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 from callmocks.onec.contract import load_operations
 from callmocks.onec.encoder import write_properties, write_property, write_value
+from callmocks.onec.envelope import read_message
+from callmocks.onec.soap import get_binding
 from callmocks.onec.values import Structure
+from callmocks.onec.wsdl import find_wsdl_violations
 
 SUCCESS = "SUCCESS"
-_TABLE_END = "</Value>"
 
 
 class ResultCodeError(Exception):
@@ -21,16 +27,39 @@ class ResultCodeError(Exception):
         self.reason = reason
 
 
-def render_error_result(code: str, reason: str) -> bytes:
-    """The properties of a refusal: ResultData is the reason as a string."""
-    return write_properties(Structure(ResultCode=code, ResultData=reason)).encode()
+class TableEnvelope(NamedTuple):
+    """What stands around the rows of an answer, and where that leaves the contract."""
+
+    before: bytes
+    after: bytes
+    violations: tuple[str, ...]
 
 
 @cache
-def render_around_rows(operation: str) -> tuple[bytes, bytes]:
-    """The properties of an operation's success, before and after the table's rows."""
+def render_table_envelope(namespace: str, operation: str) -> TableEnvelope:
+    """The same bytes in every answer of an operation."""
+    before, after = _render_envelope(namespace, operation)
     code = write_property("ResultCode", write_value(SUCCESS))
-    table = f'<Value xsi:type="ValueTable">{load_operations()[operation].columns_xml}'
-    data = write_property("ResultData", f"{table}{_TABLE_END}")
-    cut = len(data) - data[::-1].index(_TABLE_END[::-1]) - len(_TABLE_END)
-    return (code + data[:cut]).encode(), data[cut:].encode()
+    columns = load_operations()[operation].columns_xml
+    data = write_property("ResultData", f'<Value xsi:type="ValueTable">{columns}</Value>')
+    table, end, rest = data.rpartition("</Value>")
+    before, after = before + (code + table).encode(), (end + rest).encode() + after
+    return TableEnvelope(before, after, tuple(find_self_violations(before + after)))
+
+
+def render_error_result(namespace: str, operation: str, code: str, reason: str) -> bytes:
+    """An answer with a ResultCode other than SUCCESS; its ResultData is the reason as a string."""
+    before, after = _render_envelope(namespace, operation)
+    result = write_properties(Structure(ResultCode=code, ResultData=reason))
+    return before + result.encode() + after
+
+
+def find_self_violations(body: bytes) -> list[str]:
+    """Where an answer leaves the WSDL's schema."""
+    found = find_wsdl_violations(read_message(body).payload)
+    return [f"{violation.path}: {violation.message}" for violation in found]
+
+
+@cache
+def _render_envelope(namespace: str, operation: str) -> tuple[bytes, bytes]:
+    return get_binding(namespace).render_envelope(operation)

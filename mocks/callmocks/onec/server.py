@@ -50,29 +50,27 @@ class OnecServer:
         self._registry = registry
 
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
-        """A call of an operation."""
-        tenant, welcome = self._find_tenant(request)
+        """A call of an operation: its errors, also those of reading it, go the way of an answer."""
+        tenant, authorized = self._find_tenant(request)
         state = tenant.state.for_request()  # before the body is read: the tenant may change
-        if not welcome:
+        if not authorized:
             return await self._reject_unauthorized(request, tenant, state)
-        watch = envelope.InputGuard()
+        guard, error = envelope.InputGuard(), None
         try:
-            body = await read_body(request, _get_body_limit(tenant), watch.check)
+            body = await read_body(request, _get_body_limit(tenant), guard.check)
             nesting = limits_of(request).nesting
             if is_xml_too_deep(body, nesting):
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
-        except BodyTooLarge as error:
-            head, kind = watch.head, request.content_type
-            body, handle = head, partial(_reply_too_long, content_type=kind, most=error.limit)
-        except SoapError as error:
-            body = watch.head
-            handle = partial(_reply_invalid, error=error, content_type=request.content_type)
-        else:
-            handle = partial(
-                service.handle_request,
-                content_type=request.content_type,
-                charset=request.charset,
-            )
+        except BodyTooLarge as too_large:
+            body, error = guard.head, _explain_body_limit(tenant, too_large.limit)
+        except SoapError as refused:
+            body, error = guard.head, refused
+        handle = partial(
+            service.handle_request,
+            content_type=request.content_type,
+            charset=request.charset,
+            error=error,
+        )
         return await self._run_exchange(request, tenant, body, handle, state=state)
 
     async def _reject_unauthorized(
@@ -97,10 +95,10 @@ class OnecServer:
         """The WSDL."""
         if not any(name.lower() == "wsdl" for name in request.query):
             raise web.HTTPMethodNotAllowed("GET", ["POST"])
-        tenant, welcome = self._find_tenant(request)
+        tenant, authorized = self._find_tenant(request)
         named = hdrs.AUTHORIZATION in request.headers
         closed = _requires_credentials(tenant) if named else self._all_require_credentials()
-        handle = _reply_wsdl_unauthorized if closed and not welcome else _reply_wsdl
+        handle = _reply_wsdl_unauthorized if closed and not authorized else _reply_wsdl
         return await self._run_exchange(
             request, tenant, b"", handle, "wsdl", request_origin(request)
         )
@@ -154,11 +152,20 @@ def _parse_credentials(header: str) -> tuple[str, bytes]:
 
 
 def _get_body_limit(tenant: Tenant) -> int:
-    return int(tenant.assumptions.get_choice("onec.body-limit").split()[0]) * _MEBIBYTE
+    return int(tenant.assumptions.choices["onec.body-limit"].split()[0]) * _MEBIBYTE
+
+
+def _explain_body_limit(tenant: Tenant, limit: int) -> SoapError:
+    if limit < _get_body_limit(tenant):  # the server's own limit
+        return SoapError("Client", f"the request is longer than {limit} bytes")
+    choice = tenant.assumptions.choices["onec.body-limit"]
+    violation = ("body", f"at most {choice}", "more")
+    text = f"the request is longer than {choice}"
+    return SoapError("Client", text, violation, "onec.body-limit")
 
 
 def _requires_credentials(tenant: Tenant) -> bool:
-    return tenant.assumptions.get_choice("onec.wsdl-access") == "basic"
+    return tenant.assumptions.choices["onec.wsdl-access"] == "basic"
 
 
 async def _reply_unauthorized(exchange: Exchange) -> Reply:
@@ -170,22 +177,11 @@ async def _reply_wsdl_unauthorized(exchange: Exchange) -> Reply:
     return service.make_unauthorized_reply()
 
 
-async def _reply_too_long(exchange: Exchange, content_type: str, most: int) -> Reply:
-    if most < _get_body_limit(exchange.tenant):
-        text = f"the request is longer than {most} bytes"
-        return service.reject_request(exchange, SoapError("Client", text), content_type)
-    return service.reject_too_long(exchange, content_type)
-
-
 async def _reply_unread(exchange: Exchange, status: int, text: str, content_type: str) -> Reply:
     exchange.notes.append(text)
     namespace = envelope.guess_soap_namespace(b"", content_type)
     error = SoapError("Client" if status == 400 else "Server", text)
     return replace(service.make_fault_reply(namespace, error), status=status)
-
-
-async def _reply_invalid(exchange: Exchange, error: SoapError, content_type: str) -> Reply:
-    return service.reject_request(exchange, error, content_type)
 
 
 async def _reply_wsdl(exchange: Exchange) -> Reply:

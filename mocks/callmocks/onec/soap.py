@@ -1,9 +1,9 @@
-"""SOAP 1.1 and 1.2 by spyne: which operations there are, the envelope of an answer, faults.
+"""SOAP 1.1 and 1.2 by spyne: the served operations, the envelope of an answer, faults.
 
-One spyne application per version. A big ValueTable must not go through spyne's object model: it
-makes the envelope around a mark, once for each operation, and the rendered bytes are put in the
-mark's place. Requests are parsed once, by ``envelope``, with a hardened parser; taking them
-through spyne's contexts too cost 65 µs a call, more than everything else an answer takes.
+One spyne application per version. A big ValueTable must not go through spyne's object model: spyne
+writes the envelope around a mark, once for each operation, and the rendered bytes take the place of
+the mark. Requests are parsed once, by ``envelope``, with the hardened parser; to take them through
+spyne's contexts too cost 65 µs a call, more than everything else an answer takes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 from lxml import etree
 
-from callmocks.onec import contract
-from callmocks.onec.namespaces import CORE, SERVICE, SOAP11, SOAP12, XS, XSI
+from callmocks.onec.contract import ServedOperation, load_operations
+from callmocks.onec.namespaces import CONTENT_TYPES, CORE, SERVICE, SOAP11, SOAP12, XS, XSI
 from callmocks.onec.spyne_compat import (
     AnyXml,
     Application,
@@ -32,17 +32,28 @@ FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
 _MARK: Final = "MARK"
 
 
-class SoapError(Exception):
-    """A request that gets a SOAP Fault."""
+class SoapError(Fault):  # type: ignore[misc]
+    """A request that gets a SOAP Fault, and the violation that the journal notes of it."""
 
-    def __init__(self, code: FaultCode, text: str) -> None:
-        super().__init__(text)
+    __type_name__ = "Fault"
+
+    def __init__(
+        self,
+        code: FaultCode,
+        text: str,
+        violation: tuple[str, str, str] | None = None,
+        assumption: str = "",
+    ) -> None:
+        super().__init__(code, _clean_text(text))
         self.code: FaultCode = code
         self.text = text
+        self.violation = violation or ("Envelope", "a request as the WSDL describes", text)
+        self.assumption = assumption
+        """The assumption that the refusal rests on."""
 
 
 class _StructureModel(AnyXml):  # type: ignore[misc]
-    """The core type ``Structure``: an element on the way in, a mark on the way out."""
+    """The core type ``Structure``: an element in a request, a mark in an answer."""
 
     __namespace__ = CORE
     __type_name__ = "Structure"
@@ -54,25 +65,23 @@ class _Soap11(Soap11):  # type: ignore[misc]
     def fault_to_parent(
         self, ctx: Any, cls: Any, inst: Any, parent: Any, ns: str, **_: Any
     ) -> None:
-        """The Fault without spyne's empty actor, which would be an address."""
         super().fault_to_parent(ctx, cls, inst, parent, ns)
-        _remove_elements(parent, "faultactor")
+        _remove_elements(parent, "faultactor")  # spyne's is empty, and it would be an address
 
 
 class _Soap12(Soap12):  # type: ignore[misc]
     soap_env = "soap"
 
     def gen_fault_codes(self, faultstring: str) -> tuple[str, list[str]]:
-        """All codes; spyne's own method knows two of the five."""
+        # spyne's own method has two of the five codes.
         names = {"Client": "Sender", "Server": "Receiver"}
         return f"{self.soap_env}:{names.get(faultstring, faultstring)}", []
 
     def fault_to_parent(
         self, ctx: Any, cls: Any, inst: Any, parent: Any, ns: str, **_: Any
     ) -> None:
-        """The Fault without spyne's empty role, which would be an address."""
         super().fault_to_parent(ctx, cls, inst, parent, ns)
-        _remove_elements(parent, f"{{{SOAP12}}}Role")
+        _remove_elements(parent, f"{{{SOAP12}}}Role")  # as empty as ``faultactor``
 
 
 class _SpyneServer(ServerBase):  # type: ignore[misc]
@@ -80,41 +89,40 @@ class _SpyneServer(ServerBase):  # type: ignore[misc]
 
 
 class SoapBinding:
-    """One version of SOAP: ``SOAP11`` or ``SOAP12`` of this module."""
+    """The service in one version of SOAP."""
 
-    def __init__(self, name: str, namespace: str, protocol: Any, content_type: str) -> None:
-        self.name = name
+    def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        self.content_type = content_type
-        outgoing = protocol(xml_declaration=False, cleanup_namespaces=False)
-        outgoing.serialization_handlers[_StructureModel] = _write_mark
+        self.content_type = CONTENT_TYPES[namespace]
+        protocol = _Soap11 if namespace == SOAP11 else _Soap12
+        out_protocol = protocol(xml_declaration=False, cleanup_namespaces=False)
+        out_protocol.serialization_handlers[_StructureModel] = _write_mark
         self._app = Application(
             [_make_service()],
             SERVICE,
             name="PartnerWebAPI2",
             in_protocol=protocol(),  # for the methods' names alone
-            out_protocol=outgoing,
+            out_protocol=out_protocol,
         )
         self._server = _SpyneServer(self._app)
 
-    def find_operation(self, qualified: str) -> str | None:
-        """The operation a Body's child of that name calls; None when none is served."""
-        found = self._app.interface.service_method_map.get(qualified)
-        return found[0].name if found else None
+    def find_operation(self, tag: str) -> ServedOperation | None:
+        """The operation that a Body's child of that name calls."""
+        found = self._app.interface.service_method_map.get(tag)
+        return load_operations()[found[0].name] if found else None
 
     def render_envelope(self, operation: str) -> tuple[bytes, bytes]:
         """The bytes around the properties of ``return`` in an answer."""
         context = MethodContext(self._server, MethodContext.SERVER)
-        name = f"{{{SERVICE}}}{operation}"
-        context.descriptor = self._app.interface.service_method_map[name][0]
+        method = self._app.interface.service_method_map[f"{{{SERVICE}}}{operation}"][0]
+        context.descriptor = method
         context.out_object = [_MARK]
         before, _, after = self._serialize(context, {"m": SERVICE}).partition(_MARK.encode())
         return before, after
 
-    def render_fault(self, code: FaultCode, text: str) -> bytes:
-        """An envelope with a Fault."""
+    def render_fault(self, error: SoapError) -> bytes:
         context = MethodContext(self._server, MethodContext.SERVER)
-        context.out_error = Fault(code, _clean_text(text))
+        context.out_error = error
         return self._serialize(context, {})
 
     def get_status(self, code: FaultCode) -> int:
@@ -127,19 +135,24 @@ class SoapBinding:
         return b"".join(context.out_string)  # without close(), which collects garbage
 
 
+@cache
+def get_binding(namespace: str) -> SoapBinding:
+    """The binding whose envelopes have that namespace: ``SOAP11`` or ``SOAP12``."""
+    return SoapBinding(namespace)
+
+
 def _make_service() -> Any:
     """A spyne service with every served operation: Params: Structure → return: Structure."""
-    made: dict[str, Any] = {}
-    for name in contract.load_operations():
+    methods: dict[str, Any] = {}
+    for name in load_operations():
 
-        def call(ctx: Any, Params: Any) -> None:  # noqa: N803 - the contract's name
-            raise NotImplementedError  # spyne carries the protocol; service.py operates
+        def operation_stub(ctx: Any, Params: Any) -> None:  # noqa: N803 - the contract's name
+            raise NotImplementedError  # spyne carries the protocol; service.py executes
 
-        call.__name__ = name
-        made[name] = rpc(_StructureModel, _returns=_StructureModel, _out_variable_name="return")(
-            call
-        )
-    return type("PartnerWebAPI2", (ServiceBase,), made)
+        operation_stub.__name__ = name
+        declare = rpc(_StructureModel, _returns=_StructureModel, _out_variable_name="return")
+        methods[name] = declare(operation_stub)
+    return type("PartnerWebAPI2", (ServiceBase,), methods)
 
 
 def _write_mark(ctx: Any, cls: Any, inst: str, parent: Any, ns: str, name: str, **_: Any) -> None:
@@ -158,13 +171,3 @@ def _clean_text(text: str) -> str:
     """A fault may quote what the client sent; XML cannot hold all of it."""
     words = " ".join(text.split())
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in words)
-
-
-@cache
-def get_binding(namespace: str) -> SoapBinding | None:
-    """The version whose envelopes have that namespace."""
-    if namespace == SOAP11:
-        return SoapBinding("1.1", SOAP11, _Soap11, "text/xml;charset=utf-8")
-    if namespace == SOAP12:
-        return SoapBinding("1.2", SOAP12, _Soap12, "application/soap+xml;charset=utf-8")
-    return None

@@ -16,28 +16,28 @@ from callmocks.contract.findings import Evidence, Findings, ValidationResult, xm
 from callmocks.contract.xml import has_dtd, make_parser
 from callmocks.onec import contract, envelope, parameters, validate_table, wsdl
 from callmocks.onec.contract import ServedOperation
-from callmocks.onec.decoder import read_structure
-from callmocks.onec.namespaces import PARAMS, RETURN, SERVICE, SOAP11, SOAP12
+from callmocks.onec.decoder import get_local_name, read_structure
+from callmocks.onec.namespaces import (
+    CONTENT_TYPES,
+    FAULT_PATHS,
+    PARAMS,
+    RETURN,
+    SERVICE,
+    SOAP11,
+    SOAP12,
+    SOAP_VERSIONS,
+)
 from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS, ResultCodeError
+from callmocks.onec.service_calls import OPERATION
 from callmocks.onec.soap import SoapError
 from callmocks.onec.values import BadValue, Structure, ValueTable
 from callmocks.tenants.detached import detached_exchange
 
-_VERSIONS = {SOAP11: "1.1", SOAP12: "1.2"}
-_MEDIA = {SOAP11: "text/xml", SOAP12: "application/soap+xml"}
-_FAULTS = {
-    SOAP11: ("faultcode", "faultstring"),
-    SOAP12: (f"{{{SOAP12}}}Code/{{{SOAP12}}}Value", f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text"),
-}
 _STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
 _PARSER = make_parser()
 _NAMESPACE = re.compile(r"\{[^}]*\}")
-_HISTORY = "GetHistoryOfServiceCalls"
 _MAX_FINDINGS = 200
-_VALUE_DEPTH = 4
-"""Slashes in the path of a parameter's Value: /X/Params/Property/Value."""
-_UNEXPECTED = "SCHEMAV_ELEMENT_CONTENT"
 
 
 def validate_message(
@@ -48,13 +48,11 @@ def validate_message(
 ) -> ValidationResult:
     """A request or an answer, by its root.
 
-    Of an answer, ``asked`` is its request, ``status`` the HTTP status and ``media`` its content
-    type without parameters, where they are known.
+    Of an answer, ``request`` is what it answers, ``status`` the HTTP status and ``media`` its
+    content type without parameters, where they are known.
     """
     found = Findings()
-    verdict = ValidationResult(
-        "onec", "SOAP message", "answer" if request is not None else "request"
-    )
+    verdict = ValidationResult("onec", "SOAP message", "request" if request is None else "answer")
     try:
         root = etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -97,27 +95,23 @@ def _check_message(
     try:
         opened = envelope.read_envelope(root)
     except SoapError as error:
-        found.add(
-            f"/{_get_local_name(root)}", "an envelope of SOAP 1.1 or 1.2 with a call", error.text
-        )
+        expected = "an envelope of SOAP 1.1 or 1.2 with a call"
+        found.add(f"/{get_local_name(root)}", expected, error.text)
         return
-    call, namespace = opened.payload, opened.namespace
-    version, name = _VERSIONS[namespace], _get_local_name(call)
+    call, namespace, name = opened.payload, opened.namespace, opened.operation
+    version, operation = SOAP_VERSIONS[namespace], name.removesuffix("Response")
     if opened.extra_body_elements:
         found.add("/Envelope/Body", "one element", opened.extra_body_elements + 1)
     if call.tag == f"{{{namespace}}}Fault":
         verdict.kind, verdict.side = f"SOAP {version} fault", "answer"
         _check_fault(call, namespace, found)
         _check_transport(status, _STATUSES[namespace], media, namespace, found)
-    elif (
-        name.endswith("Response")
-        and name.removesuffix("Response") in contract.load_operation_names()
-    ):
+    elif operation != name and operation in contract.load_operation_names():
         verdict.kind, verdict.side = f"SOAP {version} answer", "answer"
-        verdict.operation = name.removesuffix("Response")
+        verdict.operation = operation
         if root.find(f"{{{namespace}}}Header") is not None:
             found.add("/Envelope/Header", "no header in an answer", "one", "observed")
-        _check_response(call, verdict.operation, request, found)
+        _check_response(call, operation, request, found)
         _check_transport(status, (200,), media, namespace, found)
     else:
         verdict.kind, verdict.side, verdict.operation = f"SOAP {version} request", "request", name
@@ -129,8 +123,8 @@ def _check_message(
 def _check_version(namespace: str, request: bytes, found: Findings) -> None:
     wanted = find_soap_namespace(request)
     if wanted is not None and wanted != namespace:
-        expected = f"SOAP {_VERSIONS[wanted]}, the request's version"
-        found.add("/Envelope", expected, f"SOAP {_VERSIONS[namespace]}", "observed")
+        expected = f"SOAP {SOAP_VERSIONS[wanted]}, the request's version"
+        found.add("/Envelope", expected, f"SOAP {SOAP_VERSIONS[namespace]}", "observed")
 
 
 def _check_transport(
@@ -142,27 +136,27 @@ def _check_transport(
 ) -> None:
     if status is not None and status not in statuses:
         found.add("status", " or ".join(map(str, statuses)), status)
-    if media is not None and media != _MEDIA[namespace]:
-        expected = f"{_MEDIA[namespace]}, for SOAP {_VERSIONS[namespace]}"
+    wanted = CONTENT_TYPES[namespace].partition(";")[0]
+    if media is not None and media != wanted:
+        expected = f"{wanted}, for SOAP {SOAP_VERSIONS[namespace]}"
         found.add("Content-Type", expected, media, "observed")
 
 
 def _check_fault(fault: etree._Element, namespace: str, found: Findings) -> None:
-    for path in _FAULTS[namespace]:
+    for path in FAULT_PATHS[namespace]:
         if not (fault.findtext(path) or "").strip():
-            place = _NAMESPACE.sub("", path)
-            found.add(f"/Envelope/Body/Fault/{place}", "a text", "none")
+            readable = _NAMESPACE.sub("", path)
+            found.add(f"/Envelope/Body/Fault/{readable}", "a text", "none")
 
 
 def _check_request(call: etree._Element, name: str, found: Findings) -> None:
-    """Structure by the schema, then each parameter by the service's own reading."""
-    here = f"/Envelope/Body/{name}"
+    path = f"/Envelope/Body/{name}"
     operation = contract.load_operations().get(name)
     if call.tag != f"{{{SERVICE}}}{name}":
-        found.add(here, f"an element of {SERVICE}", str(call.tag))
+        found.add(path, f"an element of {SERVICE}", str(call.tag))
     elif operation is None:
         if name not in contract.load_operation_names():
-            found.add(here, "an operation of PartnerWebAPI2", name)
+            found.add(path, "an operation of PartnerWebAPI2", name)
     else:
         structure = _check_structure(call)
         found.add_all(structure)
@@ -171,83 +165,82 @@ def _check_request(call: etree._Element, name: str, found: Findings) -> None:
 
 
 def _check_parameters(operation: ServedOperation, call: etree._Element, found: Findings) -> None:
-    """All parameters together, and when that is refused, each by itself: one refusal ends it."""
+    # The first refusal ends a reading, so after one each parameter is read by itself.
     params = call[0]
     exchange = detached_exchange(ONEC)
     try:
         parameters.read_parameters(exchange, operation, params)
     except ResultCodeError:
         for element in params:
-            alone: Any = [element]
+            single: Any = [element]
             try:
-                parameters.read_parameters(exchange, operation, alone)
+                parameters.read_parameters(exchange, operation, single)
             except ResultCodeError:
                 continue
-    places = {element.get("name", "").strip(): place for place, element in enumerate(params, 1)}
+    positions = {element.get("name", "").strip(): at for at, element in enumerate(params, 1)}
     for each in exchange.violations:
         name = each.where.removeprefix("Params/")
-        where = f"/Envelope/Body/{operation.name}/Params/Property[{places.get(name, 1)}]"
+        where = f"/Envelope/Body/{operation.name}/Params/Property[{positions.get(name, 1)}]"
         found.add(f"{where} ({name})", each.expected, each.got)
 
 
 def _check_response(
     response: etree._Element, operation: str, request: bytes | None, found: Findings
 ) -> None:
-    """Structure by the schema, then ResultCode and ResultData, in this order."""
     known = contract.load_operations().get(operation)
     broken = _check_structure(response) if known is not None else Findings()
     found.add_all(broken)
     if len(response) != 1 or response[0].tag != RETURN:
         return
-    here = f"/Envelope/Body/{operation}Response/return"
+    path = f"/Envelope/Body/{operation}Response/return"
     try:
         result = read_structure(response[0])
     except RecursionError:
-        found.add(here, "values less deep inside one another", "deeper ones", "assumed")
+        found.add(path, "values less deep inside one another", "deeper ones", "assumed")
         return
     except BadValue as error:
         if not len(broken):
-            found.add(f"{here}/{error.where}", error.expected, error.got, "observed")
+            found.add(f"{path}/{error.where}", error.expected, error.got, "observed")
         return
     names = list(result)
     if names != ["ResultCode", "ResultData"]:
         got = ", ".join(names) or "none"
-        found.add(here, "ResultCode, then ResultData", got, "observed")
-    _check_result(result, known, here, request, found)
+        found.add(path, "ResultCode, then ResultData", got, "observed")
+    _check_result(result, known, path, request, found)
 
 
 def _check_result(
     result: Structure,
     operation: ServedOperation | None,
-    here: str,
+    path: str,
     request: bytes | None,
     found: Findings,
 ) -> None:
     code, data = result.get("ResultCode"), result.get("ResultData")
-    place = f"{here}/Property[2]/Value"
+    data_path = f"{path}/Property[2]/Value"
     if not isinstance(code, str) or not code:
-        found.add(f"{here}/Property[1]/Value", "a ResultCode as xs:string", type(code).__name__)
+        found.add(f"{path}/Property[1]/Value", "a ResultCode as xs:string", type(code).__name__)
     elif code != SUCCESS:
         if not isinstance(data, str):
-            found.add(place, "the reason as xs:string", type(data).__name__)
+            found.add(data_path, "the reason as xs:string", type(data).__name__)
     elif operation is not None:
         if not isinstance(data, ValueTable):
-            found.add(place, "a ValueTable", type(data).__name__)
+            found.add(data_path, "a ValueTable", type(data).__name__)
             return
-        evidence: Evidence = "documented" if operation.name == _HISTORY else "assumed"
-        validate_table.check_columns(data, operation, place, evidence, found)
-        validate_table.check_cells(data, operation, place, evidence, found)
-        if operation.name == _HISTORY:
-            validate_table.check_calls(data, _read_request_parameters(request), place, found)
+        evidence: Evidence = "documented" if operation.name == OPERATION else "assumed"
+        validate_table.check_columns(data, operation, data_path, evidence, found)
+        validate_table.check_cells(data, operation, data_path, evidence, found)
+        if operation.name == OPERATION:
+            validate_table.check_calls(data, _read_request_parameters(request), data_path, found)
 
 
 def _read_request_parameters(request: bytes | None) -> dict[str, parameters.ParameterValue]:
-    """The parameters of a request, as far as they can be read."""
+    """Empty when they cannot be read."""
     if request is None:
         return {}
     try:
         call = envelope.read_envelope(etree.fromstring(request, _PARSER)).payload
-        operation = contract.load_operations()[_get_local_name(call)]
+        operation = contract.load_operations()[get_local_name(call)]
         if len(_check_structure(call)):
             return {}
         return parameters.read_parameters(detached_exchange(ONEC), operation, call[0])
@@ -256,12 +249,10 @@ def _read_request_parameters(request: bytes | None) -> dict[str, parameters.Para
 
 
 def _check_structure(element: etree._Element) -> Findings:
-    """What the WSDL's schema refuses; a parameter's own value is judged later."""
+    """What the WSDL's schema refuses, but for the values of parameters."""
     found = Findings()
     for broken in islice(wsdl.find_wsdl_violations(element), _MAX_FINDINGS):
-        deep = broken.path.count("/") - _VALUE_DEPTH
-        of_value = deep > 0 or (deep == 0 and broken.rule != _UNEXPECTED)
-        if not (of_value and element[0].tag == PARAMS):
+        if not (broken.is_of_value and element[0].tag == PARAMS):
             expected = "an element as the WSDL's schema has it"
             message = _NAMESPACE.sub("", broken.message)
             found.add(_format_path(element, broken.path), expected, message, "observed")
@@ -269,7 +260,7 @@ def _check_structure(element: etree._Element) -> Findings:
 
 
 def _format_path(element: etree._Element, path: str) -> str:
-    """libxml2's path, which begins at the element, with names in the place of its asterisks."""
+    """libxml2's path, which begins at the element, with names in the data_path of its asterisks."""
     below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
     prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
     try:
@@ -283,11 +274,7 @@ def _format_path(element: etree._Element, path: str) -> str:
     while node is not None:
         above: etree._Element | None = node.getparent()
         same = [] if above is None else [each for each in above if each.tag == node.tag]
-        step = _get_local_name(node)
+        step = get_local_name(node)
         steps.append(f"{step}[{same.index(node) + 1}]" if len(same) > 1 else step)
         node = above
     return "/" + "/".join(reversed(steps))
-
-
-def _get_local_name(element: etree._Element) -> str:
-    return etree.QName(element).localname

@@ -53,6 +53,12 @@ class WsdlViolation(NamedTuple):
     message: str
     rule: str
 
+    @property
+    def is_of_value(self) -> bool:
+        """Whether a parameter's value is not of its type: below /X/Params/Property/Value."""
+        depth = self.path.count("/") - 4
+        return depth > 0 or (depth == 0 and self.rule != "SCHEMAV_ELEMENT_CONTENT")
+
 
 def find_wsdl_violations(element: etree._Element) -> list[WsdlViolation]:
     """Where an element of the service leaves the WSDL's schema; empty when it keeps it."""

@@ -110,7 +110,7 @@ class Exchange:
     def use_assumption(self, assumption: str) -> str:
         """The tenant's choice for an assumption of the ledger; noted as leaned on."""
         self.assumptions[assumption] = None
-        return self.tenant.assumptions.get_choice(assumption)
+        return self.tenant.assumptions.choices[assumption]
 
     def add_violation(
         self, where: str, expected: str, got: str, side: str = "request"

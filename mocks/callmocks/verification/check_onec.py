@@ -16,10 +16,10 @@ from callmocks.errors import CheckError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.onec import validate
 from callmocks.onec.contract import load_operations
+from callmocks.onec.decoder import SoapFault, read_answer
 from callmocks.onec.encoder import write_structure
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import SERVICE, SOAP11, SOAP12
-from callmocks.onec.responses import SoapFault, read_answer
 from callmocks.onec.results import SUCCESS
 from callmocks.onec.values import BadValue, Structure, ValueTable
 from callmocks.verification.http_client import HttpClient, HttpResponse

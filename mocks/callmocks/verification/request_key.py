@@ -106,7 +106,7 @@ def _arm_key(request: bytes, framed: bool) -> RequestKey | None:
 
 def _onec_key(request: bytes) -> RequestKey | None:
     try:
-        call = envelope.read_envelope(envelope.parse_document(request)).payload
+        call = envelope.read_message(request).payload
     except SoapError:
         return None
     found: RequestKey = {}

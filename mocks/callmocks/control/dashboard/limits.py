@@ -58,13 +58,14 @@ async def _cdr_limits(tenant: Tenant) -> list[RemainingLimit]:
 
 
 async def _onec_limits(tenant: Tenant) -> list[RemainingLimit]:
-    from callmocks.onec import contract, limits
+    from callmocks.onec import contract
+    from callmocks.onec.limits import HourlyQuota
     from callmocks.onec.provider import ONEC
 
     exchange = Exchange.start(tenant, ONEC, b"")
     found = []
     for operation in contract.load_operations().values():
-        left = await limits.get_remaining_calls(exchange, operation)
+        left = await HourlyQuota(exchange, operation).get_remaining_calls()
         if left is not None:
             found.append(RemainingLimit("onec", f"{operation.name} an hour", *left))
     return found
