@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from callmocks.config.settings import ServeSettings, resolve_settings
+from callmocks.config.options import ENV_PREFIX, resolve_settings
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
 from tests.test_serve import serving
 
@@ -169,19 +170,22 @@ def test_pages_at_the_public_address_may_change_things_and_no_others() -> None:
 )
 def test_a_public_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^--public-url: "):
-        resolve_settings({"public_url": text}, {})
+        resolve_settings({"public_url": text})
 
 
 @pytest.mark.parametrize(
     "text", ["http://mocks.example", "mocks.example:80", "a b", "*", "a..b", "-a"]
 )
-def test_an_allowed_host_that_is_none_is_refused(text: str) -> None:
+def test_an_allowed_host_that_is_none_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLMOCKS_ALLOWED_HOSTS", text)
     with pytest.raises(SettingsError, match=r"^CALLMOCKS_ALLOWED_HOSTS: .* is not a host name"):
-        resolve_settings({}, {"CALLMOCKS_ALLOWED_HOSTS": text})
+        resolve_settings({}, env_prefix=ENV_PREFIX)
 
 
 def test_allowed_hosts_take_other_alphabets_and_addresses() -> None:
-    settings = resolve_settings({"allowed_hosts": "пример.рф,::1"}, {})
+    settings = resolve_settings({"allowed_hosts": "пример.рф,::1"})
     assert settings.allowed_hosts == ("xn--e1afmkfd.xn--p1ai", "::1")
     assert ServeSettings(public_url="cdr=http://a:{port},onec=http://b").host_names() == (
         "127.0.0.1",

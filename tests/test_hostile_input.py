@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from callmocks.config.settings import resolve_settings
+from callmocks.config.options import resolve_settings
 from callmocks.errors import SettingsError
 from callmocks.history.world import load_world
 from tests.control.suite_client import SOAP, basic
@@ -268,7 +268,7 @@ def test_a_file_that_takes_long_to_read_is_refused(tmp_path: Path, text: str, re
     with pytest.raises(SettingsError, match=reason):
         load_world(str(file))
     with pytest.raises(SettingsError, match=reason):
-        resolve_settings({"config": str(file)}, {})
+        resolve_settings({"config": str(file)})
     assert time.process_time() - begun < 5
 
 

@@ -13,7 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from callmocks.config.settings import ServeSettings, resolve_settings
+from callmocks.config.options import ENV_PREFIX, resolve_settings
+from callmocks.config.settings import ServeSettings
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
 from callmocks.server.mock_server import MockServer
 from tests.control.suite_client import SOAP, basic
@@ -110,16 +111,18 @@ def error_text(name: str, body: bytes) -> str:
     return error.text or ""
 
 
-def test_every_bound_is_a_setting_with_a_flag_a_variable_and_a_safe_default() -> None:
-    plain = resolve_settings({}, {}).server_limits
+def test_every_limit_is_a_setting_with_a_flag_a_variable_and_a_safe_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = resolve_settings({}).server_limits
     assert plain.body == 64 * 1024 * 1024
     assert (plain.message, plain.header, plain.nesting) == (262144, 8190, 250)
     assert (plain.connections, plain.in_flight) == (800, 500)
     assert (plain.header_timeout, plain.body_timeout) == (20, 60)
-    changed = resolve_settings(
-        {"max_body": "5000", "body_timeout": "0"},
-        {"CALLMOCKS_MAX_CONNECTIONS": "9", "CALLMOCKS_HEADER_TIMEOUT": "3"},
-    ).server_limits
+    monkeypatch.setenv("CALLMOCKS_MAX_CONNECTIONS", "9")
+    monkeypatch.setenv("CALLMOCKS_HEADER_TIMEOUT", "3")
+    flags = {"max_body": "5000", "body_timeout": "0"}
+    changed = resolve_settings(flags, env_prefix=ENV_PREFIX).server_limits
     assert (changed.body, changed.body_timeout) == (5000, 0)
     assert (changed.connections, changed.header_timeout) == (9, 3)
 

@@ -1,22 +1,33 @@
 """Settings: four places to say them, one order of precedence, and every mistake located."""
 
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings, resolve_settings
+from callmocks.config.options import ENV_PREFIX, SETTINGS, resolve_settings
+from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
 
 
+def resolve(
+    flags: Mapping[str, str], environ: Mapping[str, str], names: Iterable[str] = tuple(SETTINGS)
+) -> ServeSettings:
+    with patch.dict(os.environ, environ, clear=True):
+        return resolve_settings(flags, names, ENV_PREFIX)
+
+
 def config(folder: Path, text: str) -> str:
-    file = folder / "callmocks.config.toml"
+    file = folder / "callmocks.toml"
     file.write_text(text, encoding="utf-8")
     return str(file)
 
 
-def test_without_a_word_the_fixed_interface_holds() -> None:
-    settings = resolve_settings({}, {})
+def test_the_defaults_are_the_documented_interface() -> None:
+    settings = resolve({}, {})
     assert (settings.arm_port, settings.cdr_port, settings.onec_port) == (8086, 8087, 8088)
     assert settings.control_port == 8080
     assert settings.host == "127.0.0.1"
@@ -30,7 +41,7 @@ def test_a_flag_wins_over_its_variable_that_over_the_file_that_over_the_default(
 ) -> None:
     file = config(tmp_path, "seed = 1\ncdr-port = 2\nonec_port = 3")
     environ = {"CALLMOCKS_SEED": "10", "CALLMOCKS_CDR_PORT": "20"}
-    settings = resolve_settings({"config": file, "seed": "100"}, environ)
+    settings = resolve({"config": file, "seed": "100"}, environ)
     assert settings.seed == 100
     assert settings.cdr_port == 20
     assert settings.onec_port == 3
@@ -39,12 +50,12 @@ def test_a_flag_wins_over_its_variable_that_over_the_file_that_over_the_default(
 
 def test_the_config_file_can_be_a_variable_and_an_empty_variable_is_none(tmp_path: Path) -> None:
     file = config(tmp_path, "seed = 5")
-    assert resolve_settings({}, {"CALLMOCKS_CONFIG": file, "CALLMOCKS_SEED": ""}).seed == 5
+    assert resolve({}, {"CALLMOCKS_CONFIG": file, "CALLMOCKS_SEED": ""}).seed == 5
 
 
-@pytest.mark.parametrize("name", SETTINGS_BY_NAME)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_has_its_flag_and_variable(name: str) -> None:
-    setting = SETTINGS_BY_NAME[name]
+    setting = SETTINGS[name]
     assert setting.flag == "--" + name.replace("_", "-")
     assert setting.env_var == "CALLMOCKS_" + name.upper()
     assert hasattr(ServeSettings(), name)
@@ -59,7 +70,7 @@ def test_values_of_all_kinds_come_from_a_file(tmp_path: Path) -> None:
         'self-check = false\njson = true\ncalls = "calls.jsonl"\nworld = "mine.toml"\n'
         'public_url = "http://mocks:{port}/"\nlimits = "off"\ncontract = "strict"',
     )
-    settings = resolve_settings({"config": file}, {})
+    settings = resolve({"config": file}, {})
     assert settings.only == ("arm", "onec")
     assert settings.now == "2026-03-02T12:00:00"
     assert settings.history_from == "2025-01-01"
@@ -90,9 +101,9 @@ MISTAKES = [
     ("history_from", "monday", "not a date"),
     ("calls", "nowhere.jsonl", "No such file"),
     ("public_url", "mocks.example", "https://mocks.example"),
-    ("limits", "on", "documented or off"),
-    ("contract", "loose", "documented or strict"),
-    ("self_check", "maybe", "neither on nor off"),
+    ("limits", "on", "'documented', 'off'"),
+    ("contract", "loose", "'documented', 'strict'"),
+    ("self_check", "maybe", "not a valid boolean"),
     ("state", "disk", "'disk' is neither memory nor like redis://127.0.0.1:6379/0"),
     ("state", "redis://:secret@/0", "not an address like redis://"),
     ("state", "redis://127.0.0.1:port", "not an address like redis://"),
@@ -103,13 +114,13 @@ MISTAKES = [
     ("only", "arm,smtp", "'smtp' is none of arm, cdr, onec"),
     ("host", "two words", "not an address"),
     ("admin_token", "two words", "not a token"),
-    ("log", "on", "off or json"),
+    ("log", "on", "'off', 'json'"),
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "complaint"), MISTAKES)
+@pytest.mark.parametrize(("name", "text", "text_part"), MISTAKES)
 def test_a_mistake_names_the_flag_the_variable_or_the_key(
-    name: str, text: str, complaint: str, tmp_path: Path
+    name: str, text: str, text_part: str, tmp_path: Path
 ) -> None:
     file = config(tmp_path, f'{name} = "{text}"')
     places = {
@@ -118,15 +129,15 @@ def test_a_mistake_names_the_flag_the_variable_or_the_key(
         f"config {file}: {name}: ": ({"config": file}, {}),
     }
     for place, (flags, environ) in places.items():
-        with pytest.raises(SettingsError) as told:
-            resolve_settings(flags, environ)
-        assert str(told.value).startswith(place)
-        assert complaint in str(told.value)
-        assert "\n" not in str(told.value)
+        with pytest.raises(SettingsError) as error:
+            resolve(flags, environ)
+        assert str(error.value).startswith(place)
+        assert text_part in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "text_part"),
     [
         ("arm_prot = 1", "arm_prot: there is no such setting; did you mean arm_port?"),
         ("zzz = 1", "zzz: there is no such setting"),
@@ -136,40 +147,38 @@ def test_a_mistake_names_the_flag_the_variable_or_the_key(
     ],
 )
 def test_a_config_file_with_something_else_in_it_is_refused(
-    text: str, complaint: str, tmp_path: Path
+    text: str, text_part: str, tmp_path: Path
 ) -> None:
     file = config(tmp_path, text)
-    with pytest.raises(SettingsError) as told:
-        resolve_settings({"config": file}, {})
-    assert str(told.value).startswith(f"config {file}: ")
-    assert complaint in str(told.value)
+    with pytest.raises(SettingsError) as error:
+        resolve({"config": file}, {})
+    assert str(error.value).startswith(f"config {file}: ")
+    assert text_part in str(error.value)
 
 
-def test_a_config_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^config .*none\.toml: No such file"):
-        resolve_settings({"config": str(tmp_path / "none.toml")}, {})
+        resolve({"config": str(tmp_path / "none.toml")}, {})
     with pytest.raises(SettingsError, match="directory"):
-        resolve_settings({"config": str(tmp_path)}, {})
+        resolve({"config": str(tmp_path)}, {})
 
 
 def test_two_servers_cannot_have_one_port_but_any_number_may_take_a_free_one() -> None:
     with pytest.raises(SettingsError, match=r"^CALLMOCKS_CDR_PORT: 8086 is the port of --arm-port"):
-        resolve_settings({}, {"CALLMOCKS_CDR_PORT": "8086"})
-    resolve_settings({"cdr_port": "8086", "only": "cdr"}, {})
-    free = resolve_settings(
-        dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), "0"), {}
-    )
+        resolve({}, {"CALLMOCKS_CDR_PORT": "8086"})
+    resolve({"cdr_port": "8086", "only": "cdr"}, {})
+    free = resolve(dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), "0"), {})
     assert free.arm_port == free.cdr_port == 0
 
 
 def test_more_calls_than_the_worlds_plan_has_room_for_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"^--calls-per-day: .*at most 50000"):
-        resolve_settings({"world": "finish-reasons", "calls_per_day": "50001"}, {})
+        resolve({"world": "finish-reasons", "calls_per_day": "50001"}, {})
 
 
 def test_settings_of_other_commands_are_left_alone(tmp_path: Path) -> None:
     file = config(tmp_path, "arm_port = 1\nseed = 9")
-    settings = resolve_settings({"config": file}, {"CALLMOCKS_CDR_PORT": "x"}, ("seed",))
+    settings = resolve({"config": file}, {"CALLMOCKS_CDR_PORT": "x"}, ("seed",))
     assert settings.seed == 9
     assert settings.arm_port == 8086
 

@@ -24,7 +24,8 @@ import websockets.sync.client
 import zeep
 from zeep.transports import Transport
 
-from callmocks.config.settings import ServeSettings, resolve_settings
+from callmocks.config.options import resolve_settings
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
 from callmocks.server import tls
 from callmocks.server.mock_server import MockServer
@@ -220,10 +221,10 @@ def test_without_trustme_auto_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 def test_files_of_a_config_lie_beside_it(pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = pem / "callmocks.config.toml"
+    config = pem / "callmocks.toml"
     config.write_text('tls_cert = "cert.pem"\ntls_key = "key.pem"\n', encoding="utf-8")
     monkeypatch.chdir("/")
-    settings = resolve_settings({"config": str(config)}, {})
+    settings = resolve_settings({"config": str(config)})
     assert settings.scheme == "https"
     assert tls.open_identity(settings).ca_pem is None
 

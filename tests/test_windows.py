@@ -138,7 +138,7 @@ def run_here(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_config_file_in_russian_is_read(tmp_path: Path) -> None:
-    config = tmp_path / "callmocks.config.toml"
+    config = tmp_path / "callmocks.toml"
     config.write_text("# Настройки\nseed = 7\ncalls-per-day = 10\n", encoding="utf-8")
     done = run("history", "fingerprint", "--config", str(config))
     assert (done.returncode, done.stderr) == (0, b"")

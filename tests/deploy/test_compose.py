@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
+from callmocks.config.options import SETTINGS
+from callmocks.config.settings import ServeSettings
 from tests.conftest import ROOT
 
 FILE = ROOT / "docker-compose.yml"
@@ -58,7 +59,7 @@ def test_it_is_reached_at_the_default_ports_and_from_this_machine_alone(
 
 
 def test_every_variable_is_a_setting(services: dict[str, dict[str, Any]]) -> None:
-    variables = {setting.env_var for setting in SETTINGS_BY_NAME.values()}
+    variables = {setting.env_var for setting in SETTINGS.values()}
     for name in ("callmocks", "replica"):
         assert set(services[name]["environment"]) <= variables
 

@@ -9,7 +9,8 @@ import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
-from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
+from callmocks.config.options import SETTINGS
+from callmocks.config.settings import ServeSettings
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -89,7 +90,7 @@ def test_ports_are_those_of_the_settings() -> None:
 def test_variables_are_settings() -> None:
     names = re.findall(r"\bCALLMOCKS_\w+", " ".join(of("ENV")))
     assert names
-    assert set(names) <= {setting.env_var for setting in SETTINGS_BY_NAME.values()}
+    assert set(names) <= {setting.env_var for setting in SETTINGS.values()}
 
 
 def test_the_health_check_and_the_command_are_modules_that_exist() -> None:

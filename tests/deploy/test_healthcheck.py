@@ -59,7 +59,7 @@ def test_a_token_is_not_needed() -> None:
 
 def test_the_config_file_and_an_address_say_where_it_is(tmp_path: Path) -> None:
     with serving("--only", "cdr") as (_, ready):
-        config = tmp_path / "callmocks.config.toml"
+        config = tmp_path / "callmocks.toml"
         config.write_text(f"control-port = {port_of(ready['control'])}\n", encoding="utf-8")
         assert run_healthcheck(CALLMOCKS_CONFIG=str(config)) == (0, "")
         assert run_healthcheck(ready["control"], CALLMOCKS_CONTROL_PORT="1") == (0, "")
@@ -71,7 +71,7 @@ def test_the_config_file_and_an_address_say_where_it_is(tmp_path: Path) -> None:
         (("127.0.0.1:8080",), {}),
         (("http://127.0.0.1:port",), {}),
         ((), {"CALLMOCKS_CONTROL_PORT": "many"}),
-        ((), {"CALLMOCKS_CONFIG": "/nowhere/callmocks.config.toml"}),
+        ((), {"CALLMOCKS_CONFIG": "/nowhere/callmocks.toml"}),
     ],
 )
 def test_not_knowing_whom_to_ask_is_one_line(

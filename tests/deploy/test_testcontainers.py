@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from callmocks.config.settings import SETTINGS, ServeSettings
+from callmocks.config.options import SETTINGS
+from callmocks.config.settings import ServeSettings
 from tests.deploy.docker_engine import EXITING_IMAGE, DockerEngine
 from tests.test_serve import get, legs
 
@@ -176,4 +177,4 @@ def test_the_image_and_the_helper_know_the_same_ports() -> None:
 
     defaults = ServeSettings()
     assert {name: getattr(defaults, f"{name}_port") for name in PORTS} == PORTS
-    assert {f"{name}_port" for name in PORTS} <= {setting.name for setting in SETTINGS}
+    assert {f"{name}_port" for name in PORTS} <= SETTINGS.keys()

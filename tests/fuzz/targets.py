@@ -18,8 +18,8 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from callmocks.arm import frames, schema, tag, tree
+from callmocks.config.options import resolve_settings
 from callmocks.config.pin_file import pin_calls_from_file
-from callmocks.config.settings import resolve_settings
 from callmocks.errors import CallmocksError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import parse_world
@@ -219,13 +219,13 @@ def http(house: FuzzSuite, data: bytes) -> None:
 def config(house: FuzzSuite, data: bytes) -> None:
     """A config file: settings, or an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "callmocks.config.toml")
+        file = Path(folder, "callmocks.toml")
         file.write_bytes(data)
         try:
-            assert resolve_settings({"config": str(file)}, {}).scheme
+            assert resolve_settings({"config": str(file)}).scheme
         except CallmocksError as error:
             assert len(str(error)) < 4000 + 2 * len(data)
-            assert "callmocks.config.toml" in str(error) or "world" in str(error)
+            assert "callmocks.toml" in str(error) or "world" in str(error)
 
 
 @register_target

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from callmocks.config.settings import resolve_settings
+from callmocks.config.options import resolve_settings
 from tests.conftest import ROOT
 from tests.replicas.conftest import PORTS, ReplicaProcess
 
@@ -43,6 +43,6 @@ def test_the_commands_are_those_that_there_are() -> None:
     assert len(commands) == 3
     for flags in commands:
         names = [flag.removeprefix("--").replace("-", "_") for flag in flags[::2]]
-        assert resolve_settings(dict(zip(names, flags[1::2], strict=True)), {}).state.startswith(
+        assert resolve_settings(dict(zip(names, flags[1::2], strict=True))).state.startswith(
             "redis:"
         )

@@ -32,6 +32,10 @@ def main() -> NoReturn:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
+    except click.BadParameter as error:
+        from callmocks.config.options import describe_bad_parameter
+
+        _exit_with_error(describe_bad_parameter(error))
     except click.ClickException as error:
         _exit_with_error(error.format_message())
     except CallmocksError as error:

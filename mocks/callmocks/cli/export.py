@@ -16,7 +16,6 @@ from polars.io.plugins import register_io_source
 
 from callmocks.errors import SettingsError
 
-FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _TIME = "%Y-%m-%d %H:%M:%S"
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from callmocks.cli.options import setting_options
-from callmocks.config.settings import HISTORY_SETTINGS, resolve_settings
+from callmocks.config.options import (
+    CONTEXT_SETTINGS,
+    HISTORY_SETTINGS,
+    make_settings,
+    setting_options,
+)
+from callmocks.config.types import IntRange, ParsedText, parse_time
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -19,8 +25,13 @@ if TYPE_CHECKING:
     from callmocks.cli.history_views import ExportWindow
     from callmocks.tenants.tenant import Tenant
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 _VIEWS = ("arm", "cdr-legs", "cdr-sessions", "onec", "truth")
-_DAY_MS = 86_400_000
+_FORMATS = ("jsonl", "csv", "parquet")
+_TIME = ParsedText(parse_time)
+# The environment holds settings alone.
+_option = partial(click.option, allow_from_autoenv=False)
 
 
 @click.group()
@@ -28,90 +39,97 @@ def history() -> None:
     """Look at the calls behind the servers."""
 
 
-def _window_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--till", metavar="TIME", help="Calls that start before it (now)."),
-        click.option("--from", "from_", metavar="TIME", help="Calls that start at it or later."),
-        click.option("--operator", metavar="NUMBER", help="Whose workplace, in the view arm."),
-        click.option("--view", metavar="|".join(_VIEWS), default="cdr-legs", help="(cdr-legs)"),
+def _window_options(command: F) -> F:
+    for name, metavar, type, help in (
+        ("--till", "TIME", _TIME, "Calls that start before it (now)."),
+        ("--from", "TIME", _TIME, "Calls that start at it or later."),
+        ("--operator", "NUMBER", click.STRING, "Whose workplace, in the view arm."),
     ):
-        command = option(command)
-    return command
+        command = _option(name, metavar=metavar, type=type, help=help)(command)
+    view = click.Choice(_VIEWS)
+    return _option(
+        "--view", metavar="|".join(_VIEWS), type=view, default="cdr-legs", help="(cdr-legs)"
+    )(command)
 
 
-@history.command()
+@history.command(context_settings=CONTEXT_SETTINGS)
 @_window_options
-@click.option("--limit", metavar="NUMBER", default="20", help="Rows to print at most (20).")
+@_option(
+    "--limit", metavar="NUMBER", type=IntRange(1), default=20, help="Rows to print at most (20)."
+)
 @setting_options(HISTORY_SETTINGS)
+@click.pass_context
 def show(
-    view: str, operator: str | None, from_: str | None, till: str | None, limit: str, **flags: str
+    context: click.Context, /, view: str, operator: str | None, limit: int, **_: object
 ) -> None:
     """Print the first calls of a window as a table; without times, of the last 24 hours."""
-    if not limit.isdecimal() or not int(limit):
-        raise SettingsError(f"--limit: {limit!r} is not a whole number from 1")
-    tenant = _open_tenant(flags)
-    window = _parse_window(tenant, from_, till)
-    frames = _read_frames(tenant, view, operator, window)
-    _print_table(frames, view, int(limit))
+    tenant = _open_tenant(context)
+    window = _make_window(context, tenant)
+    _print_table(_read_frames(tenant, view, operator, window), view, limit)
 
 
-@history.command()
+@history.command(context_settings=CONTEXT_SETTINGS)
 @_window_options
-@click.option("--format", "form", metavar="jsonl|csv|parquet", help="(by --output, else jsonl)")
-@click.option("--output", "-o", metavar="FILE", help="A file instead of stdout.")
+@_option(
+    "--format",
+    "file_format",
+    metavar="|".join(_FORMATS),
+    type=click.Choice(_FORMATS),
+    help="(by --output, else jsonl)",
+)
+@_option("--output", "-o", metavar="FILE", help="A file instead of stdout.")
 @setting_options(HISTORY_SETTINGS)
+@click.pass_context
 def export(
+    context: click.Context,
+    /,
     view: str,
     operator: str | None,
-    from_: str | None,
-    till: str | None,
-    form: str | None,
+    file_format: str | None,
     output: str | None,
-    **flags: str,
+    **_: object,
 ) -> None:
     """Write all calls of a window as JSON lines, CSV or Parquet."""
-    from callmocks.cli.export import FORMATS, choose_format, write_frames
+    from callmocks.cli.export import choose_format, write_frames
 
-    if form is not None and form not in FORMATS:
-        raise SettingsError(f"--format: {form!r} is none of {', '.join(FORMATS)}")
     output = None if output == "-" else output
-    tenant = _open_tenant(flags)
-    window = _parse_window(tenant, from_, till)
+    tenant = _open_tenant(context)
+    window = _make_window(context, tenant)
     frames = _show_progress(_read_frames(tenant, view, operator, window), tenant, window)
-    write_frames(frames, choose_format(form, output), output)
+    write_frames(frames, choose_format(file_format, output), output)
 
 
-@history.command()
+@history.command(context_settings=CONTEXT_SETTINGS)
 @setting_options(HISTORY_SETTINGS)
-def fingerprint(**flags: str) -> None:
+@click.pass_context
+def fingerprint(context: click.Context, /, **_: object) -> None:
     """Print the hash of the history's reference window: equal hashes, equal bytes."""
-    tenant = _open_tenant(flags)
-    from callmocks.history.fingerprint import compute_fingerprint as hashed
+    tenant = _open_tenant(context)
+    from callmocks.history.fingerprint import compute_fingerprint
 
-    click.echo(hashed(tenant.history))
+    click.echo(compute_fingerprint(tenant.history))
 
 
-def _open_tenant(flags: dict[str, str]) -> Tenant:
+def _open_tenant(context: click.Context) -> Tenant:
     """The tenant that ``serve`` would start with the same settings."""
+    settings = make_settings(context)
     from callmocks.server.mock_server import DEFAULT_TENANT, open_registry
 
-    tenant = open_registry(resolve_settings(flags, os.environ, HISTORY_SETTINGS)).get(
-        DEFAULT_TENANT
-    )
+    tenant = open_registry(settings).get(DEFAULT_TENANT)
     assert tenant is not None
     return tenant
 
 
-def _parse_window(tenant: Tenant, from_: str | None, till: str | None) -> ExportWindow:
-    from callmocks.cli.history_views import ExportWindow, parse_time_ms
+def _make_window(context: click.Context, tenant: Tenant) -> ExportWindow:
+    from callmocks.cli.history_views import ExportWindow
     from callmocks.history.walltime import datetime_to_ms
 
-    now = datetime_to_ms(tenant.clock.now())
-    till_ms = parse_time_ms(till, "--till", now)
-    from_ms = parse_time_ms(from_, "--from", till_ms - _DAY_MS)
-    if from_ms >= till_ms:
+    now = tenant.clock.now()
+    till = context.params["till"] or now
+    start = context.params["from"] or till - timedelta(days=1)
+    if start >= till:
         raise SettingsError("--from: the window ends before it begins")
-    return ExportWindow(from_ms, till_ms, now)
+    return ExportWindow(*map(datetime_to_ms, (start, till, now)))
 
 
 def _read_frames(
@@ -119,8 +137,6 @@ def _read_frames(
 ) -> Iterator[pl.DataFrame]:
     from callmocks.cli.history_views import check_operator, read_frames
 
-    if view not in _VIEWS:
-        raise SettingsError(f"--view: {view!r} is none of {', '.join(_VIEWS)}")
     return read_frames(tenant.history, view, check_operator(tenant.history, view, operator), window)
 
 

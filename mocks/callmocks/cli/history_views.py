@@ -10,7 +10,7 @@ import polars as pl
 
 from callmocks.contract.json_model import to_json
 from callmocks.errors import SettingsError
-from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
+from callmocks.history.walltime import DAY_MS, day_of, day_start
 
 if TYPE_CHECKING:
     from callmocks.history.history import History
@@ -179,15 +179,3 @@ def read_frames(
 
 def _select_visible(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(name for name in frame.columns if not name.startswith("_"))
-
-
-def parse_time_ms(text: str | None, option: str, default: int) -> int:
-    """A wall time given by a flag (a date is its midnight), else ``otherwise``."""
-    from callmocks.history.clock import parse_wall_time
-
-    if text is None:
-        return default
-    try:
-        return datetime_to_ms(parse_wall_time(text))
-    except SettingsError as error:
-        raise SettingsError(f"{option}: {str(error).removeprefix('now: ')}") from None

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callmocks.cli.options import setting_options
-from callmocks.config.settings import (
-    SETTINGS_BY_NAME,
-    ServeSettings,
+from callmocks.config.options import (
+    CONTEXT_SETTINGS,
     find_similar_env_vars,
-    resolve_settings,
+    make_settings,
+    setting_options,
 )
+from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 
 if TYPE_CHECKING:
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@click.command()
-@setting_options(SETTINGS_BY_NAME)
-def serve(**flags: str | None) -> None:
+@click.command(context_settings=CONTEXT_SETTINGS)
+@setting_options()
+@click.pass_context
+def serve(context: click.Context, /, **_: object) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
     exit_on_stop_signals()
     for name, meant in find_similar_env_vars(os.environ).items():
         click.echo(f"callmocks: warning: {name} is no setting; did you mean {meant}?", err=True)
-    settings = resolve_settings(flags, os.environ)
+    settings = make_settings(context)
     if settings.workers > 1:
         from callmocks.cli.workers import supervise_workers
 

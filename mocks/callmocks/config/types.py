@@ -1,17 +1,20 @@
-"""Values of settings, read from text; a ``SettingsError`` says what would fit."""
+"""Types of setting values: those of click, and text that a function parses."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import click
 
 from callmocks.errors import SettingsError
 from callmocks.history.clock import load_time_zone, parse_wall_time
-from callmocks.history.walltime import FIRST_DATE, LAST_DATE
+from callmocks.history.walltime import parse_first_date
 from callmocks.history.world import load_world
 
 PROVIDERS = ("arm", "cdr", "onec")
@@ -19,82 +22,66 @@ REDIS = "redis://127.0.0.1:6379/0"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
+class IntRange(click.IntRange):
+    """click's own does not name the range when the text is no number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            limits = f"from {self.min}" if self.max is None else f"in {self.min} … {self.max}"
+            self.fail(f"{value!r} is not a whole number {limits}", param, ctx)
+
+
+class ParsedText(click.ParamType[Any]):
+    """Text for a function that raises ``SettingsError`` and says what would fit."""
+
+    name = "text"
+
+    def __init__(self, parse: Callable[[str], Any]) -> None:
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._parse(value)
+        except SettingsError as error:
+            self.fail(str(error), param, ctx)
+
+
 def parse_host(text: str) -> str:
-    """An address to listen on."""
     if not text or text.split() != [text]:
         raise SettingsError(f"{text!r} is not an address")
     return text
 
 
-def int_range(low: int, high: int) -> Callable[[str], int]:
-    """A reader of whole numbers within bounds, both included."""
-
-    def parse(text: str) -> int:
-        digits = text.replace("_", "")
-        plain = digits.removeprefix("-")
-        if plain.isdecimal() and plain.isascii() and low <= int(digits) <= high:
-            return int(digits)
-        raise SettingsError(f"{text!r} is not a whole number in {low} … {high}")
-
-    return parse
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    """A reader of one of some words."""
-
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise SettingsError(f"{text!r} is not {' or '.join(choices)}")
-        return text
-
-    return parse
-
-
-def parse_boolean(text: str) -> bool:
-    """On or off, in the words that people use."""
-    lowered = text.lower()
-    if lowered in ("on", "true", "1", "yes"):
-        return True
-    if lowered in ("off", "false", "0", "no"):
-        return False
-    raise SettingsError(f"{text!r} is neither on nor off")
+def parse_time(text: str) -> datetime:
+    try:
+        return parse_wall_time(text)
+    except SettingsError as error:
+        raise SettingsError(str(error).removeprefix("now: ")) from None
 
 
 def parse_now(text: str) -> str:
-    """``real``, or a moment."""
     if text != "real":
-        try:
-            parse_wall_time(text)
-        except SettingsError as error:
-            raise SettingsError(str(error).removeprefix("now: ")) from None
+        parse_time(text)
     return text
 
 
 def parse_timezone(text: str) -> str:
-    """The name of a zone."""
     load_time_zone(text)
     return text
 
 
 def parse_history_from(text: str) -> str:
-    """The first day of a history."""
-    try:
-        first = date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{text!r} is not a date such as 2025-01-01") from None
-    if not FIRST_DATE <= first <= LAST_DATE:
-        raise SettingsError(f"{text!r} is not in {FIRST_DATE} … {LAST_DATE}")
-    return first.isoformat()
+    return parse_first_date(text).isoformat()
 
 
 def parse_world(text: str) -> str:
-    """The name of a world, or its file."""
     load_world(text)
     return text
 
 
 def parse_readable_file(text: str) -> Path:
-    """A file that can be read."""
     path = Path(text)
     try:
         path.open("rb").close()
@@ -106,7 +93,6 @@ def parse_readable_file(text: str) -> Path:
 
 
 def parse_token(text: str) -> str:
-    """A secret as HTTP headers carry it."""
     if not text.isascii() or not text.isprintable() or text.split() != [text]:
         raise SettingsError("not a token: use printable ASCII without blanks")
     return text
@@ -159,7 +145,6 @@ def parse_host_list(text: str) -> tuple[str, ...]:
 
 
 def parse_writable_file(text: str) -> Path:
-    """A file that can be written."""
     path = Path(text)
     try:
         good = path.parent.is_dir() and not path.is_dir()
@@ -171,7 +156,6 @@ def parse_writable_file(text: str) -> Path:
 
 
 def parse_state(text: str) -> str:
-    """``memory``, or the address of a Redis."""
     if text == "memory":
         return text
     if not text.startswith(("redis://", "rediss://")):

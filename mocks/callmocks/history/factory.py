@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -12,7 +11,7 @@ from callmocks.history.day_generator import directory_key, history_key
 from callmocks.history.directory import Directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
-from callmocks.history.walltime import FIRST_DATE, LAST_DATE, day_of_date
+from callmocks.history.walltime import day_of_date, parse_first_date
 from callmocks.history.world import World, load_world
 
 if TYPE_CHECKING:
@@ -41,7 +40,11 @@ class HistoryFactory:
         if drawn is None:
             drawn = GeneratedDays(key, world, self._get_directory(settings.seed, world), self.cache)
             self._generated[key] = drawn
-        return History(drawn, _parse_first_day(settings.history_from))
+        try:
+            first_day = day_of_date(parse_first_date(settings.history_from))
+        except SettingsError as error:
+            raise SettingsError(f"history-from: {error}") from None
+        return History(drawn, first_day)
 
     def _get_directory(self, seed: int, world: World) -> Directory:
         key = directory_key(seed, world)
@@ -49,13 +52,3 @@ class HistoryFactory:
         if cast is None:
             cast = self._directories[key] = Directory.build(world, key)
         return cast
-
-
-def _parse_first_day(text: str) -> int:
-    try:
-        first = date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"history-from: {text!r} is not a date such as 2015-01-01") from None
-    if not FIRST_DATE <= first <= LAST_DATE:
-        raise SettingsError(f"history-from: {text} is not within {FIRST_DATE} … {LAST_DATE}")
-    return day_of_date(first)

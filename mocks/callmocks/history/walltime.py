@@ -7,6 +7,8 @@ is an int, milliseconds since 1970-01-01 00:00 on that same wall; a *day* is an 
 
 from datetime import date, datetime, timedelta
 
+from callmocks.errors import SettingsError
+
 DAY_MS = 86_400_000
 FIRST_DATE = date(2015, 1, 1)
 LAST_DATE = date(2034, 12, 31)
@@ -45,3 +47,14 @@ def date_of_day(day: int) -> date:
 def day_of_date(calendar_date: date) -> int:
     """The day of a calendar date."""
     return (calendar_date - FIRST_DATE).days
+
+
+def parse_first_date(text: str) -> date:
+    """The date of a history's first day; ``SettingsError`` when no history can begin then."""
+    try:
+        first = date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a date such as 2025-01-01") from None
+    if not FIRST_DATE <= first <= LAST_DATE:
+        raise SettingsError(f"{text!r} is not in {FIRST_DATE} … {LAST_DATE}")
+    return first

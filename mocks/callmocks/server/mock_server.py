@@ -21,7 +21,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
+from callmocks.config.options import SETTINGS
+from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
 
@@ -311,6 +312,6 @@ def _open_listener(name: str, settings: ServeSettings, port: int, *, shared: boo
     except socket.gaierror as error:
         raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
     except OSError as error:
-        flag = SETTINGS_BY_NAME[f"{name}_port"].flag
+        flag = SETTINGS[f"{name}_port"].flag
         reason = os.strerror(error.errno or 0)  # its own text repeats the address
         raise SettingsError(f"{flag}: {settings.host}:{port}: {reason}") from None

@@ -12,7 +12,6 @@ a container too; a client in Python is served faster by ``callmocks.running``.
 
 from __future__ import annotations
 
-from datetime import date
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -26,12 +25,12 @@ except ImportError as error:
         "callmocks.testing.container needs testcontainers: pip install 'callmocks[testcontainers]'"
     ) from error
 
-from callmocks.config.settings import SETTINGS_BY_NAME, ServeSettings
+from callmocks.config.options import SETTINGS, format_flag_value
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import CallmocksError
 from callmocks.server.mock_server import URL_PATHS
 from callmocks.testing.admin_client import AdminClient
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,13 +70,11 @@ class CallmocksContainer(DockerContainer):
         self.with_exposed_ports(*PORTS.values())
         self.with_kwargs(read_only=True, cap_drop=["ALL"], security_opt=["no-new-privileges:true"])
         for name, value in self.settings.items():
-            if name not in SETTINGS_BY_NAME or name in _RESERVED_SETTINGS:
-                known = ", ".join(
-                    name for name in SETTINGS_BY_NAME if name not in _RESERVED_SETTINGS
-                )
+            if name not in SETTINGS or name in _RESERVED_SETTINGS:
+                known = ", ".join(name for name in SETTINGS if name not in _RESERVED_SETTINGS)
                 raise TypeError(f"CallmocksContainer has no setting {name!r}; there are {known}")
             if value is not None:
-                self.with_env(SETTINGS_BY_NAME[name].env_var, self._mount_or_format(name, value))
+                self.with_env(SETTINGS[name].env_var, self._mount_or_format(name, value))
         self._allow_docker_host()
         if self.settings.get("tls") == "auto":
             self.with_env("CALLMOCKS_TLS_CA_OUT", _CA_PATH)
@@ -141,11 +138,7 @@ class CallmocksContainer(DockerContainer):
             inside = f"{_FILES_FOLDER}/{name}{value.suffix}"
             self.with_volume_mapping(value.resolve(), inside, "ro")
             return inside
-        if isinstance(value, bool):
-            return "on" if value else "off"
-        if isinstance(value, list | tuple):
-            return ",".join(map(str, value))
-        return format_time(value) if isinstance(value, date) else str(value)
+        return format_flag_value(value)
 
     def _allow_docker_host(self) -> None:
         """Have control answer to, and a certificate hold, the name of the engine's machine."""

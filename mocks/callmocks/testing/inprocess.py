@@ -6,13 +6,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import date
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callmocks.errors import SettingsError
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.times import TimeInput, format_time
+from callmocks.testing.times import TimeInput
 
 if TYPE_CHECKING:
     from callmocks.testing.background_server import BackgroundServer
@@ -83,19 +82,19 @@ async def arunning(
 
 
 def _start_server(settings: dict[str, object]) -> BackgroundServer:
-    from callmocks.config.settings import SETTINGS_BY_NAME, resolve_settings
+    from callmocks.config.options import SETTINGS, format_flag_value, resolve_settings
     from callmocks.testing.background_server import BackgroundServer
 
     for name in settings:
-        if name not in SETTINGS_BY_NAME or name in _CLI_ONLY:
-            known = ", ".join(name for name in SETTINGS_BY_NAME if name not in _CLI_ONLY)
+        if name not in SETTINGS or name in _CLI_ONLY:
+            known = ", ".join(name for name in SETTINGS if name not in _CLI_ONLY)
             raise TypeError(f"running() has no setting {name!r}; there are {known}")
-    texts: dict[str, str | None] = dict.fromkeys(_PORTS, "0")
+    texts = dict.fromkeys(_PORTS, "0")
     texts |= {
-        name: _format_flag_value(value) for name, value in settings.items() if value is not None
+        name: format_flag_value(value) for name, value in settings.items() if value is not None
     }
     try:
-        server = BackgroundServer(resolve_settings(texts, {}))
+        server = BackgroundServer(resolve_settings(texts))
         server.start()
     except SettingsError as error:
         raise SettingsError(_rename_flags(str(error))) from None
@@ -109,15 +108,6 @@ def _make_handles(server: BackgroundServer) -> Mocks:
     name = f"[{host}]" if ":" in host else host
     login = f"callmocks:{quote(settings.admin_token, safe='')}@" if settings.admin_token else ""
     return Mocks(f"{settings.scheme}://{login}{name}:{suite.get_port('control')}", suite.ca_pem)
-
-
-def _format_flag_value(value: object) -> str:
-    """A setting as its flag would be written."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return format_time(value) if isinstance(value, date) else str(value)
 
 
 def _rename_flags(text: str) -> str:

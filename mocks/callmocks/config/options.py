@@ -1,0 +1,220 @@
+"""The settings as click options: flags, environment variables, keys of a TOML file.
+
+A flag wins over its environment variable, that over the key of the config file, that over the
+default. An error names the one at fault and what would fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from callmocks.config import toml
+from callmocks.config.settings import ServeSettings
+from callmocks.config.types import REDIS
+from callmocks.errors import SettingsError
+from callmocks.history.world import load_world
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ENV_PREFIX = "CALLMOCKS"
+CONTEXT_SETTINGS = {"auto_envvar_prefix": ENV_PREFIX}
+"""Of commands whose options are settings."""
+HISTORY_SETTINGS = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
+_FILE_SETTINGS = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
+_CONFIG_FILE = "callmocks.config_file"
+_SIMILARITY = 0.93
+"""From 0 to 1; names that differ by one letter are at least so similar."""
+
+
+class SettingOption(click.Option):
+    """The option of one field of ``ServeSettings``; its value is None when nothing is given."""
+
+    name: str
+
+    def __init__(
+        self, name: str, setting_default: Any, type: click.ParamType[Any], help: str, metavar: str
+    ) -> None:
+        self.flag = "--" + name.replace("_", "-")
+        self.env_var = f"{ENV_PREFIX}_{name.upper()}"
+        self.setting_default = setting_default
+        self.summary = help
+        shown = f" ({setting_default})" if isinstance(setting_default, str | int) else ""
+        super().__init__(
+            [self.flag, name],
+            type=type,
+            metavar=metavar or None,
+            is_flag=None if metavar else True,
+            help=f"{help}{shown if metavar else ''} [{self.env_var}]",
+        )
+
+
+SETTINGS = {
+    field.name: SettingOption(field.name, field.default, **field.metadata)
+    for field in fields(ServeSettings)
+}
+
+
+def setting_options(names: Iterable[str] = tuple(SETTINGS)) -> Callable[[F], F]:
+    """Add the options of some settings, and ``--config``, to a command."""
+
+    def add_options(command: F) -> F:
+        params: list[click.Parameter] = getattr(command, "__click_params__", [])
+        command.__click_params__ = [*params, *reversed(_make_params(names))]  # type: ignore[attr-defined]
+        return command
+
+    return add_options
+
+
+def make_settings(context: click.Context) -> ServeSettings:
+    """The settings that a command was called with; ``SettingsError`` when they do not combine."""
+    given = {name: context.params.get(name) for name in SETTINGS}
+    settings = ServeSettings(**{name: value for name, value in given.items() if value is not None})
+    _check_combinations(settings, context)
+    return settings
+
+
+def resolve_settings(
+    flags: Mapping[str, str],
+    names: Iterable[str] = tuple(SETTINGS),
+    env_prefix: str | None = None,
+) -> ServeSettings:
+    """Settings from the texts of flags, by setting name; ``config`` is the config file.
+
+    The environment is read only with an ``env_prefix``.
+    """
+    command = click.Command("callmocks", params=_make_params(names))
+    arguments = [f"--{name.replace('_', '-')}={text}" for name, text in flags.items()]
+    try:
+        context = command.make_context("callmocks", arguments, auto_envvar_prefix=env_prefix)
+    except click.BadParameter as error:
+        raise SettingsError(describe_bad_parameter(error)) from None
+    return make_settings(context)
+
+
+def describe_bad_parameter(error: click.BadParameter) -> str:
+    """The error's text behind the flag, variable or key it is about."""
+    if error.ctx is None or error.param is None:
+        return error.format_message()
+    return f"{_describe_source(error.ctx, error.param)}: {error.message}"
+
+
+def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are probably misspelt ones of ours, with the name that was meant.
+
+    Others that begin with ``CALLMOCKS_`` may come from an orchestrator, which makes some of the
+    name of a service.
+    """
+    ours = [option.env_var for option in SETTINGS.values()] + [f"{ENV_PREFIX}_CONFIG"]
+    found: dict[str, str] = {}
+    for name in sorted(environ):
+        if name.startswith(f"{ENV_PREFIX}_") and name not in ours:
+            near = get_close_matches(name, ours, 1, _SIMILARITY)
+            if near:
+                found[name] = near[0]
+    return found
+
+
+def format_flag_value(value: object) -> str:
+    """A value of Python or TOML as the text that its flag takes."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _make_params(names: Iterable[str]) -> list[click.Parameter]:
+    config = click.Option(
+        ["--config"],
+        metavar="FILE",
+        help=f"A TOML file with settings. [{ENV_PREFIX}_CONFIG]",
+        is_eager=True,
+        expose_value=False,
+        callback=_load_config,
+    )
+    return [*(SETTINGS[name] for name in names), config]
+
+
+def _load_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
+    """Make the keys of the file the defaults of the context.
+
+    Those of other commands' settings are checked and left alone: one file serves all commands.
+    """
+    if not file:
+        return
+    context.meta[_CONFIG_FILE] = file
+    defaults = {}
+    for key, value in _read_config(Path(file)).items():
+        name = key.replace("-", "_")
+        option = SETTINGS.get(name)
+        if option is None:
+            near = get_close_matches(name, SETTINGS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"config {file}: {key}: there is no such setting{hint}")
+        if isinstance(value, dict):
+            raise SettingsError(f"config {file}: {key}: a table cannot be a value")
+        text = defaults[name] = _resolve_path(Path(file), name, format_flag_value(value))
+        try:
+            option.type.convert(text, option, context)
+        except click.BadParameter as error:
+            raise SettingsError(f"config {file}: {key}: {error.message}") from None
+    context.default_map = defaults
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return toml.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"config {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
+        raise SettingsError(f"config {path}: {error}") from None
+
+
+def _resolve_path(config_file: Path, name: str, text: str) -> str:
+    """Paths in a config file are relative to it, not to the working directory."""
+    names_file = name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml"))
+    return str(config_file.parent / text) if names_file else text
+
+
+def _describe_source(context: click.Context, param: click.Parameter) -> str:
+    """``--seed``, ``CALLMOCKS_SEED`` or ``config FILE: seed``."""
+    source = context.get_parameter_source(param.name or "")
+    if source is ParameterSource.ENVIRONMENT:
+        return str(param.envvar or f"{context.auto_envvar_prefix}_{(param.name or '').upper()}")
+    if source is ParameterSource.DEFAULT_MAP:
+        return f"config {context.meta[_CONFIG_FILE]}: {param.name}"
+    return param.opts[0] if isinstance(param, click.Option) else param.make_metavar(context)
+
+
+def _check_combinations(settings: ServeSettings, context: click.Context) -> None:
+    def refuse(name: str, reason: str) -> None:
+        raise SettingsError(f"{_describe_source(context, SETTINGS[name])}: {reason}")
+
+    used: dict[int, str] = {}
+    for name in (f"{server}_port" for server in (*settings.only, "control")):
+        port = getattr(settings, name)
+        if port and port in used:
+            refuse(name, f"{port} is the port of {SETTINGS[used[port]].flag} already")
+        used[port] = name
+    auto = settings.tls == "auto"
+    if auto and settings.tls_cert is not None:
+        refuse("tls_cert", "tls auto makes a certificate of its own")
+    if settings.tls_key is not None and settings.tls_cert is None:
+        refuse("tls_key", "there is no certificate to go with it")
+    if settings.tls_ca_out is not None and not auto:
+        refuse("tls_ca_out", "only tls auto has a CA of its own")
+    if settings.workers > 1 and settings.state == "memory":
+        refuse("workers", f"processes have to share their state: --state {REDIS}")
+    if settings.calls_per_day is not None:
+        try:
+            load_world(settings.world).with_calls_per_day(settings.calls_per_day)
+        except SettingsError as error:
+            refuse("calls_per_day", str(error))
