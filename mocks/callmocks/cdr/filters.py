@@ -15,7 +15,7 @@ import polars as pl
 
 from callmocks.cdr import operators
 from callmocks.cdr.operators import Condition, ConditionError, FilterOptions
-from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
+from callmocks.cdr.parameter_errors import ParameterErrors
 from callmocks.cdr.tables import FieldTable
 from callmocks.contract.resources import load_table
 
@@ -114,20 +114,14 @@ class _FilterCompiler:
             nodes += 1
             if nodes > MAX_NODES:
                 self._errors.add(
-                    CheckOrder.VALUE,
-                    "invalid_parameter_value",
-                    "filter",
-                    None,
-                    f"at most {MAX_NODES} nodes",
+                    "invalid_parameter_value", "filter", None, f"at most {MAX_NODES} nodes"
                 )
                 break
             if not isinstance(node, dict):
-                self._errors.add(CheckOrder.TYPE, "data_type_error", path, node, "an object")
+                self._errors.add("data_type_error", path, node, "an object")
             elif "filters" in node and self._is_too_deep(depth):
                 expected = f"at most {self._options.max_depth()} levels"
-                self._errors.add(
-                    CheckOrder.VALUE, "invalid_parameter_value", "filter", None, expected
-                )
+                self._errors.add("invalid_parameter_value", "filter", None, expected)
             elif "filters" in node:
                 group = self._parse_group(node, path, parent)
                 groups.append(group)
@@ -148,26 +142,12 @@ class _FilterCompiler:
         condition = node.get("condition")
         if condition is None:
             if self._options.condition_required():
-                self._errors.add(
-                    CheckOrder.REQUIRED,
-                    "required_parameter_missed",
-                    f"{path}.condition",
-                    None,
-                    "and, or",
-                )
+                self._errors.add("required_parameter_missed", f"{path}.condition", None, "and, or")
             condition = "and"
         elif not isinstance(condition, str):
-            self._errors.add(
-                CheckOrder.TYPE, "data_type_error", f"{path}.condition", condition, "and, or"
-            )
+            self._errors.add("data_type_error", f"{path}.condition", condition, "and, or")
         elif condition not in ("and", "or"):
-            self._errors.add(
-                CheckOrder.VALUE,
-                "invalid_parameter_value",
-                f"{path}.condition",
-                condition,
-                "and, or",
-            )
+            self._errors.add("invalid_parameter_value", f"{path}.condition", condition, "and, or")
         alone = isinstance(node["filters"], list) and len(node["filters"]) == 1
         return _Group(str(condition), parent.required and (condition == "and" or alone))
 
@@ -176,13 +156,7 @@ class _FilterCompiler:
     ) -> list[tuple[object, str, int, _Group]]:
         children = node["filters"]
         if not isinstance(children, list):
-            self._errors.add(
-                CheckOrder.TYPE,
-                "data_type_error",
-                f"{path}.filters",
-                children,
-                "an array of filters",
-            )
+            self._errors.add("data_type_error", f"{path}.filters", children, "an array of filters")
             return []
         kept = children[: MAX_NODES + 1]
         return [
@@ -193,7 +167,6 @@ class _FilterCompiler:
         for key in node.keys() - known:
             if key in _SIMPLE | _TREE:
                 self._errors.add(
-                    CheckOrder.VALUE,
                     "invalid_parameters_combination",
                     f"{path}.{key}",
                     node[key],
@@ -201,45 +174,30 @@ class _FilterCompiler:
                 )
             else:
                 self._errors.add(
-                    CheckOrder.UNKNOWN,
-                    "unexpected_parameters",
-                    f"{path}.{key}",
-                    node[key],
-                    _join_names(known),
+                    "unexpected_parameters", f"{path}.{key}", node[key], _join_names(known)
                 )
 
     def _parse_condition(
         self, node: dict[str, Any], path: str, parent: _Group
     ) -> pl.Expr | Callable[[], pl.Expr] | None:
         self._check_keys(node, _SIMPLE, path)
-        name, operator = (
-            self._get_string(node, "field", path),
-            self._get_string(node, "operator", path),
-        )
+        name = self._get_string(node, "field", path)
+        operator = self._get_string(node, "operator", path)
         field = None if name is None else self._fields.get(name)
         if name is not None and field is None:
-            self._errors.add(
-                CheckOrder.UNKNOWN, "unexpected_parameters", f"{path}.field", name, "a field's name"
-            )
+            self._errors.add("unexpected_parameters", f"{path}.field", name, "a field's name")
         if field is None or operator is None:
             return None
         if not field.filterable:
-            self._errors.add(
-                CheckOrder.PROHIBITED,
-                "filter_prohibited",
-                f"{path}.field",
-                name,
-                "a filterable field",
-            )
+            self._errors.add("filter_prohibited", f"{path}.field", name, "a filterable field")
             return None
         leaf = Condition(field, operator, node.get("value"), self._schema[field.name])
         try:
             return self._build_expression(leaf, parent)
         except ConditionError as refused:
-            rank = CheckOrder.TYPE if refused.mnemonic == "data_type_error" else CheckOrder.VALUE
             where = "filter" if refused.key is None else f"{path}.{refused.key}"
             value = None if refused.key is None else node.get(refused.key)
-            self._errors.add(rank, refused.mnemonic, where, value, str(refused), refused.params)
+            self._errors.add(refused.mnemonic, where, value, str(refused), params=refused.params)
             return None
 
     def _build_expression(self, leaf: Condition, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
@@ -267,11 +225,9 @@ class _FilterCompiler:
     def _get_string(self, node: dict[str, Any], key: str, path: str) -> str | None:
         value = node.get(key)
         if value is None:
-            self._errors.add(
-                CheckOrder.REQUIRED, "required_parameter_missed", f"{path}.{key}", None, "a string"
-            )
+            self._errors.add("required_parameter_missed", f"{path}.{key}", None, "a string")
         elif not isinstance(value, str):
-            self._errors.add(CheckOrder.TYPE, "data_type_error", f"{path}.{key}", value, "a string")
+            self._errors.add("data_type_error", f"{path}.{key}", value, "a string")
         else:
             return value
         return None

@@ -47,8 +47,8 @@ async def get_call_legs_report(exchange: Exchange, params: dict[str, Any]) -> Me
         if not days:
             return EMPTY
         window = await window_cache.load_days(exchange, METHOD, days)
-        positions = window_cache.find_window_positions(history, window, start, end + 1000)
-        return _report_days(exchange, query, window, positions, now)
+        found = window_cache.find_positions(history, window, start, end + 1000, now)
+        return _report_days(exchange, query, window, *found)
     await window_cache.generate_days(exchange, "legs", days)
     slices = history.slice_legs(start, end, now)
     self_check.check_slices(exchange, METHOD, slices)
@@ -87,10 +87,13 @@ def _is_as_generated(exchange: Exchange, query: ReportQuery) -> bool:
 
 
 def _report_days(
-    exchange: Exchange, query: ReportQuery, window: WindowDays, positions: range, now: int
+    exchange: Exchange,
+    query: ReportQuery,
+    window: WindowDays,
+    positions: range,
+    running: NDArray[np.int64],
 ) -> MethodData:
     history = exchange.tenant.history
-    running = window_cache.find_running_positions(history, window, now)
     found: RowPositions | range = positions
     if query.sort or query.filter.expression is not None:
         found = _find_matches(exchange, query, window, positions)

@@ -26,12 +26,24 @@ _INDEX = re.compile(r"\.\d+(?=\.|$)")
 class CheckOrder(IntEnum):
     """When a check takes place among the others."""
 
-    UNKNOWN = 0
-    REQUIRED = 1
-    TYPE = 2
-    PROHIBITED = 3
-    VALUE = 4
-    INTERVAL = 5
+    UNKNOWN = 1
+    REQUIRED = 2
+    TYPE = 3
+    PROHIBITED = 4
+    VALUE = 5
+    INTERVAL = 6
+
+
+_ORDER_OF = {
+    "unexpected_parameters": CheckOrder.UNKNOWN,
+    "required_parameter_missed": CheckOrder.REQUIRED,
+    "data_type_error": CheckOrder.TYPE,
+    "parameter_component_disabled": CheckOrder.PROHIBITED,
+    "filter_prohibited": CheckOrder.PROHIBITED,
+    "sort_prohibited": CheckOrder.PROHIBITED,
+    "date_interval_limit_reached": CheckOrder.INTERVAL,
+}
+"""Of the other mnemonics: ``VALUE``."""
 
 
 @dataclass
@@ -45,17 +57,19 @@ class ParameterErrors:
 
     def add(
         self,
-        order: CheckOrder,
         mnemonic: str,
         path: str,
         value: object = None,
         expected: str = "",
+        *,
         params: dict[str, object] | None = None,
+        order: CheckOrder | None = None,
     ) -> None:
         """An error at a dotted path with indexes; ``value`` is what was sent there.
 
         The paths that clients read may be without the indexes of lists; the journal's have them.
         """
+        order = order or _ORDER_OF.get(mnemonic, CheckOrder.VALUE)
         is_first = self.first is None or order < self.first_order
         if self.noted >= MAX_NOTED and not is_first:
             return

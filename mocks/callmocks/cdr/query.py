@@ -89,7 +89,7 @@ def _collect_params(
     for name, value in params.items():
         spec = specs.get(name)
         if spec is None:
-            errors.add(CheckOrder.UNKNOWN, "unexpected_parameters", name, value, ", ".join(specs))
+            errors.add("unexpected_parameters", name, value, ", ".join(specs))
         elif value is None and exchange.use_assumption("cdr.null-parameter") == "absent":
             continue
         elif type(value) is spec.python_type:
@@ -97,12 +97,10 @@ def _collect_params(
         elif spec.type == "integer" and isinstance(value, float) and value.is_integer():
             given[name] = int(value)  # 10.0 is the number 10, as JSON has one kind of number
         else:
-            errors.add(CheckOrder.TYPE, "data_type_error", name, value, f"a JSON {spec.type}")
+            errors.add("data_type_error", name, value, f"a JSON {spec.type}")
     for name, spec in specs.items():
         if spec.required and params.get(name) is None:
-            errors.add(
-                CheckOrder.REQUIRED, "required_parameter_missed", name, None, f"a {spec.type}"
-            )
+            errors.add("required_parameter_missed", name, None, f"a {spec.type}")
     return given
 
 
@@ -116,16 +114,12 @@ def _parse_fields(
     for index, name in enumerate(named):
         where = f"fields.{index}"
         if not isinstance(name, str):
-            errors.add(CheckOrder.TYPE, "data_type_error", where, name, "a field's name")
+            errors.add("data_type_error", where, name, "a field's name")
         elif table.get(name) is None:
-            errors.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
+            errors.add("unexpected_parameters", where, name, "a field's name")
         elif name in disabled:
             errors.add(
-                CheckOrder.PROHIBITED,
-                "parameter_component_disabled",
-                where,
-                name,
-                params={"components": disabled[name]},
+                "parameter_component_disabled", where, name, params={"components": disabled[name]}
             )
         else:
             kept[name] = None
@@ -142,7 +136,7 @@ def _parse_paging(
         return value
     if exchange.use_assumption("cdr.paging-bounds") == "clamp":
         return min(max(value, low), high)
-    errors.add(CheckOrder.VALUE, "invalid_parameter_value", param.name, value, f"{low} to {high}")
+    errors.add("invalid_parameter_value", param.name, value, f"{low} to {high}")
     return default
 
 
@@ -157,13 +151,7 @@ def _parse_window(
         if parsed is None and exchange.use_assumption("cdr.date-format") == "lenient":
             parsed = dates.parse(given[name], lenient=True)
         if parsed is None:
-            errors.add(
-                CheckOrder.VALUE,
-                "invalid_parameter_value",
-                name,
-                given[name],
-                "YYYY-MM-DD hh:mm:ss",
-            )
+            errors.add("invalid_parameter_value", name, given[name], "YYYY-MM-DD hh:mm:ss")
         else:
             ends.append(parsed)
     if len(ends) < 2:
@@ -173,15 +161,14 @@ def _parse_window(
         choice = exchange.use_assumption("cdr.dates-reversed")
         if choice != "empty":
             errors.add(
-                CheckOrder.INTERVAL,
                 choice,
                 "date_from",
                 given["date_from"],
                 "no later than date_till",
+                order=CheckOrder.INTERVAL,
             )
     elif dates.is_too_long(query.start, query.end):
         errors.add(
-            CheckOrder.INTERVAL,
             "date_interval_limit_reached",
             "date_till",
             given["date_till"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
+from callmocks.cdr.parameter_errors import ParameterErrors
 from callmocks.cdr.tables import FieldTable
 
 SortKey = tuple[str, bool]
@@ -14,13 +14,13 @@ SortKey = tuple[str, bool]
 def parse_sort(raw: object, fields: FieldTable, errors: ParameterErrors) -> tuple[SortKey, ...]:
     """The sort keys, first key first; a field named again changes nothing and is dropped."""
     if not isinstance(raw, list):
-        errors.add(CheckOrder.TYPE, "data_type_error", "sort", raw, "an array")
+        errors.add("data_type_error", "sort", raw, "an array")
         return ()
     keys: dict[str, bool] = {}
     for index, item in enumerate(raw):
         path = f"sort.{index}"
         if not isinstance(item, dict):
-            errors.add(CheckOrder.TYPE, "data_type_error", path, item, "an object")
+            errors.add("data_type_error", path, item, "an object")
             continue
         name, descending = (
             _parse_name(item, path, fields, errors),
@@ -35,19 +35,17 @@ def _parse_name(
     item: dict[str, Any], path: str, fields: FieldTable, errors: ParameterErrors
 ) -> str | None:
     for key in item.keys() - {"field", "order"}:
-        errors.add(
-            CheckOrder.UNKNOWN, "unexpected_parameters", f"{path}.{key}", item[key], "field, order"
-        )
+        errors.add("unexpected_parameters", f"{path}.{key}", item[key], "field, order")
     name = item.get("field")
     where = f"{path}.field"
     if name is None:
-        errors.add(CheckOrder.REQUIRED, "required_parameter_missed", where, None, "a field's name")
+        errors.add("required_parameter_missed", where, None, "a field's name")
     elif not isinstance(name, str):
-        errors.add(CheckOrder.TYPE, "data_type_error", where, name, "a string")
+        errors.add("data_type_error", where, name, "a string")
     elif (field := fields.get(name)) is None:
-        errors.add(CheckOrder.UNKNOWN, "unexpected_parameters", where, name, "a field's name")
+        errors.add("unexpected_parameters", where, name, "a field's name")
     elif not field.sortable:
-        errors.add(CheckOrder.PROHIBITED, "sort_prohibited", where, name, "a sortable field")
+        errors.add("sort_prohibited", where, name, "a sortable field")
     else:
         return name
     return None
@@ -57,7 +55,7 @@ def _parse_order(item: dict[str, Any], path: str, errors: ParameterErrors) -> bo
     order = item.get("order")
     where = f"{path}.order"
     if order is not None and not isinstance(order, str):
-        errors.add(CheckOrder.TYPE, "data_type_error", where, order, "asc, desc")
+        errors.add("data_type_error", where, order, "asc, desc")
     elif order not in (None, "asc", "desc"):
-        errors.add(CheckOrder.VALUE, "invalid_parameter_value", where, order, "asc, desc")
+        errors.add("invalid_parameter_value", where, order, "asc, desc")
     return order == "desc"

@@ -112,27 +112,23 @@ def join_days(history: History, window: WindowDays) -> pl.DataFrame:
     )
 
 
-def find_window_positions(
-    history: History, window: WindowDays, from_ms: int, before_ms: int
-) -> range:
-    """The positions of the legs that start in a window."""
+def find_positions(
+    history: History, window: WindowDays, from_ms: int, before_ms: int, now_ms: int
+) -> tuple[range, NDArray[np.int64]]:
+    """The positions of the legs that start in a window, and those of legs whose calls have not
+    ended, which nobody may see; usually none.
+    """
+    get_view, days = history.generated.legs_view, window.days
     first, last = 0, window.row_count
     if from_ms > window.begin_ms:
-        first = int(history.generated.legs_view(window.days[0]).starts.searchsorted(from_ms))
+        first = int(get_view(days[0]).starts.searchsorted(from_ms))
     if before_ms < window.end_ms:
-        starts = history.generated.legs_view(window.days[-1]).starts
-        last = int(window.begins[-1]) + int(starts.searchsorted(before_ms))
-    return range(first, max(first, last))
-
-
-def find_running_positions(history: History, window: WindowDays, now_ms: int) -> NDArray[np.int64]:
-    """The positions of legs whose calls have not ended, which nobody may see; usually none."""
-    found = []
+        last = int(window.begins[-1]) + int(get_view(days[-1]).starts.searchsorted(before_ms))
+    running = []
     for index in np.flatnonzero(window.last_ends > now_ms).tolist():
-        frame = history.generated.legs_view(window.days[index]).frame
-        ends = frame.get_column("_call_end").to_numpy()
-        found.append(int(window.begins[index]) + np.flatnonzero(ends > now_ms))
-    return np.concatenate(found) if found else _NONE
+        ends = get_view(days[index]).frame.get_column("_call_end").to_numpy()
+        running.append(int(window.begins[index]) + np.flatnonzero(ends > now_ms))
+    return range(first, max(first, last)), np.concatenate(running) if running else _NONE
 
 
 def _check_days(
