@@ -179,7 +179,7 @@ def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from callmocks.cli.history_views import VIEWS
+    from callmocks.history.views.lists import LISTS
 
     found: list[pl.DataFrame] = []
     rows = 0
@@ -193,7 +193,8 @@ def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
         return
     table = Table(show_edge=False, pad_edge=False)
     whole = pl.concat(found, how="vertical_relaxed").head(limit)
-    brief = [name for name in VIEWS[view].brief_columns if name in whole.columns] or whole.columns
+    terminal = [column.name for column in LISTS[view].columns if column.terminal]
+    brief = [name for name in terminal if name in whole.columns] or whole.columns
     for name in brief:
         table.add_column(name, justify="right" if whole[name].dtype.is_numeric() else "left")
     for row in whole.select(brief).iter_rows():

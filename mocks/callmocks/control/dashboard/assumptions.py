@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callmocks.contract.assumptions import Assumption, load_ledger
-from callmocks.control.dashboard.render import render_page as make_page
-from callmocks.control.dashboard.template_filters import PROVIDERS
+from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.render import render_page
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.control.routing import RequestContext
 
-GROUPS = {"history": "The calls themselves", **PROVIDERS}
+GROUPS = {"history": "The calls themselves", **PROVIDER_TITLES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ async def show_assumptions(context: RequestContext) -> web.Response:
     for each in kept:
         groups.setdefault(each.entry.provider, []).append(each)
     order = [*GROUPS, *sorted(groups.keys() - GROUPS.keys())]
-    return make_page(
+    return render_page(
         context,
         "assumptions.html",
         "assumptions",

@@ -1,62 +1,56 @@
-"""Charts: drawn by pygal, without its styles and scripts; colours come from the style sheet.
+"""Bar charts as SVG elements of the page, whose style sheet colours them in both themes.
 
-Each chart comes twice, for a wide and for a narrow screen, so that its text keeps its size; the
-style sheet shows one of them. A table says the same to those who do not see it.
+Each is drawn for a wide and for a narrow screen, so that its text keeps its size, and comes with
+the same numbers as a table.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from markupsafe import Markup
+from simplecharts import BaseRenderer, StackedColumnRenderer
 
-from callmocks.control.dashboard.window import DayWindow
 from callmocks.history.walltime import DAY_MS, date_of_day
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
+    from callmocks.control.dashboard.window import DayWindow
     from callmocks.history.history import History
 
 _HOUR_MS = 3_600_000
-_REASONS = 12
-"""Finish reasons that get a bar of their own."""
+_MAX_REASONS = 12
+"""Finish reasons that have a bar of their own."""
 _WIDE, _NARROW = 880, 350
 OUTCOMES = ("answered", "lost", "outgoing and internal")
-"""What calls over time are told apart by."""
+
+Rows = Sequence[tuple[str, tuple[int, ...]]]
+"""Label and one number for each series."""
 
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """A chart and the same as a table."""
-
     title: str
-    says: str
-    """What it shows, in a sentence."""
+    summary: str
     series: tuple[str, ...]
-    rows: list[tuple[str, tuple[int, ...]]]
-    """Label and one number for each series."""
+    rows: Rows
     wide: Markup
     narrow: Markup
 
 
 def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> BarChart:
-    """Ended calls by the hour they began in, or by the day when the window has several."""
+    """Ended calls by the hour they began in, or by the day when the window has several days."""
     by_hour = window.first == window.last
     step = _HOUR_MS if by_hour else DAY_MS
-    begin = window.from_ms
     labels = (
         [f"{hour:02}:00" for hour in range(24)]
         if by_hour
         else [_day_label(window, index) for index in range(window.last - window.first + 1)]
     )
-    place = ((pl.col("_start") - begin) // step).alias("place")
+    position = ((pl.col("_start") - window.from_ms) // step).alias("position")
     outcome = (
         pl.when(pl.col("direction").cast(pl.String) != "in")
         .then(2)
@@ -66,10 +60,9 @@ def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> BarChart:
         .alias("outcome")
     )
     numbers = [[0] * len(OUTCOMES) for _ in labels]
-    for at, which, calls in (
-        sessions.select(place, outcome).group_by("place", "outcome").len().iter_rows()
-    ):
-        numbers[at][which] = calls
+    counted = sessions.select(position, outcome).group_by("position", "outcome").len()
+    for row, series, calls in counted.iter_rows():
+        numbers[row][series] = calls
     title = "Calls by hour" if by_hour else "Calls by day"
     rows = [(label, tuple(row)) for label, row in zip(labels, numbers, strict=True)]
     return BarChart(
@@ -77,13 +70,12 @@ def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> BarChart:
         _summarize_rows(rows, len(sessions)),
         OUTCOMES,
         rows,
-        _stacked(rows, OUTCOMES, _WIDE, 2 if by_hour else max(1, len(rows) // 10)),
-        _stacked(rows, OUTCOMES, _NARROW, 6 if by_hour else max(1, len(rows) // 4)),
+        _Columns(_WIDE, 2 if by_hour else max(1, len(rows) // 10)).draw(rows),
+        _Columns(_NARROW, 6 if by_hour else max(1, len(rows) // 4)).draw(rows),
     )
 
 
 def calls_by_reason(sessions: pl.DataFrame) -> BarChart:
-    """Ended calls by finish reason, the commonest first."""
     counted = (
         sessions.select(pl.col("finish_reason").cast(pl.String))
         .group_by("finish_reason")
@@ -93,18 +85,18 @@ def calls_by_reason(sessions: pl.DataFrame) -> BarChart:
     rows: list[tuple[str, tuple[int, ...]]] = [
         (reason, (calls,)) for reason, calls in counted.iter_rows()
     ]
-    shown, rest = rows[:_REASONS], rows[_REASONS:]
-    if rest:
-        others = sum(calls for _, (calls,) in rest)
-        shown = [*shown, (f"{len(rest)} other reasons", (others,))]
-    most = f"; most often {rows[0][0]}, {rows[0][1][0]}" if rows else ""
+    shown, others = rows[:_MAX_REASONS], rows[_MAX_REASONS:]
+    if others:
+        rest = sum(calls for _, (calls,) in others)
+        shown = [*shown, (f"{len(others)} other reasons", (rest,))]
+    commonest = f"; most often {rows[0][0]}, {rows[0][1][0]}" if rows else ""
     return BarChart(
         "Calls by finish reason",
-        f"{len(sessions)} calls, {len(rows)} reasons{most}",
+        f"{len(sessions)} calls, {len(rows)} reasons{commonest}",
         ("calls",),
         rows,
-        _horizontal(shown, _WIDE),
-        _horizontal(shown, _NARROW),
+        _Bars(_WIDE, 7).draw(shown),
+        _Bars(_NARROW, 5).draw(shown),
     )
 
 
@@ -118,125 +110,89 @@ def _day_label(window: DayWindow, index: int) -> str:
     return f"{when:%a} {when.day}" if window.span <= 7 else f"{when.day} {when:%b}"
 
 
-def _summarize_rows(rows: Sequence[tuple[str, tuple[int, ...]]], total: int) -> str:
+def _summarize_rows(rows: Rows, total: int) -> str:
     if not total:
         return "no call has ended"
-    label, parts = max(rows, key=lambda row: sum(row[1]))
-    return f"{total} calls, most of them at {label}: {sum(parts)}"
+    label, values = max(rows, key=lambda row: sum(row[1]))
+    return f"{total} calls, most of them at {label}: {sum(values)}"
 
 
-def _stacked(
-    rows: Sequence[tuple[str, tuple[int, ...]]], series: Sequence[str], width: int, every: int
-) -> Markup:
-    chart = _pygal().StackedBar(
-        width=width,
-        height=200,
-        x_labels=[label for label, _ in rows],
-        x_labels_major_every=every,
-        show_minor_x_labels=False,
-        y_labels_major_count=3,
-        spacing=6,
-        **_PLAIN,
-    )
-    for index, name in enumerate(series):
-        chart.add(name, [parts[index] for _, parts in rows])
-    return _svg(chart)
+class _Columns(StackedColumnRenderer):  # type: ignore[misc]
+    """Columns with whole numbers at the axis; ``every``: which of the labels there is room for."""
+
+    def __init__(self, width: int, every: int) -> None:
+        super().__init__(
+            height=150,
+            width=width - 60,
+            colors=[f"var(--chart-{index})" for index in range(len(OUTCOMES))],
+            ui_color="currentcolor",
+        )
+        self.every = every
+        self.y_legend = 5  # the page has a legend of its own
+
+    def draw(self, rows: Rows) -> Markup:
+        labelled = [
+            {"label": "" if index % self.every else label, "name": label, "values": values}
+            for index, (label, values) in enumerate(rows)
+        ]
+        return Markup(self.render({"rows": labelled}))
+
+    def render_style(self) -> str:
+        return ""  # the Content-Security-Policy forbids styles inside the page
+
+    def get_title(self, rows: Any, legend: Any, i: int, j: int) -> str:
+        return f"{rows[i]['name']}: {rows[i]['values'][j]}"
+
+    def render_axes(self, rows: Any, max_value: float) -> str:
+        axes: str = super().render_axes(rows, _whole_maximum(max_value))
+        return axes
+
+    def render_rows(self, rows: Any, legend: Any, max_value: float) -> str:
+        columns: str = super().render_rows(rows, legend, _whole_maximum(max_value))
+        return columns
 
 
-def _horizontal(rows: Sequence[tuple[str, tuple[int, ...]]], width: int) -> Markup:
-    chart = _pygal().HorizontalBar(
-        width=width,
-        height=12 + 20 * max(1, len(rows)),
-        x_labels=[f"{label}  {calls}" for label, (calls,) in reversed(rows)],
-        show_x_labels=False,
-        show_x_guides=False,
-        show_y_guides=False,
-        spacing=4,
-        style=_style(9 if width == _NARROW else 11),
-        **_PLAIN,
-    )
-    chart.add("calls", [parts[0] for _, parts in reversed(rows)])
-    return _svg(chart)
+def _whole_maximum(max_value: float) -> float:
+    """The end of the axis; the library halves it and has fractions below 4."""
+    return max(4, max_value)
 
 
-_PLAIN: dict[str, Any] = {
-    "css": (),
-    "js": (),
-    "no_prefix": True,
-    "explicit_size": False,
-    "show_legend": False,
-    "margin": 4,
-    "truncate_label": -1,
-    "no_data_text": "",
-    "min_scale": 2,
-    "max_scale": 5,
-    "formatter": lambda value: f"{value:.0f}" if float(value).is_integer() else "",
-}
+class _Bars(BaseRenderer):  # type: ignore[misc]
+    """One bar below the other, each with its label on the left."""
 
+    def __init__(self, width: int, char_width: int) -> None:
+        super().__init__(colors=["var(--chart-0)"], ui_color="currentcolor")
+        self.char_width = char_width
+        self.x_labels = 38 * char_width
+        self.width = width - self.x_labels - 2 * self.padding
+        self.y_labels = self.y_legend = 0
 
-@cache
-def _style(font_size: int) -> Any:
-    """How much room labels need; how they look is for the style sheet to say."""
-    return _pygal().style.Style(label_font_size=font_size, major_label_font_size=font_size)
+    def draw(self, rows: Rows) -> Markup:
+        if not rows:
+            return Markup()
+        self.height = 20 * len(rows)
+        data = [{"label": f"{label}  {sum(values)}", "values": values} for label, values in rows]
+        return Markup(self.render({"rows": data}))
 
+    def render_style(self) -> str:
+        return ""
 
-@cache
-def _pygal() -> ModuleType:
-    """pygal, imported when the first chart is drawn.
+    def render_axes(self, rows: Any, max_value: float) -> str:
+        anchor = {"dominant-baseline": "middle", "text-anchor": "end"}
+        return "".join(
+            self.text(row["label"], -self.char_padding, 20 * index + 10, **anchor)
+            for index, row in enumerate(rows)
+        )
 
-    It puts a finder for its map plugins on ``sys.meta_path``. That finder speaks a protocol which
-    Python 3.12 has dropped and 3.11 warns of at every import that fails, so it is taken off again.
-    """
-    import pygal
-    import pygal.style
-
-    sys.meta_path[:] = [each for each in sys.meta_path if type(each).__module__ != "pygal"]
-    module: ModuleType = pygal
-    return module
-
-
-_SERIES = "{http://www.w3.org/2000/svg}g"
-
-
-def _svg(chart: Any) -> Markup:
-    """The chart as SVG to stand in a page: no style, no script, no comment, no place for tooltips.
-
-    What pygal keeps for its script (value and label of each bar) becomes the bar's title, which
-    browsers show by themselves.
-    """
-    from lxml import etree
-
-    root = etree.fromstring(chart.render())
-    for node in list(root.iter()):
-        parent = node.getparent()
-        if parent is not None and _superfluous(node):
-            parent.remove(node)
-    for bar in root.iter(_SERIES):
-        if bar.get("class") == "bar":
-            _name_bar(bar)
-    root.attrib.pop("id", "")
-    root.set("aria-hidden", "true")
-    root.set("focusable", "false")
-    etree.cleanup_namespaces(root)
-    return Markup(etree.tostring(root, encoding="unicode"))
-
-
-def _superfluous(node: Any) -> bool:
-    """Whether only pygal's own styles and script need the node."""
-    from lxml import etree
-
-    if node.tag is etree.Comment:
-        return True
-    kind = node.get("class", "")
-    hidden = "overlay" in kind or kind in ("titles", "background")
-    return hidden or etree.QName(node).localname in ("defs", "title")
-
-
-def _name_bar(bar: Any) -> None:
-    from lxml import etree
-
-    texts = {node.get("class"): node.text or "" for node in bar if node.tag.endswith("}desc")}
-    for node in [node for node in bar if node.tag.endswith("}desc")]:
-        bar.remove(node)
-    title = etree.SubElement(bar, f"{{{etree.QName(bar).namespace}}}title")
-    title.text = f"{texts.get('x_label', '')}: {texts.get('value', '')}"
+    def render_rows(self, rows: Any, legend: Any, max_value: float) -> str:
+        return "".join(
+            self.rect(
+                0,
+                20 * index + 3,
+                self.width * row["values"][0] / max_value,
+                14,
+                title=row["label"],
+                fill=self.colors[0],
+            )
+            for index, row in enumerate(rows)
+        )

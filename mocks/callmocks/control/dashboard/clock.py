@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from callmocks.control.dashboard.limits import remaining_limits
-from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.panels import read_limits
+from callmocks.control.dashboard.render import render_page
 from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, ms_to_datetime
 
@@ -26,19 +26,17 @@ STEPS = {60: "1 minute", 600: "10 minutes", 3600: "1 hour", 86_400: "1 day", 604
 
 @dataclass(frozen=True, slots=True)
 class DayProgress:
-    """Calls of the clock's day."""
+    """Calls of the clock's day; ``next`` is when the next one begins."""
 
     ended: int
     under_way: int
     to_come: int
     next: datetime | None
-    """When the next one begins."""
 
 
 async def show_clock(context: RequestContext) -> web.Response:
-    """The clock."""
     tenant = context.tenant
-    return make_page(
+    return render_page(
         context,
         "clock.html",
         "clock",
@@ -47,12 +45,11 @@ async def show_clock(context: RequestContext) -> web.Response:
         steps=STEPS,
         settings=tenant.settings,
         kept=tenant.session_time_offset,
-        limits=await remaining_limits(context.app_context.addresses, tenant),
+        limits=await read_limits(tenant, context.app_context.addresses),
     )
 
 
 def day_progress(tenant: Tenant) -> DayProgress:
-    """How far the day has come."""
     now = datetime_to_ms(tenant.clock.now())
     midnight = now // DAY_MS * DAY_MS
     calls = tenant.history.sessions_between(midnight, midnight + DAY_MS - 1000, END_OF_HISTORY)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from callmocks.control.dashboard.render import render_page as make_page
-from callmocks.control.dashboard.template_filters import PROVIDERS
+from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.render import render_page
 from callmocks.control.faults import FaultView, describe_params, list_faults
 from callmocks.control.problems import ProblemError
 from callmocks.server.providers import FAULT_TYPES
@@ -62,12 +62,12 @@ async def show_faults(context: RequestContext) -> web.Response:
     """What is on, and what can be switched on at one provider."""
     tenant = context.tenant
     at = context.request.query.get("provider", "cdr")
-    if at not in PROVIDERS:
-        raise ProblemError(422, f"provider {at!r} is none of {', '.join(PROVIDERS)}")
+    if at not in PROVIDER_TITLES:
+        raise ProblemError(422, f"provider {at!r} is none of {', '.join(PROVIDER_TITLES)}")
     operations = {
         entry.operation for entry in tenant.journal.read_summaries() if entry.provider == at
     }
-    return make_page(
+    return render_page(
         context,
         "faults.html",
         "faults",

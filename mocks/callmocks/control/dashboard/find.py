@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.render import render_page
 from callmocks.control.dashboard.window import END_OF_HISTORY, read_window
 from callmocks.history import ids
 from callmocks.history.walltime import DAY_MS, day_start
@@ -29,7 +29,7 @@ async def find_call(context: RequestContext) -> web.Response:
     if any(map(str.isdigit, wanted)) and not set(wanted) - set("0123456789+-() "):
         query = {"day": window.day, "span": window.span, "phone": wanted}
         raise web.HTTPSeeOther(f"{base}?{urlencode(query)}")
-    return make_page(context, "nothing.html", "history", tenant, wanted=wanted)
+    return render_page(context, "nothing.html", "history", tenant, wanted=wanted)
 
 
 def find_session(history: History, identifier: str, window: DayWindow) -> int | None:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_message
-from callmocks.control.dashboard.render import render_fragment
-from callmocks.control.dashboard.render import render_page as make_page
-from callmocks.control.dashboard.template_filters import PROVIDERS
+from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.render import render_fragment, render_page
 from callmocks.control.problems import ProblemError
 from callmocks.tenants.journal import Entry, EntrySummary, Journal
 
@@ -62,7 +61,7 @@ class JournalCounts:
 async def show_journal(context: RequestContext) -> web.Response:
     """The newest entries."""
     tenant, wish = find_tenant(context), _read_filter(context)
-    return make_page(
+    return render_page(
         context,
         "journal.html",
         "journal",
@@ -93,7 +92,7 @@ async def show_entry(context: RequestContext) -> web.Response:
     if found is None or found.seq != number:
         raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
     request, answer = highlight_messages(found)
-    return make_page(
+    return render_page(
         context, "entry.html", "journal", tenant, entry=found, request=request, answer=answer
     )
 
@@ -140,6 +139,6 @@ def highlight_messages(entry: Entry) -> tuple[HighlightedMessage, HighlightedMes
 
 def _read_filter(context: RequestContext) -> EntryFilter:
     provider = context.request.query.get("provider", "")
-    if provider and provider not in PROVIDERS:
-        raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDERS)}")
+    if provider and provider not in PROVIDER_TITLES:
+        raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
     return EntryFilter(provider, context.request.query.get("violations") == "1")

@@ -1,4 +1,4 @@
-"""The first page of a tenant: what runs, how to reach it, and what happened last."""
+"""The first page of a tenant: what runs, how to reach it, and the latest exchanges."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from callmocks.control.dashboard import charts, journal
-from callmocks.control.dashboard import snippets as requests
 from callmocks.control.dashboard.clock import day_progress
-from callmocks.control.dashboard.limits import remaining_limits
-from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.panels import PANELS, read_limits
+from callmocks.control.dashboard.render import render_page
 from callmocks.control.dashboard.window import DayWindow
 from callmocks.history.walltime import datetime_to_ms, day_of
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
 _RECENT_ENTRIES = 6
-"""Entries of the journal that are shown."""
 
 
 async def show_home(context: RequestContext) -> web.Response:
@@ -31,31 +29,31 @@ async def show_home(context: RequestContext) -> web.Response:
 
 
 async def show_overview(context: RequestContext) -> web.Response:
-    """A tenant's page."""
     return await _render_overview(context, context.tenant)
 
 
 async def _render_overview(context: RequestContext, tenant: Tenant) -> web.Response:
     window = _today_window(tenant)
     addresses = context.app_context.addresses
-    snippets = requests.example_requests(tenant, addresses)
-    operators = [each.number for each in tenant.history.directory.operators if not each.deleted]
-    limits = await remaining_limits(addresses, tenant)
-    return make_page(
+    limits = await read_limits(tenant, addresses)
+    shown = [
+        (panel, limit)
+        for panel, limit in limits
+        if panel.always_show_limits or limit.remaining < limit.maximum
+    ]
+    return render_page(
         context,
         "overview.html",
         "overview",
         tenant,
         addresses=addresses,
+        panels=PANELS.values(),
         settings=tenant.settings,
-        operators=operators,
-        snippets=snippets,
         encrypted=(addresses.control or "").startswith("https:"),
         today=day_progress(tenant),
         chart=charts.calls_over_time(charts.ended_sessions(tenant.history, window), window),
-        window=window,
-        limits=[each for each in limits if each.provider == "cdr" or each.left < each.most],
-        untouched=sum(each.provider != "cdr" and each.left == each.most for each in limits),
+        limits=shown,
+        unused_limits=len(limits) - len(shown),
         counts=journal.count_entries(tenant.journal),
         entries=journal.newest_entries(
             tenant.journal, journal.EntryFilter(), limit=_RECENT_ENTRIES

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from callmocks import __version__
 from callmocks.control.dashboard import template_filters
+from callmocks.control.dashboard.panels import PROVIDER_TITLES
 
 if TYPE_CHECKING:
     from callmocks.control.problems import Problem
@@ -142,7 +143,7 @@ def _template_environment() -> Environment:
         "coded": template_filters.render_code,
         "breakable": template_filters.add_line_breaks,
     }
-    environment.globals["PROVIDERS"] = template_filters.PROVIDERS
+    environment.globals["PROVIDERS"] = PROVIDER_TITLES
     return environment
 
 

@@ -7,8 +7,6 @@ from datetime import date, datetime, timedelta
 
 from markupsafe import Markup, escape
 
-PROVIDERS = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
-"""The providers' short names, in the order they are shown."""
 _KIB = 1024
 
 

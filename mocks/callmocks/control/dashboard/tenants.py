@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callmocks.control.dashboard.journal import count_entries
-from callmocks.control.dashboard.render import ClockDisplay
-from callmocks.control.dashboard.render import render_page as make_page
+from callmocks.control.dashboard.render import ClockDisplay, render_page
 from callmocks.history.world import world_names
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ async def show_tenants(context: RequestContext) -> web.Response:
                 len(tenant.faults.list_active()),
             )
         )
-    return make_page(
+    return render_page(
         context,
         "tenants.html",
         "",

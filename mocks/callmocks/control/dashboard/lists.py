@@ -1,0 +1,290 @@
+"""The list page: the calls themselves with charts, and the same calls as each provider has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from callmocks.control.dashboard import charts
+from callmocks.control.dashboard.render import render_page
+from callmocks.control.dashboard.template_filters import format_duration
+from callmocks.control.dashboard.window import (
+    END_OF_HISTORY,
+    SPANS,
+    DayWindow,
+    build_link,
+    read_paging,
+    read_window,
+)
+from callmocks.control.problems import ProblemError
+from callmocks.history.reasons import NAMES
+from callmocks.history.views.lists import LISTS, ListColumn, directory_names
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from callmocks.control.routing import RequestContext
+    from callmocks.history.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    reason: str
+    phone: str
+    """Digits somewhere in the client's number."""
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    tab: str
+    title: str
+    description: str
+    columns: tuple[ListColumn, ...]
+    filters: tuple[str, ...]
+    """``operator``, ``reason``, ``phone``."""
+    read: Callable[[History, DayWindow, CallFilter], pl.DataFrame]
+    """Rows by start, with ``_session`` or what ``complete`` needs for it, and ``_ended``."""
+    complete: Callable[[History, pl.DataFrame], pl.DataFrame] = lambda _, rows: rows
+    """Adds to the rows of a page what would cost too much for all."""
+    noun: str = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    session: int
+    day: str
+    cells: list[tuple[str, str]]
+    """Text and title of each column."""
+    ended: bool
+
+
+async def show_list(context: RequestContext) -> web.Response:
+    page, window = LIST_PAGES[context.path_part("list")], read_window(context)
+    call_filter = read_filter(context, page)
+    history = context.tenant.history
+    frame = page.read(history, window, call_filter).reverse()
+    paging = read_paging(context, len(frame))
+    rows = page.complete(history, frame.slice(paging.first, paging.last - paging.first))
+    return render_page(
+        context,
+        "list.html",
+        "history",
+        context.tenant,
+        page=page,
+        pages=LIST_PAGES,
+        window=window,
+        spans=SPANS,
+        call_filter=call_filter,
+        operators=history.directory.operators,
+        reasons=NAMES,
+        link=partial(build_link, context, page=None),
+        paging=paging,
+        rows=_format_rows(rows, page.columns, directory_names(history.directory)),
+        charts=_draw_charts(history, window) if page.noun == "call" else None,
+    )
+
+
+def read_filter(context: RequestContext, page: ListPage) -> CallFilter:
+    """The filter that the address names."""
+    query = {name: context.request.query.get(name, "").strip() for name in page.filters}
+    reason, phone = query.get("reason", ""), query.get("phone", "")
+    if reason and reason not in NAMES:
+        raise ProblemError(422, f"{reason!r} is not a finish reason", where="reason")
+    digits = "".join(filter(str.isdigit, phone))
+    if phone and not digits:
+        raise ProblemError(422, f"{phone!r} has no digit of a phone number", where="phone")
+    operator = ""
+    if "operator" in query:
+        numbers = [each.number for each in context.tenant.history.directory.operators]
+        operator = query["operator"] or numbers[0]
+        if operator not in numbers:
+            raise ProblemError(404, f"no operator {operator!r}", where="operator")
+    return CallFilter(reason, digits, operator)
+
+
+def _format_rows(
+    frame: pl.DataFrame, columns: tuple[ListColumn, ...], names: dict[str, Mapping[str, str]]
+) -> list[ListRow]:
+    return [
+        ListRow(
+            row["_session"],
+            str(row[columns[0].name] or "")[:10],
+            [_format_cell(column, row[column.name], names.get(column.name)) for column in columns],
+            row["_ended"],
+        )
+        for row in frame.to_dicts()
+    ]
+
+
+def _format_cell(
+    column: ListColumn, value: Any, names: Mapping[str, str] | None
+) -> tuple[str, str]:
+    if column.kind == "duration":
+        return format_duration(value), ""
+    text = "" if value is None else str(value)
+    if column.kind == "time":
+        return text[11:19], ""
+    return (names or {}).get(text, text), text
+
+
+@dataclass(frozen=True, slots=True)
+class CallCharts:
+    over_time: charts.BarChart
+    by_reason: charts.BarChart
+    ended: int
+    under_way: int
+
+
+def _draw_charts(history: History, window: DayWindow) -> CallCharts:
+    sessions = charts.ended_sessions(history, window)
+    begun = _begun_sessions(history, window)
+    return CallCharts(
+        charts.calls_over_time(sessions, window),
+        charts.calls_by_reason(sessions),
+        len(sessions),
+        begun.filter(~pl.col("_ended")).height,
+    )
+
+
+def _begun_sessions(history: History, window: DayWindow) -> pl.DataFrame:
+    """Sessions of the window that have begun, also those under way."""
+    found = history.sessions_between(window.from_ms, window.before_ms - 1000, END_OF_HISTORY)
+    found = found.filter(pl.col("_start") <= window.now_ms)
+    ended = pl.col("_call_end") <= window.now_ms
+    return found.with_columns(pl.col("id").alias("_session"), ended.alias("_ended"))
+
+
+def _read_calls(history: History, window: DayWindow, call_filter: CallFilter) -> pl.DataFrame:
+    found = _filter_reason(_begun_sessions(history, window), call_filter)
+    phone = pl.col("contact_phone_number")
+    if call_filter.phone:
+        found = found.filter(phone.str.contains(call_filter.phone, literal=True))
+    unnamed = (
+        pl.when(phone.is_not_null())
+        .then(pl.lit("unknown"))
+        .when(pl.col("virtual_phone_number").is_not_null())
+        .then(pl.lit("anonymous"))
+        .otherwise(pl.lit("internal"))
+    )
+    talk = pl.col("talk_duration")
+    return found.with_columns(
+        pl.coalesce("contact_full_name", unnamed).alias("client"),
+        pl.when(talk > 0).then(talk).alias("talk_duration"),
+    )
+
+
+def _add_onec(history: History, rows: pl.DataFrame) -> pl.DataFrame:
+    """Calls with whether 1C-Connect has them."""
+    if rows.is_empty():
+        return rows
+    first, last = int(rows["_start"].min()), int(rows["_start"].max())  # type: ignore[arg-type]
+    onec = history.service_calls_between(first, last + 1, END_OF_HISTORY)
+    known = pl.col("id").is_in(onec["_session_id"].implode())
+    return rows.with_columns(pl.when(known).then(pl.lit("yes")).alias("onec"))
+
+
+def _read_arm(history: History, window: DayWindow, call_filter: CallFilter) -> pl.DataFrame:
+    bounds = window.from_ms, window.before_ms, END_OF_HISTORY
+    rows = LISTS["arm"].read(history, call_filter.operator, *bounds)
+    if rows.is_empty():
+        return rows
+    ended = (pl.col("_release") <= window.now_ms).alias("_ended")
+    return rows.filter(pl.col("_start") <= window.now_ms).with_columns(ended)
+
+
+def _add_session(history: History, rows: pl.DataFrame) -> pl.DataFrame:
+    """ARM rows with the session of their call."""
+    if rows.is_empty():
+        return rows
+    first, last = int(rows["_start"].min()), int(rows["_start"].max())  # type: ignore[arg-type]
+    legs = history.legs_between(first, last, END_OF_HISTORY)
+    ids = legs.select(pl.col("id").alias("_leg_id"), pl.col("call_session_id").alias("_session"))
+    return rows.join(ids, on="_leg_id", how="left", maintain_order="left")
+
+
+def _read_ended(
+    name: str, session: str, history: History, window: DayWindow, call_filter: CallFilter
+) -> pl.DataFrame:
+    """Rows of a list that has ended calls only."""
+    rows = LISTS[name].read(history, "", window.from_ms, window.before_ms, window.now_ms)
+    rows = rows.with_columns(pl.col(session).alias("_session"), pl.lit(True).alias("_ended"))
+    return _filter_reason(rows, call_filter)
+
+
+def _filter_reason(rows: pl.DataFrame, call_filter: CallFilter) -> pl.DataFrame:
+    if not call_filter.reason:
+        return rows
+    same = pl.col("finish_reason").cast(pl.String) == call_filter.reason
+    return rows.filter(pl.col("_ended") & same)
+
+
+def _columns(name: str) -> tuple[ListColumn, ...]:
+    return tuple(column for column in LISTS[name].columns if column.room != "terminal")
+
+
+LIST_PAGES = {
+    "calls": ListPage(
+        "Calls",
+        "Calls",
+        "",
+        (
+            ListColumn("start_time", "time", label="Began"),
+            ListColumn("direction", room="minor", label="Direction"),
+            ListColumn("client", label="Client"),
+            ListColumn("contact_phone_number", "id", "minor", label="Number"),
+            ListColumn("virtual_phone_number", "id", "spare", label="Line"),
+            ListColumn(
+                "last_answered_employee_full_name", room="minor", at_end=True, label="Operator"
+            ),
+            ListColumn("talk_duration", "duration", at_end=True, label="Talk"),
+            ListColumn("total_duration", "duration", "spare", at_end=True, label="Total"),
+            ListColumn("finish_reason", "reason", at_end=True, label="Finish reason"),
+            ListColumn("onec", room="minor", label="In 1C"),
+        ),
+        ("reason", "phone"),
+        _read_calls,
+        _add_onec,
+        "call",
+    ),
+    "arm": ListPage(
+        "ARM",
+        "ARM history",
+        "operator_call_history: what this operator's workplace shows. Calls under way come with "
+        "skip_incomplete=false only.",
+        _columns("arm"),
+        ("operator",),
+        _read_arm,
+        _add_session,
+    ),
+    "cdr": ListPage(
+        "CDR sessions",
+        "CDR sessions",
+        "get.calls_report: calls that have ended.",
+        _columns("cdr-sessions"),
+        ("reason",),
+        partial(_read_ended, "cdr-sessions", "id"),
+    ),
+    "cdr/legs": ListPage(
+        "CDR legs",
+        "CDR legs",
+        "get.call_legs_report: the legs of calls that have ended.",
+        _columns("cdr-legs"),
+        ("reason",),
+        partial(_read_ended, "cdr-legs", "call_session_id"),
+    ),
+    "onec": ListPage(
+        "1C",
+        "1C service calls",
+        "GetHistoryOfServiceCalls: calls that have ended. Names stand for the ids that the "
+        "service sends.",
+        _columns("onec"),
+        (),
+        partial(_read_ended, "onec", "_session_id"),
+    ),
+}
+"""By the path below the tenant's."""

@@ -1,0 +1,32 @@
+"""One panel for each provider: access, example requests, rows of a call, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callmocks.control.dashboard.panels.arm import ArmPanel
+from callmocks.control.dashboard.panels.base import ProviderPanel, RemainingLimit
+from callmocks.control.dashboard.panels.cdr import CdrPanel
+from callmocks.control.dashboard.panels.onec import OnecPanel
+
+if TYPE_CHECKING:
+    from callmocks.control.addresses import Addresses
+    from callmocks.tenants.tenant import Tenant
+
+PANELS: dict[str, ProviderPanel] = {
+    panel.provider.name: panel for panel in (ArmPanel(), CdrPanel(), OnecPanel())
+}
+"""By the provider's name, in the order they are shown."""
+PROVIDER_TITLES = {name: panel.provider.title for name, panel in PANELS.items()}
+
+
+async def read_limits(
+    tenant: Tenant, addresses: Addresses
+) -> list[tuple[ProviderPanel, RemainingLimit]]:
+    """The counters of the providers that run."""
+    return [
+        (panel, limit)
+        for panel in PANELS.values()
+        if getattr(addresses, panel.provider.name)
+        for limit in await panel.read_limits(tenant)
+    ]

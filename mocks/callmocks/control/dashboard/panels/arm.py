@@ -1,0 +1,136 @@
+"""The workplace of ECSS-10."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from callmocks.arm.provider import ARM
+from callmocks.control.dashboard.panels.base import (
+    ProviderPanel,
+    ProviderRow,
+    Snippet,
+    describe_fields,
+    format_curl,
+    format_json,
+)
+from callmocks.history.walltime import datetime_to_ms
+
+if TYPE_CHECKING:
+    from callmocks.contract.truth import Call
+    from callmocks.tenants.tenant import Tenant
+
+_TIME = "%Y/%m/%d %H:%M:%S"
+_KNOWN_AT_END = {"talk_duration", "total_duration", "duration", "release_time", "release_reason"}
+_KNOWN_WHEN_ANSWERED = {"waiting_duration", "answer_time"}
+_WEBSOCKET = """\
+# pip install websockets
+import json
+from websockets.sync.client import connect
+
+def frame(number, command, request):
+    tree = [{{"_name": "in", "_content": [{{"_name": "request", **request}}]}}]
+    body = json.dumps(tree, separators=(",", ":")).encode()
+    return b"01%010d%04d%-32b%b" % (48 + len(body), number, command.encode(), body)
+
+login = {{"_attributes": {login}}}
+newest = {{"_content": [{{"_name": "filters", "_attributes": {{"offset": "0", "limit": "10"}}}}]}}
+with connect({url}) as arm:
+    arm.send(frame(1, "login", login))
+    print(arm.recv()[:19])
+    arm.send(frame(2, "operator_call_history", newest))
+    print(arm.recv().decode())"""
+
+
+class ArmPanel(ProviderPanel):
+    provider = ARM
+    description = "operator's workplace, ECSS-10"
+    open_all_rows = True
+
+    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+        numbers = _numbers(tenant)
+        shown = ", ".join(numbers[:3])
+        if len(numbers) > 3:
+            shown += f", … {numbers[-1]} ({len(numbers)})"
+        return [
+            ("Address", _service_url(tenant, url)),
+            ("Domain", tenant.name),
+            ("Operators", shown),
+            ("Password", tenant.settings.arm.password),
+        ]
+
+    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+        operator = _numbers(tenant)[0]
+        login = {"login": operator, "password": tenant.settings.arm.password}
+        path = tenant.assumptions.get_choice("arm.websocket-path")
+        address = f"ws{url.removeprefix('http')}/{tenant.name}/{path}"
+        program = _WEBSOCKET.format(login=format_json(login), url=format_json(address))
+        newest = _post_history(tenant, url, operator, {"offset": "0", "limit": "10"})
+        return [
+            Snippet(f"History of operator {operator} over HTTP", "shell", newest),
+            Snippet("The same as frames on a websocket", "python", program),
+        ]
+
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+        begin, end = datetime_to_ms(truth.start), datetime_to_ms(truth.end)
+        rows = [
+            row
+            for operator in _rung_operators(truth)
+            for frame in tenant.history.arm_frames(operator, end, begin)
+            for row in frame.to_dicts()
+            if row["_leg_id"] in truth.cdr.leg_ids and row["_start"] <= datetime_to_ms(now)
+        ]
+        base = f"/tenants/{tenant.name}/arm?day={truth.start.date()}&operator="
+        rows.sort(key=lambda row: row["_start"])
+        return [_describe_row(base, row, now) for row in rows]
+
+    def explain_absence(self, truth: Call) -> str:
+        return "No operator's phone rang: none of them has this call in his history."
+
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+        begin, end = truth.start, truth.end
+        period = {"from_date": f"{begin:{_TIME}}", "to_date": f"{end:{_TIME}}"}
+        filters = {**period, "offset": "0", "limit": "10"}
+        return [
+            Snippet(
+                f"As operator {operator}", "shell", _post_history(tenant, url, operator, filters)
+            )
+            for operator in _rung_operators(truth)
+        ]
+
+
+def _numbers(tenant: Tenant) -> list[str]:
+    return [each.number for each in tenant.history.directory.operators if not each.deleted]
+
+
+def _rung_operators(truth: Call) -> list[str]:
+    return list(dict.fromkeys(row.operator for row in truth.arm))
+
+
+def _service_url(tenant: Tenant, url: str) -> str:
+    return f"{url}/{tenant.name}/service/cc/arm"
+
+
+def _describe_row(base: str, row: dict[str, Any], now: datetime) -> ProviderRow:
+    """A row; of a call under way without what only its end, or its answer, tells."""
+    hidden: set[str] = set()
+    title = f"Operator {row['digits']} from {row['start_time']:%H:%M:%S}"
+    if row["_release"] > datetime_to_ms(now):
+        title += ", under way: only with skip_incomplete=false"
+        hidden |= _KNOWN_AT_END
+        if row["_answer"] is None or row["_answer"] > datetime_to_ms(now):
+            hidden |= _KNOWN_WHEN_ANSWERED
+    return ProviderRow(title, base + row["digits"], describe_fields(row, _TIME, hidden))
+
+
+def _post_history(tenant: Tenant, url: str, operator: str, filters: dict[str, str]) -> str:
+    """``operator_call_history`` by POST, with HTTP Basic."""
+    attributes = " ".join(f"{name}={quoteattr(value)}" for name, value in filters.items())
+    return format_curl(
+        ["-u", f"{operator}:{tenant.settings.arm.password}"],
+        "text/xml",
+        f"{_service_url(tenant, url)}/operator_call_history",
+        f"<in><request><filters {attributes}/></request></in>",
+        "XML",
+    )

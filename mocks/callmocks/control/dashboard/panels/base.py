@@ -1,0 +1,135 @@
+"""What a provider's panel shows, and how its example requests are written."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from callmocks.contract.truth import Call
+    from callmocks.provider.base import Provider
+    from callmocks.tenants.tenant import Tenant
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A text to copy; ``language`` is ``shell`` or ``python``."""
+
+    title: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A field by its name in the contract; ``meaning`` is the name of whom an id belongs to."""
+
+    name: str
+    value: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """A row of the call; ``href`` is the list that holds it."""
+
+    title: str
+    href: str
+    values: list[FieldValue]
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingLimit:
+    name: str
+    remaining: int
+    maximum: int
+    resets_in: timedelta | None
+    """None when that cannot be told."""
+
+    @property
+    def per_cent(self) -> float:
+        return round(100 * self.remaining / self.maximum, 1) if self.maximum else 0.0
+
+
+class ProviderPanel:
+    """What the dashboard shows of one provider; ``url`` is where its server listens."""
+
+    provider: ClassVar[Provider]
+    description: ClassVar[str]
+    open_all_rows: ClassVar[bool] = False
+    """On the page of a call, instead of the first only."""
+    always_show_limits: ClassVar[bool] = False
+    """On the overview, even when nothing of them is used."""
+
+    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+        """What a client has to be told: label and value."""
+        raise NotImplementedError
+
+    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+        """Requests for the last calls before the tenant's now."""
+        raise NotImplementedError
+
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+        """The provider's rows of a call that has begun."""
+        raise NotImplementedError
+
+    def explain_absence(self, truth: Call) -> str:
+        """Why there is no row."""
+        raise NotImplementedError
+
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+        """Requests for this call alone."""
+        raise NotImplementedError
+
+    async def read_limits(self, tenant: Tenant) -> list[RemainingLimit]:
+        """Counters of the provider, read without using any of them up."""
+        return []
+
+
+def describe_fields(
+    row: Mapping[str, Any],
+    time_format: str,
+    hidden: Collection[str] = (),
+    names: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[FieldValue]:
+    """The visible fields of a row, empty for null and for ``hidden`` ones.
+
+    ``names`` has, by field, the names that stand for ids.
+    """
+    return [
+        FieldValue(
+            name,
+            "" if name in hidden else _format_value(value, time_format),
+            (names or {}).get(name, {}).get(str(value), ""),
+        )
+        for name, value in row.items()
+        if not name.startswith("_")
+    ]
+
+
+def _format_value(value: object, time_format: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return f"{value:{time_format}}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def format_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def format_curl(options: list[str], content_type: str, url: str, body: str, delimiter: str) -> str:
+    """A curl command that reads its body from the lines that follow."""
+    words = ["curl", "-s", *options, "-H", f"Content-Type: {content_type}"]
+    address = shlex.quote(url)
+    command = f"{shlex.join(words)} --data-binary @- \\\n  {address}"
+    return f"{command} <<'{delimiter}'\n{body}\n{delimiter}"

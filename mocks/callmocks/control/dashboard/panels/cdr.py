@@ -1,0 +1,112 @@
+"""The Data API of CoMagic and UIS."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from callmocks.cdr.limits import RateLimiter
+from callmocks.cdr.provider import CDR
+from callmocks.control.dashboard.panels.base import (
+    ProviderPanel,
+    ProviderRow,
+    RemainingLimit,
+    Snippet,
+    describe_fields,
+    format_curl,
+    format_json,
+)
+from callmocks.history.views.lists import add_record_ids
+from callmocks.history.walltime import datetime_to_ms
+from callmocks.tenants.exchange import Exchange
+
+if TYPE_CHECKING:
+    from callmocks.contract.truth import Call
+    from callmocks.tenants.tenant import Tenant
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+class CdrPanel(ProviderPanel):
+    provider = CDR
+    description = "CoMagic / UIS Data API"
+    always_show_limits = True
+
+    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+        cdr = tenant.settings.cdr
+        return [
+            ("Address", url),
+            ("Login", cdr.login),
+            ("Password", cdr.password),
+            ("Static token", cdr.token),
+        ]
+
+    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+        cdr, now = tenant.settings.cdr, tenant.clock.now()
+        start = now - timedelta(days=1)
+        legs = _call_report(tenant, url, "get.call_legs_report", start, now, limit=10)
+        login = _call_method(url, "login.user", {"login": cdr.login, "password": cdr.password})
+        return [
+            Snippet("Call legs of the last 24 hours", "shell", legs),
+            Snippet("Log in for a token of your own", "shell", login),
+        ]
+
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+        history, number = tenant.history, truth.session_id
+        base, query = f"/tenants/{tenant.name}/cdr", f"?day={truth.start.date()}"
+        sessions = history.find_session(number, datetime_to_ms(now))
+        legs = history.legs_of_session(number, datetime_to_ms(now))
+        return [
+            ProviderRow(f"{title} {row['id']}", f"{base}{path}{query}", describe_fields(row, _TIME))
+            for title, path, frame in (("Session", "", sessions), ("Leg", "/legs", legs))
+            for row in add_record_ids(frame).to_dicts()
+        ]
+
+    def explain_absence(self, truth: Call) -> str:
+        return "The call is under way; the Data API shows it when it has ended."
+
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+        begin, end = truth.start, truth.end
+        snippets = []
+        for title, method, name in (
+            ("Its session", "get.calls_report", "id"),
+            ("Its legs", "get.call_legs_report", "call_session_id"),
+        ):
+            only = {"field": name, "operator": "=", "value": truth.session_id}
+            text = _call_report(tenant, url, method, begin, end, filter=only)
+            snippets.append(Snippet(title, "shell", text))
+        return snippets
+
+    async def read_limits(self, tenant: Tenant) -> list[RemainingLimit]:
+        points = await RateLimiter(Exchange.start(tenant, self.provider, b"")).get_limits()
+        return [
+            RemainingLimit(
+                f"points a {window}",
+                getattr(points, f"{window}_remaining"),
+                getattr(points, f"{window}_limit"),
+                timedelta(seconds=getattr(points, f"{window}_reset")),
+            )
+            for window in ("minute", "day")
+        ]
+
+
+def _call_report(
+    tenant: Tenant, url: str, method: str, start: datetime, end: datetime, **more: object
+) -> str:
+    """A report of the Data API with the static token."""
+    params = {
+        "access_token": tenant.settings.cdr.token,
+        "date_from": start.isoformat(" ", "seconds"),
+        "date_till": end.isoformat(" ", "seconds"),
+        **more,
+    }
+    return _call_method(url, method, params)
+
+
+def _call_method(url: str, method: str, params: dict[str, object]) -> str:
+    members = ",\n".join(
+        f"  {format_json(name)}: {format_json(value)}" for name, value in params.items()
+    )
+    head = f'"jsonrpc": "2.0", "id": 1, "method": {format_json(method)}'
+    body = f'{{{head}, "params": {{\n{members}}}}}'
+    return format_curl([], "application/json", url, body, "JSON")

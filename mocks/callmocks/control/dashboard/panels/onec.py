@@ -1,0 +1,125 @@
+"""PartnerWebAPI2 of 1C-Connect."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from callmocks.control.dashboard.panels.base import (
+    SECOND,
+    ProviderPanel,
+    ProviderRow,
+    RemainingLimit,
+    Snippet,
+    describe_fields,
+    format_curl,
+)
+from callmocks.history.views.lists import LISTS, directory_names
+from callmocks.history.walltime import datetime_to_ms
+from callmocks.onec import contract
+from callmocks.onec.limits import HourlyQuota
+from callmocks.onec.provider import ONEC
+from callmocks.tenants.exchange import Exchange
+
+if TYPE_CHECKING:
+    from callmocks.contract.truth import Call
+    from callmocks.tenants.tenant import Tenant
+
+_TIME = "%Y-%m-%dT%H:%M:%S"
+_ENVELOPE = """\
+<soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope"
+               xmlns:par="http://buhphone.com/PartnerWebAPI2"
+               xmlns:core="http://v8.1c.ru/8.1/data/core"
+               xmlns:xs="http://www.w3.org/2001/XMLSchema"
+               xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+  <soap:Body>
+    <par:GetHistoryOfServiceCalls>
+      <par:Params>
+{properties}
+      </par:Params>
+    </par:GetHistoryOfServiceCalls>
+  </soap:Body>
+</soap:Envelope>"""
+_PROPERTY = """\
+        <core:Property name="{name}">
+          <core:Value xsi:type="xs:dateTime">{value}</core:Value>
+        </core:Property>"""
+
+
+class OnecPanel(ProviderPanel):
+    provider = ONEC
+    description = "1C-Connect, PartnerWebAPI2"
+
+    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+        onec = tenant.settings.onec
+        return [
+            ("Address", url),
+            ("User", onec.user),
+            ("Password", onec.password),
+            ("WSDL", f"{url}?wsdl"),
+        ]
+
+    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+        now = tenant.clock.now()
+        day = _post_history(tenant, url, now - timedelta(days=1), now)
+        return [
+            Snippet("Service calls of the last 24 hours", "shell", day),
+            Snippet("The WSDL", "shell", f"curl -s {shlex.quote(url + '?wsdl')}"),
+        ]
+
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+        if truth.onec is None:
+            return []
+        frame = tenant.history.find_service_call(truth.onec.call_id, datetime_to_ms(now))
+        title = "Row of GetHistoryOfServiceCalls"
+        if truth.onec.vendor_scheme:
+            title = "Vendor scheme: its client and specialist are somebody else's"
+        href = f"/tenants/{tenant.name}/onec?day={truth.start.date()}"
+        names = directory_names(tenant.history.directory)
+        columns = [column.name for column in LISTS["onec"].columns]
+        return [
+            ProviderRow(title, href, describe_fields(row, _TIME, names=names))
+            for row in frame.select(columns).to_dicts()
+        ]
+
+    def explain_absence(self, truth: Call) -> str:
+        if truth.onec is not None:
+            return "The call is under way; 1C-Connect shows it when it has ended."
+        if truth.direction == "internal":
+            return "1C-Connect does not show calls between two operators."
+        if not truth.client_phone:
+            return "1C-Connect does not show anonymous callers."
+        if truth.user_id is None:
+            return "1C-Connect shows only users it knows; nobody has this number."
+        return "The call did not reach a line of 1C-Connect."
+
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+        text = _post_history(tenant, url, truth.start, truth.start + SECOND)
+        return [Snippet("Calls that began in this second", "shell", text)]
+
+    async def read_limits(self, tenant: Tenant) -> list[RemainingLimit]:
+        exchange = Exchange.start(tenant, self.provider, b"")
+        found = []
+        for operation in contract.load_operations().values():
+            remaining = await HourlyQuota(exchange, operation).get_remaining_calls()
+            if remaining is not None:
+                found.append(RemainingLimit(f"{operation.name} an hour", *remaining))
+        return found
+
+
+def _post_history(tenant: Tenant, url: str, start: datetime, end: datetime) -> str:
+    """``GetHistoryOfServiceCalls``."""
+    onec = tenant.settings.onec
+    properties = "\n".join(
+        _PROPERTY.format(name=name, value=escape(time.isoformat(timespec="seconds")))
+        for name, time in (("PeriodFrom", start), ("PeriodTo", end))
+    )
+    return format_curl(
+        ["-u", f"{onec.user}:{onec.password}"],
+        "application/soap+xml; charset=utf-8",
+        url,
+        _ENVELOPE.format(properties=properties),
+        "XML",
+    )
