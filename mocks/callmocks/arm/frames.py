@@ -125,6 +125,10 @@ def get_id_field(message: bytes) -> bytes:
     return message[_ID]
 
 
+def get_declared_length(message: bytes) -> int:
+    return int(message[_LENGTH])
+
+
 def get_status_field(message: bytes) -> bytes:
     """The three bytes where an answer has its status, whatever they are."""
     return message[_ID.stop : RESPONSE_HEADER]
@@ -138,6 +142,26 @@ def get_command_field(message: bytes) -> bytes:
 def with_id(message: bytes, id: bytes) -> bytes:
     """The same frame under another id."""
     return message[: _ID.start] + id + message[_ID.stop :]
+
+
+def with_length(message: bytes, declared: int) -> bytes:
+    """The same frame, declaring another length."""
+    return message[: _LENGTH.start] + b"%010d" % declared + message[_LENGTH.stop :]
+
+
+def with_status(message: bytes, status: int) -> bytes:
+    """The same answer under another status."""
+    return message[: _ID.stop] + b"%03d" % status + message[RESPONSE_HEADER:]
+
+
+def get_body(message: bytes) -> bytes:
+    """What stands behind the header of an answer."""
+    return message[RESPONSE_HEADER:]
+
+
+def with_body(message: bytes, body: bytes) -> bytes:
+    """The same answer around another body; its length is right again."""
+    return with_length(message[:RESPONSE_HEADER] + body, RESPONSE_HEADER + len(body))
 
 
 def _encode_frame(fields: bytes, body: bytes, unit: LengthUnit) -> bytes:

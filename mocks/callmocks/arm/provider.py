@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from lxml import etree
 
 from callmocks.arm import frames, pii, responses, schema, service, sessions, tree
 from callmocks.arm.document_tree import element_to_tree
-from callmocks.arm.faults import FAULT_TYPES, frame_edits
+from callmocks.arm.faults import FAULT_TYPES
 from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.base import MaskKind, Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
@@ -51,10 +52,7 @@ class ArmProvider(Provider):
     def read_fields(self, request: bytes) -> dict[str, object]:
         """Attributes by element and name: ``{"filters.limit": "50"}``."""
         try:
-            document = request
-            if not request.lstrip().startswith(b"<"):
-                document = tree.to_xml(tree.decode(frames.decode_request(request).body))
-            root = schema.parse(document)
+            root = _parse_request(request, self.guess_transport(request))
         except CallmocksError:
             return {}
         return {
@@ -65,11 +63,7 @@ class ArmProvider(Provider):
 
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         try:
-            if transport == "frame":
-                request = frames.decode_request(request).body
-            if request.lstrip()[:1] == b"[":
-                request = tree.to_xml(tree.decode(request))
-            root = schema.parse(request)
+            root = _parse_request(request, transport)
         except CallmocksError:
             return None
         found: RequestKey = {}
@@ -140,12 +134,12 @@ class ArmProvider(Provider):
             if exchange.transport == "frame":
                 id = frames.decode_request(exchange.request).id
                 if was_frame:
-                    return frame_edits.replace_id(Reply(body, recorded.status), id)
+                    return Reply(frames.with_id(body, id.encode()), recorded.status)
                 body = tree.encode(element_to_tree(schema.parse(body)))
                 frame = frames.encode_response(id, recorded.status, body)
                 return Reply(frame, recorded.status)
             if was_frame:
-                body = tree.to_xml(tree.decode(frames.decode_response(body).body))
+                body = tree.json_to_xml(frames.decode_response(body).body)
         except CallmocksError:
             return None
         content_type = "" if was_frame else recorded.content_type
@@ -155,51 +149,52 @@ class ArmProvider(Provider):
         return self.error_reply(exchange, responses.CANNOT_PERFORM, {"text": text})
 
     def unreadable_reply(self, exchange: Exchange) -> Reply | None:
-        text = "the request cannot be read"
-        return service.make_reply(
-            exchange, responses.make_error_response(exchange.operation, text, 400)
-        )
+        return _make_error_reply(exchange, "the request cannot be read", 400)
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
-        """The one error the vendor prints, and the missing login."""
         return {responses.CANNOT_PERFORM: ("text",), "unauthorized": ("text",)}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         """``out/error`` in the transport of the request; ``params["text"]`` is its text."""
-        command = exchange.operation
         if name == "unauthorized":
-            answer = responses.make_error_response(
-                command, params.get("text", sessions.NOT_LOGGED_IN), 401
-            )
-        elif name == responses.CANNOT_PERFORM:
-            answer = service.make_command_error(exchange, command, params.get("text", "timeout"))
-        else:
+            return _make_error_reply(exchange, params.get("text", sessions.NOT_LOGGED_IN), 401)
+        if name != responses.CANNOT_PERFORM:
             raise KeyError(name)
-        return service.make_reply(exchange, answer)
+        text = params.get("text", "timeout")
+        response = service.make_command_error(exchange, exchange.operation, text)
+        return service.make_reply(exchange, response)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        """``out/error`` with status 503."""
-        return service.make_reply(
-            exchange, responses.make_error_response(exchange.operation, text, 503)
-        )
+        return _make_error_reply(exchange, text, 503)
 
     def document_of(self, exchange: Exchange, reply: Reply) -> bytes:
-        return frame_edits.get_body(reply) if exchange.transport == "frame" else reply.body
+        return frames.get_body(reply.body) if exchange.transport == "frame" else reply.body
 
     def with_document(self, exchange: Exchange, reply: Reply, document: bytes) -> Reply:
-        if exchange.transport != "frame":
-            return super().with_document(exchange, reply, document)
-        return frame_edits.replace_body(reply, document)
+        framed = exchange.transport == "frame"
+        return replace(reply, body=frames.with_body(reply.body, document) if framed else document)
 
     def with_status(self, exchange: Exchange, reply: Reply, status: int) -> Reply:
-        if exchange.transport != "frame":
-            return super().with_status(exchange, reply, status)
-        return frame_edits.replace_status(reply, status)
+        framed = exchange.transport == "frame"
+        body = frames.with_status(reply.body, status) if framed else reply.body
+        return replace(reply, body=body, status=status)
 
     def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
         if exchange.transport != "frame":
             return None
-        return frame_edits.replace_id(reply, f"{(int(reply.body[12:16]) + 1) % 10_000:04d}")
+        next_id = (int(frames.get_id_field(reply.body)) + 1) % 10_000
+        return replace(reply, body=frames.with_id(reply.body, b"%04d" % next_id))
+
+
+def _parse_request(request: bytes, transport: str) -> etree._Element:
+    if transport == "frame":
+        request = frames.decode_request(request).body
+    return schema.parse(tree.json_to_xml(request) if request.lstrip()[:1] == b"[" else request)
+
+
+def _make_error_reply(exchange: Exchange, text: str, status: int) -> Reply:
+    response = responses.make_error_response(exchange.operation, text, status)
+    return service.make_reply(exchange, response)
 
 
 ARM = ArmProvider()

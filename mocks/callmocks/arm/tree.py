@@ -10,6 +10,7 @@ left out when empty, every attribute value a string. A text among the children i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
@@ -70,6 +71,19 @@ def decode(body: bytes) -> Node:
 def encode(root: Node) -> bytes:
     """Compact JSON in UTF-8: what the vendor's declared lengths count."""
     return _encoder.encode([root])
+
+
+def json_to_xml(body: bytes) -> bytes:
+    """The document that a tree in JSON stands for; errors of ``decode`` and ``to_xml``."""
+    return to_xml(decode(body))
+
+
+def iter_nodes(root: Node) -> Iterator[Node]:
+    """A node and all below it, in the order of the document."""
+    yield root
+    for child in root.content:
+        if isinstance(child, Node):
+            yield from iter_nodes(child)
 
 
 def encode_element(node: Node) -> bytes:

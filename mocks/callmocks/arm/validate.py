@@ -29,7 +29,7 @@ _ERROR_STATUSES = (200, 400, 401, 404, 405, 413, 500)
 
 def is_response_frame(message: bytes) -> bool:
     """Whether a frame comes from the server: behind the id stands a status, not a command."""
-    return message[16:19].isdigit()
+    return frames.get_status_field(message).isdigit()
 
 
 def validate_request_frame(message: bytes, contract: str = "documented") -> ValidationResult:

@@ -1,8 +1,6 @@
-"""An answer that the vendor's schema refuses."""
-
 from typing import Literal
 
-from callmocks.arm.faults import attribute_edits
+from callmocks.arm.faults.attribute_edits import Attributes, change_attributes
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -17,10 +15,9 @@ class BreaksXsd(Fault, frozen=True):
     """A direction outside the enumeration, a negative duration, or no ``call_ref`` at all."""
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Break each call."""
-        return attribute_edits.change_attributes(context, reply, "call_history", self._break_call)
+        return change_attributes(context, reply, "call_history", self._break_call)
 
-    def _break_call(self, attributes: attribute_edits.Attributes) -> None:
+    def _break_call(self, attributes: Attributes) -> None:
         if self.how == "direction":
             attributes["direction"] = "sideways"
         elif self.how == "duration":

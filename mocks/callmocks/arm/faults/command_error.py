@@ -1,5 +1,3 @@
-"""A command the workplace cannot perform."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -17,5 +15,4 @@ class CommandErrorFault(Fault, frozen=True):
     text: Annotated[str, Meta(max_length=1000)] = "timeout"
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """The provider's own error."""
         return context.error_reply("cannot_perform_cmd", {"text": self.text})

@@ -1,5 +1,3 @@
-"""The same answer twice."""
-
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
@@ -12,6 +10,5 @@ class Duplicated(Fault, frozen=True):
     transports = ("frame",)
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Repeat whatever is to be sent."""
         delivery.frame_transforms.append(lambda messages: messages * 2)
         return True

@@ -1,5 +1,3 @@
-"""Answers that overtake one another."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -19,6 +17,5 @@ class OutOfOrder(Fault, frozen=True):
     """Longest wait for one, so that a client of one request at a time goes on; 0 is off."""
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Let the next one go first."""
         delivery.reorder_timeout = self.wait_ms / 1000
         return self.wait_ms > 0

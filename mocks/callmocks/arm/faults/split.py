@@ -1,5 +1,3 @@
-"""A frame in pieces."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -19,7 +17,6 @@ class Split(Fault, frozen=True):
     """How many, of about equal length; 1 is off."""
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Cut whatever is to be sent."""
         delivery.frame_transforms.append(
             lambda messages: [piece for message in messages for piece in self._cut_message(message)]
         )

@@ -1,10 +1,8 @@
-"""An attribute from a newer version."""
-
 from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.arm.faults import attribute_edits
+from callmocks.arm.faults.attribute_edits import Attributes, change_attributes
 from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
@@ -20,12 +18,11 @@ class UndeclaredAttribute(Fault, frozen=True):
     value: XmlText = "1"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Add the attribute."""
         for element in ("call_history", "response", "error"):
-            added = attribute_edits.change_attributes(context, reply, element, self._add_attribute)
+            added = change_attributes(context, reply, element, self._add_attribute)
             if added is not None:
                 return added
         return None
 
-    def _add_attribute(self, attributes: attribute_edits.Attributes) -> None:
+    def _add_attribute(self, attributes: Attributes) -> None:
         attributes[self.name] = self.value

@@ -1,10 +1,9 @@
-"""A frame that lies about its length."""
-
+from dataclasses import replace
 from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.arm.faults import frame_edits
+from callmocks.arm import frames
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -20,6 +19,6 @@ class WrongLength(Fault, frozen=True):
     """Bytes declared too many; negative: too few; 0 is off."""
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Replace the declared length."""
-        declared = max(0, int(reply.body[2:12]) + self.by)
-        return frame_edits.replace_length(reply, declared) if self.by else None
+        declared = max(0, frames.get_declared_length(reply.body) + self.by)
+        body = frames.with_length(reply.body, declared)
+        return replace(reply, body=body) if self.by else None
