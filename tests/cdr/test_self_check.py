@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from callmocks.cdr import self_check
-from callmocks.history.views import cdr as views
+from callmocks.history.views.call_views import CALL_VIEWS
 from tests.cdr.conftest import ONE_DAY, CdrClient, last_entry, rows
 
 LEGS = "get.call_legs_report"
@@ -35,7 +35,7 @@ def test_a_row_that_breaks_the_schema_is_found(
     api: CdrClient, problem: str, spoil: pl.Expr
 ) -> None:
     history = api.tenant().history
-    frame = history.generated.legs_view(4000).frame
+    frame = history.generated.get_view("legs", 4000).frame
     assert self_check.find_violations(LEGS, frame) == ()
     assert problem in self_check.find_violations(LEGS, frame.with_columns(spoil))
 
@@ -43,12 +43,12 @@ def test_a_row_that_breaks_the_schema_is_found(
 def test_a_defect_is_logged_and_journaled_on_the_answers_side(
     api: CdrClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    drawn = views.build_legs
+    legs_view = CALL_VIEWS["legs"]
 
     def spoiled(*args: Any) -> pl.DataFrame:
-        return drawn(*args).with_columns(pl.col("duration") - 10_000)
+        return legs_view.build(*args).with_columns(pl.col("duration") - 10_000)
 
-    monkeypatch.setattr(views, "build_legs", spoiled)
+    monkeypatch.setitem(CALL_VIEWS, "legs", legs_view._replace(build=spoiled))
     tenant = api.tenant(seed=99)  # a history nobody has drawn
     assert rows(api.legs())
     for _ in range(2):  # the check is made once, the defect is told each time

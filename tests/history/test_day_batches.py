@@ -8,7 +8,6 @@ import pytest
 
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
-from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.history import History
 from callmocks.history.walltime import DAYS, day_start
 from callmocks.tenants.settings import TenantSettings
@@ -19,14 +18,6 @@ VIEWS = ("legs", "sessions", "onec")
 def make_history(**settings: Any) -> History:
     """A history with a cache of its own, so that nothing is at hand."""
     return HistoryFactory(DayCache()).create(TenantSettings("t", **settings))
-
-
-def view_of_one_day(drawn: GeneratedDays, what: str, day: int) -> DayView:
-    return {
-        "legs": drawn.legs_view,
-        "sessions": drawn.sessions_view,
-        "onec": drawn.service_calls_view,
-    }[what](day)
 
 
 @pytest.mark.parametrize("what", VIEWS)
@@ -49,7 +40,7 @@ def test_days_viewed_together_are_the_days_viewed_one_by_one(
     together = make_history(**settings).generated.get_views(what, days)
     alone = make_history(**settings).generated
     for day, view in zip(days, together, strict=True):
-        expected = view_of_one_day(alone, what, day)
+        expected = alone.get_view(what, day)
         assert view.frame.equals(expected.frame), day
         assert view.frame.schema == expected.frame.schema
         assert np.array_equal(view.starts, expected.starts)
@@ -62,7 +53,7 @@ def test_days_viewed_together_are_the_days_viewed_one_by_one(
 def test_a_query_finds_what_an_earlier_one_had_drawn_together() -> None:
     drawn = make_history().generated
     week = drawn.get_views("legs", range(4000, 4007))
-    day = drawn.legs_view(4003)
+    day = drawn.get_view("legs", 4003)
     assert day is week[3]
     assert drawn.get_views("legs", range(4002, 4010))[1] is week[3]
 
@@ -96,5 +87,5 @@ def test_pinned_calls_stand_among_the_rows_of_days_drawn_together() -> None:
 @pytest.mark.parametrize("what", VIEWS)
 def test_a_frame_of_nothing_has_the_types_of_a_days(what: str) -> None:
     drawn = make_history().generated
-    assert drawn.empty_frame(what).schema == view_of_one_day(drawn, what, 4000).frame.schema
+    assert drawn.empty_frame(what).schema == drawn.get_view(what, 4000).frame.schema
     assert not len(drawn.empty_frame(what))

@@ -92,7 +92,7 @@ def test_the_cache_is_bounded_by_bytes() -> None:
     cache = DayCache(max_bytes=2_000_000)
     history = HistoryFactory(cache).create(TenantSettings("small"))
     for day in range(4000, 4060):
-        history.generated.legs_view(day)
+        history.generated.get_view("legs", day)
     assert 500_000 < cache.bytes_used <= 2_000_000
 
 

@@ -162,7 +162,7 @@ def _report_session(
         frame = frame.filter(pl.col("_start").is_between(start, before))
         return _report_frame(exchange, query, frame)
     day, positions = located
-    view = history.generated.legs_view(day)
+    view = history.generated.get_view("legs", day)
     self_check.check_day(exchange, METHOD, day, view.frame)
     found = [position for position in positions if start <= view.starts[position] <= before]
     if (

@@ -139,7 +139,7 @@ def _get_cached(
 def _render_batches(history: History, wanted: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
     """Render batches together, for each rendering costs a little besides its rows; keep them."""
     frames = [
-        history.generated.legs_view(day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
+        history.generated.get_view("legs", day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
         for day, number in wanted
     ]
     columns = leg_column_expressions(tables.load_leg_fields().default)

@@ -118,15 +118,17 @@ def find_positions(
     """The positions of the legs that start in a window, and those of legs whose calls have not
     ended, which nobody may see; usually none.
     """
-    get_view, days = history.generated.legs_view, window.days
+    get_view, days = history.generated.get_view, window.days
     first, last = 0, window.row_count
     if from_ms > window.begin_ms:
-        first = int(get_view(days[0]).starts.searchsorted(from_ms))
+        first = int(get_view("legs", days[0]).starts.searchsorted(from_ms))
     if before_ms < window.end_ms:
-        last = int(window.begins[-1]) + int(get_view(days[-1]).starts.searchsorted(before_ms))
+        last = int(window.begins[-1]) + int(
+            get_view("legs", days[-1]).starts.searchsorted(before_ms)
+        )
     running = []
     for index in np.flatnonzero(window.last_ends > now_ms).tolist():
-        ends = get_view(days[index]).frame.get_column("_call_end").to_numpy()
+        ends = get_view("legs", days[index]).frame.get_column("_call_end").to_numpy()
         running.append(int(window.begins[index]) + np.flatnonzero(ends > now_ms))
     return range(first, max(first, last)), np.concatenate(running) if running else _NONE
 

@@ -17,12 +17,12 @@ def compute_fingerprint(history: History) -> str:
     digest = hashlib.sha256()
     for day in range(day_of_date(REFERENCE_WEEK[0]), day_of_date(REFERENCE_WEEK[1]) + 1):
         drawn = history.generated
-        digest.update(_to_json_lines(drawn.legs_view(day).frame))
-        digest.update(_to_json_lines(drawn.sessions_view(day).frame))
+        digest.update(_to_json_lines(drawn.get_view("legs", day).frame))
+        digest.update(_to_json_lines(drawn.get_view("sessions", day).frame))
         for operator, rows in sorted(drawn.arm_rows_by_operator(day).items()):
             digest.update(str(operator).encode())
             digest.update(_to_json_lines(rows))
-        digest.update(_to_json_lines(drawn.service_calls_view(day).frame))
+        digest.update(_to_json_lines(drawn.get_view("onec", day).frame))
     return digest.hexdigest()
 
 

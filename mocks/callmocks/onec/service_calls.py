@@ -264,7 +264,7 @@ def _get_rendered_day(exchange: Exchange, query: _ServiceCallQuery, day: int) ->
     generated = exchange.tenant.history.generated
 
     def render_day() -> _RenderedDay:
-        view = generated.service_calls_view(day)
+        view = generated.get_view("onec", day)
         failed = (view.frame["CallResult"] == _FAILED).cum_sum().to_list()
         rows = _render_frame(view.frame, query)
         ends = view.frame["_end"].to_numpy()

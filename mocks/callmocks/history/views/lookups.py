@@ -1,6 +1,6 @@
-"""From indexes to the cast's values, column by column."""
+"""From indexes to the directory's values, column by column."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,6 @@ class Lookup:
         self._null = len(values)
 
     def gather(self, indexes: IntColumn) -> pl.Series:
-        """One value for each index."""
         return self._values.gather(np.where(indexes < 0, self._null, indexes).astype(np.uint32))
 
 
@@ -33,7 +32,6 @@ def ordered_enum(values: Iterable[str]) -> pl.Enum:
 
 
 def enum_lookup(values: Sequence[str]) -> Lookup:
-    """Texts by index, stored as an enumeration."""
     return Lookup(values, ordered_enum(values))
 
 
@@ -44,7 +42,6 @@ def wall_time_column(day_start: int, times: IntColumn) -> pl.Series:
 
 
 def with_nulls(values: NDArray[Any], present: NDArray[np.bool_]) -> pl.Series:
-    """Values where they are there, null elsewhere."""
     series = pl.Series(values)
     return series if present.all() else series.zip_with(pl.Series(present), pl.Series([None]))
 
@@ -54,87 +51,60 @@ def phone_column(numbers: IntColumn) -> pl.Series:
     return with_nulls(numbers, numbers > 0).cast(pl.String)
 
 
+def _attribute(entries: str, name: str, dtype: Any = None) -> cached_property[Lookup]:
+    """An attribute of the directory's operators, lines, …; texts of few values without a dtype."""
+
+    def build_lookup(lookups: "Lookups") -> Lookup:
+        values = [getattr(entry, name) for entry in getattr(lookups.directory, entries)]
+        return enum_lookup(values) if dtype is None else Lookup(values, dtype)
+
+    return cached_property(build_lookup)
+
+
 class Lookups:
-    """All lookups of a cast, each made when first asked for."""
+    """All lookups of a directory, each built at its first use."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
 
-    def make_enum_lookup(self, field: str, value: Callable[[Any], str]) -> Lookup:
-        """Texts of each operator, line, … as an enumeration."""
-        return enum_lookup([value(thing) for thing in getattr(self.directory, field)])
+    operator_name = _attribute("operators", "full_name")
+    operator_phone = _attribute("operators", "phone")
+    """As CDR shows it: the internal number or the SIP number."""
+    operator_number = _attribute("operators", "number")
+    employee_id = _attribute("operators", "employee_id", pl.Int64)
+    specialist = _attribute("operators", "specialist_id", pl.String)
+    group_id = _attribute("groups", "id", pl.Int64)
+    group_name = _attribute("groups", "name")
+    virtual_number = _attribute("lines", "virtual_phone_number")
+    queue = _attribute("lines", "queue_id")
+    service = _attribute("lines", "service_id", pl.String)
+    scenario_id = _attribute("scenarios", "id", pl.Int64)
+    scenario_name = _attribute("scenarios", "name")
+    action_id = _attribute("scenarios", "action_id", pl.Int64)
+    action_name = _attribute("scenarios", "action_name")
+    contact_id = _attribute("users", "contact_id", pl.Int64)
+    user_name = _attribute("users", "full_name")
+    user_id = _attribute("users", "user_id", pl.String)
 
     @cached_property
     def reason(self) -> Lookup:
-        """Finish reasons."""
         return enum_lookup(reasons.NAMES)
 
     @cached_property
     def reason_text(self) -> Lookup:
-        """Finish reasons' descriptions."""
         return enum_lookup(reasons.DESCRIPTIONS)
 
     @cached_property
     def cause_text(self) -> Lookup:
         """Q.850 descriptions by cause code."""
-        most = max(reasons.CAUSE_TEXT)
-        values = [reasons.CAUSE_TEXT.get(code) for code in range(most + 1)]
-        return Lookup(values, ordered_enum(reasons.CAUSE_TEXT.values()))
-
-    @cached_property
-    def operator_name(self) -> Lookup:
-        """Operators' full names."""
-        return self.make_enum_lookup("operators", lambda o: o.full_name)
-
-    @cached_property
-    def operator_phone(self) -> Lookup:
-        """Operators' numbers as CDR shows them."""
-        return self.make_enum_lookup("operators", lambda o: o.phone)
-
-    @cached_property
-    def operator_number(self) -> Lookup:
-        """Operators' internal numbers."""
-        return self.make_enum_lookup("operators", lambda o: o.number)
-
-    @cached_property
-    def employee_id(self) -> Lookup:
-        """CDR employee ids."""
-        return Lookup([o.employee_id for o in self.directory.operators], pl.Int64)
-
-    @cached_property
-    def specialist(self) -> Lookup:
-        """1C specialists."""
-        return Lookup([o.specialist_id for o in self.directory.operators], pl.String)
+        texts = reasons.CAUSE_TEXT
+        values = [texts.get(code) for code in range(max(texts) + 1)]
+        return Lookup(values, ordered_enum(texts.values()))
 
     @cached_property
     def group_of_operator(self) -> NDArray[np.int64]:
         """Group index of each operator, and -1 for index -1."""
-        return np.array([*(o.group for o in self.directory.operators), -1])
-
-    @cached_property
-    def group_id(self) -> Lookup:
-        """CDR group ids."""
-        return Lookup([g.id for g in self.directory.groups], pl.Int64)
-
-    @cached_property
-    def group_name(self) -> Lookup:
-        """Groups' names."""
-        return self.make_enum_lookup("groups", lambda g: g.name)
-
-    @cached_property
-    def virtual_number(self) -> Lookup:
-        """Virtual numbers of the lines."""
-        return self.make_enum_lookup("lines", lambda line: line.virtual_phone_number)
-
-    @cached_property
-    def queue(self) -> Lookup:
-        """Queues of the lines."""
-        return self.make_enum_lookup("lines", lambda line: line.queue_id)
-
-    @cached_property
-    def service(self) -> Lookup:
-        """1C service lines."""
-        return Lookup([line.service_id for line in self.directory.lines], pl.String)
+        return np.array([*(operator.group for operator in self.directory.operators), -1])
 
     @cached_property
     def scenario_of_line(self) -> NDArray[np.int64]:
@@ -142,64 +112,25 @@ class Lookups:
         return np.array([*(line.scenario for line in self.directory.lines), -1])
 
     @cached_property
-    def scenario_id(self) -> Lookup:
-        """Scenario ids."""
-        return Lookup([s.id for s in self.directory.scenarios], pl.Int64)
-
-    @cached_property
-    def scenario_name(self) -> Lookup:
-        """Scenarios' names."""
-        return self.make_enum_lookup("scenarios", lambda s: s.name)
-
-    @cached_property
-    def action_id(self) -> Lookup:
-        """Operations' ids."""
-        return Lookup([s.action_id for s in self.directory.scenarios], pl.Int64)
-
-    @cached_property
-    def action_name(self) -> Lookup:
-        """Operations' names."""
-        return self.make_enum_lookup("scenarios", lambda s: s.action_name)
-
-    @cached_property
-    def contact_id(self) -> Lookup:
-        """Contacts' ids."""
-        return Lookup([u.contact_id for u in self.directory.users], pl.Int64)
-
-    @cached_property
-    def user_name(self) -> Lookup:
-        """Users' full names."""
-        return self.make_enum_lookup("users", lambda u: u.full_name)
-
-    @cached_property
-    def user_id(self) -> Lookup:
-        """1C service users."""
-        return Lookup([u.user_id for u in self.directory.users], pl.String)
-
-    @cached_property
     def client_id(self) -> Lookup:
-        """1C clients, by user."""
+        """1C clients by user."""
         clients = self.directory.organisations
         return Lookup([clients[u.organisation].client_id for u in self.directory.users], pl.String)
 
     @cached_property
     def vendor_user(self) -> Lookup:
-        """Users of the vendor scheme."""
         return Lookup(self.directory.vendor_users, pl.String)
 
     @cached_property
     def vendor_client(self) -> Lookup:
-        """Clients of the vendor scheme, by user."""
-        clients = self.directory.vendor_clients
-        return Lookup(
-            [clients[i % len(clients)] for i in range(len(self.directory.vendor_users))], pl.String
-        )
+        """Clients of the vendor scheme by user."""
+        return self._repeat_for_vendor_users(self.directory.vendor_clients)
 
     @cached_property
     def vendor_specialist(self) -> Lookup:
-        """Specialists of the vendor scheme, by user."""
-        specialists = self.directory.vendor_specialists
-        return Lookup(
-            [specialists[i % len(specialists)] for i in range(len(self.directory.vendor_users))],
-            pl.String,
-        )
+        """Specialists of the vendor scheme by user."""
+        return self._repeat_for_vendor_users(self.directory.vendor_specialists)
+
+    def _repeat_for_vendor_users(self, values: Sequence[str]) -> Lookup:
+        users = range(len(self.directory.vendor_users))
+        return Lookup([values[user % len(values)] for user in users], pl.String)

@@ -1,0 +1,121 @@
+"""From a resolved pin to its call: what the pin fixes, over what is drawn for the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from callmocks.history import traffic
+from callmocks.history.columns import CallKind, DayColumns
+from callmocks.history.directory import Directory
+from callmocks.history.generator import Generator
+from callmocks.history.pin_resolution import ResolvedPin
+from callmocks.history.timeline import (
+    ANSWER,
+    ATTEMPT,
+    COACH,
+    FIRST,
+    MAX_ATTEMPTS,
+    REMOTE,
+    TRANSFER,
+    CallOutcomes,
+    CallParameters,
+    build_timeline,
+)
+from callmocks.history.walltime import day_of, day_start
+from callmocks.history.world import World
+
+_STREAM = 5
+
+
+def build_pinned_call(
+    generator: Generator,
+    pin: ResolvedPin,
+    row: int,
+    first_leg_row: int,
+    world: World,
+    directory: Directory,
+) -> DayColumns:
+    day = day_of(pin.start_ms)
+    outcomes = CallOutcomes.without_legs(1)
+    outcomes.kind[0] = pin.kind
+    for slot, reason in pin.slots.items():
+        outcomes.reasons[0, slot] = reason
+    raw = generator.draw_raw(_STREAM, (day << 20) | row, traffic.RAW_COLUMNS).reshape(1, -1)
+    start = np.array([pin.start_ms - day_start(day)])
+    parameters = traffic.draw_parameters(raw, outcomes, start, row, world, directory)
+    parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
+    _set_operators(parameters, pin, directory)
+    _set_client(parameters, pin, directory)
+    _set_fixed_values(parameters, pin, outcomes)
+    return build_timeline(day, outcomes, parameters)
+
+
+def _set_fixed_values(parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes) -> None:
+    call = pin.call
+    if pin.line >= 0:
+        parameters.line[0] = pin.line
+    if call.talk_seconds is not None:
+        parameters.talk_ms[0] = round(call.talk_seconds * 1000)
+    if call.transfer_talk_seconds is not None:
+        parameters.transfer_talk_ms[0] = round(call.transfer_talk_seconds * 1000)
+    if call.wait_seconds is not None:
+        _distribute_wait(parameters, pin, outcomes, round(call.wait_seconds * 1000))
+    if call.recorded is not None:
+        parameters.recorded[0] = call.recorded
+    if call.rating is not None:
+        parameters.rating[0] = call.rating
+    parameters.released_by_platform[0] = False
+
+
+def _set_operators(parameters: CallParameters, pin: ResolvedPin, directory: Directory) -> None:
+    by_slot = parameters.operators[0]
+    if pin.operator >= 0:
+        reached = pin.answered or pin.kind != CallKind.INCOMING
+        for slot in (FIRST, ANSWER) if reached else (ATTEMPT,):
+            by_slot[slot] = pin.operator
+    named = {pin.operator, pin.to_operator, pin.transfer_to, pin.coach}
+    unnamed = [index for index in range(len(directory.operators)) if index not in named]
+    for slot, operator in (
+        (REMOTE, pin.to_operator),
+        (TRANSFER, pin.transfer_to),
+        (COACH, pin.coach),
+    ):
+        if operator >= 0:
+            by_slot[slot] = operator
+        elif by_slot[slot] in named or by_slot[slot] == by_slot[FIRST]:
+            others = (index for index in unnamed if index != by_slot[FIRST])
+            by_slot[slot] = next(others, by_slot[slot])
+
+
+def _set_client(parameters: CallParameters, pin: ResolvedPin, directory: Directory) -> None:
+    call, internal = pin.call, pin.kind == CallKind.INTERNAL
+    parameters.vendor[0] = max(int(parameters.vendor[0]), 0) if call.vendor else -1
+    if call.anonymous or call.vendor or internal:
+        parameters.user[0] = -1
+    elif pin.user >= 0 or pin.phone >= 0:
+        parameters.user[0] = pin.user
+    if pin.phone >= 0:
+        parameters.phone[0] = pin.phone
+    elif not call.vendor and not internal:
+        # A known user, so that the call is in all three views.
+        if parameters.user[0] < 0:
+            parameters.user[0] = int(parameters.phone[0]) % len(directory.users)
+        parameters.phone[0] = int(directory.users[int(parameters.user[0])].phone)
+
+
+def _distribute_wait(
+    parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes, wait_ms: int
+) -> None:
+    """Over the scenario, the attempts and the ring that was answered."""
+    if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
+        parameters.ivr_ms[0], parameters.ring_ms[0] = 0, wait_ms
+        return
+    attempts = int((outcomes.reasons[0, ATTEMPT : ATTEMPT + MAX_ATTEMPTS] >= 0).sum())
+    parts = attempts + (2 if pin.answered else 1)
+    parameters.ivr_ms[0] = wait_ms // parts
+    parameters.attempt_ms[0, :] = wait_ms // parts
+    last = wait_ms - (parts - 1) * (wait_ms // parts)
+    if pin.answered:
+        parameters.ring_ms[0] = last
+    else:
+        parameters.attempt_ms[0, 0] = last
