@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from callmocks.arm import frames, tag
+from callmocks.arm.provider import ARM
+from callmocks.cdr.provider import CDR
+from callmocks.onec.provider import ONEC
+from callmocks.server.providers import PROVIDERS
 from callmocks.verification.cipher import Cipher
 from callmocks.verification.masking import MessageMasker
 
@@ -98,7 +102,7 @@ ROW = {
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_a_row_of_the_data_api(ascii_only: bool) -> None:
     body = json.dumps({"result": {"data": [ROW]}}, ensure_ascii=ascii_only).encode()
-    masked = MessageMasker(KEY).mask_message("cdr", body)
+    masked = MessageMasker(KEY, CDR).mask_message(body)
     assert len(masked) == len(body)
     row = json.loads(masked)["result"]["data"][0]
     for field in ("id", "call_session_id", "employee_id", "scenario_name", "finish_reason"):
@@ -115,16 +119,16 @@ def test_a_row_of_the_data_api(ascii_only: bool) -> None:
 
 
 def test_both_spellings_of_json_have_the_same_mask() -> None:
-    mask = MessageMasker(KEY)
+    mask = MessageMasker(KEY, CDR)
     rows = [
-        json.loads(mask.mask_message("cdr", json.dumps(ROW, ensure_ascii=flag).encode()))
+        json.loads(mask.mask_message(json.dumps(ROW, ensure_ascii=flag).encode()))
         for flag in (True, False)
     ]
     assert rows[0] == rows[1]
 
 
 def test_credentials_of_a_request_and_wherever_they_are_repeated() -> None:
-    mask = MessageMasker(KEY)
+    mask = MessageMasker(KEY, CDR)
     request = {
         "method": "get.call_legs_report",
         "params": {
@@ -139,14 +143,14 @@ def test_credentials_of_a_request_and_wherever_they_are_repeated() -> None:
         },
     }
     body = json.dumps(request).encode()
-    masked = json.loads(mask.mask_message("cdr", body, mask.find_filter_names("cdr", body)))
+    masked = json.loads(mask.mask_message(body, CDR.find_filter_names(body)))
     text = json.dumps(masked, ensure_ascii=False)
     assert "secret" not in text and "Иванов" not in text and "79161234567" not in text
     names, number = masked["params"]["filter"]["filters"]
     assert names["value"][0] == mask.cipher.mask_name("Иванов")
     assert number["value"] == mask.cipher.mask_number("79161234567")
     error = b'{"error":{"message":"Access token secret-token-1 is invalid"}}'
-    assert b"secret" not in mask.mask_message("cdr", error)
+    assert b"secret" not in mask.mask_message(error)
 
 
 def test_a_frame_keeps_its_declared_length() -> None:
@@ -156,7 +160,7 @@ def test_a_frame_keeps_its_declared_length() -> None:
     rest = '"call_ref":"71234567890","call_record":"http://a/b/0123456789abcdef.wav"'
     body = f'[{{"_name":"out","_attributes":{{{attributes}{rest}}}}}]'.encode()
     message = frames.encode_response("0012", 200, body)
-    masked = MessageMasker(KEY).mask_message("arm", message)
+    masked = MessageMasker(KEY, ARM).mask_message(message)
     frame = frames.decode_response(masked)
     assert frame.deviations == ()
     found = msgspec.json.decode(frame.body)[0]["_attributes"]
@@ -169,14 +173,14 @@ def test_a_frame_keeps_its_declared_length() -> None:
 
 
 def test_a_document_is_masked_as_the_frame_is() -> None:
-    mask = MessageMasker(KEY)
+    mask = MessageMasker(KEY, ARM)
     name = mask.cipher.mask_name("ООО 'Ёлка' & Ко")
     document = (
         '<out><call_history remote_display_name="ООО \'Ёлка\' &amp; Ко" remote_digits="79161234567"'
         " display_name='Анна' call_ref='79161234567'><url_list><url>http://a/f0f0.wav</url>"
         '</url_list></call_history><error reason="x">79161234567</error></out>'
     )
-    masked = mask.mask_message("arm", document.encode())
+    masked = mask.mask_message(document.encode())
     assert len(masked) == len(document.encode())
     root = etree.fromstring(masked)
     row = root[0]
@@ -190,11 +194,11 @@ def test_a_document_is_masked_as_the_frame_is() -> None:
 def test_the_filters_inside_a_tag_are_masked() -> None:
     from datetime import datetime
 
-    mask = MessageMasker(KEY)
+    mask = MessageMasker(KEY, ARM)
     filters = (("number", "79161234567"), ("display_name", "Ёлка"))
     original = tag.PagingTag(datetime(2026, 3, 2), "101", filters=filters)
     body = f'<in><filters tag="{tag.encode(original)}"/></in>'.encode()
-    masked = mask.mask_message("arm", body)
+    masked = mask.mask_message(body)
     assert len(masked) == len(body)
     cursor = tag.decode(re.findall(rb'tag="([^"]+)"', masked)[0].decode())
     assert (cursor.start, cursor.agent) == (original.start, "101")
@@ -213,8 +217,8 @@ TABLE = """<m:SpecialistReadResponse xmlns:m="urn:m"><Value xsi:type="ValueTable
 
 
 def test_cells_are_masked_by_their_columns_even_in_half_a_document() -> None:
-    mask = MessageMasker(KEY)
-    masked = mask.mask_message("onec", TABLE.encode()).decode()
+    mask = MessageMasker(KEY, ONEC)
+    masked = mask.mask_message(TABLE.encode()).decode()
     assert len(masked.encode()) == len(TABLE.encode())
     assert "79d4067b-6f12-451a-8efb-2003d6a61c1e" in masked
     assert mask.cipher.mask_name("Ёлкина") in masked and "Ёлкина" not in masked
@@ -224,11 +228,11 @@ def test_cells_are_masked_by_their_columns_even_in_half_a_document() -> None:
 
 def test_names_of_departments_and_lines_are_nobodys() -> None:
     text = TABLE.replace("SpecialistRead", "DepartmentRead").replace("Surname", "Name")
-    assert "Ёлкина" in MessageMasker(KEY).mask_message("onec", text.encode()).decode()
+    assert "Ёлкина" in MessageMasker(KEY, ONEC).mask_message(text.encode()).decode()
 
 
 @pytest.mark.parametrize("provider", ["arm", "cdr", "onec"])
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b'{"access_token": "abc', b"<a b='", b"01"])
 def test_anything_can_be_masked(provider: str, body: bytes) -> None:
-    masked = MessageMasker(KEY).mask_message(provider, body)
+    masked = MessageMasker(KEY, PROVIDERS[provider]).mask_message(body)
     assert provider != "cdr" or b"abc" not in masked

@@ -353,7 +353,7 @@ def test_what_a_journal_cut_is_not_judged(
 ) -> None:
     journal["entries"][0] |= {"response_sha256": "0" * 64, "response": "{"}
     ran = here("validate", write_file(tmp_path / "j", json.dumps(journal)))
-    assert "only the beginning is there: not judged" in ran.out
+    assert "only the beginning of a message: not validated" in ran.out
     assert "1 violation" in ran.out
 
 

@@ -46,7 +46,7 @@ def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
     else:
         for name, file in judged:
             print("\n".join(_format_lines(name, file)))
-    sys.exit(1 if any(file.violations for _, file in judged) else 0)
+    sys.exit(1 if any(file.violation_count for _, file in judged) else 0)
 
 
 def _read_file(name: str) -> bytes:
@@ -62,13 +62,13 @@ def _read_file(name: str) -> bytes:
 
 
 def _format_lines(name: str, file: ValidatedFile) -> Iterator[str]:
-    count = file.violations
+    count = file.violation_count
     found = "no violations" if not count else f"{count} violation{'s' if count > 1 else ''}"
     yield f"{name}: {file.kind}: {found}"
     for each in file.messages:
-        shown = each.verdict.failures if each.line else each.verdict.findings
+        shown = each.result.failures if each.line else each.result.findings
         if each.line and (shown or each.note):
-            yield f"  line {each.line}: {each.verdict.title}"
+            yield f"  line {each.line}: {each.result.title}"
         yield from (f"    {finding}" for finding in shown)
         if each.note:
             yield f"    {each.note}"
@@ -79,4 +79,4 @@ def _format_lines(name: str, file: ValidatedFile) -> Iterator[str]:
 
 
 def _tolerated_findings(judged: ValidatedMessage) -> list[Finding]:
-    return [finding for finding in judged.verdict.findings if finding.tolerated]
+    return [finding for finding in judged.result.findings if finding.tolerated]

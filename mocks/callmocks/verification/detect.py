@@ -1,13 +1,13 @@
-"""What a saved message is, told by its bytes, and held against the contract.
+"""Detects by its bytes what a saved message is, and validates it.
 
 ::
 
-    01…            frame: a status behind the id makes it an answer       ARM
+    01…            frame: a status behind the id makes it a response      ARM
     < in/out       document                                               ARM
     < Envelope     SOAP 1.1 or 1.2, by its namespace                      1C
     < definitions  WSDL                                                   1C
     [ _name        tree without a frame                                   ARM
-    { jsonrpc      request, or answer when it has result or error         CDR
+    { jsonrpc      request, or response if it has result or error         CDR
     { { {          recording, or entries of a journal, one in a line      all three
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,11 +23,6 @@ import msgspec
 from callmocks.contract.findings import Finding, ValidationResult
 from callmocks.errors import SettingsError
 from callmocks.verification import recording
-from callmocks.verification.exchange_processor import (
-    CapturedExchange,
-    validate_request,
-    validate_response,
-)
 from callmocks.verification.recording import RecordedExchange
 
 UNKNOWN_KIND = "unknown"
@@ -36,41 +30,36 @@ FRAME_START = re.compile(rb"\d{2}\d{10}\d{4}")
 ROOT_ELEMENT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 REQUEST_TREE = re.compile(rb'\[\s*\{\s*"_name"\s*:\s*"in"')
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-TRUNCATED_NOTE = "of one that the journal cut only the beginning is there: not judged"
+TRUNCATED_NOTE = "the journal has only the beginning of a message: not validated"
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedMessage:
-    """A message of a file; ``line`` is 0 where the file is the message. ``note`` says what else."""
-
     line: int
-    verdict: ValidationResult
+    """0 where the file is the message."""
+    result: ValidationResult
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedFile:
-    """A file: what it is, and the verdicts on the messages in it."""
-
     kind: str
     messages: list[ValidatedMessage]
 
     @property
-    def violations(self) -> int:
-        """Findings that count."""
-        return sum(len(each.verdict.failures) for each in self.messages)
+    def violation_count(self) -> int:
+        return sum(len(each.result.failures) for each in self.messages)
 
 
 def validate_file(content: bytes, contract: str = "documented") -> ValidatedFile:
-    """Say what a file is and where it leaves the contract."""
     text = content.removeprefix(BYTE_ORDER_MARK)
     if recording.is_json_lines(text):
         return _validate_lines(text, contract)
     entries = _decode_journal(text)
     if entries is not None:
-        return _validate_exchanges("journal", enumerate(entries, 1), contract)
-    verdict = _validate_message(text, contract)
-    return ValidatedFile(verdict.title, [ValidatedMessage(0, verdict)])
+        return _validate_exchanges("journal", list(enumerate(entries, 1)), contract)
+    result = _validate_message(text, contract)
+    return ValidatedFile(result.title, [ValidatedMessage(0, result)])
 
 
 def _validate_message(text: bytes, contract: str) -> ValidationResult:
@@ -78,21 +67,17 @@ def _validate_message(text: bytes, contract: str) -> ValidationResult:
     if FRAME_START.match(text):
         from callmocks.arm import validate as arm
 
-        answer = arm.is_response_frame(text)
-        return (
-            arm.validate_response_frame(text, None, contract)
-            if answer
-            else arm.validate_request_frame(text, contract)
-        )
+        if arm.is_response_frame(text):
+            return arm.validate_response_frame(text, None, contract)
+        return arm.validate_request_frame(text, contract)
     if start[:1] == b"<":
         return _validate_document(text, contract)
     if start[:1] == b"[" and (b'"_name"' in text or b'"_content"' in text):
         from callmocks.arm import validate as arm
 
-        # A tree that is broken further down has a root all the same.
-        return arm.validate_body(
-            text, contract=contract, side="request" if REQUEST_TREE.match(start) else ""
-        )
+        # The root can be read even if the tree is broken further down.
+        is_request = REQUEST_TREE.match(start)
+        return arm.validate_body(text, contract=contract, side="request" if is_request else "")
     if start[:1] in (b"{", b"["):
         from callmocks.cdr import validate as cdr
 
@@ -103,7 +88,7 @@ def _validate_message(text: bytes, contract: str) -> ValidationResult:
 
 
 def _validate_document(text: bytes, contract: str) -> ValidationResult:
-    """By the name of the root, which a document that is broken further down has too."""
+    """By the root's name, which can be read even if the document is broken further down."""
     root = ROOT_ELEMENT.search(re.sub(rb"<[?!][^>]*>", b"", text[:4096]))
     name = root[1].decode() if root else ""
     if name in ("in", "out"):
@@ -131,84 +116,65 @@ def _decode_journal(text: bytes) -> list[RecordedExchange] | None:
 
 
 def _validate_lines(text: bytes, contract: str) -> ValidatedFile:
-    """Line by line, up to the first that is no exchange."""
+    """Up to the first line that is no exchange."""
     kind = "recording" if text.lstrip().startswith(b'{"callmocks"') else "journal"
-    found = []
-    broken: ValidatedMessage | None = None
+    exchanges: list[tuple[int, RecordedExchange]] = []
+    invalid = []
     try:
-        for pair in recording.iter_exchanges(text.splitlines(keepends=True), ""):
-            found.append(pair)
+        for numbered in recording.iter_exchanges(text.splitlines(keepends=True), ""):
+            exchanges.append(numbered)
     except SettingsError as error:
-        place, _, reason = str(error).removeprefix(": ").partition(": ")
-        finding = Finding(place, "an exchange", reason)
-        number = int(place.removeprefix("line "))
-        broken = ValidatedMessage(number, ValidationResult("", kind, "request", "", [finding]))
-    file = _validate_exchanges(kind, iter(found), contract)
-    return ValidatedFile(file.kind, [*file.messages, broken]) if broken else file
+        where, _, reason = str(error).removeprefix(": ").partition(": ")
+        result = ValidationResult("", kind, "request", "", [Finding(where, "an exchange", reason)])
+        invalid = [ValidatedMessage(int(where.removeprefix("line ")), result)]
+    file = _validate_exchanges(kind, exchanges, contract)
+    return ValidatedFile(file.kind, [*file.messages, *invalid])
 
 
 def _validate_exchanges(
-    kind: str, exchanges: Iterator[tuple[int, RecordedExchange]], contract: str
+    kind: str, exchanges: list[tuple[int, RecordedExchange]], contract: str
 ) -> ValidatedFile:
-    judged: list[ValidatedMessage] = []
-    count = 0
+    messages: list[ValidatedMessage] = []
     for number, exchange in exchanges:
-        count += 1
-        judged += _validate_exchange(number, exchange, contract)
-    return ValidatedFile(f"{kind} of {count} exchange{'' if count == 1 else 's'}", judged)
+        messages += _validate_exchange(number, exchange, contract)
+    count = len(exchanges)
+    return ValidatedFile(f"{kind} of {count} exchange{'' if count == 1 else 's'}", messages)
 
 
 def _validate_exchange(
     number: int, exchange: RecordedExchange, contract: str
 ) -> Iterator[ValidatedMessage]:
-    """The verdicts on both messages; the answer's knows what was asked."""
-    seen = CapturedExchange(
-        exchange.provider,
-        exchange.operation,
-        datetime.min,
-        exchange.request.encode(),
-        exchange.response.encode(),
-        exchange.status,
-        transport="frame" if exchange.is_framed else "http",
-        media_type=exchange.content_type,
-    )
-    if not _is_contract_exchange(exchange):
+    from callmocks.server.providers import PROVIDERS
+
+    # A journal also has upgrades and downloads of records and faxes: those have no request.
+    if not (exchange.request or exchange.operation == "wsdl" or exchange.transport):
         return
     if exchange.is_truncated:
-        yield ValidatedMessage(
-            number,
-            ValidationResult(exchange.provider, exchange.operation, "answer"),
-            TRUNCATED_NOTE,
-        )
+        result = ValidationResult(exchange.provider, exchange.operation, "answer")
+        yield ValidatedMessage(number, result, TRUNCATED_NOTE)
         return
-    if seen.request:
-        yield ValidatedMessage(number, validate_request(seen, contract))
-    if seen.status and (seen.response or exchange.transport):
-        yield ValidatedMessage(number, validate_response(seen, contract))
-
-
-def _is_contract_exchange(exchange: RecordedExchange) -> bool:
-    """A journal also holds upgrades, recordings and faxes that were fetched."""
-    return bool(exchange.request) or exchange.operation == "wsdl" or bool(exchange.transport)
+    provider = PROVIDERS[exchange.provider]
+    wire = exchange.to_wire(provider)
+    if wire.request:
+        yield ValidatedMessage(number, provider.validate_request(wire, contract))
+    if wire.status and (wire.response or exchange.transport):
+        yield ValidatedMessage(number, provider.validate_response(wire, contract))
 
 
 def file_to_dict(name: str, file: ValidatedFile) -> dict[str, Any]:
-    """A file for programs."""
     return {
         "file": name,
         "kind": file.kind,
-        "ok": not file.violations,
+        "ok": not file.violation_count,
         "messages": [
             {
                 "line": each.line or None,
-                "provider": each.verdict.provider,
-                "kind": each.verdict.kind,
-                "side": each.verdict.side,
-                "operation": each.verdict.operation,
+                "provider": each.result.provider,
+                "kind": each.result.kind,
+                "side": each.result.side,
+                "operation": each.result.operation,
                 "note": each.note,
-                "violations": [
-                    msgspec.structs.asdict(finding) for finding in each.verdict.findings
-                ],
+                "violations": [msgspec.structs.asdict(found) for found in each.result.findings],
             }
             for each in file.messages
         ],

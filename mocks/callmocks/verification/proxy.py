@@ -1,17 +1,16 @@
-"""A proxy between a client and a provider that lets everything pass as it is, and looks at it.
+"""A proxy between a client and a provider: forwards everything unchanged and processes copies.
 
 ::
 
     client ──▶ proxy ──▶ provider
            ◀──       ◀──
-                │ copies, when the answer has gone
+                │ copies, after the response is sent
                 ▼
-              Traffic: mask ─ judge ─ journal ─ recording
+         ExchangeProcessor: mask ─ validate ─ journal ─ record
 """
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,18 +29,18 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from callmocks.tenants.detached import detached_exchange
 from callmocks.verification.exchange_processor import (
     MAX_BODY_BYTES,
     CapturedExchange,
     ExchangeProcessor,
-    decompress_body,
 )
 from callmocks.verification.http_client import describe_connection_error
 from callmocks.verification.proxy_websocket import relay_websocket
 
 CONNECT_TIMEOUT = 30.0
 READ_TIMEOUT = 600.0
-"""Longest wait for the next bytes of a provider."""
+"""Seconds without a byte from the provider."""
 
 HOP_BY_HOP_HEADERS = frozenset(
     {
@@ -59,20 +58,18 @@ HOP_BY_HOP_HEADERS = frozenset(
         "expect",
     }
 )
-"""Headers that are about one connection, not about the message."""
-COMMAND_PATH = re.compile(r".*/service/cc/arm/([\w-]+)/?")
+"""Headers of one connection, not of the message (RFC 9110, 7.6.1), and what aiohttp sets itself."""
+WSDL = "wsdl"
 SKIPPED_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""Headers that aiohttp would add where a client said nothing."""
+"""Headers that aiohttp would add where the client sent none."""
 
 
 class Proxy:
-    """Serves as a provider's stand-in; ``app`` is what listens."""
-
     def __init__(
-        self, provider: str, upstream: str, processor: ExchangeProcessor, tls: ssl.SSLContext | bool
+        self, upstream: str, processor: ExchangeProcessor, tls: ssl.SSLContext | bool
     ) -> None:
         parts = urlsplit(upstream)
-        self.provider = provider
+        self.provider = processor.provider
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.path = parts.path
         self.processor = processor
@@ -88,7 +85,7 @@ class Proxy:
             timeout=ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
             auto_decompress=False,
             skip_auto_headers=SKIPPED_AUTO_HEADERS,
-            cookie_jar=DummyCookieJar(),  # one client's session is not another's
+            cookie_jar=DummyCookieJar(),  # clients must not share a session
         )
         self.processor.start()
         yield
@@ -98,7 +95,7 @@ class Proxy:
     async def _handle_request(self, request: web.Request) -> web.StreamResponse:
         url = URL(self.origin + request.raw_path, encoded=True)
         headers = forwarded_headers(request.headers)
-        if self.provider == "arm" and web.WebSocketResponse().can_prepare(request):
+        if self.provider.relays_websockets and web.WebSocketResponse().can_prepare(request):
             return await relay_websocket(request, self._session, url, headers, self.processor)
         body = bytearray()
         async for chunk in request.content.iter_any():
@@ -106,13 +103,26 @@ class Proxy:
             if len(body) > MAX_BODY_BYTES:
                 text = f"the proxy takes {MAX_BODY_BYTES} bytes at most\n"
                 return web.Response(status=413, text=text)
-        seen = self._capture_request(request, bytes(body))
-        if seen.operation == "wsdl":
+        captured = self._capture_request(request, bytes(body))
+        if captured.operation == WSDL:
             headers["Accept-Encoding"] = "identity"
         try:
-            return await self._forward_request(request, url, headers, seen)
+            return await self._forward_request(request, url, headers, captured)
         finally:
-            await self.processor.add(seen)
+            await self.processor.add(captured)
+
+    def _capture_request(self, request: web.Request, body: bytes) -> CapturedExchange:
+        operation, in_contract = self.provider.classify_request(
+            request.method, request.path, request.query_string, self.path
+        )
+        now = self.processor.tenant.clock.now()
+        captured = CapturedExchange(operation, now, body, in_contract=in_contract)
+        captured.request_encoding = _content_encoding(request.headers)
+        if not operation:
+            message = captured.decompress_body(body, captured.request_encoding)
+            exchange = detached_exchange(self.provider, message)
+            captured.operation = self.provider.find_operation(exchange)
+        return captured
 
     async def _forward_request(
         self, request: web.Request, url: URL, headers: CIMultiDict[str], captured: CapturedExchange
@@ -124,23 +134,20 @@ class Proxy:
                 headers=headers,
                 data=captured.request or None,
                 allow_redirects=False,
-            ) as answer:
-                captured.status, captured.media_type = (
-                    answer.status,
-                    answer.headers.get("Content-Type", ""),
-                )
-                captured.response_encoding = _content_encoding(answer.headers)
-                if captured.operation == "wsdl":
-                    return await self._rewrite_wsdl(request, answer, captured)
-                return await self._stream_response(request, answer, captured)
+            ) as upstream:
+                captured.status = upstream.status
+                captured.content_type = upstream.headers.get("Content-Type", "")
+                captured.response_encoding = _content_encoding(upstream.headers)
+                if captured.operation == WSDL:
+                    return await self._rewrite_wsdl(request, upstream, captured)
+                return await self._stream_response(request, upstream, captured)
         except ClientConnectorError as error:
+            reason = describe_connection_error(error)
+            captured.notes.append(f"the provider cannot be reached: {reason}")
             captured.status = 0
-            captured.notes.append(
-                f"the provider cannot be reached: {describe_connection_error(error)}"
-            )
             return web.Response(status=502, text=f"{self.origin} cannot be reached\n")
         except (ClientError, TimeoutError) as error:
-            # The client is to see what the proxy saw: an answer that does not come.
+            # The client must see the same as the proxy: a response that breaks off.
             captured.notes.append(f"no whole answer: {str(error) or type(error).__name__}")
             captured.status = 0
             if request.transport is not None:
@@ -150,24 +157,24 @@ class Proxy:
     async def _stream_response(
         self, request: web.Request, upstream: ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
-        """Hand the answer on as it comes, and keep a copy of what will be looked at."""
+        """Forward chunk by chunk; keep a copy of what is validated."""
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
         _copy_headers(upstream.headers, response)
         response.content_length = upstream.content_length
         await response.prepare(request)
         copy = bytearray()
-        gone = False
+        connected = True
         async for chunk in upstream.content.iter_any():
             if captured.in_contract and len(copy) < MAX_BODY_BYTES:
                 copy += chunk
-            if not gone:
+            if connected:
                 try:
                     await response.write(chunk)
                 except ConnectionError:
-                    gone = True
+                    connected = False
                     captured.notes.append("the client did not wait for the whole answer")
         captured.response = bytes(copy)
-        if not gone:
+        if connected:
             with suppress(ConnectionError):
                 await response.write_eof()
         return response
@@ -175,46 +182,20 @@ class Proxy:
     async def _rewrite_wsdl(
         self, request: web.Request, upstream: ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
-        """The WSDL names the provider's address, where a client would go past the proxy."""
+        """Replace the provider's address, by which a client would bypass the proxy."""
         body = captured.response = await upstream.read()
-        here = f"{request.scheme}://{request.host}"
-        body = body.replace(self.origin.encode(), here.encode())
+        own_origin = f"{request.scheme}://{request.host}"
+        body = body.replace(self.origin.encode(), own_origin.encode())
         response = web.Response(status=upstream.status, reason=upstream.reason, body=body)
         response.headers.popall("Content-Type", None)
         _copy_headers(upstream.headers, response)
         return response
 
-    def _capture_request(self, request: web.Request, body: bytes) -> CapturedExchange:
-        """What the exchange is, as far as its first line tells."""
-        operation, judged = request.path, False
-        if self.provider == "arm":
-            command = COMMAND_PATH.fullmatch(request.path)
-            if request.method == "POST" and command is not None:
-                operation, judged = command[1], True
-        elif not self.path or request.path.rstrip("/") == self.path:
-            if request.method == "POST":
-                operation, judged = "", True
-            elif self.provider == "onec" and "wsdl" in request.query_string.lower():
-                operation, judged = "wsdl", True
-        now = self.processor.tenant.clock.now()
-        seen = CapturedExchange(self.provider, operation, now, body, in_contract=judged)
-        seen.request_encoding = _content_encoding(request.headers)
-        if judged and not operation:
-            seen.operation = _detect_operation(
-                self.provider, decompress_body(seen, body, seen.request_encoding)
-            )
-        return seen
-
 
 def forwarded_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """The headers that are about the message."""
-    named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
-    kept: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items():
-        lowered = name.lower()
-        if lowered not in HOP_BY_HOP_HEADERS and lowered not in named:
-            kept.add(name, value)
-    return kept
+    listed = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
+    excluded = HOP_BY_HOP_HEADERS | listed
+    return CIMultiDict(pair for pair in headers.items() if pair[0].lower() not in excluded)
 
 
 def _copy_headers(headers: Mapping[str, str], response: web.StreamResponse) -> None:
@@ -224,12 +205,3 @@ def _copy_headers(headers: Mapping[str, str], response: web.StreamResponse) -> N
 
 def _content_encoding(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Encoding", "").strip().lower()
-
-
-def _detect_operation(provider: str, body: bytes) -> str:
-    """The method or operation that a message is for, as the journal names it."""
-    from callmocks.server.providers import PROVIDERS
-    from callmocks.tenants.detached import detached_exchange
-
-    found = PROVIDERS[provider]
-    return found.find_operation(detached_exchange(found, body))

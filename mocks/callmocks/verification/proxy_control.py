@@ -1,4 +1,4 @@
-"""The journal of a proxy, read as that of a suite's tenant is: ``/api/tenants/proxy/journal``."""
+"""The admin API of a proxy: its journal, at ``/api/tenants/proxy/journal``, and its health."""
 
 from __future__ import annotations
 
@@ -18,31 +18,25 @@ from callmocks.tenants.tenant_store import LocalTenantStore
 
 
 class ProxyHealth(msgspec.Struct):
-    """That the proxy runs."""
-
     status: str
     version: str
 
 
-async def get_health(call: RequestContext) -> ProxyHealth:
-    """The proxy is up."""
+async def get_health(context: RequestContext) -> ProxyHealth:
     return ProxyHealth("ok", __version__)
 
 
 def make_app(registry: Registry) -> web.Application:
-    """The application: the routes of the journal, and health."""
     app = web.Application(middlewares=[problems.problem_middleware, make_guard("", ())])
-    desk = AppContext(registry, Addresses(), LocalTenantStore(registry), TenantSettings("demo"))
-    for operation in (
-        Route(
-            "GET", "/health", "The proxy is up", get_health, "proxy_health", response=ProxyHealth
-        ),
-        *journal.ROUTES,
-    ):
-        add_route(app, desk, operation)
+    context = AppContext(registry, Addresses(), LocalTenantStore(registry), TenantSettings("demo"))
+    health = Route(
+        "GET", "/health", "The proxy is up", get_health, "proxy_health", response=ProxyHealth
+    )
+    for route in (health, *journal.ROUTES):
+        add_route(app, context, route)
 
     async def end_streams(app: web.Application) -> None:
-        streams = list(desk.streams)
+        streams = list(context.streams)
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The workplace's websocket through the proxy: frames both ways, each answer with its request."""
+"""ARM's websocket through the proxy: each response is captured with its request."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from callmocks.arm import frames
 from callmocks.verification.exchange_processor import (
     MAX_BODY_BYTES,
     CapturedExchange,
@@ -27,9 +28,8 @@ from callmocks.verification.exchange_processor import (
 from callmocks.verification.http_client import describe_connection_error
 
 MAX_PENDING = 1000
-"""Requests without an answer that are remembered of one connection."""
+"""Requests of one connection that are kept while they have no response."""
 HANDSHAKE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions")
-UNREADABLE_ID = b"0000"
 PROTOCOL_HEADER = "sec-websocket-protocol"
 
 
@@ -40,50 +40,50 @@ async def relay_websocket(
     headers: CIMultiDict[str],
     processor: ExchangeProcessor,
 ) -> web.StreamResponse:
-    """Open the same websocket at the provider, and carry messages until either side ends."""
+    """Open the same websocket at the provider and relay messages until either side closes."""
     for name in (*HANDSHAKE_HEADERS, PROTOCOL_HEADER):
         headers.popall(name, None)
     protocols = [
         name.strip() for name in request.headers.get(PROTOCOL_HEADER, "").split(",") if name.strip()
     ]
     try:
-        there = await session.ws_connect(
+        upstream = await session.ws_connect(
             url, headers=headers, protocols=protocols, max_msg_size=MAX_BODY_BYTES, compress=0
         )
     except WSServerHandshakeError as error:
-        wanted = error.headers.get("WWW-Authenticate") if error.headers else None
-        extra = {"WWW-Authenticate": wanted} if wanted else {}
+        challenge = error.headers.get("WWW-Authenticate") if error.headers else None
+        extra = {"WWW-Authenticate": challenge} if challenge else {}
         return web.Response(status=error.status, headers=extra, text="the provider refused\n")
     except ClientConnectorError as error:
         text = f"the provider cannot be reached: {describe_connection_error(error)}\n"
         return web.Response(status=502, text=text)
     except (ClientError, TimeoutError, OSError) as error:
         return web.Response(status=502, text=f"the provider opens no websocket: {error}\n")
-    here = web.WebSocketResponse(
-        protocols=[there.protocol] if there.protocol else (),
+    client = web.WebSocketResponse(
+        protocols=[upstream.protocol] if upstream.protocol else (),
         max_msg_size=MAX_BODY_BYTES,
         compress=False,
         decode_text=False,
     )
-    await here.prepare(request)
+    await client.prepare(request)
     pairs = FramePairs(processor)
-    ways = (
-        asyncio.create_task(_relay_messages(here, there, pairs.add_request)),
-        asyncio.create_task(_relay_messages(there, here, pairs.add_response)),
+    relays = (
+        asyncio.create_task(_relay_messages(client, upstream, pairs.add_request)),
+        asyncio.create_task(_relay_messages(upstream, client, pairs.add_response)),
     )
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(relays, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        await _close_both(here, there)
+        for relay in relays:
+            relay.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
+        await _close_both(client, upstream)
         await pairs.abandon_pending()
-    return here
+    return client
 
 
 async def _relay_messages(source: Any, target: Any, on_message: Any) -> None:
-    """Messages one way; a message is looked at when it has gone."""
+    """One direction; ``on_message`` is called after a message is sent."""
     while True:
         message = await source.receive()
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -98,7 +98,7 @@ async def _relay_messages(source: Any, target: Any, on_message: Any) -> None:
 
 
 async def _close_both(client: web.WebSocketResponse, upstream: ClientWebSocketResponse) -> None:
-    """Close both as the first of them was closed; a connection that broke breaks the other."""
+    """With the code of the side that closed first; a lost connection closes the other abruptly."""
     broken = WSCloseCode.ABNORMAL_CLOSURE
     if upstream.close_code == broken and not client.closed:
         if client._req is not None and client._req.transport is not None:
@@ -112,43 +112,43 @@ async def _close_both(client: web.WebSocketResponse, upstream: ClientWebSocketRe
 
 
 class FramePairs:
-    """Requests of a connection and the answers that carry their ids."""
+    """Requests of one connection until their responses arrive, matched by id."""
 
     def __init__(self, processor: ExchangeProcessor) -> None:
         self._processor = processor
         self._pending: deque[CapturedExchange] = deque(maxlen=MAX_PENDING)
 
     async def add_request(self, frame: bytes) -> None:
-        """A frame of the client's."""
-        now = self._processor.tenant.clock.now()
-        command = frame[16:48].partition(b"[")[0].strip(b" \0\r\n").decode("ascii", "replace")
-        self._pending.append(CapturedExchange("arm", command, now, frame, transport="frame"))
+        command = frames.get_command_field(frame).decode("ascii", "replace")
+        self._pending.append(self._capture_frame(command, frame))
 
     async def add_response(self, frame: bytes) -> None:
-        """A frame of the provider's: it answers the oldest request with its id."""
-        seen = self._find_request(frame)
-        if seen is not None:
-            self._pending.remove(seen)
+        """It answers the oldest request with its id."""
+        captured = self._find_request(frames.get_id_field(frame))
+        if captured is not None:
+            self._pending.remove(captured)
         else:
-            now = self._processor.tenant.clock.now()
-            seen = CapturedExchange("arm", "frame", now, b"", transport="frame")
-            seen.notes.append("no request waits for an answer with this id")
-        seen.response = frame
-        seen.status = int(frame[16:19]) if frame[16:19].isdigit() else 500
-        await self._processor.add(seen)
+            captured = self._capture_frame("frame", b"")
+            captured.notes.append("no request waits for an answer with this id")
+        status = frames.get_status_field(frame)
+        captured.response, captured.status = frame, int(status) if status.isdigit() else 500
+        await self._processor.add(captured)
 
-    def _find_request(self, frame: bytes) -> CapturedExchange | None:
-        """The request: by its id, and for id 0000 one whose own id cannot be read."""
-        id = frame[12:16]
-        for seen in self._pending:
-            own = seen.request[12:16]
-            if own == id or (id == UNREADABLE_ID and not own.isdigit()):
-                return seen
+    def _capture_frame(self, operation: str, request: bytes) -> CapturedExchange:
+        now = self._processor.tenant.clock.now()
+        return CapturedExchange(operation, now, request, transport="frame")
+
+    def _find_request(self, id: bytes) -> CapturedExchange | None:
+        """Id 0000 answers a request whose own id cannot be read."""
+        for captured in self._pending:
+            request_id = frames.get_id_field(captured.request)
+            if request_id == id or (id == frames.NO_ID.encode() and not request_id.isdigit()):
+                return captured
         return None
 
     async def abandon_pending(self) -> None:
-        """The connection has ended; what was not answered will not be."""
-        for seen in self._pending:
-            seen.notes.append("the connection ended without an answer")
-            await self._processor.add(seen)
+        """No more responses will arrive: the connection is closed."""
+        for captured in self._pending:
+            captured.notes.append("the connection ended without an answer")
+            await self._processor.add(captured)
         self._pending.clear()

@@ -1,7 +1,7 @@
 """A recording: exchanges as JSON lines, written by the proxy and read by replay and validate.
 
-The first line says what the file is; each other one is an exchange with the members that an entry
-of a journal has, so that a journal's entries, one in a line, are read as well.
+The first line is a header; each other one has the members of a journal's entry, so that the
+entries of a journal, one in a line, can be read as well.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from msgspec import Meta
 
 from callmocks import __version__
 from callmocks.errors import SettingsError
+from callmocks.provider.base import Provider, WireExchange
 
 FORMAT = "recording 1"
 MAX_REASON_LENGTH = 120
-"""Characters of a reason."""
 
 ProviderName = Literal["arm", "cdr", "onec"]
 
 
 class RecordingHeader(msgspec.Struct):
-    """The first line."""
-
     callmocks: str
     provider: str
     upstream: str
@@ -36,8 +34,6 @@ class RecordingHeader(msgspec.Struct):
 
 
 class RecordedViolation(msgspec.Struct):
-    """A place where a message left the contract, as it was noted."""
-
     where: str
     expected: str
     got: str
@@ -60,22 +56,22 @@ class RecordedExchange(msgspec.Struct, omit_defaults=True):
     duration_ms: float = 0.0
     transport: Literal["http", "frame", ""] = ""
     content_type: Annotated[str, Meta(pattern=r"\A[^\x00-\x08\x0a-\x1f\x7f]*\Z")] = ""
-    """Of the answer, empty when it was not written down."""
+    """Of the response; empty in a journal's entry, which has none."""
     request_sha256: str | None = None
     response_sha256: str | None = None
 
     @property
     def is_truncated(self) -> bool:
-        """Whether a journal kept only the beginning of a message."""
+        """A journal keeps only the beginning of a long message."""
         return self.request_sha256 is not None or self.response_sha256 is not None
 
-    @property
-    def is_framed(self) -> bool:
-        """Whether the messages are frames; entries of a journal do not say so themselves."""
-        if self.transport:
-            return self.transport == "frame"
-        first = (self.request or self.response).lstrip()[:1]
-        return self.provider == "arm" and first not in ("<", "[", "")
+    def to_wire(self, provider: Provider) -> WireExchange:
+        """Entries of a journal do not say whether their messages are frames."""
+        request, response = self.request.encode(), self.response.encode()
+        transport = self.transport or provider.guess_transport(request or response)
+        return WireExchange(
+            self.operation, request, response, self.status, transport, self.content_type
+        )
 
 
 _exchange_decoder = msgspec.json.Decoder(RecordedExchange)
@@ -83,7 +79,7 @@ _header_decoder = msgspec.json.Decoder(RecordingHeader)
 
 
 def is_json_lines(text: bytes) -> bool:
-    """Whether a file's first line is a header or an exchange."""
+    """Whether the first line is a header or an exchange."""
     first = text.lstrip().partition(b"\n")[0]
     try:
         found = msgspec.json.decode(first, type=dict[str, Any])
@@ -93,54 +89,50 @@ def is_json_lines(text: bytes) -> bool:
 
 
 def read_recording(path: Path, flag: str) -> list[RecordedExchange]:
-    """All exchanges of the file that a flag names; ``SettingsError`` tells a line that is none."""
-    place = f"{flag}: {path}"
+    """``SettingsError`` with the number of the first line that is no exchange."""
+    source = f"{flag}: {path}"
     try:
         with path.open("rb") as file:
-            found = [exchange for _, exchange in iter_exchanges(file, place)]
+            found = [exchange for _, exchange in iter_exchanges(file, source)]
     except OSError as error:
-        raise SettingsError(f"{place}: {error.strerror}") from None
+        raise SettingsError(f"{source}: {error.strerror}") from None
     if not found:
-        raise SettingsError(f"{place}: there is no exchange in it")
+        raise SettingsError(f"{source}: there is no exchange in it")
     return found
 
 
 def iter_exchanges(
-    lines: IO[bytes] | list[bytes], place: str
+    lines: IO[bytes] | list[bytes], source: str
 ) -> Iterator[tuple[int, RecordedExchange]]:
-    """Line numbers and exchanges; ``SettingsError`` at the first line that is neither."""
+    """With line numbers; ``SettingsError`` at the first line that is no exchange."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             yield number, _exchange_decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            if _is_header(line, f"{place}: line {number}"):
+            if _is_header(line, f"{source}: line {number}"):
                 continue
             reason = " ".join(str(error).split())[:MAX_REASON_LENGTH]
-            raise SettingsError(f"{place}: line {number}: no exchange: {reason}") from None
+            raise SettingsError(f"{source}: line {number}: no exchange: {reason}") from None
 
 
-def _is_header(line: bytes, place: str) -> bool:
+def _is_header(line: bytes, source: str) -> bool:
     try:
         header = _header_decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     if header.callmocks != FORMAT:
-        raise SettingsError(f"{place}: {header.callmocks!r} is not {FORMAT!r}")
+        raise SettingsError(f"{source}: {header.callmocks!r} is not {FORMAT!r}")
     return True
 
 
 class Recorder:
-    """Writes a recording, exchange by exchange; ``tell`` hears once when that is over.
-
-    A disk that is full ends the recording, at its last whole line, and nothing else.
-    """
+    """A full disk ends the recording at its last whole line; ``on_end`` is called then."""
 
     def __init__(self, path: Path, header: RecordingHeader, on_end: Callable[[str], None]) -> None:
         self.path = path
         self.written = 0
-        """Exchanges in the file."""
         self._on_end = on_end
         self._size = 0
         try:
@@ -156,12 +148,10 @@ class Recorder:
         self._write_line(header)
 
     def write(self, exchange: RecordedExchange) -> None:
-        """Add an exchange."""
         if self._file is not None and self._write_line(exchange):
             self.written += 1
 
     def close(self) -> None:
-        """The recording is whole."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -40,7 +40,7 @@ class ReplayServer:
         """The exchange of a request over HTTP."""
         return Exchange.start(
             self.tenant,
-            self.registry.providers[self.index.provider],
+            self.index.provider,
             body,
             operation=operation,
             origin=request_origin(request),

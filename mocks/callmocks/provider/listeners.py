@@ -1,0 +1,33 @@
+"""Listening sockets and their addresses, for the mock and for the proxy."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from callmocks.errors import SettingsError
+
+
+def open_listener(
+    host: str, port: int, flag: str, *, backlog: int | None = None, reuse_port: bool = False
+) -> socket.socket:
+    """``SettingsError`` names the flag of the port, or ``--host``."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address, family=family, backlog=backlog, reuse_port=reuse_port)
+    except socket.gaierror as error:
+        raise SettingsError(f"--host: {host}: {error.strerror}") from None
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)  # its own text repeats the address
+        raise SettingsError(f"{flag}: {host}:{port}: {reason}") from None
+
+
+def port_of(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def format_origin(scheme: str, host: str, port: int) -> str:
+    """``scheme://host:port``, an IPv6 address in brackets."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
