@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from callmocks.control.field_descriptions import add_field_descriptions
+from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext, Route
 from callmocks.errors import StateError
@@ -102,10 +102,8 @@ async def list_fault_types(context: RequestContext) -> FaultKinds:
 @cache
 def describe_params(fault_type: FaultType) -> dict[str, Any]:
     _, components = msgspec.json.schema_components([fault_type.model])
-    schema: dict[str, Any] = components[fault_type.model.__name__]
-    schema["title"] = fault_type.model.__name__.removesuffix("Fault")
-    add_field_descriptions(schema, fault_type.model)
-    return schema
+    name = fault_type.model.__name__
+    return put_descriptions_last(components[name] | {"title": name.removesuffix("Fault")})
 
 
 def describe_fault_type(fault_type: FaultType) -> FaultKind:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from callmocks import __version__
-from callmocks.control.field_descriptions import add_field_descriptions
 from callmocks.control.problems import CONTENT_TYPE, Problem
 from callmocks.control.routing import Route
 
@@ -46,34 +45,17 @@ def build_document(operations: Iterable[Route], *, guarded: bool) -> dict[str, A
 
 
 def _build_schemas(operations: list[Route]) -> dict[str, Any]:
-    shapes = [shape for op in operations for shape in (op.body, *op.responses) if shape is not None]
-    _, components = msgspec.json.schema_components([*shapes, Problem], ref_template=_REF_TEMPLATE)
-    structs = {struct.__name__: struct for struct in _collect_structs([*shapes, Problem])}
-    for name, schema in components.items():
-        if name in structs:
-            add_field_descriptions(schema, structs[name])
-    return dict(components)
+    models = [model for op in operations for model in (op.body, *op.responses) if model is not None]
+    _, components = msgspec.json.schema_components([*models, Problem], ref_template=_REF_TEMPLATE)
+    return {name: put_descriptions_last(schema) for name, schema in components.items()}
 
 
-def _collect_structs(models: Iterable[Any]) -> set[type[msgspec.Struct]]:
-    found: set[type[msgspec.Struct]] = set()
-
-    def collect_type(kind: Any) -> None:
-        if isinstance(kind, msgspec.inspect.StructType):
-            if kind.cls in found:
-                return
-            found.add(kind.cls)
-            for field in kind.fields:
-                collect_type(field.type)
-        for part in ("item_type", "value_type", "types", "item_types", "type"):
-            inner = getattr(kind, part, None)
-            for one in inner if isinstance(inner, tuple) else (inner,):
-                if isinstance(one, msgspec.inspect.Type):
-                    collect_type(one)
-
-    for shape in models:
-        collect_type(msgspec.inspect.type_info(shape))
-    return found
+def put_descriptions_last(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a struct with the members of its fields in their documented order."""
+    for field in schema.get("properties", {}).values():
+        if "description" in field:
+            field["description"] = field.pop("description")
+    return schema
 
 
 def _describe_operation(operation: Route) -> dict[str, Any]:
@@ -138,16 +120,15 @@ def _describe_path_parameter(name: str) -> dict[str, Any]:
 def _describe_query(model: type[msgspec.Struct]) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components([model], ref_template=_REF_TEMPLATE)
     schema = components[model.__name__]
-    add_field_descriptions(schema, model)
     return [
         {
             "name": name,
             "in": "query",
             "required": name in schema.get("required", ()),
-            "description": text.pop("description", ""),
-            "schema": text,
+            "description": field.pop("description", ""),
+            "schema": field,
         }
-        for name, text in schema["properties"].items()
+        for name, field in schema["properties"].items()
     ]
 
 

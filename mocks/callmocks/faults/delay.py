@@ -17,13 +17,18 @@ class Delay(Fault, frozen=True):
     fault_name = "delay"
     breaks_contract = False
 
-    ms: Milliseconds = 1000.0
-    """The delay; the middle of a uniform one, the median of a lognormal one."""
+    ms: Annotated[
+        Milliseconds,
+        Meta(description="The delay; the middle of a uniform one, the median of a lognormal one."),
+    ] = 1000.0
     distribution: Literal["fixed", "uniform", "lognormal"] = "fixed"
-    spread_ms: Milliseconds = 0.0
-    """Uniform: at most so much less or more."""
-    sigma: Annotated[float, Meta(ge=0, le=5)] = 0.5
-    """Lognormal: standard deviation of the delay's logarithm."""
+    spread_ms: Annotated[
+        Milliseconds, Meta(description="Uniform: at most so much less or more.")
+    ] = 0.0
+    sigma: Annotated[
+        float,
+        Meta(ge=0, le=5, description="Lognormal: standard deviation of the delay's logarithm."),
+    ] = 0.5
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Add this delay to what others want."""

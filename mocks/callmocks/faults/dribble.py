@@ -15,10 +15,10 @@ class Dribble(Fault, frozen=True):
     breaks_contract = False
     transports = ("http",)
 
-    bytes: Annotated[int, Meta(ge=1, le=1_000_000)] = 16
-    """Sent at a time."""
-    pause_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 50.0
-    """Between two of them; 0 is off."""
+    bytes: Annotated[int, Meta(ge=1, le=1_000_000, description="Sent at a time.")] = 16
+    pause_ms: Annotated[
+        float, Meta(ge=0, le=3_600_000, description="Between two of them; 0 is off.")
+    ] = 50.0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """Set drops and pause."""

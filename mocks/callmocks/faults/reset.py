@@ -14,8 +14,10 @@ class Reset(Fault, frozen=True):
     fault_name = "reset"
     breaks_contract = True
 
-    after_bytes: Annotated[int, Meta(ge=0)] = 0
-    """Bytes of the body that still arrive; 0: not even the status line."""
+    after_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Bytes of the body that still arrive; 0: not even the status line."),
+    ] = 0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         """End with a reset."""

@@ -13,8 +13,10 @@ class Status(Fault, frozen=True):
     breaks_contract = True
 
     status: Annotated[int, Meta(ge=200, le=599)] = 503
-    body: str | None = None
-    """Sent instead of the provider's body, as plain text; HTTP only."""
+    body: Annotated[
+        str | None,
+        Meta(description="Sent instead of the provider's body, as plain text; HTTP only."),
+    ] = None
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         exchange = context.exchange

@@ -15,8 +15,9 @@ class Truncated(Fault, frozen=True):
     fault_name = "truncated"
     breaks_contract = True
 
-    keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
-    """How much of it comes: 0 nothing, 0.5 half."""
+    keep: Annotated[
+        float, Meta(ge=0, lt=1, description="How much of it comes: 0 nothing, 0.5 half.")
+    ] = 0.5
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Remember how long the body is."""

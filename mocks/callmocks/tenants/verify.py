@@ -27,20 +27,27 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     provider: str | None = None
     operation: str | None = None
-    status: int | None = None
-    """The HTTP status answered, or the frame's."""
-    fields: dict[str, Any] = {}
-    """Values in the request by name: ``params.limit`` (CDR, the path in its JSON),
-    ``filters.limit`` (ARM, element and attribute), ``Params.PeriodFrom`` (1C, the property).
-    ``null`` means that the request has no such field."""
-    violations: bool | None = None
-    """Whether the request broke the contract."""
-    times: Count | None = None
-    """Exactly so many …"""
-    at_least: Count | None = None
-    """… or no fewer; 1 when no count is given …"""
-    at_most: Count | None = None
-    """… or no more."""
+    status: Annotated[int | None, Meta(description="The HTTP status answered, or the frame's.")] = (
+        None
+    )
+    fields: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Values in the request by name: ``params.limit`` (CDR, the path in its "
+            "JSON),\n"
+            "``filters.limit`` (ARM, element and attribute), ``Params.PeriodFrom`` (1C, the "
+            "property).\n"
+            "``null`` means that the request has no such field."
+        ),
+    ] = {}
+    violations: Annotated[
+        bool | None, Meta(description="Whether the request broke the contract.")
+    ] = None
+    times: Annotated[Count | None, Meta(description="Exactly so many …")] = None
+    at_least: Annotated[
+        Count | None, Meta(description="… or no fewer; 1 when no count is given …")
+    ] = None
+    at_most: Annotated[Count | None, Meta(description="… or no more.")] = None
 
     def __post_init__(self) -> None:
         """Refuse counts that contradict each other; nothing could tell which one is meant."""
@@ -70,14 +77,12 @@ class Verdict(msgspec.Struct):
 
     ok: bool
     expected: Expected
-    found: int
-    """Requests that match."""
-    seqs: list[int]
-    """Their numbers in the journal."""
-    reason: str = ""
-    """What is wrong, for people."""
-    nearest: list[Near] = []
-    """The nearest other requests, when too few match."""
+    found: Annotated[int, Meta(description="Requests that match.")]
+    seqs: Annotated[list[int], Meta(description="Their numbers in the journal.")]
+    reason: Annotated[str, Meta(description="What is wrong, for people.")] = ""
+    nearest: Annotated[
+        list[Near], Meta(description="The nearest other requests, when too few match.")
+    ] = []
 
 
 def verify(

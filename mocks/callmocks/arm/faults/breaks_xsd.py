@@ -1,4 +1,6 @@
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from callmocks.arm.faults.attribute_edits import Attributes, change_attributes
 from callmocks.faults.base import Fault, FaultContext
@@ -11,8 +13,13 @@ class BreaksXsd(Fault, frozen=True):
     fault_name = "breaks_xsd"
     breaks_contract = True
 
-    how: Literal["direction", "duration", "missing"] = "direction"
-    """A direction outside the enumeration, a negative duration, or no ``call_ref`` at all."""
+    how: Annotated[
+        Literal["direction", "duration", "missing"],
+        Meta(
+            description="A direction outside the enumeration, a negative duration, or no "
+            "``call_ref`` at all."
+        ),
+    ] = "direction"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         return change_attributes(context, reply, "call_history", self._break_call)

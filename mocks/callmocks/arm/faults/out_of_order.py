@@ -13,8 +13,15 @@ class OutOfOrder(Fault, frozen=True):
     breaks_contract = False
     transports = ("frame",)
 
-    wait_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 2000.0
-    """Longest wait for one, so that a client of one request at a time goes on; 0 is off."""
+    wait_ms: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3_600_000,
+            description="Longest wait for one, so that a client of one request at a time goes on; "
+            "0 is off.",
+        ),
+    ] = 2000.0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         delivery.reorder_timeout = self.wait_ms / 1000

@@ -13,8 +13,9 @@ class Split(Fault, frozen=True):
     breaks_contract = True
     transports = ("frame",)
 
-    pieces: Annotated[int, Meta(ge=1, le=1000)] = 2
-    """How many, of about equal length; 1 is off."""
+    pieces: Annotated[
+        int, Meta(ge=1, le=1000, description="How many, of about equal length; 1 is off.")
+    ] = 2
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         delivery.frame_transforms.append(

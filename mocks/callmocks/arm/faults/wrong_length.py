@@ -15,8 +15,14 @@ class WrongLength(Fault, frozen=True):
     breaks_contract = True
     transports = ("frame",)
 
-    by: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 1
-    """Bytes declared too many; negative: too few; 0 is off."""
+    by: Annotated[
+        int,
+        Meta(
+            ge=-1_000_000,
+            le=1_000_000,
+            description="Bytes declared too many; negative: too few; 0 is off.",
+        ),
+    ] = 1
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         declared = max(0, frames.get_declared_length(reply.body) + self.by)

@@ -22,8 +22,7 @@ class MissingRows(Fault, frozen=True):
     fault_name = "missing_rows"
     breaks_contract = True
 
-    rows: Rows = 1
-    """How many at each border; 0 is off."""
+    rows: Annotated[Rows, Meta(description="How many at each border; 0 is off.")] = 1
 
     def rewrite_request(self, context: FaultContext) -> bytes | None:
         """Ask for a later offset."""
@@ -36,8 +35,7 @@ class DuplicateRows(Fault, frozen=True):
     fault_name = "duplicate_rows"
     breaks_contract = True
 
-    rows: Rows = 1
-    """How many at each border; 0 is off."""
+    rows: Annotated[Rows, Meta(description="How many at each border; 0 is off.")] = 1
 
     def rewrite_request(self, context: FaultContext) -> bytes | None:
         """Ask for an earlier offset."""

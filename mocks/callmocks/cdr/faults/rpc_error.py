@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
@@ -20,10 +21,16 @@ class RpcErrorFault(Fault, frozen=True):
     fault_name = "rpc_error"
     breaks_contract = False
 
-    mnemonic: str
-    """Of the vendor's error table, for example ``limit_exceeded``."""
-    params: dict[str, str] = msgspec.field(default_factory=dict)
-    """What its message names, for example ``{"limit_type": "day"}``; ``field`` and ``value``."""
+    mnemonic: Annotated[
+        str, Meta(description="Of the vendor's error table, for example ``limit_exceeded``.")
+    ]
+    params: Annotated[
+        dict[str, str],
+        Meta(
+            description='What its message names, for example ``{"limit_type": "day"}``; ``field`` '
+            "and ``value``."
+        ),
+    ] = msgspec.field(default_factory=dict)
 
     def check(self, provider: Provider) -> None:
         """Refuse a mnemonic the vendor does not have, and what its message does not name."""

@@ -14,8 +14,14 @@ class TokenExpired(Fault, frozen=True):
     fault_name = "token_expired"
     breaks_contract = False
 
-    tokens: Annotated[int, Meta(ge=0, le=1000)] = 1
-    """How many tokens expire, each when it is next used; 0 is off."""
+    tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="How many tokens expire, each when it is next used; 0 is off.",
+        ),
+    ] = 1
 
     async def prepare(self, context: FaultContext) -> None:
         """Whether the token is dead; it dies now when there are some to die yet."""

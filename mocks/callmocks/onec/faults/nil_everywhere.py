@@ -1,8 +1,9 @@
 """Nothing in the table."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from lxml import etree
+from msgspec import Meta
 
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.onec.faults import value_table
@@ -16,8 +17,13 @@ class NilEverywhere(Fault, frozen=True):
     fault_name = "nil_everywhere"
     breaks_contract = True
 
-    columns: Literal["all", "nullable"] = "all"
-    """All columns, or only those whose type lists ``Null``, which the contract allows."""
+    columns: Annotated[
+        Literal["all", "nullable"],
+        Meta(
+            description="All columns, or only those whose type lists ``Null``, which the contract "
+            "allows."
+        ),
+    ] = "all"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Empty the cells."""

@@ -1,6 +1,8 @@
 """A SOAP Fault."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext
@@ -13,8 +15,10 @@ class SoapFaultFault(Fault, frozen=True):
     fault_name = "soap_fault"
     breaks_contract = False
 
-    code: Literal["client", "server"] = "server"
-    """Whose fault it is: 1.1 says Client or Server, 1.2 Sender or Receiver."""
+    code: Annotated[
+        Literal["client", "server"],
+        Meta(description="Whose fault it is: 1.1 says Client or Server, 1.2 Sender or Receiver."),
+    ] = "server"
     text: XmlText = "Internal error"
 
     def short_circuit(self, context: FaultContext) -> Reply | None:

@@ -15,8 +15,9 @@ class TableTruncated(Fault, frozen=True):
     fault_name = "table_truncated"
     breaks_contract = False
 
-    keep: Annotated[float, Meta(ge=0, lt=1)] = 0.5
-    """How many of them: 0 none, 0.5 half."""
+    keep: Annotated[float, Meta(ge=0, lt=1, description="How many of them: 0 none, 0.5 half.")] = (
+        0.5
+    )
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         """Leave out the rest."""
