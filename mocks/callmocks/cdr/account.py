@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
 MAX_SESSIONS = 10_000
-"""Of an account; a new one ends the oldest."""
+"""Of one account; a new one ends the oldest."""
 SESSION_SECONDS = 3600
-"""Documented."""
 
 
 @lru_cache(maxsize=4096)
@@ -52,7 +51,6 @@ async def open_session(exchange: Exchange, login: str, password: str) -> dict[st
 
 
 async def close_session(exchange: Exchange, session: str) -> None:
-    """End a session; a static key stays as it is."""
     await exchange.state.delete(_session_key(session))
 
 
@@ -128,7 +126,6 @@ def _check_user(exchange: Exchange, params: dict[str, Any]) -> None:
 
 
 def find_disabled_fields(exchange: Exchange) -> dict[str, str]:
-    """Fields that may not be named, each with the component it needs."""
     disabled = exchange.tenant.settings.cdr.disabled_components
     if not disabled:
         return {}

@@ -20,7 +20,6 @@ class ErrorTableRow(msgspec.Struct, frozen=True):
 
 @cache
 def load_error_table() -> dict[str, ErrorTableRow]:
-    """The error table by mnemonic."""
     return {
         row["mnemonic"]: ErrorTableRow(int(row["code"]), row["message"], row["when"])
         for row in load_table("cdr/errors.csv")

@@ -20,9 +20,7 @@ from callmocks.cdr.tables import FieldTable
 from callmocks.contract.resources import load_table
 
 MAX_NODES = 10_000
-"""Most filters and groups in one request."""
 MAX_PATTERNS = 16
-"""Most regular expressions in one request."""
 DOCUMENTED_LEVELS = 3
 """Nesting that the vendor's document shows."""
 
@@ -54,7 +52,6 @@ class RowFilter:
 
     @property
     def is_single_equality(self) -> bool:
-        """Whether the only filter is one of ``must_equal``."""
         return self.condition_count == 1 and len(self.must_equal) == 1
 
 
@@ -68,7 +65,7 @@ class _Group:
 
 @cache
 def load_operator_types() -> dict[str, frozenset[str]]:
-    """The table of operators: name to the field types it fits."""
+    """Operator to the field types it fits."""
     return {
         row["operator"]: frozenset(row["types"].split())
         for row in load_table("cdr/filter_operators.csv")
@@ -82,10 +79,7 @@ def compile_filter(
     options: FilterOptions,
     errors: ParameterErrors,
 ) -> RowFilter:
-    """Compile the ``filter`` parameter against a method's table and its frame's column types.
-
-    Errors are collected; the result is only good when there are none.
-    """
+    """Errors are collected; the result is only good when there are none."""
     return _FilterCompiler(fields, schema, options, errors).compile_tree(raw)
 
 

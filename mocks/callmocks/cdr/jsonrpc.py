@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from callmocks.cdr.errors import RpcError
 from callmocks.contract.nesting import iter_json_depths
+from callmocks.tenants.exchange import Reply
 
 MAX_DECODED_DEPTH = 200
 """JSON nesting that is read when the decoder gives up on a deep body.
@@ -105,14 +106,18 @@ def _invalid_request(field: str | None, value: object, expected: str) -> RpcErro
 
 
 def encode_result(request_id: msgspec.Raw, chunks: Iterable[bytes]) -> bytes:
-    """An answer with a result, whose JSON comes in chunks."""
     head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(request_id)
     return b"".join((head, *chunks, b"}"))
 
 
-def encode_error(error: dict[str, Any], request_id: msgspec.Raw = NULL_ID) -> bytes:
-    """An answer with an error; its HTTP status is 200."""
+def encode_error(request_id: msgspec.Raw, error: dict[str, Any]) -> bytes:
     return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "error": error})
+
+
+def make_error_reply(
+    error: RpcError, request_id: msgspec.Raw = NULL_ID, status: int = 200
+) -> Reply:
+    return Reply(encode_error(request_id, error.build_error_object()), status)
 
 
 def split_members(body: bytes | msgspec.Raw) -> Members:

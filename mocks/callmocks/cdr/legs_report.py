@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 
 METHOD = "get.call_legs_report"
 COLUMN_TYPES_BYTES = 20_000
-"""Memory of the columns' types, at most."""
 MATCHES_OVERHEAD_BYTES = 300
-"""Memory of kept matches beside their positions."""
 EMPTY = MethodData((b"[]",), 0)
 
 _SECOND = timedelta(seconds=1)
 
 
 async def get_call_legs_report(exchange: Exchange, params: dict[str, Any]) -> MethodData:
-    query = parse_query(exchange, METHOD, params, tables.load_leg_fields(), get_column_types)
+    query = parse_query(exchange, METHOD, params, get_column_types)
     start, end, now = compute_window(exchange, query)
     if start > end:
         return EMPTY
@@ -124,7 +122,7 @@ def _exclude_running(
 def _find_matches(
     exchange: Exchange, query: ReportQuery, window: WindowDays, positions: range
 ) -> RowPositions:
-    """The matches in a range, found once and kept: the next page needs no new search."""
+    """Found once and kept: the next page needs no new search."""
     history, first, last = exchange.tenant.history, positions.start, positions.stop
     choices = sorted(exchange.tenant.assumptions.changed_choices().items())
     key = derive_key(msgspec.json.encode((query.sent, choices, first, last))).hex()

@@ -36,8 +36,6 @@ class PointLimits(msgspec.Struct, frozen=True):
 
 
 class LimitWindow(msgspec.Struct, frozen=True):
-    """The day or the minute; ``key`` is that of its counter."""
-
     name: str
     limit: int
     key: str
@@ -64,7 +62,6 @@ class RateLimiter:
         )
 
     async def check_available(self) -> None:
-        """Raise ``limit_exceeded`` when no point is left."""
         if self._enabled:
             for window, used in zip(self._windows, await self._read_used(), strict=True):
                 if used >= window.limit:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 def make_routes(registry: Registry) -> list[web.RouteDef]:
-    """The media addresses, with and without a slash at the end."""
 
     async def serve_talk(request: web.Request) -> web.StreamResponse:
         """MP3 when the encoder (extra ``audio``) is installed, otherwise WAV."""

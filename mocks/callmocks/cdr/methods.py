@@ -1,7 +1,4 @@
-"""The methods that serve no report, and all methods by name.
-
-A method gets the parameters of a request that is authorized, and gives the ``data`` of its result.
-"""
+"""The methods that serve no report, and all methods by name."""
 
 from __future__ import annotations
 
@@ -49,16 +46,12 @@ async def get_account(exchange: Exchange, params: Params) -> MethodData:
 
 
 def get_customer_user_types(_history: History | None = None) -> dict[str, pl.DataType]:
-    """Types of the columns of a frame of customer users."""
     fields = tables.load_customer_user_fields().fields.items()
     return {name: pl.Int64() if field.type == "number" else pl.String() for name, field in fields}
 
 
 async def get_customer_users(exchange: Exchange, params: Params) -> MethodData:
-    table = tables.load_customer_user_fields()
-    wanted = query.parse_query(
-        exchange, "get.customer_users", params, table, get_customer_user_types
-    )
+    wanted = query.parse_query(exchange, "get.customer_users", params, get_customer_user_types)
     users = exchange.tenant.settings.cdr.customer_users
     rows_of = [msgspec.structs.asdict(user) for user in users]
     frame = pl.DataFrame(rows_of, schema=get_customer_user_types()).sort("id")

@@ -13,8 +13,6 @@ _PYTHON_TYPES = {"integer": int, "string": str, "boolean": bool, "array": list, 
 
 
 class MethodParam(msgspec.Struct, frozen=True):
-    """A parameter: its JSON type, whether it must be there, and its bounds when it has some."""
-
     name: str
     required: bool
     type: str
@@ -25,7 +23,7 @@ class MethodParam(msgspec.Struct, frozen=True):
 
 
 class MethodSpec(msgspec.Struct, frozen=True):
-    """A method: its parameters by name, and the schema of each field of its rows."""
+    """``row`` are the schemas of the fields of its rows."""
 
     name: str
     params: dict[str, MethodParam]
@@ -34,27 +32,25 @@ class MethodSpec(msgspec.Struct, frozen=True):
 
 @cache
 def load_source() -> msgspec.Raw:
-    """The document as it is, for ``rpc.discover``."""
+    """As it is, for ``rpc.discover``."""
     text = schema_path("cdr/openrpc.json").read_bytes()
     return msgspec.Raw(msgspec.json.format(text, indent=0).strip())
 
 
 @cache
 def load_document() -> dict[str, Any]:
-    """The document, parsed."""
     parsed: dict[str, Any] = msgspec.json.decode(load_source())
     return parsed
 
 
 @cache
 def load_methods() -> dict[str, MethodSpec]:
-    """All methods by name."""
     return {raw["name"]: _parse_method(raw) for raw in load_document()["methods"]}
 
 
 @cache
 def load_enum_values(method: str) -> dict[str, frozenset[str]]:
-    """The values of each enumerated field of a method's rows."""
+    """Of each enumerated field of a method's rows."""
     return {
         name: frozenset(filter(None, shape["enum"]))
         for name, shape in load_methods()[method].row.items()
@@ -64,13 +60,21 @@ def load_enum_values(method: str) -> dict[str, frozenset[str]]:
 
 @cache
 def load_shared_schema(name: str) -> dict[str, Any]:
-    """A schema among the components."""
     found: dict[str, Any] = load_document()["components"]["schemas"][name]
     return found
 
 
+def get_result_schema(method: str) -> dict[str, Any]:
+    """Of an unknown method: what all results have."""
+    for each in load_document()["methods"]:
+        if each["name"] == method:
+            schema: dict[str, Any] = each["result"]["schema"]
+            return schema
+    members = {"metadata": {"type": "object"}, "data": {}}
+    return {"type": "object", "properties": members, "required": list(members)}
+
+
 def resolve_reference(part: dict[str, Any]) -> dict[str, Any]:
-    """The schema itself where a reference stands for it."""
     while "$ref" in part:
         target: Any = load_document()
         for step in part["$ref"].removeprefix("#/").split("/"):

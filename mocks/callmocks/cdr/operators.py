@@ -1,4 +1,4 @@
-"""One filter: a field, an operator and a value, by the type options of the vendor's operators."""
+"""One filter: a field, an operator and a value, by the type rules of the vendor's operators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from callmocks.cdr import dates, regex_translation
 from callmocks.cdr.tables import Field
 
 MAX_ELEMENTS = 50_000
-"""Most elements of an ``in`` list."""
+"""Of an ``in`` list."""
 
 _INT64 = (-(2**63), 2**63 - 1)
 
@@ -57,7 +57,7 @@ def is_number_equal(leaf: Condition) -> bool:
 
 
 def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
-    """The expression of a filter whose operator fits its field; ``FilterError`` on a bad value."""
+    """``ConditionError`` on a bad value; the operator must fit the field."""
     column = pl.col(leaf.field.name)
     value, operator = leaf.value, leaf.operator
     if leaf.field.type == "array":
@@ -83,7 +83,6 @@ def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
 
 
 def _check_value(leaf: Condition, value: object, options: FilterOptions) -> Any:
-    """The value in the type of its field; ``FilterError`` when it is of another."""
     kind = leaf.field.type
     if kind == "number":
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -141,7 +140,6 @@ def _compare_number(column: pl.Expr, operator: str, value: float) -> pl.Expr:
 
 
 def _constant_unless_null(column: pl.Expr, answer: bool) -> pl.Expr:
-    """The same answer for every value, null for null."""
     return pl.when(column.is_not_null()).then(pl.lit(answer))
 
 
@@ -162,7 +160,6 @@ def _build_membership(leaf: Condition, options: FilterOptions) -> pl.Expr:
 
 
 def _drop_unstorable(leaf: Condition, values: list[Any]) -> list[Any]:
-    """The values that the column could hold at all."""
     if leaf.field.type == "number":
         low, high = _INT64
         return [int(value) for value in values if low <= value <= high and value == int(value)]

@@ -24,8 +24,6 @@ _INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 
 class CheckOrder(IntEnum):
-    """When a check takes place among the others."""
-
     UNKNOWN = 1
     REQUIRED = 2
     TYPE = 3

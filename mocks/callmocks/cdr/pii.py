@@ -1,7 +1,6 @@
 """Which fields of the Data API hold people: names, numbers, credentials and keys to recordings."""
 
 CREDENTIALS = frozenset({"access_token", "login", "password"})
-"""Parameters of requests, and ``access_token`` of ``login.user``'s answer."""
 RECORDS = frozenset({"call_records", "wav_call_records", "voice_mail_records"})
 """Ids that play a talk to whoever has them, without a token."""
 LINKS = frozenset({"full_record_file_link"})
@@ -10,15 +9,12 @@ _NUMBERS = ("_phone_number",)
 
 
 def is_name(field: str) -> bool:
-    """Whether a field of a row holds somebody's name."""
     return field.endswith(_NAMES) or field in ("name", "description", "login")
 
 
 def is_number(field: str) -> bool:
-    """Whether a field of a row holds a telephone number."""
     return field.endswith(_NUMBERS)
 
 
 def is_personal(field: str) -> bool:
-    """Whether a value of the field must not be shown."""
     return is_name(field) or is_number(field) or field in CREDENTIALS | RECORDS | LINKS

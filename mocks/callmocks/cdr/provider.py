@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.settings import TenantSettings
 
 LOGIN, TOKEN = "CDR login", "CDR token"
-"""Kinds of credentials."""
 _BEFORE_AUTHENTICATION = frozenset(
     {
         "parse_error",
@@ -64,12 +63,10 @@ class CdrProvider(Provider):
         ]
 
     def find_operation(self, exchange: Exchange) -> str:
-        """The request's method."""
         method = ParsedRequest(exchange.request).envelope.method
         return method if isinstance(method, str) else ""
 
     def read_fields(self, request: bytes) -> dict[str, object]:
-        """The envelope's and the parameters' names with their values; lists and trees whole."""
         sent = ParsedRequest(request).envelope
         found: dict[str, object] = {}
         for name in ("jsonrpc", "method"):
@@ -124,7 +121,6 @@ class CdrProvider(Provider):
         return "url" if field in pii.LINKS else None
 
     def find_filter_names(self, request: bytes) -> frozenset[str]:
-        """In a filter the field stands beside the value."""
         try:
             decoded = msgspec.json.decode(request)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -145,7 +141,6 @@ class CdrProvider(Provider):
         return frozenset(found)
 
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
-        """The response under the id of this request."""
         body = recorded.response
         response = jsonrpc.split_members(body)
         request = ParsedRequest(exchange.request)
@@ -161,10 +156,9 @@ class CdrProvider(Provider):
     def unreadable_reply(self, exchange: Exchange) -> Reply | None:
         parsed = ParsedRequest(exchange.request)
         error = None if parsed.readable else parsed.error
-        return _make_reply(error or RpcError("invalid_request"), jsonrpc.NULL_ID)
+        return jsonrpc.make_error_reply(error or RpcError("invalid_request"))
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
-        """The mnemonics of the error table, each with what its message names."""
         return {name: ("field", "value", *_placeholders(name)) for name in load_error_table()}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
@@ -173,11 +167,12 @@ class CdrProvider(Provider):
         error = RpcError(name, given.pop("field", None), given.pop("value", None), given)
         if name not in _BEFORE_AUTHENTICATION:
             error.metadata = {"limits": limits.initial_limits(exchange, name, given)}
-        return _make_reply(error, ParsedRequest(exchange.request).echo_id)
+        return jsonrpc.make_error_reply(error, ParsedRequest(exchange.request).echo_id)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        """``internal_error``; its text is the vendor's, the journal says more."""
-        return _make_reply(RpcError("internal_error"), ParsedRequest(exchange.request).echo_id)
+        return jsonrpc.make_error_reply(
+            RpcError("internal_error"), ParsedRequest(exchange.request).echo_id
+        )
 
     def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
         response = jsonrpc.split_members(reply.body)
@@ -189,19 +184,14 @@ class CdrProvider(Provider):
         return replace(reply, body=jsonrpc.join_members(response))
 
 
-def _make_reply(error: RpcError, request_id: msgspec.Raw) -> Reply:
-    return Reply(jsonrpc.encode_error(error.build_error_object(), request_id))
-
-
 def _with_default_order(sort: Any) -> Any:
-    """Sort keys with the order that is meant when none is given."""
     if not isinstance(sort, list):
         return sort
     return [{"order": "asc", **key} if isinstance(key, dict) else key for key in sort]
 
 
 def _normalize_json(value: Any) -> Any:
-    """The same value with the members of its objects in order, and whole numbers as such."""
+    """Members of objects in order, whole numbers as such."""
     if isinstance(value, dict):
         return {name: _normalize_json(value[name]) for name in sorted(value)}
     if isinstance(value, list):
@@ -223,7 +213,6 @@ def _default_params(exchange: Exchange, name: str, params: Mapping[str, str]) ->
 
 
 def _placeholders(name: str) -> tuple[str, ...]:
-    """The substitutions of an error's message."""
     parts = string.Formatter().parse(load_error_table()[name].message)
     return tuple(dict.fromkeys(part for _, part, _, _ in parts if part))
 

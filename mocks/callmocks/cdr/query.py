@@ -12,12 +12,12 @@ from callmocks.cdr.filters import RowFilter, compile_filter
 from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
 from callmocks.cdr.sorting import SortKey, parse_sort
+from callmocks.cdr.tables import LIST_METHODS, FieldTable
 
 if TYPE_CHECKING:
     import polars as pl
 
     from callmocks.cdr.openrpc import MethodParam
-    from callmocks.cdr.tables import FieldTable
     from callmocks.history.history import History
     from callmocks.tenants.exchange import Exchange
 
@@ -43,7 +43,6 @@ def parse_query(
     exchange: Exchange,
     method: str,
     params: dict[str, Any],
-    table: FieldTable,
     column_types: ColumnTypes,
 ) -> ReportQuery:
     """Compile the parameters; ``RpcError`` with the first error, the journal gets them all.
@@ -52,6 +51,7 @@ def parse_query(
     """
     specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
     given = _collect_params(exchange, specs, params, errors)
+    table = LIST_METHODS[method]()
     query = ReportQuery(_parse_fields(exchange, given.get("fields"), table, errors))
     if "filter" in given:
         types = column_types(exchange.tenant.history)
@@ -70,7 +70,7 @@ def parse_query(
 
 
 def check_params(exchange: Exchange, method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Check the parameters of a method without filter and sort; the given ones."""
+    """For a method without filter and sort: the known parameters."""
     errors = ParameterErrors(exchange)
     given = _collect_params(exchange, openrpc.load_methods()[method].params, params, errors)
     if errors.first is not None:
@@ -84,7 +84,6 @@ def _collect_params(
     params: dict[str, Any],
     errors: ParameterErrors,
 ) -> dict[str, Any]:
-    """Known parameters of the right type; the rest are errors."""
     given: dict[str, Any] = {}
     for name, value in params.items():
         spec = specs.get(name)

@@ -10,7 +10,6 @@ import re
 import polars as pl
 
 MAX_PATTERN_CHARS = 1000
-"""Longest pattern, in characters."""
 MAX_REPEATS = 255
 """PostgreSQL's largest bound of a repetition."""
 
@@ -25,7 +24,7 @@ _IN_BRACKETS = {letter: _LETTERS[letter] for letter in "dswntrfv"}
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be used; the text says why."""
+    pass
 
 
 def translate_like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:

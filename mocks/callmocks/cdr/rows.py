@@ -45,7 +45,6 @@ class MethodData(msgspec.Struct, frozen=True):
 
 
 def leg_column_expressions(fields: Sequence[str]) -> list[pl.Expr]:
-    """The shown columns of a legs frame, records as lists of ids."""
     return [
         record_list_expression().alias(name) if name in RECORDS else pl.col(name) for name in fields
     ]
@@ -68,7 +67,6 @@ def _join_array(rows: Sequence[bytes]) -> JsonChunks:
 
 
 def render_range(history: History, window: WindowDays, positions: range) -> JsonChunks:
-    """Legs of a window that stand one after another."""
     parts: list[tuple[RowBatch, int, int]] = []
     start = positions.start
     while start < positions.stop:
@@ -109,7 +107,6 @@ def render_if_cached(
 
 
 def render_day_rows(history: History, day: int, positions: Sequence[int]) -> JsonChunks:
-    """Legs at some positions of a generated day."""
     batches = _get_batches(history, {(day, position // BATCH_ROWS) for position in positions})
     return _join_array(
         [batches[day, position // BATCH_ROWS][position % BATCH_ROWS] for position in positions]
@@ -124,7 +121,7 @@ def _get_batches(history: History, wanted: Collection[RowBatch]) -> dict[RowBatc
 def _get_cached(
     history: History, wanted: Collection[RowBatch]
 ) -> tuple[dict[RowBatch, list[bytes]], list[RowBatch]]:
-    """Rendered batches that are kept, and those that are not."""
+    """Those that are kept, and the keys of those that are not."""
     batches: dict[RowBatch, list[bytes]] = {}
     missing = []
     for day, number in wanted:
@@ -137,7 +134,7 @@ def _get_cached(
 
 
 def _render_batches(history: History, wanted: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
-    """Render batches together, for each rendering costs a little besides its rows; keep them."""
+    """Together, for each rendering costs a little besides its rows."""
     frames = [
         history.generated.get_view("legs", day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
         for day, number in wanted
@@ -154,9 +151,8 @@ def _render_batches(history: History, wanted: Sequence[RowBatch]) -> dict[RowBat
 
 def _cache_batch(history: History, day: int, number: int, rows: list[bytes]) -> list[bytes]:
     return history.generated.get_or_create(
-        ("cdr-json", number), day, lambda: rows, _count_batch_bytes
+        ("cdr-json", number),
+        day,
+        lambda: rows,
+        lambda rows: sum(map(len, rows)) + ROW_OVERHEAD_BYTES * len(rows),
     )
-
-
-def _count_batch_bytes(rows: list[bytes]) -> int:
-    return sum(map(len, rows)) + ROW_OVERHEAD_BYTES * len(rows)

@@ -19,7 +19,6 @@ from callmocks.cdr.pii import RECORDS, is_number, is_personal
 from callmocks.contract.findings import Evidence, Findings, mask_characters
 
 _MAX_ERRORS = 2000
-"""Errors looked at; they are counted by place and rule."""
 _JSON_TYPES: dict[str, Any] = {
     "integer": int,
     "string": str,
@@ -29,23 +28,18 @@ _JSON_TYPES: dict[str, Any] = {
     "array": list,
 }
 _MAX_LISTED_VALUES = 6
-"""Values of an enumeration that a finding lists."""
 
 
-def matches_schema(raw: msgspec.Raw, schema: dict[str, Any], name: str) -> bool:
-    """Whether JSON is as a schema says; a False is to be explained, it may be too strict.
-
-    ``name`` stands for the schema: equal names, equal schemas.
-    """
+def matches_result_schema(raw: msgspec.Raw, method: str) -> bool:
+    """Whether a result is as its method's schema says; a False may be too strict: explain it."""
     try:
-        _make_decoder(name, _NamedSchema(schema)).decode(raw)
+        _make_decoder(method if method in openrpc.load_methods() else "").decode(raw)
     except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 
 
 def explain_violations(value: object, schema: dict[str, Any], where: str, found: Findings) -> None:
-    """Note where a decoded value leaves a schema of the document; ``where`` is its place."""
     for path, expected, got, evidence in islice(_iter_errors(value, schema), _MAX_ERRORS):
         found.add(".".join((where, *path)) if where else ".".join(path), expected, got, evidence)
 
@@ -108,26 +102,12 @@ def _choose_evidence(field: str, error: Any) -> Evidence:
     return "observed" if error.validator == "pattern" and is_number(field) else "documented"
 
 
-class _NamedSchema:
-    """A schema that a cache does not look into."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _NamedSchema)
-
-
 @cache
-def _make_decoder(name: str, known: _NamedSchema) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_make_type(known.schema))
+def _make_decoder(method: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_make_type(openrpc.get_result_schema(method)))
 
 
 def _make_type(schema: dict[str, Any]) -> Any:
-    """The msgspec type that takes what a schema takes."""
     schema = openrpc.resolve_reference(schema)
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]

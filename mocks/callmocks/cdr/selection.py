@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 RowPositions = NDArray[np.uint32]
-"""Where in a frame rows are."""
 
 _POSITION = "_place"
 _BITS = 63
@@ -96,7 +95,6 @@ class _SortColumn(NamedTuple):
     texts: pl.Series | None = None
 
     def to_series(self, name: str) -> pl.Series:
-        """The key as a column."""
         if self.texts is not None:
             return self.texts.alias(name)
         column = pl.Series(name, self.numbers)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 RESULT_BYTES = 200
-"""Memory of one kept result of a check."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +32,6 @@ _DTYPES: dict[str, tuple[Any, ...]] = {
 
 
 def check_slices(exchange: Exchange, method: str, slices: list[FrameSlice]) -> None:
-    """Check the days of a report that were not checked since they were generated."""
     for each in slices:
         if each.day is None:
             check_frame(exchange, method, each.to_frame())
@@ -42,7 +40,6 @@ def check_slices(exchange: Exchange, method: str, slices: list[FrameSlice]) -> N
 
 
 def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) -> None:
-    """Check a drawn day unless that was done before."""
     if not exchange.tenant.settings.self_check:
         return
     check = partial(find_violations, method, frame)
@@ -53,7 +50,6 @@ def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) ->
 
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
-    """Check a frame that was made for one answer."""
     if not exchange.tenant.settings.self_check:
         return
     report_self_violation(exchange, method, find_violations(method, frame))
@@ -69,13 +65,11 @@ def check_limits(exchange: Exchange, limits: PointLimits) -> None:
 
 @cache
 def _load_minimums() -> tuple[tuple[str, int], ...]:
-    """What each number of the limits is at least."""
     shapes = openrpc.load_shared_schema("Limits")["properties"]
     return tuple((name, shape["minimum"]) for name, shape in shapes.items())
 
 
 def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
-    """What in a frame's columns breaks the schema of the method's rows; empty when nothing does."""
     if not len(frame):
         return ()
     schema = frame.schema  # costly: asked once
@@ -124,7 +118,6 @@ def _is_unlike(text: pl.Expr, pattern: str) -> pl.Expr:
 
 
 def report_self_violation(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
-    """Log and journal what breaks the schema."""
     for problem in problems:
         _log.error("our own answer breaks its schema: %s: %s", where, problem)
         exchange.add_violation(where, problem, "something else", side="answer")

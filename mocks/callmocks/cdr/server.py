@@ -1,5 +1,3 @@
-"""The Data API over HTTP: ``POST /v2.0`` and the records' addresses."""
-
 from __future__ import annotations
 
 from functools import partial
@@ -9,7 +7,7 @@ from aiohttp import web
 
 from callmocks.cdr import media, service
 from callmocks.cdr.errors import RpcError
-from callmocks.cdr.jsonrpc import NULL_ID, ParsedRequest, encode_error
+from callmocks.cdr.jsonrpc import NULL_ID, ParsedRequest, make_error_reply
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.http import (
@@ -35,11 +33,9 @@ PATH = "/v2.0"
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
 _MAX_PATH_CHARS = 200
-"""Characters of a wrong address that are repeated."""
 
 
 def make_app(registry: Registry) -> web.Application:
-    """The application that serves every tenant of a registry."""
     app = web.Application()
 
     async def handle_post(request: web.Request) -> web.StreamResponse:
@@ -91,7 +87,6 @@ async def _answer_post(registry: Registry, request: web.Request) -> Reply:
 
 
 def _find_tenant(registry: Registry, envelope: Envelope) -> Tenant | None:
-    """By the login of a ``login.user``, else by the token."""
     params = envelope.params if isinstance(envelope.params, dict) else {}
     login = params.get("login") if envelope.method == "login.user" else None
     if isinstance(login, str):
@@ -108,7 +103,7 @@ async def _answer_oversized(
 ) -> Reply:
     exchange.add_violation("filter", expected, got)
     error = RpcError("invalid_parameter_value", "filter", expected=expected)
-    return Reply(encode_error(error.build_error_object(), request_id))
+    return make_error_reply(error, request_id)
 
 
 async def _answer_unknown_path(method: str, path: str, exchange: Exchange) -> Reply:
@@ -124,4 +119,4 @@ async def _answer_unknown_path(method: str, path: str, exchange: Exchange) -> Re
 async def _answer_rejected(status: int, text: str, exchange: Exchange) -> Reply:
     exchange.notes.append(text)
     error = RpcError("parse_error" if status == 400 else "internal_error")
-    return Reply(encode_error(error.build_error_object()), status)
+    return make_error_reply(error, status=status)

@@ -61,7 +61,7 @@ async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None
     error = result._error
     if isinstance(error.data, StateError):
         raise error.data
-    return Reply(encode_error(error._asdict(), parsed.echo_id))
+    return Reply(encode_error(parsed.echo_id, error._asdict()))
 
 
 async def _dispatch(exchange: Exchange, parsed: ParsedRequest) -> Result:

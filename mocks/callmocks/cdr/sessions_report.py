@@ -46,7 +46,7 @@ _FROM_LEGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
 
 
 async def get_calls_report(exchange: Exchange, params: dict[str, Any]) -> MethodData:
-    query = parse_query(exchange, METHOD, params, tables.load_session_fields(), get_column_types)
+    query = parse_query(exchange, METHOD, params, get_column_types)
     if params.get("include_ongoing_calls"):
         message = "callmocks does not serve ongoing calls here"
         raise RpcError("error", "include_ongoing_calls", True, {"error_message": message})
@@ -73,7 +73,6 @@ async def get_calls_report(exchange: Exchange, params: dict[str, Any]) -> Method
 
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
-    """Types of the columns that filters and sorts may read."""
 
     def build_types() -> dict[str, pl.DataType]:
         known = history.empty_sessions.schema
@@ -86,7 +85,6 @@ def get_column_types(history: History) -> dict[str, pl.DataType]:
 
 
 def _add_columns(history: History, frame: pl.DataFrame, names: set[str], now: int) -> pl.DataFrame:
-    """The frame with the columns a filter or a sort reads beyond the history's own."""
     fields = tables.load_session_fields().fields
     for name in names.difference(frame.columns):
         if name in _FROM_LEGS:

@@ -13,8 +13,6 @@ TYPES = ("number", "string", "boolean", "enum", "iso8601", "array")
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One field of an answer: its vendor type and what may be done with it."""
-
     name: str
     type: str
     filterable: bool
@@ -23,15 +21,12 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class FieldTable:
-    """The fields of one method, in the document's order."""
-
     def __init__(self, *sources: str) -> None:
         rows = [row for source in sources for row in load_table(f"cdr/{source}")]
         self.fields = {row["field"]: _parse_field(row) for row in rows}
         self.default = tuple(name for name, field in self.fields.items() if field.default)
 
     def get(self, name: str) -> Field | None:
-        """The field of that name, or None."""
         return self.fields.get(name)
 
 
@@ -44,23 +39,17 @@ def _parse_field(row: dict[str, str]) -> Field:
 
 @cache
 def load_leg_fields() -> FieldTable:
-    """``get.call_legs_report``: 34 fields."""
     return FieldTable("call_legs_report_fields.csv")
 
 
 @cache
 def load_session_fields() -> FieldTable:
-    """``get.calls_report``: the telephony fields, then those about the visitor of a site.
-
-    The history knows no visitors, so the latter are always null or empty; they are here because
-    working clients name every documented field.
-    """
+    # Working clients name every documented field: those of a visitor are always null or empty.
     return FieldTable("calls_report_fields.csv", "calls_report_visitor_fields.csv")
 
 
 @cache
 def load_customer_user_fields() -> FieldTable:
-    """``get.customer_users``."""
     return FieldTable("customer_users_fields.csv")
 
 
@@ -74,12 +63,11 @@ LIST_METHODS = {
     "get.calls_report": load_session_fields,
     "get.customer_users": load_customer_user_fields,
 }
-"""The methods that list rows, with what loads their fields."""
 
 
 @cache
 def load_finish_reasons() -> dict[str, str]:
-    """The 64 finish reasons of legs: mnemonic to Russian description."""
+    """Mnemonic to Russian description."""
     return {
         row["finish_reason"]: row["description_ru"] for row in load_table("cdr/finish_reasons.csv")
     }

@@ -1,8 +1,4 @@
-"""Messages of the Data API from outside, held against the contract.
-
-Requests go through the very checks that the service makes; answers are held against the OpenRPC
-document, the error table and, where the request is known, what was asked for.
-"""
+"""Messages from outside, held against the contract; requests by the very checks of the service."""
 
 from __future__ import annotations
 
@@ -37,7 +33,6 @@ _COLUMN_TYPES: dict[str, query.ColumnTypes] = {
 _DATES_REVERSED = "cdr.dates-reversed"
 _BATCH = "batch_opreations_not_supported"
 _MAX_COMPARED_CHARS = 2000
-"""Characters of a message that are compared."""
 _WINDOW_SECONDS = {"day": 86_400, "minute": 60}
 _OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
 """Codes seen on the wire where the document has others."""
@@ -106,7 +101,6 @@ def validate_response(
 
 
 def _check_params(sent: Envelope, found: Findings) -> None:
-    """The parameters by the service's own checks, each problem noted."""
     method = sent.method
     if method not in openrpc.load_methods():
         known = ", ".join(openrpc.load_methods())
@@ -119,8 +113,7 @@ def _check_params(sent: Envelope, found: Findings) -> None:
     exchange = detached_exchange(CDR)
     try:
         if method in _COLUMN_TYPES:
-            table, types = tables.LIST_METHODS[method](), _COLUMN_TYPES[method]
-            query.parse_query(exchange, method, params, table, types)
+            query.parse_query(exchange, method, params, _COLUMN_TYPES[method])
         else:
             query.check_params(exchange, method, params)
     finally:
@@ -214,12 +207,11 @@ def _check_message(text: str, template: str, found: Findings) -> None:
 def _check_result(
     raw: msgspec.Raw, method: str, parsed: ParsedRequest | None, found: Findings
 ) -> None:
-    schema = _get_result_schema(method)
     if method == "rpc.discover":
         return
-    fine = schema_validation.matches_schema(raw, schema, method or "unknown")
     result = _decode_json(raw)
-    if not fine:
+    if not schema_validation.matches_result_schema(raw, method):
+        schema = openrpc.get_result_schema(method)
         schema_validation.explain_violations(result, schema, "result", found)
     if not isinstance(result, dict):
         return
@@ -235,17 +227,7 @@ def _check_result(
         validate_rows.check_rows(method, rows, total, params, found)
 
 
-def _get_result_schema(method: str) -> dict[str, Any]:
-    for each in openrpc.load_document()["methods"]:
-        if each["name"] == method:
-            schema: dict[str, Any] = each["result"]["schema"]
-            return schema
-    members = {"metadata": {"type": "object"}, "data": {}}
-    return {"type": "object", "properties": members, "required": list(members)}
-
-
 def _check_limits(limits: Any, where: str, found: Findings) -> None:
-    """No more is left than there is, and a window begins anew within its length."""
     if not isinstance(limits, dict):
         return
     for window, most in _WINDOW_SECONDS.items():

@@ -47,7 +47,6 @@ def check_rows(
 
 @cache
 def load_agreements() -> dict[str, dict[str, str]]:
-    """The table of agreements by finish reason."""
     return {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
 
 
@@ -142,7 +141,6 @@ def _check_unique_ids(rows: Iterable[Row], found: Findings) -> None:
 
 
 def _check_fields(method: str, rows: list[Row], params: Params, found: Findings) -> None:
-    """The fields asked for, and no others."""
     asked = params.get("fields")
     if asked is not None and not isinstance(asked, list):
         return
@@ -183,7 +181,7 @@ def _check_window(row: Row, params: Params, where: str, found: Findings) -> None
 
 
 def _check_filter(row: Row, node: object, where: str, found: Findings) -> None:
-    """What an equality asks for, alone or among others that all must hold."""
+    """Equalities only, alone or ANDed."""
     if not isinstance(node, dict):
         return
     children = node.get("filters")

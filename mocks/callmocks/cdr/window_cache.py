@@ -53,7 +53,6 @@ class WindowDays:
 
 
 async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> None:
-    """Have a view of some days generated, a few at a time."""
     generated = exchange.tenant.history.generated
     for first, count in generated.split_into_batches(days):
         generated.get_views(view, range(first, first + count))
@@ -61,7 +60,7 @@ async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> N
 
 
 async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> WindowDays:
-    """Some days of legs, ascending; ``method`` is what they are checked for."""
+    """Ascending days of legs; ``method`` is what they are checked for."""
     generated = exchange.tenant.history.generated
     checked = exchange.tenant.settings.self_check
     name = f"cdr-days {checked=} to {days[-1]}, {len(days)}"
@@ -136,7 +135,6 @@ def find_positions(
 def _check_days(
     exchange: Exchange, method: str, first: int, views: list[DayView]
 ) -> tuple[str, ...]:
-    """What the self-check finds in days generated together; done once."""
 
     def check_frame() -> tuple[str, ...]:
         frame = pl.concat([view.frame for view in views], rechunk=False)

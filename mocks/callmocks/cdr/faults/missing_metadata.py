@@ -1,5 +1,3 @@
-"""A result without its metadata."""
-
 from dataclasses import replace
 
 import msgspec
@@ -16,7 +14,6 @@ class MissingMetadata(Fault, frozen=True):
     breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Leave the member out."""
         members = jsonrpc.split_members(reply.body)
         result = jsonrpc.split_members(members.get("result", msgspec.Raw(b"null")))
         if result.pop("metadata", None) is None:

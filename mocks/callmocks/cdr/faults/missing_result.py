@@ -1,5 +1,3 @@
-"""Neither result nor error."""
-
 from dataclasses import replace
 
 from callmocks.cdr import jsonrpc
@@ -14,7 +12,6 @@ class MissingResult(Fault, frozen=True):
     breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Leave the member out."""
         members = jsonrpc.split_members(reply.body)
         if members.pop("result", None) is None:
             return None

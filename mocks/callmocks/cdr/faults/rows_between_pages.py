@@ -1,5 +1,3 @@
-"""Pages that do not meet: rows came or went while the client was reading."""
-
 from __future__ import annotations
 
 from typing import Annotated
@@ -11,7 +9,7 @@ from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext
 
 DEFAULT_LIMIT = 1000
-"""The provider's page when the request names no limit (documented)."""
+"""Documented."""
 
 Rows = Annotated[int, Meta(ge=0, le=10_000)]
 
@@ -25,7 +23,6 @@ class MissingRows(Fault, frozen=True):
     rows: Annotated[Rows, Meta(description="How many at each border; 0 is off.")] = 1
 
     def rewrite_request(self, context: FaultContext) -> bytes | None:
-        """Ask for a later offset."""
         return _shift_offset(context.exchange.request, self.rows)
 
 
@@ -38,12 +35,11 @@ class DuplicateRows(Fault, frozen=True):
     rows: Annotated[Rows, Meta(description="How many at each border; 0 is off.")] = 1
 
     def rewrite_request(self, context: FaultContext) -> bytes | None:
-        """Ask for an earlier offset."""
         return _shift_offset(context.exchange.request, -self.rows)
 
 
 def _shift_offset(request: bytes, rows: int) -> bytes | None:
-    """The request with its offset moved by so many rows for each page before it."""
+    """The offset is moved by so many rows for each page before it."""
     members = jsonrpc.split_members(request)
     params = jsonrpc.split_members(members.get("params", msgspec.Raw(b"null")))
     offset, limit = _get_number(params, "offset", 0), _get_number(params, "limit", DEFAULT_LIMIT)

@@ -1,5 +1,3 @@
-"""Any error of the Data API."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +31,6 @@ class RpcErrorFault(Fault, frozen=True):
     ] = msgspec.field(default_factory=dict)
 
     def check(self, provider: Provider) -> None:
-        """Refuse a mnemonic the vendor does not have, and what its message does not name."""
         errors = provider.list_errors()
         if self.mnemonic not in errors:
             known = ", ".join(errors)
@@ -45,5 +42,4 @@ class RpcErrorFault(Fault, frozen=True):
                 raise SettingsError(f"fault rpc_error: params: {text}")
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """The provider's own error."""
         return context.error_reply(self.mnemonic, self.params)

@@ -1,5 +1,3 @@
-"""A token that dies in the middle of a run."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -24,7 +22,7 @@ class TokenExpired(Fault, frozen=True):
     ] = 1
 
     async def prepare(self, context: FaultContext) -> None:
-        """Whether the token is dead; it dies now when there are some to die yet."""
+        """True if the token is expired; expires it while fewer than ``tokens`` are."""
         fields = context.exchange.provider.read_fields(context.exchange.request)
         token = fields.get("params.access_token")
         context.prepared = isinstance(token, str) and await context.add_to_bounded_set(
@@ -32,5 +30,4 @@ class TokenExpired(Fault, frozen=True):
         )
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """Refuse a dead token."""
         return context.error_reply("access_token_expired") if context.prepared else None
