@@ -22,7 +22,7 @@ from callmocks.config.options import resolve_settings
 from callmocks.config.pin_file import pin_calls_from_file
 from callmocks.errors import CallmocksError
 from callmocks.history.factory import HistoryFactory
-from callmocks.history.world import parse_world
+from callmocks.history.world_file import parse_world
 from callmocks.onec import SoapFault, read_answer
 from callmocks.tenants.settings import TenantSettings
 from callmocks.verification.recording import read_recording as read_recording

@@ -9,14 +9,14 @@ from dataclasses import asdict
 import pytest
 
 from callmocks.history.directory import Directory
-from callmocks.history.world import load_world, parse_world, world_names
+from callmocks.history.world_file import load_world, parse_world, world_names
 
 KEY = bytes(range(16))
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 PRINT_CAST = """
 import sys
 from callmocks.history.directory import Directory
-from callmocks.history.world import load_world
+from callmocks.history.world_file import load_world
 print(Directory.build(load_world(sys.argv[1]), bytes.fromhex(sys.argv[2])))
 """
 

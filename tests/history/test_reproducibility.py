@@ -14,7 +14,7 @@ import pytest
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.fingerprint import compute_fingerprint
-from callmocks.history.world import world_names
+from callmocks.history.world_file import world_names
 from callmocks.tenants.settings import TenantSettings
 
 from .conftest import MakeHistory

@@ -20,7 +20,7 @@ from callmocks.config import toml
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import REDIS
 from callmocks.errors import SettingsError
-from callmocks.history.world import load_world
+from callmocks.history.world_file import load_world
 
 F = TypeVar("F", bound=Callable[..., Any])
 

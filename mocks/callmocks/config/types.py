@@ -15,7 +15,7 @@ import click
 from callmocks.errors import SettingsError
 from callmocks.history.clock import load_time_zone, parse_wall_time
 from callmocks.history.walltime import parse_first_date
-from callmocks.history.world import load_world
+from callmocks.history.world_file import load_world
 
 PROVIDERS = ("arm", "cdr", "onec")
 REDIS = "redis://127.0.0.1:6379/0"

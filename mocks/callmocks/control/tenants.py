@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext, Route
-from callmocks.history.world import world_names
+from callmocks.history.world_file import world_names
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.settings import (
     TENANT_NAME,

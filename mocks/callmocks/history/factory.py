@@ -12,7 +12,8 @@ from callmocks.history.directory import Directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
 from callmocks.history.walltime import day_of_date, parse_first_date
-from callmocks.history.world import World, load_world
+from callmocks.history.world import World
+from callmocks.history.world_file import load_world
 
 if TYPE_CHECKING:
     from callmocks.tenants.settings import TenantSettings

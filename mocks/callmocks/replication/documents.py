@@ -27,7 +27,8 @@ from callmocks.faults import ActiveFaults, FaultScope
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.history.day_generator import DATA_VERSION
 from callmocks.history.pins import PinCounters, Pins
-from callmocks.history.world import World, load_world, parse_world, world_names
+from callmocks.history.world import World
+from callmocks.history.world_file import load_world, parse_world, world_names
 from callmocks.tenants.settings import TenantSettings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from callmocks.control.dashboard.journal import count_entries
 from callmocks.control.dashboard.render import ClockDisplay, render_page
-from callmocks.history.world import world_names
+from callmocks.history.world_file import world_names
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -1,0 +1,167 @@
+"""World files: TOML, checked beyond what the types of ``world`` say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from callmocks.config import toml, validation
+from callmocks.contract.resources import fixture_path
+from callmocks.errors import SettingsError
+from callmocks.history.name_pools import load_pools
+from callmocks.history.world import FIRST_HOUR, LAST_HOUR, HourWeights, Traffic, World
+
+Problem = tuple[str, str]
+"""Path of a key, such as ``lines[0].name``, and what is wrong with its value."""
+
+
+def world_names() -> list[str]:
+    """Names of the worlds that come with callmocks."""
+    return sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
+
+
+def load_world(name: str) -> World:
+    """The world of that name or in that file; ``SettingsError`` names the file and the key."""
+    path = Path(name)
+    if name in world_names():
+        path = fixture_path(f"worlds/{name}.toml")
+    elif path.suffix != ".toml" and not _is_file(path):
+        known = ", ".join(world_names())
+        raise SettingsError(f"world {name!r}: neither a file nor one of {known}")
+    return parse_world(_read_world_file(path), name)
+
+
+def parse_world(text: str, source: str) -> World:
+    """``source`` is what messages call the file."""
+    try:
+        world = msgspec.convert(toml.parse(text), World)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"world {source}: {_describe_error(error)}") from None
+    except ValueError as error:  # numbers of thousands of digits too
+        raise SettingsError(f"world {source}: {error}") from None
+    for path, problem in _find_problems(world):
+        raise SettingsError(f"world {source}: {path}: {problem}")
+    return world
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _read_world_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SettingsError(f"world {path}: not UTF-8") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"world {path}: {reason}") from None
+
+
+def _describe_error(error: msgspec.ValidationError) -> str:
+    path, reason = validation.describe_error(error, World)
+    path = path.removeprefix("$").lstrip(".")
+    reason = reason.replace(" | null", "")  # TOML has none
+    return f"{path}: {reason}" if path else reason
+
+
+def _find_problems(world: World) -> Iterator[Problem]:
+    for problem in world.find_plan_problems():
+        yield "calls_per_day", problem
+    yield from _check_traffic(world.traffic)
+    try:
+        load_pools(world.locale)
+    except SettingsError as error:
+        yield "locale", str(error)
+    least, most = world.sizes.users
+    if least > most:
+        yield "sizes.users", f"least {least} is more than most {most}"
+    if len(world.operators) == 1:
+        yield "operators", "one operator alone cannot transfer or call inside; list two or none"
+    yield from _check_duplicates(world)
+    yield from _check_references(world)
+
+
+def _check_traffic(traffic: Traffic) -> Iterator[Problem]:
+    for shares in (
+        ("internal", "outgoing", "auto_outgoing"),
+        ("anonymous", "unknown_caller", "vendor"),
+    ):
+        total = sum(getattr(traffic, share) for share in shares)
+        if total > 1000:
+            yield "traffic", f"{', '.join(shares)} make {total} of 1000"
+    for name in ("weekday_hours", "weekend_hours"):
+        weights: HourWeights = getattr(traffic, name)
+        if len(weights) != 24:
+            yield f"traffic.{name}", f"{len(weights)} weights instead of 24"
+        for hour, weight in enumerate(weights):
+            if weight and not FIRST_HOUR <= hour <= LAST_HOUR:
+                yield (
+                    f"traffic.{name}[{hour}]",
+                    f"calls start from {FIRST_HOUR} to {LAST_HOUR} o'clock only",
+                )
+        if not any(weights[FIRST_HOUR:21]):
+            yield f"traffic.{name}", "no hour from 5 to 20 has calls"
+    if len(traffic.talk_ms) < 2 or list(traffic.talk_ms) != sorted(traffic.talk_ms):
+        yield "traffic.talk_ms", "two or more quantiles, ascending"
+
+
+def _check_duplicates(world: World) -> Iterator[Problem]:
+    """Numbers, names and ids that two entries have."""
+    kinds = ("operators", "groups", "departments", "scenarios", "lines", "organisations")
+    entries: dict[str, list[tuple[str, Any]]] = {
+        kind: [(f"{kind}[{i}]", entry) for i, entry in enumerate(getattr(world, kind))]
+        for kind in kinds
+    }
+    entries["users"] = [
+        (f"{path}.users[{i}]", user)
+        for path, organisation in entries["organisations"]
+        for i, user in enumerate(organisation.users)
+    ]
+    for unique in (
+        ("operators.number", "operators.sip"),
+        ("operators.employee_id",),
+        ("operators.specialist_id",),
+        *((f"{kind}.{field}",) for kind in kinds[1:4] for field in ("id", "name")),
+        ("scenarios.action_id",),
+        ("lines.service_id",),
+        ("lines.queue_id",),
+        ("lines.virtual_phone_number", "users.phone"),
+        ("organisations.client_id",),
+        ("users.user_id",),
+        ("users.contact_id",),
+    ):
+        columns = (column.split(".") for column in unique)
+        yield from _find_duplicates(
+            (f"{path}.{field}", getattr(entry, field))
+            for kind, field in columns
+            for path, entry in entries[kind]
+        )
+
+
+def _find_duplicates(values: Iterable[tuple[str, Any]]) -> Iterator[Problem]:
+    paths: dict[Any, str] = {}
+    for path, value in values:
+        key = value.lower() if isinstance(value, str) else value
+        if value is not None and paths.setdefault(key, path) != path:
+            yield path, f"{value!r} is {paths[key]} already"
+
+
+def _check_references(world: World) -> Iterator[Problem]:
+    """Names that lead to no group, department or scenario of this file."""
+    for kind, field, target in (
+        ("operators", "group", "groups"),
+        ("operators", "department", "departments"),
+        ("lines", "scenario", "scenarios"),
+    ):
+        names = [entry.name for entry in getattr(world, target)]
+        for index, entry in enumerate(getattr(world, kind)):
+            name = getattr(entry, field)
+            if name is not None and name not in names:
+                yield f"{kind}[{index}].{field}", f"no [[{target}]] is called {name!r}"
