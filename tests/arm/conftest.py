@@ -15,7 +15,7 @@ import websockets
 from aiohttp import ClientSession, web
 
 from callmocks.arm import frames, tree
-from callmocks.arm.server import make_app
+from callmocks.arm.server import ArmServer
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
 from callmocks.server.providers import PROVIDERS
@@ -178,7 +178,9 @@ async def start() -> AsyncIterator[Start]:
         registry = Registry(FACTORY, PROVIDERS)
         arm = ArmSettings(contract=contract)
         tenant = registry.create(TenantSettings("demo", **{"now": NOW, "arm": arm, **settings}))
-        runner = web.AppRunner(make_app(registry), access_log=None, shutdown_timeout=0.5)
+        runner = web.AppRunner(
+            ArmServer(registry).create_app(), access_log=None, shutdown_timeout=0.5
+        )
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callmocks.arm import frames
-from callmocks.arm.server import make_app
+from callmocks.arm.server import ArmServer
 from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.faults import FaultScope
 from tests.arm.conftest import ArmSocket, RunningArm, Start, parse_frame, request_json
@@ -303,7 +303,7 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(demo: RunningArm) ->
 
 async def test_a_stopping_server_says_so_and_stops_quickly(start: Start) -> None:
     demo = await start()
-    runner = web.AppRunner(make_app(demo.registry), access_log=None)
+    runner = web.AppRunner(ArmServer(demo.registry).create_app(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from callmocks.cdr.server import make_app
+from callmocks.cdr.provider import CDR
 from callmocks.history.factory import HistoryFactory
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.journal import Entry
@@ -36,7 +36,7 @@ class CdrServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._runner = web.AppRunner(make_app(self.registry))
+        self._runner = web.AppRunner(CDR.create_app(self.registry))
         self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
 
     async def _start(self) -> int:

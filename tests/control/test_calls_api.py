@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callmocks.cdr.server import make_app as make_cdr
+from callmocks.cdr.provider import CDR
 from callmocks.contract.json_model import to_json
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.walltime import datetime_to_ms
@@ -58,7 +58,7 @@ async def test_a_pinned_call_is_in_the_data_api_and_goes_again(
     control: ControlClient, serve: Any
 ) -> None:
     made = await control.post(CALLS, {"start": START, "talk_seconds": 30})
-    url = await serve(make_cdr(control.registry)) + "/v2.0"
+    url = await serve(CDR.create_app(control.registry)) + "/v2.0"
 
     async def sessions() -> list[int]:
         params = {

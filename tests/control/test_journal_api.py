@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from callmocks.cdr.server import make_app as make_cdr
+from callmocks.cdr.provider import CDR
 from tests.control.conftest import ControlClient
 
 JOURNAL = "/api/tenants/demo/journal"
@@ -40,7 +40,7 @@ class Both(NamedTuple):
 
 @pytest.fixture
 async def both(control: ControlClient, serve: Any) -> AsyncIterator[Both]:
-    url = await serve(make_cdr(control.registry))
+    url = await serve(CDR.create_app(control.registry))
     yield Both(control, url + "/v2.0")
 
 

@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from callmocks.cdr.server import make_app as make_cdr
+from callmocks.cdr.provider import CDR
 from callmocks.control.metrics import BUCKET_BOUNDS, MAX_OPERATIONS, Metrics
 from callmocks.control.server import make_app
 from callmocks.server.providers import PROVIDERS
@@ -39,7 +39,7 @@ async def ask(control: ControlClient, url: str, method: str, **headers: str) -> 
 async def test_exchanges_violations_faults_and_durations_are_counted(
     control: ControlClient, serve: Any
 ) -> None:
-    url = await serve(make_cdr(control.registry))
+    url = await serve(CDR.create_app(control.registry))
     body = {"provider": "cdr", "fault": "status", "params": {"status": 503}, "skip": 2}
     await control.post("/api/tenants/demo/faults", body)
     for method in ("get.account", "get.nothing", "get.account"):
@@ -83,7 +83,7 @@ def test_names_that_clients_invent_do_not_make_series_without_end(registry: Regi
 async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, serve: Any) -> None:
     log = io.StringIO()
     url = await serve(make_app(registry, ADDRESSES, log=log))
-    cdr = await serve(make_cdr(registry))
+    cdr = await serve(CDR.create_app(registry))
     async with ClientSession() as session:
         control = ControlClient(url, session, registry)
         async with session.get(url + "/health", headers={"X-Request-Id": "mine-1"}) as answer:
@@ -107,7 +107,7 @@ async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, se
 async def test_it_is_quiet_by_default(
     control: ControlClient, serve: Any, capfd: Any, caplog: Any
 ) -> None:
-    url = await serve(make_cdr(control.registry))
+    url = await serve(CDR.create_app(control.registry))
     await control.get("/health")
     await control.call("GET", "/nothing")
     await ask(control, url, "get.account")

@@ -17,7 +17,7 @@ from lxml import etree
 
 from callmocks.history.factory import HistoryFactory
 from callmocks.onec import Structure, ValueTable, read_answer
-from callmocks.onec.server import make_app
+from callmocks.onec.server import OnecServer
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
@@ -160,7 +160,7 @@ class Service:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        runner = web.AppRunner(make_app(self.registry), access_log=None)
+        runner = web.AppRunner(OnecServer(self.registry).create_app(), access_log=None)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())

@@ -10,7 +10,8 @@ from aiohttp import ClientSession, web
 
 from callmocks.faults import ActiveFault, FaultScope
 from callmocks.history.factory import HistoryFactory
-from callmocks.provider.http import read_body, send_reply
+from callmocks.provider.bodies import read_body
+from callmocks.provider.server import send_reply
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply

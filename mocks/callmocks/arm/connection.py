@@ -20,7 +20,8 @@ from aiohttp import WSMsgType, web
 
 from callmocks.arm import service
 from callmocks.arm.provider import ARM
-from callmocks.provider.http import abort_connection, limits_of
+from callmocks.provider.bodies import SERVER_LIMITS
+from callmocks.provider.server import abort_connection
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
@@ -56,7 +57,7 @@ class ArmConnection:
         self._session = session
         self._origin = origin
         self._peer = request.remote or ""
-        self._nesting = limits_of(request).nesting
+        self._nesting = request.app[SERVER_LIMITS].nesting
         self._delayed: set[asyncio.Task[None]] = set()
         self._delay_slots = asyncio.Semaphore(MAX_DELAYED)
         self._send_waiters: list[SentSignal] = []

@@ -36,9 +36,9 @@ class ArmProvider(Provider):
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
-        from callmocks.arm.server import make_app
+        from callmocks.arm.server import ArmServer
 
-        return make_app(registry)
+        return ArmServer(registry).create_app()
 
     def find_operation(self, exchange: Exchange) -> str:
         """The command; ``""`` of a frame whose command cannot be read."""

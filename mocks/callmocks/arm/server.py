@@ -18,14 +18,8 @@ from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH, RequestCredentials
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
-from callmocks.provider.http import (
-    ERROR_RESPONSE,
-    BodyTooLarge,
-    limits_of,
-    read_body,
-    request_origin,
-    send_reply,
-)
+from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
+from callmocks.provider.server import ProviderServer, request_origin, send_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.state import StaleTenantsError
@@ -38,22 +32,6 @@ _CLOSE_TIMEOUT = 0.5
 _upgrading: ContextVar[bool] = ContextVar("upgrading", default=False)
 logging.getLogger("aiohttp.websocket").addFilter(lambda line: not _upgrading.get())
 """aiohttp warns of every client that asks for a protocol inside the websocket; it gets none."""
-
-
-def make_app(registry: Registry) -> web.Application:
-    """The application that serves every tenant of a registry as an ARM domain."""
-    schema.compile_all()
-    server = ArmServer(registry)
-    app = web.Application()
-    app[ERROR_RESPONSE] = server.error_response
-    below = f"/{{domain}}/{SERVICE_PATH}"
-    app.router.add_post(f"{below}/{{command}}", server.handle_command)
-    app.router.add_get(f"{below}/call_record/{{record}}.wav", server.serve_record)
-    app.router.add_get(f"{below}/fax/{{operator}}/{{leg}}.pdf", server.serve_fax)
-    app.router.add_get("/{domain}/{path:.+}", server.handle_upgrade, allow_head=False)
-    app.router.add_route("*", "/{path:.*}", server.handle_unknown_path)
-    app.on_shutdown.append(server.close)
-    return app
 
 
 class _SizeLimitedWebSocket(web.WebSocketResponse):
@@ -74,28 +52,46 @@ class _SizeLimitedWebSocket(web.WebSocketResponse):
         return await super().close(code=code, message=message, drain=drain)
 
 
-class ArmServer:
+class ArmServer(ProviderServer):
+    """Serves every tenant of a registry as an ARM domain."""
+
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        super().__init__(ARM, registry)
+        schema.compile_all()
         self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
+
+    def create_app(self) -> web.Application:
+        app = super().create_app()
+        app.on_shutdown.append(self._close_sockets)
+        return app
+
+    def list_routes(self) -> list[web.RouteDef]:
+        base = f"/{{domain}}/{SERVICE_PATH}"
+        return [
+            web.post(f"{base}/{{command}}", self.handle_command),
+            web.get(f"{base}/call_record/{{record}}.wav", self.serve_record),
+            web.get(f"{base}/fax/{{operator}}/{{leg}}.pdf", self.serve_fax),
+            web.get("/{domain}/{path:.+}", self.handle_upgrade, allow_head=False),
+            web.route("*", "/{path:.*}", self.handle_unknown_path),
+        ]
 
     async def handle_command(self, request: web.Request) -> web.StreamResponse:
         """A command with an XML body."""
         command = request.match_info["command"]
         try:
-            body = await read_body(request, limits_of(request).message)
+            body = await read_body(request, request.app[SERVER_LIMITS].message)
         except BodyTooLarge as error:
             return await self._send_error(request, command, 413, str(error))
         exchange = self._open_exchange(request, command, body)
-        if exchange.tenant is self._registry.unmatched:
+        if exchange.tenant is self.registry.unmatched:
             return await self._send_error(request, command, 404, service.UNKNOWN_DOMAIN)
         handle = partial(
             service.handle_post,
             command=command,
             credentials=_read_credentials(request),
-            nesting=limits_of(request).nesting,
+            nesting=request.app[SERVER_LIMITS].nesting,
         )
-        return await send_reply(request, await pipeline.run(exchange, handle))
+        return await self.respond(request, exchange, handle)
 
     async def handle_upgrade(self, request: web.Request) -> web.StreamResponse:
         """The websocket."""
@@ -103,7 +99,7 @@ class ArmServer:
         exchange = self._open_exchange(request, "upgrade")
         if request.match_info["path"] != exchange.use_assumption("arm.websocket-path"):
             return await self.handle_unknown_path(request, exchange)
-        if exchange.tenant is self._registry.unmatched:
+        if exchange.tenant is self.registry.unmatched:
             return await self._send_error(request, "upgrade", 404, service.UNKNOWN_DOMAIN)
         if not _is_websocket_upgrade(request):
             return await self._send_error(request, "upgrade", 426, "a websocket is served here")
@@ -123,11 +119,11 @@ class ArmServer:
             raise
         except StateError as error:
             return await self._send_error(request, "upgrade", 503, str(error), exchange)
-        socket = _SizeLimitedWebSocket(limits_of(request).message)
+        socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message)
         await socket.prepare(request)
         self._sockets.add(socket)
         domain = exchange.tenant.name
-        await ArmConnection(self._registry, domain, request, socket, caller, exchange.origin).run()
+        await ArmConnection(self.registry, domain, request, socket, caller, exchange.origin).run()
         return socket
 
     async def serve_record(self, request: web.Request) -> web.StreamResponse:
@@ -137,7 +133,7 @@ class ArmServer:
         if audio is None:
             return await self._send_error(request, "call_record", 404, "no such record")
         part = audio_web.select_range(audio, request)
-        faulty = exchange.tenant.faults.has_any("arm")  # a fault wants the whole body at hand
+        faulty = exchange.tenant.faults.by_provider["arm"]  # a fault wants the whole body at hand
         body = b"".join(audio.iter_chunks(part.start, part.stop)) if faulty else b""
         planned = Reply(body, part.status, audio.content_type, dict(part.headers))
         reply = await pipeline.run(exchange, partial(_return_planned, planned=planned))
@@ -153,9 +149,7 @@ class ArmServer:
         if document is None:
             return await self._send_error(request, "fax", 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")
-        return await send_reply(
-            request, await pipeline.run(exchange, partial(_return_planned, planned=planned))
-        )
+        return await self.respond(request, exchange, partial(_return_planned, planned=planned))
 
     async def handle_unknown_path(
         self, request: web.Request, previous: Exchange | None = None
@@ -168,21 +162,12 @@ class ArmServer:
             request, "", 404, f"nothing is served at {request.path}", previous
         )
 
-    async def error_response(
-        self, request: web.BaseRequest, status: int, text: str
-    ) -> web.StreamResponse:
-        """A request that was not looked at."""
+    async def reject_unread(
+        self, exchange: Exchange, status: int, text: str, content_type: str
+    ) -> Reply:
+        return service.make_http_reply(exchange, responses.make_error_response("", text, status))
 
-        async def handle(exchange: Exchange) -> Reply:
-            return service.make_http_reply(
-                exchange, responses.make_error_response("", text, status)
-            )
-
-        exchange = Exchange.start(self._registry.unmatched, ARM, b"", peer=request.remote or "")
-        return await send_reply(request, await pipeline.run(exchange, handle))
-
-    async def close(self, app: web.Application) -> None:
-        """Close all websockets: the server stops."""
+    async def _close_sockets(self, app: web.Application) -> None:
         await asyncio.gather(
             *(
                 socket.close(code=WSCloseCode.GOING_AWAY, message=b"callmocks stops")
@@ -191,16 +176,14 @@ class ArmServer:
         )
 
     def _open_exchange(self, request: web.Request, operation: str, body: bytes = b"") -> Exchange:
-        domain = request.match_info.get("domain", "")
-        reached = request_origin(request)
-        return Exchange.start(
-            self._registry.get(domain) or self._registry.unmatched,
-            ARM,
+        origin = request_origin(request)
+        return self.start_exchange(
+            request,
+            self.registry.get(request.match_info.get("domain", "")),
             body,
             operation=operation,
             # It ends up in addresses: a Host header that is none must not get there.
-            origin=reached if _ORIGIN.fullmatch(reached) else "http://localhost",
-            peer=request.remote or "",
+            origin=origin if _ORIGIN.fullmatch(origin) else "http://localhost",
         )
 
     async def _send_error(
@@ -222,7 +205,7 @@ class ArmServer:
         exchange = self._open_exchange(request, operation)
         if previous is not None:
             exchange.assumptions |= previous.assumptions
-        return await send_reply(request, await pipeline.run(exchange, handle))
+        return await self.respond(request, exchange, handle)
 
 
 async def _return_planned(exchange: Exchange, planned: Reply) -> Reply:

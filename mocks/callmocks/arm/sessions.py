@@ -6,13 +6,11 @@ Observed: there is a login command and it sets a session cookie. The rest is ass
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from callmocks.history.generator import derive_token as make_token
 from callmocks.history.walltime import datetime_to_ms
-from callmocks.provider.credentials import secrets_equal
+from callmocks.provider.credentials import decode_basic, secrets_equal
 
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
@@ -81,16 +79,10 @@ def authenticate_basic(exchange: Exchange, header: str) -> str:
     """The operator of an ``Authorization: Basic`` header; ``RefusedError`` for any other."""
     if exchange.use_assumption("arm.basic") != "accepted":
         raise CredentialsError("HTTP Basic is not accepted here")
-    scheme, _, credentials = header.partition(" ")
-    try:
-        login, colon, password = (
-            base64.b64decode(credentials, validate=True).decode().partition(":")
-        )
-    except (binascii.Error, ValueError):
-        raise CredentialsError(INVALID_CREDENTIALS) from None
-    if scheme.lower() != "basic" or not colon or not check_password(exchange, login, password):
+    credentials = decode_basic(header)
+    if credentials is None or not check_password(exchange, *credentials):
         raise CredentialsError(INVALID_CREDENTIALS)
-    return login
+    return credentials.user
 
 
 def format_cookie(exchange: Exchange, token: str) -> str:

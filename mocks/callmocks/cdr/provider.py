@@ -49,9 +49,9 @@ class CdrProvider(Provider):
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
-        from callmocks.cdr.server import make_app
+        from callmocks.cdr.server import CdrServer
 
-        return make_app(registry)
+        return CdrServer(registry).create_app()
 
     def list_credentials(self, settings: TenantSettings) -> list[Credential]:
         cdr = settings.cdr

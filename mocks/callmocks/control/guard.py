@@ -7,8 +7,6 @@ address that the user gave it. A token, when one is set, keeps out everybody els
 answers without it.
 """
 
-import hmac
-from base64 import b64decode
 from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -17,7 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from callmocks.control.problems import ProblemError
-from callmocks.provider.http import PUBLIC_URL
+from callmocks.provider.credentials import decode_basic, secrets_equal
+from callmocks.provider.server import PUBLIC_URL
 
 OPEN_PATHS = frozenset({"/health"})
 
@@ -77,24 +76,18 @@ def _own_origins(request: web.Request) -> set[str]:
 
 def check_token(authorization: str, token: str) -> None:
     """401 unless the token came: as Bearer, or as the password of Basic, which browsers ask for."""
+    basic = decode_basic(authorization)
     scheme, _, value = authorization.partition(" ")
-    if scheme.lower() == "basic":
-        value = _basic_password(value)
+    if basic is not None:
+        value = basic.password
     elif scheme.lower() != "bearer":
         value = ""
-    if not hmac.compare_digest(value.strip().encode(), token.encode()):
+    if not secrets_equal(value.strip(), token):
         # Basic first: Chromium reads no further than the first scheme of a header.
         challenge = 'Basic realm="callmocks", Bearer realm="callmocks"'
         raise ProblemError(
             401, "the admin token is missing or wrong", headers={"WWW-Authenticate": challenge}
         )
-
-
-def _basic_password(basic: str) -> str:
-    try:
-        return b64decode(basic, validate=True).decode().partition(":")[2]
-    except ValueError:
-        return ""
 
 
 def _parse_hostname(address: str) -> str | None:

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from msgspec import Meta
 
 from callmocks.errors import CallmocksError, StateError
-from callmocks.provider.http import BodyReadError
+from callmocks.provider.bodies import BodyReadError
 from callmocks.tenants.state import StaleTenantsError
 from callmocks.tenants.tenant_store import TenantDeleted
 

@@ -22,7 +22,7 @@ from callmocks.config import validation
 from callmocks.control.addresses import Addresses
 from callmocks.control.problems import ProblemError
 from callmocks.errors import StateError
-from callmocks.provider.http import BodyTooLarge, read_body
+from callmocks.provider.bodies import BodyTooLarge, read_body
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant

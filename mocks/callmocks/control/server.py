@@ -38,7 +38,7 @@ from callmocks.control.routing import (
     add_route,
     json_response,
 )
-from callmocks.provider.http import ERROR_RESPONSE
+from callmocks.provider.server import ERROR_RESPONSE
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant_store import LocalTenantStore, TenantStore

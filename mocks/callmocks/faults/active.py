@@ -114,7 +114,7 @@ class ActiveFaults:
         self._number = 0
         self._serial = 0
         self._active: dict[str, ActiveFault] = {}
-        self._by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
+        self.by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
 
     def enable(self, provider: str, name: str, params: object, scope: FaultScope) -> ActiveFault:
         """Switch a fault of provider ``at`` on; ``SettingsError`` says what is wrong with it."""
@@ -148,7 +148,7 @@ class ActiveFaults:
         other = ActiveFaults(self._seed, self._state, self._providers)
         other.last_numbers = self.last_numbers
         other._active = dict(self._active)
-        other._by_provider = {name: list(here) for name, here in self._by_provider.items()}
+        other.by_provider = {name: list(here) for name, here in self.by_provider.items()}
         return other
 
     def _create_fault(self, provider: str, name: str, params: object) -> Fault:
@@ -177,19 +177,15 @@ class ActiveFaults:
     ) -> ActiveFault:
         active = ActiveFault(number, serial, self._seed, provider, fault, scope, self._state)
         self._active[active.id] = active
-        self._by_provider[provider].append(active)
+        self.by_provider[provider].append(active)
         return active
-
-    def has_any(self, provider: str) -> bool:
-        """Whether exchanges with a provider may meet one; usually not, and telling is cheap."""
-        return bool(self._by_provider.get(provider))
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:
         """The faults that apply to an exchange."""
         provider = exchange.provider
         if not exchange.operation:
             exchange.operation = provider.find_operation(exchange)
-        active = tuple(self._by_provider.get(provider.name, ()))
+        active = tuple(self.by_provider.get(provider.name, ()))
         matched = [(each, await each.match(exchange, exchange.operation)) for each in active]
         return [(each, context) for each, context in matched if context is not None]
 
@@ -204,7 +200,7 @@ class ActiveFaults:
     def disable(self, fault_id: str) -> ActiveFault:
         """Switch one off; ``KeyError`` when there is none of that id."""
         switched = self._active.pop(fault_id)
-        self._by_provider[switched.provider].remove(switched)
+        self.by_provider[switched.provider].remove(switched)
         return switched
 
     def disable_all(self) -> list[ActiveFault]:
@@ -212,6 +208,6 @@ class ActiveFaults:
         were_on = self.list_active()
         self._number = 0
         self._active.clear()
-        for here in self._by_provider.values():
+        for here in self.by_provider.values():
             here.clear()
         return were_on

@@ -37,9 +37,9 @@ class OnecProvider(Provider):
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
-        from callmocks.onec.server import make_app
+        from callmocks.onec.server import OnecServer
 
-        return make_app(registry)
+        return OnecServer(registry).create_app()
 
     def list_credentials(self, settings: TenantSettings) -> list[Credential]:
         return [Credential(USER, settings.onec.user)]

@@ -1,8 +1,33 @@
-"""Comparing what a client sent with what is right, in a time that tells nothing about either."""
+"""Credentials that a client sends: reading and comparing them."""
 
 from __future__ import annotations
 
 import hmac
+from base64 import b64decode
+from functools import lru_cache
+from typing import NamedTuple
+
+
+class BasicCredentials(NamedTuple):
+    user: str
+    password: str
+
+
+@lru_cache(maxsize=256)
+def decode_basic(header: str) -> BasicCredentials | None:
+    """User and password of a header ``Authorization: Basic …``; None when it is none.
+
+    Bytes that are not UTF-8 become surrogates, which no user and no password has.
+    """
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
+    except ValueError:
+        return None
+    user, _, password = text.partition(":")
+    return BasicCredentials(user, password)
 
 
 def secrets_equal(given: str, expected: str) -> bool:

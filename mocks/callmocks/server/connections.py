@@ -27,7 +27,8 @@ from aiohttp.http import HttpProcessingError
 
 from callmocks.config.server_limits import ServerLimits
 from callmocks.errors import SettingsError
-from callmocks.provider.http import BodyReadError, UploadBudget, error_response
+from callmocks.provider.bodies import BodyReadError, UploadBudget
+from callmocks.provider.server import error_response
 
 _log = logging.getLogger(__name__)
 http_log = logging.getLogger("callmocks.http")

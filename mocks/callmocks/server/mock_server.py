@@ -200,7 +200,8 @@ class MockServer:
     async def _start_site(self, name: str, app: web.Application) -> None:
         from aiohttp import web
 
-        from callmocks.provider.http import PUBLIC_URL, SERVER_LIMITS, UPLOAD_BUDGET
+        from callmocks.provider.bodies import SERVER_LIMITS, UPLOAD_BUDGET
+        from callmocks.provider.server import PUBLIC_URL
         from callmocks.server.connections import http_log
 
         listener = self._sockets[name]
@@ -236,7 +237,7 @@ def _rerun_middleware() -> Middleware:
     """Run requests again that found tenants as they were before another replica changed them."""
     from aiohttp import web
 
-    from callmocks.provider.http import READ_CHUNKS
+    from callmocks.provider.bodies import READ_CHUNKS
     from callmocks.tenants.state import rerun_when_stale
 
     @web.middleware

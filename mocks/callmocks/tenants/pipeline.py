@@ -21,7 +21,7 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
     again (``StaleTenantsError``) leaves nothing there.
     """
     try:
-        if exchange.tenant.faults.has_any(exchange.provider.name):
+        if exchange.tenant.faults.by_provider.get(exchange.provider.name):
             met = await exchange.tenant.faults.match(exchange)
             reply = await (_run_with_faults(exchange, handle, met) if met else handle(exchange))
         else:

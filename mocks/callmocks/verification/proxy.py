@@ -29,6 +29,7 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from callmocks.provider.server import HttpServer
 from callmocks.tenants.detached import detached_exchange
 from callmocks.verification.exchange_processor import (
     MAX_BODY_BYTES,
@@ -64,7 +65,7 @@ SKIPPED_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type
 """Headers that aiohttp would add where the client sent none."""
 
 
-class Proxy:
+class Proxy(HttpServer):
     def __init__(
         self, upstream: str, processor: ExchangeProcessor, tls: ssl.SSLContext | bool
     ) -> None:
@@ -75,9 +76,14 @@ class Proxy:
         self.processor = processor
         self._tls = tls
         self._session: ClientSession
-        self.app = web.Application(client_max_size=MAX_BODY_BYTES)
-        self.app.router.add_route("*", "/{path:.*}", self._handle_request)
-        self.app.cleanup_ctx.append(self._manage_session)
+
+    def list_routes(self) -> list[web.RouteDef]:
+        return [web.route("*", "/{path:.*}", self._handle_request)]
+
+    def create_app(self) -> web.Application:
+        app = super().create_app()
+        app.cleanup_ctx.append(self._manage_session)
+        return app
 
     async def _manage_session(self, app: web.Application):  # type: ignore[no-untyped-def]
         self._session = ClientSession(

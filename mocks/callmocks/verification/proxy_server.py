@@ -98,7 +98,7 @@ class ProxyServer:
         )
         proxy = Proxy(settings.upstream, self.processor, settings.tls)
         self.url = self._origin_of(listener) + proxy.path
-        await self._start_app(proxy.app, listener)
+        await self._start_app(proxy.create_app(), listener)
         if control is not None:
             from callmocks.verification.proxy_control import make_app
 

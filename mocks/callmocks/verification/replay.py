@@ -139,7 +139,7 @@ def make_apps(
     exchanges = list(exchanges)
     recorded = {each.provider for each in exchanges}
     return {
-        name: replay_servers.APP_FACTORIES[name](registry, ReplayIndex(provider, exchanges))
+        name: replay_servers.SERVERS[name](registry, ReplayIndex(provider, exchanges)).create_app()
         for name, provider in registry.providers.items()
         if name in recorded
     }

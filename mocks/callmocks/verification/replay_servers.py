@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from aiohttp import web
 
@@ -12,7 +11,8 @@ from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH as ARM_PATH
 from callmocks.arm.service import ArmSession
 from callmocks.onec import wsdl
-from callmocks.provider.http import BodyTooLarge, read_body, request_origin, send_reply
+from callmocks.provider.bodies import BodyTooLarge, read_body
+from callmocks.provider.server import ProviderServer, request_origin
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -24,28 +24,17 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 WSDL_LOCATION = re.compile(rb'(<(?:\w+:)?address\s+location=")[^"]*')
 
 
-class ReplayServer:
+class ReplayServer(ProviderServer):
     """What the three have in common: a body in, the recorded answer out."""
 
     def __init__(self, registry: Registry, index: ReplayIndex) -> None:
-        self.registry = registry
+        super().__init__(index.provider, registry)
         self.index = index
 
     @property
-    def tenant(self) -> Tenant:
+    def default_tenant(self) -> Tenant:
         """Whose journal and faults these are, whoever asks."""
         return self.registry.get(REPLAY_TENANT) or self.registry.unmatched
-
-    def build_exchange(self, request: web.Request, body: bytes, operation: str = "") -> Exchange:
-        """The exchange of a request over HTTP."""
-        return Exchange.start(
-            self.tenant,
-            self.index.provider,
-            body,
-            operation=operation,
-            origin=request_origin(request),
-            peer=request.remote or "",
-        )
 
     async def handle_post(self, request: web.Request) -> web.StreamResponse:
         """A request by POST; ARM's address names the command."""
@@ -53,8 +42,11 @@ class ReplayServer:
             body = await read_body(request, MAX_BODY_BYTES)
         except BodyTooLarge:
             return web.Response(status=413, text=f"at most {MAX_BODY_BYTES} bytes are taken\n")
-        exchange = self.build_exchange(request, body, request.match_info.get("command", ""))
-        return await send_reply(request, await pipeline.run(exchange, self.index.handle))
+        operation = request.match_info.get("command", "")
+        exchange = self.start_exchange(
+            request, body=body, operation=operation, origin=request_origin(request)
+        )
+        return await self.respond(request, exchange, self.index.handle)
 
     async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
         """The WSDL: the recorded one, else callmocks' own, with this server's address."""
@@ -66,8 +58,8 @@ class ReplayServer:
         async def build_wsdl_reply(exchange: Exchange) -> Reply:
             return Reply(body, 200, "text/xml; charset=utf-8")
 
-        exchange = self.build_exchange(request, b"", "wsdl")
-        return await send_reply(request, await pipeline.run(exchange, build_wsdl_reply))
+        exchange = self.start_exchange(request, operation="wsdl", origin=request_origin(request))
+        return await self.respond(request, exchange, build_wsdl_reply)
 
     async def handle_websocket(self, request: web.Request) -> web.StreamResponse:
         """The workplace's websocket."""
@@ -93,32 +85,33 @@ class ReplayConnection(ArmConnection):
         self._server = server
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
-        exchange = Exchange.start(self._server.tenant, ARM, message, transport="frame")
+        exchange = Exchange.start(self._server.default_tenant, ARM, message, transport="frame")
         return exchange, await pipeline.run(exchange, self._server.index.handle)
 
 
-def _make_arm_app(registry: Registry, index: ReplayIndex) -> web.Application:
-    server, app = ReplayServer(registry, index), web.Application()
-    app.router.add_post(f"/{{domain:.*}}/{ARM_PATH}/{{command}}", server.handle_post)
-    app.router.add_get("/{path:.*}", server.handle_websocket)
-    return app
+class ArmReplayServer(ReplayServer):
+    def list_routes(self) -> list[web.RouteDef]:
+        return [
+            web.post(f"/{{domain:.*}}/{ARM_PATH}/{{command}}", self.handle_post),
+            web.get("/{path:.*}", self.handle_websocket),
+        ]
 
 
-def _make_cdr_app(registry: Registry, index: ReplayIndex) -> web.Application:
-    server, app = ReplayServer(registry, index), web.Application()
-    app.router.add_post("/{path:.*}", server.handle_post)
-    return app
+class CdrReplayServer(ReplayServer):
+    def list_routes(self) -> list[web.RouteDef]:
+        return [web.post("/{path:.*}", self.handle_post)]
 
 
-def _make_onec_app(registry: Registry, index: ReplayIndex) -> web.Application:
-    server, app = ReplayServer(registry, index), web.Application()
-    app.router.add_post("/{path:.*}", server.handle_post)
-    app.router.add_get("/{path:.*}", server.handle_wsdl)
-    return app
+class OnecReplayServer(ReplayServer):
+    def list_routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/{path:.*}", self.handle_post),
+            web.get("/{path:.*}", self.handle_wsdl),
+        ]
 
 
-APP_FACTORIES: dict[str, Callable[[Registry, ReplayIndex], web.Application]] = {
-    "arm": _make_arm_app,
-    "cdr": _make_cdr_app,
-    "onec": _make_onec_app,
+SERVERS: dict[str, type[ReplayServer]] = {
+    "arm": ArmReplayServer,
+    "cdr": CdrReplayServer,
+    "onec": OnecReplayServer,
 }

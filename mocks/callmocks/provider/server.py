@@ -1,0 +1,184 @@
+"""The base of the HTTP servers, and how a reply leaves.
+
+::
+
+    HttpServer ── ProviderServer ── ArmServer, CdrServer, OnecServer, ReplayServer
+               └─ Proxy
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from callmocks.config.server_limits import DEFAULT_LIMITS
+from callmocks.provider.bodies import SERVER_LIMITS
+from callmocks.tenants import pipeline
+from callmocks.tenants.delivery import Delivery
+from callmocks.tenants.exchange import Exchange, Reply
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
+    from callmocks.tenants.registry import Registry
+    from callmocks.tenants.state import State
+    from callmocks.tenants.tenant import Tenant
+
+PUBLIC_URL = web.AppKey("public_url", str)
+"""``scheme://host:port`` for addresses in answers; absent or empty: as the client wrote it."""
+ErrorResponder = Callable[[web.BaseRequest, int, str], Awaitable[web.StreamResponse]]
+ERROR_RESPONSE: web.AppKey[ErrorResponder] = web.AppKey("error_response")
+"""How an application answers a request that was not read: its status, and why."""
+CHUNK_THRESHOLD = 1024 * 1024
+"""Bytes that are sent at once: of what the client does not take yet, the transport keeps a copy."""
+
+
+class HttpServer(ABC):
+    @abstractmethod
+    def list_routes(self) -> Iterable[web.RouteDef]: ...
+
+    def create_app(self) -> web.Application:
+        app = web.Application()
+        app[SERVER_LIMITS] = DEFAULT_LIMITS
+        app.add_routes(self.list_routes())
+        return app
+
+
+class ProviderServer(HttpServer):
+    """A server of exchanges: each goes through the pipeline of its tenant."""
+
+    def __init__(self, provider: Provider, registry: Registry) -> None:
+        self.provider = provider
+        self.registry = registry
+
+    def create_app(self) -> web.Application:
+        app = super().create_app()
+        app[ERROR_RESPONSE] = self.respond_unread
+        return app
+
+    @property
+    def default_tenant(self) -> Tenant:
+        """Who gets an exchange whose sender cannot be told."""
+        return self.registry.unmatched
+
+    def start_exchange(
+        self,
+        request: web.BaseRequest,
+        tenant: Tenant | None = None,
+        body: bytes = b"",
+        *,
+        operation: str = "",
+        origin: str = "",
+        state: State | None = None,
+    ) -> Exchange:
+        return Exchange.start(
+            tenant or self.default_tenant,
+            self.provider,
+            body,
+            operation=operation,
+            origin=origin,
+            peer=request.remote or "",
+            state=state,
+        )
+
+    async def respond(
+        self, request: web.BaseRequest, exchange: Exchange, handle: pipeline.Handler
+    ) -> web.StreamResponse:
+        return await send_reply(request, await pipeline.run(exchange, handle))
+
+    async def respond_unread(
+        self, request: web.BaseRequest, status: int, text: str
+    ) -> web.StreamResponse:
+        """The answer to a request that was rejected before it was read."""
+        handle = partial(
+            self.reject_unread, status=status, text=text, content_type=request.content_type
+        )
+        return await self.respond(request, self.start_exchange(request), handle)
+
+    async def reject_unread(
+        self, exchange: Exchange, status: int, text: str, content_type: str
+    ) -> Reply:
+        return Reply(text.encode(), status, "text/plain; charset=utf-8")
+
+
+async def error_response(
+    app: web.Application, request: web.BaseRequest, status: int, text: str
+) -> web.StreamResponse:
+    """Answer a request that was not read in the application's own shape, and close."""
+    respond = app.get(ERROR_RESPONSE)
+    if respond is None:
+        response: web.StreamResponse = web.Response(status=status, text=text)
+    else:
+        response = await respond(request, status, text)
+    response.force_close()
+    return response
+
+
+def request_origin(request: web.Request) -> str:
+    """``http://host:port`` as the client wrote it: addresses in answers must lead back here."""
+    return request.app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
+
+
+async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    delivery = reply.delivery
+    if delivery is None and len(reply.body) > CHUNK_THRESHOLD:
+        delivery = Delivery(chunk_bytes=CHUNK_THRESHOLD)
+    if delivery is not None:
+        with suppress(ConnectionError):  # the client may have gone meanwhile
+            return await _send_delivery(delivery, request, reply, headers)
+        return web.Response()
+    return web.Response(body=reply.body, status=reply.status, headers=headers)
+
+
+async def _send_delivery(
+    delivery: Delivery, request: web.BaseRequest, reply: Reply, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Stream the body manually, so that Content-Length can be wrong."""
+    if delivery.delay:
+        await asyncio.sleep(delivery.delay)
+    if delivery.termination == "never":
+        await _wait_disconnected(request)
+    if delivery.termination and not delivery.truncate_at:
+        abort_connection(request, delivery)
+        return web.Response()  # aiohttp needs one from every handler; the client is gone
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    response.content_length = len(reply.body)
+    await response.prepare(request)
+    kept = reply.body[: delivery.truncate_at]
+    step = delivery.chunk_bytes or len(kept) or 1
+    for start in range(0, len(kept), step):
+        if start and delivery.pause:
+            await asyncio.sleep(delivery.pause)
+        await response.write(kept[start : start + step])
+    if delivery.truncate_at is None:
+        await response.write_eof()
+    else:
+        abort_connection(request, delivery)
+    return response
+
+
+async def _wait_disconnected(request: web.BaseRequest) -> None:
+    """Poll: aiohttp does not tell a handler that only waits."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+
+
+def abort_connection(request: web.BaseRequest, delivery: Delivery) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if delivery.termination == "reset":
+        sock = transport.get_extra_info("socket")
+        if sock is not None:  # linger of zero seconds: the kernel sends RST instead of FIN
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
