@@ -62,7 +62,7 @@ class InputGuard:
 
     head: bytes = b""
     """The first bytes: enough for the journal and for guessing the version of SOAP."""
-    _tags: int = 0
+    tags: int = 0
     _attributes: int = 0
     _namespaces: int = 0
     _last_letters: bytes = b""
@@ -70,8 +70,8 @@ class InputGuard:
 
     def check(self, chunk: bytes) -> None:
         """The next bytes of the request; ``SoapError`` when it is beyond a bound."""
-        self._tags += chunk.count(b"<")
-        if self._tags > MAX_TAGS:
+        self.tags += chunk.count(b"<")
+        if self.tags > MAX_TAGS:
             raise SoapError("Client", f"the request has more than {MAX_TAGS} tags")
         self._count_attributes(chunk)
         for start in range(0, len(chunk), _WINDOW):

@@ -26,6 +26,8 @@ class HourlyQuota:
 
     exchange: Exchange
     operation: ServedOperation
+    counts_answers: bool = False
+    """Whether a call counts when it is answered, as ``count_call`` found."""
 
     @cached_property
     def is_day(self) -> bool:
@@ -57,17 +59,13 @@ class HourlyQuota:
         if self.exchange.use_assumption("onec.quota-counts") == "every-call":
             await self._add_calls(key, 1, self.limit)
         else:
+            self.counts_answers = True
             await self._add_calls(key, 0, self.limit - 1)
 
     async def count_answered_call(self) -> None:
-        """Count a call that was carried out, where the tenant counts these alone.
-
-        ``ResultCodeError`` when other calls took the last of this hour meanwhile.
-        """
-        if self._is_off or self.limit is None:
-            return
-        if self.exchange.use_assumption("onec.quota-counts") == "answered":
-            await self._add_calls(await self._get_key(), 1, self.limit)
+        """``ResultCodeError`` when other calls took the last of this hour meanwhile."""
+        assert self.limit is not None
+        await self._add_calls(await self._get_key(), 1, self.limit)
 
     async def get_remaining_calls(self) -> tuple[int, int, timedelta | None] | None:
         """Calls left of this hour, calls of an hour, and the time until it ends; counts nothing.

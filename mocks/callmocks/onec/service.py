@@ -51,10 +51,11 @@ async def handle_request(
             exchange.add_violation("Body", "one element", f"{message.extra_body_elements + 1}")
         if message.header is not None:
             _check_must_understand(exchange, message)
-        operation = binding.find_operation(message.tag)
+        operation = binding.operations.get(message.tag)
         if operation is None:
             raise _explain_unknown_operation(message.tag)
-        _check_structure(message.payload)
+        if not wsdl.load_validator().validate(message.payload):
+            _check_structure(message.payload)
         return await _execute_operation(exchange, binding, operation, message.payload[0])
     except SoapError as refused:
         if refused.assumption:
@@ -150,7 +151,8 @@ async def _execute_operation(
             rows = directory_reads.select_rows(exchange, operation, values)
             body.write(rows.xml)
             violations = list(rows.violations)
-        await quota.count_answered_call()
+        if quota.counts_answers:
+            await quota.count_answered_call()
     except ResultCodeError as error:
         reply = make_result_code_reply(binding.namespace, operation.name, error.code, error.reason)
         if self_check:

@@ -105,17 +105,18 @@ class SoapBinding:
             out_protocol=out_protocol,
         )
         self._server = _SpyneServer(self._app)
-
-    def find_operation(self, tag: str) -> ServedOperation | None:
-        """The operation that a Body's child of that name calls."""
-        found = self._app.interface.service_method_map.get(tag)
-        return load_operations()[found[0].name] if found else None
+        self._methods = {
+            tag: methods[0] for tag, methods in self._app.interface.service_method_map.items()
+        }
+        self.operations: dict[str, ServedOperation] = {
+            tag: load_operations()[method.name] for tag, method in self._methods.items()
+        }
+        """By the tag of the Body's child that calls them."""
 
     def render_envelope(self, operation: str) -> tuple[bytes, bytes]:
         """The bytes around the properties of ``return`` in an answer."""
         context = MethodContext(self._server, MethodContext.SERVER)
-        method = self._app.interface.service_method_map[f"{{{SERVICE}}}{operation}"][0]
-        context.descriptor = method
+        context.descriptor = self._methods[f"{{{SERVICE}}}{operation}"]
         context.out_object = [_MARK]
         before, _, after = self._serialize(context, {"m": SERVICE}).partition(_MARK.encode())
         return before, after
