@@ -12,6 +12,8 @@ from callmocks.onec.encoder import write_columns
 from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import Column, Number, Text, TypeDescription
 
+HISTORY_OPERATION = "GetHistoryOfServiceCalls"
+
 
 class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Calls an hour that an API account may make, by day and by night."""
@@ -22,10 +24,9 @@ class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A property of Params. ``type`` is ``dateTime``, ``uuid`` or ``decimal``."""
-
     name: str
     type: str
+    """``dateTime``, ``uuid`` or ``decimal``."""
     evidence: str
     values: tuple[int, ...] = ()
     """The only values there are; empty when any will do."""
@@ -56,7 +57,6 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.types[0].removeprefix("xs:")
 
     def to_column(self) -> Column:
-        """The column as it stands in a table."""
         return Column(
             self.name,
             TypeDescription(
@@ -69,8 +69,6 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """An operation that is served."""
-
     name: str
     purpose: str
     limits: HourlyLimits
@@ -80,7 +78,6 @@ class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, d
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
-        """The parameters by name."""
         return {parameter.name: parameter for parameter in self.parameter}
 
     @cached_property
@@ -91,7 +88,6 @@ class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, d
 
 @cache
 def load_operations() -> dict[str, ServedOperation]:
-    """The operations that callmocks serves, by name."""
     raw = tomllib.loads(schema_path("onec/operations.toml").read_text(encoding="utf-8"))
     entries = msgspec.convert(raw["operation"], list[ServedOperation])
     return {operation.name: operation for operation in entries}

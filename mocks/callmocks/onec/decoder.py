@@ -1,44 +1,30 @@
 """From XML to values: what a client of the service does with an answer, and the mock with Params.
 
 Elements are lxml's. Types are read from ``xsi:type``; an element without it is a string, as it is
-when 1C reads ``xs:anyType``. Whatever does not fit raises ``BadValue`` with the place.
+when 1C reads ``xs:anyType``. Whatever does not fit raises ``BadValue`` with the path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from lxml import etree
 
 from callmocks.contract.xml import make_parser
 from callmocks.errors import CallmocksError
+from callmocks.onec import values
 from callmocks.onec.namespaces import CORE, FAULT_PATHS, RETURN, VALUE, XS, XSI_NIL, XSI_TYPE
 from callmocks.onec.scalars import SCALARS, read_scalar
-from callmocks.onec.values import (
-    Array,
-    BadValue,
-    Column,
-    FixedArray,
-    FixedMap,
-    FixedStructure,
-    Map,
-    Number,
-    Row,
-    Structure,
-    Text,
-    TreeRow,
-    TypeDescription,
-    Value,
-    ValueTable,
-    ValueTree,
-)
+from callmocks.onec.values import BadValue, Structure, Value
 
 Element = etree._Element
-
-
 _PARSER = make_parser(huge_tree=True)
+_S = TypeVar("_S", bound=Structure)
+_A = TypeVar("_A", bound=values.Array)
+_M = TypeVar("_M", bound=values.Map)
 
 
 class SoapFault(CallmocksError):
@@ -72,30 +58,25 @@ def read_answer(body: bytes) -> Structure:
 
 def read_structure(element: Element) -> Structure:
     """The structure inside ``return`` or ``Params`` (any element of the type ``Structure``)."""
-    return _read_properties(element, "", Structure())
+    return _read_structure(Structure, element, "")
 
 
 def read_value(element: Element, where: str = "Value") -> Value:
     """The value of an element: nil, a scalar, or one of the composite core types."""
     if element.get(XSI_NIL, "").strip() in ("true", "1"):
         return None
-    name = read_type_name(element, where)
-    if name is None:
+    written = element.get(XSI_TYPE)
+    if written is None:
         if len(element):
             raise BadValue(where, "xsi:type on a value with elements", get_local_name(element[0]))
         return element.text or ""
-    if name in SCALARS:
-        return _read_scalar_element(element, where, name)
-    composite = _COMPOSITES.get(name)
-    if composite is None:
-        raise BadValue(where, "a type of XML Schema or of the core schema", name)
-    return composite(element, where)
-
-
-def read_type_name(element: Element, where: str = "Value") -> str | None:
-    """The name in ``xsi:type``, in Clark notation; None when the attribute is absent."""
-    text = element.get(XSI_TYPE)
-    return None if text is None else resolve_name(element, text, where)
+    type_name = resolve_name(element, written, where)
+    if type_name in SCALARS:
+        return _read_scalar_element(element, where, type_name)
+    read_composite = _COMPOSITES.get(type_name)
+    if read_composite is None:
+        raise BadValue(where, "a type of XML Schema or of the core schema", type_name)
+    return read_composite(element, where)
 
 
 def resolve_name(element: Element, text: str, where: str) -> str:
@@ -108,32 +89,19 @@ def resolve_name(element: Element, text: str, where: str) -> str:
 
 
 def get_local_name(element: Element) -> str:
-    """The element's name without its namespace."""
     return etree.QName(element).localname
 
 
-def _read_scalar_element(element: Element, where: str, name: str) -> Value:
+def _read_scalar_element(element: Element, where: str, type_name: str) -> Value:
+    short_name = type_name.replace(f"{{{XS}}}", "xs:").replace(f"{{{CORE}}}", "")
+    expected = f"text of the type {short_name}"
     if len(element):
-        raise BadValue(
-            where,
-            f"text of the type {_shorten_type_name(name)}",
-            f"the element {get_local_name(element[0])}",
-        )
+        raise BadValue(where, expected, f"the element {get_local_name(element[0])}")
     text = element.text or ""
     try:
-        return read_scalar(name, text)
+        return read_scalar(type_name, text)
     except ValueError:
-        raise BadValue(
-            where, f"text of the type {_shorten_type_name(name)}", repr(text[:80])
-        ) from None
-
-
-def _shorten_type_name(name: str) -> str:
-    return name.replace(f"{{{XS}}}", "xs:").replace(f"{{{CORE}}}", "")
-
-
-def _join_path(where: str, step: str) -> str:
-    return f"{where}/{step}" if where else step
+        raise BadValue(where, expected, repr(text[:80])) from None
 
 
 def _iterate_children(
@@ -147,7 +115,7 @@ def _iterate_children(
     for child in element.iterchildren(tag=etree.Element):
         namespace, name = etree.QName(child).namespace, get_local_name(child)
         counts[name] = counts.get(name, 0) + 1
-        path = _join_path(where, f"{name}[{counts[name]}]")
+        path = f"{where}/{name}[{counts[name]}]".removeprefix("/")
         if namespace != CORE or name not in names:
             raise BadValue(path, " or ".join(names), etree.QName(child).text)
         if names.index(name) < stage:
@@ -156,97 +124,89 @@ def _iterate_children(
         yield name, child, path
 
 
-def _read_properties(element: Element, where: str, into: Structure) -> Structure:
+def _read_structure(create: Callable[[], _S], element: Element, where: str) -> _S:
+    structure = create()
     for _, child, path in _iterate_children(element, where, "Property"):
         name = child.get("name")
         if not name:
             raise BadValue(path, "the attribute name", "none")
-        if name in into:
+        if name in structure:
             raise BadValue(path, "a name once", f"{name} again")
-        into[name] = _read_property(child, path)
-    return into
+        if len(child) != 1 or child[0].tag != VALUE:
+            raise BadValue(path, "one Value", f"{len(child)} elements")
+        structure[name] = read_value(child[0], f"{path}/Value")
+    return structure
 
 
-def _read_property(element: Element, path: str) -> Value:
-    if len(element) == 1 and element[0].tag == VALUE:
-        return read_value(element[0], f"{path}/Value")
-    raise BadValue(path, "one Value", f"{len(element)} elements")
+def _read_array(create: Callable[[], _A], element: Element, where: str) -> _A:
+    array = create()
+    items = _iterate_children(element, where, "Value")
+    array.extend(read_value(item, path) for _, item, path in items)
+    return array
 
 
-def _read_array(element: Element, where: str, into: Array) -> Array:
-    into.extend(
-        read_value(child, path) for _, child, path in _iterate_children(element, where, "Value")
-    )
-    return into
-
-
-def _read_map(element: Element, where: str, into: Map) -> Map:
+def _read_map(create: Callable[[], _M], element: Element, where: str) -> _M:
+    pairs = create()
     for _, pair, path in _iterate_children(element, where, "pair"):
         parts = list(_iterate_children(pair, path, "Key", "Value"))
         if [name for name, _, _ in parts] != ["Key", "Value"]:
             raise BadValue(path, "Key and Value", f"{len(parts)} elements")
-        key, value = (read_value(part, step) for _, part, step in parts)
-        into.append((key, value))
-    return into
+        key, value = (read_value(part, part_path) for _, part, part_path in parts)
+        pairs.append((key, value))
+    return pairs
 
 
-def _read_table(element: Element, where: str) -> ValueTable:
-    columns: list[Column] = []
+def _read_table(element: Element, where: str) -> values.ValueTable:
+    columns: list[values.Column] = []
     indexes: list[tuple[str, ...]] = []
-    rows: list[Row] = []
+    rows: list[values.Row] = []
     for name, child, path in _iterate_children(element, where, "column", "index", "row"):
         if name == "row":
-            rows.append(_read_row(child, path))
+            cells = _iterate_children(child, path, "Value")
+            rows.append(tuple(read_value(cell, cell_path) for _, cell, cell_path in cells))
         elif name == "column":
             columns.append(_read_column(child, path))
         else:
-            steps = _iterate_children(child, path, "column")
-            indexes.append(tuple(step.text or "" for _, step, _ in steps))
-    return ValueTable(columns, rows, indexes)
+            names = _iterate_children(child, path, "column")
+            indexes.append(tuple(each.text or "" for _, each, _ in names))
+    return values.ValueTable(columns, rows, indexes)
 
 
-def _read_row(element: Element, where: str) -> Row:
-    cells = _iterate_children(element, where, "Value")
-    return tuple(read_value(cell, path) for _, cell, path in cells)
-
-
-def _read_tree(element: Element, where: str) -> ValueTree:
-    tree = ValueTree([], [])
-    columns: list[Column] = []
+def _read_tree(element: Element, where: str) -> values.ValueTree:
+    columns: list[values.Column] = []
+    rows: list[values.TreeRow] = []
     for name, child, path in _iterate_children(element, where, "column", "row"):
         if name == "column":
             columns.append(_read_column(child, path))
         else:
-            tree.rows.append(_read_tree_row(child, path))
-    tree.columns = columns
-    return tree
+            rows.append(_read_tree_row(child, path))
+    return values.ValueTree(columns, rows)
 
 
-def _read_tree_row(element: Element, where: str) -> TreeRow:
-    values: list[Value] = []
-    rows: list[TreeRow] = []
+def _read_tree_row(element: Element, where: str) -> values.TreeRow:
+    cells: list[Value] = []
+    rows: list[values.TreeRow] = []
     for name, child, path in _iterate_children(element, where, "Value", "row"):
         if name == "Value":
-            values.append(read_value(child, path))
+            cells.append(read_value(child, path))
         else:
             rows.append(_read_tree_row(child, path))
-    return TreeRow(tuple(values), rows)
+    return values.TreeRow(tuple(cells), rows)
 
 
-def _read_column(element: Element, where: str) -> Column:
-    said: dict[str, Element] = {}
-    for name, child, _ in _iterate_children(element, where, "Name", "ValueType", "Title", "Width"):
-        said[name] = child
-    kind, width = said.get("ValueType"), said.get("Width")
-    return Column(
-        name=said["Name"].text or "" if "Name" in said else None,
-        type=None if kind is None else _read_type_description(kind, f"{where}/ValueType"),
-        title=said["Title"].text or "" if "Title" in said else None,
+def _read_column(element: Element, where: str) -> values.Column:
+    children = _iterate_children(element, where, "Name", "ValueType", "Title", "Width")
+    parts = {name: child for name, child, _ in children}
+    described, width = parts.get("ValueType"), parts.get("Width")
+    return values.Column(
+        name=parts["Name"].text or "" if "Name" in parts else None,
+        type=None if described is None else _read_type(described, f"{where}/ValueType"),
+        title=parts["Title"].text or "" if "Title" in parts else None,
         width=None if width is None else _read_decimal(width, f"{where}/Width"),
     )
 
 
-_TYPE_DESCRIPTION_PARTS = (
+_TYPE_PARTS = (
     "Type",
     "TypeSet",
     "TypeId",
@@ -257,44 +217,43 @@ _TYPE_DESCRIPTION_PARTS = (
 )
 
 
-def _read_type_description(element: Element, where: str) -> TypeDescription:
+def _read_type(element: Element, where: str) -> values.TypeDescription:
     names: dict[str, list[str]] = {"Type": [], "TypeSet": [], "TypeId": []}
-    found: dict[str, dict[str, Element]] = {}
-    for name, child, path in _iterate_children(element, where, *_TYPE_DESCRIPTION_PARTS):
+    qualifiers: dict[str, dict[str, Element]] = {}
+    for name, child, path in _iterate_children(element, where, *_TYPE_PARTS):
         if name == "TypeId":
             names[name].append((child.text or "").strip())
         elif name in names:
             names[name].append(resolve_name(child, child.text or "", path))
         else:
-            found[name] = {get_local_name(part): part for part in child}
-    return TypeDescription(
+            qualifiers[name] = {get_local_name(part): part for part in child}
+    dates = qualifiers.get("DateQualifiers")
+    return values.TypeDescription(
         types=tuple(names["Type"]),
         sets=tuple(names["TypeSet"]),
         ids=tuple(names["TypeId"]),
-        number=_read_number_qualifiers(found.get("NumberQualifiers"), where),
-        string=_read_length_qualifiers(found.get("StringQualifiers"), where),
-        date=_read_text(found["DateQualifiers"], "DateFractions")
-        if "DateQualifiers" in found
-        else None,
-        binary=_read_length_qualifiers(found.get("BinaryDataQualifiers"), where),
+        number=_read_number_qualifiers(qualifiers.get("NumberQualifiers"), where),
+        string=_read_length_qualifiers(qualifiers.get("StringQualifiers"), where),
+        date=None if dates is None else _read_text(dates, "DateFractions"),
+        binary=_read_length_qualifiers(qualifiers.get("BinaryDataQualifiers"), where),
     )
 
 
-def _read_number_qualifiers(parts: dict[str, Element] | None, where: str) -> Number | None:
+def _read_number_qualifiers(parts: dict[str, Element] | None, where: str) -> values.Number | None:
     if parts is None:
         return None
     digits, fraction = (
         int(_read_decimal(parts[name], f"{where}/NumberQualifiers/{name}")) if name in parts else 0
         for name in ("Digits", "FractionDigits")
     )
-    return Number(digits, fraction, _read_text(parts, "AllowedSign"))
+    return values.Number(digits, fraction, _read_text(parts, "AllowedSign"))
 
 
-def _read_length_qualifiers(parts: dict[str, Element] | None, where: str) -> Text | None:
+def _read_length_qualifiers(parts: dict[str, Element] | None, where: str) -> values.Text | None:
     if parts is None:
         return None
-    length = _read_decimal(parts["Length"], f"{where}/Length") if "Length" in parts else Decimal(0)
-    return Text(int(length), _read_text(parts, "AllowedLength"))
+    length = _read_decimal(parts["Length"], f"{where}/Length") if "Length" in parts else 0
+    return values.Text(int(length), _read_text(parts, "AllowedLength"))
 
 
 def _read_text(parts: dict[str, Element], name: str) -> str:
@@ -308,15 +267,13 @@ def _read_decimal(element: Element, where: str) -> Decimal:
 
 
 _COMPOSITES: Final[dict[str, Callable[[Element, str], Value]]] = {
-    f"{{{CORE}}}Structure": lambda element, where: _read_properties(element, where, Structure()),
-    f"{{{CORE}}}FixedStructure": lambda element, where: _read_properties(
-        element, where, FixedStructure()
-    ),
-    f"{{{CORE}}}Array": lambda element, where: _read_array(element, where, Array()),
-    f"{{{CORE}}}FixedArray": lambda element, where: _read_array(element, where, FixedArray()),
-    f"{{{CORE}}}Map": lambda element, where: _read_map(element, where, Map()),
-    f"{{{CORE}}}FixedMap": lambda element, where: _read_map(element, where, FixedMap()),
+    f"{{{CORE}}}Structure": partial(_read_structure, Structure),
+    f"{{{CORE}}}FixedStructure": partial(_read_structure, values.FixedStructure),
+    f"{{{CORE}}}Array": partial(_read_array, values.Array),
+    f"{{{CORE}}}FixedArray": partial(_read_array, values.FixedArray),
+    f"{{{CORE}}}Map": partial(_read_map, values.Map),
+    f"{{{CORE}}}FixedMap": partial(_read_map, values.FixedMap),
     f"{{{CORE}}}ValueTable": _read_table,
     f"{{{CORE}}}ValueTree": _read_tree,
-    f"{{{CORE}}}TypeDescription": _read_type_description,
+    f"{{{CORE}}}TypeDescription": _read_type,
 }

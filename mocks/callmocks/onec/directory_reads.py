@@ -1,4 +1,4 @@
-"""The sibling reads: whoever and whatever the ids of a call lead to.
+"""The reads: the people and things that the ids of a call lead to.
 
 Vendor-scheme calls do not resolve here: their clients, users and specialists are other partners'.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
@@ -22,33 +23,31 @@ if TYPE_CHECKING:
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _FIRST: Final = datetime(2014, 1, 1)
-"""Everybody is there before the first day of any history; what has no date came in this year."""
+"""Before the first day of any history; what has no date of its own was created in this year."""
 _LAST: Final = datetime(2035, 1, 1)
 """After the last day of any history: subscriptions that end do so from here on."""
 
 
-class _DirectoryEntry(NamedTuple):
-    """A row: its cells by the contract's columns, and when it came to be."""
-
-    key: tuple[str, ...]
-    cells: tuple[str | int | bool | datetime | None, ...]
+class _DirectoryRow(NamedTuple):
+    cells: tuple[Any, ...]
+    """By the contract's columns; the first ones are the key."""
     created: datetime | None = None
+    key_columns: int = 1
 
     @property
     def phase(self) -> int:
-        """Seconds into the year at which it changes every year; the key's own, for ever."""
-        return int.from_bytes(derive_key("changed", *self.key)[:4], "big") % _YEAR_SECONDS
+        """Seconds into each year at which it changes: always the same for a key."""
+        key = derive_key("changed", *self.cells[: self.key_columns])
+        return int.from_bytes(key[:4], "big") % _YEAR_SECONDS
 
     @property
     def since(self) -> datetime:
-        """When it came to be."""
         return self.created or _FIRST + timedelta(seconds=self.phase)
 
 
 def select_rows(
     exchange: Exchange, operation: ServedOperation, parameters: Mapping[str, ParameterValue]
 ) -> tables.RenderedRows:
-    """The rows that a read selects, in the cast's order."""
     frame = _build_frame(exchange.tenant.history.directory, operation)
     if "ClientID" in parameters:
         frame = frame.filter(pl.col("ClientID") == parameters["ClientID"])
@@ -61,18 +60,18 @@ def select_rows(
     return tables.render_rows(frame, operation, exchange.tenant.settings.self_check)
 
 
-def _build_frame(cast: Directory, operation: ServedOperation) -> pl.DataFrame:
-    """All a read can return. Hidden: ``_created`` and ``_phase``, seconds into each year."""
-    entries = list(_LISTS[operation.name](cast))
+def _build_frame(directory: Directory, operation: ServedOperation) -> pl.DataFrame:
+    """The contract's columns, ``_created``, and ``_phase``: seconds into each year."""
+    rows = list(_LISTS[operation.name](directory))
     columns = {
         column.name: pl.Series(
-            [entry.cells[place] for entry in entries], dtype=tables.DTYPES[column.kind]
+            [row.cells[position] for row in rows], dtype=tables.DTYPES[column.kind]
         )
-        for place, column in enumerate(operation.column)
+        for position, column in enumerate(operation.column)
     }
     frame = pl.DataFrame(columns).with_columns(
-        pl.Series("_created", [entry.since for entry in entries], dtype=pl.Datetime("ms")),
-        pl.Series("_phase", [entry.phase for entry in entries], dtype=pl.Int64),
+        pl.Series("_created", [row.since for row in rows], dtype=pl.Datetime("ms")),
+        pl.Series("_phase", [row.phase for row in rows], dtype=pl.Int64),
     )
     cut = {column.name: column.length for column in operation.column if column.length}
     return frame.with_columns(pl.col(name).str.head(length) for name, length in cut.items())
@@ -86,76 +85,53 @@ def _build_last_change(now: datetime) -> pl.Expr:
     return pl.max_horizontal(changed.otherwise(pl.lit(last) + phase), pl.col("_created"))
 
 
-def _list_clients(cast: Directory) -> Iterator[_DirectoryEntry]:
-    for client in cast.organisations:
-        yield _DirectoryEntry(
-            (client.client_id,),
-            (
-                client.client_id,
-                client.name,
-                client.full_name,
-                client.inn,
-                client.kpp,
-                client.address,
-                client.phone,
-            ),
-        )
+_get_client_cells = attrgetter("client_id", "name", "full_name", "inn", "kpp", "address", "phone")
+_get_names = attrgetter("first_name", "last_name", "patronymic")
 
 
-def _list_users(cast: Directory) -> Iterator[_DirectoryEntry]:
-    for user in cast.users:
-        client = cast.organisations[user.organisation].client_id
-        names = user.first_name, user.last_name, user.patronymic
-        yield _DirectoryEntry(
-            (user.user_id,), (user.user_id, client, *names, user.post, user.phone, user.email)
-        )
+def _list_clients(directory: Directory) -> Iterator[_DirectoryRow]:
+    return map(_DirectoryRow, map(_get_client_cells, directory.organisations))
 
 
-def _list_specialists(cast: Directory) -> Iterator[_DirectoryEntry]:
-    for person in cast.operators:
-        yield _DirectoryEntry(
-            (person.specialist_id,),
-            (
-                person.specialist_id,
-                person.created_at.replace(microsecond=0),
-                person.deleted,
-                person.employee_id,
-                person.first_name,
-                person.last_name,
-                person.patronymic,
-                datetime.combine(person.birthday, time()),
-                person.post,
-                cast.departments[person.department].id,
-                person.mobile,
-                person.email,
-            ),
-            person.created_at,
-        )
+def _list_users(directory: Directory) -> Iterator[_DirectoryRow]:
+    for user in directory.users:
+        client_id = directory.organisations[user.organisation].client_id
+        contacts = user.post, user.phone, user.email
+        yield _DirectoryRow((user.user_id, client_id, *_get_names(user), *contacts))
 
 
-def _list_departments(cast: Directory) -> Iterator[_DirectoryEntry]:
-    for department in cast.departments:
-        yield _DirectoryEntry((department.id,), (department.id, department.name, False))
+def _list_specialists(directory: Directory) -> Iterator[_DirectoryRow]:
+    for operator in directory.operators:
+        account = operator.created_at.replace(microsecond=0), operator.deleted, operator.employee_id
+        birthday = datetime.combine(operator.birthday, time())
+        department_id = directory.departments[operator.department].id
+        work = operator.post, department_id, operator.mobile, operator.email
+        cells = (operator.specialist_id, *account, *_get_names(operator), birthday, *work)
+        yield _DirectoryRow(cells, operator.created_at)
 
 
-def _list_lines(cast: Directory) -> Iterator[_DirectoryEntry]:
-    for line in cast.lines:
-        yield _DirectoryEntry((line.service_id,), (line.service_id, False, line.name))
+def _list_departments(directory: Directory) -> Iterator[_DirectoryRow]:
+    for department in directory.departments:
+        yield _DirectoryRow((department.id, department.name, False))
 
 
-def _list_subscriptions(cast: Directory) -> Iterator[_DirectoryEntry]:
-    """Every user has every line, since any of them may be the line of his next call."""
-    for user in cast.users:
-        for line in cast.lines:
-            entry = _DirectoryEntry((user.user_id, line.service_id), ())
-            begun = datetime.combine(entry.since, time())
-            ends = _LAST + timedelta(seconds=entry.phase) if entry.phase % 8 == 0 else None
+def _list_lines(directory: Directory) -> Iterator[_DirectoryRow]:
+    for line in directory.lines:
+        yield _DirectoryRow((line.service_id, False, line.name))
+
+
+def _list_subscriptions(directory: Directory) -> Iterator[_DirectoryRow]:
+    # Every user has every line, since any of them may be the line of a user's next call.
+    for user in directory.users:
+        for line in directory.lines:
+            row = _DirectoryRow((user.user_id, line.service_id), key_columns=2)
+            activated = datetime.combine(row.since, time())
+            ends = _LAST + timedelta(seconds=row.phase) if row.phase % 8 == 0 else None
             expires = ends and datetime.combine(ends, time())
-            cells = (user.user_id, line.service_id, entry.since, begun, expires)
-            yield entry._replace(cells=cells)
+            yield row._replace(cells=(*row.cells, row.since, activated, expires))
 
 
-_LISTS: Final[Mapping[str, Callable[[Directory], Iterator[_DirectoryEntry]]]] = {
+_LISTS: Final[Mapping[str, Callable[[Directory], Iterator[_DirectoryRow]]]] = {
     "ClientRead": _list_clients,
     "ClientUserRead": _list_users,
     "SpecialistRead": _list_specialists,

@@ -1,4 +1,4 @@
-"""From values to XML, laid out as the live service lays it out.
+"""From values to XML, in the live service's layout.
 
 Each ``Property`` carries the core namespace as the default one, because ``xsi:type="ValueTable"``
 and ``<Type>Null</Type>`` are unprefixed names that resolve through it; ``xs`` and ``xsi`` are
@@ -9,53 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from callmocks.onec import values
 from callmocks.onec.namespaces import CORE, XS, XSI, split_name
 from callmocks.onec.scalars import escape_text, quote_attribute, write_scalar
-from callmocks.onec.values import (
-    Array,
-    BadValue,
-    Column,
-    FixedArray,
-    FixedMap,
-    FixedStructure,
-    Map,
-    Number,
-    Structure,
-    Text,
-    TreeRow,
-    TypeDescription,
-    Value,
-    ValueTable,
-    ValueTree,
-)
+from callmocks.onec.values import BadValue, Column, Structure, Value
 
 DECLARED = f'xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
-"""The declarations that what this module writes needs around it."""
+"""Needed on an element around what this module writes."""
 NIL = '<Value xsi:nil="true"/>'
 
 
 def write_structure(structure: Structure, name: str) -> bytes:
-    """A whole element with a structure's properties.
-
-    ``name`` is the element's name in Clark notation, ``{namespace}return`` for an answer.
-    """
+    """A whole element; ``name`` is in Clark notation, ``{namespace}return`` for an answer."""
     namespace, tag = split_name(name)
     declared = f"xmlns:m={quote_attribute(namespace)} {DECLARED}"
     return f"<m:{tag} {declared}>{write_properties(structure)}</m:{tag}>".encode()
 
 
 def write_properties(structure: Structure) -> str:
-    """A structure's properties, for an element that declares ``xs`` and ``xsi``."""
     return "".join(write_property(name, write_value(value)) for name, value in structure.items())
 
 
 def write_property(name: str, value: str) -> str:
-    """A property around an element ``Value`` that is written already."""
+    """``value`` is a whole element ``Value``."""
     return f'<Property name={quote_attribute(name)} xmlns="{CORE}">{value}</Property>'
 
 
 def write_value(value: Value, tag: str = "Value") -> str:
-    """An element with a value, for a place where the default namespace is the core's."""
+    """An element in the core namespace, which must be the default one around it."""
     if value is None:
         return f'<{tag} xsi:nil="true"/>'
     try:
@@ -69,36 +50,36 @@ def write_value(value: Value, tag: str = "Value") -> str:
 
 
 def write_columns(columns: Sequence[Column]) -> str:
-    """The ``column`` elements of a table."""
     return "".join(map(_write_column, columns))
 
 
 def _write_composite(value: Value) -> tuple[str, str]:
     if isinstance(value, Structure):
-        inside = "".join(
+        properties = "".join(
             f"<Property name={quote_attribute(name)}>{write_value(inner)}</Property>"
             for name, inner in value.items()
         )
-        return "FixedStructure" if isinstance(value, FixedStructure) else "Structure", inside
-    if isinstance(value, Array):
-        kind = "FixedArray" if isinstance(value, FixedArray) else "Array"
-        return kind, "".join(map(write_value, value))
-    if isinstance(value, Map):
+        fixed = isinstance(value, values.FixedStructure)
+        return "FixedStructure" if fixed else "Structure", properties
+    if isinstance(value, values.Array):
+        fixed = isinstance(value, values.FixedArray)
+        return "FixedArray" if fixed else "Array", "".join(map(write_value, value))
+    if isinstance(value, values.Map):
         pairs = "".join(
             f"<pair>{write_value(key, 'Key')}{write_value(inner)}</pair>" for key, inner in value
         )
-        return "FixedMap" if isinstance(value, FixedMap) else "Map", pairs
-    if isinstance(value, ValueTable):
+        return "FixedMap" if isinstance(value, values.FixedMap) else "Map", pairs
+    if isinstance(value, values.ValueTable):
         return "ValueTable", _write_table(value)
-    if isinstance(value, ValueTree):
+    if isinstance(value, values.ValueTree):
         rows = "".join(map(_write_tree_row, value.rows))
         return "ValueTree", write_columns(value.columns) + rows
-    if isinstance(value, TypeDescription):
+    if isinstance(value, values.TypeDescription):
         return "TypeDescription", _write_type_description(value)
     raise BadValue("Value", "a value of callmocks.onec.values", type(value).__name__)
 
 
-def _write_table(table: ValueTable) -> str:
+def _write_table(table: values.ValueTable) -> str:
     indexes = "".join(
         "<index>" + "".join(_write_text_element("column", name) for name in index) + "</index>"
         for index in table.indexes
@@ -107,7 +88,7 @@ def _write_table(table: ValueTable) -> str:
     return write_columns(table.columns) + indexes + rows
 
 
-def _write_tree_row(row: TreeRow) -> str:
+def _write_tree_row(row: values.TreeRow) -> str:
     cells = "".join(map(write_value, row.values))
     return f"<row>{cells}{''.join(map(_write_tree_row, row.rows))}</row>"
 
@@ -123,7 +104,7 @@ def _write_column(column: Column) -> str:
     return f"<column>{''.join(parts)}</column>"
 
 
-def _write_type_description(description: TypeDescription) -> str:
+def _write_type_description(description: values.TypeDescription) -> str:
     parts = [_write_type_name("Type", name) for name in description.types]
     parts += [_write_type_name("TypeSet", name) for name in description.sets]
     parts += [_write_text_element("TypeId", name) for name in description.ids]
@@ -150,7 +131,7 @@ def _write_type_name(tag: str, name: str) -> str:
     return f"<{tag} xmlns:n={quote_attribute(namespace)}>n:{escape_text(local)}</{tag}>"
 
 
-def _write_number_qualifiers(number: Number) -> str:
+def _write_number_qualifiers(number: values.Number) -> str:
     return (
         f"<NumberQualifiers><Digits>{number.digits}</Digits>"
         f"<FractionDigits>{number.fraction}</FractionDigits>"
@@ -158,7 +139,7 @@ def _write_number_qualifiers(number: Number) -> str:
     )
 
 
-def _write_length_qualifiers(tag: str, text: Text) -> str:
+def _write_length_qualifiers(tag: str, text: values.Text) -> str:
     return (
         f"<{tag}><Length>{text.length}</Length>"
         f"<AllowedLength>{text.allowed}</AllowedLength></{tag}>"

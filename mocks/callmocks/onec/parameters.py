@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 ParameterValue = datetime | str | int
-"""A parameter's value: naive wall time in whole seconds, UUID in small letters, number."""
+"""Naive wall time in whole seconds, UUID in small letters, or number."""
 
 _DATE_TIME: Final = f"{{{XS}}}dateTime"
 _DATE: Final = f"{{{XS}}}date"
@@ -41,39 +41,36 @@ _EXPECTED: Final[Mapping[str, str]] = {
 def read_parameters(
     exchange: Exchange, operation: ServedOperation, params: etree._Element
 ) -> dict[str, ParameterValue]:
-    """The values given, by parameter; ``Refusal`` when one is not as the contract says.
+    """The values by parameter; ``ResultCodeError`` when one is not as the contract says.
 
     ``params`` holds properties with a name and one value each.
     """
-    given: dict[str, ParameterValue] = {}
-    named: set[str] = set()
+    values: dict[str, ParameterValue] = {}
+    names: set[str] = set()
     for element in params:
         name = element.get("name", "").strip()
         parameter = operation.parameters.get(name) or _find_ignoring_case(exchange, operation, name)
         if parameter is None:
             _handle_unknown(exchange, operation, name)
-        elif parameter.name in named:
-            reject_parameter(
-                exchange, "onec.code-duplicate-parameter", name, "a parameter once", "it again"
-            )
+        elif parameter.name in names:
+            code = "onec.code-duplicate-parameter"
+            reject_parameter(exchange, code, name, "a parameter once", "it again")
         else:
-            named.add(parameter.name)
+            names.add(parameter.name)
             value = _read_value(exchange, parameter, element[0])
             if value is not None:
-                given[parameter.name] = value
-    return given
+                values[parameter.name] = value
+    return values
 
 
 def reject_parameter(exchange: Exchange, code: str, name: str, expected: str, got: str) -> NoReturn:
-    """Note a violation at a parameter and raise its ``Refusal``; ``code`` is an assumption's id."""
+    """``code`` is the id of the assumption whose choice is the ResultCode."""
     exchange.add_violation(f"Params/{name}", expected, got)
-    raise ResultCodeError(
-        exchange.use_assumption(code), f"{name.upper()}: expected {expected}, got {got}"
-    )
+    reason = f"{name.upper()}: expected {expected}, got {got}"
+    raise ResultCodeError(exchange.use_assumption(code), reason)
 
 
 def reject_missing(exchange: Exchange, name: str) -> NoReturn:
-    """Raise the ``Refusal`` for a required parameter: its reason is the name in capitals."""
     exchange.add_violation(f"Params/{name}", "a value", "none")
     raise ResultCodeError(exchange.use_assumption("onec.code-missing-parameter"), name.upper())
 
@@ -89,12 +86,10 @@ def _find_ignoring_case(
 
 
 def _handle_unknown(exchange: Exchange, operation: ServedOperation, name: str) -> None:
-    known = ", ".join(operation.parameters)
+    expected = f"one of {', '.join(operation.parameters)}"
     if exchange.use_assumption("onec.unknown-parameter") == "refuse":
-        reject_parameter(
-            exchange, "onec.code-unknown-parameter", name, f"one of {known}", "another name"
-        )
-    exchange.add_violation(f"Params/{name}", f"one of {known}", "another name")
+        reject_parameter(exchange, "onec.code-unknown-parameter", name, expected, "another name")
+    exchange.add_violation(f"Params/{name}", expected, "another name")
 
 
 def _read_value(
@@ -113,54 +108,53 @@ def _read_value(
         return _read_wall_time(exchange, parameter, text)
     if parameter.type == "uuid":
         if UUID.fullmatch(text) is None:
-            reject_parameter(
-                exchange, "onec.code-bad-uuid", parameter.name, "a UUID", repr(text[:80])
-            )
+            got = repr(text[:80])
+            reject_parameter(exchange, "onec.code-bad-uuid", parameter.name, "a UUID", got)
         return text.lower()
     return _read_number(exchange, parameter, text)
 
 
 def _check_type(exchange: Exchange, parameter: Parameter, element: etree._Element) -> None:
-    """A typed value must have the parameter's type; one without ``xsi:type`` is read as text."""
     if len(element):
         _reject_type(exchange, parameter, "elements")
     written = element.get(XSI_TYPE)
-    if written is None:
+    if written is None:  # read as text
         exchange.use_assumption("onec.value-typing")
         return
     try:
-        name = resolve_name(element, written, "Value")
+        type_name = resolve_name(element, written, "Value")
     except BadValue:
-        name = ""
-    if (
-        name not in _TYPES[parameter.type]
-        and exchange.use_assumption("onec.value-typing") == "typed"
-    ):
+        type_name = ""
+    if type_name in _TYPES[parameter.type]:
+        return
+    if exchange.use_assumption("onec.value-typing") == "typed":
         _reject_type(exchange, parameter, written)
 
 
 def _read_wall_time(exchange: Exchange, parameter: Parameter, text: str) -> datetime | None:
     try:
-        moment = read_datetime(text)
+        wall_time = read_datetime(text)
     except ValueError:
         try:
-            moment = datetime.combine(read_date(text), time())
+            wall_time = datetime.combine(read_date(text), time())
         except ValueError:
             _reject_type(exchange, parameter, repr(text[:80]))
-    if moment.tzinfo is not None:
-        moment = _convert_to_wall_time(exchange, parameter, moment)
-    if moment == EMPTY_DATE and exchange.use_assumption("onec.empty-parameter") == "absent":
+    if wall_time.tzinfo is not None:
+        wall_time = _convert_to_wall_time(exchange, parameter, wall_time)
+    if wall_time == EMPTY_DATE and exchange.use_assumption("onec.empty-parameter") == "absent":
         return None
-    return moment.replace(microsecond=0)  # 1C's dates have no fractions
+    return wall_time.replace(microsecond=0)  # 1C's dates have no fractions
 
 
-def _convert_to_wall_time(exchange: Exchange, parameter: Parameter, moment: datetime) -> datetime:
+def _convert_to_wall_time(
+    exchange: Exchange, parameter: Parameter, wall_time: datetime
+) -> datetime:
     if exchange.use_assumption("onec.offset-dates") == "convert":
         try:
-            moment = moment.astimezone(exchange.tenant.clock.zone)
+            wall_time = wall_time.astimezone(exchange.tenant.clock.zone)
         except OverflowError:
-            _reject_type(exchange, parameter, moment.isoformat())
-    return moment.replace(tzinfo=None)
+            _reject_type(exchange, parameter, wall_time.isoformat())
+    return wall_time.replace(tzinfo=None)
 
 
 def _read_number(exchange: Exchange, parameter: Parameter, text: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from callmocks.contract.findings import ValidationResult
-from callmocks.onec import contract, envelope, pii, service, service_calls
+from callmocks.onec import contract, envelope, pii, service
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
@@ -142,7 +142,7 @@ class OnecProvider(Provider):
             return service.make_fault_reply(namespace, SoapError(code, params["text"]))
         operation = message.operation if message else ""
         if operation not in contract.load_operations():
-            operation = service_calls.OPERATION
+            operation = contract.HISTORY_OPERATION
         if name == "limit_reached":
             return service.make_result_code_reply(namespace, operation, *OUT_OF_LIMIT)
         if name == "result_code":

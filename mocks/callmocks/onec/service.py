@@ -10,7 +10,12 @@ from lxml import etree
 
 from callmocks.errors import StateError
 from callmocks.onec import directory_reads, envelope, parameters, results, service_calls, wsdl
-from callmocks.onec.contract import ServedOperation, load_operation_names, load_operations
+from callmocks.onec.contract import (
+    HISTORY_OPERATION,
+    ServedOperation,
+    load_operation_names,
+    load_operations,
+)
 from callmocks.onec.decoder import read_structure
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.namespaces import PARAMS, SOAP11, SOAP12, split_name
@@ -145,7 +150,7 @@ async def _execute_operation(
     try:
         await quota.count_call()
         values = parameters.read_parameters(exchange, operation, params)
-        if operation.name == service_calls.OPERATION:
+        if operation.name == HISTORY_OPERATION:
             violations = await service_calls.select_calls(exchange, values, quota, body.write)
         else:
             rows = directory_reads.select_rows(exchange, operation, values)

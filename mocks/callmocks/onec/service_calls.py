@@ -17,7 +17,7 @@ from callmocks.errors import TooManyRows
 from callmocks.history.history import ROW_BUDGET
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
 from callmocks.onec import tables
-from callmocks.onec.contract import load_operations
+from callmocks.onec.contract import HISTORY_OPERATION, load_operations
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.parameters import ParameterValue, reject_missing, reject_parameter
 from callmocks.onec.results import ResultCodeError
@@ -25,7 +25,6 @@ from callmocks.onec.results import ResultCodeError
 if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
-OPERATION: Final = "GetHistoryOfServiceCalls"
 _FAILED: Final = 2
 MAX_PERIOD: Final = timedelta(days=7)
 """The longest period by day."""
@@ -283,7 +282,7 @@ def _render_frame(frame: pl.DataFrame, query: _ServiceCallQuery) -> tables.Rende
     if query.empty_dates:
         answered = pl.when(pl.col("CallResult") != _FAILED).then(pl.col("CallTime"))
         frame = frame.with_columns(CallTime=answered)
-    return tables.render_rows(frame, load_operations()[OPERATION], query.self_check)
+    return tables.render_rows(frame, load_operations()[HISTORY_OPERATION], query.self_check)
 
 
 async def _write_sorted_frame(

@@ -12,10 +12,10 @@ from typing import Any
 
 from lxml import etree
 
-from callmocks.contract.findings import Evidence, Findings, ValidationResult, xml_error_position
+from callmocks.contract.findings import Findings, ValidationResult, xml_error_position
 from callmocks.contract.xml import has_dtd, make_parser
-from callmocks.onec import contract, envelope, parameters, validate_table, wsdl
-from callmocks.onec.contract import ServedOperation
+from callmocks.onec import contract, envelope, parameters, wsdl
+from callmocks.onec.contract import HISTORY_OPERATION, ServedOperation
 from callmocks.onec.decoder import get_local_name, read_structure
 from callmocks.onec.namespaces import (
     CONTENT_TYPES,
@@ -26,11 +26,12 @@ from callmocks.onec.namespaces import (
     SOAP11,
     SOAP12,
     SOAP_VERSIONS,
+    XS,
 )
 from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS, ResultCodeError
-from callmocks.onec.service_calls import OPERATION
 from callmocks.onec.soap import SoapError
+from callmocks.onec.validate_table import TableValidator
 from callmocks.onec.values import BadValue, Structure, ValueTable
 from callmocks.tenants.detached import detached_exchange
 
@@ -38,6 +39,12 @@ _STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
 _PARSER = make_parser()
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _MAX_FINDINGS = 200
+_W = "{http://schemas.xmlsoap.org/wsdl/}"
+_BINDINGS = {
+    "PartnerWebAPI2SoapBinding": "{http://schemas.xmlsoap.org/wsdl/soap/}",
+    "PartnerWebAPI2Soap12Binding": "{http://schemas.xmlsoap.org/wsdl/soap12/}",
+}
+_PORTS = ["PartnerWebAPI2Soap", "PartnerWebAPI2Soap12"]
 
 
 def validate_message(
@@ -70,7 +77,7 @@ def validate_wsdl(body: bytes, address: str = "") -> ValidationResult:
     """A WSDL; ``address`` is the one it was fetched from, without the query."""
     found = Findings()
     try:
-        validate_table.check_wsdl(etree.fromstring(body, _PARSER), address, found)
+        _check_wsdl(etree.fromstring(body, _PARSER), address, found)
     except (etree.XMLSyntaxError, ValueError) as error:
         found.add(xml_error_position(body, str(error)), "a well-formed document", str(error))
     return ValidationResult("onec", "WSDL", "answer", "", list(found))
@@ -227,11 +234,11 @@ def _check_result(
         if not isinstance(data, ValueTable):
             found.add(data_path, "a ValueTable", type(data).__name__)
             return
-        evidence: Evidence = "documented" if operation.name == OPERATION else "assumed"
-        validate_table.check_columns(data, operation, data_path, evidence, found)
-        validate_table.check_cells(data, operation, data_path, evidence, found)
-        if operation.name == OPERATION:
-            validate_table.check_calls(data, _read_request_parameters(request), data_path, found)
+        validator = TableValidator(data, operation, data_path, found)
+        validator.check_columns()
+        validator.check_cells()
+        if operation.name == HISTORY_OPERATION:
+            validator.check_calls(_read_request_parameters(request))
 
 
 def _read_request_parameters(request: bytes | None) -> dict[str, parameters.ParameterValue]:
@@ -260,7 +267,7 @@ def _check_structure(element: etree._Element) -> Findings:
 
 
 def _format_path(element: etree._Element, path: str) -> str:
-    """libxml2's path, which begins at the element, with names in the data_path of its asterisks."""
+    """libxml2's path, which begins at the element, with names in the place of its asterisks."""
     below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
     prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
     try:
@@ -278,3 +285,31 @@ def _format_path(element: etree._Element, path: str) -> str:
         steps.append(f"{step}[{same.index(node) + 1}]" if len(same) > 1 else step)
         node = above
     return "/" + "/".join(reversed(steps))
+
+
+def _check_wsdl(root: etree._Element, address: str, found: Findings) -> None:
+    def expect(at: str, wanted: object, got: object) -> None:
+        if got != wanted:
+            found.add(at, str(wanted), got or "none", "observed")
+
+    expect("/definitions", f"{_W}definitions", root.tag)
+    expect("/definitions/@name", "PartnerWebAPI2", root.get("name"))
+    expect("/definitions/@targetNamespace", SERVICE, root.get("targetNamespace"))
+    ports = [port.get("name") for port in root.iter(f"{_W}port")]
+    expect("/definitions/service/port", _PORTS, ports)
+    elements = {each.get("name") for each in root.iter(f"{{{XS}}}element")}
+    for name in (HISTORY_OPERATION, f"{HISTORY_OPERATION}Response"):
+        if name not in elements:
+            found.add("/definitions/types", f"the element {name}", "none", "observed")
+    for binding, soap in _BINDINGS.items():
+        path = f"/definitions/binding[@name='{binding}']"
+        action = root.find(
+            f"{_W}binding[@name='{binding}']/{_W}operation[@name='{HISTORY_OPERATION}']/{soap}operation"
+        )
+        got = None if action is None else action.get("soapAction")
+        wanted = f"{SERVICE}#PartnerWebAPI2:{HISTORY_OPERATION}"
+        expect(f"{path}/operation/@soapAction", wanted, got)
+        for each in root.iter(f"{soap}address") if address else ():
+            expect("/definitions/service/port/address/@location", address, each.get("location"))
+    if any(True for _ in root.iter(f"{_W}fault")):
+        found.add("/definitions", "no fault messages", "some", "observed")
