@@ -16,10 +16,10 @@ from aiohttp import ClientSession, web
 
 from callmocks.arm import frames, tree
 from callmocks.arm.server import ArmServer
+from callmocks.contract.journal import JournalEntry
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
 from callmocks.server.providers import PROVIDERS
-from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import ArmSettings, TenantSettings
 from callmocks.tenants.tenant import Tenant
@@ -161,7 +161,7 @@ class RunningArm:
     def now(self, text: str) -> None:
         self.tenant.clock.freeze(datetime.fromisoformat(text))
 
-    def journal(self) -> list[Entry]:
+    def journal(self) -> list[JournalEntry]:
         return list(self.tenant.journal.read_entries())
 
 

@@ -284,7 +284,7 @@ async def test_a_record_can_be_delayed_and_cut(
             async for piece in answer.content.iter_any():
                 begun += piece
     assert begun == (audio if whole else audio[: len(audio) // 2])
-    assert demo.journal()[-1].faults == [fault]
+    assert demo.journal()[-1].faults == (fault,)
 
 
 CALL = {"start": "2026-03-02T11:00:00", "operator": "101", "wait_seconds": 20, "talk_seconds": 60.9}

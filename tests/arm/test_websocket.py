@@ -137,7 +137,7 @@ async def test_a_length_may_be_chosen_to_count_characters(demo: RunningArm) -> N
         await raw.send(frames.encode_request("0001", HISTORY, body, unit="characters"))
         message = await raw.recv()
     assert int(message[2:12]) == len(message.decode()) < len(message)
-    assert demo.journal()[-1].violations == []
+    assert demo.journal()[-1].violations == ()
 
 
 async def test_the_websocket_has_another_path_when_chosen(demo: RunningArm) -> None:

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from callmocks.cdr.provider import CDR
+from callmocks.contract.journal import JournalEntry
 from callmocks.history.factory import HistoryFactory
 from callmocks.server.providers import PROVIDERS
-from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
@@ -163,6 +163,6 @@ def tree(condition: str, *filters: dict[str, Any]) -> dict[str, Any]:
     return {"filters": list(filters), "condition": condition}
 
 
-def last_entry(tenant: Tenant) -> Entry:
+def last_entry(tenant: Tenant) -> JournalEntry:
     """The newest journal entry of a tenant."""
     return list(tenant.journal.read_entries())[-1]

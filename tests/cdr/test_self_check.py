@@ -27,7 +27,7 @@ def test_drawn_days_keep_the_schema(api: CdrClient) -> None:
     tenant = api.tenant(calls_per_day=300)
     for method in (api.legs, api.sessions):
         method(("2026-02-01 00:00:00", "2026-02-28 23:59:59"), limit=0)
-        assert last_entry(tenant).violations == []
+        assert last_entry(tenant).violations == ()
 
 
 @pytest.mark.parametrize(("problem", "spoil"), SPOILED, ids=[problem for problem, _ in SPOILED])
@@ -59,4 +59,4 @@ def test_a_defect_is_logged_and_journaled_on_the_answers_side(
     assert "our own answer breaks its schema" in caplog.text
     unchecked = api.tenant("u", seed=99, self_check=False)
     api.rpc("get.call_legs_report", "u-token", date_from=ONE_DAY[0], date_till=ONE_DAY[1])
-    assert last_entry(unchecked).violations == []
+    assert last_entry(unchecked).violations == ()

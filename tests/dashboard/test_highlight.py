@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callmocks.arm import frames
+from callmocks.contract.journal import Violation
 from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_message
-from callmocks.tenants.exchange import Violation
 
 
 def shown(text: str, *violations: Violation, sha256: str | None = None) -> HighlightedMessage:

@@ -15,11 +15,11 @@ import requests
 from aiohttp import web
 from lxml import etree
 
+from callmocks.contract.journal import JournalEntry
 from callmocks.history.factory import HistoryFactory
 from callmocks.onec import Structure, ValueTable, read_answer
 from callmocks.onec.server import OnecServer
 from callmocks.server.providers import PROVIDERS
-from callmocks.tenants.journal import Entry
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
@@ -120,7 +120,7 @@ class Client:
         return self.records(make_call(operation, params))
 
     @property
-    def journal(self) -> list[Entry]:
+    def journal(self) -> list[JournalEntry]:
         """The account's journal, oldest entry first."""
         return list(self.tenant.journal.read_entries())
 

@@ -340,5 +340,5 @@ def test_an_answer_leans_on_nothing_that_does_not_matter_to_it(client: Client) -
         "onec.row-order",
     }
     assert read_answer(client.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
-    assert client.journal[-1].assumptions == []
+    assert client.journal[-1].assumptions == ()
     assert client.code(LONG) == "SUCCESS"

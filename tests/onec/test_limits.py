@@ -112,7 +112,7 @@ def test_the_journal_says_that_a_frozen_clock_never_resets_a_limit(service: Serv
     assert "onec.quota-hour" in client.journal[-1].assumptions
     client.tenant.clock.run(datetime.fromisoformat(DAY))
     assert client.code(CALLS) == "OUT_OF_LIMIT"
-    assert client.journal[-1].notes == []
+    assert client.journal[-1].notes == ()
 
 
 async def test_reset_gives_the_hour_back(service: Service) -> None:

@@ -26,7 +26,7 @@ def test_a_soap_fault_comes_in_the_callers_version(client: Client, version: str,
     with pytest.raises(SoapFault) as caught:
         read_answer(response.content)
     assert (caught.value.code, caught.value.text) == (code, "Ошибка <1С>")
-    assert client.journal[-1].faults == ["soap_fault"]
+    assert client.journal[-1].faults == ("soap_fault",)
     assert client.post(BODY).status_code == 200
 
 
@@ -79,5 +79,5 @@ def test_faults_that_change_the_table(client: Client, name: str) -> None:
     enable_fault(client, name)
     changed = client.post(BODY).content
     assert changed != plain
-    assert client.journal[-1].faults == [name]
+    assert client.journal[-1].faults == (name,)
     assert client.post(BODY).content == plain

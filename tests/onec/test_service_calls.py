@@ -422,7 +422,7 @@ def test_our_own_violations_are_noted(service: Service, monkeypatch: pytest.Monk
     client = service.client(world="empty")
     client.tenant.history.pins.add({"start": "2026-03-02T12:00:00", "talk_seconds": 5})
     assert client.records(make_history_call())[0]["CallTime"] != EMPTY_DATE
-    assert client.journal[-1].violations == []
+    assert not client.journal[-1].violations
     monkeypatch.setattr("callmocks.onec.tables._UUID", "^x$")
     client.records(make_history_call())
     assert {violation.side for violation in client.journal[-1].violations} == {"answer"}
@@ -436,4 +436,4 @@ def test_without_self_check_our_own_answers_are_not_looked_at(
     client.tenant.history.pins.add({"start": "2026-03-02T12:00:00", "talk_seconds": 5})
     monkeypatch.setattr("callmocks.onec.tables._UUID", "^x$")
     assert client.records(make_history_call())
-    assert client.journal[-1].violations == []
+    assert not client.journal[-1].violations

@@ -70,7 +70,7 @@ class EchoServer(NamedTuple):
         return self.tenant.faults.enable("cdr", fault, params or {}, FaultScope(**scope))
 
     def last_faults(self) -> list[str]:
-        return [*self.tenant.journal.read_entries()][-1].faults
+        return list([*self.tenant.journal.read_entries()][-1].faults)
 
 
 async def handle_echo(exchange: Exchange) -> Reply:

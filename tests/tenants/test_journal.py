@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 import time
+from datetime import datetime
 
 import pytest
 
+from callmocks.contract.journal import JournalEntry
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
-from callmocks.tenants.journal import MAX_ENTRIES, SHOWN_BODY_BYTES, Entry, Journal, JournalBudget
+from callmocks.tenants.journal import MAX_ENTRIES, SHOWN_BODY_BYTES, Journal, JournalBudget
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
@@ -23,7 +25,7 @@ async def exchange(tenant: Tenant, request: bytes, answer: bytes = b"ok") -> Non
     await pipeline.run(Exchange.start(tenant, PROVIDERS["cdr"], request), handle)
 
 
-def entries(tenant: Tenant) -> list[Entry]:
+def entries(tenant: Tenant) -> list[JournalEntry]:
     return [*tenant.journal.read_entries()]
 
 
@@ -42,12 +44,12 @@ async def test_an_entry_has_everything_of_an_exchange(provider: EchoServer) -> N
     await provider.post(b'{"limit": "ten"}')
     (entry,) = entries(provider.tenant)
     assert entry.seq == 1
-    assert entry.at == "2026-03-02T12:00:00.000"
+    assert entry.at == datetime(2026, 3, 2, 12)
     assert (entry.provider, entry.operation, entry.status) == ("cdr", "get.orders", 202)
     assert [str(v) for v in entry.violations] == ["params.limit: expected a number, got 'ten'"]
     assert entry.violations[0].side == "request"
-    assert entry.assumptions == ["cdr.leg-direction"]
-    assert (entry.faults, entry.notes) == (["content_type"], ["the clock is frozen"])
+    assert entry.assumptions == ("cdr.leg-direction",)
+    assert (entry.faults, entry.notes) == (("content_type",), ("the clock is frozen",))
     assert (entry.request, entry.response) == ('{"limit": "ten"}', '{"error": "ж"}')
     assert (entry.request_bytes, entry.request_sha256) == (16, None)
     assert 20 <= entry.duration_ms < 500

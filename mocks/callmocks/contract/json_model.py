@@ -1,13 +1,14 @@
 """Dataclasses as JSON values and back.
 
 A field is a scalar, a naive ``datetime`` (ISO text with milliseconds), a dataclass, a tuple of
-one type, or one of these or ``None``. ``Annotated`` texts describe it; a ``JsonName`` renames it.
+one type, a JSON value, or one of these or ``None``. ``Annotated`` texts describe it; a ``JsonName``
+renames it, a ``Minimum`` bounds it. A model with ``json_omit_defaults`` leaves out what is default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -19,13 +20,20 @@ class JsonName(str):
     __slots__ = ()
 
 
+class Minimum(int):
+    __slots__ = ()
+
+
 class JsonMember(NamedTuple):
     """``type`` is the field's without ``Annotated``; ``key`` its name in JSON."""
 
     name: str
     key: str
     type: Any
+    default: Any
+    """``MISSING`` when there is none."""
     description: str
+    minimum: int | None
 
 
 def to_json(value: Any) -> Any:
@@ -34,14 +42,19 @@ def to_json(value: Any) -> Any:
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
     if is_dataclass(value):
-        members = json_members(type(value))  # type: ignore[arg-type]
-        return {member.key: to_json(getattr(value, member.name)) for member in members}
+        omit = getattr(value, "json_omit_defaults", False)
+        return {
+            member.key: to_json(item)
+            for member in json_members(type(value))  # type: ignore[arg-type]
+            if (item := getattr(value, member.name)) != member.default or not omit
+        }
     return value
 
 
 def from_json(model: type[T], raw: Mapping[str, Any]) -> T:
     """Members that the model does not have are ignored."""
-    return model(**{m.name: _decode(m.type, raw[m.key]) for m in json_members(model)})  # type: ignore[arg-type]
+    members = (member for member in json_members(model) if member.key in raw)  # type: ignore[arg-type]
+    return model(**{member.name: _decode(member.type, raw[member.key]) for member in members})
 
 
 @cache
@@ -49,11 +62,14 @@ def json_members(model: type) -> tuple[JsonMember, ...]:
     types = get_type_hints(model)
     annotated = get_type_hints(model, include_extras=True)
     members = []
-    for name in (field.name for field in fields(model)):
-        texts = getattr(annotated[name], "__metadata__", ())
-        key = next((str(text) for text in texts if isinstance(text, JsonName)), name)
-        description = next((text for text in texts if not isinstance(text, JsonName)), "")
-        members.append(JsonMember(name, key, types[name], description))
+    for field in fields(model):
+        name, default = field.name, field.default
+        if field.default_factory is not MISSING:
+            default = field.default_factory()
+        notes = {type(note): note for note in getattr(annotated[name], "__metadata__", ())}
+        key = str(notes.get(JsonName, name))
+        description, minimum = notes.get(str, ""), notes.get(Minimum)
+        members.append(JsonMember(name, key, types[name], default, description, minimum))
     return tuple(members)
 
 

@@ -1,16 +1,20 @@
 """A tenant's journal over the admin API: read, follow, verify, clear."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
+from callmocks.contract.expectations import Expectation, Verdict
+from callmocks.contract.journal import JournalEntry
+from callmocks.contract.json_model import from_json, to_json
+from callmocks.control.json_struct import json_struct
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext, Route
-from callmocks.tenants.journal import MAX_ENTRIES, Entry, Journal
-from callmocks.tenants.verify import Expected, Verdict, verify
+from callmocks.tenants.journal import MAX_ENTRIES, Journal
+from callmocks.tenants.verify import verify
 
 HEARTBEAT_SECONDS = 15.0
 """Seconds after which a silent stream says that it is alive."""
@@ -31,10 +35,20 @@ class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="At most so many.")] = MAX_ENTRIES
 
 
+if TYPE_CHECKING:
+    EntryJson = dict[str, Any]
+    ExpectationJson = msgspec.Struct
+    VerdictJson = dict[str, Any]
+else:
+    EntryJson = json_struct(JournalEntry)
+    ExpectationJson = json_struct(Expectation)
+    VerdictJson = json_struct(Verdict)
+
+
 class JournalView(msgspec.Struct):
     """Entries, oldest first."""
 
-    entries: list[Entry]
+    entries: list[EntryJson]
     dropped: Annotated[
         int,
         Meta(description="Entries that gave way to newer ones since the journal was last cleared."),
@@ -57,7 +71,7 @@ class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
 class Question(msgspec.Struct, forbid_unknown_fields=True):
     """What requests a test expects."""
 
-    expect: Annotated[list[Expected], Meta(max_length=1000)]
+    expect: Annotated[list[ExpectationJson], Meta(max_length=1000)]
     in_order: Annotated[
         bool, Meta(description="They came in this order, whatever else came between them.")
     ] = False
@@ -68,7 +82,7 @@ class Answer(msgspec.Struct):
     """Whether they came."""
 
     ok: bool
-    results: Annotated[list[Verdict], Meta(description="One for each expectation.")]
+    results: Annotated[list[VerdictJson], Meta(description="One for each expectation.")]
     dropped: Annotated[int, Meta(description="Entries that are lost to this question.")]
     replica: Annotated[
         str | UnsetType,
@@ -85,7 +99,8 @@ async def read_journal(context: RequestContext) -> JournalView:
         if query.provider in (UNSET, entry.provider) and query.operation in (UNSET, entry.operation)
     ]
     kept = found[-query.limit :] if query.after is UNSET else found[: query.limit]
-    return JournalView(kept, journal.dropped_count, context.app_context.store.replica_name or UNSET)
+    replica = context.app_context.store.replica_name or UNSET
+    return JournalView([to_json(entry) for entry in kept], journal.dropped_count, replica)
 
 
 async def clear_journal(context: RequestContext) -> None:
@@ -97,12 +112,17 @@ async def verify_journal(context: RequestContext) -> Answer:
     journal = find_journal(context)
     verdicts = verify(
         journal.read_entries(question.after),
-        question.expect,
+        [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect],
         context.registry.providers,
         question.in_order,
     )
     replica = context.app_context.store.replica_name or UNSET
-    return Answer(all(verdict.ok for verdict in verdicts), verdicts, journal.dropped_count, replica)
+    return Answer(
+        all(verdict.ok for verdict in verdicts),
+        [to_json(verdict) for verdict in verdicts],
+        journal.dropped_count,
+        replica,
+    )
 
 
 async def stream_entries(context: RequestContext) -> web.StreamResponse:
@@ -134,9 +154,9 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
     return response
 
 
-def encode_event(entry: Entry) -> bytes:
+def encode_event(entry: JournalEntry) -> bytes:
     """An entry as a server-sent event; its id is what a browser sends when it comes back."""
-    return b"id: %d\ndata: %b\n\n" % (entry.seq, msgspec.json.encode(entry))
+    return b"id: %d\ndata: %b\n\n" % (entry.seq, msgspec.json.encode(to_json(entry)))
 
 
 def find_journal(context: RequestContext) -> Journal:

@@ -1,6 +1,6 @@
 """Structs that describe the JSON of dataclasses: the OpenAPI document is made from structs."""
 
-from dataclasses import is_dataclass
+from dataclasses import MISSING, is_dataclass
 from datetime import datetime
 from functools import cache
 from types import UnionType
@@ -8,25 +8,42 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from callmocks.contract.json_model import json_members
+from callmocks.contract.json_model import JsonMember, json_members
 
 
 @cache
 def json_struct(model: type) -> type[msgspec.Struct]:
-    """``json_name`` of the model, where it has one, is the struct's name."""
+    """``json_name`` of the model, where it has one, is the struct's name.
+
+    With ``json_forbid_unknown`` it decodes requests: ``check`` of the model is called then.
+    """
     members = json_members(model)
+    strict = getattr(model, "json_forbid_unknown", False)
     return msgspec.defstruct(
         getattr(model, "json_name", model.__name__),
-        [(member.name, _json_type(member.type, member.description)) for member in members],
+        [_struct_field(member) for member in members],
         rename={member.name: member.key for member in members},
-        namespace={"__doc__": model.__doc__},
+        namespace={"__doc__": model.__doc__} | ({"__post_init__": model.check} if strict else {}),  # type: ignore[attr-defined]
         module=__name__,
+        forbid_unknown_fields=strict,
     )
 
 
-def _json_type(kind: Any, description: str = "") -> Any:
-    if description:
-        return Annotated[_json_type(kind), msgspec.Meta(description=description)]
+def _struct_field(member: JsonMember) -> tuple[str, Any] | tuple[str, Any, Any]:
+    kind = _json_type(member.type, member.minimum)
+    if member.description:
+        kind = Annotated[kind, msgspec.Meta(description=member.description)]
+    if member.default is MISSING:
+        return member.name, kind
+    if isinstance(member.default, tuple | dict):
+        factory = list if isinstance(member.default, tuple) else dict
+        return member.name, kind, msgspec.field(default_factory=factory)
+    return member.name, kind, member.default
+
+
+def _json_type(kind: Any, minimum: int | None = None) -> Any:
+    if kind is int and minimum is not None:
+        return Annotated[int, msgspec.Meta(ge=int(minimum))]
     if is_dataclass(kind):
         return json_struct(kind)  # type: ignore[arg-type]
     if kind is datetime:
@@ -34,5 +51,6 @@ def _json_type(kind: Any, description: str = "") -> Any:
     if get_origin(kind) is tuple:
         return list[_json_type(get_args(kind)[0])]  # type: ignore[misc]
     if isinstance(kind, UnionType):
-        return Union[tuple(map(_json_type, get_args(kind)))]  # noqa: UP007
+        inner = tuple(_json_type(each, minimum) for each in get_args(kind))
+        return Union[inner]  # noqa: UP007
     return kind

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from callmocks.contract.journal import Violation
 from callmocks.history.clock import read_stopwatch
 
 if TYPE_CHECKING:
@@ -23,23 +24,6 @@ MAX_VIOLATIONS = 100
 """Noted of one exchange."""
 _MAX_QUOTED_CHARS = 500
 """Characters of a client's text that a violation repeats."""
-
-
-@dataclass(slots=True, frozen=True)
-class Violation:
-    """Where a message leaves the contract.
-
-    ``where`` is the provider's own kind of path (an XPath, ``filter.field``, a byte offset);
-    ``side`` says whose message it is: ``request`` or ``answer`` (ours: a defect of callmocks).
-    """
-
-    where: str
-    expected: str
-    got: str
-    side: str = "request"
-
-    def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, got {self.got}"
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """What happened: every exchange of a tenant, newest last, bounded by count and by bytes.
 
 Writing must cost next to nothing, because every answer waits for it: an exchange is kept as it is,
-with the bytes it held anyway, and becomes an ``Entry`` only when somebody reads.
+with the bytes it held anyway, and becomes an ``JournalEntry`` only when somebody reads.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from callmocks.contract.journal import JournalEntry, Violation
 from callmocks.history.clock import read_stopwatch
-from callmocks.tenants.exchange import Violation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,43 +39,17 @@ VIOLATION_BYTES = 1024
 """What a violation takes."""
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One exchange as the admin API shows it.
-
-    ``at`` is the tenant's wall time, ``duration_ms`` the time it took to make the answer (a delay
-    on the wire is not part of it). ``request_sha256`` and ``response_sha256`` are there when the
-    text was cut; ``request_bytes`` and ``response_bytes`` always count the whole body.
-    """
-
-    seq: int
-    at: str
-    provider: str
-    operation: str
-    status: int
-    violations: list[Violation]
-    assumptions: list[str]
-    faults: list[str]
-    notes: list[str]
-    request: str
-    response: str
-    duration_ms: float
-    request_bytes: int
-    response_bytes: int
-    request_sha256: str | None = None
-    response_sha256: str | None = None
-
-
 class EntrySummary(NamedTuple):
     """An entry without its bodies, which is all that lists and counts need."""
 
     seq: int
-    at: str
+    at: datetime
     provider: str
     operation: str
     status: int
-    violations: list[Violation]
-    assumptions: list[str]
-    faults: list[str]
+    violations: tuple[Violation, ...]
+    assumptions: tuple[str, ...]
+    faults: tuple[str, ...]
     duration_ms: float
 
 
@@ -110,28 +82,28 @@ class _Record(NamedTuple):
     def to_summary(self) -> EntrySummary:
         return EntrySummary(
             self.seq,
-            self.at.isoformat(timespec="milliseconds"),
+            self.at,
             self.provider,
             self.operation,
             self.status,
-            self.violations,
-            list(self.assumptions),
-            self.faults,
+            tuple(self.violations),
+            tuple(self.assumptions),
+            tuple(self.faults),
             round(self.duration * 1000, 3),
         )
 
-    def to_entry(self) -> Entry:
+    def to_entry(self) -> JournalEntry:
         request, response = _truncate_body(self.request), _truncate_body(self.response)
-        return Entry(
+        return JournalEntry(
             seq=self.seq,
-            at=self.at.isoformat(timespec="milliseconds"),
+            at=self.at,
             provider=self.provider,
             operation=self.operation,
             status=self.status,
-            violations=self.violations,
-            assumptions=list(self.assumptions),
-            faults=self.faults,
-            notes=self.notes,
+            violations=tuple(self.violations),
+            assumptions=tuple(self.assumptions),
+            faults=tuple(self.faults),
+            notes=tuple(self.notes),
             request=request.data.decode("utf-8", "replace"),
             response=response.data.decode("utf-8", "replace"),
             duration_ms=round(self.duration * 1000, 3),
@@ -245,7 +217,7 @@ class Journal:
         """Number of the newest entry ever written; numbers are never used again."""
         return self._seq
 
-    def read_entries(self, after: int = 0) -> Iterator[Entry]:
+    def read_entries(self, after: int = 0) -> Iterator[JournalEntry]:
         """Oldest first, those numbered above ``after``."""
         return (record.to_entry() for record in self._records_after(after))
 
@@ -258,7 +230,7 @@ class Journal:
         first = records[0].seq if records else 0
         return records[max(0, after + 1 - first) :]
 
-    async def follow(self, after: int) -> AsyncIterator[Entry]:
+    async def follow(self, after: int) -> AsyncIterator[JournalEntry]:
         """Entries as they come, those numbered above ``after`` first; ends with the journal.
 
         A reader that is too slow misses what was dropped meanwhile and sees it by the numbers.

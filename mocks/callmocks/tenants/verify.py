@@ -6,88 +6,28 @@ An expectation that is not met shows the nearest requests and in what they diffe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Meta
-
-from callmocks.tenants.journal import Entry
+from callmocks.contract.expectations import (
+    Difference,
+    Expectation,
+    NearRequest,
+    Verdict,
+    format_count,
+)
 
 if TYPE_CHECKING:
+    from callmocks.contract.journal import JournalEntry
     from callmocks.provider.base import Provider
 
 MAX_NEAREST = 3
 """Requests shown of those that did not match."""
 
-Count = Annotated[int, Meta(ge=0)]
-
-
-class Expected(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Requests that should have come; what is left out may be anything."""
-
-    provider: str | None = None
-    operation: str | None = None
-    status: Annotated[int | None, Meta(description="The HTTP status answered, or the frame's.")] = (
-        None
-    )
-    fields: Annotated[
-        dict[str, Any],
-        Meta(
-            description="Values in the request by name: ``params.limit`` (CDR, the path in its "
-            "JSON),\n"
-            "``filters.limit`` (ARM, element and attribute), ``Params.PeriodFrom`` (1C, the "
-            "property).\n"
-            "``null`` means that the request has no such field."
-        ),
-    ] = {}
-    violations: Annotated[
-        bool | None, Meta(description="Whether the request broke the contract.")
-    ] = None
-    times: Annotated[Count | None, Meta(description="Exactly so many …")] = None
-    at_least: Annotated[
-        Count | None, Meta(description="… or no fewer; 1 when no count is given …")
-    ] = None
-    at_most: Annotated[Count | None, Meta(description="… or no more.")] = None
-
-    def __post_init__(self) -> None:
-        """Refuse counts that contradict each other; nothing could tell which one is meant."""
-        if self.times is not None and (self.at_least, self.at_most) != (None, None):
-            raise ValueError("times stands alone, without at_least and at_most")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}")
-
-
-class Difference(msgspec.Struct):
-    """One field in which a request is not what was expected."""
-
-    field: str
-    expected: Any
-    got: Any
-
-
-class Near(msgspec.Struct):
-    """A request that came instead."""
-
-    seq: int
-    differences: list[Difference]
-
-
-class Verdict(msgspec.Struct):
-    """What became of one expectation."""
-
-    ok: bool
-    expected: Expected
-    found: Annotated[int, Meta(description="Requests that match.")]
-    seqs: Annotated[list[int], Meta(description="Their numbers in the journal.")]
-    reason: Annotated[str, Meta(description="What is wrong, for people.")] = ""
-    nearest: Annotated[
-        list[Near], Meta(description="The nearest other requests, when too few match.")
-    ] = []
-
 
 def verify(
-    entries: Iterable[Entry],
-    expectations: Sequence[Expected],
+    entries: Iterable[JournalEntry],
+    expectations: Sequence[Expectation],
     providers: Mapping[str, Provider],
     in_order: bool = False,
 ) -> list[Verdict]:
@@ -106,8 +46,8 @@ def verify(
             if later:
                 reached = later[0]
             else:
-                verdict.ok = False
-                verdict.reason = f"no match after number {reached}, where the one before was found"
+                reason = f"no match after number {reached}, where the one before was found"
+                verdict = replace(verdict, ok=False, reason=reason)
         verdicts.append(verdict)
     return verdicts
 
@@ -115,7 +55,7 @@ def verify(
 class _JournaledRequest:
     """A journaled request whose fields are read when first asked for."""
 
-    def __init__(self, entry: Entry, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, entry: JournalEntry, providers: Mapping[str, Provider]) -> None:
         self.entry = entry
         self._providers = providers
         self._fields: dict[str, object] | None = None
@@ -127,14 +67,14 @@ class _JournaledRequest:
             self._fields = provider.read_fields(self.entry.request.encode())
         return self._fields
 
-    def is_comparable(self, expected: Expected) -> bool:
+    def is_comparable(self, expected: Expectation) -> bool:
         """The same kind of request, so that its fields can be compared at all."""
         entry = self.entry
         return expected.provider in (None, entry.provider) and (
             expected.operation in (None, entry.operation)
         )
 
-    def find_differences(self, expected: Expected) -> list[Difference]:
+    def find_differences(self, expected: Expectation) -> list[Difference]:
         """In what this request is not the expected one; fields are for its own kind alone."""
         entry = self.entry
         pairs: list[tuple[str, object, object]] = [
@@ -166,36 +106,23 @@ def _values_equal(expected: object, got: object) -> bool:
     return type(expected) is type(got) and expected == got
 
 
-def _evaluate(requests: list[_JournaledRequest], expected: Expected) -> Verdict:
+def _evaluate(requests: list[_JournaledRequest], expected: Expectation) -> Verdict:
     compared = [(request.find_differences(expected), request) for request in requests]
     seqs = [request.entry.seq for differences, request in compared if not differences]
-    verdict = Verdict(True, expected, len(seqs), seqs)
-    least, most = _count_range(expected)
-    if len(seqs) < least:
-        verdict.ok = False
-        verdict.reason = (
-            f"{_format_count(least)} expected at least, {_format_count(len(seqs))} found"
-        )
+    found, (least, most) = len(seqs), expected.count_range
+    verdict = Verdict(True, expected, found, tuple(seqs))
+    if found < least:
         others = sorted(
             (pair for pair in compared if pair[0]),
             key=lambda p: (not p[1].is_comparable(expected), len(p[0]), -p[1].entry.seq),
         )
-        verdict.nearest = [
-            Near(request.entry.seq, found) for found, request in others[:MAX_NEAREST]
-        ]
-    elif most is not None and len(seqs) > most:
-        verdict.ok = False
-        verdict.reason = f"{_format_count(most)} expected at most, {_format_count(len(seqs))} found"
+        nearest = tuple(
+            NearRequest(request.entry.seq, tuple(differences))
+            for differences, request in others[:MAX_NEAREST]
+        )
+        reason = f"{format_count(least)} expected at least, {format_count(found)} found"
+        return replace(verdict, ok=False, reason=reason, nearest=nearest)
+    if most is not None and found > most:
+        reason = f"{format_count(most)} expected at most, {format_count(found)} found"
+        return replace(verdict, ok=False, reason=reason)
     return verdict
-
-
-def _count_range(expected: Expected) -> tuple[int, int | None]:
-    if expected.times is not None:
-        return expected.times, expected.times
-    if expected.at_least is None and expected.at_most is None:
-        return 1, None
-    return expected.at_least or 0, expected.at_most
-
-
-def _format_count(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

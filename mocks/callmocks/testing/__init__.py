@@ -4,7 +4,7 @@
 
     plugin (pytest)  ─┐
     running, arunning ┼─▶ Mocks ─▶ Tenant ─▶ Arm | Cdr | Onec
-    connect ──────────┘     └────────┴──────────┴──▶ Control ──HTTP──▶ admin API
+    connect ──────────┘     └────────┴──────────┴──▶ AdminClient ──HTTP──▶ admin API
 
 The handles know the admin API alone, so they do the same with a suite in this process, in another
 one or in a container. Everything here is imported when first asked for: pytest loads the plugin in
@@ -17,11 +17,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from callmocks.contract.journal import JournalEntry as Exchange
     from callmocks.contract.truth import Call
-    from callmocks.testing.journal import Exchange
     from callmocks.testing.mocks import Mocks, connect
-    from callmocks.testing.providers import Arm, Cdr, Fault, Onec, Operator
-    from callmocks.testing.tenant import Tenant
+    from callmocks.testing.providers import Arm, Cdr, Onec
+    from callmocks.testing.providers import FaultHandle as Fault
+    from callmocks.testing.providers import OperatorLogin as Operator
+    from callmocks.testing.tenant import TenantHandle as Tenant
 
 __all__ = [
     "Arm",
@@ -36,16 +38,22 @@ __all__ = [
     "connect",
 ]
 
-_MODULES = {
-    "Call": "operations",
-    "Exchange": "journal",
-    "Mocks": "mocks",
-    "Tenant": "tenant",
-    "connect": "mocks",
+_DEFINED_IN = {
+    "Arm": "testing.providers.Arm",
+    "Call": "contract.truth.Call",
+    "Cdr": "testing.providers.Cdr",
+    "Exchange": "contract.journal.JournalEntry",
+    "Fault": "testing.providers.FaultHandle",
+    "Mocks": "testing.mocks.Mocks",
+    "Onec": "testing.providers.Onec",
+    "Operator": "testing.providers.OperatorLogin",
+    "Tenant": "testing.tenant.TenantHandle",
+    "connect": "testing.mocks.connect",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _DEFINED_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'providers')}"), name)
+    module, _, attribute = _DEFINED_IN[name].rpartition(".")
+    return getattr(import_module(f"callmocks.{module}"), attribute)

@@ -1,79 +1,15 @@
-"""Exchanges of a tenant's journal, as values and as text for the report of a failed test."""
+"""Exchanges of a tenant's journal as text for the report of a failed test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
-from callmocks.testing.times import parse_time
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """Where a message leaves the contract; ``side`` is ``request`` or ``answer``."""
-
-    where: str
-    expected: str
-    got: str
-    side: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, got {self.got}"
+if TYPE_CHECKING:
+    from callmocks.contract.journal import JournalEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and its answer. Of a body longer than 64 KiB the journal keeps the beginning."""
-
-    seq: int
-    """Its number in the journal; later ones are higher."""
-    at: datetime
-    """The tenant's wall time."""
-    provider: str
-    operation: str
-    status: int
-    """The HTTP status, or the frame's."""
-    request: str
-    response: str
-    duration_ms: float
-    """Time it took to make the answer; a delay on the wire is not part of it."""
-    violations: tuple[Violation, ...]
-    assumptions: tuple[str, ...]
-    """Ids of the assumptions that the answer rested on."""
-    faults: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """``#3 12:00:00.000 cdr get.account → 200``."""
-        at = self.at.time().isoformat(timespec="milliseconds")
-        return f"#{self.seq} {at} {self.provider} {self.operation or '(none)'} → {self.status}"
-
-
-def parse_exchange(raw: dict[str, Any]) -> Exchange:
-    """An exchange from the admin API's JSON."""
-    return Exchange(
-        seq=raw["seq"],
-        at=parse_time(raw["at"]),
-        provider=raw["provider"],
-        operation=raw["operation"],
-        status=raw["status"],
-        request=raw["request"],
-        response=raw["response"],
-        duration_ms=raw["duration_ms"],
-        violations=tuple(
-            Violation(each["where"], each["expected"], each["got"], each["side"])
-            for each in raw["violations"]
-        ),
-        assumptions=tuple(raw["assumptions"]),
-        faults=tuple(raw["faults"]),
-        notes=tuple(raw["notes"]),
-    )
-
-
-def format_transcript(exchanges: Sequence[Exchange], limit: int, body_chars: int | None) -> str:
+def format_transcript(exchanges: Sequence[JournalEntry], limit: int, body_chars: int | None) -> str:
     """The last exchanges, no more than ``most``, with ``body`` characters of each message."""
     shown = exchanges[-limit:]
     texts = [_format_exchange(exchange, body_chars) for exchange in shown]
@@ -82,7 +18,7 @@ def format_transcript(exchanges: Sequence[Exchange], limit: int, body_chars: int
     return replace_unprintable("\n\n".join(texts))
 
 
-def _format_exchange(exchange: Exchange, body_chars: int | None) -> str:
+def _format_exchange(exchange: JournalEntry, body_chars: int | None) -> str:
     lines = [f"{exchange.title} in {exchange.duration_ms:.1f} ms"]
     for violation in exchange.violations:
         whose = "the request" if violation.side == "request" else "our answer"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from callmocks.errors import AdminError
 from callmocks.testing.admin_client import EXPECTED_SERVICE, AdminClient
 from callmocks.testing.operations import TenantOperations
-from callmocks.testing.tenant import Tenant
+from callmocks.testing.tenant import TenantHandle
 from callmocks.testing.times import TimeInput, format_time
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class Mocks(TenantOperations):
         return self.control.url
 
     @cached_property
-    def demo(self) -> Tenant:
+    def demo(self) -> TenantHandle:
         """The tenant that exists from the start."""
-        return Tenant(self.control, self.control.get("/api/tenants/demo"))
+        return TenantHandle(self.control, self.control.get("/api/tenants/demo"))
 
     @property
     def arm(self) -> Arm:
@@ -74,7 +74,7 @@ class Mocks(TenantOperations):
         calls_per_day: int | None = None,
         limits: str | None = None,
         **more: object,
-    ) -> Tenant:
+    ) -> TenantHandle:
         """A new tenant; what is left out is as the suite was told when it was started.
 
         ``more`` is anything else that ``POST /api/tenants`` takes. ``AdminError`` when the name
@@ -94,7 +94,7 @@ class Mocks(TenantOperations):
             else self.create_numbered_tenant("t", settings)
         )
 
-    def create_numbered_tenant(self, stem: str, settings: Mapping[str, object]) -> Tenant:
+    def create_numbered_tenant(self, stem: str, settings: Mapping[str, object]) -> TenantHandle:
         """A new tenant called by any text and a number.
 
         Numbers are not used again, so that a late request of one test never reaches the next.
@@ -108,11 +108,11 @@ class Mocks(TenantOperations):
                     raise  # a name that another test run has, or left behind when it broke off
         raise AdminError(f"{self.control_url} has too many tenants named {plain}-…")
 
-    def _create_tenant(self, name: str, settings: Mapping[str, object]) -> Tenant:
+    def _create_tenant(self, name: str, settings: Mapping[str, object]) -> TenantHandle:
         body = {key: format_time(v) if isinstance(v, date) else v for key, v in settings.items()}
-        return Tenant(self.control, self.control.post("/api/tenants", {"name": name, **body}))
+        return TenantHandle(self.control, self.control.post("/api/tenants", {"name": name, **body}))
 
-    def _get_tenant(self) -> Tenant:
+    def _get_tenant(self) -> TenantHandle:
         return self.demo
 
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Unpack
 
-    from callmocks.testing.tenant import Tenant
+    from callmocks.testing.tenant import TenantHandle
 
 
 class TenantOperations:
     """What belongs to a tenant as a whole, and is at hand wherever a part of the tenant is."""
 
-    def _get_tenant(self) -> Tenant:
+    def _get_tenant(self) -> TenantHandle:
         raise NotImplementedError
 
     @property

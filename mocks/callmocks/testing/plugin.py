@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from callmocks.testing.mocks import Mocks
     from callmocks.testing.providers import Arm, Cdr, Onec
-    from callmocks.testing.tenant import Tenant
+    from callmocks.testing.tenant import TenantHandle
 
 P = TypeVar("P")
 
-_TENANT = pytest.StashKey["Tenant"]()
+_TENANT = pytest.StashKey["TenantHandle"]()
 _MARKER = (
     "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
     "the settings of this test's tenant"
@@ -109,7 +109,7 @@ def callmocks_ca_file(callmocks_suite: Mocks, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def callmocks_tenant(
     request: pytest.FixtureRequest, callmocks_suite: Mocks, callmocks_settings: dict[str, Any]
-) -> Iterator[Tenant]:
+) -> Iterator[TenantHandle]:
     """A tenant of this test's own, as its markers say; limits are off unless they say otherwise."""
     from callmocks.errors import CallmocksError
 
@@ -129,19 +129,19 @@ def callmocks_tenant(
 
 
 @pytest.fixture
-def callmocks_arm(callmocks_tenant: Tenant) -> Arm:
+def callmocks_arm(callmocks_tenant: TenantHandle) -> Arm:
     """The ARM of this test's tenant."""
     return _get_provider(lambda: callmocks_tenant.arm)
 
 
 @pytest.fixture
-def callmocks_cdr(callmocks_tenant: Tenant) -> Cdr:
+def callmocks_cdr(callmocks_tenant: TenantHandle) -> Cdr:
     """The Data API of this test's tenant."""
     return _get_provider(lambda: callmocks_tenant.cdr)
 
 
 @pytest.fixture
-def callmocks_onec(callmocks_tenant: Tenant) -> Onec:
+def callmocks_onec(callmocks_tenant: TenantHandle) -> Onec:
     """1C-Connect of this test's tenant."""
     return _get_provider(lambda: callmocks_tenant.onec)
 

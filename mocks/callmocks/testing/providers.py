@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from callmocks.contract.expectations import Expectation
 from callmocks.errors import AdminError, CallmocksError
-from callmocks.testing import expectations
+from callmocks.testing.expectations import format_violations
 from callmocks.testing.operations import TenantOperations
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from callmocks.testing.journal import Exchange
-    from callmocks.testing.tenant import Tenant
+    from callmocks.contract.journal import JournalEntry
+    from callmocks.testing.tenant import TenantHandle
 
 _SERVICE_PATH = "service/cc/arm"
 """Below an ARM domain: the commands, and where the websocket is opened."""
 _JSON_SCALARS = (str, int, float, bool)
 
 
-class Fault:
+class FaultHandle:
     """A fault that is on. As a context manager it is switched off at the end of the block."""
 
-    def __init__(self, tenant: Tenant, view: Mapping[str, Any]) -> None:
+    def __init__(self, tenant: TenantHandle, view: Mapping[str, Any]) -> None:
         self.id: str = view["id"]
         self.kind: str = view["fault"]
         self._tenant = tenant
@@ -71,7 +72,7 @@ class ProviderHandle(TenantOperations):
     _datetime_format: ClassVar[str]
     """How times are written in requests."""
 
-    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+    def __init__(self, tenant: TenantHandle, access: Mapping[str, Any]) -> None:
         self.tenant = tenant
         self.url: str = access["url"]
 
@@ -88,7 +89,7 @@ class ProviderHandle(TenantOperations):
         skip: int = 0,
         probability: float = 1.0,
         **params: Any,
-    ) -> Fault:
+    ) -> FaultHandle:
         """Switch a fault on, for ``times`` answers or until it is removed.
 
         ``operation`` spares the requests for others; ``skip`` lets so many pass first. ``params``
@@ -103,7 +104,7 @@ class ProviderHandle(TenantOperations):
             "probability": probability,
             **{name: value for name, value in scope.items() if value is not None},
         }
-        return Fault(self.tenant, self.tenant.request("POST", "faults", body))
+        return FaultHandle(self.tenant, self.tenant.request("POST", "faults", body))
 
     def fail_next(
         self,
@@ -114,7 +115,7 @@ class ProviderHandle(TenantOperations):
         operation: str | None = None,
         skip: int = 0,
         **params: Any,
-    ) -> Fault:
+    ) -> FaultHandle:
         """Let the next request fail: by a kind of fault, or with an error of the provider's."""
         kinds = self.tenant.control.fault_kinds
         if error not in kinds:
@@ -133,15 +134,15 @@ class ProviderHandle(TenantOperations):
         violations: bool | None = None,
         request: Mapping[str, object] | None = None,
         **params: Any,
-    ) -> expectations.Expected:
+    ) -> Expectation:
         """Requests that should come, for ``Tenant.verify``; as in ``assert_called``."""
         fields = {self._field_path(operation, name): value for name, value in params.items()}
         fields |= request or {}
-        return expectations.Expected(
+        return Expectation(
             self.name,
             operation,
-            {name: self._encode_value(value) for name, value in fields.items()},
             status,
+            {name: self._encode_value(value) for name, value in fields.items()},
             violations,
             times,
             at_least,
@@ -196,11 +197,11 @@ class ProviderHandle(TenantOperations):
     def assert_no_violations(self) -> None:
         """``AssertionError`` if a request to this provider broke the contract, saying where."""
         __tracebackhide__ = True
-        text = expectations.format_violations(self.name, self.exchanges())
+        text = format_violations(self.name, self.exchanges())
         if text:
             raise AssertionError(text)
 
-    def exchanges(self, operation: str | None = None) -> list[Exchange]:
+    def exchanges(self, operation: str | None = None) -> list[JournalEntry]:
         """Requests to this provider and their answers, oldest first."""
         return self.tenant.exchanges(operation, provider=self.name)
 
@@ -231,12 +232,12 @@ class ProviderHandle(TenantOperations):
             return value.strftime(self._datetime_format)
         return value if value is None or isinstance(value, _JSON_SCALARS) else str(value)
 
-    def _get_tenant(self) -> Tenant:
+    def _get_tenant(self) -> TenantHandle:
         return self.tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class OperatorLogin:
     """Somebody who can log in to the ARM, by his internal number."""
 
     number: str
@@ -249,11 +250,11 @@ class Arm(ProviderHandle):
     name = "arm"
     _datetime_format = "%Y/%m/%d %H:%M:%S"
 
-    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+    def __init__(self, tenant: TenantHandle, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
         self.domain: str = access["domain"]
         self.operators = tuple(
-            Operator(each["number"], each["password"]) for each in access["operators"]
+            OperatorLogin(each["number"], each["password"]) for each in access["operators"]
         )
 
     @property
@@ -284,7 +285,7 @@ class Cdr(ProviderHandle):
     name = "cdr"
     _datetime_format = "%Y-%m-%d %H:%M:%S"
 
-    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+    def __init__(self, tenant: TenantHandle, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
         self.login: str = access["login"]
         self.password: str = access["password"]
@@ -307,7 +308,7 @@ class Onec(ProviderHandle):
     name = "onec"
     _datetime_format = "%Y-%m-%dT%H:%M:%S"
 
-    def __init__(self, tenant: Tenant, access: Mapping[str, Any]) -> None:
+    def __init__(self, tenant: TenantHandle, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
         self.user: str = access["user"]
         self.password: str = access["password"]

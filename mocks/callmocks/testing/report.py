@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from callmocks.errors import CallmocksError
 
 if TYPE_CHECKING:
-    from callmocks.testing.tenant import Tenant
+    from callmocks.testing.tenant import TenantHandle
 
 _MAX_EXCHANGES = 1000
 
 
-def format_section(tenant: Tenant, verbosity: int) -> tuple[str, str]:
+def format_section(tenant: TenantHandle, verbosity: int) -> tuple[str, str]:
     """Title and text; ``-vv`` shows all exchanges and whole messages."""
     title = f"callmocks: exchanges of tenant {tenant.name}"
     try:

@@ -6,9 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from callmocks.contract.expectations import Verdict
+from callmocks.contract.journal import JournalEntry
+from callmocks.contract.json_model import from_json, to_json
 from callmocks.errors import AdminError, CallmocksError
-from callmocks.testing import expectations
-from callmocks.testing.journal import Exchange, format_transcript, parse_exchange
+from callmocks.testing.expectations import format_failure
+from callmocks.testing.journal import format_transcript
 from callmocks.testing.operations import TenantOperations
 from callmocks.testing.providers import Arm, Cdr, Onec, ProviderHandle
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from callmocks.contract.expectations import Expectation
     from callmocks.testing.admin_client import AdminClient
 
 P = TypeVar("P", bound=ProviderHandle)
@@ -26,7 +30,7 @@ _BODY_CHARS = 1000
 """Characters of each message in a transcript."""
 
 
-class Tenant(TenantOperations):
+class TenantHandle(TenantOperations):
     """A tenant: credentials, history, clock, faults and journal of its own.
 
     As a context manager it ends with the block; ``delete`` does the same.
@@ -81,7 +85,7 @@ class Tenant(TenantOperations):
 
     def exchanges(
         self, operation: str | None = None, *, provider: str | None = None
-    ) -> list[Exchange]:
+    ) -> list[JournalEntry]:
         """The tenant's requests and their answers, oldest first; the last 1000 are kept."""
         query = {"operation": operation, "provider": provider}
         return self._read_journal(self.name, query)
@@ -98,18 +102,19 @@ class Tenant(TenantOperations):
         )
         return "\n\n".join(filter(None, [text, self._describe_unmatched_requests()]))
 
-    def verify(self, *expected: expectations.Expected, in_order: bool = False) -> None:
+    def verify(self, *expected: Expectation, in_order: bool = False) -> None:
         """``AssertionError`` unless the requests came that ``expect`` of the handles describes.
 
         ``in_order``: one after the other, whatever else came between them.
         """
         __tracebackhide__ = True
-        body = {"expect": [each.to_json() for each in expected], "in_order": in_order}
+        body = {"expect": [to_json(each) for each in expected], "in_order": in_order}
         answer = self.request("POST", "journal/verify", body)
+        verdicts = [from_json(Verdict, raw) for raw in answer["results"]]
         texts = [
             self._format_failure(each, verdict, answer["dropped"])
-            for each, verdict in zip(expected, answer["results"], strict=True)
-            if not verdict["ok"]
+            for each, verdict in zip(expected, verdicts, strict=True)
+            if not verdict.ok
         ]
         if texts:
             raise AssertionError("\n\n".join(texts))
@@ -118,16 +123,12 @@ class Tenant(TenantOperations):
         """A request to this tenant's part of the admin API; ``path`` goes on after its name."""
         return self.control.request(method, f"{self._api_path()}/{path}", body)
 
-    def _format_failure(
-        self, expected: expectations.Expected, verdict: dict[str, Any], dropped: int
-    ) -> str:
+    def _format_failure(self, expected: Expectation, verdict: Verdict, dropped: int) -> str:
         exchanges = self.exchanges(provider=expected.provider)
-        hints = [] if verdict["found"] else [self._describe_unmatched_requests(expected.provider)]
+        hints = [] if verdict.found else [self._describe_unmatched_requests(expected.provider)]
         if dropped:
             hints.append(f"The journal has dropped {dropped} older exchanges.")
-        return expectations.format_failure(
-            expected, verdict, exchanges, "\n\n".join(filter(None, hints))
-        )
+        return format_failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
 
     def _describe_unmatched_requests(self, provider: str | None = None) -> str:
         """A hint at requests whose sender could not be told: wrong credentials are common."""
@@ -143,9 +144,9 @@ class Tenant(TenantOperations):
         newest = self._read_journal("nobody", {"limit": 1})
         return newest[-1].seq if newest else 0
 
-    def _read_journal(self, name: str, query: dict[str, Any]) -> list[Exchange]:
+    def _read_journal(self, name: str, query: dict[str, Any]) -> list[JournalEntry]:
         answer = self.control.get(f"/api/tenants/{name}/journal", query)
-        return [parse_exchange(raw) for raw in answer["entries"]]
+        return [from_json(JournalEntry, raw) for raw in answer["entries"]]
 
     def _make_provider(self, shape: type[P]) -> P:
         access = self._view[shape.name]
@@ -153,7 +154,7 @@ class Tenant(TenantOperations):
             raise CallmocksError(f"the suite at {self.control.url} does not serve {shape.name}")
         return shape(self, access)
 
-    def _get_tenant(self) -> Tenant:
+    def _get_tenant(self) -> TenantHandle:
         return self
 
     def _api_path(self) -> str:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from callmocks.contract.findings import Finding
+from callmocks.contract.journal import Violation
 from callmocks.history.clock import read_stopwatch
 from callmocks.provider.base import Provider, WireExchange
-from callmocks.tenants.exchange import Exchange, Reply, Violation
+from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.tenant import Tenant
 from callmocks.verification.masking import MessageMasker
 from callmocks.verification.recording import RecordedExchange, RecordedViolation, Recorder

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Violation
+    from callmocks.contract.journal import Violation
 
 _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
 """The header of a frame of the workplace: 48 or 19 characters before the JSON."""

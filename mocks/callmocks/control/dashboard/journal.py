@@ -15,11 +15,12 @@ from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
 from callmocks.control.dashboard.render import render_fragment, render_page
 from callmocks.control.problems import ProblemError
-from callmocks.tenants.journal import Entry, EntrySummary, Journal
+from callmocks.tenants.journal import EntrySummary, Journal
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from callmocks.contract.journal import JournalEntry
     from callmocks.control.routing import RequestContext
     from callmocks.tenants.tenant import Tenant
 
@@ -119,7 +120,7 @@ def count_entries(journal: Journal) -> JournalCounts:
     return JournalCounts(len(journal), violations, journal.dropped_count, journal.last_seq)
 
 
-def highlight_messages(entry: Entry) -> tuple[HighlightedMessage, HighlightedMessage]:
+def highlight_messages(entry: JournalEntry) -> tuple[HighlightedMessage, HighlightedMessage]:
     """Request and answer to look at, each with the places of its violations marked."""
     return (
         highlight_message(
