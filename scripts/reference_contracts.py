@@ -9,6 +9,7 @@ from lxml import etree
 from callmocks.cdr import tables
 from callmocks.contract.assumptions import load_ledger
 from callmocks.contract.resources import load_table, schema_path
+from callmocks.history import reasons
 from callmocks.onec import contract, soap
 from callmocks.onec.limits import OUT_OF_LIMIT
 
@@ -158,7 +159,7 @@ def finish_reason_tables() -> Iterator[str]:
     for name, meaning in AGREEMENT.items():
         yield f"- *{name}*: {meaning}\n"
     yield "\n"
-    described = tables.load_finish_reasons()
+    described = dict(zip(reasons.NAMES, reasons.DESCRIPTIONS, strict=True))
     rows = [
         (
             code_span(r["finish_reason"]),

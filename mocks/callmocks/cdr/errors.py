@@ -1,13 +1,23 @@
-"""The vendor's error objects, from its table (``schemas/cdr/errors.csv``)."""
+"""The vendor's error objects, from its table (``schemas/cdr/errors.csv``).
+
+The order of the checks of parameters (contract): unknown names, required, types, prohibited fields,
+operators and values, interval. All checks run: the journal gets every error, the client the first.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from callmocks.contract.resources import load_table
+
+if TYPE_CHECKING:
+    from callmocks.tenants.exchange import Exchange
 
 MAX_ECHO_CHARS = 1000
 
@@ -76,3 +86,70 @@ def echo_value(value: object) -> str | None:
     except RecursionError:
         return None
     return text if len(text) <= MAX_ECHO_CHARS else text[:MAX_ECHO_CHARS] + "…"
+
+
+MAX_NOTED = 20
+"""Errors noted for the journal; a hostile filter could hold ten thousand."""
+
+_INDEX = re.compile(r"\.\d+(?=\.|$)")
+
+
+class CheckOrder(IntEnum):
+    UNKNOWN = 1
+    REQUIRED = 2
+    TYPE = 3
+    PROHIBITED = 4
+    VALUE = 5
+    INTERVAL = 6
+
+
+_ORDER_OF = {
+    "unexpected_parameters": CheckOrder.UNKNOWN,
+    "required_parameter_missed": CheckOrder.REQUIRED,
+    "data_type_error": CheckOrder.TYPE,
+    "parameter_component_disabled": CheckOrder.PROHIBITED,
+    "filter_prohibited": CheckOrder.PROHIBITED,
+    "sort_prohibited": CheckOrder.PROHIBITED,
+    "date_interval_limit_reached": CheckOrder.INTERVAL,
+}
+"""Of the other mnemonics: ``VALUE``."""
+
+
+@dataclass
+class ParameterErrors:
+    """The errors in one request's parameters; ``first`` is the one for the client."""
+
+    exchange: Exchange
+    first: RpcError | None = None
+    first_order: CheckOrder = CheckOrder.INTERVAL
+    noted: int = 0
+
+    def add(
+        self,
+        mnemonic: str,
+        path: str,
+        value: object = None,
+        expected: str = "",
+        *,
+        params: dict[str, object] | None = None,
+        order: CheckOrder | None = None,
+    ) -> None:
+        """An error at a dotted path with indexes; ``value`` is what was sent there.
+
+        The paths that clients read may be without the indexes of lists; the journal's have them.
+        """
+        order = order or _ORDER_OF.get(mnemonic, CheckOrder.VALUE)
+        is_first = self.first is None or order < self.first_order
+        if self.noted >= MAX_NOTED and not is_first:
+            return
+        indexed = self.exchange.use_assumption("cdr.error-path") == "indexed"
+        field = path if indexed else _INDEX.sub("", path)
+        error = RpcError(mnemonic, field, value, params, expected)
+        if self.noted < MAX_NOTED:
+            self.noted += 1
+            # Only quotes tell "5" from 5, when the type is what is wrong.
+            quoted = order is CheckOrder.TYPE and isinstance(value, str)
+            got = f'"{error.value}"' if quoted else str(error.value)
+            self.exchange.add_violation(path, error.expected, got)
+        if is_first:
+            self.first, self.first_order = error, order

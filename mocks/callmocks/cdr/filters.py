@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from callmocks.cdr import operators
+from callmocks.cdr.errors import ParameterErrors
 from callmocks.cdr.operators import Condition, ConditionError, FilterOptions
-from callmocks.cdr.parameter_errors import ParameterErrors
 from callmocks.cdr.tables import FieldTable
 from callmocks.contract.resources import load_table
 
@@ -74,24 +74,24 @@ def load_operator_types() -> dict[str, frozenset[str]]:
 
 def compile_filter(
     raw: object,
-    fields: FieldTable,
+    table: FieldTable,
     schema: dict[str, pl.DataType],
     options: FilterOptions,
     errors: ParameterErrors,
 ) -> RowFilter:
     """Errors are collected; the result is only good when there are none."""
-    return _FilterCompiler(fields, schema, options, errors).compile_tree(raw)
+    return _FilterCompiler(table, schema, options, errors).compile_tree(raw)
 
 
 class _FilterCompiler:
     def __init__(
         self,
-        fields: FieldTable,
+        table: FieldTable,
         schema: dict[str, pl.DataType],
         options: FilterOptions,
         errors: ParameterErrors,
     ) -> None:
-        self._fields = fields
+        self._table = table
         self._schema = schema
         self._options = options
         self._errors = errors
@@ -177,7 +177,7 @@ class _FilterCompiler:
         self._check_keys(node, _SIMPLE, path)
         name = self._get_string(node, "field", path)
         operator = self._get_string(node, "operator", path)
-        field = None if name is None else self._fields.get(name)
+        field = None if name is None else self._table.fields.get(name)
         if name is not None and field is None:
             self._errors.add("unexpected_parameters", f"{path}.field", name, "a field's name")
         if field is None or operator is None:

@@ -121,11 +121,7 @@ class CdrProvider(Provider):
         return "url" if field in pii.LINKS else None
 
     def find_filter_names(self, request: bytes) -> frozenset[str]:
-        try:
-            decoded = msgspec.json.decode(request)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return frozenset()
-        params = decoded.get("params") if isinstance(decoded, dict) else None
+        params = ParsedRequest(request).envelope.params
         found: set[str] = set()
         nodes = [params.get("filter")] if isinstance(params, dict) else []
         while nodes:

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from callmocks.cdr import account, dates, openrpc
+from callmocks.cdr.errors import CheckOrder, ParameterErrors
 from callmocks.cdr.filters import RowFilter, compile_filter
 from callmocks.cdr.operators import FilterOptions
-from callmocks.cdr.parameter_errors import CheckOrder, ParameterErrors
-from callmocks.cdr.sorting import SortKey, parse_sort
 from callmocks.cdr.tables import LIST_METHODS, FieldTable
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 NO_FILTER = RowFilter()
+SortKey = tuple[str, bool]
+"""A field and whether it descends."""
 ColumnTypes = Callable[["History"], dict[str, "pl.DataType"]]
 
 
@@ -58,7 +59,7 @@ def parse_query(
         options = _make_filter_options(exchange, method)
         query.filter = compile_filter(given["filter"], table, types, options, errors)
     if "sort" in given:
-        query.sort = parse_sort(given["sort"], table, errors)
+        query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
     query.limit = _parse_paging(exchange, specs["limit"], given, errors)
     query.offset = _parse_paging(exchange, specs["offset"], given, errors)
@@ -114,7 +115,7 @@ def _parse_fields(
         where = f"fields.{index}"
         if not isinstance(name, str):
             errors.add("data_type_error", where, name, "a field's name")
-        elif table.get(name) is None:
+        elif table.fields.get(name) is None:
             errors.add("unexpected_parameters", where, name, "a field's name")
         elif name in disabled:
             errors.add(
@@ -123,6 +124,54 @@ def _parse_fields(
         else:
             kept[name] = None
     return tuple(kept)
+
+
+def _parse_sort(raw: object, table: FieldTable, errors: ParameterErrors) -> tuple[SortKey, ...]:
+    """A field named again changes nothing and is dropped."""
+    if not isinstance(raw, list):
+        errors.add("data_type_error", "sort", raw, "an array")
+        return ()
+    keys: dict[str, bool] = {}
+    for index, item in enumerate(raw):
+        path = f"sort.{index}"
+        if not isinstance(item, dict):
+            errors.add("data_type_error", path, item, "an object")
+            continue
+        name = _parse_sort_field(item, path, table, errors)
+        descending = _parse_sort_order(item, path, errors)
+        if name is not None:
+            keys.setdefault(name, descending)
+    return tuple(keys.items())
+
+
+def _parse_sort_field(
+    item: dict[str, Any], path: str, table: FieldTable, errors: ParameterErrors
+) -> str | None:
+    for key in item.keys() - {"field", "order"}:
+        errors.add("unexpected_parameters", f"{path}.{key}", item[key], "field, order")
+    name = item.get("field")
+    where = f"{path}.field"
+    if name is None:
+        errors.add("required_parameter_missed", where, None, "a field's name")
+    elif not isinstance(name, str):
+        errors.add("data_type_error", where, name, "a string")
+    elif (field := table.fields.get(name)) is None:
+        errors.add("unexpected_parameters", where, name, "a field's name")
+    elif not field.sortable:
+        errors.add("sort_prohibited", where, name, "a sortable field")
+    else:
+        return name
+    return None
+
+
+def _parse_sort_order(item: dict[str, Any], path: str, errors: ParameterErrors) -> bool:
+    order = item.get("order")
+    where = f"{path}.order"
+    if order is not None and not isinstance(order, str):
+        errors.add("data_type_error", where, order, "asc, desc")
+    elif order not in (None, "asc", "desc"):
+        errors.add("invalid_parameter_value", where, order, "asc, desc")
+    return order == "desc"
 
 
 def _parse_paging(

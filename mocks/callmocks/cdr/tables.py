@@ -26,9 +26,6 @@ class FieldTable:
         self.fields = {row["field"]: _parse_field(row) for row in rows}
         self.default = tuple(name for name, field in self.fields.items() if field.default)
 
-    def get(self, name: str) -> Field | None:
-        return self.fields.get(name)
-
 
 def _parse_field(row: dict[str, str]) -> Field:
     if row["type"] not in TYPES:
@@ -63,11 +60,3 @@ LIST_METHODS = {
     "get.calls_report": load_session_fields,
     "get.customer_users": load_customer_user_fields,
 }
-
-
-@cache
-def load_finish_reasons() -> dict[str, str]:
-    """Mnemonic to Russian description."""
-    return {
-        row["finish_reason"]: row["description_ru"] for row in load_table("cdr/finish_reasons.csv")
-    }

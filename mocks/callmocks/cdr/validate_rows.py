@@ -7,14 +7,13 @@ That the vendor's reasons mean just this is derived from their descriptions: ass
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
 from callmocks.cdr import dates, tables
 from callmocks.cdr.schema_validation import format_value
 from callmocks.contract.findings import Evidence, Findings
-from callmocks.contract.resources import load_table
+from callmocks.history import reasons
 
 Row = dict[str, Any]
 Params = dict[str, Any]
@@ -45,12 +44,7 @@ def check_rows(
     _check_order(method, rows, params, found)
 
 
-@cache
-def load_agreements() -> dict[str, dict[str, str]]:
-    return {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
-
-
-def leg_kind(row: Row) -> str:
+def _get_leg_kind(row: Row) -> str:
     """``coach``, ``transfer``, ``subscriber``, ``initiator`` or ``operator``."""
     if row["is_coach"]:
         return "coach"
@@ -100,22 +94,18 @@ def _check_answered(row: Row, add: Any) -> None:
 
 def _check_reason(row: Row, add: Any) -> None:
     reason = row["finish_reason"]
-    described = tables.load_finish_reasons().get(reason)
-    if described is not None and row.get("finish_reason_description", described) != described:
-        add("finish_reason_description", repr(described), "documented")
-    rule = load_agreements().get(reason)
+    rule = reasons.AGREEMENT.get(reason)
     if rule is None:
         return
-    if (
-        "connect_time" in row
-        and (row["connect_time"] is not None) not in _ALLOWED_VALUES[rule["answered"]]
-    ):
+    described = reasons.DESCRIPTIONS[reasons.INDEX[reason]]
+    if row.get("finish_reason_description", described) != described:
+        add("finish_reason_description", repr(described), "documented")
+    answered = row.get("connect_time") is not None
+    if "connect_time" in row and answered not in _ALLOWED_VALUES[rule["answered"]]:
         wanted = "a time" if rule["answered"] == "yes" else "null"
         add("connect_time", f"{wanted}, for the reason {reason}", "assumed")
-    if (
-        isinstance(row.get("is_talked"), bool)
-        and row["is_talked"] not in _ALLOWED_VALUES[rule["talked"]]
-    ):
+    talked = row.get("is_talked")
+    if isinstance(talked, bool) and talked not in _ALLOWED_VALUES[rule["talked"]]:
         add("is_talked", f"{rule['talked'] == 'yes'}, for the reason {reason}".lower(), "assumed")
     if row.get("release_cause_code", int(rule["cause"])) != int(rule["cause"]):
         add("release_cause_code", f"{rule['cause']}, for the reason {reason}", "assumed")
@@ -125,9 +115,9 @@ def _check_reason(row: Row, add: Any) -> None:
         add("employee_id", f"a number, for the reason {reason}", "assumed")
     flags = ("is_coach", "is_transfered", "is_operator", "direction")
     if all(row.get(name) is not None for name in flags):
-        legs = rule["legs"].split("|")
-        if leg_kind(row) not in legs:
-            add("finish_reason", f"a reason of the {leg_kind(row)}'s leg", "assumed")
+        kind = _get_leg_kind(row)
+        if kind not in rule["legs"].split("|"):
+            add("finish_reason", f"a reason of the {kind}'s leg", "assumed")
 
 
 def _check_unique_ids(rows: Iterable[Row], found: Findings) -> None:
@@ -204,7 +194,7 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     if isinstance(sort, list) and sort and isinstance(sort[0], dict):
         field, descending = str(sort[0].get("field")), sort[0].get("order") == "desc"
         evidence = "documented"
-    known = tables.LIST_METHODS[method]().get(field)
+    known = tables.LIST_METHODS[method]().fields.get(field)
     if known is None or known.type not in ("number", "iso8601"):
         return
     kind = int if known.type == "number" else str

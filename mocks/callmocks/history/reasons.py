@@ -11,7 +11,7 @@ import numpy as np
 from callmocks.contract.resources import load_table
 
 _TABLE = load_table("cdr/finish_reasons.csv")
-_AGREEMENT = {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
+AGREEMENT = {row["finish_reason"]: row for row in load_table("cdr/reason_agreement.csv")}
 
 NAMES: tuple[str, ...] = tuple(row["finish_reason"] for row in _TABLE)
 DESCRIPTIONS: tuple[str, ...] = tuple(row["description_ru"] for row in _TABLE)
@@ -19,7 +19,7 @@ INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
 
 
 def _agreement_flags(name: str, value: str) -> np.ndarray:
-    return np.array([_AGREEMENT[reason][name] == value for reason in NAMES])
+    return np.array([AGREEMENT[reason][name] == value for reason in NAMES])
 
 
 RANG = _agreement_flags("rang", "yes")
@@ -28,7 +28,7 @@ ANSWERED = _agreement_flags("answered", "yes")
 TALKED = _agreement_flags("talked", "yes")
 WITHOUT_EMPLOYEE = _agreement_flags("employee", "no")
 ALONE = _agreement_flags("place", "alone")
-CAUSE = np.array([int(_AGREEMENT[reason]["cause"]) for reason in NAMES], dtype=np.int16)
+CAUSE = np.array([int(AGREEMENT[reason]["cause"]) for reason in NAMES], dtype=np.int16)
 CAUSE_TEXT: dict[int, str] = {
     int(row["code"]): row["description"] for row in load_table("cdr/release_causes.csv")
 }
@@ -48,10 +48,10 @@ def reasons_at(place: str, leg: str) -> tuple[int, ...]:
     return tuple(
         index
         for index, name in enumerate(NAMES)
-        if _AGREEMENT[name]["place"] == place and leg in _AGREEMENT[name]["legs"].split("|")
+        if AGREEMENT[name]["place"] == place and leg in AGREEMENT[name]["legs"].split("|")
     )
 
 
 def allowed_leg_kinds(reason: int) -> tuple[str, ...]:
     """The kinds of leg that may end with this reason."""
-    return tuple(_AGREEMENT[NAMES[reason]]["legs"].split("|"))
+    return tuple(AGREEMENT[NAMES[reason]]["legs"].split("|"))
