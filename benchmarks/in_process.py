@@ -66,10 +66,10 @@ async def _make_answer(tenant: Tenant, case: Case) -> Answer:
     )
     if case.provider == "arm":
         token = await sessions.open_session(exchange(b""), "101")
-        link = arm.ArmSession("101", token)
+        session = arm.ArmSession("101", token)
 
         async def by_frame(body: bytes) -> Reply:
-            handle = partial(arm.handle_frame, link=link)
+            handle = partial(arm.handle_frame, session=session)
             return await pipeline.run(exchange(body, transport="frame"), handle)
 
         return by_frame

@@ -2,17 +2,18 @@
 
 ::
 
-    read ──▶ answer ──▶ send ──▶ read …          one at a time, in order: it takes microseconds
-                  └───▶ wait ──▶ send            answers that a fault holds up, at most IN_FLIGHT
+    read ──▶ handle ──▶ send ──▶ read …      one at a time, in order: it takes microseconds
+                  └───▶ delay ─▶ send        replies that a fault delays, at most MAX_DELAYED
 
-An answer that is held up on its way is overtaken by the next ones: clients match them by id. A
-client that does not read stops being read, so what it can make the server hold is bounded.
+A delayed reply is overtaken by the next ones: clients match them by id. While a client does not
+read, nothing is read from it, so what it can make the server hold is bounded.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
 MAX_DELAYED = 16
-"""Answers held up at the same time; then reading waits."""
+"""Replies delayed at the same time; then reading waits."""
 
 SentSignal = asyncio.Future[None]
 
@@ -39,7 +40,7 @@ _OPCODES = {"text": WSMsgType.TEXT, "binary": WSMsgType.BINARY}
 
 
 class ArmConnection:
-    """One client's websocket in a domain; ``link`` is what it remembers of the login."""
+    """One client's websocket in a domain."""
 
     def __init__(
         self,
@@ -63,7 +64,6 @@ class ArmConnection:
         self._send_waiters: list[SentSignal] = []
 
     async def run(self) -> None:
-        """Answer frames until the client or the server closes."""
         try:
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -77,11 +77,12 @@ class ArmConnection:
         exchange, reply = await rerun_when_stale(partial(self._handle_frame, message))
         opcode = _OPCODES.get(exchange.tenant.assumptions.get_choice("arm.opcode"), opcode)
         if reply.delivery is None:
-            await self._send_reply(exchange, reply, opcode)
+            await self._send_messages([reply.body], opcode)
             return
         await self._delay_slots.acquire()
-        after = self._add_send_waiter() if reply.delivery.reorder_timeout else None
-        task = asyncio.create_task(self._deliver_delayed(exchange, reply, opcode, after))
+        other_sent = self._add_send_waiter() if reply.delivery.reorder_timeout else None
+        delivery = self._deliver_delayed(reply.body, reply.delivery, opcode, other_sent)
+        task = asyncio.create_task(delivery)
         self._delayed.add(task)
         task.add_done_callback(self._on_delivered)
 
@@ -99,44 +100,34 @@ class ArmConnection:
             peer=self._peer,
             transport="frame",
         )
-        link = self._session if tenant else None
-        handle = partial(service.handle_frame, link=link, nesting=self._nesting)
-        return exchange, await pipeline.run(exchange, handle)
+        # A copy, because a request that met stale data is run again with the session it began with.
+        session = replace(self._session) if tenant else None
+        handle = partial(service.handle_frame, session=session, nesting=self._nesting)
+        reply = await pipeline.run(exchange, handle)
+        self._session = session or self._session
+        return exchange, reply
 
-    def _apply_delivery(self, exchange: Exchange, reply: Reply) -> Iterable[bytes]:
-        """The messages that go out for a reply: one, unless a fault wants something else."""
-        delivery = reply.delivery
-        if delivery is None:
-            return (reply.body,)
-        if delivery.termination and not delivery.truncate_at:
-            return ()
-        messages = [reply.body[: delivery.truncate_at]]
-        for change in delivery.frame_transforms:
-            messages = change(messages)
-        return messages
-
-    async def _send_reply(self, exchange: Exchange, reply: Reply, opcode: WSMsgType) -> None:
-        """Send a reply's messages, no faster than the client takes them."""
+    async def _send_messages(self, messages: Iterable[bytes], opcode: WSMsgType) -> None:
+        """Send messages, no faster than the client takes them."""
         try:
-            for message in self._apply_delivery(exchange, reply):
+            for message in messages:
                 await self._socket.send_frame(message, opcode)
         except ConnectionError:
             return  # the client has gone; the socket tells the reader
-        for waiting in self._send_waiters:
-            if not waiting.done():
-                waiting.set_result(None)
+        for waiter in self._send_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def _deliver_delayed(
-        self, exchange: Exchange, reply: Reply, opcode: WSMsgType, other_sent: SentSignal | None
+        self, body: bytes, delivery: Delivery, opcode: WSMsgType, other_sent: SentSignal | None
     ) -> None:
-        """Send a reply as a fault wishes; ``after`` is done when another answer has been sent."""
-        delivery = reply.delivery or Delivery()
+        """Send a reply as faults want it; ``other_sent`` is done when another one was sent."""
         if delivery.delay:
             await asyncio.sleep(delivery.delay)
         if other_sent is not None:
             await asyncio.wait((other_sent,), timeout=delivery.reorder_timeout)
             self._send_waiters.remove(other_sent)
-        await self._send_reply(exchange, reply, opcode)
+        await self._send_messages(_transform_frame(body, delivery), opcode)
         if delivery.termination in ("close", "reset"):
             abort_connection(self._request, delivery)
 
@@ -144,3 +135,13 @@ class ArmConnection:
         sent: SentSignal = asyncio.get_running_loop().create_future()
         self._send_waiters.append(sent)
         return sent
+
+
+def _transform_frame(frame: bytes, delivery: Delivery) -> list[bytes]:
+    """The messages that are sent instead of a frame."""
+    if delivery.termination and not delivery.truncate_at:
+        return []
+    messages = [frame[: delivery.truncate_at]]
+    for transform in delivery.frame_transforms:
+        messages = transform(messages)
+    return messages

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,14 @@ from callmocks.history.history import FrameSlice, History
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_datetime
 
 _YIELD_EVERY_DAYS = 4
-"""Days looked at, or parts at hand, between which nobody is let in."""
+"""Generated days, or parts that are rendered already, between which others are served."""
 _YIELD_EVERY_ROWS = 500
 
 
 class CallPage:
-    """Rows, newest first, and the tag that goes on behind the last of them.
+    """Rows, newest first, and the tag that continues behind the last of them.
 
-    ``faults``: places where our own rows break the schema; there must be none.
+    ``violations``: places where our own rows break the schema.
     """
 
     def __init__(
@@ -37,52 +36,44 @@ class CallPage:
         self.tag = tag
         self.violations = violations
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     @cached_property
     def json(self) -> bytes:
-        """The rows as the items of a JSON array."""
+        """The items of a JSON array."""
         return b",".join([row.json for row in self.rows])
 
     @cached_property
     def xml(self) -> bytes:
-        """The rows as elements."""
         return b"".join([row.xml for row in self.rows])
 
 
-class _CachedPage(NamedTuple):
-    """A page that stays as it is from one instant until just before another."""
-
-    page: CallPage
-    valid_from_ms: int
-    valid_until_ms: int
-
-
 class PageCache:
-    """Pages made lately, the least used gone first; what is dropped is made again, the same."""
+    """Pages with the times in which they are valid; the least recently used ones are dropped."""
 
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
-        self._rows = 0
-        self._pages: OrderedDict[Hashable, _CachedPage] = OrderedDict()
+        self._size = 0
+        self._pages: OrderedDict[Hashable, tuple[CallPage, int, int]] = OrderedDict()
 
     def find(self, key: Hashable, now_ms: int) -> CallPage | None:
-        kept = self._pages.get(key)
-        if kept is None or not kept.valid_from_ms <= now_ms < kept.valid_until_ms:
+        page, valid_from, valid_until = self._pages.get(key, (None, 0, 0))
+        if page is None or not valid_from <= now_ms < valid_until:
             return None
         self._pages.move_to_end(key)
-        return kept.page
+        return page
 
-    def put(self, key: Hashable, cached: _CachedPage) -> None:
-        if len(cached.page) > self._max_rows // 16:
+    def put(self, key: Hashable, page: CallPage, valid_from: int, valid_until: int) -> None:
+        if len(page.rows) > self._max_rows // 16:
             return
-        before = self._pages.pop(key, None)
-        self._rows += len(cached.page) + 1 - (0 if before is None else len(before.page) + 1)
-        self._pages[key] = cached
-        while self._rows > self._max_rows:
-            _, oldest = self._pages.popitem(last=False)
-            self._rows -= len(oldest.page) + 1
+        replaced = self._pages.pop(key, None)
+        self._size += _page_size(page) - (_page_size(replaced[0]) if replaced else 0)
+        self._pages[key] = page, valid_from, valid_until
+        while self._size > self._max_rows:
+            _, (oldest, _, _) = self._pages.popitem(last=False)
+            self._size -= _page_size(oldest)
+
+
+def _page_size(page: CallPage) -> int:
+    return len(page.rows) + 1
 
 
 _page_cache = PageCache(max_rows=16_384)
@@ -94,25 +85,26 @@ async def get_page(
     query: CallHistoryQuery,
     now_ms: int,
     options: RenderOptions,
-    empty_tag: bool,
+    repeat_tag: bool,
 ) -> CallPage:
-    """The page a query asks for, as the history looks at an instant.
+    """The page of a query as the history is at an instant.
 
-    ``empty_tag``: an empty page returns the tag it was asked with. ``TooManyRows`` when the row
-    budget ends first. Others are let in between days and between bunches of rows.
+    ``repeat_tag``: an empty page returns the tag of its request. ``TooManyRows`` when the row
+    budget ends before the page is full. Others are served between days and between batches of rows.
 
     A page stays the same until a call of the operator begins or ends, so a client that polls gets
-    the one made for it before. Pinned calls come and go: with them every page is made anew.
+    the cached one. Pinned calls come and go: with them no page is cached.
     """
     if history.pins:
-        return await _build_page(history, operator, query, now_ms, options, empty_tag)
-    key = (history.key, history.first_day, operator, query.cache_key, options, empty_tag)
-    found = _page_cache.find(key, now_ms)
-    if found is None:
-        found = await _build_page(history, operator, query, now_ms, options, empty_tag)
+        return await _build_page(history, operator, query, now_ms, options, repeat_tag)
+    comparable = query._replace(condition=None)  # it follows from the filters, and has no equality
+    key = (history.key, history.first_day, operator, comparable, options, repeat_tag)
+    page = _page_cache.find(key, now_ms)
+    if page is None:
+        page = await _build_page(history, operator, query, now_ms, options, repeat_tag)
         until = _next_change_ms(history, operator, query, now_ms)
-        _page_cache.put(key, _CachedPage(found, now_ms, until))
-    return found
+        _page_cache.put(key, page, now_ms, until)
+    return page
 
 
 async def _build_page(
@@ -121,47 +113,56 @@ async def _build_page(
     query: CallHistoryQuery,
     now_ms: int,
     options: RenderOptions,
-    empty_tag: bool,
+    repeat_tag: bool,
 ) -> CallPage:
-    taken: list[tuple[OperatorRows, Sequence[int]]] = []
-    skip, left = query.offset, query.limit
-    name = ("arm.rows", operator, options)
-    looked = 0
-    for part in _iter_parts(history, operator, query, now_ms):
-        ready = _find_rendered(history, name, part)
-        rows = ready or OperatorRows(part.frame, options)
-        places = _match_rows(rows, part.first, part.last, query, now_ms)
-        if skip < len(places):
-            some = places[skip : skip + left]
-            taken.append((ready or _cache_rows(history, name, part, rows), some))
-            left -= len(some)
-        skip = max(0, skip - len(places))
-        if not left:
-            break
-        looked += 1 if ready else part.days
-        if looked >= _YIELD_EVERY_DAYS:
-            looked = 0
-            await asyncio.sleep(0)
-    made: list[CallRow] = []
-    faults: list[SchemaViolation] = []
-    for rows, places in taken:
-        for start in range(0, len(places), _YIELD_EVERY_ROWS):
+    selected = await _select_rows(history, operator, query, now_ms, options)
+    if not selected:
+        return CallPage([], tag.encode(query.cursor) if query.cursor and repeat_tag else None, [])
+    rendered: list[CallRow] = []
+    violations: list[SchemaViolation] = []
+    for rows, positions in selected:
+        for start in range(0, len(positions), _YIELD_EVERY_ROWS):
             if start:
                 await asyncio.sleep(0)
-            more, wrong = rows.render(places[start : start + _YIELD_EVERY_ROWS], now_ms)
-            made += more
-            faults += wrong
-    if taken:
-        return CallPage(made, _make_tag(operator, query, taken[-1][0], taken[-1][1][-1]), faults)
-    same = query.cursor if empty_tag else None
-    return CallPage([], None if same is None else tag.encode(same), [])
+            more, found = rows.render(positions[start : start + _YIELD_EVERY_ROWS], now_ms)
+            rendered += more
+            violations += found
+    last_rows, last_positions = selected[-1]
+    next_tag = _make_tag(operator, query, last_rows, last_positions[-1])
+    return CallPage(rendered, next_tag, violations)
+
+
+async def _select_rows(
+    history: History, operator: str, query: CallHistoryQuery, now_ms: int, options: RenderOptions
+) -> list[tuple[OperatorRows, Sequence[int]]]:
+    """The positions of the page's rows in the rows of each day."""
+    selected: list[tuple[OperatorRows, Sequence[int]]] = []
+    skip, left = query.offset, query.limit
+    cache_name = ("arm.rows", operator, options)
+    since_yield = 0
+    for part in _iter_parts(history, operator, query, now_ms):
+        cached = _find_rendered(history, cache_name, part)
+        rows = cached or OperatorRows(part.frame, options)
+        positions = _match_rows(rows, part.first, part.last, query, now_ms)
+        if skip < len(positions):
+            taken = positions[skip : skip + left]
+            selected.append((cached or _cache_rows(history, cache_name, part, rows), taken))
+            left -= len(taken)
+        skip = max(0, skip - len(positions))
+        if not left:
+            break
+        since_yield += 1 if cached else part.days
+        if since_yield >= _YIELD_EVERY_DAYS:
+            since_yield = 0
+            await asyncio.sleep(0)
+    return selected
 
 
 def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, now_ms: int) -> int:
-    """The first instant after ``now_ms`` at which the page may look otherwise, midnight at most.
+    """The first instant after ``now_ms`` at which the page may change, midnight at most.
 
-    Finished calls change nothing until the next one ends. When unfinished ones are shown, that is
-    when the next one begins, and while one lasts its durations grow.
+    It changes when the next call ends. When unfinished calls are shown, it changes when the next
+    call begins, and while one lasts, at once: its durations grow.
     """
     day = day_of(now_ms)
     midnight = day_start(day + 1)
@@ -179,15 +180,15 @@ def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, no
         f"arm.changes {operator} {history.first_day}",
         day,
         load_changes,
-        lambda found: 2 * found[0].nbytes,
+        lambda changes: 2 * changes[0].nbytes,
     )
-    ended = int(releases.searchsorted(now_ms, side="right"))
-    times, at = releases, ended
+    times, next_index = releases, int(releases.searchsorted(now_ms, side="right"))
     if not query.skip_incomplete:
-        times, at = starts, int(starts.searchsorted(now_ms, side="right"))
-        if at > ended:  # more have begun than have ended
+        ended = next_index
+        times, next_index = starts, int(starts.searchsorted(now_ms, side="right"))
+        if next_index > ended:  # more have begun than have ended
             return now_ms
-    return min(int(times[at]), midnight) if at < len(times) else midnight
+    return min(int(times[next_index]), midnight) if next_index < len(times) else midnight
 
 
 def _iter_parts(
@@ -204,27 +205,27 @@ def _iter_parts(
 
 
 def _find_rendered(history: History, name: Hashable, part: FrameSlice) -> OperatorRows | None:
-    """Rows of a part that were rendered, at least some of them, for an earlier page."""
+    """The rows of an earlier page, some of them rendered."""
     if part.day is None:
         return None
-    found: OperatorRows | None = history.generated.peek((name, part.days), part.day)
-    return found
+    cached: OperatorRows | None = history.generated.peek((name, part.days), part.day)
+    return cached
 
 
 def _cache_rows(
     history: History, name: Hashable, part: FrameSlice, rows: OperatorRows
 ) -> OperatorRows:
-    """Rows that are about to be rendered, kept for the next page when they are a day's own."""
+    """Rows of generated days are cached, those of pinned calls are not."""
     if part.day is None:
         return rows
     key = (name, part.days)
-    return history.generated.get_or_create(key, part.day, lambda: rows, lambda made: made.nbytes)
+    return history.generated.get_or_create(key, part.day, lambda: rows, lambda new: new.nbytes)
 
 
 def _match_rows(
     rows: OperatorRows, first: int, last: int, query: CallHistoryQuery, now_ms: int
 ) -> Sequence[int]:
-    """Places of the rows that match, in order."""
+    """Positions of the rows that match, in order."""
     first = max(first, _position_after(rows, query.cursor))
     if first >= last:
         return range(0)
@@ -233,18 +234,18 @@ def _match_rows(
     ended = query.skip_incomplete or by_release
     if query.condition is None and (not ended or rows.last_release <= until):
         return range(first, last)
-    fits = np.ones(last - first, dtype=np.bool_)
+    matches = np.ones(last - first, dtype=np.bool_)
     if ended:
-        fits &= rows.releases[first:last] <= until
+        matches &= rows.releases[first:last] <= until
     if query.condition is not None:
-        window = rows.frame.slice(first, last - first)
-        fits &= window.select(query.condition.fill_null(False)).to_series().to_numpy()
-    places: list[int] = (np.flatnonzero(fits) + first).tolist()
-    return places
+        frame = rows.frame.slice(first, last - first)
+        matches &= frame.select(query.condition.fill_null(False)).to_series().to_numpy()
+    positions: list[int] = (np.flatnonzero(matches) + first).tolist()
+    return positions
 
 
 def _position_after(rows: OperatorRows, cursor: tag.PagingTag | None) -> int:
-    """The first place behind the last row that was sent."""
+    """The position behind the last row that was sent."""
     if cursor is None:
         return 0
     ascending, second = rows.starts[::-1], datetime_to_ms(cursor.start)
@@ -252,18 +253,18 @@ def _position_after(rows: OperatorRows, cursor: tag.PagingTag | None) -> int:
         return len(rows) - int(np.searchsorted(ascending, second))
     exact, ref = second + cursor.after[0], cursor.after[1]
     behind = len(rows) - int(np.searchsorted(ascending, exact))
-    same = len(rows) - int(np.searchsorted(ascending, exact, side="right"))
-    for place in range(same, behind):
-        if rows.get_call_ref(place) == ref:
-            return place + 1
+    same_start = len(rows) - int(np.searchsorted(ascending, exact, side="right"))
+    for position in range(same_start, behind):
+        if rows.get_call_ref(position) == ref:
+            return position + 1
     return behind
 
 
 def _make_tag(operator: str, query: CallHistoryQuery, rows: OperatorRows, position: int) -> str:
-    """The cursor behind a row; in a second it shares with others, its place among them too."""
+    """The cursor behind a row; with what tells it from other rows of its second, if any."""
     exact = int(rows.starts[position])
-    second, around = exact // 1000, rows.starts[max(position - 1, 0) : position + 2].tolist()
-    shared = sum(each // 1000 == second for each in around) > 1
+    neighbours = rows.starts[max(position - 1, 0) : position + 2].tolist()
+    shared = sum(each // 1000 == exact // 1000 for each in neighbours) > 1
     start = ms_to_datetime(exact) - timedelta(milliseconds=exact % 1000)
     after = (exact % 1000, rows.get_call_ref(position)) if shared else None
     return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete, query.filters, after))

@@ -77,11 +77,6 @@ class CallHistoryQuery(NamedTuple):
     filters: tuple[tuple[str, str], ...]
     exact_names: bool
 
-    @property
-    def cache_key(self) -> tuple[object, ...]:
-        """Equal for queries that ask for the same."""
-        return (*self[:6], *self[7:])
-
 
 def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> CallHistoryQuery:
     """The query that valid ``filters`` stand for; ``FilterError`` names the attribute at fault."""

@@ -1,26 +1,26 @@
-"""Answers: the tree of ``out``, as compact JSON for a frame or as an XML document for HTTP."""
+"""Responses: the tree of ``out``, as compact JSON for a frame or as an XML document for HTTP."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from callmocks.arm import schema, tree
 from callmocks.arm.pages import CallPage
 from callmocks.arm.requests import BodyFormat
 from callmocks.arm.rows import TIME_FORMAT
+from callmocks.arm.schema import SchemaViolation
 from callmocks.arm.tree import Node
 from callmocks.contract.xml import replace_forbidden
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from callmocks.arm.schema import SchemaViolation
     from callmocks.tenants.exchange import Exchange
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CANNOT_PERFORM = "cannot_perform_cmd"
 """The only error name the vendor prints."""
@@ -28,46 +28,73 @@ CANNOT_PERFORM = "cannot_perform_cmd"
 _XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
 _XML_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _MAX_TEXT_CHARS = 2000
-_JSON_END = b"}]}]}]"
-_XML_END = b"/></response></out>"
+# The end of a page without calls, and what stands before and behind the calls instead.
+_JSON_END, _JSON_OPENING, _JSON_CLOSING = b"}]}]}]", b',"_content":[', b"]}]}]}]"
+_XML_END, _XML_CLOSING = b"/></response></out>", b"</history></response></out>"
 
 
-@dataclass(slots=True)
-class CommandResponse:
-    """What is sent back: a status and a tree, or a page of calls.
+class CommandResponse(msgspec.Struct):
+    """A page of calls, an error, or, without both, the success of a command.
 
-    ``status`` is HTTP's, or the frame's; ``cookie`` is the value of Set-Cookie.
+    ``status`` is that of HTTP or of the frame; an empty ``session_token`` removes the cookie.
     """
 
     command: str
-    root: Node | None = None
     status: int = 200
-    cookie: str = ""
     page: CallPage | None = None
-    timestamp: str = ""
-    is_error: bool = False
-
-    @property
-    def violations(self) -> list[SchemaViolation]:
-        """Where calls of the page break the schema; there must be none."""
-        return self.page.violations if self.page else []
-
-    def render_envelope(
-        self, body_format: BodyFormat, contract: str
-    ) -> tuple[bytes, bytes, list[SchemaViolation]]:
-        """What stands before and behind the calls, and what the schema refuses in it."""
-        if self.root is not None:
-            return _render_envelope(self.root, self.command, body_format, contract, False)
-        page = self.page
-        tag, calls = (page.tag, len(page) > 0) if page is not None else (None, False)
-        return _render_page_envelope(self.timestamp, tag, body_format, contract, calls)
+    error: Node | None = None
+    session_token: str | None = None
 
 
-def make_history_response(page: CallPage, now: datetime) -> CommandResponse:
-    """A page of calls."""
-    return CommandResponse(
-        schema.HISTORY, page=page, timestamp=_format_timestamp(now.replace(microsecond=0))
-    )
+class Envelope(NamedTuple):
+    """What stands around the calls of a response, and where it breaks the schema."""
+
+    head: bytes
+    tail: bytes
+    violations: list[SchemaViolation]
+
+
+def make_error_response(
+    command: str, text: str, status: int, reason: str = CANNOT_PERFORM
+) -> CommandResponse:
+    """``out/error``; ``command`` is that of the request, ``""`` when it cannot be read."""
+    about = command if command in schema.COMMANDS else schema.HISTORY
+    attributes = {"cmd": _clean_text(command)} if command else {}
+    attributes["reason"] = reason
+    error = Node("error", attributes, [_clean_text(text)])
+    return CommandResponse(about, status, error=error)
+
+
+def render_response(
+    response: CommandResponse, body_format: BodyFormat, exchange: Exchange
+) -> bytes:
+    """The bytes of a response, validated.
+
+    The envelope is validated here, the calls were when they were rendered. Where they break the
+    schema, the exchange gets a violation: a defect of callmocks.
+    """
+    settings = exchange.tenant.settings
+    contract = settings.arm.contract if settings.self_check else ""
+    page, command = response.page, response.command
+    violations: list[SchemaViolation] = []
+    calls = b""
+    if page is not None:
+        timestamp = _format_timestamp(exchange.now.replace(microsecond=0))
+        has_calls = bool(page.rows)
+        envelope = _render_page_envelope(timestamp, page.tag, body_format, contract, has_calls)
+        violations = page.violations
+        if has_calls:
+            calls = page.json if body_format == "json" else page.xml
+    elif response.error is not None:
+        exchange.use_assumptions("arm.error-reason", "arm.included-schemas")
+        if response.status != 200:
+            exchange.use_assumption("arm.transport-status")
+        envelope = _render_envelope(response.error, command, body_format, contract)
+    else:
+        envelope = _render_ok_envelope(command, body_format, contract)
+    for violation in (*envelope.violations, *violations):
+        logger.error("our own answer: %s", exchange.add_violation(*violation, side="answer"))
+    return envelope.head + calls + envelope.tail
 
 
 @lru_cache(maxsize=64)
@@ -75,78 +102,34 @@ def _format_timestamp(time: datetime) -> str:
     return time.strftime(TIME_FORMAT)
 
 
-def make_ok_response(command: str, cookie: str = "") -> CommandResponse:
-    """A command that has nothing to tell but its success."""
-    return CommandResponse(
-        command, _make_out(command, Node("response", content=[Node("ok")])), cookie=cookie
-    )
+@lru_cache(maxsize=256)
+def _render_page_envelope(
+    timestamp: str, tag: str | None, body_format: BodyFormat, contract: str, has_calls: bool
+) -> Envelope:
+    attributes = {} if tag is None else {"tag": tag}
+    response = Node("response", {"timestamp": timestamp}, [Node("history", attributes)])
+    return _render_envelope(response, schema.HISTORY, body_format, contract, has_calls)
 
 
-def make_error_response(
-    command: str, text: str, status: int, reason: str = CANNOT_PERFORM
-) -> CommandResponse:
-    """``out/error``; ``command`` is what the client asked for, ``""`` when that is unreadable."""
-    about = command if command in schema.COMMANDS else schema.HISTORY
-    attributes = {"cmd": _clean_text(command)} if command else {}
-    attributes["reason"] = reason
-    root = _make_out(about, Node("error", attributes, [_clean_text(text)]))
-    return CommandResponse(about, root, status, is_error=True)
-
-
-def render_response(
-    response: CommandResponse, body_format: BodyFormat, exchange: Exchange
-) -> bytes:
-    """The answer's bytes, validated.
-
-    The tree is validated here, the calls were when they were rendered; a violation of our own is
-    noted on the exchange as a defect.
-    """
-    if response.is_error:
-        exchange.use_assumption("arm.error-reason")
-        exchange.use_assumption("arm.included-schemas")
-        if response.status != 200:
-            exchange.use_assumption("arm.transport-status")
-    settings = exchange.tenant.settings
-    contract = settings.arm.contract if settings.self_check else ""
-    head, tail, faults = response.render_envelope(body_format, contract)
-    if settings.self_check and (faults or response.violations):
-        for fault in (*faults, *response.violations):
-            _logger.error("our own answer: %s", exchange.add_violation(*fault, side="answer"))
-    if not response.page:
-        return head + tail
-    return head + (response.page.json if body_format == "json" else response.page.xml) + tail
+@lru_cache(maxsize=16)
+def _render_ok_envelope(command: str, body_format: BodyFormat, contract: str) -> Envelope:
+    return _render_envelope(Node("response", content=[Node("ok")]), command, body_format, contract)
 
 
 def _render_envelope(
-    root: Node, command: str, body_format: BodyFormat, contract: str, has_rows: bool
-) -> tuple[bytes, bytes, list[SchemaViolation]]:
-    """A tree's bytes before and behind the calls, and what its schema refuses in it.
-
-    ``contract`` is empty when nothing is to be validated; with ``open_end`` calls will follow.
-    """
+    content: Node, command: str, body_format: BodyFormat, contract: str, has_calls: bool = False
+) -> Envelope:
+    """The bytes of ``out``, open where calls will follow; without a contract not validated."""
+    root = _make_out(command, content)
     document = tree.to_xml(root)
-    faults = schema.get_schema(command, contract).validate_bytes(document) if contract else []
+    violations = schema.get_schema(command, contract).validate_bytes(document) if contract else []
     if body_format == "xml":
-        document = _XML_DECLARATION + document
-        if not has_rows:
-            return document, b"", faults
-        return document[: -len(_XML_END)] + b">", b"</history></response></out>", faults
-    body = tree.encode(root)
-    if not has_rows:
-        return body, b"", faults
-    return body[: -len(_JSON_END)] + b',"_content":[', b"]" + _JSON_END, faults
-
-
-@lru_cache(maxsize=256)
-def _render_page_envelope(
-    timestamp: str, tag: str | None, body_format: BodyFormat, contract: str, has_rows: bool
-) -> tuple[bytes, bytes, list[SchemaViolation]]:
-    """The envelope of a page: the same for all pages of one second that end at one call."""
-    attributes = {} if tag is None else {"tag": tag}
-    response = Node("response", {"timestamp": timestamp}, [Node("history", attributes)])
-    return _render_envelope(
-        _make_out(schema.HISTORY, response), schema.HISTORY, body_format, contract, has_rows
-    )
+        head, end, opening, closing = _XML_DECLARATION + document, _XML_END, b">", _XML_CLOSING
+    else:
+        head, end, opening, closing = tree.encode(root), _JSON_END, _JSON_OPENING, _JSON_CLOSING
+    if not has_calls:
+        return Envelope(head, b"", violations)
+    return Envelope(head.removesuffix(end) + opening, closing, violations)
 
 
 def _make_out(command: str, content: Node) -> Node:
@@ -155,5 +138,4 @@ def _make_out(command: str, content: Node) -> Node:
 
 
 def _clean_text(text: str) -> str:
-    """Text that XML can hold, of a length that people read."""
     return replace_forbidden(text[:_MAX_TEXT_CHARS])

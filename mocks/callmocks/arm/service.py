@@ -1,22 +1,26 @@
-"""The workplace's service, free of sockets: a frame or a document in, an answer out.
+"""The workplace's service, free of sockets: a frame or a document in, a reply out.
 
 The path of a request::
 
-    read the frame or the document ── 400
-    find the command ──────────────── 404
-    find the operator ─────────────── 401
-    validate by XSD ───────────────── out/error
-    perform ───────────────────────── out/error, or out/response, validated by XSD
+    1. read the frame ──────────────── 400
+    2. find the domain ─────────────── 404
+    3. limit the nesting ───────────── 400
+    4. find the operator ───────────── 401, when credentials are wrong
+    5. find the command ────────────── 404
+    6. ask for a login ─────────────── 401
+    7. read and validate the body ──── 400, out/error
+    8. perform the command ─────────── out/error, or out/response, validated by XSD
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from callmocks.arm import frames, pages, query, requests, responses, schema, sessions
+from callmocks.arm.frames import FrameError, LengthUnit, RequestFrame
 from callmocks.arm.requests import BodyFormat
 from callmocks.arm.responses import CommandResponse
 from callmocks.arm.rows import RenderOptions
@@ -35,13 +39,12 @@ logger = logging.getLogger(__name__)
 
 SERVICE_PATH = "service/cc/arm"
 """Below the domain: the commands, and what their answers link to."""
-
 UNKNOWN_DOMAIN = "unknown domain"
 
 
 @dataclass(slots=True)
 class ArmSession:
-    """Who sends a request: the operator, when he is logged in, and his session's token."""
+    """Who sends requests: the operator, when he is logged in, and his session's token."""
 
     operator: str | None = None
     token: str | None = None
@@ -49,58 +52,38 @@ class ArmSession:
 
 @dataclass(slots=True)
 class RequestCredentials:
-    """What an HTTP request says of its sender."""
+    """The headers that say who sends an HTTP request."""
 
     authorization: str = ""
     cookie: str = ""
 
 
 class CommandFailure(Exception):
-    """The request ends here, with this status and text."""
+    """The request ends here; without a status, with that of a command that cannot be performed."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int | None, text: str) -> None:
         super().__init__(text)
         self.status = status
 
 
 async def handle_frame(
-    exchange: Exchange, link: ArmSession | None, nesting: int = DEFAULT_LIMITS.nesting
+    exchange: Exchange, session: ArmSession | None, nesting: int = DEFAULT_LIMITS.nesting
 ) -> Reply:
-    """Answer one frame; login and logout change the token that the connection remembers.
+    """Answer one frame; login and logout change the session.
 
-    Without a ``link`` the domain of the connection has ceased to exist. JSON that is nested deeper
-    than ``nesting`` levels is not read.
+    Without a session the domain of the connection has ceased to exist.
     """
-    exchange.use_assumption("arm.message")
-    exchange.use_assumption("arm.opcode")
+    _, _, unit = exchange.use_assumptions("arm.message", "arm.opcode", "arm.frame-length")
+    length_unit = cast(LengthUnit, unit)
     try:
-        frame = frames.decode_request(exchange.request, unit=_length_unit(exchange))
-    except frames.FrameError as error:
+        frame = frames.decode_request(exchange.request, unit=length_unit)
+    except FrameError as error:
         exchange.add_violation(error.where, error.expected, error.got)
-        return make_frame_reply(
-            exchange, responses.make_error_response("", str(error), 400), error.id
-        )
+        response = responses.make_error_response("", str(error), 400)
+        return _make_frame_reply(exchange, response, error.id, length_unit)
     exchange.operation = frame.command
-    if link is None:
-        return make_frame_reply(
-            exchange, responses.make_error_response(frame.command, UNKNOWN_DOMAIN, 404), frame.id
-        )
-    refused = _record_deviations(exchange, frame.deviations)
-    if refused:
-        return make_frame_reply(
-            exchange, responses.make_error_response(frame.command, refused, 400), frame.id
-        )
-    if is_json_too_deep(frame.body, nesting):
-        text = f"JSON: nested deeper than {nesting} levels"
-        exchange.add_violation("body", f"at most {nesting} levels", "more")
-        return make_frame_reply(
-            exchange, responses.make_error_response(frame.command, text, 400), frame.id
-        )
-    caller = ArmSession(await sessions.find_operator(exchange, link.token), link.token)
-    answer = await _run_command(exchange, frame.command, frame.body, "json", caller)
-    if frame.command in (schema.LOGIN, schema.LOGOUT):
-        link.token = caller.token
-    return make_frame_reply(exchange, answer, frame.id)
+    response = await _catch_errors(exchange, _run_frame(exchange, frame, session, nesting))
+    return _make_frame_reply(exchange, response, frame.id, length_unit)
 
 
 async def handle_post(
@@ -109,29 +92,44 @@ async def handle_post(
     credentials: RequestCredentials,
     nesting: int = DEFAULT_LIMITS.nesting,
 ) -> Reply:
-    """Answer one document, posted to the address of a command.
-
-    A document that is nested deeper than ``nesting`` levels is not read.
-    """
+    """Answer one document, posted to the address of a command."""
     exchange.operation = command
+    response = await _catch_errors(exchange, _run_post(exchange, credentials, nesting))
+    return make_http_reply(exchange, response)
+
+
+async def _run_frame(
+    exchange: Exchange, frame: RequestFrame, session: ArmSession | None, nesting: int
+) -> CommandResponse:
+    if session is None:
+        raise CommandFailure(404, UNKNOWN_DOMAIN)
+    texts = [str(exchange.add_violation(*deviation)) for deviation in frame.deviations]
+    if texts and exchange.tenant.settings.arm.contract == "strict":
+        raise CommandFailure(400, "; ".join(texts))
+    if is_json_too_deep(frame.body, nesting):
+        raise _make_nesting_failure(exchange, "JSON", nesting)
+    token = session.token
+    session.operator = await sessions.find_operator(exchange, token) if token else None
+    return await _run_command(exchange, frame.body, "json", session)
+
+
+async def _run_post(
+    exchange: Exchange, credentials: RequestCredentials, nesting: int
+) -> CommandResponse:
     if is_xml_too_deep(exchange.request, nesting):
-        text = f"XML: nested deeper than {nesting} levels"
-        exchange.add_violation("body", f"at most {nesting} levels", "more")
-        return make_http_reply(exchange, responses.make_error_response(command, text, 400))
-    caller = ArmSession()
-    if command != schema.LOGIN:
-        try:
-            caller = await authenticate_request(exchange, credentials)
-        except sessions.CredentialsError as error:
-            return make_http_reply(
-                exchange, responses.make_error_response(command, str(error), 401)
-            )
-    answer = await _run_command(exchange, command, exchange.request, "xml", caller)
-    return make_http_reply(exchange, answer)
+        raise _make_nesting_failure(exchange, "XML", nesting)
+    is_login = exchange.operation == schema.LOGIN
+    session = ArmSession() if is_login else await authenticate_request(exchange, credentials)
+    return await _run_command(exchange, exchange.request, "xml", session)
+
+
+def _make_nesting_failure(exchange: Exchange, form: str, nesting: int) -> CommandFailure:
+    exchange.add_violation("body", f"at most {nesting} levels", "more")
+    return CommandFailure(400, f"{form}: nested deeper than {nesting} levels")
 
 
 async def authenticate_request(exchange: Exchange, credentials: RequestCredentials) -> ArmSession:
-    """Who an HTTP request is from; ``RefusedError`` for credentials that are wrong."""
+    """Who an HTTP request is from; ``CredentialsError`` for credentials that are wrong."""
     if credentials.authorization:
         return ArmSession(sessions.authenticate_basic(exchange, credentials.authorization))
     if credentials.cookie:
@@ -142,61 +140,87 @@ async def authenticate_request(exchange: Exchange, credentials: RequestCredentia
     return ArmSession()
 
 
-def make_frame_reply(exchange: Exchange, response: CommandResponse, id: str) -> Reply:
-    """An answer as the frame with that id."""
-    body = responses.render_response(response, "json", exchange)
-    frame = frames.encode_response(id, response.status, body, unit=_length_unit(exchange))
-    return Reply(frame, response.status)
-
-
-def make_http_reply(exchange: Exchange, response: CommandResponse) -> Reply:
-    """An answer as an HTTP response."""
-    body = responses.render_response(response, "xml", exchange)
-    headers = {"Set-Cookie": response.cookie} if response.cookie else {}
-    if response.status == 401 and exchange.tenant.assumptions.get_choice("arm.basic") == "accepted":
-        headers["WWW-Authenticate"] = 'Basic realm="operator"'
-    return Reply(body, response.status, exchange.use_assumption("arm.content-type"), headers)
-
-
-def make_reply(exchange: Exchange, response: CommandResponse) -> Reply:
-    """An answer in the transport of its request, whether that can be read or not."""
-    if exchange.transport != "frame":
-        return make_http_reply(exchange, response)
-    try:
-        id = frames.decode_request(exchange.request).id
-    except frames.FrameError as error:
-        id = error.id
-    return make_frame_reply(exchange, response, id)
-
-
-def make_command_error(exchange: Exchange, command: str, text: str) -> CommandResponse:
-    """A known command that could not be performed."""
-    return responses.make_error_response(
-        command, text, int(exchange.use_assumption("arm.error-status"))
-    )
-
-
 async def _run_command(
-    exchange: Exchange, command: str, body: bytes, body_format: BodyFormat, session: ArmSession
+    exchange: Exchange, body: bytes, body_format: BodyFormat, session: ArmSession
 ) -> CommandResponse:
+    command = exchange.operation
     perform = _COMMANDS.get(command)
+    if perform is None:
+        raise CommandFailure(404, f"unknown command; there are {', '.join(_COMMANDS)}")
+    if session.operator is None and command != schema.LOGIN:
+        raise CommandFailure(401, sessions.NOT_LOGGED_IN)
+    contract = exchange.tenant.settings.arm.contract
+    request = requests.parse_body(body, body_format, command, contract)
+    if request.parse_error:
+        exchange.add_violation("body", "a document that can be read", request.parse_error)
+        raise CommandFailure(400, request.parse_error)
+    if request.violations:
+        texts = [str(exchange.add_violation(*violation)) for violation in request.violations]
+        raise CommandFailure(None, "; ".join(texts))
+    return await perform(exchange, request.attributes, session)
+
+
+async def _handle_history(
+    exchange: Exchange, attributes: Attributes, session: ArmSession
+) -> CommandResponse:
+    filters = query.parse_filters(attributes, exchange.use_assumption)
+    if not filters.skip_incomplete:
+        exchange.use_assumption("arm.unfinished")
+    if filters.filters or (filters.cursor is not None and filters.cursor.after is not None):
+        exchange.use_assumption("arm.tag-properties")
+    url_list, empty_page_tag = exchange.use_assumptions("arm.url-list", "arm.empty-page-tag")
+    tenant = exchange.tenant
+    options = RenderOptions(
+        f"{exchange.origin}/{tenant.settings.name}/{SERVICE_PATH}",
+        tenant.settings.arm.contract,
+        url_list,
+        tenant.settings.self_check,
+    )
+    now_ms, operator = datetime_to_ms(exchange.now), session.operator or ""
+    repeat_tag = empty_page_tag == "incoming"
+    page = await pages.get_page(tenant.history, operator, filters, now_ms, options, repeat_tag)
+    return CommandResponse(schema.HISTORY, page=page)
+
+
+async def _handle_login(
+    exchange: Exchange, attributes: Attributes, session: ArmSession
+) -> CommandResponse:
+    exchange.use_assumption("arm.session")
+    login = attributes["login"]
+    session.token = await sessions.log_in(exchange, login, attributes["password"])
+    session.operator = login
+    return CommandResponse(schema.LOGIN, session_token=session.token)
+
+
+async def _handle_logout(
+    exchange: Exchange, attributes: Attributes, session: ArmSession
+) -> CommandResponse:
+    exchange.use_assumption("arm.session")
+    await sessions.close_session(exchange, session.token)
+    session.operator = session.token = None
+    return CommandResponse(schema.LOGOUT, session_token="")
+
+
+_COMMANDS: dict[str, Callable[[Exchange, Attributes, ArmSession], Awaitable[CommandResponse]]] = {
+    schema.HISTORY: _handle_history,
+    schema.LOGIN: _handle_login,
+    schema.LOGOUT: _handle_logout,
+}
+
+
+async def _catch_errors(
+    exchange: Exchange, steps: Coroutine[Any, Any, CommandResponse]
+) -> CommandResponse:
+    """The response of the steps, or the ``out/error`` of the one that failed."""
+    command = exchange.operation
     try:
-        if perform is None:
-            raise CommandFailure(404, f"unknown command; there are {', '.join(_COMMANDS)}")
-        if session.operator is None and perform is not _handle_login:
-            raise CommandFailure(401, sessions.NOT_LOGGED_IN)
-        asked = requests.parse_body(
-            body, body_format, command, exchange.tenant.settings.arm.contract
-        )
-        if asked.parse_error:
-            exchange.add_violation("body", "a document that can be read", asked.parse_error)
-            raise CommandFailure(400, asked.parse_error)
-        if asked.violations:
-            texts = [str(exchange.add_violation(*fault)) for fault in asked.violations]
-            return make_command_error(exchange, command, "; ".join(texts))
-        return await perform(exchange, asked.attributes, session)
+        return await steps
     except CommandFailure as error:
+        if error.status is None:
+            return make_command_error(exchange, command, str(error))
         return responses.make_error_response(command, str(error), error.status)
+    except sessions.CredentialsError as error:
+        return responses.make_error_response(command, str(error), 401)
     except query.FilterValueError as error:
         exchange.add_violation(error.where, error.expected, error.got)
         return make_command_error(exchange, command, str(error))
@@ -210,65 +234,36 @@ async def _run_command(
         return responses.make_error_response(command, "internal error", 500)
 
 
-def _record_deviations(exchange: Exchange, deviations: Sequence[frames.Deviation]) -> str:
-    """Note where a frame leaves the layout; in the strict profile also why it is refused."""
-    texts = [str(exchange.add_violation(*deviation)) for deviation in deviations]
-    return "; ".join(texts) if exchange.tenant.settings.arm.contract == "strict" else ""
+def make_command_error(exchange: Exchange, command: str, text: str) -> CommandResponse:
+    """A known command that could not be performed."""
+    status = int(exchange.use_assumption("arm.error-status"))
+    return responses.make_error_response(command, text, status)
 
 
-async def _handle_history(
-    exchange: Exchange, attributes: Attributes, session: ArmSession
-) -> CommandResponse:
-    asked = query.parse_filters(attributes, exchange.use_assumption)
-    if not asked.skip_incomplete:
-        exchange.use_assumption("arm.unfinished")
-    if asked.filters or (asked.cursor is not None and asked.cursor.after is not None):
-        exchange.use_assumption("arm.tag-properties")
-    tenant = exchange.tenant
-    style = RenderOptions(
-        f"{exchange.origin}/{tenant.name}/{SERVICE_PATH}",
-        tenant.settings.arm.contract,
-        exchange.use_assumption("arm.url-list"),
-        tenant.settings.self_check,
-    )
-    page = await pages.get_page(
-        tenant.history,
-        session.operator or "",
-        asked,
-        datetime_to_ms(exchange.now),
-        style,
-        exchange.use_assumption("arm.empty-page-tag") == "incoming",
-    )
-    return responses.make_history_response(page, exchange.now)
+def make_reply(exchange: Exchange, response: CommandResponse) -> Reply:
+    """A response in the transport of its request, whether that can be read or not."""
+    if exchange.transport != "frame":
+        return make_http_reply(exchange, response)
+    try:
+        id = frames.decode_request(exchange.request).id
+    except FrameError as error:
+        id = error.id
+    length_unit = cast(LengthUnit, exchange.use_assumption("arm.frame-length"))
+    return _make_frame_reply(exchange, response, id, length_unit)
 
 
-async def _handle_login(
-    exchange: Exchange, attributes: Attributes, session: ArmSession
-) -> CommandResponse:
-    exchange.use_assumption("arm.session")
-    login = attributes["login"]
-    if not sessions.check_password(exchange, login, attributes["password"]):
-        raise CommandFailure(401, sessions.INVALID_CREDENTIALS)
-    session.operator = login
-    session.token = await sessions.open_session(exchange, login)
-    return responses.make_ok_response(schema.LOGIN, sessions.format_cookie(exchange, session.token))
+def _make_frame_reply(
+    exchange: Exchange, response: CommandResponse, id: str, unit: LengthUnit
+) -> Reply:
+    body = responses.render_response(response, "json", exchange)
+    return Reply(frames.encode_response(id, response.status, body, unit=unit), response.status)
 
 
-async def _handle_logout(
-    exchange: Exchange, attributes: Attributes, session: ArmSession
-) -> CommandResponse:
-    exchange.use_assumption("arm.session")
-    await sessions.close_session(exchange, session.token)
-    session.operator = session.token = None
-    return responses.make_ok_response(schema.LOGOUT, sessions.format_cookie(exchange, ""))
-
-
-def _length_unit(exchange: Exchange) -> frames.LengthUnit:
-    return cast(frames.LengthUnit, exchange.use_assumption("arm.frame-length"))
-
-
-_COMMANDS: dict[str, Callable[[Exchange, Attributes, ArmSession], Awaitable[CommandResponse]]] = {
-    schema.HISTORY: _handle_history,
-    schema.LOGIN: _handle_login,
-    schema.LOGOUT: _handle_logout,
-}
+def make_http_reply(exchange: Exchange, response: CommandResponse) -> Reply:
+    body = responses.render_response(response, "xml", exchange)
+    headers = {}
+    if response.session_token is not None:
+        headers["Set-Cookie"] = sessions.format_cookie(exchange, response.session_token)
+    if response.status == 401 and exchange.tenant.assumptions.get_choice("arm.basic") == "accepted":
+        headers["WWW-Authenticate"] = 'Basic realm="operator"'
+    return Reply(body, response.status, exchange.use_assumption("arm.content-type"), headers)

@@ -1,4 +1,4 @@
-"""Who is asking: login, cookie, HTTP Basic, and the end of a session that nobody uses.
+"""Sessions and credentials: login, cookie, HTTP Basic, and the end of idle sessions.
 
 Observed: there is a login command and it sets a session cookie. The rest is assumed, except the
 120 minutes: they are the vendor's documented default for logging an idle agent out.
@@ -26,57 +26,60 @@ _MINUTE_MS = 60_000
 
 
 class CredentialsError(Exception):
-    """Credentials that are wrong, which is worse than none; the text is for the client."""
+    """Invalid credentials (missing ones are not an error); the text is for the client."""
 
 
 def check_password(exchange: Exchange, login: str, password: str) -> bool:
     """Whether this is an operator of the domain, by internal number, and his password."""
     tenant = exchange.tenant
-    known = tenant.history.operator_index(login) >= 0
-    return secrets_equal(password, tenant.settings.arm.password) and known
+    exists = tenant.history.operator_index(login) >= 0
+    return secrets_equal(password, tenant.settings.arm.password) and exists
+
+
+async def log_in(exchange: Exchange, login: str, password: str) -> str:
+    """The token of a new session; ``CredentialsError`` for a wrong login or password."""
+    if not check_password(exchange, login, password):
+        raise CredentialsError(INVALID_CREDENTIALS)
+    return await open_session(exchange, login)
 
 
 async def open_session(exchange: Exchange, operator: str) -> str:
-    """A new session's token; the oldest of very many gives way."""
+    """The token of a new session; beyond ``MAX_SESSIONS`` the oldest one ends."""
     state = exchange.state
     number = await state.add("arm.sessions", 1) or 1
     if number > MAX_SESSIONS:
         await state.delete(_session_key(_make_session_token(exchange, number - MAX_SESSIONS)))
     token = _make_session_token(exchange, number)
-    await state.put(_session_key(token), _encode_session(exchange, operator))
+    now_ms = datetime_to_ms(exchange.session_now)
+    await state.put(_session_key(token), _encode_session(operator, now_ms))
     return token
 
 
-async def find_operator(exchange: Exchange, token: str | None) -> str | None:
-    """The operator whose session a token is; using it keeps it alive. None when it has ended."""
-    if not token:
-        return None
+async def find_operator(exchange: Exchange, token: str) -> str | None:
+    """The operator whose session a token is; using it prolongs it. None when it has ended."""
     key = _session_key(token)
     value = await exchange.state.get(key)
     if value is None:
         return None
-    operator, _, used = value.decode("ascii").rpartition(" ")
-    now, minutes = (
-        datetime_to_ms(exchange.session_now),
-        int(exchange.use_assumption("arm.session-minutes")),
-    )
-    if now - int(used) >= minutes * _MINUTE_MS:
+    operator, _, last_used = value.decode("ascii").rpartition(" ")
+    now_ms = datetime_to_ms(exchange.session_now)
+    minutes = int(exchange.use_assumption("arm.session-minutes"))
+    if now_ms - int(last_used) >= minutes * _MINUTE_MS:
         exchange.notes.append(f"the session of {operator} ended after {minutes} idle minutes")
         await exchange.state.delete(key)
         return None
-    if now != int(used):  # a logout at another replica meanwhile stays one
-        await exchange.state.compare_and_set(key, value, _encode_session(exchange, operator))
+    if now_ms != int(last_used):  # unless another replica has ended it meanwhile
+        await exchange.state.compare_and_set(key, value, _encode_session(operator, now_ms))
     return operator
 
 
 async def close_session(exchange: Exchange, token: str | None) -> None:
-    """End a session; one that has ended already stays so."""
     if token:
         await exchange.state.delete(_session_key(token))
 
 
 def authenticate_basic(exchange: Exchange, header: str) -> str:
-    """The operator of an ``Authorization: Basic`` header; ``RefusedError`` for any other."""
+    """The operator of an ``Authorization: Basic`` header; ``CredentialsError`` for others."""
     if exchange.use_assumption("arm.basic") != "accepted":
         raise CredentialsError("HTTP Basic is not accepted here")
     credentials = decode_basic(header)
@@ -86,18 +89,17 @@ def authenticate_basic(exchange: Exchange, header: str) -> str:
 
 
 def format_cookie(exchange: Exchange, token: str) -> str:
-    """Set-Cookie for a token; an empty one takes the cookie away."""
+    """The value of Set-Cookie for a token; an empty one removes the cookie."""
     ending = "" if token else "; Max-Age=0"
-    return f"{COOKIE}={token}; Path=/{exchange.tenant.name}; HttpOnly{ending}"
+    return f"{COOKIE}={token}; Path=/{exchange.tenant.settings.name}; HttpOnly{ending}"
 
 
-def _encode_session(exchange: Exchange, operator: str) -> bytes:
-    """What is kept of a session: whose it is, and when it was used last."""
-    return f"{operator} {datetime_to_ms(exchange.session_now)}".encode("ascii")
+def _encode_session(operator: str, last_used_ms: int) -> bytes:
+    return f"{operator} {last_used_ms}".encode("ascii")
 
 
 def _make_session_token(exchange: Exchange, number: int) -> str:
-    """The token of the n-th session; a shared store that was lost begins other ones."""
+    """The token of the n-th session; none repeats after a loss of the shared data."""
     tenant = exchange.tenant
     mark = (tenant.state.data_loss_count << 32) + number
     return make_token("arm", tenant.name, tenant.settings.seed, mark)

@@ -96,6 +96,9 @@ class Exchange:
         self.assumptions[assumption] = None
         return self.tenant.assumptions.choices[assumption]
 
+    def use_assumptions(self, *assumptions: str) -> list[str]:
+        return [self.use_assumption(assumption) for assumption in assumptions]
+
     def add_violation(
         self, where: str, expected: str, got: str, side: str = "request"
     ) -> Violation:
