@@ -16,8 +16,6 @@ HISTORY_OPERATION = "GetHistoryOfServiceCalls"
 
 
 class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Calls an hour that an API account may make, by day and by night."""
-
     day: int
     night: int
     evidence: str
@@ -95,7 +93,6 @@ def load_operations() -> dict[str, ServedOperation]:
 
 @cache
 def load_operation_names() -> frozenset[str]:
-    """Names of all operations of the real service."""
     return frozenset(schema_path("onec/operations.txt").read_text(encoding="utf-8").split())
 
 

@@ -1,4 +1,4 @@
-"""A request's bytes as a SOAP message, or the reason why it is none. Hostile XML ends here.
+"""A request's bytes as a SOAP message, or the reason why it is none; hostile XML gets no further.
 
 The parser refuses a DTD and more than 256 levels (libxml2's limit). What would take it long or much
 memory is found by ``InputGuard`` in the bytes, while they still come in.

@@ -1,4 +1,4 @@
-"""``Params`` read against the contract: which values a call was given, or why it is refused."""
+"""``Params`` read against the contract: the values of a call, or why it is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which values of the 1C-Connect service hold people: columns of its reads."""
+"""Columns of the reads that hold personal values."""
 
 NAMES = frozenset({"Name", "FullName", "Surname", "SecondaryName", "EMail", "Address", "Post"})
 NUMBERS = frozenset({"Phone", "INN", "KPP", "Login"})

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.settings import TenantSettings
 
 USER = "1C user"
-"""Kind of credential."""
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00:00)?(?:\.0+)?")
 _FAULT_ELEMENT = re.compile(rb"<(\w+:)?Fault[\s>]")
 
@@ -125,12 +124,15 @@ class OnecProvider(Provider):
         return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
-        """The errors ``error_reply`` makes."""
-        said = ("code", "text")
-        return {"soap_fault": said, "result_code": said, "limit_reached": (), "unauthorized": ()}
+        params = ("code", "text")
+        return {
+            "soap_fault": params,
+            "result_code": params,
+            "limit_reached": (),
+            "unauthorized": (),
+        }
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
-        """An error in the shape and version of the request it answers."""
         if name == "unauthorized":
             return service.make_unauthorized_reply()
         message = _read_message(exchange.request)
@@ -152,7 +154,6 @@ class OnecProvider(Provider):
         raise KeyError(name)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        """A Fault of the server's."""
         return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})
 
 

@@ -37,7 +37,6 @@ class TableEnvelope(NamedTuple):
 
 @cache
 def render_table_envelope(namespace: str, operation: str) -> TableEnvelope:
-    """The same bytes in every answer of an operation."""
     before, after = _render_envelope(namespace, operation)
     code = write_property("ResultCode", write_value(SUCCESS))
     columns = load_operations()[operation].columns_xml
@@ -55,7 +54,6 @@ def render_error_result(namespace: str, operation: str, code: str, reason: str) 
 
 
 def find_self_violations(body: bytes) -> list[str]:
-    """Where an answer leaves the WSDL's schema."""
     found = find_wsdl_violations(read_message(body).payload)
     return [f"{violation.path}: {violation.message}" for violation in found]
 

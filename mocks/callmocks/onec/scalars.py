@@ -36,7 +36,6 @@ def read_datetime(text: str) -> datetime:
 
 
 def read_date(text: str) -> date:
-    """``xs:date``; an offset is passed over."""
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError(text)

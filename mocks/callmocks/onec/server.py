@@ -22,7 +22,7 @@ from callmocks.tenants.tenant import Tenant
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
-"""Bytes read of a request that is refused for its credentials, for the journal's sake."""
+"""Bytes that are read of an unauthorized request, for the journal."""
 
 
 class OnecServer(ProviderServer):
@@ -34,7 +34,6 @@ class OnecServer(ProviderServer):
         return [web.post(wsdl.PATH, self.handle_call), web.get(wsdl.PATH, self.handle_wsdl)]
 
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
-        """A call of an operation: its errors, also those of reading it, go the way of an answer."""
         tenant, authorized = self._find_tenant(request)
         state = tenant.state.for_request()  # before the body is read: the tenant may change
         if not authorized:
@@ -61,7 +60,6 @@ class OnecServer(ProviderServer):
     async def _reject_unauthorized(
         self, request: web.Request, tenant: Tenant, state: State
     ) -> web.StreamResponse:
-        """401; as much as the journal keeps of the request is read for its sake."""
         try:
             body = await read_body(request, _JOURNALED_BYTES)
         except BodyTooLarge:
@@ -78,7 +76,6 @@ class OnecServer(ProviderServer):
         return replace(service.make_fault_reply(namespace, error), status=status)
 
     async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
-        """The WSDL."""
         if not any(name.lower() == "wsdl" for name in request.query):
             raise web.HTTPMethodNotAllowed("GET", ["POST"])
         tenant, authorized = self._find_tenant(request)
@@ -91,7 +88,7 @@ class OnecServer(ProviderServer):
         return await self.respond(request, exchange, handle)
 
     def _find_tenant(self, request: web.Request) -> tuple[Tenant, bool]:
-        """Who sent a request as far as it tells, and whether the password is right."""
+        """The tenant of the request's user, and whether the password is right."""
         credentials = decode_basic(request.headers.get(hdrs.AUTHORIZATION, ""))
         tenant = self.registry.find(USER, credentials.user) if credentials else None
         if tenant is None or credentials is None:

@@ -78,7 +78,6 @@ async def handle_request(
 
 
 def make_fault_reply(namespace: str, error: SoapError) -> Reply:
-    """A Fault in the caller's version."""
     binding = get_binding(namespace)
     return Reply(binding.render_fault(error), binding.get_status(error.code), binding.content_type)
 
@@ -89,13 +88,11 @@ def make_unauthorized_reply() -> Reply:
 
 
 def make_result_code_reply(namespace: str, operation: str, code: str, reason: str) -> Reply:
-    """An answer with a ResultCode other than SUCCESS."""
     body = results.render_error_result(namespace, operation, code, reason)
     return Reply(body, 200, get_binding(namespace).content_type)
 
 
 def warm_up() -> None:
-    """Compile what answers need, so that the first one does not wait for it."""
     wsdl.load_validator()
     for namespace in (SOAP11, SOAP12):
         for operation in load_operations():

@@ -37,7 +37,7 @@ with warnings.catch_warnings():
     from spyne.protocol.soap import Soap11, Soap12
     from spyne.server import ServerBase
 
-# spyne logs faults that clients earned, with tracebacks; the journal tells them better.
+# spyne logs faults of clients with tracebacks; the journal has them already.
 logging.getLogger("spyne").addHandler(logging.NullHandler())
 logging.getLogger("spyne").propagate = False
 

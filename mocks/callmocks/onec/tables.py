@@ -41,23 +41,19 @@ class RenderedRows:
 
     @property
     def nbytes(self) -> int:
-        """Memory held."""
         return len(self.xml) + 40 * len(self.offsets)
 
     def get_range(self, first: int, last: int) -> bytes:
-        """Rows ``first`` to ``last``, not included."""
         return self.xml[self.offsets[first] : self.offsets[last]]
 
     def get_rows(self, positions: Sequence[int]) -> bytes:
-        """The rows at some places, in that order."""
         xml, offsets = self.xml, self.offsets
-        return b"".join([xml[offsets[place] : offsets[place + 1]] for place in positions])
+        return b"".join([xml[offsets[row] : offsets[row + 1]] for row in positions])
 
 
 def render_rows(
     frame: pl.DataFrame, operation: ServedOperation, self_check: bool = True
 ) -> RenderedRows:
-    """All rows of a frame."""
     texts = frame.select(row=build_row_expression(frame, operation.column)).to_series()
     offsets = [0, *texts.str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
     found = find_violations(frame, operation) if self_check else []

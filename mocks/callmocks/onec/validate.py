@@ -194,8 +194,8 @@ def _check_parameters(operation: ServedOperation, call: etree._Element, found: F
 def _check_response(
     response: etree._Element, operation: str, request: bytes | None, found: Findings
 ) -> None:
-    known = contract.load_operations().get(operation)
-    broken = _check_structure(response) if known is not None else Findings()
+    served = contract.load_operations().get(operation)
+    broken = Findings() if served is None else _check_structure(response)
     found.add_all(broken)
     if len(response) != 1 or response[0].tag != RETURN:
         return
@@ -213,7 +213,7 @@ def _check_response(
     if names != ["ResultCode", "ResultData"]:
         got = ", ".join(names) or "none"
         found.add(path, "ResultCode, then ResultData", got, "observed")
-    _check_result(result, known, path, request, found)
+    _check_result(result, served, path, request, found)
 
 
 def _check_result(
@@ -267,7 +267,7 @@ def _check_structure(element: etree._Element) -> Findings:
 
 
 def _format_path(element: etree._Element, path: str) -> str:
-    """libxml2's path, which begins at the element, with names in the place of its asterisks."""
+    """libxml2's path, which begins at the element, with names instead of its asterisks."""
     below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
     prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
     try:

@@ -56,31 +56,30 @@ NULL: Final = Null.NULL
 
 
 class Structure(dict[str, "Value"]):
-    """Values by name, in the order they were set."""
+    pass
 
 
 class FixedStructure(Structure):
-    """A structure that its owner does not change."""
+    pass
 
 
 class Array(list["Value"]):
-    """Values by position."""
+    pass
 
 
 class FixedArray(Array):
-    """An array that its owner does not change."""
+    pass
 
 
 class Map(list[tuple["Value", "Value"]]):
     """Pairs of key and value. Keys may be of any type, so this is no ``dict``."""
 
     def get(self, key: Value, default: Value = None) -> Value:
-        """The value of the first pair with that key."""
         return next((value for known, value in self if known == key), default)
 
 
 class FixedMap(Map):
-    """A map that its owner does not change."""
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class TypeDescription:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; what is None was not said."""
+    """A column of a table; None for what is absent."""
 
     name: str | None = None
     type: TypeDescription | None = None
@@ -142,15 +141,12 @@ class ValueTable:
         return [column.name or "" for column in self.columns]
 
     def records(self) -> Iterator[dict[str, Value]]:
-        """Each row as a dict by column name."""
         names = self.names
         return (dict(zip(names, row, strict=False)) for row in self.rows)
 
 
 @dataclass(slots=True)
 class TreeRow:
-    """A row of a tree and the rows under it."""
-
     values: Row = ()
     rows: list[TreeRow] = field(default_factory=list)
 

@@ -13,7 +13,6 @@ from callmocks.onec.namespaces import CORE, SERVICE, XS
 from callmocks.onec.scalars import quote_attribute
 
 PATH = "/cus/ws/PartnerWebAPI2"
-"""Where the service lives on its host."""
 _CORE_LOCATION = "core.xsd"
 _PLACEHOLDER = b'location="LOCATION"'
 
@@ -25,14 +24,11 @@ def render_wsdl(address: str) -> bytes:
 
 @cache
 def load_schemas() -> dict[str, bytes]:
-    """The inline schemas by target namespace, each a document of its own.
-
-    In the WSDL the service's schema imports the core's without saying where it is; standing
-    alone it says ``core.xsd``.
-    """
+    """The inline schemas by target namespace, each a document of its own."""
     found = {}
     for inline in etree.fromstring(_read_wsdl()).iter(f"{{{XS}}}schema"):
         for other in inline.iter(f"{{{XS}}}import"):
+            # In the WSDL this import has no location.
             other.set("schemaLocation", _CORE_LOCATION)
         found[inline.get("targetNamespace", "")] = etree.tostring(inline)
     return found
@@ -40,18 +36,16 @@ def load_schemas() -> dict[str, bytes]:
 
 @cache
 def load_validator() -> etree.XMLSchema:
-    """The compiled schema of the service's elements."""
     parser = make_parser()
     parser.resolvers.add(_InlineResolver())
     return etree.XMLSchema(etree.fromstring(load_schemas()[SERVICE], parser))
 
 
 class WsdlViolation(NamedTuple):
-    """Where an element leaves the schema; ``rule`` is libxml2's name of the broken rule."""
-
     path: str
     message: str
     rule: str
+    """libxml2's name of the broken rule."""
 
     @property
     def is_of_value(self) -> bool:
@@ -61,7 +55,6 @@ class WsdlViolation(NamedTuple):
 
 
 def find_wsdl_violations(element: etree._Element) -> list[WsdlViolation]:
-    """Where an element of the service leaves the WSDL's schema; empty when it keeps it."""
     if load_validator().validate(element):
         return []
     log: Any = load_validator().error_log

@@ -1,5 +1,3 @@
-"""Columns in another order."""
-
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.onec.faults import value_table
 from callmocks.onec.namespaces import VALUE
@@ -13,7 +11,6 @@ class ColumnsReordered(Fault, frozen=True):
     breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Turn columns and cells round."""
         return value_table.edit_table(reply, _reverse_columns)
 
 

@@ -1,5 +1,3 @@
-"""The hour's calls are used up."""
-
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -11,5 +9,4 @@ class LimitReached(Fault, frozen=True):
     breaks_contract = False
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """The provider's own answer."""
         return context.error_reply("limit_reached")

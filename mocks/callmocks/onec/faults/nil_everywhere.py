@@ -1,5 +1,3 @@
-"""Nothing in the table."""
-
 from typing import Annotated, Literal
 
 from lxml import etree
@@ -26,7 +24,6 @@ class NilEverywhere(Fault, frozen=True):
     ] = "all"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Empty the cells."""
         return value_table.edit_table(reply, self._clear_cells)
 
     def _clear_cells(self, table: value_table.ValueTableElement) -> bool:

@@ -1,5 +1,3 @@
-"""Any ResultCode."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -19,5 +17,4 @@ class ResultCode(Fault, frozen=True):
     text: XmlText = "internal error"
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """The provider's own answer with that code."""
         return context.error_reply("result_code", {"code": self.code, "text": self.text})

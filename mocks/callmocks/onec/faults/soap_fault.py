@@ -1,5 +1,3 @@
-"""A SOAP Fault."""
-
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -22,5 +20,4 @@ class SoapFaultFault(Fault, frozen=True):
     text: XmlText = "Internal error"
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """The provider's own Fault."""
         return context.error_reply("soap_fault", {"code": self.code, "text": self.text})

@@ -1,5 +1,3 @@
-"""A table that stops too early."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -20,7 +18,6 @@ class TableTruncated(Fault, frozen=True):
     )
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Leave out the rest."""
         return value_table.edit_table(reply, self._remove_rows)
 
     def _remove_rows(self, table: value_table.ValueTableElement) -> bool:
