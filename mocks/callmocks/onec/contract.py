@@ -27,12 +27,9 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``dateTime``, ``uuid`` or ``decimal``."""
     evidence: str
     values: tuple[int, ...] = ()
-    """The only values there are; empty when any will do."""
 
 
 class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A column of ResultData: its type description, and what callmocks itself may put there."""
-
     name: str
     types: tuple[str, ...]
     length: int | None = None
@@ -80,7 +77,6 @@ class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, d
 
     @cached_property
     def columns_xml(self) -> str:
-        """The ``column`` elements of its table, the same in every answer."""
         return write_columns([column.to_column() for column in self.column])
 
 

@@ -62,7 +62,6 @@ def read_structure(element: Element) -> Structure:
 
 
 def read_value(element: Element, where: str = "Value") -> Value:
-    """The value of an element: nil, a scalar, or one of the composite core types."""
     if element.get(XSI_NIL, "").strip() in ("true", "1"):
         return None
     written = element.get(XSI_TYPE)
@@ -80,7 +79,6 @@ def read_value(element: Element, where: str = "Value") -> Value:
 
 
 def resolve_name(element: Element, text: str, where: str) -> str:
-    """A prefixed name in Clark notation, by the namespaces in scope at an element."""
     prefix, colon, name = text.strip().rpartition(":")
     namespace = element.nsmap.get(prefix if colon else None)
     if namespace is None and colon:

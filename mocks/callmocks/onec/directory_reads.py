@@ -30,7 +30,6 @@ _LAST: Final = datetime(2035, 1, 1)
 
 class _DirectoryRow(NamedTuple):
     cells: tuple[Any, ...]
-    """By the contract's columns; the first ones are the key."""
     created: datetime | None = None
     key_columns: int = 1
 

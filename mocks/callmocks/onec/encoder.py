@@ -31,7 +31,6 @@ def write_properties(structure: Structure) -> str:
 
 
 def write_property(name: str, value: str) -> str:
-    """``value`` is a whole element ``Value``."""
     return f'<Property name={quote_attribute(name)} xmlns="{CORE}">{value}</Property>'
 
 

@@ -33,18 +33,14 @@ _NEXT_ACTOR: Final = "http://schemas.xmlsoap.org/soap/actor/next"
 
 class SoapMessage(NamedTuple):
     namespace: str
-    """Of the envelope: ``SOAP11`` or ``SOAP12``."""
     payload: etree._Element
-    """The first child of the Body."""
     tag: str
     operation: str
-    """The local part of the payload's tag."""
     extra_body_elements: int
     """Further children of the Body, which the service ignores."""
     header: etree._Element | None
 
     def find_unsupported_header(self) -> str | None:
-        """Name of a header block that must be understood; the service understands none."""
         for block in self.header if self.header is not None else ():
             required = block.get(f"{{{self.namespace}}}mustUnderstand", "").strip()
             actor = block.get(f"{{{self.namespace}}}actor") or block.get(
@@ -157,7 +153,6 @@ def read_envelope(root: etree._Element) -> SoapMessage:
 
 
 def guess_soap_namespace(body: bytes, content_type: str) -> str:
-    """The version of SOAP to answer in, for a request that cannot be read."""
     head = body[:_HEAD_BYTES].replace(b"\0", b"")
     found = {name: head.find(name.encode()) for name in (SOAP11, SOAP12)}
     present = {name: position for name, position in found.items() if position >= 0}

@@ -22,8 +22,6 @@ OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
 
 @dataclass
 class HourlyQuota:
-    """The calls of an operation that an account may make in an hour."""
-
     exchange: Exchange
     operation: ServedOperation
     counts_answers: bool = False
@@ -31,7 +29,6 @@ class HourlyQuota:
 
     @cached_property
     def is_day(self) -> bool:
-        """By day limits are lower, and the period of a history is capped."""
         first, last = _parse_day_hours(self.exchange.use_assumption("onec.day-hours"))
         now = self.exchange.now
         if self.exchange.use_assumption("onec.day-clock") != "tenant":
@@ -40,7 +37,6 @@ class HourlyQuota:
 
     @cached_property
     def limit(self) -> int | None:
-        """Calls an hour; None for an operation without a limit."""
         limits = self.operation.limits
         assumed = limits.evidence == "assumed"
         if assumed and self.exchange.use_assumption("onec.read-limits") == "none":

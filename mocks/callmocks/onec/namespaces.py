@@ -27,7 +27,6 @@ FAULT_PATHS: Final = {
     SOAP11: ("faultcode", "faultstring"),
     SOAP12: (f"{{{SOAP12}}}Code/{{{SOAP12}}}Value", f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text"),
 }
-"""Where the code and the text of a Fault stand."""
 
 
 def split_name(name: str) -> tuple[str, str]:

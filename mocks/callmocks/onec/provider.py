@@ -44,7 +44,6 @@ class OnecProvider(Provider):
         return [Credential(USER, settings.onec.user)]
 
     def find_operation(self, exchange: Exchange) -> str:
-        """Name of the Body's child; ``""`` when the request is no SOAP message."""
         message = _read_message(exchange.request)
         return message.operation if message else ""
 

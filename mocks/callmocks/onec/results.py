@@ -28,8 +28,6 @@ class ResultCodeError(Exception):
 
 
 class TableEnvelope(NamedTuple):
-    """What stands around the rows of an answer, and where that leaves the contract."""
-
     before: bytes
     after: bytes
     violations: tuple[str, ...]

@@ -1,5 +1,3 @@
-"""Simple values of XML Schema: from text and back, as strict as XML Schema is."""
-
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
@@ -101,9 +99,7 @@ _KEPT: Final[dict[str, Callable[[str], Value]]] = {
 }
 NUMBERS: Final = frozenset(f"{{{XS}}}{name}" for name in ("decimal", "double", "float", *_INTEGERS))
 STRINGS: Final = frozenset(f"{{{XS}}}{name}" for name in _STRINGS) | {f"{{{CORE}}}UUID"}
-"""Names of the types of numbers and of texts."""
 SCALARS: Final = frozenset(_STRIPPED) | frozenset(_KEPT)
-"""Names of the simple types that can be read, in Clark notation."""
 
 
 def read_scalar(type_name: str, text: str) -> Value:
@@ -159,7 +155,6 @@ def escape_text(text: str) -> str:
 
 
 def quote_attribute(text: str) -> str:
-    """Text as an attribute's value, with its quotes."""
     escaped = escape_text(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
     return f'"{escaped}"'
 

@@ -1,5 +1,3 @@
-"""The 1C-Connect service over HTTP."""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -22,7 +20,6 @@ from callmocks.tenants.tenant import Tenant
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
-"""Bytes that are read of an unauthorized request, for the journal."""
 
 
 class OnecServer(ProviderServer):

@@ -27,20 +27,17 @@ if TYPE_CHECKING:
 
 _FAILED: Final = 2
 MAX_PERIOD: Final = timedelta(days=7)
-"""The longest period by day."""
 _BATCH_DAYS: Final = 16
 """Days generated at a time; other requests run between them."""
 _CACHED_DAYS: Final = 62
 _ROW_BYTES: Final = 200
-"""About what a row takes in a day's lists and indexes."""
-_FILTERS: Final[Mapping[str, str]] = {
+_FILTER_COLUMNS: Final[Mapping[str, str]] = {
     "ClientID": "ClientID",
     "ServiceUserID": "ServiceUserID",
     "ServiceID": "ServiceID",
     "SpecialistID": "_specialist",
     "CallResult": "CallResult",
 }
-"""Column of the frame that each parameter filters."""
 
 
 RowSink = Callable[[bytes], object]
@@ -48,7 +45,7 @@ RowSink = Callable[[bytes], object]
 
 
 class _ServiceCallQuery(NamedTuple):
-    """Calls that start in [from, till), have ended by now, and match all filters (wall ms)."""
+    """Calls that start in [from, till), have ended by now and match all filters (wall ms)."""
 
     from_ms: int
     till_ms: int
@@ -56,7 +53,6 @@ class _ServiceCallQuery(NamedTuple):
     days: range
     filters: tuple[tuple[str, ParameterValue], ...]
     empty_dates: bool
-    """CallTime of an unsuccessful call is the empty 1C date."""
     self_check: bool
 
     @property
@@ -73,14 +69,12 @@ class _RenderedDay:
     starts: list[int]
     ends: NDArray[np.int64]
     last_end: int
-    """When its last call has ended (wall ms)."""
     failed: list[int]
     """``failed[i]``: unsuccessful calls among the first ``i``."""
     _indexes: dict[str, dict[ParameterValue, list[int]]] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
-        """Memory without the frame's, which the history counts."""
         return self.rows.nbytes + _ROW_BYTES * len(self.starts)
 
     def find_positions(self, query: _ServiceCallQuery, first: int, last: int) -> list[int]:
@@ -160,7 +154,6 @@ def _resolve_period(
 
 
 def _check_identifier(exchange: Exchange, name: str, uuid: str) -> None:
-    """An unknown id rests on an assumption, which may refuse it."""
     directory = exchange.tenant.history.directory
     if name == "ClientID":
         known = any(uuid == client.client_id for client in directory.organisations)
@@ -200,7 +193,11 @@ def _build_query(
         till_ms,
         now_ms,
         range(first_day, last_day + 1),
-        tuple((_FILTERS[name], value) for name, value in parameters.items() if name in _FILTERS),
+        tuple(
+            (_FILTER_COLUMNS[name], value)
+            for name, value in parameters.items()
+            if name in _FILTER_COLUMNS
+        ),
         tenant.assumptions.choices["onec.failed-call-time"] == "empty-date",
         tenant.settings.self_check,
     )
@@ -219,7 +216,6 @@ def _check_row_budget(exchange: Exchange, query: _ServiceCallQuery) -> None:
 async def _write_generated_days(
     exchange: Exchange, query: _ServiceCallQuery, write_rows: RowSink
 ) -> list[str]:
-    """Rows in the order of the days' own frames, rendered once for each day."""
     generated, days = exchange.tenant.history.generated, query.days
     if len(days) == 1:
         rendered = _get_rendered_day(exchange, query, days.start)
@@ -288,7 +284,6 @@ def _render_frame(frame: pl.DataFrame, query: _ServiceCallQuery) -> tables.Rende
 async def _write_sorted_frame(
     exchange: Exchange, query: _ServiceCallQuery, order: str, write_rows: RowSink
 ) -> list[str]:
-    """Rows sorted together: pinned calls stand between generated ones."""
     frames = []
     for first in range(query.days.start, query.days.stop, _BATCH_DAYS):
         if first > query.days.start:

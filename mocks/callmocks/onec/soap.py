@@ -49,12 +49,9 @@ class SoapError(Fault):  # type: ignore[misc]
         self.text = text
         self.violation = violation or ("Envelope", "a request as the WSDL describes", text)
         self.assumption = assumption
-        """The assumption that the refusal rests on."""
 
 
 class _StructureModel(AnyXml):  # type: ignore[misc]
-    """The core type ``Structure``: an element in a request, a mark in an answer."""
-
     __namespace__ = CORE
     __type_name__ = "Structure"
 
@@ -89,8 +86,6 @@ class _SpyneServer(ServerBase):  # type: ignore[misc]
 
 
 class SoapBinding:
-    """The service in one version of SOAP."""
-
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self.content_type = CONTENT_TYPES[namespace]
@@ -111,7 +106,6 @@ class SoapBinding:
         self.operations: dict[str, ServedOperation] = {
             tag: load_operations()[method.name] for tag, method in self._methods.items()
         }
-        """By the tag of the Body's child that calls them."""
 
     def render_envelope(self, operation: str) -> tuple[bytes, bytes]:
         """The bytes around the properties of ``return`` in an answer."""
@@ -138,7 +132,6 @@ class SoapBinding:
 
 @cache
 def get_binding(namespace: str) -> SoapBinding:
-    """The binding whose envelopes have that namespace: ``SOAP11`` or ``SOAP12``."""
     return SoapBinding(namespace)
 
 

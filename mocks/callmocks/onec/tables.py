@@ -26,7 +26,6 @@ DTYPES: Final[dict[str, pl.DataType]] = {
     "dateTime": pl.Datetime("ms"),
     "boolean": pl.Boolean(),
 }
-"""The type a frame's column has for each kind of column in the contract."""
 _UUID: Final = f"^{UUID_PATTERN}$"
 
 
@@ -37,7 +36,6 @@ class RenderedRows:
     xml: bytes
     offsets: list[int]
     violations: tuple[str, ...]
-    """Where the rows leave the contract; a defect of callmocks."""
 
     @property
     def nbytes(self) -> int:
@@ -79,7 +77,6 @@ def build_row_expression(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> 
 
 
 def find_violations(frame: pl.DataFrame, operation: ServedOperation) -> list[str]:
-    """What in a frame is not as the contract's columns say; empty when all is well."""
     wrong = [
         f"{column.name} is {frame[column.name].dtype}, not {DTYPES[column.kind]}"
         for column in operation.column
@@ -113,12 +110,10 @@ def _build_content(frame: pl.DataFrame, column: ColumnSpec) -> pl.Expr:
 
 
 def _get_empty_value(column: ColumnSpec) -> str:
-    """The empty value of a type that cannot be Null."""
     return {"dateTime": EMPTY_DATE_TEXT, "decimal": "0", "boolean": "false"}.get(column.kind, "")
 
 
 def _count_violations(column: ColumnSpec) -> dict[str, pl.Expr]:
-    """Expressions that count the cells of a column that break one rule each."""
     value, rules = pl.col(column.name), {}
     if column.uuid:
         rules["are no UUID"] = (~value.str.contains(_UUID)).sum()

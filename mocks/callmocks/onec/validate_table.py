@@ -26,8 +26,6 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 class TableValidator:
-    """Adds findings about a table that stands at ``path`` of a message."""
-
     def __init__(
         self, table: ValueTable, operation: ServedOperation, path: str, findings: Findings
     ) -> None:

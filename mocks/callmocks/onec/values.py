@@ -47,8 +47,6 @@ class BadValue(CallmocksError):
 
 
 class Null(Enum):
-    """The one value of the core type ``Null``."""
-
     NULL = ""
 
 
@@ -101,8 +99,6 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class TypeDescription:
-    """What a column may hold. Type names are in Clark notation, ``{namespace}local``."""
-
     types: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
@@ -128,16 +124,12 @@ Row = tuple["Value", ...]
 
 @dataclass(slots=True)
 class ValueTable:
-    """Columns, and rows whose cells follow the columns by position."""
-
     columns: Sequence[Column] = ()
     rows: list[Row] = field(default_factory=list)
     indexes: Sequence[tuple[str, ...]] = ()
-    """Names of the columns of each index."""
 
     @property
     def names(self) -> list[str]:
-        """The columns' names, ``""`` for a column without one."""
         return [column.name or "" for column in self.columns]
 
     def records(self) -> Iterator[dict[str, Value]]:
@@ -153,8 +145,6 @@ class TreeRow:
 
 @dataclass(slots=True)
 class ValueTree:
-    """A table whose rows have rows."""
-
     columns: Sequence[Column] = ()
     rows: list[TreeRow] = field(default_factory=list)
 

@@ -18,7 +18,6 @@ _PLACEHOLDER = b'location="LOCATION"'
 
 
 def render_wsdl(address: str) -> bytes:
-    """The WSDL for a client that reached the service at ``address``."""
     return _read_wsdl().replace(_PLACEHOLDER, f"location={quote_attribute(address)}".encode())
 
 
@@ -62,8 +61,6 @@ def find_wsdl_violations(element: etree._Element) -> list[WsdlViolation]:
 
 
 class _InlineResolver(etree.Resolver):
-    """Finds the core schema in the WSDL instead of beside it."""
-
     def resolve(  # type: ignore[override]  # the stubs lack the context
         self, url: str, pubid: str, context: object
     ) -> object:

@@ -1,5 +1,3 @@
-"""Faults of the ValueTable in an answer."""
-
 from __future__ import annotations
 
 from collections.abc import Callable
