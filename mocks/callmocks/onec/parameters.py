@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -39,7 +39,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
 
 
 def read_parameters(
-    exchange: Exchange, operation: ServedOperation, params: etree._Element
+    exchange: Exchange, operation: ServedOperation, params: Iterable[etree._Element]
 ) -> dict[str, ParameterValue]:
     """The values by parameter; ``ResultCodeError`` when one is not as the contract says.
 

@@ -7,6 +7,7 @@ The WSDL's schema says whether a message is one, ``parameters`` whether a call's
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -32,10 +33,10 @@ from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
 from callmocks.onec.validate_table import TableValidator
-from callmocks.onec.values import BadValue, Structure, ValueTable
+from callmocks.onec.values import BadValue, ValueTable
 from callmocks.tenants.detached import detached_exchange
 
-_STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
+_FAULT_STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
 _PARSER = make_parser()
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _MAX_FINDINGS = 200
@@ -58,212 +59,185 @@ def validate_message(
     Of an answer, ``request`` is what it answers, ``status`` the HTTP status and ``media`` its
     content type without parameters, where they are known.
     """
-    found = Findings()
-    verdict = ValidationResult("onec", "SOAP message", "request" if request is None else "answer")
-    try:
-        root = etree.fromstring(body, _PARSER)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        found.add(xml_error_position(body, str(error)), "a well-formed document", str(error))
-        root = None
+    findings = Findings()
+    result = ValidationResult("onec", "SOAP message", "request" if request is None else "answer")
+    root = _parse_document(body, findings)
     if root is not None and has_dtd(root):
-        found.add("document", "no document type declaration", "one")
+        findings.add("document", "no document type declaration", "one")
     elif root is not None:
-        _check_message(root, verdict, found, request, status, media)
-    verdict.findings = list(found)
-    return verdict
+        try:
+            message = envelope.read_envelope(root)
+        except SoapError as error:
+            expected = "an envelope of SOAP 1.1 or 1.2 with a call"
+            findings.add(f"/{get_local_name(root)}", expected, error.text)
+        else:
+            _MessageValidator(message, result, findings).validate(request, status, media)
+    result.findings = list(findings)
+    return result
 
 
 def validate_wsdl(body: bytes, address: str = "") -> ValidationResult:
     """A WSDL; ``address`` is the one it was fetched from, without the query."""
-    found = Findings()
+    findings = Findings()
+    root = _parse_document(body, findings)
+    if root is not None:
+        _check_wsdl(root, address, findings)
+    return ValidationResult("onec", "WSDL", "answer", "", list(findings))
+
+
+def _parse_document(body: bytes, findings: Findings) -> etree._Element | None:
     try:
-        _check_wsdl(etree.fromstring(body, _PARSER), address, found)
+        return etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
-        found.add(xml_error_position(body, str(error)), "a well-formed document", str(error))
-    return ValidationResult("onec", "WSDL", "answer", "", list(found))
+        position = xml_error_position(body, str(error))
+        findings.add(position, "a well-formed document", str(error))
+        return None
 
 
-def find_soap_namespace(body: bytes) -> str | None:
-    """The namespace of a message's envelope; None when it is no SOAP message."""
+class _MessageValidator:
+    def __init__(
+        self, message: envelope.SoapMessage, result: ValidationResult, findings: Findings
+    ) -> None:
+        self._message = message
+        self._version = SOAP_VERSIONS[message.namespace]
+        self._result = result
+        self._add = findings.add
+        self._findings = findings
+
+    def validate(self, request: bytes | None, status: int | None, media: str | None) -> None:
+        message, result = self._message, self._result
+        operation = message.operation.removesuffix("Response")
+        if message.extra_body_elements:
+            self._add("/Envelope/Body", "one element", message.extra_body_elements + 1)
+        is_fault = message.tag == f"{{{message.namespace}}}Fault"
+        is_answer = operation != message.operation and operation in contract.load_operation_names()
+        if not is_fault and not is_answer:
+            result.kind, result.side = f"SOAP {self._version} request", "request"
+            result.operation = message.operation
+            self._check_request()
+            return
+        result.kind, result.side = f"SOAP {self._version} answer", "answer"
+        answered = None if request is None else _read_message(request)
+        if is_fault:
+            result.kind = f"SOAP {self._version} fault"
+            self._check_fault()
+        else:
+            result.operation = operation
+            if message.header is not None:
+                self._add("/Envelope/Header", "no header in an answer", "one", "observed")
+            self._check_response(answered)
+        statuses = _FAULT_STATUSES[message.namespace] if is_fault else (200,)
+        if status is not None and status not in statuses:
+            self._add("status", " or ".join(map(str, statuses)), status)
+        wanted = CONTENT_TYPES[message.namespace].partition(";")[0]
+        if media is not None and media != wanted:
+            self._add("Content-Type", f"{wanted}, for SOAP {self._version}", media, "observed")
+        if answered is not None and answered.namespace != message.namespace:
+            expected = f"SOAP {SOAP_VERSIONS[answered.namespace]}, the request's version"
+            self._add("/Envelope", expected, f"SOAP {self._version}", "observed")
+
+    def _check_fault(self) -> None:
+        for path in FAULT_PATHS[self._message.namespace]:
+            if not (self._message.payload.findtext(path) or "").strip():
+                readable = _NAMESPACE.sub("", path)
+                self._add(f"/Envelope/Body/Fault/{readable}", "a text", "none")
+
+    def _check_request(self) -> None:
+        tag, name = self._message.tag, self._message.operation
+        operation = contract.load_operations().get(name)
+        if tag != f"{{{SERVICE}}}{name}":
+            self._add(f"/Envelope/Body/{name}", f"an element of {SERVICE}", tag)
+        elif operation is None:
+            if name not in contract.load_operation_names():
+                self._add(f"/Envelope/Body/{name}", "an operation of PartnerWebAPI2", name)
+        elif not self._has_structure_findings():
+            self._check_parameters(operation)
+
+    def _has_structure_findings(self) -> bool:
+        found = _check_structure(self._message.payload)
+        self._findings.add_all(found)
+        return len(found) > 0
+
+    def _check_parameters(self, operation: ServedOperation) -> None:
+        params = self._message.payload[0]
+        exchange = detached_exchange(ONEC)
+        # The first refusal ends a reading, so each parameter is read by itself too.
+        for elements in (params, *([element] for element in params)):
+            with suppress(ResultCodeError):
+                parameters.read_parameters(exchange, operation, elements)
+        positions = {element.get("name", "").strip(): at for at, element in enumerate(params, 1)}
+        for violation in exchange.violations:
+            name = violation.where.removeprefix("Params/")
+            path = f"/Envelope/Body/{operation.name}/Params/Property[{positions.get(name, 1)}]"
+            self._add(f"{path} ({name})", violation.expected, violation.got)
+
+    def _check_response(self, request: envelope.SoapMessage | None) -> None:
+        response, name = self._message.payload, self._result.operation
+        operation = contract.load_operations().get(name)
+        broken = operation is not None and self._has_structure_findings()
+        if len(response) != 1 or response[0].tag != RETURN:
+            return
+        path = f"/Envelope/Body/{name}Response/return"
+        try:
+            result = read_structure(response[0])
+        except RecursionError:
+            self._add(path, "values less deep inside one another", "deeper ones", "assumed")
+            return
+        except BadValue as error:
+            if not broken:
+                self._add(f"{path}/{error.where}", error.expected, error.got, "observed")
+            return
+        if list(result) != ["ResultCode", "ResultData"]:
+            got = ", ".join(result) or "none"
+            self._add(path, "ResultCode, then ResultData", got, "observed")
+        code, data = result.get("ResultCode"), result.get("ResultData")
+        data_path, data_type = f"{path}/Property[2]/Value", type(data).__name__
+        if not isinstance(code, str) or not code:
+            got = type(code).__name__
+            self._add(f"{path}/Property[1]/Value", "a ResultCode as xs:string", got)
+        elif code != SUCCESS:
+            if not isinstance(data, str):
+                self._add(data_path, "the reason as xs:string", data_type)
+        elif operation is not None and not isinstance(data, ValueTable):
+            self._add(data_path, "a ValueTable", data_type)
+        elif operation is not None and isinstance(data, ValueTable):
+            validator = TableValidator(data, operation, data_path, self._findings)
+            validator.check_columns()
+            validator.check_cells()
+            if operation.name == HISTORY_OPERATION:
+                validator.check_calls(_read_parameters(request))
+
+
+def _read_message(body: bytes) -> envelope.SoapMessage | None:
     try:
-        return envelope.read_envelope(etree.fromstring(body, _PARSER)).namespace
+        return envelope.read_envelope(etree.fromstring(body, _PARSER))
     except (etree.XMLSyntaxError, ValueError, SoapError):
         return None
 
 
-def _check_message(
-    root: etree._Element,
-    verdict: ValidationResult,
-    found: Findings,
-    request: bytes | None,
-    status: int | None,
-    media: str | None,
-) -> None:
-    try:
-        opened = envelope.read_envelope(root)
-    except SoapError as error:
-        expected = "an envelope of SOAP 1.1 or 1.2 with a call"
-        found.add(f"/{get_local_name(root)}", expected, error.text)
-        return
-    call, namespace, name = opened.payload, opened.namespace, opened.operation
-    version, operation = SOAP_VERSIONS[namespace], name.removesuffix("Response")
-    if opened.extra_body_elements:
-        found.add("/Envelope/Body", "one element", opened.extra_body_elements + 1)
-    if call.tag == f"{{{namespace}}}Fault":
-        verdict.kind, verdict.side = f"SOAP {version} fault", "answer"
-        _check_fault(call, namespace, found)
-        _check_transport(status, _STATUSES[namespace], media, namespace, found)
-    elif operation != name and operation in contract.load_operation_names():
-        verdict.kind, verdict.side = f"SOAP {version} answer", "answer"
-        verdict.operation = operation
-        if root.find(f"{{{namespace}}}Header") is not None:
-            found.add("/Envelope/Header", "no header in an answer", "one", "observed")
-        _check_response(call, operation, request, found)
-        _check_transport(status, (200,), media, namespace, found)
-    else:
-        verdict.kind, verdict.side, verdict.operation = f"SOAP {version} request", "request", name
-        _check_request(call, name, found)
-    if verdict.side == "answer" and request is not None:
-        _check_version(namespace, request, found)
-
-
-def _check_version(namespace: str, request: bytes, found: Findings) -> None:
-    wanted = find_soap_namespace(request)
-    if wanted is not None and wanted != namespace:
-        expected = f"SOAP {SOAP_VERSIONS[wanted]}, the request's version"
-        found.add("/Envelope", expected, f"SOAP {SOAP_VERSIONS[namespace]}", "observed")
-
-
-def _check_transport(
-    status: int | None,
-    statuses: tuple[int, ...],
-    media: str | None,
-    namespace: str,
-    found: Findings,
-) -> None:
-    if status is not None and status not in statuses:
-        found.add("status", " or ".join(map(str, statuses)), status)
-    wanted = CONTENT_TYPES[namespace].partition(";")[0]
-    if media is not None and media != wanted:
-        expected = f"{wanted}, for SOAP {SOAP_VERSIONS[namespace]}"
-        found.add("Content-Type", expected, media, "observed")
-
-
-def _check_fault(fault: etree._Element, namespace: str, found: Findings) -> None:
-    for path in FAULT_PATHS[namespace]:
-        if not (fault.findtext(path) or "").strip():
-            readable = _NAMESPACE.sub("", path)
-            found.add(f"/Envelope/Body/Fault/{readable}", "a text", "none")
-
-
-def _check_request(call: etree._Element, name: str, found: Findings) -> None:
-    path = f"/Envelope/Body/{name}"
-    operation = contract.load_operations().get(name)
-    if call.tag != f"{{{SERVICE}}}{name}":
-        found.add(path, f"an element of {SERVICE}", str(call.tag))
-    elif operation is None:
-        if name not in contract.load_operation_names():
-            found.add(path, "an operation of PartnerWebAPI2", name)
-    else:
-        structure = _check_structure(call)
-        found.add_all(structure)
-        if not len(structure):
-            _check_parameters(operation, call, found)
-
-
-def _check_parameters(operation: ServedOperation, call: etree._Element, found: Findings) -> None:
-    # The first refusal ends a reading, so after one each parameter is read by itself.
-    params = call[0]
-    exchange = detached_exchange(ONEC)
-    try:
-        parameters.read_parameters(exchange, operation, params)
-    except ResultCodeError:
-        for element in params:
-            single: Any = [element]
-            try:
-                parameters.read_parameters(exchange, operation, single)
-            except ResultCodeError:
-                continue
-    positions = {element.get("name", "").strip(): at for at, element in enumerate(params, 1)}
-    for each in exchange.violations:
-        name = each.where.removeprefix("Params/")
-        where = f"/Envelope/Body/{operation.name}/Params/Property[{positions.get(name, 1)}]"
-        found.add(f"{where} ({name})", each.expected, each.got)
-
-
-def _check_response(
-    response: etree._Element, operation: str, request: bytes | None, found: Findings
-) -> None:
-    served = contract.load_operations().get(operation)
-    broken = Findings() if served is None else _check_structure(response)
-    found.add_all(broken)
-    if len(response) != 1 or response[0].tag != RETURN:
-        return
-    path = f"/Envelope/Body/{operation}Response/return"
-    try:
-        result = read_structure(response[0])
-    except RecursionError:
-        found.add(path, "values less deep inside one another", "deeper ones", "assumed")
-        return
-    except BadValue as error:
-        if not len(broken):
-            found.add(f"{path}/{error.where}", error.expected, error.got, "observed")
-        return
-    names = list(result)
-    if names != ["ResultCode", "ResultData"]:
-        got = ", ".join(names) or "none"
-        found.add(path, "ResultCode, then ResultData", got, "observed")
-    _check_result(result, served, path, request, found)
-
-
-def _check_result(
-    result: Structure,
-    operation: ServedOperation | None,
-    path: str,
-    request: bytes | None,
-    found: Findings,
-) -> None:
-    code, data = result.get("ResultCode"), result.get("ResultData")
-    data_path = f"{path}/Property[2]/Value"
-    if not isinstance(code, str) or not code:
-        found.add(f"{path}/Property[1]/Value", "a ResultCode as xs:string", type(code).__name__)
-    elif code != SUCCESS:
-        if not isinstance(data, str):
-            found.add(data_path, "the reason as xs:string", type(data).__name__)
-    elif operation is not None:
-        if not isinstance(data, ValueTable):
-            found.add(data_path, "a ValueTable", type(data).__name__)
-            return
-        validator = TableValidator(data, operation, data_path, found)
-        validator.check_columns()
-        validator.check_cells()
-        if operation.name == HISTORY_OPERATION:
-            validator.check_calls(_read_request_parameters(request))
-
-
-def _read_request_parameters(request: bytes | None) -> dict[str, parameters.ParameterValue]:
+def _read_parameters(
+    request: envelope.SoapMessage | None,
+) -> dict[str, parameters.ParameterValue]:
     """Empty when they cannot be read."""
-    if request is None:
+    operation = contract.load_operations().get(request.operation) if request else None
+    if request is None or operation is None or len(_check_structure(request.payload)):
         return {}
     try:
-        call = envelope.read_envelope(etree.fromstring(request, _PARSER)).payload
-        operation = contract.load_operations()[get_local_name(call)]
-        if len(_check_structure(call)):
-            return {}
-        return parameters.read_parameters(detached_exchange(ONEC), operation, call[0])
-    except (etree.XMLSyntaxError, ValueError, SoapError, KeyError, ResultCodeError):
+        exchange = detached_exchange(ONEC)
+        return parameters.read_parameters(exchange, operation, request.payload[0])
+    except ResultCodeError:
         return {}
 
 
 def _check_structure(element: etree._Element) -> Findings:
     """What the WSDL's schema refuses, but for the values of parameters."""
-    found = Findings()
+    findings = Findings()
     for broken in islice(wsdl.find_wsdl_violations(element), _MAX_FINDINGS):
         if not (broken.is_of_value and element[0].tag == PARAMS):
             expected = "an element as the WSDL's schema has it"
             message = _NAMESPACE.sub("", broken.message)
-            found.add(_format_path(element, broken.path), expected, message, "observed")
-    return found
+            findings.add(_format_path(element, broken.path), expected, message, "observed")
+    return findings
 
 
 def _format_path(element: etree._Element, path: str) -> str:
@@ -287,10 +261,10 @@ def _format_path(element: etree._Element, path: str) -> str:
     return "/" + "/".join(reversed(steps))
 
 
-def _check_wsdl(root: etree._Element, address: str, found: Findings) -> None:
+def _check_wsdl(root: etree._Element, address: str, findings: Findings) -> None:
     def expect(at: str, wanted: object, got: object) -> None:
         if got != wanted:
-            found.add(at, str(wanted), got or "none", "observed")
+            findings.add(at, str(wanted), got or "none", "observed")
 
     expect("/definitions", f"{_W}definitions", root.tag)
     expect("/definitions/@name", "PartnerWebAPI2", root.get("name"))
@@ -300,7 +274,7 @@ def _check_wsdl(root: etree._Element, address: str, found: Findings) -> None:
     elements = {each.get("name") for each in root.iter(f"{{{XS}}}element")}
     for name in (HISTORY_OPERATION, f"{HISTORY_OPERATION}Response"):
         if name not in elements:
-            found.add("/definitions/types", f"the element {name}", "none", "observed")
+            findings.add("/definitions/types", f"the element {name}", "none", "observed")
     for binding, soap in _BINDINGS.items():
         path = f"/definitions/binding[@name='{binding}']"
         action = root.find(
@@ -312,4 +286,4 @@ def _check_wsdl(root: etree._Element, address: str, found: Findings) -> None:
         for each in root.iter(f"{soap}address") if address else ():
             expect("/definitions/service/port/address/@location", address, each.get("location"))
     if any(True for _ in root.iter(f"{_W}fault")):
-        found.add("/definitions", "no fault messages", "some", "observed")
+        findings.add("/definitions", "no fault messages", "some", "observed")
