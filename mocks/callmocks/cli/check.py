@@ -7,20 +7,19 @@ import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
+from callmocks.config.types import PROVIDERS as PROVIDER_NAMES
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from callmocks.provider.base import Provider
     from callmocks.verification.report import CheckReport
     from callmocks.verification.runner import CheckTarget
 
-_HTTP = ("http", "https")
-SCHEMES = {"arm": (*_HTTP, "ws", "wss"), "cdr": _HTTP, "onec": _HTTP}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -41,7 +40,7 @@ def _credential_options(command: F) -> F:
 
 
 @click.command()
-@click.argument("provider", type=click.Choice(tuple(SCHEMES)), metavar="PROVIDER")
+@click.argument("provider", type=click.Choice(PROVIDER_NAMES), metavar="PROVIDER")
 @click.argument("url")
 @_credential_options
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
@@ -78,11 +77,13 @@ def check(
     PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no
     findings, 1: findings, 2: nothing could be checked.
     """
-    from callmocks.verification.api import run_check as run
+    from callmocks.server.providers import PROVIDERS
+    from callmocks.verification.checks import run_check as run
     from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.runner import CheckTarget
 
-    address = parse_url_option(url, "URL", SCHEMES[provider]).rstrip("/")
+    served = PROVIDERS[provider]
+    address = parse_url_option(url, "URL", served.url_schemes).rstrip("/")
     target = CheckTarget(
         address,
         login,
@@ -95,7 +96,7 @@ def check(
         timeout,
         load_ca(ca),
     )
-    _check_credentials(provider, target)
+    _check_credentials(served, target)
     report = asyncio.run(run(provider, target))
     _write_report(report, form, output)
     sys.exit(1 if report.finding_count else 0)
@@ -116,17 +117,13 @@ def _choose_transports(url: str, chosen: str) -> tuple[str, ...]:
     return ("http", "websocket") if chosen == "both" else (chosen,)
 
 
-def _check_credentials(provider: str, target: CheckTarget) -> None:
-    """Without credentials nothing can be checked; which ones, the provider decides."""
-    pair = bool(target.login and target.password)
-    other = {"arm": target.cookie, "cdr": target.token, "onec": ""}[provider]
-    if not pair and not other:
-        more = {"arm": " or --cookie", "cdr": " or --token", "onec": ""}[provider]
-        raise SettingsError(f"--login and --password{more}: credentials are missing")
-    if provider == "arm" and other and "=" not in other:
-        raise SettingsError("--cookie: it has the form NAME=VALUE")
-    if provider == "arm" and not urlsplit(target.url).path.strip("/"):
-        raise SettingsError("URL: the domain is missing, http://HOST:8086/DOMAIN")
+def _check_credentials(provider: Provider, target: CheckTarget) -> None:
+    option = provider.credential_option
+    credential = getattr(target, option) if option else ""
+    if not (target.login and target.password) and not credential:
+        other = f" or --{option}" if option else ""
+        raise SettingsError(f"--login and --password{other}: credentials are missing")
+    provider.check_endpoint(target.url, credential)
 
 
 def _write_report(report: CheckReport, report_format: str, output: Path | None) -> None:

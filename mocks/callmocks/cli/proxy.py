@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from callmocks.cli.serve import exit_on_stop_signals, make_stop_event
+from callmocks.config.types import PROVIDERS as PROVIDER_NAMES
 
-DEFAULT_PORTS = {"arm": 9086, "cdr": 9087, "onec": 9088}
+if TYPE_CHECKING:
+    from callmocks.verification.proxy_server import ProxySettings
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PORT = click.IntRange(0, 65535)
 
 
 @click.command()
-@click.argument("provider", type=click.Choice(tuple(DEFAULT_PORTS)), metavar="PROVIDER")
+@click.argument("provider", type=click.Choice(PROVIDER_NAMES), metavar="PROVIDER")
 @click.argument("upstream")
 @click.option("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
@@ -47,14 +51,16 @@ def proxy(
     https://dataapi.example/v2.0. Until SIGINT or SIGTERM; what leaves the contract is told on
     stderr.
     """
+    from callmocks.server.providers import PROVIDERS
     from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.proxy_server import ProxySettings
 
+    served = PROVIDERS[provider]
     settings = ProxySettings(
-        provider,
+        served,
         parse_url_option(upstream, "UPSTREAM", ("http", "https")).rstrip("/"),
         host,
-        DEFAULT_PORTS[provider] if port is None else port,
+        served.proxy_port if port is None else port,
         control_port,
         record,
         contract,
@@ -64,29 +70,26 @@ def proxy(
     asyncio.run(_run_proxy(settings, as_json))
 
 
-async def _run_proxy(settings: object, as_json: bool) -> None:
-    from callmocks.verification.proxy_server import ProxyServer, ProxySettings
+async def _run_proxy(settings: ProxySettings, as_json: bool) -> None:
+    from callmocks.verification.proxy_server import ProxyServer
 
-    assert isinstance(settings, ProxySettings)
-    running = ProxyServer(settings, _print_message)
-    async with running:
+    proxy = ProxyServer(settings, _print_message)
+    async with proxy:
         stopped = make_stop_event()
         facts = {
-            "proxy": running.url,
-            "provider": settings.provider,
+            "proxy": proxy.url,
+            "provider": settings.provider.name,
             "upstream": settings.upstream,
-            "control": running.control_url or None,
+            "control": proxy.control_url or None,
             "record": None if settings.record is None else str(settings.record),
         }
         shown = [f"  {name:9}{value}" for name, value in facts.items() if value and name != "proxy"]
-        text = "\n".join([f"callmocks proxy is ready: {running.url}", *shown])
+        text = "\n".join([f"callmocks proxy is ready: {proxy.url}", *shown])
         print(json.dumps(facts) if as_json else text, flush=True)
         await stopped.wait()
-    traffic = running.processor
-    plural = "" if traffic.exchange_count == 1 else "s"
-    _print_message(
-        f"{traffic.exchange_count} exchange{plural}, {traffic.violation_count} with findings"
-    )
+    count = proxy.processor.exchange_count
+    plural = "" if count == 1 else "s"
+    _print_message(f"{count} exchange{plural}, {proxy.processor.violation_count} with findings")
 
 
 def _print_message(text: str) -> None:

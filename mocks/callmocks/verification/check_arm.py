@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from callmocks.arm import schema, validate
+from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH
 from callmocks.contract.findings import Evidence
 from callmocks.errors import CheckError
@@ -47,8 +48,7 @@ def build_request(**filters: object) -> bytes:
 
 
 class ArmCheck(ProviderCheck):
-    provider = "arm"
-    title = "ARM"
+    provider = ARM
     example_url = "http://HOST:8086/DOMAIN"
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:

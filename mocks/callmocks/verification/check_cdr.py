@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from callmocks.cdr import tables, validate
+from callmocks.cdr.provider import CDR
 from callmocks.errors import CheckError, SettingsError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.verification import check_cdr_limits, check_cdr_refusals
@@ -45,8 +46,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 class CdrCheck(ProviderCheck):
-    provider = "cdr"
-    title = "CDR"
+    provider = CDR
     example_url = "https://HOST/v2.0"
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:

@@ -20,6 +20,7 @@ from callmocks.onec.decoder import SoapFault, read_answer
 from callmocks.onec.encoder import write_structure
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import SERVICE, SOAP11, SOAP12
+from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS
 from callmocks.onec.values import BadValue, Structure, ValueTable
 from callmocks.verification.http_client import HttpClient, HttpResponse
@@ -51,8 +52,7 @@ def build_request(namespace: str, operation: str, params: Structure) -> bytes:
 
 
 class OnecCheck(ProviderCheck):
-    provider = "onec"
-    title = "1C"
+    provider = ONEC
     example_url = "https://HOST/cus/ws/PartnerWebAPI2"
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:

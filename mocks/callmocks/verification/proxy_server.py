@@ -14,6 +14,7 @@ from aiohttp import web
 
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import make_random_key
+from callmocks.provider.base import Provider
 from callmocks.provider.listeners import format_origin, open_listener, port_of
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.detached import detached_exchange
@@ -33,7 +34,7 @@ STOP_SECONDS = 0.5
 class ProxySettings:
     """Port 0 takes a free port."""
 
-    provider: str
+    provider: Provider
     upstream: str
     host: str = "127.0.0.1"
     port: int = 0
@@ -74,7 +75,7 @@ class ProxyServer:
         await self._stop()
 
     async def _start(self) -> None:
-        settings, provider = self.settings, PROVIDERS[self.settings.provider]
+        settings, provider = self.settings, self.settings.provider
         listener = self._open_socket(settings.port, "--port")
         control = None
         if settings.control_port is not None:

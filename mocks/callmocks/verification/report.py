@@ -16,6 +16,7 @@ from lxml import etree
 
 from callmocks.contract.findings import Evidence, Findings
 from callmocks.contract.xml import replace_forbidden
+from callmocks.provider.base import Provider
 
 REFUSAL_PROBES = ("errors", "frame-errors")
 """Probes whose requests a provider must refuse."""
@@ -51,9 +52,8 @@ class Probe:
 
 
 class CheckReport:
-    def __init__(self, provider: str, title: str, url: str, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, provider: Provider, url: str, secrets: Iterable[str] = ()) -> None:
         self.provider = provider
-        self.title = title
         self.url = url
         self.probes: list[Probe] = []
         self.sent: list[SentRequest] = []
@@ -78,7 +78,7 @@ class CheckReport:
         return sum(len(probe.findings) for probe in self.probes)
 
     def render_text(self) -> str:
-        lines = [f"{self.title} at {self.url}"]
+        lines = [f"{self.provider.title} at {self.url}"]
         width = max(len(probe.name) for probe in self.probes)
         for probe in self.probes:
             outcome = {"ok": "ok", "skipped": "skipped", "findings": "FOUND"}[probe.outcome]
@@ -108,10 +108,10 @@ class CheckReport:
             "skipped": str(outcomes["skipped"]),
         }
         root = etree.Element("testsuites", {"name": "callmocks check", **counts})
-        name = f"{self.provider} {self.url}"
+        name = f"{self.provider.name} {self.url}"
         suite = etree.SubElement(root, "testsuite", {"name": name, **counts})
         for probe in self.probes:
-            names = {"classname": f"callmocks.check.{self.provider}", "name": probe.name}
+            names = {"classname": f"callmocks.check.{self.provider.name}", "name": probe.name}
             case = etree.SubElement(suite, "testcase", names)
             if probe.outcome == "findings":
                 message = f"{len(probe.findings)} findings: {probe.title}"
@@ -127,7 +127,7 @@ class CheckReport:
 
     def _to_dict(self) -> dict[str, Any]:
         return {
-            "provider": self.provider,
+            "provider": self.provider.name,
             "url": self.url,
             "ok": not self.finding_count,
             "stopped": self._redact_text(self.stopped),

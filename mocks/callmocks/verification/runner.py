@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from typing import ClassVar
 
 from callmocks.contract.findings import ValidationResult
 from callmocks.errors import CheckError
+from callmocks.provider.base import Provider
 from callmocks.verification.http_client import HttpClient, HttpResponse, NoResponseError
 from callmocks.verification.report import CheckReport, Probe, SentRequest
 
@@ -68,15 +70,13 @@ ProbeStep = tuple[str, str, Callable[[Probe], Awaitable[None]]]
 
 
 class ProviderCheck:
-    provider = ""
-    title = ""
-    """The provider in a report's first line."""
-    example_url = ""
+    provider: ClassVar[Provider]
+    example_url: ClassVar[str]
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         self.target = target
         self.http_client = http_client
-        self.report = CheckReport(self.provider, self.title, target.url, target.secrets)
+        self.report = CheckReport(self.provider, target.url, target.secrets)
         self._unanswered = 0
 
     def basic_header(self) -> str:
