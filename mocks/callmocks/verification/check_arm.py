@@ -19,7 +19,7 @@ from callmocks.contract.findings import Evidence
 from callmocks.errors import CheckError
 from callmocks.verification.check_arm_frames import FrameConnection
 from callmocks.verification.http_client import HttpClient, HttpResponse
-from callmocks.verification.report import REFUSAL_PROBES, Probe
+from callmocks.verification.report import REFUSAL_PROBES
 from callmocks.verification.runner import (
     CheckTarget,
     ProbeStep,
@@ -50,6 +50,7 @@ def build_request(**filters: object) -> bytes:
 class ArmCheck(ProviderCheck):
     provider = ARM
     example_url = "http://HOST:8086/DOMAIN"
+    too_few_rows = "the operator has too few calls"
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         super().__init__(target, http_client)
@@ -78,82 +79,80 @@ class ArmCheck(ProviderCheck):
         chosen = self.target.transports
         return (http if "http" in chosen else []) + (socket if "websocket" in chosen else [])
 
-    async def check_history(self, probe: Probe) -> None:
+    async def check_history(self) -> None:
         """By HTTP Basic, or by the login command where Basic is refused."""
         body = build_request()
-        response = await self._post_command(probe, schema.HISTORY, body)
+        response = await self._post_command(schema.HISTORY, body)
         if response.status == 401 and self.basic:
-            await self._log_in(probe)
-            response = await self._post_command(probe, schema.HISTORY, body)
+            await self._log_in()
+            response = await self._post_command(schema.HISTORY, body)
         if response.status == 401:
             raise CheckError(f"{self.target.url} refuses the credentials")
-        self.rows, self.tag = self._parse_page(probe, response, body)
-        probe.notes.append(f"{len(self.rows)} calls")
+        self.rows, self.tag = self._parse_page(response, body)
+        self.probe.notes.append(f"{len(self.rows)} calls")
         if not self.rows:
             raise SkipProbe("the operator has no calls: rows were not checked")
 
-    async def check_offset(self, probe: Probe) -> None:
-        self._require_rows(PAGE_SIZE)
+    async def check_offset(self) -> None:
+        self.require_rows(PAGE_SIZE)
         for _ in range(MAX_TRIES):
-            whole, _ = await self._fetch_page(probe, limit=PAGE_SIZE)
-            second, _ = await self._fetch_page(probe, limit=HALF_PAGE, offset=HALF_PAGE)
-            again, _ = await self._fetch_page(probe, limit=PAGE_SIZE)
+            whole, _ = await self._fetch_page(limit=PAGE_SIZE)
+            second, _ = await self._fetch_page(limit=HALF_PAGE, offset=HALF_PAGE)
+            again, _ = await self._fetch_page(limit=PAGE_SIZE)
             if whole == again:
-                self._compare_rows(probe, "offset", whole[HALF_PAGE:], second, "documented")
+                self._compare_rows("offset", whole[HALF_PAGE:], second, "documented")
                 return
         raise SkipProbe("calls come too fast to compare pages")
 
-    async def check_tag(self, probe: Probe) -> None:
+    async def check_tag(self) -> None:
         """A page's tag gives the rows after its last one; new calls do not change them."""
-        self._require_rows(PAGE_SIZE)
+        self.require_rows(PAGE_SIZE)
         for _ in range(MAX_TRIES):
-            whole, self.tag = await self._fetch_page(probe, limit=PAGE_SIZE)
-            first, tag = await self._fetch_page(probe, limit=HALF_PAGE)
+            whole, self.tag = await self._fetch_page(limit=PAGE_SIZE)
+            first, tag = await self._fetch_page(limit=HALF_PAGE)
             if whole[:HALF_PAGE] == first:
                 break
         else:
             raise SkipProbe("calls come too fast to compare pages")
         if not tag:
             raise SkipProbe("the page has no tag")
-        behind, _ = await self._fetch_page(probe, limit=HALF_PAGE, tag=tag)
-        self._compare_rows(probe, "tag", whole[HALF_PAGE:], behind, "assumed")
+        behind, _ = await self._fetch_page(limit=HALF_PAGE, tag=tag)
+        self._compare_rows("tag", whole[HALF_PAGE:], behind, "assumed")
 
-    async def check_filters(self, probe: Probe) -> None:
+    async def check_filters(self) -> None:
         """``arm.validate`` checks the rows against the filters; here, that none is missing."""
-        self._require_rows(1)
+        self.require_rows(1)
         oldest = self.rows[-1].get("start_time", "")
         for direction in ("in", "out"):
-            rows, _ = await self._fetch_page(
-                probe, direction=direction, from_date=oldest, limit=100
-            )
+            rows, _ = await self._fetch_page(direction=direction, from_date=oldest, limit=100)
             refs = {row.get("call_ref") for row in rows}
             for row in self.rows:
                 if row.get("direction") == direction and row.get("call_ref") not in refs:
                     where = f"direction {direction} from {oldest}"
-                    probe.add(where, f"call {row.get('call_ref')}", "no such row", "assumed")
+                    self.probe.add(where, f"call {row.get('call_ref')}", "no such row", "assumed")
 
-    async def check_refusals(self, probe: Probe) -> None:
+    async def check_refusals(self) -> None:
         for name, attributes in REFUSED_FILTERS.items():
             body = f"<in><request><filters {attributes}/></request></in>".encode()
-            response = await self._post_command(probe, schema.HISTORY, body, name)
+            response = await self._post_command(schema.HISTORY, body, name)
             result = validate.validate_body(response.body, None, response.status)
-            self.add_result(probe, result, name)
+            self.add_result(result, name)
             if b"<error" not in response.body:
-                probe.add(f"{name}: /out", "out/error", "another answer", "assumed")
+                self.probe.add(f"{name}: /out", "out/error", "another answer", "assumed")
         page = build_request()
         for name, command, body, login, status in (
             ("no document", schema.HISTORY, b"<in><request>", True, 400),
             ("an unknown command", "callmocks_check", page, True, 404),
             ("nobody", schema.HISTORY, page, False, 401),
         ):
-            response = await self._post_command(probe, command, body, name, login=login)
-            self.add_result(probe, validate.validate_body(response.body), name)
+            response = await self._post_command(command, body, name, login=login)
+            self.add_result(validate.validate_body(response.body), name)
             if response.status != status:
-                probe.add(f"{name}: status", str(status), response.status, "assumed")
+                self.probe.add(f"{name}: status", str(status), response.status, "assumed")
 
-    async def check_frames(self, probe: Probe) -> None:
+    async def check_frames(self) -> None:
         """The same page by tag in a frame and by POST."""
-        async with self._connect(probe, self._auth_headers()) as connection:
+        async with self._connect(self._auth_headers()) as connection:
             first = await connection.exchange_frame(build_request())
             if first.find("response") is None:
                 raise UnusableResponse
@@ -163,48 +162,47 @@ class ArmCheck(ProviderCheck):
             self.rows = rows
         if again is None or "http" not in self.target.transports:
             return
-        posted, _ = await self._fetch_page(probe, tag=tag)
-        self._compare_rows(probe, "POST and frames", posted, self._parse_rows(again), "documented")
+        posted, _ = await self._fetch_page(tag=tag)
+        self._compare_rows("POST and frames", posted, self._parse_rows(again), "documented")
 
-    async def check_concurrent_frames(self, probe: Probe) -> None:
-        async with self._connect(probe, self._auth_headers()) as connection:
+    async def check_concurrent_frames(self) -> None:
+        async with self._connect(self._auth_headers()) as connection:
             await connection.exchange_concurrently(build_request(limit=1), build_request(limit=2))
 
-    async def check_refused_frames(self, probe: Probe) -> None:
+    async def check_refused_frames(self) -> None:
         """Each on its own connection, because some servers close it."""
         for name, frame, status in (
             ("an unreadable header", b"99callmocks", 400),
             ("an unknown command", b"", 404),
         ):
-            async with self._connect(probe, self._auth_headers()) as connection:
+            async with self._connect(self._auth_headers()) as connection:
                 await connection.expect_refusal(name, frame, status)
         if self.basic or self.cookie:
-            async with self._connect(probe, {}) as connection:
+            async with self._connect({}) as connection:
                 page = connection.encode_frame(build_request())
                 await connection.expect_refusal("nobody", page, 401)
 
     async def log_out(self) -> None:
         if self.logged_in:
-            probe = self.report.probes[0]
-            await self._post_command(probe, schema.LOGOUT, b"<in><request/></in>")
+            await self._post_command(schema.LOGOUT, b"<in><request/></in>")
 
-    async def _log_in(self, probe: Probe) -> None:
+    async def _log_in(self) -> None:
         self.basic = ""
         login, password = quoteattr(self.target.login), quoteattr(self.target.password)
         body = f"<in><request login={login} password={password}/></in>".encode()
-        response = await self._post_command(probe, schema.LOGIN, body)
+        response = await self._post_command(schema.LOGIN, body)
         cookie = response.headers.get("Set-Cookie", "").partition(";")[0]
         if response.status == 200 and cookie:
             self.cookie, self.logged_in = cookie, True
             self.report.add_secret(cookie.partition("=")[2])
 
-    async def _fetch_page(self, probe: Probe, **filters: object) -> tuple[Rows, str]:
+    async def _fetch_page(self, **filters: object) -> tuple[Rows, str]:
         body = build_request(**filters)
-        return self._parse_page(probe, await self._post_command(probe, schema.HISTORY, body), body)
+        return self._parse_page(await self._post_command(schema.HISTORY, body), body)
 
-    def _parse_page(self, probe: Probe, response: HttpResponse, body: bytes) -> tuple[Rows, str]:
+    def _parse_page(self, response: HttpResponse, body: bytes) -> tuple[Rows, str]:
         self.add_result(
-            probe, validate.validate_body(response.body, body, response.status), schema.HISTORY
+            validate.validate_body(response.body, body, response.status), schema.HISTORY
         )
         try:
             root = schema.parse(response.body)
@@ -212,20 +210,20 @@ class ArmCheck(ProviderCheck):
             raise UnusableResponse from None
         error = root.find("error")
         if error is not None:
-            probe.add(f"{schema.HISTORY}: /out", "a response", f"error: {error.text}")
+            self.probe.add(f"{schema.HISTORY}: /out", "a response", f"error: {error.text}")
             raise UnusableResponse
         return self._parse_rows(root), self._parse_tag(root)
 
     async def _post_command(
-        self, probe: Probe, command: str, body: bytes, name: str = "", *, login: bool = True
+        self, command: str, body: bytes, name: str = "", *, login: bool = True
     ) -> HttpResponse:
         name = name or command
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         headers |= self._auth_headers() if login else {}
         url = f"{self.base}/{command}"
-        response = await self.send_request(probe, name, "POST", url, headers, body)
+        response = await self.send_request(name, "POST", url, headers, body)
         if response.media_type not in XML_MEDIA_TYPES:
-            probe.add(
+            self.probe.add(
                 f"{name}: Content-Type", XML_MEDIA_TYPES[0], repr(response.media_type), "assumed"
             )
         return response
@@ -235,12 +233,8 @@ class ArmCheck(ProviderCheck):
             return {"Cookie": self.cookie}
         return {"Authorization": self.basic} if self.basic else {}
 
-    def _connect(self, probe: Probe, headers: dict[str, str]) -> FrameConnection:
-        return FrameConnection(self, probe, self.socket_url, headers)
-
-    def _require_rows(self, count: int) -> None:
-        if len(self.rows) < count:
-            raise SkipProbe("the operator has too few calls")
+    def _connect(self, headers: dict[str, str]) -> FrameConnection:
+        return FrameConnection(self, self.socket_url, headers)
 
     @staticmethod
     def _parse_rows(root: etree._Element) -> Rows:
@@ -252,19 +246,16 @@ class ArmCheck(ProviderCheck):
         history = root.find("response/history")
         return "" if history is None else history.get("tag", "")
 
-    @staticmethod
-    def _compare_rows(
-        probe: Probe, subject: str, expected: Rows, got: Rows, evidence: Evidence
-    ) -> None:
+    def _compare_rows(self, subject: str, expected: Rows, got: Rows, evidence: Evidence) -> None:
         if expected == got:
             return
         pairs = zip(expected, got, strict=False)
-        place = next((n for n, (one, other) in enumerate(pairs, 1) if one != other), 0)
-        where = f"{subject}: row {place}" if place else f"{subject}: rows"
-        ref = expected[place - 1].get("call_ref") if place else f"{len(expected)} rows"
-        other = got[place - 1].get("call_ref") if place else f"{len(got)} rows"
+        number = next((n for n, (one, other) in enumerate(pairs, 1) if one != other), 0)
+        where = f"{subject}: row {number}" if number else f"{subject}: rows"
+        ref = expected[number - 1].get("call_ref") if number else f"{len(expected)} rows"
+        other = got[number - 1].get("call_ref") if number else f"{len(got)} rows"
         text = f"{ref}, as without {subject}" if other != ref else f"the same attributes of {ref}"
-        probe.add(where, text, other, evidence)
+        self.probe.add(where, text, other, evidence)
 
 
 def resolve_urls(url: str) -> tuple[str, str]:

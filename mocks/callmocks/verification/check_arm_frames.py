@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
@@ -14,7 +13,6 @@ from callmocks.arm import frames, schema, tree, validate
 from callmocks.arm.document_tree import element_to_tree
 from callmocks.errors import CallmocksError, CheckError
 from callmocks.verification.http_client import NoResponseError
-from callmocks.verification.report import Probe
 from callmocks.verification.runner import UnusableResponse
 
 if TYPE_CHECKING:
@@ -29,11 +27,8 @@ CLOSE_PROTOCOL_ERROR = 1002
 class FrameConnection:
     """Leaving the block waits for messages that answer no request."""
 
-    def __init__(
-        self, check: ProviderCheck, probe: Probe, url: str, headers: dict[str, str]
-    ) -> None:
+    def __init__(self, check: ProviderCheck, url: str, headers: dict[str, str]) -> None:
         self._check = check
-        self._probe = probe
         self._url = url
         self._headers = headers
         self._socket: ClientWebSocketResponse
@@ -46,23 +41,18 @@ class FrameConnection:
         except WSServerHandshakeError as error:
             if not self._check.report.sent:
                 self._check.raise_if_wrong_url(self._url, error.status)
-            self._check.record_request(self._probe, "upgrade", str(error.status))
+            self._check.record_request("upgrade", str(error.status))
             if error.status == 401 and self._headers:
                 raise CheckError(f"{self._url} refuses the credentials") from None
             where = f"upgrade of {self._url}"
-            self._probe.add(where, "a websocket", f"status {error.status}", "assumed")
+            self._check.probe.add(where, "a websocket", f"status {error.status}", "assumed")
             raise UnusableResponse from None
         except NoResponseError as error:
-            self._check.record_no_answer(self._probe, "upgrade", str(error))
+            self._check.record_no_answer("upgrade", str(error))
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         if kind is None:
             await self._expect_silence()
         with suppress(ClientError, TimeoutError, OSError):
@@ -102,11 +92,11 @@ class FrameConnection:
                 return
             raise
         result = validate.validate_response_frame(message)
-        self._check.add_result(self._probe, result, name)
+        self._check.add_result(result, name)
         if not result.failures:
             got = frames.decode_response(message).status
             if got != status:
-                self._probe.add(f"{name}: status", str(status), got, "assumed")
+                self._check.probe.add(f"{name}: status", str(status), got, "assumed")
 
     async def _send_frame(self, frame: bytes) -> None:
         self._pending[frames.get_id_field(frame).decode()] = frame
@@ -122,7 +112,7 @@ class FrameConnection:
         if id not in self._pending:
             id = next(iter(self._pending), "")
         result = validate.validate_response_frame(message, self._pending.pop(id, None))
-        self._check.add_result(self._probe, result, "frame")
+        self._check.add_result(result, "frame")
         return message
 
     async def _receive_message(self, operation: str) -> bytes:
@@ -138,19 +128,21 @@ class FrameConnection:
             code = self._socket.close_code
             outcome = "a closed websocket" + (f", code {code}" if code else "")
             if code == CLOSE_PROTOCOL_ERROR and operation != schema.HISTORY:
-                self._check.record_request(self._probe, operation, outcome)
+                self._check.record_request(operation, outcome)
                 raise NoResponseError(outcome)
             raise self._no_response(operation, outcome)
         if message.type is not WSMsgType.TEXT:
-            self._probe.add("frame: opcode", "text, as the request", message.type.name, "assumed")
+            self._check.probe.add(
+                "frame: opcode", "text, as the request", message.type.name, "assumed"
+            )
         data: bytes | str = message.data
         frame = data.encode() if isinstance(data, str) else data
         status = frames.get_status_field(frame).decode("ascii", "replace")
-        self._check.record_request(self._probe, operation, status)
+        self._check.record_request(operation, status)
         return frame
 
     def _no_response(self, operation: str, outcome: str) -> NoResponseError:
-        self._check.record_no_answer(self._probe, operation, outcome)
+        self._check.record_no_answer(operation, outcome)
         return NoResponseError(outcome)
 
     async def _expect_silence(self) -> None:
@@ -160,4 +152,4 @@ class FrameConnection:
             return
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             expected = "one message for each request"
-            self._probe.add("frame: messages", expected, "one more", "assumed")
+            self._check.probe.add("frame: messages", expected, "one more", "assumed")

@@ -18,7 +18,7 @@ from callmocks.errors import CheckError, SettingsError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.verification import check_cdr_limits, check_cdr_refusals
 from callmocks.verification.http_client import HttpClient
-from callmocks.verification.report import REFUSAL_PROBES, Probe
+from callmocks.verification.report import REFUSAL_PROBES
 from callmocks.verification.runner import (
     CheckTarget,
     ProbeStep,
@@ -48,6 +48,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class CdrCheck(ProviderCheck):
     provider = CDR
     example_url = "https://HOST/v2.0"
+    too_few_rows = "not enough legs"
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         super().__init__(target, http_client)
@@ -74,136 +75,120 @@ class CdrCheck(ProviderCheck):
             ("limits", "the numbers in metadata.limits", self.check_limits),
         ]
 
-    async def check_account(self, probe: Probe) -> None:
+    async def check_account(self) -> None:
         if not self.token:
             params = {"login": self.target.login, "password": self.target.password}
-            result = await self.call_method(probe, "login.user", params, with_user=False)
+            result = await self.call_method("login.user", params, with_user=False)
             self.token = str(result["data"].get("access_token", ""))
             self.report.add_secret(self.token)
             self.logged_in = True
-        result = await self.call_method(probe, "get.account", {})
+        result = await self.call_method("get.account", {})
         data = result.get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
-            probe.add("get.account: result.data", "a list of one account", "something else")
+            self.probe.add("get.account: result.data", "a list of one account", "something else")
             raise UnusableResponse
         if self.target.day is None:
-            self._set_time_zone(str(data[0].get("timezone")), probe)
+            self._set_time_zone(str(data[0].get("timezone")))
 
-    async def check_legs(self, probe: Probe) -> None:
+    async def check_legs(self) -> None:
         """A sample of one day or, when it is empty, of the week that ends with it."""
         for days in (1, 7):
             self.window = self._day_window(self.day, days)
-            result = await self._fetch_report(
-                probe, LEGS_METHOD, fields=self.fields, limit=SAMPLE_ROWS
-            )
-            self.rows, self.total = self._parse_rows(result)
+            self.rows, self.total = await self._fetch_legs(fields=self.fields, limit=SAMPLE_ROWS)
             if self.rows:
                 break
         first, last = self.window
-        probe.notes.append(f"{len(self.rows)} of {self.total} legs, {first} to {last}")
+        self.probe.notes.append(f"{len(self.rows)} of {self.total} legs, {first} to {last}")
         if not self.rows:
             raise SkipProbe(f"no legs from {first} to {last}: rows were not checked")
 
-    async def check_default_fields(self, probe: Probe) -> None:
-        self._require_rows()
-        await self._fetch_report(probe, LEGS_METHOD, limit=1)
+    async def check_default_fields(self) -> None:
+        self.require_rows()
+        await self._fetch_legs(limit=1)
 
-    async def check_paging(self, probe: Probe) -> None:
-        self._require_rows(2)
+    async def check_paging(self) -> None:
+        self.require_rows(2)
         size = min(PAGE_SIZE, -(-len(self.rows) // 3))
         joined: list[Any] = []
         for offset in range(0, 3 * size, size):
-            result = await self._fetch_report(
-                probe, LEGS_METHOD, fields=["id"], limit=size, offset=offset
-            )
-            rows, total = self._parse_rows(result)
+            rows, total = await self._fetch_legs(fields=["id"], limit=size, offset=offset)
             joined += [_int_value(row, "id") for row in rows]
             if total != self.total:
                 where = f"{LEGS_METHOD}: result.metadata.total_items"
-                probe.add(where, f"{self.total}, whatever limit and offset", total)
+                self.probe.add(where, f"{self.total}, whatever limit and offset", total)
         whole = [_int_value(row, "id") for row in self.rows[: 3 * size]]
         for index, (expected, got) in enumerate(zip(whole, joined, strict=False)):
             if expected != got:
                 page, row = divmod(index, size)
                 where = f"{LEGS_METHOD}: page {page + 1} of {size}, row {row + 1}"
                 kind = "a row of the page before" if got in whole[:index] else "another"
-                probe.add(where, f"leg {expected}, as without pages", f"{kind}, {got}")
+                self.probe.add(where, f"leg {expected}, as without pages", f"{kind}, {got}")
                 break
         if len(whole) != len(joined):
-            probe.add(f"{LEGS_METHOD}: 3 pages", f"{len(whole)} rows", len(joined))
+            self.probe.add(f"{LEGS_METHOD}: 3 pages", f"{len(whole)} rows", len(joined))
         if self.total < 100_000:
-            await self._fetch_report(
-                probe, LEGS_METHOD, fields=["id"], limit=size, offset=self.total
-            )
+            await self._fetch_legs(fields=["id"], limit=size, offset=self.total)
 
-    async def check_filter(self, probe: Probe) -> None:
-        self._require_rows()
+    async def check_filter(self) -> None:
+        self.require_rows()
         session = _int_value(self.rows[0], "call_session_id")
         same = [row for row in self.rows if _int_value(row, "call_session_id") == session]
         expected = {_int_value(row, "id") for row in same}
         by_session = {"field": "call_session_id", "operator": "=", "value": session}
         fields = ["id", "call_session_id", "start_time"]
-        rows, _ = self._parse_rows(
-            await self._fetch_report(probe, LEGS_METHOD, fields=fields, filter=by_session)
-        )
+        rows, _ = await self._fetch_legs(fields=fields, filter=by_session)
         for missing in sorted(expected - {_int_value(row, "id") for row in rows}, key=str):
-            probe.add(f"{LEGS_METHOD}: result.data", f"leg {missing} of session {session}", "none")
+            where = f"{LEGS_METHOD}: result.data"
+            self.probe.add(where, f"leg {missing} of session {session}", "none")
 
-    async def check_sort(self, probe: Probe) -> None:
+    async def check_sort(self) -> None:
         """``cdr.validate`` checks the order; here, that the longest leg of the sample is there."""
-        self._require_rows(2)
+        self.require_rows(2)
         by_length = [{"field": "total_duration", "order": "desc"}]
         fields = ["id", "start_time", "total_duration"]
-        result = await self._fetch_report(
-            probe, LEGS_METHOD, fields=fields, sort=by_length, limit=PAGE_SIZE
-        )
-        rows, _ = self._parse_rows(result)
+        rows, _ = await self._fetch_legs(fields=fields, sort=by_length, limit=PAGE_SIZE)
         longest = max((_total_duration(row) for row in self.rows), default=0)
         if rows and _total_duration(rows[0]) < longest:
             where = f"{LEGS_METHOD}: result.data.0.total_duration"
-            probe.add(where, f"the longest, {longest} or more", _total_duration(rows[0]))
+            self.probe.add(where, f"the longest, {longest} or more", _total_duration(rows[0]))
 
-    async def check_sessions(self, probe: Probe) -> None:
+    async def check_sessions(self) -> None:
         """The session of each leg exists (documented)."""
-        self._require_rows()
+        self.require_rows()
         numbers = (_int_value(row, "call_session_id") for row in self.rows)
         expected = list(dict.fromkeys(n for n in numbers if n is not None))[:PAGE_SIZE]
         first = datetime.strptime(self.window[0], TIME_FORMAT) - timedelta(days=1)
-        result = await self.call_method(
-            probe,
-            SESSIONS_METHOD,
-            {
-                "date_from": f"{first:{TIME_FORMAT}}",
-                "date_till": self.window[1],
-                "filter": {"field": "id", "operator": "in", "value": expected},
-                "fields": list(tables.load_session_fields().fields),
-                "limit": SAMPLE_ROWS,
-            },
-        )
+        params = {
+            "date_from": f"{first:{TIME_FORMAT}}",
+            "date_till": self.window[1],
+            "filter": {"field": "id", "operator": "in", "value": expected},
+            "fields": list(tables.load_session_fields().fields),
+            "limit": SAMPLE_ROWS,
+        }
+        result = await self.call_method(SESSIONS_METHOD, params)
         rows, _ = self._parse_rows(result)
         found = {_int_value(row, "id") for row in rows}
         for session in expected:
             if session not in found:
                 where = f"{SESSIONS_METHOD}: result.data"
-                probe.add(where, f"session {session} of the legs' call_session_id", "none")
+                self.probe.add(where, f"session {session} of the legs' call_session_id", "none")
 
-    async def check_refusals(self, probe: Probe) -> None:
+    async def check_refusals(self) -> None:
         for case in check_cdr_refusals.build_cases(self.token, self._user_params(), self.window):
-            response = await self._post_request(probe, case.name, case.body)
+            response = await self._post_request(case.name, case.body)
             if response is not None:
-                check_cdr_refusals.check_refusal(case, response, probe)
+                check_cdr_refusals.check_refusal(case, response, self.probe)
                 self.observed_limits.add_error(response)
 
-    async def check_limits(self, probe: Probe) -> None:
-        self.observed_limits.check(probe)
+    async def check_limits(self) -> None:
+        self.observed_limits.check(self.probe)
 
     async def log_out(self) -> None:
         if self.logged_in:
-            probe = self.report.probes[0]
-            await self.call_method(probe, "logout.user", {}, with_user=False)
+            await self.call_method("logout.user", {}, with_user=False)
 
     async def call_method(
-        self, probe: Probe, method: str, params: Mapping[str, Any], *, with_user: bool = True
+        self, method: str, params: Mapping[str, Any], *, with_user: bool = True
     ) -> dict[str, Any]:
         """The result; anything else is a finding and ends the probe."""
         left = self.observed_limits.remaining
@@ -214,18 +199,18 @@ class CdrCheck(ProviderCheck):
             params = {"access_token": self.token, **user, **params}
         self.request_id += 1
         body = check_cdr_refusals.encode_request(method, params, self.request_id)
-        response = await self._post_request(probe, method, body)
+        response = await self._post_request(method, body)
         if response is None:
             raise UnusableResponse
         if isinstance(response.get("error"), dict):
-            self._raise_for_error(probe, method, response["error"])
+            self._raise_for_error(method, response["error"])
         result = response.get("result")
         if not isinstance(result, dict):
             raise UnusableResponse
         self.observed_limits.add_result(result)
         return result
 
-    def _raise_for_error(self, probe: Probe, method: str, error: dict[str, Any]) -> None:
+    def _raise_for_error(self, method: str, error: dict[str, Any]) -> None:
         data = error.get("data")
         mnemonic = data.get("mnemonic") if isinstance(data, dict) else None
         if mnemonic == "limit_exceeded":
@@ -234,22 +219,23 @@ class CdrCheck(ProviderCheck):
             raise CheckError(f"{self.target.url} refuses the credentials: {mnemonic}")
         if mnemonic in ("forbidden", "method_component_disabled"):
             raise SkipProbe(f"the account may not use {method}: {mnemonic}")
-        probe.add(f"{method}: answer", "a result", f"the error {mnemonic}")
+        self.probe.add(f"{method}: answer", "a result", f"the error {mnemonic}")
         raise UnusableResponse
 
-    async def _fetch_report(self, probe: Probe, method: str, **params: Any) -> dict[str, Any]:
+    async def _fetch_legs(self, **params: Any) -> tuple[list[dict[str, Any]], int]:
+        """Rows and ``total_items``."""
         window = {"date_from": self.window[0], "date_till": self.window[1]}
-        return await self.call_method(probe, method, window | params)
+        return self._parse_rows(await self.call_method(LEGS_METHOD, window | params))
 
-    async def _post_request(self, probe: Probe, name: str, body: bytes) -> dict[str, Any] | None:
+    async def _post_request(self, name: str, body: bytes) -> dict[str, Any] | None:
         """None when the response is no JSON object."""
         headers = {"Content-Type": "application/json; charset=UTF-8"}
-        response = await self.send_request(probe, name, "POST", self.target.url, headers, body)
+        response = await self.send_request(name, "POST", self.target.url, headers, body)
         media_type = response.media_type
         if media_type != "application/json":
-            probe.add(f"{name}: Content-Type", "application/json", repr(media_type), "assumed")
+            self.probe.add(f"{name}: Content-Type", "application/json", repr(media_type), "assumed")
         result = validate.validate_response(response.body, body, response.status)
-        self.add_result(probe, result, name)
+        self.add_result(result, name)
         try:
             members = msgspec.json.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -259,16 +245,14 @@ class CdrCheck(ProviderCheck):
     def _user_params(self) -> dict[str, Any]:
         return {} if self.target.user_id is None else {"user_id": self.target.user_id}
 
-    def _require_rows(self, count: int = 1) -> None:
-        if len(self.rows) < count:
-            raise SkipProbe("not enough legs")
-
-    def _set_time_zone(self, name: str, probe: Probe) -> None:
+    def _set_time_zone(self, name: str) -> None:
         """Yesterday depends on the account's time zone."""
         try:
             self.day = _previous_day(Clock(load_time_zone(name)))
         except SettingsError:
-            probe.add("get.account: result.data.0.timezone", "the name of a time zone", repr(name))
+            self.probe.add(
+                "get.account: result.data.0.timezone", "the name of a time zone", repr(name)
+            )
 
     @staticmethod
     def _day_window(day: date, days: int) -> tuple[str, str]:

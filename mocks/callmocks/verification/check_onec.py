@@ -24,7 +24,7 @@ from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS
 from callmocks.onec.values import BadValue, Structure, ValueTable
 from callmocks.verification.http_client import HttpClient, HttpResponse
-from callmocks.verification.report import REFUSAL_PROBES, Probe
+from callmocks.verification.report import REFUSAL_PROBES
 from callmocks.verification.runner import (
     CheckTarget,
     ProbeStep,
@@ -54,6 +54,7 @@ def build_request(namespace: str, operation: str, params: Structure) -> bytes:
 class OnecCheck(ProviderCheck):
     provider = ONEC
     example_url = "https://HOST/cus/ws/PartnerWebAPI2"
+    too_few_rows = "no calls"
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         super().__init__(target, http_client)
@@ -77,7 +78,7 @@ class OnecCheck(ProviderCheck):
             (REFUSAL_PROBES[0], "requests that must be refused", self.check_refusals),
         ]
 
-    async def check_history(self, probe: Probe) -> None:
+    async def check_history(self) -> None:
         """An hour of the day or, when it has no call, the seven days that end with it."""
         midnight = datetime.combine(self.day, time())
         for begin, end in (
@@ -85,96 +86,94 @@ class OnecCheck(ProviderCheck):
             (midnight - timedelta(days=6), midnight + timedelta(days=1)),
         ):
             self.period = Structure(PeriodFrom=begin, PeriodTo=end)
-            self.rows = await self._fetch_records(probe, SOAP12, self.period)
+            self.rows = await self._fetch_records(SOAP12, self.period)
             if self.rows:
                 break
         shown = f"{begin} to {end}"
-        probe.notes.append(f"{len(self.rows)} calls, {shown}")
+        self.probe.notes.append(f"{len(self.rows)} calls, {shown}")
         if not self.rows:
             raise SkipProbe(f"no calls from {shown}: rows were not checked")
 
-    async def check_soap11(self, probe: Probe) -> None:
-        self._require_rows()
+    async def check_soap11(self) -> None:
+        self.require_rows()
         params = Structure({**self.period, "CallResult": 1})
-        found = await self._fetch_records(probe, SOAP11, params)
+        found = await self._fetch_records(SOAP11, params)
         expected = [row for row in self.rows if row.get("CallResult") == 1]
         if found != expected:
             index = next((n for n, row in enumerate(expected) if found[n : n + 1] != [row]), 0)
             where = f"{HISTORY_OPERATION}: row {index + 1} of CallResult 1"
             count = f"{len(expected)} calls, as without the filter"
-            probe.add(where, count, f"{len(found)} calls, or others")
+            self.probe.add(where, count, f"{len(found)} calls, or others")
 
-    async def check_unknown_client(self, probe: Probe) -> None:
+    async def check_unknown_client(self) -> None:
         """No rows, but all columns (assumed)."""
         params = Structure({**self.period, "ClientID": UNKNOWN_CLIENT_ID})
-        rows = await self._fetch_records(probe, SOAP12, params)
+        rows = await self._fetch_records(SOAP12, params)
         if rows:
             where = f"{HISTORY_OPERATION}: ResultData"
-            probe.add(where, f"no calls of {UNKNOWN_CLIENT_ID}", f"{len(rows)} calls")
+            self.probe.add(where, f"no calls of {UNKNOWN_CLIENT_ID}", f"{len(rows)} calls")
 
-    async def check_parties(self, probe: Probe) -> None:
+    async def check_parties(self) -> None:
         """The user is caller or callee; the line is one of the partner's (assumed)."""
-        self._require_rows()
+        self.require_rows()
         for number, row in enumerate(self.rows, 1):
             user = row.get("ServiceUserID")
             if user is not None and user not in (row.get(side) for side in PARTY_COLUMNS):
                 where = f"{HISTORY_OPERATION}: row {number} (CallerID, CalleeID)"
-                probe.add(where, "ServiceUserID on one side", "others", "assumed")
-        table = await self._fetch_table(probe, SOAP12, LINES_OPERATION, Structure())
+                self.probe.add(where, "ServiceUserID on one side", "others", "assumed")
+        table = await self._fetch_table(SOAP12, LINES_OPERATION, Structure())
         lines = {row[0] for row in table.rows if row}
         for number, row in enumerate(self.rows, 1):
             line = row.get("ServiceID")
             if line is not None and line not in lines:
                 where = f"{HISTORY_OPERATION}: row {number} (ServiceID)"
-                probe.add(where, f"a line of {LINES_OPERATION}", line, "assumed")
+                self.probe.add(where, f"a line of {LINES_OPERATION}", line, "assumed")
 
-    async def check_wsdl(self, probe: Probe) -> None:
+    async def check_wsdl(self) -> None:
         url = f"{self.target.url}?wsdl"
-        response = await self.send_request(probe, "wsdl", "GET", url, {"Authorization": self.basic})
+        response = await self.send_request("wsdl", "GET", url, {"Authorization": self.basic})
         if response.status != 200:
-            probe.add("wsdl: status", "200", response.status, "observed")
+            self.probe.add("wsdl: status", "200", response.status, "observed")
             return
         if response.media_type != "text/xml":
-            probe.add("wsdl: Content-Type", "text/xml", repr(response.media_type), "observed")
-        self.add_result(probe, validate.validate_wsdl(response.body, self.target.url), "wsdl")
+            self.probe.add("wsdl: Content-Type", "text/xml", repr(response.media_type), "observed")
+        self.add_result(validate.validate_wsdl(response.body, self.target.url), "wsdl")
 
-    async def check_refusals(self, probe: Probe) -> None:
+    async def check_refusals(self) -> None:
         params = Structure({**self.period, "ClientID": "callmocks"})
         invalid = build_request(SOAP12, HISTORY_OPERATION, params)
-        response = await self._post_envelope(probe, "a ClientID that is no UUID", SOAP12, invalid)
-        self._expect_result_code(probe, "a ClientID that is no UUID", response)
+        response = await self._post_envelope("a ClientID that is no UUID", SOAP12, invalid)
+        self._expect_result_code("a ClientID that is no UUID", response)
         for namespace in (SOAP11, SOAP12):
             unknown = build_request(namespace, "CallmocksCheck", Structure())
             name = f"an unknown operation, SOAP {'1.1' if namespace == SOAP11 else '1.2'}"
-            response = await self._post_envelope(probe, name, namespace, unknown)
-            self._expect_fault(probe, name, response)
-        response = await self._post_envelope(probe, "no SOAP message", SOAP11, b"<callmocks/>")
-        self._expect_fault(probe, "no SOAP message", response)
+            response = await self._post_envelope(name, namespace, unknown)
+            self._expect_fault(name, response)
+        response = await self._post_envelope("no SOAP message", SOAP11, b"<callmocks/>")
+        self._expect_fault("no SOAP message", response)
         valid = build_request(SOAP12, HISTORY_OPERATION, self.period)
-        response = await self._post_envelope(probe, "nobody", SOAP12, valid, login=False)
+        response = await self._post_envelope("nobody", SOAP12, valid, login=False)
         if response.status != 401:
-            probe.add("nobody: status", "401", response.status, "observed")
+            self.probe.add("nobody: status", "401", response.status, "observed")
         elif not response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
-            probe.add("nobody: WWW-Authenticate", "Basic", "another or none", "observed")
+            self.probe.add("nobody: WWW-Authenticate", "Basic", "another or none", "observed")
 
-    async def _fetch_records(self, probe: Probe, namespace: str, params: Structure) -> TableRecords:
-        table = await self._fetch_table(probe, namespace, HISTORY_OPERATION, params)
+    async def _fetch_records(self, namespace: str, params: Structure) -> TableRecords:
+        table = await self._fetch_table(namespace, HISTORY_OPERATION, params)
         return list(table.records())
 
-    async def _fetch_table(
-        self, probe: Probe, namespace: str, operation: str, params: Structure
-    ) -> ValueTable:
+    async def _fetch_table(self, namespace: str, operation: str, params: Structure) -> ValueTable:
         """The table; anything else is a finding and ends the probe."""
         body = build_request(namespace, operation, params)
-        response = await self._post_envelope(probe, operation, namespace, body)
+        response = await self._post_envelope(operation, namespace, body)
         if response.status == 401 and not self.rows:
             raise CheckError(f"{self.target.url} refuses the credentials")
-        self._validate(probe, operation, response, body)
+        self._validate(operation, response, body)
         try:
             result = read_answer(response.body)
         except SoapFault as fault:
             where = f"{operation}: /Envelope/Body"
-            probe.add(where, f"{operation}Response", f"a Fault: {fault.text}")
+            self.probe.add(where, f"{operation}Response", f"a Fault: {fault.text}")
             raise UnusableResponse from None
         except (BadValue, RecursionError):
             raise UnusableResponse from None
@@ -182,50 +181,48 @@ class OnecCheck(ProviderCheck):
         if code == OUT_OF_LIMIT[0]:
             raise StopCheck(f"the service says {code}: {data!s}")
         if code != SUCCESS:
-            probe.add(f"{operation}: ResultCode", SUCCESS, f"{code!s}: {data!s}")
+            self.probe.add(f"{operation}: ResultCode", SUCCESS, f"{code!s}: {data!s}")
             raise UnusableResponse
         if not isinstance(data, ValueTable):
             raise UnusableResponse
         return data
 
     async def _post_envelope(
-        self, probe: Probe, name: str, namespace: str, body: bytes, *, login: bool = True
+        self, name: str, namespace: str, body: bytes, *, login: bool = True
     ) -> HttpResponse:
         headers = {"Content-Type": MEDIA_TYPES[namespace]}
         if name in load_operations():
             headers["SOAPAction"] = f'"{SERVICE}#PartnerWebAPI2:{name}"'
         if login:
             headers["Authorization"] = self.basic
-        return await self.send_request(probe, name, "POST", self.target.url, headers, body)
+        return await self.send_request(name, "POST", self.target.url, headers, body)
 
-    def _expect_result_code(self, probe: Probe, name: str, response: HttpResponse) -> None:
+    def _expect_result_code(self, name: str, response: HttpResponse) -> None:
         """The response must have another ResultCode than SUCCESS."""
-        self._validate(probe, name, response)
+        self._validate(name, response)
         try:
             code = read_answer(response.body).get("ResultCode")
         except (BadValue, SoapFault, RecursionError) as error:
-            probe.add(f"{name}: answer", "a ResultCode", str(error), "assumed")
+            self.probe.add(f"{name}: answer", "a ResultCode", str(error), "assumed")
             return
         if code == SUCCESS:
-            probe.add(f"{name}: ResultCode", "another than SUCCESS", code, "assumed")
+            self.probe.add(f"{name}: ResultCode", "another than SUCCESS", code, "assumed")
 
-    def _expect_fault(self, probe: Probe, name: str, response: HttpResponse) -> None:
+    def _expect_fault(self, name: str, response: HttpResponse) -> None:
         """The response must be a Fault with the status of an error."""
         if response.status < 400:
-            probe.add(f"{name}: status", "500, or 400 for SOAP 1.2", response.status, "assumed")
-        result = self._validate(probe, name, response)
+            self.probe.add(
+                f"{name}: status", "500, or 400 for SOAP 1.2", response.status, "assumed"
+            )
+        result = self._validate(name, response)
         if not result.kind.endswith("fault"):
-            probe.add(f"{name}: answer", "a SOAP Fault", result.kind, "assumed")
+            self.probe.add(f"{name}: answer", "a SOAP Fault", result.kind, "assumed")
 
     def _validate(
-        self, probe: Probe, name: str, response: HttpResponse, request: bytes | None = None
+        self, name: str, response: HttpResponse, request: bytes | None = None
     ) -> ValidationResult:
         result = validate.validate_message(
             response.body, request, response.status, response.media_type
         )
-        self.add_result(probe, result, name)
+        self.add_result(result, name)
         return result
-
-    def _require_rows(self) -> None:
-        if not self.rows:
-            raise SkipProbe("no calls")

@@ -9,25 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gaierror
-from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorError,
-    ClientError,
-    ClientOSError,
-    ClientPayloadError,
-    ClientResponseError,
-    ClientSession,
-    ClientTimeout,
-    ClientWebSocketResponse,
-    ConnectionTimeoutError,
-    DummyCookieJar,
-    ServerDisconnectedError,
-    TCPConnector,
-    WSServerHandshakeError,
-)
+import aiohttp
 
 from callmocks.errors import CheckError, SettingsError
 
@@ -102,22 +86,17 @@ class HttpClient:
         self.reached = False
         """Whether the endpoint has accepted a connection."""
         self._tls = tls
-        self._session: ClientSession
+        self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> HttpClient:
-        self._session = ClientSession(
-            connector=TCPConnector(ssl=self._tls),
-            timeout=ClientTimeout(total=self.timeout, sock_connect=self.timeout),
-            cookie_jar=DummyCookieJar(),  # a request without credentials really has none
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls),
+            timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=self.timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),  # a request without credentials really has none
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def send_request(
@@ -133,10 +112,12 @@ class HttpClient:
                 while not response.content.at_eof() and len(content) < MAX_BODY_BYTES:
                     content += await response.content.read(MAX_BODY_BYTES - len(content))
                 return HttpResponse(response.status, response.headers, content)
-        except (ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._to_check_error(error, url) from None
 
-    async def open_websocket(self, url: str, headers: Mapping[str, str]) -> ClientWebSocketResponse:
+    async def open_websocket(
+        self, url: str, headers: Mapping[str, str]
+    ) -> aiohttp.ClientWebSocketResponse:
         """``WSServerHandshakeError`` when the server refuses the upgrade."""
         try:
             socket = await asyncio.wait_for(
@@ -145,24 +126,27 @@ class HttpClient:
                 ),
                 self.timeout,
             )
-        except WSServerHandshakeError:
+        except aiohttp.WSServerHandshakeError:
             self.reached = True
             raise
-        except (ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._to_check_error(error, url) from None
         self.reached = True
         return socket
 
     def _to_check_error(self, error: Exception, url: str) -> Exception:
-        if isinstance(error, ClientConnectorError | ConnectionTimeoutError) and not self.reached:
+        if (
+            isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+            and not self.reached
+        ):
             return CheckError(f"{url} cannot be reached: {describe_connection_error(error)}")
         return NoResponseError(_describe_failure(error, self.timeout))
 
 
 def describe_connection_error(error: Exception) -> str:
-    if isinstance(error, ClientConnectorCertificateError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error)
-    if not isinstance(error, ClientConnectorError):
+    if not isinstance(error, aiohttp.ClientConnectorError):
         return "it does not take the connection"
     inner = error.os_error
     if isinstance(inner, ssl.SSLError):  # its errno is an OpenSSL number
@@ -181,16 +165,16 @@ def _describe_certificate_error(error: Exception) -> str:
 
 
 def _describe_failure(error: Exception, timeout: float) -> str:
-    if isinstance(error, ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection: {describe_connection_error(error)}"
     if isinstance(error, TimeoutError):
         return f"nothing for {timeout:g} seconds"
-    if isinstance(error, ClientPayloadError):
+    if isinstance(error, aiohttp.ClientPayloadError):
         return "an answer shorter than announced"
-    if isinstance(error, ServerDisconnectedError):
+    if isinstance(error, aiohttp.ServerDisconnectedError):
         return "a closed connection"
-    if isinstance(error, ClientOSError):
+    if isinstance(error, aiohttp.ClientOSError):
         return "a connection that was reset"
-    if isinstance(error, ClientResponseError):
+    if isinstance(error, aiohttp.ClientResponseError):
         return f"an answer that is not HTTP: {error.message}"
     return str(error) or type(error).__name__

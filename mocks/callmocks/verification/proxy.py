@@ -43,22 +43,10 @@ CONNECT_TIMEOUT = 30.0
 READ_TIMEOUT = 600.0
 """Seconds without a byte from the provider."""
 
-HOP_BY_HOP_HEADERS = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "host",
-        "content-length",
-        "expect",
-    }
-)
+HOP_BY_HOP_HEADERS = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+    "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length", "expect",
+})  # fmt: skip
 """Headers of one connection, not of the message (RFC 9110, 7.6.1), and what aiohttp sets itself."""
 WSDL = "wsdl"
 SKIPPED_AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")

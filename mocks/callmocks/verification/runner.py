@@ -65,13 +65,18 @@ class UnusableResponse(EndOfProbe):
     """The probe cannot go on with a response; it has a finding already."""
 
 
-ProbeStep = tuple[str, str, Callable[[Probe], Awaitable[None]]]
+ProbeStep = tuple[str, str, Callable[[], Awaitable[None]]]
 """Name, title, function."""
 
 
 class ProviderCheck:
     provider: ClassVar[Provider]
     example_url: ClassVar[str]
+    too_few_rows: ClassVar[str]
+    """Why a probe is skipped that needs more rows than the endpoint has."""
+    probe: Probe
+    """The one that is running."""
+    rows: Sequence[object] = ()
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         self.target = target
@@ -85,6 +90,10 @@ class ProviderCheck:
         self.report.add_secret(credentials)
         return f"Basic {credentials}"
 
+    def require_rows(self, count: int = 1) -> None:
+        if len(self.rows) < count:
+            raise SkipProbe(self.too_few_rows)
+
     def probe_steps(self) -> Sequence[ProbeStep]:
         raise NotImplementedError
 
@@ -95,29 +104,30 @@ class ProviderCheck:
         """``CheckError`` when the endpoint could not be checked at all."""
         try:
             for name, title, step in self.probe_steps():
-                probe = self.report.start_probe(name, title)
+                self.probe = self.report.start_probe(name, title)
                 if self.report.stopped:
-                    probe.skipped = "skipped after the stop"
+                    self.probe.skipped = "skipped after the stop"
                 else:
-                    await self._run_probe(probe, step)
+                    await self._run_probe(step)
             if not self.report.stopped:
+                self.probe = self.report.probes[0]
                 with suppress(NoResponseError, EndOfProbe, CheckError):
                     await self.log_out()
         except StopCheck as reason:
             raise CheckError(f"{self.target.url}: nothing could be checked: {reason}") from None
         return self.report
 
-    async def _run_probe(self, probe: Probe, step: Callable[[Probe], Awaitable[None]]) -> None:
+    async def _run_probe(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
-            await step(probe)
+            await step()
         except SkipProbe as reason:
-            probe.skipped = str(reason)
+            self.probe.skipped = str(reason)
         except UnusableResponse:
             pass
         except StopCheck as reason:
             if len(self.report.probes) == 1:
                 raise
-            probe.skipped = self.report.stopped = str(reason)
+            self.probe.skipped = self.report.stopped = str(reason)
         except CheckError as reason:
             if not self.report.finding_count:
                 raise
@@ -128,7 +138,6 @@ class ProviderCheck:
 
     async def send_request(
         self,
-        probe: Probe,
         operation: str,
         method: str,
         url: str,
@@ -139,12 +148,12 @@ class ProviderCheck:
         try:
             response = await self.http_client.send_request(method, url, headers, body)
         except NoResponseError as error:
-            self.record_no_answer(probe, operation, str(error))
+            self.record_no_answer(operation, str(error))
             raise
         self._unanswered = 0
         if not self.report.sent:
             self.raise_if_wrong_url(url, response.status, response.headers.get("Location", ""))
-        self.record_request(probe, operation, str(response.status))
+        self.record_request(operation, str(response.status))
         return response
 
     def raise_if_wrong_url(self, url: str, status: int, location: str = "") -> None:
@@ -154,15 +163,15 @@ class ProviderCheck:
         if status in WRONG_PATH_STATUSES:
             raise CheckError(f"{url} answers {status}: wrong path? URL is like {self.example_url}")
 
-    def record_no_answer(self, probe: Probe, operation: str, outcome: str) -> None:
+    def record_no_answer(self, operation: str, outcome: str) -> None:
         self._unanswered += 1
-        self.record_request(probe, operation, outcome)
-        probe.add(f"connection ({operation})", "an answer", outcome)
+        self.record_request(operation, outcome)
+        self.probe.add(f"connection ({operation})", "an answer", outcome)
 
-    def record_request(self, probe: Probe, operation: str, outcome: str) -> None:
-        self.report.sent.append(SentRequest(probe.name, operation, outcome))
+    def record_request(self, operation: str, outcome: str) -> None:
+        self.report.sent.append(SentRequest(self.probe.name, operation, outcome))
 
-    def add_result(self, probe: Probe, result: ValidationResult, operation: str) -> None:
-        """Add a response's findings; tolerated ones are listed once, at the end of the report."""
+    def add_result(self, result: ValidationResult, operation: str) -> None:
+        """Tolerated findings are listed once, at the end of the report."""
         self.report.tolerated.add_all(each for each in result.findings if each.tolerated)
-        probe.findings.add_all(result.failures, f"{operation}: ")
+        self.probe.findings.add_all(result.failures, f"{operation}: ")
