@@ -100,8 +100,8 @@ def resolve_settings(
 
 
 def describe_bad_parameter(error: click.BadParameter) -> str:
-    """The error's text behind the flag, variable or key it is about."""
-    if error.ctx is None or error.param is None:
+    """The error's text behind the flag, variable or key it is about; of an argument, click's."""
+    if error.ctx is None or not isinstance(error.param, click.Option):
         return error.format_message()
     return f"{_describe_source(error.ctx, error.param)}: {error.message}"
 
