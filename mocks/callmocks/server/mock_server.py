@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 from dataclasses import replace
@@ -25,6 +24,7 @@ from callmocks.config.options import SETTINGS
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
+from callmocks.provider.listeners import format_origin, open_listener, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,7 +88,7 @@ class MockServer:
 
     def get_port(self, name: str) -> int:
         """The port that a server listens on, between ``start`` and ``stop``."""
-        return _port_of(self._sockets[name])
+        return port_of(self._sockets[name])
 
     async def start(self) -> None:
         """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
@@ -207,7 +207,7 @@ class MockServer:
         listener = self._sockets[name]
         if self._replica is not None:
             app.middlewares.insert(0, _rerun_middleware())
-        app[PUBLIC_URL] = self.settings.find_public_url(name, _port_of(listener))
+        app[PUBLIC_URL] = self.settings.find_public_url(name, port_of(listener))
         gate = self._limiter
         assert gate is not None
         app[SERVER_LIMITS] = bounds = gate.limits
@@ -227,9 +227,8 @@ class MockServer:
         await gate.start_site(runner, listener, context)
 
     def _format_url(self, name: str, listener: socket.socket) -> str:
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        port = _port_of(listener)
-        own = f"{self.settings.scheme}://{host}:{port}"
+        port = port_of(listener)
+        own = format_origin(self.settings.scheme, self.settings.host, port)
         return (self.settings.find_public_url(name, port) or own) + URL_PATHS[name]
 
 
@@ -285,11 +284,6 @@ def open_listeners(
     return taken
 
 
-def _port_of(listener: socket.socket) -> int:
-    port: int = listener.getsockname()[1]
-    return port
-
-
 def _open_shared_listeners(
     name: str, settings: ServeSettings, count: int
 ) -> Iterator[socket.socket]:
@@ -301,18 +295,9 @@ def _open_shared_listeners(
         first = _open_listener(name, settings, port, shared=True)
     yield first
     for _ in range(1, count):
-        yield _open_listener(name, settings, _port_of(first), shared=True)
+        yield _open_listener(name, settings, port_of(first), shared=True)
 
 
 def _open_listener(name: str, settings: ServeSettings, port: int, *, shared: bool) -> socket.socket:
-    """A listening socket for a server; ``SettingsError`` names the flag when there is none."""
-    try:
-        found = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        return socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=shared)
-    except socket.gaierror as error:
-        raise SettingsError(f"--host: {settings.host}: {error.strerror}") from None
-    except OSError as error:
-        flag = SETTINGS[f"{name}_port"].flag
-        reason = os.strerror(error.errno or 0)  # its own text repeats the address
-        raise SettingsError(f"{flag}: {settings.host}:{port}: {reason}") from None
+    flag = SETTINGS[f"{name}_port"].flag
+    return open_listener(settings.host, port, flag, backlog=_BACKLOG, reuse_port=shared)

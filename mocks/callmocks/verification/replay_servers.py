@@ -1,4 +1,4 @@
-"""The servers of a replay: the providers' addresses, with recorded answers behind them."""
+"""HTTP servers of a replay, at the addresses of the recorded providers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from aiohttp import web
 
 from callmocks.arm.connection import ArmConnection
 from callmocks.arm.provider import ARM
-from callmocks.arm.service import SERVICE_PATH as ARM_PATH
-from callmocks.arm.service import ArmSession
+from callmocks.arm.service import SERVICE_PATH, ArmSession
+from callmocks.cdr.provider import CDR
 from callmocks.onec import wsdl
+from callmocks.onec.provider import ONEC
 from callmocks.provider.bodies import BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer, request_origin
 from callmocks.tenants import pipeline
@@ -25,19 +26,18 @@ WSDL_LOCATION = re.compile(rb'(<(?:\w+:)?address\s+location=")[^"]*')
 
 
 class ReplayServer(ProviderServer):
-    """What the three have in common: a body in, the recorded answer out."""
-
     def __init__(self, registry: Registry, index: ReplayIndex) -> None:
         super().__init__(index.provider, registry)
         self.index = index
 
     @property
     def default_tenant(self) -> Tenant:
-        """Whose journal and faults these are, whoever asks."""
         return self.registry.get(REPLAY_TENANT) or self.registry.unmatched
 
+    def list_routes(self) -> list[web.RouteDef]:
+        return [web.post("/{path:.*}", self.handle_post)]
+
     async def handle_post(self, request: web.Request) -> web.StreamResponse:
-        """A request by POST; ARM's address names the command."""
         try:
             body = await read_body(request, MAX_BODY_BYTES)
         except BodyTooLarge:
@@ -48,21 +48,15 @@ class ReplayServer(ProviderServer):
         )
         return await self.respond(request, exchange, self.index.handle)
 
-    async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
-        """The WSDL: the recorded one, else callmocks' own, with this server's address."""
-        address = request_origin(request) + wsdl.PATH
-        body = wsdl.render_wsdl(address)
-        if self.index.wsdl:
-            body = WSDL_LOCATION.sub(rb"\g<1>" + address.encode(), self.index.wsdl)
 
-        async def build_wsdl_reply(exchange: Exchange) -> Reply:
-            return Reply(body, 200, "text/xml; charset=utf-8")
-
-        exchange = self.start_exchange(request, operation="wsdl", origin=request_origin(request))
-        return await self.respond(request, exchange, build_wsdl_reply)
+class ArmReplayServer(ReplayServer):
+    def list_routes(self) -> list[web.RouteDef]:
+        return [
+            web.post(f"/{{domain:.*}}/{SERVICE_PATH}/{{command}}", self.handle_post),
+            web.get("/{path:.*}", self.handle_websocket),
+        ]
 
     async def handle_websocket(self, request: web.Request) -> web.StreamResponse:
-        """The workplace's websocket."""
         socket = web.WebSocketResponse(
             max_msg_size=MAX_BODY_BYTES, compress=False, decode_text=False
         )
@@ -74,14 +68,11 @@ class ReplayServer(ProviderServer):
 
 
 class ReplayConnection(ArmConnection):
-    """A connection whose frames are answered from the recording."""
-
     def __init__(
         self, server: ReplayServer, request: web.Request, socket: web.WebSocketResponse
     ) -> None:
-        super().__init__(
-            server.registry, "", request, socket, ArmSession(), request_origin(request)
-        )
+        session, origin = ArmSession(), request_origin(request)
+        super().__init__(server.registry, "", request, socket, session, origin)
         self._server = server
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
@@ -89,29 +80,22 @@ class ReplayConnection(ArmConnection):
         return exchange, await pipeline.run(exchange, self._server.index.handle)
 
 
-class ArmReplayServer(ReplayServer):
-    def list_routes(self) -> list[web.RouteDef]:
-        return [
-            web.post(f"/{{domain:.*}}/{ARM_PATH}/{{command}}", self.handle_post),
-            web.get("/{path:.*}", self.handle_websocket),
-        ]
-
-
-class CdrReplayServer(ReplayServer):
-    def list_routes(self) -> list[web.RouteDef]:
-        return [web.post("/{path:.*}", self.handle_post)]
-
-
 class OnecReplayServer(ReplayServer):
     def list_routes(self) -> list[web.RouteDef]:
-        return [
-            web.post("/{path:.*}", self.handle_post),
-            web.get("/{path:.*}", self.handle_wsdl),
-        ]
+        return [*super().list_routes(), web.get("/{path:.*}", self.handle_wsdl)]
+
+    async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
+        """The recorded WSDL, else that of callmocks, with this server's address."""
+        address = request_origin(request) + wsdl.PATH
+        body = wsdl.render_wsdl(address)
+        if self.index.wsdl:
+            body = WSDL_LOCATION.sub(rb"\g<1>" + address.encode(), self.index.wsdl)
+
+        async def build_reply(exchange: Exchange) -> Reply:
+            return Reply(body, 200, "text/xml; charset=utf-8")
+
+        exchange = self.start_exchange(request, operation="wsdl", origin=request_origin(request))
+        return await self.respond(request, exchange, build_reply)
 
 
-SERVERS: dict[str, type[ReplayServer]] = {
-    "arm": ArmReplayServer,
-    "cdr": CdrReplayServer,
-    "onec": OnecReplayServer,
-}
+SERVERS = {ARM.name: ArmReplayServer, CDR.name: ReplayServer, ONEC.name: OnecReplayServer}
