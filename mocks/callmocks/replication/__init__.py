@@ -1,14 +1,16 @@
-"""Tenants shared by replicas through Redis or Valkey.
+"""Tenants shared by replicas, processes that serve the same tenants, through Redis or Valkey.
 
 ::
 
-    request ── tenant.state ── state.py ─────────────┐   sessions and counters: asked each time
-                                                     ├── link.py ── Redis
-    admin request ── replica.py ── store.py ─────────┤   documents: one order of changes for all
-                       │  ▲                          │
-                       ▼  └── change heard of ───────┘
-                 documents.py ── tenants in memory
+    request ── exchange.state ── state.py ───────┐   sessions and counters: in Redis alone
+                  │ stale: catch up, run again   ├── connection.py ── Redis
+                  ▼                              │
+    change ──── replica.py ───── store.py ───────┘   documents: one order of changes for all
+                  │
+                  ▼
+                document_cache.py ── documents.py ── tenants in memory
 
-Redis decides the order of changes: a change is written there on condition that nobody else's came
-first, and only then made in memory. What is read at every request is read from memory.
+Redis decides the order of changes: a change is written on condition that no other came first, and
+applied in memory then. Everything but sessions and counters is read from memory; the first
+operation of a request compares the version of memory with that of Redis.
 """

@@ -31,60 +31,56 @@ class DocumentCache:
 
     @property
     def problem(self) -> str:
-        """Why a tenant here is not what it is elsewhere; empty when all are."""
+        """Why a tenant here differs from the other replicas' one; empty when none does."""
         return next(iter(self._problems.values()), "")
 
     def all_documents(self) -> Documents:
-        """All documents by their keys."""
         return {
             f"{name}/{part}": document
-            for name, held in self._documents.items()
-            for part, document in held.items()
+            for name, parts in self._documents.items()
+            for part, document in parts.items()
         }
 
     def get_spec(self, name: str) -> TenantSpec | None:
-        """What the tenant of that name was made of."""
         document = self._documents.get(name, {}).get(SPEC_KEY)
         return None if document is None else documents.decode_spec(document)
 
     def part_names(self, name: str) -> list[str]:
-        """Which documents there are of a tenant."""
         return list(self._documents.get(name, ()))
 
-    def store_documents(self, name: str, parts: TenantDocuments) -> None:
-        """Hold what was written of a tenant that is so already."""
-        held = self._documents.setdefault(name, {})
-        for part, document in parts.items():
+    def store_documents(self, name: str, changed: TenantDocuments) -> None:
+        """Keep what was written of a tenant that is in this state already."""
+        present = self._documents.setdefault(name, {})
+        for part, document in changed.items():
             if document is None:
-                held.pop(part, None)
+                present.pop(part, None)
             else:
-                held[part] = document
-        if not held:
+                present[part] = document
+        if not present:
             del self._documents[name]
 
     def apply_changes(self, changes: DocumentChanges) -> None:
-        """Hold what others wrote, and make the tenants so."""
+        """Keep what other replicas wrote, and bring the tenants to that state."""
         written, deleted = changes.written, list(changes.deleted)
         if changes.is_complete:
-            held = self.all_documents()
-            deleted = [key for key in held if key not in written]
-            written = {key: each for key, each in written.items() if held.get(key) != each}
-        parts: defaultdict[str, TenantDocuments] = defaultdict(dict)
+            present = self.all_documents()
+            deleted = [key for key in present if key not in written]
+            written = {key: each for key, each in written.items() if present.get(key) != each}
+        changed: defaultdict[str, TenantDocuments] = defaultdict(dict)
         for key, document in (*written.items(), *((key, None) for key in deleted)):
             name, _, part = key.partition("/")
-            parts[name][part] = document
-        births = {}
-        for name, changed in parts.items():
-            self.store_documents(name, changed)
-            birth = self._read_spec(name)
-            self._drop_stale_tenant(name, birth)
-            if birth is not None:
-                births[name] = birth
-        for name in sorted(births, key=lambda name: births[name].created_at_version):
-            self._update_tenant(name, births[name], parts[name])
+            changed[name][part] = document
+        specs = {}
+        for name, parts in changed.items():
+            self.store_documents(name, parts)
+            spec = self._read_spec(name)
+            self._drop_stale_tenant(name, spec)
+            if spec is not None:
+                specs[name] = spec
+        for name in sorted(specs, key=lambda name: specs[name].created_at_version):
+            self._update_tenant(name, specs[name], changed[name])
 
     def _read_spec(self, name: str) -> TenantSpec | None:
-        """What a tenant was made of; None too when that cannot be read."""
         self._problems.pop(name, None)
         try:
             return self.get_spec(name)
@@ -93,46 +89,32 @@ class DocumentCache:
             return None
 
     def _drop_stale_tenant(self, name: str, spec: TenantSpec | None) -> None:
-        """Take away a tenant that was deleted, even if another of its name was made since."""
+        """Remove a deleted tenant, even if another one of its name was created since."""
         tenant = self._registry.get(name)
-        if tenant is not None and (
-            spec is None or _get_incarnation(tenant).split(".")[0] != str(spec.created_at_version)
-        ):
+        if tenant is not None and (spec is None or not spec.is_of(get_state(tenant).incarnation)):
             self._registry.delete(name)
 
     def _update_tenant(self, name: str, spec: TenantSpec, changed: TenantDocuments) -> None:
         try:
-            tenant, anew = self._registry.get(name), False
+            tenant, is_new = self._registry.get(name), True
             if tenant is None:
                 tenant = self._registry.prepare_tenant(spec.settings, spec.parse_world_file())
                 self._registry.add(tenant)
-                anew = True
-            elif _get_incarnation(tenant) != spec.incarnation:
+            elif get_state(tenant).incarnation != spec.incarnation:
                 tenant.reset_local()
-                anew = True
-            set_incarnation(tenant, spec)
-            documents.apply(tenant, dict(self._documents[name]) if anew else changed)
+            else:
+                is_new = False
+            get_state(tenant).incarnation = spec.incarnation
+            documents.apply(tenant, dict(self._documents[name]) if is_new else changed)
         except (CallmocksError, msgspec.MsgspecError, LookupError) as error:
             self._record_problem(name, error)
 
     def _record_problem(self, name: str, error: Exception) -> None:
-        """A tenant that another version of callmocks wrote, or that cannot be made here."""
+        """Another version of callmocks wrote the tenant, or it cannot be created here."""
         self._problems[name] = text = f"tenant {name} cannot be followed: {error}"
         log.warning("callmocks: %s", text)
 
 
-def _get_incarnation(tenant: Tenant) -> str:
+def get_state(tenant: Tenant) -> RedisState:
     assert isinstance(tenant.state, RedisState)
-    return tenant.state.incarnation
-
-
-def set_incarnation(tenant: Tenant, spec: TenantSpec) -> None:
-    """Let a tenant's sessions and counters be those of its present life."""
-    assert isinstance(tenant.state, RedisState)
-    tenant.state.incarnation = spec.incarnation
-
-
-def get_state_key(tenant: Tenant) -> str:
-    """The key of a tenant's sessions and counters."""
-    assert isinstance(tenant.state, RedisState)
-    return tenant.state.hash_key
+    return tenant.state

@@ -1,14 +1,14 @@
-"""What there is to know of a tenant, as documents of JSON.
+"""A tenant as JSON documents.
 
 ::
 
-    orders/tenant       settings it was made of, which life it is in     deleted with the tenant
+    orders/tenant       its settings and incarnation
     orders/clock        its clock, when it is not the first one
     orders/choices      its choices among assumptions
     orders/faults       numbers of faults given so far
     orders/fault/3      a fault that is on
     orders/pins         rows of pinned calls given so far
-    orders/pin/5605…    a pinned call: what was asked for, and its rows
+    orders/pin/5605…    a pinned call: the request, and its rows
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -34,40 +34,45 @@ from callmocks.tenants.settings import TenantSettings
 if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
+T = TypeVar("T")
+
 TenantDocuments = dict[str, "bytes | None"]
-"""Documents of one tenant by the part of their keys after its name; None: there is none now."""
+"""Documents of one tenant by the part of their keys after its name; None deletes."""
 
 SPEC_KEY = "tenant"
 
 
 class TenantSpec(msgspec.Struct, frozen=True):
-    """What a tenant was made of."""
+    """What a tenant is created from."""
 
     settings: TenantSettings
     world: str = ""
-    """Text of the world file, when it is not a world that comes along."""
+    """Text of the world file; empty for a built-in world."""
     calls: str = ""
-    """Hash of the file of calls that were pinned when it was made."""
+    """Hash of the file of calls that were pinned at its creation."""
     data_version: int = DATA_VERSION
-    """Which calls its seed gives."""
     created_at_version: int = 0
-    """Number of the change that made it, by which tenants of one name are told apart."""
+    """Number of the change that created it, which tells tenants of one name apart."""
     reset_count: int = 0
 
     @property
     def incarnation(self) -> str:
-        """Which life it is in."""
         return f"{self.created_at_version}.{self.reset_count}"
 
+    def is_of(self, incarnation: str) -> bool:
+        """Whether that incarnation differs by resets alone."""
+        return incarnation.partition(".")[0] == str(self.created_at_version)
+
     def describe_differences(self, other: TenantSpec) -> list[str]:
-        """``seed 7, not 42`` for everything that was made otherwise than in the other."""
-        found = []
-        mine, others = (
+        """``seed 7, not 42`` for each difference."""
+        own, others = (
             _flatten_settings(msgspec.to_builtins(each.settings)) for each in (self, other)
         )
-        for name, value in mine.items():
-            if value != others[name]:
-                found.append(f"{name} {value}, not {others[name]}")
+        found = [
+            f"{name} {value}, not {others[name]}"
+            for name, value in own.items()
+            if value != others[name]
+        ]
         if self.world != other.world:
             found.append("another world file")
         if self.calls != other.calls:
@@ -77,7 +82,7 @@ class TenantSpec(msgspec.Struct, frozen=True):
         return found
 
     def parse_world_file(self) -> World | None:
-        """The world of a file, wherever that is."""
+        """None for a built-in world. The file itself may be on another machine."""
         return parse_world(self.world, self.settings.world) if self.world else None
 
 
@@ -102,56 +107,46 @@ class PinDocument(msgspec.Struct):
 
 
 def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec:
-    """What a tenant with those settings is made of; reads its files."""
+    """Reads the files that the settings name."""
     world = ""
     if settings.world not in world_names():
-        load_world(settings.world)  # says what is wrong with it, if anything
+        load_world(settings.world)  # validates it
         world = _read_file(Path(settings.world)).decode()
     digest = "" if calls is None else hashlib.sha256(_read_file(calls)).hexdigest()
     return TenantSpec(settings.with_defaults(), world, digest)
 
 
 def decode_spec(document: bytes) -> TenantSpec:
-    """What was written of a tenant."""
     return msgspec.json.decode(document, type=TenantSpec)
 
 
-def encode_clock(clock: Clock, kept: timedelta) -> TenantDocuments:
-    """The document of a clock."""
-    return {"clock": msgspec.json.encode(ClockDocument(clock.dump_state(), kept.total_seconds()))}
+def encode_clock(clock: Clock, session_offset: timedelta) -> TenantDocuments:
+    document = ClockDocument(clock.dump_state(), session_offset.total_seconds())
+    return {"clock": msgspec.json.encode(document)}
 
 
-def encode_choices(chosen: Assumptions) -> TenantDocuments:
-    """The document of a tenant's choices."""
-    return {"choices": msgspec.json.encode(chosen.explicit_choices())}
+def encode_choices(assumptions: Assumptions) -> TenantDocuments:
+    return {"choices": msgspec.json.encode(assumptions.explicit_choices())}
 
 
 def encode_changed_faults(faults: ActiveFaults, before: ActiveFaults) -> TenantDocuments:
-    """Documents of faults that were not on before, and of those that no more are."""
-    now, then = ({each.number: each for each in f.list_active()} for f in (faults, before))
-    found: TenantDocuments = {f"fault/{number}": None for number in then.keys() - now.keys()}
-    for number, switched in now.items():
-        if switched is not then.get(number):
-            params = msgspec.to_builtins(switched.fault)
-            fault = FaultDocument(
-                switched.serial,
-                switched.provider,
-                switched.fault.fault_name,
-                params,
-                switched.scope,
-            )
-            found[f"fault/{number}"] = msgspec.json.encode(fault)
+    after, then = ({each.number: each for each in f.list_active()} for f in (faults, before))
+    found: TenantDocuments = {f"fault/{number}": None for number in then.keys() - after.keys()}
+    for number, active in after.items():
+        if active is not then.get(number):
+            params, name = msgspec.to_builtins(active.fault), active.fault.fault_name
+            document = FaultDocument(active.serial, active.provider, name, params, active.scope)
+            found[f"fault/{number}"] = msgspec.json.encode(document)
     if faults.last_numbers != before.last_numbers:
         found["faults"] = msgspec.json.encode(faults.last_numbers)
     return found
 
 
 def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocuments:
-    """Documents of calls that were not pinned before, and of those that no more are."""
-    now = {pin.id: pin for pin in pins.list_all()}
+    after = {pin.id: pin for pin in pins.list_all()}
     then = {} if before is None else {pin.id: pin for pin in before.list_all()}
-    found: TenantDocuments = {f"pin/{id}": None for id in then.keys() - now.keys()}
-    for id, pin in now.items():
+    found: TenantDocuments = {f"pin/{id}": None for id in then.keys() - after.keys()}
+    for id, pin in after.items():
         if pin is not then.get(id):
             rows = int(pin.day.calls.row[0]), int(pin.day.legs.row[0])
             found[f"pin/{id}"] = msgspec.json.encode(PinDocument(pin.request, pin.sequence, *rows))
@@ -160,62 +155,58 @@ def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocumen
     return found
 
 
-def apply(tenant: Tenant, parts: TenantDocuments) -> None:
-    """Make a tenant what documents that were written elsewhere say."""
-    if "clock" in parts:
-        _apply_clock(tenant, parts["clock"])
-    if "choices" in parts:
-        chosen = parts["choices"]
-        known = tenant.settings.assumptions
-        choices = known if chosen is None else msgspec.json.decode(chosen, type=dict[str, str])
-        tenant.assumptions = Assumptions(choices)
-    _apply_faults(tenant.faults, parts)
-    _apply_pins(tenant.pins, parts)
+def apply(tenant: Tenant, changed: TenantDocuments) -> None:
+    """Bring a tenant to the state that another replica wrote."""
+    if "clock" in changed:
+        _apply_clock(tenant, changed["clock"])
+    if "choices" in changed:
+        initial = tenant.settings.assumptions
+        tenant.assumptions = Assumptions(_decode(changed["choices"], dict[str, str], initial))
+    _apply_faults(tenant.faults, changed)
+    _apply_pins(tenant.pins, changed)
 
 
 def _apply_clock(tenant: Tenant, document: bytes | None) -> None:
     if document is None:
         tenant.clock, tenant.session_time_offset = tenant.create_initial_clock(), timedelta()
         return
-    written = msgspec.json.decode(document, type=ClockDocument)
-    tenant.clock = Clock.load_state(load_time_zone(tenant.settings.timezone), written.clock)
-    tenant.session_time_offset = timedelta(seconds=written.sessions_kept)
+    state = msgspec.json.decode(document, type=ClockDocument)
+    tenant.clock = Clock.load_state(load_time_zone(tenant.settings.timezone), state.clock)
+    tenant.session_time_offset = timedelta(seconds=state.sessions_kept)
 
 
-def _apply_faults(faults: ActiveFaults, parts: TenantDocuments) -> None:
-    for number, document in sorted(_iter_numbered(parts, "fault/")):
-        on = faults.get(f"f{number}")
-        if on is not None:
-            faults.disable(on.id)
+def _apply_faults(faults: ActiveFaults, changed: TenantDocuments) -> None:
+    for number, document in sorted(_iter_numbered(changed, "fault/")):
+        active = faults.get(f"f{number}")
+        if active is not None:
+            faults.disable(active.id)
         if document is not None:
-            made = msgspec.json.decode(document, type=FaultDocument)
-            faults.put(number, made.serial, made.provider, made.fault, made.params, made.scope)
-    if "faults" in parts:
-        counted = parts["faults"]
-        faults.last_numbers = (
-            (0, 0) if counted is None else msgspec.json.decode(counted, type=tuple[int, int])
-        )
+            new = msgspec.json.decode(document, type=FaultDocument)
+            faults.put(number, new.serial, new.provider, new.fault, new.params, new.scope)
+    if "faults" in changed:
+        faults.last_numbers = _decode(changed["faults"], tuple[int, int], (0, 0))
 
 
-def _apply_pins(pins: Pins, parts: TenantDocuments) -> None:
+def _apply_pins(pins: Pins, changed: TenantDocuments) -> None:
     written = []
-    for id, document in _iter_numbered(parts, "pin/"):
+    for id, document in _iter_numbered(changed, "pin/"):
         pins.remove(id)
         if document is not None:
             written.append(msgspec.json.decode(document, type=PinDocument))
     for pin in sorted(written, key=lambda pin: pin.at):
         pins.restore(pin.requested, pin.at, pin.row, pin.leg_row)
-    if "pins" in parts:
-        places = parts["pins"]
-        pins.counters = (
-            PinCounters() if places is None else msgspec.json.decode(places, type=PinCounters)
-        )
+    if "pins" in changed:
+        pins.counters = _decode(changed["pins"], PinCounters, PinCounters())
 
 
-def _iter_numbered(parts: TenantDocuments, prefix: str) -> Iterable[tuple[int, bytes | None]]:
+def _decode(document: bytes | None, model: type[T], default: T) -> T:
+    return default if document is None else msgspec.json.decode(document, type=model)
+
+
+def _iter_numbered(changed: TenantDocuments, prefix: str) -> Iterable[tuple[int, bytes | None]]:
     return (
         (int(part.removeprefix(prefix)), document)
-        for part, document in parts.items()
+        for part, document in changed.items()
         if part.startswith(prefix)
     )
 
@@ -228,7 +219,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _flatten_settings(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings of settings with a dot, ``cdr.day_limit``."""
+    """Names with a dot, ``cdr.day_limit``."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict) and name in ("arm", "cdr", "onec"):

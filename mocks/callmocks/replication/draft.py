@@ -1,4 +1,4 @@
-"""A tenant as it would be: changed without the tenant, written to the store, then made real."""
+"""Changes of a tenant that are not applied yet."""
 
 from __future__ import annotations
 
@@ -18,70 +18,56 @@ if TYPE_CHECKING:
 
 
 class TenantDraft:
-    """Copies of a tenant's parts, each made when it is first asked for."""
+    """Copies of a tenant's parts, each made at its first use."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._new_sessions_kept: timedelta | None = None
+        self._session_offset = tenant.session_time_offset
 
     @cached_property
     def clock(self) -> Clock:
-        """The clock."""
         return self._tenant.clock.copy()
 
     @cached_property
     def assumptions(self) -> Assumptions:
-        """The choices."""
         return self._tenant.assumptions.copy()
 
     @cached_property
     def faults(self) -> ActiveFaults:
-        """The faults; what they counted is not copied."""
         return self._tenant.faults.copy()
 
     @cached_property
     def pins(self) -> Pins:
-        """The pinned calls."""
         return self._tenant.pins.copy()
 
     def keep_sessions(self, seconds: float) -> None:
-        """Take a move of the clock out of the age of sessions."""
-        self._new_sessions_kept = self._sessions_kept + timedelta(seconds=seconds)
-
-    @property
-    def _sessions_kept(self) -> timedelta:
-        return (
-            self._tenant.session_time_offset
-            if self._new_sessions_kept is None
-            else self._new_sessions_kept
-        )
+        self._session_offset += timedelta(seconds=seconds)
 
     def changed_documents(self) -> TenantDocuments:
-        """The parts of documents that differ from the tenant's; None for one that has gone."""
-        tenant, touched, found = self._tenant, self.__dict__, TenantDocuments()
-        if "clock" in touched or self._new_sessions_kept is not None:
-            now = documents.encode_clock(self.clock, self._sessions_kept)
-            if now != documents.encode_clock(tenant.clock, tenant.session_time_offset):
-                found |= now
-        if "assumptions" in touched:
-            chosen = documents.encode_choices(self.assumptions)
-            if chosen != documents.encode_choices(tenant.assumptions):
-                found |= chosen
-        if "faults" in touched:
+        """Documents that differ from the tenant's; None for one that is gone."""
+        tenant, copied, found = self._tenant, self.__dict__, TenantDocuments()
+        if "clock" in copied or self._session_offset != tenant.session_time_offset:
+            clock = documents.encode_clock(self.clock, self._session_offset)
+            if clock != documents.encode_clock(tenant.clock, tenant.session_time_offset):
+                found |= clock
+        if "assumptions" in copied:
+            choices = documents.encode_choices(self.assumptions)
+            if choices != documents.encode_choices(tenant.assumptions):
+                found |= choices
+        if "faults" in copied:
             found |= documents.encode_changed_faults(self.faults, tenant.faults)
-        if "pins" in touched:
+        if "pins" in copied:
             found |= documents.encode_changed_pins(self.pins, tenant.pins)
         return found
 
     def apply(self) -> None:
-        """Let the tenant have the changed parts."""
-        tenant, touched = self._tenant, self.__dict__
-        if "clock" in touched:
+        tenant, copied = self._tenant, self.__dict__
+        if "clock" in copied:
             tenant.clock = self.clock
-        if "assumptions" in touched:
+        if "assumptions" in copied:
             tenant.assumptions = self.assumptions
-        if "faults" in touched:
+        if "faults" in copied:
             tenant.faults = self.faults
-        if "pins" in touched:
+        if "pins" in copied:
             tenant.history.pins = self.pins
-        tenant.session_time_offset = self._sessions_kept
+        tenant.session_time_offset = self._session_offset

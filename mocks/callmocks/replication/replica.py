@@ -28,7 +28,7 @@ from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import derive_key
 from callmocks.replication import documents
 from callmocks.replication.connection import RedisConnection
-from callmocks.replication.document_cache import DocumentCache, get_state_key
+from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.state import TTL_SECONDS, RedisState
 from callmocks.replication.store import DocumentStore, StoreVersion
 from callmocks.replication.transaction import (
@@ -224,7 +224,7 @@ class Replica:
         """Count as alive, keep what is shared from expiring, and catch up when behind."""
         now = read_stopwatch()
         is_due = now > self._ttl_renewed_at + TTL_SECONDS / 24
-        state_keys = [get_state_key(tenant) for tenant in self.registry] if is_due else []
+        state_keys = [get_state(tenant).hash_key for tenant in self.registry] if is_due else []
         heartbeat = await self._store.record_heartbeat(self.replica_name, state_keys)
         if is_due:
             self._ttl_renewed_at = now

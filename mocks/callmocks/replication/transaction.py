@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from callmocks.replication import documents
-from callmocks.replication.document_cache import DocumentCache, get_state_key, set_incarnation
+from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.draft import TenantDraft
 
@@ -63,7 +63,7 @@ def create_transaction(
 
         pin_calls_from_file(tenant.pins, calls)
     spec = msgspec.structs.replace(spec, created_at_version=version)
-    set_incarnation(tenant, spec)
+    get_state(tenant).incarnation = spec.incarnation
     created: TenantDocuments = {
         SPEC_KEY: msgspec.json.encode(spec),
         **documents.encode_changed_pins(tenant.pins),
@@ -87,11 +87,11 @@ def reset_transaction(tenant: Tenant, cache: DocumentCache) -> Transaction[None]
 
     def apply_reset() -> None:
         tenant.reset_local()
-        set_incarnation(tenant, new_spec)
+        get_state(tenant).incarnation = new_spec.incarnation
 
     changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
     changed[SPEC_KEY] = msgspec.json.encode(new_spec)
-    keys = [get_state_key(tenant)]
+    keys = [get_state(tenant).hash_key]
     return Transaction(None, tenant.name, changed, apply_reset, state_keys_to_delete=keys)
 
 
@@ -102,5 +102,5 @@ def delete_transaction(
         registry.delete(tenant.name)
 
     changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
-    keys = [get_state_key(tenant)]
+    keys = [get_state(tenant).hash_key]
     return Transaction(None, tenant.name, changed, apply_deletion, state_keys_to_delete=keys)

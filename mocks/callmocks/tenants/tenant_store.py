@@ -1,7 +1,7 @@
-"""Changes of tenants: whoever makes, changes or deletes one goes through here.
+"""Where tenants are created, changed and deleted.
 
-A suite that is alone changes its tenants in memory, at once. One of several replicas
-(``shared.replica``) writes to the shared store first, and every replica follows.
+A process without replicas changes them in memory; one of several replicas
+(``replication.replica``) writes to the shared store first, and every replica follows.
 """
 
 from __future__ import annotations
@@ -24,75 +24,67 @@ T = TypeVar("T")
 
 
 class TenantDeleted(SettingsError):
-    """The tenant to be changed was deleted meanwhile."""
+    """Another request deleted the tenant that was to be changed."""
 
 
 class MutableTenant(Protocol):
-    """What of a tenant can be changed: the tenant itself, or a draft of it."""
+    """A tenant, or a draft of its changes."""
 
     @property
-    def clock(self) -> Clock:
-        """Its clock."""
+    def clock(self) -> Clock: ...
 
     @property
-    def assumptions(self) -> Assumptions:
-        """Its choices."""
+    def assumptions(self) -> Assumptions: ...
 
     @property
-    def faults(self) -> ActiveFaults:
-        """Its faults."""
+    def faults(self) -> ActiveFaults: ...
 
     @property
-    def pins(self) -> Pins:
-        """Its pinned calls."""
+    def pins(self) -> Pins: ...
 
     def keep_sessions(self, seconds: float) -> None:
-        """Take a move of the clock out of the age of sessions."""
+        """Exempt sessions from ageing by a move of the clock."""
 
 
 class ReplicationStatus(NamedTuple):
-    """With whom a replica shares its tenants, and whether it can."""
+    """How a replica shares its tenants."""
 
     address: str
-    """Address of the store, without a password."""
+    """Of the store, without a password."""
     replicas: int
-    """Replicas that the store heard of lately, this one among them."""
+    """Replicas that are alive, this one included."""
     problem: str
-    """Why it cannot; empty when it can."""
+    """Why it cannot share them now; empty when it can."""
 
 
 class TenantStore(Protocol):
-    """How tenants are changed."""
+    """Empty name and no status mean that there are no replicas."""
 
     @property
-    def replica_name(self) -> str:
-        """The name of this replica; empty when it is alone."""
+    def replica_name(self) -> str: ...
 
     @property
-    def replication_status(self) -> ReplicationStatus | None:
-        """With whom the tenants are shared; None when it is alone."""
+    def replication_status(self) -> ReplicationStatus | None: ...
 
     async def sync(self) -> None:
-        """Come back when memory holds what others changed; ``StateError`` when it cannot."""
+        """Bring memory up to date with other replicas; ``StateError`` when that fails."""
 
     async def create(self, settings: TenantSettings) -> Tenant:
-        """A new tenant; ``Taken`` when its name or a credential is in use."""
+        """``TenantConflict`` when its name or a credential is in use."""
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
-        """Change a tenant; what ``make`` raises leaves it as it was.
+        """Change a tenant; what ``edit`` raises leaves it unchanged.
 
-        ``make`` must change nothing else: it is called again when another replica was faster.
+        ``edit`` must change nothing else: it is called again when another replica was faster.
         """
 
-    async def reset(self, tenant: Tenant) -> None:
-        """Bring a tenant's first state back."""
+    async def reset(self, tenant: Tenant) -> None: ...
 
-    async def delete(self, tenant: Tenant) -> None:
-        """Take a tenant away with everything it has."""
+    async def delete(self, tenant: Tenant) -> None: ...
 
 
 class LocalTenantStore:
-    """Changes of the only process there is."""
+    """The tenants of a process without replicas."""
 
     replica_name = ""
     replication_status = None
@@ -101,21 +93,17 @@ class LocalTenantStore:
         self._registry = registry
 
     async def sync(self) -> None:
-        """It always is."""
+        pass
 
     async def create(self, settings: TenantSettings) -> Tenant:
-        """A new tenant."""
         return self._registry.create(settings)
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
-        """Change a tenant."""
         return edit(tenant)
 
     async def reset(self, tenant: Tenant) -> None:
-        """Bring a tenant's first state back."""
         await tenant.reset()
 
     async def delete(self, tenant: Tenant) -> None:
-        """Take a tenant away."""
         self._registry.delete(tenant.name)
         await tenant.state.delete_all()
