@@ -29,23 +29,19 @@ class AssumptionRow:
 
     @property
     def changed(self) -> bool:
-        """Whether it is not the default."""
         return self.chosen != self.entry.default
 
     @property
     def free(self) -> bool:
-        """Whether any text can be chosen."""
         return "*" in self.entry.alternatives
 
     @property
     def choices(self) -> list[str]:
-        """What there is to choose from by name."""
         named = [self.entry.default, *(each for each in self.entry.alternatives if each != "*")]
         return named if self.chosen in named or self.free else [*named, self.chosen]
 
 
 async def show_assumptions(context: RequestContext) -> web.Response:
-    """The ledger."""
     tenant = context.tenant
     leaned: Counter[str] = Counter()
     for entry in tenant.journal.read_summaries():

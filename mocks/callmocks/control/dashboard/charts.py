@@ -102,7 +102,7 @@ def calls_by_reason(sessions: pl.DataFrame) -> BarChart:
 
 def ended_sessions(history: History, window: DayWindow) -> pl.DataFrame:
     """Sessions that began in the window and have ended."""
-    return history.sessions_between(window.from_ms, window.before_ms - 1000, window.now_ms)
+    return history.sessions_between(window.from_ms, window.till_ms - 1000, window.now_ms)
 
 
 def _day_label(window: DayWindow, index: int) -> str:

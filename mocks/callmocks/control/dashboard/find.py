@@ -10,7 +10,7 @@ from aiohttp import web
 from callmocks.control.dashboard.render import render_page
 from callmocks.control.dashboard.window import END_OF_HISTORY, read_window
 from callmocks.history import ids
-from callmocks.history.walltime import DAY_MS, day_start
+from callmocks.history.walltime import day_start
 
 if TYPE_CHECKING:
     from callmocks.control.dashboard.window import DayWindow
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 async def find_call(context: RequestContext) -> web.Response:
-    """The call that was looked for, or what could not be found."""
     tenant, wanted = context.tenant, context.request.query.get("q", "").strip()
     window = read_window(context)
     session = find_session(tenant.history, wanted, window)
@@ -63,32 +62,33 @@ def _session_of_id(history: History, identifier: str) -> int | None:
     return _session_of_leg(history, number) or _session_of_communication(history, number)
 
 
-def _session_of_leg(history: History, number: int) -> int | None:
-    address = ids.leg_address(number)
-    if address is None or not history.first_day <= address[0] <= history.last_day:
+def _session_of_leg(history: History, leg_id: int) -> int | None:
+    if (bounds := _day_bounds(history, ids.leg_address(leg_id))) is None:
         return None
-    legs = history.legs_between(*_day_bounds(address[0]), END_OF_HISTORY)
-    found = legs.filter(legs["id"] == number)["call_session_id"].to_list()
+    legs = history.legs_between(*bounds, END_OF_HISTORY)
+    found = legs.filter(legs["id"] == leg_id)["call_session_id"].to_list()
     return found[0] if found else None
 
 
-def _session_of_communication(history: History, number: int) -> int | None:
-    address = ids.communication_address(number)
+def _session_of_communication(history: History, communication_id: int) -> int | None:
+    if (bounds := _day_bounds(history, ids.communication_address(communication_id))) is None:
+        return None
+    sessions = history.sessions_between(*bounds, END_OF_HISTORY)
+    found = sessions.filter(sessions["communication_id"] == communication_id)["id"].to_list()
+    return found[0] if found else None
+
+
+def _day_bounds(history: History, address: tuple[int, int] | None) -> tuple[int, int] | None:
+    """First and last second of the day that an id leads to, if the history has that day."""
     if address is None or not history.first_day <= address[0] <= history.last_day:
         return None
-    sessions = history.sessions_between(*_day_bounds(address[0]), END_OF_HISTORY)
-    found = sessions.filter(sessions["communication_id"] == number)["id"].to_list()
-    return found[0] if found else None
+    return day_start(address[0]), day_start(address[0] + 1) - 1000
 
 
 def _session_of_call_ref(history: History, call_ref: str, window: DayWindow) -> int | None:
     for operator in history.directory.operators:
-        for rows in history.arm_frames(operator.number, window.before_ms - 1, window.from_ms):
+        for rows in history.arm_frames(operator.number, window.till_ms - 1, window.from_ms):
             legs = rows.filter(rows["call_ref"] == call_ref)["_leg_id"].to_list()
             if legs:
                 return _session_of_leg(history, legs[0])
     return None
-
-
-def _day_bounds(day: int) -> tuple[int, int]:
-    return day_start(day), day_start(day) + DAY_MS - 1000

@@ -48,7 +48,6 @@ def highlight_message(
 
 
 def _indent_message(text: str) -> str:
-    """JSON, XML or a frame with line breaks; anything else as it is."""
     header = _FRAME.match(text)
     if header:
         return f"{header[0]}\n{_indent_json(text[header.end() :])}"
@@ -66,7 +65,6 @@ def _indent_json(text: str) -> str:
 
 
 def _unescape_letters(found: re.Match[str]) -> str:
-    """Escaped letters as themselves; what JSON must escape stays escaped."""
     try:
         letters: str = msgspec.json.decode(f'"{found[0]}"')
     except msgspec.DecodeError:  # half of a pair

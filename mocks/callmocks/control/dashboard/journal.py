@@ -36,14 +36,12 @@ class EntryFilter:
     violations: bool = False
 
     def matches(self, entry: EntrySummary) -> bool:
-        """Whether an entry is one of them."""
         if self.provider not in ("", entry.provider):
             return False
         return not self.violations or bool(entry.violations)
 
     @property
     def query(self) -> str:
-        """The wish as a query string."""
         named = {"provider": self.provider, "violations": "1" if self.violations else ""}
         return urlencode({name: value for name, value in named.items() if value})
 
@@ -60,7 +58,6 @@ class JournalCounts:
 
 
 async def show_journal(context: RequestContext) -> web.Response:
-    """The newest entries."""
     tenant, wish = find_tenant(context), _read_filter(context)
     return render_page(
         context,
@@ -86,7 +83,6 @@ async def show_rows(context: RequestContext) -> web.Response:
 
 
 async def show_entry(context: RequestContext) -> web.Response:
-    """One exchange, whole."""
     tenant, text = find_tenant(context), context.path_part("entry")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
     found = next(tenant.journal.read_entries(number - 1), None) if number else None
@@ -107,7 +103,6 @@ def find_tenant(context: RequestContext) -> Tenant:
 def newest_entries(
     journal: Journal, entry_filter: EntryFilter, after: int = 0, limit: int = ENTRIES_PER_PAGE
 ) -> list[EntrySummary]:
-    """The newest entries that are wished for, newest first."""
     found = deque(
         (entry for entry in journal.read_summaries(after) if entry_filter.matches(entry)), limit
     )
@@ -115,13 +110,11 @@ def newest_entries(
 
 
 def count_entries(journal: Journal) -> JournalCounts:
-    """How much there is."""
     violations = sum(bool(entry.violations) for entry in journal.read_summaries())
     return JournalCounts(len(journal), violations, journal.dropped_count, journal.last_seq)
 
 
 def highlight_messages(entry: JournalEntry) -> tuple[HighlightedMessage, HighlightedMessage]:
-    """Request and answer to look at, each with the places of its violations marked."""
     return (
         highlight_message(
             entry.request,

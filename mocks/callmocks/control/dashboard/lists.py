@@ -153,7 +153,7 @@ def _draw_charts(history: History, window: DayWindow) -> CallCharts:
 
 def _begun_sessions(history: History, window: DayWindow) -> pl.DataFrame:
     """Sessions of the window that have begun, also those under way."""
-    found = history.sessions_between(window.from_ms, window.before_ms - 1000, END_OF_HISTORY)
+    found = history.sessions_between(window.from_ms, window.till_ms - 1000, END_OF_HISTORY)
     found = found.filter(pl.col("_start") <= window.now_ms)
     ended = pl.col("_call_end") <= window.now_ms
     return found.with_columns(pl.col("id").alias("_session"), ended.alias("_ended"))
@@ -189,7 +189,7 @@ def _add_onec(history: History, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_arm(history: History, window: DayWindow, call_filter: CallFilter) -> pl.DataFrame:
-    bounds = window.from_ms, window.before_ms, END_OF_HISTORY
+    bounds = window.from_ms, window.till_ms, END_OF_HISTORY
     rows = LISTS["arm"].read(history, call_filter.operator, *bounds)
     if rows.is_empty():
         return rows
@@ -211,7 +211,7 @@ def _read_ended(
     name: str, session: str, history: History, window: DayWindow, call_filter: CallFilter
 ) -> pl.DataFrame:
     """Rows of a list that has ended calls only."""
-    rows = LISTS[name].read(history, "", window.from_ms, window.before_ms, window.now_ms)
+    rows = LISTS[name].read(history, "", window.from_ms, window.till_ms, window.now_ms)
     rows = rows.with_columns(pl.col(session).alias("_session"), pl.lit(True).alias("_ended"))
     return _filter_reason(rows, call_filter)
 

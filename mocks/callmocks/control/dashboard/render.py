@@ -77,13 +77,11 @@ class ClockDisplay:
 
     @classmethod
     def for_tenant(cls, tenant: Tenant) -> ClockDisplay:
-        """The clock of a tenant, read now."""
         clock = tenant.clock
         return cls(clock.mode, clock.now(), clock.speed)
 
     @property
     def says(self) -> str:
-        """The mode in words."""
         if self.mode == "offset":
             return "running" if self.speed == 1 else f"running × {self.speed:g}"
         return {"real": "real time", "frozen": "frozen"}[self.mode]
@@ -92,19 +90,16 @@ class ClockDisplay:
 def render_page(
     context: RequestContext, template: str, section: str, tenant: Tenant | None = None, **model: Any
 ) -> web.Response:
-    """A page: the template filled with the model, within the frame."""
     return _render_template(
         template, 200, frame=_page_frame(context, section, tenant), tenant=tenant, **model
     )
 
 
 def render_fragment(template: str, **model: Any) -> web.Response:
-    """A part of a page, for scripts."""
     return _render_template(template, 200, **model)
 
 
 def render_problem(context: RequestContext, problem: Problem) -> web.Response:
-    """A page that says what is wrong with its address."""
     name = context.request.match_info.get("tenant", "")
     tenant = context.registry.get(name)
     return _render_template(
@@ -139,7 +134,7 @@ def _template_environment() -> Environment:
         "duration": template_filters.format_duration,
         "count": template_filters.format_count,
         "amount": template_filters.format_amount,
-        "bytes": template_filters.format_size,
+        "parameter": template_filters.format_parameter,
         "coded": template_filters.render_code,
         "breakable": template_filters.add_line_breaks,
     }

@@ -35,7 +35,6 @@ async def serve_file(context: RequestContext) -> web.Response:
 
 @cache
 def _load_files() -> dict[str, tuple[bytes, str]]:
-    """All files by name: content and entity tag."""
     found = {path.name: path.read_bytes() for path in _DIRECTORY.iterdir() if path.suffix in _TYPES}
     return {
         name: (body, f'"{hashlib.sha256(body).hexdigest()[:20]}"') for name, body in found.items()

@@ -7,17 +7,13 @@ from datetime import date, datetime, timedelta
 
 from markupsafe import Markup, escape
 
-_KIB = 1024
-
 
 def format_moment(value: datetime | str) -> str:
-    """``2026-03-02 12:00:00``, to the second."""
     when = datetime.fromisoformat(value) if isinstance(value, str) else value
     return when.isoformat(" ", "seconds")
 
 
 def format_day(value: date) -> str:
-    """``Mon 2 March 2026``."""
     return f"{value:%a} {value.day} {value:%B %Y}"
 
 
@@ -33,12 +29,10 @@ def format_duration(seconds: float | int | timedelta | None) -> str:
 
 
 def format_count(number: int, one: str, many: str = "") -> str:
-    """``1 call``, ``1 200 calls``."""
     return f"{format_amount(number)} {one if number == 1 else many or one + 's'}"
 
 
 def format_amount(number: int) -> str:
-    """A number with narrow spaces between the thousands."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
@@ -48,12 +42,13 @@ def render_code(text: str) -> Markup:
 
 
 def add_line_breaks(name: str) -> Markup:
-    """A field's name that may be broken behind its underscores."""
     return Markup(escape(name).replace("_", Markup("_<wbr>")))
 
 
-def format_size(number: int) -> str:
-    """``640 B``, ``12.3 KiB``."""
-    if number < _KIB:
-        return f"{number} B"
-    return f"{number / _KIB:.1f} KiB" if number < _KIB * _KIB else f"{number / _KIB / _KIB:.1f} MiB"
+def format_parameter(value: object) -> str:
+    """A value as a form's field takes it; empty for null, lists and objects without members."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value in (None, [], {}) else str(value)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from callmocks.control.problems import ProblemError
-from callmocks.history.walltime import DAYS, date_of_day, datetime_to_ms, day_of, day_start
+from callmocks.history.walltime import (
+    DAYS,
+    date_of_day,
+    datetime_to_ms,
+    day_of,
+    day_of_date,
+    day_start,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from callmocks.control.routing import RequestContext
     from callmocks.history.history import History
 
@@ -32,58 +37,49 @@ class DayWindow:
     first: int
     last: int
     span: int
-    """The days that were asked for."""
+    """How many days were requested."""
     now_ms: int
     oldest: int
     newest: int
-    """The days of the whole history."""
+    """First and last day of the whole history."""
 
     @property
     def from_ms(self) -> int:
-        """Its first wall time."""
         return day_start(self.first)
 
     @property
-    def before_ms(self) -> int:
-        """The wall time at which it is over."""
+    def till_ms(self) -> int:
         return day_start(self.last + 1)
 
     @property
     def day(self) -> date:
-        """Its last day."""
         return date_of_day(self.last)
 
     @property
     def first_day(self) -> date:
-        """Its first day."""
         return date_of_day(self.first)
 
     @property
     def today(self) -> date | None:
-        """The clock's day; None when the history has no such day."""
         day = day_of(self.now_ms)
         return date_of_day(day) if self.oldest <= day <= self.newest else None
 
     @property
-    def before(self) -> date | None:
-        """The last day of the window before; None at the beginning of the history."""
+    def earlier(self) -> date | None:
         return None if self.last - self.span < self.oldest else date_of_day(self.last - self.span)
 
     @property
-    def after(self) -> date | None:
-        """The last day of the next window; None when that has not begun."""
+    def later(self) -> date | None:
         begun = min(self.newest, day_of(self.now_ms))
         following = min(self.last + self.span, begun)
         return date_of_day(following) if following > self.last else None
 
     @property
     def bounds(self) -> tuple[date, date]:
-        """First and last day of the history."""
         return date_of_day(self.oldest), date_of_day(self.newest)
 
     @property
     def cut(self) -> bool:
-        """Days were given up because they hold too many calls."""
         return self.last - self.first + 1 < min(self.span, self.last - self.oldest + 1)
 
 
@@ -93,12 +89,10 @@ def read_window(context: RequestContext) -> DayWindow:
     history, now = tenant.history, tenant.clock.now()
     span = read_number(context, "span", 1)
     if span not in SPANS:
-        raise ProblemError(
-            422, f"span {span} is none of {', '.join(map(str, SPANS))}", where="span"
-        )
+        known = ", ".join(map(str, SPANS))
+        raise ProblemError(422, f"span {span} is none of {known}", where="span")
     oldest, newest = history.first_day, history.last_day
-    last = _read_day(context, now.date())
-    last = min(max(last, oldest), newest)
+    last = min(max(_read_day(context, now.date()), oldest), newest)
     first = _first_day_within_limit(history, max(oldest, last - span + 1), last)
     return DayWindow(first, last, span, datetime_to_ms(now), oldest, newest)
 
@@ -106,10 +100,9 @@ def read_window(context: RequestContext) -> DayWindow:
 def _read_day(context: RequestContext, default: date) -> int:
     text = context.request.query.get("day", "")
     try:
-        when = date.fromisoformat(text) if text else default
+        return day_of_date(date.fromisoformat(text) if text else default)
     except ValueError:
         raise ProblemError(422, f"{text!r} is not a day such as 2026-03-02", where="day") from None
-    return (when - date_of_day(0)) // timedelta(days=1)
 
 
 def _first_day_within_limit(history: History, first: int, last: int) -> int:
@@ -123,7 +116,6 @@ def _first_day_within_limit(history: History, first: int, last: int) -> int:
 
 
 def read_number(context: RequestContext, name: str, default: int) -> int:
-    """A whole number from 1 in the query."""
     text = context.request.query.get(name, "")
     if not text:
         return default
@@ -141,13 +133,12 @@ def build_link(context: RequestContext, **changes: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """One page of many rows."""
+    """One page of many rows; ``newer`` and ``older`` are its neighbours' addresses, or empty."""
 
     page: int
     rows: int
-    before: str
-    """Address of the page before; empty on the first."""
-    after: str
+    newer: str
+    older: str
 
     @property
     def first(self) -> int:
@@ -158,11 +149,6 @@ class Paging:
     def last(self) -> int:
         """Offset behind the page's last row."""
         return min(self.rows, self.page * ROWS_PER_PAGE)
-
-    @property
-    def says(self) -> Mapping[str, int]:
-        """First and last row of the page as people count, and how many rows there are."""
-        return {"first": min(self.first + 1, self.rows), "last": self.last, "rows": self.rows}
 
 
 def read_paging(context: RequestContext, rows: int) -> Paging:
