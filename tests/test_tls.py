@@ -200,7 +200,7 @@ def test_a_certificate_of_the_users_own(pem: Path, files: tuple[str, ...]) -> No
         (("--tls-cert", "both.pem", "--tls", "auto"), "--tls-cert: tls auto makes"),
         (("--tls-ca-out", "out.pem"), "--tls-ca-out: only tls auto"),
         (("--tls", "auto", "--tls-ca-out", "none/out.pem"), "--tls-ca-out: .*no file can be"),
-        (("--tls", "on"), "--tls: 'on' is not off or auto"),
+        (("--tls", "on"), "--tls: 'on' is not one of 'off', 'auto'"),
     ],
 )
 def test_a_certificate_that_cannot_be_used_is_one_line_and_exit_code_2(

@@ -12,6 +12,7 @@ from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
+from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Reply
 from callmocks.tenants.settings import cdr_token_prefix
 
@@ -42,7 +43,7 @@ _BEFORE_AUTHENTICATION = frozenset(
 class CdrProvider(Provider):
     name = "cdr"
     title = "CDR"
-    url_path = "/v2.0"
+    url_path = URL_PATHS["cdr"]
     credential_option = "token"
     proxy_port = 9087
     session_operations = frozenset({"login.user", "logout.user"})

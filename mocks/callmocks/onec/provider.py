@@ -13,6 +13,7 @@ from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
+from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _FAULT_ELEMENT = re.compile(rb"<(\w+:)?Fault[\s>]")
 class OnecProvider(Provider):
     name = "onec"
     title = "1C"
-    url_path = "/cus/ws/PartnerWebAPI2"
+    url_path = URL_PATHS["onec"]
     proxy_port = 9088
     masks_table_cells = True
     fault_types = FAULT_TYPES

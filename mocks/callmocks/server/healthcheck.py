@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
+
 TIMEOUT_SECONDS = 2.0
-_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask when it listens so
 
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> NoReturn:
@@ -46,7 +47,7 @@ def _find_control(arguments: list[str], environ: Mapping[str, str]) -> tuple[str
     host = str(chosen.get("host", "127.0.0.1"))
     secure = chosen.get("tls", "off") != "off" or "tls_cert" in chosen
     schemes = ["https", "http"] if secure else ["http", "https"]
-    return _WILDCARD_ADDRESSES.get(host, host), int(chosen.get("control_port", 8080)), schemes
+    return LOOPBACK_OF_WILDCARD.get(host, host), int(chosen.get("control_port", 8080)), schemes
 
 
 def _read_settings(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""The running suite: three providers and control over one registry of tenants, on one event loop.
+"""Three providers and control over one registry of tenants, on one event loop.
 
 ::
 
-    Suite(settings) ── bind ── registry + tenant demo ── arm | cdr | onec | control
+    MockServer(settings) ── bind ── registry + tenant demo ── arm | cdr | onec | control
 
-Ports are taken first, before anything slow, so that a busy one is told at once. Used in tests::
+Ports are bound first, before anything slow is imported, so that a busy one is reported at once.
+Used in tests::
 
-    async with Suite(ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)) as suite:
-        suite.addresses.cdr
+    async with MockServer(ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)) as it:
+        it.urls["cdr"]
 """
 
 from __future__ import annotations
@@ -24,41 +25,35 @@ from callmocks.config.options import SETTINGS
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
-from callmocks.provider.listeners import format_origin, open_listener, port_of
+from callmocks.provider.listeners import URL_PATHS, format_origin, open_listener, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from aiohttp import web
     from aiohttp.typedefs import Handler, Middleware
 
-    from callmocks.control.addresses import Addresses
     from callmocks.replication.replica import Replica
     from callmocks.server.connections import ConnectionLimiter
     from callmocks.server.tls import TlsIdentity
     from callmocks.tenants.registry import Registry
 
 DEFAULT_TENANT = "demo"
-URL_PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
-"""What follows ``scheme://host:port`` in the address a client is given."""
-
 _BACKLOG = 1024
 _log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 0.5
-"""How long a request under way may take to finish when the suite stops."""
 
 
 class MockServer:
-    """A suite that serves between ``start`` and ``stop`` (or inside ``async with``).
+    """Serves between ``start`` and ``stop``, or inside ``async with``.
 
-    ``listeners`` (by server) and ``identity`` are those of a process that has many suites.
+    ``listeners`` (by server) and ``identity`` are given where several processes share them.
     """
 
-    addresses: Addresses
-    """Where the servers are; set by ``start``."""
     registry: Registry
-    """All tenants; set by ``start``."""
+    """Set by ``start``."""
 
     def __init__(
         self,
@@ -75,23 +70,19 @@ class MockServer:
 
     @property
     def ca_pem(self) -> bytes | None:
-        """With ``tls auto``, between ``start`` and ``stop``: what clients have to trust, as PEM."""
+        """With ``tls auto``, while it runs: the certificate that clients have to trust."""
         return self._identity.ca_pem if self._identity else None
 
     @property
     def urls(self) -> dict[str, str]:
-        """Addresses by server: ``arm``, ``cdr``, ``onec`` and ``control``, those that run."""
-        served = {
-            name: self._format_url(name, listener) for name, listener in self._sockets.items()
-        }
-        return {name: served[name] for name in URL_PATHS if name in served}
+        """By server: ``arm``, ``cdr``, ``onec`` and ``control``, those that run."""
+        return {name: self._format_url(name) for name in URL_PATHS if name in self._sockets}
 
     def get_port(self, name: str) -> int:
-        """The port that a server listens on, between ``start`` and ``stop``."""
         return port_of(self._sockets[name])
 
     async def start(self) -> None:
-        """Take the ports, make the tenant ``demo`` and serve; ``SettingsError`` if it cannot be."""
+        """``SettingsError`` when it cannot serve."""
         try:
             self._sockets = self._sockets or open_listeners(self.settings)[0]
             if self.settings.scheme == "https" and self._identity is None:
@@ -101,7 +92,8 @@ class MockServer:
             self._open_registry()
             self._open_limiter()
             apps = self._make_apps()
-            if self._replica is not None:  # behind all imports: who is busy with them hears nobody
+            if self._replica is not None:
+                # After all imports: they block the loop, and Redis would time out.
                 await self._replica.start(
                     self.settings.make_tenant_settings(DEFAULT_TENANT), self.settings.calls
                 )
@@ -112,7 +104,7 @@ class MockServer:
             raise
 
     async def stop(self) -> None:
-        """Stop within two seconds: requests under way get half a second to finish."""
+        """Requests under way get half a second to finish."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         if self._limiter is not None:
             await self._limiter.close()
@@ -138,9 +130,6 @@ class MockServer:
         await self.stop()
 
     def _open_registry(self) -> None:
-        from callmocks.control.addresses import Addresses
-
-        self.addresses = Addresses(**self.urls)
         if self.settings.state == "memory":
             self.registry = open_registry(self.settings)
             return
@@ -153,16 +142,16 @@ class MockServer:
     def _open_limiter(self) -> None:
         from callmocks.server.connections import ConnectionLimiter, max_connections_for_rlimit
 
-        wished = self.settings.server_limits
-        fitting = max_connections_for_rlimit(wished)
-        if fitting < wished.connections:
+        limits = self.settings.server_limits
+        connections = max_connections_for_rlimit(limits)
+        if connections < limits.connections:
             _log.warning(
                 "callmocks: warning: this process may open few files (ulimit -n), so that at most "
                 "%d connections are taken at the same time, not %d",
-                fitting,
-                wished.connections,
+                connections,
+                limits.connections,
             )
-        self._limiter = ConnectionLimiter(replace(wished, connections=fitting))
+        self._limiter = ConnectionLimiter(replace(limits, connections=connections))
 
     def _make_apps(self) -> dict[str, web.Application]:
         from callmocks.server.providers import PROVIDERS
@@ -173,21 +162,14 @@ class MockServer:
             if name in self._sockets
         }
         if self.settings.replay is not None:
-            from callmocks.verification.recording import read_recording
-            from callmocks.verification.replay import make_apps as make_replay
-
-            replayed = make_replay(self.registry, read_recording(self.settings.replay, "--replay"))
-            if not replayed.keys() & apps.keys():
-                kept = ", ".join(replayed)
-                text = f"{self.settings.replay}: {kept} is recorded, which --only leaves out"
-                raise SettingsError(f"--replay: {text}")
-            apps |= {name: app for name, app in replayed.items() if name in apps}
+            apps |= self._make_replay_apps(self.settings.replay)
+        from callmocks.control.addresses import Addresses
         from callmocks.control.server import make_app as make_control
         from callmocks.control.tenants import WORLD_FILES_ALLOWED
 
         apps["control"] = make_control(
             self.registry,
-            self.addresses,
+            Addresses(**self.urls),
             defaults=self.settings.make_tenant_settings(DEFAULT_TENANT),
             token=self.settings.admin_token,
             hosts=self.settings.host_names(),
@@ -197,6 +179,19 @@ class MockServer:
         apps["control"][WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
         return apps
 
+    def _make_replay_apps(self, recording: Path) -> dict[str, web.Application]:
+        from callmocks.verification.recording import read_recording
+        from callmocks.verification.replay import make_apps
+
+        apps = make_apps(self.registry, read_recording(recording, "--replay"))
+        served = {name: app for name, app in apps.items() if name in self._sockets}
+        if not served:
+            recorded = ", ".join(apps)
+            raise SettingsError(
+                f"--replay: {recording}: {recorded} is recorded, which --only leaves out"
+            )
+        return served
+
     async def _start_site(self, name: str, app: web.Application) -> None:
         from aiohttp import web
 
@@ -204,32 +199,32 @@ class MockServer:
         from callmocks.provider.server import PUBLIC_URL
         from callmocks.server.connections import http_log
 
-        listener = self._sockets[name]
+        limiter = self._limiter
+        assert limiter is not None
+        limits = limiter.limits
         if self._replica is not None:
             app.middlewares.insert(0, _rerun_middleware())
-        app[PUBLIC_URL] = self.settings.find_public_url(name, port_of(listener))
-        gate = self._limiter
-        assert gate is not None
-        app[SERVER_LIMITS] = bounds = gate.limits
-        app[UPLOAD_BUDGET] = gate.upload_budget
+        app[PUBLIC_URL] = self.settings.find_public_url(name, self.get_port(name))
+        app[SERVER_LIMITS] = limits
+        app[UPLOAD_BUDGET] = limiter.upload_budget
         runner = web.AppRunner(
             app,
             access_log=None,
             shutdown_timeout=_SHUTDOWN_SECONDS,
             logger=http_log,
-            max_line_size=bounds.header,
-            max_field_size=bounds.header,
-            max_headers=bounds.header_lines,
+            max_line_size=limits.header,
+            max_field_size=limits.header,
+            max_headers=limits.header_lines,
         )
         self._runners.append(runner)
         await runner.setup()
-        context = self._identity.ssl_context if self._identity else None
-        await gate.start_site(runner, listener, context)
+        ssl_context = self._identity.ssl_context if self._identity else None
+        await limiter.start_site(runner, self._sockets[name], ssl_context)
 
-    def _format_url(self, name: str, listener: socket.socket) -> str:
-        port = port_of(listener)
-        own = format_origin(self.settings.scheme, self.settings.host, port)
-        return (self.settings.find_public_url(name, port) or own) + URL_PATHS[name]
+    def _format_url(self, name: str) -> str:
+        settings, port = self.settings, self.get_port(name)
+        origin = settings.find_public_url(name, port)
+        return (origin or format_origin(settings.scheme, settings.host, port)) + URL_PATHS[name]
 
 
 def _rerun_middleware() -> Middleware:
@@ -251,7 +246,7 @@ def _rerun_middleware() -> Middleware:
 
 
 def open_registry(settings: ServeSettings) -> Registry:
-    """A registry with the tenant ``demo`` as the settings want it, its calls pinned."""
+    """A registry with the tenant ``demo``, the calls of the settings pinned."""
     from callmocks.history.factory import HistoryFactory
     from callmocks.server.providers import PROVIDERS
     from callmocks.tenants.registry import Registry
@@ -268,36 +263,39 @@ def open_registry(settings: ServeSettings) -> Registry:
 def open_listeners(
     settings: ServeSettings, server_count: int = 1
 ) -> list[dict[str, socket.socket]]:
-    """Listening sockets by server, for each of some suites that share their ports.
+    """Listening sockets by server, for each of some mock servers that share their ports.
 
-    ``SettingsError`` when a port cannot be had.
+    ``SettingsError`` when a port cannot be bound.
     """
-    taken: list[dict[str, socket.socket]] = [{} for _ in range(server_count)]
+    opened: list[dict[str, socket.socket]] = [{} for _ in range(server_count)]
     try:
         for name in (*settings.only, "control"):
-            for place, listener in enumerate(_open_shared_listeners(name, settings, server_count)):
-                taken[place][name] = listener
+            for listeners, listener in zip(
+                opened, _open_shared_listeners(name, settings, server_count), strict=True
+            ):
+                listeners[name] = listener
     except BaseException:
-        for listener in (each for sockets in taken for each in sockets.values()):
+        for listener in (each for listeners in opened for each in listeners.values()):
             listener.close()
         raise
-    return taken
+    return opened
 
 
 def _open_shared_listeners(
     name: str, settings: ServeSettings, count: int
 ) -> Iterator[socket.socket]:
     """Sockets at one port, each with a queue of its own: the system deals connections out."""
-    port: int = getattr(settings, f"{name}_port")
-    first = _open_listener(name, settings, port, shared=count > 1 and not port)
-    if count > 1 and port:  # a shared one is given to strangers too: see that nobody has it
+    setting = SETTINGS[f"{name}_port"]
+    port: int = getattr(settings, setting.name)
+
+    def open_at(port: int, *, shared: bool) -> socket.socket:
+        return open_listener(settings.host, port, setting.flag, backlog=_BACKLOG, reuse_port=shared)
+
+    first = open_at(port, shared=count > 1 and not port)
+    if count > 1 and port:
+        # SO_REUSEPORT also succeeds if another process has the port: the exclusive bind was a test.
         first.close()
-        first = _open_listener(name, settings, port, shared=True)
+        first = open_at(port, shared=True)
     yield first
     for _ in range(1, count):
-        yield _open_listener(name, settings, port_of(first), shared=True)
-
-
-def _open_listener(name: str, settings: ServeSettings, port: int, *, shared: bool) -> socket.socket:
-    flag = SETTINGS[f"{name}_port"].flag
-    return open_listener(settings.host, port, flag, backlog=_BACKLOG, reuse_port=shared)
+        yield open_at(port_of(first), shared=True)

@@ -19,13 +19,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from callmocks.errors import SettingsError
+from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 
 if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 """Names that every certificate made here holds."""
-_WILDCARD_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, which no certificate can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def open_identity(settings: ServeSettings) -> TlsIdentity:
     """
     if settings.tls_cert is not None:
         return _load_user_identity(settings.tls_cert, settings.tls_key)
-    names = [name for name in settings.host_names() if name not in _WILDCARD_ADDRESSES]
+    names = [name for name in settings.host_names() if name not in LOOPBACK_OF_WILDCARD]
     made = _generate_identity(tuple(dict.fromkeys((*LOCAL_NAMES, *names))))
     if settings.tls_ca_out is not None and made.ca_pem is not None:
         try:

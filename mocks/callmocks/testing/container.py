@@ -28,7 +28,7 @@ except ImportError as error:
 from callmocks.config.options import SETTINGS, format_flag_value
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import CallmocksError
-from callmocks.server.mock_server import URL_PATHS
+from callmocks.provider.listeners import URL_PATHS
 from callmocks.testing.admin_client import AdminClient
 from callmocks.testing.mocks import Mocks
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callmocks.errors import SettingsError
+from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD, format_origin
 from callmocks.testing.mocks import Mocks
 from callmocks.testing.times import TimeInput
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from callmocks.testing.background_server import BackgroundServer
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
-_LOOPBACK_OF_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody can connect to those
 _CLI_ONLY = ("json", "log", "config", "workers")
 """Settings of the command line alone."""
 
@@ -104,10 +104,11 @@ def _start_server(settings: dict[str, object]) -> BackgroundServer:
 def _make_handles(server: BackgroundServer) -> Mocks:
     """Handles that reach control from this process, whatever its public address is."""
     settings, suite = server.mock_server.settings, server.mock_server
-    host = _LOOPBACK_OF_ANY.get(settings.host, settings.host)
-    name = f"[{host}]" if ":" in host else host
-    login = f"callmocks:{quote(settings.admin_token, safe='')}@" if settings.admin_token else ""
-    return Mocks(f"{settings.scheme}://{login}{name}:{suite.get_port('control')}", suite.ca_pem)
+    host = LOOPBACK_OF_WILDCARD.get(settings.host, settings.host)
+    origin = format_origin(settings.scheme, host, suite.get_port("control"))
+    if settings.admin_token:
+        origin = origin.replace("://", f"://callmocks:{quote(settings.admin_token, safe='')}@", 1)
+    return Mocks(origin, suite.ca_pem)
 
 
 def _rename_flags(text: str) -> str:
