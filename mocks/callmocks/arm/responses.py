@@ -46,7 +46,7 @@ class CommandResponse(msgspec.Struct):
     session_token: str | None = None
 
 
-class Envelope(NamedTuple):
+class DocumentEnvelope(NamedTuple):
     """What stands around the calls of a response, and where it breaks the schema."""
 
     head: bytes
@@ -105,20 +105,20 @@ def _format_timestamp(time: datetime) -> str:
 @lru_cache(maxsize=256)
 def _render_page_envelope(
     timestamp: str, tag: str | None, body_format: BodyFormat, contract: str, has_calls: bool
-) -> Envelope:
+) -> DocumentEnvelope:
     attributes = {} if tag is None else {"tag": tag}
     response = Node("response", {"timestamp": timestamp}, [Node("history", attributes)])
     return _render_envelope(response, schema.HISTORY, body_format, contract, has_calls)
 
 
 @lru_cache(maxsize=16)
-def _render_ok_envelope(command: str, body_format: BodyFormat, contract: str) -> Envelope:
+def _render_ok_envelope(command: str, body_format: BodyFormat, contract: str) -> DocumentEnvelope:
     return _render_envelope(Node("response", content=[Node("ok")]), command, body_format, contract)
 
 
 def _render_envelope(
     content: Node, command: str, body_format: BodyFormat, contract: str, has_calls: bool = False
-) -> Envelope:
+) -> DocumentEnvelope:
     """The bytes of ``out``, open where calls will follow; without a contract not validated."""
     root = _make_out(command, content)
     document = tree.to_xml(root)
@@ -128,8 +128,8 @@ def _render_envelope(
     else:
         head, end, opening, closing = tree.encode(root), _JSON_END, _JSON_OPENING, _JSON_CLOSING
     if not has_calls:
-        return Envelope(head, b"", violations)
-    return Envelope(head.removesuffix(end) + opening, closing, violations)
+        return DocumentEnvelope(head, b"", violations)
+    return DocumentEnvelope(head.removesuffix(end) + opening, closing, violations)
 
 
 def _make_out(command: str, content: Node) -> Node:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from callmocks.testing.mocks import Mocks, connect
     from callmocks.testing.providers import Arm, Cdr, Onec
     from callmocks.testing.providers import FaultHandle as Fault
-    from callmocks.testing.providers import OperatorLogin as Operator
+    from callmocks.testing.providers import OperatorHandle as Operator
     from callmocks.testing.tenant import TenantHandle as Tenant
 
 __all__ = [
@@ -46,7 +46,7 @@ _DEFINED_IN = {
     "Fault": "testing.providers.FaultHandle",
     "Mocks": "testing.mocks.Mocks",
     "Onec": "testing.providers.Onec",
-    "Operator": "testing.providers.OperatorLogin",
+    "Operator": "testing.providers.OperatorHandle",
     "Tenant": "testing.tenant.TenantHandle",
     "connect": "testing.mocks.connect",
 }

@@ -237,7 +237,7 @@ class ProviderHandle(TenantOperations):
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorLogin:
+class OperatorHandle:
     """Somebody who can log in to the ARM, by his internal number."""
 
     number: str
@@ -254,7 +254,7 @@ class Arm(ProviderHandle):
         super().__init__(tenant, access)
         self.domain: str = access["domain"]
         self.operators = tuple(
-            OperatorLogin(each["number"], each["password"]) for each in access["operators"]
+            OperatorHandle(each["number"], each["password"]) for each in access["operators"]
         )
 
     @property
