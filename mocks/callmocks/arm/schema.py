@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lxml import etree
 
 from callmocks.contract.resources import schema_path as schema_file
-from callmocks.contract.xml import has_dtd, make_parser
+from callmocks.contract.xml import get_dtd, make_parser
 from callmocks.errors import CallmocksError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def parse(document: bytes) -> etree._Element:
         root = etree.fromstring(document, _request_parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError(str(error)) from None
-    if has_dtd(root):
+    if get_dtd(root.getroottree()) is not None:
         raise XmlError("a document type declaration is not accepted")
     return root
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
-from callmocks.contract.xml import has_dtd, make_parser
+from callmocks.contract.xml import get_dtd, make_parser
 from callmocks.onec.namespaces import SOAP11, SOAP12, SOAP_VERSIONS
 from callmocks.onec.soap import SoapError
 
@@ -127,7 +127,7 @@ def parse_document(body: bytes, charset: str | None = None) -> etree._Element:
             raise SoapError("Client", _DTD_FORBIDDEN) from None
         reason = re.sub(r"\s*\(<string>, line \d+\)$", "", str(error))
         raise SoapError("Client", f"the request is not well-formed XML: {reason}") from None
-    if has_dtd(root):
+    if get_dtd(root.getroottree()) is not None:
         raise SoapError("Client", _DTD_FORBIDDEN)
     return root
 

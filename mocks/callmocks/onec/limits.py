@@ -43,13 +43,9 @@ class HourlyQuota:
             return None
         return limits.day if self.is_day else limits.night
 
-    @property
-    def _is_off(self) -> bool:
-        return self.exchange.tenant.settings.limits == "off"
-
     async def count_call(self) -> None:
         """``ResultCodeError`` when all calls of this hour have been made already."""
-        if self._is_off or self.limit is None:
+        if self.limit is None:
             return
         key = await self._get_key()
         if self.exchange.use_assumption("onec.quota-counts") == "every-call":
@@ -79,7 +75,7 @@ class HourlyQuota:
             start = None if first is None else self._parse_active_start(first)
             name = "" if start is None else start.isoformat()
         refill = None if start is None else start + _HOUR - now
-        if self._is_off or not name:
+        if self.exchange.tenant.settings.limits == "off" or not name:
             return self.limit, self.limit, refill
         used = await self.exchange.state.add(self._make_key(name), 0) or 0
         return max(self.limit - used, 0), self.limit, refill

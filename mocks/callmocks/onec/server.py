@@ -39,7 +39,7 @@ class OnecServer(ProviderServer):
         try:
             body = await read_body(request, _get_body_limit(tenant), guard.check)
             nesting = request.app[SERVER_LIMITS].nesting
-            if is_xml_too_deep(body, nesting):
+            if guard.tags > nesting and is_xml_too_deep(body, nesting):
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
         except BodyTooLarge as too_large:
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)

@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 
 from callmocks.contract.findings import Findings, ValidationResult, xml_error_position
-from callmocks.contract.xml import has_dtd, make_parser
+from callmocks.contract.xml import get_dtd, make_parser
 from callmocks.onec import contract, envelope, parameters, wsdl
 from callmocks.onec.contract import HISTORY_OPERATION, ServedOperation
 from callmocks.onec.decoder import get_local_name, read_structure
@@ -62,7 +62,7 @@ def validate_message(
     findings = Findings()
     result = ValidationResult("onec", "SOAP message", "request" if request is None else "answer")
     root = _parse_document(body, findings)
-    if root is not None and has_dtd(root):
+    if root is not None and get_dtd(root.getroottree()) is not None:
         findings.add("document", "no document type declaration", "one")
     elif root is not None:
         try:
