@@ -25,16 +25,16 @@ def parse(text: str, *, lenient: bool = False) -> datetime | None:
         return None
 
 
-def add_months(moment: datetime, months: int) -> datetime:
+def add_months(time: datetime, months: int) -> datetime:
     """The same time of day, whole calendar months later; the day gives way in a short month.
 
     30 November plus 3 months is 28 (29) February, as PostgreSQL's intervals count.
     """
-    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    year, month = divmod(time.year * 12 + time.month - 1 + months, 12)
     if year > datetime.max.year:
         return datetime.max
-    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
-    return moment.replace(year=year, month=month + 1, day=day)
+    day = min(time.day, calendar.monthrange(year, month + 1)[1])
+    return time.replace(year=year, month=month + 1, day=day)
 
 
 def is_too_long(start: datetime, end: datetime) -> bool:

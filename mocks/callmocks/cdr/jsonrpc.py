@@ -17,7 +17,7 @@ MAX_DECODED_DEPTH = 200
 """JSON nesting that is read when the decoder gives up on a deep body.
 
 The filter's own limit is far below (64 levels are 128 of JSON), so whatever stands deeper is
-refused anyway, in its place and with its name.
+refused anyway, with its own error.
 """
 
 NULL_ID = msgspec.Raw(b"null")
@@ -93,8 +93,8 @@ def _decode_body(body: bytes) -> Envelope:
                 _json_decoder.decode(envelope.id)
             return envelope
         other = _json_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise RpcError("parse_error", expected="JSON", value=None) from problem
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RpcError("parse_error", expected="JSON", value=None) from error
     if isinstance(other, list):
         raise RpcError("batch_opreations_not_supported", expected="one request object")
     raise _invalid_request(None, other, "a request object")

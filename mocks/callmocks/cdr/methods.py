@@ -15,7 +15,6 @@ from callmocks.cdr.selection import select_page
 from callmocks.cdr.sessions_report import get_calls_report
 
 if TYPE_CHECKING:
-    from callmocks.history.history import History
     from callmocks.tenants.exchange import Exchange
 
 Params = dict[str, Any]
@@ -45,18 +44,18 @@ async def get_account(exchange: Exchange, params: Params) -> MethodData:
     return MethodData((msgspec.json.encode([row]),), 1)
 
 
-def get_customer_user_types(_history: History | None = None) -> dict[str, pl.DataType]:
+def get_customer_user_types(_: object = None) -> dict[str, pl.DataType]:
     fields = tables.load_customer_user_fields().fields.items()
     return {name: pl.Int64() if field.type == "number" else pl.String() for name, field in fields}
 
 
 async def get_customer_users(exchange: Exchange, params: Params) -> MethodData:
-    wanted = query.parse_query(exchange, "get.customer_users", params, get_customer_user_types)
-    users = exchange.tenant.settings.cdr.customer_users
-    rows_of = [msgspec.structs.asdict(user) for user in users]
-    frame = pl.DataFrame(rows_of, schema=get_customer_user_types()).sort("id")
-    total, page = select_page(exchange, wanted, frame)
-    return MethodData(rows.render_rows(page, [pl.col(name) for name in wanted.fields]), total)
+    parsed = query.parse_query(exchange, "get.customer_users", params, get_customer_user_types)
+    settings = exchange.tenant.settings.cdr
+    users = [msgspec.structs.asdict(user) for user in settings.customer_users]
+    frame = pl.DataFrame(users, schema=get_customer_user_types()).sort("id")
+    total, page = select_page(exchange, parsed, frame)
+    return MethodData(rows.render_rows(page, [pl.col(name) for name in parsed.fields]), total)
 
 
 METHODS: dict[str, MethodHandler] = {

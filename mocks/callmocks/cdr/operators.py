@@ -100,10 +100,10 @@ def _check_value(leaf: Condition, value: object, options: FilterOptions) -> Any:
 
 
 def _parse_time(text: str) -> datetime:
-    moment = dates.parse(text)
-    if moment is None:
+    parsed = dates.parse(text)
+    if parsed is None:
         raise ConditionError("invalid_parameter_value", "value", "YYYY-MM-DD hh:mm:ss")
-    return moment
+    return parsed
 
 
 def _check_enum_value(field: Field, value: str, options: FilterOptions) -> None:
@@ -178,8 +178,8 @@ def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
             underscore = "_" not in leaf.value or options.underscore_is_wildcard()
             case = "ilike" not in leaf.operator
             regex = regex_translation.translate_like(leaf.value, underscore=underscore, case=case)
-    except regex_translation.PatternError as problem:
-        raise ConditionError("invalid_parameter_value", "value", f"a pattern: {problem}") from None
+    except regex_translation.PatternError as error:
+        raise ConditionError("invalid_parameter_value", "value", f"a pattern: {error}") from None
     column = pl.col(leaf.field.name)
     if isinstance(leaf.dtype, pl.Enum):
         # Few distinct values: match those, not every row.

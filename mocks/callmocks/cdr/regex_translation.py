@@ -1,4 +1,4 @@
-"""Patterns of strangers: PostgreSQL's ``like`` and POSIX regular expressions.
+"""Patterns of clients: PostgreSQL's ``like`` and POSIX regular expressions.
 
 Both become expressions for a linear-time engine (Rust's ``regex``). What that engine lacks or
 means otherwise is refused, never silently reinterpreted: back-references, look-around, word
@@ -57,9 +57,9 @@ def translate_posix(pattern: str) -> str:
     _check_length(pattern)
     options, start = _parse_options(pattern)
     parts: list[str] = []
-    place = start
-    while place < len(pattern):
-        part, place = _translate_part(pattern, place)
+    position = start
+    while position < len(pattern):
+        part, position = _translate_part(pattern, position)
         if part in ("*", "+") and parts and parts[-1] in ("*", "+", "?", "}"):
             raise PatternError("a repetition of a repetition")
         parts.append(part)
@@ -74,26 +74,26 @@ def _check_length(pattern: str) -> None:
 def _check_regex(pattern: str) -> str:
     try:
         pl.Series([""]).str.contains(pattern, strict=True)
-    except pl.exceptions.ComputeError as problem:
-        raise PatternError(_extract_reason(str(problem))) from None
+    except pl.exceptions.ComputeError as error:
+        raise PatternError(_extract_reason(str(error))) from None
     return pattern
 
 
-def _translate_part(pattern: str, place: int) -> tuple[str, int]:
-    character = pattern[place]
+def _translate_part(pattern: str, position: int) -> tuple[str, int]:
+    character = pattern[position]
     if character == "\\":
-        return _translate_escape(pattern, place, _LETTERS), place + 2
+        return _translate_escape(pattern, position, _LETTERS), position + 2
     if character == "[":
-        return _translate_brackets(pattern, place)
+        return _translate_brackets(pattern, position)
     if (
         character == "("
-        and pattern.startswith("(?", place)
-        and pattern[place + 2 : place + 3] != ":"
+        and pattern.startswith("(?", position)
+        and pattern[position + 2 : position + 3] != ":"
     ):
         raise PatternError("look-around and groups with options are not supported")
     if character == "{":
-        _check_bound(pattern, place)
-    return character, place + 1
+        _check_bound(pattern, position)
+    return character, position + 1
 
 
 def _parse_options(pattern: str) -> tuple[str, int]:
@@ -106,8 +106,8 @@ def _parse_options(pattern: str) -> tuple[str, int]:
     return ("is" if "i" in letters else "s"), found.end()
 
 
-def _translate_escape(pattern: str, place: int, letters: dict[str, str]) -> str:
-    escaped = pattern[place + 1 : place + 2]
+def _translate_escape(pattern: str, position: int, letters: dict[str, str]) -> str:
+    escaped = pattern[position + 1 : position + 2]
     if not escaped:
         raise PatternError("it ends with a backslash")
     if escaped in letters:
@@ -117,44 +117,44 @@ def _translate_escape(pattern: str, place: int, letters: dict[str, str]) -> str:
     return _escape_literal(escaped)
 
 
-def _translate_brackets(pattern: str, place: int) -> tuple[str, int]:
+def _translate_brackets(pattern: str, position: int) -> tuple[str, int]:
     """A bracket expression: in POSIX ``[``, ``&&``, ``--`` and ``~~`` are ordinary inside it."""
     parts = ["["]
-    place += 1
-    if pattern[place : place + 1] == "^":
+    position += 1
+    if pattern[position : position + 1] == "^":
         parts.append("^")
-        place += 1
-    if pattern[place : place + 1] == "]":
+        position += 1
+    if pattern[position : position + 1] == "]":
         parts.append(r"\]")
-        place += 1
-    while place < len(pattern):
-        character = pattern[place]
+        position += 1
+    while position < len(pattern):
+        character = pattern[position]
         if character == "]":
-            return "".join(parts) + "]", place + 1
-        part, place = _translate_bracket_part(pattern, place)
+            return "".join(parts) + "]", position + 1
+        part, position = _translate_bracket_part(pattern, position)
         parts.append(part)
     raise PatternError("a bracket is not closed")
 
 
-def _translate_bracket_part(pattern: str, place: int) -> tuple[str, int]:
-    character = pattern[place]
-    if pattern.startswith(("[.", "[="), place):
+def _translate_bracket_part(pattern: str, position: int) -> tuple[str, int]:
+    character = pattern[position]
+    if pattern.startswith(("[.", "[="), position):
         raise PatternError("collating elements and equivalence classes are not supported")
-    if pattern.startswith("--", place):
+    if pattern.startswith("--", position):
         raise PatternError("a range that begins or ends with - is not supported")
-    if pattern.startswith("[:", place):
-        if named := _CLASS.match(pattern, place):
+    if pattern.startswith("[:", position):
+        if named := _CLASS.match(pattern, position):
             return named[0], named.end()
         raise PatternError("no such character class")
     if character == "\\":
-        return _translate_escape(pattern, place, _IN_BRACKETS), place + 2
+        return _translate_escape(pattern, position, _IN_BRACKETS), position + 2
     if character in "[&~":
-        return "\\" + character, place + 1
-    return character, place + 1
+        return "\\" + character, position + 1
+    return character, position + 1
 
 
-def _check_bound(pattern: str, place: int) -> None:
-    bound = _BOUND.match(pattern, place)
+def _check_bound(pattern: str, position: int) -> None:
+    bound = _BOUND.match(pattern, position)
     if bound and any(int(number) > MAX_REPEATS for number in bound.groups() if number):
         raise PatternError(f"a repetition is bounded by {MAX_REPEATS}")
 
@@ -163,6 +163,6 @@ def _escape_literal(character: str) -> str:
     return character if character.isalnum() or character == " " else f"\\x{{{ord(character):x}}}"
 
 
-def _extract_reason(problem: str) -> str:
-    lines = [line.strip() for line in problem.splitlines() if line.strip()]
+def _extract_reason(error: str) -> str:
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
     return next((line for line in lines if line.startswith("error: ")), lines[0])

@@ -93,8 +93,8 @@ def render_if_cached(
     indexes = window.ends.searchsorted(positions, side="right")
     numbers, inside = np.divmod(positions - window.begins[indexes], BATCH_ROWS)
     days = [window.days[index] for index in indexes.tolist()]
-    wanted = list(zip(days, numbers.tolist(), strict=True))
-    batches, missing = _get_cached(history, set(wanted))
+    keys = list(zip(days, numbers.tolist(), strict=True))
+    batches, missing = _get_cached(history, set(keys))
     if missing:
         if window.row_count > MAX_WARMED_ROWS:
             return None
@@ -102,7 +102,7 @@ def render_if_cached(
         if len(missing) > MAX_WARMED_BATCHES:
             return None
     return _join_array(
-        [batches[batch][row] for batch, row in zip(wanted, inside.tolist(), strict=True)]
+        [batches[batch][row] for batch, row in zip(keys, inside.tolist(), strict=True)]
     )
 
 
@@ -113,18 +113,18 @@ def render_day_rows(history: History, day: int, positions: Sequence[int]) -> Jso
     )
 
 
-def _get_batches(history: History, wanted: Collection[RowBatch]) -> dict[RowBatch, list[bytes]]:
-    batches, missing = _get_cached(history, wanted)
+def _get_batches(history: History, keys: Collection[RowBatch]) -> dict[RowBatch, list[bytes]]:
+    batches, missing = _get_cached(history, keys)
     return batches | _render_batches(history, missing) if missing else batches
 
 
 def _get_cached(
-    history: History, wanted: Collection[RowBatch]
+    history: History, keys: Collection[RowBatch]
 ) -> tuple[dict[RowBatch, list[bytes]], list[RowBatch]]:
     """Those that are kept, and the keys of those that are not."""
     batches: dict[RowBatch, list[bytes]] = {}
     missing = []
-    for day, number in wanted:
+    for day, number in keys:
         kept = history.generated.peek(("cdr-json", number), day)
         if kept is None:
             missing.append((day, number))
@@ -133,17 +133,17 @@ def _get_cached(
     return batches, missing
 
 
-def _render_batches(history: History, wanted: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
+def _render_batches(history: History, keys: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
     """Together, for each rendering costs a little besides its rows."""
     frames = [
         history.generated.get_view("legs", day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
-        for day, number in wanted
+        for day, number in keys
     ]
     columns = leg_column_expressions(tables.load_leg_fields().default)
     frame = pl.concat(frames, rechunk=False).select(columns)
     lines, end = frame.write_ndjson().encode().splitlines(), 0
     batches = {}
-    for (day, number), part in zip(wanted, frames, strict=True):
+    for (day, number), part in zip(keys, frames, strict=True):
         begin, end = end, end + len(part)
         batches[day, number] = _cache_batch(history, day, number, lines[begin:end])
     return batches

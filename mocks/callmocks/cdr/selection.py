@@ -1,4 +1,4 @@
-"""Filter, order and page of a frame: which rows, in which order, and how many there were."""
+"""Filter, order and page of a frame: which rows, in which order, and how many present were."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RowPositions = NDArray[np.uint32]
 
-_POSITION = "_place"
+_POSITION = "_position"
 _BITS = 63
 _MAX_DIGITS = 15
 _POWERS = np.array([10**digits for digits in range(_MAX_DIGITS + 1)])
@@ -87,11 +87,11 @@ def _sort_matches(
 
 
 class _SortColumn(NamedTuple):
-    """A sort key of the matches: whole numbers in its order, or the texts themselves."""
+    """A sort key of the matches: integers in its order, or the texts themselves."""
 
     numbers: NDArray[np.int64] | None
     nulls: NDArray[np.bool_] | None
-    """Where it is null; None: nowhere. The numbers there mean nothing."""
+    """Where it is null; None: nowhere. The numbers present mean nothing."""
     texts: pl.Series | None = None
 
     def to_series(self, name: str) -> pl.Series:
@@ -107,14 +107,14 @@ def _make_sort_column(column: pl.Series, found: RowPositions) -> _SortColumn:
     """Enumerations are stored in the order of their texts."""
     if column.dtype == pl.String:
         texts = column.rechunk().gather(found)
-        absent = texts.is_null().to_numpy() if texts.null_count() else None
-        numbers = _parse_digits(texts, absent)
-        return _SortColumn(numbers, absent, texts if numbers is None else None)
-    absent = column.is_null().to_numpy()[found] if column.null_count() else None
+        nulls = texts.is_null().to_numpy() if texts.null_count() else None
+        numbers = _parse_digits(texts, nulls)
+        return _SortColumn(numbers, nulls, texts if numbers is None else None)
+    nulls = column.is_null().to_numpy()[found] if column.null_count() else None
     if column.dtype != pl.Int64:
         column = column.to_physical().cast(pl.Int64)
-    filled = column if absent is None else column.fill_null(0)
-    return _SortColumn(filled.to_numpy()[found], absent)
+    filled = column if nulls is None else column.fill_null(0)
+    return _SortColumn(filled.to_numpy()[found], nulls)
 
 
 def _sort_packed(
@@ -125,50 +125,50 @@ def _sort_packed(
     size: int,
     descending: bool,
 ) -> RowPositions | None:
-    """The order by keys and place packed into one number a row; None when they need more bits.
+    """The order by keys and position packed into one number a row; None when they need more bits.
 
-    ``descending`` is the order of places. Sorting plain numbers takes a tenth of sorting a frame.
+    ``descending`` is the order of positions. Sorting numbers takes a tenth of sorting a frame.
     """
-    place_bits = size.bit_length()
-    whole, used = np.zeros(len(found), np.int64), place_bits
+    position_bits = size.bit_length()
+    packed, used = np.zeros(len(found), np.int64), position_bits
     for key, descends, nulls_last in zip(keys, directions, last, strict=True):
         if key.numbers is None:
             return None
-        codes, most = _encode_order(key.numbers, key.nulls, descends, nulls_last)
-        used += most.bit_length()
+        codes, greatest = _encode_order(key.numbers, key.nulls, descends, nulls_last)
+        used += greatest.bit_length()
         if used > _BITS:
             return None
-        whole = (whole << most.bit_length()) | codes
-    mask = (1 << place_bits) - 1
-    whole = (whole << place_bits) | (found ^ np.uint32(mask) if descending else found)
-    whole.sort()
-    ordered: RowPositions = (whole & mask).astype(np.uint32)
+        packed = (packed << greatest.bit_length()) | codes
+    mask = (1 << position_bits) - 1
+    packed = (packed << position_bits) | (found ^ np.uint32(mask) if descending else found)
+    packed.sort()
+    ordered: RowPositions = (packed & mask).astype(np.uint32)
     return ordered ^ np.uint32(mask) if descending else ordered
 
 
 def _encode_order(
-    numbers: NDArray[np.int64], absent: NDArray[np.bool_] | None, descends: bool, nulls_last: bool
+    numbers: NDArray[np.int64], nulls: NDArray[np.bool_] | None, descends: bool, nulls_last: bool
 ) -> tuple[NDArray[np.int64], int]:
     """Numbers from 0 up that ascend in the wanted order, and the greatest of them."""
-    there = numbers if absent is None else numbers[~absent]
-    if not len(there):
+    present = numbers if nulls is None else numbers[~nulls]
+    if not len(present):
         return np.zeros(len(numbers), np.int64), 0
-    least, most = int(there.min()), int(there.max())
-    codes = most - numbers if descends else numbers - least
-    if absent is None:
-        return codes, most - least
-    absent_code = most - least + 1 if nulls_last else 0
-    return np.where(absent, absent_code, codes + (not nulls_last)), most - least + 1
+    smallest, greatest = int(present.min()), int(present.max())
+    codes = greatest - numbers if descends else numbers - smallest
+    if nulls is None:
+        return codes, greatest - smallest
+    null_code = greatest - smallest + 1 if nulls_last else 0
+    return np.where(nulls, null_code, codes + (not nulls_last)), greatest - smallest + 1
 
 
-def _parse_digits(texts: pl.Series, absent: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+def _parse_digits(texts: pl.Series, nulls: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
     """Numbers in the order of the texts, when all texts are digits, as phones are.
 
     The digits stand on the left, as in a text, and a shorter text comes first.
     """
     lengths = texts.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     numbers = texts.str.to_integer(strict=False).fill_null(-1).to_numpy()
-    plain = numbers >= 0 if absent is None else (numbers >= 0) | absent
+    plain = numbers >= 0 if nulls is None else (numbers >= 0) | nulls
     if not plain.all() or lengths.max(initial=0) > _MAX_DIGITS or texts.str.starts_with("+").any():
         return None
     aligned: NDArray[np.int64] = numbers * _POWERS[_MAX_DIGITS - lengths] * 16 + lengths

@@ -43,10 +43,10 @@ def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) ->
     if not exchange.tenant.settings.self_check:
         return
     check = partial(find_violations, method, frame)
-    kept = exchange.tenant.history.generated.get_or_create
-    report_self_violation(
-        exchange, method, kept(f"checked {method}", day, check, lambda _: RESULT_BYTES)
+    found = exchange.tenant.history.generated.get_or_create(
+        f"checked {method}", day, check, lambda _: RESULT_BYTES
     )
+    report_self_violation(exchange, method, found)
 
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
@@ -58,9 +58,9 @@ def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
 def check_limits(exchange: Exchange, limits: PointLimits) -> None:
     if not exchange.tenant.settings.self_check:
         return
-    for name, least in _load_minimums():
-        if getattr(limits, name) < least:
-            report_self_violation(exchange, f"metadata.limits.{name}", (f"at least {least}",))
+    for name, minimum in _load_minimums():
+        if getattr(limits, name) < minimum:
+            report_self_violation(exchange, f"metadata.limits.{name}", (f"at least {minimum}",))
 
 
 @cache
@@ -72,9 +72,9 @@ def _load_minimums() -> tuple[tuple[str, int], ...]:
 def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
     if not len(frame):
         return ()
-    schema = frame.schema  # costly: asked once
+    schema = frame.schema  # costly to build
     checks: dict[str, pl.Expr] = {}
-    problems: list[str] = []
+    violations: list[str] = []
     for name, shape in openrpc.load_methods()[method].row.items():
         dtype = schema.get(name)
         kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
@@ -84,12 +84,12 @@ def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
         if dtype is None or kinds[0] == "array":
             continue
         if not any(dtype == allowed for allowed in _DTYPES[kinds[0]]):
-            problems.append(f"{name}: {kinds[0]}, not {dtype}")
+            violations.append(f"{name}: {kinds[0]}, not {dtype}")
             continue
         for rule, broken in _build_rules(name, shape, dtype, nullable="null" in kinds):
             checks[f"{name}: {rule}"] = broken
     found = frame.select(**{rule: broken.any() for rule, broken in checks.items()})
-    return (*problems, *(rule for rule in checks if found[rule][0]))
+    return (*violations, *(rule for rule in checks if found[rule][0]))
 
 
 def _build_rules(
@@ -117,7 +117,7 @@ def _is_unlike(text: pl.Expr, pattern: str) -> pl.Expr:
     return ~text.str.contains(pattern)
 
 
-def report_self_violation(exchange: Exchange, where: str, problems: tuple[str, ...]) -> None:
-    for problem in problems:
-        _log.error("our own answer breaks its schema: %s: %s", where, problem)
-        exchange.add_violation(where, problem, "something else", side="answer")
+def report_self_violation(exchange: Exchange, where: str, violations: tuple[str, ...]) -> None:
+    for violation in violations:
+        _log.error("our own answer breaks its schema: %s: %s", where, violation)
+        exchange.add_violation(where, violation, "something else", side="answer")

@@ -104,8 +104,8 @@ async def _call_method(
         return Success(_encode_data(exchange, data, limits))
     except RpcError as refused:
         error = refused
-    except TooManyRows as problem:
-        error = RpcError("error", params={"error_message": str(problem)})
+    except TooManyRows as refused:
+        error = RpcError("error", params={"error_message": str(refused)})
     except StateError:
         raise
     except Exception as defect:

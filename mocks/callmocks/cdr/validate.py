@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,7 +14,6 @@ from callmocks.cdr import (
     methods,
     openrpc,
     query,
-    schema_validation,
     sessions_report,
     tables,
     validate_rows,
@@ -22,6 +22,11 @@ from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.jsonrpc import Envelope, Members, ParsedRequest, split_members
 from callmocks.cdr.pii import is_personal
 from callmocks.cdr.provider import CDR
+from callmocks.cdr.schema_validation import (
+    explain_violations,
+    format_value,
+    matches_result_schema,
+)
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 
@@ -35,7 +40,7 @@ _BATCH = "batch_opreations_not_supported"
 _MAX_COMPARED_CHARS = 2000
 _WINDOW_SECONDS = {"day": 86_400, "minute": 60}
 _OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
-"""Codes seen on the wire where the document has others."""
+"""Codes observed on the wire where the document has others."""
 
 
 def is_response(body: bytes) -> bool:
@@ -52,22 +57,17 @@ def validate_request(body: bytes) -> ValidationResult:
     parsed = ParsedRequest(body)
     if isinstance(parsed.envelope.method, str):
         result.operation = parsed.envelope.method
-    try:
-        if parsed.error is not None:
-            raise parsed.error
+    error = parsed.error
+    if error is None:
         _check_params(parsed.envelope, found)
-    except RpcError as error:
-        if error.mnemonic == "parse_error":
-            found.add(_find_json_error(body), "JSON", "something else")
-        elif not len(found):
-            where = error.field or "request"
-            nothing = "an array" if error.mnemonic == _BATCH else "none"
-            got = (
-                nothing
-                if error.value is None
-                else schema_validation.format_value(where, error.value)
-            )
-            found.add(where, error.expected, got)
+    elif error.mnemonic == "parse_error":
+        found.add(_find_json_error(body), "JSON", "something else")
+    elif error.value is not None:
+        where = error.field or "request"
+        found.add(where, error.expected, format_value(where, error.value))
+    else:
+        got = "an array" if error.mnemonic == _BATCH else "none"
+        found.add(error.field or "request", error.expected, got)
     result.findings = list(found)
     return result
 
@@ -82,7 +82,7 @@ def validate_response(
         found.add("status", "200, errors travel with it too", status, "observed")
     try:
         members = msgspec.json.decode(body, type=Members)
-        for raw in members.values():  # what is raw was not looked into
+        for raw in members.values():  # what is raw was not decoded
             msgspec.json.decode(raw)
     except msgspec.ValidationError:
         found.add("answer", "an object", "something else")
@@ -111,19 +111,21 @@ def _check_params(sent: Envelope, found: Findings) -> None:
         found.add("params", "an object", type(params).__name__)
         return
     exchange = detached_exchange(CDR)
-    try:
+    with suppress(RpcError):  # its violations are those of the exchange
         if method in _COLUMN_TYPES:
             query.parse_query(exchange, method, params, _COLUMN_TYPES[method])
         else:
             query.check_params(exchange, method, params)
-    finally:
-        assumed = _DATES_REVERSED in exchange.assumptions
-        for each in exchange.violations:
-            rests = assumed and each.where == "date_from"
-            place, name = f"params.{each.where}", each.where.rpartition(".")[2]
-            got = schema_validation.format_value(name, each.got) if is_personal(name) else each.got
-            got = "none" if each.got == "None" else got
-            found.add(place, each.expected, got, "assumed" if rests else "documented")
+    assumed = _DATES_REVERSED in exchange.assumptions
+    for each in exchange.violations:
+        name = each.where.rpartition(".")[2]
+        got = format_value(name, each.got) if is_personal(name) else each.got
+        found.add(
+            f"params.{each.where}",
+            each.expected,
+            "none" if got == "None" else got,
+            "assumed" if assumed and each.where == "date_from" else "documented",
+        )
 
 
 def _detect_method(parsed: ParsedRequest | None, members: Members) -> str:
@@ -152,18 +154,18 @@ def _check_envelope(members: Members, parsed: ParsedRequest | None, found: Findi
     if bytes(members.get("jsonrpc", b"")) != b'"2.0"':
         text = bytes(members.get("jsonrpc", b"none")).decode("utf-8", "replace")
         found.add("jsonrpc", 'the string "2.0"', text)
-    here = members.get("id")
-    if here is None:
+    response_id = members.get("id")
+    if response_id is None:
         found.add("id", "the request's id", "none")
     elif parsed is not None:
         expected = bytes(parsed.echo_id)
-        if _decode_json(here) != _decode_json(expected):
-            found.add("id", f"the request's, {expected.decode()}", bytes(here).decode())
-    elif "result" in members and not isinstance(_decode_json(here), str | int | float):
-        found.add("id", "a string or a number", bytes(here).decode())
-    there = [name for name in ("result", "error") if name in members]
-    if len(there) != 1:
-        found.add("answer", "either result or error", " and ".join(there) or "neither")
+        if _decode_json(response_id) != _decode_json(expected):
+            found.add("id", f"the request's, {expected.decode()}", bytes(response_id).decode())
+    elif "result" in members and not isinstance(_decode_json(response_id), str | int | float):
+        found.add("id", "a string or a number", bytes(response_id).decode())
+    outcomes = [name for name in ("result", "error") if name in members]
+    if len(outcomes) != 1:
+        found.add("answer", "either result or error", " and ".join(outcomes) or "neither")
 
 
 def _decode_json(raw: bytes | msgspec.Raw) -> Any:
@@ -173,18 +175,16 @@ def _decode_json(raw: bytes | msgspec.Raw) -> Any:
 def _check_error(raw: msgspec.Raw, found: Findings) -> None:
     error = _decode_json(raw)
     if not isinstance(error, dict):
-        found.add("error", "an object", schema_validation.format_value("", error))
+        found.add("error", "an object", format_value("", error))
         return
     for name, kind in (("code", int), ("message", str), ("data", dict)):
         if not isinstance(error.get(name), kind):
-            got = schema_validation.format_value(name, error[name]) if name in error else "none"
+            got = format_value(name, error[name]) if name in error else "none"
             found.add(f"error.{name}", {int: "a number", str: "a text"}.get(kind, "an object"), got)
     data = error.get("data")
     if not isinstance(data, dict):
         return
-    schema_validation.explain_violations(
-        data, openrpc.load_shared_schema("ErrorData"), "error.data", found
-    )
+    explain_violations(data, openrpc.load_shared_schema("ErrorData"), "error.data", found)
     entry = load_error_table().get(str(data.get("mnemonic")))
     if entry is not None:
         codes = (entry.code, _OBSERVED_CODES.get(data["mnemonic"], entry.code))
@@ -210,9 +210,9 @@ def _check_result(
     if method == "rpc.discover":
         return
     result = _decode_json(raw)
-    if not schema_validation.matches_result_schema(raw, method):
+    if not matches_result_schema(raw, method):
         schema = openrpc.get_result_schema(method)
-        schema_validation.explain_violations(result, schema, "result", found)
+        explain_violations(result, schema, "result", found)
     if not isinstance(result, dict):
         return
     metadata = result.get("metadata")
@@ -230,12 +230,12 @@ def _check_result(
 def _check_limits(limits: Any, where: str, found: Findings) -> None:
     if not isinstance(limits, dict):
         return
-    for window, most in _WINDOW_SECONDS.items():
-        whole, left, reset = (limits.get(f"{window}_{n}") for n in ("limit", "remaining", "reset"))
-        if isinstance(whole, int) and isinstance(left, int) and left > whole:
-            found.add(f"{where}.{window}_remaining", f"{whole} at most", left)
-        if isinstance(reset, int) and reset > most:
-            found.add(f"{where}.{window}_reset", f"{most} seconds at most", reset)
+    for window, seconds in _WINDOW_SECONDS.items():
+        limit, left, reset = (limits.get(f"{window}_{n}") for n in ("limit", "remaining", "reset"))
+        if isinstance(limit, int) and isinstance(left, int) and left > limit:
+            found.add(f"{where}.{window}_remaining", f"{limit} at most", left)
+        if isinstance(reset, int) and reset > seconds:
+            found.add(f"{where}.{window}_reset", f"{seconds} seconds at most", reset)
 
 
 def _find_json_error(body: bytes) -> str:
@@ -243,8 +243,8 @@ def _find_json_error(body: bytes) -> str:
     try:
         msgspec.json.decode(body)
     except msgspec.DecodeError as error:
-        place = re.search(r"byte (\d+)", str(error))
-        return f"byte {int(place[1]) + 1}" if place else f"byte {len(body) + 1}"
+        offset = re.search(r"byte (\d+)", str(error))
+        return f"byte {int(offset[1]) + 1}" if offset else f"byte {len(body) + 1}"
     except RecursionError:
         return "body"
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The rows of a report held against what was asked for, and each against itself.
+"""The rows of a report held against the request, and each against itself.
 
 ``schemas/cdr/reason_agreement.csv`` says what a finish reason means for the other fields of a leg.
 That the vendor's reasons mean just this is derived from their descriptions: assumed.
@@ -31,16 +31,16 @@ def check_rows(
 ) -> None:
     """Note where rows disagree; ``params`` are those of the request, None when it is unknown."""
     if method == "get.call_legs_report":
-        for place, row in enumerate(rows):
-            _check_leg(row, f"result.data.{place}", found)
+        for index, row in enumerate(rows):
+            _check_leg(row, f"result.data.{index}", found)
     _check_unique_ids(rows, found)
     if params is None:
         return
     _check_fields(method, rows, params, found)
     _check_page(rows, total, params, found)
-    for place, row in enumerate(rows):
-        _check_window(row, params, f"result.data.{place}", found)
-        _check_filter(row, params.get("filter"), f"result.data.{place}", found)
+    for index, row in enumerate(rows):
+        _check_window(row, params, f"result.data.{index}", found)
+        _check_filter(row, params.get("filter"), f"result.data.{index}", found)
     _check_order(method, rows, params, found)
 
 
@@ -63,15 +63,15 @@ def _check_leg(row: Row, where: str, found: Findings) -> None:
     if has("connect_time"):
         _check_answered(row, add_finding)
     if has("duration") and has("total_duration"):
-        whole, talk = row["total_duration"], row["duration"]
-        if isinstance(whole, int) and isinstance(talk, int) and talk > whole:
+        total, talk = row["total_duration"], row["duration"]
+        if isinstance(total, int) and isinstance(talk, int) and talk > total:
             add_finding("duration", "total_duration at most", "documented")
-    there = row.get("employee_id") is not None
+    known = row.get("employee_id") is not None
     if has("employee_id"):
         for name in ("employee_full_name", "employee_phone_number"):
-            if has(name) and (row[name] is not None) != there:
+            if has(name) and (row[name] is not None) != known:
                 add_finding(name, "null exactly when employee_id is", "assumed")
-        if there and row.get("is_operator") is False:
+        if known and row.get("is_operator") is False:
             add_finding("employee_id", "null on a subscriber's leg", "assumed")
     if row.get("call_records") and row.get("is_talked") is False:
         add_finding("call_records", "[] of a leg without talk", "assumed")
@@ -102,8 +102,8 @@ def _check_reason(row: Row, add: Any) -> None:
         add("finish_reason_description", repr(described), "documented")
     answered = row.get("connect_time") is not None
     if "connect_time" in row and answered not in _ALLOWED_VALUES[rule["answered"]]:
-        wanted = "a time" if rule["answered"] == "yes" else "null"
-        add("connect_time", f"{wanted}, for the reason {reason}", "assumed")
+        expected = "a time" if rule["answered"] == "yes" else "null"
+        add("connect_time", f"{expected}, for the reason {reason}", "assumed")
     talked = row.get("is_talked")
     if isinstance(talked, bool) and talked not in _ALLOWED_VALUES[rule["talked"]]:
         add("is_talked", f"{rule['talked'] == 'yes'}, for the reason {reason}".lower(), "assumed")
@@ -122,26 +122,26 @@ def _check_reason(row: Row, add: Any) -> None:
 
 def _check_unique_ids(rows: Iterable[Row], found: Findings) -> None:
     seen: set[object] = set()
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         number = row.get("id")
         if isinstance(number, int):
             if number in seen:
-                found.add(f"result.data.{place}.id", "each id once", number)
+                found.add(f"result.data.{index}.id", "each id once", number)
             seen.add(number)
 
 
 def _check_fields(method: str, rows: list[Row], params: Params, found: Findings) -> None:
-    asked = params.get("fields")
-    if asked is not None and not isinstance(asked, list):
+    named = params.get("fields")
+    if named is not None and not isinstance(named, list):
         return
     known = tables.LIST_METHODS[method]()
-    wanted = set(asked or known.default)
-    for place, row in enumerate(rows):
-        for name in wanted - row.keys():
-            found.add(f"result.data.{place}.{name}", "this field", "none")
-        for name in row.keys() & known.fields.keys() - wanted:
-            text = "only the fields asked for" if asked else "only the default fields"
-            found.add(f"result.data.{place}.{name}", text, "one more")
+    expected = set(named or known.default)
+    for index, row in enumerate(rows):
+        for name in expected - row.keys():
+            found.add(f"result.data.{index}.{name}", "this field", "none")
+        for name in row.keys() & known.fields.keys() - expected:
+            text = "only the fields asked for" if named else "only the default fields"
+            found.add(f"result.data.{index}.{name}", text, "one more")
 
 
 def _check_page(rows: list[Row], total: object, params: Params, found: Findings) -> None:
@@ -198,8 +198,10 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     if known is None or known.type not in ("number", "iso8601"):
         return
     kind = int if known.type == "number" else str
-    there = [(place, row[field]) for place, row in enumerate(rows) if type(row.get(field)) is kind]
-    for (_, one), (place, other) in pairwise(there):
+    present = [
+        (index, row[field]) for index, row in enumerate(rows) if type(row.get(field)) is kind
+    ]
+    for (_, one), (index, other) in pairwise(present):
         if one < other if descending else one > other:
             text = f"{'descending' if descending else 'ascending'} order"
-            found.add(f"result.data.{place}.{field}", text, f"{other} after {one}", evidence)
+            found.add(f"result.data.{index}.{field}", text, f"{other} after {one}", evidence)
