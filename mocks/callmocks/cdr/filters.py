@@ -8,6 +8,7 @@ into a match; only ``is_null``, ``is_not_null`` and the value null see nulls.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -55,12 +56,12 @@ class RowFilter:
         return self.condition_count == 1 and len(self.must_equal) == 1
 
 
+@dataclass
 class _Group:
-    def __init__(self, condition: str, must: bool) -> None:
-        self.condition = condition
-        self.required = must
-        self.children: list[_Group | pl.Expr | Callable[[], pl.Expr]] = []
-        self.expression: pl.Expr | None = None
+    condition: str
+    required: bool
+    children: list[_Group | pl.Expr | Callable[[], pl.Expr]] = field(default_factory=list)
+    expression: pl.Expr | None = None
 
 
 @cache
@@ -72,34 +73,22 @@ def load_operator_types() -> dict[str, frozenset[str]]:
     }
 
 
-def compile_filter(
-    raw: object,
-    table: FieldTable,
-    schema: dict[str, pl.DataType],
-    options: FilterOptions,
-    errors: ParameterErrors,
-) -> RowFilter:
-    """Errors are collected; the result is only good when there are none."""
-    return _FilterCompiler(table, schema, options, errors).compile_tree(raw)
+@dataclass
+class FilterCompiler:
+    """Compiles the ``filter`` parameter against a method's table and its frame's column types.
 
+    Errors are collected; the result is only good when there are none.
+    """
 
-class _FilterCompiler:
-    def __init__(
-        self,
-        table: FieldTable,
-        schema: dict[str, pl.DataType],
-        options: FilterOptions,
-        errors: ParameterErrors,
-    ) -> None:
-        self._table = table
-        self._schema = schema
-        self._options = options
-        self._errors = errors
-        self._patterns = 0
-        self._result = RowFilter()
+    table: FieldTable
+    schema: dict[str, pl.DataType]
+    options: FilterOptions
+    errors: ParameterErrors
+    patterns: int = 0
+    result: RowFilter = field(default_factory=RowFilter)
 
-    def compile_tree(self, raw: object) -> RowFilter:
-        root = _Group("and", must=True)
+    def compile(self, raw: object) -> RowFilter:
+        root = _Group("and", required=True)
         groups = [root]
         work: list[tuple[object, str, int, _Group]] = [(raw, "filter", 1, root)]
         nodes = 0
@@ -107,15 +96,15 @@ class _FilterCompiler:
             node, path, depth, parent = work.pop()
             nodes += 1
             if nodes > MAX_NODES:
-                self._errors.add(
+                self.errors.add(
                     "invalid_parameter_value", "filter", None, f"at most {MAX_NODES} nodes"
                 )
                 break
             if not isinstance(node, dict):
-                self._errors.add("data_type_error", path, node, "an object")
+                self.errors.add("data_type_error", path, node, "an object")
             elif "filters" in node and self._is_too_deep(depth):
-                expected = f"at most {self._options.max_depth()} levels"
-                self._errors.add("invalid_parameter_value", "filter", None, expected)
+                expected = f"at most {self.options.max_depth()} levels"
+                self.errors.add("invalid_parameter_value", "filter", None, expected)
             elif "filters" in node:
                 group = self._parse_group(node, path, parent)
                 groups.append(group)
@@ -125,23 +114,23 @@ class _FilterCompiler:
                 leaf = self._parse_condition(node, path, parent)
                 if leaf is not None:
                     parent.children.append(leaf)
-        self._result.groups = groups
-        return self._result
+        self.result.groups = groups
+        return self.result
 
     def _is_too_deep(self, depth: int) -> bool:
-        return depth > DOCUMENTED_LEVELS and depth > self._options.max_depth()
+        return depth > DOCUMENTED_LEVELS and depth > self.options.max_depth()
 
     def _parse_group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
         self._check_keys(node, _TREE, path)
         condition = node.get("condition")
         if condition is None:
-            if self._options.condition_required():
-                self._errors.add("required_parameter_missed", f"{path}.condition", None, "and, or")
+            if self.options.condition_required():
+                self.errors.add("required_parameter_missed", f"{path}.condition", None, "and, or")
             condition = "and"
         elif not isinstance(condition, str):
-            self._errors.add("data_type_error", f"{path}.condition", condition, "and, or")
+            self.errors.add("data_type_error", f"{path}.condition", condition, "and, or")
         elif condition not in ("and", "or"):
-            self._errors.add("invalid_parameter_value", f"{path}.condition", condition, "and, or")
+            self.errors.add("invalid_parameter_value", f"{path}.condition", condition, "and, or")
         alone = isinstance(node["filters"], list) and len(node["filters"]) == 1
         return _Group(str(condition), parent.required and (condition == "and" or alone))
 
@@ -150,7 +139,7 @@ class _FilterCompiler:
     ) -> list[tuple[object, str, int, _Group]]:
         children = node["filters"]
         if not isinstance(children, list):
-            self._errors.add("data_type_error", f"{path}.filters", children, "an array of filters")
+            self.errors.add("data_type_error", f"{path}.filters", children, "an array of filters")
             return []
         kept = children[: MAX_NODES + 1]
         return [
@@ -160,14 +149,14 @@ class _FilterCompiler:
     def _check_keys(self, node: dict[str, Any], known: frozenset[str], path: str) -> None:
         for key in node.keys() - known:
             if key in _SIMPLE | _TREE:
-                self._errors.add(
+                self.errors.add(
                     "invalid_parameters_combination",
                     f"{path}.{key}",
                     node[key],
                     "either field, operator and value, or filters and condition",
                 )
             else:
-                self._errors.add(
+                self.errors.add(
                     "unexpected_parameters", f"{path}.{key}", node[key], _join_names(known)
                 )
 
@@ -177,21 +166,21 @@ class _FilterCompiler:
         self._check_keys(node, _SIMPLE, path)
         name = self._get_string(node, "field", path)
         operator = self._get_string(node, "operator", path)
-        field = None if name is None else self._table.fields.get(name)
-        if name is not None and field is None:
-            self._errors.add("unexpected_parameters", f"{path}.field", name, "a field's name")
-        if field is None or operator is None:
+        column = None if name is None else self.table.fields.get(name)
+        if name is not None and column is None:
+            self.errors.add("unexpected_parameters", f"{path}.field", name, "a field's name")
+        if column is None or operator is None:
             return None
-        if not field.filterable:
-            self._errors.add("filter_prohibited", f"{path}.field", name, "a filterable field")
+        if not column.filterable:
+            self.errors.add("filter_prohibited", f"{path}.field", name, "a filterable field")
             return None
-        leaf = Condition(field, operator, node.get("value"), self._schema[field.name])
+        leaf = Condition(column, operator, node.get("value"), self.schema[column.name])
         try:
             return self._build_expression(leaf, parent)
         except ConditionError as refused:
             where = "filter" if refused.key is None else f"{path}.{refused.key}"
             value = None if refused.key is None else node.get(refused.key)
-            self._errors.add(refused.mnemonic, where, value, str(refused), params=refused.params)
+            self.errors.add(refused.mnemonic, where, value, str(refused), params=refused.params)
             return None
 
     def _build_expression(self, leaf: Condition, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
@@ -205,23 +194,23 @@ class _FilterCompiler:
             expected = f"an operator for {leaf.field.type}"
             raise ConditionError("invalid_parameter_value", "operator", expected)
         if leaf.operator == "regexp":
-            self._patterns += 1
-            if self._patterns > MAX_PATTERNS:
+            self.patterns += 1
+            if self.patterns > MAX_PATTERNS:
                 expected = f"at most {MAX_PATTERNS} regular expressions"
                 raise ConditionError("invalid_parameter_value", None, expected)
-        self._result.fields.add(leaf.field.name)
-        self._result.condition_count += 1
+        self.result.fields.add(leaf.field.name)
+        self.result.condition_count += 1
         if parent.required and operators.is_number_equal(leaf):
-            self._result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
-            return partial(operators.build_condition, leaf, self._options)
-        return operators.build_condition(leaf, self._options)
+            self.result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
+            return partial(operators.build_condition, leaf, self.options)
+        return operators.build_condition(leaf, self.options)
 
     def _get_string(self, node: dict[str, Any], key: str, path: str) -> str | None:
         value = node.get(key)
         if value is None:
-            self._errors.add("required_parameter_missed", f"{path}.{key}", None, "a string")
+            self.errors.add("required_parameter_missed", f"{path}.{key}", None, "a string")
         elif not isinstance(value, str):
-            self._errors.add("data_type_error", f"{path}.{key}", value, "a string")
+            self.errors.add("data_type_error", f"{path}.{key}", value, "a string")
         else:
             return value
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
-from callmocks.cdr.filters import RowFilter, compile_filter
+from callmocks.cdr.filters import FilterCompiler, RowFilter
 from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import LIST_METHODS, FieldTable
 
@@ -57,7 +57,7 @@ def parse_query(
     if "filter" in given:
         types = column_types(exchange.tenant.history)
         options = _make_filter_options(exchange, method)
-        query.filter = compile_filter(given["filter"], table, types, options, errors)
+        query.filter = FilterCompiler(table, types, options, errors).compile(given["filter"])
     if "sort" in given:
         query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
