@@ -63,7 +63,6 @@ class RedisConnection:
         self._scripts = {name: self._redis.register_script(text) for name, text in SCRIPTS.items()}
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._pending: set[asyncio.Future[Any]] = set()
-        """Commands that are not answered yet."""
 
     @property
     def database(self) -> int:

@@ -1,5 +1,3 @@
-"""The documents as a replica has them, and the tenants they describe."""
-
 from __future__ import annotations
 
 import logging

@@ -1,5 +1,3 @@
-"""Changes of a tenant that are not applied yet."""
-
 from __future__ import annotations
 
 from datetime import timedelta

@@ -54,7 +54,6 @@ T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 0.25
 _STOP_SECONDS = 0.5
-"""Longest wait for Redis when a replica leaves."""
 _MAX_ATTEMPTS = 100
 """Of a change while other replicas are always faster."""
 
@@ -221,7 +220,6 @@ class Replica:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _send_heartbeat(self) -> None:
-        """Count as alive, keep what is shared from expiring, and catch up when behind."""
         now = read_stopwatch()
         is_due = now > self._ttl_renewed_at + TTL_SECONDS / 24
         state_keys = [get_state(tenant).hash_key for tenant in self.registry] if is_due else []

@@ -28,7 +28,6 @@ class StoreVersion(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As Redis holds and compares it."""
         return f"{self.id} {self.number}" if self.id else ""
 
     @property

@@ -80,7 +80,6 @@ def update_transaction(tenant: Tenant, edit: Callable[[MutableTenant], T]) -> Tr
 
 
 def reset_transaction(tenant: Tenant, cache: DocumentCache) -> Transaction[None]:
-    """A tenant's next incarnation, in its first state."""
     spec = cache.get_spec(tenant.name)
     assert spec is not None
     new_spec = msgspec.structs.replace(spec, reset_count=spec.reset_count + 1)

@@ -48,20 +48,16 @@ class AdminClient:
             self._headers["Authorization"] = "Basic " + b64encode(login.encode()).decode()
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
-        """The decoded answer of a GET; parts of ``query`` that are None are left out."""
         said = {name: value for name, value in (query or {}).items() if value is not None}
         return self.request("GET", f"{path}?{urlencode(said)}" if said else path)
 
     def post(self, path: str, body: object = None) -> Any:
-        """The decoded answer of a POST."""
         return self.request("POST", path, body)
 
     def put(self, path: str, body: object) -> Any:
-        """The decoded answer of a PUT."""
         return self.request("PUT", path, body)
 
     def delete(self, path: str) -> None:
-        """A DELETE, which answers nothing."""
         self.request("DELETE", path)
 
     def request(self, method: str, path: str, body: object = None) -> Any:
@@ -89,11 +85,9 @@ class AdminClient:
 
     @cached_property
     def fault_kinds(self) -> dict[str, list[str]]:
-        """The kinds of faults there are, each with the providers it is for."""
         return {kind["fault"]: kind["providers"] for kind in self.get("/api/faults")["faults"]}
 
     def _describe_problem(self, status: int, raw: bytes, path: str) -> str:
-        """What a problem document says is wrong."""
         try:
             text = str(json.loads(raw)["detail"])
         except (ValueError, KeyError, TypeError):

@@ -1,5 +1,3 @@
-"""A suite on a thread of this process, with an event loop of its own."""
-
 from __future__ import annotations
 
 import asyncio
@@ -29,7 +27,6 @@ class BackgroundServer:
         self._ready.result()
 
     def stop(self) -> None:
-        """Stop, and wait until everything is closed."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 

@@ -40,7 +40,6 @@ IMAGE = "callmocks"
 """The name that the Dockerfile's first lines give the image."""
 START_SECONDS = 60
 PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in URL_PATHS}
-"""The servers' ports within the container."""
 _RESERVED_SETTINGS = ("host", "json", *(f"{name}_port" for name in PORTS))
 """Settings that the image and the engine see to."""
 _CA_PATH = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
@@ -141,7 +140,6 @@ class CallmocksContainer(DockerContainer):
         return format_flag_value(value)
 
     def _allow_docker_host(self) -> None:
-        """Have control answer to, and a certificate hold, the name of the engine's machine."""
         names = [self.env.get("CALLMOCKS_ALLOWED_HOSTS"), self.get_docker_client().host()]
         self.with_env("CALLMOCKS_ALLOWED_HOSTS", ",".join(filter(None, names)))
 

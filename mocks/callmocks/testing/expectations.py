@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from callmocks.contract.journal import JournalEntry
 
 _VALUE_CHARS = 200
-"""Shown of one value."""
 _MISSING = object()
 """Of a member that one of two values does not have."""
 
@@ -91,7 +90,6 @@ def _format_nearest(nearest: Sequence[NearRequest], titles: dict[int, str]) -> s
 
 
 def _iter_differences(path: str, expected: Any, got: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The innermost members in which two JSON values differ."""
     if isinstance(expected, dict) and isinstance(got, dict):
         for name in expected | got:
             yield from _iter_differences(

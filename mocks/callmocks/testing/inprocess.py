@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
 _CLI_ONLY = ("json", "log", "config", "workers")
-"""Settings of the command line alone."""
 
 
 @contextmanager
@@ -112,5 +111,4 @@ def _make_handles(server: BackgroundServer) -> Mocks:
 
 
 def _rename_flags(text: str) -> str:
-    """An error's text with the setting called as it is called here."""
     return re.sub(r"^--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), text)

@@ -1,5 +1,3 @@
-"""A running suite in the hands of a test."""
-
 from __future__ import annotations
 
 import re
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from callmocks.testing.providers import Arm, Cdr, Onec
 
 _NAME_CHARS = 30
-"""Of a tenant's name, before its number."""
 _NAME_ATTEMPTS = 1000
 
 
@@ -51,17 +48,14 @@ class Mocks(TenantOperations):
 
     @property
     def arm(self) -> Arm:
-        """The ARM of ``demo``."""
         return self.demo.arm
 
     @property
     def cdr(self) -> Cdr:
-        """The Data API of ``demo``."""
         return self.demo.cdr
 
     @property
     def onec(self) -> Onec:
-        """1C-Connect of ``demo``."""
         return self.demo.onec
 
     def tenant(

@@ -1,5 +1,3 @@
-"""What the handles on a tenant and on its providers have in common."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -45,7 +45,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
     config.addinivalue_line("markers", _MARKER)
 
 
@@ -54,7 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
-    """Show the exchanges of a test that failed."""
     outcome = yield
     report = outcome.get_result()
     tenant = item.stash.get(_TENANT, None)
@@ -165,7 +163,6 @@ def onec(callmocks_onec: Onec) -> Onec:
 
 
 def _read_markers(item: pytest.Item) -> dict[str, Any]:
-    """The settings of all markers of a test; of those that say the same, the closest wins."""
     found: dict[str, Any] = {}
     for marker in item.iter_markers("callmocks"):
         if marker.args:
@@ -177,7 +174,6 @@ def _read_markers(item: pytest.Item) -> dict[str, Any]:
 
 
 def _get_provider(provider: Callable[[], P]) -> P:
-    """A provider of a tenant; the test fails when the suite does not serve it."""
     from callmocks.errors import CallmocksError
 
     try:

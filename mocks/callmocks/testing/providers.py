@@ -65,10 +65,7 @@ class FaultHandle:
 
 
 class ProviderHandle(TenantOperations):
-    """One provider of a tenant."""
-
     name: ClassVar[str]
-    """``arm``, ``cdr`` or ``onec``."""
     _datetime_format: ClassVar[str]
     """How times are written in requests."""
 
@@ -202,13 +199,11 @@ class ProviderHandle(TenantOperations):
             raise AssertionError(text)
 
     def exchanges(self, operation: str | None = None) -> list[JournalEntry]:
-        """Requests to this provider and their answers, oldest first."""
         return self.tenant.exchanges(operation, provider=self.name)
 
     def _fault_of_error(
         self, error: str, params: dict[str, object]
     ) -> tuple[str, dict[str, object]]:
-        """The fault that answers with an error of the provider's, and its parameters."""
         raise NotImplementedError
 
     def _unknown_error(self, error: str, errors: str) -> CallmocksError:
@@ -223,7 +218,6 @@ class ProviderHandle(TenantOperations):
         raise NotImplementedError
 
     def _encode_value(self, value: object) -> object:
-        """A value as a request of this provider's has it."""
         if isinstance(value, Mapping):
             return {str(name): self._encode_value(each) for name, each in value.items()}
         if isinstance(value, list | tuple):
@@ -264,7 +258,6 @@ class Arm(ProviderHandle):
 
     @property
     def websocket_url(self) -> str:
-        """Where the websocket is opened."""
         return f"ws{self.service_url.removeprefix('http')}"
 
     def _fault_of_error(
@@ -315,7 +308,6 @@ class Onec(ProviderHandle):
 
     @property
     def wsdl_url(self) -> str:
-        """Where the WSDL is."""
         return f"{self.url}?wsdl"
 
     def _fault_of_error(

@@ -1,5 +1,3 @@
-"""What the report of a failed test says of the exchanges with its tenant."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,3 @@
-"""A tenant in the hands of a test."""
-
 from __future__ import annotations
 
 from functools import cached_property
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=ProviderHandle)
 
 _TRANSCRIPT_LENGTH = 20
-"""Exchanges of a transcript."""
 _BODY_CHARS = 1000
 """Characters of each message in a transcript."""
 
@@ -55,12 +52,10 @@ class TenantHandle(TenantOperations):
 
     @cached_property
     def cdr(self) -> Cdr:
-        """The Data API; ``CallmocksError`` when the suite does not serve it."""
         return self._make_provider(Cdr)
 
     @cached_property
     def onec(self) -> Onec:
-        """1C-Connect; ``CallmocksError`` when the suite does not serve it."""
         return self._make_provider(Onec)
 
     def assume(self, assumption: str, choice: str) -> None:
@@ -68,7 +63,6 @@ class TenantHandle(TenantOperations):
         self.request("PUT", f"assumptions/{quote(assumption, safe='')}", {"choice": choice})
 
     def clear_faults(self) -> None:
-        """Switch all faults off."""
         self.request("DELETE", "faults")
 
     def reset(self) -> None:
@@ -120,7 +114,6 @@ class TenantHandle(TenantOperations):
             raise AssertionError("\n\n".join(texts))
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """A request to this tenant's part of the admin API; ``path`` goes on after its name."""
         return self.control.request(method, f"{self._api_path()}/{path}", body)
 
     def _format_failure(self, expected: Expectation, verdict: Verdict, dropped: int) -> str:

@@ -9,15 +9,12 @@ TimeInput = datetime | date | str
 
 
 def format_time(time: TimeInput) -> str:
-    """A moment as the admin API wants it."""
     return time if isinstance(time, str) else time.isoformat()
 
 
 def to_seconds(span: timedelta | float) -> float:
-    """A span in seconds."""
     return span.total_seconds() if isinstance(span, timedelta) else span
 
 
 def parse_time(text: str) -> datetime:
-    """A wall time of the admin API."""
     return datetime.fromisoformat(text)
