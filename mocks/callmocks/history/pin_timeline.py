@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from callmocks.history import traffic
+from callmocks.history.call_parameters import draw_parameters
 from callmocks.history.columns import CallKind, DayColumns
 from callmocks.history.directory import Directory
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin
+from callmocks.history.raw_columns import RAW_COLUMNS
 from callmocks.history.timeline import (
     ANSWER,
     ATTEMPT,
@@ -40,9 +41,9 @@ def build_pinned_call(
     outcomes.kind[0] = pin.kind
     for slot, reason in pin.slots.items():
         outcomes.reasons[0, slot] = reason
-    raw = generator.draw_raw(_STREAM, (day << 20) | row, traffic.RAW_COLUMNS).reshape(1, -1)
+    raw = generator.draw_raw(_STREAM, (day << 20) | row, RAW_COLUMNS).reshape(1, -1)
     start = np.array([pin.start_ms - day_start(day)])
-    parameters = traffic.draw_parameters(raw, outcomes, start, row, world, directory)
+    parameters = draw_parameters(raw, outcomes, start, row, world, directory)
     parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
     _set_operators(parameters, pin, directory)
     _set_client(parameters, pin, directory)

@@ -1,11 +1,11 @@
 """The plan ``finish-reasons``: the day is made of blocks of 29 calls and 64 legs, each reason once.
 
 Blocks never interleave, so every aligned run of 64 legs, in order of start, holds all 64 reasons.
-Twenty-five calls have one leg alone. Four carry the reasons that need company::
+Twenty-five calls have a single leg. Four have the reasons that need other legs::
 
     subscriber_disconnects         7 attempts, transfer_disconnects, operator_not_responsible
-    incorrect_input                7 attempts, two phones beside, scenario_disconnects
-    action_interval_exceeded       8 attempts, nobody answers
+    incorrect_input                7 attempts, two parallel phones, scenario_disconnects
+    action_interval_exceeded       8 attempts, no answer
     max_transition_count_exceeded  7 attempts, operator_disconnects
 """
 
@@ -25,90 +25,86 @@ from callmocks.history.timeline import (
 )
 
 BLOCK_CALLS = 29
+# The hours that no change of clocks touches on any day of the week.
 FIRST_MS, LAST_MS = 5 * 3_600_000, 21 * 3_600_000
-"""The hours that no change of clocks touches on any day of the week."""
-_MULTI_LEG_CALLS = 4
-_R = reasons.INDEX
-_MULTI_LEG_REASONS = (
-    {
-        FIRST: "subscriber_disconnects",
-        ANSWER: "transfer_disconnects",
-        TRANSFER: "operator_not_responsible",
-    },
-    {
-        FIRST: "incorrect_input",
-        PARALLEL: "another_operator_answer",
-        PARALLEL + 1: "operator_answer",
-        ANSWER: "scenario_disconnects",
-    },
-    {FIRST: "action_interval_exceeded"},
-    {FIRST: "max_transition_count_exceeded", ANSWER: "operator_disconnects"},
+_MULTI_LEG_CALLS = (
+    (
+        7,
+        {
+            FIRST: "subscriber_disconnects",
+            ANSWER: "transfer_disconnects",
+            TRANSFER: "operator_not_responsible",
+        },
+    ),
+    (
+        7,
+        {
+            FIRST: "incorrect_input",
+            PARALLEL: "another_operator_answer",
+            PARALLEL + 1: "operator_answer",
+            ANSWER: "scenario_disconnects",
+        },
+    ),
+    (8, {FIRST: "action_interval_exceeded"}),
+    (7, {FIRST: "max_transition_count_exceeded", ANSWER: "operator_disconnects"}),
 )
-_ATTEMPTS = (7, 7, 8, 7)
+"""Attempts of each call, and its other reasons by slot."""
 _START, _SHUFFLE = 0, 1
+_ODD_MULTIPLIERS = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
 
 def draw_outcomes(raw: RawNumbers) -> tuple[CallOutcomes, IntColumn]:
-    """What happens in each call of whole blocks, and its start in the day, both by start."""
-    blocks = len(raw) // BLOCK_CALLS
-    slot = (LAST_MS - FIRST_MS) // max(blocks, 1)
+    """Outcomes of the calls of whole blocks, and their times of day, both by start."""
+    block_ms = _block_length(len(raw) // BLOCK_CALLS)
     number = np.arange(len(raw))
-    block, place = number // BLOCK_CALLS, number % BLOCK_CALLS
-    within = np.where(
-        place < _MULTI_LEG_CALLS,
-        integers_below(raw[:, _START], slot // 16),
-        integers_below(raw[:, _START], slot),
+    block, position = number // BLOCK_CALLS, number % BLOCK_CALLS
+    delay = np.where(
+        position < len(_MULTI_LEG_CALLS),
+        integers_below(raw[:, _START], block_ms // 16),
+        integers_below(raw[:, _START], block_ms),
     )
-    start = FIRST_MS + block * slot + within
-    made = CallOutcomes.without_legs(len(raw))
-    for each in range(blocks):
-        _fill_block(
-            made, each * BLOCK_CALLS, raw[each * BLOCK_CALLS : (each + 1) * BLOCK_CALLS, _SHUFFLE]
-        )
+    start = FIRST_MS + block * block_ms + delay
+    outcomes = CallOutcomes.without_legs(len(raw))
+    for first_call in range(0, len(raw), BLOCK_CALLS):
+        _fill_block(outcomes, first_call, raw[first_call : first_call + BLOCK_CALLS, _SHUFFLE])
     order = np.argsort(start, kind="stable")
-    made.kind, made.reasons = made.kind[order], made.reasons[order]
-    return made, start[order]
+    outcomes.kind, outcomes.reasons = outcomes.kind[order], outcomes.reasons[order]
+    return outcomes, start[order]
 
 
 def compress_to_block(parameters: CallParameters, block_count: int) -> None:
     """Shorten what comes before a call's last leg, so that the leg still begins in its block."""
-    slot = (LAST_MS - FIRST_MS) // max(block_count, 1)
-    parameters.ivr_ms = np.minimum(parameters.ivr_ms, slot // 32)
-    parameters.ring_ms = np.minimum(parameters.ring_ms, slot // 8)
-    parameters.talk_ms = np.minimum(parameters.talk_ms, slot // 4)
-    parameters.attempt_ms = np.minimum(parameters.attempt_ms, slot // 4)
+    block_ms = _block_length(block_count)
+    parameters.ivr_ms = np.minimum(parameters.ivr_ms, block_ms // 32)
+    parameters.ring_ms = np.minimum(parameters.ring_ms, block_ms // 8)
+    parameters.talk_ms = np.minimum(parameters.talk_ms, block_ms // 4)
+    parameters.attempt_ms = np.minimum(parameters.attempt_ms, block_ms // 4)
+
+
+def _block_length(block_count: int) -> int:
+    return (LAST_MS - FIRST_MS) // max(block_count, 1)
 
 
 def _fill_block(outcomes: CallOutcomes, first_call: int, shuffle: RawNumbers) -> None:
-    """One block: four calls with company, then the reasons that stand alone."""
-    attempts = np.array(
-        [
-            r
-            for r in reasons.reasons_at("attempt", "operator")
-            if r != _R["operator_not_responsible"]
-        ]
-    )
-    attempts = attempts[
-        np.argsort(np.resize(shuffle, len(attempts)) * _ODD_MULTIPLIERS[: len(attempts)])
-    ]
-    dealt = 0
-    for call, (placed, count) in enumerate(zip(_MULTI_LEG_REASONS, _ATTEMPTS, strict=True)):
-        row = outcomes.reasons[first_call + call]
-        for slot, name in placed.items():
-            row[slot] = _R[name]
-        row[ATTEMPT : ATTEMPT + count] = attempts[dealt : dealt + count]
-        dealt += count
-    alone = [
+    """Four multi-leg calls, then one single-leg call per remaining reason."""
+    elsewhere = reasons.INDEX["operator_not_responsible"]
+    attempts = np.array([r for r in reasons.reasons_at("attempt", "operator") if r != elsewhere])
+    order = np.argsort(np.resize(shuffle, len(attempts)) * _ODD_MULTIPLIERS[: len(attempts)])
+    attempts = attempts[order]
+    for call, (count, names) in enumerate(_MULTI_LEG_CALLS, first_call):
+        for slot, name in names.items():
+            outcomes.reasons[call, slot] = reasons.INDEX[name]
+        outcomes.reasons[call, ATTEMPT : ATTEMPT + count] = attempts[:count]
+        attempts = attempts[count:]
+    single = [
         *((reason, CallKind.INCOMING) for reason in reasons.reasons_at("alone", "subscriber")),
         *((reason, CallKind.OUTGOING) for reason in reasons.reasons_at("alone", "initiator")),
         *((reason, CallKind.AUTO) for reason in reasons.reasons_at("attempt", "subscriber")),
-        (_R["fax_session_done"], CallKind.INCOMING),
+        (reasons.INDEX["fax_session_done"], CallKind.INCOMING),
     ]
-    order = np.argsort(shuffle[_MULTI_LEG_CALLS:], kind="stable")
-    for (reason, kind), place in zip(alone, order, strict=True):
-        outcomes.reasons[first_call + _MULTI_LEG_CALLS + place, FIRST] = reason
-        inside = reasons.NAMES[reason].startswith("internal_call")
-        outcomes.kind[first_call + _MULTI_LEG_CALLS + place] = CallKind.INTERNAL if inside else kind
-
-
-_ODD_MULTIPLIERS = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    order = np.argsort(shuffle[len(_MULTI_LEG_CALLS) :], kind="stable")
+    for (reason, kind), position in zip(single, order, strict=True):
+        call = first_call + len(_MULTI_LEG_CALLS) + position
+        outcomes.reasons[call, FIRST] = reason
+        internal = reasons.NAMES[reason].startswith("internal_call")
+        outcomes.kind[call] = CallKind.INTERNAL if internal else kind

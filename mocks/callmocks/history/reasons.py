@@ -16,14 +16,24 @@ AGREEMENT = {row["finish_reason"]: row for row in load_table("cdr/reason_agreeme
 NAMES: tuple[str, ...] = tuple(row["finish_reason"] for row in _TABLE)
 DESCRIPTIONS: tuple[str, ...] = tuple(row["description_ru"] for row in _TABLE)
 INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
+SUBSCRIBER_HUNG_UP = INDEX["subscriber_disconnects"]
+OPERATOR_HUNG_UP = INDEX["operator_disconnects"]
+ENDED_BY_PLATFORM = tuple(
+    INDEX[name]
+    for name in (
+        "fax_session_done",
+        "incorrect_input",
+        "max_transition_count_exceeded",
+        "action_interval_exceeded",
+    )
+)
 
 
 def _agreement_flags(name: str, value: str) -> np.ndarray:
     return np.array([AGREEMENT[reason][name] == value for reason in NAMES])
 
 
-RANG = _agreement_flags("rang", "yes")
-"""The leg's phone rang, whether it was picked up or not."""
+RANG = _agreement_flags("rang", "yes")  # whether it was picked up or not
 ANSWERED = _agreement_flags("answered", "yes")
 TALKED = _agreement_flags("talked", "yes")
 WITHOUT_EMPLOYEE = _agreement_flags("employee", "no")
@@ -36,7 +46,7 @@ CAUSE_TEXT: dict[int, str] = {
 
 @cache
 def membership_table(reasons: tuple[int, ...]) -> np.ndarray:
-    """A table by reason: True for the wanted ones, False for others and for -1, which is none."""
+    """By reason; False for -1, which is none."""
     found = np.zeros(len(NAMES) + 1, np.bool_)
     found[list(reasons)] = True
     return found
@@ -53,5 +63,4 @@ def reasons_at(place: str, leg: str) -> tuple[int, ...]:
 
 
 def allowed_leg_kinds(reason: int) -> tuple[str, ...]:
-    """The kinds of leg that may end with this reason."""
     return tuple(AGREEMENT[NAMES[reason]]["legs"].split("|"))
