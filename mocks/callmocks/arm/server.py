@@ -15,7 +15,7 @@ from aiohttp import WSCloseCode, web
 from callmocks.arm import media, responses, schema, service, sessions
 from callmocks.arm.connection import ArmConnection
 from callmocks.arm.provider import ARM
-from callmocks.arm.service import SERVICE_PATH, RequestCredentials
+from callmocks.arm.service import SERVICE_PATH, ArmSession, RequestCredentials
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
 _ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
+_COMMAND_PATH = re.compile(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})")
 _CLOSE_TIMEOUT = 0.5
+# aiohttp warns of every client that asks for a protocol inside the websocket; it gets none.
 _upgrading: ContextVar[bool] = ContextVar("upgrading", default=False)
-logging.getLogger("aiohttp.websocket").addFilter(lambda line: not _upgrading.get())
-"""aiohttp warns of every client that asks for a protocol inside the websocket; it gets none."""
+logging.getLogger("aiohttp.websocket").addFilter(lambda record: not _upgrading.get())
 
 
 class _SizeLimitedWebSocket(web.WebSocketResponse):
-    """A websocket that says in words why it closes on a message that is too long."""
+    """A websocket whose close frame names the limit that a message exceeds."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(
@@ -46,7 +47,6 @@ class _SizeLimitedWebSocket(web.WebSocketResponse):
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
-        """Close; see aiohttp."""
         if code == WSCloseCode.MESSAGE_TOO_BIG:
             message = b"a message has at most %d bytes" % self._max_bytes
         return await super().close(code=code, message=message, drain=drain)
@@ -77,24 +77,22 @@ class ArmServer(ProviderServer):
 
     async def handle_command(self, request: web.Request) -> web.StreamResponse:
         """A command with an XML body."""
-        command = request.match_info["command"]
+        command, limits = request.match_info["command"], request.app[SERVER_LIMITS]
         try:
-            body = await read_body(request, request.app[SERVER_LIMITS].message)
+            body = await read_body(request, limits.message)
         except BodyTooLarge as error:
             return await self._send_error(request, command, 413, str(error))
         exchange = self._open_exchange(request, command, body)
         if exchange.tenant is self.registry.unmatched:
             return await self._send_error(request, command, 404, service.UNKNOWN_DOMAIN)
+        credentials = _read_credentials(request)
         handle = partial(
-            service.handle_post,
-            command=command,
-            credentials=_read_credentials(request),
-            nesting=request.app[SERVER_LIMITS].nesting,
+            service.handle_post, command=command, credentials=credentials, nesting=limits.nesting
         )
         return await self.respond(request, exchange, handle)
 
     async def handle_upgrade(self, request: web.Request) -> web.StreamResponse:
-        """The websocket."""
+        """Any GET: the websocket, when it has its path."""
         _upgrading.set(True)
         exchange = self._open_exchange(request, "upgrade")
         if request.match_info["path"] != exchange.use_assumption("arm.websocket-path"):
@@ -104,15 +102,7 @@ class ArmServer(ProviderServer):
         if not _is_websocket_upgrade(request):
             return await self._send_error(request, "upgrade", 426, "a websocket is served here")
         try:
-            caller = await service.authenticate_request(exchange, _read_credentials(request))
-            if (
-                caller.operator is None
-                and exchange.use_assumption("arm.anonymous-upgrade") == "refused"
-            ):
-                raise sessions.CredentialsError(sessions.NOT_LOGGED_IN)
-            if caller.operator is not None and caller.token is None:
-                caller.token = await sessions.open_session(exchange, caller.operator)
-            await exchange.state.confirm()
+            session = await _open_session(exchange, _read_credentials(request))
         except sessions.CredentialsError as error:
             return await self._send_error(request, "upgrade", 401, str(error), exchange)
         except StaleTenantsError:
@@ -123,7 +113,7 @@ class ArmServer(ProviderServer):
         await socket.prepare(request)
         self._sockets.add(socket)
         domain = exchange.tenant.name
-        await ArmConnection(self.registry, domain, request, socket, caller, exchange.origin).run()
+        await ArmConnection(self.registry, domain, request, socket, session, exchange.origin).run()
         return socket
 
     async def serve_record(self, request: web.Request) -> web.StreamResponse:
@@ -133,19 +123,18 @@ class ArmServer(ProviderServer):
         if audio is None:
             return await self._send_error(request, "call_record", 404, "no such record")
         part = audio_web.select_range(audio, request)
-        faulty = exchange.tenant.faults.by_provider["arm"]  # a fault wants the whole body at hand
-        body = b"".join(audio.iter_chunks(part.start, part.stop)) if faulty else b""
+        has_faults = exchange.tenant.faults.by_provider["arm"]  # they need the whole body
+        body = b"".join(audio.iter_chunks(part.start, part.stop)) if has_faults else b""
         planned = Reply(body, part.status, audio.content_type, dict(part.headers))
         reply = await pipeline.run(exchange, partial(_return_planned, planned=planned))
-        if reply is planned and not faulty:
+        if reply is planned and not has_faults:
             return await audio_web.send_audio(request, audio, part)
         return await send_reply(request, reply)
 
     async def serve_fax(self, request: web.Request) -> web.StreamResponse:
-        """A fax as PDF."""
         exchange = self._open_exchange(request, "fax")
-        places = request.match_info
-        document = media.find_fax(exchange, places["operator"], places["leg"])
+        path = request.match_info
+        document = media.find_fax(exchange, path["operator"], path["leg"])
         if document is None:
             return await self._send_error(request, "fax", 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")
@@ -154,13 +143,13 @@ class ArmServer(ProviderServer):
     async def handle_unknown_path(
         self, request: web.Request, previous: Exchange | None = None
     ) -> web.StreamResponse:
-        """Any other address, or a known one with another method."""
-        if re.fullmatch(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})", request.path):
-            command = request.path.rpartition("/")[2]
-            return await self._send_error(request, command, 405, "the method is POST", Allow="POST")
-        return await self._send_error(
-            request, "", 404, f"nothing is served at {request.path}", previous
-        )
+        """Any other path, or a command's with another method."""
+        command = _COMMAND_PATH.fullmatch(request.path)
+        if command:
+            text = "the method is POST"
+            return await self._send_error(request, command[1], 405, text, Allow="POST")
+        text = f"nothing is served at {request.path}"
+        return await self._send_error(request, "", 404, text, previous)
 
     async def reject_unread(
         self, exchange: Exchange, status: int, text: str, content_type: str
@@ -168,12 +157,9 @@ class ArmServer(ProviderServer):
         return service.make_http_reply(exchange, responses.make_error_response("", text, status))
 
     async def _close_sockets(self, app: web.Application) -> None:
-        await asyncio.gather(
-            *(
-                socket.close(code=WSCloseCode.GOING_AWAY, message=b"callmocks stops")
-                for socket in set(self._sockets)
-            )
-        )
+        code, message = WSCloseCode.GOING_AWAY, b"callmocks stops"
+        closing = (socket.close(code=code, message=message) for socket in set(self._sockets))
+        await asyncio.gather(*closing)
 
     def _open_exchange(self, request: web.Request, operation: str, body: bytes = b"") -> Exchange:
         origin = request_origin(request)
@@ -182,7 +168,7 @@ class ArmServer(ProviderServer):
             self.registry.get(request.match_info.get("domain", "")),
             body,
             operation=operation,
-            # It ends up in addresses: a Host header that is none must not get there.
+            # URLs in answers begin with it: an invalid Host header must not get there.
             origin=origin if _ORIGIN.fullmatch(origin) else "http://localhost",
         )
 
@@ -195,10 +181,11 @@ class ArmServer(ProviderServer):
         previous: Exchange | None = None,
         **headers: str,
     ) -> web.StreamResponse:
+        """``out/error``; the journal has the assumptions of ``previous``, too."""
+
         async def handle(exchange: Exchange) -> Reply:
-            reply = service.make_http_reply(
-                exchange, responses.make_error_response(operation, text, status)
-            )
+            response = responses.make_error_response(operation, text, status)
+            reply = service.make_http_reply(exchange, response)
             reply.headers.update(headers)
             return reply
 
@@ -206,6 +193,17 @@ class ArmServer(ProviderServer):
         if previous is not None:
             exchange.assumptions |= previous.assumptions
         return await self.respond(request, exchange, handle)
+
+
+async def _open_session(exchange: Exchange, credentials: RequestCredentials) -> ArmSession:
+    """The session that a websocket begins with."""
+    session = await service.authenticate_request(exchange, credentials)
+    if session.operator is None and exchange.use_assumption("arm.anonymous-upgrade") == "refused":
+        raise sessions.CredentialsError(sessions.NOT_LOGGED_IN)
+    if session.operator is not None and session.token is None:
+        session.token = await sessions.open_session(exchange, session.operator)
+    await exchange.state.confirm()
+    return session
 
 
 async def _return_planned(exchange: Exchange, planned: Reply) -> Reply:

@@ -1,8 +1,9 @@
-"""Calls pinned in bulk from a file: one JSON object a line."""
+"""Calls to pin, one JSON object a line; blank lines are skipped."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +16,37 @@ if TYPE_CHECKING:
 
 
 def pin_calls_from_file(pins: Pins, path: Path) -> int:
-    """Pin every call of a JSON-lines file, all or none, and return how many there were.
+    """Pin every call of a file, all or none, and return how many there were.
 
-    Blank lines are skipped. ``SettingsError`` names the file, the line and the field.
+    ``SettingsError`` names the file, the line and the field.
     """
-    calls, lines = _read_calls(path)
-    try:
-        pins.add_many(calls)
-    except Contradiction as error:
-        place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
-        line, field = (lines[int(place[1])], place[2]) if place else (lines[0], error.field)
-        raise SettingsError(f"--calls: {path}: line {line}: {field}: {error.reason}") from None
-    return len(calls)
-
-
-def _read_calls(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """The objects of the file and the lines (from 1) they stand on."""
-    calls, lines = [], []
+    calls: list[dict[str, Any]] = []
+    numbers: list[int] = []
     try:
         text = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"--calls: {path}: {error.strerror}") from None
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in iter_lines(text):
         try:
             calls.append(msgspec.json.decode(line, type=dict[str, Any]))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SettingsError(f"--calls: {path}: line {number}: {error}") from None
-        lines.append(number)
-    return calls, lines
+        numbers.append(number)
+    try:
+        pins.add_many(calls)
+    except Contradiction as error:
+        index, field = locate_contradiction(error)
+        place = f"line {numbers[index]}: {field}"
+        raise SettingsError(f"--calls: {path}: {place}: {error.reason}") from None
+    return len(calls)
+
+
+def iter_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank with their numbers, from 1."""
+    return ((n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip())
+
+
+def locate_contradiction(error: Contradiction) -> tuple[int, str]:
+    """The index of the call among many that were pinned together, and its field."""
+    place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
+    return (int(place[1]), place[2]) if place else (0, error.field)

@@ -1,4 +1,4 @@
-"""Users' TOML files: the standard reader, kept from the one thing it takes minutes for."""
+"""TOML files of users; the standard parser, but for keys it would need minutes for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_DOTS: Final = 100
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The document; ``ValueError`` says what is wrong with it, and where."""
+    """``ValueError`` says what is wrong with the document, and where."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.count(".") > MAX_DOTS:
             raise ValueError(f"line {number}: more than {MAX_DOTS} dots")

@@ -1,9 +1,8 @@
-"""What does not fit a struct, told with what would: the names and values there are."""
+"""Errors of msgspec with what would fit: the known names or values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -13,48 +12,47 @@ _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 
 
 def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str]:
-    """Place and reason of a value that is no ``shape``.
+    """Path and reason of a value that is no ``model``.
 
-    The place is msgspec's path, ``$.cdr.day_limit``, and empty for the whole value.
+    The path is msgspec's, ``$.cdr.day_limit``, and empty for the whole value.
     """
-    reason, _, place = str(error).partition(" - at `")
-    place = place.rstrip("`")
-    known: Iterable[object] = ()
+    reason, _, path = str(error).partition(" - at `")
+    path = path.rstrip("`")
+    known = ""
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
-        known = _known_names(_types_at(inspect.type_info(model), place))
-    listed = ", ".join(map(str, known))
-    return place, f"{reason}; there are {listed}" if listed else reason
+        names = _known_names(_types_at(inspect.type_info(model), path))
+        known = ", ".join(map(str, names))
+    return path, f"{reason}; there are {known}" if known else reason
 
 
-def _types_at(kind: inspect.Type, path: str) -> list[inspect.Type]:
-    """The types that may stand at a place."""
-    kinds = _flatten_union(kind)
+def _types_at(root: inspect.Type, path: str) -> list[inspect.Type]:
+    """The types that may stand at a path."""
+    types = _flatten_union(root)
     for step in _PATH_STEP.finditer(path):
-        inside: list[inspect.Type] = []
-        for each in kinds:
+        inner: list[inspect.Type] = []
+        for each in types:
             if isinstance(each, inspect.StructType):
-                found = (field.type for field in each.fields if field.encode_name == step[1])
-                inside += [part for kind in found for part in _flatten_union(kind)]
+                inner += [field.type for field in each.fields if field.encode_name == step[1]]
             elif isinstance(each, inspect.ListType | inspect.VarTupleType):
-                inside += _flatten_union(each.item_type)
+                inner.append(each.item_type)
             elif isinstance(each, inspect.DictType):
-                inside += _flatten_union(each.value_type)
-        kinds = inside
-    return kinds
+                inner.append(each.value_type)
+        types = [part for each in inner for part in _flatten_union(each)]
+    return types
 
 
-def _flatten_union(kind: inspect.Type) -> list[inspect.Type]:
-    """The members of a union, without what is only metadata around them."""
-    if isinstance(kind, inspect.Metadata):
-        return _flatten_union(kind.type)
-    if isinstance(kind, inspect.UnionType):
-        return [part for each in kind.types for part in _flatten_union(each)]
-    return [kind]
+def _flatten_union(type: inspect.Type) -> list[inspect.Type]:
+    """The members of a union, without the metadata around them."""
+    if isinstance(type, inspect.Metadata):
+        return _flatten_union(type.type)
+    if isinstance(type, inspect.UnionType):
+        return [part for member in type.types for part in _flatten_union(member)]
+    return [type]
 
 
-def _known_names(kinds: list[inspect.Type]) -> list[object]:
-    """The names of a struct's fields, or the values of a literal."""
-    for each in kinds:
+def _known_names(types: list[inspect.Type]) -> list[object]:
+    """The fields of a struct, or the values of a literal."""
+    for each in types:
         if isinstance(each, inspect.StructType):
             return [field.encode_name for field in each.fields]
         if isinstance(each, inspect.LiteralType):

@@ -1,13 +1,13 @@
 """Pinned calls, the truth behind the views, and the fingerprint, over the admin API."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
+from callmocks.config.pin_file import iter_lines, locate_contradiction
 from callmocks.contract.json_model import to_json
 from callmocks.contract.truth import Call
 from callmocks.control.json_struct import json_struct
@@ -158,9 +158,7 @@ def _describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
 async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
     calls: list[dict[str, Any]] = []
     numbers: list[int] = []
-    for number, line in enumerate(body.splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in iter_lines(body):
         if len(calls) == MAX_PINS:
             detail = f"one request pins {MAX_PINS} calls at most"
             raise _with_line(ProblemError(422, detail), number)
@@ -172,8 +170,7 @@ async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
     try:
         return await context.change_tenant(lambda tenant: tenant.pins.add_many(calls))
     except Contradiction as error:
-        place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
-        index, field = (int(place[1]), place[2]) if place else (0, error.field)
+        index, field = locate_contradiction(error)
         problem = ProblemError(422, f"{field}: {error.reason}", where=f"$.{field}")
         raise _with_line(problem, numbers[index]) from None
 
