@@ -47,10 +47,10 @@ def make_property(name: str, xml: str) -> str:
     return f'<Property xmlns="{CORE}" name="{name}">{xml}</Property>'
 
 
-def make_parameter(name: str, given: object) -> str:
+def make_parameter(name: str, content: object) -> str:
     """A parameter as the document writes it."""
     kind = {"Pe": "xs:dateTime", "Ch": "xs:dateTime", "Ca": "xs:decimal"}.get(name[:2], "xs:string")
-    return make_property(name, make_value(kind, given))
+    return make_property(name, make_value(kind, content))
 
 
 def make_envelope(inside: str, version: str = SOAP12, header: str = "") -> bytes:
@@ -68,9 +68,9 @@ def make_call(operation: str, params: str = "", version: str = SOAP12) -> bytes:
     )
 
 
-def make_history_call(version: str = SOAP12, **given: object) -> bytes:
+def make_history_call(version: str = SOAP12, **parameters: object) -> bytes:
     """``GetHistoryOfServiceCalls`` with typed parameters."""
-    params = "".join(make_parameter(name, what) for name, what in given.items())
+    params = "".join(make_parameter(name, content) for name, content in parameters.items())
     return make_call("GetHistoryOfServiceCalls", params, version)
 
 
@@ -114,9 +114,9 @@ class Client:
         assert isinstance(code, str)
         return code
 
-    def read(self, operation: str, **given: object) -> list[dict[str, Any]]:
+    def read(self, operation: str, **parameters: object) -> list[dict[str, Any]]:
         """The rows of a sibling read."""
-        params = "".join(make_parameter(name, what) for name, what in given.items())
+        params = "".join(make_parameter(name, content) for name, content in parameters.items())
         return self.records(make_call(operation, params))
 
     @property
@@ -195,7 +195,7 @@ def wsdl_schema(service: Service) -> etree.XMLSchema:
 
 
 def load_wsdl_schema(wsdl: etree._Element) -> etree.XMLSchema:
-    """The schema inside a WSDL, put together here and not by callmocks."""
+    """The schema inside a WSDL, without callmocks' own loading."""
     inline = {s.get("targetNamespace"): s for s in wsdl.iter(f"{{{XS}}}schema")}
     for other in inline[SERVICE].iter(f"{{{XS}}}import"):
         other.set("schemaLocation", "mem:core")

@@ -34,7 +34,7 @@ OTHER = "SOMETHING_ELSE"
 
 Probe = Callable[[Client], object]
 PROBES: dict[str, tuple[dict[str, Any], Probe, dict[str, object]]] = {}
-"""By assumption: settings of the tenant, what is looked at, and what is seen for each choice."""
+"""By assumption: settings of the tenant, the probe, and its result for each choice."""
 
 
 def probe(name: str, expected: dict[str, object], **settings: Any) -> Callable[[Probe], Probe]:
@@ -52,9 +52,11 @@ def pin_calls(client: Client, *starts: str, **more: Any) -> None:
         client.tenant.history.pins.add({"start": start, "talk_seconds": 30, **more})
 
 
-def read_call_times(client: Client, **given: Any) -> list[str]:
+def read_call_times(client: Client, **parameters: Any) -> list[str]:
     """Minute and second of the calls' answers."""
-    return [f"{record['CallTime']:%M:%S}" for record in client.records(make_history_call(**given))]
+    return [
+        f"{record['CallTime']:%M:%S}" for record in client.records(make_history_call(**parameters))
+    ]
 
 
 @probe(
@@ -66,12 +68,12 @@ def read_call_times(client: Client, **given: Any) -> list[str]:
     },
 )  # fmt: skip
 def _day_hours(client: Client) -> object:
-    seen = ""
+    results = ""
     for clock in ("07:30", "08:30", "20:30"):
         client.tenant.clock.freeze(datetime.fromisoformat(f"2026-03-03T{clock}:00"))
         period = make_history_call(PeriodFrom="2026-02-01T00:00:00", PeriodTo="2026-02-20T00:00:00")
-        seen += "1" if client.code(period) == "PERIOD_TOO_LONG" else "0"
-    return seen
+        results += "1" if client.code(period) == "PERIOD_TOO_LONG" else "0"
+    return results
 
 
 @probe(
@@ -138,11 +140,11 @@ def _read_limits(client: Client) -> object:
 )
 def _period_from(client: Client) -> object:
     client.tenant.assumptions.set_choice("onec.missing-period-from", "seven-days-before")
-    seen = ""
+    results = ""
     for now in (DAY, NIGHT):
         client.tenant.clock.freeze(datetime.fromisoformat(now))
-        seen += "1" if client.code(make_history_call()) == "PARAM_NOT_EXIST" else "0"
-    return seen
+        results += "1" if client.code(make_history_call()) == "PARAM_NOT_EXIST" else "0"
+    return results
 
 
 @probe(
@@ -216,8 +218,8 @@ def _row_order(client: Client) -> object:
 
 @probe("onec.unknown-uuid", {"empty": "SUCCESS", "refuse": "PARAM_WRONG_UUID"})
 def _unknown_uuid(client: Client) -> object:
-    known = client.tenant.history.directory.lines[0].service_id
-    assert client.code(make_history_call(PeriodFrom=NIGHT, ServiceID=known)) == "SUCCESS"
+    line = client.tenant.history.directory.lines[0].service_id
+    assert client.code(make_history_call(PeriodFrom=NIGHT, ServiceID=line)) == "SUCCESS"
     return client.code(make_history_call(PeriodFrom=NIGHT, ClientID=STRANGER))
 
 
@@ -274,11 +276,11 @@ def _wsdl_access(client: Client) -> object:
 @probe("onec.body-limit", {"64 MiB": "101", "1 MiB": "000", "16 MiB": "100"})
 def _body_limit(client: Client) -> object:
     comment = b"<!--" + b"-".ljust(250_000) + b"-->"
-    seen = ""
+    results = ""
     for mebibytes in (2, 65, 17):
         body = make_call("DepartmentRead") + comment * (mebibytes * 1024 * 1024 // len(comment) + 1)
-        seen += "1" if client.post(body).status_code == 200 else "0"
-    return seen
+        results += "1" if client.post(body).status_code == 200 else "0"
+    return results
 
 
 def register_code_probe(name: str, code: str, body: bytes, now: str = NIGHT) -> None:
@@ -313,7 +315,7 @@ def _too_many_rows(client: Client) -> object:
 CASES = [(name, choice) for name, (_, _, expected) in PROBES.items() for choice in expected]
 
 
-def test_every_assumption_and_every_choice_is_shown_here() -> None:
+def test_every_assumption_and_every_choice_has_a_probe() -> None:
     assert set(PROBES) == set(MINE)
     for name, (_, _, expected) in PROBES.items():
         entry = MINE[name]
@@ -323,15 +325,15 @@ def test_every_assumption_and_every_choice_is_shown_here() -> None:
 
 @pytest.mark.parametrize(("name", "choice"), CASES)
 def test_a_choice_has_its_effect_and_is_journaled(service: Service, name: str, choice: str) -> None:
-    settings, look, expected = PROBES[name]
+    settings, observe, expected = PROBES[name]
     client = service.client(**settings)
     client.tenant.assumptions.set_choice(name, OTHER if choice == "*" else choice)
-    assert look(client) == expected[choice]
+    assert observe(client) == expected[choice]
     leaned_on = {entry for record in client.journal for entry in record.assumptions}
     assert name in leaned_on
 
 
-def test_an_answer_leans_on_nothing_that_does_not_matter_to_it(client: Client) -> None:
+def test_an_answer_names_only_the_assumptions_it_rests_on(client: Client) -> None:
     client.records(SHORT)
     assert set(client.journal[-1].assumptions) == {
         "onec.day-hours",

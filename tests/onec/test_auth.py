@@ -1,4 +1,4 @@
-"""Basic authentication, and whose journal tells of a refusal."""
+"""Basic authentication, and the journal that a refusal is written to."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_wrong_or_missing_credentials_get_401(service: Service, headers: dict[st
     assert entry.request == BODY.decode()
 
 
-def test_a_wrong_password_is_told_in_its_owners_journal(client: Client) -> None:
+def test_a_wrong_password_is_written_to_the_journal_of_its_user(client: Client) -> None:
     for password in ("", "wrong", client.tenant.name + "x", "п" * 100):
         auth = basic(f"{client.tenant.name}:{password}".encode())
         assert client.post(BODY, auth=None, headers=auth).status_code == 401
@@ -48,7 +48,7 @@ def test_a_wrong_password_is_told_in_its_owners_journal(client: Client) -> None:
     assert client.post(BODY).status_code == 200
 
 
-def test_credentials_are_the_tenants_own(service: Service) -> None:
+def test_credentials_open_one_tenant_alone(service: Service) -> None:
     settings = OnecSettings(user="API пользователь", password="с:двоеточием")
     client = service.client(onec=settings)
     headers = basic("API пользователь:с:двоеточием".encode())
@@ -58,7 +58,7 @@ def test_credentials_are_the_tenants_own(service: Service) -> None:
     assert client.post(BODY).status_code == 401
 
 
-def test_credentials_come_before_the_request_is_looked_at(client: Client) -> None:
+def test_credentials_are_checked_before_the_request(client: Client) -> None:
     for body in (b"<broken", make_call("NoSuchThing"), b"x" * 1_000_000):
         assert client.post(body, auth=("no", "body")).status_code == 401
 

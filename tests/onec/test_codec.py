@@ -177,7 +177,7 @@ def test_values_are_read_by_their_type(xml: str, expected: object) -> None:
         ('<Value xsi:type="Map"><pair><Key/></pair></Value>', "Value/pair[1]", "Key and Value"),
     ],
 )  # fmt: skip
-def test_what_is_no_value_is_refused_with_its_place(xml: str, where: str, expected: str) -> None:
+def test_an_invalid_value_is_refused_with_its_path(xml: str, where: str, expected: str) -> None:
     with pytest.raises(BadValue) as caught:
         read_value(parsed(xml))
     assert caught.value.where == where

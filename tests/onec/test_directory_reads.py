@@ -105,13 +105,13 @@ def test_changes_of_a_year_come_one_after_the_other(service: Service) -> None:
 
 
 @pytest.mark.parametrize("operation", READS)
-def test_reads_refuse_what_they_do_not_know(client: Client, operation: str) -> None:
+def test_reads_refuse_unknown_parameters(client: Client, operation: str) -> None:
     assert client.code(
         make_call(operation, make_parameter("PeriodFrom", "2026-01-01T00:00:00"))
     ) == ("PARAM_UNKNOWN")
 
 
-def test_long_and_awkward_names_survive(service: Service) -> None:
+def test_long_names_are_cut_and_special_characters_kept(service: Service) -> None:
     client = service.client()
     text = " ".join(row["FullName"] + row["Name"] for row in client.read("ClientRead"))
     text += " ".join(row["Name"] + row["Surname"] for row in client.read("ClientUserRead"))

@@ -35,7 +35,7 @@ def test_the_page_lists_the_operations_with_their_parameters_and_columns() -> No
         assert columns == ", ".join(column.name for column in operation.column)
 
 
-def test_every_statement_says_how_it_is_known() -> None:
+def test_every_statement_has_its_evidence() -> None:
     tables = re.findall(r"^\|[^\n]*\| evidence \|\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.M)
     assert len(tables) == 9
     for table in tables:

@@ -21,33 +21,33 @@ LINES = make_call("ServiceLineKindRead")
 CALLS = make_history_call(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02T00:01:00")
 
 
-def answered(client: Client, body: bytes, most: int) -> int:
+def answered(client: Client, body: bytes, limit: int) -> int:
     """How many calls succeed before the first refusal for the limit."""
-    for number in range(most + 1):
+    for number in range(limit + 1):
         answer = client.answer(body)
         if answer["ResultCode"] == "OUT_OF_LIMIT":
             assert answer["ResultData"] == "limit reached"
             return number
-    return most + 1
+    return limit + 1
 
 
 def limited(service: Service, now: str, **settings: str) -> Client:
     return service.client(now=now, limits="documented", **settings)
 
 
-@pytest.mark.parametrize(("now", "most"), [(DAY, 10), (NIGHT, 50)])
+@pytest.mark.parametrize(("now", "limit"), [(DAY, 10), (NIGHT, 50)])
 def test_the_history_is_limited_to_10_by_day_and_50_by_night(
-    service: Service, now: str, most: int
+    service: Service, now: str, limit: int
 ) -> None:
-    assert answered(limited(service, now), CALLS, most) == most
+    assert answered(limited(service, now), CALLS, limit) == limit
 
 
-@pytest.mark.parametrize(("now", "most"), [(DAY, 250), (NIGHT, 1250)])
+@pytest.mark.parametrize(("now", "limit"), [(DAY, 250), (NIGHT, 1250)])
 def test_reads_are_limited_to_250_by_day_and_1250_by_night(
-    service: Service, now: str, most: int
+    service: Service, now: str, limit: int
 ) -> None:
     client = limited(service, now, world="empty")
-    assert answered(client, LINES, most) == most
+    assert answered(client, LINES, limit) == limit
     assert client.code(make_call("DepartmentRead")) == "SUCCESS", "each operation has its own"
 
 
@@ -57,7 +57,7 @@ def test_the_limits_are_those_of_the_table() -> None:
     assert set(limits.values()) == {(250, 1250)}
 
 
-def test_a_limit_is_the_accounts_own(service: Service) -> None:
+def test_each_account_has_its_limit(service: Service) -> None:
     first, second = limited(service, DAY), limited(service, DAY)
     assert answered(first, CALLS, 10) == 10
     assert second.code(CALLS) == "SUCCESS"
@@ -88,7 +88,7 @@ def test_refused_calls_count_too(service: Service) -> None:
     assert client.code(CALLS) == "OUT_OF_LIMIT"
 
 
-def test_what_is_not_authenticated_or_no_call_does_not_count(service: Service) -> None:
+def test_unauthorized_and_invalid_requests_do_not_count(service: Service) -> None:
     client = limited(service, DAY)
     for _ in range(12):
         assert client.post(CALLS, auth=(client.tenant.name, "wrong")).status_code == 401
@@ -122,7 +122,7 @@ async def test_reset_gives_the_hour_back(service: Service) -> None:
     assert client.code(CALLS) == "SUCCESS"
 
 
-def test_a_parameter_is_not_looked_at_when_the_limit_is_reached(service: Service) -> None:
+def test_the_limit_is_checked_before_the_parameters(service: Service) -> None:
     client = limited(service, DAY)
     answered(client, CALLS, 10)
     bad = make_call("GetHistoryOfServiceCalls", make_parameter("Colour", "red"))

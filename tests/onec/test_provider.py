@@ -36,14 +36,14 @@ def test_any_result_code(client: Client) -> None:
     assert dict(answer) == {"ResultCode": "BASE_IS_LOCKED", "ResultData": "Идёт обновление"}
 
 
-def test_a_limit_that_is_not_used_up(client: Client) -> None:
+def test_a_limit_is_reached_before_it_is_used_up(client: Client) -> None:
     enable_fault(client, "limit_reached")
     response = client.post(make_call("SpecialistRead"))
     assert read_answer(response.content)["ResultCode"] == "OUT_OF_LIMIT"
     assert b"SpecialistReadResponse" in response.content
 
 
-def test_credentials_that_are_not_taken(client: Client) -> None:
+def test_credentials_are_refused(client: Client) -> None:
     enable_fault(client, "unauthorized")
     response = client.post(BODY)
     assert response.status_code == 401

@@ -156,7 +156,7 @@ class Process:
     pid: int
 
     def resident(self, what: str = "VmRSS") -> float:
-        """Memory in MiB; ``VmHWM`` is the most it ever was."""
+        """Memory in MiB; ``VmHWM`` is the peak."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(what):
                 return int(line.split()[1]) / 1024
@@ -240,7 +240,7 @@ def test_a_stream_without_end_is_cut_off(process: Process) -> None:
     assert read_answer(process.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
 
 
-def test_a_compressed_bomb_is_not_blown_up(process: Process) -> None:
+def test_a_compressed_bomb_is_not_unpacked_whole(process: Process) -> None:
     small = make_call("DepartmentRead")
     headers = {"Content-Type": "application/soap+xml", "Content-Encoding": "gzip"}
     auth = ("demo", "demo")
@@ -264,7 +264,7 @@ def test_a_compressed_bomb_is_not_blown_up(process: Process) -> None:
     assert process.resident("VmHWM") < before + 100
 
 
-def test_others_are_answered_while_a_heavy_request_is_looked_at(process: Process) -> None:
+def test_other_requests_are_answered_while_a_heavy_one_is_parsed(process: Process) -> None:
     bodies = [HEAVY["many elements"](), HEAVY["one text"]()]
     worst = 0.0
     threads = [threading.Thread(target=process.post, args=(body,)) for body in bodies]
@@ -277,9 +277,9 @@ def test_others_are_answered_while_a_heavy_request_is_looked_at(process: Process
     assert worst < 1
 
 
-def test_the_version_of_a_fault_is_guessed_from_what_can_be_seen(client: Client) -> None:
-    seen = make_call("ClientRead", version=SOAP11)[:200]
-    assert client.post(seen).status_code == 500
+def test_the_version_of_a_fault_is_guessed_from_the_first_bytes(client: Client) -> None:
+    head = make_call("ClientRead", version=SOAP11)[:200]
+    assert client.post(head).status_code == 500
     assert client.post(b"<a", headers={"Content-Type": "text/xml"}).status_code == 500
     assert client.post(b"<a").status_code == 400
     assert (

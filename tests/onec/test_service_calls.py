@@ -160,13 +160,17 @@ def test_the_specialist_is_caller_or_callee(client: Client, week: list[Record]) 
 def test_all_seven_parameters_together(client: Client, week: list[Record]) -> None:
     wanted = next(r for r in week if r["CallResult"] == 1 and r["ClientID"] and r["CalleeID"])
     specialist = ({wanted["CallerID"], wanted["CalleeID"]} - {wanted["ServiceUserID"]}).pop()
-    given = {name: wanted[name] for name in ("ClientID", "ServiceUserID", "ServiceID")}
+    parameters = {name: wanted[name] for name in ("ClientID", "ServiceUserID", "ServiceID")}
     body = make_history_call(
-        PeriodFrom=FROM, PeriodTo=TO, SpecialistID=specialist.upper(), CallResult="1.0", **given
+        PeriodFrom=FROM,
+        PeriodTo=TO,
+        SpecialistID=specialist.upper(),
+        CallResult="1.0",
+        **parameters,
     )
     found = client.records(body)
     assert wanted in found
-    assert all(record[name] == given[name] for record in found for name in given)
+    assert all(record[name] == parameters[name] for record in found for name in parameters)
 
 
 def test_an_unknown_uuid_gives_no_rows(client: Client, wsdl_schema: etree.XMLSchema) -> None:
@@ -194,14 +198,14 @@ def test_bounds_are_from_included_to_excluded(client: Client, week: list[Record]
 def test_windows_side_by_side_miss_nothing_and_repeat_nothing(
     client: Client, week: list[Record]
 ) -> None:
-    moment, end, pieces = datetime.fromisoformat(FROM), datetime.fromisoformat(TO), []
+    moment, end, rows = datetime.fromisoformat(FROM), datetime.fromisoformat(TO), []
     step = timedelta(hours=7, minutes=13, seconds=7)
     while moment < end:
         after = min(moment + step, end)
-        given = {"PeriodFrom": moment.isoformat(), "PeriodTo": after.isoformat()}
-        pieces += client.records(make_history_call(**given))
+        parameters = {"PeriodFrom": moment.isoformat(), "PeriodTo": after.isoformat()}
+        rows += client.records(make_history_call(**parameters))
         moment = after
-    assert pieces == week
+    assert rows == week
 
 
 def test_a_single_row_and_an_empty_table(client: Client, wsdl_schema: etree.XMLSchema) -> None:
@@ -340,7 +344,7 @@ def test_dates_may_be_written_in_these_ways(client: Client, written: str) -> Non
         ),
         ("PeriodFrom", make_value("xs:decimal", 1), "PARAM_WRONG_TYPE", "xs:decimal"),
         ("PeriodFrom", "<Value>soon</Value>", "PARAM_WRONG_TYPE", "'soon'"),
-        ("PeriodFrom", make_value("nobody:knows", "x"), "PARAM_WRONG_TYPE", "nobody:knows"),
+        ("PeriodFrom", make_value("undeclared:type", "x"), "PARAM_WRONG_TYPE", "undeclared:type"),
         ("ClientID", make_value("xs:string", "Romashka"), "PARAM_WRONG_UUID", "'Romashka'"),
         ("ClientID", make_value("xs:decimal", 7), "PARAM_WRONG_TYPE", "xs:decimal"),
         ("ServiceID", make_value("xs:string", "{" + "0" * 36 + "}"), "PARAM_WRONG_UUID", "a UUID"),
@@ -395,7 +399,7 @@ def test_an_empty_parameter_counts_as_absent(client: Client, name: str, written:
 # ---- Pinned calls ----------------------------------------------------------------------------
 
 
-def test_pinned_calls_stand_between_drawn_ones(service: Service, week: list[Record]) -> None:
+def test_pinned_calls_stand_between_generated_ones(service: Service, week: list[Record]) -> None:
     client = service.client()
     pinned = client.tenant.history.pins.add(
         {"start": "2026-02-25T12:00:00", "operator": "102", "talk_seconds": 61}
@@ -418,7 +422,7 @@ def test_two_tenants_with_one_seed_hold_the_same_bytes(service: Service) -> None
     assert first == second != other
 
 
-def test_our_own_violations_are_noted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_violations_in_answers_are_noted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     client = service.client(world="empty")
     client.tenant.history.pins.add({"start": "2026-03-02T12:00:00", "talk_seconds": 5})
     assert client.records(make_history_call())[0]["CallTime"] != EMPTY_DATE
@@ -429,7 +433,7 @@ def test_our_own_violations_are_noted(service: Service, monkeypatch: pytest.Monk
     assert "CallID: 1 rows are no UUID" in [v.got for v in client.journal[-1].violations]
 
 
-def test_without_self_check_our_own_answers_are_not_looked_at(
+def test_without_self_check_answers_are_not_checked(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = service.client(world="empty", self_check=False)

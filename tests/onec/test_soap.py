@@ -157,7 +157,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
-def test_what_is_no_call_gets_a_fault_that_says_why(client: Client, body: bytes) -> None:
+def test_an_invalid_call_gets_a_fault_with_the_reason(client: Client, body: bytes) -> None:
     response = client.post(body)
     version, code, text = read_fault(response)
     assert (version, code, response.status_code) == (SOAP12, "Sender", 400)
@@ -171,7 +171,7 @@ def test_what_is_no_call_gets_a_fault_that_says_why(client: Client, body: bytes)
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "path"),
     [
         (BROKEN["no name"], "Params/Property[1]: expected the attribute name"),
         (BROKEN["no Value"], "Params/Property[1]: expected one Value, got 0 elements"),
@@ -180,8 +180,8 @@ def test_what_is_no_call_gets_a_fault_that_says_why(client: Client, body: bytes)
         (BROKEN["cut"], "line 6, column"),
     ],
 )
-def test_a_fault_names_the_place(client: Client, body: bytes, place: str) -> None:
-    assert place in read_fault(client.post(body))[2]
+def test_a_fault_names_the_path(client: Client, body: bytes, path: str) -> None:
+    assert path in read_fault(client.post(body))[2]
 
 
 def test_an_operation_of_the_real_service_that_is_not_served_is_named(client: Client) -> None:
@@ -258,7 +258,7 @@ def test_zeep_understands_our_faults(service: Service, client: Client) -> None:
         ("windows-1251", {"Content-Type": "text/xml; charset=windows-1251"}),
     ],
 )
-def test_encodings_are_those_the_request_tells(
+def test_encodings_are_those_that_the_request_declares(
     client: Client, encode: str, headers: dict[str, str]
 ) -> None:
     body = make_call("ClientRead", make_parameter("Цвет", "красный")).decode().encode(encode)

@@ -31,7 +31,7 @@ DECLARED = f'xmlns="{CORE}" xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
 
 
 def make_frame(operation: ServedOperation, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as a frame of the types the contract wants."""
+    """Rows as a frame of the contract's types."""
     return pl.DataFrame(
         [
             pl.Series(column.name, [row[column.name] for row in rows], DTYPES[column.kind])
@@ -85,8 +85,8 @@ def _rows(operation: ServedOperation) -> st.SearchStrategy[list[dict[str, Any]]]
         lambda name: st.tuples(st.just(name), _rows(load_operations()[name]))
     )
 )
-def test_bulk_and_codec_write_the_same(drawn: tuple[str, list[dict[str, Any]]]) -> None:
-    operation, rows = load_operations()[drawn[0]], drawn[1]
+def test_bulk_and_codec_write_the_same(case: tuple[str, list[dict[str, Any]]]) -> None:
+    operation, rows = load_operations()[case[0]], case[1]
     rendered = render_rows(make_frame(operation, rows), operation)
     assert infoset(read_rendered_rows(operation, rendered.xml)) == infoset(
         render_by_codec(operation, rows)
@@ -103,7 +103,7 @@ def make_call_row(number: int, **other: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_runs_and_picks_are_the_rows_asked_for() -> None:
+def test_ranges_and_positions_select_rows() -> None:
     rows = render_rows(make_frame(HISTORY, [make_call_row(number) for number in range(5)]), HISTORY)
 
     def ids(xml: bytes) -> list[Decimal]:
@@ -174,7 +174,7 @@ def test_the_columns_are_exactly_as_documented() -> None:
         ),
     ],
 )
-def test_a_row_that_leaves_the_contract_is_noticed(other: dict[str, Any], complaint: str) -> None:
+def test_a_row_that_leaves_the_contract_is_reported(other: dict[str, Any], complaint: str) -> None:
     good = make_frame(HISTORY, [make_call_row(1)])
     assert find_violations(good, HISTORY) == []
     assert complaint in find_violations(
@@ -186,7 +186,7 @@ def test_a_row_that_leaves_the_contract_is_noticed(other: dict[str, Any], compla
     )
 
 
-def test_texts_too_long_or_impossible_are_noticed() -> None:
+def test_texts_too_long_or_impossible_are_reported() -> None:
     departments = load_operations()["DepartmentRead"]
     row = {"DepartmentID": str(UUID(int=1)), "Name": "x" * 101, "Deleted": False}
     assert find_violations(make_frame(departments, [row]), departments) == [
@@ -200,7 +200,7 @@ def test_texts_too_long_or_impossible_are_noticed() -> None:
     assert find_violations(wrong, departments) == ["Deleted is String, not Boolean"]
 
 
-def test_what_is_served_exists_and_is_described_whole() -> None:
+def test_served_operations_exist_and_are_described_whole() -> None:
     assert len(load_operation_names()) == 87
     assert set(load_operations()) < load_operation_names()
     for operation in load_operations().values():
