@@ -84,8 +84,7 @@ async def show_clock(context: RequestContext) -> ClockView:
 
 
 async def set_clock(context: RequestContext) -> ClockView:
-    wish: ClockSetting = context.body
-    await context.change_tenant(lambda tenant: _set_clock_and_sessions(tenant, wish))
+    await context.change_tenant(lambda tenant: _set_clock_and_sessions(tenant, context.body))
     return describe_clock(context.tenant)
 
 
@@ -115,8 +114,7 @@ def _set_clock(tenant: MutableTenant, setting: ClockSetting) -> None:
 
 
 async def advance_clock(context: RequestContext) -> ClockView:
-    wish: Advance = context.body
-    await context.change_tenant(lambda tenant: _advance_clock(tenant, wish))
+    await context.change_tenant(lambda tenant: _advance_clock(tenant, context.body))
     return describe_clock(context.tenant)
 
 

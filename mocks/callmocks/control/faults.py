@@ -118,29 +118,28 @@ def describe_fault_type(fault_type: FaultType) -> FaultKind:
 
 
 async def list_faults(context: RequestContext) -> FaultList:
-    on = context.tenant.faults.list_active()
-    for switched in on:
-        await switched.refresh()
-    return FaultList([describe_fault(switched) for switched in on])
+    faults = context.tenant.faults.list_active()
+    for fault in faults:
+        await fault.refresh()
+    return FaultList([describe_fault(fault) for fault in faults])
 
 
 async def enable_fault(context: RequestContext) -> FaultView:
-    wish: NewFault = context.body
-    scope = FaultScope(wish.operation, wish.skip, wish.times, wish.probability)
-    return describe_fault(
-        await context.change_tenant(
-            lambda tenant: tenant.faults.enable(wish.provider, wish.fault, wish.params, scope)
-        )
+    new: NewFault = context.body
+    scope = FaultScope(new.operation, new.skip, new.times, new.probability)
+    active = await context.change_tenant(
+        lambda tenant: tenant.faults.enable(new.provider, new.fault, new.params, scope)
     )
+    return describe_fault(active)
 
 
 async def disable_fault(context: RequestContext) -> None:
     name = context.path_part("fault")
     try:
-        switched = await context.change_tenant(lambda tenant: tenant.faults.disable(name))
+        disabled = await context.change_tenant(lambda tenant: tenant.faults.disable(name))
     except KeyError:
         raise ProblemError(404, f"no fault {name!r}", where="fault") from None
-    await _forget_counters([switched])
+    await _forget_counters([disabled])
 
 
 async def disable_all_faults(context: RequestContext) -> None:
@@ -148,9 +147,9 @@ async def disable_all_faults(context: RequestContext) -> None:
 
 
 async def _forget_counters(disabled: Sequence[ActiveFault]) -> None:
-    with suppress(StateError):
-        for switched in disabled:
-            await switched.delete_counters()
+    with suppress(StateError):  # what cannot be reached is deleted with the tenant
+        for fault in disabled:
+            await fault.delete_counters()
 
 
 def describe_fault(active: ActiveFault) -> FaultView:

@@ -1,10 +1,9 @@
-"""Who may talk to the admin API: no page of another site, no other name for this machine.
+"""Access to the admin API: no page of another site, no other name for this machine.
 
 A browser on the developer's machine sends requests for any site it shows. Two checks keep those
 out: the ``Host`` must be a name that only this machine's user can point here (a rebound DNS name
-has dots and is nobody's address), and an ``Origin`` must be the very server asked, or the public
-address that the user gave it. A token, when one is set, keeps out everybody else; ``/health``
-answers without it.
+has dots and is no address), and an ``Origin`` must be this server itself or its public address. A
+token, when one is set, is required for everything but ``/health``.
 """
 
 from collections.abc import Collection
@@ -22,17 +21,15 @@ OPEN_PATHS = frozenset({"/health"})
 
 
 def make_guard(token: str, hosts: Collection[str]) -> Middleware:
-    """A middleware that lets in what is allowed.
-
-    ``hosts`` are further names to be reached by (``*.example``: all with one more label), besides
-    addresses, ``localhost``, names without a dot (a container's) and those under ``.internal``
-    (an engine's host, a private network's). An empty ``token`` asks for none.
+    """``hosts`` are allowed besides addresses, ``localhost``, names without a dot (a container's)
+    and those under ``.internal`` (an engine's host, a private network's); ``*.example`` allows all
+    names with one more label. An empty ``token`` requires none.
     """
-    known = {host.lower() for host in hosts}
+    allowed_hosts = {host.lower() for host in hosts}
 
     @web.middleware
     async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-        check_host(request.headers.get("Host", ""), known)
+        check_host(request.headers.get("Host", ""), allowed_hosts)
         check_origin(request)
         if token and request.path not in OPEN_PATHS:
             check_token(request.headers.get("Authorization", ""), token)
@@ -42,16 +39,16 @@ def make_guard(token: str, hosts: Collection[str]) -> Middleware:
 
 
 def check_host(host: str, allowed_hosts: Collection[str]) -> None:
-    """421 for a name that a stranger could have pointed here."""
-    parts = set(host) & set("@/?#\\")  # an address has more of them; a Host has none
-    name = "" if parts else (_parse_hostname(f"//{host}") or "").rstrip(".")
-    ours = (
+    """421 for a name that somebody else could have pointed here."""
+    delimiters = set(host) & set("@/?#\\")  # of a URL; a Host has none
+    name = "" if delimiters else (_parse_hostname(f"//{host}") or "").rstrip(".")
+    allowed = (
         name in allowed_hosts
         or "*." + name.partition(".")[2] in allowed_hosts
         or name.endswith((".localhost", ".internal"))
         or _is_address(name)
     )
-    if name and (ours or "." not in name):
+    if name and (allowed or "." not in name):
         return
     text = f"Host {host!r} is not a name of this server; --allowed-hosts takes further ones"
     raise ProblemError(421, text, where="Host")

@@ -1,7 +1,7 @@
 """The OpenAPI document, made from the same table of routes and structs that serves."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,15 +20,13 @@ _PATH_PARAMETERS = {
 }
 
 
-def build_document(operations: Iterable[Route], *, guarded: bool) -> dict[str, Any]:
-    table = list(operations)
-    components = _build_schemas(table)
+def build_document(routes: Sequence[Route], *, guarded: bool) -> dict[str, Any]:
+    """``guarded``: a token is required."""
+    components = _build_schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
-    for operation in table:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe_operation(
-            operation
-        )
-    made: dict[str, Any] = {
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe_route(route)
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "callmocks control",
@@ -39,13 +37,15 @@ def build_document(operations: Iterable[Route], *, guarded: bool) -> dict[str, A
         "components": {"schemas": components},
     }
     if guarded:
-        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"token": []}]
-    return made
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
 
 
-def _build_schemas(operations: list[Route]) -> dict[str, Any]:
-    models = [model for op in operations for model in (op.body, *op.responses) if model is not None]
+def _build_schemas(routes: Sequence[Route]) -> dict[str, Any]:
+    models = [
+        model for route in routes for model in (route.body, *route.responses) if model is not None
+    ]
     _, components = msgspec.json.schema_components([*models, Problem], ref_template=_REF_TEMPLATE)
     return {name: put_descriptions_last(schema) for name, schema in components.items()}
 
@@ -58,50 +58,48 @@ def put_descriptions_last(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _describe_operation(operation: Route) -> dict[str, Any]:
-    parameters = [_describe_path_parameter(name) for name in re.findall(r"{(\w+)}", operation.path)]
-    if operation.query is not None:
-        parameters += _describe_query(operation.query)
-    made: dict[str, Any] = {
-        "operationId": operation.id,
-        "summary": operation.summary,
-        "tags": [operation.tag],
-        "responses": _describe_responses(operation),
+def _describe_route(route: Route) -> dict[str, Any]:
+    parameters = [_describe_path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
+    if route.query is not None:
+        parameters += _describe_query(route.query)
+    described: dict[str, Any] = {
+        "operationId": route.id,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": _describe_responses(route),
     }
     if parameters:
-        made["parameters"] = parameters
-    if operation.body is not None:
-        content = {
-            media: {"schema": _schema_reference(operation.body)} for media in operation.body_media
-        }
-        content |= {media: {"schema": {"type": "string"}} for media in operation.lines_media}
-        made["requestBody"] = {"required": True, "content": content}
-    return made
+        described["parameters"] = parameters
+    if route.body is not None:
+        content = {media: {"schema": _schema_reference(route.body)} for media in route.body_media}
+        content |= {media: {"schema": {"type": "string"}} for media in route.lines_media}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
 
 
-def _describe_responses(operation: Route) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": operation.summary}
-    if operation.responses:
-        schemas = [_schema_reference(answer) for answer in operation.responses]
+def _describe_responses(route: Route) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": route.summary}
+    if route.responses:
+        schemas = [_schema_reference(model) for model in route.responses]
         schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-        good["content"] = {operation.media: {"schema": schema}}
-    elif operation.status != 204:
-        good["content"] = {operation.media: {"schema": {"type": "string"}}}
-    refused = dict(operation.problems)
-    if "{" in operation.path:
-        refused.setdefault(404, "There is no such thing")
-    if operation.body is not None:
-        refused.setdefault(400, "The body is not JSON")
-        refused.setdefault(413, "The body is longer than 64 MiB")
-    if operation.body is not None or operation.query is not None:
-        refused.setdefault(422, "Something asked for cannot be; the problem names the place")
-    if operation.replicated:
-        refused.setdefault(503, "What replicas share cannot be reached now")
+        success["content"] = {route.media: {"schema": schema}}
+    elif route.status != 204:
+        success["content"] = {route.media: {"schema": {"type": "string"}}}
+    problems = dict(route.problems)
+    if "{" in route.path:
+        problems.setdefault(404, "There is no such thing")
+    if route.body is not None:
+        problems.setdefault(400, "The body is not JSON")
+        problems.setdefault(413, "The body is longer than 64 MiB")
+    if route.body is not None or route.query is not None:
+        problems.setdefault(422, "Something asked for cannot be; the problem names the place")
+    if route.replicated:
+        problems.setdefault(503, "What replicas share cannot be reached now")
     problem = {CONTENT_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(name="Problem")}}}
-    answers = {str(operation.status): good}
-    for status, text in operation.other_statuses.items():
-        answers[str(status)] = {**good, "description": text}
-    for status, text in sorted(refused.items()):
+    answers = {str(route.status): success}
+    for status, text in route.other_statuses.items():
+        answers[str(status)] = {**success, "description": text}
+    for status, text in sorted(problems.items()):
         answers[str(status)] = {"description": text, "content": problem}
     answers["default"] = {"description": "Any other problem", "content": problem}
     return answers

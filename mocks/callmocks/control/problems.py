@@ -17,12 +17,11 @@ from callmocks.tenants.tenant_store import TenantDeleted
 
 LOGGER = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
-_RFC_9110_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Names of RFC 9110, which Python knows from 3.13 on."""
-
-
+_RFC_9110_TITLES = {
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+}  # Python has them in 3.13
 _MAX_DETAIL = 2000
-"""Characters of a problem's detail."""
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -57,52 +56,46 @@ class ProblemError(CallmocksError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        if len(detail) > _MAX_DETAIL:  # it quotes what was sent
+        if len(detail) > _MAX_DETAIL:  # it quotes the request
             detail = f"{detail[:_MAX_DETAIL]}…"
         title = _RFC_9110_TITLES.get(status) or HTTPStatus(status).phrase
         self.problem = Problem(title, status, detail, where, line)
-        self.headers = headers or {}
+        self.headers = headers
 
-
-def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(problem),
-        status=problem.status,
-        content_type=CONTENT_TYPE,
-        headers=headers,
-    )
+    def to_response(self) -> web.Response:
+        body = msgspec.json.encode(self.problem)
+        status, headers = self.problem.status, self.headers
+        return web.Response(body=body, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 async def render_problem(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    return problem_response(ProblemError(status, text).problem)
+    return ProblemError(status, text).to_response()
 
 
 @web.middleware
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except ProblemError as refused:
-        return problem_response(refused.problem, refused.headers)
-    except TenantDeleted as gone:
-        return problem_response(ProblemError(404, str(gone), where="tenant").problem)
+    except ProblemError as error:
+        return error.to_response()
+    except TenantDeleted as error:
+        return ProblemError(404, str(error), where="tenant").to_response()
     except StaleTenantsError:
         raise
     except StateError as error:
-        return problem_response(ProblemError(503, str(error)).problem, {"Retry-After": "1"})
+        return ProblemError(503, str(error), headers={"Retry-After": "1"}).to_response()
     except CallmocksError as error:
-        return problem_response(ProblemError(422, str(error)).problem)
+        return ProblemError(422, str(error)).to_response()
     except (BodyReadError, ConnectionError):
-        raise  # the gate's affair
+        raise  # GuardedProtocol closes the connection
     except web.HTTPException as error:
         if error.status < 400:
             raise
         detail = f"{request.method} {request.path}: {error.reason}"
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return problem_response(ProblemError(error.status, detail).problem, headers)
+        return ProblemError(error.status, detail, headers=headers).to_response()
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            raise  # the gate's affair too
+            raise  # the connection limiter answers it
         LOGGER.exception("%s %s", request.method, request.path)
-        return problem_response(
-            ProblemError(500, "a defect of callmocks; its log says more").problem
-        )
+        return ProblemError(500, "a defect of callmocks; its log says more").to_response()

@@ -2,10 +2,10 @@
 
 ::
 
-    Operation ── path, method, body struct, query struct, answer struct, handler
-        │
-        ├── add(app)      decode ── handler(Call) ── encode
-        └── openapi.py    schemas of the same structs
+    Route ── method, path, body struct, query struct, response struct, handler
+      │
+      ├── add_route()   decode ── handler(context) ── encode
+      └── openapi.py    schemas of the same structs
 """
 
 import asyncio
@@ -32,7 +32,6 @@ WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00
 """A tenant's wall time, without a zone."""
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-"""Longest body."""
 
 T = TypeVar("T")
 
@@ -44,9 +43,8 @@ class AppContext:
     registry: Registry
     addresses: Addresses
     store: TenantStore
-    """How tenants are changed."""
     defaults: TenantSettings
-    """What a new tenant is made of where its maker says nothing."""
+    """Of a new tenant, where a request leaves them out."""
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @contextmanager
@@ -86,7 +84,7 @@ class RequestContext:
         return tenant
 
     async def change_tenant(self, change: Callable[[MutableTenant], T]) -> T:
-        """Change the tenant named in the path; ``make`` may be called more than once."""
+        """Change the tenant named in the path; ``change`` may be called more than once."""
         return await self.app_context.store.update(self.tenant, change)
 
     def path_part(self, name: str) -> str:
@@ -100,8 +98,8 @@ Handler = Callable[[RequestContext], Awaitable[object]]
 class Route:
     """One method of one path.
 
-    ``answer`` is the struct (or a tuple of those it may be) that comes back with ``status``; None
-    means that the handler makes its own response of type ``media``, or that there is none (204).
+    ``response`` is the struct (or a tuple of those it may be) sent with ``status``; None means that
+    the handler makes its own response of type ``media``, or that there is none (204).
     """
 
     method: str
@@ -117,10 +115,10 @@ class Route:
     media: str = "application/json"
     body_media: tuple[str, ...] = ("application/json",)
     lines_media: tuple[str, ...] = ()
-    """Types under which the body may hold many, one in each line; the handler reads those."""
+    """Types under which the body may hold many items, one a line; the handler reads those."""
     problems: Mapping[int, str] = field(default_factory=dict)
     other_statuses: Mapping[int, str] = field(default_factory=dict)
-    """Other statuses under which the answer may come."""
+    """Under which the response may come too."""
 
     @property
     def replicated(self) -> bool:
@@ -142,33 +140,32 @@ class Route:
         return parts[4] if len(parts) > 4 and not parts[4].startswith("{") else parts[-1] or "/"
 
 
-def add_route(app: web.Application, app_context: AppContext, operation: Route) -> None:
-
+def add_route(app: web.Application, app_context: AppContext, route: Route) -> None:
     async def handle_request(request: web.Request) -> web.StreamResponse:
-        body = await _read_body(request, operation) if operation.body else None
-        query = read_query(request, operation.query) if operation.query else None
-        if operation.of_tenants:
+        body = await _read_body(request, route) if route.body else None
+        query = read_query(request, route.query) if route.query else None
+        if route.of_tenants:
             try:
                 await app_context.store.sync()
             except StateError:
-                if operation.replicated:
+                if route.replicated:
                     raise
-        result = await operation.handler(RequestContext(app_context, request, body, query))
+        result = await route.handler(RequestContext(app_context, request, body, query))
         if isinstance(result, web.StreamResponse):
             return result
         if result is None:
             return web.Response(status=204)
-        return json_response(result, operation.status)
+        return json_response(result, route.status)
 
-    app.router.add_route(operation.method, operation.path, handle_request)
+    app.router.add_route(route.method, route.path, handle_request)
 
 
-async def _read_body(request: web.Request, operation: Route) -> Any:
+async def _read_body(request: web.Request, route: Route) -> Any:
     try:
         raw = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
         raise ProblemError(413, str(error)) from None
-    return raw if request.content_type in operation.lines_media else decode(raw, operation.body)
+    return raw if request.content_type in route.lines_media else decode(raw, route.body)
 
 
 def json_response(result: object, status: int = 200) -> web.Response:
@@ -199,5 +196,5 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
 
 
 def _validation_problem(error: msgspec.ValidationError, model: Any) -> ProblemError:
-    place, reason = validation.describe_error(error, model)
-    return ProblemError(422, f"{place}: {reason}" if place else reason, where=place)
+    path, reason = validation.describe_error(error, model)
+    return ProblemError(422, f"{path}: {reason}" if path else reason, where=path)

@@ -1,9 +1,9 @@
-"""The control server: the admin API of the running suite.
+"""The control server: the admin API of the running mock server.
 
 ::
 
-    request ── request id ── guard ── problems ── route ── handler(Call) ── struct ── JSON
-               logs.py       guard.py problems.py route.py tenants.py, clock.py, faults.py, …
+    request ── request id ── problems ─── guard ─── route ──── handler(context) ── struct ── JSON
+               logs.py       problems.py  guard.py  routing.py tenants.py, clock.py, faults.py, …
 """
 
 import asyncio
@@ -31,22 +31,15 @@ from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.metrics import Metrics, make_registry
 from callmocks.control.openapi import build_document
-from callmocks.control.routing import (
-    AppContext,
-    RequestContext,
-    Route,
-    add_route,
-    json_response,
-)
+from callmocks.control.routing import AppContext, RequestContext, Route, add_route, json_response
 from callmocks.provider.server import ERROR_RESPONSE
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant_store import LocalTenantStore, TenantStore
 
-APP_CONTEXT = web.AppKey("desk", AppContext)
-"""What handlers work with, for pages that are not part of the API."""
-METRICS = web.AppKey("meter", Metrics)
-TOKEN_REQUIRED = web.AppKey("guarded", bool)
+APP_CONTEXT = web.AppKey("app_context", AppContext)
+METRICS = web.AppKey("metrics", Metrics)
+TOKEN_REQUIRED = web.AppKey("token_required", bool)
 
 
 class ReplicaView(msgspec.Struct):
@@ -80,13 +73,13 @@ class Health(msgspec.Struct):
 
 
 async def show_health(context: RequestContext) -> web.Response:
-    changes = context.app_context.store
-    found = Health("ok", __version__, len(context.registry), context.addresses)
-    if changes.replication_status is not None:
-        found.replica = ReplicaView(changes.replica_name, *changes.replication_status)
-        if changes.replication_status.problem:
-            found.status = "degraded"
-    return json_response(found, 200 if found.status == "ok" else 503)
+    store = context.app_context.store
+    health = Health("ok", __version__, len(context.registry), context.addresses)
+    if store.replication_status is not None:
+        health.replica = ReplicaView(store.replica_name, *store.replication_status)
+        if store.replication_status.problem:
+            health.status = "degraded"
+    return json_response(health, 200 if health.status == "ok" else 503)
 
 
 async def show_metrics(context: RequestContext) -> web.Response:
@@ -145,11 +138,9 @@ def make_app(
 ) -> web.Application:
     """The control application over the tenants of a registry.
 
-    ``addresses`` says where the other servers are; the admin API hands them out with a tenant.
-    ``defaults`` are the settings of a new tenant where its maker says nothing. ``token`` and
-    ``hosts`` are for ``guard.make_guard``. ``log`` takes a line of JSON for each request to
-    control and for each exchange with a provider. ``changes`` is how tenants are changed, when
-    others share them.
+    ``defaults`` are the settings of a new tenant where a request leaves them out; ``token`` and
+    ``hosts`` are for ``guard.make_guard``; ``log`` takes a line of JSON for each request to
+    control and for each exchange with a provider.
     """
     logger = None if log is None else logs.make_logger(log)
     app = web.Application(
@@ -161,23 +152,21 @@ def make_app(
     )
     app[ERROR_RESPONSE] = problems.render_problem
     store = store or LocalTenantStore(registry)
-    app[APP_CONTEXT] = desk = AppContext(
-        registry, addresses, store, defaults or TenantSettings("demo")
-    )
-    app[METRICS] = meter = Metrics()
+    defaults = defaults or TenantSettings("demo")
+    app[APP_CONTEXT] = app_context = AppContext(registry, addresses, store, defaults)
+    app[METRICS] = metrics = Metrics()
     app[TOKEN_REQUIRED] = bool(token)
-    registry.observers.append(meter.count_exchange)
+    registry.observers.append(metrics.count_exchange)
     if logger is not None:
         registry.observers.append(logs.make_observer(logger))
-    for operation in ROUTES:
-        add_route(app, desk, operation)
-    dashboard.add_routes(app, desk)
+    for route in ROUTES:
+        add_route(app, app_context, route)
+    dashboard.add_routes(app, app_context)
     app.on_shutdown.append(_cancel_streams)
     return app
 
 
 async def _cancel_streams(app: web.Application) -> None:
-    """Streams have no end of their own; the server's is theirs."""
     streams = list(app[APP_CONTEXT].streams)
     for stream in streams:
         stream.cancel()

@@ -1,4 +1,4 @@
-"""Tenants over the admin API: make one, look at it, reset it, take it away."""
+"""Tenants over the admin API."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -60,12 +60,12 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     onec: OnecSettings | UnsetType = UNSET
 
     def to_settings(self, defaults: TenantSettings) -> TenantSettings:
-        said = {
+        given = {
             name: value
             for name, value in msgspec.structs.asdict(self).items()
             if value is not UNSET
         }
-        return msgspec.structs.replace(defaults, **said)
+        return msgspec.structs.replace(defaults, **given)
 
 
 class OperatorLogin(msgspec.Struct):
@@ -119,33 +119,33 @@ class TenantList(msgspec.Struct):
 
 
 WORLD_FILES_ALLOWED = web.AppKey("world_files", bool)
-"""Whether a new tenant's world may be a file: only this machine can reach the suite."""
+"""Whether a new tenant's world may be a file: only this machine can reach the server."""
 _MAX_WORLD_BYTES = 1024 * 1024
 
 
 async def create_tenant(context: RequestContext) -> TenantView:
-    wish: NewTenant = context.body
-    if wish.world is not UNSET:
-        _check_world(context, wish.world)
+    new: NewTenant = context.body
+    if new.world is not UNSET:
+        _check_world(context, new.world)
     try:
-        settings = wish.to_settings(context.app_context.defaults)
+        settings = new.to_settings(context.app_context.defaults)
         return describe_tenant(context, await context.app_context.store.create(settings))
-    except TenantConflict as taken:
-        raise ProblemError(409, str(taken), where="$.name") from None
+    except TenantConflict as error:
+        raise ProblemError(409, str(error), where="$.name") from None
 
 
 def _check_world(context: RequestContext, world: str) -> None:
+    """A name is always allowed, a file only where its author can read it anyway."""
     if world in world_names() or world == context.app_context.defaults.world:
         return
+    names, path = ", ".join(world_names()), Path(world)
     if not context.request.app.get(WORLD_FILES_ALLOWED, True):
-        known = ", ".join(world_names())
-        text = f"world {world!r}: none of {known}; files are opened for nobody but this machine"
-        raise ProblemError(422, text, where="$.world")
-    path = Path(world)
-    if path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _MAX_WORLD_BYTES:
-        known = ", ".join(world_names())
-        text = f"world {world!r}: neither a .toml file nor one of {known}"
-        raise ProblemError(422, text, where="$.world")
+        text = f"none of {names}; files are opened only for clients on this machine"
+    elif path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _MAX_WORLD_BYTES:
+        text = f"neither a .toml file nor one of {names}"
+    else:
+        return
+    raise ProblemError(422, f"world {world!r}: {text}", where="$.world")
 
 
 async def show_tenant(context: RequestContext) -> TenantView:
