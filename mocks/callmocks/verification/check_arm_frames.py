@@ -18,15 +18,12 @@ from callmocks.verification.runner import UnusableResponse
 if TYPE_CHECKING:
     from callmocks.verification.runner import ProviderCheck
 
-GRACE_SECONDS = 0.2
-"""How long to wait for a message too many before the connection is closed."""
+GRACE_SECONDS = 0.2  # how long to wait for a message too many before the connection is closed
 CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 CLOSE_PROTOCOL_ERROR = 1002
 
 
 class FrameConnection:
-    """Leaving the block waits for messages that answer no request."""
-
     def __init__(self, check: ProviderCheck, url: str, headers: dict[str, str]) -> None:
         self._check = check
         self._url = url
@@ -59,7 +56,6 @@ class FrameConnection:
             await asyncio.wait_for(self._socket.close(), self._check.http_client.timeout)
 
     def encode_frame(self, document: bytes, command: str = schema.HISTORY) -> bytes:
-        """The next frame, for a request that is given as a document."""
         self._number += 1
         body = tree.encode(element_to_tree(etree.fromstring(document)))
         return frames.encode_request(f"{self._number:04d}", command, body)
@@ -74,7 +70,6 @@ class FrameConnection:
             raise UnusableResponse from None
 
     async def exchange_concurrently(self, *documents: bytes) -> None:
-        """All requests first, then all responses, in whatever order they come."""
         for document in documents:
             await self._send_frame(self.encode_frame(document))
         for _ in documents:

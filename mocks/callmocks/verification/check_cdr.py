@@ -30,8 +30,7 @@ from callmocks.verification.runner import (
 
 SAMPLE_ROWS = 200
 PAGE_SIZE = 20
-RESERVED_POINTS = 3
-"""Points of a window that are left to other users of the account."""
+RESERVED_POINTS = 3  # points of a window that are left to other users of the account
 
 LEGS_METHOD, SESSIONS_METHOD = "get.call_legs_report", "get.calls_report"
 CREDENTIAL_ERRORS = {
@@ -223,7 +222,7 @@ class CdrCheck(ProviderCheck):
         raise UnusableResponse
 
     async def _fetch_legs(self, **params: Any) -> tuple[list[dict[str, Any]], int]:
-        """Rows and ``total_items``."""
+        """With ``total_items``."""
         window = {"date_from": self.window[0], "date_till": self.window[1]}
         return self._parse_rows(await self.call_method(LEGS_METHOD, window | params))
 

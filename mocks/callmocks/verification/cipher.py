@@ -1,8 +1,8 @@
 """Masks of texts that keep their shape: letters for letters, digits for digits, byte for byte.
 
 Equal texts have equal masks and different ones different masks (a Feistel network over the
-symbols of one alphabet is a permutation), so that joins, sorting by equality and filters hold in
-masked data. Who has not the key, which is thrown away, cannot go back.
+symbols of one alphabet is a permutation), so that joins and filters hold in masked data. Nobody
+can undo it: the key is thrown away.
 """
 
 from __future__ import annotations
@@ -15,27 +15,20 @@ CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 LATIN = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
 HEX = "0123456789abcdef"
-MAX_INTERNAL_DIGITS = 6
-"""Digits of the longest number that is an internal one: those are left as they are."""
-
+MAX_INTERNAL_DIGITS = 6  # internal numbers name workplaces, not people: they stay
 ROUNDS = 8
 WORD = re.compile(r"[а-яё]+|[a-z]+|[0-9]+|[^\W_]", re.IGNORECASE)
+# For letters of other alphabets, by their bytes in UTF-8: first replacement, number of them.
 REPLACEMENT_LETTERS = {2: ("а", 32), 3: ("一", 0x4000)}
-"""First letter and number of letters that stand in for others of as many bytes of UTF-8."""
 
 
 class Cipher:
-    """Masks under one key."""
-
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._permute_cached = lru_cache(maxsize=65_536)(self._permute_word)
 
     def mask_number(self, text: str) -> str:
-        """A telephone number, however it is written: its first digit stays, so 7 … stays 7 ….
-
-        Short numbers are internal ones, which are names of workplaces: they stay as they are.
-        """
+        """The first digit stays, so that 7 … stays 7 …; so does what is no digit."""
         digits = "".join(char for char in text if char in DIGITS)
         if len(digits) <= MAX_INTERNAL_DIGITS:
             return text
@@ -43,18 +36,18 @@ class Cipher:
         return "".join(next(masked) if char in DIGITS else char for char in text)
 
     def mask_name(self, text: str) -> str:
-        """A name, word by word: the same word has the same mask wherever it stands."""
-        return WORD.sub(lambda run: self._mask_word(run[0]), text)
+        """Word by word: the same word always has the same mask."""
+        return WORD.sub(lambda match: self._mask_word(match[0]), text)
 
     def mask_secret(self, text: str) -> str:
-        """A credential: no part of it says anything about another."""
+        # No permutation: equal parts of two secrets must not have equal masks.
         stream = blake2b(_encode_text(text), key=self._key, person=b"secret").digest()
         while len(stream) < len(text):
             stream += blake2b(stream, key=self._key).digest()
         return "".join(map(_replace_char, text, stream))
 
     def mask_hex(self, text: str) -> str:
-        """Digits and letters a to f; any other text as a name."""
+        """A text that is not hexadecimal is masked as a name."""
         lowered = text.lower()
         if not set(lowered) <= set(HEX):
             return self.mask_name(text)
@@ -69,23 +62,22 @@ class Cipher:
         return self._mask_other_letter(word)
 
     def _mask_other_letter(self, char: str) -> str:
-        """A letter of another alphabet: one that takes as many bytes."""
         start, count = REPLACEMENT_LETTERS.get(len(_encode_text(char)), ("", 0))
         return chr(ord(start) + self._keyed_number("other", char) % count) if start else char
 
     def _permute_word(self, purpose: str, word: str, alphabet: str) -> str:
-        """Another word of the same alphabet and length."""
+        """A Feistel network; a single letter is shifted."""
         radix = len(alphabet)
         symbols = [alphabet.index(char) for char in word]
         if len(symbols) == 1:
             return alphabet[(symbols[0] + self._keyed_number(purpose, "single")) % radix]
         half = len(symbols) // 2
         left, right = symbols[:half], symbols[half:]
-        for turn in range(ROUNDS):
+        for number in range(ROUNDS):
             value = 0
             for symbol in left:
                 value = value * radix + symbol
-            secret = self._keyed_number(f"{purpose} {len(symbols)} {turn}", repr(right))
+            secret = self._keyed_number(f"{purpose} {len(symbols)} {number}", repr(right))
             value = (value + secret) % radix ** len(left)
             mixed = []
             for _ in left:
@@ -100,8 +92,7 @@ class Cipher:
 
 
 def _encode_text(text: str) -> bytes:
-    """UTF-8; JSON can hold halves of characters too."""
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode("utf-8", "surrogatepass")  # JSON may have single surrogates
 
 
 def _match_case(char: str, original: str) -> str:
@@ -109,7 +100,6 @@ def _match_case(char: str, original: str) -> str:
 
 
 def _replace_char(char: str, number: int) -> str:
-    """A character of the same kind, chosen by a number."""
     for alphabet in (DIGITS, LATIN, CYRILLIC):
         if char.lower() in alphabet:
             return _match_case(alphabet[number % len(alphabet)], char)

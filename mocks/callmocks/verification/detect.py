@@ -35,8 +35,7 @@ TRUNCATED_NOTE = "the journal has only the beginning of a message: not validated
 
 @dataclass(frozen=True, slots=True)
 class ValidatedMessage:
-    line: int
-    """0 where the file is the message."""
+    line: int  # 0 where the file is the message
     result: ValidationResult
     note: str = ""
 
@@ -116,7 +115,6 @@ def _decode_journal(text: bytes) -> list[RecordedExchange] | None:
 
 
 def _validate_lines(text: bytes, contract: str) -> ValidatedFile:
-    """Up to the first line that is no exchange."""
     kind = "recording" if text.lstrip().startswith(b'{"callmocks"') else "journal"
     exchanges: list[tuple[int, RecordedExchange]] = []
     invalid = []

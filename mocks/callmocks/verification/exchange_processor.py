@@ -26,10 +26,8 @@ _log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 100
 """Exchanges that wait for processing, their responses sent; then the next client waits."""
-THREAD_THRESHOLD = 64 * 1024
-"""Bytes from which on an exchange is processed in a thread of its own."""
-MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Of a longer response only the beginning is processed."""
+THREAD_THRESHOLD = 64 * 1024  # bytes from which on an exchange is processed in a thread of its own
+MAX_BODY_BYTES = 64 * 1024 * 1024  # of a longer response only the beginning is processed
 MAX_PRINTED_FINDINGS = 3
 
 
@@ -39,15 +37,12 @@ class CapturedExchange:
     at: datetime
     request: bytes
     response: bytes = b""
-    status: int = 0
-    """Of HTTP or of the frame; 0 without a response."""
+    status: int = 0  # of HTTP or of the frame; 0 without a response
     transport: str = "http"
     content_type: str = ""
-    request_encoding: str = ""
-    """``Content-Encoding``, as of the response."""
+    request_encoding: str = ""  # `Content-Encoding`, as of the response
     response_encoding: str = ""
-    in_contract: bool = True
-    """The contract describes the exchange; others are journaled only."""
+    in_contract: bool = True  # the contract describes the exchange; others are journaled only
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=read_stopwatch)
 
@@ -91,8 +86,7 @@ class ExchangeProcessor:
         self.provider = provider
         self.tenant = tenant
         self.exchange_count = 0
-        self.violation_count = 0
-        """Exchanges with findings."""
+        self.violation_count = 0  # exchanges with findings
         self._masker = masker
         self._contract = contract
         self._recorder = recorder
@@ -104,7 +98,6 @@ class ExchangeProcessor:
         self._worker = asyncio.create_task(self._process_queue())
 
     async def stop(self) -> None:
-        """After the exchanges in the queue are processed."""
         if self._worker is not None:
             await self._queue.put(None)
             await self._worker
@@ -112,7 +105,6 @@ class ExchangeProcessor:
             self._recorder.close()
 
     async def add(self, captured: CapturedExchange) -> None:
-        """Waits while the queue is full."""
         await self._queue.put(captured)
 
     async def _process_queue(self) -> None:

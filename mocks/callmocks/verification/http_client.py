@@ -15,17 +15,10 @@ import aiohttp
 
 from callmocks.errors import CheckError, SettingsError
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Of an answer; a longer one is not read."""
-
-
-NOT_TLS_REASONS = (
-    "WRONG_VERSION_NUMBER",
-    "HTTP_REQUEST",
-    "PACKET_LENGTH_TOO_LONG",
-    "RECORD_LAYER_FAILURE",
-)
-"""What OpenSSL calls an answer that is not TLS, in its versions."""
+MAX_BODY_BYTES = 64 * 1024 * 1024  # the rest of a longer response is not read
+# Reasons of several versions of OpenSSL for a response that is not TLS.
+NOT_TLS_REASONS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
+NOT_TLS_REASONS |= {"RECORD_LAYER_FAILURE"}
 
 
 class NoResponseError(Exception):
@@ -40,12 +33,11 @@ class HttpResponse:
 
     @property
     def media_type(self) -> str:
-        """The content type without its parameters, in small letters."""
+        """In lower case, without parameters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def load_ca(ca: Path | None) -> ssl.SSLContext | bool:
-    """Trust in the system's authorities, or in those of a PEM file."""
     if ca is None:
         return True
     try:
@@ -57,10 +49,7 @@ def load_ca(ca: Path | None) -> ssl.SSLContext | bool:
 
 
 def parse_url_option(url: str, option: str, schemes: tuple[str, ...]) -> str:
-    """The address as it can be used; ``SettingsError`` when it is none.
-
-    Credentials in it are refused without repeating it: addresses end up in reports.
-    """
+    """``SettingsError`` when it is not an address of an endpoint."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
@@ -68,6 +57,7 @@ def parse_url_option(url: str, option: str, schemes: tuple[str, ...]) -> str:
         good = False
         parts = urlsplit("")
     if "@" in url:
+        # The address is not repeated: errors end up in logs.
         raise SettingsError(f"{option}: credentials do not belong in the address")
     if good and (parts.query or parts.fragment):
         rest = url[len(urlunsplit(parts._replace(query="", fragment=""))) :]
@@ -79,12 +69,9 @@ def parse_url_option(url: str, option: str, schemes: tuple[str, ...]) -> str:
 
 
 class HttpClient:
-    """A client with its own connections, closed with the ``async with`` block."""
-
     def __init__(self, timeout: float, tls: ssl.SSLContext | bool = True) -> None:
         self.timeout = timeout
-        self.reached = False
-        """Whether the endpoint has accepted a connection."""
+        self.reached = False  # whether the endpoint has accepted a connection
         self._tls = tls
         self._session: aiohttp.ClientSession
 

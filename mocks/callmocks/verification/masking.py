@@ -26,8 +26,7 @@ from callmocks.verification.cipher import Cipher
 
 MaskFunction = Callable[[str], str]
 
-MIN_SECRET_LENGTH = 6
-"""Characters of the shortest credential that is masked outside its own field too."""
+MIN_SECRET_LENGTH = 6  # shorter credentials are masked in their own field only
 PHONE = r"(?<![\w.-])\+?7\d{10}(?![\w-])"
 FREE_PHONE = re.compile(PHONE)
 # Patterns take linear time: a string without an end goes on to the end of the text, and a name is
@@ -55,13 +54,10 @@ RESPONSE_ELEMENT = re.compile(r"<(?:\w+:)?(\w+)Response[\s>]")
 
 
 class Notation(NamedTuple):
-    """How characters are escaped in a text, and back."""
-
     escape: str
     characters: re.Pattern[str]
     decode: Callable[[str], str]
-    encode: Callable[[str, str, str], str]
-    """A masked character, written as its original was: original as written, original, masked."""
+    encode: Callable[[str, str, str], str]  # original as written, original, masked
 
     def mask(self, raw: str, mask: MaskFunction) -> str:
         if self.escape not in raw:
@@ -72,8 +68,6 @@ class Notation(NamedTuple):
 
 
 class MessageMasker:
-    """Masks the messages of one recording under a key of its own."""
-
     def __init__(self, key: bytes, provider: Provider) -> None:
         self.cipher = Cipher(key)
         self.provider = provider
@@ -88,11 +82,8 @@ class MessageMasker:
         }
 
     def mask_message(self, body: bytes, filter_names: Collection[str] = ()) -> bytes:
-        """What is not UTF-8 in the message is lost.
-
-        ``filter_names`` are names of people that the request filters by, see ``Provider``.
-        """
-        text = body.decode("utf-8", "replace")
+        """``filter_names`` are those of ``Provider.find_filter_names``."""
+        text = body.decode("utf-8", "replace")  # what is not UTF-8 is lost
         if self.provider.masks_table_cells:
             masked = self._mask_table(text)
         elif text.lstrip()[:1] == "<":
@@ -176,7 +167,6 @@ class MessageMasker:
         return masked
 
     def _mask_url(self, text: str) -> str:
-        """Only the last part of the path, without its suffix."""
         head, slash, last = text.rpartition("/")
         stem, dot, suffix = last.partition(".")
         return head + slash + self.cipher.mask_hex(stem) + dot + suffix

@@ -16,16 +16,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from aiohttp import (
-    ClientConnectorError,
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-    web,
-)
+import aiohttp
+from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -40,8 +32,7 @@ from callmocks.verification.http_client import describe_connection_error
 from callmocks.verification.proxy_websocket import relay_websocket
 
 CONNECT_TIMEOUT = 30.0
-READ_TIMEOUT = 600.0
-"""Seconds without a byte from the provider."""
+READ_TIMEOUT = 600.0  # seconds without a byte from the provider
 
 HOP_BY_HOP_HEADERS = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
@@ -63,7 +54,7 @@ class Proxy(HttpServer):
         self.path = parts.path
         self.processor = processor
         self._tls = tls
-        self._session: ClientSession
+        self._session: aiohttp.ClientSession
 
     def list_routes(self) -> list[web.RouteDef]:
         return [web.route("*", "/{path:.*}", self._handle_request)]
@@ -74,12 +65,12 @@ class Proxy(HttpServer):
         return app
 
     async def _manage_session(self, app: web.Application):  # type: ignore[no-untyped-def]
-        self._session = ClientSession(
-            connector=TCPConnector(ssl=self._tls, limit=0),
-            timeout=ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0),
+            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
             auto_decompress=False,
             skip_auto_headers=SKIPPED_AUTO_HEADERS,
-            cookie_jar=DummyCookieJar(),  # clients must not share a session
+            cookie_jar=aiohttp.DummyCookieJar(),  # clients must not share a session
         )
         self.processor.start()
         yield
@@ -135,12 +126,12 @@ class Proxy(HttpServer):
                 if captured.operation == WSDL:
                     return await self._rewrite_wsdl(request, upstream, captured)
                 return await self._stream_response(request, upstream, captured)
-        except ClientConnectorError as error:
+        except aiohttp.ClientConnectorError as error:
             reason = describe_connection_error(error)
             captured.notes.append(f"the provider cannot be reached: {reason}")
             captured.status = 0
             return web.Response(status=502, text=f"{self.origin} cannot be reached\n")
-        except (ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             # The client must see the same as the proxy: a response that breaks off.
             captured.notes.append(f"no whole answer: {str(error) or type(error).__name__}")
             captured.status = 0
@@ -149,7 +140,7 @@ class Proxy(HttpServer):
             return web.Response(status=502)
 
     async def _stream_response(
-        self, request: web.Request, upstream: ClientResponse, captured: CapturedExchange
+        self, request: web.Request, upstream: aiohttp.ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
         """Forward chunk by chunk; keep a copy of what is validated."""
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
@@ -174,7 +165,7 @@ class Proxy(HttpServer):
         return response
 
     async def _rewrite_wsdl(
-        self, request: web.Request, upstream: ClientResponse, captured: CapturedExchange
+        self, request: web.Request, upstream: aiohttp.ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
         """Replace the provider's address, by which a client would bypass the proxy."""
         body = captured.response = await upstream.read()

@@ -24,8 +24,7 @@ from callmocks.verification.masking import MessageMasker
 from callmocks.verification.proxy import Proxy
 from callmocks.verification.recording import FORMAT, Recorder, RecordingHeader
 
-PROXY_TENANT = "proxy"
-"""The tenant whose journal has the exchanges: ``/api/tenants/proxy/journal``."""
+PROXY_TENANT = "proxy"  # the tenant whose journal has the exchanges: `/api/tenants/proxy/journal`
 STOP_SECONDS = 0.5
 
 
@@ -37,8 +36,7 @@ class ProxySettings:
     upstream: str
     host: str = "127.0.0.1"
     port: int = 0
-    control_port: int | None = None
-    """The journal is not served without it."""
+    control_port: int | None = None  # the journal is not served without it
     record: Path | None = None
     contract: str = "documented"
     tls: ssl.SSLContext | bool = True
@@ -49,10 +47,8 @@ class ProxyServer:
 
     def __init__(self, settings: ProxySettings, on_event: Callable[[str], None]) -> None:
         self.settings = settings
-        self.url = ""
-        """For clients, with the path of the provider."""
-        self.control_url = ""
-        """Empty without a control port."""
+        self.url = ""  # for clients, with the path of the provider
+        self.control_url = ""  # empty without a control port
         self._on_event = on_event
         self._runners: list[web.AppRunner] = []
         self._sockets: list[socket.socket] = []

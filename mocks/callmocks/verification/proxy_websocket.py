@@ -6,16 +6,8 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from aiohttp import (
-    ClientConnectorError,
-    ClientError,
-    ClientSession,
-    ClientWebSocketResponse,
-    WSCloseCode,
-    WSMsgType,
-    WSServerHandshakeError,
-    web,
-)
+import aiohttp
+from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -27,20 +19,18 @@ from callmocks.verification.exchange_processor import (
 )
 from callmocks.verification.http_client import describe_connection_error
 
-MAX_PENDING = 1000
-"""Requests of one connection that are kept while they have no response."""
+MAX_PENDING = 1000  # requests of one connection that are kept while they have no response
 HANDSHAKE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions")
 PROTOCOL_HEADER = "sec-websocket-protocol"
 
 
 async def relay_websocket(
     request: web.Request,
-    session: ClientSession,
+    session: aiohttp.ClientSession,
     url: URL,
     headers: CIMultiDict[str],
     processor: ExchangeProcessor,
 ) -> web.StreamResponse:
-    """Open the same websocket at the provider and relay messages until either side closes."""
     for name in (*HANDSHAKE_HEADERS, PROTOCOL_HEADER):
         headers.popall(name, None)
     protocols = [
@@ -50,14 +40,14 @@ async def relay_websocket(
         upstream = await session.ws_connect(
             url, headers=headers, protocols=protocols, max_msg_size=MAX_BODY_BYTES, compress=0
         )
-    except WSServerHandshakeError as error:
+    except aiohttp.WSServerHandshakeError as error:
         challenge = error.headers.get("WWW-Authenticate") if error.headers else None
         extra = {"WWW-Authenticate": challenge} if challenge else {}
         return web.Response(status=error.status, headers=extra, text="the provider refused\n")
-    except ClientConnectorError as error:
+    except aiohttp.ClientConnectorError as error:
         text = f"the provider cannot be reached: {describe_connection_error(error)}\n"
         return web.Response(status=502, text=text)
-    except (ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return web.Response(status=502, text=f"the provider opens no websocket: {error}\n")
     client = web.WebSocketResponse(
         protocols=[upstream.protocol] if upstream.protocol else (),
@@ -86,7 +76,7 @@ async def _relay_messages(source: Any, target: Any, on_message: Any) -> None:
     """One direction; ``on_message`` is called after a message is sent."""
     while True:
         message = await source.receive()
-        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+        if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return
         data = message.data.encode() if isinstance(message.data, str) else message.data
         try:
@@ -97,23 +87,23 @@ async def _relay_messages(source: Any, target: Any, on_message: Any) -> None:
             await on_message(data)
 
 
-async def _close_both(client: web.WebSocketResponse, upstream: ClientWebSocketResponse) -> None:
+async def _close_both(
+    client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocketResponse
+) -> None:
     """With the code of the side that closed first; a lost connection closes the other abruptly."""
-    broken = WSCloseCode.ABNORMAL_CLOSURE
+    broken = aiohttp.WSCloseCode.ABNORMAL_CLOSURE
     if upstream.close_code == broken and not client.closed:
         if client._req is not None and client._req.transport is not None:
             client._req.transport.close()
         return
-    code = client.close_code or upstream.close_code or WSCloseCode.OK
-    code = WSCloseCode.GOING_AWAY if code == broken else code
+    code = client.close_code or upstream.close_code or aiohttp.WSCloseCode.OK
+    code = aiohttp.WSCloseCode.GOING_AWAY if code == broken else code
     for socket in (client, upstream):
         if not socket.closed:
             await socket.close(code=code)
 
 
 class FramePairs:
-    """Requests of one connection until their responses arrive, matched by id."""
-
     def __init__(self, processor: ExchangeProcessor) -> None:
         self._processor = processor
         self._pending: deque[CapturedExchange] = deque(maxlen=MAX_PENDING)
@@ -123,7 +113,6 @@ class FramePairs:
         self._pending.append(self._capture_frame(command, frame))
 
     async def add_response(self, frame: bytes) -> None:
-        """It answers the oldest request with its id."""
         captured = self._find_request(frames.get_id_field(frame))
         if captured is not None:
             self._pending.remove(captured)
@@ -147,7 +136,6 @@ class FramePairs:
         return None
 
     async def abandon_pending(self) -> None:
-        """No more responses will arrive: the connection is closed."""
         for captured in self._pending:
             captured.notes.append("the connection ended without an answer")
             await self._processor.add(captured)

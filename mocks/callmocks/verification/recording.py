@@ -42,8 +42,6 @@ class RecordedViolation(msgspec.Struct):
 
 
 class RecordedExchange(msgspec.Struct, omit_defaults=True):
-    """One exchange. ``transport`` is ``http`` or ``frame``."""
-
     seq: Annotated[int, Meta(ge=0)]
     at: str
     provider: ProviderName
@@ -56,13 +54,12 @@ class RecordedExchange(msgspec.Struct, omit_defaults=True):
     duration_ms: float = 0.0
     transport: Literal["http", "frame", ""] = ""
     content_type: Annotated[str, Meta(pattern=r"\A[^\x00-\x08\x0a-\x1f\x7f]*\Z")] = ""
-    """Of the response; empty in a journal's entry, which has none."""
+    """Of the response; a journal does not have it."""
     request_sha256: str | None = None
     response_sha256: str | None = None
 
     @property
     def is_truncated(self) -> bool:
-        """A journal keeps only the beginning of a long message."""
         return self.request_sha256 is not None or self.response_sha256 is not None
 
     def to_wire(self, provider: Provider) -> WireExchange:
@@ -79,7 +76,6 @@ _header_decoder = msgspec.json.Decoder(RecordingHeader)
 
 
 def is_json_lines(text: bytes) -> bool:
-    """Whether the first line is a header or an exchange."""
     first = text.lstrip().partition(b"\n")[0]
     try:
         found = msgspec.json.decode(first, type=dict[str, Any])
@@ -136,13 +132,11 @@ class Recorder:
         self._on_end = on_end
         self._size = 0
         try:
-            self._file: IO[bytes] | None = (
-                path.open("wb", 0) if _is_device(path) else path.open("xb", 0)
-            )
+            mode = "wb" if _is_device(path) else "xb"
+            self._file: IO[bytes] | None = path.open(mode, 0)
         except FileExistsError:
-            raise SettingsError(
-                f"--record: {path}: exists already; a recording has a key of its own"
-            ) from None
+            text = f"--record: {path}: exists already; a recording has a key of its own"
+            raise SettingsError(text) from None
         except OSError as error:
             raise SettingsError(f"--record: {path}: {error.strerror}") from None
         self._write_line(header)
@@ -176,10 +170,8 @@ class Recorder:
                 os.ftruncate(file.fileno(), self._size)
             with suppress(OSError):
                 file.close()
-        self._on_end(
-            f"recording ended after {self.written} exchanges: {self.path}: {error.strerror}; "
-            "proxying goes on"
-        )
+        reason = f"{self.path}: {error.strerror}; proxying goes on"
+        self._on_end(f"recording ended after {self.written} exchanges: {reason}")
 
 
 def _is_device(path: Path) -> bool:

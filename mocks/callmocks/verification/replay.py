@@ -23,18 +23,14 @@ if TYPE_CHECKING:
 
     from callmocks.tenants.registry import Registry
 
-MAX_DIFFERENCES = 3
-"""That an error lists."""
+MAX_DIFFERENCES = 3  # that an error lists
 MAX_SHOWN_CHARS = 60
 
 
 class RecordedResponses:
-    """The responses to equal requests."""
-
     def __init__(self, request_key: RequestKey, number: int) -> None:
         self.request_key = request_key
-        self.number = number
-        """Of the first exchange in the recording."""
+        self.number = number  # of the first exchange in the recording
         self._responses: list[WireExchange] = []
         self._next = 0
 
@@ -42,19 +38,15 @@ class RecordedResponses:
         self._responses.append(response)
 
     def next_response(self) -> WireExchange:
-        """The last one stays."""
-        response = self._responses[min(self._next, len(self._responses) - 1)]
+        response = self._responses[min(self._next, len(self._responses) - 1)]  # the last one stays
         self._next += 1
         return response
 
 
 class ReplayIndex:
-    """The responses of one provider, by operation and request key."""
-
     def __init__(self, provider: Provider, exchanges: Iterable[RecordedExchange]) -> None:
         self.provider = provider
-        self.wsdl: bytes = b""
-        """Empty when none was recorded."""
+        self.wsdl: bytes = b""  # empty when none was recorded
         self._by_operation: dict[str, dict[tuple[tuple[str, str], ...], RecordedResponses]] = {}
         for each in exchanges:
             if each.provider == provider.name and each.status and not each.is_truncated:
@@ -133,7 +125,6 @@ def _format_value(value: str | None) -> str:
 def make_apps(
     registry: Registry, exchanges: Iterable[RecordedExchange]
 ) -> dict[str, web.Application]:
-    """An application for each provider that was recorded."""
     from callmocks.verification import replay_servers
 
     exchanges = list(exchanges)

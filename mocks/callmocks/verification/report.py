@@ -18,16 +18,14 @@ from callmocks.contract.findings import Evidence, Findings
 from callmocks.contract.xml import replace_forbidden
 from callmocks.provider.base import Provider
 
-REFUSAL_PROBES = ("errors", "frame-errors")
-"""Probes whose requests a provider must refuse."""
+REFUSAL_PROBES = ("errors", "frame-errors")  # probes whose requests a provider must refuse
 REDACTED = "•••"
 
 
 class SentRequest(msgspec.Struct):
     probe: str
     operation: str
-    outcome: str
-    """HTTP status, status of a frame, or what came instead of an answer."""
+    outcome: str  # HTTP status, status of a frame, or what came instead of an answer
 
 
 @dataclass
@@ -57,10 +55,8 @@ class CheckReport:
         self.url = url
         self.probes: list[Probe] = []
         self.sent: list[SentRequest] = []
-        self.tolerated = Findings()
-        """Deviations that the vendor's own example has too."""
-        self.stopped = ""
-        """Why the rest of the probes was skipped."""
+        self.tolerated = Findings()  # deviations that the vendor's own example has too
+        self.stopped = ""  # why the rest of the probes was skipped
         self._secrets: set[str] = set()
         for secret in secrets:
             self.add_secret(secret)
@@ -99,7 +95,6 @@ class CheckReport:
         return msgspec.json.format(msgspec.json.encode(self._to_dict()), indent=2)
 
     def render_junit(self) -> bytes:
-        """A test case for each probe."""
         outcomes = Counter(probe.outcome for probe in self.probes)
         counts = {
             "tests": str(len(self.probes)),
@@ -161,7 +156,6 @@ class CheckReport:
         return f"{len(self.sent)} requests, none of which changes data: {listed}"
 
     def _redact_text(self, text: str) -> str:
-        """The text without credentials, on one line."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text)
         return " ".join(text.split())

@@ -23,16 +23,13 @@ from callmocks.provider.base import Provider
 from callmocks.verification.http_client import HttpClient, HttpResponse, NoResponseError
 from callmocks.verification.report import CheckReport, Probe, SentRequest
 
-MAX_UNANSWERED = 2
-"""Requests in a row without a whole response after which the check stops."""
+MAX_UNANSWERED = 2  # requests in a row without a whole response after which the check stops
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 WRONG_PATH_STATUSES = (404, 405)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckTarget:
-    """Address and credentials; empty texts were not given."""
-
     url: str
     login: str = ""
     password: str = ""
@@ -65,17 +62,14 @@ class UnusableResponse(EndOfProbe):
     """The probe cannot go on with a response; it has a finding already."""
 
 
-ProbeStep = tuple[str, str, Callable[[], Awaitable[None]]]
-"""Name, title, function."""
+ProbeStep = tuple[str, str, Callable[[], Awaitable[None]]]  # name, title, function
 
 
 class ProviderCheck:
     provider: ClassVar[Provider]
     example_url: ClassVar[str]
-    too_few_rows: ClassVar[str]
-    """Why a probe is skipped that needs more rows than the endpoint has."""
-    probe: Probe
-    """The one that is running."""
+    too_few_rows: ClassVar[str]  # why a probe is skipped that needs more rows than the endpoint has
+    probe: Probe  # the one that is running
     rows: Sequence[object] = ()
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
