@@ -62,8 +62,8 @@ class CdrClient:
 
     def tenant(self, name: str = "t", **settings: Any) -> Tenant:
         """Make a tenant; its token is ``NAME-token``, its clock stands, limits are off."""
-        whole = {"now": NOW, "limits": "off"} | settings
-        return self.registry.create(TenantSettings(name, **whole))
+        values = {"now": NOW, "limits": "off"} | settings
+        return self.registry.create(TenantSettings(name, **values))
 
     def fetch(
         self, method: str, path: str, body: bytes | None = None, **headers: str

@@ -59,10 +59,12 @@ def _matches_like(value: str, pattern: str, fold: bool) -> bool:
         if character == "%" and not escaped:
             reach = set(range(min(reach), len(value) + 1)) if reach else set()
         elif character == "_" and not escaped:
-            reach = {place + 1 for place in reach if place < len(value)}
+            reach = {position + 1 for position in reach if position < len(value)}
         else:
             reach = {
-                place + 1 for place in reach if place < len(value) and value[place] == character
+                position + 1
+                for position in reach
+                if position < len(value) and value[position] == character
             }
         escaped = False
     return len(value) in reach

@@ -1,6 +1,6 @@
 """What a user of comagic-data-api-sdk does; runs in that client's own environment.
 
-usage: sdk_session.py URL   (prints what it saw as JSON)
+usage: sdk_session.py URL   (prints a report as JSON)
 """
 
 import json
@@ -62,7 +62,7 @@ def main(url: str) -> None:
     calls = list(client.get_calls_report(START, END))
     wrong = Comagic(token="nonsense")
     wrong.API_URL = url
-    seen = {
+    report = {
         "account": [account.name, account.timezone, account.app_id],
         "legs": [leg.id for leg in legs],
         "times": all(isinstance(leg.start_time, datetime) for leg in legs),
@@ -80,9 +80,9 @@ def main(url: str) -> None:
     }
     partner = connect(url, "p", "p")
     users = list(partner.get_customer_users())
-    seen["users"] = [[user.id, user.name] for user in users]
-    seen["for_user"] = len(list(partner.get_call_legs_report(START, END, user_id=users[0].id)))
-    print(json.dumps(seen))
+    report["users"] = [[user.id, user.name] for user in users]
+    report["for_user"] = len(list(partner.get_call_legs_report(START, END, user_id=users[0].id)))
+    print(json.dumps(report))
 
 
 main(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Who may ask what: sessions, keys, addresses, partners, components."""
+"""Access: sessions, keys, addresses, partners, components."""
 
 from __future__ import annotations
 
@@ -112,10 +112,10 @@ def test_sessions_end_with_a_reset_of_the_tenant(api: CdrClient) -> None:
     assert mnemonic(api.rpc("get.account", token=token)) == "access_token_invalid"
 
 
-def test_a_strange_token_is_journaled_with_nobody(api: CdrClient) -> None:
+def test_an_unknown_token_is_journaled_as_unmatched(api: CdrClient) -> None:
     api.tenant()
     before = len(list(api.registry.unmatched.journal.read_entries()))
-    api.rpc("get.account", token="strange")
+    api.rpc("get.account", token="unknown")
     assert len(list(api.registry.unmatched.journal.read_entries())) == before + 1
 
 
@@ -229,15 +229,15 @@ def test_a_disabled_recording_only_matters_when_named(api: CdrClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "place"),
+    ("settings", "field"),
     [
         ({"allowed_ips": ["300.1.1.1"]}, "cdr.allowed_ips"),
         ({"disabled_components": ["nope"]}, "cdr.disabled_components"),
         ({"minute_limit": -1}, "cdr.minute_limit"),
     ],
 )
-def test_settings_that_cannot_be(api: CdrClient, settings: dict[str, Any], place: str) -> None:
-    with pytest.raises(SettingsError, match=place):
+def test_invalid_settings(api: CdrClient, settings: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError, match=field):
         api.tenant(cdr=CdrSettings(**settings))
 
 

@@ -37,10 +37,10 @@ def legs(**params: Any) -> Callable[[CdrClient], Answer]:
     return lambda api: api.rpc("get.call_legs_report", **(DATES | params))
 
 
-def with_account(prepare: Callable[[CdrClient], None], ask: Callable[[CdrClient], Answer]) -> Any:
+def with_account(prepare: Callable[[CdrClient], None], send: Callable[[CdrClient], Answer]) -> Any:
     def run(api: CdrClient) -> Answer:
         prepare(api)
-        return ask(api)
+        return send(api)
 
     return run
 
@@ -62,7 +62,7 @@ def broken(api: CdrClient) -> Answer:
 
 
 def case(
-    ask: Callable[[CdrClient], Answer],
+    send: Callable[[CdrClient], Answer],
     field: str | None = None,
     value: str | None = None,
     limits: dict[str, int] | None = LIMITS,
@@ -72,7 +72,7 @@ def case(
     data = {"field": field, "value": value, "params": params, "extended_helper": None}
     if limits is not None:
         data["metadata"] = {"limits": limits}
-    return with_account(prepare, ask), data
+    return with_account(prepare, send), data
 
 
 BEFORE = None
@@ -174,9 +174,9 @@ def test_every_row_of_the_table_has_a_case() -> None:
 
 @pytest.mark.parametrize("mnemonic", TABLE)
 def test_the_error_comes_whole(api: CdrClient, mnemonic: str) -> None:
-    ask, data = CASES[mnemonic]
+    send, data = CASES[mnemonic]
     row = TABLE[mnemonic]
-    assert ask(api) == {
+    assert send(api) == {
         "jsonrpc": "2.0",
         "id": None if mnemonic in WITHOUT_ID else 7,
         "error": {
@@ -202,7 +202,7 @@ def test_a_defect_is_no_traceback_but_noted(
 
 
 ORDER = [
-    # Two mistakes in one request: the check that comes first wins.
+    # Two errors in one request: the check that comes first wins.
     ("[{]", None, "parse_error"),
     ('{"jsonrpc":"3","id":7,"method":"get.nothing"}', None, "invalid_request"),
     (None, {"method": "get.nothing", "token": "nonsense"}, "method_not_found"),
@@ -236,12 +236,12 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("first", range(len(PARAMETERS)))
 def test_parameters_are_checked_in_the_contracts_order(api: CdrClient, first: int) -> None:
     api.tenant()
-    mistakes: dict[str, Any] = {}
-    for _, mistake in reversed(PARAMETERS[first:]):
-        mistakes |= mistake
+    errors: dict[str, Any] = {}
+    for _, error in reversed(PARAMETERS[first:]):
+        errors |= error
     if first <= 1:  # without an end there is no interval to be too long
-        mistakes.pop("date_from")
-    assert legs(**mistakes)(api)["error"]["data"]["mnemonic"] == PARAMETERS[first][0]
+        errors.pop("date_from")
+    assert legs(**errors)(api)["error"]["data"]["mnemonic"] == PARAMETERS[first][0]
 
 
 def test_all_mistakes_are_journaled_with_their_places(api: CdrClient) -> None:

@@ -48,7 +48,7 @@ def shared(server: CdrServer) -> Iterator[CdrClient]:
     client.close()
 
 
-def ask(api: CdrClient, method: str, **params: Any) -> Answer:
+def call_method(api: CdrClient, method: str, **params: Any) -> Answer:
     dates = (
         {} if method == "get.customer_users" else {"date_from": ONE_DAY[0], "date_till": ONE_DAY[1]}
     )
@@ -68,7 +68,7 @@ def test_the_tables_are_the_contracts() -> None:
 def test_a_field_can_be_named_and_comes_alone(
     shared: CdrClient, method: str, row: dict[str, str]
 ) -> None:
-    answer = ask(shared, method, fields=[row["field"]])
+    answer = call_method(shared, method, fields=[row["field"]])
     assert rows(answer)
     assert all(list(found) == [row["field"]] for found in rows(answer))
 
@@ -76,7 +76,7 @@ def test_a_field_can_be_named_and_comes_alone(
 @every_field
 def test_filter_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     name = row["field"]
-    answer = ask(shared, method, filter=simple(name, "is_not_null"))
+    answer = call_method(shared, method, filter=simple(name, "is_not_null"))
     if row["filterable"] == "yes":
         assert "result" in answer, answer
     else:
@@ -86,7 +86,7 @@ def test_filter_flag(shared: CdrClient, method: str, row: dict[str, str]) -> Non
 @every_field
 def test_sort_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     name = row["field"]
-    answer = ask(shared, method, sort=[{"field": name}])
+    answer = call_method(shared, method, sort=[{"field": name}])
     if row["sortable"] == "yes":
         assert "result" in answer, answer
     else:
@@ -99,7 +99,7 @@ def test_without_fields_the_default_ones_come(
     shared: CdrClient, method: str, fields: dict[str, Any]
 ) -> None:
     expected = [row["field"] for row in table(method) if row["default"] == "yes"]
-    assert list(rows(ask(shared, method, **fields))[0]) == expected
+    assert list(rows(call_method(shared, method, **fields))[0]) == expected
 
 
 @every_field
@@ -113,7 +113,7 @@ def test_values_have_the_fields_type(shared: CdrClient, method: str, row: dict[s
         "array": list,
     }
     name = row["field"]
-    for found in rows(ask(shared, method, fields=[name], limit=1000)):
+    for found in rows(call_method(shared, method, fields=[name], limit=1000)):
         value = found[name]
         if value is None:
             assert row["type"] != "array"  # an empty array is [], never null
@@ -159,7 +159,7 @@ def test_operators_fit_types_as_documented(
 ) -> None:
     value = "in" if kind == "enum" else VALUES[kind]
     given = [value] if operator in ("in", "not_in") else value
-    answer = ask(shared, method, filter=simple(SOME_OF[method][kind], operator, given))
+    answer = call_method(shared, method, filter=simple(SOME_OF[method][kind], operator, given))
     if kind in OPERATORS[operator].split():
         assert "result" in answer, answer
     else:
@@ -174,7 +174,7 @@ def test_a_value_of_another_type_is_a_data_type_error(
     fits = {"number": (int, float), "string": str, "enum": str, "boolean": bool}[kind]
     right = isinstance(value, fits) and (kind == "boolean" or not isinstance(value, bool))  # type: ignore[arg-type]
     field = SOME_OF["get.call_legs_report"][kind]
-    answer = ask(shared, "get.call_legs_report", filter=simple(field, "=", value))
+    answer = call_method(shared, "get.call_legs_report", filter=simple(field, "=", value))
     if not right:
         assert error_fields(answer)[:2] == ("data_type_error", "filter.value")
     elif kind == "enum":
@@ -186,12 +186,12 @@ def test_a_value_of_another_type_is_a_data_type_error(
 @pytest.mark.parametrize("method", ["get.call_legs_report", "get.calls_report"])
 def test_jsquery_is_refused_everywhere(shared: CdrClient, method: str) -> None:
     for field in ("id", "tags") if method == "get.calls_report" else ("id",):
-        answer = ask(shared, method, filter=simple(field, "jsquery", "x = 1"))
+        answer = call_method(shared, method, filter=simple(field, "jsquery", "x = 1"))
         assert error_fields(answer) == ("error", "filter.operator", "jsquery")
 
 
 def test_fields_are_named_once_and_keep_the_asked_order(shared: CdrClient) -> None:
-    answer = ask(shared, "get.call_legs_report", fields=["duration", "id", "duration"])
+    answer = call_method(shared, "get.call_legs_report", fields=["duration", "id", "duration"])
     assert list(rows(answer)[0]) == ["duration", "id"]
 
 
@@ -206,4 +206,4 @@ def test_fields_are_named_once_and_keep_the_asked_order(shared: CdrClient) -> No
     ],
 )
 def test_wrong_fields(shared: CdrClient, fields: object, expected: tuple[str, str, str]) -> None:
-    assert error_fields(ask(shared, "get.call_legs_report", fields=fields)) == expected
+    assert error_fields(call_method(shared, "get.call_legs_report", fields=fields)) == expected

@@ -1,4 +1,4 @@
-"""Random nested filters and sorts over HTTP, compared with a naive evaluation of the same legs."""
+"""Random nested filters and sorts over HTTP, compared with a reference in plain Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ for _name, _field in FILTERABLE.items():
 
 
 class Legs:
-    """A week of legs as the server shows them without filter, and a way to ask for some."""
+    """A week of legs as the server shows them without filter, and a way to request some."""
 
     def __init__(self, api: CdrClient) -> None:
         self.api = api

@@ -1,4 +1,4 @@
-"""Requests that want to hurt: a clear error, or an answer, in milliseconds."""
+"""Hostile requests get a clear error, or an answer, in milliseconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HANG_S = 5
 
 
 def timed(api: CdrClient, **params: Any) -> tuple[Answer, float]:
-    api.legs()  # the day is drawn
+    api.legs()  # the day is generated
     start = time.perf_counter()
     answer = api.legs(**params)
     return answer, time.perf_counter() - start
@@ -71,7 +71,7 @@ def test_catastrophic_patterns_are_linear(api: CdrClient, pattern: str) -> None:
         "\\b7",
     ],
 )
-def test_patterns_that_cannot_be(api: CdrClient, pattern: str) -> None:
+def test_unsupported_patterns(api: CdrClient, pattern: str) -> None:
     api.tenant()
     answer, seconds = timed(api, filter=simple("calling_phone_number", "regexp", pattern))
     assert error_fields(answer)[:2] == ("invalid_parameter_value", "filter.value")
@@ -122,7 +122,7 @@ def test_ten_thousand_nodes_and_one_more(api: CdrClient) -> None:
     assert seconds < HANG_S
 
 
-def test_ten_thousand_mistakes_are_one_error_and_a_short_journal(api: CdrClient) -> None:
+def test_ten_thousand_errors_are_one_answer_and_a_short_journal(api: CdrClient) -> None:
     tenant = api.tenant()
     wrong = tree("or", *(simple(f"nope{number}", "=", number) for number in range(9_000)))
     answer, seconds = timed(api, filter=wrong)
@@ -189,12 +189,12 @@ def test_unicode_in_every_corner(api: CdrClient) -> None:
             assert "result" in answer or mnemonic(answer) == "invalid_parameter_value"
 
 
-def test_a_window_of_too_many_legs_is_refused_before_it_is_drawn(api: CdrClient) -> None:
+def test_a_window_of_too_many_legs_is_refused_before_generation(api: CdrClient) -> None:
     api.tenant(calls_per_day=100_000)
     window = ("2025-11-01 00:00:00", "2026-01-31 23:59:59")
-    for ask in (api.legs, api.sessions):
+    for call in (api.legs, api.sessions):
         start = time.perf_counter()
-        answer = ask(window, limit=1)
+        answer = call(window, limit=1)
         assert time.perf_counter() - start < HANG_S
         assert answer["error"]["message"] == (
             "the query would look at more than 2000000 rows; narrow its window"

@@ -123,9 +123,9 @@ def test_descending_default_order_can_be_chosen(api: CdrClient) -> None:
 def test_the_default_order_decides_between_equal_keys(
     api: CdrClient, method: str, names: list[str]
 ) -> None:
-    tenant, ask = api.tenant(), getattr(api, method)
+    tenant, call = api.tenant(), getattr(api, method)
     fields = ["id", *names]
-    ascending = rows(ask(limit=10_000, fields=fields))
+    ascending = rows(call(limit=10_000, fields=fields))
     sort = [{"field": name} for name in names]
 
     def keys(row: dict[str, Any]) -> list[tuple[bool, Any]]:
@@ -135,12 +135,12 @@ def test_the_default_order_decides_between_equal_keys(
     for choice, found in (("ascending", ascending), ("descending", ascending[::-1])):
         tenant.assumptions.set_choice("cdr.default-order", choice)
         wanted = [row["id"] for row in sorted(found, key=keys)]
-        assert ids(rows(ask(limit=10_000, fields=fields, sort=sort))) == wanted
-        assert ids(rows(ask(limit=7, offset=5, fields=fields, sort=sort))) == wanted[5:12]
+        assert ids(rows(call(limit=10_000, fields=fields, sort=sort))) == wanted
+        assert ids(rows(call(limit=7, offset=5, fields=fields, sort=sort))) == wanted[5:12]
         for _ in range(2):  # what is kept of a search leaves the journal nothing to miss
-            ask(sort=sort)
+            call(sort=sort)
             assert "cdr.default-order" in last_entry(tenant).assumptions
-            ask(sort=[*sort, {"field": "id", "order": "desc"}])
+            call(sort=[*sort, {"field": "id", "order": "desc"}])
             assert "cdr.default-order" not in last_entry(tenant).assumptions
 
 
@@ -364,7 +364,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(api: CdrClient) -> None:
 
 
 def test_what_is_kept_of_a_query_never_crosses_a_choice(api: CdrClient) -> None:
-    """Tenants with equal seeds share drawn days and found matches, but not what they hold true."""
+    """Tenants with equal seeds share generated days and matches, but not their choices."""
     one, other = api.tenant("t"), api.tenant("u")
     wanted = {
         "filter": simple("employee_rating", "!=", 5),

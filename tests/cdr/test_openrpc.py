@@ -135,7 +135,7 @@ REQUESTS: list[dict[str, Any]] = [
 def test_the_server_takes_what_the_document_allows(
     api: CdrClient, method: str, change: dict[str, Any]
 ) -> None:
-    """An independent validator reads the same document and comes to the same verdict."""
+    """An independent validator reads the same document and comes to the same result."""
     api.tenant()
     params = {"date_from": ONE_DAY[0], "date_till": ONE_DAY[1]} | change
     allowed = params_conform(method, {"access_token": "t-token", **params})

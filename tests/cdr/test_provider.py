@@ -1,4 +1,4 @@
-"""What faults and the journal ask about the Data API's messages."""
+"""The Data API's provider object, as faults and the journal use it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def cdr_provider() -> base.Provider:
 
 
 def test_operation_and_fields(api: CdrClient) -> None:
-    asked = make_exchange(api)
-    assert cdr_provider().find_operation(asked) == "get.account"
+    exchange = make_exchange(api)
+    assert cdr_provider().find_operation(exchange) == "get.account"
     assert cdr_provider().read_fields(REQUEST) == {
         "jsonrpc": "2.0",
         "method": "get.account",

@@ -26,13 +26,13 @@ def everything(api: CdrClient, **params: Any) -> list[dict[str, Any]]:
             return found
 
 
-@pytest.mark.parametrize("place", [0, 50, 51, 150, -1])
+@pytest.mark.parametrize("index", [0, 50, 51, 150, -1])
 @pytest.mark.parametrize("before_ms", [1, 0])
-def test_a_leg_is_shown_when_its_call_has_ended(api: CdrClient, place: int, before_ms: int) -> None:
+def test_a_leg_is_shown_when_its_call_has_ended(api: CdrClient, index: int, before_ms: int) -> None:
     """Just before and just when one of the day's calls ends, by the truth of the history."""
     history = api.tenant("other").history
     ends = sorted(day_start(DAYS[-1]) + history.generated.get_day(DAYS[-1]).calls.end.astype(int))
-    now = int(ends[place]) - before_ms
+    now = int(ends[index]) - before_ms
     truth = history.truth_between(day_start(DAYS[0]), day_start(DAYS[-1] + 1), now)
     expected = {leg for call in truth if call.finished for leg in call.cdr.leg_ids}
     api.tenant(now=ms_to_datetime(now).isoformat())

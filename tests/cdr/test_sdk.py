@@ -37,8 +37,8 @@ def python(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture
-def seen(api: CdrClient, python: Path) -> dict[str, Any]:
-    """What the client saw."""
+def report(api: CdrClient, python: Path) -> dict[str, Any]:
+    """What the client printed."""
     api.tenant()
     user = CdrUser(id=77, login="u", name="Анна", customer_id=1)
     api.tenant("p", cdr=CdrSettings(partner=True, customer_users=[user]))
@@ -52,33 +52,33 @@ def seen(api: CdrClient, python: Path) -> dict[str, Any]:
 
 
 def test_the_client_logs_in_pages_filters_sorts_and_parses(
-    api: CdrClient, seen: dict[str, Any]
+    api: CdrClient, report: dict[str, Any]
 ) -> None:
     legs = rows(api.legs(limit=10_000, fields=["id", "connect_time", "employee_full_name"]))
-    assert seen["account"][:2] == ["t", "Europe/Moscow"]
-    assert seen["legs"] == [leg["id"] for leg in legs]
-    assert seen["times"]
-    assert seen["connected"] == sum(leg["connect_time"] is not None for leg in legs)
+    assert report["account"][:2] == ["t", "Europe/Moscow"]
+    assert report["legs"] == [leg["id"] for leg in legs]
+    assert report["times"]
+    assert report["connected"] == sum(leg["connect_time"] is not None for leg in legs)
     names = {leg["employee_full_name"] for leg in legs if leg["employee_full_name"]}
-    assert seen["names"] == sorted(names)
+    assert report["names"] == sorted(names)
 
 
-def test_its_filter_and_sort_arrive(api: CdrClient, seen: dict[str, Any]) -> None:
+def test_its_filter_and_sort_arrive(api: CdrClient, report: dict[str, Any]) -> None:
     fields = ["id", "duration", "is_operator", "start_time"]
     legs = rows(api.legs(limit=10_000, fields=fields))
     wanted = [leg for leg in legs if leg["is_operator"] and leg["duration"] > 60]
     wanted.sort(key=lambda leg: (-leg["duration"], leg["start_time"]))
-    assert seen["talked"] == [[leg["id"], leg["duration"]] for leg in wanted]
+    assert report["talked"] == [[leg["id"], leg["duration"]] for leg in wanted]
 
 
-def test_its_sessions_with_all_the_fields_it_knows(api: CdrClient, seen: dict[str, Any]) -> None:
+def test_its_sessions_with_all_the_fields_it_knows(api: CdrClient, report: dict[str, Any]) -> None:
     sessions = rows(api.sessions(fields=["id", "is_lost", "talk_duration", "employees"]))
-    assert seen["calls"] == [[s["id"], s["is_lost"], s["talk_duration"]] for s in sessions]
-    assert seen["employees"] == sum(len(s["employees"]) for s in sessions) > 100
+    assert report["calls"] == [[s["id"], s["is_lost"], s["talk_duration"]] for s in sessions]
+    assert report["employees"] == sum(len(s["employees"]) for s in sessions) > 100
 
 
-def test_it_reads_our_errors(seen: dict[str, Any]) -> None:
-    assert seen["errors"] == [
+def test_it_reads_our_errors(report: dict[str, Any]) -> None:
+    assert report["errors"] == [
         "access_token_invalid",
         "invalid_parameters_combination",
         "unexpected_parameters",
@@ -86,9 +86,9 @@ def test_it_reads_our_errors(seen: dict[str, Any]) -> None:
     ]
 
 
-def test_it_works_for_a_partner(api: CdrClient, seen: dict[str, Any]) -> None:
-    assert seen["users"] == [[77, "Анна"]]
-    assert seen["for_user"] == len(seen["legs"])
+def test_it_works_for_a_partner(api: CdrClient, report: dict[str, Any]) -> None:
+    assert report["users"] == [[77, "Анна"]]
+    assert report["for_user"] == len(report["legs"])
     partner = api.registry.get("p")
     assert partner is not None
     assert last_entry(partner).operation == "get.call_legs_report"

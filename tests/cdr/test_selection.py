@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
 }
 
 
-def places(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> list[int]:
+def find_positions(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> list[int]:
     asked = ReportQuery((), filter=RowFilter(), sort=tuple(sort))
     exchange = Mock(use_assumption=Mock(return_value=nulls))
     found = find_matches(exchange, asked, frame)
@@ -42,10 +42,10 @@ def by_python(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> 
     for name, descends in reversed(sort):
         values = frame[name].to_list()
         last = not descends if nulls == "postgresql" else nulls == "last"
-        there = [place for place in order if values[place] is not None]
-        there.sort(key=values.__getitem__, reverse=descends)  # equal ones keep their order
-        absent = [place for place in order if values[place] is None]
-        order = there + absent if last else absent + there
+        present = [position for position in order if values[position] is not None]
+        present.sort(key=values.__getitem__, reverse=descends)  # equal ones keep their order
+        nulls_at = [position for position in order if values[position] is None]
+        order = present + nulls_at if last else nulls_at + present
     return order
 
 
@@ -64,4 +64,4 @@ def test_sorting_is_stable_and_nulls_go_where_they_belong(nulls: str, data: st.D
     )
     keys = st.tuples(st.sampled_from(sorted(COLUMNS)), st.booleans())
     sort = data.draw(st.lists(keys, min_size=1, max_size=4, unique_by=lambda key: key[0]))
-    assert places(frame, sort, nulls) == by_python(frame, sort, nulls)
+    assert find_positions(frame, sort, nulls) == by_python(frame, sort, nulls)
