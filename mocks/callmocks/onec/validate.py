@@ -49,10 +49,7 @@ _PORTS = ["PartnerWebAPI2Soap", "PartnerWebAPI2Soap12"]
 
 
 def validate_message(
-    body: bytes,
-    request: bytes | None = None,
-    status: int | None = None,
-    media: str | None = None,
+    body: bytes, request: bytes | None = None, status: int | None = None, media: str | None = None
 ) -> ValidationResult:
     """A request or an answer, by its root.
 
@@ -215,9 +212,7 @@ def _read_message(body: bytes) -> envelope.SoapMessage | None:
         return None
 
 
-def _read_parameters(
-    request: envelope.SoapMessage | None,
-) -> dict[str, parameters.ParameterValue]:
+def _read_parameters(request: envelope.SoapMessage | None) -> dict[str, parameters.ParameterValue]:
     """Empty when they cannot be read."""
     operation = contract.load_operations().get(request.operation) if request else None
     if request is None or operation is None or len(_check_structure(request.payload)):
