@@ -149,7 +149,7 @@ def test_no_module_needs_what_only_posix_has() -> None:
     allowed = {
         "server/tls.py memfd_create",
         "cli/serve.py uvloop",
-        "server/connections.py resource",
+        "server/descriptors.py resource",
     }
     allowed.add("testing/container.py /tmp/callmocks-ca.pem")  # a path in the container
     found = {

@@ -140,7 +140,8 @@ class MockServer:
         self.registry = self._replica.registry
 
     def _open_limiter(self) -> None:
-        from callmocks.server.connections import ConnectionLimiter, max_connections_for_rlimit
+        from callmocks.server.connections import ConnectionLimiter
+        from callmocks.server.descriptors import max_connections_for_rlimit
 
         limits = self.settings.server_limits
         connections = max_connections_for_rlimit(limits)

@@ -1,0 +1,58 @@
+"""File descriptors: how many connections this process may have, and whether one is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from callmocks.config.server_limits import ServerLimits
+from callmocks.errors import SettingsError
+
+_RESERVED: Final = 48
+"""Descriptors for what is not a connection: rejected clients, files, pipes, libraries."""
+OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
+
+
+def max_connections_for_rlimit(limits: ServerLimits) -> int:
+    """As many of the limit's connections as this process may open files for.
+
+    The soft limit is raised as far as it may be. ``SettingsError`` when not even one fits.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return limits.connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limits.connections + _count_open_files() + _RESERVED
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return limits.connections
+    raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if raised > soft:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    fitting = limits.connections - (needed - soft)
+    if fitting < 1:
+        raise SettingsError(
+            f"--max-connections: this process may open only {soft} files (ulimit -n), which "
+            "leaves no room for connections"
+        )
+    return min(fitting, limits.connections)
+
+
+def fd_available() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno not in OUT_OF_DESCRIPTORS
+    return True
+
+
+def _count_open_files() -> int:
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 32
