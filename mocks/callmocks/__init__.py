@@ -5,7 +5,7 @@
     with callmocks.running(seed=7) as mocks:
         client = MyClient(mocks.cdr.url, mocks.cdr.token)
 
-What is imported from here loads the rest when it is first asked for.
+Names are loaded on first use.
 """
 
 from __future__ import annotations

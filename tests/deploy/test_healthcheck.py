@@ -79,7 +79,7 @@ def test_not_knowing_whom_to_ask_is_one_line(
 ) -> None:
     code, said = run_healthcheck(*arguments, **environ)
     assert code == 1
-    assert said.startswith("callmocks: no idea whom to ask: ")
+    assert said.startswith("callmocks: the address of control is unknown: ")
     assert said.count("\n") == 1
 
 

@@ -75,7 +75,7 @@ class ArmConnection:
 
     async def _process_message(self, message: bytes, opcode: WSMsgType) -> None:
         exchange, reply = await rerun_when_stale(partial(self._handle_frame, message))
-        opcode = _OPCODES.get(exchange.tenant.assumptions.get_choice("arm.opcode"), opcode)
+        opcode = _OPCODES.get(exchange.tenant.assumptions.choices["arm.opcode"], opcode)
         if reply.delivery is None:
             await self._send_messages([reply.body], opcode)
             return

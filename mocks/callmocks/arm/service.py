@@ -264,6 +264,6 @@ def make_http_reply(exchange: Exchange, response: CommandResponse) -> Reply:
     headers = {}
     if response.session_token is not None:
         headers["Set-Cookie"] = sessions.format_cookie(exchange, response.session_token)
-    if response.status == 401 and exchange.tenant.assumptions.get_choice("arm.basic") == "accepted":
+    if response.status == 401 and exchange.tenant.assumptions.choices["arm.basic"] == "accepted":
         headers["WWW-Authenticate"] = 'Basic realm="operator"'
     return Reply(body, response.status, exchange.use_assumption("arm.content-type"), headers)

@@ -1,8 +1,8 @@
-"""The ledger of everything nobody outside the vendors knows, and what each tenant chose.
+"""The ledger of what is unknown outside the vendors, and each tenant's choices.
 
-The ledger is ``schemas/assumptions.toml``. Code asks ``exchange.assume("cdr.sort-nulls")`` and
-gets the tenant's choice; the journal then names the assumption, so that users learn where their
-client leans on something nobody promised.
+The ledger is ``schemas/assumptions.toml``. ``exchange.use_assumption("cdr.sort-nulls")`` is the
+tenant's choice; the journal names the assumption, so that users see where their client depends on
+something that no vendor promises.
 """
 
 import tomllib
@@ -15,10 +15,7 @@ from callmocks.errors import SettingsError
 
 
 class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the ledger.
-
-    ``alternatives`` are the other choices; where the list holds ``"*"`` any text will do.
-    """
+    """``alternatives`` are the other choices; with ``"*"`` among them, any text is one."""
 
     id: str
     provider: str
@@ -30,7 +27,6 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def load_ledger() -> dict[str, Assumption]:
-    """All assumptions by id, in the ledger's order."""
     raw = tomllib.loads(schema_path("assumptions.toml").read_text(encoding="utf-8"))
     entries = msgspec.convert(raw["assumption"], list[Assumption])
     return {entry.id: entry for entry in entries}
@@ -42,20 +38,15 @@ def _load_defaults() -> dict[str, str]:
 
 
 class Assumptions:
-    """One tenant's choices."""
-
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
         self.choices = _load_defaults().copy()
-        """What this tenant holds true, by the assumption's id."""
+        """By the id of the assumption, defaults included."""
         for assumption, choice in (chosen or {}).items():
             self.set_choice(assumption, choice)
 
-    def get_choice(self, assumption: str) -> str:
-        return self.choices[assumption]
-
     def set_choice(self, assumption: str, choice: str) -> None:
-        """Choose the default or an alternative; ``SettingsError`` says what there is."""
+        """``SettingsError`` lists the choices that there are."""
         entry = load_ledger().get(assumption)
         if entry is None:
             raise SettingsError(f"no assumption {assumption!r} in the ledger")
@@ -66,20 +57,17 @@ class Assumptions:
         self._chosen[assumption] = self.choices[assumption] = choice
 
     def copy(self) -> "Assumptions":
-        """The same choices, to be changed without these."""
         return Assumptions(self._chosen)
 
     def explicit_choices(self) -> dict[str, str]:
-        """Every choice that was made, the ledger's defaults among them."""
+        """Those that were set, defaults among them."""
         return dict(self._chosen)
 
     def changed_choices(self) -> dict[str, str]:
-        """Choices that differ from the ledger's defaults."""
         return {
             key: value for key, value in self._chosen.items() if value != load_ledger()[key].default
         }
 
     def reset(self) -> None:
-        """Back to the ledger's defaults."""
         self._chosen.clear()
         self.choices = _load_defaults().copy()

@@ -1,7 +1,7 @@
-"""What in a message leaves its contract, told the same way of every provider.
+"""Findings of validation, the same for every provider.
 
-A provider's ``judge`` fills ``Findings``; ``callmocks validate``, ``check`` and ``proxy`` show what
-is in them.
+A provider's ``validate`` fills ``Findings``; ``callmocks validate``, ``check`` and ``proxy`` show
+them.
 """
 
 from __future__ import annotations
@@ -13,29 +13,26 @@ from typing import Literal
 import msgspec
 
 Evidence = Literal["documented", "observed", "assumed"]
-"""How sure one can be of the statement that a finding is about."""
+"""Of the statement that a message contradicts."""
 
 MAX_FINDINGS = 50
-"""Different findings kept of one message; what is found again in its rows is counted."""
+"""Of one message; the same finding in many rows is one, and counted."""
 _MAX_TEXT_CHARS = 160
 _LINE = re.compile(r"line (\d+), column (\d+)")
 _INDEX = re.compile(r"\[\d+\]|(?<=\.)\d+(?=\.|$)")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One place where a message leaves its contract.
-
-    ``where`` is the provider's kind of path: an XPath, a dotted path, bytes of a frame.
-    """
+    """``where`` is the provider's kind of path: an XPath, a dotted path, bytes of a frame."""
 
     where: str
     expected: str
     got: str
     evidence: Evidence = "documented"
     times: int = 1
-    """How often the same is found in the message; ``where`` is the first place."""
+    """In the message; ``where`` is the first place."""
     tolerated: bool = False
-    """The vendor's own example does the same: shown, and not counted as a finding."""
+    """The vendor's own example does the same: shown, and not counted."""
 
     def __str__(self) -> str:
         again = f" ({self.times} times)" if self.times > 1 else ""
@@ -44,12 +41,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Findings:
-    """Findings of one message, the same one in many rows kept once."""
-
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], Finding] = {}
         self.dropped = 0
-        """Different findings beyond ``MOST``."""
+        """Findings beyond ``MAX_FINDINGS``."""
 
     def add(
         self,
@@ -61,7 +56,6 @@ class Findings:
         times: int = 1,
         tolerated: bool = False,
     ) -> None:
-        """Note a finding; a long text of the sender's is cut."""
         key = (_INDEX.sub("*", where), expected, evidence)
         known = self._found.get(key)
         if known is not None:
@@ -74,7 +68,7 @@ class Findings:
             )
 
     def add_all(self, others: Iterable[Finding], path_prefix: str = "") -> None:
-        """Note findings of a part; ``inside`` is written before their places."""
+        """Findings of a part, whose paths get a prefix."""
         for each in others:
             self.add(
                 path_prefix + each.where,
@@ -93,10 +87,7 @@ class Findings:
 
 
 class ValidationResult(msgspec.Struct):
-    """What a message is, and where it leaves the contract.
-
-    ``operation`` is the command, method or operation, empty when it cannot be told.
-    """
+    """``operation`` is the command, method or operation, empty when it is unknown."""
 
     provider: str
     kind: str
@@ -106,7 +97,7 @@ class ValidationResult(msgspec.Struct):
 
     @property
     def failures(self) -> list[Finding]:
-        """The findings that are no tolerated deviations."""
+        """Findings that are not tolerated."""
         return [finding for finding in self.findings if not finding.tolerated]
 
     @property
@@ -116,10 +107,7 @@ class ValidationResult(msgspec.Struct):
 
 
 def mask_characters(text: str) -> str:
-    """A person's name or number without the person: digits as 9, letters as x.
-
-    What a contract says of such values is about their shape, and a finding must not repeat them.
-    """
+    """Digits as 9, letters as x: a contract speaks of the form of names and numbers alone."""
     return "".join("9" if char.isdigit() else "x" if char.isalpha() else char for char in text)
 
 

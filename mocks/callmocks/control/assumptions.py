@@ -59,7 +59,7 @@ async def list_assumptions(context: RequestContext) -> AssumptionList:
 async def list_choices(context: RequestContext) -> ChoiceList:
     chosen = context.tenant.assumptions
     return ChoiceList(
-        [_describe_choice(entry, chosen.get_choice(entry.id)) for entry in load_ledger().values()]
+        [_describe_choice(entry, chosen.choices[entry.id]) for entry in load_ledger().values()]
     )
 
 

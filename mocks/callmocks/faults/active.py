@@ -1,4 +1,4 @@
-"""The faults of one tenant: switched on and off, and which of them an exchange meets."""
+"""The faults of one tenant, and which of them match an exchange."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 MAX_ACTIVE_FAULTS = 1000
-"""Faults that one tenant can have switched on."""
 
 
 class FaultScope(msgspec.Struct, frozen=True):
@@ -36,8 +35,6 @@ class FaultScope(msgspec.Struct, frozen=True):
 
 
 class ActiveFault:
-    """A fault that is on."""
-
     def __init__(
         self,
         number: int,
@@ -51,41 +48,38 @@ class ActiveFault:
         self.id = f"f{number}"
         self.number = number
         self.serial = serial
-        """Numbers begin again when all faults are off; this one never does."""
+        """Unlike the number, it does not begin again when all faults are disabled."""
         self.provider = provider
         self.fault = fault
         self.scope = scope
         self.matched_count = 0
-        """Matching exchanges so far."""
         self.applied_count = 0
-        """Exchanges it really changed."""
         self._memory: dict[str, Any] = {}
         self._generator = Generator(derive_key("fault", seed, number, fault.fault_name))
         self._state = state
         self._key = f"fault.{serial}"
 
     async def match(self, exchange: Exchange, operation: str) -> FaultContext | None:
-        """A turn with this exchange, already counted as applied; None when out of scope."""
+        """The context of an exchange, already counted as applied; None when out of scope."""
         scope = self.scope
         if exchange.transport not in self.fault.transports:
             return None
         if scope.operation is not None and operation != scope.operation:
             return None
-        self.matched_count = met = await exchange.state.add(f"{self._key}.met", 1) or 0
-        if met <= scope.skip or (scope.probability < 1 and not self._passes_probability()):
+        self.matched_count = count = await exchange.state.add(f"{self._key}.met", 1) or 0
+        if count <= scope.skip or (scope.probability < 1 and not self._passes_probability()):
             return None
         applied = await exchange.state.add(f"{self._key}.applied", 1, scope.times)
         if applied is None:
             return None
         self.applied_count = applied
-        return FaultContext(exchange, self._generator, met, self._memory, self._key)
+        return FaultContext(exchange, self._generator, count, self._memory, self._key)
 
     async def undo_application(self) -> None:
-        """The fault found nothing to do in the exchange it met."""
         self.applied_count = await self._state.add(f"{self._key}.applied", -1) or 0
 
     async def refresh(self) -> None:
-        """Bring ``met`` and ``applied`` up to what all replicas counted together."""
+        """Update the counts to those of all replicas together."""
         names = ("met", "applied")
         counted = await self._state.add_all(
             [CounterIncrement(f"{self._key}.{name}", 0) for name in names]
@@ -93,7 +87,6 @@ class ActiveFault:
         self.matched_count, self.applied_count = counted.values
 
     async def delete_counters(self) -> None:
-        """Let go of what was counted, when the fault is off."""
         for name in ("met", "applied", "list"):
             await self._state.delete(f"{self._key}.{name}")
 
@@ -105,7 +98,7 @@ class ActiveFault:
 
 
 class ActiveFaults:
-    """A tenant's faults, in the order they were switched on."""
+    """In the order in which they were enabled."""
 
     def __init__(self, seed: int, state: State, providers: Mapping[str, Provider]) -> None:
         self._seed = seed
@@ -117,7 +110,7 @@ class ActiveFaults:
         self.by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
 
     def enable(self, provider: str, name: str, params: object, scope: FaultScope) -> ActiveFault:
-        """Switch a fault of provider ``at`` on; ``SettingsError`` says what is wrong with it."""
+        """``SettingsError`` says what is wrong with the name or the parameters."""
         if len(self._active) >= MAX_ACTIVE_FAULTS:
             raise SettingsError(f"{MAX_ACTIVE_FAULTS} faults are switched on; remove some")
         fault = self._create_fault(provider, name, params)
@@ -130,13 +123,13 @@ class ActiveFaults:
     def put(
         self, number: int, serial: int, provider: str, name: str, params: object, scope: FaultScope
     ) -> ActiveFault:
-        """A fault as it was switched on at another replica."""
+        """Add a fault as another replica enabled it."""
         fault = self._create_fault(provider, name, params)
         return self._add_fault(number, serial, provider, fault, scope)
 
     @property
     def last_numbers(self) -> tuple[int, int]:
-        """The last number given, and the last serial number."""
+        """Number and serial number of the last fault."""
         return self._number, self._serial
 
     @last_numbers.setter
@@ -144,11 +137,10 @@ class ActiveFaults:
         self._number, self._serial = counted
 
     def copy(self) -> ActiveFaults:
-        """The same faults, to be switched without these."""
         other = ActiveFaults(self._seed, self._state, self._providers)
         other.last_numbers = self.last_numbers
         other._active = dict(self._active)
-        other.by_provider = {name: list(here) for name, here in self.by_provider.items()}
+        other.by_provider = {name: list(active) for name, active in self.by_provider.items()}
         return other
 
     def _create_fault(self, provider: str, name: str, params: object) -> Fault:
@@ -181,7 +173,6 @@ class ActiveFaults:
         return active
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:
-        """The faults that apply to an exchange."""
         provider = exchange.provider
         if not exchange.operation:
             exchange.operation = provider.find_operation(exchange)
@@ -190,24 +181,22 @@ class ActiveFaults:
         return [(each, context) for each, context in matched if context is not None]
 
     def list_active(self) -> list[ActiveFault]:
-        """All that are on."""
         return list(self._active.values())
 
     def get(self, fault_id: str) -> ActiveFault | None:
-        """The fault with that id."""
         return self._active.get(fault_id)
 
     def disable(self, fault_id: str) -> ActiveFault:
-        """Switch one off; ``KeyError`` when there is none of that id."""
-        switched = self._active.pop(fault_id)
-        self.by_provider[switched.provider].remove(switched)
-        return switched
+        """``KeyError`` when there is none of that id."""
+        active = self._active.pop(fault_id)
+        self.by_provider[active.provider].remove(active)
+        return active
 
     def disable_all(self) -> list[ActiveFault]:
-        """Switch all off. Numbers begin again: the next run fails in the same way."""
-        were_on = self.list_active()
+        """Numbers begin again: the next run fails in the same way."""
+        disabled = self.list_active()
         self._number = 0
         self._active.clear()
-        for here in self.by_provider.values():
-            here.clear()
-        return were_on
+        for active in self.by_provider.values():
+            active.clear()
+        return disabled

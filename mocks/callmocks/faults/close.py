@@ -1,5 +1,3 @@
-"""The connection is gone."""
-
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
@@ -11,6 +9,5 @@ class Close(Fault, frozen=True):
     breaks_contract = True
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """End with a plain close."""
         delivery.termination, delivery.truncate_at = "close", 0
         return True

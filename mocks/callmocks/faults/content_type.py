@@ -1,5 +1,3 @@
-"""An answer that says it is something else."""
-
 from dataclasses import replace
 from typing import Annotated
 
@@ -19,5 +17,4 @@ class ContentType(Fault, frozen=True):
     value: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+$", max_length=200)] = "text/html"
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Replace the header."""
         return replace(reply, content_type=self.value)

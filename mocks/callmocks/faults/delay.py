@@ -1,5 +1,3 @@
-"""The answer comes late."""
-
 from math import exp
 from typing import Annotated, Literal
 
@@ -31,7 +29,6 @@ class Delay(Fault, frozen=True):
     ] = 0.5
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Add this delay to what others want."""
         ms = self.ms
         if self.distribution == "uniform":
             ms += self.spread_ms * (2 * context.random_unit() - 1)

@@ -1,5 +1,3 @@
-"""The answer comes in drops."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -21,7 +19,6 @@ class Dribble(Fault, frozen=True):
     ] = 50.0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Set drops and pause."""
         if not self.pause_ms:
             return False
         delivery.chunk_bytes, delivery.pause = self.bytes, self.pause_ms / 1000

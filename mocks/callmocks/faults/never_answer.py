@@ -1,5 +1,3 @@
-"""Silence."""
-
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
@@ -11,6 +9,5 @@ class NeverAnswer(Fault, frozen=True):
     breaks_contract = True
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Do not end at all."""
         delivery.termination, delivery.truncate_at = "never", 0
         return True

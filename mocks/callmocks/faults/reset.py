@@ -1,5 +1,3 @@
-"""The connection breaks."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -20,6 +18,5 @@ class Reset(Fault, frozen=True):
     ] = 0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """End with a reset."""
         delivery.termination, delivery.truncate_at = "reset", self.after_bytes
         return True

@@ -1,5 +1,3 @@
-"""An answer that stops too early."""
-
 from typing import Annotated
 
 from msgspec import Meta
@@ -20,11 +18,9 @@ class Truncated(Fault, frozen=True):
     ] = 0.5
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
-        """Remember how long the body is."""
         context.memory["keep"] = int(len(reply.body) * self.keep)
         return None
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """Stop there."""
         delivery.truncate_at = context.memory.pop("keep")
         return True

@@ -1,5 +1,3 @@
-"""Credentials that are not taken."""
-
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -11,5 +9,4 @@ class Unauthorized(Fault, frozen=True):
     breaks_contract = False
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
-        """The provider's own refusal."""
         return context.error_reply("unauthorized")

@@ -1,7 +1,7 @@
 """Health check of container engines: ``python -m callmocks.server.healthcheck``.
 
-It looks where the variables (and the config file they name) say that control is; an address as
-argument wins. Exit code 0 and no word when all is well, 1 and one line on stderr otherwise. It runs
+The address of control is the argument, or that of the environment variables and the config file
+that they name. Exit code 0 without output when it answers, else 1 and one line on stderr. It runs
 every few seconds, so it imports nothing that it does not need.
 """
 
@@ -22,11 +22,10 @@ TIMEOUT_SECONDS = 2.0
 
 
 def main(arguments: list[str], environ: Mapping[str, str]) -> NoReturn:
-    """Ask, and end the process with what came of it."""
     try:
         host, port, schemes = _find_control(arguments, environ)
     except (OSError, ValueError) as error:
-        _exit_with(f"no idea whom to ask: {error}")
+        _exit_with(f"the address of control is unknown: {error}")
     problem = ""
     for scheme in schemes:
         found = _request_health(scheme, host, port)
@@ -37,7 +36,7 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> NoReturn:
 
 
 def _find_control(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, int, list[str]]:
-    """Host, port and the schemes to try; flags of ``serve`` are not seen from here."""
+    """Host, port and the schemes to try; flags of ``serve`` are unknown here."""
     if arguments:
         parts = urlsplit(arguments[0])
         if parts.scheme not in ("http", "https") or not parts.hostname or not parts.port:
@@ -64,7 +63,7 @@ def _read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _request_health(scheme: str, host: str, port: int) -> str:
-    """What is wrong; empty when nothing is."""
+    """The problem; empty when there is none."""
     connection = _open_connection(scheme, host, port)
     try:
         connection.request("GET", "/health")
@@ -81,7 +80,7 @@ def _open_connection(scheme: str, host: str, port: int) -> http.client.HTTPConne
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     import ssl
 
-    # The question is whether it answers; who it is, the address has settled.
+    # It is asked whether the server answers, not who it is.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

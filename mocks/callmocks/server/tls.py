@@ -1,11 +1,11 @@
-"""What the servers show when they speak TLS: a certificate of the user's, or one made for this run.
+"""The TLS certificate of the servers: the user's, or one generated for this run.
 
 ::
 
-    --tls-cert FILE --tls-key FILE ──┐
-                                     ├── Identity.context ── https and wss of all servers
-    --tls auto ── a CA, thrown away ─┘
-                  └── Identity.ca_pem: what clients have to trust
+    --tls-cert FILE --tls-key FILE ───┐
+                                      ├── TlsIdentity.ssl_context ── https and wss of all servers
+    --tls auto ── a CA, used once ────┘
+                  └── TlsIdentity.ca_pem: what clients have to trust
 """
 
 from __future__ import annotations
@@ -25,44 +25,42 @@ if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-"""Names that every certificate made here holds."""
+"""In every generated certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """How the servers prove who they are."""
-
     ssl_context: ssl.SSLContext
     ca_pem: bytes | None = None
-    """The certificate of the CA made for this run, as PEM; None for a certificate given."""
+    """The certificate of the generated CA; None for the user's certificate."""
     generated_pem: bytes | None = None
-    """Key and certificate made for this run, as PEM: other processes open the same with them."""
+    """Generated key and certificate, for other processes of the same run."""
 
 
 def load_generated_identity(generated_pem: bytes, ca_pem: bytes) -> TlsIdentity:
-    """An identity that another process made."""
+    """An identity that another process generated."""
     context = _create_ssl_context()
     _load_cert_chain(context, generated_pem)
     return TlsIdentity(context, ca_pem, generated_pem)
 
 
 def open_identity(settings: ServeSettings) -> TlsIdentity:
-    """The identity that the settings ask for; ``SettingsError`` when there cannot be one.
+    """The identity of the settings; ``SettingsError`` when there cannot be one.
 
-    The certificate of a CA made here is written where the settings want it, before anybody is
-    served: whoever has seen the suite answer finds it there.
+    The certificate of a generated CA is written to ``--tls-ca-out`` before the first request is
+    served.
     """
     if settings.tls_cert is not None:
         return _load_user_identity(settings.tls_cert, settings.tls_key)
     names = [name for name in settings.host_names() if name not in LOOPBACK_OF_WILDCARD]
-    made = _generate_identity(tuple(dict.fromkeys((*LOCAL_NAMES, *names))))
-    if settings.tls_ca_out is not None and made.ca_pem is not None:
+    identity = _generate_identity(tuple(dict.fromkeys((*LOCAL_NAMES, *names))))
+    if settings.tls_ca_out is not None and identity.ca_pem is not None:
         try:
-            settings.tls_ca_out.write_bytes(made.ca_pem)
+            settings.tls_ca_out.write_bytes(identity.ca_pem)
         except OSError as error:
             reason = f"{settings.tls_ca_out}: {error.strerror}"
             raise SettingsError(f"--tls-ca-out: {reason}") from None
-    return made
+    return identity
 
 
 def _load_user_identity(cert: Path, key: Path | None) -> TlsIdentity:
@@ -118,9 +116,10 @@ def _create_ssl_context() -> ssl.SSLContext:
 
 
 def _load_cert_chain(context: ssl.SSLContext, pem: bytes) -> None:
-    """Load a key and its chain. OpenSSL reads files alone, and the key should not lie in one:
+    """Load a key and its chain.
 
-    Linux has files in memory, which a read-only file system does not hinder either.
+    OpenSSL reads files only, and the key should not be in one: Linux has files in memory, also
+    where the file system is read-only.
     """
     if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
         with os.fdopen(os.memfd_create("callmocks"), "wb") as file:

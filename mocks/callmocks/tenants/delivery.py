@@ -1,7 +1,7 @@
-"""How an answer's bytes leave, when a fault wants them to leave other than whole and at once.
+"""How the bytes of an answer leave, when not whole and at once.
 
-Faults write their wishes here; the two places that put bytes on a wire, ``web.send`` and the
-workplace's websocket, carry them out. A delivery nobody wished anything of is never made.
+Faults set it; ``provider.server.send_reply`` and the ARM's websocket follow it. None when no fault
+changes the delivery.
 """
 
 from __future__ import annotations
@@ -11,24 +11,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Termination = Literal["", "reset", "close", "never"]
-"""What happens instead of a proper end: TCP reset, plain close, or silence."""
+"""Instead of a proper end: TCP reset, plain close, or no answer until the client disconnects."""
 
 FrameTransform = Callable[[list[bytes]], list[bytes]]
 
 
 @dataclass(slots=True)
 class Delivery:
-    """Wishes for one answer. Seconds and bytes; zero means: not at all."""
+    """Seconds and bytes; 0 is off."""
 
     delay: float = 0.0
     chunk_bytes: int = 0
-    """Send this many bytes at a time …"""
     pause: float = 0.0
-    """… and wait so long between two of them."""
+    """Between two chunks."""
     truncate_at: int | None = None
-    """Send only so many bytes of those that were announced."""
+    """Bytes that are sent of those that were announced."""
     termination: Termination = ""
     reorder_timeout: float = 0.0
-    """Websocket: let the next answer go first, but wait no longer than this."""
+    """Websocket: the longest wait for the next answer to be sent first."""
     frame_transforms: list[FrameTransform] = field(default_factory=list)
-    """Websocket: each turns the messages to send into others."""

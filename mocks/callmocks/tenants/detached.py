@@ -1,4 +1,4 @@
-"""An exchange without a suite: for judging messages that nobody sent to a mock."""
+"""An exchange without a server: for validating messages that were not sent to a mock."""
 
 from __future__ import annotations
 

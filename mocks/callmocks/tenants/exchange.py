@@ -1,7 +1,7 @@
-"""One request on its way through a provider, and the answer it gets.
+"""A request and its reply.
 
-An ``Exchange`` is handed down the request path. Each step notes on it what the journal will say:
-the operation, violations of the contract, and the assumptions the answer rests on.
+An ``Exchange`` is passed along the request path. Each step notes on it what the journal records:
+the operation, violations of the contract, and the assumptions that the answer rests on.
 """
 
 from __future__ import annotations
@@ -21,17 +21,13 @@ if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
 MAX_VIOLATIONS = 100
-"""Noted of one exchange."""
+"""Of one exchange."""
 _MAX_QUOTED_CHARS = 500
-"""Characters of a client's text that a violation repeats."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """Bytes to send. ``status`` is the HTTP status; for an ARM frame, the frame's.
-
-    ``delivery`` is set by faults only: how the bytes leave, when not whole and at once.
-    """
+    """``status`` is the HTTP status; for an ARM frame, the frame's. Faults set ``delivery``."""
 
     body: bytes
     status: int = 200
@@ -42,9 +38,9 @@ class Reply:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request in the hands of a provider: everything the answer may depend on.
+    """Everything that an answer may depend on.
 
-    ``now`` is the tenant's wall time, read once, so that one answer never sees two instants.
+    ``now`` is the tenant's wall time, read once, so that one answer never has two.
     """
 
     tenant: Tenant
@@ -52,14 +48,14 @@ class Exchange:
     request: bytes
     now: datetime
     state: State
-    """The tenant's, as it was when the request began."""
+    """The tenant's, for this request."""
     operation: str = ""
     origin: str = ""
-    """Where the client reached the server, ``http://host:port``; addresses in answers use it."""
+    """``http://host:port`` as the client reached it; addresses in answers use it."""
     peer: str = ""
     """The client's IP address."""
     transport: str = "http"
-    """``http``, or ``frame`` for a message of the workplace's websocket."""
+    """``http``, or ``frame`` for a message of the ARM's websocket."""
     violations: list[Violation] = field(default_factory=list)
     assumptions: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -79,20 +75,17 @@ class Exchange:
         transport: str = "http",
         state: State | None = None,
     ) -> Exchange:
-        """An exchange that begins now, by the tenant's clock.
-
-        ``state`` is the tenant's when the tenant was found earlier.
-        """
+        """``state`` is the tenant's when the tenant was found earlier."""
         now, state = tenant.clock.now(), state or tenant.state.for_request()
         return cls(tenant, provider, request, now, state, operation, origin, peer, transport)
 
     @property
     def session_now(self) -> datetime:
-        """The time sessions and tokens age by: ``now`` without the moves that kept them."""
+        """The time by which sessions and tokens age: ``now`` without the moves that exempt them."""
         return self.now - self.tenant.session_time_offset
 
     def use_assumption(self, assumption: str) -> str:
-        """The tenant's choice for an assumption of the ledger; noted as leaned on."""
+        """The tenant's choice; the journal names the assumption."""
         self.assumptions[assumption] = None
         return self.tenant.assumptions.choices[assumption]
 
@@ -102,11 +95,7 @@ class Exchange:
     def add_violation(
         self, where: str, expected: str, got: str, side: str = "request"
     ) -> Violation:
-        """Note a violation of the contract; nothing is noted twice.
-
-        A long ``where`` or ``got`` is cut, and so is a long list of violations: the texts are the
-        client's, and the journal has bounds.
-        """
+        """Note a violation once; long texts are cut, and so is a long list of violations."""
         violation = Violation(where[:_MAX_QUOTED_CHARS], expected, got[:_MAX_QUOTED_CHARS], side)
         if len(self.violations) < MAX_VIOLATIONS and violation not in self.violations:
             self.violations.append(violation)

@@ -1,7 +1,7 @@
-"""What happened: every exchange of a tenant, newest last, bounded by count and by bytes.
+"""Every exchange of a tenant, newest last, bounded by count and by bytes.
 
-Writing must cost next to nothing, because every answer waits for it: an exchange is kept as it is,
-with the bytes it held anyway, and becomes an ``JournalEntry`` only when somebody reads.
+Every answer waits for ``Journal.add``: it keeps the values of an exchange as they are, and makes a
+``JournalEntry`` of them only when it is read.
 """
 
 from __future__ import annotations
@@ -21,26 +21,25 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange, Reply
 
 MAX_ENTRIES = 1000
-"""Kept of one tenant."""
+"""Of one tenant."""
 SHOWN_BODY_BYTES = 64 * 1024
-"""Shown of each body; of a longer one its length and hash say the rest."""
+"""Of a longer body, length and hash are shown too."""
 KEPT_WHOLE_BYTES = 2 * SHOWN_BODY_BYTES
-"""A body that is no longer is kept whole and cut when somebody reads it.
+"""A body that is no longer is cut when it is read.
 
 The hash of a page of a hundred rows takes as long as making the page, and is seldom wanted.
 """
 MAX_PROCESS_BYTES = 64 * 1024 * 1024
-"""Kept of all tenants of a process together."""
+"""Of all tenants of a process."""
 MAX_OPERATION_CHARS = 200
-"""Kept of an operation's name, which is whatever the client wrote."""
+"""The name of an operation is whatever the client sent."""
 ENTRY_BYTES = 1024
-"""What an entry takes besides its bodies, generously."""
+"""An upper estimate, without the bodies."""
 VIOLATION_BYTES = 1024
-"""What a violation takes."""
 
 
 class EntrySummary(NamedTuple):
-    """An entry without its bodies, which is all that lists and counts need."""
+    """An entry without its bodies, for lists and counts."""
 
     seq: int
     at: datetime
@@ -54,16 +53,12 @@ class EntrySummary(NamedTuple):
 
 
 class _TruncatedBody(NamedTuple):
-    """What is left of a long body."""
-
     data: bytes
     size: int
     sha256: str | None
 
 
 class _Record(NamedTuple):
-    """An exchange as it is kept."""
-
     seq: int
     at: datetime
     provider: str
@@ -77,7 +72,6 @@ class _Record(NamedTuple):
     response: bytes | _TruncatedBody
     duration: float
     bytes_used: int
-    """Bytes it takes."""
 
     def to_summary(self) -> EntrySummary:
         return EntrySummary(
@@ -119,7 +113,6 @@ def _count_bytes(body: bytes | _TruncatedBody) -> int:
 
 
 def _truncate_body(body: bytes | _TruncatedBody) -> _TruncatedBody:
-    """A body as readers see it, cut if it is long."""
     if isinstance(body, _TruncatedBody):
         return body
     if len(body) <= SHOWN_BODY_BYTES:
@@ -132,9 +125,9 @@ def _body_to_keep(body: bytes) -> bytes | _TruncatedBody:
 
 
 class JournalBudget:
-    """Bytes that all journals of a process may hold together.
+    """Bytes of all journals of a process.
 
-    Whoever holds most gives way first, so that a busy tenant does not push out a quiet one's.
+    Entries of the largest journal go first: a busy tenant does not push out those of a quiet one.
     """
 
     def __init__(self, limit: int = MAX_PROCESS_BYTES) -> None:
@@ -143,27 +136,23 @@ class JournalBudget:
         self._journals: list[Journal] = []
 
     def add(self, journal: Journal) -> None:
-        """Count a journal in."""
         self._journals.append(journal)
 
     def remove_journal(self, journal: Journal) -> None:
-        """Count a journal out."""
         self._journals.remove(journal)
         self.bytes_used -= journal.bytes_used
 
     def evict(self) -> None:
-        """Drop oldest entries of the fullest journals until a little more than needed is free."""
+        """Drop oldest entries until a little more than needed is free."""
         goal = self.limit - self.limit // 64  # not at every exchange
         while self.bytes_used > goal:
-            fullest = max(self._journals, key=lambda journal: journal.bytes_used)
-            enough = self.bytes_used - goal
-            while enough > 0 and len(fullest):
-                enough -= fullest.drop_oldest()
+            largest = max(self._journals, key=lambda journal: journal.bytes_used)
+            excess = self.bytes_used - goal
+            while excess > 0 and len(largest):
+                excess -= largest.drop_oldest()
 
 
 class Journal:
-    """The last exchanges of one tenant."""
-
     def __init__(self, budget: JournalBudget | None = None) -> None:
         self._records: deque[_Record] = deque()
         self._seq = 0
@@ -172,17 +161,16 @@ class Journal:
         self._waiters: list[asyncio.Future[None]] = []
         self._closed = False
         self.bytes_used = 0
-        """Bytes held now."""
         self.dropped_count = 0
-        """Entries that gave way to newer ones since the journal was last cleared."""
+        """Since ``delete_entries``."""
 
     def add(self, exchange: Exchange, reply: Reply) -> float:
-        """Keep an exchange and say how many seconds it took; the oldest gives way when full."""
+        """Record an exchange and return how many seconds it took."""
         duration = read_stopwatch() - exchange.started
         self._seq += 1
         request, response = _body_to_keep(exchange.request), _body_to_keep(reply.body)
-        held = ENTRY_BYTES + _count_bytes(request) + _count_bytes(response)
-        held += VIOLATION_BYTES * len(exchange.violations)
+        bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(response)
+        bytes_used += VIOLATION_BYTES * len(exchange.violations)
         record = _Record(
             self._seq,
             exchange.now,
@@ -196,13 +184,13 @@ class Journal:
             request,
             response,
             duration,
-            held,
+            bytes_used,
         )
         if len(self._records) == MAX_ENTRIES:
             self.drop_oldest()
         self._records.append(record)
-        self.bytes_used += held
-        self._budget.bytes_used += held
+        self.bytes_used += bytes_used
+        self._budget.bytes_used += bytes_used
         if self._budget.bytes_used > self._budget.limit:
             self._budget.evict()
         if self._waiters:
@@ -214,15 +202,15 @@ class Journal:
 
     @property
     def last_seq(self) -> int:
-        """Number of the newest entry ever written; numbers are never used again."""
+        """Number of the newest entry ever recorded; numbers are not used again."""
         return self._seq
 
     def read_entries(self, after: int = 0) -> Iterator[JournalEntry]:
-        """Oldest first, those numbered above ``after``."""
+        """Oldest first, with numbers above ``after``."""
         return (record.to_entry() for record in self._records_after(after))
 
     def read_summaries(self, after: int = 0) -> Iterator[EntrySummary]:
-        """The same without their bodies: a thousand of them cost a millisecond."""
+        """A thousand of them take a millisecond."""
         return (record.to_summary() for record in self._records_after(after))
 
     def _records_after(self, after: int) -> tuple[_Record, ...]:
@@ -231,46 +219,46 @@ class Journal:
         return records[max(0, after + 1 - first) :]
 
     async def follow(self, after: int) -> AsyncIterator[JournalEntry]:
-        """Entries as they come, those numbered above ``after`` first; ends with the journal.
+        """Entries with numbers above ``after``, as they come, until the journal is closed.
 
-        A reader that is too slow misses what was dropped meanwhile and sees it by the numbers.
+        A reader that is too slow misses dropped entries, and sees it by the numbers.
         """
         while not self._closed:
             for entry in self.read_entries(after):
                 after = entry.seq
                 yield entry
             if after >= self._seq and not self._closed:
-                more = asyncio.get_running_loop().create_future()
-                self._waiters.append(more)
+                waiter = asyncio.get_running_loop().create_future()
+                self._waiters.append(waiter)
                 try:
-                    await more
+                    await waiter
                 finally:
-                    if more in self._waiters:
-                        self._waiters.remove(more)
+                    if waiter in self._waiters:
+                        self._waiters.remove(waiter)
 
     def drop_oldest(self) -> int:
-        """Let the oldest entry go; the bytes it held."""
-        held = self._records.popleft().bytes_used
-        self.bytes_used -= held
-        self._budget.bytes_used -= held
+        """The number of bytes that this frees."""
+        freed = self._records.popleft().bytes_used
+        self.bytes_used -= freed
+        self._budget.bytes_used -= freed
         self.dropped_count += 1
-        return held
+        return freed
 
     def delete_entries(self) -> None:
-        """Forget everything, the count of dropped entries too; numbers go on."""
+        """Entries and the count of dropped ones; numbers go on."""
         self._records.clear()
         self._budget.bytes_used -= self.bytes_used
         self.bytes_used = 0
         self.dropped_count = 0
 
     def close(self) -> None:
-        """The tenant is gone: release the bytes and whoever follows."""
+        """Release the bytes and all followers: the tenant is deleted."""
         self._closed = True
         self._budget.remove_journal(self)
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:
-        waiting, self._waiters = self._waiters, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""The way every exchange goes, whatever the provider: faults, the provider, faults, the journal."""
+"""The path of every exchange: faults, the provider, faults, the journal."""
 
 import traceback
 from collections.abc import Awaitable, Callable
@@ -15,15 +15,15 @@ MatchedFaults = list[tuple[ActiveFault, FaultContext]]
 
 
 async def run(exchange: Exchange, handle: Handler) -> Reply:
-    """Let the provider answer an exchange and write it into its tenant's journal.
+    """Answer an exchange and record it in its tenant's journal.
 
-    A crash of the provider is written there too and goes on to the server. A request that is run
-    again (``StaleTenantsError``) leaves nothing there.
+    A crash of the provider is recorded too, and raised again. A request that is run again
+    (``StaleTenantsError``) is not recorded.
     """
     try:
         if exchange.tenant.faults.by_provider.get(exchange.provider.name):
-            met = await exchange.tenant.faults.match(exchange)
-            reply = await (_run_with_faults(exchange, handle, met) if met else handle(exchange))
+            matched = await exchange.tenant.faults.match(exchange)
+            reply = await _run_with_faults(exchange, handle, matched)
         else:
             reply = await handle(exchange)
         await exchange.state.confirm()
@@ -53,45 +53,47 @@ def _record_exchange(exchange: Exchange, reply: Reply) -> None:
 
 
 async def _run_with_faults(exchange: Exchange, handle: Handler, matched: MatchedFaults) -> Reply:
-    touched: set[str] = set()
+    applied: set[str] = set()
     try:
-        for switched, turn in matched:
-            await switched.fault.prepare(turn)
-        reply = await _apply_faults(exchange, handle, matched, touched)
-        delivery, wished = Delivery(), False
-        for switched, turn in matched:
-            if switched.fault.configure_delivery(turn, delivery):
-                touched.add(switched.id)
-                wished = True
-        return replace(reply, delivery=delivery) if wished else reply
+        for active, context in matched:
+            await active.fault.prepare(context)
+        reply = await _apply_faults(exchange, handle, matched, applied)
+        delivery = Delivery()
+        configured = [
+            active.id
+            for active, context in matched
+            if active.fault.configure_delivery(context, delivery)
+        ]
+        applied.update(configured)
+        return replace(reply, delivery=delivery) if configured else reply
     finally:
-        for switched, _ in matched:
-            if switched.id in touched:
-                exchange.faults.append(switched.fault.fault_name)
+        for active, _ in matched:
+            if active.id in applied:
+                exchange.faults.append(active.fault.fault_name)
             else:
-                await switched.undo_application()
+                await active.undo_application()
 
 
 async def _apply_faults(
-    exchange: Exchange, handle: Handler, matched: MatchedFaults, changed_by: set[str]
+    exchange: Exchange, handle: Handler, matched: MatchedFaults, applied: set[str]
 ) -> Reply:
-    asked, reply = exchange.request, None
-    for switched, turn in matched:
-        if (request := switched.fault.rewrite_request(turn)) is not None:
+    original, reply = exchange.request, None
+    for active, context in matched:
+        if (request := active.fault.rewrite_request(context)) is not None:
             exchange.request = request
-            changed_by.add(switched.id)
-    for switched, turn in matched:
-        if reply is None and (reply := switched.fault.short_circuit(turn)) is not None:
-            changed_by.add(switched.id)
+            applied.add(active.id)
+    for active, context in matched:
+        if reply is None and (reply := active.fault.short_circuit(context)) is not None:
+            applied.add(active.id)
     try:
         if reply is None:
             reply = await handle(exchange)
     finally:
-        exchange.request = asked
+        exchange.request = original
     for hook in ("modify_response", "corrupt_bytes"):
-        for switched, turn in matched:
-            altered: Reply | None = getattr(switched.fault, hook)(turn, reply)
-            if altered is not None:
-                reply = altered
-                changed_by.add(switched.id)
+        for active, context in matched:
+            changed: Reply | None = getattr(active.fault, hook)(context, reply)
+            if changed is not None:
+                reply = changed
+                applied.add(active.id)
     return reply

@@ -43,11 +43,10 @@ class Registry:
         self._by_credential: dict[tuple[str, str], Tenant] = {}
         self._budget = JournalBudget()
         self.observers: list[Observer] = []
-        """Told of every exchange of every tenant."""
         self.unmatched = self._build_tenant(TenantSettings(UNMATCHED, world="empty"), None)
 
     def create(self, settings: TenantSettings) -> Tenant:
-        """A new tenant; ``TenantConflict`` when its name or a credential is in use."""
+        """``TenantConflict`` when the name or a credential is in use."""
         tenant = self.prepare_tenant(settings)
         self.add(tenant)
         return tenant
@@ -68,7 +67,6 @@ class Registry:
         return self._build_tenant(settings, world)
 
     def add(self, tenant: Tenant) -> None:
-        """Let a prepared tenant be found."""
         self._tenants[tenant.name] = tenant
         for credential in self._list_credentials(tenant.settings):
             self._by_credential[credential[:2]] = tenant

@@ -1,4 +1,4 @@
-"""What can be set of a tenant: by a flag at start, or by the admin API when it is made."""
+"""Settings of a tenant: from the flags of ``serve``, or from the admin API."""
 
 import ipaddress
 import re
@@ -15,7 +15,6 @@ CDR_PREFIX_DIGITS = 16
 
 
 def cdr_token_prefix(tenant: str) -> str:
-    """How the tokens of a tenant's Data API sessions begin."""
     return derive_token("cdr-session", tenant)[:CDR_PREFIX_DIGITS]
 
 
@@ -59,7 +58,6 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
     minute_limit: int = 60
 
     def check(self) -> None:
-        """Raise ``SettingsError`` on a value that cannot be."""
         for entry in self.allowed_ips:
             try:
                 ipaddress.ip_network(entry, strict=False)
@@ -84,7 +82,6 @@ class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
     password: str = ""
 
     def check(self) -> None:
-        """Raise ``SettingsError`` on a value that cannot be."""
         if ":" in self.user:
             raise SettingsError(f"onec.user {self.user!r}: Basic authentication has no colon in it")
 
@@ -112,7 +109,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     onec: OnecSettings = msgspec.field(default_factory=OnecSettings)
 
     def with_defaults(self) -> "TenantSettings":
-        """A copy with the empty credentials filled in; ``SettingsError`` on a bad value."""
+        """A checked copy with the empty credentials filled in; ``SettingsError``."""
         if not TENANT_NAME.fullmatch(self.name):
             raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):

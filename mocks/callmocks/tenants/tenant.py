@@ -20,15 +20,10 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange, Reply
 
 Observer = Callable[["Exchange", "Reply", float], None]
-"""Told of every exchange when it is in the journal: exchange, reply, seconds it took."""
+"""Called with every exchange after it was recorded: exchange, reply, seconds it took."""
 
 
 class Tenant:
-    """Credentials, history, clock, limits, choices, faults and journal under one name.
-
-    ``observers`` is the registry's list, one for all its tenants.
-    """
-
     def __init__(
         self,
         settings: TenantSettings,
@@ -39,33 +34,28 @@ class Tenant:
         observers: list[Observer] | None = None,
     ) -> None:
         self.settings = settings.with_defaults()
+        self.name = settings.name
+        """Its ARM domain, and its logins when no others were set."""
         self.history = history
         self.state = state
         self.assumptions = Assumptions(settings.assumptions)
         self.clock = self.create_initial_clock()
         self.session_time_offset = timedelta()
-        """By how much the clock was moved without ageing anybody's session."""
+        """By how much the clock was moved without ageing sessions."""
         self.faults = ActiveFaults(self.settings.seed, state, providers)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
 
     @property
-    def name(self) -> str:
-        """The tenant's name: its ARM domain, and its logins when no others were set."""
-        return self.settings.name
-
-    @property
     def pins(self) -> Pins:
-        """The calls pinned over its drawn history."""
         return self.history.pins
 
     async def reset(self) -> None:
-        """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
         self.reset_local()
         await self.state.delete_all()
 
     def reset_local(self) -> None:
-        """All of ``reset`` but what stands in the state."""
+        """All but ``state``."""
         self.clock = self.create_initial_clock()
         self.session_time_offset = timedelta()
         self.assumptions = Assumptions(self.settings.assumptions)
@@ -74,11 +64,10 @@ class Tenant:
         self.history.pins.clear()
 
     def keep_sessions(self, seconds: float) -> None:
-        """Take a move of the clock out of the age of sessions (see ``Exchange.session_now``)."""
+        """Exempt sessions from ageing by a move of the clock (see ``Exchange.session_now``)."""
         self.session_time_offset += timedelta(seconds=seconds)
 
     def create_initial_clock(self) -> Clock:
-        """A clock as the tenant had it when it was made."""
         settings = self.settings
         frozen_at = None if settings.now == "real" else parse_wall_time(settings.now)
         return Clock(load_time_zone(settings.timezone), frozen_at)

@@ -1,6 +1,6 @@
-"""Did the requests come that a test expects: how many, in which order, with which fields?
+"""Expectations of requests compared with the journal: how many, in which order, which fields.
 
-An expectation that is not met shows the nearest requests and in what they differ.
+An unmet expectation shows the nearest requests and their differences.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
 MAX_NEAREST = 3
-"""Requests shown of those that did not match."""
 
 
 def verify(
@@ -33,8 +32,7 @@ def verify(
 ) -> list[Verdict]:
     """A verdict for each expectation.
 
-    ``in_order`` also asks that each has a match after the one that was found for the expectation
-    before it, so that all together can be read off the journal from top to bottom.
+    ``in_order``: each has a match after the one that was found for the expectation before it.
     """
     requests = [_JournaledRequest(entry, providers) for entry in entries]
     verdicts = []
@@ -53,8 +51,6 @@ def verify(
 
 
 class _JournaledRequest:
-    """A journaled request whose fields are read when first asked for."""
-
     def __init__(self, entry: JournalEntry, providers: Mapping[str, Provider]) -> None:
         self.entry = entry
         self._providers = providers
@@ -68,14 +64,13 @@ class _JournaledRequest:
         return self._fields
 
     def is_comparable(self, expected: Expectation) -> bool:
-        """The same kind of request, so that its fields can be compared at all."""
         entry = self.entry
         return expected.provider in (None, entry.provider) and (
             expected.operation in (None, entry.operation)
         )
 
     def find_differences(self, expected: Expectation) -> list[Difference]:
-        """In what this request is not the expected one; fields are for its own kind alone."""
+        """Fields are compared where provider and operation are the same."""
         entry = self.entry
         pairs: list[tuple[str, object, object]] = [
             ("provider", expected.provider, entry.provider),

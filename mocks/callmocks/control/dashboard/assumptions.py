@@ -48,7 +48,7 @@ async def show_assumptions(context: RequestContext) -> web.Response:
         leaned.update(entry.assumptions)
     only = context.request.query.get("show", "")
     choices = [
-        AssumptionRow(entry, tenant.assumptions.get_choice(name), leaned[name])
+        AssumptionRow(entry, tenant.assumptions.choices[name], leaned[name])
         for name, entry in load_ledger().items()
     ]
     kept = [

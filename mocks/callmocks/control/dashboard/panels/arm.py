@@ -63,7 +63,7 @@ class ArmPanel(ProviderPanel):
     def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
         operator = _numbers(tenant)[0]
         login = {"login": operator, "password": tenant.settings.arm.password}
-        path = tenant.assumptions.get_choice("arm.websocket-path")
+        path = tenant.assumptions.choices["arm.websocket-path"]
         address = f"ws{url.removeprefix('http')}/{tenant.name}/{path}"
         program = _WEBSOCKET.format(login=format_json(login), url=format_json(address))
         newest = _post_history(tenant, url, operator, {"offset": "0", "limit": "10"})
