@@ -1,8 +1,4 @@
-"""Credentials, tokens, and everything that can be wrong with an account.
-
-A session's token begins with sixteen digits that name its tenant, so that any replica finds the
-tenant without a shared table; what the token is worth stands in the tenant's state.
-"""
+"""Credentials, tokens, and everything that can be wrong with an account."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ SESSION_SECONDS = 3600
 
 @lru_cache(maxsize=4096)
 def derive_app_id(tenant_name: str) -> int:
-    """The account's number: six digits that belong to the tenant's name."""
+    """Six digits that belong to the tenant's name."""
     return 100_000 + int.from_bytes(derive_key("cdr-account", tenant_name)[:4]) % 900_000
 
 
@@ -77,7 +73,7 @@ async def check_token(exchange: Exchange, token: object) -> None:
 async def authorize(
     exchange: Exchange, method: str, params: dict[str, Any], limiter: RateLimiter
 ) -> None:
-    """Raise ``RpcError`` unless the account may call a method: in the contract's order."""
+    """Raise ``RpcError`` unless the account may call a method; the order is the contract's."""
     _check_account(exchange)
     _check_method(exchange, method)
     try:
@@ -109,10 +105,7 @@ def _check_method(exchange: Exchange, method: str) -> None:
 
 
 def _check_user(exchange: Exchange, params: dict[str, Any]) -> None:
-    """A partner acts for one of his customers' users: ``user_id`` must name one.
-
-    A client account has no such list; the number, when it is sent, means nothing there.
-    """
+    """Of a client account ``user_id`` means nothing."""
     settings = exchange.tenant.settings.cdr
     if not settings.partner:
         return
@@ -135,10 +128,7 @@ def find_disabled_fields(exchange: Exchange) -> dict[str, str]:
 
 @cache
 def _load_components(kind: str) -> dict[str, str]:
-    """The paid component that each of ``methods`` or ``fields`` needs.
-
-    The table is the mock's own; the vendor's document only shows the errors.
-    """
+    # The mock's own table: the vendor's document only shows the errors.
     table = load_table("cdr/components.csv")
     return {name: row["component"] for row in table for name in row[kind].split()}
 

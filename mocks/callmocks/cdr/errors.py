@@ -1,8 +1,4 @@
-"""The vendor's error objects, from its table (``schemas/cdr/errors.csv``).
-
-The order of the checks of parameters (contract): unknown names, required, types, prohibited fields,
-operators and values, interval. All checks run: the journal gets every error, the client the first.
-"""
+"""The vendor's error objects, from its table (``schemas/cdr/errors.csv``)."""
 
 from __future__ import annotations
 
@@ -94,6 +90,7 @@ MAX_NOTED = 20
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 
+# The contract's order.
 class CheckOrder(IntEnum):
     UNKNOWN = 1
     REQUIRED = 2
@@ -117,7 +114,7 @@ _ORDER_OF = {
 
 @dataclass
 class ParameterErrors:
-    """The errors in one request's parameters; ``first`` is the one for the client."""
+    """All checks run: the journal gets every error, the client the ``first``."""
 
     exchange: Exchange
     first: RpcError | None = None
@@ -134,10 +131,7 @@ class ParameterErrors:
         params: dict[str, object] | None = None,
         order: CheckOrder | None = None,
     ) -> None:
-        """An error at a dotted path with indexes; ``value`` is what was sent there.
-
-        The paths that clients read may be without the indexes of lists; the journal's have them.
-        """
+        """``path`` has indexes; the paths that clients read may be without them."""
         order = order or _ORDER_OF.get(mnemonic, CheckOrder.VALUE)
         is_first = self.first is None or order < self.first_order
         if self.noted >= MAX_NOTED and not is_first:

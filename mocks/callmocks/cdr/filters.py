@@ -30,12 +30,7 @@ _TREE = frozenset({"filters", "condition"})
 
 
 class RowFilter:
-    """A compiled filter.
-
-    ``must_equal`` holds, by field, the numbers that a row must equal because ``=`` stands at the
-    top or is ANDed there: ids are addresses. ``fields`` names the columns the expression reads,
-    ``leaves`` counts its comparisons.
-    """
+    """``must_equal`` holds, by field, the numbers that a row must equal: ids are addresses."""
 
     def __init__(self) -> None:
         self.groups: list[_Group] = []
@@ -45,10 +40,7 @@ class RowFilter:
 
     @cached_property
     def expression(self) -> pl.Expr | None:
-        """What a row must fulfil; None when everything matches.
-
-        Put together when it is asked for: the id of a session, which is an address, never needs it.
-        """
+        """None when everything matches; an address never needs it."""
         return _combine_groups(self.groups) if self.groups else None
 
     @property
@@ -66,7 +58,6 @@ class _Group:
 
 @cache
 def load_operator_types() -> dict[str, frozenset[str]]:
-    """Operator to the field types it fits."""
     return {
         row["operator"]: frozenset(row["types"].split())
         for row in load_table("cdr/filter_operators.csv")
@@ -221,7 +212,6 @@ def _join_names(known: frozenset[str]) -> str:
 
 
 def _combine_groups(groups: list[_Group]) -> pl.Expr | None:
-    """The root's expression; children stand after their parents in the list."""
     for group in reversed(groups):
         kept = [part for child in group.children if (part := _get_expression(child)) is not None]
         join: Callable[[pl.Expr, pl.Expr], pl.Expr] = (

@@ -22,7 +22,6 @@ refused anyway, with its own error.
 
 NULL_ID = msgspec.Raw(b"null")
 Members = dict[str, msgspec.Raw]
-"""The members of a JSON object, each as it was spelt."""
 
 
 class Envelope(msgspec.Struct):
@@ -133,10 +132,7 @@ def join_members(members: Members) -> bytes:
 
 
 def _replace_deep_values(body: bytes) -> bytes:
-    """The body with everything deeper than ``MAX_DECODED_DEPTH`` replaced by 0, in linear time.
-
-    Brackets must balance; what else stands deeper is not read, because it is refused.
-    """
+    """Everything deeper than ``MAX_DECODED_DEPTH`` becomes 0: it is refused, not read."""
     chunks, depths = zip(*iter_json_depths(body), strict=True)
     text, depth = np.concatenate(chunks), np.concatenate(depths)
     if depth[-1] != 0 or depth.min() < 0:

@@ -65,10 +65,7 @@ def get_column_types(history: History) -> dict[str, pl.DataType]:
 
 
 def compute_window(exchange: Exchange, query: ReportQuery) -> tuple[int, int, int]:
-    """First and last second of the window and the present instant, as wall ms.
-
-    The last one is left out when the tenant holds that windows end before ``date_till``.
-    """
+    """First and last second of the window, and now, as wall ms."""
     end = query.end
     if exchange.use_assumption("cdr.window-ends") == "before" and end > datetime.min:
         end -= _SECOND

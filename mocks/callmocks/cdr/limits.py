@@ -1,13 +1,8 @@
-"""Points: every successful call costs one, of a day's and of a minute's (documented).
-
-Windows are the calendar day and minute of the tenant's clock. The counters live in the tenant's
-state, so that replicas share them.
-"""
+"""Points: every successful call costs one, of a calendar day's and of a minute's (documented)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +33,11 @@ class PointLimits(msgspec.Struct, frozen=True):
 class LimitWindow(msgspec.Struct, frozen=True):
     name: str
     limit: int
-    key: str
-    previous_key: str
+    number: int
+    """Counts the windows: the previous one's counter is dropped."""
+
+    def format_key(self, offset: int = 0) -> str:
+        return f"cdr:points:{self.name}:{self.number + offset}"
 
 
 @dataclass
@@ -47,7 +45,7 @@ class RateLimiter:
     """The points of one exchange's tenant; ``used`` of each window, once this exchange knows."""
 
     exchange: Exchange
-    used: tuple[int, ...] | None = None
+    used: tuple[int, ...] = ()
 
     @property
     def _enabled(self) -> bool:
@@ -56,42 +54,50 @@ class RateLimiter:
     @cached_property
     def _windows(self) -> tuple[LimitWindow, LimitWindow]:
         cdr, now = self.exchange.tenant.settings.cdr, self.exchange.now
+        day = now.toordinal()
+        minute = (day * 24 + now.hour) * 60 + now.minute
         return (
-            LimitWindow("day", cdr.day_limit, *_counter_keys("day", now.toordinal())),
-            LimitWindow("minute", cdr.minute_limit, *_counter_keys("minute", _minute_number(now))),
+            LimitWindow("day", cdr.day_limit, day),
+            LimitWindow("minute", cdr.minute_limit, minute),
         )
 
     async def check_available(self) -> None:
         if self._enabled:
-            for window, used in zip(self._windows, await self._read_used(), strict=True):
+            await self._add_all(0)
+            for window, used in zip(self._windows, self.used, strict=True):
                 if used >= window.limit:
                     raise self._limit_exceeded(window)
 
     async def spend_point(self) -> PointLimits:
-        """Take the point of a successful call; ``limit_exceeded`` when another was faster."""
+        """Of a successful call; ``limit_exceeded`` when another took the last one."""
         if self._enabled:
-            steps = [CounterIncrement(window.key, 1, window.limit) for window in self._windows]
-            totals = await self.exchange.state.add_all(steps)
-            self.used = totals.values
-            if totals.rejected_index is not None:
-                raise self._limit_exceeded(self._windows[totals.rejected_index])
-            for window, total in zip(self._windows, totals.values, strict=True):
-                if total == 1:
-                    await self.exchange.state.delete(window.previous_key)
+            rejected_index = await self._add_all(1)
+            if rejected_index is not None:
+                raise self._limit_exceeded(self._windows[rejected_index])
+            for window, used in zip(self._windows, self.used, strict=True):
+                if used == 1:
+                    await self.exchange.state.delete(window.format_key(-1))
         return await self.get_limits()
 
     async def get_limits(self) -> PointLimits:
         if not self._enabled:
             cdr = self.exchange.tenant.settings.cdr
             return _make_limits(self.exchange, cdr.day_limit, cdr.minute_limit)
-        used = self.used or await self._read_used()
-        left = [max(w.limit - gone, 0) for w, gone in zip(self._windows, used, strict=True)]
+        if not self.used:
+            await self._add_all(0)
+        left = [max(w.limit - used, 0) for w, used in zip(self._windows, self.used, strict=True)]
         return _make_limits(self.exchange, *left)
 
-    async def _read_used(self) -> tuple[int, ...]:
-        steps = [CounterIncrement(window.key, 0) for window in self._windows]
-        self.used = (await self.exchange.state.add_all(steps)).values
-        return self.used
+    async def _add_all(self, amount: int) -> int | None:
+        """Add to both counters, or to none if one, whose index is returned, would be too high."""
+        totals = await self.exchange.state.add_all(
+            [
+                CounterIncrement(window.format_key(), amount, window.limit)
+                for window in self._windows
+            ]
+        )
+        self.used = totals.values
+        return totals.rejected_index
 
     def _limit_exceeded(self, window: LimitWindow) -> RpcError:
         if self.exchange.tenant.clock.mode == "frozen":
@@ -100,14 +106,6 @@ class RateLimiter:
             )
         params: dict[str, object] = {"limit_type": window.name, "limit_max_value": window.limit}
         return RpcError("limit_exceeded", params=params)
-
-
-def _minute_number(now: datetime) -> int:
-    return now.toordinal() * 1440 + now.hour * 60 + now.minute
-
-
-def _counter_keys(name: str, number: int) -> tuple[str, str]:
-    return f"cdr:points:{name}:{number}", f"cdr:points:{name}:{number - 1}"
 
 
 def initial_limits(exchange: Exchange, mnemonic: str, params: Mapping[str, Any]) -> PointLimits:

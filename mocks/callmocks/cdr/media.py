@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def make_routes(registry: Registry) -> list[web.RouteDef]:
 
     async def serve_talk(request: web.Request) -> web.StreamResponse:
-        """MP3 when the encoder (extra ``audio``) is installed, otherwise WAV."""
+        """MP3 with the extra ``audio``, otherwise WAV."""
         record = await _find_record(registry, request)
         make = audio.make_mp3 if audio.mp3_available() else audio.make_wav
         return await media.send_audio(request, make(_audio_key(request), record.talk_ms))
@@ -46,7 +46,6 @@ def _audio_key(request: web.Request) -> bytes:
 
 
 async def _find_record(registry: Registry, request: web.Request) -> TalkRecord:
-    """The talk of an address; ``HTTPNotFound`` when there is none, or not yet."""
     call, name = request.match_info["call"], request.match_info["record"]
     try:
         await registry.unmatched.state.for_request().confirm()

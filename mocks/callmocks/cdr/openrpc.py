@@ -12,6 +12,13 @@ from callmocks.contract.resources import schema_path
 _PYTHON_TYPES = {"integer": int, "string": str, "boolean": bool, "array": list, "object": dict}
 
 
+_ANY_RESULT = {
+    "type": "object",
+    "properties": {"metadata": {"type": "object"}, "data": {}},
+    "required": ["metadata", "data"],
+}
+
+
 class MethodParam(msgspec.Struct, frozen=True):
     name: str
     required: bool
@@ -28,6 +35,7 @@ class MethodSpec(msgspec.Struct, frozen=True):
     name: str
     params: dict[str, MethodParam]
     row: dict[str, dict[str, Any]]
+    result: dict[str, Any]
 
 
 @cache
@@ -66,12 +74,8 @@ def load_shared_schema(name: str) -> dict[str, Any]:
 
 def get_result_schema(method: str) -> dict[str, Any]:
     """Of an unknown method: what all results have."""
-    for each in load_document()["methods"]:
-        if each["name"] == method:
-            schema: dict[str, Any] = each["result"]["schema"]
-            return schema
-    members = {"metadata": {"type": "object"}, "data": {}}
-    return {"type": "object", "properties": members, "required": list(members)}
+    spec = load_methods().get(method)
+    return _ANY_RESULT if spec is None else spec.result
 
 
 def resolve_reference(part: dict[str, Any]) -> dict[str, Any]:
@@ -85,10 +89,11 @@ def resolve_reference(part: dict[str, Any]) -> dict[str, Any]:
 
 def _parse_method(raw: dict[str, Any]) -> MethodSpec:
     params = {param["name"]: _parse_param(param) for param in raw["params"]}
-    answer = resolve_reference(raw["result"]["schema"]).get("properties", {})
-    data = resolve_reference(answer.get("data", {}))
+    result = raw["result"]["schema"]
+    members = resolve_reference(result).get("properties", {})
+    data = resolve_reference(members.get("data", {}))
     row = resolve_reference(data["items"])["properties"] if data.get("type") == "array" else {}
-    return MethodSpec(raw["name"], params, row)
+    return MethodSpec(raw["name"], params, row, result)
 
 
 def _parse_param(raw: dict[str, Any]) -> MethodParam:

@@ -20,7 +20,7 @@ _INT64 = (-(2**63), 2**63 - 1)
 
 
 class ConditionError(Exception):
-    """A filter that cannot be: mnemonic, the key at fault (None: the whole filter), reason."""
+    """``key`` is the wrong member of the filter; None: the whole filter."""
 
     def __init__(
         self, mnemonic: str, key: str | None, expected: str, params: dict[str, object] | None = None
@@ -32,7 +32,7 @@ class ConditionError(Exception):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """A simple filter on a known field; ``dtype`` is the type of its column."""
+    """``dtype`` is the type of the field's column."""
 
     field: Field
     operator: str
@@ -41,7 +41,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class FilterOptions(msgspec.Struct, frozen=True):
-    """What a tenant holds true of filters; the callables note the assumption when they decide."""
+    """A tenant's choices; the callables note the assumption when they are used."""
 
     max_depth: Callable[[], int]
     underscore_is_wildcard: Callable[[], bool]

@@ -46,10 +46,7 @@ def parse_query(
     params: dict[str, Any],
     column_types: ColumnTypes,
 ) -> ReportQuery:
-    """Compile the parameters; ``RpcError`` with the first error, the journal gets them all.
-
-    ``column_types`` tells those of the method's frame, when there is a filter.
-    """
+    """``RpcError`` with the first error; ``column_types`` is called when there is a filter."""
     specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
     given = _collect_params(exchange, specs, params, errors)
     table = LIST_METHODS[method]()

@@ -1,8 +1,4 @@
-"""From frames to the JSON of rows.
-
-Legs with the default fields are rendered once, in batches of a generated day's rows, and kept in
-the shared cache with the day; a page joins them. Other fields and frames are rendered anew.
-"""
+"""From frames to the JSON of rows."""
 
 from __future__ import annotations
 
@@ -86,10 +82,7 @@ def render_range(history: History, window: WindowDays, positions: range) -> Json
 def render_if_cached(
     history: History, window: WindowDays, positions: RowPositions
 ) -> JsonChunks | None:
-    """Legs from anywhere in a window, None when too many would have to be rendered first.
-
-    A query renders a few batches ahead for the next ones, unless there are very many.
-    """
+    """None when too many rows would have to be rendered first; a few are rendered ahead."""
     indexes = window.ends.searchsorted(positions, side="right")
     numbers, inside = np.divmod(positions - window.begins[indexes], BATCH_ROWS)
     days = [window.days[index] for index in indexes.tolist()]
@@ -113,6 +106,7 @@ def render_day_rows(history: History, day: int, positions: Sequence[int]) -> Jso
     )
 
 
+# Legs with the default fields are rendered once and kept; a page joins them.
 def _get_batches(history: History, keys: Collection[RowBatch]) -> dict[RowBatch, list[bytes]]:
     batches, missing = _get_cached(history, keys)
     return batches | _render_batches(history, missing) if missing else batches

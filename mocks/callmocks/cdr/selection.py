@@ -23,10 +23,7 @@ _POWERS = np.array([10**digits for digits in range(_MAX_DIGITS + 1)])
 def select_page(
     exchange: Exchange, query: ReportQuery, frame: pl.DataFrame
 ) -> tuple[int, pl.DataFrame]:
-    """All matches counted, and the rows of the page.
-
-    ``frame`` is in ascending order of its rows' start and id, which decides between equal keys.
-    """
+    """``frame`` ascends by its rows' start and id, which decides between equal keys."""
     found = find_matches(exchange, query, frame)
     if found is None:
         return len(frame), frame.slice(query.offset, query.limit)
@@ -36,10 +33,7 @@ def select_page(
 def find_matches(
     exchange: Exchange, query: ReportQuery, frame: pl.DataFrame
 ) -> RowPositions | None:
-    """Where in the frame all matches are, in the wanted order; None: all of it, as it is.
-
-    Only the columns that the filter and the sort read are touched.
-    """
+    """The positions of all matches in order; None: all rows as they are."""
     descending = is_latest_first(exchange, query)
     expression = query.filter.expression
     if expression is None and not query.sort and not descending:
@@ -55,10 +49,7 @@ def find_matches(
 
 
 def is_latest_first(exchange: Exchange, query: ReportQuery) -> bool:
-    """Whether rows that the sort leaves equal, all of them without one, stand latest first.
-
-    A sort by the id leaves no rows equal: its answer does not rest on the assumption.
-    """
+    """A sort by the id leaves no rows equal: its answer does not rest on the assumption."""
     if any(name == "id" for name, _ in query.sort):
         return False
     return exchange.use_assumption("cdr.default-order") == "descending"
@@ -125,10 +116,7 @@ def _sort_packed(
     size: int,
     descending: bool,
 ) -> RowPositions | None:
-    """The order by keys and position packed into one number a row; None when they need more bits.
-
-    ``descending`` is the order of positions. Sorting numbers takes a tenth of sorting a frame.
-    """
+    """Keys and position packed into one number a row; None when they need more bits."""
     position_bits = size.bit_length()
     packed, used = np.zeros(len(found), np.int64), position_bits
     for key, descends, nulls_last in zip(keys, directions, last, strict=True):
@@ -162,10 +150,7 @@ def _encode_order(
 
 
 def _parse_digits(texts: pl.Series, nulls: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
-    """Numbers in the order of the texts, when all texts are digits, as phones are.
-
-    The digits stand on the left, as in a text, and a shorter text comes first.
-    """
+    """Numbers in the order of the texts, if all are digits: aligned left, shorter ones first."""
     lengths = texts.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     numbers = texts.str.to_integer(strict=False).fill_null(-1).to_numpy()
     plain = numbers >= 0 if nulls is None else (numbers >= 0) | nulls

@@ -1,7 +1,6 @@
-"""Our own answers against the OpenRPC document: the rows of a day once, the envelope each time.
+"""Our own answers against the OpenRPC document.
 
-A row that breaks the schema is a defect of callmocks: loud in the log, counted and journaled as a
-violation on the answer's side; the client still gets the answer.
+A violation is logged and journaled on the answer's side; the client still gets the answer.
 """
 
 from __future__ import annotations

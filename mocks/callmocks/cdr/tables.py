@@ -1,7 +1,4 @@
-"""The field tables of the Data API's methods, as the vendor's documents print them.
-
-Code never repeats a field's type or flags: it asks the table.
-"""
+"""The field tables of the methods, as the vendor's documents print them."""
 
 from functools import cache
 

@@ -29,7 +29,7 @@ _ALLOWED_VALUES: dict[str, tuple[bool, ...]] = {
 def check_rows(
     method: str, rows: list[Row], total: object, params: Params | None, found: Findings
 ) -> None:
-    """Note where rows disagree; ``params`` are those of the request, None when it is unknown."""
+    """``params`` are those of the request, None when it is unknown."""
     if method == "get.call_legs_report":
         for index, row in enumerate(rows):
             _check_leg(row, f"result.data.{index}", found)

@@ -1,8 +1,4 @@
-"""Days of a report's window: generated before they are needed, counted and checked once, then kept.
-
-Other requests get their turn between batches of days: a window of three months of a busy contact
-centre takes seconds to generate.
-"""
+"""Days of a report's window: generated in batches, counted and checked once, then kept."""
 
 from __future__ import annotations
 
@@ -31,11 +27,9 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class WindowDays:
-    """Whole days of legs, one after another: a position counts through all of them.
+    """Days of legs, one after another: a position counts through all of them.
 
-    ``begins`` are the positions of each day's first row and ``ends`` those behind its last;
-    ``last_ends`` says when the last of each day's calls ends, in wall ms; ``violations`` is what
-    the self-check found, which must be nothing.
+    ``last_ends`` are of each day's calls, in wall ms; ``violations`` must be empty.
     """
 
     days: list[int]
@@ -56,7 +50,7 @@ async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> N
     generated = exchange.tenant.history.generated
     for first, count in generated.split_into_batches(days):
         generated.get_views(view, range(first, first + count))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # three months of a busy contact centre take seconds to generate
 
 
 async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> WindowDays:
@@ -114,9 +108,7 @@ def join_days(history: History, window: WindowDays) -> pl.DataFrame:
 def find_positions(
     history: History, window: WindowDays, from_ms: int, before_ms: int, now_ms: int
 ) -> tuple[range, NDArray[np.int64]]:
-    """The positions of the legs that start in a window, and those of legs whose calls have not
-    ended, which nobody may see; usually none.
-    """
+    """Of the legs that start in a window, and of those whose calls have not ended."""
     get_view, days = history.generated.get_view, window.days
     first, last = 0, window.row_count
     if from_ms > window.begin_ms:
