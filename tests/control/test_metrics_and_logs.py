@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from callmocks.cdr.provider import CDR
-from callmocks.control.metrics import BUCKET_BOUNDS, MAX_OPERATIONS, Metrics
+from callmocks.control.metrics import BUCKETS, MAX_OPERATIONS, Metrics
 from callmocks.control.server import make_app
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.exchange import Exchange, Reply
@@ -74,7 +74,7 @@ def test_names_that_clients_invent_do_not_make_series_without_end(registry: Regi
     for number in range(MAX_OPERATIONS + 50):
         for _ in range(2):
             exchange = Exchange.start(tenant, PROVIDERS["cdr"], b"", operation=f"m{number}")
-            meter.count_exchange(exchange, Reply(b""), BUCKET_BOUNDS[0])
+            meter.count_exchange(exchange, Reply(b""), BUCKETS[0])
     assert len(meter.exchanges) == MAX_OPERATIONS + 1
     assert meter.exchanges["cdr", "other", 200] == 100
     assert meter.durations["cdr"][0] == 2 * MAX_OPERATIONS + 100  # a bound belongs to its bucket

@@ -1,8 +1,8 @@
-"""One line of JSON for every request, under an id, when somebody wants to read them.
+"""A line of JSON for every request, with an id.
 
 A request to control has the id its client sent as ``X-Request-Id`` (or a number) and gets it
-back. An exchange with a provider is called by its tenant and its number in the tenant's journal,
-``demo-17``: the providers' own answers have no such header, and neither have ours.
+back. An exchange with a provider has its tenant and its number in the journal, ``demo-17``: real
+providers send no such header.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ def make_logger(file: TextIO) -> Any:
 
 
 def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
-
     def log_exchange(exchange: Exchange, reply: Reply, seconds: float) -> None:
         tenant = exchange.tenant
         log.info(

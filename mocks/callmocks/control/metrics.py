@@ -1,8 +1,4 @@
-"""Numbers for Prometheus, counted where they arise and formatted when somebody asks.
-
-Each application has a registry of its own. Operations are names that clients write, so only so
-many of them get a series of their own; the rest share ``other``.
-"""
+"""Metrics for Prometheus; each application has its own registry."""
 
 from __future__ import annotations
 
@@ -18,25 +14,10 @@ if TYPE_CHECKING:
 
     from callmocks.tenants.exchange import Exchange, Reply
 
-BUCKET_BOUNDS = (
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-)
-"""Upper bounds of the duration buckets, seconds."""
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of durations, seconds."""
 MAX_OPERATIONS = 100
-"""Operations of a provider that are told apart."""
+"""Series for a provider's operations; clients write their names, the rest share ``other``."""
 
 
 class Metrics:
@@ -58,8 +39,8 @@ class Metrics:
         self.exchanges[key] = self.exchanges.get(key, 0) + 1
         buckets = self.durations.get(provider)
         if buckets is None:
-            buckets = self.durations[provider] = [0] * (len(BUCKET_BOUNDS) + 1)
-        buckets[bisect_left(BUCKET_BOUNDS, seconds)] += 1
+            buckets = self.durations[provider] = [0] * (len(BUCKETS) + 1)
+        buckets[bisect_left(BUCKETS, seconds)] += 1
         self.seconds[provider] = self.seconds.get(provider, 0.0) + seconds
         for violation in exchange.violations:
             side = (provider, violation.side)
@@ -120,7 +101,7 @@ class MetricsCollector:
         )
         for provider, buckets in self._metrics.durations.items():
             total, cumulated = 0, []
-            for bound, count in zip((*map(str, BUCKET_BOUNDS), "+Inf"), buckets, strict=True):
+            for bound, count in zip((*map(str, BUCKETS), "+Inf"), buckets, strict=True):
                 total += count
                 cumulated.append((bound, total))
             family.add_metric([provider], cumulated, self._metrics.seconds[provider])

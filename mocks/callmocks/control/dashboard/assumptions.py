@@ -20,47 +20,45 @@ GROUPS = {"history": "The calls themselves", **PROVIDER_TITLES}
 
 @dataclass(frozen=True, slots=True)
 class AssumptionRow:
-    """An assumption, what the tenant chose, and how much its answers lean on it."""
-
-    entry: Assumption
+    assumption: Assumption
     chosen: str
-    leaned_on: int
+    uses: int
     """Entries of the journal that name it."""
 
     @property
     def changed(self) -> bool:
-        return self.chosen != self.entry.default
+        return self.chosen != self.assumption.default
 
     @property
-    def free(self) -> bool:
-        return "*" in self.entry.alternatives
+    def accepts_any_text(self) -> bool:
+        return "*" in self.assumption.alternatives
 
     @property
     def choices(self) -> list[str]:
-        named = [self.entry.default, *(each for each in self.entry.alternatives if each != "*")]
-        return named if self.chosen in named or self.free else [*named, self.chosen]
+        named = [
+            self.assumption.default,
+            *(each for each in self.assumption.alternatives if each != "*"),
+        ]
+        return named if self.chosen in named or self.accepts_any_text else [*named, self.chosen]
 
 
 async def show_assumptions(context: RequestContext) -> web.Response:
     tenant = context.tenant
-    leaned: Counter[str] = Counter()
+    uses: Counter[str] = Counter()
     for entry in tenant.journal.read_summaries():
-        leaned.update(entry.assumptions)
+        uses.update(entry.assumptions)
     only = context.request.query.get("show", "")
-    choices = [
-        AssumptionRow(entry, tenant.assumptions.choices[name], leaned[name])
-        for name, entry in load_ledger().items()
+    rows = [
+        AssumptionRow(assumption, tenant.assumptions.choices[name], uses[name])
+        for name, assumption in load_ledger().items()
     ]
-    kept = [
-        each
-        for each in choices
-        if only not in ("changed", "used")
-        or (only == "changed" and each.changed)
-        or (only == "used" and each.leaned_on)
-    ]
+    subsets = {
+        "changed": [row for row in rows if row.changed],
+        "used": [row for row in rows if row.uses],
+    }
     groups: dict[str, list[AssumptionRow]] = {}
-    for each in kept:
-        groups.setdefault(each.entry.provider, []).append(each)
+    for row in subsets.get(only, rows):
+        groups.setdefault(row.assumption.provider, []).append(row)
     order = [*GROUPS, *sorted(groups.keys() - GROUPS.keys())]
     return render_page(
         context,
@@ -69,7 +67,7 @@ async def show_assumptions(context: RequestContext) -> web.Response:
         tenant,
         groups=[(GROUPS.get(name, name), groups[name]) for name in order if name in groups],
         only=only,
-        total=len(choices),
-        changed=sum(each.changed for each in choices),
-        used=sum(bool(each.leaned_on) for each in choices),
+        total=len(rows),
+        changed=len(subsets["changed"]),
+        used=len(subsets["used"]),
     )

@@ -1,4 +1,4 @@
-"""A tenant's clock and what follows it: calls that end, sessions that age, limits that refill."""
+"""A tenant's clock and what follows it: calls that end, sessions that age, limits that reset."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def show_clock(context: RequestContext) -> web.Response:
         today=day_progress(tenant),
         steps=STEPS,
         settings=tenant.settings,
-        kept=tenant.session_time_offset,
+        session_time_offset=tenant.session_time_offset,
         limits=await read_limits(tenant, context.app_context.addresses),
     )
 

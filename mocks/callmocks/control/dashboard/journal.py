@@ -1,7 +1,6 @@
 """The journal: a list that grows by itself, and each exchange opened in place or on its own page.
 
-A script follows the admin API's stream and then asks for ``journal/rows``, so that entries are
-written in one place only: here.
+A script follows the admin API's stream and then loads ``journal/rows``: only the server makes HTML.
 """
 
 from __future__ import annotations
@@ -25,13 +24,10 @@ if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
 ENTRIES_PER_PAGE = 100
-"""Entries of a page, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries are shown."""
-
     provider: str = ""
     violations: bool = False
 
@@ -48,27 +44,24 @@ class EntryFilter:
 
 @dataclass(frozen=True, slots=True)
 class JournalCounts:
-    """What the whole journal holds."""
-
     entries: int
     violations: int
     dropped: int
-    last: int
-    """Number of the newest entry."""
+    last_seq: int
 
 
 async def show_journal(context: RequestContext) -> web.Response:
-    tenant, wish = find_tenant(context), _read_filter(context)
+    tenant, entry_filter = find_tenant(context), _read_filter(context)
     return render_page(
         context,
         "journal.html",
         "journal",
         tenant,
-        wish=wish,
+        entry_filter=entry_filter,
         counts=count_entries(tenant.journal),
-        entries=newest_entries(tenant.journal, wish),
-        strangers=len(context.registry.unmatched.journal),
-        nobody=tenant is context.registry.unmatched,
+        entries=newest_entries(tenant.journal, entry_filter),
+        unmatched=len(context.registry.unmatched.journal),
+        is_unmatched=tenant is context.registry.unmatched,
     )
 
 
@@ -88,16 +81,16 @@ async def show_entry(context: RequestContext) -> web.Response:
     found = next(tenant.journal.read_entries(number - 1), None) if number else None
     if found is None or found.seq != number:
         raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
-    request, answer = highlight_messages(found)
+    request, response = highlight_messages(found)
     return render_page(
-        context, "entry.html", "journal", tenant, entry=found, request=request, answer=answer
+        context, "entry.html", "journal", tenant, entry=found, request=request, response=response
     )
 
 
 def find_tenant(context: RequestContext) -> Tenant:
-    """The tenant; ``nobody`` for exchanges whose sender could not be told."""
-    nobody = context.registry.unmatched
-    return nobody if context.path_part("tenant") == nobody.name else context.tenant
+    """The tenant; ``nobody`` is that of exchanges whose tenant is unknown."""
+    unmatched = context.registry.unmatched
+    return unmatched if context.path_part("tenant") == unmatched.name else context.tenant
 
 
 def newest_entries(

@@ -1,4 +1,4 @@
-"""From a view model to a response: templates, the frame around each page, the headers of pages."""
+"""Pages: templates, the frame around each page, security headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every page: nothing from elsewhere, nothing inline, in nobody's frame."""
 
 SECTIONS = {
     "overview": ("Overview", ""),
@@ -38,38 +37,34 @@ SECTIONS = {
     "clock": ("Clock and limits", "/clock"),
     "assumptions": ("Assumptions", "/assumptions"),
 }
-"""The navigation: name by section, and the path below the tenant's."""
+"""The navigation: name, and path below the tenant's."""
 
 
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
-    """An entry of the navigation; ``count`` is shown behind it when not 0."""
-
     name: str
     href: str
-    here: bool
+    is_current: bool
     count: int = 0
     counted: str = ""
-    """What the count counts."""
+    """``on``: what is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageFrame:
-    """What stands around every page."""
-
     version: str
     tenants: list[str]
     tenant: str
-    """The tenant whose page it is; empty on pages of all."""
-    below: str
-    """Path of the section below a tenant's, to stay in it with another tenant."""
+    """Empty on pages of all tenants."""
+    section_path: str
+    """Below a tenant's, to stay in the section with another tenant."""
     sections: list[NavigationItem]
     clock: ClockDisplay | None
 
 
 @dataclass(frozen=True, slots=True)
 class ClockDisplay:
-    """What a tenant's clock shows; a script lets it go on from ``now`` at ``speed``."""
+    """A script lets it run on from ``now`` at ``speed``."""
 
     mode: str
     now: datetime
@@ -81,7 +76,7 @@ class ClockDisplay:
         return cls(clock.mode, clock.now(), clock.speed)
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         if self.mode == "offset":
             return "running" if self.speed == 1 else f"running × {self.speed:g}"
         return {"real": "real time", "frozen": "frozen"}[self.mode]
@@ -162,7 +157,7 @@ def _navigation(context: RequestContext, current: str, tenant: Tenant) -> list[N
         "faults": (len(tenant.faults.list_active()), "on"),
         "assumptions": (len(tenant.assumptions.changed_choices()), "changed"),
     }
-    shown_here = ("journal",) if tenant is context.registry.unmatched else tuple(SECTIONS)
+    names = ("journal",) if tenant is context.registry.unmatched else tuple(SECTIONS)
     return [
         NavigationItem(
             SECTIONS[name][0],
@@ -170,5 +165,5 @@ def _navigation(context: RequestContext, current: str, tenant: Tenant) -> list[N
             name == current,
             *counts.get(name, ()),
         )
-        for name in shown_here
+        for name in names
     ]

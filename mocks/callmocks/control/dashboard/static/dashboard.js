@@ -1,24 +1,24 @@
-// What every page needs: forms that speak to the admin API, copying, the clock's hands.
-import { wake } from "./parts.js";
+// What every page needs: forms as requests to the admin API, copying, running clocks.
+import { enableControls } from "./parts.js";
 import { followJournal } from "./journal.js";
-import { send } from "./forms.js";
+import { sendForm } from "./forms.js";
 
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.path === undefined) return;
   event.preventDefault();
-  send(event.target, event.submitter);
+  sendForm(event.target, event.submitter);
 });
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  const done = await copy(button.closest("figure").querySelector("code"));
+  const done = await copyText(button.closest("figure").querySelector("code"));
   button.firstChild.textContent = done ? "Copied" : "Press Ctrl+C";
   setTimeout(() => (button.firstChild.textContent = "Copy"), 2000);
 });
 
 // Where a page has no clipboard (plain HTTP from another machine), its text is selected for it.
-async function copy(code) {
+async function copyText(code) {
   try {
     await navigator.clipboard.writeText(code.textContent);
     return true;
@@ -31,15 +31,15 @@ async function copy(code) {
 }
 
 // The page says what the clock showed when it was made; from then on it runs at its speed.
-const shownAt = new WeakMap();
+const firstSeenAt = new WeakMap();
 
-function tick() {
+function updateClocks() {
   for (const time of document.querySelectorAll("time[data-speed]")) {
     const speed = Number(time.dataset.speed);
-    if (!shownAt.has(time)) shownAt.set(time, performance.now());
+    if (!firstSeenAt.has(time)) firstSeenAt.set(time, performance.now());
     if (!speed) continue;
     const wall = Date.parse(`${time.dateTime.slice(0, 23)}Z`);
-    const now = new Date(wall + (performance.now() - shownAt.get(time)) * speed);
+    const now = new Date(wall + (performance.now() - firstSeenAt.get(time)) * speed);
     time.textContent = now.toISOString().slice(0, 19).replace("T", " ");
   }
 }
@@ -56,11 +56,11 @@ document.addEventListener("click", (event) => {
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
 
-// An address with the place of something that is folded opens it.
-const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-if (named?.tagName === "DETAILS") named.open = true;
+// An address with the id of a folded element opens it.
+const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+if (target?.tagName === "DETAILS") target.open = true;
 
-wake(document);
-tick();
-setInterval(tick, 250);
+enableControls(document);
+updateClocks();
+setInterval(updateClocks, 250);
 followJournal();

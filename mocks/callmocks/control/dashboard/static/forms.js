@@ -1,42 +1,42 @@
 // Forms as requests to the admin API: data-method, data-path, and what to do when it worked.
-import { refresh, say } from "./parts.js";
+import { announce, refreshParts } from "./parts.js";
 
-export async function send(form, submitter) {
+export async function sendForm(form, submitter) {
   const { method, path, done, go, confirm: question } = form.dataset;
-  if (question && !(await agreed(question))) return;
+  if (question && !(await confirmed(question))) return;
   const problem = form.querySelector(".problem");
   if (problem) problem.textContent = "";
   let body;
   try {
-    body = method === "DELETE" ? undefined : stringify(read(form, submitter));
-  } catch (mistake) {
-    return refuse(form, mistake.message, mistake.field);
+    body = method === "DELETE" ? undefined : toJson(readControls(form, submitter));
+  } catch (error) {
+    return showProblem(form, error.message, error.field);
   }
-  let answer;
+  let response;
   try {
-    answer = await fetch(new URL(path, location.origin), {
+    response = await fetch(new URL(path, location.origin), {
       method,
       body,
       headers: { "Content-Type": "application/json" },
     });
   } catch {
-    return refuse(form, "callmocks does not answer; is it still running?");
+    return showProblem(form, "callmocks does not answer; is it still running?");
   }
-  const told = answer.status === 204 ? {} : await answer.json();
-  if (!answer.ok) return refuse(form, told.detail ?? `status ${answer.status}`, told.where);
+  const result = response.status === 204 ? {} : await response.json();
+  if (!response.ok) return showProblem(form, result.detail ?? `status ${response.status}`, result.where);
   if (go) {
-    location.assign(new URL(go.replace("{name}", encodeURIComponent(told.name ?? "")), location.origin));
+    location.assign(new URL(go.replace("{name}", encodeURIComponent(result.name ?? "")), location.origin));
     return;
   }
-  await update(form, submitter);
-  say(done ?? "Done");
+  await refreshAfter(form, submitter);
+  announce(done ?? "Done");
 }
 
 // Refresh what changed; the focus stays on the same control, or goes where the form says.
-async function update(form, submitter) {
+async function refreshAfter(form, submitter) {
   const { refresh: parts, focus, path } = form.dataset;
   const part = form.closest((parts ?? "").split(" ").filter(Boolean).map((id) => `[id="${id}"]`).join(",") || "none");
-  await refresh((parts ?? "").split(" ").filter(Boolean));
+  await refreshParts((parts ?? "").split(" ").filter(Boolean));
   if (!part) return;
   const again = document.querySelector(`form[data-path="${CSS.escape(path)}"][data-method="${form.dataset.method}"]`);
   const target = again?.querySelector(submitter?.name ? `[name="${submitter.name}"]` : "button:not([name])");
@@ -49,39 +49,39 @@ async function update(form, submitter) {
   }
 }
 
-function refuse(form, text, where) {
+function showProblem(form, text, where) {
   const problem = form.querySelector(".problem");
   const name = (where ?? "").replace(/^\$\.?/, "");
   const field = name && form.elements.namedItem(name);
   if (problem) problem.textContent = text;
-  else say(text);
+  else announce(text);
   if (field instanceof HTMLElement) field.focus();
 }
 
 // The controls as a tree of leaves that are JSON already; empty ones are left out.
-function read(form, submitter) {
+function readControls(form, submitter) {
   const tree = {};
   for (const control of form.elements) {
     if (!control.name || control.tagName === "BUTTON" || control.name === submitter?.name) continue;
     if (control.type === "checkbox" && !control.checked) continue;
-    put(tree, control);
+    setValue(tree, control);
   }
-  if (submitter?.name) put(tree, submitter);
+  if (submitter?.name) setValue(tree, submitter);
   return tree;
 }
 
-function put(tree, control) {
+function setValue(tree, control) {
   const text = control.value.trim();
   if (text === "" && !control.required) return;
   const path = control.name.split(".");
   const last = path.pop();
-  let place = tree;
-  for (const step of path) place = place[step] ??= {};
-  place[last] = control.dataset.as === "json" ? checked(text, control.name) : JSON.stringify(control.value);
+  let node = tree;
+  for (const step of path) node = node[step] ??= {};
+  node[last] = control.dataset.as === "json" ? requireJson(text, control.name) : JSON.stringify(control.value);
 }
 
 // Numbers stay the digits that were typed: a seed may be larger than a double holds.
-function checked(text, name) {
+function requireJson(text, name) {
   try {
     JSON.parse(text);
     return text;
@@ -90,12 +90,12 @@ function checked(text, name) {
   }
 }
 
-function stringify(tree) {
+function toJson(tree) {
   if (typeof tree === "string") return tree;
-  return `{${Object.entries(tree).map(([name, value]) => `${JSON.stringify(name)}:${stringify(value)}`).join(",")}}`;
+  return `{${Object.entries(tree).map(([name, value]) => `${JSON.stringify(name)}:${toJson(value)}`).join(",")}}`;
 }
 
-function agreed(question) {
+function confirmed(question) {
   const dialog = document.getElementById("confirm");
   document.getElementById("confirm-text").textContent = question;
   dialog.returnValue = "no";

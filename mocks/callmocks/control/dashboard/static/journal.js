@@ -1,13 +1,13 @@
-// The journal: the stream says that something came, the server says what, entries open in place.
+// The journal: the stream signals a new entry, the server renders it, entries open in place.
 import { fetchPage } from "./parts.js";
 
-const PAUSE_MS = 300; // between two looks: a client that hammers must not hammer the page too
+const PAUSE_MS = 300; // between two loads, however many requests a client sends
 
 export function followJournal() {
-  document.addEventListener("toggle", open, true);
+  document.addEventListener("toggle", loadEntry, true);
   const list = document.getElementById("entries");
   if (!list) return;
-  const follower = new Follower(list);
+  const follower = new JournalFollower(list);
   document.querySelector("[data-pause]")?.addEventListener("click", (event) => {
     follower.paused = !follower.paused;
     event.currentTarget.setAttribute("aria-pressed", String(follower.paused));
@@ -19,13 +19,13 @@ export function followJournal() {
   addEventListener("pageshow", () => follower.connect());
 }
 
-class Follower {
+class JournalFollower {
   paused = false;
   #list;
   #stream = null;
   #last;
-  #looking = false;
-  #again = false;
+  #loading = false;
+  #pending = false;
 
   constructor(list) {
     this.#list = list;
@@ -33,7 +33,7 @@ class Follower {
     this.connect();
   }
 
-  // Follow while the page is seen and not paused; what came meanwhile comes with the first look.
+  // Follow while the page is seen and not paused; entries written meanwhile come with the first load.
   connect() {
     const wanted = !this.paused && !document.hidden;
     if (wanted === Boolean(this.#stream)) return;
@@ -41,43 +41,43 @@ class Follower {
     const address = new URL(this.#list.dataset.stream, location.origin);
     address.searchParams.set("after", this.#last);
     this.#stream = new EventSource(address);
-    this.#stream.onopen = () => this.#show("Live", true);
-    this.#stream.onerror = () => this.#show("Lost the connection, trying again", false);
-    this.#stream.onmessage = () => this.#look();
+    this.#stream.onopen = () => this.#showState("Live", true);
+    this.#stream.onerror = () => this.#showState("Lost the connection, trying again", false);
+    this.#stream.onmessage = () => this.#loadSoon();
   }
 
   close() {
     this.#stream?.close();
     this.#stream = null;
-    this.#show(this.paused ? "Paused" : "Not live", false);
+    this.#showState(this.paused ? "Paused" : "Not live", false);
   }
 
-  async #look() {
-    this.#again = true;
-    if (this.#looking) return;
-    this.#looking = true;
+  async #loadSoon() {
+    this.#pending = true;
+    if (this.#loading) return;
+    this.#loading = true;
     try {
-      while (this.#again) {
-        this.#again = false;
-        await this.#fetch();
+      while (this.#pending) {
+        this.#pending = false;
+        await this.#load();
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     } catch {
-      this.#show("Lost the connection, trying again", false);
+      this.#showState("Lost the connection, trying again", false);
     } finally {
-      this.#looking = false;
+      this.#loading = false;
     }
   }
 
-  async #fetch() {
+  async #load() {
     const address = new URL(this.#list.dataset.rows, location.origin);
     address.searchParams.set("after", this.#last);
     const page = await fetchPage(address.pathname + address.search);
     const counted = page.querySelector("#counted");
-    const fresh = [...page.querySelectorAll("ol > li")].filter((row) => !document.getElementById(row.id));
+    const rows = [...page.querySelectorAll("ol > li")].filter((row) => !document.getElementById(row.id));
     this.#last = Number(counted.querySelector("[data-last]").dataset.last);
-    for (const row of fresh) row.classList.add("fresh");
-    this.#list.prepend(...fresh);
+    for (const row of rows) row.classList.add("fresh");
+    this.#list.prepend(...rows);
     while (this.#list.children.length > Number(this.#list.dataset.most)) this.#list.lastElementChild.remove();
     const violations = counted.querySelector("[data-violations]").dataset.violations;
     const badge = document.querySelector(".count.violations");
@@ -88,27 +88,27 @@ class Follower {
     document.getElementById("counted").replaceChildren(...counted.childNodes);
   }
 
-  #show(text, live) {
+  #showState(text, live) {
     const state = document.getElementById("live-state");
     if (state && state.textContent !== text) state.textContent = text;
     document.getElementById("live-dot")?.classList.toggle("on", live);
   }
 }
 
-// Request and answer are fetched when somebody wants to see them.
-async function open(event) {
+// Request and response are fetched when an entry is opened.
+async function loadEntry(event) {
   const details = event.target;
   const source = details.dataset?.src;
   if (!source || !details.open) return;
   delete details.dataset.src;
-  const place = details.querySelector(".opened");
+  const target = details.querySelector(".opened");
   try {
     const page = await fetchPage(source);
     const article = page.getElementById("entry");
     article.removeAttribute("id");
-    place.replaceChildren(article);
+    target.replaceChildren(article);
   } catch {
     details.dataset.src = source;
-    place.textContent = "This entry is not in the journal any more.";
+    target.textContent = "This entry is not in the journal any more.";
   }
 }

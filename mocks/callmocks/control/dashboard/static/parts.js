@@ -1,20 +1,20 @@
 // Parts of a page: fetched again after a change, so that only the server writes HTML.
 
 export async function fetchPage(path) {
-  const answer = await fetch(new URL(path, location.origin), { headers: { Accept: "text/html" } });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const response = await fetch(new URL(path, location.origin), { headers: { Accept: "text/html" } });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 // Replace the elements with these ids by what the server shows now.
-export async function refresh(ids) {
+export async function refreshParts(ids) {
   const fresh = await fetchPage(location.pathname + location.search);
   for (const id of ids) {
     const old = document.getElementById(id);
     const made = fresh.getElementById(id);
     if (!old) continue;
     if (made) {
-      wake(made);
+      enableControls(made);
       old.replaceWith(made);
     } else {
       old.remove();
@@ -22,15 +22,15 @@ export async function refresh(ids) {
   }
 }
 
-// Controls that need a script are dead until there is one.
-export function wake(root) {
+// Controls that need a script are disabled in the HTML.
+export function enableControls(root) {
   for (const control of root.querySelectorAll("button[disabled]")) control.disabled = false;
 }
 
-export function say(text) {
+export function announce(text) {
   const status = document.getElementById("status");
   status.textContent = "";
   requestAnimationFrame(() => (status.textContent = text));
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => (status.textContent = ""), 6000);
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => (status.textContent = ""), 6000);
 }
