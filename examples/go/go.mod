@@ -1,0 +1,3 @@
+module callreport
+
+go 1.19
