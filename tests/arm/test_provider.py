@@ -16,7 +16,7 @@ from tests.arm.conftest import ArmSocket, RunningArm, basic_auth, parse_frame, r
 
 HISTORY = "operator_call_history"
 SOURCES = "".join(path.read_text() for path in Path(arm.__file__).parent.glob("*.py"))
-CALLS = re.findall(r"(?:assumptions?|get_choice)\(([^)]*)\)", SOURCES)
+CALLS = re.findall(r"(?:assumptions?\(|choices\[)([^)\]]*)[)\]]", SOURCES)
 USED = re.findall(r'"(arm\.[^"]+)"', "".join(CALLS))
 OURS = [entry for entry in load_ledger().values() if entry.provider == "arm"]
 

@@ -42,7 +42,7 @@ def source_texts() -> dict[str, str]:
 def test_every_assumption_in_the_code_is_in_the_ledger() -> None:
     for path, text in source_texts().items():
         asked = re.findall(
-            r"(?:use_assumption|get_choice|holds|refuse)\([^\"()]*\"([a-z]+\.[a-z-]+)\"", text
+            r"(?:use_assumption\(|choices\[|holds\(|refuse\()[^\"()]*\"([a-z]+\.[a-z-]+)\"", text
         )
         asked += re.findall(r"\"((?:arm|cdr|onec|history)\.[a-z]+(?:-[a-z]+)+)\"", text)
         for name in asked:
