@@ -60,7 +60,8 @@ def draw_parameters(
 
     user, vendor, phone = _draw_parties(raw, outcomes, traffic, directory)
     remote, transfer = outcomes.reasons[:, REMOTE], outcomes.reasons[:, TRANSFER]
-    remote_failed = ~np.isin(remote, (-1, SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP))
+    reached = (remote == SUBSCRIBER_HUNG_UP) | (remote == OPERATOR_HUNG_UP)
+    remote_failed = (remote >= 0) & ~reached
     transfer_unanswered = reasons.RANG[transfer] & ~reasons.ANSWERED[transfer]
     no_answer = draw_ms(RawColumn.RING, _NO_ANSWER_MS)
     failed_ms = np.where(reasons.RANG[remote], no_answer, draw_ms(RawColumn.RING, _ALONE_MS))

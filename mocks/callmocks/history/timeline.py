@@ -13,7 +13,7 @@ Generated days and pinned calls follow the same rules::
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from callmocks.history import reasons
 from callmocks.history.columns import (
@@ -124,14 +124,13 @@ class _Timeline:
         return picked_up
 
     def _place_leg(
-        self, slot: int, start: ArrayLike, connect: ArrayLike, end: ArrayLike, *, ringing: bool
+        self, slot: int, start: IntColumn, end: IntColumn, connect: IntColumn | None = None
     ) -> None:
-        """``ringing``: the leg is connected only where it is picked up."""
         exists = self._exists[:, slot]
-        connected = exists & self._picked_up[:, slot] if ringing else exists
         self._start[:, slot] = np.where(exists, start, -1)
-        self._connect[:, slot] = np.where(connected, connect, -1)
         self._end[:, slot] = np.where(exists, end, -1)
+        if connect is not None:
+            self._connect[:, slot] = np.where(exists, connect, -1)
 
     def _place_remote_leg(self) -> IntColumn:
         """Returns where the first attempt of other calls would begin."""
@@ -140,7 +139,7 @@ class _Timeline:
         ring = start + np.minimum(parameters.ivr_ms, 2000)
         answer = ring + parameters.ring_ms
         end = answer + np.where(picked_up, parameters.talk_ms, 0)
-        self._place_leg(REMOTE, ring, answer, end, ringing=True)
+        self._place_leg(REMOTE, ring, end, np.where(picked_up, answer, -1))
         dialled = np.where(self._outcomes.kind == CallKind.AUTO, parameters.ring_ms, 0)
         return (start + dialled + parameters.ivr_ms).astype(np.int32)
 
@@ -150,7 +149,7 @@ class _Timeline:
             if exists.any():
                 length = np.where(exists, self._parameters.attempt_ms[:, number], 0)
                 end = cursor + length.astype(np.int32)
-                self._place_leg(ATTEMPT + number, cursor, -1, end, ringing=False)
+                self._place_leg(ATTEMPT + number, cursor, end)
                 cursor = end
         return cursor
 
@@ -165,24 +164,22 @@ class _Timeline:
             (ANSWER, parameters.ring_ms, talk),
             (TRANSFER, parameters.transfer_ring_ms, parameters.transfer_talk_ms),
         ):
-            exists = self._exists[:, slot]
-            talked = exists & self._picked_up[:, slot]
-            spent = np.where(exists, ring + np.where(talked, length, 0), 0)
+            picked_up = self._picked_up[:, slot]
+            spent = np.where(self._exists[:, slot], ring + np.where(picked_up, length, 0), 0)
             end = cursor + spent.astype(np.int32)
-            self._place_leg(slot, cursor, cursor + ring, end, ringing=True)
+            self._place_leg(slot, cursor, end, np.where(picked_up, cursor + ring, -1))
             cursor = end
         return cursor
 
     def _place_parallel_legs(self) -> None:
         """Phones that ring until another one is picked up."""
         for slot in (PARALLEL, PARALLEL + 1):
-            start, end = self._start[:, ANSWER], self._connect[:, ANSWER]
-            self._place_leg(slot, start, -1, end, ringing=False)
+            self._place_leg(slot, self._start[:, ANSWER], self._connect[:, ANSWER])
 
     def _place_coach(self) -> None:
         answer, end = self._connect[:, ANSWER], self._end[:, ANSWER]
         start = answer + np.minimum(self._parameters.coach_delay_ms, (end - answer) // 2)
-        self._place_leg(COACH, start, np.minimum(start + 300, end), end, ringing=False)
+        self._place_leg(COACH, start, end, np.minimum(start + 300, end))
 
     def _place_first_leg(self, cursor: IntColumn) -> None:
         """It spans its session, and is connected when an operator or the platform answers."""
@@ -196,7 +193,7 @@ class _Timeline:
         connect = np.where(by_platform, start + np.minimum(parameters.ivr_ms, 1500), connect)
         end = np.where(self._direct, self._end[:, REMOTE], cursor + parameters.after_talk_ms)
         end = np.where(alone, np.maximum(connect, start) + parameters.attempt_ms[:, 0], end)
-        self._place_leg(FIRST, start, connect, end, ringing=False)
+        self._place_leg(FIRST, start, end, connect)
 
     def build_legs(self) -> tuple[LegColumns, IntColumn]:
         """The legs in rows, and the slot of each."""
@@ -270,7 +267,8 @@ class _Timeline:
 
 def _is_direct(kind: IntColumn) -> BoolColumn:
     """An operator dials, and his call reaches the called party without attempts."""
-    return np.isin(kind, (CallKind.OUTGOING, CallKind.INTERNAL))
+    direct: BoolColumn = (kind == CallKind.OUTGOING) | (kind == CallKind.INTERNAL)
+    return direct
 
 
 def _rows_by_day(call: IntColumn, day_offset: IntColumn | None) -> IntColumn:
