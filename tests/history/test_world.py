@@ -7,7 +7,7 @@ import pytest
 
 from callmocks.errors import SettingsError
 from callmocks.history import world
-from callmocks.history.directory import Directory
+from callmocks.history.directory_builder import build_directory
 from callmocks.history.world_file import load_world, parse_world, world_names
 
 DOCS = Path(__file__).parents[2] / "docs" / "worlds.md"
@@ -169,7 +169,7 @@ def test_the_documentations_examples_are_worlds() -> None:
     assert len(examples) == 2
     sizes = parse_world(examples[0], "docs").sizes
     assert (sizes.operators, sizes.users) == (5, (1, 3))
-    cast = Directory.build(parse_world(examples[1], "docs"), bytes(16))
+    cast = build_directory(parse_world(examples[1], "docs"), bytes(16))
     assert [operator.number for operator in cast.operators] == ["201", "202"]
     assert cast.users[0].full_name.startswith("Иванов Пётр ")
     assert cast.lines[0].virtual_phone_number == "78005553535"

@@ -26,6 +26,14 @@ class CallKind(IntEnum):
     INTERNAL = 3
 
 
+CALL_DIRECTIONS = {
+    "in": CallKind.INCOMING,
+    "out": CallKind.OUTGOING,
+    "auto": CallKind.AUTO,
+    "internal": CallKind.INTERNAL,
+}
+
+
 class LegRole(IntEnum):
     SUBSCRIBER = 0
     OPERATOR = 1

@@ -1,5 +1,3 @@
-"""Makes tenants' histories, so that equal ones are drawn once."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -9,6 +7,7 @@ from callmocks.errors import SettingsError
 from callmocks.history.cache import DayCache
 from callmocks.history.day_generator import directory_key, history_key
 from callmocks.history.directory import Directory
+from callmocks.history.directory_builder import build_directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
 from callmocks.history.walltime import day_of_date, parse_first_date
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class HistoryFactory:
-    """Makes tenants' histories; equal ones share what was drawn."""
+    """Creates tenants' histories; equal ones share their generated days."""
 
     def __init__(self, cache: DayCache | None = None) -> None:
         self.cache = DayCache() if cache is None else cache
@@ -29,7 +28,7 @@ class HistoryFactory:
         self._directories: WeakValueDictionary[bytes, Directory] = WeakValueDictionary()
 
     def create(self, settings: TenantSettings, world: World | None = None) -> History:
-        """The history of a tenant; ``SettingsError`` when its world or first day is no good.
+        """``SettingsError`` when the settings name no valid world or first day.
 
         ``world`` is that of the settings when it was read already.
         """
@@ -37,19 +36,19 @@ class HistoryFactory:
         if settings.calls_per_day is not None:
             world = world.with_calls_per_day(settings.calls_per_day)
         key = history_key(settings.seed, world)
-        drawn = self._generated.get(key)
-        if drawn is None:
-            drawn = GeneratedDays(key, world, self._get_directory(settings.seed, world), self.cache)
-            self._generated[key] = drawn
+        generated = self._generated.get(key)
+        if generated is None:
+            directory = self._get_directory(settings.seed, world)
+            generated = self._generated[key] = GeneratedDays(key, world, directory, self.cache)
         try:
             first_day = day_of_date(parse_first_date(settings.history_from))
         except SettingsError as error:
             raise SettingsError(f"history-from: {error}") from None
-        return History(drawn, first_day)
+        return History(generated, first_day)
 
     def _get_directory(self, seed: int, world: World) -> Directory:
         key = directory_key(seed, world)
-        cast = self._directories.get(key)
-        if cast is None:
-            cast = self._directories[key] = Directory.build(world, key)
-        return cast
+        directory = self._directories.get(key)
+        if directory is None:
+            directory = self._directories[key] = build_directory(world, key)
+        return directory

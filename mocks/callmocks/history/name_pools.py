@@ -27,7 +27,7 @@ _CITY_CODES = ("495", "499", "812", "343", "383", "846", "831", "863", "3452", "
 
 
 class PersonNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Parts of people's names, of one sex; ``patronymics`` is empty where there are none."""
+    """Of one sex; ``patronymics`` is empty where there are none."""
 
     first: tuple[str, ...]
     last: tuple[str, ...]
@@ -49,22 +49,18 @@ class NamePools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AwkwardPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person whose name breaks careless clients."""
-
     last: str
     first: str
     patronymic: str = ""
 
 
 class AwkwardCompany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A company whose name breaks careless clients."""
-
     name: str
     full_name: str
 
 
 class CentreNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a contact centre calls its own things, and the awkward names that every cast has."""
+    """Names of a contact centre's own things, and the awkward ones that every directory has."""
 
     groups: tuple[str, ...]
     departments: tuple[str, ...]
@@ -79,7 +75,6 @@ class CentreNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def load_centre_names() -> CentreNames:
-    """The contact centre's own words (``fixtures/cast/centre.json``)."""
     return msgspec.json.decode(fixture_path("cast/centre.json").read_bytes(), type=CentreNames)
 
 

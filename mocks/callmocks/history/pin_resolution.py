@@ -1,4 +1,4 @@
-"""A pinned call as its author writes it, and the plan it asks for."""
+"""A pinned call as its author writes it, and the legs that follow from it."""
 
 from __future__ import annotations
 
@@ -12,36 +12,21 @@ from callmocks.config import validation
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history import reasons
 from callmocks.history.clock import parse_wall_time
-from callmocks.history.columns import CallKind
+from callmocks.history.columns import CALL_DIRECTIONS, CallKind
 from callmocks.history.directory import Directory
+from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import ANSWER, ATTEMPT, COACH, FIRST, PARALLEL, REMOTE, TRANSFER
 from callmocks.history.walltime import DAYS, datetime_to_ms, day_of
 
 _R = reasons.INDEX
-_SUBSCRIBER, _OPERATOR = _R["subscriber_disconnects"], _R["operator_disconnects"]
 _ALONE = frozenset(reasons.reasons_at("alone", "subscriber"))
 _REFUSED = frozenset(reasons.reasons_at("alone", "initiator"))
 _UNREACHED = frozenset(reasons.reasons_at("attempt", "subscriber"))
 _ATTEMPT = frozenset(reasons.reasons_at("attempt", "operator"))
 _PARALLEL = frozenset(reasons.reasons_at("beside", "operator"))
-_PLATFORM = frozenset(
-    _R[name]
-    for name in (
-        "fax_session_done",
-        "incorrect_input",
-        "max_transition_count_exceeded",
-        "action_interval_exceeded",
-    )
-)
-_DIRECTIONS = {
-    "in": CallKind.INCOMING,
-    "out": CallKind.OUTGOING,
-    "auto": CallKind.AUTO,
-    "internal": CallKind.INTERNAL,
-}
+_BY_PLATFORM = frozenset(reasons.ENDED_BY_PLATFORM)
 _MAX_SECONDS = 6 * 3600
 _MAX_SUGGESTIONS = 5
-"""Operators, lines, users that an error names when another was asked for."""
 
 
 class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -75,14 +60,12 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 
 @dataclass(slots=True)
 class ResolvedPin:
-    """A pinned call with its names resolved: indexes into the cast, times in milliseconds."""
+    """Operators, user and line are indexes in the directory; -1 stands for what is left open."""
 
     call: PinnedCall
     start_ms: int
-    """Wall time of the start."""
     kind: CallKind
     reason: int
-    """-1 when the author leaves it open."""
     answered: bool
     operator: int
     to_operator: int
@@ -91,26 +74,25 @@ class ResolvedPin:
     user: int
     phone: int
     line: int
-    slots: dict[int, int]
-    """The plan: finish reason by slot."""
+    slots: dict[int, int]  # finish reason by slot
 
 
 def parse_pin(raw: Any) -> PinnedCall:
-    """A pinned call from JSON values; ``Contradiction`` names the field at fault."""
+    """``Contradiction`` names the field at fault."""
     try:
         return msgspec.convert(raw, PinnedCall)
     except msgspec.ValidationError as error:
-        place, reason = validation.describe_error(error, PinnedCall)
-        raise Contradiction(place.removeprefix("$.") or "call", reason) from None
+        path, reason = validation.describe_error(error, PinnedCall)
+        raise Contradiction(path.removeprefix("$.") or "call", reason) from None
 
 
 def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
-    """Everything a pin names, found in the cast and checked against itself."""
+    """``Contradiction`` when it names what the directory has not, or contradicts itself."""
     reason = -1 if call.finish_reason is None else _R.get(call.finish_reason, -2)
     if reason == -2:
         raise Contradiction("finish_reason", f"{call.finish_reason!r} is none of the 64 reasons")
     kind = _resolve_kind(call, reason)
-    asked = ResolvedPin(
+    pin = ResolvedPin(
         call=call,
         start_ms=_parse_start(call.start),
         kind=kind,
@@ -125,36 +107,36 @@ def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
         line=_find_line(call, kind, directory),
         slots={},
     )
-    asked.phone = _resolve_phone(call, asked, directory)
+    pin.phone = _resolve_phone(call, pin, directory)
     _check_numbers(call)
-    _check_participants(asked)
-    asked.answered = _is_answered(asked)
-    asked.slots = _resolve_slots(asked)
-    _check_slot_reasons(asked)
-    return asked
+    _check_participants(pin)
+    pin.answered = _is_answered(pin)
+    pin.slots = _resolve_slots(pin)
+    _check_slot_reasons(pin)
+    return pin
 
 
 def _parse_start(text: str) -> int:
     try:
-        at = datetime_to_ms(parse_wall_time(text, "start"))
+        start_ms = datetime_to_ms(parse_wall_time(text, "start"))
     except SettingsError as error:
         raise Contradiction("start", str(error).removeprefix("start: ")) from None
-    if not 0 <= day_of(at) < DAYS:
+    if not 0 <= day_of(start_ms) < DAYS:
         raise Contradiction("start", f"{text} is outside the history, 2015-01-01 to 2034-12-31")
-    return at
+    return start_ms
 
 
 def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
-    """The direction asked for, or the one that the other fields imply."""
+    """The direction given, or the one that the other fields imply."""
     implied = CallKind.INCOMING
     if reason in _REFUSED or reason in _UNREACHED:
         implied = CallKind.OUTGOING
-    inside = reason >= 0 and reasons.NAMES[reason].startswith("internal_call")
-    if call.to_operator is not None or inside:
+    internal = reason >= 0 and reasons.NAMES[reason].startswith("internal_call")
+    if call.to_operator is not None or internal:
         implied = CallKind.INTERNAL
     if call.direction is None:
         return implied
-    kind = _DIRECTIONS.get(call.direction)
+    kind = CALL_DIRECTIONS.get(call.direction)
     if kind is None:
         raise Contradiction("direction", f"{call.direction!r} is not in, out, auto or internal")
     return kind
@@ -162,7 +144,7 @@ def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
 
 def _find_operator(number: str | None, field: str, directory: Directory) -> int:
     return _find_index(
-        number, field, directory.operators, lambda person: (person.number,), "operator"
+        number, field, directory.operators, lambda operator: (operator.number,), "operator"
     )
 
 
@@ -170,14 +152,18 @@ def _find_line(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
     if call.line is not None and kind == CallKind.INTERNAL:
         raise Contradiction("line", "an internal call uses no line")
     return _find_index(
-        call.line, "line", directory.lines, lambda x: (x.virtual_phone_number, x.service_id), "line"
+        call.line,
+        "line",
+        directory.lines,
+        lambda line: (line.virtual_phone_number, line.service_id),
+        "line",
     )
 
 
 def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
-    user = _find_index(call.user, "user", directory.users, lambda x: (x.user_id,), "user")
+    user = _find_index(call.user, "user", directory.users, lambda user: (user.user_id,), "user")
     if user < 0 and call.client_phone is not None:
-        numbers = [person.phone for person in directory.users]
+        numbers = [each.phone for each in directory.users]
         user = numbers.index(call.client_phone) if call.client_phone in numbers else -1
     if user >= 0 and (kind == CallKind.INTERNAL or call.vendor or call.anonymous):
         raise Contradiction("user", "an internal, anonymous or vendor-scheme call has no own user")
@@ -185,20 +171,20 @@ def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
 
 
 def _find_index(
-    wanted: str | None,
+    name: str | None,
     field: str,
     entries: Sequence[Any],
     names_of: Callable[[Any], tuple[str, ...]],
     noun: str,
 ) -> int:
-    if wanted is None:
+    if name is None:
         return -1
-    for index, thing in enumerate(entries):
-        if wanted in names_of(thing):
+    for index, entry in enumerate(entries):
+        if name in names_of(entry):
             return index
-    some = ", ".join(names_of(each)[0] for each in entries[:_MAX_SUGGESTIONS]) or "none"
+    some = ", ".join(names_of(entry)[0] for entry in entries[:_MAX_SUGGESTIONS]) or "none"
     more = ", …" if len(entries) > _MAX_SUGGESTIONS else ""
-    raise Contradiction(field, f"the world has no {noun} {wanted!r}; there are {some}{more}")
+    raise Contradiction(field, f"the world has no {noun} {name!r}; there are {some}{more}")
 
 
 def _resolve_phone(call: PinnedCall, pin: ResolvedPin, directory: Directory) -> int:
@@ -234,7 +220,6 @@ def _check_numbers(call: PinnedCall) -> None:
 
 
 def _check_participants(pin: ResolvedPin) -> None:
-    """Who cannot take part together."""
     call = pin.call
     if pin.to_operator >= 0 and pin.kind != CallKind.INTERNAL:
         raise Contradiction("to_operator", "only an internal call has one")
@@ -255,9 +240,9 @@ def _check_participants(pin: ResolvedPin) -> None:
 
 
 def _is_answered(pin: ResolvedPin) -> bool:
-    """Whether people spoke: as asked, or as the other fields imply."""
+    """As given, or as the other fields imply."""
     call, reason = pin.call, pin.reason
-    implies = {
+    implied_by = {
         "talk_seconds": call.talk_seconds is not None,
         "transfer_to": call.transfer_to is not None,
         "coach": call.coach is not None,
@@ -266,20 +251,20 @@ def _is_answered(pin: ResolvedPin) -> bool:
         "finish_reason": reason >= 0 and (bool(reasons.TALKED[reason]) or reason in _PARALLEL),
     }
     if call.answered is False:
-        for field, spoken in implies.items():
-            if spoken:
+        for field, implied in implied_by.items():
+            if implied:
                 raise Contradiction(field, "the call is not answered")
         return False
     silent = _ALONE | _REFUSED | _UNREACHED
     if reason in silent:
-        fields = [field for field, spoken in implies.items() if spoken]
+        fields = [field for field, implied in implied_by.items() if implied]
         if call.answered or fields:
             field = fields[0] if fields else "answered"
             raise Contradiction(field, f"nobody speaks in a call ended by {call.finish_reason}")
         return False
-    if call.answered or any(implies.values()):
+    if call.answered or any(implied_by.values()):
         return True
-    return reason < 0 or reason == _SUBSCRIBER or (reason not in _ATTEMPT | _PLATFORM)
+    return reason < 0 or reason == SUBSCRIBER_HUNG_UP or (reason not in _ATTEMPT | _BY_PLATFORM)
 
 
 def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
@@ -290,23 +275,30 @@ def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
         return {FIRST: reason}
     reason = pin.reason
     if not pin.answered:
-        if reason in _ALONE or reason in _PLATFORM or reason in _REFUSED or reason in _UNREACHED:
+        if reason in _ALONE or reason in _BY_PLATFORM or reason in _REFUSED or reason in _UNREACHED:
             return {FIRST: reason}
-        return {FIRST: _SUBSCRIBER, ATTEMPT: reason if reason in _ATTEMPT else _SUBSCRIBER}
-    ends = reason if reason in (_SUBSCRIBER, _OPERATOR) else _SUBSCRIBER
+        return {
+            FIRST: SUBSCRIBER_HUNG_UP,
+            ATTEMPT: reason if reason in _ATTEMPT else SUBSCRIBER_HUNG_UP,
+        }
+    ends = reason if reason in (SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP) else SUBSCRIBER_HUNG_UP
     slots = {FIRST: ends, ANSWER: ends}
     if reason in _ATTEMPT:
         slots[ATTEMPT] = reason
     elif reason in _PARALLEL:
         slots[PARALLEL] = reason
-    elif reason in _PLATFORM:
+    elif reason in _BY_PLATFORM:
         slots |= {FIRST: reason, ANSWER: _R["scenario_disconnects"]}
     elif reason == _R["scenario_disconnects"]:
         slots |= {FIRST: _R["fax_session_done"], ANSWER: reason}
     if pin.transfer_to >= 0 or reason == _R["transfer_disconnects"]:
         slots |= {ANSWER: _R["transfer_disconnects"], TRANSFER: ends}
     if pin.coach >= 0:
-        slots[COACH] = slots[ANSWER] if slots[ANSWER] in (_SUBSCRIBER, _OPERATOR) else _OPERATOR
+        slots[COACH] = (
+            slots[ANSWER]
+            if slots[ANSWER] in (SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
+            else OPERATOR_HUNG_UP
+        )
     return slots
 
 
@@ -316,19 +308,19 @@ def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
     if reason in _REFUSED:
         return {FIRST: reason}
     if pin.answered:
-        ends = reason if reason >= 0 else _SUBSCRIBER
+        ends = reason if reason >= 0 else SUBSCRIBER_HUNG_UP
         return {FIRST: ends, REMOTE: ends}
-    inside = pin.kind == CallKind.INTERNAL
-    unmet = "operator_not_responsible" if inside else "subscriber_not_responsible"
-    reason = reason if reason >= 0 else _R[unmet]
+    internal = pin.kind == CallKind.INTERNAL
+    unreached = "operator_not_responsible" if internal else "subscriber_not_responsible"
+    reason = reason if reason >= 0 else _R[unreached]
     return {FIRST: reason, REMOTE: reason}
 
 
 def _check_slot_reasons(pin: ResolvedPin) -> None:
     """Every reason must be one that its leg may have, by the agreement table."""
     direct = pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
-    far = "operator" if pin.kind == CallKind.INTERNAL else "subscriber"
-    kinds = {FIRST: "initiator" if direct else "subscriber", REMOTE: far, TRANSFER: "transfer"}
+    remote = "operator" if pin.kind == CallKind.INTERNAL else "subscriber"
+    kinds = {FIRST: "initiator" if direct else "subscriber", REMOTE: remote, TRANSFER: "transfer"}
     for slot, reason in pin.slots.items():
         kind = "coach" if slot == COACH else kinds.get(slot, "operator")
         if kind not in reasons.allowed_leg_kinds(reason):

@@ -10,19 +10,14 @@ import numpy as np
 
 from callmocks.contract.truth import ArmRow, Call, CdrIds, Leg, OnecId
 from callmocks.history import ids, reasons
-from callmocks.history.columns import CallKind, DayColumns, LegRole
+from callmocks.history.columns import CALL_DIRECTIONS, CallKind, DayColumns, LegRole
 from callmocks.history.views import arm, onec
 from callmocks.history.walltime import day_start, ms_to_datetime
 
 if TYPE_CHECKING:
     from callmocks.history.history import History
 
-_DIRECTIONS = {
-    CallKind.INCOMING: "in",
-    CallKind.OUTGOING: "out",
-    CallKind.AUTO: "auto",
-    CallKind.INTERNAL: "internal",
-}
+_DIRECTIONS = {kind: direction for direction, kind in CALL_DIRECTIONS.items()}
 
 
 def collect_truth(

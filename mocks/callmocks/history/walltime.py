@@ -20,32 +20,28 @@ _FIRST_MS = (datetime.combine(FIRST_DATE, datetime.min.time()) - _EPOCH) // _MIL
 
 
 def datetime_to_ms(wall_time: datetime) -> int:
-    """Milliseconds of a naive datetime (microseconds are cut off)."""
+    """Microseconds are cut off."""
     return (wall_time - _EPOCH) // _MILLISECOND
 
 
 def ms_to_datetime(ms: int) -> datetime:
-    """The naive datetime of a wall time in milliseconds."""
     return _EPOCH + timedelta(milliseconds=ms)
 
 
 def day_of(ms: int) -> int:
-    """The day that holds a wall time; outside 0 … DAYS-1 when the history has no such day."""
+    """Outside 0 … DAYS-1 when the history has no such day."""
     return (ms - _FIRST_MS) // DAY_MS
 
 
 def day_start(day: int) -> int:
-    """The wall time at which a day begins."""
     return _FIRST_MS + day * DAY_MS
 
 
 def date_of_day(day: int) -> date:
-    """The calendar date of a day."""
     return FIRST_DATE + timedelta(days=day)
 
 
 def day_of_date(calendar_date: date) -> int:
-    """The day of a calendar date."""
     return (calendar_date - FIRST_DATE).days
 
 

@@ -1,0 +1,127 @@
+"""The client organisations of a directory, and their users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from callmocks.history.contact_values import (
+    ContactValues,
+    given_or_drawn,
+    item_or_none,
+    lower_uuid,
+)
+from callmocks.history.directory import Organisation, User
+from callmocks.history.name_pools import MAX_CLIENT_LENGTH, load_centre_names
+from callmocks.history.random_stream import RandomStream, UniquePool
+from callmocks.history.world import OrganisationEntry, UserEntry, World
+
+_LEGAL_FORMS = {
+    "АО": "Акционерное общество",
+    "ЗАО": "Закрытое акционерное общество",
+    "ОАО": "Открытое акционерное общество",
+    "ПАО": "Публичное акционерное общество",
+    "ООО": "Общество с ограниченной ответственностью",
+    "ИП": "Индивидуальный предприниматель",
+    "НПО": "Научно-производственное объединение",
+}
+
+
+class ClientBuilder:
+    def __init__(self, world: World, values: ContactValues) -> None:
+        self._world = world
+        self._values = values
+        self._awkward = load_centre_names()
+        listed = [user for entry in world.organisations for user in entry.users]
+        self._contact_ids = UniquePool(user.contact_id for user in listed)
+        self._inns = UniquePool(entry.inn for entry in world.organisations)
+        self._names = UniquePool(entry.name for entry in world.organisations)
+
+    def build(
+        self,
+        organisation_streams: Callable[[int], list[RandomStream]],
+        user_streams: Callable[[int], list[RandomStream]],
+    ) -> tuple[tuple[Organisation, ...], tuple[User, ...]]:
+        """The callables give a stream to each of so many entries."""
+        sizes = self._world.sizes
+        entries = self._world.organisations or (OrganisationEntry(),) * sizes.organisations
+        least, most = sizes.users
+        organisations: list[Organisation] = []
+        user_entries: list[tuple[int, UserEntry]] = []
+        streams = organisation_streams(len(entries))
+        for index, (entry, stream) in enumerate(zip(entries, streams, strict=True)):
+            count = least + stream.integer_below(most - least + 1)
+            users = entry.users or (UserEntry(),) * count
+            organisations.append(
+                self._build_organisation(index, entry, stream, len(user_entries), len(users))
+            )
+            user_entries += [(index, user) for user in users]
+        streams = user_streams(len(user_entries))
+        return tuple(organisations), tuple(
+            self._build_user(index, organisation, entry, stream)
+            for index, ((organisation, entry), stream) in enumerate(
+                zip(user_entries, streams, strict=True)
+            )
+        )
+
+    def _build_organisation(
+        self,
+        index: int,
+        entry: OrganisationEntry,
+        stream: RandomStream,
+        first_user: int,
+        users: int,
+    ) -> Organisation:
+        pools = self._values.pools
+        name, full_name = self._choose_names(index, stream)
+        return Organisation(
+            client_id=lower_uuid(entry.client_id, stream.make_uuid()),
+            name=given_or_drawn(entry.name, name),
+            full_name=entry.full_name or entry.name or full_name,
+            inn=given_or_drawn(
+                entry.inn, self._inns.take_from(stream, pools.inn, lambda: _draw_inn(stream))
+            ),
+            kpp=given_or_drawn(entry.kpp, stream.choose_from(pools.kpp)),
+            phone=given_or_drawn(entry.phone, self._values.take_city_phone(stream)),
+            address=given_or_drawn(entry.address, stream.choose_from(pools.addresses)),
+            first_user=first_user,
+            users=users,
+        )
+
+    def _choose_names(self, index: int, stream: RandomStream) -> tuple[str, str]:
+        """Short and full name."""
+        short = self._names.take_from(
+            stream,
+            self._values.pools.companies,
+            lambda: f"ООО «Клиент № {index}-{stream.integer_below(1000)}»",
+        )
+        awkward = item_or_none(self._awkward.awkward_companies, index)
+        if awkward is not None and self._names.try_take(awkward.name):
+            return awkward.name, awkward.full_name
+        form, _, rest = short.partition(" ")
+        return short[:MAX_CLIENT_LENGTH], f"{_LEGAL_FORMS.get(form, form)} {rest}".strip()
+
+    def _build_user(
+        self, index: int, organisation: int, entry: UserEntry, stream: RandomStream
+    ) -> User:
+        awkward = item_or_none(self._awkward.awkward_users, index)
+        names = self._values.choose_names(stream, entry, awkward)
+        contact_id = given_or_drawn(
+            entry.contact_id, self._contact_ids.take_number(stream, 10_000_000, 100_000_000)
+        )
+        return User(
+            **names,
+            user_id=lower_uuid(entry.user_id, stream.make_uuid()),
+            organisation=organisation,
+            contact_id=contact_id,
+            phone=given_or_drawn(entry.phone, self._values.take_mobile(stream)),
+            email=given_or_drawn(entry.email, f"{contact_id}@client{organisation + 1}.example"),
+            post=given_or_drawn(entry.post, stream.choose_from(self._values.pools.posts)),
+        )
+
+
+def _draw_inn(stream: RandomStream) -> str:
+    """Ten digits, the last of them the check digit."""
+    first = 1 + stream.integer_below(9)
+    digits = [first, *(int(digit) for digit in f"{stream.integer_below(10**8):08d}")]
+    check = sum(a * b for a, b in zip((2, 4, 10, 3, 5, 9, 4, 6, 8), digits, strict=True)) % 11 % 10
+    return "".join(map(str, [*digits, check]))
