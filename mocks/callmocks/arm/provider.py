@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from callmocks.arm import frames, pii, responses, schema, service, sessions, tree
-from callmocks.arm.document_tree import element_to_tree
+from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
 from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.base import MaskKind, Provider, RequestKey, WireExchange
@@ -22,6 +21,15 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
 
+_MASK_KINDS: dict[str, MaskKind] = {
+    **dict.fromkeys(("login", "password"), "secret"),
+    **dict.fromkeys(
+        ("display_name", "remote_display_name", "display_name_a", "display_name_b"), "name"
+    ),
+    **dict.fromkeys(("digits", "remote_digits", "number", "from_number", "to_number"), "number"),
+    "tag": "tag",
+    "call_record": "url",
+}
 _COMMAND_PATH = re.compile(rf".*/{service.SERVICE_PATH}/([\w-]+)/?")
 
 
@@ -117,15 +125,7 @@ class ArmProvider(Provider):
             raise SettingsError("URL: the domain is missing, http://HOST:8086/DOMAIN")
 
     def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
-        if field in pii.CREDENTIALS:
-            return "secret"
-        if field in pii.NAMES:
-            return "name"
-        if field in pii.NUMBERS:
-            return "number"
-        if field == "tag":
-            return "tag"
-        return "url" if field in pii.ADDRESSES else None
+        return _MASK_KINDS.get(field)
 
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
         """A frame under the id of this request, or a document; either is made from the other."""
@@ -135,7 +135,7 @@ class ArmProvider(Provider):
                 id = frames.decode_request(exchange.request).id
                 if was_frame:
                     return Reply(frames.with_id(body, id.encode()), recorded.status)
-                body = tree.encode(element_to_tree(schema.parse(body)))
+                body = tree.encode(tree.element_to_tree(schema.parse(body)))
                 frame = frames.encode_response(id, recorded.status, body)
                 return Reply(frame, recorded.status)
             if was_frame:

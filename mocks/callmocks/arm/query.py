@@ -1,4 +1,4 @@
-"""What a client asks for: the attributes of ``filters``, and the tag among them.
+"""The attributes of ``filters`` as a query, the paging tag among them.
 
 The names are the XSD's. What they mean is assumed, by analogy with the vendor's console command
 (contract, "Paging and filters").
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import and_, or_
 from typing import NamedTuple
@@ -18,10 +18,10 @@ import polars as pl
 from callmocks.arm import tag
 from callmocks.arm.rows import TIME_FORMAT
 from callmocks.errors import CallmocksError
-from callmocks.history.walltime import datetime_to_ms
+from callmocks.history.walltime import DAY_MS, datetime_to_ms
 
 AssumptionLookup = Callable[[str], str]
-"""Says what holds for an assumption of the ledger, and notes that it was asked for."""
+"""``Exchange.use_assumption``."""
 
 FILTERS_PATH = "/in/request/filters"
 MAX_FILTER_BYTES = 2048
@@ -29,7 +29,7 @@ MAX_FILTER_BYTES = 2048
 
 _DATE = re.compile(r"\d{4}/\d{2}/\d{2}( \d{2}:\d{2}:\d{2})?", re.ASCII)
 _MAX_DIGITS = 12
-"""A longer number is out of every range; Python would still parse it slowly."""
+"""A longer number is out of every range, and slow to parse."""
 
 _COLUMNS = {
     "number": ("_a_number", "_b_number"),
@@ -47,7 +47,7 @@ _COLUMNS = {
     "display_name_b": ("_b_name",),
 }
 TAG_FILTERS = ("from_date", "to_date", *_COLUMNS)
-"""Filters that a tag carries on, besides ``skip_incomplete``."""
+"""Filters that a tag carries, besides ``skip_incomplete``."""
 
 
 class FilterValueError(CallmocksError):
@@ -59,11 +59,11 @@ class FilterValueError(CallmocksError):
 
 
 class CallHistoryQuery(NamedTuple):
-    """A page to make. Times are wall milliseconds.
+    """What a page holds. Times are wall milliseconds.
 
-    ``from_ms``: starts then or later. ``before_ms``: released (or started) before then. ``match``:
-    a condition on the columns of the ARM view, which follows from ``filters`` (what the next tag
-    freezes) and ``exact_names``. ``cursor``: the tag the page goes on from.
+    Calls start at ``from_ms`` or later and are released (or start) before ``before_ms``.
+    ``condition``, on the columns of the ARM view, follows from ``filters`` (which the next tag
+    carries) and ``exact_names``. ``cursor``: the tag behind which the page begins.
     """
 
     offset: int
@@ -79,9 +79,8 @@ class CallHistoryQuery(NamedTuple):
 
 
 def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> CallHistoryQuery:
-    """The query that valid ``filters`` stand for; ``FilterError`` names the attribute at fault."""
-    limit_most = int(assumption("arm.limit-most"))
-    limit = _parse_number(attributes, "limit", 1, limit_most)
+    """``FilterValueError`` names the attribute that is wrong."""
+    limit = _parse_number(attributes, "limit", 1, int(assumption("arm.limit-most")))
     offset = _parse_number(attributes, "offset", 0, None)
     cursor = _decode_cursor(attributes.get("tag", ""))
     given = _collect_filters(attributes, assumption)
@@ -123,12 +122,12 @@ def _collect_filters(attributes: Mapping[str, str], assumption: AssumptionLookup
 def _parse_number(
     attributes: Mapping[str, str], name: str, minimum: int, maximum: int | None
 ) -> int:
-    """An xs:integer within bounds; absent is 0, which only ``offset`` may be."""
+    """An xs:integer within limits; absent is 0, which only ``offset`` may be."""
     text = attributes.get(name, "0").strip()
     value = int(text) if len(text) <= _MAX_DIGITS else None
     if value is None or value < minimum or (maximum is not None and value > maximum):
-        wanted = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
-        raise FilterValueError(name, f"a number, {wanted}", text[: 2 * _MAX_DIGITS])
+        limits = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
+        raise FilterValueError(name, f"a number, {limits}", text[: 2 * _MAX_DIGITS])
     return value
 
 
@@ -149,14 +148,14 @@ def _check_size(filters: tuple[tuple[str, str], ...]) -> None:
     sizes = {name: len(value.encode("utf-8")) for name, value in filters}
     if sum(sizes.values()) > MAX_FILTER_BYTES:
         longest = max(sizes, key=lambda name: sizes[name])
-        wanted = f"filters of {MAX_FILTER_BYTES} bytes at most together"
-        raise FilterValueError(longest, wanted, f"{sizes[longest]} bytes here")
+        expected = f"filters of {MAX_FILTER_BYTES} bytes at most together"
+        raise FilterValueError(longest, expected, f"{sizes[longest]} bytes here")
 
 
 def _parse_date(
     filters: Mapping[str, str], name: str, assumption: AssumptionLookup, *, end: bool
 ) -> int | None:
-    """The wall time of a date; ``after``: the end of the second or of the day it names."""
+    """The wall time of a date; with ``end``, that of the end of its second or day."""
     text = filters.get(name)
     if text is None:
         return None
@@ -165,28 +164,28 @@ def _parse_date(
     if match is None or (whole_day and assumption("arm.date-without-time") != "day"):
         raise FilterValueError(name, "YYYY/MM/DD HH:MM:SS", repr(text[:40]))
     try:
-        moment = datetime.strptime(text, TIME_FORMAT[:8] if whole_day else TIME_FORMAT)
+        start = datetime.strptime(text, TIME_FORMAT[:8] if whole_day else TIME_FORMAT)
     except ValueError:
         raise FilterValueError(name, "a date that exists", repr(text)) from None
-    length = timedelta(days=1) if whole_day else timedelta(seconds=1)
-    return datetime_to_ms(moment) + (length // timedelta(milliseconds=1) if end else 0)
+    length_ms = DAY_MS if whole_day else 1000
+    return datetime_to_ms(start) + (length_ms if end else 0)
 
 
 def _build_condition(
     filters: tuple[tuple[str, str], ...], exact_names: bool, assumption: AssumptionLookup
 ) -> pl.Expr | None:
-    """What a row must fulfil besides its times; None when nothing was asked."""
+    """What a row must fulfil besides its times."""
     parts = []
     for name, value in filters:
         if name not in _COLUMNS:
             continue
         columns = [pl.col(column).cast(pl.String) for column in _COLUMNS[name]]
         if name.startswith("display_name"):
-            hits = [_match_name(column, value, exact_names) for column in columns]
+            matches = [_match_name(column, value, exact_names) for column in columns]
         else:
             assumption("arm.party-filters")
-            hits = [column == value for column in columns]
-        parts.append(reduce(or_, hits))
+            matches = [column == value for column in columns]
+        parts.append(reduce(or_, matches))
     return reduce(and_, parts) if parts else None
 
 

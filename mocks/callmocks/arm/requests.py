@@ -1,8 +1,4 @@
-"""A request's body read and validated: JSON tree or XML document, then the command's XSD.
-
-The outcome depends on the bytes alone, so that of small bodies is remembered: a client that polls
-sends the same ones again and again.
-"""
+"""A request's body, parsed and validated: JSON tree or XML document, then the command's XSD."""
 
 from __future__ import annotations
 
@@ -17,16 +13,11 @@ from callmocks.errors import CallmocksError
 BodyFormat = Literal["json", "xml"]
 
 _MAX_CACHED_BYTES = 2048
-"""Bytes of the longest body whose outcome is remembered."""
 _ATTRIBUTE_ELEMENTS = {schema.HISTORY: "filters", schema.LOGIN: "request", schema.LOGOUT: "in"}
-"""The element of each command that has attributes."""
 
 
 class CommandBody(NamedTuple):
-    """What a body says: the attributes of its command, or why there are none.
-
-    ``unreadable``: it is no tree or no document. ``faults``: its schema refuses it.
-    """
+    """The attributes of the command, or why there are none."""
 
     attributes: Mapping[str, str]
     violations: tuple[SchemaViolation, ...] = ()
@@ -34,7 +25,7 @@ class CommandBody(NamedTuple):
 
 
 def parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str) -> CommandBody:
-    """Read and validate the body of a known command."""
+    # A client that polls sends the same bytes again and again.
     if command == schema.HISTORY and len(body) <= _MAX_CACHED_BYTES:
         return _parse_cached(body, body_format, command, contract)
     return _parse_body(body, body_format, command, contract)
@@ -42,16 +33,16 @@ def parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str
 
 def _parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str) -> CommandBody:
     try:
-        root = schema.parse(tree.to_xml(tree.decode(body)) if body_format == "json" else body)
+        root = schema.parse(tree.json_to_xml(body) if body_format == "json" else body)
     except CallmocksError as error:
         return CommandBody({}, parse_error=str(error))
-    faults = schema.get_schema(command, contract).validate(root)
-    if not faults and root.tag != "in":
-        faults = [SchemaViolation(f"/{root.tag}", "the root in", str(root.tag))]
-    if faults:
-        return CommandBody({}, tuple(faults))
-    bearer = next(root.iter(_ATTRIBUTE_ELEMENTS[command]))
-    return CommandBody({str(name): str(value) for name, value in bearer.attrib.items()})
+    violations = schema.get_schema(command, contract).validate(root)
+    if not violations and root.tag != "in":
+        violations = [SchemaViolation(f"/{root.tag}", "the root in", str(root.tag))]
+    if violations:
+        return CommandBody({}, tuple(violations))
+    element = next(root.iter(_ATTRIBUTE_ELEMENTS[command]))
+    return CommandBody({str(name): str(value) for name, value in element.attrib.items()})
 
 
 _parse_cached = lru_cache(maxsize=512)(_parse_body)

@@ -1,4 +1,4 @@
-"""One operator's day as the rows of an answer, each rendered and validated when first sent.
+"""The rows of an operator, each rendered and validated when it is first sent.
 
 The attributes, their order and the empty strings are those of the documented answer.
 """
@@ -21,15 +21,14 @@ RECORDS_PATH = "call_record"
 FAXES_PATH = "fax"
 
 _ROW_BYTES = 2048
-"""Memory of a rendered row, JSON and XML, with some room for long names and addresses."""
+"""Memory of a rendered row, JSON and XML, with room for long names and URLs."""
 
 
 class RenderOptions(NamedTuple):
     """All that changes the text of a finished row.
 
-    ``base`` is the address below which records and faxes are served; ``contract`` the profile;
-    ``urls`` what ``url_list`` holds: ``record`` or nothing (``empty``). ``checked``: rows are
-    validated when they are rendered.
+    ``base_url`` is that of records and faxes; ``url_list`` is ``record`` or ``empty``. With
+    ``self_check`` rows are validated when they are rendered.
     """
 
     base_url: str
@@ -39,17 +38,14 @@ class RenderOptions(NamedTuple):
 
 
 class CallRow(NamedTuple):
-    """One ``call_history`` in both forms."""
+    """One ``call_history`` in both formats."""
 
     json: bytes
     xml: bytes
 
 
 class OperatorRows:
-    """The rows of one operator and day, newest first; ``starts`` and ``releases`` are exact.
-
-    ``finished`` is the instant at which the last of them has ended.
-    """
+    """Rows of one operator, newest first; ``starts`` and ``releases`` are exact."""
 
     def __init__(self, frame: pl.DataFrame, options: RenderOptions) -> None:
         self.frame = frame
@@ -65,70 +61,61 @@ class OperatorRows:
 
     @cached_property
     def _visible_columns(self) -> pl.DataFrame:
-        """The columns that rows are made of: taking rows of all of them costs three times that."""
+        # Taking rows of all columns takes three times as long.
         return self.frame.select("_start", "_answer", *_ATTRIBUTES, *_OPTIONAL_COLUMNS, "_leg_id")
 
     @property
     def nbytes(self) -> int:
-        """Memory these rows take when all of them are rendered, without the frame."""
+        """When all of them are rendered; without the frame."""
         return _ROW_BYTES * len(self._rendered)
 
     def render(
         self, positions: Sequence[int], now_ms: int
     ) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
-        """The rows at these places, as they are at an instant.
-
-        The faults are places where our own rows break the schema. There must be none, and an
-        answer that holds such a row says so in the journal.
-        """
+        """The rows as they are at an instant, and where our own rows break the schema."""
         if self.last_release > now_ms:
             return self._render_unfinished(positions, now_ms)
-        kept = self._rendered
-        rows = [kept[place] for place in positions]
+        rendered = self._rendered
+        rows = [rendered[position] for position in positions]
         if None in rows:
-            self._cache_finished([place for place in positions if kept[place] is None])
-            rows = [kept[place] for place in positions]
+            self._cache_finished([p for p in positions if rendered[p] is None])
+            rows = [rendered[position] for position in positions]
         return rows, self._violations  # type: ignore[return-value]
 
     def get_call_ref(self, position: int) -> str:
-        """The reference of a row."""
         ref: str = self.frame["call_ref"][position]
         return ref
 
     def _render_unfinished(
         self, positions: Sequence[int], now_ms: int
     ) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
-        running = [place for place in positions if self.releases[place] > now_ms]
-        self._cache_finished(
-            [p for p in positions if self._rendered[p] is None and self.releases[p] <= now_ms]
-        )
-        rows, faults = (
-            self._render_rows(running, _running_call_columns(now_ms)) if running else ([], [])
-        )
-        made = dict(zip(running, rows, strict=True))
-        together = [made.get(place) or self._rendered[place] for place in positions]
-        return together, self._violations + faults  # type: ignore[return-value]
+        running = [p for p in positions if self.releases[p] > now_ms]
+        finished = [p for p in positions if self.releases[p] <= now_ms]
+        self._cache_finished([p for p in finished if self._rendered[p] is None])
+        rows, violations = self._render_rows(running, _running_call_columns(now_ms))
+        by_position = dict(zip(running, rows, strict=True))
+        all_rows = [by_position.get(p) or self._rendered[p] for p in positions]
+        return all_rows, self._violations + violations  # type: ignore[return-value]
 
     def _cache_finished(self, positions: list[int]) -> None:
-        if positions:
-            rows, faults = self._render_rows(positions, _FINISHED_COLUMNS)
-            self._violations += faults
-            for place, row in zip(positions, rows, strict=True):
-                self._rendered[place] = row
+        rows, violations = self._render_rows(positions, _FINISHED_COLUMNS)
+        self._violations += violations
+        for position, row in zip(positions, rows, strict=True):
+            self._rendered[position] = row
 
     def _render_rows(
         self, positions: list[int], columns: list[pl.Expr]
     ) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
-        values = self._visible_columns[positions].select(columns).rows()
-        nodes = [
-            _build_node(dict(zip(_COLUMN_NAMES, row, strict=True)), self.options) for row in values
-        ]
+        if not positions:
+            return [], []
+        values = self._visible_columns[positions].select(columns).rows(named=True)
+        nodes = [_build_node(row, self.options) for row in values]
         rows = [CallRow(tree.encode_element(node), tree.to_xml(node)) for node in nodes]
         if not self.options.self_check:
             return rows, []
         document = b"<out><response><history>%b</history></response></out>"
-        judge = schema.get_schema(schema.HISTORY, self.options.contract)
-        return rows, judge.validate_bytes(document % b"".join(row.xml for row in rows))
+        history_schema = schema.get_schema(schema.HISTORY, self.options.contract)
+        return rows, history_schema.validate_bytes(document % b"".join(row.xml for row in rows))
 
 
 def _format_text(column: str) -> pl.Expr:
@@ -158,20 +145,17 @@ _ATTRIBUTES: dict[str, Callable[[str], pl.Expr]] = {
     "remote_agent_id": _format_text,
 }
 _OPTIONAL_COLUMNS = ("queue_id", "_fax", "_ss")
-_COLUMN_NAMES = (*_ATTRIBUTES, *_OPTIONAL_COLUMNS, "_leg_id")
 _FINISHED_COLUMNS = [
-    *(make(column).alias(column) for column, make in _ATTRIBUTES.items()),
+    *(format(column).alias(column) for column, format in _ATTRIBUTES.items()),
     *(pl.col(column).cast(pl.String) for column in _OPTIONAL_COLUMNS),
     pl.col("_leg_id"),
 ]
 
 
 def _running_call_columns(now_ms: int) -> list[pl.Expr]:
-    """Calls that have not ended: no release yet, durations up to this instant.
-
-    Whole seconds are counted between the shown times, as for finished calls; ``duration`` counts
-    by the millisecond clock.
-    """
+    """Calls that have not ended: no release yet, durations up to this instant."""
+    # Whole seconds are counted between the shown times, as for finished calls; ``duration`` counts
+    # by the millisecond clock.
     now = now_ms // 1000
     start, answer = pl.col("_start") // 1000, pl.col("_answer") // 1000
     answered = (pl.col("_answer") <= now_ms).fill_null(False)
@@ -189,7 +173,7 @@ def _running_call_columns(now_ms: int) -> list[pl.Expr]:
         "_record": pl.lit(""),
     }
     return [
-        *(changed.get(column, make(column)).alias(column) for column, make in _ATTRIBUTES.items()),
+        *(changed.get(name, format(name)).alias(name) for name, format in _ATTRIBUTES.items()),
         pl.col("queue_id").cast(pl.String),
         *(pl.lit(None, pl.String).alias(column) for column in ("_fax", "_ss")),
         pl.col("_leg_id"),
@@ -197,21 +181,20 @@ def _running_call_columns(now_ms: int) -> list[pl.Expr]:
 
 
 def _build_node(values: dict[str, Any], options: RenderOptions) -> Node:
-    """A row as the tree has it: attributes in the documented order, then the lists."""
+    """Attributes in the documented order, then the lists."""
     record, leg, digits = values["_record"], values.pop("_leg_id"), values["digits"]
     queue, fax, service = (values.pop(column) for column in _OPTIONAL_COLUMNS)
-    address = f"{options.base_url}/{RECORDS_PATH}/{record}.wav" if record else ""
+    record_url = f"{options.base_url}/{RECORDS_PATH}/{record}.wav" if record else ""
     attributes = {
         "call_record" if name == "_record" else name: value for name, value in values.items()
     }
-    attributes["call_record"] = address
+    attributes["call_record"] = record_url
     if options.contract == "strict":
         del attributes["release_reason"]
     if queue is not None:
         attributes["queue_id"] = queue
-    content: list[Node | str] = [
-        _build_url_list("url_list", address if options.url_list == "record" else "")
-    ]
+    listed_url = record_url if options.url_list == "record" else ""
+    content: list[Node | str] = [_build_url_list("url_list", listed_url)]
     if service is not None:
         content.append(Node("ss_list", content=[Node("ss", {"name": service})]))
     if fax is not None:

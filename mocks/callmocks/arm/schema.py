@@ -1,7 +1,6 @@
-"""The XSDs at work: lxml says whether a message is valid, xmlschema says what is wrong with it.
+"""Validation by XSD: lxml tells whether a message is valid, xmlschema what is wrong with it.
 
-lxml takes microseconds and xmlschema a hundred times longer, so the second is asked only about a
-message the first has refused, and imported only then.
+xmlschema takes a hundred times longer: it is imported and run only for invalid messages.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
-from callmocks.contract.resources import schema_path as schema_file
+from callmocks.contract.resources import schema_path
 from callmocks.contract.xml import get_dtd, make_parser
 from callmocks.errors import CallmocksError
 
@@ -25,7 +24,6 @@ LOGIN = "login"
 LOGOUT = "logout"
 COMMANDS = (HISTORY, LOGIN, LOGOUT)
 
-
 _VALUE_ERROR = re.compile(r"attribute ([^\s=]+)=")
 _MISSING_ERROR = re.compile(r"missing required attribute '([^']+)'")
 _UNKNOWN_ERROR = re.compile(r"'([^']+)' attribute not allowed")
@@ -33,7 +31,6 @@ _MAX_VALUE_CHARS = 80
 _MAX_VIOLATIONS = 10
 _MAX_EXPLAINED_ERRORS = 100
 _MAX_EXPLAINED_ELEMENTS = 2000
-"""Elements of a document that only lxml explains."""
 
 
 class SchemaViolation(NamedTuple):
@@ -45,25 +42,22 @@ class SchemaViolation(NamedTuple):
 
 
 class XmlError(CallmocksError):
-    """Bytes that are no well-formed XML document, or one with a document type."""
+    """A document that is not well-formed, or has a document type."""
 
 
 class Schema:
     """One XSD under ``schemas/arm/``, compiled once."""
 
     def __init__(self, file: str) -> None:
-        self.file = file
-        path = str(schema_file(f"arm/{file}"))
-        self._path = path
-        self._lxml = etree.XMLSchema(file=path)
+        self._path = str(schema_path(f"arm/{file}"))
+        self._lxml = etree.XMLSchema(file=self._path)
         self._parser = make_parser(schema=self._lxml)
 
     def validate(self, root: etree._Element) -> list[SchemaViolation]:
-        """What the schema refuses in a document; nothing when it is valid."""
         return [] if self._lxml.validate(root) else self._explain(root)
 
     def validate_bytes(self, document: bytes) -> list[SchemaViolation]:
-        """The same for a document that is still bytes, and well-formed."""
+        """The same for a document that is well-formed, but not parsed yet."""
         try:
             etree.fromstring(document, self._parser)
         except etree.XMLSyntaxError:
@@ -72,18 +66,17 @@ class Schema:
 
     def _explain(self, root: etree._Element) -> list[SchemaViolation]:
         self._lxml.validate(root)
-        plain: list[Any] = list(self._lxml.error_log)  # type: ignore[call-overload]
-        found: list[SchemaViolation] = []
+        errors: list[Any] = list(self._lxml.error_log)  # type: ignore[call-overload]
+        explained: list[SchemaViolation] = []
         # xmlschema writes the whole element into each error: hundreds of them would take minutes,
         # and so would a few of an element with thousands of children.
         small = next(islice(root.iter(), _MAX_EXPLAINED_ELEMENTS, None), None) is None
-        if small and len(plain) <= _MAX_EXPLAINED_ERRORS:
-            found = [
-                _locate_error(e) for e in islice(self._xmlschema.iter_errors(root), _MAX_VIOLATIONS)
-            ]
-        return found or [
+        if small and len(errors) <= _MAX_EXPLAINED_ERRORS:
+            first = islice(self._xmlschema.iter_errors(root), _MAX_VIOLATIONS)
+            explained = [_locate_error(error) for error in first]
+        return explained or [
             SchemaViolation(str(error.path), error.message, "this")
-            for error in islice(plain, _MAX_VIOLATIONS)
+            for error in errors[:_MAX_VIOLATIONS]
         ]
 
     @cached_property
@@ -102,17 +95,14 @@ def get_schema(command: str, contract: str = "documented") -> Schema:
 
 
 def compile_all() -> None:
-    """Compile the schemas of all commands and profiles, so that no request waits for that."""
+    """Compile all schemas, so that no request waits for that."""
     for command in COMMANDS:
         for contract in ("documented", "strict"):
             get_schema(command, contract)
 
 
 def parse(document: bytes) -> etree._Element:
-    """The root of an XML document from outside; ``XmlError`` when it is not one.
-
-    A document type is refused: with it come entities, and nobody's client needs one.
-    """
+    """The root of a document from outside; ``XmlError`` also for one with a document type."""
     try:
         root = etree.fromstring(document, _request_parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -126,7 +116,6 @@ _request_parser = make_parser()
 
 
 def _locate_error(error: Any) -> SchemaViolation:
-    """One error of xmlschema as a place; an attribute has its own XPath."""
     path, reason, validator = error.path or "/", error.reason or "", error.validator
     value = _VALUE_ERROR.match(reason)
     if value:
@@ -138,18 +127,14 @@ def _locate_error(error: Any) -> SchemaViolation:
     unknown = _UNKNOWN_ERROR.match(reason)
     if unknown:
         known = ", ".join(name for name in validator if name) or "none"
-        return SchemaViolation(
-            f"{path}/@{unknown[1]}", f"attributes of this list: {known}", unknown[1]
-        )
+        expected = f"attributes of this list: {known}"
+        return SchemaViolation(f"{path}/@{unknown[1]}", expected, unknown[1])
     if error.expected_tags or error.invalid_tag:
         expected = " or ".join(map(str, error.expected_tags)) or "no further element"
         return SchemaViolation(path, expected, str(error.invalid_tag or "nothing"))
     if hasattr(validator, "elements"):  # the schema itself: it has no such root
-        return SchemaViolation(
-            path,
-            "the root " + " or ".join(_element_names(validator)),
-            _format_value(error.elem.tag),
-        )
+        expected = f"the root {' or '.join(_element_names(validator))}"
+        return SchemaViolation(path, expected, _format_value(error.elem.tag))
     return SchemaViolation(path, reason, _format_value(error.elem.text or error.elem.tag))
 
 
@@ -159,7 +144,7 @@ def _element_names(validator: Any) -> list[str]:
 
 
 def _describe_type(validator: Any) -> str:
-    """What a value should have been, in the words of the schema; ``""`` for some rules."""
+    """The type as the schema names it; ``""`` for some rules."""
     choices = getattr(validator, "enumeration", None)
     if choices:
         return " or ".join(map(repr, choices))

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from callmocks.tenants.exchange import Exchange
 
 COOKIE = "arm_session"
-INVALID_CREDENTIALS = "Invalid login or password"
-"""The vendor's text."""
+INVALID_CREDENTIALS = "Invalid login or password"  # the vendor's text
 NOT_LOGGED_IN = "not logged in"
 MAX_SESSIONS = 10_000
-"""Sessions of a domain."""
+"""Of one domain."""
 
 _MINUTE_MS = 60_000
 

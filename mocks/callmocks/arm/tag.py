@@ -1,4 +1,4 @@
-"""The paging tag: a cursor into the past and the query it belongs to, as one Erlang term.
+"""The paging tag: a cursor and the query it belongs to, as one Erlang term.
 
 Documented by one example, which decodes to
 
@@ -7,11 +7,11 @@ Documented by one example, which decodes to
       {calls_type, history}, {view, {operator, <<"102">>}}, {active, false}]}
 
 in Erlang's external term format, base64. The datetime is the start of the page's last row. Two
-properties may follow (assumed), each only when it has something to say:
+properties may follow (assumed), each only when needed:
 
     {filters, [{number, <<"102">>}, ...]}     the filters of the first request
-    {after, {250, <<"613295627">>}}           the last row's place among those of its second:
-                                              its millisecond and its call_ref
+    {after, {250, <<"613295627">>}}           the millisecond and the call_ref of the last row,
+                                              when its second has others
 """
 
 from __future__ import annotations
@@ -35,20 +35,19 @@ MAX_DEPTH = 8
 _VERSION = 131
 _ATOM, _SMALL_TUPLE, _LIST, _BINARY = 100, 104, 108, 109
 _FIXED = {97: 2, 98: 5, 106: 1}
-"""Bytes of a small integer, an integer and the empty list."""
+"""Type and size in bytes of a small integer, an integer and the empty list."""
 
 
 class TagError(CallmocksError):
-    """A tag that is none: the text says at which step it stopped being one."""
+    """The text says at which step decoding failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PagingTag:
-    """What a tag says.
+    """``start``: that of the last row sent, whole seconds. ``agent``: the operator.
 
-    ``start``: the start time of the last row sent, whole seconds. ``agent``: the operator it was
-    made for. ``filters``: names and values as the client gave them. ``after``: milliseconds within
-    the second and call_ref of that row, None when it was alone in its second.
+    ``filters``: names and values as the client gave them. ``after``: milliseconds within the
+    second and call_ref of that row, None when it was alone in its second.
     """
 
     start: datetime
@@ -69,36 +68,31 @@ class _VendorAtom(erlang.OtpErlangAtom):  # type: ignore[misc]
 @lru_cache(maxsize=1024)
 def encode(tag: PagingTag) -> str:
     """The tag as the vendor would send it, byte for byte."""
-    when = tag.start
-    moment = ((when.year, when.month, when.day), (when.hour, when.minute, when.second))
+    atom, start = _VendorAtom, tag.start
+    date, time = (start.year, start.month, start.day), (start.hour, start.minute, start.second)
     properties: list[tuple[Any, Any]] = [
-        (_VendorAtom("cc_agent_id"), _encode_text(tag.agent)),
-        (_VendorAtom("skip_incomplete"), _VendorAtom("true" if tag.skip_incomplete else "false")),
-        (_VendorAtom("skip_supervising"), _VendorAtom("true")),
-        (_VendorAtom("calls_type"), _VendorAtom("history")),
-        (_VendorAtom("view"), (_VendorAtom("operator"), _encode_text(tag.agent))),
-        (_VendorAtom("active"), _VendorAtom("false")),
+        (atom("cc_agent_id"), _encode_text(tag.agent)),
+        (atom("skip_incomplete"), atom("true" if tag.skip_incomplete else "false")),
+        (atom("skip_supervising"), atom("true")),
+        (atom("calls_type"), atom("history")),
+        (atom("view"), (atom("operator"), _encode_text(tag.agent))),
+        (atom("active"), atom("false")),
     ]
     if tag.filters:
-        filters = [(_VendorAtom(name), _encode_text(value)) for name, value in tag.filters]
-        properties.append((_VendorAtom("filters"), filters))
+        filters = [(atom(name), _encode_text(value)) for name, value in tag.filters]
+        properties.append((atom("filters"), filters))
     if tag.after:
-        properties.append((_VendorAtom("after"), (tag.after[0], _encode_text(tag.after[1]))))
-    term = (
-        _VendorAtom("tag"),
-        _VendorAtom("history"),
-        (_VendorAtom("datetime"), moment),
-        properties,
-    )
+        properties.append((atom("after"), (tag.after[0], _encode_text(tag.after[1]))))
+    term = (atom("tag"), atom("history"), (atom("datetime"), (date, time)), properties)
     data: bytes = erlang.term_to_binary(term)
     return base64.b64encode(data).decode("ascii")
 
 
 def decode(text: str) -> PagingTag:
-    """Read a tag; ``TagError`` for anything that this service, or the vendor's, did not write.
+    """``TagError`` for anything that this service, or the vendor's, did not write.
 
-    The bytes are looked through before the library gets them: a compressed term of 200 KB grows
-    to 200 MiB, and one nested deep enough overflows the stack.
+    Terms are checked before the library decodes them: a compressed one of 200 KB grows to 200 MiB,
+    and one nested deep enough overflows the stack.
     """
     if len(text) > MAX_BYTES * 4 // 3 + 4:
         raise TagError(f"longer than {MAX_BYTES} bytes")
@@ -123,21 +117,21 @@ def _check_terms(data: bytes) -> None:
     """Only the documented kinds of term, nested as deep as allowed, and nothing after them."""
     if data[:1] != bytes([_VERSION]):
         raise TagError(f"not an Erlang term: it must begin with byte {_VERSION}")
-    place = 1
+    offset = 1
     open_terms = [1]  # how many terms are still to come at each depth
     while open_terms:
         if not open_terms[-1]:
             open_terms.pop()
             continue
         open_terms[-1] -= 1
-        size, children = _measure_term(data, place)
-        place += size
+        size, children = _measure_term(data, offset)
+        offset += size
         if children:
             open_terms.append(children)
             if len(open_terms) - 1 > MAX_DEPTH:
                 raise TagError(f"nested deeper than {MAX_DEPTH} terms")
-    if place != len(data):
-        raise TagError(f"{len(data) - place} bytes after the end of the term")
+    if offset != len(data):
+        raise TagError(f"{len(data) - offset} bytes after the end of the term")
 
 
 def _measure_term(data: bytes, offset: int) -> tuple[int, int]:
@@ -183,7 +177,7 @@ _Three = tuple[int, int, int]
 
 
 class _TagProperties(msgspec.Struct, forbid_unknown_fields=True):
-    """The property list, by name; only the documented choices are understood."""
+    """Only the documented choices are accepted."""
 
     cc_agent_id: _Binary
     skip_incomplete: bool
@@ -204,18 +198,18 @@ class _TagTerm(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 def _parse_term(term: Any) -> PagingTag:
     try:
-        whole = msgspec.convert(term, _TagTerm)
-        named = {name[1:]: value for name, value in whole.properties}
-        if len(named) < len(whole.properties):
+        parsed = msgspec.convert(term, _TagTerm)
+        named = {name[1:]: value for name, value in parsed.properties}
+        if len(named) < len(parsed.properties):
             raise TagError("a property occurs twice")
-        said = msgspec.convert(named, _TagProperties)
-        start = datetime(*whole.start[1][0], *whole.start[1][1])
+        properties = msgspec.convert(named, _TagProperties)
+        start = datetime(*parsed.start[1][0], *parsed.start[1][1])
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise TagError(f"not a tag of this history: {error}") from None
     return PagingTag(
         start,
-        said.cc_agent_id[1:],
-        said.skip_incomplete,
-        tuple((name[1:], value[1:]) for name, value in said.filters),
-        said.after and (said.after[0], said.after[1][1:]),
+        properties.cc_agent_id[1:],
+        properties.skip_incomplete,
+        tuple((name[1:], value[1:]) for name, value in properties.filters),
+        properties.after and (properties.after[0], properties.after[1][1:]),
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
+from lxml import etree
 
 from callmocks.errors import CallmocksError
 
@@ -22,7 +23,7 @@ MAX_DEPTH = 32
 
 
 class TreeError(CallmocksError):
-    """JSON that is not such a tree, or a tree that no XML document can be; names the place."""
+    """JSON that is no such tree, or a tree that no XML document can be; names the path."""
 
 
 class Node(
@@ -31,7 +32,7 @@ class Node(
     omit_defaults=True,
     forbid_unknown_fields=True,
 ):
-    """One element: its name, its attributes in order, its children and texts."""
+    """One element: its children and texts are ``content``."""
 
     name: str
     attributes: dict[str, str] = {}
@@ -41,7 +42,7 @@ class Node(
 _decoder = msgspec.json.Decoder(list[Node])
 _encoder = msgspec.json.Encoder()
 
-# XML's names, a little wider: the XML parser that reads the result is the judge of the rest.
+# A little wider than the names of XML: the parser that reads the result refuses the rest.
 _NAME = re.compile(r"[^\W\d][\w.\-]*(:[^\W\d][\w.\-]*)?")
 _SPECIAL = re.compile(r'[&<>"\t\n\r]')
 _ESCAPED = {
@@ -56,7 +57,6 @@ _ESCAPED = {
 
 
 def decode(body: bytes) -> Node:
-    """The root of a tree; ``TreeError`` when the JSON is anything else."""
     try:
         roots = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -69,12 +69,11 @@ def decode(body: bytes) -> Node:
 
 
 def encode(root: Node) -> bytes:
-    """Compact JSON in UTF-8: what the vendor's declared lengths count."""
+    """Compact JSON: the declared length of the vendor's frames counts it so."""
     return _encoder.encode([root])
 
 
 def json_to_xml(body: bytes) -> bytes:
-    """The document that a tree in JSON stands for; errors of ``decode`` and ``to_xml``."""
     return to_xml(decode(body))
 
 
@@ -86,22 +85,40 @@ def iter_nodes(root: Node) -> Iterator[Node]:
             yield from iter_nodes(child)
 
 
+def element_to_tree(element: etree._Element) -> Node:
+    """A document's element as the node that a frame carries."""
+    attributes = {str(name): str(value) for name, value in element.attrib.items()}
+    if element.getparent() is None:  # only roots declare namespaces in this protocol
+        declared = {f"xmlns:{prefix}": name for prefix, name in element.nsmap.items() if prefix}
+        prefixes = {name: prefix for prefix, name in element.nsmap.items() if prefix}
+        attributes = declared | {_prefixed_name(n, prefixes): v for n, v in attributes.items()}
+    content: list[Node | str] = [element_to_tree(child) for child in element]
+    if element.text and element.text.strip():
+        content.insert(0, element.text)
+    return Node(str(element.tag), attributes, content)
+
+
+def _prefixed_name(name: str, prefixes: dict[str, str]) -> str:
+    parts = etree.QName(name)
+    prefix = prefixes.get(parts.namespace or "")
+    return f"{prefix}:{parts.localname}" if prefix else parts.localname
+
+
 def encode_element(node: Node) -> bytes:
-    """Compact JSON of one element without the outermost array."""
+    """Without the outermost array."""
     return _encoder.encode(node)
 
 
 def to_xml(root: Node) -> bytes:
-    """The XML the tree stands for, in UTF-8 and without a declaration.
+    """The document of a tree, in UTF-8 and without a declaration.
 
-    ``TreeError`` for names that XML does not have and for trees that are too deep; whether the
-    characters and the namespaces are XML's, a parser must say.
+    ``TreeError`` for invalid names and for trees that are too deep; invalid characters and
+    namespaces are left to the parser.
     """
     return _render_element(root, 1).encode("utf-8")
 
 
 def escape_text(text: str) -> str:
-    """Text as it stands in XML, between tags or quotes."""
     return _SPECIAL.sub(_escape_character, text) if _SPECIAL.search(text) else text
 
 
@@ -113,16 +130,14 @@ def _render_element(node: Node, depth: int) -> str:
     if depth > MAX_DEPTH:
         raise TreeError(f"nested deeper than {MAX_DEPTH} elements")
     name = _check_name(node.name)
-    pairs = [
-        f' {_check_name(key)}="{escape_text(value)}"' for key, value in node.attributes.items()
-    ]
+    pairs = [f' {_check_name(key)}="{escape_text(text)}"' for key, text in node.attributes.items()]
     if not node.content:
         return f"<{name}{''.join(pairs)}/>"
-    inside = [
+    content = [
         escape_text(child) if isinstance(child, str) else _render_element(child, depth + 1)
         for child in node.content
     ]
-    return f"<{name}{''.join(pairs)}>{''.join(inside)}</{name}>"
+    return f"<{name}{''.join(pairs)}>{''.join(content)}</{name}>"
 
 
 @lru_cache(maxsize=1024)

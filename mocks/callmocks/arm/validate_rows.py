@@ -1,4 +1,4 @@
-"""The rows of an answer held against the documented arithmetic, and against what was asked for.
+"""The rows of a response compared with the documented arithmetic and with the request's filters.
 
 Documented by eleven rows: waiting and talk are differences of the shown times, total is their sum,
 ``duration`` is the talk by the millisecond clock, so the talk or a second less.
@@ -18,7 +18,6 @@ from callmocks.arm.rows import TIME_FORMAT
 from callmocks.contract.findings import Findings, mask_characters
 
 RELEASE_REASONS = ("released_by_system", "released_by_a", "released_by_b")
-"""The known values of ``release_reason``."""
 _TIME_PATTERN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
 _NUMBER_PATTERN = re.compile(r"\d+", re.ASCII)
 _TIME_SHAPE = "YYYY/MM/DD HH:MM:SS"
@@ -28,7 +27,6 @@ Attributes = Mapping[str, str]
 
 
 def check_rows(root: etree._Element, filters: Attributes, findings: Findings) -> None:
-    """Note where an answer's rows disagree with themselves or with the filters asked for."""
     response = root.find("response")
     history = None if response is None else response.find("history")
     if response is None or history is None:
@@ -36,8 +34,8 @@ def check_rows(root: etree._Element, filters: Attributes, findings: Findings) ->
     if _parse_time(response.get("timestamp", "")) is None:
         findings.add("/out/response/@timestamp", _TIME_SHAPE, repr(response.get("timestamp")))
     rows = [_read_attributes(element) for element in history.findall("call_history")]
-    for place, row in enumerate(rows, 1):
-        _check_row(row, f"{_HISTORY_PATH}/call_history[{place}]", findings)
+    for number, row in enumerate(rows, 1):
+        _check_row(row, f"{_HISTORY_PATH}/call_history[{number}]", findings)
     _check_order(rows, findings)
     _check_filters(rows, filters, findings)
     _check_tag(history.get("tag"), rows, filters, findings)
@@ -80,7 +78,6 @@ def _check_durations(
     where: str,
     findings: Findings,
 ) -> None:
-    """The arithmetic of a call that has ended."""
     waiting, talk = int(row["waiting_duration"]), int(row["talk_duration"])
     expected = _whole_seconds((answer or release) - start)
     if waiting != expected:
@@ -102,16 +99,16 @@ def _check_durations(
 
 
 def _check_order(rows: list[dict[str, str]], findings: Findings) -> None:
-    for place, (newer, older) in enumerate(pairwise(rows), 2):
+    for number, (newer, older) in enumerate(pairwise(rows), 2):
         if newer.get("start_time", "") < older.get("start_time", ""):
-            where = f"{_HISTORY_PATH}/call_history[{place}]/@start_time"
+            where = f"{_HISTORY_PATH}/call_history[{number}]/@start_time"
             expected = f"newest first, {newer.get('start_time')} at most"
             findings.add(where, expected, older["start_time"])
     seen: set[str] = set()
-    for place, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, 1):
         ref = row.get("call_ref", "")
         if ref in seen:
-            where = f"{_HISTORY_PATH}/call_history[{place}]/@call_ref"
+            where = f"{_HISTORY_PATH}/call_history[{number}]/@call_ref"
             findings.add(where, "each call once", ref, "observed")
         seen.add(ref)
     digits = {row.get("digits") for row in rows}
@@ -125,13 +122,13 @@ def _check_filters(rows: list[dict[str, str]], filters: Attributes, findings: Fi
     if _NUMBER_PATTERN.fullmatch(limit) and len(rows) > int(limit):
         findings.add(_HISTORY_PATH, f"at most {limit} rows, the limit asked for", len(rows))
     if filters.get("tag"):
-        return  # the filters frozen in it may be others
-    wanted = filters.get("direction", "").strip()
+        return  # it may carry other filters
+    direction = filters.get("direction", "").strip()
     earliest = filters.get("from_date", "").strip()
-    for place, row in enumerate(rows, 1):
-        where = f"{_HISTORY_PATH}/call_history[{place}]"
-        if wanted and row.get("direction") != wanted:
-            findings.add(f"{where}/@direction", f"{wanted}, asked for", row.get("direction"))
+    for number, row in enumerate(rows, 1):
+        where = f"{_HISTORY_PATH}/call_history[{number}]"
+        if direction and row.get("direction") != direction:
+            findings.add(f"{where}/@direction", f"{direction}, asked for", row.get("direction"))
         if earliest and row.get("start_time", "") < earliest:
             text = f"{earliest} at least, asked for"
             findings.add(f"{where}/@start_time", text, row.get("start_time"), "assumed")
@@ -157,12 +154,12 @@ def _check_tag(
 
 
 def _read_time(row: Attributes, name: str, where: str, findings: Findings) -> datetime | None:
-    """The moment of an attribute; None, and not a finding, for an empty one that may be empty."""
+    """An invalid time is a finding; an empty one is none where it may be empty."""
     text = row.get(name, "")
-    moment = _parse_time(text)
-    if moment is None and (text or name == "start_time"):
+    time = _parse_time(text)
+    if time is None and (text or name == "start_time"):
         findings.add(f"{where}/@{name}", _TIME_SHAPE, repr(text))
-    return moment
+    return time
 
 
 def _parse_time(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType, WSServerHan
 from lxml import etree
 
 from callmocks.arm import frames, schema, tree, validate
-from callmocks.arm.document_tree import element_to_tree
+from callmocks.arm.tree import element_to_tree
 from callmocks.errors import CallmocksError, CheckError
 from callmocks.verification.http_client import NoResponseError
 from callmocks.verification.runner import UnusableResponse
