@@ -1,7 +1,4 @@
-"""The command line: ``callmocks serve`` and ``callmocks history``.
-
-A mistake of the user's is one line on stderr and exit code 2, whatever it was.
-"""
+"""The command line. Every error of the user is one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run a command; the process ends here."""
-    # Before anything slow is imported: an early Ctrl-C is no reason for a traceback.
+    # Before slow imports, so that an early Ctrl-C shows no traceback.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     signal.signal(signal.SIGINT, _exit_on_signal)
     _configure_stdio()
@@ -27,8 +24,8 @@ def main() -> NoReturn:
         from callmocks.cli.commands import group
 
         sys.exit(group.main(prog_name="callmocks", standalone_mode=False) or 0)
-    except click.exceptions.Exit as asked:
-        sys.exit(asked.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -41,7 +38,7 @@ def main() -> NoReturn:
     except CallmocksError as error:
         _exit_with_error(str(error))
     except BrokenPipeError:
-        _discard_stdout()  # whoever read it has had enough
+        _discard_stdout()  # the reader has closed the pipe
         sys.exit(1)
     except OSError as error:
         _discard_stdout()
@@ -49,19 +46,19 @@ def main() -> NoReturn:
 
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """End at once, with the exit code shells expect of a command that a signal ended."""
+    """Exit with the code that shells expect after a signal."""
     raise SystemExit(128 + signal_number)
 
 
 def _configure_stdio() -> None:
-    """Show what a console's alphabet lacks (names, an ellipsis) as ``?`` instead of failing."""
+    """Print characters that the console cannot show (names, an ellipsis) as ``?``."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _discard_stdout() -> None:
-    """Let what is still to be written go nowhere, instead of failing once more at the end."""
+    """Without this, the flush at exit fails once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

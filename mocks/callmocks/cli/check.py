@@ -1,5 +1,3 @@
-"""``callmocks check``."""
-
 from __future__ import annotations
 
 import asyncio
@@ -25,7 +23,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def _credential_options(command: F) -> F:
-    """Credentials: by flag, or better by variable, which no list of processes shows."""
+    """Flags and variables; the list of processes does not show a variable."""
     for name, text in (
         ("cookie", "ARM: NAME=VALUE of a session, instead of them."),
         ("token", "CDR: a token, instead of login and password."),
@@ -54,7 +52,11 @@ def _credential_options(command: F) -> F:
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
 @click.option(
-    "--format", "form", type=click.Choice(("text", "json", "junit")), default="text", help="(text)"
+    "--format",
+    "report_format",
+    type=click.Choice(("text", "json", "junit")),
+    default="text",
+    help="(text)",
 )
 @click.option("--output", type=_FILE, help="Write the report there instead of to stdout.")
 def check(
@@ -69,7 +71,7 @@ def check(
     transport: str,
     timeout: float,
     ca: Path | None,
-    form: str,
+    report_format: str,
     output: Path | None,
 ) -> None:
     """Hold a running provider, or a mock of one, against the contract.
@@ -98,7 +100,7 @@ def check(
     )
     _check_credentials(served, target)
     report = asyncio.run(run(provider, target))
-    _write_report(report, form, output)
+    _write_report(report, report_format, output)
     sys.exit(1 if report.finding_count else 0)
 
 

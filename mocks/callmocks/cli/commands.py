@@ -1,5 +1,3 @@
-"""The tree of commands."""
-
 from __future__ import annotations
 
 import click
@@ -18,8 +16,5 @@ def group() -> None:
     """Mock servers of three telephony providers over one reproducible call history."""
 
 
-group.add_command(serve)
-group.add_command(history)
-group.add_command(check)
-group.add_command(proxy)
-group.add_command(validate)
+for command in (serve, history, check, proxy, validate):
+    group.add_command(command)

@@ -21,29 +21,21 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def choose_format(chosen: str | None, output: str | None) -> str:
-    """The format asked for, else the one that the file's name ends with, else JSON lines."""
+    """The chosen one, else by the suffix of the file, else JSON lines."""
     return chosen or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
 
 
-def write_frames(frames: Iterable[pl.DataFrame], file_format: str, output: str | None) -> int:
-    """Write all frames as one data set to a file, or to stdout when there is none.
-
-    Returns the number of rows. A file appears when it is whole.
-    """
+def write_frames(frames: Iterable[pl.DataFrame], file_format: str, output: str | None) -> None:
+    """Write all frames as one data set to a file, which appears when it is complete, or stdout."""
     if file_format == "parquet" and output is None and sys.stdout.isatty():
         raise SettingsError("--format: parquet is not for terminals; use --output")
     with _open_output(output) as file:
         if file_format == "parquet":
-            return _write_parquet(frames, file)
-        rows = 0
-        for number, frame in enumerate(frames):
-            file.write(
-                _encode_json_lines(frame)
-                if file_format == "jsonl"
-                else _encode_csv(frame, header=not number)
-            )
-            rows += frame.height
-        return rows
+            _write_parquet(frames, file)
+            return
+        for number, frame in enumerate(map(_format_times, frames)):
+            is_csv = file_format == "csv"
+            file.write(_encode_csv(frame, header=not number) if is_csv else _encode_lines(frame))
 
 
 @contextmanager
@@ -53,31 +45,29 @@ def _open_output(output: str | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     path = Path(output)
-    whole = path.is_file() or not path.exists()  # a device or a pipe is written to as it is
-    part = path.with_name(path.name + ".part") if whole else path
+    is_regular = path.is_file() or not path.exists()  # a device or a pipe is written directly
+    part = path.with_name(path.name + ".part") if is_regular else path
     try:
         with part.open("wb") as file:
             yield file
-        if whole:
+        if is_regular:
             part.replace(path)
     except OSError as error:
         raise SettingsError(f"--output: {output}: {error.strerror}") from None
     finally:
-        if whole:
+        if is_regular:
             part.unlink(missing_ok=True)
 
 
-def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> int:
-    """Stream frames of one schema; what differs from day to day (truth) is put together first."""
+def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> None:
+    """Stream frames of one schema; where it differs between days (truth), concatenate first."""
     rest = iter(frames)
     first = next(rest)
     if not first.columns or any(
-        kind.is_nested() and kind != pl.List(pl.String) for kind in first.dtypes
+        dtype.is_nested() and dtype != pl.List(pl.String) for dtype in first.dtypes
     ):
-        whole = pl.concat([first, *rest], how="vertical_relaxed")
-        whole.write_parquet(file)
-        return whole.height
-    rows = 0
+        pl.concat([first, *rest], how="vertical_relaxed").write_parquet(file)
+        return
 
     def read_batches(
         with_columns: list[str] | None,
@@ -85,36 +75,30 @@ def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> int:
         n_rows: int | None,
         batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        nonlocal rows
-        for frame in chain([first], rest):
-            rows += frame.height
-            yield frame
+        return chain([first], rest)
 
     try:
         register_io_source(read_batches, schema=first.schema).sink_parquet(file)
     except pl.exceptions.ComputeError as error:  # a full disk, a closed pipe
         raise SettingsError(f"--output: {error}") from None
-    return rows
 
 
-def _encode_json_lines(frame: pl.DataFrame) -> bytes:
-    text: str = _format_times(frame).write_ndjson()
+def _encode_lines(frame: pl.DataFrame) -> bytes:
+    text: str = frame.write_ndjson()
     return text.encode()
 
 
 def _encode_csv(frame: pl.DataFrame, *, header: bool) -> bytes:
-    """Rows of CSV; columns that hold more than one value are JSON."""
-    plain = _format_times(frame)
-    nested = [name for name, kind in plain.schema.items() if kind.is_nested()]
-    text = plain.with_columns(
-        pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in plain[name].to_list()])
+    """Columns that hold more than one value are JSON."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    flat = frame.with_columns(
+        pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in frame[name].to_list()])
         for name in nested
     )
     buffer = io.BytesIO()
-    text.write_csv(buffer, include_header=header)
+    flat.write_csv(buffer, include_header=header)
     return buffer.getvalue()
 
 
 def _format_times(frame: pl.DataFrame) -> pl.DataFrame:
-    """Times as the text that CDR shows."""
     return frame.with_columns(pl.col(pl.Datetime).dt.strftime(_TIME))

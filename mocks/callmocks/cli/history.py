@@ -143,7 +143,7 @@ def _read_frames(
 def _show_progress(
     frames: Iterator[pl.DataFrame], tenant: Tenant, window: ExportWindow
 ) -> Iterator[pl.DataFrame]:
-    """The same frames, with a bar on stderr when that is a terminal."""
+    """The same frames, with a progress bar on stderr when that is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -165,7 +165,7 @@ def _show_progress(
 
 
 def _format_cell(value: object) -> str:
-    """A value as people read it: of lists and structures only what is in them."""
+    """Of lists and structures only the values."""
     if isinstance(value, dict):
         return " ".join(filter(None, map(_format_cell, value.values())))
     if isinstance(value, list):
@@ -201,7 +201,7 @@ def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
         table.add_row(*(Text(_format_cell(value)) for value in row))
     console = Console()
     if not console.is_terminal:
-        console.width = 1000  # whoever reads from a pipe wants whole rows
+        console.width = 1000  # a pipe gets whole rows
     console.print(table)
     if rows > limit:
         click.echo(f"… and more: these are the first {limit}")

@@ -1,4 +1,4 @@
-"""A window of a history in one view, day by day, as frames to print or to write."""
+"""The frames of a view, day by day, to print or to write."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportWindow:
-    """Calls that start from ``from_ms`` to before ``till_ms``, as they are known at ``now_ms``.
-
-    Wall times in milliseconds.
-    """
+    """Calls that start from ``from_ms`` to before ``till_ms``, as they are at ``now_ms``."""
 
     from_ms: int
     till_ms: int
     now_ms: int
 
     def iter_days(self, history: History) -> Iterator[tuple[int, int]]:
-        """The window cut at midnights, within the history: from, till."""
+        """From and till of each day of the window, within the history."""
         first = max(day_of(self.from_ms), history.first_day)
         last = min(day_of(self.till_ms - 1), history.last_day, day_of(self.now_ms))
         for day in range(first, last + 1):
@@ -37,7 +34,7 @@ class ExportWindow:
 
 
 def check_operator(history: History, view: str, operator: str | None) -> str:
-    """The operator whose workplace is seen; ``SettingsError`` when the view needs another."""
+    """The operator of the view ``arm``; ``SettingsError`` when the view needs another."""
     numbers = [each.number for each in history.directory.operators]
     if view != "arm":
         if operator is not None:
@@ -53,10 +50,7 @@ def check_operator(history: History, view: str, operator: str | None) -> str:
 def read_frames(
     history: History, view: str, operator: str, window: ExportWindow
 ) -> Iterator[pl.DataFrame]:
-    """The view's frames, without hidden columns: one for each day of the window that has rows.
-
-    When no day has any, one without rows, for its columns.
-    """
+    """The frames of days that have rows, else one without rows, for its columns."""
     read, empty = LISTS[view].read, True
     for from_ms, till_ms in window.iter_days(history):
         frame = read(history, operator, from_ms, till_ms, window.now_ms)
@@ -64,9 +58,8 @@ def read_frames(
             empty = False
             yield _select_visible(frame)
     if empty:
-        yield _select_visible(
-            read(history, operator, window.from_ms, window.from_ms, window.from_ms)
-        )
+        start = window.from_ms
+        yield _select_visible(read(history, operator, start, start, start))
 
 
 def _select_visible(frame: pl.DataFrame) -> pl.DataFrame:

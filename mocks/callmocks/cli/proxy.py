@@ -1,5 +1,3 @@
-"""``callmocks proxy``."""
-
 from __future__ import annotations
 
 import asyncio
@@ -9,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callmocks.cli.serve import exit_on_stop_signals, make_stop_event
+from callmocks.cli.serve import exit_on_stop_signals, make_stop_event, print_message
 from callmocks.config.types import PROVIDERS as PROVIDER_NAMES
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ def proxy(
 async def _run_proxy(settings: ProxySettings, as_json: bool) -> None:
     from callmocks.verification.proxy_server import ProxyServer
 
-    proxy = ProxyServer(settings, _print_message)
+    proxy = ProxyServer(settings, print_message)
     async with proxy:
         stopped = make_stop_event()
         facts = {
@@ -89,8 +87,4 @@ async def _run_proxy(settings: ProxySettings, as_json: bool) -> None:
         await stopped.wait()
     count = proxy.processor.exchange_count
     plural = "" if count == 1 else "s"
-    _print_message(f"{count} exchange{plural}, {proxy.processor.violation_count} with findings")
-
-
-def _print_message(text: str) -> None:
-    click.echo(f"callmocks: {' '.join(text.split())}", err=True)
+    print_message(f"{count} exchange{plural}, {proxy.processor.violation_count} with findings")

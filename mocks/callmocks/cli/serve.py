@@ -1,5 +1,3 @@
-"""``callmocks serve``."""
-
 from __future__ import annotations
 
 import asyncio
@@ -35,8 +33,8 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def serve(context: click.Context, /, **_: object) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
     exit_on_stop_signals()
-    for name, meant in find_similar_env_vars(os.environ).items():
-        click.echo(f"callmocks: warning: {name} is no setting; did you mean {meant}?", err=True)
+    for name, similar in find_similar_env_vars(os.environ).items():
+        print_message(f"warning: {name} is no setting; did you mean {similar}?")
     settings = make_settings(context)
     if settings.workers > 1:
         from callmocks.cli.workers import supervise_workers
@@ -67,13 +65,13 @@ async def _run_server(settings: ServeSettings) -> None:
 
 
 def exit_on_stop_signals() -> None:
-    """Let SIGINT and SIGTERM end the process: until there is something to stop."""
+    """Exit 0 on SIGINT or SIGTERM before there is anything to stop."""
     for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
 def make_stop_event() -> asyncio.Event:
-    """Set when SIGINT or SIGTERM comes."""
+    """An event that SIGINT and SIGTERM set."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -82,16 +80,19 @@ def make_stop_event() -> asyncio.Event:
 
 
 def print_ready(suite: MockServer) -> None:
-    """Say that it is ready, and where."""
     settings = suite.settings
     if not is_loopback(settings.host):
-        click.echo(_format_warning(settings), err=True)
+        print_message(_format_warning(settings))
     print(_format_ready(suite, settings), flush=True)
 
 
+def print_message(text: str) -> None:
+    """One line on stderr."""
+    click.echo(f"callmocks: {' '.join(text.split())}", err=True)
+
+
 def _format_warning(settings: ServeSettings) -> str:
-    """What it means to listen where other machines can reach it."""
-    start = f"callmocks: warning: {settings.host} can be reached from other machines, and the "
+    start = f"warning: {settings.host} can be reached from other machines, and the "
     if not settings.admin_token:
         return start + "admin API asks nobody for a password (--admin-token)"
     return start + "providers' passwords are those of a mock; see SECURITY.md"

@@ -1,5 +1,3 @@
-"""``callmocks validate``."""
-
 from __future__ import annotations
 
 import json
@@ -37,16 +35,16 @@ def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
     """
     from callmocks.verification import detect
 
-    judged = []
-    for name in files:  # all are read before anything is said
+    validated = []
+    for name in files:  # all are read before anything is printed
         content = _read_file(name)
-        judged.append((name, detect.validate_file(content, contract)))
+        validated.append((name, detect.validate_file(content, contract)))
     if as_json:
-        print(json.dumps([detect.file_to_dict(*each) for each in judged], ensure_ascii=False))
+        print(json.dumps([detect.file_to_dict(*each) for each in validated], ensure_ascii=False))
     else:
-        for name, file in judged:
+        for name, file in validated:
             print("\n".join(_format_lines(name, file)))
-    sys.exit(1 if any(file.violation_count for _, file in judged) else 0)
+    sys.exit(1 if any(file.violation_count for _, file in validated) else 0)
 
 
 def _read_file(name: str) -> bytes:
@@ -78,5 +76,5 @@ def _format_lines(name: str, file: ValidatedFile) -> Iterator[str]:
         yield f"    {_tolerated_findings(tolerated[0])[0]}"
 
 
-def _tolerated_findings(judged: ValidatedMessage) -> list[Finding]:
-    return [finding for finding in judged.result.findings if finding.tolerated]
+def _tolerated_findings(message: ValidatedMessage) -> list[Finding]:
+    return [finding for finding in message.result.findings if finding.tolerated]

@@ -1,9 +1,9 @@
-"""A process that ``callmocks serve --workers`` starts; it is told on stdin what to serve.
+"""A process that ``callmocks serve --workers`` starts.
 
 ::
 
-    stdin   one line: an Order; its end is the end of the process that started this one
-    stdout  one line: a Report
+    stdin   one line: a WorkerConfig; it ends when the process that started this one ends
+    stdout  one line: a WorkerStatus
 """
 
 from __future__ import annotations
@@ -23,43 +23,38 @@ from callmocks.errors import CallmocksError
 
 
 class WorkerConfig(msgspec.Struct):
-    """What to serve, and on which sockets."""
-
     settings: ServeSettings
     listeners: dict[str, int]
     """Descriptors of listening sockets by server."""
-    made_pem: bytes | None = None
-    """Key and certificate, when the first process made them."""
+    generated_pem: bytes | None = None
+    """Key and certificate, when the first process generated them."""
     ca_pem: bytes | None = None
 
 
 class WorkerStatus(msgspec.Struct):
-    """Ready, or the problem."""
-
     problem: str = ""
+    """Empty when the worker is ready."""
 
 
 def encode_config(config: WorkerConfig) -> bytes:
-    """An order as a line."""
     return msgspec.json.encode(config, enc_hook=str) + b"\n"
 
 
 def main() -> NoReturn:
-    """Serve until told to stop; the process ends here."""
+    """Serve until SIGTERM or the end of stdin; the process ends here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the first process
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing is served yet
     from callmocks.cli.serve import loop_factory
 
-    order = msgspec.json.decode(
-        sys.stdin.buffer.readline(), type=WorkerConfig, dec_hook=_decode_path
-    )
+    line = sys.stdin.buffer.readline()
+    config = msgspec.json.decode(line, type=WorkerConfig, dec_hook=_decode_path)
     problem = ""
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_run_worker(order))
+            runner.run(_run_worker(config))
     except CallmocksError as error:
         problem = str(error)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is stopping already
     if problem:
         _send_status(WorkerStatus(problem))
     sys.exit(2 if problem else 0)
@@ -70,17 +65,17 @@ async def _run_worker(config: WorkerConfig) -> None:
 
     listeners = {name: socket.socket(fileno=fd) for name, fd in config.listeners.items()}
     identity = None
-    if config.made_pem is not None and config.ca_pem is not None:
+    if config.generated_pem is not None and config.ca_pem is not None:
         from callmocks.server.tls import load_generated_identity
 
-        identity = load_generated_identity(config.made_pem, config.ca_pem)
+        identity = load_generated_identity(config.generated_pem, config.ca_pem)
     async with MockServer(config.settings, listeners, identity):
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stopped.set))
         loop.add_reader(sys.stdin.fileno(), stopped.set)
         _send_status(WorkerStatus())
         await stopped.wait()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is stopping already
         loop.remove_reader(sys.stdin.fileno())
 
 
@@ -88,8 +83,8 @@ def _send_status(status: WorkerStatus) -> None:
     print(msgspec.json.encode(status).decode(), flush=True)
 
 
-def _decode_path(kind: type, value: Any) -> Any:
-    return Path(value) if issubclass(kind, Path) else value
+def _decode_path(type: type, value: Any) -> Any:
+    return Path(value) if issubclass(type, Path) else value
 
 
 if __name__ == "__main__":

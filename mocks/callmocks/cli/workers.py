@@ -6,8 +6,8 @@
     (this process)       ├── worker ──┼── Redis
                          └── worker ──┘
 
-Each worker has sockets of its own at the shared ports, but this process holds them: when a worker
-dies its queue stays, and the next one takes it over.
+Each worker has sockets of its own at the shared ports, but this process keeps them open: when a
+worker dies, its queue stays for the next one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from contextlib import suppress
 from socket import socket
 from typing import TYPE_CHECKING
 
-import click
 import msgspec
 
-from callmocks.cli.serve import make_stop_event, print_ready
+from callmocks.cli.serve import make_stop_event, print_message, print_ready
 from callmocks.cli.worker import WorkerConfig, WorkerStatus, encode_config
 from callmocks.errors import SettingsError
 
@@ -30,13 +29,13 @@ if TYPE_CHECKING:
     from callmocks.server.tls import TlsIdentity
 
 RESTART_SECONDS = 1.0
-"""Seconds before the successor of a worker that did not even come to be ready."""
+"""Before the next try when a worker could not start."""
 _STOP_SECONDS = 1.2
-"""Within which workers stop by themselves."""
+"""Then workers are killed."""
 
 
 async def supervise_workers(settings: ServeSettings) -> None:
-    """Start the workers, say once that all are ready, replace those that die, until a signal."""
+    """Start the workers, announce them when all are ready, replace those that die."""
     if sys.platform == "win32":
         raise SettingsError("--workers: Windows cannot share a port between processes")
     from callmocks.server.mock_server import MockServer, open_listeners
@@ -54,11 +53,11 @@ async def supervise_workers(settings: ServeSettings) -> None:
         await _wait_unless_stopped(stopped, starts)
         if not stopped.is_set():
             print_ready(MockServer(settings, sockets[0], identity))
-            watched = [asyncio.create_task(worker.restart_on_exit()) for worker in workers]
+            tasks = [asyncio.create_task(worker.restart_on_exit()) for worker in workers]
             await stopped.wait()
-            for task in watched:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*watched, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         await asyncio.gather(*(worker.stop() for worker in workers))
         for listener in (each for listeners in sockets for each in listeners.values()):
@@ -66,10 +65,9 @@ async def supervise_workers(settings: ServeSettings) -> None:
 
 
 async def _wait_unless_stopped(stopped: asyncio.Event, starts: asyncio.Future[list[None]]) -> None:
-    """Wait for the start, but not when it is called off."""
-    off = asyncio.create_task(stopped.wait())
+    stop = asyncio.create_task(stopped.wait())
     try:
-        await asyncio.wait((off, starts), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stop, starts), return_when=asyncio.FIRST_COMPLETED)
         if starts.done():
             starts.result()
         else:
@@ -77,11 +75,11 @@ async def _wait_unless_stopped(stopped: asyncio.Event, starts: asyncio.Future[li
             with suppress(asyncio.CancelledError):
                 await starts
     finally:
-        off.cancel()
+        stop.cancel()
 
 
 class Worker:
-    """A process that serves, and its successors."""
+    """A process that serves, and those that replace it."""
 
     def __init__(
         self, settings: ServeSettings, listeners: dict[str, socket], identity: TlsIdentity | None
@@ -95,7 +93,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it, and wait until it serves; ``SettingsError`` when it says that it cannot."""
+        """Start it, and wait until it serves; ``SettingsError`` when it cannot."""
         self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "callmocks.cli.worker"),
             stdin=asyncio.subprocess.PIPE,
@@ -106,28 +104,27 @@ class Worker:
         with suppress(ConnectionError):
             process.stdin.write(encode_config(self._config))
             await process.stdin.drain()
-        said = await process.stdout.readline()
-        if not said:
+        line = await process.stdout.readline()
+        if not line:
             raise SettingsError(f"--workers: a worker {_describe_exit(await process.wait())}")
-        report = msgspec.json.decode(said, type=WorkerStatus)
-        if report.problem:
-            raise SettingsError(report.problem)
+        status = msgspec.json.decode(line, type=WorkerStatus)
+        if status.problem:
+            raise SettingsError(status.problem)
 
     async def restart_on_exit(self) -> None:
-        """Replace it whenever it dies."""
         while self._process is not None:
             end = _describe_exit(await self._process.wait())
-            _print_message(f"worker {self._process.pid} {end}; another takes its place")
+            print_message(f"worker {self._process.pid} {end}; another takes its place")
             while True:
                 try:
                     await self.start()
                     break
                 except SettingsError as error:
-                    _print_message(f"no worker in its place yet: {error}")
+                    print_message(f"no worker in its place yet: {error}")
                     await asyncio.sleep(RESTART_SECONDS)
 
     async def stop(self) -> None:
-        """Stop it: at its leisure first, then by force."""
+        """By SIGTERM, then by SIGKILL."""
         process = self._process
         if process is None:
             return
@@ -143,7 +140,3 @@ class Worker:
 
 def _describe_exit(code: int) -> str:
     return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-
-
-def _print_message(text: str) -> None:
-    click.echo(f"callmocks: {text}", err=True)
