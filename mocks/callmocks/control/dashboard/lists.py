@@ -132,23 +132,14 @@ def _format_cell(
     return (names or {}).get(text, text), text
 
 
-@dataclass(frozen=True, slots=True)
-class CallCharts:
-    over_time: charts.BarChart
-    by_reason: charts.BarChart
-    ended: int
-    under_way: int
-
-
-def _draw_charts(history: History, window: DayWindow) -> CallCharts:
+def _draw_charts(history: History, window: DayWindow) -> dict[str, Any]:
     sessions = charts.ended_sessions(history, window)
-    begun = _begun_sessions(history, window)
-    return CallCharts(
-        charts.calls_over_time(sessions, window),
-        charts.calls_by_reason(sessions),
-        len(sessions),
-        begun.filter(~pl.col("_ended")).height,
-    )
+    return {
+        "over_time": charts.calls_over_time(sessions, window),
+        "by_reason": charts.calls_by_reason(sessions),
+        "ended": len(sessions),
+        "under_way": _begun_sessions(history, window).filter(~pl.col("_ended")).height,
+    }
 
 
 def _begun_sessions(history: History, window: DayWindow) -> pl.DataFrame:

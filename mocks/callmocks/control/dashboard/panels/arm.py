@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from callmocks.arm.provider import ARM
-from callmocks.control.dashboard.panels.base import (
-    ProviderPanel,
-    ProviderRow,
-    Snippet,
-    describe_fields,
-    format_curl,
-    format_json,
-)
+from callmocks.control.dashboard.panels import base
 from callmocks.history.walltime import datetime_to_ms
 
 if TYPE_CHECKING:
@@ -43,7 +36,7 @@ with connect({url}) as arm:
     print(arm.recv().decode())"""
 
 
-class ArmPanel(ProviderPanel):
+class ArmPanel(base.ProviderPanel):
     provider = ARM
     description = "operator's workplace, ECSS-10"
     open_all_rows = True
@@ -60,19 +53,19 @@ class ArmPanel(ProviderPanel):
             ("Password", tenant.settings.arm.password),
         ]
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+    def make_examples(self, tenant: Tenant, url: str) -> list[base.Snippet]:
         operator = _numbers(tenant)[0]
         login = {"login": operator, "password": tenant.settings.arm.password}
         path = tenant.assumptions.choices["arm.websocket-path"]
         address = f"ws{url.removeprefix('http')}/{tenant.name}/{path}"
-        program = _WEBSOCKET.format(login=format_json(login), url=format_json(address))
+        program = _WEBSOCKET.format(login=base.format_json(login), url=base.format_json(address))
         newest = _post_history(tenant, url, operator, {"offset": "0", "limit": "10"})
         return [
-            Snippet(f"History of operator {operator} over HTTP", "shell", newest),
-            Snippet("The same as frames on a websocket", "python", program),
+            base.Snippet(f"History of operator {operator} over HTTP", "shell", newest),
+            base.Snippet("The same as frames on a websocket", "python", program),
         ]
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[base.ProviderRow]:
         begin, end = datetime_to_ms(truth.start), datetime_to_ms(truth.end)
         rows = [
             row
@@ -81,19 +74,19 @@ class ArmPanel(ProviderPanel):
             for row in frame.to_dicts()
             if row["_leg_id"] in truth.cdr.leg_ids and row["_start"] <= datetime_to_ms(now)
         ]
-        base = f"/tenants/{tenant.name}/arm?day={truth.start.date()}&operator="
+        list_url = f"/tenants/{tenant.name}/arm?day={truth.start.date()}&operator="
         rows.sort(key=lambda row: row["_start"])
-        return [_describe_row(base, row, now) for row in rows]
+        return [_describe_row(list_url, row, now) for row in rows]
 
     def explain_absence(self, truth: Call) -> str:
         return "No operator's phone rang: none of them has this call in his history."
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[base.Snippet]:
         begin, end = truth.start, truth.end
         period = {"from_date": f"{begin:{_TIME}}", "to_date": f"{end:{_TIME}}"}
         filters = {**period, "offset": "0", "limit": "10"}
         return [
-            Snippet(
+            base.Snippet(
                 f"As operator {operator}", "shell", _post_history(tenant, url, operator, filters)
             )
             for operator in _rung_operators(truth)
@@ -112,7 +105,7 @@ def _service_url(tenant: Tenant, url: str) -> str:
     return f"{url}/{tenant.name}/service/cc/arm"
 
 
-def _describe_row(base: str, row: dict[str, Any], now: datetime) -> ProviderRow:
+def _describe_row(list_url: str, row: dict[str, Any], now: datetime) -> base.ProviderRow:
     """A row; of a call under way without what only its end, or its answer, tells."""
     hidden: set[str] = set()
     title = f"Operator {row['digits']} from {row['start_time']:%H:%M:%S}"
@@ -121,13 +114,15 @@ def _describe_row(base: str, row: dict[str, Any], now: datetime) -> ProviderRow:
         hidden |= _KNOWN_AT_END
         if row["_answer"] is None or row["_answer"] > datetime_to_ms(now):
             hidden |= _KNOWN_WHEN_ANSWERED
-    return ProviderRow(title, base + row["digits"], describe_fields(row, _TIME, hidden))
+    return base.ProviderRow(
+        title, list_url + row["digits"], base.describe_fields(row, _TIME, hidden)
+    )
 
 
 def _post_history(tenant: Tenant, url: str, operator: str, filters: dict[str, str]) -> str:
     """``operator_call_history`` by POST, with HTTP Basic."""
     attributes = " ".join(f"{name}={quoteattr(value)}" for name, value in filters.items())
-    return format_curl(
+    return base.format_curl(
         ["-u", f"{operator}:{tenant.settings.arm.password}"],
         "text/xml",
         f"{_service_url(tenant, url)}/operator_call_history",

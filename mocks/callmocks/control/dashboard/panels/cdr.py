@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 
 from callmocks.cdr.limits import RateLimiter
 from callmocks.cdr.provider import CDR
-from callmocks.control.dashboard.panels.base import (
-    ProviderPanel,
-    ProviderRow,
-    RemainingLimit,
-    Snippet,
-    describe_fields,
-    format_curl,
-    format_json,
-)
+from callmocks.control.dashboard.panels import base
 from callmocks.history.views.lists import add_record_ids
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
@@ -27,7 +19,7 @@ if TYPE_CHECKING:
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-class CdrPanel(ProviderPanel):
+class CdrPanel(base.ProviderPanel):
     provider = CDR
     description = "CoMagic / UIS Data API"
     always_show_limits = True
@@ -41,23 +33,25 @@ class CdrPanel(ProviderPanel):
             ("Static token", cdr.token),
         ]
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+    def make_examples(self, tenant: Tenant, url: str) -> list[base.Snippet]:
         cdr, now = tenant.settings.cdr, tenant.clock.now()
         start = now - timedelta(days=1)
         legs = _call_report(tenant, url, "get.call_legs_report", start, now, limit=10)
         login = _call_method(url, "login.user", {"login": cdr.login, "password": cdr.password})
         return [
-            Snippet("Call legs of the last 24 hours", "shell", legs),
-            Snippet("Log in for a token of your own", "shell", login),
+            base.Snippet("Call legs of the last 24 hours", "shell", legs),
+            base.Snippet("Log in for a token of your own", "shell", login),
         ]
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[base.ProviderRow]:
         history, number = tenant.history, truth.session_id
-        base, query = f"/tenants/{tenant.name}/cdr", f"?day={truth.start.date()}"
+        list_url, query = f"/tenants/{tenant.name}/cdr", f"?day={truth.start.date()}"
         sessions = history.find_session(number, datetime_to_ms(now))
         legs = history.legs_of_session(number, datetime_to_ms(now))
         return [
-            ProviderRow(f"{title} {row['id']}", f"{base}{path}{query}", describe_fields(row, _TIME))
+            base.ProviderRow(
+                f"{title} {row['id']}", f"{list_url}{path}{query}", base.describe_fields(row, _TIME)
+            )
             for title, path, frame in (("Session", "", sessions), ("Leg", "/legs", legs))
             for row in add_record_ids(frame).to_dicts()
         ]
@@ -65,7 +59,7 @@ class CdrPanel(ProviderPanel):
     def explain_absence(self, truth: Call) -> str:
         return "The call is under way; the Data API shows it when it has ended."
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[base.Snippet]:
         begin, end = truth.start, truth.end
         snippets = []
         for title, method, name in (
@@ -74,13 +68,13 @@ class CdrPanel(ProviderPanel):
         ):
             only = {"field": name, "operator": "=", "value": truth.session_id}
             text = _call_report(tenant, url, method, begin, end, filter=only)
-            snippets.append(Snippet(title, "shell", text))
+            snippets.append(base.Snippet(title, "shell", text))
         return snippets
 
-    async def read_limits(self, tenant: Tenant) -> list[RemainingLimit]:
+    async def read_limits(self, tenant: Tenant) -> list[base.RemainingLimit]:
         points = await RateLimiter(Exchange.start(tenant, self.provider, b"")).get_limits()
         return [
-            RemainingLimit(
+            base.RemainingLimit(
                 f"points a {window}",
                 getattr(points, f"{window}_remaining"),
                 getattr(points, f"{window}_limit"),
@@ -105,8 +99,8 @@ def _call_report(
 
 def _call_method(url: str, method: str, params: dict[str, object]) -> str:
     members = ",\n".join(
-        f"  {format_json(name)}: {format_json(value)}" for name, value in params.items()
+        f"  {base.format_json(name)}: {base.format_json(value)}" for name, value in params.items()
     )
-    head = f'"jsonrpc": "2.0", "id": 1, "method": {format_json(method)}'
+    head = f'"jsonrpc": "2.0", "id": 1, "method": {base.format_json(method)}'
     body = f'{{{head}, "params": {{\n{members}}}}}'
-    return format_curl([], "application/json", url, body, "JSON")
+    return base.format_curl([], "application/json", url, body, "JSON")

@@ -7,15 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from callmocks.control.dashboard.panels.base import (
-    SECOND,
-    ProviderPanel,
-    ProviderRow,
-    RemainingLimit,
-    Snippet,
-    describe_fields,
-    format_curl,
-)
+from callmocks.control.dashboard.panels import base
 from callmocks.history.views.lists import LISTS, directory_names
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.onec import contract
@@ -48,7 +40,7 @@ _PROPERTY = """\
         </core:Property>"""
 
 
-class OnecPanel(ProviderPanel):
+class OnecPanel(base.ProviderPanel):
     provider = ONEC
     description = "1C-Connect, PartnerWebAPI2"
 
@@ -61,15 +53,15 @@ class OnecPanel(ProviderPanel):
             ("WSDL", f"{url}?wsdl"),
         ]
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+    def make_examples(self, tenant: Tenant, url: str) -> list[base.Snippet]:
         now = tenant.clock.now()
         day = _post_history(tenant, url, now - timedelta(days=1), now)
         return [
-            Snippet("Service calls of the last 24 hours", "shell", day),
-            Snippet("The WSDL", "shell", f"curl -s {shlex.quote(url + '?wsdl')}"),
+            base.Snippet("Service calls of the last 24 hours", "shell", day),
+            base.Snippet("The WSDL", "shell", f"curl -s {shlex.quote(url + '?wsdl')}"),
         ]
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[base.ProviderRow]:
         if truth.onec is None:
             return []
         frame = tenant.history.find_service_call(truth.onec.call_id, datetime_to_ms(now))
@@ -80,7 +72,7 @@ class OnecPanel(ProviderPanel):
         names = directory_names(tenant.history.directory)
         columns = [column.name for column in LISTS["onec"].columns]
         return [
-            ProviderRow(title, href, describe_fields(row, _TIME, names=names))
+            base.ProviderRow(title, href, base.describe_fields(row, _TIME, names=names))
             for row in frame.select(columns).to_dicts()
         ]
 
@@ -95,17 +87,17 @@ class OnecPanel(ProviderPanel):
             return "1C-Connect shows only users it knows; nobody has this number."
         return "The call did not reach a line of 1C-Connect."
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
-        text = _post_history(tenant, url, truth.start, truth.start + SECOND)
-        return [Snippet("Calls that began in this second", "shell", text)]
+    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[base.Snippet]:
+        text = _post_history(tenant, url, truth.start, truth.start + base.SECOND)
+        return [base.Snippet("Calls that began in this second", "shell", text)]
 
-    async def read_limits(self, tenant: Tenant) -> list[RemainingLimit]:
+    async def read_limits(self, tenant: Tenant) -> list[base.RemainingLimit]:
         exchange = Exchange.start(tenant, self.provider, b"")
         found = []
         for operation in contract.load_operations().values():
             remaining = await HourlyQuota(exchange, operation).get_remaining_calls()
             if remaining is not None:
-                found.append(RemainingLimit(f"{operation.name} an hour", *remaining))
+                found.append(base.RemainingLimit(f"{operation.name} an hour", *remaining))
         return found
 
 
@@ -116,7 +108,7 @@ def _post_history(tenant: Tenant, url: str, start: datetime, end: datetime) -> s
         _PROPERTY.format(name=name, value=escape(time.isoformat(timespec="seconds")))
         for name, time in (("PeriodFrom", start), ("PeriodTo", end))
     )
-    return format_curl(
+    return base.format_curl(
         ["-u", f"{onec.user}:{onec.password}"],
         "application/soap+xml; charset=utf-8",
         url,
