@@ -31,8 +31,6 @@ _LISTEN_SECONDS = 60.0
 
 
 class RedisConnection:
-    """A replica's connections to Redis, and whether it answers now."""
-
     def __init__(self, url: str) -> None:
         try:
             from redis.asyncio import Redis
@@ -102,7 +100,7 @@ class RedisConnection:
         return await self.execute(lambda _: script(keys, args), even_if_down=even_if_down)
 
     async def subscribe(self, channel: str, on_message: Callable[[bytes], Awaitable[None]]) -> None:
-        """Listen to a channel over a connection of its own, until that ends."""
+        """Returns when the connection ends, which is one of its own."""
         subscription = self._redis.pubsub(ignore_subscribe_messages=True)
         try:
             await subscription.subscribe(channel)
@@ -146,7 +144,6 @@ def redact_url(url: str) -> str:
 
 
 def _describe_failure(error: BaseException) -> str:
-    """The system's own text where the system failed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno and not isinstance(cause, TimeoutError):

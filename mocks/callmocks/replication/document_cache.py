@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 
 class DocumentCache:
-    """Documents by tenant, and the registry that is kept as they say."""
-
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._documents: dict[str, Documents] = {}
@@ -58,7 +56,6 @@ class DocumentCache:
             del self._documents[name]
 
     def apply_changes(self, changes: DocumentChanges) -> None:
-        """Keep what other replicas wrote, and bring the tenants to that state."""
         written, deleted = changes.written, list(changes.deleted)
         if changes.is_complete:
             present = self.all_documents()
@@ -87,7 +84,7 @@ class DocumentCache:
             return None
 
     def _drop_stale_tenant(self, name: str, spec: TenantSpec | None) -> None:
-        """Remove a deleted tenant, even if another one of its name was created since."""
+        # Another tenant of its name may have been created since.
         tenant = self._registry.get(name)
         if tenant is not None and (spec is None or not spec.is_of(get_state(tenant).incarnation)):
             self._registry.delete(name)
@@ -108,7 +105,6 @@ class DocumentCache:
             self._record_problem(name, error)
 
     def _record_problem(self, name: str, error: Exception) -> None:
-        """Another version of callmocks wrote the tenant, or it cannot be created here."""
         self._problems[name] = text = f"tenant {name} cannot be followed: {error}"
         log.warning("callmocks: %s", text)
 

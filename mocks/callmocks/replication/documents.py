@@ -1,15 +1,4 @@
-"""A tenant as JSON documents.
-
-::
-
-    orders/tenant       its settings and incarnation
-    orders/clock        its clock, when it is not the first one
-    orders/choices      its choices among assumptions
-    orders/faults       numbers of faults given so far
-    orders/fault/3      a fault that is on
-    orders/pins         rows of pinned calls given so far
-    orders/pin/5605…    a pinned call: the request, and its rows
-"""
+"""A tenant as JSON documents."""
 
 from __future__ import annotations
 
@@ -36,15 +25,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Keys of the documents of a tenant "orders":
+#
+#     orders/tenant       its settings and incarnation
+#     orders/clock        its clock, when it is not the first one
+#     orders/choices      its choices among assumptions
+#     orders/faults       numbers of faults given so far
+#     orders/fault/3      an active fault
+#     orders/pins         rows of pinned calls given so far
+#     orders/pin/5605…    a pinned call: the request, and its rows
 TenantDocuments = dict[str, "bytes | None"]
-"""Documents of one tenant by the part of their keys after its name; None deletes."""
+"""By the part of the key after the tenant's name; None deletes."""
 
 SPEC_KEY = "tenant"
 
 
 class TenantSpec(msgspec.Struct, frozen=True):
-    """What a tenant is created from."""
-
     settings: TenantSettings
     world: str = ""
     """Text of the world file; empty for a built-in world."""
@@ -64,7 +60,6 @@ class TenantSpec(msgspec.Struct, frozen=True):
         return incarnation.partition(".")[0] == str(self.created_at_version)
 
     def describe_differences(self, other: TenantSpec) -> list[str]:
-        """``seed 7, not 42`` for each difference."""
         own, others = (
             _flatten_settings(msgspec.to_builtins(each.settings)) for each in (self, other)
         )
@@ -219,7 +214,6 @@ def _read_file(path: Path) -> bytes:
 
 
 def _flatten_settings(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Names with a dot, ``cdr.day_limit``."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict) and name in ("arm", "cdr", "onec"):

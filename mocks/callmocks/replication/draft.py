@@ -42,7 +42,6 @@ class TenantDraft:
         self._session_offset += timedelta(seconds=seconds)
 
     def changed_documents(self) -> TenantDocuments:
-        """Documents that differ from the tenant's; None for one that is gone."""
         tenant, copied, found = self._tenant, self.__dict__, TenantDocuments()
         if "clock" in copied or self._session_offset != tenant.session_time_offset:
             clock = documents.encode_clock(self.clock, self._session_offset)

@@ -1,11 +1,5 @@
 """One of several replicas of a suite: what one changes, all have.
 
-::
-
-    create, update, … ── transaction ── store.commit_changes ──▶ Redis ── version ──▶ replicas:
-                             │  stale: catch up, prepare again     │                  catch up
-                             └──────────── apply in memory ◀───────┘
-
 A request compares the version that memory has with the store's in the step that reads or changes
 its tenant's state (``state.py``), so a change is answered when Redis has it: a replica that does
 not have it yet catches up and runs the request again. The published version is for what waits
@@ -144,7 +138,6 @@ class Replica:
         return tenant
 
     async def _run_transaction(self, prepare: Callable[[], Transaction[T]]) -> T:
-        """Write a change on top of all others and apply it."""
         async with self._lock:
             for _ in range(_MAX_ATTEMPTS):
                 transaction = prepare()
@@ -154,7 +147,7 @@ class Replica:
         raise StateError(f"others were faster {_MAX_ATTEMPTS} times; nothing was changed")
 
     async def _commit_transaction(self, transaction: Transaction[T]) -> bool:
-        """Write a change and apply it; False when other replicas were faster."""
+        """False when other replicas were faster."""
         if not transaction.documents:
             return await self._store.is_current(self.version)
         try:
@@ -187,7 +180,7 @@ class Replica:
                 await self._apply_remote_changes()
 
     async def _apply_remote_changes(self) -> None:
-        """Bring memory to the store's version; the lock is held."""
+        """Called while the lock is held."""
         try:
             changes = await self._store.read_changes(self.version)
             if changes is None or (changes.is_complete and changes.version.number == 1):

@@ -1,14 +1,13 @@
-"""Lua scripts, each one atomic step. Those that take a base version compare it first.
+"""Lua scripts, each one atomic step. Those that take a base version compare it first."""
 
-A tenant's values are the fields of one hash (``state.py``): ``v:`` a value, ``c:`` a counter,
-``l:`` a set. The documents (``store.py``) are in five keys:
-
-    store       hash: version (id and number), floor, parent_id, parent_number, losses
-    documents   hash: documents by key
-    changed     sorted set: keys of documents by the number of the version that wrote them
-    gone        the same for deleted documents; ``floor`` is the last number that was removed
-    replicas    sorted set: names of replicas by the second of their last heartbeat
-"""
+# A tenant's values are the fields of one hash (state.py): v: a value, c: a counter, l: a set.
+# The documents (store.py) are in five keys:
+#
+#     store       hash: version (id and number), floor, parent_id, parent_number, losses
+#     documents   hash: documents by key
+#     changed     sorted set: keys of documents by the number of the version that wrote them
+#     gone        the same for deleted documents; floor is the last number that was removed
+#     replicas    sorted set: names of replicas by the second of their last heartbeat
 
 # KEYS: store, hash of the tenant
 # ARGV: base version ('' for any), operation, seconds to live, arguments of the operation

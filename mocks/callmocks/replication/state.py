@@ -20,7 +20,7 @@ TTL_SECONDS = 86_400
 
 
 class LocalCopy(Protocol):
-    """The tenants in this process's memory, and how they follow the store."""
+    """The tenants in this process's memory."""
 
     connection: RedisConnection
     version: StoreVersion

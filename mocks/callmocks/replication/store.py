@@ -55,7 +55,7 @@ class DocumentChanges(NamedTuple):
 
 
 class Heartbeat(NamedTuple):
-    """The store's version and the number of replicas that are alive."""
+    """``replicas`` counts those that are alive."""
 
     version: StoreVersion
     replicas: int
@@ -70,8 +70,7 @@ class DocumentStore:
             STORE_KEY,
             *(f"callmocks:{name}" for name in ("documents", "changed", "gone", "replicas")),
         ]
-        self.channel = f"callmocks:{connection.database}"
-        """Where each new version is published; channels are not per database."""
+        self.channel = f"callmocks:{connection.database}"  # channels are not per database
 
     async def is_current(self, version: StoreVersion) -> bool:
         args = (version.text, "compare", TTL_SECONDS)

@@ -6,9 +6,8 @@
     running, arunning ┼─▶ Mocks ─▶ Tenant ─▶ Arm | Cdr | Onec
     connect ──────────┘     └────────┴──────────┴──▶ AdminClient ──HTTP──▶ admin API
 
-The handles know the admin API alone, so they do the same with a suite in this process, in another
-one or in a container. Everything here is imported when first asked for: pytest loads the plugin in
-every run, also where nobody needs callmocks.
+The handles use the admin API alone, so they work with a suite in this process, in another one or in
+a container. Everything is imported at its first use: pytest loads the plugin in every run.
 """
 
 from __future__ import annotations

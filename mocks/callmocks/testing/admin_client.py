@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from callmocks.errors import AdminError
 
 _TIMEOUT_SECONDS = 60.0
-"""Longest wait for an answer: a wide truth over cold days takes a while."""
+"""A truth of many days takes long when they are not generated yet."""
 EXPECTED_SERVICE = "the control address of a callmocks suite"
 
 
@@ -22,8 +22,8 @@ class AdminClient:
     """The admin API at an address such as ``http://127.0.0.1:8080``.
 
     An admin token goes in as the password: ``http://any:TOKEN@host:8080``. ``ca_pem`` is what to
-    trust when the suite speaks TLS with a CA of its own. Every call takes a connection of its own,
-    so that a handle may be used from any thread.
+    trust when the suite uses TLS with a CA of its own. Each request has a connection of its own, so
+    that handles may be used from any thread.
     """
 
     def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
@@ -48,8 +48,8 @@ class AdminClient:
             self._headers["Authorization"] = "Basic " + b64encode(login.encode()).decode()
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
-        said = {name: value for name, value in (query or {}).items() if value is not None}
-        return self.request("GET", f"{path}?{urlencode(said)}" if said else path)
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self.request("GET", f"{path}?{urlencode(given)}" if given else path)
 
     def post(self, path: str, body: object = None) -> Any:
         return self.request("POST", path, body)
@@ -61,7 +61,7 @@ class AdminClient:
         self.request("DELETE", path)
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """One request; ``AdminError`` when it is refused or nobody is there."""
+        """``AdminError`` when it is refused or cannot be sent."""
         sent = None if body is None else json.dumps(body, default=str).encode()
         headers = self._headers | ({} if sent is None else {"Content-Type": "application/json"})
         connection = self._open_connection()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BackgroundServer:
-    """A suite that answers whatever the caller's own thread and loop are busy with."""
+    """A server on a thread of its own, with an event loop of its own."""
 
     def __init__(self, settings: ServeSettings) -> None:
         self.mock_server = MockServer(settings)
@@ -32,7 +32,7 @@ class BackgroundServer:
 
     def _run_loop(self) -> None:
         try:
-            # The plainest loop, whatever policy the process has: that is the caller's.
+            # Not by the event loop policy: that is the caller's.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(self._serve_until_stopped())
         except BaseException as error:

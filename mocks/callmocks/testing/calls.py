@@ -1,4 +1,4 @@
-"""What a test can say of a call that must exist."""
+"""Fields of a call that a test pins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class PinFields(TypedDict, total=False):
-    """What can be said of a call that must exist, besides its start; the rest is filled in.
+    """What can be given of a pinned call besides its start; the rest is filled in.
 
     Operators are internal numbers; ``line`` is a virtual number or a ServiceID, ``user`` a
     ServiceUserID. ``finish_reason`` is a mnemonic of the Data API.

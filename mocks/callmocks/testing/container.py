@@ -1,4 +1,4 @@
-"""callmocks in a container of its own, by testcontainers (the extra ``testcontainers``).
+"""callmocks in a container, by testcontainers (the extra ``testcontainers``).
 
 ::
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from typing import Self
 
 IMAGE = "callmocks"
-"""The name that the Dockerfile's first lines give the image."""
+"""As the comment at the top of the Dockerfile names it."""
 START_SECONDS = 60
 PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in URL_PATHS}
 _RESERVED_SETTINGS = ("host", "json", *(f"{name}_port" for name in PORTS))
-"""Settings that the image and the engine see to."""
+"""Settings that the image determines."""
 _CA_PATH = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
 _FILES_FOLDER = "/callmocks"
 _CA_READ_ATTEMPTS = 5
@@ -51,10 +51,10 @@ class CallmocksContainer(DockerContainer):
     """A container of the image with a suite in it, on ports that the engine chooses.
 
     ``settings`` are those of ``callmocks serve`` with underscores (``seed``, ``now``, ``world``,
-    ``tls``, …); a ``Path`` among them is a file of this machine, which the container is given to
-    read. As with ``callmocks.running``, limits are off unless something else is said.
-    ``TypeError`` for a setting that there is not. ``network``, ``name`` and the like are set by the
-    methods of testcontainers, such as ``with_network``.
+    ``tls``, …); a ``Path`` among them is a file of this machine, mounted read-only. As with
+    ``callmocks.running``, limits are off by default. ``TypeError`` for an unknown setting.
+    ``network``, ``name`` and the like are set by testcontainers' methods, such as
+    ``with_network``.
     """
 
     def __init__(
@@ -99,9 +99,8 @@ class CallmocksContainer(DockerContainer):
         """With ``tls="auto"``, after ``start``: what clients have to trust, as PEM."""
         if self.settings.get("tls") != "auto":
             return None
-        for _ in range(
-            _CA_READ_ATTEMPTS
-        ):  # the client loses what comes in one packet with the headers
+        # The Docker client loses output that comes in one packet with the headers.
+        for _ in range(_CA_READ_ATTEMPTS):
             found = self.exec(["cat", _CA_PATH])
             if found.exit_code == 0 and found.output:
                 return bytes(found.output)
@@ -109,7 +108,7 @@ class CallmocksContainer(DockerContainer):
 
     @cached_property
     def mocks(self) -> Mocks:
-        """The suite in the hands of a test, as ``callmocks.testing.connect`` would give it."""
+        """Handles, as of ``callmocks.testing.connect``."""
         urls = self.urls
         token = self.env.get("CALLMOCKS_ADMIN_TOKEN")
         control = urls.pop("control")
@@ -132,7 +131,7 @@ class CallmocksContainer(DockerContainer):
         return "https" if secure else "http"
 
     def _mount_or_format(self, name: str, value: object) -> str:
-        """A setting as its variable is written; a file is mounted on the way."""
+        """The value of a setting's variable; a file is mounted."""
         if isinstance(value, Path):
             inside = f"{_FILES_FOLDER}/{name}{value.suffix}"
             self.with_volume_mapping(value.resolve(), inside, "ro")
@@ -146,19 +145,18 @@ class CallmocksContainer(DockerContainer):
     def _wait_for_health(self) -> None:
         healthy = HttpWaitStrategy(PORTS["control"], "/health")
         if self._scheme == "https":
-            healthy.using_tls(insecure=True)  # its certificate is not known before it has started
+            healthy.using_tls(insecure=True)  # it generates its certificate at the start
         self.waiting_for(healthy.with_startup_timeout(START_SECONDS))
 
 
 class MappedAdminClient(AdminClient):
-    """The admin API of a suite that does not know the ports by which it is reached."""
+    """For a suite whose ports have other numbers outside its container."""
 
     def __init__(self, url: str, ca_pem: bytes | None, urls: Mapping[str, str]) -> None:
         super().__init__(url, ca_pem)
         self._urls = urls
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """One request; addresses in the answer are those of this machine."""
         answer = super().request(method, path, body)
         if isinstance(answer, dict):
             for name, url in self._urls.items():

@@ -21,10 +21,7 @@ _MISSING = object()
 def format_failure(
     expected: Expectation, verdict: Verdict, exchanges: Sequence[JournalEntry], hint: str
 ) -> str:
-    """Why an expectation was not met, with the requests that came instead.
-
-    ``exchanges`` are those with the provider; ``hint`` is a sentence on what else happened.
-    """
+    """``exchanges`` are those with the provider; ``hint`` says what else happened."""
     came = f"came {format_count(verdict.found)}" if verdict.found else "never came"
     parts = [
         _describe_requests(expected) + f"\nwas expected {_describe_count(expected)}, and {came}."

@@ -1,4 +1,4 @@
-"""A suite for as long as a block lasts, with or without a test framework."""
+"""A suite in this process, with or without a test framework."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def running(
     """A suite in this process, on free ports, until the block ends.
 
     The settings are those of ``callmocks serve`` with underscores (``timezone``, ``only``,
-    ``tls``, …) and shape the tenant ``demo``; environment variables are not looked at. It answers
-    from a thread of its own, so a client may block, or be asynchronous, as it likes.
-    ``SettingsError`` says which setting cannot be used.
+    ``tls``, …) and shape the tenant ``demo``; environment variables are ignored. It answers from a
+    thread of its own, so the client may block or be asynchronous. ``SettingsError`` says which
+    setting cannot be used.
     """
     server = _start_server(
         {
@@ -101,7 +101,7 @@ def _start_server(settings: dict[str, object]) -> BackgroundServer:
 
 
 def _make_handles(server: BackgroundServer) -> Mocks:
-    """Handles that reach control from this process, whatever its public address is."""
+    """Handles that use the bound address, not the public one."""
     settings, suite = server.mock_server.settings, server.mock_server
     host = LOOPBACK_OF_WILDCARD.get(settings.host, settings.host)
     origin = format_origin(settings.scheme, host, suite.get_port("control"))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def format_transcript(exchanges: Sequence[JournalEntry], limit: int, body_chars: int | None) -> str:
-    """The last exchanges, no more than ``most``, with ``body`` characters of each message."""
+    """The last exchanges, each message cut after ``body_chars``."""
     shown = exchanges[-limit:]
     texts = [_format_exchange(exchange, body_chars) for exchange in shown]
     if left := len(exchanges) - len(shown):
@@ -21,8 +21,8 @@ def format_transcript(exchanges: Sequence[JournalEntry], limit: int, body_chars:
 def _format_exchange(exchange: JournalEntry, body_chars: int | None) -> str:
     lines = [f"{exchange.title} in {exchange.duration_ms:.1f} ms"]
     for violation in exchange.violations:
-        whose = "the request" if violation.side == "request" else "our answer"
-        lines.append(f"  ! {whose} breaks the contract: {violation}")
+        message = "the request" if violation.side == "request" else "our answer"
+        lines.append(f"  ! {message} breaks the contract: {violation}")
     if exchange.faults:
         lines.append(f"  ! by fault: {', '.join(exchange.faults)}")
     if exchange.assumptions:
@@ -42,6 +42,6 @@ def _format_message(prefix: str, text: str, limit: int | None) -> list[str]:
 
 
 def replace_unprintable(text: str) -> str:
-    """A text without what a terminal takes for commands; lines stay lines."""
+    """Without control characters of terminals; lines stay lines."""
     lines = (line.expandtabs(4) for line in text.split("\n"))
     return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)

@@ -69,19 +69,19 @@ class Mocks(TenantOperations):
         limits: str | None = None,
         **more: object,
     ) -> TenantHandle:
-        """A new tenant; what is left out is as the suite was told when it was started.
+        """A new tenant; what is left out is as in the settings of the suite.
 
         ``more`` is anything else that ``POST /api/tenants`` takes. ``AdminError`` when the name
         is taken or a value cannot be; without a name there is always one left.
         """
-        said = {
+        given = {
             "seed": seed,
             "now": now,
             "world": world,
             "calls_per_day": calls_per_day,
             "limits": limits,
         }
-        settings = {key: value for key, value in said.items() if value is not None} | more
+        settings = {key: value for key, value in given.items() if value is not None} | more
         return (
             self._create_tenant(name, settings)
             if name is not None
@@ -89,9 +89,9 @@ class Mocks(TenantOperations):
         )
 
     def create_numbered_tenant(self, stem: str, settings: Mapping[str, object]) -> TenantHandle:
-        """A new tenant called by any text and a number.
+        """A new tenant whose name is made of any text and a number.
 
-        Numbers are not used again, so that a late request of one test never reaches the next.
+        Numbers are not reused, so that a late request of one test never reaches the next.
         """
         plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_NAME_CHARS].strip("-") or "t"
         for _ in range(_NAME_ATTEMPTS):
@@ -111,7 +111,7 @@ class Mocks(TenantOperations):
 
 
 def connect(url: str) -> Mocks:
-    """A suite that runs already, by the address of its control server.
+    """A running suite, by the address of its control server.
 
     An admin token goes in as the password, ``http://any:TOKEN@host:8080``. ``AdminError`` when
     there is no suite.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TenantOperations:
-    """What belongs to a tenant as a whole, and is at hand wherever a part of the tenant is."""
+    """Clock, pinned calls and truth: on the handles of a tenant and of its providers alike."""
 
     def _get_tenant(self) -> TenantHandle:
         raise NotImplementedError
@@ -27,12 +27,12 @@ class TenantOperations:
         return parse_time(self._get_tenant().request("GET", "clock")["now"])
 
     def freeze(self, at: TimeInput | None = None) -> datetime:
-        """Stop the clock, at a given time or where it is; the time it shows."""
+        """Stop the clock, now or at a given time; returns its time."""
         body = {"mode": "frozen"} if at is None else {"mode": "frozen", "now": format_time(at)}
         return parse_time(self._get_tenant().request("PUT", "clock", body)["now"])
 
     def advance(self, by: timedelta | float, *, keep_sessions: bool = False) -> datetime:
-        """Move the clock by a span or by seconds, back when negative; the time it then shows.
+        """Move the clock by a span or by seconds, back when negative; returns its time.
 
         ``keep_sessions``: tokens and logins do not age by the move.
         """
@@ -40,20 +40,20 @@ class TenantOperations:
         return parse_time(self._get_tenant().request("POST", "clock/advance", body)["now"])
 
     def release(self) -> datetime:
-        """Let the clock follow the machine; the time it then shows."""
+        """Let the clock follow the machine; returns its time."""
         return parse_time(self._get_tenant().request("PUT", "clock", {"mode": "real"})["now"])
 
     def pin(self, start: TimeInput, **call: Unpack[PinFields]) -> Call:
-        """Make a call that must exist; it is seen where and when it would be seen in life.
+        """Add a call to the history; each provider shows it as it shows others.
 
-        What is not said is filled in consistently. ``AdminError`` when the call contradicts
+        What is not given is filled in consistently. ``AdminError`` when the call contradicts
         itself or another pinned one.
         """
         body = {"start": format_time(start), **call}
         return from_json(Call, self._get_tenant().request("POST", "calls", body))
 
     def unpin(self, call: Call | None = None) -> None:
-        """Take a pinned call away, or all of them."""
+        """Remove a pinned call, or all of them."""
         self._get_tenant().request(
             "DELETE", "calls" if call is None else f"calls/{call.session_id}"
         )

@@ -1,8 +1,7 @@
-"""The pytest plugin: a suite for the session, a tenant for each test.
+"""The pytest plugin: a suite for the session, a tenant for each test."""
 
-pytest imports this module in every run of whoever has callmocks installed, so it imports nothing
-but pytest; a fixture that is asked for imports the rest.
-"""
+# pytest imports this module in every run where callmocks is installed, so it imports nothing but
+# pytest; fixtures import the rest.
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ _MARKER = (
 _TENANT_SETTINGS = frozenset(
     ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
 )
-"""Those of ``callmocks_settings`` that a tenant can have for itself."""
+"""Those of ``callmocks_settings`` that a tenant has too."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -183,5 +182,5 @@ def _get_provider(provider: Callable[[], P]) -> P:
 
 
 def _fail_test(text: str) -> NoReturn:
-    """Fail with a text alone: the mistake is in how a test asks, not where this is found out."""
+    """Fail without a traceback: the mistake is in the test's settings."""
     raise pytest.fail.Exception(text, pytrace=False) from None

@@ -1,4 +1,4 @@
-"""The handles on a tenant's three providers: where they are, and what a test does with them."""
+"""Handles of a tenant's three providers: addresses, faults and asserts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from callmocks.testing.expectations import format_violations
 from callmocks.testing.operations import TenantOperations
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from callmocks.contract.journal import JournalEntry
     from callmocks.testing.tenant import TenantHandle
 
 _SERVICE_PATH = "service/cc/arm"
-"""Below an ARM domain: the commands, and where the websocket is opened."""
+"""Of commands and of the websocket, below the domain."""
 _JSON_SCALARS = (str, int, float, bool)
 
 
 class FaultHandle:
-    """A fault that is on. As a context manager it is switched off at the end of the block."""
+    """An active fault. As a context manager it is removed at the end of the block."""
 
     def __init__(self, tenant: TenantHandle, view: Mapping[str, Any]) -> None:
         self.id: str = view["id"]
@@ -38,14 +37,14 @@ class FaultHandle:
     @property
     def applied(self) -> int:
         """Answers it changed so far."""
-        on = self._tenant.request("GET", "faults")["faults"]
-        counts: list[int] = [view["applied"] for view in on if view["id"] == self.id]
+        active = self._tenant.request("GET", "faults")["faults"]
+        counts: list[int] = [view["applied"] for view in active if view["id"] == self.id]
         if not counts:
             raise CallmocksError(f"fault {self.id} ({self.kind}) is not on any more")
         return counts[0]
 
     def remove(self) -> None:
-        """Switch it off; nothing happens when it is off already."""
+        """Disable it; nothing happens when it is disabled already."""
         try:
             self._tenant.request("DELETE", f"faults/{self.id}")
         except AdminError as error:
@@ -55,12 +54,7 @@ class FaultHandle:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
 
@@ -87,10 +81,10 @@ class ProviderHandle(TenantOperations):
         probability: float = 1.0,
         **params: Any,
     ) -> FaultHandle:
-        """Switch a fault on, for ``times`` answers or until it is removed.
+        """Enable a fault, for ``times`` answers or until it is removed.
 
-        ``operation`` spares the requests for others; ``skip`` lets so many pass first. ``params``
-        are the kind's own. ``AdminError`` says which kinds, parameters and values there are.
+        It concerns requests for ``operation`` alone, after the first ``skip`` ones. ``params`` are
+        the kind's own. ``AdminError`` says which kinds, parameters and values there are.
         """
         scope = {"operation": operation, "times": times}
         body = {
@@ -113,7 +107,7 @@ class ProviderHandle(TenantOperations):
         skip: int = 0,
         **params: Any,
     ) -> FaultHandle:
-        """Let the next request fail: by a kind of fault, or with an error of the provider's."""
+        """Make the next request fail: by a kind of fault, or with an error of the provider."""
         kinds = self.tenant.control.fault_kinds
         if error not in kinds:
             error, params = self._fault_of_error(error, params)
@@ -132,7 +126,7 @@ class ProviderHandle(TenantOperations):
         request: Mapping[str, object] | None = None,
         **params: Any,
     ) -> Expectation:
-        """Requests that should come, for ``Tenant.verify``; as in ``assert_called``."""
+        """The requests of ``assert_called``, for ``Tenant.verify``."""
         fields = {self._field_path(operation, name): value for name, value in params.items()}
         fields |= request or {}
         return Expectation(
@@ -162,8 +156,8 @@ class ProviderHandle(TenantOperations):
         """``AssertionError`` unless such requests came: at least one when no count is given.
 
         ``params`` are parameters of the operation, as the client sends them or as times; None
-        means that there is no such parameter. What is not named may be anything. ``request``
-        names any field by its path (``{"jsonrpc": "2.0"}``), ``status`` is that of the answer,
+        means that the parameter is absent. What is not named may have any value. ``request`` names
+        fields by their paths (``{"jsonrpc": "2.0"}``), ``status`` is that of the answer,
         ``violations`` whether the request broke the contract.
         """
         __tracebackhide__ = True
@@ -232,7 +226,7 @@ class ProviderHandle(TenantOperations):
 
 @dataclass(frozen=True, slots=True)
 class OperatorHandle:
-    """Somebody who can log in to the ARM, by his internal number."""
+    """An operator's internal number and password for the ARM."""
 
     number: str
     password: str

@@ -14,7 +14,6 @@ from callmocks.testing.operations import TenantOperations
 from callmocks.testing.providers import Arm, Cdr, Onec, ProviderHandle
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from callmocks.contract.expectations import Expectation
@@ -30,7 +29,7 @@ _BODY_CHARS = 1000
 class TenantHandle(TenantOperations):
     """A tenant: credentials, history, clock, faults and journal of its own.
 
-    As a context manager it ends with the block; ``delete`` does the same.
+    As a context manager it is deleted at the end of the block.
     """
 
     def __init__(self, control: AdminClient, view: dict[str, Any]) -> None:
@@ -66,11 +65,11 @@ class TenantHandle(TenantOperations):
         self.request("DELETE", "faults")
 
     def reset(self) -> None:
-        """Back to the first state: clock, choices, faults, sessions, limits, journal, pins."""
+        """Back to the initial state: clock, choices, faults, sessions, limits, journal, pins."""
         self.request("POST", "reset")
 
     def delete(self) -> None:
-        """End the tenant; nothing happens when it has ended already."""
+        """Nothing happens when it is deleted already."""
         try:
             self.control.delete(self._api_path())
         except AdminError as error:
@@ -85,7 +84,7 @@ class TenantHandle(TenantOperations):
         return self._read_journal(self.name, query)
 
     def forget_exchanges(self) -> None:
-        """Empty the journal: asserts see only what comes from here on."""
+        """Empty the journal, so that asserts see later requests alone."""
         self.request("DELETE", "journal")
 
     def transcript(self, most: int = _TRANSCRIPT_LENGTH, body: int | None = _BODY_CHARS) -> str:
@@ -124,7 +123,7 @@ class TenantHandle(TenantOperations):
         return format_failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
 
     def _describe_unmatched_requests(self, provider: str | None = None) -> str:
-        """A hint at requests whose sender could not be told: wrong credentials are common."""
+        """A hint at requests that belong to no tenant: wrong credentials are common."""
         query = {"after": self._unmatched_before, "provider": provider}
         found = self._read_journal("nobody", query)
         if not found:
@@ -141,11 +140,11 @@ class TenantHandle(TenantOperations):
         answer = self.control.get(f"/api/tenants/{name}/journal", query)
         return [from_json(JournalEntry, raw) for raw in answer["entries"]]
 
-    def _make_provider(self, shape: type[P]) -> P:
-        access = self._view[shape.name]
+    def _make_provider(self, handle: type[P]) -> P:
+        access = self._view[handle.name]
         if access["url"] is None:
-            raise CallmocksError(f"the suite at {self.control.url} does not serve {shape.name}")
-        return shape(self, access)
+            raise CallmocksError(f"the suite at {self.control.url} does not serve {handle.name}")
+        return handle(self, access)
 
     def _get_tenant(self) -> TenantHandle:
         return self
@@ -156,10 +155,5 @@ class TenantHandle(TenantOperations):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.delete()

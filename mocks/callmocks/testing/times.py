@@ -1,4 +1,4 @@
-"""Times as users write them, and as the admin API and the providers do."""
+"""Times as tests write them, and as the admin API has them."""
 
 from __future__ import annotations
 
