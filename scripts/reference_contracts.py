@@ -75,13 +75,6 @@ def yes_or_empty(value: str | bool) -> str:
 
 # --- fields.md -----------------------------------------------------------------------------------
 
-METHODS = {
-    "get.call_legs_report": tables.load_leg_fields,
-    "get.calls_report": tables.load_session_fields,
-    "get.customer_users": tables.load_customer_user_fields,
-    "get.account": tables.load_account_fields,
-}
-
 
 def attribute_table(of: str) -> Iterator[str]:
     """A table of attributes of the vendor's XSD."""
@@ -98,7 +91,7 @@ def attribute_table(of: str) -> Iterator[str]:
 def fields_page() -> Iterator[str]:
     """Fields of the three providers."""
     yield "# Fields\n\n" + NOTE
-    for method, source in METHODS.items():
+    for method in tables.SOURCES:
         yield f"## CDR `{method}`\n\n"
         yield from table_lines(
             ("field", "type", "filter", "sort", "by default"),
@@ -110,7 +103,7 @@ def fields_page() -> Iterator[str]:
                     yes_or_empty(f.sortable),
                     yes_or_empty(f.default),
                 )
-                for f in source().fields.values()
+                for f in tables.load_fields(method).fields.values()
             ],
         )
     yield "## Values of enum fields\n\n"

@@ -14,7 +14,8 @@ from tests.cdr.conftest import WEEK, CdrClient, CdrServer, rows, simple, total, 
 from tests.cdr.reference_filter import Row, matches, sort_rows
 
 WORLD = CdrClient | None
-FIELDS = tables.load_leg_fields().fields
+TABLE = tables.load_fields("get.call_legs_report")
+FIELDS = TABLE.fields
 FILTERABLE = {name: field for name, field in FIELDS.items() if field.filterable}
 SORTABLE = sorted(name for name, field in FIELDS.items() if field.sortable)
 BY_TYPE: dict[str, list[str]] = {}
@@ -173,7 +174,7 @@ def test_pages_of_filtered_and_sorted_rows(
 ) -> None:
     expected = sort_rows([row for row in legs.rows if matches(row, wanted)], sort)
     answer = legs.api.legs(WEEK, filter=wanted, sort=sort, limit=limit, offset=offset)
-    shown = [{name: row[name] for name in tables.load_leg_fields().default} for row in expected]
+    shown = [{name: row[name] for name in TABLE.default} for row in expected]
     assert total(answer) == len(expected)
     assert rows(answer) == shown[offset : offset + limit]
 

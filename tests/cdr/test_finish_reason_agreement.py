@@ -41,7 +41,7 @@ def year(server: CdrServer) -> Iterator[pl.DataFrame]:
         while page := rows(
             api.legs(
                 quarter,
-                fields=list(tables.load_leg_fields().fields),
+                fields=list(tables.load_fields("get.call_legs_report").fields),
                 limit=PAGE,
                 offset=len(found) - begin,
             )

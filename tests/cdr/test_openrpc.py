@@ -66,7 +66,7 @@ def test_rpc_discover_returns_it_without_a_token(api: CdrClient) -> None:
     assert api.rpc("rpc.discover", token=None)["result"] == DOCUMENT
 
 
-@pytest.mark.parametrize("fields", [None, list(tables.load_leg_fields().fields)])
+@pytest.mark.parametrize("fields", [None, list(tables.load_fields("get.call_legs_report").fields)])
 def test_answers_of_legs_conform(api: CdrClient, fields: list[str] | None) -> None:
     api.tenant()
     answer = api.legs(WEEK, fields=fields, limit=2000)
@@ -74,7 +74,7 @@ def test_answers_of_legs_conform(api: CdrClient, fields: list[str] | None) -> No
     assert len(rows(answer)) == 2000
 
 
-@pytest.mark.parametrize("fields", [None, list(tables.load_session_fields().fields)])
+@pytest.mark.parametrize("fields", [None, list(tables.load_fields("get.calls_report").fields)])
 def test_answers_of_sessions_conform(api: CdrClient, fields: list[str] | None) -> None:
     api.tenant()
     answer = api.sessions(WEEK, fields=fields, limit=1000)
@@ -168,7 +168,7 @@ def test_the_documented_request_as_printed(api: CdrClient) -> None:
 def test_the_documented_answer_has_the_shape_of_ours(api: CdrClient) -> None:
     api.tenant()
     printed = json.loads(fixture_path("documented/cdr/response.json").read_bytes())
-    answer = api.legs(limit=1, fields=list(tables.load_leg_fields().fields))
+    answer = api.legs(limit=1, fields=list(tables.load_fields("get.call_legs_report").fields))
     assert answer.keys() == printed.keys()
     assert answer["result"].keys() == printed["result"].keys()
     ours, theirs = rows(answer)[0], printed["result"]["data"][0]

@@ -11,6 +11,8 @@ import pytest
 from callmocks.cdr import tables
 from tests.cdr.conftest import ONE_DAY, WEEK, CdrClient, error_fields, rows, simple, total, tree
 
+LEG_FIELDS = list(tables.load_fields("get.call_legs_report").fields)
+SESSION_FIELDS = list(tables.load_fields("get.calls_report").fields)
 FORMAT = "%Y-%m-%d %H:%M:%S"
 Row = dict[str, Any]
 
@@ -19,11 +21,9 @@ Row = dict[str, Any]
 def week(api: CdrClient) -> tuple[list[Row], dict[int, list[Row]]]:
     """A week's sessions with every field, and the legs of each."""
     api.tenant()
-    sessions = rows(
-        api.sessions(WEEK, fields=list(tables.load_session_fields().fields), limit=10_000)
-    )
+    sessions = rows(api.sessions(WEEK, fields=SESSION_FIELDS, limit=10_000))
     legs: dict[int, list[Row]] = defaultdict(list)
-    for leg in rows(api.legs(WEEK, fields=list(tables.load_leg_fields().fields), limit=10_000)):
+    for leg in rows(api.legs(WEEK, fields=LEG_FIELDS, limit=10_000)):
         legs[leg["call_session_id"]].append(leg)
     return sessions, legs
 
@@ -201,7 +201,7 @@ def test_sorts_of_sessions(week: Any, api: CdrClient) -> None:
 
 def test_pages_of_sessions(week: Any, api: CdrClient) -> None:
     sessions, _ = week
-    fields = list(tables.load_session_fields().fields)
+    fields = SESSION_FIELDS
     found: list[Row] = []
     while page := rows(api.sessions(WEEK, fields=fields, limit=700, offset=len(found))):
         found += page
@@ -212,7 +212,7 @@ def test_a_session_id_is_an_address(week: Any, api: CdrClient) -> None:
     sessions, _ = week
     for session in sessions[::100]:
         wanted = simple("id", "=", session["id"])
-        answer = api.sessions(WEEK, fields=list(tables.load_session_fields().fields), filter=wanted)
+        answer = api.sessions(WEEK, fields=SESSION_FIELDS, filter=wanted)
         assert (rows(answer), total(answer)) == ([session], 1)
     outside = simple("id", "=", sessions[0]["id"])
     assert total(api.sessions(ONE_DAY, filter=outside)) == 0

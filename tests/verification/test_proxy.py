@@ -27,7 +27,7 @@ from tests.verification.conftest import DAY, CommandRunner, run_command, write_f
 from tests.verification.processes import read_exchanges, run_proxy
 from tests.verification.test_validate import property_xml, soap_envelope
 
-FIELDS = list(tables.load_leg_fields().fields)
+FIELDS = list(tables.load_fields("get.call_legs_report").fields)
 WINDOW = {"date_from": f"{DAY} 09:00:00", "date_till": f"{DAY} 11:59:59"}
 
 

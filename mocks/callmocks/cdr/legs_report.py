@@ -96,7 +96,7 @@ def _report_days(
         found = _exclude_running(found, running, window.row_count)
     page = found[query.offset : query.offset + query.limit]
     body: JsonChunks | None = None
-    if query.fields == tables.load_leg_fields().default:
+    if query.fields == tables.load_fields(METHOD).default:
         if isinstance(page, range):
             body = rows.render_range(history, window, page)
         else:
@@ -164,7 +164,7 @@ def _report_session(
         query.filter.is_single_equality
         and not query.sort
         and _is_as_generated(exchange, query)
-        and query.fields == tables.load_leg_fields().default
+        and query.fields == tables.load_fields(METHOD).default
     ):
         page = found[query.offset : query.offset + query.limit]
         return MethodData(rows.render_day_rows(history, day, page), len(found))

@@ -45,7 +45,7 @@ async def get_account(exchange: Exchange, params: Params) -> MethodData:
 
 
 def get_customer_user_types(_: object = None) -> dict[str, pl.DataType]:
-    fields = tables.load_customer_user_fields().fields.items()
+    fields = tables.load_fields("get.customer_users").fields.items()
     return {name: pl.Int64() if field.type == "number" else pl.String() for name, field in fields}
 
 

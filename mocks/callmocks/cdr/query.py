@@ -11,7 +11,7 @@ from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
 from callmocks.cdr.filters import FilterCompiler, RowFilter
 from callmocks.cdr.operators import FilterOptions
-from callmocks.cdr.tables import LIST_METHODS, FieldTable
+from callmocks.cdr.tables import FieldTable, load_fields
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ def parse_query(
     """``RpcError`` with the first error; ``column_types`` is called when there is a filter."""
     specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
     given = _collect_params(exchange, specs, params, errors)
-    table = LIST_METHODS[method]()
+    table = load_fields(method)
     query = ReportQuery(_parse_fields(exchange, given.get("fields"), table, errors))
     if "filter" in given:
         types = column_types(exchange.tenant.history)

@@ -133,7 +133,7 @@ def _render_batches(history: History, keys: Sequence[RowBatch]) -> dict[RowBatch
         history.generated.get_view("legs", day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
         for day, number in keys
     ]
-    columns = leg_column_expressions(tables.load_leg_fields().default)
+    columns = leg_column_expressions(tables.load_fields("get.call_legs_report").default)
     frame = pl.concat(frames, rechunk=False).select(columns)
     lines, end = frame.write_ndjson().encode().splitlines(), 0
     batches = {}

@@ -76,7 +76,7 @@ def get_column_types(history: History) -> dict[str, pl.DataType]:
 
     def build_types() -> dict[str, pl.DataType]:
         known = history.empty_sessions.schema
-        fields = tables.load_session_fields().fields
+        fields = tables.load_fields(METHOD).fields
         return {name: known.get(name, _DTYPES[field.type]) for name, field in fields.items()}
 
     return history.generated.get_or_create(
@@ -85,7 +85,7 @@ def get_column_types(history: History) -> dict[str, pl.DataType]:
 
 
 def _add_columns(history: History, frame: pl.DataFrame, names: set[str], now: int) -> pl.DataFrame:
-    fields = tables.load_session_fields().fields
+    fields = tables.load_fields(METHOD).fields
     for name in names.difference(frame.columns):
         if name in _FROM_LEGS:
             lists = _list_from_legs(history, frame, name, now, ids_only=True)
@@ -146,4 +146,4 @@ def _make_column(exchange: Exchange, page: pl.DataFrame, name: str) -> pl.Expr:
         return pl.col(name).fill_null([])
     if name in page.columns:
         return pl.col(name)
-    return _make_empty_column(tables.load_session_fields().fields[name])
+    return _make_empty_column(tables.load_fields(METHOD).fields[name])

@@ -31,29 +31,15 @@ def _parse_field(row: dict[str, str]) -> Field:
     return Field(row["field"], row["type"], **flags)
 
 
-@cache
-def load_leg_fields() -> FieldTable:
-    return FieldTable("call_legs_report_fields.csv")
-
-
-@cache
-def load_session_fields() -> FieldTable:
+SOURCES = {
+    "get.call_legs_report": ("call_legs_report_fields.csv",),
     # Working clients name every documented field: those of a visitor are always null or empty.
-    return FieldTable("calls_report_fields.csv", "calls_report_visitor_fields.csv")
-
-
-@cache
-def load_customer_user_fields() -> FieldTable:
-    return FieldTable("customer_users_fields.csv")
-
-
-@cache
-def load_account_fields() -> FieldTable:
-    return FieldTable("account_fields.csv")
-
-
-LIST_METHODS = {
-    "get.call_legs_report": load_leg_fields,
-    "get.calls_report": load_session_fields,
-    "get.customer_users": load_customer_user_fields,
+    "get.calls_report": ("calls_report_fields.csv", "calls_report_visitor_fields.csv"),
+    "get.customer_users": ("customer_users_fields.csv",),
+    "get.account": ("account_fields.csv",),
 }
+
+
+@cache
+def load_fields(method: str) -> FieldTable:
+    return FieldTable(*SOURCES[method])

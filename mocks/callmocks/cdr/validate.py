@@ -15,7 +15,6 @@ from callmocks.cdr import (
     openrpc,
     query,
     sessions_report,
-    tables,
     validate_rows,
 )
 from callmocks.cdr.errors import RpcError, load_error_table
@@ -219,7 +218,7 @@ def _check_result(
     if isinstance(metadata, dict):
         _check_limits(metadata.get("limits"), "result.metadata.limits", found)
     data = result.get("data")
-    if method in tables.LIST_METHODS and isinstance(data, list):
+    if method in _COLUMN_TYPES and isinstance(data, list):
         rows = [row for row in data if isinstance(row, dict)]
         sent = None if parsed is None else parsed.envelope.params
         params = sent if isinstance(sent, dict) else None

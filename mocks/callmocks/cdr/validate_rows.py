@@ -134,7 +134,7 @@ def _check_fields(method: str, rows: list[Row], params: Params, found: Findings)
     named = params.get("fields")
     if named is not None and not isinstance(named, list):
         return
-    known = tables.LIST_METHODS[method]()
+    known = tables.load_fields(method)
     expected = set(named or known.default)
     for index, row in enumerate(rows):
         for name in expected - row.keys():
@@ -194,7 +194,7 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     if isinstance(sort, list) and sort and isinstance(sort[0], dict):
         field, descending = str(sort[0].get("field")), sort[0].get("order") == "desc"
         evidence = "documented"
-    known = tables.LIST_METHODS[method]().fields.get(field)
+    known = tables.load_fields(method).fields.get(field)
     if known is None or known.type not in ("number", "iso8601"):
         return
     kind = int if known.type == "number" else str

@@ -57,7 +57,7 @@ class CdrCheck(ProviderCheck):
         self.logged_in = False
         self.day = target.day or _previous_day(Clock(load_time_zone("Europe/Moscow")))
         self.window = self._day_window(self.day, 1)
-        self.fields = list(tables.load_leg_fields().fields)
+        self.fields = list(tables.load_fields("get.call_legs_report").fields)
         self.rows: list[dict[str, Any]] = []
         self.total = 0
 
@@ -161,7 +161,7 @@ class CdrCheck(ProviderCheck):
             "date_from": f"{first:{TIME_FORMAT}}",
             "date_till": self.window[1],
             "filter": {"field": "id", "operator": "in", "value": expected},
-            "fields": list(tables.load_session_fields().fields),
+            "fields": list(tables.load_fields("get.calls_report").fields),
             "limit": SAMPLE_ROWS,
         }
         result = await self.call_method(SESSIONS_METHOD, params)
