@@ -206,8 +206,8 @@ def _build_query(
 def _check_row_budget(exchange: Exchange, query: _ServiceCallQuery) -> None:
     if query.till_ms - query.from_ms <= _BATCH_DAYS * DAY_MS:
         return
-    generated = exchange.tenant.history.generated
-    if generated.count_calls(query.days.start, len(query.days)) > ROW_BUDGET:
+    generated, days = exchange.tenant.history.generated, query.days
+    if days and generated.count_calls(days.start, len(days)) > ROW_BUDGET:
         reason = str(TooManyRows(ROW_BUDGET))
         exchange.notes.append(reason)
         raise ResultCodeError(exchange.use_assumption("onec.code-too-many-rows"), reason)
