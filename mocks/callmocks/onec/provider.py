@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from callmocks.contract.findings import ValidationResult
-from callmocks.onec import contract, envelope, pii, service
+from callmocks.onec import contract, envelope, pii, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
@@ -77,7 +77,7 @@ class OnecProvider(Provider):
         return super().classify_request(method, path, query, endpoint_path)
 
     def preload_validator(self, contract: str) -> None:
-        from callmocks.onec import validate, wsdl
+        from callmocks.onec import validate
 
         wsdl.load_validator()
         validate.validate_message(b"<x/>")
@@ -136,9 +136,9 @@ class OnecProvider(Provider):
         if name == "unauthorized":
             return service.make_unauthorized_reply()
         message = _read_message(exchange.request)
-        namespace = (
-            message.namespace if message else envelope.guess_soap_namespace(exchange.request, "")
-        )
+        namespace = envelope.guess_soap_namespace(exchange.request, "")
+        if message is not None:
+            namespace = message.namespace
         if name == "soap_fault":
             code: FaultCode = "Client" if params["code"] == "client" else "Server"
             return service.make_fault_reply(namespace, SoapError(code, params["text"]))
@@ -148,9 +148,8 @@ class OnecProvider(Provider):
         if name == "limit_reached":
             return service.make_result_code_reply(namespace, operation, *OUT_OF_LIMIT)
         if name == "result_code":
-            return service.make_result_code_reply(
-                namespace, operation, params["code"], params["text"]
-            )
+            result_code, text = params["code"], params["text"]
+            return service.make_result_code_reply(namespace, operation, result_code, text)
         raise KeyError(name)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
