@@ -19,7 +19,7 @@ from callmocks.arm.service import SERVICE_PATH, ArmSession, RequestCredentials
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, request_origin, send_reply
+from callmocks.provider.server import ProviderServer, send_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.state import StaleTenantsError
@@ -27,7 +27,6 @@ from callmocks.tenants.state import StaleTenantsError
 if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
-_ORIGIN = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
 _COMMAND_PATH = re.compile(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})")
 _CLOSE_TIMEOUT = 0.5
 # aiohttp warns of every client that asks for a protocol inside the websocket; it gets none.
@@ -54,6 +53,9 @@ class _SizeLimitedWebSocket(web.WebSocketResponse):
 
 class ArmServer(ProviderServer):
     """Serves every tenant of a registry as an ARM domain."""
+
+    # It ends up in addresses: a Host header that is none must not get there.
+    origin_pattern = re.compile(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", re.ASCII)
 
     def __init__(self, registry: Registry) -> None:
         super().__init__(ARM, registry)
@@ -162,15 +164,8 @@ class ArmServer(ProviderServer):
         await asyncio.gather(*closing)
 
     def _open_exchange(self, request: web.Request, operation: str, body: bytes = b"") -> Exchange:
-        origin = request_origin(request)
-        return self.start_exchange(
-            request,
-            self.registry.get(request.match_info.get("domain", "")),
-            body,
-            operation=operation,
-            # URLs in answers begin with it: an invalid Host header must not get there.
-            origin=origin if _ORIGIN.fullmatch(origin) else "http://localhost",
-        )
+        tenant = self.registry.get(request.match_info.get("domain", ""))
+        return self.start_exchange(request, tenant, body, operation=operation)
 
     async def _send_error(
         self,

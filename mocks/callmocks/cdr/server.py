@@ -11,7 +11,7 @@ from callmocks.cdr.jsonrpc import NULL_ID, ParsedRequest, make_error_reply
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, request_origin
+from callmocks.provider.server import ProviderServer
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.pipeline import Handler
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
@@ -41,17 +41,17 @@ class CdrServer(ProviderServer):
         ]
 
     async def handle_post(self, request: web.Request) -> web.StreamResponse:
-        origin, max_depth = request_origin(request), request.app[SERVER_LIMITS].nesting
+        max_depth = request.app[SERVER_LIMITS].nesting
         try:
             body = await read_body(request, MAX_BODY_BYTES)
         except BodyTooLarge as error:
-            exchange = self.start_exchange(request, origin=origin)
+            exchange = self.start_exchange(request)
             expected = f"a body of at most {error.limit} bytes"
             handle: Handler = partial(_answer_oversized, expected, "a larger one", NULL_ID)
             return await self.respond(request, exchange, handle)
         parsed = ParsedRequest(body)
         tenant = self._find_tenant(parsed.envelope)
-        exchange = self.start_exchange(request, tenant, body, origin=origin)
+        exchange = self.start_exchange(request, tenant, body)
         handle = partial(service.handle_request, parsed=parsed)
         if parsed.readable and is_json_too_deep(body, max_depth):
             expected = f"nesting of at most {max_depth} levels"

@@ -12,7 +12,7 @@ from callmocks.onec.provider import ONEC, USER
 from callmocks.onec.soap import SoapError
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.credentials import decode_basic, secrets_equal
-from callmocks.provider.server import ProviderServer, request_origin
+from callmocks.provider.server import ProviderServer
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import State
@@ -79,9 +79,7 @@ class OnecServer(ProviderServer):
         named = hdrs.AUTHORIZATION in request.headers
         closed = _requires_credentials(tenant) if named else self._all_require_credentials()
         handle = _reply_wsdl_unauthorized if closed and not authorized else _reply_wsdl
-        exchange = self.start_exchange(
-            request, tenant, operation="wsdl", origin=request_origin(request)
-        )
+        exchange = self.start_exchange(request, tenant, operation="wsdl")
         return await self.respond(request, exchange, handle)
 
     def _find_tenant(self, request: web.Request) -> tuple[Tenant, bool]:

@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
 
@@ -54,6 +55,9 @@ class HttpServer(ABC):
 class ProviderServer(HttpServer):
     """A server of exchanges: each goes through the pipeline of its tenant."""
 
+    origin_pattern: ClassVar[re.Pattern[str] | None] = None
+    """Origins that may be repeated in an answer; others become that of this machine."""
+
     def __init__(self, provider: Provider, registry: Registry) -> None:
         self.provider = provider
         self.registry = registry
@@ -70,14 +74,16 @@ class ProviderServer(HttpServer):
 
     def start_exchange(
         self,
-        request: web.BaseRequest,
+        request: web.Request,
         tenant: Tenant | None = None,
         body: bytes = b"",
         *,
         operation: str = "",
-        origin: str = "",
         state: State | None = None,
     ) -> Exchange:
+        origin = request_origin(request)
+        if self.origin_pattern and not self.origin_pattern.fullmatch(origin):
+            origin = "http://localhost"
         return Exchange.start(
             tenant or self.default_tenant,
             self.provider,
@@ -100,7 +106,9 @@ class ProviderServer(HttpServer):
         handle = partial(
             self.reject_unread, status=status, text=text, content_type=request.content_type
         )
-        return await self.respond(request, self.start_exchange(request), handle)
+        peer = request.remote or ""
+        exchange = Exchange.start(self.default_tenant, self.provider, b"", peer=peer)
+        return await self.respond(request, exchange, handle)
 
     async def reject_unread(
         self, exchange: Exchange, status: int, text: str, content_type: str

@@ -132,8 +132,9 @@ class Recorder:
         self._on_end = on_end
         self._size = 0
         try:
-            mode = "wb" if _is_device(path) else "xb"
-            self._file: IO[bytes] | None = path.open(mode, 0)
+            self._file: IO[bytes] | None = (
+                path.open("wb", 0) if _is_device(path) else path.open("xb", 0)
+            )
         except FileExistsError:
             text = f"--record: {path}: exists already; a recording has a key of its own"
             raise SettingsError(text) from None

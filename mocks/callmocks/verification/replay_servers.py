@@ -43,9 +43,7 @@ class ReplayServer(ProviderServer):
         except BodyTooLarge:
             return web.Response(status=413, text=f"at most {MAX_BODY_BYTES} bytes are taken\n")
         operation = request.match_info.get("command", "")
-        exchange = self.start_exchange(
-            request, body=body, operation=operation, origin=request_origin(request)
-        )
+        exchange = self.start_exchange(request, body=body, operation=operation)
         return await self.respond(request, exchange, self.index.handle)
 
 
@@ -94,7 +92,7 @@ class OnecReplayServer(ReplayServer):
         async def build_reply(exchange: Exchange) -> Reply:
             return Reply(body, 200, "text/xml; charset=utf-8")
 
-        exchange = self.start_exchange(request, operation="wsdl", origin=request_origin(request))
+        exchange = self.start_exchange(request, operation="wsdl")
         return await self.respond(request, exchange, build_reply)
 
 
