@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from callmocks.cdr.errors import RpcError
+from callmocks.cdr.limits import RateLimiter
 from callmocks.contract.resources import load_table
 from callmocks.history.generator import derive_key, derive_token
 from callmocks.provider.credentials import secrets_equal
+from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS, cdr_token_prefix
-
-if TYPE_CHECKING:
-    from callmocks.cdr.limits import RateLimiter
-    from callmocks.tenants.exchange import Exchange
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 MAX_SESSIONS = 10_000
 """Of one account; a new one ends the oldest."""

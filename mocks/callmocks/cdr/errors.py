@@ -6,14 +6,12 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from callmocks.contract.resources import load_table
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 MAX_ECHO_CHARS = 1000
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,13 +14,11 @@ from callmocks.cdr import rows, self_check, tables, window_cache
 from callmocks.cdr.query import ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import RowPositions, find_matches, is_latest_first, select_page
+from callmocks.cdr.window_cache import WindowDays
 from callmocks.history.generator import derive_key
+from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
-
-if TYPE_CHECKING:
-    from callmocks.cdr.window_cache import WindowDays
-    from callmocks.history.history import History
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 METHOD = "get.call_legs_report"
 COLUMN_TYPES_BYTES = 20_000

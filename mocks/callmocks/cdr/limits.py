@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from callmocks.cdr.errors import RpcError
+from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.state import CounterIncrement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from callmocks.tenants.exchange import Exchange
 
 DAY_SECONDS = 86_400
 

@@ -7,19 +7,15 @@ either is taken; a record that does not belong to the call is 404.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aiohttp import web
 
 from callmocks.errors import StateError
 from callmocks.history import audio
+from callmocks.history.history import TalkRecord
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider import media
+from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import StaleTenantsError
-
-if TYPE_CHECKING:
-    from callmocks.history.history import TalkRecord
-    from callmocks.tenants.registry import Registry
 
 
 def make_routes(registry: Registry) -> list[web.RouteDef]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -13,9 +13,7 @@ from callmocks.cdr.legs_report import get_call_legs_report
 from callmocks.cdr.rows import MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.sessions_report import get_calls_report
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 Params = dict[str, Any]
 MethodHandler = Callable[["Exchange", Params], Awaitable[MethodData]]

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
 
 from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
 from callmocks.cdr.filters import FilterCompiler, RowFilter
+from callmocks.cdr.openrpc import MethodParam
 from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import FieldTable, load_fields
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from callmocks.cdr.openrpc import MethodParam
-    from callmocks.history.history import History
-    from callmocks.tenants.exchange import Exchange
+from callmocks.history.history import History
+from callmocks.tenants.exchange import Exchange
 
 NO_FILTER = RowFilter()
 SortKey = tuple[str, bool]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from callmocks.cdr.query import ReportQuery
-    from callmocks.tenants.exchange import Exchange
+from callmocks.cdr.query import ReportQuery
+from callmocks.tenants.exchange import Exchange
 
 RowPositions = NDArray[np.uint32]
 

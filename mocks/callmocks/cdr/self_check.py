@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import logging
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from callmocks.cdr import openrpc
 from callmocks.cdr.limits import PointLimits
 from callmocks.cdr.rows import RECORDS
-
-if TYPE_CHECKING:
-    from callmocks.history.history import FrameSlice
-    from callmocks.tenants.exchange import Exchange
+from callmocks.history.history import FrameSlice
+from callmocks.tenants.exchange import Exchange
 
 RESULT_BYTES = 200
 

@@ -1,27 +1,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+import msgspec
 from aiohttp import web
 
 from callmocks.cdr import media, service
 from callmocks.cdr.errors import RpcError
-from callmocks.cdr.jsonrpc import NULL_ID, ParsedRequest, make_error_reply
+from callmocks.cdr.jsonrpc import NULL_ID, Envelope, ParsedRequest, make_error_reply
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.pipeline import Handler
+from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
-
-if TYPE_CHECKING:
-    import msgspec
-
-    from callmocks.cdr.jsonrpc import Envelope
-    from callmocks.tenants.registry import Registry
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -36,14 +36,12 @@ with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a dep
     from jsonrpcserver.request import Request
     from jsonrpcserver.result import Error, Success
     from oslash.either import Left
+from jsonrpcserver.result import Result
 
-if TYPE_CHECKING:
-    from jsonrpcserver.result import Result
-
-    from callmocks.cdr.limits import PointLimits
-    from callmocks.cdr.methods import MethodHandler
-    from callmocks.cdr.rows import JsonChunks, MethodData
-    from callmocks.tenants.exchange import Exchange
+from callmocks.cdr.limits import PointLimits
+from callmocks.cdr.methods import MethodHandler
+from callmocks.cdr.rows import JsonChunks, MethodData
+from callmocks.tenants.exchange import Exchange
 
 CLIENT_ERROR_CODES = frozenset({-32700, -32600, -32601, -32602, -32099})
 """Codes of errors that say the request breaks the contract."""

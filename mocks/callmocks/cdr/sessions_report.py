@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -12,12 +12,10 @@ from callmocks.cdr.legs_report import COLUMN_TYPES_BYTES, EMPTY, compute_window
 from callmocks.cdr.query import ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import select_page
+from callmocks.cdr.tables import Field
+from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS
-
-if TYPE_CHECKING:
-    from callmocks.cdr.tables import Field
-    from callmocks.history.history import History
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 METHOD = "get.calls_report"
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.cdr import self_check
+from callmocks.history.generated_days import DayView
+from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, day_start
-
-if TYPE_CHECKING:
-    from callmocks.history.generated_days import DayView
-    from callmocks.history.history import History
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 MAX_CACHED_ROWS = 200_000
 """Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
