@@ -1,8 +1,8 @@
-"""Pools of names and numbers from which a cast is picked.
+"""Pools of names and numbers that directories are drawn from.
 
-For ``ru_RU`` the pools were drawn once by ``scripts/draw-cast`` and are read from
-``fixtures/cast``, so that a seed gives the same people whatever version of Faker is installed. For
-any other locale Faker is asked at run time: there the people depend on its version.
+Those of ``ru_RU`` were drawn once by ``scripts/draw-cast`` into ``fixtures/cast``, so that a seed
+gives the same people whatever version of Faker is installed. Those of any other locale come from
+Faker at run time, and depend on its version.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from callmocks.contract.resources import fixture_path
 from callmocks.errors import SettingsError
 
 STORED_LOCALE = "ru_RU"
+# Of names, posts and clients' short names in 1C-Connect (SpecialistRead).
 MAX_NAME_LENGTH = 20
-"""A 1C-Connect name, surname or patronymic has at most so many characters (SpecialistRead)."""
 MAX_POST_LENGTH = 50
 MAX_CLIENT_LENGTH = 50
-"""Length of a post and of a client's short name in 1C-Connect."""
 
 _FAKER_SEED = 20150101
 _CITY_CODES = ("495", "499", "812", "343", "383", "846", "831", "863", "3452", "4012")
@@ -80,16 +79,14 @@ def load_centre_names() -> CentreNames:
 
 @cache
 def load_pools(locale: str) -> NamePools:
-    """The pools of a locale; ``SettingsError`` when Faker does not know it."""
+    """``SettingsError`` when Faker does not know the locale."""
     if locale == STORED_LOCALE:
-        return msgspec.json.decode(
-            fixture_path(f"cast/{STORED_LOCALE}.json").read_bytes(), type=NamePools
-        )
+        return msgspec.json.decode(fixture_path(f"cast/{locale}.json").read_bytes(), type=NamePools)
     return draw_pools(locale)
 
 
 def draw_pools(locale: str, size: int = 300) -> NamePools:
-    """Ask Faker for the pools of a locale, ``size`` entries each, always from one Faker seed."""
+    """``size`` entries of each, always from the same Faker seed."""
     from faker import Faker
 
     try:
@@ -98,45 +95,47 @@ def draw_pools(locale: str, size: int = 300) -> NamePools:
         raise SettingsError(f"Faker has no locale {locale!r}") from None
     fake.seed_instance(_FAKER_SEED)
 
-    def method(*names: str) -> Callable[[], str] | None:
-        found = (getattr(fake, name, None) for name in names)
-        return next((call for call in found if call is not None), None)
+    def find_method(*names: str) -> Callable[[], str] | None:
+        methods = (getattr(fake, name, None) for name in names)
+        return next((method for method in methods if method is not None), None)
 
-    def several(
-        call: Callable[[], str] | None, longest: int, wanted: int = size
+    def draw_texts(
+        method: Callable[[], str] | None, max_length: int, count: int = size
     ) -> tuple[str, ...]:
-        """Different texts of at most ``longest`` characters, sorted; none when there is no call."""
-        drawn = (" ".join(call().split()) for _ in range(wanted * 4)) if call else ()
-        unique = dict.fromkeys(text for text in drawn if 0 < len(text) <= longest)
-        return tuple(sorted(list(unique)[:wanted]))
+        """Different texts, sorted; none without a method."""
+        texts = (" ".join(method().split()) for _ in range(count * 4)) if method else ()
+        unique = dict.fromkeys(text for text in texts if 0 < len(text) <= max_length)
+        return tuple(sorted(list(unique)[:count]))
 
-    def names(sex: str) -> PersonNames:
+    def draw_names(sex: str) -> PersonNames:
         return PersonNames(
-            first=several(method(f"first_name_{sex}", "first_name"), MAX_NAME_LENGTH),
-            last=several(method(f"last_name_{sex}", "last_name"), MAX_NAME_LENGTH),
-            patronymics=several(method(f"middle_name_{sex}"), MAX_NAME_LENGTH),
+            first=draw_texts(find_method(f"first_name_{sex}", "first_name"), MAX_NAME_LENGTH),
+            last=draw_texts(find_method(f"last_name_{sex}", "last_name"), MAX_NAME_LENGTH),
+            patronymics=draw_texts(find_method(f"middle_name_{sex}"), MAX_NAME_LENGTH),
         )
 
-    real = _existing_companies(fake)
+    existing = _existing_companies(fake)
 
-    def company() -> str:
-        drawn = str(fake.company())
-        return drawn if not any(name in drawn for name in real) else ""
+    def draw_company() -> str:
+        company = str(fake.company())
+        return company if not any(name in company for name in existing) else ""
 
-    def city_phone() -> str:
+    def draw_city_phone() -> str:
         code = str(fake.random_element(_CITY_CODES))
         return str(fake.numerify("7" + code + "%" + "#" * (9 - len(code))))
 
     return NamePools(
-        male=names("male"),
-        female=names("female"),
-        companies=several(company, MAX_CLIENT_LENGTH),
-        posts=several(method("job"), MAX_POST_LENGTH),
-        mobiles=several(lambda: str(fake.numerify("79#########")), 11, size * 2),
-        city_phones=several(city_phone, 11),
-        addresses=several(method("address"), 200),
-        inn=several(method("businesses_inn") or (lambda: str(fake.numerify("%#########"))), 10),
-        kpp=several(method("kpp") or (lambda: str(fake.numerify("%########"))), 9),
+        male=draw_names("male"),
+        female=draw_names("female"),
+        companies=draw_texts(draw_company, MAX_CLIENT_LENGTH),
+        posts=draw_texts(find_method("job"), MAX_POST_LENGTH),
+        mobiles=draw_texts(lambda: str(fake.numerify("79#########")), 11, size * 2),
+        city_phones=draw_texts(draw_city_phone, 11),
+        addresses=draw_texts(find_method("address"), 200),
+        inn=draw_texts(
+            find_method("businesses_inn") or (lambda: str(fake.numerify("%#########"))), 10
+        ),
+        kpp=draw_texts(find_method("kpp") or (lambda: str(fake.numerify("%########"))), 9),
     )
 
 

@@ -24,6 +24,7 @@ _REFUSED = frozenset(reasons.reasons_at("alone", "initiator"))
 _UNREACHED = frozenset(reasons.reasons_at("attempt", "subscriber"))
 _ATTEMPT = frozenset(reasons.reasons_at("attempt", "operator"))
 _PARALLEL = frozenset(reasons.reasons_at("beside", "operator"))
+_HUNG_UP = (SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
 _BY_PLATFORM = frozenset(reasons.ENDED_BY_PLATFORM)
 _MAX_SECONDS = 6 * 3600
 _MAX_SUGGESTIONS = 5
@@ -281,8 +282,8 @@ def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
             FIRST: SUBSCRIBER_HUNG_UP,
             ATTEMPT: reason if reason in _ATTEMPT else SUBSCRIBER_HUNG_UP,
         }
-    ends = reason if reason in (SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP) else SUBSCRIBER_HUNG_UP
-    slots = {FIRST: ends, ANSWER: ends}
+    hung_up = reason if reason in _HUNG_UP else SUBSCRIBER_HUNG_UP
+    slots = {FIRST: hung_up, ANSWER: hung_up}
     if reason in _ATTEMPT:
         slots[ATTEMPT] = reason
     elif reason in _PARALLEL:
@@ -292,7 +293,7 @@ def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
     elif reason == _R["scenario_disconnects"]:
         slots |= {FIRST: _R["fax_session_done"], ANSWER: reason}
     if pin.transfer_to >= 0 or reason == _R["transfer_disconnects"]:
-        slots |= {ANSWER: _R["transfer_disconnects"], TRANSFER: ends}
+        slots |= {ANSWER: _R["transfer_disconnects"], TRANSFER: hung_up}
     if pin.coach >= 0:
         slots[COACH] = (
             slots[ANSWER]
@@ -308,8 +309,8 @@ def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
     if reason in _REFUSED:
         return {FIRST: reason}
     if pin.answered:
-        ends = reason if reason >= 0 else SUBSCRIBER_HUNG_UP
-        return {FIRST: ends, REMOTE: ends}
+        hung_up = reason if reason >= 0 else SUBSCRIBER_HUNG_UP
+        return {FIRST: hung_up, REMOTE: hung_up}
     internal = pin.kind == CallKind.INTERNAL
     unreached = "operator_not_responsible" if internal else "subscriber_not_responsible"
     reason = reason if reason >= 0 else _R[unreached]
