@@ -12,18 +12,16 @@ _ROOT = _BUNDLED if _BUNDLED.is_dir() else _PACKAGE.parent.parent
 
 
 def schema_path(name: str) -> Path:
-    """Path of a file under ``schemas/``, for example ``schema("cdr/finish_reasons.csv")``."""
     return _ROOT / "schemas" / name
 
 
 def fixture_path(name: str) -> Path:
-    """Path of a file under ``fixtures/``, for example ``fixture("worlds/default.toml")``."""
     return _ROOT / "fixtures" / name
 
 
 @cache
 def load_table(name: str) -> tuple[dict[str, str], ...]:
-    """Rows of a CSV table under ``schemas/``, each a dict by column name."""
+    """A CSV file under ``schemas/``, each row a dict by column name."""
     import csv
 
     with schema_path(name).open(encoding="utf-8", newline="") as file:

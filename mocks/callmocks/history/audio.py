@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 
 from callmocks.errors import SettingsError
 
-SAMPLE_RATE = 8000
-"""Samples a second, 16 bits each, one channel: what a telephone line carries."""
+SAMPLE_RATE = 8000  # 16 bits, one channel: what a telephone line carries
 
+# An MP3 frame at 8 kHz (MPEG 2.5, layer III) and 16 kbit/s; it never has padding.
 _FRAME_SAMPLES = 576
-"""Samples of one MP3 frame at 8 kHz (MPEG 2.5, layer III): 72 ms."""
 _FRAME_BYTES = 144
-"""Bytes of one MP3 frame at 16 kbit/s: 16000 / 8 * 0.072, with no padding ever."""
 _FRAME_MS = 72
 _NOTE_FRAMES = 8
 _NOTE_SAMPLES = _NOTE_FRAMES * _FRAME_SAMPLES
@@ -42,10 +40,7 @@ _WAV_HEADER = 44
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """One record as a file: its size is known and any part of it can be read.
-
-    ``size`` is in bytes; ``etag`` is a strong entity tag with its quotes.
-    """
+    """One record as a file; ``etag`` is a strong entity tag with its quotes."""
 
     content_type: str
     size: int
@@ -60,7 +55,7 @@ class Audio:
         return b"".join(self.iter_chunks(start, stop))
 
     def iter_chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The same bytes in pieces of at most 64 KiB, each made when it is asked for."""
+        """The same bytes in pieces of at most 64 KiB."""
         stop = self.size if stop is None else min(stop, self.size)
         while start < stop:
             end = min(start + _CHUNK, stop)
@@ -73,7 +68,7 @@ class Audio:
         if start >= stop:
             return head
         first, last = start // self._note_bytes, (stop - 1) // self._note_bytes
-        body = b"".join(self._notes[self._note_number(place)] for place in range(first, last + 1))
+        body = b"".join(self._notes[self._note_number(note)] for note in range(first, last + 1))
         skip = first * self._note_bytes
         return head + body[start - skip : stop - skip]
 
@@ -83,7 +78,6 @@ class Audio:
 
 
 def make_wav(record_key: bytes, talk_ms: int) -> Audio:
-    """A WAV file that plays ``talk_ms`` milliseconds: 8 kHz, 16 bits, mono."""
     data = talk_ms * SAMPLE_RATE // 1000 * 2
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
@@ -104,7 +98,6 @@ def make_mp3(record_key: bytes, talk_ms: int) -> Audio:
 
 
 def mp3_available() -> bool:
-    """Whether the MP3 encoder (the extra ``audio``) is installed."""
     return importlib.util.find_spec("lameenc") is not None
 
 
@@ -131,11 +124,8 @@ def _encode_wav_notes() -> tuple[bytes, ...]:
 
 @cache
 def _encode_mp3_notes() -> tuple[bytes, ...]:
-    """Each note as a stream of its own that begins with an empty bit reservoir.
-
-    A frame may keep part of its data in the frames before it, but never before the first frame of
-    its own stream: notes encoded apart can be strung together in any order.
-    """
+    # Each note is a stream of its own, which begins with an empty bit reservoir: a frame may keep
+    # part of its data in the frames before it, but never before the first frame of its stream.
     if not mp3_available():
         raise SettingsError("MP3 records need an encoder: pip install 'callmocks[audio]'")
     import lameenc
@@ -154,9 +144,9 @@ def _encode_mp3_notes() -> tuple[bytes, ...]:
 
 
 def _compute_note(pitch: int) -> NDArray[np.int64]:
-    """One note: a tone of ``pitch`` Hz that fades in and out, then silence."""
-    place = np.arange(_TONE_SAMPLES, dtype=np.int64)
-    phase = place * (pitch * 65536 // SAMPLE_RATE) >> 8 & 255
-    fade = np.minimum(np.minimum(place, place[::-1]), _FADE_SAMPLES)
+    """A tone of ``pitch`` Hz that fades in and out, then silence."""
+    sample = np.arange(_TONE_SAMPLES, dtype=np.int64)
+    phase = sample * (pitch * 65536 // SAMPLE_RATE) >> 8 & 255
+    fade = np.minimum(np.minimum(sample, sample[::-1]), _FADE_SAMPLES)
     tone = _SINE[phase] * fade // _FADE_SAMPLES
     return np.concatenate([tone, np.zeros(_NOTE_SAMPLES - _TONE_SAMPLES, dtype=np.int64)])

@@ -1,7 +1,7 @@
-"""The one door through which randomness enters.
+"""Randomness enters here alone.
 
 A counter-based generator: the numbers of (key, stream, index) are the same whenever and in
-whatever order they are asked for, so a day can be dropped and drawn again bit for bit. Only
+whatever order they are drawn, so a day can be dropped and drawn again bit for bit. Only
 Philox's raw 64-bit stream is used, which NumPy keeps stable; every mapping from raw numbers to
 values is ours and made of integers, because the last bit of a logarithm depends on the machine.
 """
@@ -27,10 +27,10 @@ class Generator:
         self._key = np.frombuffer(key, dtype="<u8").copy()
 
     def draw_raw(self, stream: int, index: int, count: int) -> RawNumbers:
-        """``count`` raw 64-bit numbers of a stream at an index (a day, a deck)."""
+        """The index is that of a day, for example, or of a cycle of reasons."""
         counter = np.array([0, 0, index, stream], dtype=np.uint64)
-        drawn: RawNumbers = Philox(counter=counter, key=self._key).random_raw(count)
-        return drawn
+        raw: RawNumbers = Philox(counter=counter, key=self._key).random_raw(count)
+        return raw
 
 
 def derive_key(*parts: object) -> bytes:
@@ -40,24 +40,24 @@ def derive_key(*parts: object) -> bytes:
 
 
 def derive_token(*parts: object) -> str:
-    """A reproducible secret of 32 hexadecimal digits: a mock's tokens repeat from run to run."""
+    """32 hexadecimal digits; a mock's tokens repeat from run to run."""
     return derive_key("token", *parts).hex()
 
 
 def make_random_key() -> bytes:
-    """Sixteen bytes that nobody can repeat: for masking what a recording must not give away."""
+    """Sixteen bytes that cannot be repeated: for masking a recording."""
     return os.urandom(16)
 
 
 def integers_below(raw: RawNumbers, bound: int | Ints) -> Ints:
-    """Whole numbers in 0 … bound-1, one for each raw number."""
+    """One for each raw number, in 0 … bound-1."""
     return (((raw >> np.uint64(32)) * np.asarray(bound, dtype=np.uint64)) >> np.uint64(32)).astype(
         np.int64
     )
 
 
 def weighted_indexes(raw: RawNumbers, weights: Sequence[int]) -> Ints:
-    """Indexes drawn with whole-number weights, one for each raw number."""
+    """One for each raw number; the weights are whole numbers."""
     total = sum(weights)
     if total <= _MAX_TABLE_SIZE:
         return _index_table(tuple(weights))[integers_below(raw, total)]
@@ -67,7 +67,7 @@ def weighted_indexes(raw: RawNumbers, weights: Sequence[int]) -> Ints:
 
 @lru_cache(maxsize=256)
 def _index_table(weights: tuple[int, ...]) -> Ints:
-    """Each index as often as its weight says: quicker to look up than to search."""
+    # Each index as often as its weight says: quicker to look up than to search.
     return np.repeat(np.arange(len(weights)), weights)
 
 
@@ -78,7 +78,7 @@ def interpolate_quantiles(raw: RawNumbers, points: Sequence[int]) -> Ints:
     value and ``points[-1]`` the greatest.
     """
     edges, steps = _quantile_edges(tuple(points))
-    scaled = (raw >> np.uint64(44)).astype(np.int64) * len(steps)  # 20 bits of place
+    scaled = (raw >> np.uint64(44)).astype(np.int64) * len(steps)  # 20 bits of position
     part, rest = scaled >> 20, scaled & 0xFFFFF
     values: Ints = edges[part] + ((steps[part] * rest) >> 20)
     return values
@@ -86,6 +86,6 @@ def interpolate_quantiles(raw: RawNumbers, points: Sequence[int]) -> Ints:
 
 @lru_cache(maxsize=256)
 def _quantile_edges(points: tuple[int, ...]) -> tuple[Ints, Ints]:
-    """Where the parts of a distribution begin, and how long they are."""
+    """Beginnings and lengths of the parts of a distribution."""
     edges = np.asarray(points, dtype=np.int64)
     return edges[:-1], np.diff(edges)

@@ -32,17 +32,14 @@ _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dty
 
 
 def session_id(day: Days, row: Ints) -> Ints:
-    """CDR session ids of rows of a day."""
     return BASE + day * DAY_SLOTS + row.astype(np.int64)
 
 
 def leg_id(day: Days, row: Ints) -> Ints:
-    """CDR leg ids of leg rows of a day."""
     return BASE + day * DAY_SLOTS + SESSION_SLOTS + row.astype(np.int64)
 
 
 def communication_id(day: Days, row: Ints) -> Ints:
-    """Communication ids of calls, by their rows."""
     return COMMUNICATION_BASE + day * SESSION_SLOTS + row.astype(np.int64)
 
 
@@ -59,7 +56,6 @@ def leg_address(number: int) -> tuple[int, int] | None:
 
 
 def communication_address(number: int) -> tuple[int, int] | None:
-    """Day and call row of a communication id."""
     day, row = divmod(number - COMMUNICATION_BASE, SESSION_SLOTS)
     return (day, row) if 0 <= day < DAYS else None
 

@@ -8,13 +8,12 @@ from aiohttp import web
 from callmocks.history.audio import Audio
 
 _RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII)
-_MAX_RANGE_DIGITS = 18
-"""Digits beyond which a number cannot be a place in a file; Python would still parse it slowly."""
+_MAX_RANGE_DIGITS = 18  # Python parses numbers of thousands of digits slowly
 
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """What of a record is sent: bytes ``start`` … ``stop``-1, and the status that says so."""
+    """Bytes ``start`` … ``stop``-1 with the status that says so."""
 
     status: int
     start: int
@@ -23,14 +22,15 @@ class ContentRange:
 
 
 def select_range(audio: Audio, request: web.Request) -> ContentRange:
-    """What a request asks for: 200 the whole, 206 one range, 416 a range beyond the end.
+    """200 the whole, 206 one range, 416 a range beyond the end.
 
-    A header that is not one readable range of bytes is ignored, as the RFC wants: so are several
-    ranges at once, and a range that is conditional on another version (``If-Range``).
+    As the RFC wants, a header that is not one readable range of bytes is ignored, and so are
+    several ranges at once, and a range that is conditional on another version (``If-Range``).
     """
-    asked = request.headers.get("Range", "") if request.method == "GET" else ""
+    # aiohttp's http_range does not tell "bytes=-0" from "bytes=0-".
+    requested = request.headers.get("Range", "") if request.method == "GET" else ""
     condition = request.headers.get("If-Range", audio.etag)
-    span = _parse_range(asked, audio.size) if condition == audio.etag else None
+    span = _parse_range(requested, audio.size) if condition == audio.etag else None
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Type": audio.content_type,
@@ -48,7 +48,7 @@ def select_range(audio: Audio, request: web.Request) -> ContentRange:
 async def send_audio(
     request: web.Request, audio: Audio, content_range: ContentRange | None = None
 ) -> web.StreamResponse:
-    """Send a record, or the part of it that was asked for, no faster than the client reads."""
+    """No faster than the client reads."""
     content_range = content_range or select_range(audio, request)
     response = web.StreamResponse(status=content_range.status, headers=content_range.headers)
     response.content_length = content_range.stop - content_range.start
@@ -61,7 +61,7 @@ async def send_audio(
 
 
 def _parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and the byte after the last; an empty span when the range lies beyond the end."""
+    """First byte and the byte after the last; both the same when the range is beyond the end."""
     match = _RANGE.fullmatch(header)
     if match is None or max(map(len, match.groups())) > _MAX_RANGE_DIGITS:
         return None

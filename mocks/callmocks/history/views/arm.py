@@ -4,11 +4,13 @@ A row is a leg of that operator which really rang (coaching excepted); the attri
 ``schemas/arm/operator_call_history.xsd``.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import polars as pl
 
 from callmocks.history import ids, reasons
-from callmocks.history.columns import CallKind, DayColumns, LegRole
+from callmocks.history.columns import CallKind, DayColumns, IntColumn, LegRole
 from callmocks.history.views.lookups import (
     Lookups,
     enum_lookup,
@@ -22,83 +24,99 @@ from callmocks.history.walltime import day_start
 _DIRECTION = enum_lookup(("in", "out"))
 _RELEASED = enum_lookup(("released_by_system", "released_by_a", "released_by_b"))
 _FAX = enum_lookup(("success", "failed"))
-_SERVICE = enum_lookup(("ctr",))
-"""Supplementary services: call transfer."""
+_SUPPLEMENTARY_SERVICE = enum_lookup(("ctr",))  # call transfer
 
 
 def build_arm_rows(
     key: bytes, day: DayColumns, lookups: Lookups, only_operator: int | None = None
 ) -> pl.DataFrame:
-    """All rows of a day and all operators, newest first; ``_operator`` is the operator's index.
+    """Rows of all operators, or of one (by index), newest first; ``_operator`` is the index.
 
-    ``only``: the rows of one operator, by index. Durations are those of a finished call;
-    ``_start``, ``_answer`` and ``_release`` are exact.
+    Durations are those of a finished call; ``_start``, ``_answer`` and ``_release`` are exact.
     """
-    legs, calls, begins = day.legs, day.calls, day_start(day.first_day)
-    wanted = legs.operator >= 0 if only_operator is None else legs.operator == only_operator
-    shown = np.flatnonzero(wanted & (legs.role != LegRole.COACH) & legs.rang)
-    shown = shown[np.lexsort((-legs.row[shown], -legs.start[shown]))]
-    call, operator = legs.call[shown], legs.operator[shown]
-    outgoing = legs.role[shown] == LegRole.INITIATOR
-    start, answer, release = (c[shown] for c in (legs.start, legs.connect, legs.end))
-    began, picked, ended = (c // 1000 for c in (start, answer, release))
-    spoken = answer >= 0
-    waiting = np.where(spoken, picked, ended) - began
-    inner = calls.kind[call] == CallKind.INTERNAL
-    other = np.where(outgoing, calls.called_operator[call], legs.operator[calls.first_leg[call]])
-    other = np.where(inner, other, -1)
-    number = lookups.operator_number.gather(operator).cast(pl.String)
-    name = lookups.operator_name.gather(operator).cast(pl.String)
-    remote = lookups.operator_number.gather(other).cast(pl.String)
-    remote_digits = remote.zip_with(pl.Series(inner), phone_column(calls.phone)[call]).fill_null("")
-    remote_name = lookups.operator_name.gather(other).cast(pl.String)
-    client_name = lookups.user_name.gather(calls.user[call]).cast(pl.String)
-    remote_name = remote_name.zip_with(pl.Series(inner), client_name).fill_null("")
-    agent = remote.fill_null("")
-    queued = (calls.kind[call] == CallKind.INCOMING) & (legs.role[shown] == LegRole.OPERATOR)
-    record = own_record_column(key, day, find_talks(day), shown)
+    legs, calls, midnight = day.legs, day.calls, day_start(day.first_day)
+    reached = legs.operator >= 0 if only_operator is None else legs.operator == only_operator
+    leg = np.flatnonzero(reached & (legs.role != LegRole.COACH) & legs.rang)
+    leg = leg[np.lexsort((-legs.row[leg], -legs.start[leg]))]
+    call, outgoing = legs.call[leg], legs.role[leg] == LegRole.INITIATOR
+    start, answer, release = legs.start[leg], legs.connect[leg], legs.end[leg]
+    start_s, answer_s, release_s = start // 1000, answer // 1000, release // 1000
+    answered = answer >= 0
+    queued = (calls.kind[call] == CallKind.INCOMING) & (legs.role[leg] == LegRole.OPERATOR)
+    transferred = legs.reason[leg] == reasons.INDEX["transfer_disconnects"]
     days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[call]
-    moved = legs.reason[shown] == reasons.INDEX["transfer_disconnects"]
-    ids_of_groups = lookups.group_id.gather(lookups.group_of_operator[operator]).cast(pl.String)
-    other_group = (
-        lookups.group_id.gather(lookups.group_of_operator[other]).cast(pl.String).fill_null("")
-    )
-    out = pl.Series(outgoing)
+    refs = pl.Series(ids.call_refs(key, days, legs.row[leg], outgoing))
+    own, remote = _find_parties(day, lookups, leg)
     return pl.DataFrame(
         {
-            "total_duration": (ended - began).astype(np.int64),
-            "waiting_duration": waiting.astype(np.int64),
-            "talk_duration": np.where(spoken, ended - picked, 0).astype(np.int64),
-            "release_reason": _RELEASED.gather(legs.released_by[shown]),
-            "digits": number,
-            "remote_digits": remote_digits,
-            "call_ref": pl.Series(ids.call_refs(key, days, legs.row[shown], outgoing)).cast(
-                pl.String
+            "total_duration": (release_s - start_s).astype(np.int64),
+            "waiting_duration": (np.where(answered, answer_s, release_s) - start_s).astype(
+                np.int64
             ),
-            "duration": np.where(spoken, release - answer, 0).astype(np.int64) // 1000,
-            "release_time": wall_time_column(begins, release),
-            "answer_time": wall_time_column(begins, answer),
-            "start_time": wall_time_column(begins, start),
+            "talk_duration": np.where(answered, release_s - answer_s, 0).astype(np.int64),
+            "release_reason": _RELEASED.gather(legs.released_by[leg]),
+            "digits": own.number,
+            "remote_digits": remote.number,
+            "call_ref": refs.cast(pl.String),
+            "duration": np.where(answered, release - answer, 0).astype(np.int64) // 1000,
+            "release_time": wall_time_column(midnight, release),
+            "answer_time": wall_time_column(midnight, answer),
+            "start_time": wall_time_column(midnight, start),
             "direction": _DIRECTION.gather(outgoing.astype(np.int8)),
-            "remote_display_name": remote_name,
-            "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(shown)),
-            "remote_agent_id": agent,
+            "remote_display_name": remote.name,
+            "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(leg)),
+            "remote_agent_id": remote.agent,
             "queue_id": lookups.queue.gather(np.where(queued, calls.line[call], -1)),
-            "_operator": operator,
-            "_start": begins + start.astype(np.int64),
-            "_answer": with_nulls(begins + answer.astype(np.int64), spoken),
-            "_release": begins + release.astype(np.int64),
-            "_leg_id": ids.leg_id(days, legs.row[shown]),
-            "_record": record,
-            "_fax": _FAX.gather(legs.fax[shown] - 1),
-            "_ss": _SERVICE.gather(np.where(moved, 0, -1)),
-            "_a_number": number.zip_with(out, remote_digits),
-            "_b_number": remote_digits.zip_with(out, number),
-            "_a_agent": number.zip_with(out, agent),
-            "_b_agent": agent.zip_with(out, number),
-            "_a_group": ids_of_groups.zip_with(out, other_group),
-            "_b_group": other_group.zip_with(out, ids_of_groups),
-            "_a_name": name.zip_with(out, remote_name),
-            "_b_name": remote_name.zip_with(out, name),
+            "_operator": legs.operator[leg],
+            "_start": midnight + start.astype(np.int64),
+            "_answer": with_nulls(midnight + answer.astype(np.int64), answered),
+            "_release": midnight + release.astype(np.int64),
+            "_leg_id": ids.leg_id(days, legs.row[leg]),
+            "_record": own_record_column(key, day, find_talks(day), leg),
+            "_fax": _FAX.gather(legs.fax[leg] - 1),
+            "_ss": _SUPPLEMENTARY_SERVICE.gather(np.where(transferred, 0, -1)),
+            **_party_columns(own, remote, pl.Series(outgoing)),
         }
     )
+
+
+class _Party(NamedTuple):
+    number: pl.Series
+    agent: pl.Series
+    group: pl.Series
+    name: pl.Series
+
+
+def _find_parties(day: DayColumns, lookups: Lookups, leg: IntColumn) -> tuple[_Party, _Party]:
+    """The operator of each leg, and the other party of his call."""
+    legs, calls, call = day.legs, day.calls, day.legs.call[leg]
+    internal = calls.kind[call] == CallKind.INTERNAL
+    dialled = legs.role[leg] == LegRole.INITIATOR
+    other = np.where(dialled, calls.called_operator[call], legs.operator[calls.first_leg[call]])
+    own, remote = (
+        _Party(
+            number := lookups.operator_number.gather(operator).cast(pl.String),
+            number.fill_null(""),
+            lookups.group_id.gather(lookups.group_of_operator[operator])
+            .cast(pl.String)
+            .fill_null(""),
+            lookups.operator_name.gather(operator).cast(pl.String),
+        )
+        for operator in (legs.operator[leg], np.where(internal, other, -1))
+    )
+    from_inside = pl.Series(internal)
+    client_name = lookups.user_name.gather(calls.user[call]).cast(pl.String)
+    return own, remote._replace(
+        number=remote.number.zip_with(from_inside, phone_column(calls.phone)[call]).fill_null(""),
+        name=remote.name.zip_with(from_inside, client_name).fill_null(""),
+    )
+
+
+def _party_columns(own: _Party, remote: _Party, outgoing: pl.Series) -> dict[str, pl.Series]:
+    """A called, B was called."""
+    columns: dict[str, pl.Series] = {}
+    for field in _Party._fields:
+        mine, theirs = getattr(own, field), getattr(remote, field)
+        columns[f"_a_{field}"] = mine.zip_with(outgoing, theirs)
+        columns[f"_b_{field}"] = theirs.zip_with(outgoing, mine)
+    return columns

@@ -19,36 +19,33 @@ _DIRECTION = enum_lookup(("in", "out"))
 
 
 def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
-    """All legs of a day, by exact start, then row.
+    """By exact start, then row: the contract's 34 columns without the two lists of records.
 
-    Shown columns are the contract's 34 without the two record lists. Hidden ones: ``_start``,
-    ``_end``, ``_call_end`` (exact wall ms), ``_session_direction``, and ``_record_1`` and
-    ``_record_2``, the record ids the leg lists (its own talk's; on a subscriber's leg those of
-    all talks of the session).
+    Hidden ones: ``_start``, ``_end``, ``_call_end`` (exact wall ms), ``_session_direction``, and
+    ``_record_1`` and ``_record_2``, the record ids that the leg lists (its own talk's; on a
+    subscriber's leg those of all talks of the session).
     """
-    legs, calls, begins = day.legs, day.calls, day_start(day.first_day)
+    legs, calls, midnight = day.legs, day.calls, day_start(day.first_day)
     call = legs.call
     kind = calls.kind[call]
     subscriber = legs.role == LegRole.SUBSCRIBER
     line = np.where(kind == CallKind.INTERNAL, -1, calls.line[call])
-    scenario = _scenario_of_legs(day, lookups)
-    asked = np.where(
-        (legs.role == LegRole.OPERATOR) & (kind != CallKind.INTERNAL), legs.intended_operator, -1
-    )
+    scenario = _scenarios(day, lookups)[call]
     action = np.where(subscriber | (legs.role == LegRole.INITIATOR), -1, scenario)
-    group = lookups.group_of_operator[asked]
+    by_attempts = (legs.role == LegRole.OPERATOR) & (kind != CallKind.INTERNAL)
+    group = lookups.group_of_operator[np.where(by_attempts, legs.intended_operator, -1)]
     calling, called = _calling_and_called_numbers(day, lookups)
     direction = ~((subscriber & (kind == CallKind.INCOMING)) | (legs.role == LegRole.INITIATOR))
     record_1, record_2 = _listed_records(key, day)
+    talk = np.where(legs.connect >= 0, legs.end - legs.connect, 0)
     user = calls.user[call]
     frame = pl.DataFrame(
         {
             "id": ids.leg_id(day.leg_days, legs.row),
             "call_session_id": ids.session_id(day.call_days, calls.row)[call],
-            "start_time": wall_time_column(begins, legs.start),
-            "connect_time": wall_time_column(begins, legs.connect),
-            "duration": np.where(legs.connect >= 0, legs.end - legs.connect, 0).astype(np.int64)
-            // 1000,
+            "start_time": wall_time_column(midnight, legs.start),
+            "connect_time": wall_time_column(midnight, legs.connect),
+            "duration": talk.astype(np.int64) // 1000,
             "total_duration": (legs.end - legs.start).astype(np.int64) // 1000,
             "finish_reason": lookups.reason.gather(legs.reason),
             "finish_reason_description": lookups.reason_text.gather(legs.reason),
@@ -76,9 +73,9 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "action_name": lookups.action_name.gather(action),
             "group_id": lookups.group_id.gather(group),
             "group_name": lookups.group_name.gather(group),
-            "_start": begins + legs.start.astype(np.int64),
-            "_end": begins + legs.end.astype(np.int64),
-            "_call_end": begins + calls.end[call].astype(np.int64),
+            "_start": midnight + legs.start.astype(np.int64),
+            "_end": midnight + legs.end.astype(np.int64),
+            "_call_end": midnight + calls.end[call].astype(np.int64),
             "_session_direction": _DIRECTION.gather((kind != CallKind.INCOMING).astype(np.int8)),
             "_record_1": record_1,
             "_record_2": record_2,
@@ -88,34 +85,25 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
 
 
 def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
-    """All sessions of a day, by exact start, then row.
+    """By exact start, then row: the scalar columns of ``calls_report_fields.csv``.
 
-    Shown columns are the scalar ones of ``calls_report_fields.csv``. Hidden: ``_start``,
-    ``_call_end`` (exact wall ms), ``_record_1`` and ``_record_2``.
+    Hidden ones: ``_start``, ``_call_end`` (exact wall ms), ``_record_1`` and ``_record_2``.
     """
-    calls, begins = day.calls, day_start(day.first_day)
-    spoken = find_talks(day)
+    calls, midnight = day.calls, day_start(day.first_day)
+    talks = find_talks(day)
     answered = calls.answered >= 0
     waited = np.where(answered, calls.answered, calls.end) - calls.start
     total = (calls.end - calls.start).astype(np.int64)
     line = np.where(calls.kind == CallKind.INTERNAL, -1, calls.line)
-    scenario = np.where(
-        (calls.kind == CallKind.INCOMING) | (calls.kind == CallKind.AUTO),
-        lookups.scenario_of_line[line],
-        -1,
-    )
-    scenario = np.where(calls.reason == reasons.INDEX["scenario_not_found"], -1, scenario)
-    _, first_record, second_record = record_columns(key, day, spoken)
+    scenario = _scenarios(day, lookups)
+    _, first_record, second_record = record_columns(key, day, talks)
     first_leg = calls.first_leg.astype(np.uint32)
-    moved = (
-        np.bincount(day.legs.call[day.legs.role == LegRole.TRANSFER], minlength=len(calls.row)) > 0
-    )
-    nothing = pl.lit(None)
+    transferred = day.legs.call[day.legs.role == LegRole.TRANSFER]
     frame = pl.DataFrame(
         {
             "id": ids.session_id(day.call_days, calls.row),
-            "start_time": wall_time_column(begins, calls.start),
-            "finish_time": wall_time_column(begins, calls.end),
+            "start_time": wall_time_column(midnight, calls.start),
+            "finish_time": wall_time_column(midnight, calls.end),
             "finish_reason": lookups.reason.gather(calls.reason),
             "direction": _DIRECTION.gather((calls.kind != CallKind.INCOMING).astype(np.int8)),
             **_region_columns(calls.phone),
@@ -130,31 +118,31 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
             "clean_talk_duration": calls.talk.astype(np.int64) // 1000,
             "total_duration": total // 1000,
             "virtual_phone_number": lookups.virtual_number.gather(line),
-            "is_transfer": moved,
-            **_employee_columns(day, spoken, lookups),
+            "is_transfer": np.bincount(transferred, minlength=len(calls.row)) > 0,
+            **_employee_columns(day, talks, lookups),
             "scenario_name": lookups.scenario_name.gather(scenario),
             "scenario_id": lookups.scenario_id.gather(scenario),
             "contact_id": lookups.contact_id.gather(calls.user),
             "contact_full_name": lookups.user_name.gather(calls.user),
-            "_start": begins + calls.start.astype(np.int64),
-            "_call_end": begins + calls.end.astype(np.int64),
+            "_start": midnight + calls.start.astype(np.int64),
+            "_call_end": midnight + calls.end.astype(np.int64),
             "_record_1": first_record.gather(first_leg),
             "_record_2": second_record.gather(first_leg),
         }
     )
     return frame.with_columns(
-        *(nothing.cast(pl.Int64).alias(name) for name in _NULL_INTEGERS),
-        *(nothing.cast(pl.String).alias(name) for name in _NULL_STRINGS),
+        *(pl.lit(None, pl.Int64).alias(name) for name in _NULL_INTEGERS),
+        *(pl.lit(None, pl.String).alias(name) for name in _NULL_STRINGS),
     )
 
 
+# Nothing in the history makes these; the contract allows null.
 _NULL_INTEGERS = (
     "communication_number",
     "lost_call_processing_duration",
     "postprocess_duration",
     "call_api_request_id",
 )
-"""Nothing in the history makes these; the contract allows null."""
 _NULL_STRINGS = ("call_api_external_id", "ext_id", "full_record_file_link")
 
 _SOURCE = enum_lookup(("sip", "callapi"))
@@ -167,7 +155,7 @@ _COUNTRY_ID = enum_lookup(("RU",))
 
 
 def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:
-    """Region and country by the number's code: two cities; a mobile number has no region."""
+    """By the number's code: two cities; a mobile number has no region."""
     code = numbers // 10_000_000
     region = np.where(np.isin(code, (7495, 7498, 7499)), 0, np.where(code == 7812, 1, -1))
     country = np.where(numbers > 0, 0, -1)
@@ -181,50 +169,47 @@ def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:
 
 
 def _employee_columns(day: DayColumns, talks: Talks, lookups: Lookups) -> dict[str, pl.Series]:
-    """First and last operator of each session; who picked up also talked."""
+    """First and last operator of each session; picking up is talking."""
     columns: dict[str, pl.Series] = {}
     operators = np.append(day.legs.operator, -1)
     ratings = np.append(day.legs.rating, 0).astype(np.int64)
     for order, leg in (("last", talks.last), ("first", talks.first)):
-        who = operators[leg]
+        operator = operators[leg]
         for verb in ("answered", "talked"):
-            columns[f"{order}_{verb}_employee_id"] = lookups.employee_id.gather(who)
-            columns[f"{order}_{verb}_employee_full_name"] = lookups.operator_name.gather(who)
+            columns[f"{order}_{verb}_employee_id"] = lookups.employee_id.gather(operator)
+            columns[f"{order}_{verb}_employee_full_name"] = lookups.operator_name.gather(operator)
     rating = ratings[talks.last]
     columns["last_answered_employee_rating"] = with_nulls(rating, rating > 0)
     columns["operator_phone_number"] = lookups.operator_phone.gather(operators[talks.last])
     return columns
 
 
-def _scenario_of_legs(day: DayColumns, lookups: Lookups) -> IntColumn:
-    """The scenario a call went through; an unfound scenario and a dialled call have none."""
-    calls, call = day.calls, day.legs.call
-    through = (calls.kind == CallKind.INCOMING) | (calls.kind == CallKind.AUTO)
-    through &= calls.reason != reasons.INDEX["scenario_not_found"]
-    return np.where(through, lookups.scenario_of_line[calls.line], -1)[call]
+def _scenarios(day: DayColumns, lookups: Lookups) -> IntColumn:
+    """The scenario that each call went through; a call that an operator dialled has none."""
+    calls = day.calls
+    has_scenario = (calls.kind == CallKind.INCOMING) | (calls.kind == CallKind.AUTO)
+    has_scenario &= calls.reason != reasons.INDEX["scenario_not_found"]
+    return np.where(has_scenario, lookups.scenario_of_line[calls.line], -1)
 
 
 def _calling_and_called_numbers(day: DayColumns, lookups: Lookups) -> tuple[pl.Series, pl.Series]:
-    """Calling and called number of each leg."""
     legs, calls, call = day.legs, day.calls, day.legs.call
     kind, role = calls.kind[call], legs.role
-    inner, dialled = (
-        kind == CallKind.INTERNAL,
-        (kind == CallKind.OUTGOING) | (kind == CallKind.AUTO),
-    )
+    internal = kind == CallKind.INTERNAL
+    dialled = (kind == CallKind.OUTGOING) | (kind == CallKind.AUTO)
     client = phone_column(calls.phone)[call]
     virtual = lookups.virtual_number.gather(calls.line[call]).cast(pl.String)
     own = lookups.operator_phone.gather(legs.operator).cast(pl.String)
     dialler = lookups.operator_phone.gather(legs.operator[calls.first_leg][call]).cast(pl.String)
-    peer = lookups.operator_phone.gather(calls.called_operator[call]).cast(pl.String)
+    called_operator = lookups.operator_phone.gather(calls.called_operator[call]).cast(pl.String)
     subscriber, initiator = role == LegRole.SUBSCRIBER, role == LegRole.INITIATOR
     calling = _first_match(
-        client, (inner, dialler), (initiator, own), (subscriber & dialled, virtual)
+        client, (internal, dialler), (initiator, own), (subscriber & dialled, virtual)
     )
     called = _first_match(
         own.fill_null(virtual),
-        (inner, peer),
-        (initiator & ~inner, client),
+        (internal, called_operator),
+        (initiator & ~internal, client),
         (subscriber & dialled, client),
         (subscriber & ~dialled, virtual),
     )
@@ -232,14 +217,14 @@ def _calling_and_called_numbers(day: DayColumns, lookups: Lookups) -> tuple[pl.S
 
 
 def _first_match(otherwise: pl.Series, *rules: tuple[np.ndarray, pl.Series]) -> pl.Series:
-    """The first rule's values where it holds, then the next one's, at last the rest."""
-    for where, values in reversed(rules):
-        otherwise = values.zip_with(pl.Series(where), otherwise)
+    """Each row's value from the first rule whose mask holds there."""
+    for mask, values in reversed(rules):
+        otherwise = values.zip_with(pl.Series(mask), otherwise)
     return otherwise
 
 
 def _listed_records(key: bytes, day: DayColumns) -> tuple[pl.Series, pl.Series]:
     own, first, second = record_columns(key, day, find_talks(day))
     subscriber = pl.Series((day.legs.role == LegRole.SUBSCRIBER) & (day.legs.connect >= 0))
-    nothing = pl.Series([None], dtype=pl.String)
-    return first.zip_with(subscriber, own), second.zip_with(subscriber, nothing)
+    null = pl.Series([None], dtype=pl.String)
+    return first.zip_with(subscriber, own), second.zip_with(subscriber, null)

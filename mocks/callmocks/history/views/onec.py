@@ -11,54 +11,52 @@ from callmocks.history.walltime import day_start
 
 
 def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
-    """The calls of a day that reached a line and whose user is known, by start.
+    """The calls that reached a line and whose user is known, by start.
 
     ``CallTime`` is the first answer, of an unanswered call its start. Hidden: ``_start``, ``_end``
     (exact wall ms), ``_answered``, ``_specialist``, ``_vendor``, ``_session_id``.
     """
-    calls, legs, begins = day.calls, day.legs, day_start(day.first_day)
-    specialist = _serving_operators(day)
+    calls, legs, midnight = day.calls, day.legs, day_start(day.first_day)
     tried = np.bincount(legs.call[legs.role != LegRole.SUBSCRIBER], minlength=len(calls.row)) > 0
     refused = (calls.kind == CallKind.OUTGOING) & (calls.leg_count == 1)
     known = (calls.user >= 0) | (calls.vendor >= 0)
-    shown = np.flatnonzero(known & tried & ~refused & (calls.kind != CallKind.INTERNAL))
-    days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[shown]
-    user, vendor = calls.user[shown], calls.vendor[shown]
-    outsider = pl.Series(vendor >= 0)
-    whom = specialist[shown]
-    account = lookups.vendor_user.gather(vendor).zip_with(outsider, lookups.user_id.gather(user))
-    foreign = lookups.vendor_specialist.gather(np.where(whom >= 0, vendor, -1))
-    served_by = foreign.zip_with(outsider, lookups.specialist.gather(whom))
-    incoming = pl.Series(calls.kind[shown] == CallKind.INCOMING)
-    answered = calls.answered[shown]
-    start = calls.start[shown]
+    call = np.flatnonzero(known & tried & ~refused & (calls.kind != CallKind.INTERNAL))
+    days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[call]
+    user, vendor = calls.user[call], calls.vendor[call]
+    of_vendor = pl.Series(vendor >= 0)
+    operator = _serving_operators(day)[call]
+    account = lookups.vendor_user.gather(vendor).zip_with(of_vendor, lookups.user_id.gather(user))
+    client = lookups.vendor_client.gather(vendor).zip_with(
+        of_vendor, lookups.client_id.gather(user)
+    )
+    vendor_specialist = lookups.vendor_specialist.gather(np.where(operator >= 0, vendor, -1))
+    specialist = vendor_specialist.zip_with(of_vendor, lookups.specialist.gather(operator))
+    incoming = pl.Series(calls.kind[call] == CallKind.INCOMING)
+    answered, start = calls.answered[call], calls.start[call]
+    call_time = np.where(answered >= 0, answered, start)
     return pl.DataFrame(
         {
-            "CallID": pl.Series(ids.call_uuids(key, days, calls.row[shown])).cast(pl.String),
-            "ClientID": lookups.vendor_client.gather(vendor).zip_with(
-                outsider, lookups.client_id.gather(user)
-            ),
+            "CallID": pl.Series(ids.call_uuids(key, days, calls.row[call])).cast(pl.String),
+            "ClientID": client,
             "ServiceUserID": account,
-            "ServiceID": lookups.service.gather(calls.line[shown]),
-            "CallTime": wall_time_column(begins, np.where(answered >= 0, answered, start)).cast(
-                WALL_TIME_DTYPE
-            ),
-            "CallerID": account.zip_with(incoming, served_by),
-            "CalleeID": served_by.zip_with(incoming, account),
+            "ServiceID": lookups.service.gather(calls.line[call]),
+            "CallTime": wall_time_column(midnight, call_time).cast(WALL_TIME_DTYPE),
+            "CallerID": account.zip_with(incoming, specialist),
+            "CalleeID": specialist.zip_with(incoming, account),
             "CallResult": np.where(answered >= 0, 1, 2).astype(np.int64),
-            "Duration": calls.talk[shown].astype(np.int64) // 1000,
-            "_start": begins + start.astype(np.int64),
-            "_end": begins + calls.end[shown].astype(np.int64),
+            "Duration": calls.talk[call].astype(np.int64) // 1000,
+            "_start": midnight + start.astype(np.int64),
+            "_end": midnight + calls.end[call].astype(np.int64),
             "_answered": answered >= 0,
-            "_specialist": served_by,
-            "_vendor": outsider,
-            "_session_id": ids.session_id(days, calls.row[shown]),
+            "_specialist": specialist,
+            "_vendor": of_vendor,
+            "_session_id": ids.session_id(days, calls.row[call]),
         }
     )
 
 
 def _serving_operators(day: DayColumns) -> np.ndarray:
-    """Who served each call: the first who answered, or the last whose phone rang; else -1."""
+    """The first who answered, or the last whose phone rang; else -1."""
     legs = day.legs
     rang = np.flatnonzero(legs.rang & (legs.operator >= 0) & (legs.role != LegRole.COACH))
     last = np.full(len(day.calls.row), -1, np.int64)

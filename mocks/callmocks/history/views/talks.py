@@ -1,4 +1,4 @@
-"""Who spoke with whom and what was recorded: worked out once for all three views."""
+"""The operators' talks and their records, as all three views show them."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,10 @@ from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColum
 
 @dataclass(frozen=True, slots=True)
 class Talks:
-    """The operators' talks of a day.
+    """A *talk* is an operator's leg that was picked up, a coach's excepted.
 
-    A *talk* is an operator's leg that was picked up, a coach's excepted; of an internal call it
-    is the dialling operator's leg. ``first`` and ``last`` give each call's talks as positions
-    among the legs (-1 when there was none); a call has at most two.
+    Of an internal call it is the dialling operator's leg. ``first`` and ``last`` are positions of
+    each call's talks among the legs (-1 for none); a call has at most two.
     """
 
     is_talk: BoolColumn
@@ -24,11 +23,9 @@ class Talks:
 
 
 def find_talks(day: DayColumns) -> Talks:
-    """The talks of a day's calls."""
     legs, calls = day.legs, day.calls
-    inner = (calls.kind[legs.call] == CallKind.INTERNAL) & (legs.role == LegRole.OPERATOR)
     is_talk = (legs.connect >= 0) & (legs.role != LegRole.SUBSCRIBER) & (legs.role != LegRole.COACH)
-    is_talk &= ~inner
+    is_talk &= ~_is_called_inside(day)
     position = np.flatnonzero(is_talk)
     first = np.full(len(calls.row), len(legs.row), np.int64)
     last = np.full(len(calls.row), -1, np.int64)
@@ -45,37 +42,45 @@ def record_columns(
     Null where nothing was recorded.
     """
     legs = day.legs
-    recorded = talks.is_talk & day.calls.recorded[legs.call]
-    position = np.flatnonzero(recorded)
-    made = _make_record_ids(key, day, position).append(pl.Series([None], dtype=pl.String))
-    place = np.full(len(legs.row) + 1, len(position), np.int64)
-    place[position] = np.arange(len(position))
+    recorded = np.flatnonzero(talks.is_talk & day.calls.recorded[legs.call])
+    record_ids = _make_record_ids(key, day, recorded)
+    index = np.full(len(legs.row) + 1, len(recorded), np.uint32)
+    index[recorded] = np.arange(len(recorded))
     first, last = talks.first[legs.call], talks.last[legs.call]
+    own = _own_talks(day, talks, np.arange(len(legs.row)))
     second = np.where(last != first, last, -1)
-    own = np.where(talks.is_talk, np.arange(len(legs.row)), -1)
-    inner = (legs.role == LegRole.OPERATOR) & (day.calls.kind[legs.call] == CallKind.INTERNAL)
-    own = np.where(inner & (legs.connect >= 0), first, own)
-    return tuple(made.gather(place[which].astype(np.uint32)) for which in (own, first, second))  # type: ignore[return-value]
+    return (
+        record_ids.gather(index[own]),
+        record_ids.gather(index[first]),
+        record_ids.gather(index[second]),
+    )
 
 
-def own_record_column(key: bytes, day: DayColumns, talks: Talks, position: IntColumn) -> pl.Series:
-    """Record ids of the legs at some positions: their own talks'; null where there is none."""
-    legs, calls = day.legs, day.calls
-    call = legs.call[position]
-    inner = (legs.role[position] == LegRole.OPERATOR) & (calls.kind[call] == CallKind.INTERNAL)
-    talk = np.where(talks.is_talk[position], position, -1)
-    talk = np.where(inner & (legs.connect[position] >= 0), talks.first[call], talk)
-    there = np.flatnonzero((talk >= 0) & calls.recorded[call])
-    made = _make_record_ids(key, day, talk[there]).append(pl.Series([None], dtype=pl.String))
-    place = np.full(len(position), len(there), np.uint32)
-    place[there] = np.arange(len(there))
-    return made.gather(place)
+def own_record_column(key: bytes, day: DayColumns, talks: Talks, leg: IntColumn) -> pl.Series:
+    """Record ids of the own talks of legs at some positions; null where there is none."""
+    talk = _own_talks(day, talks, leg)
+    recorded = np.flatnonzero((talk >= 0) & day.calls.recorded[day.legs.call[leg]])
+    index = np.full(len(leg), len(recorded), np.uint32)
+    index[recorded] = np.arange(len(recorded))
+    return _make_record_ids(key, day, talk[recorded]).gather(index)
+
+
+def _own_talks(day: DayColumns, talks: Talks, leg: IntColumn) -> IntColumn:
+    talk = np.where(talks.is_talk[leg], leg, -1)
+    called = _is_called_inside(day)[leg] & (day.legs.connect[leg] >= 0)
+    return np.where(called, talks.first[day.legs.call[leg]], talk)
+
+
+def _is_called_inside(day: DayColumns) -> BoolColumn:
+    """The legs of operators whom another operator called."""
+    internal = day.calls.kind[day.legs.call] == CallKind.INTERNAL
+    called: BoolColumn = internal & (day.legs.role == LegRole.OPERATOR)
+    return called
 
 
 def _make_record_ids(key: bytes, day: DayColumns, talk: IntColumn) -> pl.Series:
-    """Record ids of the talks at some positions among the legs."""
-    legs = day.legs
-    days = day.leg_days
-    some = days if isinstance(days, int) else days[talk]
-    numbers = ids.leg_id(some, legs.row[talk])
-    return pl.Series(ids.record_ids(key, numbers, (legs.end - legs.connect)[talk]), dtype=pl.String)
+    """Of the talks at some positions among the legs, and a null at the end."""
+    legs, days = day.legs, day.leg_days
+    leg_ids = ids.leg_id(days if isinstance(days, int) else days[talk], legs.row[talk])
+    record_ids = ids.record_ids(key, leg_ids, (legs.end - legs.connect)[talk])
+    return pl.Series([*record_ids, None], dtype=pl.String)
