@@ -17,7 +17,7 @@ import pytest
 from callmocks.config.options import resolve_settings
 from callmocks.errors import SettingsError
 from callmocks.history.world_file import load_world
-from tests.control.suite_client import SOAP, basic
+from tests.control.server_client import SOAP, basic
 from tests.test_serve import get, post, serving
 from tests.test_server_limits import NAMES, PATHS, error_text, limited_server
 

@@ -19,7 +19,7 @@ from callmocks.contract import nesting, xml
 from callmocks.control.dashboard import highlight
 from callmocks.onec import envelope, read_answer
 from callmocks.provider.credentials import secrets_equal
-from tests.control.suite_client import basic
+from tests.control.server_client import basic
 from tests.test_serve import serving
 from tests.test_server_limits import NAMES, PATHS, RawConnection, limited_server
 

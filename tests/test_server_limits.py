@@ -17,7 +17,7 @@ from callmocks.config.options import ENV_PREFIX, resolve_settings
 from callmocks.config.settings import ServeSettings
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
 from callmocks.server.mock_server import MockServer
-from tests.control.suite_client import SOAP, basic
+from tests.control.server_client import SOAP, basic
 
 FREE = {f"{name}_port": 0 for name in ("arm", "cdr", "onec", "control")}
 PATHS = {

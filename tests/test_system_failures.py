@@ -23,7 +23,7 @@ from callmocks.config.settings import ServeSettings
 from callmocks.history import clock
 from callmocks.onec import read_answer
 from callmocks.server.mock_server import MockServer
-from tests.control.suite_client import SOAP, basic
+from tests.control.server_client import SOAP, basic
 from tests.test_serve import FREE, LEGS, get, legs, post, serving
 
 resource = pytest.importorskip("resource", reason="limits of a process are set by resource")

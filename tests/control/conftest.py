@@ -1,4 +1,4 @@
-"""The admin API on a socket, over a registry of its own; and a whole suite."""
+"""The admin API on a socket, over its own registry; and a whole server."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from callmocks.server.mock_server import MockServer
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from tests.control.suite_client import Client
+from tests.control.server_client import Client
 
 NOW = "2026-03-02T12:00:00"
 ADDRESSES = Addresses(
@@ -92,5 +92,5 @@ async def client() -> AsyncIterator[Client]:
     settings = ServeSettings(
         arm_port=0, cdr_port=0, onec_port=0, control_port=0, now="2026-03-02T12:00:00", limits="off"
     )
-    async with MockServer(settings) as suite, ClientSession() as session:
-        yield Client(suite, session)
+    async with MockServer(settings) as server, ClientSession() as session:
+        yield Client(server, session)

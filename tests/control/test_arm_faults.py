@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from callmocks.arm import frames
-from tests.control.suite_client import Client, post_arm
+from tests.control.server_client import Client, post_arm
 
 ARM_REQUEST = b'[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",' \
     b'"_attributes":{"limit":"%d"}}]}]}]'  # fmt: skip
@@ -30,14 +30,14 @@ def rows(message: bytes) -> list[dict[str, str]]:
     return [row["_attributes"] for row in root["_content"][0]["_content"][0]["_content"]]
 
 
-async def test_a_frame_lies_about_its_length(client: Client) -> None:
+async def test_a_frame_has_a_wrong_length(client: Client) -> None:
     async with client.workplace() as socket:
         whole = await ask(socket)
         for by in (7, -7):
             await client.fault("arm", "wrong_length", {"by": by}, times=1)
-            lying = await ask(socket)
-            assert int(lying[2:12]) == len(lying) + by
-            assert lying[12:] == whole[12:]
+            wrong = await ask(socket)
+            assert int(wrong[2:12]) == len(wrong) + by
+            assert wrong[12:] == whole[12:]
         assert await ask(socket) == whole
 
 
@@ -81,7 +81,7 @@ async def test_frames_come_out_of_order(client: Client) -> None:
         assert got == ["0002", "0001", "0003"]
 
 
-async def test_a_client_of_one_request_at_a_time_gets_the_late_frame_after_all(
+async def test_a_client_of_one_request_at_a_time_gets_the_delayed_frame(
     client: Client,
 ) -> None:
     async with client.workplace() as socket:
@@ -113,7 +113,7 @@ async def test_a_frame_is_delayed_and_others_overtake_it(client: Client) -> None
         assert got == ["0002", "0001"]
 
 
-async def test_no_answer_comes_but_the_socket_lives(client: Client) -> None:
+async def test_no_response_comes_but_the_socket_stays_open(client: Client) -> None:
     async with client.workplace() as socket:
         await client.fault("arm", "never_answer", times=1)
         await socket.send(request(1))
@@ -137,11 +137,11 @@ async def test_the_socket_ends_without_a_close_frame(client: Client, fault: str)
 
 async def test_an_undeclared_attribute_and_a_broken_schema_in_frames(client: Client) -> None:
     async with client.workplace() as socket:
-        honest = rows(await ask(socket))
+        expected_rows = rows(await ask(socket))
         await client.fault("arm", "undeclared_attribute", {"name": "mos", "value": "4 & 5"})
         message = await ask(socket)
         assert frames.decode_response(message).deviations == ()  # the length is right again
-        assert rows(message) == [{**row, "mos": "4 & 5"} for row in honest]
+        assert rows(message) == [{**row, "mos": "4 & 5"} for row in expected_rows]
         await client.no_faults()
         for how, change in (
             ("direction", {"direction": "sideways"}),
@@ -150,14 +150,15 @@ async def test_an_undeclared_attribute_and_a_broken_schema_in_frames(client: Cli
         ):
             await client.fault("arm", "breaks_xsd", {"how": how}, times=1)
             expected = [
-                {k: v for k, v in {**row, **change}.items() if v is not None} for row in honest
+                {k: v for k, v in {**row, **change}.items() if v is not None}
+                for row in expected_rows
             ]
             assert rows(await ask(socket)) == expected
 
 
 async def test_an_answer_breaks_the_vendors_schema_over_http_too(client: Client) -> None:
-    _, honest = await post_arm(client)
-    assert not violations(honest)
+    _, expected_rows = await post_arm(client)
+    assert not violations(expected_rows)
     for fault, params in (
         ("breaks_xsd", {"how": "direction"}),
         ("breaks_xsd", {"how": "duration"}),
@@ -172,7 +173,7 @@ async def test_an_answer_breaks_the_vendors_schema_over_http_too(client: Client)
 
 
 def violations(body: bytes) -> list[str]:
-    """What xmlschema, which does not serve, says of an answer."""
+    """Violations by xmlschema, which the server does not validate with."""
     import xmlschema
 
     from callmocks.contract.resources import schema_path

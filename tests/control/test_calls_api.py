@@ -32,7 +32,7 @@ async def pin_lines(
 async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(
     control: ControlClient,
 ) -> None:
-    asked = {
+    requested = {
         "start": START,
         "operator": "102",
         "direction": "in",
@@ -40,7 +40,7 @@ async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(
         "finish_reason": "operator_disconnects",
         "talk_seconds": 61,
     }
-    status, made = await control.call("POST", CALLS, asked)
+    status, made = await control.call("POST", CALLS, requested)
     assert status == 201
     assert made["start"] == START + ".000" and made["direction"] == "in"
     assert made["client_phone"] == "79161234567"
@@ -114,7 +114,7 @@ async def test_lines_are_pinned_all_at_once(control: ControlClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "status", "says"),
+    ("wrong", "status", "text"),
     [
         (b'{"start": "2026-03-02T03:05:00", "operator": "999"}', 422, "operator: "),
         (b'{"start": "2026-03-02T03:05:00"', 400, "not JSON"),
@@ -123,12 +123,12 @@ async def test_lines_are_pinned_all_at_once(control: ControlClient) -> None:
     ],
 )
 async def test_one_bad_line_refuses_all_and_is_named(
-    control: ControlClient, wrong: bytes, status: int, says: str
+    control: ControlClient, wrong: bytes, status: int, text: str
 ) -> None:
     good = b'{"start": "2026-03-02T03:04:05"}'
     found, problem = await pin_lines(control, b"\n".join([good, b"", wrong, good]))
     assert (found, problem["status"], problem["line"]) == (status, status, 3)
-    assert problem["detail"].startswith("line 3: ") and says in problem["detail"]
+    assert problem["detail"].startswith("line 3: ") and text in problem["detail"]
     assert await control.get(CALLS) == {"calls": []}
 
 
@@ -144,7 +144,7 @@ async def test_truth_is_what_has_begun_in_the_window(control: ControlClient) -> 
     assert all(call["finished"] == (call["end"] <= "2026-03-02T14:00:00.000") for call in after)
 
 
-async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
+async def test_a_long_truth_is_complete_and_does_not_block_other_requests(
     control: ControlClient,
 ) -> None:
     tenant = control.registry.get("demo")
@@ -168,7 +168,7 @@ async def test_a_long_truth_is_the_whole_truth_and_lets_others_have_their_turn(
      "?from=2026-03-03&till=2026-03-02",
      "?from=2026-03-02&till=2026-03-03&limit=1"],
 )  # fmt: skip
-async def test_a_window_that_cannot_be_is_refused(control: ControlClient, query: str) -> None:
+async def test_an_invalid_window_is_refused(control: ControlClient, query: str) -> None:
     await control.call("PUT", "/api/tenants/demo/clock", {"now": "2030-01-01"})
     assert (await control.call("GET", "/api/tenants/demo/truth" + query))[0] == 422
 

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from callmocks.arm import frames
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
-from tests.control.suite_client import Client, post_arm
+from tests.control.server_client import Client, post_arm
 from tests.control.test_arm_faults import ask, rows
 
 HOUR = 3600
@@ -89,7 +89,7 @@ async def limits(client: Client) -> dict[str, Any]:
     return found
 
 
-async def test_points_come_back_with_the_next_minute_and_day(limited: Client) -> None:
+async def test_points_reset_with_the_next_minute_and_day(limited: Client) -> None:
     for _ in range(3):
         found = await limits(limited)
     assert (found["minute_remaining"], found["day_remaining"]) == (57, 2997)
@@ -103,7 +103,7 @@ async def test_points_come_back_with_the_next_minute_and_day(limited: Client) ->
     assert (await limits(limited))["day_remaining"] == 2999
 
 
-async def test_quotas_come_back_with_the_next_hour_and_grow_at_night(limited: Client) -> None:
+async def test_quotas_reset_with_the_next_hour_and_grow_at_night(limited: Client) -> None:
     async def calls(count: int) -> list[str | None]:
         return [(await limited.results())[0] for _ in range(count)]
 
@@ -114,7 +114,7 @@ async def test_quotas_come_back_with_the_next_hour_and_grow_at_night(limited: Cl
     assert await calls(51) == ["SUCCESS"] * 50 + ["OUT_OF_LIMIT"]
 
 
-async def test_a_reset_gives_back_limits_and_ends_sessions(limited: Client) -> None:
+async def test_a_reset_restores_limits_and_ends_sessions(limited: Client) -> None:
     login = await limited.cdr("login.user", login="demo", password="demo")
     limited.token = login["result"]["data"]["access_token"]
     await limits(limited)

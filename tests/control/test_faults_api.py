@@ -25,7 +25,7 @@ async def test_the_kinds_are_listed_with_their_parameters(control: ControlClient
 
 
 async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlClient) -> None:
-    asked = {
+    requested = {
         "provider": "cdr",
         "fault": "status",
         "params": {"status": 500},
@@ -34,10 +34,10 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
         "times": 2,
         "probability": 0.5,
     }
-    status, made = await control.call("POST", FAULTS, asked)
+    status, made = await control.call("POST", FAULTS, requested)
     assert status == 201
     assert made == {
-        **asked,
+        **requested,
         "params": {"status": 500, "body": None},
         "id": "f1",
         "breaks_contract": True,
@@ -54,7 +54,7 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "text"),
     [
         ({"provider": "sms", "fault": "delay"}, "$.provider"),
         ({"provider": "cdr", "fault": "nonsense"}, "no fault 'nonsense'; cdr has close, con"),
@@ -70,15 +70,15 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
         ({"fault": "delay"}, "provider"),
     ],
 )
-async def test_a_fault_that_cannot_be_is_refused(
-    control: ControlClient, body: dict[str, Any], says: str
+async def test_an_invalid_fault_is_refused(
+    control: ControlClient, body: dict[str, Any], text: str
 ) -> None:
     status, problem = await control.call("POST", FAULTS, body)
-    assert status == 422 and says in problem["detail"] + problem.get("where", "")
+    assert status == 422 and text in problem["detail"] + problem.get("where", "")
     assert await control.get(FAULTS) == {"faults": []}
 
 
-async def test_a_tenant_has_so_many_faults_and_no_more(control: ControlClient) -> None:
+async def test_the_faults_of_a_tenant_are_limited(control: ControlClient) -> None:
     for _ in range(1000):
         assert (await control.call("POST", FAULTS, {"provider": "arm", "fault": "close"}))[0] == 201
     status, problem = await control.call("POST", FAULTS, {"provider": "arm", "fault": "close"})

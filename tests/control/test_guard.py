@@ -34,11 +34,11 @@ async def test_addresses_and_names_without_a_dot_are_this_server(
              "user@evil.example", "evil.example@localhost", "localhost/evil.example",
              "localhost#evil.example", "localhost?evil.example", "[::1"],
 )  # fmt: skip
-async def test_a_rebound_name_is_not(control: ControlClient, host: str) -> None:
+async def test_a_rebound_name_is_refused(control: ControlClient, host: str) -> None:
     assert await status(control, Host=host) == 421
 
 
-async def test_a_configured_name_is(registry: Registry, serve: Any) -> None:
+async def test_a_configured_name_is_allowed(registry: Registry, serve: Any) -> None:
     url = await serve(make_app(registry, ADDRESSES, hosts=["mocks.corp.example"]))
     async with ClientSession() as session:
         guarded = ControlClient(url, session, registry)
@@ -57,18 +57,18 @@ async def test_a_page_of_another_site_is_refused(
     assert len(control.registry) == 1
 
 
-async def test_an_origin_of_ours_does_not_hide_another(control: ControlClient) -> None:
+async def test_an_own_origin_does_not_hide_another(control: ControlClient) -> None:
     headers = [("Origin", control.url), ("Origin", "https://evil.example")]
     async with control.session.post(f"{control.url}/api/tenants", headers=headers) as answer:
         assert answer.status == 403
 
 
-async def test_a_page_of_this_server_is_let_in(control: ControlClient) -> None:
+async def test_a_page_of_this_server_is_allowed(control: ControlClient) -> None:
     assert await status(control, "POST", Origin=control.url) == 201
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_a_cross_site_request_may_look_but_not_change(
+async def test_a_cross_site_request_may_read_but_not_change(
     control: ControlClient, site: str
 ) -> None:
     assert await status(control, "GET", Sec_Fetch_Site=site) == 200
@@ -86,7 +86,7 @@ def basic(password: str) -> str:
     return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
 
 
-async def test_with_a_token_everything_but_health_asks_for_it(guarded: ControlClient) -> None:
+async def test_with_a_token_everything_but_health_requires_it(guarded: ControlClient) -> None:
     assert (await guarded.call("GET", "/health"))[0] == 200
     for path in ("/api/tenants", "/metrics", "/openapi.json", "/", "/nothing"):
         async with guarded.session.get(guarded.url + path) as answer:
@@ -96,7 +96,7 @@ async def test_with_a_token_everything_but_health_asks_for_it(guarded: ControlCl
 
 
 @pytest.mark.parametrize("sent", ["Bearer s3cret", "bearer s3cret", basic("s3cret")])
-async def test_the_token_opens(guarded: ControlClient, sent: str) -> None:
+async def test_the_token_gives_access(guarded: ControlClient, sent: str) -> None:
     assert await status(guarded, Authorization=sent) == 200
 
 
@@ -104,5 +104,5 @@ async def test_the_token_opens(guarded: ControlClient, sent: str) -> None:
     "sent", ["Bearer wrong", "Bearer", "s3cret", "Digest s3cret", basic("wrong"), "Basic s3cret",
              "Bearer s3cret\u00e9"],
 )  # fmt: skip
-async def test_anything_else_does_not(guarded: ControlClient, sent: str) -> None:
+async def test_anything_else_is_refused(guarded: ControlClient, sent: str) -> None:
     assert await status(guarded, Authorization=sent) == 401

@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
-from tests.control.suite_client import SOAP
+from tests.control.server_client import SOAP
 
 NOW = "2026-03-02T12:00:00"
 ROUNDS = 40
@@ -53,15 +53,15 @@ class User:
 
 def same(answers: list[bytes]) -> list[bytes]:
     """Answers without the one thing that must differ: the tenant's name in record addresses."""
-    return [answer.replace(b"/quiet/", b"/X/").replace(b"/wild/", b"/X/") for answer in answers]
+    return [answer.replace(b"/quiet/", b"/X/").replace(b"/busy/", b"/X/") for answer in answers]
 
 
-async def steady(user: User, first: list[bytes]) -> None:
+async def run_steadily(user: User, first: list[bytes]) -> None:
     for _ in range(ROUNDS):
         assert await user.ask() == first
 
 
-async def wild(user: User) -> None:
+async def run_busily(user: User) -> None:
     """Everything one tenant can do to itself, while the other just asks."""
     faults = ("malformed", "status", "truncated", "unauthorized", "delay")
     for number in range(ROUNDS):
@@ -84,28 +84,30 @@ async def wild(user: User) -> None:
             await user.control("POST", "/reset")
 
 
-async def test_a_wild_tenant_does_not_disturb_a_quiet_one_of_the_same_seed() -> None:
+async def test_a_busy_tenant_does_not_disturb_another_of_the_same_seed() -> None:
     settings = ServeSettings(
         arm_port=0, cdr_port=0, onec_port=0, control_port=0, now=NOW, limits="off"
     )
     async with MockServer(settings) as suite, ClientSession() as http:
-        users = [User(suite, http, name) for name in ("quiet", "wild")]
+        users = [User(suite, http, name) for name in ("quiet", "busy")]
         for user in users:
             url = suite.urls["control"] + "/api/tenants"
             async with http.post(url, json={"name": user.name}) as made:
                 assert made.status == 201
-        quiet, rowdy = users
+        quiet, busy = users
         first = await quiet.ask()
-        assert same(first) == same(await rowdy.ask())  # one seed, one history
+        assert same(first) == same(await busy.ask())  # one seed, one history
         assert all(len(answer) > 1000 for answer in first)
-        await asyncio.gather(steady(quiet, first), steady(quiet, first), wild(rowdy))
-        await rowdy.control("POST", "/reset")
-        assert same(await rowdy.ask()) == same(first)
-        for name, entries in (("quiet", 3 * (2 * ROUNDS + 1)), ("wild", 3)):
+        await asyncio.gather(
+            run_steadily(quiet, first), run_steadily(quiet, first), run_busily(busy)
+        )
+        await busy.control("POST", "/reset")
+        assert same(await busy.ask()) == same(first)
+        for name, entries in (("quiet", 3 * (2 * ROUNDS + 1)), ("busy", 3)):
             tenant = suite.registry.get(name)
             assert tenant is not None
             found = [*tenant.journal.read_entries()]
             assert len(found) == entries
             assert all(not entry.faults and not entry.violations for entry in found)
-            other = "wild" if name == "quiet" else "quiet"
+            other = "busy" if name == "quiet" else "quiet"
             assert not any(f"{other}-token" in entry.request for entry in found)

@@ -13,7 +13,7 @@ from tests.control.conftest import ControlClient
 JOURNAL = "/api/tenants/demo/journal"
 
 
-class Both(NamedTuple):
+class ApiAndProvider(NamedTuple):
     """The admin API and the Data API of the same tenants."""
 
     control: ControlClient
@@ -39,13 +39,13 @@ class Both(NamedTuple):
 
 
 @pytest.fixture
-async def both(control: ControlClient, serve: Any) -> AsyncIterator[Both]:
+async def both(control: ControlClient, serve: Any) -> AsyncIterator[ApiAndProvider]:
     url = await serve(CDR.create_app(control.registry))
-    yield Both(control, url + "/v2.0")
+    yield ApiAndProvider(control, url + "/v2.0")
 
 
 async def test_an_exchange_is_in_the_journal_with_the_keys_that_scripts_rely_on(
-    both: Both,
+    both: ApiAndProvider,
 ) -> None:
     await both.legs(limit=3)
     found = await both.control.get(JOURNAL)
@@ -68,7 +68,7 @@ async def test_an_exchange_is_in_the_journal_with_the_keys_that_scripts_rely_on(
     assert len(json.loads(entry["response"])["result"]["data"]) == 3
 
 
-async def test_a_violation_says_where(both: Both) -> None:
+async def test_a_violation_says_where(both: ApiAndProvider) -> None:
     await both.legs(limit="ten")
     (entry,) = await both.entries()
     (violation,) = entry["violations"]
@@ -76,7 +76,7 @@ async def test_a_violation_says_where(both: Both) -> None:
     assert violation["expected"] and "ten" in violation["got"]
 
 
-async def test_requests_of_strangers_are_in_nobodys_journal(both: Both) -> None:
+async def test_requests_without_a_tenant_are_in_the_journal_of_nobody(both: ApiAndProvider) -> None:
     await both.ask("get.account", token="stolen")
     assert await both.entries() == []
     found = await both.control.get("/api/tenants/nobody/journal")
@@ -85,7 +85,9 @@ async def test_requests_of_strangers_are_in_nobodys_journal(both: Both) -> None:
     assert (await both.control.call("DELETE", "/api/tenants/nobody"))[0] == 404
 
 
-async def test_entries_are_selected_by_provider_operation_number_and_limit(both: Both) -> None:
+async def test_entries_are_selected_by_provider_operation_number_and_limit(
+    both: ApiAndProvider,
+) -> None:
     for method in ("get.account", "no.such", "get.account", "get.account"):
         await both.ask(method)
 
@@ -109,17 +111,17 @@ async def test_entries_are_selected_by_provider_operation_number_and_limit(both:
         assert (await both.control.call("GET", JOURNAL + wrong))[0] == 422, wrong
 
 
-async def test_clear(both: Both) -> None:
+async def test_clear(both: ApiAndProvider) -> None:
     await both.ask("get.account")
     assert await both.control.call("DELETE", JOURNAL) == (204, None)
     assert await both.entries() == []
 
 
-async def verify(both: Both, *expect: Any, **more: Any) -> Any:
+async def verify(both: ApiAndProvider, *expect: Any, **more: Any) -> Any:
     return await both.control.post(JOURNAL + "/verify", {"expect": expect, **more})
 
 
-async def test_verify_counts_matching_requests(both: Both) -> None:
+async def test_verify_counts_matching_requests(both: ApiAndProvider) -> None:
     for _ in range(3):
         await both.legs(limit=5)
     legs = {"provider": "cdr", "operation": "get.call_legs_report"}
@@ -136,7 +138,7 @@ async def test_verify_counts_matching_requests(both: Both) -> None:
     assert (await verify(both, legs, after=3))["ok"] is False
 
 
-async def test_verify_looks_into_fields(both: Both) -> None:
+async def test_verify_compares_fields(both: ApiAndProvider) -> None:
     await both.legs(limit=5, offset=10, filter={"field": "id", "operator": "=", "value": 1})
     good = {
         "params.limit": 5,
@@ -149,7 +151,7 @@ async def test_verify_looks_into_fields(both: Both) -> None:
         assert (await verify(both, {"fields": wrong}))["ok"] is False, wrong
 
 
-async def test_verify_shows_the_nearest_requests_with_a_diff(both: Both) -> None:
+async def test_verify_shows_the_nearest_requests_with_a_diff(both: ApiAndProvider) -> None:
     await both.ask("get.account")
     await both.legs(limit=5, offset=0)
     await both.legs(limit=6, offset=0)
@@ -171,7 +173,7 @@ async def test_verify_shows_the_nearest_requests_with_a_diff(both: Both) -> None
     ]
 
 
-async def test_verify_knows_order(both: Both) -> None:
+async def test_verify_checks_the_order(both: ApiAndProvider) -> None:
     for method in ("get.account", "get.customer_users", "get.account"):
         await both.ask(method)
     account, users = {"operation": "get.account"}, {"operation": "get.customer_users"}
@@ -184,7 +186,7 @@ async def test_verify_knows_order(both: Both) -> None:
 
 
 async def events(stream: Any) -> AsyncIterator[tuple[int, Any]]:
-    """Server-sent events, read as the specification says."""
+    """Server-sent events by the specification."""
     number = 0
     async for raw in stream.content:
         line = raw.decode().rstrip("\n")
@@ -194,7 +196,7 @@ async def events(stream: Any) -> AsyncIterator[tuple[int, Any]]:
             yield number, json.loads(line[6:])
 
 
-async def test_the_stream_shows_an_entry_the_moment_it_is_written(both: Both) -> None:
+async def test_the_stream_shows_an_entry_the_moment_it_is_written(both: ApiAndProvider) -> None:
     await both.ask("get.account")
     async with both.control.session.get(both.control.url + JOURNAL + "/stream") as stream:
         assert stream.content_type == "text/event-stream"
@@ -206,7 +208,7 @@ async def test_the_stream_shows_an_entry_the_moment_it_is_written(both: Both) ->
     assert entry == (await both.entries("?after=1"))[0]
 
 
-async def test_a_stream_resumes_after_the_last_event(both: Both) -> None:
+async def test_a_stream_resumes_after_the_last_event(both: ApiAndProvider) -> None:
     for _ in range(4):
         await both.ask("get.account")
     url = both.control.url + JOURNAL + "/stream"
@@ -221,7 +223,7 @@ async def test_a_stream_resumes_after_the_last_event(both: Both) -> None:
     assert status == 422
 
 
-async def test_a_stream_ends_with_its_tenant(both: Both) -> None:
+async def test_a_stream_ends_with_its_tenant(both: ApiAndProvider) -> None:
     await both.control.post("/api/tenants", {"name": "acme", "world": "empty"})
     url = both.control.url + "/api/tenants/acme/journal/stream"
     async with both.control.session.get(url) as stream:

@@ -115,7 +115,7 @@ async def test_it_is_quiet_by_default(
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
-async def test_a_defect_is_a_problem_for_the_client_and_a_traceback_for_us(
+async def test_a_defect_is_a_problem_for_the_client_and_a_traceback_in_the_log(
     control: ControlClient, monkeypatch: Any, caplog: Any
 ) -> None:
     tenant = control.registry.get("demo")

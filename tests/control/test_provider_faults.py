@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.control.suite_client import XSI, Client, post_arm
+from tests.control.server_client import XSI, Client, post_arm
 
 
-async def test_every_mnemonic_of_the_vendors_table_can_be_had(client: Client) -> None:
+async def test_every_mnemonic_of_the_vendors_table_can_be_produced(client: Client) -> None:
     from callmocks.cdr.errors import load_error_table
 
     for mnemonic, entry in load_error_table().items():
@@ -22,7 +22,7 @@ async def test_every_mnemonic_of_the_vendors_table_can_be_had(client: Client) ->
     assert await client.mnemonic() is None
 
 
-async def test_an_error_names_what_it_is_told_to(client: Client) -> None:
+async def test_an_error_names_the_given_params(client: Client) -> None:
     params = {"mnemonic": "limit_exceeded", "params": {"limit_type": "day"}}
     await client.fault("cdr", "rpc_error", params, operation="get.call_legs_report", skip=1)
     assert await client.mnemonic() is None
@@ -37,7 +37,7 @@ async def test_an_error_names_what_it_is_told_to(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "says"),
+    ("params", "text"),
     [
         ({"mnemonic": "oops"}, "limit_exceeded"),
         (
@@ -47,13 +47,13 @@ async def test_an_error_names_what_it_is_told_to(client: Client) -> None:
     ],
 )
 async def test_an_error_that_the_vendor_does_not_have_is_refused(
-    client: Client, params: dict[str, Any], says: str
+    client: Client, params: dict[str, Any], text: str
 ) -> None:
     url = client.urls["control"] + "/api/tenants/demo/faults"
     body = {"provider": "cdr", "fault": "rpc_error", "params": params}
     async with client.http.post(url, json=body) as answer:
         assert answer.status == 422
-        assert says in (await answer.json(content_type=None))["detail"]
+        assert text in (await answer.json(content_type=None))["detail"]
 
 
 async def test_a_wrong_id_a_missing_result_and_missing_metadata(client: Client) -> None:
@@ -149,7 +149,7 @@ async def test_a_table_is_truncated(client: Client) -> None:
     assert [row[0].text for row in cells] == [row[0].text for row in honest[: len(cells)]]
 
 
-async def test_an_answer_without_a_table_is_left_alone(client: Client) -> None:
+async def test_a_response_without_a_table_is_unchanged(client: Client) -> None:
     for name in ("nil_everywhere", "columns_reordered", "table_truncated"):
         await client.fault("onec", name)
     await client.fault("onec", "limit_reached")
@@ -157,7 +157,7 @@ async def test_an_answer_without_a_table_is_left_alone(client: Client) -> None:
     assert await client.applied() == ["limit_reached"]
 
 
-async def test_each_provider_meets_only_its_own_faults(client: Client) -> None:
+async def test_each_provider_has_only_its_own_faults(client: Client) -> None:
     for provider in ("arm", "cdr", "onec"):
         await client.fault(provider, "status", {"status": 503}, times=1)
         others = {
@@ -175,7 +175,7 @@ async def test_each_provider_meets_only_its_own_faults(client: Client) -> None:
         assert others == {name: 503 if name == provider else 200 for name in others}
 
 
-async def test_the_rest_of_a_conversation_is_untouched_when_faults_are_off(
+async def test_later_exchanges_are_unchanged_when_faults_are_off(
     client: Client,
 ) -> None:
     before = (await client.cdr(limit=5), await post_arm(client), (await client.onec())[2])

@@ -33,7 +33,7 @@ async def test_a_tenant_comes_with_everything_a_client_needs(control: ControlCli
     assert [tenant["name"] for tenant in listed["tenants"]] == ["demo", "acme"]
 
 
-async def test_what_its_maker_leaves_out_is_as_serve_was_told(control: ControlClient) -> None:
+async def test_settings_that_are_left_out_are_those_of_serve(control: ControlClient) -> None:
     made = await control.post("/api/tenants", {"name": "acme"})
     assert (made["seed"], made["limits"], made["world"]) == (42, "off", "default")
     assert await control.get("/api/tenants/acme/clock") == {
@@ -73,7 +73,7 @@ async def test_a_tenant_is_made_with_any_seed_size_credentials_and_settings(
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "says"),
+    ("body", "status", "text"),
     [
         ({"name": "demo"}, 409, "'demo' exists already"),
         ({"name": "nobody"}, 409, "'nobody' exists already"),
@@ -97,11 +97,11 @@ async def test_a_tenant_is_made_with_any_seed_size_credentials_and_settings(
         ({"name": "b", "arm": {"contract": "loose"}}, 422, "loose"),
     ],
 )
-async def test_a_tenant_that_cannot_be_is_refused_and_leaves_nothing(
-    control: ControlClient, body: dict[str, Any], status: int, says: str
+async def test_an_invalid_tenant_is_refused_and_leaves_nothing(
+    control: ControlClient, body: dict[str, Any], status: int, text: str
 ) -> None:
     found, problem = await control.call("POST", "/api/tenants", body)
-    assert found == status and says in problem["detail"] + problem.get("where", "")
+    assert found == status and text in problem["detail"] + problem.get("where", "")
     assert len(control.registry) == 1
     await control.post("/api/tenants", {"name": "b"})
 
@@ -208,7 +208,7 @@ async def test_advance_moves_ahead_and_back(control: ControlClient) -> None:
         ("POST", {"seconds": "1"}, "$.seconds"),
     ],
 )
-async def test_a_clock_that_cannot_be_is_refused_and_stays(
+async def test_an_invalid_clock_setting_is_refused_and_changes_nothing(
     control: ControlClient, method: str, body: dict[str, Any], where: str
 ) -> None:
     path = "/api/tenants/demo/clock"

@@ -3,7 +3,7 @@
 import pytest
 
 from callmocks.arm import frames
-from tests.control.suite_client import Client, post_arm
+from tests.control.server_client import Client, post_arm
 from tests.control.test_arm_faults import ask
 
 
@@ -41,7 +41,7 @@ async def test_an_order_across_providers(client: Client) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 70_000, b"<a>" * 30_000])
-async def test_requests_that_nobody_can_read_have_no_fields(client: Client, body: bytes) -> None:
+async def test_unreadable_requests_have_no_fields(client: Client, body: bytes) -> None:
     for name, path in (
         ("arm", "/demo/service/cc/arm/operator_call_history"),
         ("cdr", ""),

@@ -1,4 +1,4 @@
-"""A browser as tests want it: waiting, logs, sizes and colours."""
+"""A browser for tests: waiting, logs, sizes and colours."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SHOTS = os.environ.get("CALLMOCKS_SCREENSHOTS", "")
-"""A folder: every view is pictured there."""
+SCREENSHOTS = os.environ.get("CALLMOCKS_SCREENSHOTS", "")
+"""A folder for screenshots of every page."""
 
 CONTRASTS = """
 const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -23,12 +23,12 @@ const ground = (element) => {
   }
   return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
 };
-const light = (rgb) => {
+const luminance = (rgb) => {
   const linear = (c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
   const [r, g, b] = rgb.map((c) => linear(c / 255));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
-const poor = [];
+const low_contrast = [];
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
   const text = walker.currentNode.data.trim();
@@ -40,16 +40,16 @@ while (walker.nextNode()) {
   const svg = element.namespaceURI.endsWith("svg");
   const back = ground(svg ? element.closest("figure") : element);
   const ink = over(parse(svg ? style.fill : style.color), back);
-  const [a, b] = [light(ink), light(back)].sort((x, y) => y - x);
+  const [a, b] = [luminance(ink), luminance(back)].sort((x, y) => y - x);
   const ratio = (a + 0.05) / (b + 0.05);
-  if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${element.tagName} ${text.slice(0, 40)}`);
+  if (ratio < 4.5) low_contrast.push(`${ratio.toFixed(2)} ${element.tagName} ${text.slice(0, 40)}`);
 }
-return poor;
+return low_contrast;
 """
 
 
 class Browser:
-    """A thin hand on selenium's driver, on one site."""
+    """Selenium's driver on one site."""
 
     def __init__(self, driver: Any, address: str) -> None:
         self.driver = driver
@@ -61,11 +61,11 @@ class Browser:
         self.wait(lambda: not self.all("button[disabled]"))
 
     def size(self, width: int, height: int = 900, *, dark: bool = False) -> None:
-        """The size of the screen and what its user likes."""
+        """Screen size and colour scheme."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        liking = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [liking]})
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
     def all(self, selector: str) -> list[Any]:
         """Elements by CSS."""
@@ -77,9 +77,8 @@ class Browser:
         return self.driver.find_element("css selector", selector)
 
     def text(self, selector: str) -> str:
-        """What an element says."""
-        said: str = self.one(selector).text
-        return said
+        text: str = self.one(selector).text
+        return text
 
     def run(self, script: str, *arguments: Any) -> Any:
         """A script's result."""
@@ -108,13 +107,13 @@ class Browser:
         """The element that has the focus."""
         return self.driver.switch_to.active_element
 
-    def complaints(self) -> list[str]:
-        """What the console has said since it was last asked."""
+    def console_messages(self) -> list[str]:
+        """Messages of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def picture(self, name: str) -> None:
-        """A picture of the whole page, where pictures are wanted."""
-        if not SHOTS:
+    def save_screenshot(self, name: str) -> None:
+        """The whole page as a file in ``SCREENSHOTS``."""
+        if not SCREENSHOTS:
             return
         size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
@@ -123,5 +122,5 @@ class Browser:
         )
         import base64
 
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        (Path(SHOTS) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        (Path(SCREENSHOTS) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))

@@ -1,4 +1,4 @@
-"""A suite in a thread of its own, a client of it, and a real Chromium."""
+"""A server in its own thread, its client, and a real Chromium."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Reply(NamedTuple):
 
 
 class Site:
-    """A running suite and a plain client of it."""
+    """A client of a running server."""
 
     def __init__(self, urls: dict[str, str]) -> None:
         self.urls = urls
@@ -104,7 +104,7 @@ class Site:
 
 @contextmanager
 def running(**settings: Any) -> Iterator[Site]:
-    """A suite on free ports, in a thread, so that a browser can wait for it."""
+    """A server on free ports in a thread, so that a browser can wait for it."""
     ports = dict.fromkeys(("arm_port", "cdr_port", "onec_port", "control_port"), 0)
     ready, urls = threading.Event(), {}
     stop: list[Callable[[], Any]] = []
@@ -113,8 +113,8 @@ def running(**settings: Any) -> Iterator[Site]:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         stop.append(lambda: loop.call_soon_threadsafe(stopped.set))
-        async with MockServer(ServeSettings(**{**ports, "now": NOW, **settings})) as suite:
-            urls.update(suite.urls)
+        async with MockServer(ServeSettings(**{**ports, "now": NOW, **settings})) as server:
+            urls.update(server.urls)
             ready.set()
             await stopped.wait()
 
@@ -131,20 +131,20 @@ def running(**settings: Any) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="package")
-def suite() -> Iterator[Site]:
+def running_site() -> Iterator[Site]:
     with running() as site:
         yield site
 
 
 @pytest.fixture
-def site(suite: Site) -> Site:
-    """The suite with tenant demo alone, as it was first."""
-    for tenant in suite.api("GET", "/api/tenants")["tenants"]:
+def site(running_site: Site) -> Site:
+    """The server with tenant demo alone, in its first state."""
+    for tenant in running_site.api("GET", "/api/tenants")["tenants"]:
         if tenant["name"] != "demo":
-            suite.api("DELETE", f"/api/tenants/{tenant['name']}")
-    suite.api("POST", "/api/tenants/demo/reset")
-    suite.api("DELETE", "/api/tenants/nobody/journal")
-    return suite
+            running_site.api("DELETE", f"/api/tenants/{tenant['name']}")
+    running_site.api("POST", "/api/tenants/demo/reset")
+    running_site.api("DELETE", "/api/tenants/nobody/journal")
+    return running_site
 
 
 @pytest.fixture(scope="package")

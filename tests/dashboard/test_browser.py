@@ -16,12 +16,12 @@ DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
 
 @pytest.fixture
 def browser(chromium: Any, site: Site) -> Iterator[Browser]:
-    """A browser on the suite; whatever a test does, the console stays silent."""
-    made = Browser(chromium, site.control)
-    made.size(1280)
-    made.complaints()
-    yield made
-    assert made.complaints() == []
+    """A browser on the server; no test may leave a console message."""
+    browser = Browser(chromium, site.control)
+    browser.size(1280)
+    browser.console_messages()
+    yield browser
+    assert browser.console_messages() == []
 
 
 def entries(browser: Browser) -> list[Any]:
@@ -69,7 +69,7 @@ def test_violations_are_marked_and_opened_in_place(browser: Browser, site: Site)
     browser.wait(lambda: "Assumptions" in browser.driver.title)
 
 
-def test_a_paused_journal_goes_on_where_it_was(browser: Browser, site: Site) -> None:
+def test_a_paused_journal_continues_where_it_stopped(browser: Browser, site: Site) -> None:
     browser.open("/tenants/demo/journal")
     browser.wait(lambda: browser.text("#live-state") == "Live")
     pause = browser.one("[data-pause]")
@@ -125,7 +125,7 @@ def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Sit
     browser.one("#rpc_error-mnemonic").send_keys("no_such_mnemonic")
     browser.one("#kind-rpc_error button.primary").click()
     browser.wait(lambda: "no mnemonic" in browser.text("#kind-rpc_error .problem"))
-    complaint = browser.complaints()
+    complaint = browser.console_messages()
     assert len(complaint) == 1 and "422" in complaint[0]
     field = browser.one("#rpc_error-mnemonic")
     field.clear()
@@ -229,8 +229,8 @@ def test_a_tenant_is_made_switched_to_reset_and_deleted(browser: Browser, site: 
     browser.one("#seed").send_keys("9007199254740993")
     browser.one("form.sheet button").click()
     browser.wait(lambda: "second" in browser.driver.title)
-    made = site.api("GET", "/api/tenants/second")
-    assert made["seed"] == 9007199254740993
+    tenant = site.api("GET", "/api/tenants/second")
+    assert tenant["seed"] == 9007199254740993
     browser.one(".switcher summary").click()
     browser.one(".switcher a[href='/tenants/demo']").click()
     browser.wait(lambda: browser.text("h1") == "Tenant demo")
@@ -249,13 +249,13 @@ def test_a_tenant_is_made_switched_to_reset_and_deleted(browser: Browser, site: 
     browser.wait(lambda: len(browser.all("#part-tenants tbody tr")) == 1)
 
 
-def test_a_taken_name_is_told_beside_the_form(browser: Browser) -> None:
+def test_a_taken_name_is_reported_beside_the_form(browser: Browser) -> None:
     browser.open("/tenants")
     browser.one("#name").send_keys("demo")
     browser.one("form.sheet button").click()
     browser.wait(lambda: "tenant 'demo' exists already" in browser.text("form.sheet .problem"))
     assert browser.focused().get_attribute("id") == "name"
-    assert "409" in browser.complaints()[0]
+    assert "409" in browser.console_messages()[0]
 
 
 def test_an_assumption_is_chosen(browser: Browser, site: Site) -> None:
@@ -323,7 +323,7 @@ def reach(browser: Browser, found: Any, most: int = 80) -> None:
     raise AssertionError("the focus never came there")
 
 
-def test_a_token_is_asked_of_pages_forms_and_streams(chromium: Any) -> None:
+def test_pages_forms_and_streams_require_the_token(chromium: Any) -> None:
     with running(admin_token="secret", only=("cdr",)) as site:
         browser = Browser(chromium, site.control.replace("://", "://any:secret@"))
         browser.size(1280)
@@ -334,4 +334,4 @@ def test_a_token_is_asked_of_pages_forms_and_streams(chromium: Any) -> None:
         browser.open("/tenants/demo/clock")
         browser.one("button[value='60']").click()
         browser.wait(lambda: browser.text(".big") == "2026-03-02 15:05:05")
-        assert browser.complaints() == []
+        assert browser.console_messages() == []

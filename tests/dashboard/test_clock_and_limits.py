@@ -1,4 +1,4 @@
-"""What the clock page says, against the counters that clients meet."""
+"""The clock page against the counters of the providers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_points_of_the_data_api_are_what_its_answers_say(site: Site) -> None:
     assert shown["points a minute"] == (f"{limits['minute_remaining']} of 60", "0:55")
     assert shown["points a day"] == (f"{limits['day_remaining']} of 3000", "8:55:55")
     assert limits["minute_remaining"] == 56
-    assert left(site) == shown, "looking costs nothing"
+    assert left(site) == shown, "reading the page uses nothing"
 
 
 def test_calls_of_1c_connect_are_counted_by_its_hours(site: Site) -> None:
@@ -46,7 +46,7 @@ def test_calls_of_1c_connect_are_counted_by_its_hours(site: Site) -> None:
     assert left(site)[name][0] == "50 of 50", "by night"
 
 
-def test_an_hour_that_begins_with_a_call_is_not_begun_by_looking(site: Site) -> None:
+def test_an_hour_that_begins_with_a_call_is_not_started_by_reading_the_page(site: Site) -> None:
     hour = "/api/tenants/demo/assumptions/onec.quota-hour"
     choices = site.api("GET", "/api/tenants/demo/assumptions")["assumptions"]
     known = next(each for each in choices if each["id"] == "onec.quota-hour")
@@ -71,7 +71,7 @@ def test_a_tenant_that_does_not_count_says_so(site: Site) -> None:
 @pytest.mark.parametrize(
     "jump", [{"now": "2026-03-09T09:00:00"}, {"now": "2026-03-09T09:00:00", "mode": "offset"}]
 )
-def test_a_clock_that_is_set_keeps_sessions_when_asked_to(site: Site, jump: Any) -> None:
+def test_a_clock_that_is_set_keeps_sessions_when_requested(site: Site, jump: Any) -> None:
     clock = "/api/tenants/demo/clock"
     assert "result" in site.rpc("get.account", access_token=token(site))
     kept = token(site)
@@ -89,10 +89,10 @@ def token(site: Site) -> str:
     return found[1]
 
 
-def test_the_page_tells_how_far_the_day_has_come(site: Site) -> None:
-    said = " ".join(site.get("/tenants/demo/clock").page.text_content().split())
+def test_the_page_shows_the_progress_of_the_day(site: Site) -> None:
+    text = " ".join(site.get("/tenants/demo/clock").page.text_content().split())
     counted = re.search(
-        r"Today (\d+) calls ended, (\d+) under way, (\d+) to come; the next at", said
+        r"Today (\d+) calls ended, (\d+) under way, (\d+) to come; the next at", text
     )
     assert counted is not None
     ended, under_way, to_come = map(int, counted.groups())

@@ -51,7 +51,7 @@ def test_anything_else_is_shown_as_it_is(text: str) -> None:
     assert whole(message) == text and message.raw == ""
 
 
-def test_a_cut_text_is_not_taken_apart() -> None:
+def test_a_truncated_text_is_not_reformatted() -> None:
     assert whole(shown('{"a": 1}', sha256="ab")) == '{"a": 1}'
 
 

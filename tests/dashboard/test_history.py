@@ -97,7 +97,7 @@ def test_the_calls_and_their_charts_are_the_truth(site: Site) -> None:
     assert sum(map(int, ten)) == sum(call["start"][11:13] == "10" for call in ended)
 
 
-def test_charts_are_drawn_without_anything_of_their_library_but_shapes(site: Site) -> None:
+def test_charts_consist_of_shapes_and_text(site: Site) -> None:
     page = site.get("/tenants/demo/calls?span=30").page
     charts = page.xpath("//figure[@class='chart']//*[local-name()='svg']")
     assert len(charts) == 4
@@ -156,21 +156,21 @@ def test_a_phone_number_leads_to_its_calls(site: Site) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["xyz", "0" * 32, "99999999999", "<b>"])
-def test_what_is_no_id_is_said_so(site: Site, wanted: str) -> None:
+def test_an_unknown_id_is_reported(site: Site, wanted: str) -> None:
     page = site.get(f"/tenants/demo/find?q={wanted}").page
-    said = page.xpath("string(//main)")
-    assert wanted in said or "No call like this" in said
+    text = page.xpath("string(//main)")
+    assert wanted in text or "No call like this" in text
 
 
 def test_a_call_under_way_shows_nothing_of_its_end(site: Site) -> None:
     calls = site.truth("2026-03-02", NOW)
     call = next(each for each in calls if not each["finished"])
     page = site.get(f"/tenants/demo/calls/{call['cdr']['call_session_id']}").page
-    said = page.xpath("string(//main)")
-    assert "under way" in said
-    assert call["end"][11:19] not in said
+    text = page.xpath("string(//main)")
+    assert "under way" in text
+    assert call["end"][11:19] not in text
     assert datetime.fromisoformat(call["end"]) > datetime.fromisoformat(NOW)
-    assert "the Data API shows it when it has ended" in said
+    assert "the Data API shows it when it has ended" in text
     row = site.get("/tenants/demo/calls").page.xpath("//tr[@class='running'][1]")[0]
     assert "under way" in row.xpath("string()")
 

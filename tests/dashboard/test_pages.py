@@ -97,7 +97,7 @@ def test_pages_are_built_for_keyboards_and_screen_readers(site: Site, path: str)
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"),
+    ("path", "status", "text"),
     [
         ("/tenants/none", 404, "no tenant 'none'"),
         ("/tenants/demo/calls/1", 404, "no call '1'"),
@@ -113,12 +113,14 @@ def test_pages_are_built_for_keyboards_and_screen_readers(site: Site, path: str)
         ("/static/none.js", 404, "no file 'none.js'"),
     ],
 )
-def test_a_wrong_address_is_told_as_a_page(site: Site, path: str, status: int, said: str) -> None:
+def test_a_wrong_address_is_reported_as_a_page(
+    site: Site, path: str, status: int, text: str
+) -> None:
     reply = site.get(path)
     assert reply.status == status
     assert "Traceback" not in reply.text
-    if said:
-        assert said in reply.page.xpath("string(//main)")
+    if text:
+        assert text in reply.page.xpath("string(//main)")
 
 
 def test_what_clients_write_is_text_and_never_markup(site: Site) -> None:
@@ -167,7 +169,7 @@ def test_names_of_the_contact_centre_are_text(tmp_path: Any) -> None:
             assert not page.xpath("//b[@onload] | //@onload"), path
 
 
-def test_pages_stand_under_the_guard() -> None:
+def test_pages_are_guarded() -> None:
     key = base64.b64encode(b":secret").decode()
     with running(admin_token="secret", only=("cdr",)) as site:
         for path in (
@@ -194,14 +196,14 @@ def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
     assert site.api("GET", "/api/tenants/demo/clock") == before
 
 
-def test_pages_only_read(site: Site) -> None:
+def test_pages_change_nothing(site: Site) -> None:
     """Nothing but GET and HEAD is served outside the admin API."""
     for path in VIEWS:
         for method in ("POST", "PUT", "DELETE"):
             assert site.send(site.control + path, method, b"").status == 405
 
 
-def test_static_files_are_asked_again_and_mostly_not_sent_again(site: Site) -> None:
+def test_static_files_are_revalidated(site: Site) -> None:
     first = site.get("/static/dashboard.css")
     assert first.status == 200 and first.headers["Cache-Control"] == "no-cache"
     again = site.get("/static/dashboard.css", If_None_Match=first.headers["ETag"])
@@ -211,13 +213,13 @@ def test_static_files_are_asked_again_and_mostly_not_sent_again(site: Site) -> N
 @pytest.mark.parametrize(
     "now", ["1970-01-02T00:00:00", "2199-12-30T23:59:59", "2015-01-01T06:00:00"]
 )
-def test_pages_are_there_whatever_the_clock_shows(site: Site, now: str) -> None:
+def test_pages_are_served_whatever_the_clock_shows(site: Site, now: str) -> None:
     site.api("PUT", "/api/tenants/demo/clock", {"now": now})
     for path in VIEWS:
         assert site.get(path).status == 200, path
 
 
-def test_an_empty_tenant_and_none_at_all(site: Site) -> None:
+def test_an_empty_tenant_and_no_tenant(site: Site) -> None:
     site.api("POST", "/api/tenants", {"name": "empty", "world": "empty"})
     for path in VIEWS:
         assert site.get(path.replace("demo", "empty")).status == 200, path
@@ -227,7 +229,7 @@ def test_an_empty_tenant_and_none_at_all(site: Site) -> None:
         assert "New tenant" in other.get("/").page.xpath("string(//main)")
 
 
-def test_providers_that_do_not_run_are_said_so() -> None:
+def test_providers_that_do_not_run_are_named() -> None:
     with running(only=("cdr",)) as site:
         page = site.get("/").page
         assert "Not started" in page.xpath("string(//section[@aria-labelledby='h-arm'])")

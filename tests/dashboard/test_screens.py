@@ -1,4 +1,4 @@
-"""Every view on every screen: it fits, can be read, is silent; pictures: ``browser.SHOTS``."""
+"""Every page on every screen; screenshots: ``browser.SCREENSHOTS``."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ VIEWS = {
 
 
 @pytest.fixture(scope="module")
-def lively() -> Iterator[Site]:
-    """A suite in which something has happened."""
+def busy_site() -> Iterator[Site]:
+    """A server with entries, faults and choices."""
     with running() as site:
         faults = "/api/tenants/demo/faults"
         late = {"provider": "cdr", "fault": "delay", "params": {"ms": 20}, "times": 1}
@@ -62,8 +62,8 @@ def lively() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def paths(lively: Site) -> dict[str, str]:
-    calls = lively.truth("2026-03-02", NOW)
+def paths(busy_site: Site) -> dict[str, str]:
+    calls = busy_site.truth("2026-03-02", NOW)
     ended = max(
         (each for each in calls if each["onec"] and each["finished"]),
         key=lambda each: len(each["legs"]),
@@ -78,13 +78,13 @@ def paths(lively: Site) -> dict[str, str]:
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_fits_its_screen_can_be_read_and_is_silent(
-    chromium: Any, lively: Site, paths: dict[str, str], view: str, screen: str
+def test_a_page_fits_its_screen_can_be_read_and_logs_nothing(
+    chromium: Any, busy_site: Site, paths: dict[str, str], view: str, screen: str
 ) -> None:
-    browser = Browser(chromium, lively.control)
+    browser = Browser(chromium, busy_site.control)
     width, dark = SCREENS[screen]
     browser.size(width, dark=dark)
-    browser.complaints()
+    browser.console_messages()
     browser.open(paths[view])
     for folded in browser.all("#kind-delay, .entry.violated:first-child details, .as-table")[:2]:
         browser.run("arguments[0].open = true", folded)
@@ -92,15 +92,15 @@ def test_a_view_fits_its_screen_can_be_read_and_is_silent(
         browser.wait(lambda: browser.all("#entries article"))
         browser.wait(lambda: browser.text("#live-state") == "Live")
     assert browser.run("return document.documentElement.scrollWidth") <= width
-    browser.picture(f"{view}-{screen}")
+    browser.save_screenshot(f"{view}-{screen}")
     assert browser.run(CONTRASTS) == []
-    complaints = [each for each in browser.complaints() if "404" not in each]
-    assert complaints == [] or view == "problem"
+    console_messages = [each for each in browser.console_messages() if "404" not in each]
+    assert console_messages == [] or view == "problem"
 
 
-def test_the_measure_of_contrast_notices_poor_ink(chromium: Any, lively: Site) -> None:
-    browser = Browser(chromium, lively.control)
+def test_low_contrast_is_noticed(chromium: Any, busy_site: Site) -> None:
+    browser = Browser(chromium, busy_site.control)
     browser.size(1280)
     browser.open("/tenants")
     browser.run("document.documentElement.style.setProperty('--soft', '#999')")
-    assert any("TH Seed" in poor for poor in browser.run(CONTRASTS))
+    assert any("TH Seed" in found for found in browser.run(CONTRASTS))

@@ -65,7 +65,7 @@ def test_the_requests_of_a_call_bring_this_call(site: Site) -> None:
     assert call["onec"]["CallID"] in run(*snippets(page, "onec")[0])
 
 
-def test_credentials_may_hold_what_shells_and_formats_mind(site: Site) -> None:
+def test_credentials_may_hold_special_characters(site: Site) -> None:
     hard = """it's "$HOME" \\ <&> `id` é"""
     site.api(
         "POST",

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
-from tests.control.suite_client import basic
+from tests.control.server_client import basic
 
 SETTINGS = ServeSettings(
     arm_port=0,

@@ -1,4 +1,4 @@
-"""A client of a whole running suite: its three providers and control."""
+"""A client of a running server: its three providers and control."""
 
 import base64
 from typing import Any
@@ -29,8 +29,8 @@ def basic(user: str) -> dict[str, str]:
 class Client:
     """A client of all three providers and of control."""
 
-    def __init__(self, suite: MockServer, session: ClientSession) -> None:
-        self.urls = suite.urls
+    def __init__(self, server: MockServer, session: ClientSession) -> None:
+        self.urls = server.urls
         self.http = session
         self.token = "demo-token"
         self.id = 0
