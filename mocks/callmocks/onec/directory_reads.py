@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _FIRST: Final = datetime(2014, 1, 1)
-"""Before the first day of any history; what has no date of its own was created in this year."""
+"""What has no date of its own was created in this year, before any history."""
 _LAST: Final = datetime(2035, 1, 1)
-"""After the last day of any history: subscriptions that end do so from here on."""
+"""Subscriptions that end do so from here on, after any history."""
 
 
 class _DirectoryRow(NamedTuple):

@@ -1,9 +1,8 @@
 """SOAP 1.1 and 1.2 by spyne: the served operations, the envelope of an answer, faults.
 
-One spyne application per version. A big ValueTable must not go through spyne's object model: spyne
-writes the envelope around a mark, once for each operation, and the rendered bytes take the place of
-the mark. Requests are parsed once, by ``envelope``, with the hardened parser; to take them through
-spyne's contexts too cost 65 µs a call, more than everything else an answer takes.
+A big ValueTable must not go through spyne's object model: spyne writes the envelope around a mark,
+once for each operation, and the rendered bytes replace the mark. Requests are parsed once, by
+``envelope``: spyne's contexts cost 65 µs a call, more than everything else an answer takes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """spyne 2.14.0, importable on every Python that callmocks supports.
 
-Its bundled ``six`` is 1.14, whose importer lacks ``find_spec``: from Python 3.12 on,
-``spyne.util.six.moves`` cannot be imported. The real ``six`` takes its place, executed once more
-under that name so that its own importer answers for ``spyne.util.six.moves`` too. spyne's one
-addition to it, ``get_function_name``, is put back. ``spyne.protocol.soap`` also imports ``cgi``,
-which Python 3.13 dropped: the dependency ``legacy-cgi`` brings it. The remaining warnings
-(``cgi`` is deprecated, invalid escapes) are spyne's own and no user of callmocks can act on them.
+Its bundled ``six`` has an importer without ``find_spec``, which Python 3.12 needs. The real ``six``
+replaces it, executed under that name so that its importer serves ``spyne.util.six.moves`` too.
+``cgi``, which Python 3.13 dropped, comes from the dependency ``legacy-cgi``. No user of callmocks
+can act on spyne's warnings.
 """
 
 import importlib.util
@@ -25,6 +23,7 @@ def _install_six() -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[_NAME] = module
     spec.loader.exec_module(module)
+    # spyne's one addition to its copy.
     module.get_function_name = operator.attrgetter("__name__")  # type: ignore[attr-defined]
 
 

@@ -1,10 +1,7 @@
 """Rows of a ValueTable from the columns of a frame, in bulk: a table never passes through objects.
 
-A frame has the columns of the contract, in its order, and any others beside them::
-
-    frame ──select(row_expression)──▶ one string a row ──▶ Rows: one run of bytes with offsets
-
-What the contract says of a column is checked on whole columns (``problems``), once for each frame.
+A frame has the columns of the contract, in its order, and any others beside them. One expression
+renders one string a row; ``find_violations`` checks whole columns, once for each frame.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""Messages of the 1C-Connect service from outside, held against the contract.
-
-The WSDL's schema says whether a message is one, ``parameters`` whether a call's values are right,
-``schemas/onec/operations.toml`` which columns a table has and what its cells may hold.
+"""Messages of the 1C-Connect service from outside: the WSDL's schema validates their structure,
+``parameters`` the values of a call, ``validate_table`` tables.
 """
 
 from __future__ import annotations
