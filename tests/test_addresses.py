@@ -98,7 +98,7 @@ def test_every_server_may_have_a_public_address_of_its_own() -> None:
         assert ready["arm"].startswith("http://127.0.0.1:")
 
 
-def test_a_public_address_wins_over_the_host_that_was_asked_for() -> None:
+def test_a_public_address_wins_over_the_host_of_the_request() -> None:
     """As behind a proxy that ends TLS, adds a path and rewrites the host."""
     public = "https://mocks.example:{port}/telephony/"
     with serving(*FROZEN, "--public-url", public) as (_, ready):

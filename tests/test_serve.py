@@ -47,7 +47,7 @@ LEGS: dict[str, Any] = {
 def serving(
     *arguments: str, **environ: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    """A running ``callmocks serve --json`` on free ports, and what it said when it was ready."""
+    """A running ``callmocks serve --json`` on free ports, and its readiness line."""
     command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
     with subprocess.Popen(
@@ -181,8 +181,8 @@ def test_a_variable_that_is_almost_a_setting_is_warned_of() -> None:
 def test_a_recording_of_what_is_not_served_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "arm.jsonl"
     exchange = {"seq": 1, "at": "2026-03-02T12:00:00", "provider": "arm", "status": 200}
-    said = {"operation": "logout", "request": "<in/>", "response": "<out/>"}
-    file.write_text(json.dumps(exchange | said), encoding="utf-8")
+    other = {"operation": "logout", "request": "<in/>", "response": "<out/>"}
+    file.write_text(json.dumps(exchange | other), encoding="utf-8")
     told = rf"replay: {file}: arm is recorded, which --only leaves out$"
     with pytest.raises(SettingsError, match=told), callmocks.running(only="cdr", replay=file):
         pass
@@ -190,7 +190,7 @@ def test_a_recording_of_what_is_not_served_is_refused(tmp_path: Path) -> None:
         assert b"result" in post(mocks.cdr.url, json.dumps(LEGS).encode())
 
 
-def test_whoever_opens_it_to_other_machines_is_warned() -> None:
+def test_listening_for_other_machines_warns() -> None:
     with serving("--host", "0.0.0.0", "--only", "cdr") as (process, ready):
         assert ready["cdr"].startswith("http://0.0.0.0:")
         process.terminate()
@@ -223,7 +223,7 @@ def test_the_admin_api_can_ask_for_a_token() -> None:
             assert answer.status == 200
 
 
-def test_tenants_made_later_are_as_demo_where_nothing_else_is_said() -> None:
+def test_tenants_made_later_are_as_demo_unless_set_otherwise() -> None:
     with serving("--seed", "7", "--limits", "off", "--now", "2026-03-02T12:00:00") as (_, ready):
         made = json.loads(post(ready["control"] + "/api/tenants", b'{"name": "other"}'))
         assert (made["seed"], made["limits"]) == (7, "off")
@@ -231,7 +231,7 @@ def test_tenants_made_later_are_as_demo_where_nothing_else_is_said() -> None:
         assert mine["data"] == others["data"]
 
 
-def test_every_exchange_is_a_line_on_stderr_when_wished() -> None:
+def test_every_exchange_is_a_line_on_stderr_with_log_json() -> None:
     with serving("--log", "json", "--only", "cdr") as (process, ready):
         legs(ready["cdr"])
         process.terminate()

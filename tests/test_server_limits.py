@@ -252,7 +252,7 @@ async def test_so_many_connections_and_no_more(caplog: pytest.LogCaptureFixture)
                 assert (status, body) == (503, b"too many connections are open\n")
                 assert await raw.closed()
         assert (await inside[0].request("cdr"))[0] == 200  # those inside are served on
-        assert [r.levelname for r in caplog.records] == ["WARNING"]  # said once, not four times
+        assert [r.levelname for r in caplog.records] == ["WARNING"]  # logged once, not four times
         assert "--max-connections" in caplog.text
         inside[0].writer.close()
         await inside[0].writer.wait_closed()
@@ -304,7 +304,7 @@ async def test_a_head_sent_byte_by_byte_ends_in_a_408(name: str) -> None:
         assert 0.9 < time.perf_counter() - begun < 2.5
 
 
-async def test_a_connection_that_never_speaks_is_closed_without_a_word() -> None:
+async def test_a_connection_without_data_is_closed_without_an_answer() -> None:
     async with limited_server(header_timeout=1) as there, there.raw("cdr") as raw:
         assert await raw.closed()
 
@@ -370,7 +370,7 @@ def test_pieces_are_put_together_where_a_string_is_cut(before: int, slashes: int
     assert is_json_too_deep(body, 5) is ends
 
 
-def test_a_hostile_body_is_looked_through_in_no_time() -> None:
+def test_a_hostile_body_is_scanned_quickly() -> None:
     for body in (b"\\" * 2**24 + b"[" * 300, b'"[' * 2**23, b"[]" * 2**23, b"[" * 2**24):
         begun = time.process_time()
         is_json_too_deep(body, 200)

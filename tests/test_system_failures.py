@@ -158,8 +158,8 @@ def test_a_recording_that_meets_a_full_disk_ends_whole_and_the_proxy_goes_on(
         )
         try:
             assert proxy.stdout is not None and proxy.stderr is not None
-            said = json.loads(proxy.stdout.readline())
-            through = next(v for v in said.values() if str(v).startswith("http"))
+            ready = json.loads(proxy.stdout.readline())
+            through = next(v for v in ready.values() if str(v).startswith("http"))
             for _ in range(8):
                 assert len(legs(through)["data"]) > 100
             proxy.terminate()
@@ -304,7 +304,7 @@ def test_too_few_files_to_serve_at_all_are_one_line_and_exit_code_2() -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limit of another process")
-def test_files_that_run_out_while_it_serves_are_told_and_survived() -> None:
+def test_running_out_of_files_while_serving_is_reported_and_survived() -> None:
     with serving("--now", "2026-03-02T12:00:00") as (process, ready):
         before = legs(ready["cdr"])["data"]
         post(ready["cdr"], b"{}")

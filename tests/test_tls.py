@@ -131,7 +131,7 @@ def test_the_certificate_holds_the_names_the_suite_is_reached_by(
         assert handshake(port_of(ready[server]), name, trusting_context(ca))["subjectAltName"]
 
 
-def test_nobody_else_is_certified_and_nobody_else_trusts_it(
+def test_no_other_name_is_certified_and_no_other_client_trusts_it(
     auto: tuple[dict[str, str], Path],
 ) -> None:
     ready, ca = auto
@@ -246,7 +246,7 @@ async def test_a_suite_in_process_hands_its_ca_over(suite: MockServer) -> None:
     assert suite.ca_pem is None
 
 
-def test_the_key_of_the_run_never_lies_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_generated_key_is_never_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(**_: object) -> None:
         pytest.fail("a temporary folder was asked for")
 
@@ -263,7 +263,7 @@ def test_where_there_are_no_files_in_memory_it_is_gone_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_strangers_and_plain_http_leave_no_trace_and_it_stops_in_two_seconds(
+def test_untrusting_clients_and_plain_http_leave_no_trace_and_it_stops_in_two_seconds(
     tmp_path: Path,
 ) -> None:
     ca = tmp_path / "ca.pem"

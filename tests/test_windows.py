@@ -44,7 +44,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, env=environ, capture_output=True, timeout=60)
 
 
-def test_the_stage_is_set() -> None:
+def test_posix_is_hidden() -> None:
     """Text is ASCII, there is no uvloop and there are no time zones of the machine's."""
     code = """
 import locale, os, sys, zoneinfo

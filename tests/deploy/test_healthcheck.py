@@ -17,7 +17,7 @@ from tests.test_serve import serving
 
 
 def run_healthcheck(*arguments: str, **environ: str) -> tuple[int, str]:
-    """Exit code and what it said."""
+    """Exit code and its output."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
     done = subprocess.run(
         [sys.executable, "-m", "callmocks.server.healthcheck", *arguments],
@@ -40,10 +40,10 @@ def test_a_suite_that_answers_is_healthy_and_one_that_has_gone_is_not() -> None:
         assert run_healthcheck(**where) == (0, "")
         process.terminate()
         process.wait()
-        code, said = run_healthcheck(**where)
+        code, output = run_healthcheck(**where)
         assert code == 1
-        assert said.startswith(f"callmocks: http://127.0.0.1:{port_of(ready['control'])}: ")
-        assert said.count("\n") == 1
+        assert output.startswith(f"callmocks: http://127.0.0.1:{port_of(ready['control'])}: ")
+        assert output.count("\n") == 1
 
 
 @pytest.mark.parametrize("told", [{"CALLMOCKS_TLS": "auto"}, {}], ids=["told", "not told"])
@@ -74,26 +74,26 @@ def test_the_config_file_and_an_address_say_where_it_is(tmp_path: Path) -> None:
         ((), {"CALLMOCKS_CONFIG": "/nowhere/callmocks.toml"}),
     ],
 )
-def test_not_knowing_whom_to_ask_is_one_line(
+def test_an_unknown_address_is_one_line(
     arguments: tuple[str, ...], environ: dict[str, str]
 ) -> None:
-    code, said = run_healthcheck(*arguments, **environ)
+    code, output = run_healthcheck(*arguments, **environ)
     assert code == 1
-    assert said.startswith("callmocks: the address of control is unknown: ")
-    assert said.count("\n") == 1
+    assert output.startswith("callmocks: the address of control is unknown: ")
+    assert output.count("\n") == 1
 
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port where connections are taken and nothing is said."""
+    """A port where connections are accepted and nothing is answered."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
-def test_who_says_nothing_is_not_healthy_within_the_engines_patience(silent: int) -> None:
-    code, said = run_healthcheck(f"http://127.0.0.1:{silent}")
+def test_a_silent_server_is_unhealthy_within_the_engines_timeout(silent: int) -> None:
+    code, output = run_healthcheck(f"http://127.0.0.1:{silent}")
     assert code == 1
-    assert "timed out" in said
+    assert "timed out" in output
 
 
 class _ErrorHandler(BaseHTTPRequestHandler):
@@ -108,11 +108,11 @@ def test_another_status_is_not_healthy() -> None:
     server = HTTPServer(("127.0.0.1", 0), _ErrorHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        code, said = run_healthcheck(f"http://127.0.0.1:{server.server_port}")
+        code, output = run_healthcheck(f"http://127.0.0.1:{server.server_port}")
     finally:
         server.shutdown()
         server.server_close()
-    assert (code, said.rpartition(" ")[2]) == (1, "503\n")
+    assert (code, output.rpartition(" ")[2]) == (1, "503\n")
 
 
 def test_it_imports_nothing_heavy() -> None:

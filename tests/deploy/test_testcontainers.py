@@ -148,7 +148,7 @@ def test_a_setting_that_there_is_not_is_refused_before_anything_runs(
         CallmocksContainer(**{name: 1})  # type: ignore[arg-type]
 
 
-def test_a_container_that_ends_is_told_in_time(
+def test_a_container_that_ends_is_reported_in_time(
     engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from callmocks.testing import container

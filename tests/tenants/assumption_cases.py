@@ -1,6 +1,6 @@
 """Conversations that together touch every assumption of the ledger; what was answered is kept.
 
-Each scene starts from freshly reset tenants. Tenants differ in what a scene needs of them:
+Each case starts from freshly reset tenants. Tenants differ in what a case needs of them:
 ``TENANTS`` has their settings.
 """
 
@@ -61,7 +61,7 @@ class RecordingClient:
         return {"Authorization": f"Basic {secret}"}
 
     async def run_case(self, case: Callable[["RecordingClient"], Awaitable[None]]) -> list[object]:
-        """Everything answered in a scene."""
+        """All responses of a case."""
         self.responses = []
         self.http.cookie_jar.clear()
         try:

@@ -52,13 +52,13 @@ async def test_a_probability_is_seeded_and_about_right(provider: EchoServer) -> 
     assert await statuses(provider, 60) == first
 
 
-async def test_another_seed_has_other_luck(provider: EchoServer, registry: Registry) -> None:
-    def luck(seed: int) -> list[float]:
+async def test_another_seed_draws_other_numbers(provider: EchoServer, registry: Registry) -> None:
+    def draw_delays(seed: int) -> list[float]:
         other = registry.create(TenantSettings(f"t{seed}", seed=seed, world="empty"))
         switched = other.faults.enable("cdr", "delay", {}, FaultScope(probability=0.5))
         return [switched._passes_probability() for switched.matched_count in range(64)]
 
-    assert luck(1) != luck(2)
+    assert draw_delays(1) != draw_delays(2)
 
 
 async def test_a_fault_of_another_provider_does_not_apply(provider: EchoServer) -> None:

@@ -31,7 +31,7 @@ ALTERNATIVES = [
 ]
 
 Baseline = dict[str, list[tuple[list[object], set[str]]]]
-"""For each provider and scene: the answers, and the assumptions that journals named."""
+"""For each provider and case: the answers, and the assumptions that journals named."""
 
 
 def source_texts() -> dict[str, str]:
@@ -89,15 +89,15 @@ async def reset_tenants(client: RecordingClient) -> None:
 async def baseline(client: RecordingClient) -> Baseline:
     """What is answered when every assumption has its default; the same each time."""
     found: Baseline = {}
-    for provider, scenes in CASES.items():
+    for provider, cases in CASES.items():
         found[provider] = []
-        for scene in scenes:
+        for case in cases:
             runs: list[Any] = []
             for _ in range(2):
                 await reset_tenants(client)
-                runs.append(await client.run_case(scene))
-            assert runs[0] == runs[1], scene
-            assert runs[0] and not isinstance(runs[0][-1], str), scene
+                runs.append(await client.run_case(case))
+            assert runs[0] == runs[1], case
+            assert runs[0] and not isinstance(runs[0][-1], str), case
             found[provider].append((runs[0], used_assumptions(client)))
     return found
 
@@ -119,11 +119,11 @@ async def test_each_alternative_changes_behaviour(
     client: RecordingClient, baseline: Baseline, name: str, choice: str
 ) -> None:
     provider = load_ledger()[name].provider
-    for scene, (answers, leaned) in zip(CASES[provider], baseline[provider], strict=True):
+    for case, (answers, used) in zip(CASES[provider], baseline[provider], strict=True):
         await reset_tenants(client)
         for tenant in TENANTS:
             await client.call_control("PUT", tenant, f"/assumptions/{name}", {"choice": choice})
-        if await client.run_case(scene) != answers:
-            assert name in leaned | used_assumptions(client), "no journal entry names it"
+        if await client.run_case(case) != answers:
+            assert name in used | used_assumptions(client), "no journal entry names it"
             return
     pytest.fail(f"{name} = {choice} answers as the default does")

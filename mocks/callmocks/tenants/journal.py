@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from callmocks.contract.journal import JournalEntry, Violation
@@ -38,27 +38,15 @@ ENTRY_BYTES = 1024
 VIOLATION_BYTES = 1024
 
 
-class EntrySummary(NamedTuple):
-    """An entry without its bodies, for lists and counts."""
-
-    seq: int
-    at: datetime
-    provider: str
-    operation: str
-    status: int
-    violations: tuple[Violation, ...]
-    assumptions: tuple[str, ...]
-    faults: tuple[str, ...]
-    duration_ms: float
-
-
 class _TruncatedBody(NamedTuple):
     data: bytes
     size: int
     sha256: str | None
 
 
-class _Record(NamedTuple):
+class JournalRecord(NamedTuple):
+    """An exchange as it is kept, for lists and counts."""
+
     seq: int
     at: datetime
     provider: str
@@ -73,18 +61,9 @@ class _Record(NamedTuple):
     duration: float
     bytes_used: int
 
-    def to_summary(self) -> EntrySummary:
-        return EntrySummary(
-            self.seq,
-            self.at,
-            self.provider,
-            self.operation,
-            self.status,
-            tuple(self.violations),
-            tuple(self.assumptions),
-            tuple(self.faults),
-            round(self.duration * 1000, 3),
-        )
+    @property
+    def duration_ms(self) -> float:
+        return round(self.duration * 1000, 3)
 
     def to_entry(self) -> JournalEntry:
         request, response = _truncate_body(self.request), _truncate_body(self.response)
@@ -100,7 +79,7 @@ class _Record(NamedTuple):
             notes=tuple(self.notes),
             request=request.data.decode("utf-8", "replace"),
             response=response.data.decode("utf-8", "replace"),
-            duration_ms=round(self.duration * 1000, 3),
+            duration_ms=self.duration_ms,
             request_bytes=request.size,
             response_bytes=response.size,
             request_sha256=request.sha256,
@@ -154,7 +133,7 @@ class JournalBudget:
 
 class Journal:
     def __init__(self, budget: JournalBudget | None = None) -> None:
-        self._records: deque[_Record] = deque()
+        self._records: deque[JournalRecord] = deque()
         self._seq = 0
         self._budget = budget or JournalBudget()
         self._budget.add(self)
@@ -171,7 +150,7 @@ class Journal:
         request, response = _body_to_keep(exchange.request), _body_to_keep(reply.body)
         bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(response)
         bytes_used += VIOLATION_BYTES * len(exchange.violations)
-        record = _Record(
+        record = JournalRecord(
             self._seq,
             exchange.now,
             exchange.provider.name,
@@ -206,14 +185,10 @@ class Journal:
         return self._seq
 
     def read_entries(self, after: int = 0) -> Iterator[JournalEntry]:
+        return (record.to_entry() for record in self.read_records(after))
+
+    def read_records(self, after: int = 0) -> Sequence[JournalRecord]:
         """Oldest first, with numbers above ``after``."""
-        return (record.to_entry() for record in self._records_after(after))
-
-    def read_summaries(self, after: int = 0) -> Iterator[EntrySummary]:
-        """A thousand of them take a millisecond."""
-        return (record.to_summary() for record in self._records_after(after))
-
-    def _records_after(self, after: int) -> tuple[_Record, ...]:
         records = tuple(self._records)
         first = records[0].seq if records else 0
         return records[max(0, after + 1 - first) :]

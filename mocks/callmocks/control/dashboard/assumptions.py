@@ -45,7 +45,7 @@ class AssumptionRow:
 async def show_assumptions(context: RequestContext) -> web.Response:
     tenant = context.tenant
     uses: Counter[str] = Counter()
-    for entry in tenant.journal.read_summaries():
+    for entry in tenant.journal.read_records():
         uses.update(entry.assumptions)
     only = context.request.query.get("show", "")
     rows = [

@@ -23,7 +23,7 @@ async def show_faults(context: RequestContext) -> web.Response:
     provider = context.request.query.get("provider", "cdr")
     if provider not in PROVIDER_TITLES:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
-    entries = tenant.journal.read_summaries()
+    entries = tenant.journal.read_records()
     active = (await list_faults(context)).faults
     return render_page(
         context,

@@ -14,7 +14,7 @@ from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
 from callmocks.control.dashboard.render import render_fragment, render_page
 from callmocks.control.problems import ProblemError
-from callmocks.tenants.journal import EntrySummary, Journal
+from callmocks.tenants.journal import Journal, JournalRecord
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,7 +31,7 @@ class EntryFilter:
     provider: str = ""
     violations: bool = False
 
-    def matches(self, entry: EntrySummary) -> bool:
+    def matches(self, entry: JournalRecord) -> bool:
         if self.provider not in ("", entry.provider):
             return False
         return not self.violations or bool(entry.violations)
@@ -95,15 +95,15 @@ def find_tenant(context: RequestContext) -> Tenant:
 
 def newest_entries(
     journal: Journal, entry_filter: EntryFilter, after: int = 0, limit: int = ENTRIES_PER_PAGE
-) -> list[EntrySummary]:
+) -> list[JournalRecord]:
     found = deque(
-        (entry for entry in journal.read_summaries(after) if entry_filter.matches(entry)), limit
+        (entry for entry in journal.read_records(after) if entry_filter.matches(entry)), limit
     )
     return list(reversed(found))
 
 
 def count_entries(journal: Journal) -> JournalCounts:
-    violations = sum(bool(entry.violations) for entry in journal.read_summaries())
+    violations = sum(bool(entry.violations) for entry in journal.read_records())
     return JournalCounts(len(journal), violations, journal.dropped_count, journal.last_seq)
 
 

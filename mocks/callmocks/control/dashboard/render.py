@@ -151,7 +151,7 @@ def _page_frame(context: RequestContext, section: str, tenant: Tenant | None) ->
 def _navigation(context: RequestContext, current: str, tenant: Tenant) -> list[NavigationItem]:
     counts = {
         "journal": (
-            sum(bool(entry.violations) for entry in tenant.journal.read_summaries()),
+            sum(bool(entry.violations) for entry in tenant.journal.read_records()),
             "with violations",
         ),
         "faults": (len(tenant.faults.list_active()), "on"),
