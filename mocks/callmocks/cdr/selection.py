@@ -81,7 +81,7 @@ class _SortColumn(NamedTuple):
 
     numbers: NDArray[np.int64] | None
     nulls: NDArray[np.bool_] | None
-    """Where it is null; None: nowhere. The numbers present mean nothing."""
+    """Where it is null, and its numbers mean nothing; None: nowhere."""
     texts: pl.Series | None = None
 
     def to_series(self, name: str) -> pl.Series:

@@ -37,6 +37,7 @@ _COLUMN_TYPES: dict[str, query.ColumnTypes] = {
 _DATES_REVERSED = "cdr.dates-reversed"
 _BATCH = "batch_opreations_not_supported"
 _MAX_COMPARED_CHARS = 2000
+_decode_json = msgspec.json.Decoder().decode
 _WINDOW_SECONDS = {"day": 86_400, "minute": 60}
 _OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
 """Codes observed on the wire where the document has others."""
@@ -167,10 +168,6 @@ def _check_envelope(members: Members, parsed: ParsedRequest | None, found: Findi
         found.add("answer", "either result or error", " and ".join(outcomes) or "neither")
 
 
-def _decode_json(raw: bytes | msgspec.Raw) -> Any:
-    return msgspec.json.decode(raw)
-
-
 def _check_error(raw: msgspec.Raw, found: Findings) -> None:
     error = _decode_json(raw)
     if not isinstance(error, dict):
@@ -197,7 +194,7 @@ def _check_error(raw: msgspec.Raw, found: Findings) -> None:
 
 
 def _check_message(text: str, template: str, found: Findings) -> None:
-    """The message is the table's, whatever stands in its places."""
+    # Whatever was substituted in the table's message.
     parts = re.split(r"{\w+}", template)
     if not re.fullmatch(".*".join(map(re.escape, parts)), text[:_MAX_COMPARED_CHARS], re.DOTALL):
         found.add("error.message", repr(template), repr(text))

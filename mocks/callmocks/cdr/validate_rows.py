@@ -19,11 +19,6 @@ Row = dict[str, Any]
 Params = dict[str, Any]
 
 _DEFAULT_LIMIT = 1000
-_ALLOWED_VALUES: dict[str, tuple[bool, ...]] = {
-    "yes": (True,),
-    "no": (False,),
-    "any": (True, False),
-}
 
 
 def check_rows(
@@ -101,11 +96,11 @@ def _check_reason(row: Row, add: Any) -> None:
     if row.get("finish_reason_description", described) != described:
         add("finish_reason_description", repr(described), "documented")
     answered = row.get("connect_time") is not None
-    if "connect_time" in row and answered not in _ALLOWED_VALUES[rule["answered"]]:
+    if "connect_time" in row and _contradicts(rule["answered"], answered):
         expected = "a time" if rule["answered"] == "yes" else "null"
         add("connect_time", f"{expected}, for the reason {reason}", "assumed")
     talked = row.get("is_talked")
-    if isinstance(talked, bool) and talked not in _ALLOWED_VALUES[rule["talked"]]:
+    if isinstance(talked, bool) and _contradicts(rule["talked"], talked):
         add("is_talked", f"{rule['talked'] == 'yes'}, for the reason {reason}".lower(), "assumed")
     if row.get("release_cause_code", int(rule["cause"])) != int(rule["cause"]):
         add("release_cause_code", f"{rule['cause']}, for the reason {reason}", "assumed")
@@ -118,6 +113,10 @@ def _check_reason(row: Row, add: Any) -> None:
         kind = _get_leg_kind(row)
         if kind not in rule["legs"].split("|"):
             add("finish_reason", f"a reason of the {kind}'s leg", "assumed")
+
+
+def _contradicts(rule: str, value: bool) -> bool:
+    return rule not in ("any", "yes" if value else "no")
 
 
 def _check_unique_ids(rows: Iterable[Row], found: Findings) -> None:
@@ -145,10 +144,8 @@ def _check_fields(method: str, rows: list[Row], params: Params, found: Findings)
 
 
 def _check_page(rows: list[Row], total: object, params: Params, found: Findings) -> None:
-    limit, offset = (
-        _int_or_default(params.get("limit"), _DEFAULT_LIMIT),
-        _int_or_default(params.get("offset"), 0),
-    )
+    limit = _int_or_default(params.get("limit"), _DEFAULT_LIMIT)
+    offset = _int_or_default(params.get("offset"), 0)
     if not isinstance(total, int):
         return
     expected = min(limit, max(total - offset, 0))
@@ -187,7 +184,7 @@ def _check_filter(row: Row, node: object, where: str, found: Findings) -> None:
 
 
 def _check_order(method: str, rows: list[Row], params: Params, found: Findings) -> None:
-    """The first sort key; texts are left out, nobody documents their order."""
+    """The first sort key, unless it is a text: the order of texts is not documented."""
     sort = params.get("sort")
     field, descending = "start_time", False
     evidence: Evidence = "assumed"
