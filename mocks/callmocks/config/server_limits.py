@@ -14,21 +14,21 @@ from typing import Final
 class ServerLimits:
     """Sizes in bytes, times in seconds; a timeout of 0 is none."""
 
+    # After decompression. A provider's own limit may be lower.
     body: int = 64 * 1024 * 1024
-    """After decompression. A provider's own limit may be lower."""
+    # Of a websocket message, and of a document posted to the ARM.
     message: int = 256 * 1024
-    """Of a websocket message, and of a document posted to the ARM."""
+    # Of the request line, and of one header line.
     header: int = 8190
-    """Of the request line, and of one header line."""
     header_lines: int = 128
+    # Levels of JSON or XML. A provider's own limit may be lower.
     nesting: int = 250
-    """Levels of JSON or XML. A provider's own limit may be lower."""
+    # Of all servers together.
     connections: int = 800
-    """Of all servers together."""
+    # Requests of one server; websockets do not count.
     in_flight: int = 500
-    """Requests of one server; websockets do not count."""
+    # From the first byte of a request, or from the connection, to the end of its header.
     header_timeout: float = 20.0
-    """From the first byte of a request, or from the connection, to the end of its header."""
     body_timeout: float = 60.0
 
 

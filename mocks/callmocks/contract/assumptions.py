@@ -40,8 +40,8 @@ def _load_defaults() -> dict[str, str]:
 class Assumptions:
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
+        # By the id of the assumption, defaults included.
         self.choices = _load_defaults().copy()
-        """By the id of the assumption, defaults included."""
         for assumption, choice in (chosen or {}).items():
             self.set_choice(assumption, choice)
 

@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
+# Of the statement that a message contradicts.
 Evidence = Literal["documented", "observed", "assumed"]
-"""Of the statement that a message contradicts."""
 
+# Of one message; the same finding in many rows is one, and counted.
 MAX_FINDINGS = 50
-"""Of one message; the same finding in many rows is one, and counted."""
 _MAX_TEXT_CHARS = 160
 _LINE = re.compile(r"line (\d+), column (\d+)")
 _INDEX = re.compile(r"\[\d+\]|(?<=\.)\d+(?=\.|$)")
@@ -29,10 +29,10 @@ class Finding(msgspec.Struct, frozen=True):
     expected: str
     got: str
     evidence: Evidence = "documented"
+    # In the message; `where` is the first place.
     times: int = 1
-    """In the message; ``where`` is the first place."""
+    # The vendor's own example does the same: shown, and not counted.
     tolerated: bool = False
-    """The vendor's own example does the same: shown, and not counted."""
 
     def __str__(self) -> str:
         again = f" ({self.times} times)" if self.times > 1 else ""
@@ -43,8 +43,8 @@ class Finding(msgspec.Struct, frozen=True):
 class Findings:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], Finding] = {}
+        # Findings beyond `MAX_FINDINGS`.
         self.dropped = 0
-        """Findings beyond ``MAX_FINDINGS``."""
 
     def add(
         self,
@@ -68,7 +68,6 @@ class Findings:
             )
 
     def add_all(self, others: Iterable[Finding], path_prefix: str = "") -> None:
-        """Findings of a part, whose paths get a prefix."""
         for each in others:
             self.add(
                 path_prefix + each.where,
@@ -97,7 +96,6 @@ class ValidationResult(msgspec.Struct):
 
     @property
     def failures(self) -> list[Finding]:
-        """Findings that are not tolerated."""
         return [finding for finding in self.findings if not finding.tolerated]
 
     @property

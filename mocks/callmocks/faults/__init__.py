@@ -12,6 +12,7 @@ from callmocks.faults.reset import Reset
 from callmocks.faults.status import Status
 from callmocks.faults.truncated import Truncated
 
+# Those that every provider has.
 TRANSPORT_FAULTS = (
     Close,
     ContentType,
@@ -23,7 +24,6 @@ TRANSPORT_FAULTS = (
     Status,
     Truncated,
 )
-"""Those that every provider has."""
 
 __all__ = [
     "TRANSPORT_FAULTS",

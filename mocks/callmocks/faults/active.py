@@ -47,8 +47,8 @@ class ActiveFault:
     ) -> None:
         self.id = f"f{number}"
         self.number = number
+        # Unlike the number, it does not begin again when all faults are disabled.
         self.serial = serial
-        """Unlike the number, it does not begin again when all faults are disabled."""
         self.provider = provider
         self.fault = fault
         self.scope = scope
@@ -79,7 +79,7 @@ class ActiveFault:
         self.applied_count = await self._state.add(f"{self._key}.applied", -1) or 0
 
     async def refresh(self) -> None:
-        """Update the counts to those of all replicas together."""
+        """Counts of all replicas together."""
         names = ("met", "applied")
         counted = await self._state.add_all(
             [CounterIncrement(f"{self._key}.{name}", 0) for name in names]
@@ -98,8 +98,6 @@ class ActiveFault:
 
 
 class ActiveFaults:
-    """In the order in which they were enabled."""
-
     def __init__(self, seed: int, state: State, providers: Mapping[str, Provider]) -> None:
         self._seed = seed
         self._state = state
@@ -129,7 +127,6 @@ class ActiveFaults:
 
     @property
     def last_numbers(self) -> tuple[int, int]:
-        """Number and serial number of the last fault."""
         return self._number, self._serial
 
     @last_numbers.setter

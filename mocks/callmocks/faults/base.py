@@ -52,8 +52,8 @@ class FaultContext:
         self._generator = generator
         self._match_number = match_number
         self._key = key
+        # For `prepare`, to tell the hooks what it found.
         self.prepared = False
-        """For ``prepare``, to tell the hooks what it found."""
 
     async def add_to_bounded_set(self, member: str, limit: int) -> bool:
         """Whether a member is in the fault's set, which all replicas share.
@@ -79,8 +79,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     fault_name: ClassVar[str]
     breaks_contract: ClassVar[bool]
     transports: ClassVar[tuple[str, ...]] = ALL_TRANSPORTS
+    # How often it applies when `times` is not given; None: until it is disabled.
     default_times: ClassVar[int | None] = None
-    """How often it applies when ``times`` is not given; None: until it is disabled."""
 
     def check(self, provider: Provider) -> None:
         """Raise ``SettingsError`` when a parameter makes no sense for the provider."""

@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
 
+# What a request asks for: its parameters by name, each as a text. Equal requests have equal keys:
+# credentials, ids, the transport and defaults are left out.
 RequestKey = dict[str, str]
-"""What a request asks for: its parameters by name, each as a text.
-
-Equal requests have equal keys: credentials, ids, the transport and defaults are left out.
-"""
+# How a value that belongs to a person is masked; `year` keeps the year of a date.
 MaskKind = Literal["secret", "name", "number", "url", "tag", "year"]
-"""How a value that belongs to a person is masked; ``year`` keeps the year of a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +36,42 @@ class WireExchange:
     operation: str
     request: bytes = b""
     response: bytes = b""
+    # HTTP's or the frame's; 0 without a response.
     status: int = 0
-    """HTTP's or the frame's; 0 without a response."""
     transport: str = "http"
+    # Of the response.
     content_type: str = ""
-    """Of the response."""
 
 
 class Credential(NamedTuple):
     """What a client sends and the registry finds its tenant by."""
 
+    # `CDR login`, for example; no two providers have the same kind.
     kind: str
-    """``CDR login``, for example; no two providers have the same kind."""
     value: str
+    # The value must not be shown.
     secret: bool = False
-    """The value must not be shown."""
 
 
 class Provider(ABC):
+    # `arm`, `cdr` or `onec`: in settings, journals and the admin API.
     name: ClassVar[str]
-    """``arm``, ``cdr`` or ``onec``: in settings, journals and the admin API."""
+    # `ARM`, `CDR` or `1C`.
     title: ClassVar[str]
-    """``ARM``, ``CDR`` or ``1C``."""
+    # What follows `scheme://host:port` in the address that a client is given.
     url_path: ClassVar[str] = ""
-    """What follows ``scheme://host:port`` in the address that a client is given."""
+    # Of an endpoint that can be checked.
     url_schemes: ClassVar[tuple[str, ...]] = ("http", "https")
-    """Of an endpoint that can be checked."""
+    # What may be sent instead of login and password: `cookie` or `token`.
     credential_option: ClassVar[str] = ""
-    """What may be sent instead of login and password: ``cookie`` or ``token``."""
     proxy_port: ClassVar[int]
     relays_websockets: ClassVar[bool] = False
+    # Personal values stand in cells under named columns, not in members or attributes.
     masks_table_cells: ClassVar[bool] = False
-    """Personal values stand in cells under named columns, not in members or attributes."""
+    # Their parameters are credentials alone.
     session_operations: ClassVar[frozenset[str]] = frozenset()
-    """Their parameters are credentials alone."""
+    # The faults that can be enabled, by name.
     fault_types: ClassVar[Mapping[str, type[Fault]]]
-    """The faults that can be enabled, by name."""
 
     # Serving
 

@@ -10,17 +10,15 @@ from aiohttp import web
 
 from callmocks.config.server_limits import DEFAULT_LIMITS, ServerLimits
 
+# Absent: the default limits.
 SERVER_LIMITS = web.AppKey("server_limits", ServerLimits)
-"""Absent: the default limits."""
+# While a request may be run again: the chunks of its body that were read.
 READ_CHUNKS: ContextVar[list[bytes] | None] = ContextVar("read_chunks", default=None)
-"""While a request may be run again: the chunks of its body that were read."""
+# Bytes of one body after which other requests are served.
 _YIELD_EVERY = 1024 * 1024
-"""Bytes of one body after which other requests are served."""
 
 
 class BodyTooLarge(Exception):
-    """The body is longer than ``limit`` bytes."""
-
     def __init__(self, limit: int) -> None:
         super().__init__(f"a body of at most {limit} bytes is taken")
         self.limit = limit
@@ -45,7 +43,6 @@ class UploadBudget:
         self._used = 0
 
     def acquire(self, size: int) -> None:
-        """Raise ``BodyReadError`` when the sum is over the limit."""
         self._used += size
         if self._used > self._limit:
             text = f"the bodies that are coming in have more than {self._limit} bytes together"

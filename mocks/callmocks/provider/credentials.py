@@ -15,14 +15,11 @@ class BasicCredentials(NamedTuple):
 
 @lru_cache(maxsize=256)
 def decode_basic(header: str) -> BasicCredentials | None:
-    """User and password of a header ``Authorization: Basic …``; None when it is none.
-
-    Bytes that are not UTF-8 become surrogates, which no user and no password has.
-    """
+    """Of a header ``Authorization: Basic …``; None when it is none."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
-    try:
+    try:  # bytes that are not UTF-8 become surrogates, which no user and no password has
         text = b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
     except ValueError:
         return None
@@ -31,7 +28,7 @@ def decode_basic(header: str) -> BasicCredentials | None:
 
 
 def secrets_equal(given: str, expected: str) -> bool:
-    """Whether two texts are equal; how long that takes does not depend on where they differ."""
+    # The time does not depend on where they differ.
     return hmac.compare_digest(
         given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
     )

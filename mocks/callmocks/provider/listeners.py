@@ -7,10 +7,10 @@ import socket
 
 from callmocks.errors import SettingsError
 
+# What follows `scheme://host:port` in the address that a client is given, by server.
 URL_PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
-"""What follows ``scheme://host:port`` in the address that a client is given, by server."""
+# Where a server that listens everywhere is reached on its own machine.
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen on
-"""Where a server that listens everywhere is reached on its own machine."""
 
 
 def open_listener(

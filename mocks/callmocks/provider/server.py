@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from callmocks.tenants.state import State
     from callmocks.tenants.tenant import Tenant
 
+# `scheme://host:port` for addresses in answers; absent or empty: as the client wrote it.
 PUBLIC_URL = web.AppKey("public_url", str)
-"""``scheme://host:port`` for addresses in answers; absent or empty: as the client wrote it."""
 ErrorResponder = Callable[[web.BaseRequest, int, str], Awaitable[web.StreamResponse]]
+# How an application answers a request that was not read: its status, and why.
 ERROR_RESPONSE: web.AppKey[ErrorResponder] = web.AppKey("error_response")
-"""How an application answers a request that was not read: its status, and why."""
+# Bytes that are sent at once: of what the client does not take yet, the transport keeps a copy.
 CHUNK_THRESHOLD = 1024 * 1024
-"""Bytes that are sent at once: of what the client does not take yet, the transport keeps a copy."""
 
 
 class HttpServer(ABC):
@@ -55,8 +55,8 @@ class HttpServer(ABC):
 class ProviderServer(HttpServer):
     """A server of exchanges: each goes through the pipeline of its tenant."""
 
+    # Origins that may be repeated in an answer; others become that of this machine.
     origin_pattern: ClassVar[re.Pattern[str] | None] = None
-    """Origins that may be repeated in an answer; others become that of this machine."""
 
     def __init__(self, provider: Provider, registry: Registry) -> None:
         self.provider = provider
@@ -69,7 +69,7 @@ class ProviderServer(HttpServer):
 
     @property
     def default_tenant(self) -> Tenant:
-        """Who gets an exchange whose sender cannot be told."""
+        """Of exchanges whose sender is unknown."""
         return self.registry.unmatched
 
     def start_exchange(
@@ -102,7 +102,6 @@ class ProviderServer(HttpServer):
     async def respond_unread(
         self, request: web.BaseRequest, status: int, text: str
     ) -> web.StreamResponse:
-        """The answer to a request that was rejected before it was read."""
         handle = partial(
             self.reject_unread, status=status, text=text, content_type=request.content_type
         )
@@ -149,7 +148,7 @@ async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespon
 async def _send_delivery(
     delivery: Delivery, request: web.BaseRequest, reply: Reply, headers: dict[str, str]
 ) -> web.StreamResponse:
-    """Stream the body manually, so that Content-Length can be wrong."""
+    # The body is streamed manually, so that Content-Length can be wrong.
     if delivery.delay:
         await asyncio.sleep(delivery.delay)
     if delivery.termination == "never":
@@ -174,7 +173,7 @@ async def _send_delivery(
 
 
 async def _wait_disconnected(request: web.BaseRequest) -> None:
-    """Poll: aiohttp does not tell a handler that only waits."""
+    # aiohttp does not tell a handler that only waits.
     while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 

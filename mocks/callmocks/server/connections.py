@@ -29,20 +29,20 @@ from callmocks.provider.server import error_response
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
 
 _log = logging.getLogger(__name__)
+# For aiohttp, without the errors of clients: they are answered 400 and are no defects.
 http_log = logging.getLogger("callmocks.http")
-"""For aiohttp, without the errors of clients: they are answered 400 and are no defects."""
 _CLIENT_ERRORS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 http_log.addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], _CLIENT_ERRORS))
 )
 
 _BACKLOG: Final = 1024
+# For a rejected client to read the answer.
 _REJECT_SECONDS: Final = 1.0
-"""For a rejected client to read the answer."""
+# Clients that get an answer at the same time; further ones are aborted.
 _MAX_PENDING_REJECTS: Final = 16
-"""Clients that get an answer at the same time; further ones are aborted."""
+# Bodies of the largest size that may be coming in at the same time, or more shorter ones.
 _MAX_FULL_UPLOADS: Final = 4
-"""Bodies of the largest size that may be coming in at the same time, or more shorter ones."""
 _WARN_INTERVAL: Final = 60.0
 _OUT_OF_DESCRIPTORS_TEXT: Final = (
     "this process has no file descriptor left (ulimit -n); new connections are refused until some "
@@ -53,8 +53,6 @@ RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class ConnectionLimiter:
-    """The limits of one mock server, over all its sites."""
-
     def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
         self.open_connections = 0
@@ -189,12 +187,9 @@ class RequestLimiter:
     async def _drain_and_close(
         self, request: web.BaseRequest, response: web.StreamResponse
     ) -> None:
-        """Answer a compressed body that was not read to its end, and close.
-
-        aiohttp would go on for ten seconds to decompress what has just been rejected. A client that
-        still sends would not get to read the answer if the connection were closed at once: what it
-        sends is dropped without being decompressed.
-        """
+        # aiohttp would go on for ten seconds to decompress what has just been rejected. A client
+        # that still sends would not get to read the answer if the connection were closed at once:
+        # what it sends is dropped without being decompressed.
         connection, transport = self._limiter.connection_of(request), request.transport
         if connection is not None and transport is not None and not transport.is_closing():
             connection.discard_input()
@@ -226,10 +221,10 @@ class GuardedProtocol(asyncio.Protocol):
     def __init__(self, limiter: ConnectionLimiter, protocol: asyncio.Protocol) -> None:
         self._limiter = limiter
         self.protocol = protocol
+        # No request is being answered: the next byte begins one.
         self.idle = True
-        """No request is being answered: the next byte begins one."""
+        # By the loop's clock; 0 unless a header is incomplete.
         self.header_started_at = 0.0
-        """By the loop's clock; 0 unless a header is incomplete."""
         self._received_data = False
         self._rejected = False
         self._discarding = False
@@ -304,7 +299,7 @@ def _has_unread_compressed_body(request: web.BaseRequest) -> bool:
 
 
 def _plain_response(status: int, text: str, headers: str = "") -> bytes:
-    """A raw plain-text response, sent before the provider is known."""
+    # The provider is not known yet.
     reason = {408: "Request Timeout", 503: "Service Unavailable"}[status]
     return (
         f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"

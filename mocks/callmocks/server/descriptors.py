@@ -11,8 +11,8 @@ from typing import Final
 from callmocks.config.server_limits import ServerLimits
 from callmocks.errors import SettingsError
 
+# Descriptors for what is not a connection: rejected clients, files, pipes, libraries.
 _RESERVED: Final = 48
-"""Descriptors for what is not a connection: rejected clients, files, pipes, libraries."""
 OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 

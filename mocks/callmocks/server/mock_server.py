@@ -52,8 +52,8 @@ class MockServer:
     ``listeners`` (by server) and ``identity`` are given where several processes share them.
     """
 
+    # Set by `start`.
     registry: Registry
-    """Set by ``start``."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class MockServer:
 
     @property
     def urls(self) -> dict[str, str]:
-        """By server: ``arm``, ``cdr``, ``onec`` and ``control``, those that run."""
+        """By server."""
         return {name: self._format_url(name) for name in URL_PATHS if name in self._sockets}
 
     def get_port(self, name: str) -> int:
@@ -229,7 +229,7 @@ class MockServer:
 
 
 def _rerun_middleware() -> Middleware:
-    """Run requests again that found tenants as they were before another replica changed them."""
+    """A request that another replica's change overtakes is run again."""
     from aiohttp import web
 
     from callmocks.provider.bodies import READ_CHUNKS
@@ -285,7 +285,7 @@ def open_listeners(
 def _open_shared_listeners(
     name: str, settings: ServeSettings, count: int
 ) -> Iterator[socket.socket]:
-    """Sockets at one port, each with a queue of its own: the system deals connections out."""
+    # Sockets at one port have a queue each: the system distributes connections.
     setting = SETTINGS[f"{name}_port"]
     port: int = getattr(settings, setting.name)
 

@@ -24,21 +24,20 @@ from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
 
+# In every generated certificate.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-"""In every generated certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
     ssl_context: ssl.SSLContext
+    # The certificate of the generated CA; None for the user's certificate.
     ca_pem: bytes | None = None
-    """The certificate of the generated CA; None for the user's certificate."""
+    # Generated key and certificate, for other processes of the same run.
     generated_pem: bytes | None = None
-    """Generated key and certificate, for other processes of the same run."""
 
 
 def load_generated_identity(generated_pem: bytes, ca_pem: bytes) -> TlsIdentity:
-    """An identity that another process generated."""
     context = _create_ssl_context()
     _load_cert_chain(context, generated_pem)
     return TlsIdentity(context, ca_pem, generated_pem)
@@ -116,11 +115,8 @@ def _create_ssl_context() -> ssl.SSLContext:
 
 
 def _load_cert_chain(context: ssl.SSLContext, pem: bytes) -> None:
-    """Load a key and its chain.
-
-    OpenSSL reads files only, and the key should not be in one: Linux has files in memory, also
-    where the file system is read-only.
-    """
+    # OpenSSL reads files only, and the key should not be in one: Linux has files in memory, also
+    # where the file system is read-only.
     if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
         with os.fdopen(os.memfd_create("callmocks"), "wb") as file:
             file.write(pem)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+# Instead of a proper end: TCP reset, plain close, or no answer until the client disconnects.
 Termination = Literal["", "reset", "close", "never"]
-"""Instead of a proper end: TCP reset, plain close, or no answer until the client disconnects."""
 
 FrameTransform = Callable[[list[bytes]], list[bytes]]
 
@@ -22,11 +22,11 @@ class Delivery:
 
     delay: float = 0.0
     chunk_bytes: int = 0
+    # Between two chunks.
     pause: float = 0.0
-    """Between two chunks."""
+    # Bytes that are sent of those that were announced.
     truncate_at: int | None = None
-    """Bytes that are sent of those that were announced."""
     termination: Termination = ""
+    # Websocket: the longest wait for the next answer to be sent first.
     reorder_timeout: float = 0.0
-    """Websocket: the longest wait for the next answer to be sent first."""
     frame_transforms: list[FrameTransform] = field(default_factory=list)

@@ -22,5 +22,5 @@ def _detached_tenant() -> Tenant:
 def detached_exchange(
     provider: Provider, request: bytes = b"", transport: str = "http"
 ) -> Exchange:
-    """An exchange of a tenant without calls, whose every assumption has its default."""
+    """Its tenant has no calls, and every assumption its default."""
     return Exchange.start(_detached_tenant(), provider, request, transport=transport)

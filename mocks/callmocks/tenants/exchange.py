@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from callmocks.tenants.state import State
     from callmocks.tenants.tenant import Tenant
 
+# Of one exchange.
 MAX_VIOLATIONS = 100
-"""Of one exchange."""
 _MAX_QUOTED_CHARS = 500
 
 
@@ -47,15 +47,15 @@ class Exchange:
     provider: Provider
     request: bytes
     now: datetime
+    # The tenant's, for this request.
     state: State
-    """The tenant's, for this request."""
     operation: str = ""
+    # `http://host:port` as the client reached it; addresses in answers use it.
     origin: str = ""
-    """``http://host:port`` as the client reached it; addresses in answers use it."""
+    # The client's IP address.
     peer: str = ""
-    """The client's IP address."""
+    # `http`, or `frame` for a message of the ARM's websocket.
     transport: str = "http"
-    """``http``, or ``frame`` for a message of the ARM's websocket."""
     violations: list[Violation] = field(default_factory=list)
     assumptions: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)

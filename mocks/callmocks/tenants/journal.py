@@ -20,21 +20,19 @@ if TYPE_CHECKING:
 
     from callmocks.tenants.exchange import Exchange, Reply
 
+# Of one tenant.
 MAX_ENTRIES = 1000
-"""Of one tenant."""
+# Of a longer body, length and hash are shown too.
 SHOWN_BODY_BYTES = 64 * 1024
-"""Of a longer body, length and hash are shown too."""
+# A body that is no longer is cut when it is read. The hash of a page of a hundred rows takes as
+# long as making the page, and is seldom wanted.
 KEPT_WHOLE_BYTES = 2 * SHOWN_BODY_BYTES
-"""A body that is no longer is cut when it is read.
-
-The hash of a page of a hundred rows takes as long as making the page, and is seldom wanted.
-"""
+# Of all tenants of a process.
 MAX_PROCESS_BYTES = 64 * 1024 * 1024
-"""Of all tenants of a process."""
+# The name of an operation is whatever the client sent.
 MAX_OPERATION_CHARS = 200
-"""The name of an operation is whatever the client sent."""
+# An upper estimate, without the bodies.
 ENTRY_BYTES = 1024
-"""An upper estimate, without the bodies."""
 VIOLATION_BYTES = 1024
 
 
@@ -140,8 +138,8 @@ class Journal:
         self._waiters: list[asyncio.Future[None]] = []
         self._closed = False
         self.bytes_used = 0
+        # Since `delete_entries`.
         self.dropped_count = 0
-        """Since ``delete_entries``."""
 
     def add(self, exchange: Exchange, reply: Reply) -> float:
         """Record an exchange and return how many seconds it took."""

@@ -17,23 +17,19 @@ T = TypeVar("T")
 
 
 class CounterIncrement(NamedTuple):
-    """An addition to a counter, which must not take it above the limit."""
-
     key: str
     amount: int
     limit: int | None = None
 
 
 class CounterTotals(NamedTuple):
-    """Values of counters after an addition."""
-
     values: tuple[int, ...]
+    # The first increment above its limit; then nothing was added at all.
     rejected_index: int | None = None
-    """The first increment above its limit; then nothing was added at all."""
 
 
 class StaleTenantsError(StateError):
-    """Another replica changed tenants before the request began; the request has changed nothing."""
+    """Another replica changed tenants; the request, which is to be run again, changed nothing."""
 
     def __init__(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         super().__init__("other replicas have changed tenants")
@@ -96,8 +92,6 @@ class State(Protocol):
 
 
 class MemoryState:
-    """State of one process."""
-
     data_loss_count = 0
 
     def __init__(self) -> None:

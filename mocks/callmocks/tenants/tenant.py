@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from callmocks.provider.base import Provider
     from callmocks.tenants.exchange import Exchange, Reply
 
+# Called with every exchange after it was recorded: exchange, reply, seconds it took.
 Observer = Callable[["Exchange", "Reply", float], None]
-"""Called with every exchange after it was recorded: exchange, reply, seconds it took."""
 
 
 class Tenant:
@@ -34,14 +34,14 @@ class Tenant:
         observers: list[Observer] | None = None,
     ) -> None:
         self.settings = settings.with_defaults()
+        # Its ARM domain, and its logins when no others were set.
         self.name = settings.name
-        """Its ARM domain, and its logins when no others were set."""
         self.history = history
         self.state = state
         self.assumptions = Assumptions(settings.assumptions)
         self.clock = self.create_initial_clock()
+        # By how much the clock was moved without ageing sessions.
         self.session_time_offset = timedelta()
-        """By how much the clock was moved without ageing sessions."""
         self.faults = ActiveFaults(self.settings.seed, state, providers)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)

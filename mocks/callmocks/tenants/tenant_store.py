@@ -28,7 +28,7 @@ class TenantDeleted(SettingsError):
 
 
 class MutableTenant(Protocol):
-    """A tenant, or a draft of its changes."""
+    """A tenant or a draft of it."""
 
     @property
     def clock(self) -> Clock: ...
@@ -42,19 +42,16 @@ class MutableTenant(Protocol):
     @property
     def pins(self) -> Pins: ...
 
-    def keep_sessions(self, seconds: float) -> None:
-        """Exempt sessions from ageing by a move of the clock."""
+    def keep_sessions(self, seconds: float) -> None: ...
 
 
 class ReplicationStatus(NamedTuple):
-    """How a replica shares its tenants."""
-
+    # Of the store, without a password.
     address: str
-    """Of the store, without a password."""
+    # Replicas that are alive, this one included.
     replicas: int
-    """Replicas that are alive, this one included."""
+    # Why it cannot share them now; empty when it can.
     problem: str
-    """Why it cannot share them now; empty when it can."""
 
 
 class TenantStore(Protocol):
@@ -84,8 +81,6 @@ class TenantStore(Protocol):
 
 
 class LocalTenantStore:
-    """The tenants of a process without replicas."""
-
     replica_name = ""
     replication_status = None
 

@@ -93,7 +93,7 @@ class _JournaledRequest:
 
 
 def _values_equal(expected: object, got: object) -> bool:
-    """Equality that lets a number or a truth value be written as text, as XML has to."""
+    # XML has numbers and truth values as texts.
     if isinstance(got, str) and isinstance(expected, bool):
         return got == ("true" if expected else "false")
     if isinstance(got, str) and isinstance(expected, int | float):
