@@ -1,7 +1,7 @@
-"""Every entry that takes bytes: what is sent there, and what must come back.
+"""Everything that takes bytes from outside, and what it must answer.
 
-A target takes bytes and raises when something is wrong: a crash, an answer that has not its
-protocol's shape, a defect the suite noted of itself. How long it took, ``run`` looks at.
+A target raises when something is wrong: a crash, a response without its protocol's shape, a defect
+in the log. ``run_target`` checks how long it seconds.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from callmocks.history.world_file import parse_world
 from callmocks.onec import SoapFault, read_answer
 from callmocks.tenants.settings import TenantSettings
 from callmocks.verification.recording import read_recording as read_recording
-from tests.fuzz.suite_fixture import FuzzSuite
+from tests.fuzz.fuzz_server import FuzzServer
 
 MAX_SECONDS = 1.0
 """No input may take longer."""
 
-Target = Callable[[FuzzSuite, bytes], None]
+Target = Callable[[FuzzServer, bytes], None]
 TARGETS: dict[str, Target] = {}
 
 
@@ -40,44 +40,44 @@ def register_target(function: Target) -> Target:
     return function
 
 
-def run_target(name: str, suite: FuzzSuite, data: bytes) -> None:
+def run_target(name: str, server: FuzzServer, data: bytes) -> None:
     """Put one input through a target; three tries, since the machine may be busy itself."""
     for attempt in (1, 2, 3):
-        begun = time.perf_counter()
-        TARGETS[name](suite, data)
-        took = time.perf_counter() - begun
-        if took < MAX_SECONDS:
+        started = time.perf_counter()
+        TARGETS[name](server, data)
+        seconds = time.perf_counter() - started
+        if seconds < MAX_SECONDS:
             break
-        assert attempt < 3, f"it took {took:.2f} s"
-    logged, suite.log.messages = suite.log.messages, []
+        assert attempt < 3, f"it seconds {seconds:.2f} s"
+    logged, server.log.messages = server.log.messages, []
     assert not logged, logged[0]
 
 
-# the workplace
+# ARM
 
 
 @register_target
-def arm_frame(house: FuzzSuite, data: bytes) -> None:
+def arm_frame(server: FuzzServer, data: bytes) -> None:
     """A message on the websocket: one frame comes back, its document valid."""
-    answer = frames.decode_response(house.exchange_frame(data))
+    answer = frames.decode_response(server.exchange_frame(data))
     assert not answer.deviations
     assert answer.status in (200, 400, 401, 404)
     check_arm_document(tree.to_xml(tree.decode(answer.body)))
 
 
 @register_target
-def arm_http(house: FuzzSuite, data: bytes) -> None:
+def arm_http(server: FuzzServer, data: bytes) -> None:
     """A document posted to a command."""
     command = schema.COMMANDS[len(data) % 3]
     path = f"/demo/service/cc/arm/{command}"
-    status, kind, answer = house.send_request("arm", "POST", path, data, "text/xml", "101")
+    status, content_type, answer = server.send_request("arm", "POST", path, data, "text/xml", "101")
     assert status in (200, 400, 401)
-    assert "xml" in kind
+    assert "xml" in content_type
     check_arm_document(answer)
 
 
 @register_target
-def arm_tag(house: FuzzSuite, data: bytes) -> None:
+def arm_tag(server: FuzzServer, data: bytes) -> None:
     """A tag from outside, by itself and in a request."""
     try:
         again = tag.encode(tag.decode(data.decode("latin-1")))
@@ -87,7 +87,7 @@ def arm_tag(house: FuzzSuite, data: bytes) -> None:
     text = re.sub(r"[^\t\n\r -\ud7ff]", "?", data.decode("latin-1"))
     body = f'<in><request><filters tag={quoteattr(text)} limit="2"/></request></in>'.encode()
     path = "/demo/service/cc/arm/operator_call_history"
-    status, _, answer = house.send_request("arm", "POST", path, body, "text/xml", "101")
+    status, _, answer = server.send_request("arm", "POST", path, body, "text/xml", "101")
     assert status == 200
     check_arm_document(answer)
 
@@ -107,38 +107,42 @@ def infer_command(root: etree._Element) -> str:
     return schema.HISTORY if history is not None else schema.LOGIN
 
 
-# the Data API
+# CDR
 
 
 @register_target
-def cdr_rpc(house: FuzzSuite, data: bytes) -> None:
+def cdr_rpc(server: FuzzServer, data: bytes) -> None:
     """A body: JSON-RPC comes back, never an internal error."""
-    status, kind, answer = house.send_request("cdr", "POST", "/v2.0", data, "application/json")
+    status, content_type, answer = server.send_request(
+        "cdr", "POST", "/v2.0", data, "application/json"
+    )
     assert status == 200
-    assert kind.startswith("application/json")
-    said = json.loads(answer)
-    assert said["jsonrpc"] == "2.0"
-    assert "id" in said
-    assert ("result" in said) is not ("error" in said)
-    if "error" in said:
-        assert said["error"]["data"]["mnemonic"] != "internal_error", answer
+    assert content_type.startswith("application/json")
+    response = json.loads(answer)
+    assert response["jsonrpc"] == "2.0"
+    assert "id" in response
+    assert ("result" in response) is not ("error" in response)
+    if "error" in response:
+        assert response["error"]["data"]["mnemonic"] != "internal_error", answer
         wanted = {"mnemonic", "field", "value", "params", "extended_helper"}
-        assert wanted <= set(said["error"]["data"])
-    elif isinstance(said["result"], dict) and "metadata" in said["result"]:
-        assert "limits" in said["result"]["metadata"]
+        assert wanted <= set(response["error"]["data"])
+    elif isinstance(response["result"], dict) and "metadata" in response["result"]:
+        assert "limits" in response["result"]["metadata"]
 
 
-# 1C-Connect
+# 1C
 
 
 @register_target
-def onec_soap(house: FuzzSuite, data: bytes) -> None:
+def onec_soap(server: FuzzServer, data: bytes) -> None:
     """A body: a SOAP answer or a Fault of the sender's comes back."""
     path = "/cus/ws/PartnerWebAPI2"
-    kind = ("text/xml", "application/soap+xml; charset=utf-8")[len(data) % 2]
-    status, answered, answer = house.send_request("onec", "POST", path, data, kind, "demo")
+    content_type = ("text/xml", "application/soap+xml; charset=utf-8")[len(data) % 2]
+    status, answered_type, answer = server.send_request(
+        "onec", "POST", path, data, content_type, "demo"
+    )
     assert status in (200, 400, 500)
-    assert "xml" in answered
+    assert "xml" in answered_type
     try:
         assert read_answer(answer)["ResultCode"]
         assert status == 200
@@ -164,7 +168,7 @@ _PATHS = (
 
 
 @register_target
-def admin(house: FuzzSuite, data: bytes) -> None:
+def admin(server: FuzzServer, data: bytes) -> None:
     """The first byte says where, the rest is the body (or the query): JSON or a problem."""
     method, path = _PATHS[(data[0] if data else 0) % len(_PATHS)]
     body = data[1:]
@@ -172,35 +176,37 @@ def admin(house: FuzzSuite, data: bytes) -> None:
         path += "".join(f"%{byte:02x}" if byte not in b"=&" else chr(byte) for byte in body)[:3000]
         body = b""
     elif data[-1:] == b"\n" and path.endswith("calls"):
-        return check_admin_response(house, method, path, body, "application/x-ndjson")
-    return check_admin_response(house, method, path, body, "application/json")
+        return check_admin_response(server, method, path, body, "application/x-ndjson")
+    return check_admin_response(server, method, path, body, "application/json")
 
 
-def check_admin_response(house: FuzzSuite, method: str, path: str, body: bytes, kind: str) -> None:
-    def ask(*what: object) -> tuple[int, str, bytes]:
-        return house.send_request("control", *what)  # type: ignore[arg-type]
+def check_admin_response(
+    server: FuzzServer, method: str, path: str, body: bytes, content_type: str
+) -> None:
+    def request(*what: object) -> tuple[int, str, bytes]:
+        return server.send_request("control", *what)  # type: ignore[arg-type]
 
-    ask("POST", "/api/tenants", b'{"name": "fuzz", "calls_per_day": 0}', "application/json")
-    status, answered, answer = ask(method, path, body, kind)
+    request("POST", "/api/tenants", b'{"name": "fuzz", "calls_per_day": 0}', "application/json")
+    status, answered_type, answer = request(method, path, body, content_type)
     assert status in (200, 201, 204, 400, 404, 405, 409, 413, 415, 422), (status, answer)
     if status >= 400:
-        assert answered.startswith("application/problem+json")
+        assert answered_type.startswith("application/problem+json")
         assert json.loads(answer)["status"] == status
     elif status != 204:
         json.loads(answer)
     if status == 201 and path == "/api/tenants":
-        ask("DELETE", f"/api/tenants/{json.loads(answer)['name']}", b"", "application/json")
-    ask("DELETE", "/api/tenants/fuzz", b"", "application/json")
+        request("DELETE", f"/api/tenants/{json.loads(answer)['name']}", b"", "application/json")
+    request("DELETE", "/api/tenants/fuzz", b"", "application/json")
 
 
 # HTTP itself
 
 
 @register_target
-def http(house: FuzzSuite, data: bytes) -> None:
+def http(server: FuzzServer, data: bytes) -> None:
     """Raw bytes on a port: HTTP comes back or nothing, and the next one is served."""
     name = ("arm", "cdr", "onec", "control")[(data[0] if data else 0) % 4]
-    with socket.create_connection(("127.0.0.1", house.port(name)), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", server.port(name)), timeout=5) as raw:
         raw.sendall(data[1:] + b"\r\n\r\n")
         raw.shutdown(socket.SHUT_WR)
         try:
@@ -208,7 +214,7 @@ def http(house: FuzzSuite, data: bytes) -> None:
         except ConnectionError:
             answer = b""
     assert not answer or answer.startswith(b"HTTP/"), answer[:80]
-    status, _, _ = house.send_request("control", "GET", "/health", b"", "")
+    status, _, _ = server.send_request("control", "GET", "/health", b"", "")
     assert status == 200
 
 
@@ -216,7 +222,7 @@ def http(house: FuzzSuite, data: bytes) -> None:
 
 
 @register_target
-def config(house: FuzzSuite, data: bytes) -> None:
+def config(server: FuzzServer, data: bytes) -> None:
     """A config file: settings, or an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "callmocks.toml")
@@ -229,7 +235,7 @@ def config(house: FuzzSuite, data: bytes) -> None:
 
 
 @register_target
-def world(house: FuzzSuite, data: bytes) -> None:
+def world(server: FuzzServer, data: bytes) -> None:
     """A world file: a contact centre, or an error that names the place."""
     try:
         parse_world(data.decode("utf-8", "replace"), "mine.toml")
@@ -238,7 +244,7 @@ def world(house: FuzzSuite, data: bytes) -> None:
 
 
 @register_target
-def calls(house: FuzzSuite, data: bytes) -> None:
+def calls(server: FuzzServer, data: bytes) -> None:
     """A file of pinned calls: pins, or an error that names file and line."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "calls.jsonl")
@@ -251,7 +257,7 @@ def calls(house: FuzzSuite, data: bytes) -> None:
 
 
 @register_target
-def recording(house: FuzzSuite, data: bytes) -> None:
+def recording(server: FuzzServer, data: bytes) -> None:
     """A recording: exchanges, or an error that names file and line."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "calls.jsonl")

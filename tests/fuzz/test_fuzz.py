@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.fuzz_server import FuzzServer
 from tests.fuzz.mutate import load_seeds, mutated_inputs
-from tests.fuzz.suite_fixture import FuzzSuite
 from tests.fuzz.targets import TARGETS, run_target
 
 resource = pytest.importorskip("resource", reason="Windows does not tell the memory it used")
@@ -19,20 +19,20 @@ MEBIBYTES = 250
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[FuzzSuite]:
-    with FuzzSuite() as made:
+def server() -> Iterator[FuzzServer]:
+    with FuzzServer() as running:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        yield made
+        yield running
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         assert grown < MEBIBYTES, f"{grown:.0f} MiB"
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_seeds_of_every_target(house: FuzzSuite, name: str) -> None:
+def test_the_seeds_of_every_target(server: FuzzServer, name: str) -> None:
     found = load_seeds(name)
     assert found
     for data in found:
-        run_target(name, house, data)
+        run_target(name, server, data)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -44,5 +44,5 @@ def test_the_seeds_of_every_target(house: FuzzSuite, name: str) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(data=st.data())
-def test_fuzzed_input(house: FuzzSuite, name: str, data: st.DataObject) -> None:
-    run_target(name, house, data.draw(mutated_inputs(name)))
+def test_fuzzed_input(server: FuzzServer, name: str, data: st.DataObject) -> None:
+    run_target(name, server, data.draw(mutated_inputs(name)))

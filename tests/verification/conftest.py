@@ -1,4 +1,4 @@
-"""One suite for all tests here, and the command line as it is called."""
+"""One mock server for all tests of verification, and the command line."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ DAY = "2026-03-02"
 
 @pytest.fixture(scope="session")
 def suite() -> Iterator[Mocks]:
-    """A suite whose tenants see the same Tuesday at noon."""
+    """The clock stands on a Tuesday at noon."""
     with callmocks.running(now=NOW) as mocks:
         yield mocks
 
 
 @dataclass
 class CommandResult:
-    """What a command did."""
-
     code: int
     out: str
     err: str
@@ -46,7 +44,7 @@ CommandRunner = Callable[..., CommandResult]
 def run_command(
     *arguments: object, env: dict[str, str] | None = None, seconds: float = 60, stdin: str = ""
 ) -> CommandResult:
-    """Run ``callmocks`` as a process of its own."""
+    """Run ``callmocks`` in its own process."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
     done = subprocess.run(
         [sys.executable, "-m", "callmocks", *map(str, arguments)],
@@ -61,8 +59,8 @@ def run_command(
 
 
 @pytest.fixture
-def here(capfd: pytest.CaptureFixture[str]) -> CommandRunner:
-    """Run ``callmocks`` in this process, which is faster: a mistake raises ``CallmocksError``."""
+def cli(capfd: pytest.CaptureFixture[str]) -> CommandRunner:
+    """Run ``callmocks`` in this process, which is faster; errors raise ``CallmocksError``."""
     from callmocks.cli.commands import group
 
     def run(*arguments: object) -> CommandResult:
@@ -79,7 +77,7 @@ def here(capfd: pytest.CaptureFixture[str]) -> CommandRunner:
 
 
 def check_arguments(tenant: Any, provider: str) -> list[str]:
-    """The arguments of ``check`` for a tenant of a suite."""
+    """The arguments of ``check`` for a tenant of the mock."""
     name = tenant.name
     if provider == "arm":
         return ["arm", tenant.arm.url + f"/{name}", "--login", "101", "--password", name]
@@ -89,6 +87,5 @@ def check_arguments(tenant: Any, provider: str) -> list[str]:
 
 
 def write_file(path: Path, content: bytes | str) -> Path:
-    """A file for a test."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

@@ -1,4 +1,4 @@
-"""A proxy, or a suite that replays, as a process of its own."""
+"""A proxy, or a mock that replays, in its own process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ SECONDS = 20
 
 
 class BackgroundCommand:
-    """A command that runs until it is told to stop."""
-
     def __init__(self, *arguments: object) -> None:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("CALLMOCKS_")}
         self._process = subprocess.Popen(
@@ -43,7 +41,7 @@ class BackgroundCommand:
             self.stderr_lines.append(line.rstrip("\n"))
 
     def stop(self) -> int:
-        """Exit code; what it said is in ``told``."""
+        """Returns the exit code; ``stderr_lines`` is complete then."""
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(SECONDS)
         self._reader.join(SECONDS)
@@ -68,7 +66,7 @@ def run_proxy(provider: str, upstream: str, *more: object) -> Iterator[Backgroun
 
 @contextmanager
 def run_replay(recording: Path, *more: object) -> Iterator[dict[str, Any]]:
-    """A suite that serves a recording, by the names of its servers."""
+    """The URLs of a mock that serves a recording, by the names of its servers."""
     ports = [each for name in ("arm", "cdr", "onec", "control") for each in (f"--{name}-port", "0")]
     process = BackgroundCommand("serve", "--json", "--replay", recording, *ports, *more)
     try:

@@ -1,4 +1,4 @@
-"""``callmocks check``: clean against the mock in every world, careful, silent on credentials."""
+"""``callmocks check``: no findings in any world, few requests, no credentials in reports."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ PROVIDERS = ("arm", "cdr", "onec")
 WORLDS = sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
 
 
-def probe_outcomes(ran: CommandResult) -> dict[str, str]:
-    return {probe["name"]: probe["outcome"] for probe in ran.json["probes"]}
+def probe_outcomes(result: CommandResult) -> dict[str, str]:
+    return {probe["name"]: probe["outcome"] for probe in result.json["probes"]}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_mock_is_clean_in_every_world(
-    suite: Mocks, here: CommandRunner, world: str, provider: str
+    suite: Mocks, cli: CommandRunner, world: str, provider: str
 ) -> None:
     with suite.tenant(world=world) as tenant:
-        ran = here("check", *check_arguments(tenant, provider), "--format", "json")
+        result = cli("check", *check_arguments(tenant, provider), "--format", "json")
         journal = tenant.request("GET", "journal")["entries"]
-    assert [probe["findings"] for probe in ran.json["probes"] if probe["findings"]] == []
-    assert ran.code == 0
-    looked_at = set(probe_outcomes(ran).values())
-    assert looked_at == ({"ok", "skipped"} if world == "empty" else {"ok"})
+    assert [probe["findings"] for probe in result.json["probes"] if probe["findings"]] == []
+    assert result.code == 0
+    outcomes = set(probe_outcomes(result).values())
+    assert outcomes == ({"ok", "skipped"} if world == "empty" else {"ok"})
     # Few requests, and only those that are there to be refused break the contract.
-    sent = ran.json["requests"]
+    sent = result.json["requests"]
     refused = [each for each in sent if each["probe"] in ("errors", "frame-errors")]
     broken = [entry for entry in journal if entry["violations"]]
     assert len(broken) <= len(refused) < len(sent) < 40
@@ -54,17 +54,17 @@ def test_the_mock_is_clean_in_every_world(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_documented_limits_are_never_reached(
-    suite: Mocks, here: CommandRunner, provider: str
+    suite: Mocks, cli: CommandRunner, provider: str
 ) -> None:
     with suite.tenant(limits="documented") as tenant:
-        ran = here("check", *check_arguments(tenant, provider), "--format", "json")
+        result = cli("check", *check_arguments(tenant, provider), "--format", "json")
         if provider == "cdr":
-            notes = {probe["name"]: probe["notes"] for probe in ran.json["probes"]}
+            notes = {probe["name"]: probe["notes"] for probe in result.json["probes"]}
             assert notes["limits"] == ["2990 of 3000 points left today, 50 of 60 this minute"]
         if provider == "onec":
-            history = [e for e in ran.json["requests"] if "History" in e["operation"]]
+            history = [e for e in result.json["requests"] if "History" in e["operation"]]
             assert len(history) <= 4
-    assert (ran.code, ran.json["stopped"]) == (0, "")
+    assert (result.code, result.json["stopped"]) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -76,89 +76,87 @@ def test_documented_limits_are_never_reached(
     ],
 )  # fmt: skip
 def test_other_accounts_are_clean_too(
-    suite: Mocks, here: CommandRunner, provider: str, settings: dict[str, Any]
+    suite: Mocks, cli: CommandRunner, provider: str, settings: dict[str, Any]
 ) -> None:
     with suite.tenant(**settings) as tenant:
         more = ("--user-id", "5") if provider == "cdr" else ()
-        ran = here("check", *check_arguments(tenant, provider), *more)
-    assert ran.code == 0, ran.out
+        result = cli("check", *check_arguments(tenant, provider), *more)
+    assert result.code == 0, result.out
 
 
-def test_a_session_is_opened_and_closed_where_there_is_no_token(
-    suite: Mocks, here: CommandRunner
-) -> None:
+def test_without_a_token_a_session_is_opened_and_closed(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant() as tenant:
         name = tenant.name
         more = ("--login", name, "--password", name, "--day", DAY, "--format", "json")
-        ran = here("check", "cdr", tenant.cdr.url, *more)
+        result = cli("check", "cdr", tenant.cdr.url, *more)
         operations = [each["operation"] for each in tenant.request("GET", "journal")["entries"]]
-    assert ran.code == 0
+    assert result.code == 0
     assert (operations[0], operations[-1]) == ("login.user", "logout.user")
 
 
-def test_arm_logs_in_by_command_where_basic_is_refused(suite: Mocks, here: CommandRunner) -> None:
+def test_arm_logs_in_by_command_where_basic_is_refused(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant(assumptions={"arm.basic": "refused"}) as tenant:
-        ran = here("check", *check_arguments(tenant, "arm"), "--format", "json")
+        result = cli("check", *check_arguments(tenant, "arm"), "--format", "json")
         operations = [each["operation"] for each in tenant.request("GET", "journal")["entries"]]
-    assert probe_outcomes(ran)["history"] == "ok"
+    assert probe_outcomes(result)["history"] == "ok"
     assert operations[1] == "login" and operations[-1] == "logout"
 
 
-def test_another_choice_of_an_assumption_is_found_and_called_assumed(
-    suite: Mocks, here: CommandRunner
+def test_another_choice_of_an_assumption_is_an_assumed_finding(
+    suite: Mocks, cli: CommandRunner
 ) -> None:
     with suite.tenant(assumptions={"cdr.default-order": "descending"}) as tenant:
-        ran = here("check", *check_arguments(tenant, "cdr"), "--format", "json")
-    found = [each for probe in ran.json["probes"] for each in probe["findings"]]
-    assert ran.code == 1
+        result = cli("check", *check_arguments(tenant, "cdr"), "--format", "json")
+    found = [each for probe in result.json["probes"] for each in probe["findings"]]
+    assert result.code == 1
     assert found and {each["evidence"] for each in found} == {"assumed"}
     assert all("start_time" in each["where"] for each in found)
 
 
-def test_a_websocket_address_is_checked_alone(suite: Mocks, here: CommandRunner) -> None:
+def test_a_websocket_address_is_checked_alone(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant() as tenant:
         address = f"{tenant.arm.url.replace('http', 'ws')}/{tenant.name}/service/cc/arm"
         credentials = ("--login", "102", "--password", tenant.name)
-        ran = here("check", "arm", address, *credentials, "--format", "json")
-    assert ran.code == 0, ran.out
-    assert list(probe_outcomes(ran)) == ["frames", "in-flight", "frame-errors"]
+        result = cli("check", "arm", address, *credentials, "--format", "json")
+    assert result.code == 0, result.out
+    assert list(probe_outcomes(result)) == ["frames", "in-flight", "frame-errors"]
 
 
 def test_https_with_the_certificate_of_its_own_authority(
-    here: CommandRunner, tmp_path: Path
+    cli: CommandRunner, tmp_path: Path
 ) -> None:
     with callmocks.running(tls="auto", only=("cdr",), now="2026-03-03T12:00:00") as mocks:
         ca = tmp_path / "ca.pem"
         ca.write_bytes(mocks.ca_pem or b"")
         arguments = ("check", "cdr", mocks.cdr.url, "--token", "demo-token", "--day", DAY)
-        ran = here(*arguments, "--ca", ca)
+        result = cli(*arguments, "--ca", ca)
         untrusted = "cannot be reached: its certificate is not trusted, .*issuer.*; --ca FILE"
         with pytest.raises(CheckError, match=untrusted):
-            here(*arguments)
-    assert ran.code == 0, ran.out
+            cli(*arguments)
+    assert result.code == 0, result.out
 
 
-def test_limits_end_the_check(suite: Mocks, here: CommandRunner) -> None:
+def test_limits_end_the_check(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant(limits="documented", cdr={"minute_limit": 8}) as tenant:
-        ran = here("check", *check_arguments(tenant, "cdr"), "--format", "json")
-        assert ran.json["stopped"] == "3 points are left of the account's limit"
-        assert ran.code == 0
-        assert probe_outcomes(ran)["sessions"] == "skipped"
+        result = cli("check", *check_arguments(tenant, "cdr"), "--format", "json")
+        assert result.json["stopped"] == "3 points are left of the account's limit"
+        assert result.code == 0
+        assert probe_outcomes(result)["sessions"] == "skipped"
     with suite.tenant() as tenant:
         tenant.cdr.fault("rpc_error", mnemonic="limit_exceeded")
         with pytest.raises(CheckError, match="nothing could be checked: Limit per minute"):
-            here("check", *check_arguments(tenant, "cdr"))
+            cli("check", *check_arguments(tenant, "cdr"))
     with suite.tenant() as tenant:
         tenant.onec.fault("limit_reached", skip=1)
-        ran = here("check", *check_arguments(tenant, "onec"), "--format", "json")
-        assert ran.json["stopped"] == "the service says OUT_OF_LIMIT: limit reached"
-        assert ran.code == 0
+        result = cli("check", *check_arguments(tenant, "onec"), "--format", "json")
+        assert result.json["stopped"] == "the service says OUT_OF_LIMIT: limit reached"
+        assert result.code == 0
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("form", ["text", "json", "junit"])
 def test_credentials_are_in_no_report(
-    suite: Mocks, here: CommandRunner, tmp_path: Path, provider: str, form: str
+    suite: Mocks, cli: CommandRunner, tmp_path: Path, provider: str, form: str
 ) -> None:
     secret = "S3cret-Word"
     settings = {
@@ -176,40 +174,40 @@ def test_credentials_are_in_no_report(
         url = getattr(tenant, provider).url + (f"/{tenant.name}" if provider == "arm" else "")
         # Answers that repeat what they were sent: findings quote them.
         getattr(tenant, provider).fault("status", status=418, body=f"{secret} tok-En-123")
-        ran = here("check", provider, url, *arguments, "--format", form, "--output", file)
-        assert (ran.code, ran.out) == (1, "")
+        result = cli("check", provider, url, *arguments, "--format", form, "--output", file)
+        assert (result.code, result.out) == (1, "")
     text = file.read_text(encoding="utf-8")
     for each in (secret, "tok-En-123", "a-partner"):
-        assert each not in text + ran.err
+        assert each not in text + result.err
 
 
 def test_an_error_that_repeats_the_token_is_shown_without_it(
-    suite: Mocks, here: CommandRunner
+    suite: Mocks, cli: CommandRunner
 ) -> None:
     with suite.tenant(cdr={"token": "tok-En-123"}) as tenant:
         more = {"error_message": "no such token tok-En-123"}
         tenant.cdr.fault("rpc_error", mnemonic="error", params=more, skip=2)
         url = tenant.cdr.url
-        ran = here("check", "cdr", url, "--token", "tok-En-123", "--day", DAY)
-    assert ran.code == 1
-    assert "tok-En-123" not in ran.out
+        result = cli("check", "cdr", url, "--token", "tok-En-123", "--day", DAY)
+    assert result.code == 1
+    assert "tok-En-123" not in result.out
 
 
 def test_credentials_come_from_the_environment(suite: Mocks) -> None:
     with suite.tenant() as tenant:
         env = {"CALLMOCKS_CHECK_TOKEN": f"{tenant.name}-token"}
-        ran = run_command("check", "cdr", tenant.cdr.url, "--day", DAY, env=env)
-    assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[-1] == "no findings"
+        result = run_command("check", "cdr", tenant.cdr.url, "--day", DAY, env=env)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[-1] == "no findings"
 
 
-def test_the_text_says_what_was_looked_at_and_sent(suite: Mocks, here: CommandRunner) -> None:
+def test_the_text_lists_probes_and_requests(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant() as tenant:
-        ran = here("check", *check_arguments(tenant, "onec"))
-        lines = ran.out.splitlines()
+        result = cli("check", *check_arguments(tenant, "onec"))
+        lines = result.out.splitlines()
         assert lines[0] == f"1C at {tenant.onec.url}"
         tenant.onec.fault("nil_everywhere")
-        found = here("check", *check_arguments(tenant, "onec")).out
+        found = cli("check", *check_arguments(tenant, "onec")).out
     assert lines[-2].startswith("sent: 10 requests, none of which changes data: 3 GetHistory")
     assert lines[-1] == "no findings"
     assert "  history   FOUND " in found
@@ -217,11 +215,11 @@ def test_the_text_says_what_was_looked_at_and_sent(suite: Mocks, here: CommandRu
     assert "times) [documented]" in found
 
 
-def test_junit_has_a_case_for_each_probe(suite: Mocks, here: CommandRunner) -> None:
+def test_junit_has_a_case_for_each_probe(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant(world="empty") as tenant:
         tenant.cdr.fault("missing_metadata", operation="get.account")
-        ran = here("check", *check_arguments(tenant, "cdr"), "--format", "junit")
-    suites = etree.fromstring(ran.out.encode())
+        result = cli("check", *check_arguments(tenant, "cdr"), "--format", "junit")
+    suites = etree.fromstring(result.out.encode())
     (only,) = suites
     cases = {case.get("name"): case for case in only.iter("testcase")}
     assert (suites.tag, only.tag) == ("testsuites", "testsuite")
@@ -234,37 +232,37 @@ def test_junit_has_a_case_for_each_probe(suite: Mocks, here: CommandRunner) -> N
     assert "no legs from" in cases["legs"][0].get("message", "")
 
 
-def test_silence_and_a_dead_endpoint_end_soon(suite: Mocks, here: CommandRunner) -> None:
+def test_missing_responses_and_a_closed_port_stop_it(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant() as tenant:
         tenant.cdr.fault("never_answer")
-        ran = here("check", *check_arguments(tenant, "cdr"), "--timeout", "0.3", "--format", "json")
-    assert ran.code == 1
-    assert ran.json["stopped"] == "the endpoint does not answer properly"
-    assert len(ran.json["requests"]) == 2
+        result = cli(
+            "check", *check_arguments(tenant, "cdr"), "--timeout", "0.3", "--format", "json"
+        )
+    assert result.code == 1
+    assert result.json["stopped"] == "the endpoint does not answer properly"
+    assert len(result.json["requests"]) == 2
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ran = run_command("check", "cdr", f"http://127.0.0.1:{port}/v2.0", "--token", "t")
-    assert (ran.code, ran.out) == (2, "")
+    result = run_command("check", "cdr", f"http://127.0.0.1:{port}/v2.0", "--token", "t")
+    assert (result.code, result.out) == (2, "")
     expected = f"callmocks: http://127.0.0.1:{port}/v2.0 cannot be reached: Connection refused\n"
-    assert ran.err == expected
+    assert result.err == expected
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_refused_credentials_are_no_finding(
-    suite: Mocks, here: CommandRunner, provider: str
-) -> None:
+def test_refused_credentials_are_an_error(suite: Mocks, cli: CommandRunner, provider: str) -> None:
     with suite.tenant() as tenant:
         arguments = [
             "wrong" if each in (tenant.name, f"{tenant.name}-token") else each
             for each in check_arguments(tenant, provider)
         ]
         with pytest.raises(CheckError, match="refuses the credentials"):
-            here("check", *arguments)
+            cli("check", *arguments)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "error"),
     [
         (("onec", "http://h/?wsdl", "--login", "1"), "URL: leave '.wsdl' out"),
         (("cdr", "http://h/v2.0"), "--login and --password or --token: credentials are missing"),
@@ -280,17 +278,17 @@ def test_refused_credentials_are_no_finding(
         (("cdr", "http://h/", "--token", "t", "--ca", "/no"), "--ca: /no: No such file"),
     ],
 )
-def test_mistakes_have_a_place(here: CommandRunner, arguments: tuple[str, ...], told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
-        here("check", *arguments)
+def test_errors_name_the_option(cli: CommandRunner, arguments: tuple[str, ...], error: str) -> None:
+    with pytest.raises(SettingsError, match=error):
+        cli("check", *arguments)
 
 
-def test_json_names_every_request(suite: Mocks, here: CommandRunner) -> None:
+def test_json_names_every_request(suite: Mocks, cli: CommandRunner) -> None:
     with suite.tenant() as tenant:
-        ran = here("check", *check_arguments(tenant, "arm"), "--format", "json")
+        result = cli("check", *check_arguments(tenant, "arm"), "--format", "json")
         journaled = tenant.request("GET", "journal")["entries"]
-    sent = ran.json["requests"]
-    assert {each["probe"] for each in sent} == set(probe_outcomes(ran))
+    sent = result.json["requests"]
+    assert {each["probe"] for each in sent} == set(probe_outcomes(result))
     assert len(sent) == len([e for e in journaled if e["operation"] != "upgrade"])
     assert json.dumps(sent)
 
@@ -334,13 +332,13 @@ RESULT = {"metadata": {"total_items": 2, "limits": {}}, "data": [{"id": [], "sta
     ],
     ids=range(10),
 )
-def test_nonsense_is_findings_and_no_crash(here: CommandRunner, provider: str, body: bytes) -> None:
+def test_garbage_responses_are_findings(cli: CommandRunner, provider: str, body: bytes) -> None:
     handler = type("Handler", (Stub,), {"body": body})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/x"
         more = ("--token", "t") if provider == "cdr" else ("--login", "1", "--password", "p")
-        ran = here("check", provider, url, *more, "--timeout", "5", "--format", "json")
+        result = cli("check", provider, url, *more, "--timeout", "5", "--format", "json")
         server.shutdown()
-    assert ran.code == 1
-    assert not ran.json["ok"]
+    assert result.code == 1
+    assert not result.json["ok"]

@@ -40,15 +40,15 @@ HARMLESS = [
 
 
 def run_check(
-    here: CommandRunner, tenant: Any, provider: str, *more: str
+    cli: CommandRunner, tenant: Any, provider: str, *more: str
 ) -> tuple[int, dict[str, Any]]:
     """Exit code and report."""
     began = time.monotonic()
-    ran = here(
+    result = cli(
         "check", *check_arguments(tenant, provider), "--format", "json", "--timeout", "2", *more
     )
     assert time.monotonic() - began < 20
-    return ran.code, json.loads(ran.out)
+    return result.code, json.loads(result.out)
 
 
 def all_findings(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -57,12 +57,12 @@ def all_findings(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("fault", "provider", "transport"), BREAKING)
 def test_a_fault_that_breaks_the_contract_is_found(
-    suite: Mocks, here: CommandRunner, fault: str, provider: str, transport: str
+    suite: Mocks, cli: CommandRunner, fault: str, provider: str, transport: str
 ) -> None:
     with suite.tenant() as tenant:
         switched = getattr(tenant, provider).fault(fault)
         more = ("--transport", transport) if provider == "arm" else ()
-        code, report = run_check(here, tenant, provider, *more)
+        code, report = run_check(cli, tenant, provider, *more)
         assert switched.applied > 0
     assert code == 1
     assert not report["ok"]
@@ -74,15 +74,15 @@ def test_a_fault_that_breaks_the_contract_is_found(
     }
 
 
-def test_the_one_way_left_out_breaks_nothing(suite: Mocks, here: CommandRunner) -> None:
+def test_the_excluded_combination_has_no_effect(suite: Mocks, cli: CommandRunner) -> None:
     fault, provider, transport = WITHOUT_EFFECT
     with suite.tenant() as tenant:
         switched = getattr(tenant, provider).fault(fault)
-        code, _ = run_check(here, tenant, provider, "--transport", TRANSPORTS[transport])
+        code, _ = run_check(cli, tenant, provider, "--transport", TRANSPORTS[transport])
         assert (switched.applied, code) == (0, 0)
 
 
-def test_every_breaking_kind_is_tried() -> None:
+def test_every_contract_breaking_fault_is_tested() -> None:
     assert {parameter.values[0] for parameter in BREAKING} == {
         kind.name for kind in FAULT_TYPES.values() if kind.breaks_contract
     }
@@ -91,11 +91,11 @@ def test_every_breaking_kind_is_tried() -> None:
 
 @pytest.mark.parametrize(("fault", "provider", "params"), HARMLESS)
 def test_a_fault_that_keeps_the_contract_is_no_finding(
-    suite: Mocks, here: CommandRunner, fault: str, provider: str, params: dict[str, Any]
+    suite: Mocks, cli: CommandRunner, fault: str, provider: str, params: dict[str, Any]
 ) -> None:
     with suite.tenant() as tenant:
         getattr(tenant, provider).fault(fault, **params)
-        code, report = run_check(here, tenant, provider)
+        code, report = run_check(cli, tenant, provider)
     assert all_findings(report) == []
     assert code == 0
 
@@ -120,7 +120,7 @@ def test_a_fault_that_keeps_the_contract_is_no_finding(
 )
 def test_the_finding_names_what_is_broken(
     suite: Mocks,
-    here: CommandRunner,
+    cli: CommandRunner,
     fault: str,
     provider: str,
     params: dict[str, Any],
@@ -129,7 +129,7 @@ def test_the_finding_names_what_is_broken(
 ) -> None:
     with suite.tenant() as tenant:
         getattr(tenant, provider).fault(fault, **params)
-        _, report = run_check(here, tenant, provider)
+        _, report = run_check(cli, tenant, provider)
     assert any(
         where in found["where"] and expected in found["expected"] for found in all_findings(report)
     ), all_findings(report)

@@ -25,7 +25,7 @@ NAMES = st.text("абвгеёжзиклмнопрстуюяАБВЁ abcXYZ'-\"&<
 
 @given(st.sets(st.from_regex(r"7\d{10}", fullmatch=True), min_size=2, max_size=30))
 @settings(max_examples=50)
-def test_numbers_keep_their_shape_and_stay_apart(numbers: set[str]) -> None:
+def test_numbers_keep_their_shape_and_have_different_masks(numbers: set[str]) -> None:
     cipher = Cipher(KEY)
     masked = {number: cipher.mask_number(number) for number in numbers}
     assert all(re.fullmatch(r"7\d{10}", each) for each in masked.values())
@@ -34,7 +34,7 @@ def test_numbers_keep_their_shape_and_stay_apart(numbers: set[str]) -> None:
 
 
 @pytest.mark.parametrize("short", ["101", "0288", "", "112", "288122"])
-def test_internal_numbers_stay(short: str) -> None:
+def test_internal_numbers_are_not_masked(short: str) -> None:
     assert Cipher(KEY).mask_number(short) == short
 
 
@@ -60,7 +60,7 @@ def test_names_keep_length_bytes_and_everything_that_is_no_letter(name: str) -> 
             assert one.isupper() == other.isupper()
 
 
-def test_a_word_has_the_same_mask_wherever_it_stands() -> None:
+def test_a_word_always_has_the_same_mask() -> None:
     cipher = Cipher(KEY)
     whole = cipher.mask_name("Иванова Анна Петровна")
     assert whole.split()[0] == cipher.mask_name("Иванова")
@@ -70,7 +70,7 @@ def test_a_word_has_the_same_mask_wherever_it_stands() -> None:
 
 @given(st.sets(st.from_regex(r"[а-яё]{2,8}", fullmatch=True), min_size=2, max_size=20))
 @settings(max_examples=30)
-def test_words_stay_apart(words: set[str]) -> None:
+def test_different_words_have_different_masks(words: set[str]) -> None:
     cipher = Cipher(KEY)
     assert len({cipher.mask_name(word) for word in words}) == len(words)
 
@@ -127,7 +127,7 @@ def test_both_spellings_of_json_have_the_same_mask() -> None:
     assert rows[0] == rows[1]
 
 
-def test_credentials_of_a_request_and_wherever_they_are_repeated() -> None:
+def test_credentials_are_masked_wherever_they_are_repeated() -> None:
     mask = MessageMasker(KEY, CDR)
     request = {
         "method": "get.call_legs_report",
@@ -226,7 +226,7 @@ def test_cells_are_masked_by_their_columns_even_in_half_a_document() -> None:
     assert "1980-01-01T00:00:00" in masked
 
 
-def test_names_of_departments_and_lines_are_nobodys() -> None:
+def test_names_of_departments_and_lines_are_not_masked() -> None:
     text = TABLE.replace("SpecialistRead", "DepartmentRead").replace("Surname", "Name")
     assert "Ёлкина" in MessageMasker(KEY, ONEC).mask_message(text.encode()).decode()
 

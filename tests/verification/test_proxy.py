@@ -1,4 +1,4 @@
-"""``callmocks proxy``: everything passes as it is, is judged, journaled, and recorded masked."""
+"""``callmocks proxy``: forwards everything, validates, journals, records masked."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_answers_pass_byte_for_byte_and_the_recording_is_masked(
     assert len(pairs) == len({row["employee_id"] for row in masked})
 
 
-def test_two_recordings_mask_otherwise(suite: Mocks, tmp_path: Path) -> None:
+def test_two_recordings_have_different_masks(suite: Mocks, tmp_path: Path) -> None:
     masked = []
     with suite.tenant() as tenant:
         for file in (tmp_path / "one", tmp_path / "two"):
@@ -123,7 +123,7 @@ def test_two_recordings_mask_otherwise(suite: Mocks, tmp_path: Path) -> None:
     assert len(masked[0]) == len(masked[1])
 
 
-def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) -> None:
+def test_both_directions_are_validated_and_journaled(suite: Mocks, tmp_path: Path) -> None:
     file = tmp_path / "r.jsonl"
     with suite.tenant() as tenant:
         token = f"{tenant.name}-token"
@@ -139,11 +139,11 @@ def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) 
             question: dict[str, Any] = {
                 "expect": [{"provider": "cdr", "fields": {"params.limit": "ten"}}]
             }
-            asked = requests.post(
+            request_body = requests.post(
                 f"{control}/api/tenants/proxy/journal/verify", json=question, timeout=10
             )
             proxy.stop()
-    assert asked.json()["ok"]
+    assert request_body.json()["ok"]
     sides = [[(each["side"], each["where"]) for each in e["violations"]] for e in journaled]
     assert sides == [[("request", "params.limit")], [("answer", "result.metadata")], []]
     assert token not in json.dumps(journaled)
@@ -152,7 +152,7 @@ def test_both_directions_are_judged_and_journaled(suite: Mocks, tmp_path: Path) 
     assert proxy.stderr_lines[-1] == "callmocks: 3 exchanges, 2 with findings"
 
 
-def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: CommandRunner) -> None:
+def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, cli: CommandRunner) -> None:
     file = tmp_path / "arm.jsonl"
     with suite.tenant(world="edge-cases") as tenant:
         name = tenant.name
@@ -195,10 +195,10 @@ def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, here: CommandRun
     assert len(recorded[2]["response"].encode()) == len(answer)
     refs = [row.get("call_ref") for row in rows]
     assert all(f'call_ref":"{ref}"' in masked.body.decode() for ref in refs)
-    assert here("validate", file).code == 0
+    assert cli("validate", file).code == 0
 
 
-def test_a_websocket_ends_as_the_provider_ends_it(suite: Mocks) -> None:
+def test_a_websocket_closes_with_the_providers_code(suite: Mocks) -> None:
     with suite.tenant() as tenant, run_proxy("arm", tenant.arm.url) as proxy:
         url = proxy.ready["proxy"].replace("http", "ws") + f"/{tenant.name}/service/cc/arm"
 
@@ -267,7 +267,7 @@ def test_onec_and_its_wsdl_lead_through_the_proxy(suite: Mocks, tmp_path: Path) 
     assert ids and all(each in recorded[2]["response"] for each in ids)
 
 
-def test_what_is_not_of_the_contract_passes_and_is_not_recorded(
+def test_messages_outside_the_contract_are_forwarded_and_not_recorded(
     suite: Mocks, tmp_path: Path
 ) -> None:
     file = tmp_path / "r.jsonl"
@@ -283,7 +283,7 @@ def test_what_is_not_of_the_contract_passes_and_is_not_recorded(
 
 
 @pytest.mark.parametrize("fault", ["close", "reset", "truncated"])
-def test_half_an_answer_stays_half_an_answer(suite: Mocks, fault: str) -> None:
+def test_a_truncated_response_stays_truncated(suite: Mocks, fault: str) -> None:
     with suite.tenant() as tenant:
         tenant.cdr.fault(fault, times=1)
         with run_proxy("cdr", tenant.cdr.url) as proxy:
@@ -294,7 +294,7 @@ def test_half_an_answer_stays_half_an_answer(suite: Mocks, fault: str) -> None:
     assert any("no whole answer" in line for line in proxy.stderr_lines)
 
 
-def test_an_upstream_that_is_not_there_is_502(tmp_path: Path) -> None:
+def test_an_unreachable_upstream_is_502(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -307,7 +307,7 @@ def test_an_upstream_that_is_not_there_is_502(tmp_path: Path) -> None:
     )
 
 
-def test_an_upstream_without_tls_is_told_so(suite: Mocks) -> None:
+def test_an_upstream_without_tls_is_named_in_the_error(suite: Mocks) -> None:
     with run_proxy("cdr", suite.cdr.url.replace("http:", "https:")) as proxy:
         answer = post_legs(proxy.ready["proxy"], "t")
         proxy.stop()
@@ -347,19 +347,21 @@ def gzip_upstream(body: bytes) -> Iterator[tuple[str, list[bytes]]]:
         server.server_close()
 
 
-def test_compressed_messages_pass_as_they_are_and_are_looked_at(tmp_path: Path) -> None:
+def test_compressed_messages_are_forwarded_unchanged_and_validated(tmp_path: Path) -> None:
     body = b'{"jsonrpc":"2.0","id":1,"result":{"metadata":{},"data":{}}}'
-    asked = b'{"jsonrpc":"2.0","id":1,"method":"logout.user","params":{"access_token":"sesame-1"}}'
+    request_body = (
+        b'{"jsonrpc":"2.0","id":1,"method":"logout.user","params":{"access_token":"sesame-1"}}'
+    )
     file = tmp_path / "r.jsonl"
     with gzip_upstream(body) as (url, sent), run_proxy("cdr", url, "--record", file) as proxy:
         answer = requests.post(
             proxy.ready["proxy"],
-            data=gzip.compress(asked),
+            data=gzip.compress(request_body),
             headers={"Content-Encoding": "gzip"},
             timeout=10,
         )
         proxy.stop()
-    assert gzip.decompress(sent[0]) == asked
+    assert gzip.decompress(sent[0]) == request_body
     assert (answer.content, answer.headers["Content-Encoding"]) == (body, "gzip")
     (recorded,) = read_exchanges(file)
     assert recorded["operation"] == "logout.user"
@@ -374,25 +376,25 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(suite: Mocks) -> None:
         for _ in range(2):
             assert post_legs(proxy.ready["proxy"], f"{tenant.name}-token").ok
         assert proxy.stop() == 0
-    told = [line for line in proxy.stderr_lines if "recording ended" in line]
-    assert told == [
+    message = [line for line in proxy.stderr_lines if "recording ended" in line]
+    assert message == [
         "callmocks: recording ended after 0 exchanges: /dev/full: No space left on device; "
         "proxying goes on"
     ]
 
 
 def test_the_whole_check_is_clean_through_a_proxy(
-    suite: Mocks, here: CommandRunner, tmp_path: Path
+    suite: Mocks, cli: CommandRunner, tmp_path: Path
 ) -> None:
     with suite.tenant() as tenant, run_proxy("cdr", tenant.cdr.url) as proxy:
         token = f"{tenant.name}-token"
-        ran = here("check", "cdr", proxy.ready["proxy"], "--token", token, "--day", DAY)
+        result = cli("check", "cdr", proxy.ready["proxy"], "--token", token, "--day", DAY)
         proxy.stop()
-    assert ran.code == 0, ran.out
+    assert result.code == 0, result.out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "error"),
     [
         (("ftp://host/v2.0",), "UPSTREAM: 'ftp://host/v2.0' is not an address"),
         (("http://a:b@host/",), "^UPSTREAM: credentials do not belong in the address$"),
@@ -401,22 +403,22 @@ def test_the_whole_check_is_clean_through_a_proxy(
         (("http://h/", "--ca", "/no/file"), "--ca: /no/file: No such file"),
     ],
 )
-def test_mistakes_have_a_place(here: CommandRunner, arguments: tuple[str, ...], told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
-        here("proxy", "cdr", *arguments)
+def test_errors_name_the_option(cli: CommandRunner, arguments: tuple[str, ...], error: str) -> None:
+    with pytest.raises(SettingsError, match=error):
+        cli("proxy", "cdr", *arguments)
 
 
-def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
+def test_errors_are_one_line(tmp_path: Path) -> None:
     there = write_file(tmp_path / "r.jsonl", "")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for arguments, told in (
+        for arguments, message in (
             (("--port", port), f"--port: 127.0.0.1:{port}: Address already in use"),
             (("--port", 0, "--record", there), f"--record: {there}: exists already; a recording"),
         ):
-            ran = run_command("proxy", "cdr", "http://h/", *arguments)
-            assert ran.code == 2
-            assert ran.err.startswith(f"callmocks: {told}")
-            assert len(ran.err.splitlines()) == 1
+            result = run_command("proxy", "cdr", "http://h/", *arguments)
+            assert result.code == 2
+            assert result.err.startswith(f"callmocks: {message}")
+            assert len(result.err.splitlines()) == 1

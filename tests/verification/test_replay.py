@@ -105,7 +105,7 @@ def test_cdr_answers_by_parameters_with_the_id_of_the_request(
     assert answer["id"] == 77 and answer["result"]["data"]["access_token"]
 
 
-def test_equal_questions_get_their_answers_in_turn_and_then_the_last(recorded: Path) -> None:
+def test_equal_requests_get_the_responses_in_order_and_then_the_last(recorded: Path) -> None:
     first, _, third, _ = recorded_exchanges(recorded, "cdr", "get.call_legs_report")
     shown = [json.loads(each["response"])["result"]["metadata"] for each in (first, third)]
     lines = recorded.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -115,7 +115,7 @@ def test_equal_questions_get_their_answers_in_turn_and_then_the_last(recorded: P
     assert len(lines) > 8
 
 
-def test_without_a_match_the_error_names_the_nearest(replay: dict[str, Any]) -> None:
+def test_without_a_match_the_error_names_the_nearest_request(replay: dict[str, Any]) -> None:
     answer = post_legs(replay["cdr"], "x", limit=6)
     assert answer.status_code == 200
     error = answer.json()["error"]
@@ -173,9 +173,9 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
 
 
 def test_onec_answers_in_the_version_of_the_request(recorded: Path, replay: dict[str, Any]) -> None:
-    (kept,) = recorded_exchanges(recorded, "onec", "GetHistoryOfServiceCalls")
+    (recorded_exchange,) = recorded_exchanges(recorded, "onec", "GetHistoryOfServiceCalls")
     got = requests.post(replay["onec"], data=calls_envelope(), timeout=10)
-    assert got.text == kept["response"]
+    assert got.text == recorded_exchange["response"]
     newer = requests.post(replay["onec"], data=calls_envelope(SOAP12), timeout=10)
     assert newer.headers["Content-Type"].startswith("application/soap+xml")
     assert etree.fromstring(newer.content).tag == f"{{{SOAP12}}}Envelope"
@@ -203,14 +203,14 @@ def test_replayed_exchanges_are_in_the_journal_and_faults_apply(replay: dict[str
 
 
 def test_providers_that_were_not_recorded_are_the_mocks_own(
-    recorded: Path, tmp_path: Path, here: CommandRunner
+    recorded: Path, tmp_path: Path, cli: CommandRunner
 ) -> None:
     only = tmp_path / "arm.jsonl"
     lines = recorded.read_text(encoding="utf-8").splitlines(keepends=True)
     only.write_text("".join(x for x in lines if '"provider":"arm"' in x), encoding="utf-8")
     with run_replay(only, "--limits", "off") as urls:
-        ran = here("check", "cdr", urls["cdr"], "--token", "demo-token")
-    assert ran.code == 0, ran.out
+        result = cli("check", "cdr", urls["cdr"], "--token", "demo-token")
+    assert result.code == 0, result.out
 
 
 def _replace_members(line: str, **members: object) -> str:
@@ -229,7 +229,7 @@ def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "error"),
     [
         (lambda lines: [*lines[:3], lines[3][:50]], "line 4: no exchange: "),
         (lambda lines: [*lines[:2], "{}", *lines[2:]], "line 3: no exchange: "),
@@ -247,26 +247,26 @@ def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
         (lambda lines: [], "there is no exchange in it"),
     ],
 )
-def test_a_damaged_recording_is_told_in_one_line_with_its_number(
-    recorded: Path, tmp_path: Path, damage: Any, told: str
+def test_a_damaged_recording_is_one_error_with_the_line_number(
+    recorded: Path, tmp_path: Path, damage: Any, error: str
 ) -> None:
     file = tmp_path / "damaged.jsonl"
     lines = recorded.read_text(encoding="utf-8").splitlines()
     file.write_text("\n".join(damage(lines)), encoding="utf-8")
     free = [x for name in ("arm", "cdr", "onec", "control") for x in (f"--{name}-port", "0")]
-    ran = run_command("serve", "--replay", file, *free)
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"callmocks: --replay: {file}: ")
-    assert told in ran.err
-    assert len(ran.err.splitlines()) == 1
+    result = run_command("serve", "--replay", file, *free)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"callmocks: --replay: {file}: ")
+    assert error in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_the_recording_itself_is_clean_but_for_the_wrong_request(
-    recorded: Path, here: CommandRunner
+    recorded: Path, cli: CommandRunner
 ) -> None:
     assert len(read_exchanges(recorded)) > 5
-    ran = here("validate", "--json", recorded)
-    (file,) = ran.json
+    result = cli("validate", "--json", recorded)
+    (file,) = result.json
     found = [each for message in file["messages"] for each in message["violations"]]
     assert [each["where"] for each in found if not each["tolerated"]] == [
         "/Envelope/Body/NoSuchThing"

@@ -1,4 +1,4 @@
-"""``callmocks validate``: every kind of message is recognised, each violation has a place."""
+"""``callmocks validate``: detects every kind of message, gives each violation a path."""
 
 from __future__ import annotations
 
@@ -21,64 +21,64 @@ DOCUMENTED = ROOT / "fixtures" / "documented"
 
 
 def violation_paths(
-    here: CommandRunner, *files: Path, contract: str = "documented"
+    cli: CommandRunner, *files: Path, contract: str = "documented"
 ) -> list[list[tuple[str, bool]]]:
     """Place and tolerance of each finding, file by file."""
-    ran = here("validate", "--json", "--contract", contract, *files)
+    result = cli("validate", "--json", "--contract", contract, *files)
     found = [
         [
             (each["where"], each["tolerated"])
             for message in file["messages"]
             for each in message["violations"]
         ]
-        for file in ran.json
+        for file in result.json
     ]
     counted = any(not tolerated for file in found for _, tolerated in file)
-    assert ran.code == int(counted)
+    assert result.code == int(counted)
     return found
 
 
-def detected_kind(here: CommandRunner, file: Path) -> str:
-    (only,) = here("validate", "--json", file).json
+def detected_kind(cli: CommandRunner, file: Path) -> str:
+    (only,) = cli("validate", "--json", file).json
     return str(only["kind"])
 
 
-def test_the_documented_request_has_the_three_known_deviations(here: CommandRunner) -> None:
-    (found,) = violation_paths(here, DOCUMENTED / "arm" / "request.frame")
+def test_the_documented_request_has_the_three_known_deviations(cli: CommandRunner) -> None:
+    (found,) = violation_paths(cli, DOCUMENTED / "arm" / "request.frame")
     assert found == [
         ("bytes 3-12 (length)", False),
         ("bytes 17-48 (command)", False),
         ("/in/request/filters/@offset", True),
     ]
-    (strict,) = violation_paths(here, DOCUMENTED / "arm" / "request.frame", contract="strict")
+    (strict,) = violation_paths(cli, DOCUMENTED / "arm" / "request.frame", contract="strict")
     assert strict[-1] == ("/in/request/filters/@offset", False)
 
 
-def test_the_documented_answer_has_the_two_known_deviations(here: CommandRunner) -> None:
+def test_the_documented_answer_has_the_two_known_deviations(cli: CommandRunner) -> None:
     file = DOCUMENTED / "arm" / "response.frame"
-    (found,) = violation_paths(here, file)
+    (found,) = violation_paths(cli, file)
     reason = "/out/response/history/call_history[1]/@release_reason"
     assert found == [("bytes 3-12 (length)", False), (reason, True)]
-    (only,) = here("validate", "--json", file).json
+    (only,) = cli("validate", "--json", file).json
     assert only["messages"][0]["violations"][1]["times"] == 11
-    (strict,) = violation_paths(here, file, contract="strict")
+    (strict,) = violation_paths(cli, file, contract="strict")
     assert (reason, False) in strict
 
 
-def test_the_documented_soap_messages_are_clean(here: CommandRunner) -> None:
+def test_the_documented_soap_messages_are_clean(cli: CommandRunner) -> None:
     files = [DOCUMENTED / "onec" / name for name in ("request.xml", "response.xml")]
-    assert violation_paths(here, *files) == [[], []]
-    assert [detected_kind(here, file) for file in files] == [
+    assert violation_paths(cli, *files) == [[], []]
+    assert [detected_kind(cli, file) for file in files] == [
         "SOAP 1.2 request, GetHistoryOfServiceCalls",
         "SOAP 1.2 answer, GetHistoryOfServiceCalls",
     ]
 
 
 def test_the_documented_json_names_types_where_values_belong_and_nothing_else_is_wrong(
-    here: CommandRunner,
+    cli: CommandRunner,
 ) -> None:
     request, answer = DOCUMENTED / "cdr" / "request.json", DOCUMENTED / "cdr" / "response.json"
-    found = violation_paths(here, request, answer)
+    found = violation_paths(cli, request, answer)
     assert [where for where, _ in found[0]] == [
         "params.user_id",
         "params.offset",
@@ -254,17 +254,17 @@ def property_xml(name: str, value: str, kind: str) -> str:
         ("hello", "unknown", ["byte 1"]),
     ],
 )  # fmt: skip
-def test_messages_are_recognised_and_violations_have_a_place(
-    here: CommandRunner, tmp_path: Path, content: bytes | str, kind: str, found: list[str]
+def test_messages_are_detected_and_violations_have_a_path(
+    cli: CommandRunner, tmp_path: Path, content: bytes | str, kind: str, found: list[str]
 ) -> None:
     file = write_file(tmp_path / "message", content)
-    (only,) = here("validate", "--json", file).json
-    told = [each["where"] for message in only["messages"] for each in message["violations"]]
-    assert (only["kind"], told) == (kind, found)
+    (only,) = cli("validate", "--json", file).json
+    message = [each["where"] for message in only["messages"] for each in message["violations"]]
+    assert (only["kind"], message) == (kind, found)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "error"),
     [
         (
             legs_request('"limit":"5"'),
@@ -277,18 +277,18 @@ def test_messages_are_recognised_and_violations_have_a_place(
         ("[{}]", "request: expected one request object, got an array [documented]"),
     ],
 )
-def test_what_was_got_instead_is_told_as_it_was_sent(
-    here: CommandRunner, tmp_path: Path, content: str, told: str
+def test_a_violation_quotes_the_value_as_it_was_sent(
+    cli: CommandRunner, tmp_path: Path, content: str, error: str
 ) -> None:
-    assert told in here("validate", write_file(tmp_path / "message", content)).out
+    assert error in cli("validate", write_file(tmp_path / "message", content)).out
 
 
-def test_a_byte_order_mark_hides_nothing(here: CommandRunner, tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_skipped(cli: CommandRunner, tmp_path: Path) -> None:
     file = write_file(tmp_path / "m.json", b"\xef\xbb\xbf" + json.dumps(LEGS).encode())
-    assert violation_paths(here, file) == [[]]
+    assert violation_paths(cli, file) == [[]]
 
 
-def test_what_the_mock_sends_is_clean(suite: Mocks, here: CommandRunner, tmp_path: Path) -> None:
+def test_what_the_mock_sends_is_clean(suite: Mocks, cli: CommandRunner, tmp_path: Path) -> None:
     with suite.tenant() as tenant:
         name = tenant.name
         legs = requests.post(
@@ -307,9 +307,9 @@ def test_what_the_mock_sends_is_clean(suite: Mocks, here: CommandRunner, tmp_pat
         write_file(tmp_path / str(number), answer.content)
         for number, answer in enumerate((legs, calls, wsdl, history))
     ]
-    for file in violation_paths(here, *files):
+    for file in violation_paths(cli, *files):
         assert [where for where, tolerated in file if not tolerated] == []
-    assert [detected_kind(here, file) for file in files] == [
+    assert [detected_kind(cli, file) for file in files] == [
         "JSON-RPC answer, get.call_legs_report",
         "SOAP 1.1 answer, GetHistoryOfServiceCalls",
         "WSDL",
@@ -318,7 +318,7 @@ def test_what_the_mock_sends_is_clean(suite: Mocks, here: CommandRunner, tmp_pat
     broken = legs.json()
     broken["result"]["data"][7]["direction"] = "sideways"
     broken["result"]["data"][9] |= {"is_failed": not broken["result"]["data"][9]["is_failed"]}
-    assert violation_paths(here, write_file(tmp_path / "broken", json.dumps(broken))) == [
+    assert violation_paths(cli, write_file(tmp_path / "broken", json.dumps(broken))) == [
         [("result.data.7.direction", False), ("result.data.9.is_failed", False)]
     ]
 
@@ -336,41 +336,41 @@ def journal(suite: Mocks) -> dict[str, Any]:
 
 
 def test_journals_are_read_whole_and_line_by_line(
-    here: CommandRunner, tmp_path: Path, journal: dict[str, Any]
+    cli: CommandRunner, tmp_path: Path, journal: dict[str, Any]
 ) -> None:
     whole = write_file(tmp_path / "journal.json", json.dumps(journal, indent=2))
     lines = "".join(json.dumps(entry) + "\n" for entry in journal["entries"])
     listed = write_file(tmp_path / "journal.jsonl", lines)
     for file in (whole, listed):
-        assert detected_kind(here, file) == "journal of 2 exchanges"
-        assert violation_paths(here, file) == [[("params.limit", False)]]
-        (only,) = here("validate", "--json", file).json
+        assert detected_kind(cli, file) == "journal of 2 exchanges"
+        assert violation_paths(cli, file) == [[("params.limit", False)]]
+        (only,) = cli("validate", "--json", file).json
         assert [message["line"] for message in only["messages"]] == [1, 1, 2, 2]
 
 
-def test_what_a_journal_cut_is_not_judged(
-    here: CommandRunner, tmp_path: Path, journal: dict[str, Any]
+def test_truncated_entries_of_a_journal_are_not_validated(
+    cli: CommandRunner, tmp_path: Path, journal: dict[str, Any]
 ) -> None:
     journal["entries"][0] |= {"response_sha256": "0" * 64, "response": "{"}
-    ran = here("validate", write_file(tmp_path / "j", json.dumps(journal)))
-    assert "only the beginning of a message: not validated" in ran.out
-    assert "1 violation" in ran.out
+    result = cli("validate", write_file(tmp_path / "j", json.dumps(journal)))
+    assert "only the beginning of a message: not validated" in result.out
+    assert "1 violation" in result.out
 
 
-def test_a_damaged_line_is_named_and_those_before_it_are_judged(
-    here: CommandRunner, tmp_path: Path, journal: dict[str, Any]
+def test_a_damaged_line_is_named_and_those_before_it_are_validated(
+    cli: CommandRunner, tmp_path: Path, journal: dict[str, Any]
 ) -> None:
     right, wrong = (msgspec.json.encode(entry) for entry in journal["entries"])
     file = write_file(tmp_path / "j.jsonl", right + b"\n" + wrong[:200] + b"\n")
-    ran = here("validate", file)
-    assert ran.code == 1
-    assert "line 2: expected an exchange" in ran.out
+    result = cli("validate", file)
+    assert result.code == 1
+    assert "line 2: expected an exchange" in result.out
 
 
-def test_the_text_says_file_kind_place_and_evidence(here: CommandRunner) -> None:
+def test_the_text_has_file_kind_path_and_evidence(cli: CommandRunner) -> None:
     file = DOCUMENTED / "arm" / "request.frame"
-    ran = here("validate", file)
-    assert ran.out.splitlines() == [
+    result = cli("validate", file)
+    assert result.out.splitlines() == [
         f"{file}: ARM request frame, operator_call_history: 2 violations",
         "    bytes 3-12 (length): expected 173, in bytes, got 159 [observed]",
         "    bytes 17-48 (command): expected the name padded with spaces to 32 bytes, "
@@ -383,14 +383,14 @@ def test_the_text_says_file_kind_place_and_evidence(here: CommandRunner) -> None
 def test_exit_codes_and_stdin_of_the_command() -> None:
     good = fixture_path("documented/onec/request.xml")
     assert run_command("validate", good).code == 0
-    ran = run_command("validate", "-", stdin="{}")
-    assert (ran.code, ran.out.splitlines()[0]) == (1, "-: JSON-RPC request: 1 violation")
-    ran = run_command("validate", good, "/no/such/file")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "callmocks: /no/such/file: No such file or directory\n"
+    result = run_command("validate", "-", stdin="{}")
+    assert (result.code, result.out.splitlines()[0]) == (1, "-: JSON-RPC request: 1 violation")
+    result = run_command("validate", good, "/no/such/file")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "callmocks: /no/such/file: No such file or directory\n"
     assert run_command("validate").code == 2
 
 
-def test_a_directory_is_no_file(here: CommandRunner, tmp_path: Path) -> None:
+def test_a_directory_is_an_error(cli: CommandRunner, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="directory"):
-        here("validate", tmp_path)
+        cli("validate", tmp_path)

@@ -1,4 +1,4 @@
-"""A suite in a thread of its own, for targets that speak to it over sockets."""
+"""A mock server in its own thread, for targets that connect to it over sockets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS = ServeSettings(
 
 
 class LogCapture(logging.Handler):
-    """Every line the suite logs: there should be none."""
+    """Every warning that the server logs: there should be none."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -39,8 +39,8 @@ class LogCapture(logging.Handler):
         self.messages.append(self.format(record))
 
 
-class FuzzSuite:
-    """A running suite and connections to it that are opened again when they are gone."""
+class FuzzServer:
+    """Keeps its connections open and opens them again when the server has closed them."""
 
     def __init__(self) -> None:
         self.log = LogCapture()
@@ -48,13 +48,13 @@ class FuzzSuite:
         self._connections: dict[str, http.client.HTTPConnection] = {}
         self._socket: ClientConnection | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run_suite()), daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run_server()), daemon=True)
 
-    def __enter__(self) -> FuzzSuite:
+    def __enter__(self) -> FuzzServer:
         logging.getLogger().addHandler(self.log)
         self._thread.start()
         if not self._ready.wait(30):
-            raise AssertionError("the suite does not start")
+            raise AssertionError("the server does not start")
         return self
 
     def __exit__(
@@ -71,10 +71,10 @@ class FuzzSuite:
         self._thread.join(10)
         logging.getLogger().removeHandler(self.log)
 
-    async def _run_suite(self) -> None:
+    async def _run_server(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with MockServer(SETTINGS) as suite:
-            self.urls = suite.urls
+        async with MockServer(SETTINGS) as server:
+            self.urls = server.urls
             self._ready.set()
             await self._stop.wait()
 
