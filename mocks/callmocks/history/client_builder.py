@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from callmocks.history.contact_values import (
-    ContactValues,
-    given_or_drawn,
-    item_or_none,
-    lower_uuid,
-)
+from callmocks.history.contact_values import ContactValues, fill_entry, item_or_none
 from callmocks.history.directory import Organisation, User
 from callmocks.history.name_pools import MAX_CLIENT_LENGTH, load_centre_names
 from callmocks.history.random_stream import RandomStream, UniquePool
@@ -74,15 +69,16 @@ class ClientBuilder:
         pools = self._values.pools
         name, full_name = self._choose_names(index, stream)
         return Organisation(
-            client_id=lower_uuid(entry.client_id, stream.make_uuid()),
-            name=given_or_drawn(entry.name, name),
-            full_name=entry.full_name or entry.name or full_name,
-            inn=given_or_drawn(
-                entry.inn, self._inns.take_from(stream, pools.inn, lambda: _draw_inn(stream))
+            **fill_entry(
+                entry,
+                client_id=stream.make_uuid(),
+                name=name,
+                full_name=entry.name or full_name,
+                inn=self._inns.take_from(stream, pools.inn, lambda: _draw_inn(stream)),
+                kpp=stream.choose_from(pools.kpp),
+                phone=self._values.take_city_phone(stream),
+                address=stream.choose_from(pools.addresses),
             ),
-            kpp=given_or_drawn(entry.kpp, stream.choose_from(pools.kpp)),
-            phone=given_or_drawn(entry.phone, self._values.take_city_phone(stream)),
-            address=given_or_drawn(entry.address, stream.choose_from(pools.addresses)),
             first_user=first_user,
             users=users,
         )
@@ -105,17 +101,19 @@ class ClientBuilder:
     ) -> User:
         awkward = item_or_none(self._awkward.awkward_users, index)
         names = self._values.choose_names(stream, entry, awkward)
-        contact_id = given_or_drawn(
-            entry.contact_id, self._contact_ids.take_number(stream, 10_000_000, 100_000_000)
-        )
+        contact_id = self._contact_ids.take_number(stream, 10_000_000, 100_000_000)
+        email = f"{entry.contact_id or contact_id}@client{organisation + 1}.example"
         return User(
             **names,
-            user_id=lower_uuid(entry.user_id, stream.make_uuid()),
+            **fill_entry(
+                entry,
+                contact_id=contact_id,
+                user_id=stream.make_uuid(),
+                phone=self._values.take_mobile(stream),
+                email=email,
+                post=stream.choose_from(self._values.pools.posts),
+            ),
             organisation=organisation,
-            contact_id=contact_id,
-            phone=given_or_drawn(entry.phone, self._values.take_mobile(stream)),
-            email=given_or_drawn(entry.email, f"{contact_id}@client{organisation + 1}.example"),
-            post=given_or_drawn(entry.post, stream.choose_from(self._values.pools.posts)),
         )
 
 

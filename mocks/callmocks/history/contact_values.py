@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from callmocks.history.name_pools import AwkwardPerson, PersonNames, load_pools
 from callmocks.history.random_stream import RandomStream, UniquePool
 from callmocks.history.world import OperatorEntry, UserEntry, World
 
 T = TypeVar("T")
+
+_UUIDS = {"client_id", "service_id", "specialist_id", "user_id"}
 
 
 class ContactValues:
@@ -35,50 +37,37 @@ class ContactValues:
 
     def choose_names(
         self, stream: RandomStream, entry: OperatorEntry | UserEntry, awkward: AwkwardPerson | None
-    ) -> dict[str, str]:
-        """``last_name``, ``first_name``, ``patronymic``, ``full_name``; the entry's where given."""
+    ) -> dict[str, Any]:
+        """``last_name``, ``first_name``, ``patronymic``, ``full_name``."""
         given = (entry.last_name, entry.first_name, entry.patronymic)
         names = self._names_of_sex(given, stream.integer_below(2))
-        drawn = (
-            stream.choose_from(names.last),
-            stream.choose_from(names.first),
-            stream.choose_from(names.patronymics or ("",)),
-        )
+        last, first = stream.choose_from(names.last), stream.choose_from(names.first)
+        patronymic = stream.choose_from(names.patronymics or ("",))
         if awkward is not None and given == (None, None, None):
-            drawn = (awkward.last, awkward.first, awkward.patronymic)
-        parts = tuple(map(given_or_drawn, given, drawn))
-        full_name = " ".join(part for part in parts if part)
-        return dict(
-            zip(
-                ("last_name", "first_name", "patronymic", "full_name"),
-                (*parts, full_name),
-                strict=True,
-            )
-        )
+            last, first, patronymic = awkward.last, awkward.first, awkward.patronymic
+        parts = fill_entry(entry, last_name=last, first_name=first, patronymic=patronymic)
+        return {**parts, "full_name": " ".join(filter(None, parts.values()))}
 
     def _names_of_sex(self, given: tuple[str | None, ...], drawn_sex: int) -> PersonNames:
         """Names of the sex that the given parts show, otherwise of the drawn one."""
-        male, female = self.pools.male, self.pools.female
-        for names, other in ((male, female), (female, male)):
-            pools = zip(_pools_by_part(names), _pools_by_part(other), strict=True)
-            if any(
-                part in own and part not in others
-                for part, (own, others) in zip(given, pools, strict=True)
-            ):
-                return names
-        return (male, female)[drawn_sex]
+        sexes = (self.pools.male, self.pools.female)
+        for own, other in (sexes, sexes[::-1]):
+            pools = zip(given, _pools_by_part(own), _pools_by_part(other), strict=True)
+            if any(part in mine and part not in theirs for part, mine, theirs in pools):
+                return own
+        return sexes[drawn_sex]
 
 
 def _pools_by_part(names: PersonNames) -> tuple[tuple[str, ...], ...]:
     return names.last, names.first, names.patronymics
 
 
-def given_or_drawn(given: T | None, drawn: T) -> T:
-    return drawn if given is None else given
-
-
-def lower_uuid(given: str | None, drawn: str) -> str:
-    return drawn if given is None else given.lower()
+def fill_entry(entry: Any, **drawn: Any) -> dict[str, Any]:
+    """The entry's values, and what is drawn where it gives none; UUIDs in lower case."""
+    given = {name: getattr(entry, name) for name in drawn}
+    for name in _UUIDS & given.keys():
+        given[name] = given[name] and given[name].lower()
+    return {name: drawn[name] if value is None else value for name, value in given.items()}
 
 
 def item_or_none(items: Sequence[T], index: int) -> T | None:

@@ -13,12 +13,7 @@ from itertools import count
 from typing import TypeVar
 
 from callmocks.history.client_builder import ClientBuilder
-from callmocks.history.contact_values import (
-    ContactValues,
-    given_or_drawn,
-    item_or_none,
-    lower_uuid,
-)
+from callmocks.history.contact_values import ContactValues, fill_entry, item_or_none
 from callmocks.history.directory import Department, Directory, Group, Line, Operator, Scenario
 from callmocks.history.generator import Generator, derive_key
 from callmocks.history.name_pools import load_centre_names
@@ -95,7 +90,9 @@ class DirectoryBuilder:
         entries = self._world.groups or [GroupEntry(name=name) for name in names]
         ids = UniquePool(entry.id for entry in entries)
         return tuple(
-            Group(given_or_drawn(entry.id, ids.take_number(stream, 10_000, 1_000_000)), entry.name)
+            Group(
+                **fill_entry(entry, id=ids.take_number(stream, 10_000, 1_000_000), name=entry.name)
+            )
             for _, entry, stream in self._with_streams(_GROUPS, entries)
         )
 
@@ -103,7 +100,7 @@ class DirectoryBuilder:
         names = _cycle_names(self._centre.departments, self._world.sizes.departments)
         entries = self._world.departments or [DepartmentEntry(name=name) for name in names]
         return tuple(
-            Department(lower_uuid(entry.id, stream.make_uuid()), entry.name)
+            Department((entry.id or stream.make_uuid()).lower(), entry.name)
             for _, entry, stream in self._with_streams(_DEPARTMENTS, entries)
         )
 
@@ -115,12 +112,13 @@ class DirectoryBuilder:
         action_ids = UniquePool(entry.action_id for entry in entries)
         return tuple(
             Scenario(
-                id=given_or_drawn(entry.id, ids.take_number(stream, 100_000, 1_000_000)),
-                name=entry.name,
-                action_id=given_or_drawn(
-                    entry.action_id, action_ids.take_number(stream, 1_000_000, 10_000_000)
-                ),
-                action_name=given_or_drawn(entry.action_name, actions[index]),
+                **fill_entry(
+                    entry,
+                    id=ids.take_number(stream, 100_000, 1_000_000),
+                    name=entry.name,
+                    action_id=action_ids.take_number(stream, 1_000_000, 10_000_000),
+                    action_name=actions[index],
+                )
             )
             for index, entry, stream in self._with_streams(_SCENARIOS, entries)
         )
@@ -131,10 +129,11 @@ class DirectoryBuilder:
         queues = UniquePool(entry.queue_id for entry in entries)
         return tuple(
             Line(
-                service_id=lower_uuid(entry.service_id, stream.make_uuid()),
-                name=given_or_drawn(entry.name, names[index]),
-                virtual_phone_number=given_or_drawn(
-                    entry.virtual_phone_number, self._values.take_city_phone(stream)
+                **fill_entry(
+                    entry,
+                    service_id=stream.make_uuid(),
+                    name=names[index],
+                    virtual_phone_number=self._values.take_city_phone(stream),
                 ),
                 scenario=_index_of(entry.scenario, scenarios, index),
                 queue_id=entry.queue_id or queues.take_first(map(str, count(_FIRST_QUEUE))),
@@ -155,32 +154,31 @@ class DirectoryBuilder:
             names = self._values.choose_names(stream, entry, awkward)
             extensions = map(str, count(_FIRST_EXTENSION))
             number = entry.number or self._extensions.take_first(extensions)
-            sip = given_or_drawn(entry.sip, self._take_sip_number(stream))
+            drawn_sip = self._take_sip_number(stream)
+            sip = entry.sip or drawn_sip
             phone_kind = entry.phone or ("sip" if index % 3 == 2 else "number")
             group = _index_of(entry.group, groups, index)
+            left = not listed and _MIN_OPERATORS_WITH_DELETED <= size == index + 1
+            values = fill_entry(
+                entry,
+                employee_id=employee_ids.take_number(stream, 100_000, 1_000_000),
+                specialist_id=stream.make_uuid(),
+                post=stream.choose_from(self._centre.operator_posts),
+                email=f"operator{number}@centre.example",
+                mobile=self._values.take_mobile(stream),
+                birthday=date(1960, 1, 1) + timedelta(stream.integer_below(14_600)),
+                created_at=_draw_hire_time(stream),
+            )
             operators.append(
                 Operator(
                     **names,
+                    **values,
                     number=number,
-                    employee_id=given_or_drawn(
-                        entry.employee_id, employee_ids.take_number(stream, 100_000, 1_000_000)
-                    ),
-                    phone=sip if phone_kind == "sip" else number,
                     sip=sip,
+                    phone=sip if phone_kind == "sip" else number,
                     group=group,
-                    specialist_id=lower_uuid(entry.specialist_id, stream.make_uuid()),
                     department=_index_of(entry.department, departments, group),
-                    post=given_or_drawn(
-                        entry.post, stream.choose_from(self._centre.operator_posts)
-                    ),
-                    email=given_or_drawn(entry.email, f"operator{number}@centre.example"),
-                    mobile=given_or_drawn(entry.mobile, self._values.take_mobile(stream)),
-                    birthday=given_or_drawn(
-                        entry.birthday, date(1960, 1, 1) + timedelta(stream.integer_below(14_600))
-                    ),
-                    created_at=given_or_drawn(entry.created_at, _draw_hire_time(stream)),
-                    deleted=entry.deleted
-                    or (not listed and _MIN_OPERATORS_WITH_DELETED <= size == index + 1),
+                    deleted=entry.deleted or left,
                 )
             )
         return tuple(operators)

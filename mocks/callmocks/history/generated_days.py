@@ -29,16 +29,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DayView:
-    """One day in one view, ascending by exact start.
-
-    ``starts`` are the rows' exact starts and ``last_end`` the latest end (wall ms); ``position``
-    leads from a leg's row to its position in the frame.
-    """
+    """One day in one view, ascending by exact start; times are wall times in milliseconds."""
 
     frame: pl.DataFrame
     starts: NDArray[np.int64]
     last_end: int
-    position: NDArray[np.int64] | None = None
+    position: NDArray[np.int64] | None = None  # in the frame, by a leg's row on its day
 
     @property
     def nbytes(self) -> int:
@@ -64,11 +60,10 @@ class GeneratedDays:
         return self._day_generator.days_per_batch
 
     def count_calls(self, day: int, days: int = 1) -> int:
-        """Calls of a day, or of some days in a row, without generating them."""
         return self._day_generator.count_calls(day, days)
 
     def days_with_calls(self, first: int, last: int) -> list[int]:
-        """Days from first to last (included) that have any call, without generating them."""
+        """From first to last (included)."""
         counts = self._day_generator.calls_by_day[first : max(last + 1, first)]
         days: list[int] = (np.flatnonzero(counts) + first).tolist()
         return days
@@ -77,7 +72,6 @@ class GeneratedDays:
         return self.get_days(day, 1)
 
     def get_days(self, first: int, count: int) -> DayColumns:
-        """The days of a batch (see ``split_into_batches``) as one."""
         return self.get_or_create(
             f"{count} days",
             first,
@@ -86,10 +80,8 @@ class GeneratedDays:
         )
 
     def split_into_batches(self, days: Iterable[int]) -> list[tuple[int, int]]:
-        """Ascending days as batches: first day and count.
-
-        Batches of all queries end at the same days, so that later queries find them in the cache.
-        """
+        """First day and count of each batch of ascending days."""
+        # Batches of all queries end at the same days: later queries find them in the cache.
         limit, batches = self.days_per_batch, [(0, 0)]
         for day in days:
             first, count = batches[-1]
@@ -103,7 +95,6 @@ class GeneratedDays:
         return self._peek_view(view_name, day) or self._create_views(view_name, day, 1)[0]
 
     def get_views(self, view_name: str, days: Sequence[int]) -> list[DayView]:
-        """Views of ascending days."""
         views = {day: self._peek_view(view_name, day) for day in days}
         missing = [day for day, view in views.items() if view is None]
         for first, count in self.split_into_batches(missing):
@@ -112,7 +103,6 @@ class GeneratedDays:
         return [view for view in views.values() if view is not None]
 
     def _peek_view(self, view_name: str, day: int) -> DayView | None:
-        """A cached view, created for the day alone or in a batch."""
         for name, first in ((view_name, day), self._batch_of.get((view_name, day)) or ("", 0)):
             views: list[DayView] | None = self.peek(name, first)
             if views is not None:
@@ -140,7 +130,7 @@ class GeneratedDays:
         return self._empty_frames[view_name]
 
     def arm_rows_by_operator(self, day: int) -> dict[int, pl.DataFrame]:
-        """ARM rows of a day by operator's index, newest first."""
+        """By operator's index, newest first."""
         return self.get_or_create(
             "arm",
             day,
@@ -151,7 +141,6 @@ class GeneratedDays:
         )
 
     def arm_rows_of_operator(self, first: int, count: int, operator: int) -> pl.DataFrame:
-        """ARM rows of an operator (by index) in a batch of days."""
         return self.get_or_create(
             f"arm of {count}, {operator}",
             first,
@@ -164,10 +153,7 @@ class GeneratedDays:
     def get_or_create(
         self, name: Hashable, day: int, create: Callable[[], T], size_of: Callable[[T], int]
     ) -> T:
-        """Something made from a day alone, cached as long as memory allows.
-
-        Providers cache their rendered rows here, under names of their own.
-        """
+        """Providers cache their rendered rows of a day, too, under names of their own."""
         return self._cache.get_or_create((self.key, name, day), create, size_of)
 
     def peek(self, name: Hashable, day: int) -> Any | None:
@@ -175,7 +161,6 @@ class GeneratedDays:
 
 
 def _split_by_day(view_name: str, batch: pl.DataFrame, first: int, count: int) -> list[DayView]:
-    """A view of each day; they share the batch's memory."""
     starts = batch["_start"].to_numpy()
     edges = np.searchsorted(starts, [day_start(first + offset) for offset in range(count + 1)])
     views = []
@@ -194,7 +179,6 @@ def _split_by_day(view_name: str, batch: pl.DataFrame, first: int, count: int) -
 
 
 def _leg_positions(frame: pl.DataFrame, day: int) -> NDArray[np.int64]:
-    """By a leg's row on its day: its position in the day's frame."""
     rows = frame["id"].to_numpy() - int(ids.leg_id(day, np.array([0]))[0])
     position = np.empty(len(rows), np.int64)
     position[rows] = np.arange(len(rows))
@@ -202,6 +186,5 @@ def _leg_positions(frame: pl.DataFrame, day: int) -> NDArray[np.int64]:
 
 
 def split_by_operator(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
-    """Rows of each operator, by index, in their order."""
     parts = rows.partition_by("_operator", as_dict=True, maintain_order=True)
     return {int(operator): part for (operator,), part in parts.items()}

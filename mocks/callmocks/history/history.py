@@ -1,8 +1,4 @@
-"""One tenant's history: generated days and the tenant's pins, as they appear at some instant.
-
-All times are wall times in milliseconds (see ``walltime``); frames have the columns of ``views``.
-A query costs the days it touches and nothing else.
-"""
+"""One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
 from __future__ import annotations
 
@@ -22,18 +18,17 @@ from callmocks.history.truth import collect_truth
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
+# Legs that an open-ended query may read before its page must be full.
 ROW_BUDGET = 2_000_000
-"""Legs that an open-ended query may read before its page must be full."""
 _SINGLE_DAYS = 2  # a walk back begins with days one by one: its page is often full by then
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSlice:
-    """The matching rows of one day, or of ``days`` in a row from ``day`` on.
+    """Rows ``first`` to ``last`` (not included) of a frame match.
 
-    ``frame`` is the cached frame of the day (the days) when ``day`` is a number: rows ``first`` to
-    ``last`` (not included) match, and work done on it once can be kept. Without ``day`` the frame
-    was made for this query.
+    It is the cached frame of a day, or of ``days`` from it on; without ``day`` it was made for the
+    query, and work done on it cannot be kept.
     """
 
     frame: pl.DataFrame
@@ -59,7 +54,7 @@ class TalkRecord:
 
 
 class History:
-    """The calls of one tenant.
+    """Times are wall times in milliseconds; frames have the columns of ``views``.
 
     Windows of CDR include both seconds; those of 1C and of the truth exclude their end. CDR and 1C
     show a call once it has ended. Slices come day by day, oldest first, pins in one of their own.
@@ -77,15 +72,13 @@ class History:
     # Windows
 
     def days_in_window(self, from_ms: int, before_ms: int, now_ms: int) -> list[int]:
-        """Days with generated calls that a window [from, before) touches and that have begun."""
+        """Days that have begun and have generated calls."""
         first, last = self._clip_days(from_ms, before_ms - 1)
         return self.generated.days_with_calls(first, min(last, day_of(now_ms)))
 
     def require_row_budget(self, from_ms: int, till_ms: int, now_ms: int) -> None:
-        """``TooManyRows`` when a window's days hold more than ``ROW_BUDGET`` legs.
-
-        No day is generated for it: a call has a little more than two legs.
-        """
+        """``TooManyRows`` when a window's days hold more than ``ROW_BUDGET`` legs."""
+        # No day is generated for it: a call has a little more than two legs.
         first, last = self._clip_days(from_ms, till_ms)
         days = min(last, day_of(now_ms)) - first + 1
         if days > 0 and 2 * self.generated.count_calls(first, days) > ROW_BUDGET:
@@ -133,7 +126,6 @@ class History:
         return [each for each in slices if each.last > each.first]
 
     def _join_slices(self, view_name: str, slices: list[FrameSlice]) -> pl.DataFrame:
-        """Rows by exact start, then id."""
         frames = [each.to_frame() for each in slices] or [self.generated.empty_frame(view_name)]
         frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
         return frame.sort("_start", CALL_VIEWS[view_name].id_column) if self.pins else frame
@@ -146,17 +138,13 @@ class History:
     def legs_of_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
         """The legs of an ended call, by start; no row when there is no such call."""
         address = self._check_address(ids.session_address(session_id))
-        if address is None:
+        if address is not None and address[1] >= ids.PINNED_SESSION:
+            in_session = pl.col("call_session_id") == session_id
+            return self.pins.view_frame("legs").filter(in_session & (pl.col("_call_end") <= now_ms))
+        located = self.leg_positions(session_id, now_ms)
+        if located is None:
             return self.empty_legs
-        if address[1] >= ids.PINNED_SESSION:
-            ended = pl.col("_call_end") <= now_ms
-            return self.pins.view_frame("legs").filter(
-                (pl.col("call_session_id") == session_id) & ended
-            )
-        positions = self._leg_positions_in_day(*address, now_ms)
-        if positions is None:
-            return self.empty_legs
-        return self.generated.get_view("legs", address[0]).frame[positions]
+        return self.generated.get_view("legs", located[0]).frame[located[1]]
 
     def leg_positions(self, session_id: int, now_ms: int) -> tuple[int, list[int]] | None:
         """Day of an ended call, and positions of its legs in that day's legs, by start.
@@ -166,24 +154,20 @@ class History:
         address = self._check_address(ids.session_address(session_id))
         if address is None or address[1] >= ids.PINNED_SESSION:
             return None
-        positions = self._leg_positions_in_day(*address, now_ms)
-        return None if positions is None else (address[0], positions)
-
-    def _leg_positions_in_day(self, day: int, row: int, now_ms: int) -> list[int] | None:
+        day, row = address
         calls, view = self.generated.get_day(day).calls, self.generated.get_view("legs", day)
         if view.position is None or day_start(day) + int(calls.end[row]) > now_ms:
             return None
         first = int(calls.first_leg[row])
-        positions: list[int] = view.position[first : first + int(calls.leg_count[row])].tolist()
-        return sorted(positions)
+        return day, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())
 
     def find_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
-        """The ended session of that id: one row, or none."""
+        """One row, or none."""
         address = self._check_address(ids.session_address(session_id))
         return self._find_call("sessions", address, pl.col("id") == session_id, now_ms)
 
     def find_service_call(self, call_id: str, now_ms: int) -> pl.DataFrame:
-        """The ended 1C call of that CallID: one row, or none."""
+        """One row, or none."""
         address = self._check_address(ids.call_uuid_address(self.key, call_id))
         return self._find_call("onec", address, pl.col("CallID") == call_id.lower(), now_ms)
 
@@ -223,7 +207,7 @@ class History:
         )
 
     def _check_address(self, address: tuple[int, int] | None) -> tuple[int, int] | None:
-        """Day and row of a call that this history can have: generated on that day, or pinned."""
+        """None when this history cannot have the call: not generated on that day, nor pinned."""
         if address is None or not self.first_day <= address[0] <= self.last_day:
             return None
         day, row = address
@@ -231,7 +215,6 @@ class History:
         return address if exists else None
 
     def _find_leg(self, address: tuple[int, int] | None) -> tuple[DayColumns, int] | None:
-        """The columns that hold a leg, and its position in them."""
         if address is None or not self.first_day <= address[0] <= self.last_day:
             return None
         day, row = address
@@ -244,10 +227,8 @@ class History:
     # ARM
 
     def slice_arm_rows(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[FrameSlice]:
-        """Rows of an operator (by number) that start in a window, newest day and row first.
+        """Rows of an operator (by number), newest day and row first, of unfinished calls too.
 
-        A slice is a day, or a batch when the window goes on behind the newest days; a day that has
-        pinned rows is joined for the query. Unfinished calls are included, by ``_release``.
         ``TooManyRows`` when more than ``ROW_BUDGET`` legs were read.
         """
         index = self.operator_index(operator)
@@ -276,10 +257,7 @@ class History:
     def _batches_newest_first(
         self, oldest: int, newest: int, pinned_days: set[int]
     ) -> Iterator[tuple[int, int]]:
-        """First day and count of batches with calls; days with pins come one by one.
-
-        So do those at the budget's end.
-        """
+        """First day and count; days with pins, and those at the budget's end, come one by one."""
         rows_read = 0
         for first, count in self._split_backwards(oldest, newest):
             days = range(first, first + count)

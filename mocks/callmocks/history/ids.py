@@ -44,13 +44,13 @@ def communication_id(day: Days, row: Ints) -> Ints:
 
 
 def session_address(number: int) -> tuple[int, int] | None:
-    """Day and call row of a session id; None when no session can have it."""
+    """Day and row; None when no session can have that id."""
     day, slot = divmod(number - BASE, DAY_SLOTS)
     return (day, slot) if 0 <= day < DAYS and slot < SESSION_SLOTS else None
 
 
 def leg_address(number: int) -> tuple[int, int] | None:
-    """Day and leg row of a leg id; None when no leg can have it."""
+    """Day and row; None when no leg can have that id."""
     day, slot = divmod(number - BASE, DAY_SLOTS)
     return (day, slot - SESSION_SLOTS) if 0 <= day < DAYS and slot >= SESSION_SLOTS else None
 
@@ -81,7 +81,7 @@ def call_uuids(key: bytes, day: Days, row: Ints) -> NDArray[np.bytes_]:
 
 
 def call_uuid_address(key: bytes, uuid: str) -> tuple[int, int] | None:
-    """Day and call row of a CallID of this history; None when it is none of ours."""
+    """Day and row; None when no call of this history has that CallID."""
     try:
         head = int(uuid[:8], 16)
     except ValueError:
@@ -107,9 +107,9 @@ def record_ids(key: bytes, legs: Ints, talk_ms: Ints) -> list[str]:
 
 
 def record_leg(key: bytes, record: str) -> int | None:
-    """The leg id inside a record id; None when the text cannot be a record id of this key.
+    """None when the text cannot be a record id of this key.
 
-    The second half is a proof the caller checks by making the id again with the talk's length.
+    The caller proves the second half: he makes the id again with the talk's length.
     """
     if len(record) != 32:
         return None

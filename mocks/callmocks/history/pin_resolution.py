@@ -128,7 +128,6 @@ def _parse_start(text: str) -> int:
 
 
 def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
-    """The direction given, or the one that the other fields imply."""
     implied = CallKind.INCOMING
     if reason in _REFUSED or reason in _UNREACHED:
         implied = CallKind.OUTGOING
@@ -241,7 +240,6 @@ def _check_participants(pin: ResolvedPin) -> None:
 
 
 def _is_answered(pin: ResolvedPin) -> bool:
-    """As given, or as the other fields imply."""
     call, reason = pin.call, pin.reason
     implied_by = {
         "talk_seconds": call.talk_seconds is not None,
@@ -304,7 +302,6 @@ def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
 
 
 def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
-    """Calls an operator dials: to a client, or to another operator."""
     reason = pin.reason
     if reason in _REFUSED:
         return {FIRST: reason}
@@ -318,7 +315,6 @@ def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
 
 
 def _check_slot_reasons(pin: ResolvedPin) -> None:
-    """Every reason must be one that its leg may have, by the agreement table."""
     direct = pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
     remote = "operator" if pin.kind == CallKind.INTERNAL else "subscriber"
     kinds = {FIRST: "initiator" if direct else "subscriber", REMOTE: remote, TRANSFER: "transfer"}

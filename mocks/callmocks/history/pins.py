@@ -35,10 +35,8 @@ class Pin:
     id: int
     request: dict[str, Any]
     day: DayColumns
-    sequence: int
-    """How many were pinned before it."""
-    talks: list[tuple[int, int, int]]
-    """Talks, coaching legs excluded: (operator's index, start, end in wall ms)."""
+    sequence: int  # how many were pinned before it
+    talks: list[tuple[int, int, int]]  # (operator's index, start, end in wall ms), not coaching
 
 
 class PinCounters(msgspec.Struct, frozen=True):
@@ -65,7 +63,6 @@ class Pins:
         self.counters = PinCounters()
 
     def copy(self) -> Pins:
-        """The same pins, to be changed without these."""
         other = Pins(self._generated)
         other._pins = dict(self._pins)
         other.counters = self.counters
@@ -78,11 +75,10 @@ class Pins:
         return len(self._pins)
 
     def add(self, request: dict[str, Any]) -> Pin:
-        """``Contradiction`` says what is impossible."""
         return self.add_many([request])[0]
 
     def add_many(self, requests: Sequence[dict[str, Any]]) -> list[Pin]:
-        """Pin all or none; of several, ``Contradiction.field`` begins with ``[index].``."""
+        """All or none; ``Contradiction.field`` of several begins with ``[index].``."""
         counters = self.counters
         added: list[Pin] = []
         by_day: dict[int, list[Pin]] = defaultdict(list)
@@ -105,7 +101,7 @@ class Pins:
         return added
 
     def restore(self, request: dict[str, Any], sequence: int, row: int, leg_row: int) -> Pin:
-        """A pin that another replica made, with the sequence and rows it has there."""
+        """A pin that another replica made."""
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
         pin = self._build_pin(resolved, sequence, row, leg_row)
         self._pins[pin.id] = pin
@@ -113,7 +109,6 @@ class Pins:
         return pin
 
     def remove(self, session_id: int) -> bool:
-        """False when no pin has that CDR session id."""
         self._frames = None
         return self._pins.pop(session_id, None) is not None
 
@@ -123,12 +118,10 @@ class Pins:
         self._frames = None
 
     def list_all(self) -> list[Pin]:
-        """In the order they were added."""
         return [*self._pins.values()]
 
     @property
     def days(self) -> Iterable[DayColumns]:
-        """Columns of each pin."""
         return [pin.day for pin in self._pins.values()]
 
     def find_by_leg(self, day: int, row: int) -> DayColumns | None:
@@ -138,7 +131,6 @@ class Pins:
         return None
 
     def view_frame(self, view_name: str) -> pl.DataFrame:
-        """The pins in a view of ``CALL_VIEWS``, by start."""
         return self._get_frames().build_view(view_name)
 
     @property

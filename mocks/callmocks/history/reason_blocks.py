@@ -27,6 +27,7 @@ from callmocks.history.timeline import (
 BLOCK_CALLS = 29
 # The hours that no change of clocks touches on any day of the week.
 FIRST_MS, LAST_MS = 5 * 3_600_000, 21 * 3_600_000
+# Attempts of each call, and its other reasons by slot.
 _MULTI_LEG_CALLS = (
     (
         7,
@@ -48,7 +49,6 @@ _MULTI_LEG_CALLS = (
     (8, {FIRST: "action_interval_exceeded"}),
     (7, {FIRST: "max_transition_count_exceeded", ANSWER: "operator_disconnects"}),
 )
-"""Attempts of each call, and its other reasons by slot."""
 _START, _SHUFFLE = 0, 1
 _ODD_MULTIPLIERS = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 

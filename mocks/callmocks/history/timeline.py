@@ -85,7 +85,6 @@ class CallParameters:
 
 
 def build_timeline(day: int, outcomes: CallOutcomes, parameters: CallParameters) -> DayColumns:
-    """Calls and legs of a day (or of a batch from that day on), in the order of the parameters."""
     timeline = _Timeline(outcomes, parameters)
     timeline.place_legs()
     legs, slot = timeline.build_legs()
@@ -115,7 +114,6 @@ class _Timeline:
         self._place_first_leg(cursor)
 
     def _find_picked_up(self) -> BoolColumn:
-        """Which slots' legs are picked up: by their reason, or by their slot."""
         finish = self._outcomes.reasons
         picked_up = reasons.ANSWERED[finish] & self._exists
         for slot in (ANSWER, TRANSFER, COACH, REMOTE):
@@ -133,7 +131,6 @@ class _Timeline:
             self._connect[:, slot] = np.where(exists, connect, -1)
 
     def _place_remote_leg(self) -> IntColumn:
-        """Returns where the first attempt of other calls would begin."""
         parameters, picked_up = self._parameters, self._picked_up[:, REMOTE]
         start = parameters.start.astype(np.int32)
         ring = start + np.minimum(parameters.ivr_ms, 2000)
@@ -172,7 +169,6 @@ class _Timeline:
         return cursor
 
     def _place_parallel_legs(self) -> None:
-        """Phones that ring until another one is picked up."""
         for slot in (PARALLEL, PARALLEL + 1):
             self._place_leg(slot, self._start[:, ANSWER], self._connect[:, ANSWER])
 
@@ -196,7 +192,6 @@ class _Timeline:
         self._place_leg(FIRST, start, end, connect)
 
     def build_legs(self) -> tuple[LegColumns, IntColumn]:
-        """The legs in rows, and the slot of each."""
         parameters = self._parameters
         call, slot = np.nonzero(self._exists)
         kind, reason = self._outcomes.kind[call], self._outcomes.reasons[call, slot]
@@ -266,13 +261,11 @@ class _Timeline:
 
 
 def _is_direct(kind: IntColumn) -> BoolColumn:
-    """An operator dials, and his call reaches the called party without attempts."""
     direct: BoolColumn = (kind == CallKind.OUTGOING) | (kind == CallKind.INTERNAL)
     return direct
 
 
 def _rows_by_day(call: IntColumn, day_offset: IntColumn | None) -> IntColumn:
-    """The row of each leg on its own day."""
     position = np.arange(len(call))
     if day_offset is None or not len(call):
         return position
@@ -307,11 +300,9 @@ def _legs_that_rang(
 def _released_by(
     reason: IntColumn, role: IntColumn, kind: IntColumn, connect: IntColumn, by_platform: BoolColumn
 ) -> IntColumn:
-    """As ARM shows it: A called, B was called.
-
-    The subscriber is A, and the operator B, unless the operator dialled him. The platform releases
-    whatever was not answered, and legs that a transfer or a scenario ends.
-    """
+    """As ARM shows it: A called, B was called."""
+    # The subscriber is A, and the operator B, unless the operator dialled him. The platform
+    # releases whatever was not answered, and legs that a transfer or a scenario ends.
     caller = reason == SUBSCRIBER_HUNG_UP
     callee = reason == OPERATOR_HUNG_UP
     dials = (role == LegRole.INITIATOR) & (kind == CallKind.OUTGOING)

@@ -20,7 +20,6 @@ _FIRST_MS = (datetime.combine(FIRST_DATE, datetime.min.time()) - _EPOCH) // _MIL
 
 
 def datetime_to_ms(wall_time: datetime) -> int:
-    """Microseconds are cut off."""
     return (wall_time - _EPOCH) // _MILLISECOND
 
 
