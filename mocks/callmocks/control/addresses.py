@@ -18,9 +18,9 @@ class Addresses(msgspec.Struct, frozen=True):
     control: str | None = None
 
     def for_client(self, host: str) -> "Addresses":
-        """The addresses for a client that reached control by that host, a port may follow.
+        """``host`` (a port may follow) is how the client reached control.
 
-        A server that listens everywhere has no name of its own: the client's is good for all.
+        It replaces the wildcard address of servers that listen on all interfaces.
         """
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         shown = {}

@@ -27,11 +27,11 @@ from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day
 JSON_LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""
 PINS_PER_BATCH = 500
-"""Pinned calls that are shown before others get their turn."""
+"""Pinned calls that are described before other requests are served."""
 MAX_PINS = 1000
-"""Calls that one request may pin."""
+"""In one request."""
 MAX_TRUTH_CALLS = 100_000
-"""Calls that one answer of the truth may hold."""
+"""In one response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,18 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     if isinstance(context.body, bytes):
         return {"calls": await _describe_pins(history, await _pin_lines(context, context.body))}
-    wish = msgspec.to_builtins(context.body)
+    call = msgspec.to_builtins(context.body)
     try:
-        return describe_pin(
-            history, await context.change_tenant(lambda tenant: tenant.pins.add(wish))
-        )
+        pin = await context.change_tenant(lambda tenant: tenant.pins.add(call))
+        return _describe_batch(history, [pin])[0]
     except Contradiction as error:
         raise ProblemError(422, str(error), where=f"$.{error.field}") from None
 
 
 async def unpin_call(context: RequestContext) -> None:
     name = context.path_part("call")
-    known = name.isascii() and name.isdigit() and len(name) < 20
-    if not known or not await context.change_tenant(lambda tenant: tenant.pins.remove(int(name))):
+    is_id = name.isascii() and name.isdigit() and len(name) < 20
+    if not is_id or not await context.change_tenant(lambda tenant: tenant.pins.remove(int(name))):
         raise ProblemError(404, f"no pinned call {name!r}", where="call")
 
 
@@ -119,7 +118,7 @@ async def show_truth(context: RequestContext) -> dict[str, Any]:
 async def _truth_by_day(
     history: History, from_ms: int, till_ms: int, now_ms: int
 ) -> list[dict[str, Any]]:
-    """The truth of a window, day by day, so that other requests get their turn in between."""
+    """The truth of a window, day by day, so that other requests are served in between."""
     calls: list[dict[str, Any]] = []
     for day in range(max(day_of(from_ms), 0), min(day_of(min(till_ms - 1, now_ms)) + 1, DAYS)):
         window = max(from_ms, day_start(day)), min(till_ms, day_start(day + 1))
@@ -130,29 +129,25 @@ async def _truth_by_day(
 
 async def show_fingerprint(context: RequestContext) -> Fingerprint:
     first, last = REFERENCE_WEEK
-    made = compute_fingerprint(context.tenant.history)
-    return Fingerprint(made, DATA_VERSION, first.isoformat(), last.isoformat())
-
-
-def describe_pin(history: History, pin: Pin) -> dict[str, Any]:
-    return _describe_batch(history, [pin])[0]
+    fingerprint = compute_fingerprint(context.tenant.history)
+    return Fingerprint(fingerprint, DATA_VERSION, first.isoformat(), last.isoformat())
 
 
 async def _describe_pins(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     views: list[dict[str, Any]] = []
-    for place in range(0, len(pins), PINS_PER_BATCH):
-        views += _describe_batch(history, pins[place : place + PINS_PER_BATCH])
+    for start in range(0, len(pins), PINS_PER_BATCH):
+        views += _describe_batch(history, pins[start : start + PINS_PER_BATCH])
         await asyncio.sleep(0)
     return views
 
 
 def _describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     day = concat_days([pin.day for pin in pins])
-    known = {
+    calls = {
         call.session_id: to_json(call)
         for call in collect_truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
     }
-    return [{"id": pin.id, **known[pin.id]} for pin in pins]
+    return [{"id": pin.id, **calls[pin.id]} for pin in pins]
 
 
 async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:

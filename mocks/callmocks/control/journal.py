@@ -1,4 +1,4 @@
-"""A tenant's journal over the admin API: read, follow, verify, clear."""
+"""A tenant's journal over the admin API."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,7 @@ from callmocks.tenants.journal import MAX_ENTRIES, Journal
 from callmocks.tenants.verify import verify
 
 HEARTBEAT_SECONDS = 15.0
-"""Seconds after which a silent stream says that it is alive."""
+"""Of a stream without entries."""
 
 
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,24 +133,24 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
     )
     await response.prepare(context.request)
     entries = journal.follow(after)
-    coming = asyncio.ensure_future(anext(entries, None))
+    next_entry = asyncio.ensure_future(anext(entries, None))
     with context.app_context.track_stream():
         try:
             await response.write(b": following\n\n")
             while True:
-                done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT_SECONDS)
+                done, _ = await asyncio.wait({next_entry}, timeout=HEARTBEAT_SECONDS)
                 if not done:
                     await response.write(b": alive\n\n")
                     continue
-                entry = coming.result()
+                entry = next_entry.result()
                 if entry is None:
                     break
                 await response.write(encode_event(entry))
-                coming = asyncio.ensure_future(anext(entries, None))
+                next_entry = asyncio.ensure_future(anext(entries, None))
         except ConnectionError:
-            pass  # the reader went away
+            pass  # the client has disconnected
         finally:
-            coming.cancel()
+            next_entry.cancel()
     return response
 
 
@@ -160,7 +160,7 @@ def encode_event(entry: JournalEntry) -> bytes:
 
 
 def find_journal(context: RequestContext) -> Journal:
-    """The tenant's journal; ``nobody`` holds what could not be told to be anybody's."""
+    """The tenant's journal; ``nobody`` has that of requests without a known tenant."""
     if context.path_part("tenant") == "nobody":
         return context.registry.unmatched.journal
     return context.tenant.journal

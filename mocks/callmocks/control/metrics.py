@@ -49,10 +49,10 @@ class Metrics:
             self.faults[provider, name] = self.faults.get((provider, name), 0) + 1
 
     def _operation_label(self, provider: str, operation: str) -> str:
-        known = self._operations.setdefault(provider, set())
-        if operation not in known and len(known) >= MAX_OPERATIONS:
+        labels = self._operations.setdefault(provider, set())
+        if operation not in labels and len(labels) >= MAX_OPERATIONS:
             return "other"
-        known.add(operation)
+        labels.add(operation)
         return operation
 
 

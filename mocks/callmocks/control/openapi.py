@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the same table of routes and structs that serves."""
+"""The OpenAPI document, from the table of routes and its structs."""
 
 import re
 from collections.abc import Sequence

@@ -2,12 +2,10 @@
 
 ::
 
-    browser ── GET /tenants/demo/journal ── PAGES ── view model ── template ── HTML
+    browser ── GET /tenants/demo/journal ── PAGES ── model ──────── template ── HTML
        │                                             journal.py    journal.html
-       ├── GET /static/…                 styles and scripts of this package, nobody else's
-       └── PUT, POST, DELETE /api/…      every change, from a form, as anybody else would make it
-
-Pages only read; what changes something is a request to the admin API and stands under its guard.
+       ├── GET /static/…                 styles and scripts of this package
+       └── PUT, POST, DELETE /api/…      every change: a form sends it to the admin API
 """
 
 from __future__ import annotations
@@ -40,32 +38,29 @@ PAGES = {
     f"{_TENANT}/assumptions": "assumptions.show_assumptions",
     "/static/{name}": "static_files.serve_file",
 }
-"""Paths and the functions of this package that answer them."""
+"""Paths and the functions of this package that handle them."""
 
 
 def add_routes(app: web.Application, app_context: AppContext) -> None:
-    """Serve the dashboard in the control application.
-
-    The modules behind it are imported with the first page: a suite nobody looks at stays small.
-    """
-    for path, place in PAGES.items():
-        app.router.add_get(path, _make_handler(app_context, *place.split(".")))
+    """The modules of the pages are imported with the first request for one."""
+    for path, handler in PAGES.items():
+        app.router.add_get(path, _make_handler(app_context, *handler.split(".")))
 
 
 def _make_handler(
     app_context: AppContext, module: str, function: str
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle_request(request: web.Request) -> web.Response:
-        call = RequestContext(app_context, request)
+        context = RequestContext(app_context, request)
         with suppress(StateError):  # the pages say what is wrong
             await app_context.store.sync()
         try:
             page: Page = getattr(import_module(f"{__name__}.{module}"), function)
-            return await page(call)
-        except ProblemError as refused:
-            return _render_problem(call, refused)
+            return await page(context)
+        except ProblemError as error:
+            return _render_problem(context, error)
         except (SettingsError, TooManyRows) as error:
-            return _render_problem(call, ProblemError(422, str(error)))
+            return _render_problem(context, ProblemError(422, str(error)))
 
     return handle_request
 

@@ -1,6 +1,6 @@
-"""Requests and answers of the journal, made readable, with the places of violations marked.
+"""Requests and responses of the journal, indented, with the places of violations marked.
 
-What stands in the journal is a client's text: it may be anything, and it may have been cut.
+A message may be any text, and it may be truncated.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ if TYPE_CHECKING:
     from callmocks.contract.journal import Violation
 
 _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
-"""The header of a frame of the workplace: 48 or 19 characters before the JSON."""
+"""The header of an ARM frame: 48 or 19 characters before the JSON."""
 _ESCAPES = re.compile(r"(\\\\)|((?:\\u[0-9a-fA-F]{4})+)")
 """Escaped backslashes, which are left alone, and letters written as ``\\u0431``."""
 _MAX_VALUE_DISTANCE = 80
-"""Characters behind a name in which its value is looked for."""
+"""Characters between a name and its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class HighlightedMessage:
-    """A message as it is shown.
+    """``pieces`` are the text in order, each with the number of its violation, from 1, or 0.
 
-    ``pieces`` are its text in order, each with the number of the violation it is the place of,
-    from 1, or 0. ``raw`` is the text as it was sent, empty when it is shown so.
+    ``raw`` is the text as it was sent, empty when the pieces are the same.
     """
 
     pieces: list[tuple[str, int]]
@@ -40,7 +39,6 @@ class HighlightedMessage:
 def highlight_message(
     text: str, size: int, sha256: str | None, violations: Sequence[Violation]
 ) -> HighlightedMessage:
-    """A message with the places of these violations marked, as far as they can be told."""
     shown = text if sha256 else _indent_message(text)
     return HighlightedMessage(
         list(_split_pieces(shown, violations)), text if shown != text else "", size, sha256
@@ -88,26 +86,26 @@ def _indent_xml(text: str) -> str:
 
 
 def _split_pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, int]]:
-    places = sorted(
-        (*place, number)
+    spans = sorted(
+        (*span, number)
         for number, violation in enumerate(violations, 1)
-        if (place := _find_place(text, violation)) is not None
+        if (span := _find_span(text, violation)) is not None
     )
-    at = 0
-    for begin, end, number in places:
-        if begin < at:
+    position = 0
+    for begin, end, number in spans:
+        if begin < position:
             continue
-        yield text[at:begin], 0
+        yield text[position:begin], 0
         yield text[begin:end], number
-        at = end
-    yield text[at:], 0
+        position = end
+    yield text[position:], 0
 
 
-def _find_place(text: str, violation: Violation) -> tuple[int, int] | None:
-    """Where in the text a violation is: the name it is about with the value near it.
+def _find_span(text: str, violation: Violation) -> tuple[int, int] | None:
+    """The name with the value near it, else the first name, else the value, else None.
 
-    The name is the last step of its path (``filter.field``, ``/in/request/filters/@offset``,
-    ``Params/Foo``); without a name in the text, the value alone; None when neither is there.
+    The name is the last step of the path: ``filter.field``, ``/in/request/filters/@offset``,
+    ``Params/Foo``.
     """
     name = re.split(r"[./@\[\]]+", violation.where.strip("]/."))[-1]
     got = violation.got.strip("'\"")

@@ -175,8 +175,8 @@ def _add_onec(history: History, rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     first, last = int(rows["_start"].min()), int(rows["_start"].max())  # type: ignore[arg-type]
     onec = history.service_calls_between(first, last + 1, END_OF_HISTORY)
-    known = pl.col("id").is_in(onec["_session_id"].implode())
-    return rows.with_columns(pl.when(known).then(pl.lit("yes")).alias("onec"))
+    in_onec = pl.col("id").is_in(onec["_session_id"].implode())
+    return rows.with_columns(pl.when(in_onec).then(pl.lit("yes")).alias("onec"))
 
 
 def _read_arm(history: History, window: DayWindow, call_filter: CallFilter) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The files that pages load: this package's own, by name."""
+"""Style sheet, scripts and icon, by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 async def serve_file(context: RequestContext) -> web.Response:
-    """A style sheet, script or picture; a browser asks again each time and mostly gets 304."""
+    """Browsers revalidate a file with each page and mostly get 304."""
     name = context.path_part("name")
     files = _load_files()
     if name not in files:

@@ -89,8 +89,8 @@ def read_window(context: RequestContext) -> DayWindow:
     history, now = tenant.history, tenant.clock.now()
     span = read_number(context, "span", 1)
     if span not in SPANS:
-        known = ", ".join(map(str, SPANS))
-        raise ProblemError(422, f"span {span} is none of {known}", where="span")
+        spans = ", ".join(map(str, SPANS))
+        raise ProblemError(422, f"span {span} is none of {spans}", where="span")
     oldest, newest = history.first_day, history.last_day
     last = min(max(_read_day(context, now.date()), oldest), newest)
     first = _first_day_within_limit(history, max(oldest, last - span + 1), last)
@@ -125,7 +125,7 @@ def read_number(context: RequestContext, name: str, default: int) -> int:
 
 
 def build_link(context: RequestContext, **changes: object) -> str:
-    """The page's own address with some of its query changed; None or empty takes a name out."""
+    """The page's address with some of its query changed; None or an empty text removes a name."""
     query: dict[str, object] = {**context.request.query, **changes}
     kept = {name: str(value) for name, value in query.items() if value not in (None, "")}
     return context.request.path + (f"?{urlencode(kept)}" if kept else "")

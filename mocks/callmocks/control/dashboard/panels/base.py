@@ -50,7 +50,7 @@ class RemainingLimit:
     remaining: int
     maximum: int
     resets_in: timedelta | None
-    """None when that cannot be told."""
+    """None when that is unknown."""
 
     @property
     def per_cent(self) -> float:
@@ -68,7 +68,7 @@ class ProviderPanel:
     """On the overview, even when nothing of them is used."""
 
     def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
-        """What a client has to be told: label and value."""
+        """Address and credentials: label and value."""
         raise NotImplementedError
 
     def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
