@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import count
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from tests.replicas.conftest import (
     basic_auth,
 )
 
-_DATABASES = count(3)
+_DATABASE = 7
 
 
 @pytest.fixture
@@ -38,7 +37,9 @@ async def two(
     monkeypatch.setattr(replica.Replica, "_subscribe", hear_nothing)
     monkeypatch.setattr(replica, "HEARTBEAT_SECONDS", 600)
     ports: dict[str, Any] = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
-    url = redis.url.replace("/0", f"/{next(_DATABASES)}")
+    url = redis.url.replace("/0", f"/{_DATABASE}")
+    with redis.client(_DATABASE) as database:
+        database.flushdb()
     settings = ServeSettings(state=url, now=NOW, **ports)
     async with MockServer(settings) as one, MockServer(settings) as other:
         await asyncio.sleep(0.1)  # their first heartbeats
