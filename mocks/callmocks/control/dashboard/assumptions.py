@@ -46,7 +46,7 @@ async def show_assumptions(context: RequestContext) -> web.Response:
     tenant = context.tenant
     uses: Counter[str] = Counter()
     for entry in tenant.journal.read_records():
-        uses.update(entry.assumptions)
+        uses.update(entry.assumptions.keys())
     only = context.request.query.get("show", "")
     rows = [
         AssumptionRow(assumption, tenant.assumptions.choices[name], uses[name])
