@@ -28,7 +28,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
 SECTIONS = {
     "overview": ("Overview", ""),
     "history": ("Call history", "/calls"),
@@ -41,28 +40,6 @@ SECTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class NavigationItem:
-    name: str
-    href: str
-    is_current: bool
-    count: int = 0
-    counted: str = ""
-    """``on``: what is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageFrame:
-    version: str
-    tenants: list[str]
-    tenant: str
-    """Empty on pages of all tenants."""
-    section_path: str
-    """Below a tenant's, to stay in the section with another tenant."""
-    sections: list[NavigationItem]
-    clock: ClockDisplay | None
-
-
-@dataclass(frozen=True, slots=True)
 class ClockDisplay:
     """A script lets it run on from ``now`` at ``speed``."""
 
@@ -72,8 +49,7 @@ class ClockDisplay:
 
     @classmethod
     def for_tenant(cls, tenant: Tenant) -> ClockDisplay:
-        clock = tenant.clock
-        return cls(clock.mode, clock.now(), clock.speed)
+        return cls(tenant.clock.mode, tenant.clock.now(), tenant.clock.speed)
 
     @property
     def description(self) -> str:
@@ -83,34 +59,44 @@ class ClockDisplay:
 
 
 def render_page(
-    context: RequestContext, template: str, section: str, tenant: Tenant | None = None, **model: Any
+    context: RequestContext,
+    template: str,
+    section: str,
+    tenant: Tenant | None = None,
+    status: int = 200,
+    **model: Any,
 ) -> web.Response:
-    return _render_template(
-        template, 200, frame=_page_frame(context, section, tenant), tenant=tenant, **model
-    )
+    unmatched = context.registry.unmatched
+    frame = {
+        "version": __version__,
+        "tenants": [each.name for each in context.registry],
+        "sections": () if tenant is None else ("journal",) if tenant is unmatched else SECTIONS,
+        "section": section,
+        "counts": {} if tenant is None else _count_changes(tenant),
+        "clock": None if tenant in (None, unmatched) else ClockDisplay.for_tenant(tenant),
+    }
+    return render_fragment(template, status, frame=frame, tenant=tenant, **model)
 
 
-def render_fragment(template: str, **model: Any) -> web.Response:
-    return _render_template(template, 200, **model)
+def render_fragment(template: str, status: int = 200, **model: Any) -> web.Response:
+    text = _template_environment().get_template(template).render(**model)
+    headers = SECURITY_HEADERS
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
 def render_problem(context: RequestContext, problem: Problem) -> web.Response:
-    name = context.request.match_info.get("tenant", "")
-    tenant = context.registry.get(name)
-    return _render_template(
-        "problem.html",
-        problem.status,
-        frame=_page_frame(context, "", tenant),
-        tenant=tenant,
-        problem=problem,
-    )
+    tenant = context.registry.get(context.request.match_info.get("tenant", ""))
+    return render_page(context, "problem.html", "", tenant, problem.status, problem=problem)
 
 
-def _render_template(template: str, status: int, **model: Any) -> web.Response:
-    text = _template_environment().get_template(template).render(**model)
-    return web.Response(
-        text=text, status=status, content_type="text/html", headers=SECURITY_HEADERS
-    )
+def _count_changes(tenant: Tenant) -> dict[str, tuple[int, str]]:
+    """By section: a number behind its name, and what it counts."""
+    violations = sum(bool(entry.violations) for entry in tenant.journal.read_records())
+    return {
+        "journal": (violations, "with violations"),
+        "faults": (len(tenant.faults.list_active()), "on"),
+        "assumptions": (len(tenant.assumptions.changed_choices()), "changed"),
+    }
 
 
 @cache
@@ -123,47 +109,6 @@ def _template_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {
-        "moment": template_filters.format_moment,
-        "day": template_filters.format_day,
-        "duration": template_filters.format_duration,
-        "count": template_filters.format_count,
-        "amount": template_filters.format_amount,
-        "parameter": template_filters.format_parameter,
-        "coded": template_filters.render_code,
-        "breakable": template_filters.add_line_breaks,
-    }
-    environment.globals["PROVIDERS"] = PROVIDER_TITLES
+    environment.filters |= template_filters.FILTERS
+    environment.globals |= {"PROVIDERS": PROVIDER_TITLES, "SECTIONS": SECTIONS}
     return environment
-
-
-def _page_frame(context: RequestContext, section: str, tenant: Tenant | None) -> PageFrame:
-    return PageFrame(
-        __version__,
-        [each.name for each in context.registry],
-        "" if tenant is None else tenant.name,
-        SECTIONS[section][1] if section else "",
-        [] if tenant is None else _navigation(context, section, tenant),
-        None if tenant in (None, context.registry.unmatched) else ClockDisplay.for_tenant(tenant),
-    )
-
-
-def _navigation(context: RequestContext, current: str, tenant: Tenant) -> list[NavigationItem]:
-    counts = {
-        "journal": (
-            sum(bool(entry.violations) for entry in tenant.journal.read_records()),
-            "with violations",
-        ),
-        "faults": (len(tenant.faults.list_active()), "on"),
-        "assumptions": (len(tenant.assumptions.changed_choices()), "changed"),
-    }
-    names = ("journal",) if tenant is context.registry.unmatched else tuple(SECTIONS)
-    return [
-        NavigationItem(
-            SECTIONS[name][0],
-            f"/tenants/{tenant.name}{SECTIONS[name][1]}",
-            name == current,
-            *counts.get(name, ()),
-        )
-        for name in names
-    ]

@@ -52,3 +52,15 @@ def format_parameter(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return "" if value in (None, [], {}) else str(value)
+
+
+FILTERS = {
+    "moment": format_moment,
+    "day": format_day,
+    "duration": format_duration,
+    "count": format_count,
+    "amount": format_amount,
+    "parameter": format_parameter,
+    "coded": render_code,
+    "breakable": add_line_breaks,
+}
