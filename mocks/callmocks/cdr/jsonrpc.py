@@ -53,7 +53,7 @@ class ParsedRequest:
         self.error: RpcError | None = None
         self.readable = True
         try:
-            self.envelope = decode_envelope(body)
+            self.envelope = _decode_envelope(body)
         except RpcError as error:
             self.envelope, self.error, self.readable = Envelope(), error, False
             return
@@ -75,7 +75,7 @@ class ParsedRequest:
         return None
 
 
-def decode_envelope(body: bytes) -> Envelope:
+def _decode_envelope(body: bytes) -> Envelope:
     """The envelope of a body; ``RpcError`` when it is not JSON, an array or no object."""
     try:
         return _decode_body(body)

@@ -25,19 +25,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.settings import TenantSettings
 
 LOGIN, TOKEN = "CDR login", "CDR token"
-_BEFORE_AUTHENTICATION = frozenset(
-    {
-        "parse_error",
-        "invalid_request",
-        "method_not_found",
-        "auth_error",
-        "access_token_invalid",
-        "access_token_expired",
-        "access_token_blocked",
-        "batch_opreations_not_supported",
-        "notifications_not_supported",
-    }
-)
+_CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099})
 
 
 class CdrProvider(Provider):
@@ -162,14 +150,13 @@ class CdrProvider(Provider):
         """The vendor's error; substitutions of its message that are missing get likely values."""
         given = {**_default_params(exchange, name, params), **params}
         error = RpcError(name, given.pop("field", None), given.pop("value", None), given)
-        if name not in _BEFORE_AUTHENTICATION:
+        if error.code not in _CODES_BEFORE_AUTHENTICATION:
             error.metadata = {"limits": limits.initial_limits(exchange, name, given)}
         return jsonrpc.make_error_reply(error, ParsedRequest(exchange.request).echo_id)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        return jsonrpc.make_error_reply(
-            RpcError("internal_error"), ParsedRequest(exchange.request).echo_id
-        )
+        request_id = ParsedRequest(exchange.request).echo_id
+        return jsonrpc.make_error_reply(RpcError("internal_error"), request_id)
 
     def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
         response = jsonrpc.split_members(reply.body)
