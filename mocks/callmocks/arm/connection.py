@@ -40,8 +40,6 @@ _OPCODES = {"text": WSMsgType.TEXT, "binary": WSMsgType.BINARY}
 
 
 class ArmConnection:
-    """One client's websocket in a domain."""
-
     def __init__(
         self,
         registry: Registry,
@@ -138,7 +136,6 @@ class ArmConnection:
 
 
 def _transform_frame(frame: bytes, delivery: Delivery) -> list[bytes]:
-    """The messages that are sent instead of a frame."""
     if delivery.termination and not delivery.truncate_at:
         return []
     messages = [frame[: delivery.truncate_at]]

@@ -140,22 +140,18 @@ def get_command_field(message: bytes) -> bytes:
 
 
 def with_id(message: bytes, id: bytes) -> bytes:
-    """The same frame under another id."""
     return message[: _ID.start] + id + message[_ID.stop :]
 
 
 def with_length(message: bytes, declared: int) -> bytes:
-    """The same frame, declaring another length."""
     return message[: _LENGTH.start] + b"%010d" % declared + message[_LENGTH.stop :]
 
 
 def with_status(message: bytes, status: int) -> bytes:
-    """The same answer under another status."""
     return message[: _ID.stop] + b"%03d" % status + message[RESPONSE_HEADER:]
 
 
 def get_body(message: bytes) -> bytes:
-    """What stands behind the header of an answer."""
     return message[RESPONSE_HEADER:]
 
 

@@ -38,7 +38,6 @@ class CallPage:
 
     @cached_property
     def json(self) -> bytes:
-        """The items of a JSON array."""
         return b",".join([row.json for row in self.rows])
 
     @cached_property
@@ -135,7 +134,6 @@ async def _build_page(
 async def _select_rows(
     history: History, operator: str, query: CallHistoryQuery, now_ms: int, options: RenderOptions
 ) -> list[tuple[OperatorRows, Sequence[int]]]:
-    """The positions of the page's rows in the rows of each day."""
     selected: list[tuple[OperatorRows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
     cache_name = ("arm.rows", operator, options)
@@ -194,7 +192,6 @@ def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, no
 def _iter_parts(
     history: History, operator: str, query: CallHistoryQuery, now_ms: int
 ) -> Iterator[FrameSlice]:
-    """Days with rows in the query's time, newest first."""
     newest, oldest = now_ms, query.from_ms
     if query.before_ms is not None:
         newest = min(newest, query.before_ms - 1)  # no release comes before its start
@@ -225,7 +222,6 @@ def _cache_rows(
 def _match_rows(
     rows: OperatorRows, first: int, last: int, query: CallHistoryQuery, now_ms: int
 ) -> Sequence[int]:
-    """Positions of the rows that match, in order."""
     first = max(first, _position_after(rows, query.cursor))
     if first >= last:
         return range(0)
@@ -245,7 +241,6 @@ def _match_rows(
 
 
 def _position_after(rows: OperatorRows, cursor: tag.PagingTag | None) -> int:
-    """The position behind the last row that was sent."""
     if cursor is None:
         return 0
     ascending, second = rows.starts[::-1], datetime_to_ms(cursor.start)

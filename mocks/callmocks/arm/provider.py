@@ -128,7 +128,6 @@ class ArmProvider(Provider):
         return _MASK_KINDS.get(field)
 
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
-        """A frame under the id of this request, or a document; either is made from the other."""
         body, was_frame = recorded.response, recorded.transport == "frame"
         try:
             if exchange.transport == "frame":

@@ -17,8 +17,6 @@ _ATTRIBUTE_ELEMENTS = {schema.HISTORY: "filters", schema.LOGIN: "request", schem
 
 
 class CommandBody(NamedTuple):
-    """The attributes of the command, or why there are none."""
-
     attributes: Mapping[str, str]
     violations: tuple[SchemaViolation, ...] = ()
     parse_error: str = ""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CANNOT_PERFORM = "cannot_perform_cmd"
-"""The only error name the vendor prints."""
 
 _XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
 _XML_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -47,8 +46,6 @@ class CommandResponse(msgspec.Struct):
 
 
 class DocumentEnvelope(NamedTuple):
-    """What stands around the calls of a response, and where it breaks the schema."""
-
     head: bytes
     tail: bytes
     violations: list[SchemaViolation]

@@ -38,8 +38,6 @@ class RenderOptions(NamedTuple):
 
 
 class CallRow(NamedTuple):
-    """One ``call_history`` in both formats."""
-
     json: bytes
     xml: bytes
 
@@ -181,7 +179,6 @@ def _running_call_columns(now_ms: int) -> list[pl.Expr]:
 
 
 def _build_node(values: dict[str, Any], options: RenderOptions) -> Node:
-    """Attributes in the documented order, then the lists."""
     record, leg, digits = values["_record"], values.pop("_leg_id"), values["digits"]
     queue, fax, service = (values.pop(column) for column in _OPTIONAL_COLUMNS)
     record_url = f"{options.base_url}/{RECORDS_PATH}/{record}.wav" if record else ""

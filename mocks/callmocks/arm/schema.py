@@ -46,8 +46,6 @@ class XmlError(CallmocksError):
 
 
 class Schema:
-    """One XSD under ``schemas/arm/``, compiled once."""
-
     def __init__(self, file: str) -> None:
         self._path = str(schema_path(f"arm/{file}"))
         self._lxml = etree.XMLSchema(file=self._path)
@@ -95,7 +93,6 @@ def get_schema(command: str, contract: str = "documented") -> Schema:
 
 
 def compile_all() -> None:
-    """Compile all schemas, so that no request waits for that."""
     for command in COMMANDS:
         for contract in ("documented", "strict"):
             get_schema(command, contract)
@@ -144,7 +141,6 @@ def _element_names(validator: Any) -> list[str]:
 
 
 def _describe_type(validator: Any) -> str:
-    """The type as the schema names it; ``""`` for some rules."""
     choices = getattr(validator, "enumeration", None)
     if choices:
         return " or ".join(map(repr, choices))

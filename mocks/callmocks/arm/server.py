@@ -191,7 +191,6 @@ class ArmServer(ProviderServer):
 
 
 async def _open_session(exchange: Exchange, credentials: RequestCredentials) -> ArmSession:
-    """The session that a websocket begins with."""
     session = await service.authenticate_request(exchange, credentials)
     if session.operator is None and exchange.use_assumption("arm.anonymous-upgrade") == "refused":
         raise sessions.CredentialsError(sessions.NOT_LOGGED_IN)

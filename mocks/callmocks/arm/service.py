@@ -52,8 +52,6 @@ class ArmSession:
 
 @dataclass(slots=True)
 class RequestCredentials:
-    """The headers that say who sends an HTTP request."""
-
     authorization: str = ""
     cookie: str = ""
 
@@ -92,7 +90,6 @@ async def handle_post(
     credentials: RequestCredentials,
     nesting: int = DEFAULT_LIMITS.nesting,
 ) -> Reply:
-    """Answer one document, posted to the address of a command."""
     exchange.operation = command
     response = await _catch_errors(exchange, _run_post(exchange, credentials, nesting))
     return make_http_reply(exchange, response)
@@ -211,7 +208,6 @@ _COMMANDS: dict[str, Callable[[Exchange, Attributes, ArmSession], Awaitable[Comm
 async def _catch_errors(
     exchange: Exchange, steps: Coroutine[Any, Any, CommandResponse]
 ) -> CommandResponse:
-    """The response of the steps, or the ``out/error`` of the one that failed."""
     command = exchange.operation
     try:
         return await steps
@@ -235,7 +231,6 @@ async def _catch_errors(
 
 
 def make_command_error(exchange: Exchange, command: str, text: str) -> CommandResponse:
-    """A known command that could not be performed."""
     status = int(exchange.use_assumption("arm.error-status"))
     return responses.make_error_response(command, text, status)
 

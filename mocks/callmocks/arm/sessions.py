@@ -19,7 +19,6 @@ COOKIE = "arm_session"
 INVALID_CREDENTIALS = "Invalid login or password"  # the vendor's text
 NOT_LOGGED_IN = "not logged in"
 MAX_SESSIONS = 10_000
-"""Of one domain."""
 
 _MINUTE_MS = 60_000
 

@@ -78,7 +78,6 @@ def json_to_xml(body: bytes) -> bytes:
 
 
 def iter_nodes(root: Node) -> Iterator[Node]:
-    """A node and all below it, in the order of the document."""
     yield root
     for child in root.content:
         if isinstance(child, Node):
@@ -86,7 +85,6 @@ def iter_nodes(root: Node) -> Iterator[Node]:
 
 
 def element_to_tree(element: etree._Element) -> Node:
-    """A document's element as the node that a frame carries."""
     attributes = {str(name): str(value) for name, value in element.attrib.items()}
     if element.getparent() is None:  # only roots declare namespaces in this protocol
         declared = {f"xmlns:{prefix}": name for prefix, name in element.nsmap.items() if prefix}

@@ -29,8 +29,6 @@ _ERROR_STATUSES = (200, 400, 401, 404, 405, 413, 500)
 
 
 class _RequestContext(NamedTuple):
-    """What a response is compared with."""
-
     id: str
     attributes: Mapping[str, str]
 
@@ -107,7 +105,6 @@ def validate_body(
 
 
 def detect_command(root: etree._Element) -> str:
-    """The command of a request's document, by its elements."""
     request = root.find("request")
     if request is not None and (len(request) or "limit" in request.attrib):
         return schema.HISTORY
@@ -117,8 +114,6 @@ def detect_command(root: etree._Element) -> str:
 
 
 class _Validator:
-    """The checks of one message, and what they find."""
-
     def __init__(self, contract: str) -> None:
         self.findings = Findings()
         self._contract = contract

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run a command; the process ends here."""
     # Before slow imports, so that an early Ctrl-C shows no traceback.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     signal.signal(signal.SIGINT, _exit_on_signal)
@@ -46,7 +45,6 @@ def main() -> NoReturn:
 
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """Exit with the code that shells expect after a signal."""
     raise SystemExit(128 + signal_number)
 
 

@@ -21,7 +21,6 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def choose_format(chosen: str | None, output: str | None) -> str:
-    """The chosen one, else by the suffix of the file, else JSON lines."""
     return chosen or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
 
 

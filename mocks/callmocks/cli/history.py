@@ -1,5 +1,3 @@
-"""``callmocks history``: look at a history, write it out, take its fingerprint."""
-
 from __future__ import annotations
 
 from datetime import timedelta
@@ -111,7 +109,6 @@ def fingerprint(context: click.Context, /, **_: object) -> None:
 
 
 def _open_tenant(context: click.Context) -> Tenant:
-    """The tenant that ``serve`` would start with the same settings."""
     settings = make_settings(context)
     from callmocks.server.mock_server import DEFAULT_TENANT, open_registry
 
@@ -143,7 +140,6 @@ def _read_frames(
 def _show_progress(
     frames: Iterator[pl.DataFrame], tenant: Tenant, window: ExportWindow
 ) -> Iterator[pl.DataFrame]:
-    """The same frames, with a progress bar on stderr when that is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -46,7 +46,6 @@ def serve(context: click.Context, /, **_: object) -> None:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Loops of uvloop where it is installed, the standard ones elsewhere."""
     try:
         import uvloop
     except ImportError:
@@ -99,7 +98,6 @@ def _format_warning(settings: ServeSettings) -> str:
 
 
 def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
-    """Where everything is: one line of JSON, or a short text with the same."""
     facts = {
         **{name: suite.urls.get(name) for name in ("arm", "cdr", "onec", "control")},
         "tenant": "demo",

@@ -79,8 +79,6 @@ async def _wait_unless_stopped(stopped: asyncio.Event, starts: asyncio.Future[li
 
 
 class Worker:
-    """A process that serves, and those that replace it."""
-
     def __init__(
         self, settings: ServeSettings, listeners: dict[str, socket], identity: TlsIdentity | None
     ) -> None:

@@ -74,7 +74,6 @@ def setting_options(names: Iterable[str] = tuple(SETTINGS)) -> Callable[[F], F]:
 
 
 def make_settings(context: click.Context) -> ServeSettings:
-    """The settings that a command was called with; ``SettingsError`` when they do not combine."""
     given = {name: context.params.get(name) for name in SETTINGS}
     settings = ServeSettings(**{name: value for name, value in given.items() if value is not None})
     _check_combinations(settings, context)
@@ -123,7 +122,6 @@ def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def format_flag_value(value: object) -> str:
-    """A value of Python or TOML as the text that its flag takes."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list | tuple):

@@ -34,8 +34,6 @@ class IntRange(click.IntRange):
 
 
 class ParsedText(click.ParamType[Any]):
-    """Text for a function that raises ``SettingsError`` and says what would fit."""
-
     name = "text"
 
     def __init__(self, parse: Callable[[str], Any]) -> None:

@@ -26,7 +26,6 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
 
 
 def _types_at(root: inspect.Type, path: str) -> list[inspect.Type]:
-    """The types that may stand at a path."""
     types = _flatten_union(root)
     for step in _PATH_STEP.finditer(path):
         inner: list[inspect.Type] = []
@@ -51,7 +50,6 @@ def _flatten_union(type: inspect.Type) -> list[inspect.Type]:
 
 
 def _known_names(types: list[inspect.Type]) -> list[object]:
-    """The fields of a struct, or the values of a literal."""
     for each in types:
         if isinstance(each, inspect.StructType):
             return [field.encode_name for field in each.fields]

@@ -1,5 +1,3 @@
-"""Attributes of an answer changed in its tree: JSON in a frame, or an XML document."""
-
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
