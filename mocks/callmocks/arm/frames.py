@@ -120,8 +120,10 @@ def decode_response(message: bytes, *, unit: LengthUnit = "bytes") -> ResponseFr
     return ResponseFrame(id, int(status), message[RESPONSE_HEADER:], deviations)
 
 
+# Fields as they stand, of frames that need not be valid.
+
+
 def get_id_field(message: bytes) -> bytes:
-    """The four bytes where a frame has its id, whatever they are; fewer of a shorter message."""
     return message[_ID]
 
 
@@ -130,13 +132,17 @@ def get_declared_length(message: bytes) -> int:
 
 
 def get_status_field(message: bytes) -> bytes:
-    """The three bytes where an answer has its status, whatever they are."""
     return message[_ID.stop : RESPONSE_HEADER]
 
 
 def get_command_field(message: bytes) -> bytes:
-    """The command of a request without its padding, whatever it is."""
+    """Without its padding."""
     return message[_ID.stop : REQUEST_HEADER].partition(b"[")[0].strip(_PAD)
+
+
+def get_body(message: bytes) -> bytes:
+    """Of an answer."""
+    return message[RESPONSE_HEADER:]
 
 
 def with_id(message: bytes, id: bytes) -> bytes:
@@ -149,10 +155,6 @@ def with_length(message: bytes, declared: int) -> bytes:
 
 def with_status(message: bytes, status: int) -> bytes:
     return message[: _ID.stop] + b"%03d" % status + message[RESPONSE_HEADER:]
-
-
-def get_body(message: bytes) -> bytes:
-    return message[RESPONSE_HEADER:]
 
 
 def with_body(message: bytes, body: bytes) -> bytes:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,45 +79,46 @@ def _page_size(page: CallPage) -> int:
 _page_cache = PageCache(max_rows=16_384)
 
 
-async def get_page(
-    history: History,
-    operator: str,
-    query: CallHistoryQuery,
-    now_ms: int,
-    options: RenderOptions,
-    repeat_tag: bool,
-) -> CallPage:
+class PageRequest(NamedTuple):
+    """What a page is made of, besides the history.
+
+    ``repeat_tag``: an empty page returns the tag of its request.
+    """
+
+    operator: str
+    query: CallHistoryQuery
+    now_ms: int
+    options: RenderOptions
+    repeat_tag: bool
+
+
+async def get_page(history: History, request: PageRequest) -> CallPage:
     """The page of a query as the history is at an instant.
 
-    ``repeat_tag``: an empty page returns the tag of its request. ``TooManyRows`` when the row
-    budget ends before the page is full. Others are served between days and between batches of rows.
+    ``TooManyRows`` when the row budget ends before the page is full. Other requests are served
+    between days and between batches of rows.
 
     A page stays the same until a call of the operator begins or ends, so a client that polls gets
     the cached one. Pinned calls come and go: with them no page is cached.
     """
     if history.pins:
-        return await _build_page(history, operator, query, now_ms, options, repeat_tag)
+        return await _build_page(history, request)
+    operator, query, now_ms, options, repeat_tag = request
     comparable = query._replace(condition=None)  # it follows from the filters, and has no equality
     key = (history.key, history.first_day, operator, comparable, options, repeat_tag)
     page = _page_cache.find(key, now_ms)
     if page is None:
-        page = await _build_page(history, operator, query, now_ms, options, repeat_tag)
-        until = _next_change_ms(history, operator, query, now_ms)
-        _page_cache.put(key, page, now_ms, until)
+        page = await _build_page(history, request)
+        _page_cache.put(key, page, now_ms, _next_change_ms(history, operator, query, now_ms))
     return page
 
 
-async def _build_page(
-    history: History,
-    operator: str,
-    query: CallHistoryQuery,
-    now_ms: int,
-    options: RenderOptions,
-    repeat_tag: bool,
-) -> CallPage:
-    selected = await _select_rows(history, operator, query, now_ms, options)
+async def _build_page(history: History, request: PageRequest) -> CallPage:
+    query, now_ms = request.query, request.now_ms
+    selected = await _select_rows(history, request)
     if not selected:
-        return CallPage([], tag.encode(query.cursor) if query.cursor and repeat_tag else None, [])
+        repeated = query.cursor if request.repeat_tag else None
+        return CallPage([], tag.encode(repeated) if repeated else None, [])
     rendered: list[CallRow] = []
     violations: list[SchemaViolation] = []
     for rows, positions in selected:
@@ -127,13 +129,14 @@ async def _build_page(
             rendered += more
             violations += found
     last_rows, last_positions = selected[-1]
-    next_tag = _make_tag(operator, query, last_rows, last_positions[-1])
+    next_tag = _make_tag(request.operator, query, last_rows, last_positions[-1])
     return CallPage(rendered, next_tag, violations)
 
 
 async def _select_rows(
-    history: History, operator: str, query: CallHistoryQuery, now_ms: int, options: RenderOptions
+    history: History, request: PageRequest
 ) -> list[tuple[OperatorRows, Sequence[int]]]:
+    operator, query, now_ms, options, _ = request
     selected: list[tuple[OperatorRows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
     cache_name = ("arm.rows", operator, options)

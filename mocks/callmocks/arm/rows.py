@@ -5,7 +5,7 @@ The attributes, their order and the empty strings are those of the documented an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -116,35 +116,21 @@ class OperatorRows:
         return rows, history_schema.validate_bytes(document % b"".join(row.xml for row in rows))
 
 
-def _format_text(column: str) -> pl.Expr:
-    return pl.col(column).cast(pl.String).fill_null("")
+def _format_column(name: str) -> pl.Expr:
+    column = pl.col(name)
+    text = column.dt.strftime(TIME_FORMAT) if name in _TIMES else column.cast(pl.String)
+    return text.fill_null("")
 
 
-def _format_time(column: str) -> pl.Expr:
-    return pl.col(column).dt.strftime(TIME_FORMAT).fill_null("")
-
-
-_ATTRIBUTES: dict[str, Callable[[str], pl.Expr]] = {
-    "total_duration": _format_text,
-    "waiting_duration": _format_text,
-    "talk_duration": _format_text,
-    "release_reason": _format_text,
-    "digits": _format_text,
-    "remote_digits": _format_text,
-    "call_ref": _format_text,
-    "duration": _format_text,
-    "release_time": _format_time,
-    "answer_time": _format_time,
-    "start_time": _format_time,
-    "direction": _format_text,
-    "_record": _format_text,
-    "remote_display_name": _format_text,
-    "display_name": _format_text,
-    "remote_agent_id": _format_text,
-}
+_TIMES = ("release_time", "answer_time", "start_time")
+_ATTRIBUTES = (
+    *("total_duration", "waiting_duration", "talk_duration", "release_reason", "digits"),
+    *("remote_digits", "call_ref", "duration", *_TIMES, "direction", "_record"),
+    *("remote_display_name", "display_name", "remote_agent_id"),
+)
 _OPTIONAL_COLUMNS = ("queue_id", "_fax", "_ss")
 _FINISHED_COLUMNS = [
-    *(format(column).alias(column) for column, format in _ATTRIBUTES.items()),
+    *(_format_column(name).alias(name) for name in _ATTRIBUTES),
     *(pl.col(column).cast(pl.String) for column in _OPTIONAL_COLUMNS),
     pl.col("_leg_id"),
 ]
@@ -167,11 +153,11 @@ def _running_call_columns(now_ms: int) -> list[pl.Expr]:
         "duration": exact.cast(pl.String),
         "release_reason": pl.lit(""),
         "release_time": pl.lit(""),
-        "answer_time": pl.when(answered).then(_format_time("answer_time")).otherwise(pl.lit("")),
+        "answer_time": pl.when(answered).then(_format_column("answer_time")).otherwise(pl.lit("")),
         "_record": pl.lit(""),
     }
     return [
-        *(changed.get(name, format(name)).alias(name) for name, format in _ATTRIBUTES.items()),
+        *(changed.get(name, _format_column(name)).alias(name) for name in _ATTRIBUTES),
         pl.col("queue_id").cast(pl.String),
         *(pl.lit(None, pl.String).alias(column) for column in ("_fax", "_ss")),
         pl.col("_leg_id"),

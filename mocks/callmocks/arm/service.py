@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from callmocks.arm import frames, pages, query, requests, responses, schema, sessions
 from callmocks.arm.frames import FrameError, LengthUnit, RequestFrame
+from callmocks.arm.pages import PageRequest
 from callmocks.arm.requests import BodyFormat
 from callmocks.arm.responses import CommandResponse
 from callmocks.arm.rows import RenderOptions
@@ -173,9 +174,9 @@ async def _handle_history(
         url_list,
         tenant.settings.self_check,
     )
-    now_ms, operator = datetime_to_ms(exchange.now), session.operator or ""
-    repeat_tag = empty_page_tag == "incoming"
-    page = await pages.get_page(tenant.history, operator, filters, now_ms, options, repeat_tag)
+    now_ms, repeat_tag = datetime_to_ms(exchange.now), empty_page_tag == "incoming"
+    request = PageRequest(session.operator or "", filters, now_ms, options, repeat_tag)
+    page = await pages.get_page(tenant.history, request)
     return CommandResponse(schema.HISTORY, page=page)
 
 

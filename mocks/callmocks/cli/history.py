@@ -27,7 +27,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _VIEWS = ("arm", "cdr-legs", "cdr-sessions", "onec", "truth")
 _FORMATS = ("jsonl", "csv", "parquet")
-_TIME = ParsedText(parse_time)
+_TIME = ParsedText(parse_time, "TIME")
 # The environment holds settings alone.
 _option = partial(click.option, allow_from_autoenv=False)
 

@@ -39,14 +39,13 @@ class SettingOption(click.Option):
 
     name: str
 
-    def __init__(
-        self, name: str, setting_default: Any, type: click.ParamType[Any], help: str, metavar: str
-    ) -> None:
+    def __init__(self, name: str, default: Any, type: click.ParamType[Any], help: str) -> None:
+        metavar = getattr(type, "metavar", "")  # click.BOOL has none: a switch
         self.flag = "--" + name.replace("_", "-")
         self.env_var = f"{ENV_PREFIX}_{name.upper()}"
-        self.setting_default = setting_default
+        self.setting_default = default
         self.summary = help
-        shown = f" ({setting_default})" if isinstance(setting_default, str | int) else ""
+        shown = f" ({default})" if isinstance(default, str | int) else ""
         super().__init__(
             [self.flag, name],
             type=type,

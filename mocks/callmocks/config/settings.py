@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,131 +14,89 @@ from callmocks.config.server_limits import DEFAULT_LIMITS, ServerLimits
 from callmocks.tenants.settings import ArmSettings, TenantSettings
 
 
-def setting(
-    default: Any, type: click.ParamType[Any] | Callable[[str], Any], help: str, metavar: str = ""
-) -> Any:
-    """A field of ``ServeSettings`` and its option; without a metavar a switch."""
-    if isinstance(type, click.Choice):
-        metavar = "|".join(type.choices)
-    elif not isinstance(type, click.ParamType):
-        type = types.ParsedText(type)
-    return field(default=default, metadata={"type": type, "help": help, "metavar": metavar})
+def setting(default: Any, type: click.ParamType[Any], help: str) -> Any:
+    """A field of ``ServeSettings`` and its option."""
+    return field(default=default, metadata={"type": type, "help": help})
 
 
-_PORT = types.IntRange(0, 65535)
-_BYTES = types.IntRange(4096, 2**30)
-_COUNT = types.IntRange(1, 100_000)
-_SECONDS = types.IntRange(0, 86_400)
-_SEED = types.IntRange(-(2**63), 2**63 - 1)
+_PROFILE = types.Choice("documented", "strict")
+_PORT = types.IntRange(0, 65535, "PORT")
+_COUNT = types.IntRange(1, 100_000, "NUMBER")
+_CALLS = types.IntRange(0, 200_000, "NUMBER")
+_WORKERS = types.IntRange(1, 64, "NUMBER")
+_SEED = types.IntRange(-(2**63), 2**63 - 1, "NUMBER")
+_BYTES = types.IntRange(4096, 2**30, "BYTES")
+_HEADER_BYTES = types.IntRange(1024, 65536, "BYTES")
+_LEVELS = types.IntRange(32, 250, "NUMBER")
+_SECONDS = types.IntRange(0, 86_400, "SECONDS")
+_ADDRESS = types.ParsedText(types.parse_host, "ADDRESS")
+_NOW = types.ParsedText(types.parse_now, "real|TIME")
+_ZONE = types.ParsedText(types.parse_timezone, "NAME")
+_WORLD = types.ParsedText(types.parse_world, "NAME|FILE")
+_DATE = types.ParsedText(types.parse_history_from, "DATE")
+_FILE = types.ParsedText(types.parse_readable_file, "FILE")
+_NEW_FILE = types.ParsedText(types.parse_writable_file, "FILE")
+_URL = types.ParsedText(types.parse_public_url, "URL")
+_NAMES = types.ParsedText(types.parse_host_list, "NAME,…")
+_STATE = types.ParsedText(types.parse_state, "memory|redis://…")
+_PROVIDERS = types.ParsedText(types.parse_providers, "arm,cdr,onec")
+_TOKEN = types.ParsedText(types.parse_token, "TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
     """Settings of one running server. Port 0 takes a free port."""
 
-    host: str = setting("127.0.0.1", types.parse_host, "Address to listen on.", "ADDRESS")
-    arm_port: int = setting(8086, _PORT, "Port of the workplace (ARM); 0 takes a free one.", "PORT")
-    cdr_port: int = setting(8087, _PORT, "Port of the Data API (CDR).", "PORT")
-    onec_port: int = setting(8088, _PORT, "Port of 1C-Connect.", "PORT")
-    control_port: int = setting(8080, _PORT, "Port of the admin API.", "PORT")
-    seed: int = setting(42, _SEED, "Which history: same seed, same bytes.", "NUMBER")
-    now: str = setting(
-        "real",
-        types.parse_now,
-        "An ISO time freezes the clock; real follows the machine.",
-        "real|TIME",
-    )
-    timezone: str = setting(
-        "Europe/Moscow", types.parse_timezone, "Zone of the contact centre's wall clock.", "NAME"
-    )
-    calls_per_day: int | None = setting(
-        None, types.IntRange(0, 200_000), "Mean of a weekday; else the world's.", "NUMBER"
-    )
-    world: str = setting(
-        "default", types.parse_world, "A world that comes along, or a file.", "NAME|FILE"
-    )
-    history_from: str = setting(
-        "2015-01-01", types.parse_history_from, "First day with calls.", "DATE"
-    )
-    calls: Path | None = setting(
-        None, types.parse_readable_file, "Calls to pin, one JSON object a line.", "FILE"
-    )
-    replay: Path | None = setting(
-        None, types.parse_readable_file, "Serve the answers of a recording.", "FILE"
-    )
-    public_url: str = setting(
-        "", types.parse_public_url, "How clients reach the suite; may hold {port}.", "URL"
-    )
-    allowed_hosts: tuple[str, ...] = setting(
-        (), types.parse_host_list, "Further names the suite is reached by.", "NAME,…"
-    )
-    """Control answers to them and ``tls auto`` certifies them; ``*.example`` stands for every name
-    of one more label."""
-    tls: str = setting("off", click.Choice(("off", "auto")), "auto: https by a CA of its own.")
-    tls_cert: Path | None = setting(
-        None, types.parse_readable_file, "https with this certificate (PEM).", "FILE"
-    )
+    host: str = setting("127.0.0.1", _ADDRESS, "Address to listen on.")
+    arm_port: int = setting(8086, _PORT, "Port of the workplace (ARM); 0 takes a free one.")
+    cdr_port: int = setting(8087, _PORT, "Port of the Data API (CDR).")
+    onec_port: int = setting(8088, _PORT, "Port of 1C-Connect.")
+    control_port: int = setting(8080, _PORT, "Port of the admin API.")
+    seed: int = setting(42, _SEED, "Which history: same seed, same bytes.")
+    now: str = setting("real", _NOW, "An ISO time freezes the clock; real follows the machine.")
+    timezone: str = setting("Europe/Moscow", _ZONE, "Zone of the contact centre's wall clock.")
+    calls_per_day: int | None = setting(None, _CALLS, "Mean of a weekday; else the world's.")
+    world: str = setting("default", _WORLD, "A world that comes along, or a file.")
+    history_from: str = setting("2015-01-01", _DATE, "First day with calls.")
+    calls: Path | None = setting(None, _FILE, "Calls to pin, one JSON object a line.")
+    replay: Path | None = setting(None, _FILE, "Serve the answers of a recording.")
+    public_url: str = setting("", _URL, "How clients reach the suite; may hold {port}.")
+    allowed_hosts: tuple[str, ...] = setting((), _NAMES, "Further names the suite is reached by.")
+    """Control answers to them, ``tls auto`` certifies them; ``*.example`` is any subdomain."""
+    tls: str = setting("off", types.Choice("off", "auto"), "auto: https by a CA of its own.")
+    tls_cert: Path | None = setting(None, _FILE, "https with this certificate (PEM).")
     """With its chain and, without ``tls_key``, its key."""
-    tls_key: Path | None = setting(
-        None, types.parse_readable_file, "Its key, when it stands in a file of its own.", "FILE"
-    )
-    tls_ca_out: Path | None = setting(
-        None, types.parse_writable_file, "Write the certificate of that CA here.", "FILE"
-    )
-    limits: str = setting(
-        "documented", click.Choice(("documented", "off")), "Count requests or not."
-    )
-    contract: str = setting(
-        "documented", click.Choice(("documented", "strict")), "Profile of the ARM."
-    )
-    self_check: bool = setting(True, click.BOOL, "Check our own answers too.", "on|off")
-    state: str = setting(
-        "memory", types.parse_state, "What replicas share: a Redis or Valkey.", "memory|redis://…"
-    )
-    workers: int = setting(
-        1, types.IntRange(1, 64), "Processes on the same ports; they share state.", "NUMBER"
-    )
-    only: tuple[str, ...] = setting(
-        types.PROVIDERS, types.parse_providers, "Start these alone, with control.", "arm,cdr,onec"
-    )
-    max_body: int = setting(
-        DEFAULT_LIMITS.body, _BYTES, "Longest body of a request, in bytes.", "BYTES"
-    )
+    tls_key: Path | None = setting(None, _FILE, "Its key, when it stands in a file of its own.")
+    tls_ca_out: Path | None = setting(None, _NEW_FILE, "Write the certificate of that CA here.")
+    limits: str = setting("documented", types.Choice("documented", "off"), "Count requests or not.")
+    contract: str = setting("documented", _PROFILE, "Profile of the ARM.")
+    self_check: bool = setting(True, types.OnOff(), "Check our own answers too.")
+    state: str = setting("memory", _STATE, "What replicas share: a Redis or Valkey.")
+    workers: int = setting(1, _WORKERS, "Processes on the same ports; they share state.")
+    only: tuple[str, ...] = setting(types.PROVIDERS, _PROVIDERS, "Start these alone, with control.")
+    max_body: int = setting(DEFAULT_LIMITS.body, _BYTES, "Longest body of a request, in bytes.")
     max_message: int = setting(
-        DEFAULT_LIMITS.message, _BYTES, "Longest message of a websocket, in bytes.", "BYTES"
+        DEFAULT_LIMITS.message, _BYTES, "Longest message of a websocket, in bytes."
     )
     max_header: int = setting(
-        DEFAULT_LIMITS.header,
-        types.IntRange(1024, 65536),
-        "Longest line of a request's head.",
-        "BYTES",
+        DEFAULT_LIMITS.header, _HEADER_BYTES, "Longest line of a request's head."
     )
     max_nesting: int = setting(
-        DEFAULT_LIMITS.nesting,
-        types.IntRange(32, 250),
-        "Levels of JSON or XML in a request.",
-        "NUMBER",
+        DEFAULT_LIMITS.nesting, _LEVELS, "Levels of JSON or XML in a request."
     )
-    max_connections: int = setting(
-        DEFAULT_LIMITS.connections, _COUNT, "Connections open at once.", "NUMBER"
-    )
+    max_connections: int = setting(DEFAULT_LIMITS.connections, _COUNT, "Connections open at once.")
     max_in_flight: int = setting(
-        DEFAULT_LIMITS.in_flight, _COUNT, "Requests at once, for each server.", "NUMBER"
+        DEFAULT_LIMITS.in_flight, _COUNT, "Requests at once, for each server."
     )
     header_timeout: int = setting(
-        int(DEFAULT_LIMITS.header_timeout),
-        _SECONDS,
-        "For a request's head; 0: for ever.",
-        "SECONDS",
+        int(DEFAULT_LIMITS.header_timeout), _SECONDS, "For a request's head; 0: for ever."
     )
     body_timeout: int = setting(
-        int(DEFAULT_LIMITS.body_timeout), _SECONDS, "For a request's body; 0: for ever.", "SECONDS"
+        int(DEFAULT_LIMITS.body_timeout), _SECONDS, "For a request's body; 0: for ever."
     )
-    admin_token: str = setting(
-        "", types.parse_token, "Ask for it at the admin API and dashboard.", "TOKEN"
-    )
+    admin_token: str = setting("", _TOKEN, "Ask for it at the admin API and dashboard.")
     """As Bearer or as the password of Basic; empty: nothing is asked for."""
-    log: str = setting("off", click.Choice(("off", "json")), "A line on stderr for every exchange.")
+    log: str = setting("off", types.Choice("off", "json"), "A line on stderr for every exchange.")
     json: bool = setting(False, click.BOOL, "Say where everything is as one line of JSON.")
 
     @property
@@ -162,27 +119,13 @@ class ServeSettings:
 
     @property
     def server_limits(self) -> ServerLimits:
+        names = ("body", "message", "header", "nesting", "connections", "in_flight")
+        limits = {name: getattr(self, f"max_{name}") for name in names}
         return ServerLimits(
-            body=self.max_body,
-            message=self.max_message,
-            header=self.max_header,
-            nesting=self.max_nesting,
-            connections=self.max_connections,
-            in_flight=self.max_in_flight,
-            header_timeout=self.header_timeout,
-            body_timeout=self.body_timeout,
+            **limits, header_timeout=self.header_timeout, body_timeout=self.body_timeout
         )
 
     def make_tenant_settings(self, name: str = "demo") -> TenantSettings:
-        return TenantSettings(
-            name=name,
-            seed=self.seed,
-            world=self.world,
-            calls_per_day=self.calls_per_day,
-            now=self.now,
-            timezone=self.timezone,
-            history_from=self.history_from,
-            limits=self.limits,
-            self_check=self.self_check,
-            arm=ArmSettings(contract=self.contract),
-        )
+        common = set(TenantSettings.__struct_fields__) & set(self.__slots__)
+        values = {field_name: getattr(self, field_name) for field_name in common}
+        return TenantSettings(name=name, arm=ArmSettings(contract=self.contract), **values)

@@ -25,6 +25,10 @@ _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-
 class IntRange(click.IntRange):
     """click's own does not name the range when the text is no number."""
 
+    def __init__(self, min: int, max: int | None = None, metavar: str = "NUMBER") -> None:
+        super().__init__(min, max)
+        self.metavar = metavar
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             return super().convert(value, param, ctx)
@@ -36,14 +40,25 @@ class IntRange(click.IntRange):
 class ParsedText(click.ParamType[Any]):
     name = "text"
 
-    def __init__(self, parse: Callable[[str], Any]) -> None:
+    def __init__(self, parse: Callable[[str], Any], metavar: str) -> None:
         self._parse = parse
+        self.metavar = metavar
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return self._parse(value)
         except SettingsError as error:
             self.fail(str(error), param, ctx)
+
+
+class Choice(click.Choice[str]):
+    def __init__(self, *choices: str) -> None:
+        super().__init__(choices)
+        self.metavar = "|".join(choices)
+
+
+class OnOff(click.types.BoolParamType):
+    metavar = "on|off"
 
 
 def parse_host(text: str) -> str:
