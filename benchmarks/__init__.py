@@ -1,1 +1,1 @@
-"""Benchmarks: against peers and the ceiling, growth, memory. See docs/performance.md."""
+"""Benchmarks: against peers and bare aiohttp, growth, memory. See docs/performance.md."""

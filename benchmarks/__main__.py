@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     """Run one of the benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    against = commands.add_parser("compare", help="against peers and the ceiling")
+    against = commands.add_parser("compare", help="against peers and bare aiohttp")
     against.add_argument("--cases", nargs="*", choices=NAMES, default=list(NAMES))
     against.add_argument("--peers", nargs="*", default=[], help="names, or none; all by default")
     against.add_argument("--rounds", type=int, default=5)

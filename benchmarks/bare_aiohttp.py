@@ -1,4 +1,4 @@
-"""The ceiling: bare aiohttp handlers that return constant bytes.
+"""Bare aiohttp handlers that return constant bytes: the most that aiohttp can do.
 
 usage: python -m benchmarks.bare_aiohttp PORT FILE
 

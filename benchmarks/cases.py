@@ -74,12 +74,10 @@ def legs_request(**params: Any) -> bytes:
 
 
 def cdr_case(name: str, *bodies: bytes) -> Case:
-    """A case of the Data API."""
     return Case(name, "/v2.0", {"Content-Type": "application/json"}, bodies)
 
 
 def legs_between(window: tuple[str, str], **params: Any) -> bytes:
-    """A request for the legs of a window."""
     return legs_request(date_from=window[0], date_till=window[1], **params)
 
 
@@ -112,7 +110,6 @@ def arm_case(name: str, offsets: Iterable[int], limit: int = 50) -> Case:
 
 
 def history_frame(attributes: dict[str, str]) -> bytes:
-    """The frame of a request for an operator's calls, with these filters."""
     filters = {"_name": "filters", "_attributes": attributes}
     request = {"_name": "request", "_content": [filters]}
     body = json.dumps([{"_name": "in", "_content": [request]}], separators=(",", ":")).encode()
@@ -188,7 +185,7 @@ def _record_answer(case: Case, ports: dict[str, int]) -> Case:
 
 
 def _request_frame(case: Case, port: int) -> bytes:
-    """The answer to a frame, asked for by an ordinary websocket client."""
+    """The answer to a frame, by an ordinary websocket client."""
     from websockets.sync.client import connect
 
     url = f"ws://127.0.0.1:{port}{case.path}"

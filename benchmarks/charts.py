@@ -34,7 +34,6 @@ _STYLE = Style(
 
 
 def draw_charts(charts: Iterable[Chart]) -> list[Path]:
-    """One file for each chart."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     drawn = []
     for chart in charts:

@@ -1,4 +1,4 @@
-"""The comparison: every case against every subject, runs interleaved, one table."""
+"""The comparison: every case against every server, runs interleaved, one table."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class ComparisonPlan:
 
 @dataclass
 class CaseResult:
-    """A case on a subject: its runs, and the CPU time of each request in seconds."""
+    """A case on a server: its runs, and the CPU time of each request in seconds."""
 
     case: Case
-    subject: MeasuredServer
+    server: MeasuredServer
     same_bytes: bool = True
     failed: str = ""
     """What went wrong in a run; no run follows."""
@@ -59,16 +59,14 @@ class CaseResult:
 
     @property
     def rps(self) -> float:
-        """Requests a second, the median of the runs."""
         return statistics.median(run.rps for run in self.runs)
 
     def quantile(self, name: str) -> float:
-        """``p50`` or ``p99`` in seconds, the median of the runs."""
+        """``p50`` or ``p99`` in seconds."""
         return statistics.median(run.p50 if name == "p50" else run.p99 for run in self.runs)
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of a request, the median of the runs."""
         return statistics.median(self.cpu)
 
 
@@ -83,36 +81,35 @@ class ComparisonReport:
 
 
 def run_comparison(plan: ComparisonPlan, report_progress: ReportProgress) -> ComparisonReport:
-    """Measure; ``say`` is told what goes on."""
     if shutil.which("wrk") is None:
         raise BenchError("wrk is not installed (Debian: apt-get install wrk)")
     CACHE.mkdir(exist_ok=True)
     before = os.getloadavg()[0]
     absent: list[str] = []
-    subjects: list[MeasuredServer] = []
+    servers: list[MeasuredServer] = []
     try:
         python = prepare_python()
         callmocks, ports = start_callmocks(plan.starts, python)
-        subjects.append(callmocks)
+        servers.append(callmocks)
         stubs = record_cases(ports, plan.cases)
-        callmocks.server.stop()  # it has answered: its idle memory is that of a fresh one
+        callmocks.process.stop()  # it has answered: its idle memory is that of a fresh one
         callmocks, _ = start_callmocks(1, python)
-        callmocks.start_times = subjects.pop().start_times
-        subjects.append(callmocks)
+        callmocks.start_times = servers.pop().start_times
+        servers.append(callmocks)
         _settle_and_pause(callmocks)
-        subjects += _start_other_servers(plan, stubs, python, absent, report_progress)
-        measured = list(_measure_cases(plan, stubs, subjects, report_progress))
+        servers += _start_other_servers(plan, stubs, python, absent, report_progress)
+        results = list(_measure_cases(plan, stubs, servers, report_progress))
         absent += [
-            f"{m.subject.name} in {m.case.name} after {len(m.runs)} runs: {m.failed}"
-            for m in measured
+            f"{m.server.name} in {m.case.name} after {len(m.runs)} runs: {m.failed}"
+            for m in results
             if m.failed
         ]
-        for subject in subjects:
-            subject.final_bytes = subject.server.rss
+        for server in servers:
+            server.final_bytes = server.process.rss
     finally:
-        for subject in subjects:
-            subject.server.stop()
-    return ComparisonReport(measured, absent, (before, os.getloadavg()[0]))
+        for server in servers:
+            server.process.stop()
+    return ComparisonReport(results, absent, (before, os.getloadavg()[0]))
 
 
 def _start_other_servers(
@@ -122,10 +119,10 @@ def _start_other_servers(
     absent: list[str],
     report_progress: ReportProgress,
 ) -> Iterator[MeasuredServer]:
-    """The ceiling and the peers, each started while the others stand still."""
-    ceiling = start_bare_aiohttp(stubs, plan.starts, python)
-    _settle_and_pause(ceiling)
-    yield ceiling
+    """Bare aiohttp and the peers, each started while the others are paused."""
+    bare = start_bare_aiohttp(stubs, plan.starts, python)
+    _settle_and_pause(bare)
+    yield bare
     peers = select_peers([] if plan.peers == ("none",) else plan.peers)
     if plan.peers == ("none",):
         return
@@ -137,99 +134,97 @@ def _start_other_servers(
     for peer in peers:
         report_progress(f"start {peer.name}")
         try:
-            subject = start_peer(peer, modules, stubs, plan.starts)
+            server = start_peer(peer, modules, stubs, plan.starts)
         except BenchError as problem:
             absent.append(f"{peer.name}: {problem}")
             continue
-        _settle_and_pause(subject)
-        yield subject
+        _settle_and_pause(server)
+        yield server
 
 
-def _settle_and_pause(subject: MeasuredServer) -> None:
-    """Note its idle memory and let it stand still until its turn comes."""
+def _settle_and_pause(server: MeasuredServer) -> None:
     time.sleep(_SETTLE_SECONDS)
-    subject.idle_bytes = subject.server.rss
-    subject.server.pause()
+    server.idle_bytes = server.process.rss
+    server.process.pause()
 
 
 def _measure_cases(
     plan: ComparisonPlan,
     stubs: Sequence[Case],
-    subjects: Sequence[MeasuredServer],
+    servers: Sequence[MeasuredServer],
     report_progress: ReportProgress,
 ) -> Iterator[CaseResult]:
     for stub in stubs:
-        row = [CaseResult(stub, subject) for subject in subjects if _serves_case(subject, stub)]
+        row = [CaseResult(stub, server) for server in servers if _serves_case(server, stub)]
         for turn in range(plan.rounds):
-            for measured in [each for each in row if not each.failed]:
-                report_progress(f"{stub.name}, run {turn + 1}: {measured.subject.name}")
+            for result in [each for each in row if not each.failed]:
+                report_progress(f"{stub.name}, run {turn + 1}: {result.server.name}")
                 try:
-                    _run_once(plan, measured, first=turn == 0)
+                    _run_once(plan, result, first=turn == 0)
                 except BenchError as problem:
-                    if measured.subject.kind in ("callmocks", "ceiling"):
+                    if result.server.kind in ("callmocks", "bare"):
                         raise
-                    measured.failed = str(problem)
+                    result.failed = str(problem)
                     report_progress(f"  {problem}")
         yield from row
 
 
-def _serves_case(subject: MeasuredServer, stub: Case) -> bool:
-    peer = subject.kind in ("general", "other")
-    return subject.address(stub) is not None and not (peer and stub.transport == "frame")
+def _serves_case(server: MeasuredServer, stub: Case) -> bool:
+    peer = server.kind in ("general", "other")
+    return server.address(stub) is not None and not (peer and stub.transport == "frame")
 
 
 def _run_once(plan: ComparisonPlan, result: CaseResult, *, first: bool) -> None:
-    server, case = result.subject.server, result.case
-    place = result.subject.address(case)
-    assert place is not None
-    port, path = place
-    server.resume()
+    process, case = result.server.process, result.case
+    address = result.server.address(case)
+    assert address is not None
+    port, path = address
+    process.resume()
     try:
         if first:
             result.same_bytes = _returns_recorded_bytes(result, port, path)
             load.run_load(case, port, plan.warmup, CACHE / "work", path)
-        before = server.cpu_seconds
+        before = process.cpu_seconds
         run = load.run_load(case, port, plan.seconds, CACHE / "work", path)
         result.runs.append(run)
-        result.cpu.append((server.cpu_seconds - before) / run.requests)
+        result.cpu.append((process.cpu_seconds - before) / run.requests)
     finally:
-        server.pause()
+        process.pause()
 
 
 def _returns_recorded_bytes(result: CaseResult, port: int, path: str) -> bool:
-    """Whether the subject returns the recorded bytes."""
     case = result.case
     if case.transport == "frame":
         return True
     status, _, body = fetch_answer(case, port, path)
     if status != 200:
-        raise BenchError(f"{result.subject.name}: {case.name} is answered with {status}")
+        raise BenchError(f"{result.server.name}: {case.name} is answered with {status}")
     return body == case.answer
 
 
 def format_table(report: ComparisonReport) -> str:
-    """The report as one table in Markdown, best of each case first."""
+    """Markdown, the best of each case first."""
     head = (
-        "case | server | requests/s | p50 ms | p99 ms | CPU µs/request | × general | × ceiling"
+        "case | server | requests/s | p50 ms | p99 ms | CPU µs/request | × general | × bare aiohttp"
         " | start s | idle MB | final MB"
     )
     lines = [f"| {head} |", "|---|---|" + "--:|" * 9]
-    told = [m for m in report.results if m.runs]
-    for name in dict.fromkeys(m.case.name for m in told):
-        row = [m for m in told if m.case.name == name]
-        fastest = max((m.rps for m in row if m.subject.kind == "general"), default=None)
-        ceiling = next((m.rps for m in row if m.subject.kind == "ceiling"), None)
+    measured = [m for m in report.results if m.runs]
+    for name in dict.fromkeys(m.case.name for m in measured):
+        row = [m for m in measured if m.case.name == name]
+        fastest = max((m.rps for m in row if m.server.kind == "general"), default=None)
+        bare = next((m.rps for m in row if m.server.kind == "bare"), None)
         for each in sorted(row, key=lambda m: -m.rps):
-            lines.append(_format_row(each, fastest, ceiling))
+            lines.append(_format_row(each, fastest, bare))
     lines += ["", *(f"Left out: {text}." for text in report.absent)]
     before, after = report.load
     lines.append(f"Load average of the machine: {before:.1f} before, {after:.1f} after.")
     return "\n".join(lines)
 
 
-def _format_row(result: CaseResult, fastest: float | None, ceiling: float | None) -> str:
-    subject = result.subject
-    name = f"**{subject.name}**" if subject.kind == "callmocks" else subject.name
+def _format_row(result: CaseResult, fastest: float | None, bare: float | None) -> str:
+    server = result.server
+    name = f"**{server.name}**" if server.kind == "callmocks" else server.name
     cells = [
         TITLES[result.case.name],
         name + ("" if result.same_bytes else " (other bytes)"),
@@ -238,16 +233,15 @@ def _format_row(result: CaseResult, fastest: float | None, ceiling: float | None
         f"{result.quantile('p99') * 1e3:.2f}",
         f"{result.cpu_seconds * 1e6:.0f}",
         "" if fastest is None else f"{result.rps / fastest:.2f}",
-        "" if ceiling is None else f"{result.rps / ceiling:.2f}",
-        f"{subject.start_seconds:.2f}",
-        f"{subject.idle_bytes / 1e6:.0f}",
-        f"{subject.final_bytes / 1e6:.0f}",
+        "" if bare is None else f"{result.rps / bare:.2f}",
+        f"{server.start_seconds:.2f}",
+        f"{server.idle_bytes / 1e6:.0f}",
+        f"{server.final_bytes / 1e6:.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def save_table(report: ComparisonReport, text: str) -> Path:
-    """Keep the table under the cache; where it is."""
     file = CACHE / "compare.md"
     file.write_text(text + "\n", encoding="utf-8")
     return file

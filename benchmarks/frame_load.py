@@ -58,7 +58,6 @@ class _FrameConnection:
             raise SystemExit(f"no websocket: {answer.splitlines()[0]!r}")
 
     def send_next(self) -> None:
-        """Send the next message."""
         frame = next(self._frames)
         self._sent = time.perf_counter()
         self.socket.send(frame)
@@ -85,7 +84,6 @@ def _encode_text_frame(message: bytes) -> bytes:
 
 
 def _frame_length(head: bytes) -> int:
-    """Bytes of a whole frame, its header included."""
     short = head[1] & 0x7F
     if short < 126:
         return 2 + short
@@ -95,7 +93,6 @@ def _frame_length(head: bytes) -> int:
 
 
 def main(arguments: list[str]) -> None:
-    """Load the server for some seconds."""
     port, path, file, seconds, connections, *headers = arguments
     messages = json.loads(Path(file).read_text(encoding="utf-8"))
     frames = cycle([_encode_text_frame(message.encode()) for message in messages])

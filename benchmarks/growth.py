@@ -1,6 +1,6 @@
 """Growth: what an answer costs when something about it, or around it, becomes larger.
 
-Cost is the server's CPU time for an answer, asked for by one client after another: unlike latency
+Cost is the server's CPU time for an answer, one request after another: unlike latency
 it hardly depends on what else the machine does. Every experiment starts servers of its own.
 """
 
@@ -33,19 +33,18 @@ from benchmarks.servers import CACHE, MeasuredServer, running_callmocks
 RESULTS = CACHE / "growth.json"
 DAY = date(2026, 3, 2)
 _SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
+# Calls of a mean day of the default world against ``calls_per_day``, which is a weekday's.
 _MEAN_SHARE = 0.735
-"""Calls of a mean day of the default world against ``calls_per_day``, which is a weekday's."""
 _DAYS = 7305
 _WINDOWS = (1, 2, 4, 7, 14, 30, 60, 89)
-_BUSY = "6000"
-"""Calls a day that make a million legs of three months."""
+_BUSY = "6000"  # calls a day that make a million legs of three months
 
 Points = list[tuple[float, float]]
 
 
 @dataclass
 class Chart:
-    """One experiment: cost (milliseconds of CPU, unless said otherwise) by what grows."""
+    """Cost in milliseconds of CPU, unless ``y`` is something else, by what grows."""
 
     name: str
     title: str
@@ -55,14 +54,13 @@ class Chart:
 
 
 class Probe:
-    """A client that asks one server in turn and looks what each answer cost it."""
+    """Sends requests one by one and measures the server's CPU time for each."""
 
-    def __init__(self, subject: MeasuredServer, port: int) -> None:
-        self._server = subject.server
+    def __init__(self, server: MeasuredServer, port: int) -> None:
+        self._process = server.process
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def request(self, case: Case, body: bytes) -> bytes:
-        """The answer to a body."""
         self._http.request("POST", case.path, body, case.headers)
         response = self._http.getresponse()
         answer = response.read()
@@ -71,32 +69,30 @@ class Probe:
         return answer
 
     def median_cost(self, case: Case, bodies: Iterable[bytes]) -> float:
-        """CPU milliseconds of an answer, the median over the bodies."""
         costs = []
         for body in bodies:
-            before = self._server.cpu_seconds
+            before = self._process.cpu_seconds
             self.request(case, body)
-            costs.append((self._server.cpu_seconds - before) * 1e3)
+            costs.append((self._process.cpu_seconds - before) * 1e3)
         return statistics.median(costs)
 
     def mean_cost(self, case: Case, bodies: Sequence[bytes], times: int = 200) -> float:
-        """CPU milliseconds of an answer when everything has been asked before, on average."""
+        """CPU milliseconds of an answer whose request was sent before."""
         for body in bodies:
             self.request(case, body)
-        before = self._server.cpu_seconds
+        before = self._process.cpu_seconds
         for number in range(times):
             self.request(case, bodies[number % len(bodies)])
-        return (self._server.cpu_seconds - before) / times * 1e3
+        return (self._process.cpu_seconds - before) / times * 1e3
 
 
 def measure_size() -> Chart:
-    """History size: 10⁴ to 10⁸ calls."""
     chart = Chart("size", "A page, by the size of the history", "calls in the history")
     for calls in _SIZES:
         per_day = max(1, round(calls / _DAYS / _MEAN_SHARE))
         days = 1 if per_day >= 100 else 89
-        with running_callmocks(calls_per_day=str(per_day)) as (subject, ports):
-            probe = Probe(subject, ports["cdr"])
+        with running_callmocks(calls_per_day=str(per_day)) as (server, ports):
+            probe = Probe(server, ports["cdr"])
             case = cdr_case("page", b"")
             page = legs_between(_window_of_days(DAY, days), limit=100)
             some = [legs_between(_window_of_days(DAY - timedelta(days=days * n), days), limit=100)
@@ -115,11 +111,10 @@ def measure_size() -> Chart:
 
 
 def measure_window() -> Chart:
-    """Window length: one day to three months."""
     chart = Chart("window", "Filter and sort, by the length of the window", "days")
     for per_day, centre in (("400", "400 calls a day"), (_BUSY, f"{_BUSY} calls a day")):
-        with running_callmocks(calls_per_day=per_day) as (subject, ports):
-            probe, case = Probe(subject, ports["cdr"]), cdr_case("window", b"")
+        with running_callmocks(calls_per_day=per_day) as (server, ports):
+            probe, case = Probe(server, ports["cdr"]), cdr_case("window", b"")
             for number, days in enumerate(_WINDOWS):
                 first = DAY - timedelta(days=200 * (number + 1))
                 cold = probe.median_cost(case, [_sorted_legs(_window_of_days(first, days), 20)])
@@ -135,10 +130,9 @@ def measure_window() -> Chart:
 
 
 def measure_offset() -> Chart:
-    """Page offset in three months of a million legs."""
     chart = Chart("offset", "A page of 100 legs among a million, by its offset", "offset")
-    with running_callmocks(calls_per_day=_BUSY) as (subject, ports):
-        probe, case = Probe(subject, ports["cdr"]), cdr_case("offset", b"")
+    with running_callmocks(calls_per_day=_BUSY) as (server, ports):
+        probe, case = Probe(server, ports["cdr"]), cdr_case("offset", b"")
         months = _window_of_days(date(2025, 12, 1), 90)
         for at in (0, 100, 1_000, 10_000, 30_000, 100_000):  # the greatest there is
             plain = legs_between(months, limit=100, offset=at)
@@ -150,10 +144,9 @@ def measure_offset() -> Chart:
 
 
 def measure_selectivity() -> Chart:
-    """Filter selectivity: from all rows to none."""
     chart = Chart("selectivity", "Filter and sort over 30 days, by matches", "matches")
-    with running_callmocks(calls_per_day=_BUSY) as (subject, ports):
-        probe, case = Probe(subject, ports["cdr"]), cdr_case("selectivity", b"")
+    with running_callmocks(calls_per_day=_BUSY) as (server, ports):
+        probe, case = Probe(server, ports["cdr"]), cdr_case("selectivity", b"")
         month = _window_of_days(date(2026, 1, 1), 30)
         for seconds in (-1, 30, 120, 300, 600, 1200, 2400):
             bodies = [_sorted_legs(month, seconds, below=10**6 + n) for n in range(21)]
@@ -170,8 +163,8 @@ def measure_walk() -> Chart:
     )
     for years in (1, 2, 4, 6, 8, 9):
         begins = f"{2026 - years}-03-10"
-        with running_callmocks(history_from=begins) as (subject, ports):
-            frames = _WorkplaceClient(subject, ports["arm"])
+        with running_callmocks(history_from=begins) as (server, ports):
+            frames = _WorkplaceClient(server, ports["arm"])
             first = frames.request_cost({"limit": "50", "number": "0"})
             again = frames.request_cost({"limit": "50", "number": "00"})
             frames.close()
@@ -181,11 +174,10 @@ def measure_walk() -> Chart:
 
 
 def measure_tenants() -> Chart:
-    """Tenants: 1 to 1 000, and what they take of memory."""
     chart = Chart("tenants", "A page of 100 legs, by the number of tenants", "tenants")
     for many, name in ((False, "same seed"), (True, "each its own seed")):
-        with running_callmocks() as (subject, ports):
-            probe, case = Probe(subject, ports["cdr"]), cdr_case("tenants", b"")
+        with running_callmocks() as (server, ports):
+            probe, case = Probe(server, ports["cdr"]), cdr_case("tenants", b"")
             made = 0
             for count in (1, 10, 100, 1000):
                 while made < count:
@@ -200,33 +192,31 @@ def measure_tenants() -> Chart:
                 cost = probe.mean_cost(case, bodies, max(200, count))
                 chart.series.setdefault(name, []).append((count, cost))
                 memory = chart.series.setdefault(f"memory, MB, {name}", [])
-                memory.append((count, subject.server.rss / 1e6))
+                memory.append((count, server.process.rss / 1e6))
     return chart
 
 
 def measure_websockets() -> Chart:
-    """Open websockets: up to 1 000."""
     chart = Chart("websockets", "A frame of 50 rows, by open websockets", "open websockets")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-    with running_callmocks(max_connections="1200") as (subject, ports):
-        crowd: list[_WorkplaceClient] = []
+    with running_callmocks(max_connections="1200") as (server, ports):
+        clients: list[_WorkplaceClient] = []
         for count in (1, 10, 100, 250, 500, 1000):
-            while len(crowd) < count:
-                crowd.append(_WorkplaceClient(subject, ports["arm"]))
-                crowd[-1].request({"limit": "50"})
+            while len(clients) < count:
+                clients.append(_WorkplaceClient(server, ports["arm"]))
+                clients[-1].request({"limit": "50"})
             costs = chart.series.setdefault("CPU time of a frame, ms", [])
-            costs.append((count, _mean_frame_cost(subject, crowd)))
+            costs.append((count, _mean_frame_cost(server, clients)))
             memory = chart.series.setdefault("memory, MB", [])
-            memory.append((count, subject.server.rss / 1e6))
-        for one in crowd:
-            one.close()
+            memory.append((count, server.process.rss / 1e6))
+        for client in clients:
+            client.close()
     chart.y = "see the lines' names"
     return chart
 
 
 def measure_journal() -> Chart:
-    """The journal on and off."""
     chart = Chart("journal", "An exchange with the journal and without", "", "CPU time, µs")
     with running_callmocks() as (_, ports):
         cases = record_cases(ports, ("cdr-1", "cdr-100", "onec-1", "onec-100", "arm-50"))
@@ -252,14 +242,14 @@ EXPERIMENTS: dict[str, Callable[[], Chart]] = {
 def run_experiments(names: Sequence[str], report_progress: Callable[[str], None]) -> None:
     """Make experiments and keep what came out beside the earlier ones."""
     CACHE.mkdir(exist_ok=True)
-    kept = load_charts()
+    charts = load_charts()
     for name in names:
         report_progress(f"growth: {name}")
         began = time.perf_counter()
-        kept[name] = EXPERIMENTS[name]()
+        charts[name] = EXPERIMENTS[name]()
         report_progress(f"  {time.perf_counter() - began:.0f} s")
         RESULTS.write_text(
-            json.dumps({name: asdict(chart) for name, chart in kept.items()}), encoding="utf-8"
+            json.dumps({name: asdict(chart) for name, chart in charts.items()}), encoding="utf-8"
         )
 
 
@@ -278,43 +268,38 @@ def load_charts() -> dict[str, Chart]:
 
 
 class _WorkplaceClient:
-    """A client of the workplace with a websocket of its own."""
-
-    def __init__(self, subject: MeasuredServer, port: int) -> None:
+    def __init__(self, server: MeasuredServer, port: int) -> None:
         from websockets.sync.client import connect
 
         case = arm_case("one", (0,))
         url = f"ws://127.0.0.1:{port}{case.path}"
-        self._server = subject.server
+        self._process = server.process
         self._socket = connect(
             url, additional_headers=case.headers, compression=None, max_size=None
         )
 
     def request(self, attributes: dict[str, str]) -> bytes:
-        """The answer to a request for calls."""
         self._socket.send(history_frame(attributes).decode())
         answer = self._socket.recv(timeout=120)
         return answer.encode() if isinstance(answer, str) else answer
 
     def request_cost(self, attributes: dict[str, str]) -> float:
-        """CPU milliseconds of an answer."""
-        before = self._server.cpu_seconds
+        before = self._process.cpu_seconds
         self.request(attributes)
-        return (self._server.cpu_seconds - before) * 1e3
+        return (self._process.cpu_seconds - before) * 1e3
 
     def close(self) -> None:
-        """Hang up."""
         self._socket.close()
 
 
 def _mean_frame_cost(
-    subject: MeasuredServer, clients: list[_WorkplaceClient], times: int = 500
+    server: MeasuredServer, clients: list[_WorkplaceClient], times: int = 500
 ) -> float:
-    """CPU milliseconds of a frame, asked for by one after another."""
-    before = subject.server.cpu_seconds
+    """CPU milliseconds of a frame, with one client after another."""
+    before = server.process.cpu_seconds
     for number in range(times):
         clients[number % len(clients)].request({"limit": "50"})
-    return (subject.server.cpu_seconds - before) / times * 1e3
+    return (server.process.cpu_seconds - before) / times * 1e3
 
 
 def _sorted_legs(

@@ -1,4 +1,4 @@
-"""Exchanges without sockets: what the journal costs, told from everything around it."""
+"""Exchanges without sockets: what the journal costs by itself."""
 
 from __future__ import annotations
 

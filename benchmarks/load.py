@@ -28,7 +28,6 @@ class LoadRun:
 
     @property
     def rps(self) -> float:
-        """Requests a second."""
         return self.requests / self.seconds
 
 

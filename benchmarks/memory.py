@@ -31,30 +31,30 @@ def measure_memory(requests: int, report_progress: ReportProgress) -> str:
 
 
 def _measure_figures(requests: int, report_progress: ReportProgress) -> Iterator[tuple[str, int]]:
-    with running_callmocks() as (subject, ports):
+    with running_callmocks() as (server, ports):
         time.sleep(_SETTLE_SECONDS)
-        yield "idle", subject.server.rss
-        yield from _measure_many_requests(requests, subject, ports, report_progress)
-    with running_callmocks() as (subject, ports):
+        yield "idle", server.process.rss
+        yield from _measure_many_requests(requests, server, ports, report_progress)
+    with running_callmocks() as (server, ports):
         case, page = cdr_case("page", b""), legs_between(_MONTHS, limit=10_000)
         _send_request(ports["cdr"], case.path, page)
-        settled = subject.server.rss
-        peak = _peak_memory(subject.server, lambda: _send_request(ports["cdr"], case.path, page))
+        settled = server.process.rss
+        peak = _peak_memory(server.process, lambda: _send_request(ports["cdr"], case.path, page))
         yield "after a page of 10 000 rows, its days at hand", settled
         yield "the most during the next such page", peak
-    with running_callmocks(calls_per_day="6000") as (subject, ports):
+    with running_callmocks(calls_per_day="6000") as (server, ports):
         case = cdr_case("months", b"")
         whole = longest_legs(20, _MONTHS)
-        peak = _peak_memory(subject.server, lambda: _send_request(ports["cdr"], case.path, whole))
+        peak = _peak_memory(server.process, lambda: _send_request(ports["cdr"], case.path, whole))
         yield "the most during the first look at three months of a million legs", peak
-        yield "after it", subject.server.rss
+        yield "after it", server.process.rss
         again = [longest_legs(21 + number, _MONTHS) for number in range(10)]
-        peak = _peak_memory(subject.server, lambda: _send_all(ports["cdr"], case.path, again))
+        peak = _peak_memory(server.process, lambda: _send_all(ports["cdr"], case.path, again))
         yield "the most during ten more, each with another filter", peak
 
 
 def _measure_many_requests(
-    requests: int, subject: MeasuredServer, ports: dict[str, int], report_progress: ReportProgress
+    requests: int, server: MeasuredServer, ports: dict[str, int], report_progress: ReportProgress
 ) -> Iterator[tuple[str, int]]:
     """Memory while a mix of requests is sent, at some points on the way."""
     cases = record_cases(ports, _CASE_MIX)
@@ -66,10 +66,10 @@ def _measure_many_requests(
             sent += load.run_load(case, port, _STEP_SECONDS, CACHE / "work", path).requests
         if sent >= marks[0]:  # behind the whole mix: the journal holds the same each time
             marks = [mark for mark in marks if mark > sent]
-            yield f"after {sent:,} requests".replace(",", " "), subject.server.rss
+            yield f"after {sent:,} requests".replace(",", " "), server.process.rss
     if marks:
         report_progress(f"stopped after {_MAX_SECONDS} s and {sent} requests")
-        yield f"after {sent:,} requests".replace(",", " "), subject.server.rss
+        yield f"after {sent:,} requests".replace(",", " "), server.process.rss
 
 
 def _peak_memory(server: ServerProcess, action: Callable[[], object]) -> int:

@@ -24,7 +24,6 @@ class BenchError(Exception):
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
@@ -79,7 +78,6 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Number of its first process."""
         return self._process.pid
 
     @property
@@ -109,7 +107,6 @@ class ServerProcess:
         os.killpg(self._process.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Go on."""
         os.killpg(self._process.pid, signal.SIGCONT)
 
     def stop(self) -> None:

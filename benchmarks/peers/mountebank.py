@@ -1,4 +1,4 @@
-"""mountebank, the npm package of that name. It records requests only when told to."""
+"""mountebank, the npm package of that name. It does not record requests by default."""
 
 import json
 

@@ -39,9 +39,9 @@ def _write_command(setup: PeerSetup) -> list[str]:
 def _make_example(stub: Case) -> dict[str, Any]:
     """By the filter, which is the first parameter; without one the example fits any request."""
     params = json.loads(stub.bodies[0])["params"]
-    told = [{"name": "filter", "value": params["filter"]}] if "filter" in params else []
+    filters = [{"name": "filter", "value": params["filter"]}] if "filter" in params else []
     result = json.loads(stub.answer)["result"]
-    return {"name": stub.name, "params": told, "result": {"name": "result", "value": result}}
+    return {"name": stub.name, "params": filters, "result": {"name": "result", "value": result}}
 
 
 def _serves_case(case: Case) -> bool:

@@ -25,9 +25,9 @@ def _make_operation(stub: Case) -> dict[str, Any]:
     example = json.loads(text) if media.endswith("json") else text
     kind = "object" if media.endswith("json") else "string"
     content = {media: {"schema": {"type": kind}, "example": example}}
-    asked = stub.headers["Content-Type"].partition(";")[0]
+    media_type = stub.headers["Content-Type"].partition(";")[0]
     return {
-        "requestBody": {"content": {asked: {}}},
+        "requestBody": {"content": {media_type: {}}},
         "responses": {"200": {"description": "recorded", "content": content}},
     }
 

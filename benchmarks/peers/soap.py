@@ -30,13 +30,13 @@ def _write_command(setup: PeerSetup) -> list[str]:
     served = {
         f"/{stub.name}": _return_element(stub.answer) for stub in setup.stubs if _serves_case(stub)
     }
-    told = {
+    settings = {
         "port": setup.port,
         "wsdl": wsdl.render_wsdl(f"http://127.0.0.1:{setup.port}/").decode(),
         "services": served,
     }
     (setup.work / "serve.js").write_text(_SCRIPT, encoding="utf-8")
-    (setup.work / "served.json").write_text(json.dumps(told), encoding="utf-8")
+    (setup.work / "served.json").write_text(json.dumps(settings), encoding="utf-8")
     soap = setup.modules / "soap"
     files = [setup.work / "serve.js", soap.resolve(), setup.work / "served.json"]
     return ["node", *map(str, files)]

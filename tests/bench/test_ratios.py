@@ -23,7 +23,13 @@ SECONDS = 1
 ROUNDS = 2
 NPM_SECONDS = 40
 
-OF_THE_CEILING = {"cdr-1": 0.12, "cdr-100": 0.12, "onec-1": 0.08, "onec-100": 0.08, "arm-50": 0.1}
+OF_BARE_AIOHTTP = {
+    "cdr-1": 0.12,
+    "cdr-100": 0.12,
+    "onec-1": 0.08,
+    "onec-100": 0.08,
+    "arm-50": 0.1,
+}
 AGAINST_MOUNTEBANK = {"cdr-1": 0.4, "cdr-100": 1.0, "onec-100": 1.0}
 """mountebank is quick with small answers and slow with large ones."""
 
@@ -51,20 +57,20 @@ def wrk() -> None:
 @pytest.fixture(scope="module")
 def callmocks(wrk: None, work: Path) -> Iterator[tuple[MeasuredServer, dict[str, Case]]]:
     """callmocks, and the cases with its answers."""
-    subject, ports = start_callmocks()
+    server, ports = start_callmocks()
     try:
-        cases = record_cases(ports, tuple(OF_THE_CEILING))
-        yield subject, {case.name: case for case in cases}
+        cases = record_cases(ports, tuple(OF_BARE_AIOHTTP))
+        yield server, {case.name: case for case in cases}
     finally:
-        subject.server.stop()
+        server.process.stop()
 
 
 @pytest.fixture(scope="module")
-def ceiling(callmocks: tuple[MeasuredServer, dict[str, Case]]) -> Iterator[MeasuredServer]:
+def bare_aiohttp(callmocks: tuple[MeasuredServer, dict[str, Case]]) -> Iterator[MeasuredServer]:
     """Bare aiohttp handlers with the same bytes."""
-    subject = start_bare_aiohttp(list(callmocks[1].values()))
-    yield subject
-    subject.server.stop()
+    server = start_bare_aiohttp(list(callmocks[1].values()))
+    yield server
+    server.process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +93,9 @@ def other_mock(
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"mountebank cannot be had from the npm registry: {error}")
-    subject = start_peer(mountebank.PEER, work / "node_modules", list(callmocks[1].values()))
-    yield subject
-    subject.server.stop()
+    server = start_peer(mountebank.PEER, work / "node_modules", list(callmocks[1].values()))
+    yield server
+    server.process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -99,35 +105,35 @@ def cost(work: Path) -> Cost:
 
     @cache
     def measure(name: str, case_name: str) -> float:
-        subject, case = known[name, case_name]
-        place = subject.address(case)
-        assert place is not None
+        server, case = known[name, case_name]
+        address = server.address(case)
+        assert address is not None
         costs = []
         for _ in range(ROUNDS):
-            before = subject.server.cpu_seconds
-            run = load.run_load(case, place[0], SECONDS, work / "work", place[1])
-            costs.append((subject.server.cpu_seconds - before) / run.requests)
+            before = server.process.cpu_seconds
+            run = load.run_load(case, address[0], SECONDS, work / "work", address[1])
+            costs.append((server.process.cpu_seconds - before) / run.requests)
         return min(costs)
 
     known: dict[tuple[str, str], tuple[MeasuredServer, Case]] = {}
 
-    def of(subject: MeasuredServer, case: Case) -> float:
-        known[subject.name, case.name] = subject, case
-        return measure(subject.name, case.name)
+    def of(server: MeasuredServer, case: Case) -> float:
+        known[server.name, case.name] = server, case
+        return measure(server.name, case.name)
 
     return of
 
 
-@pytest.mark.parametrize("name", OF_THE_CEILING)
-def test_share_of_the_ceiling(
+@pytest.mark.parametrize("name", OF_BARE_AIOHTTP)
+def test_share_of_bare_aiohttp(
     callmocks: tuple[MeasuredServer, dict[str, Case]],
-    ceiling: MeasuredServer,
+    bare_aiohttp: MeasuredServer,
     cost: Cost,
     name: str,
 ) -> None:
-    subject, cases = callmocks
-    share = cost(ceiling, cases[name]) / cost(subject, cases[name])
-    assert share > OF_THE_CEILING[name], f"{share:.2f} of the ceiling"
+    server, cases = callmocks
+    share = cost(bare_aiohttp, cases[name]) / cost(server, cases[name])
+    assert share > OF_BARE_AIOHTTP[name], f"{share:.2f} of bare aiohttp"
 
 
 @pytest.mark.parametrize("name", AGAINST_MOUNTEBANK)
@@ -137,9 +143,9 @@ def test_against_another_mock(
     cost: Cost,
     name: str,
 ) -> None:
-    subject, cases = callmocks
-    place = other_mock.address(cases[name])
-    assert place is not None
-    assert fetch_answer(cases[name], *place)[2] == cases[name].answer
-    ratio = cost(other_mock, cases[name]) / cost(subject, cases[name])
+    server, cases = callmocks
+    address = other_mock.address(cases[name])
+    assert address is not None
+    assert fetch_answer(cases[name], *address)[2] == cases[name].answer
+    ratio = cost(other_mock, cases[name]) / cost(server, cases[name])
     assert ratio > AGAINST_MOUNTEBANK[name], f"{ratio:.2f} times as quick"
