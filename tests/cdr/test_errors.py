@@ -173,7 +173,7 @@ def test_every_row_of_the_table_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("mnemonic", TABLE)
-def test_the_error_comes_whole(api: CdrClient, mnemonic: str) -> None:
+def test_the_whole_error(api: CdrClient, mnemonic: str) -> None:
     send, data = CASES[mnemonic]
     row = TABLE[mnemonic]
     assert send(api) == {
@@ -244,7 +244,7 @@ def test_parameters_are_checked_in_the_contracts_order(api: CdrClient, first: in
     assert legs(**errors)(api)["error"]["data"]["mnemonic"] == PARAMETERS[first][0]
 
 
-def test_all_mistakes_are_journaled_with_their_places(api: CdrClient) -> None:
+def test_all_errors_are_journaled_with_their_paths(api: CdrClient) -> None:
     tenant = api.tenant()
     legs(
         page=2,

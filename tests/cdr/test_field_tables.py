@@ -190,7 +190,7 @@ def test_jsquery_is_refused_everywhere(shared: CdrClient, method: str) -> None:
         assert error_fields(answer) == ("error", "filter.operator", "jsquery")
 
 
-def test_fields_are_named_once_and_keep_the_asked_order(shared: CdrClient) -> None:
+def test_fields_are_named_once_and_keep_the_requested_order(shared: CdrClient) -> None:
     answer = call_method(shared, "get.call_legs_report", fields=["duration", "id", "duration"])
     assert list(rows(answer)[0]) == ["duration", "id"]
 

@@ -120,7 +120,7 @@ def test_the_kind_of_leg_as_the_reason_says(year: pl.DataFrame) -> None:
     }
 
 
-def test_the_place_in_the_session_as_the_reason_says(year: pl.DataFrame) -> None:
+def test_the_position_in_the_session_as_the_reason_says(year: pl.DataFrame) -> None:
     size = pl.len().over("call_session_id")
     alone = pl.col("finish_reason").is_in(having("place", "alone"))
     assert not broken(year.with_columns(size=size), ~alone | (pl.col("size") == 1))
@@ -167,7 +167,7 @@ def test_records_belong_to_talks_and_a_leg_may_have_several(year: pl.DataFrame) 
     assert year.filter(pl.col("is_talked") & (records.list.len() == 0)).height > 100
 
 
-def test_transfers_and_coaching_are_there(year: pl.DataFrame) -> None:
+def test_transfers_and_coaching_occur(year: pl.DataFrame) -> None:
     assert year["is_transfered"].sum() > 300
     assert year["is_coach"].sum() > 50
     assert year["employee_rating"].drop_nulls().is_between(1, 5).all()

@@ -174,7 +174,7 @@ def test_deep_and_unbalanced_is_a_parse_error(api: CdrClient, body: str) -> None
     assert mnemonic(api.post(body)) == "parse_error"
 
 
-def test_depth_elsewhere_is_judged_where_it_stands(api: CdrClient) -> None:
+def test_depth_elsewhere_is_checked_where_it_stands(api: CdrClient) -> None:
     api.tenant()
     nest = "[" * 200 + '"\\"[[["' + "]" * 200
     tolerated = envelope()[:-1] + f', "extra": {nest}}}'
@@ -186,7 +186,7 @@ def test_depth_elsewhere_is_judged_where_it_stands(api: CdrClient) -> None:
     assert mnemonic(api.post(nest)) == "batch_opreations_not_supported"
 
 
-def test_depth_beyond_the_suites_bound_is_refused_wherever_it_stands(api: CdrClient) -> None:
+def test_depth_beyond_the_server_limit_is_refused_wherever_it_stands(api: CdrClient) -> None:
     api.tenant()
     nest = "[" * 9_000 + "]" * 9_000
     answer = api.post(envelope()[:-1] + f', "extra": {nest}}}')

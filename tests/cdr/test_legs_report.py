@@ -306,7 +306,7 @@ def test_an_address_outside_the_window_is_no_match(api: CdrClient) -> None:
         assert total(api.legs(("2026-02-01 00:00:00", "2026-03-01 23:59:59"), filter=found)) == 0
 
 
-def test_pinned_calls_are_in_their_place(api: CdrClient) -> None:
+def test_pinned_calls_are_in_order(api: CdrClient) -> None:
     tenant = api.tenant()
     generated = total(api.legs(WEEK))
     tenant.history.pins.add({"start": "2026-03-02T10:00:00", "talk_seconds": 61})

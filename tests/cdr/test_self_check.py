@@ -23,7 +23,7 @@ SPOILED: list[tuple[str, pl.Expr]] = [
 ]
 
 
-def test_drawn_days_keep_the_schema(api: CdrClient) -> None:
+def test_generated_days_match_the_schema(api: CdrClient) -> None:
     tenant = api.tenant(calls_per_day=300)
     for method in (api.legs, api.sessions):
         method(("2026-02-01 00:00:00", "2026-02-28 23:59:59"), limit=0)

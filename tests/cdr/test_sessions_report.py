@@ -140,7 +140,7 @@ def test_operations_scenario_and_contact_agree(week: Any) -> None:
         assert session["finish_reason"] == own[0]["finish_reason"] or len(own) > 1
 
 
-def test_nothing_is_known_of_visitors(week: Any) -> None:
+def test_visitor_fields_are_empty(week: Any) -> None:
     sessions, _ = week
     visitor = set(tables.FieldTable("calls_report_visitor_fields.csv").fields)
     arrays = {"visitor_custom_properties", "segments", "attributes"}
@@ -218,7 +218,7 @@ def test_a_session_id_is_an_address(week: Any, api: CdrClient) -> None:
     assert total(api.sessions(ONE_DAY, filter=outside)) == 0
 
 
-def test_ongoing_calls_are_not_served_and_that_is_said(api: CdrClient) -> None:
+def test_ongoing_calls_are_refused(api: CdrClient) -> None:
     api.tenant()
     answer = api.sessions(include_ongoing_calls=True)
     assert error_fields(answer) == ("error", "include_ongoing_calls", "true")
