@@ -36,12 +36,12 @@ class ExportWindow:
 def check_operator(history: History, view: str, operator: str | None) -> str:
     """The operator of the view ``arm``; ``SettingsError`` when the view needs another."""
     numbers = [each.number for each in history.directory.operators]
-    if view != "arm":
+    if not LISTS[view].by_operator:
         if operator is not None:
             raise SettingsError(f"--operator: the view {view} is not one operator's")
         return ""
     if operator is None:
-        raise SettingsError(f"--operator: the view arm needs one, {numbers[0]} for example")
+        raise SettingsError(f"--operator: the view {view} needs one, {numbers[0]} for example")
     if operator not in numbers:
         raise SettingsError(f"--operator: {operator!r} is none of {numbers[0]} … {numbers[-1]}")
     return operator

@@ -33,6 +33,8 @@ class CallList:
     read: Callable[[History, str, int, int, int], pl.DataFrame]
     """Rows of ended calls by start: history, operator, from, till (not included), now."""
     columns: tuple[ListColumn, ...]
+    by_operator: bool = False
+    """Whether it is the list of one operator."""
 
 
 def add_record_ids(frame: pl.DataFrame) -> pl.DataFrame:
@@ -100,6 +102,7 @@ LISTS = {
             ListColumn("queue_id", room="spare", terminal=False),
             ListColumn("call_ref", "id", "minor"),
         ),
+        by_operator=True,
     ),
     "cdr-legs": CallList(
         _read_legs,
