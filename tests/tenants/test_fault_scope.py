@@ -103,4 +103,4 @@ def test_every_fault_type_exists_and_has_a_summary() -> None:
         for name in names.split():
             assert provider in FAULT_TYPES[name].providers, name
     for kind in FAULT_TYPES.values():
-        assert kind.summary.endswith("."), kind.name
+        assert kind.model.summary().endswith("."), kind.model

@@ -17,14 +17,17 @@ WITHOUT_EFFECT = ("wrong_id", "arm", "http")
 TRANSPORTS = {"http": "http", "frame": "websocket"}
 BREAKING = [
     pytest.param(
-        kind.name, provider, TRANSPORTS[transport], id=f"{kind.name}-{provider}-{transport}"
+        kind.model.fault_name,
+        provider,
+        TRANSPORTS[transport],
+        id=f"{kind.model.fault_name}-{provider}-{transport}",
     )
     for kind in FAULT_TYPES.values()
-    if kind.breaks_contract
+    if kind.model.breaks_contract
     for provider in kind.providers
-    for transport in kind.transports
+    for transport in kind.model.transports
     if transport == "http" or provider == "arm"
-    if (kind.name, provider, transport) != WITHOUT_EFFECT
+    if (kind.model.fault_name, provider, transport) != WITHOUT_EFFECT
 ]
 HARMLESS = [
     pytest.param(name, provider, params, id=f"{name}-{provider}")
@@ -84,7 +87,7 @@ def test_the_excluded_combination_has_no_effect(suite: Mocks, cli: CommandRunner
 
 def test_every_contract_breaking_fault_is_tested() -> None:
     assert {parameter.values[0] for parameter in BREAKING} == {
-        kind.name for kind in FAULT_TYPES.values() if kind.breaks_contract
+        kind.model.fault_name for kind in FAULT_TYPES.values() if kind.model.breaks_contract
     }
     assert "table_truncated" not in {parameter.values[0] for parameter in BREAKING}
 

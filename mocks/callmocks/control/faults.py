@@ -108,11 +108,11 @@ def describe_params(fault_type: FaultType) -> dict[str, Any]:
 
 def describe_fault_type(fault_type: FaultType) -> FaultKind:
     return FaultKind(
-        fault_type.name,
-        fault_type.summary,
+        fault_type.model.fault_name,
+        fault_type.model.summary(),
         list(fault_type.providers),
-        list(fault_type.transports),
-        fault_type.breaks_contract,
+        list(fault_type.model.transports),
+        fault_type.model.breaks_contract,
         describe_params(fault_type),
     )
 

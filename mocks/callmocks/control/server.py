@@ -35,7 +35,7 @@ from callmocks.control.routing import AppContext, RequestContext, Route, add_rou
 from callmocks.provider.server import ERROR_RESPONSE
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.tenant_store import LocalTenantStore, TenantStore
+from callmocks.tenants.tenant_store import TenantStore
 
 APP_CONTEXT = web.AppKey("app_context", AppContext)
 METRICS = web.AppKey("metrics", Metrics)
@@ -151,7 +151,7 @@ def make_app(
         ],
     )
     app[ERROR_RESPONSE] = problems.render_problem
-    store = store or LocalTenantStore(registry)
+    store = store or TenantStore(registry)
     defaults = defaults or TenantSettings("demo")
     app[APP_CONTEXT] = app_context = AppContext(registry, addresses, store, defaults)
     app[METRICS] = metrics = Metrics()

@@ -16,9 +16,8 @@ order they were enabled, before the next hook of any.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -82,6 +81,10 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     # How often it applies when `times` is not given; None: until it is disabled.
     default_times: ClassVar[int | None] = None
 
+    @classmethod
+    def summary(cls) -> str:
+        return (cls.__doc__ or "").partition("\n")[0]
+
     def check(self, provider: Provider) -> None:
         """Raise ``SettingsError`` when a parameter makes no sense for the provider."""
 
@@ -105,28 +108,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class FaultType:
+class FaultType(NamedTuple):
     """A fault and the providers that have it."""
 
     model: type[Fault]
     providers: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.model.fault_name
-
-    @property
-    def transports(self) -> tuple[str, ...]:
-        return self.model.transports
-
-    @property
-    def breaks_contract(self) -> bool:
-        return self.model.breaks_contract
-
-    @property
-    def summary(self) -> str:
-        return (self.model.__doc__ or "").partition("\n")[0]
 
 
 def collect_fault_types(providers: Iterable[Provider]) -> dict[str, FaultType]:

@@ -33,7 +33,12 @@ from callmocks.replication.transaction import (
     update_transaction,
 )
 from callmocks.tenants.registry import Registry
-from callmocks.tenants.tenant_store import MutableTenant, ReplicationStatus, TenantDeleted
+from callmocks.tenants.tenant_store import (
+    MutableTenant,
+    ReplicationStatus,
+    TenantDeleted,
+    TenantStore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,12 +59,12 @@ _MAX_ATTEMPTS = 100
 log = logging.getLogger(__name__)
 
 
-class Replica:
+class Replica(TenantStore):
     """A replica's part in the store, between ``start`` and ``stop``."""
 
     def __init__(self, url: str, providers: Mapping[str, Provider]) -> None:
         self.connection = RedisConnection(url)
-        self.registry = Registry(HistoryFactory(), providers, lambda name: RedisState(self, name))
+        super().__init__(Registry(HistoryFactory(), providers, lambda name: RedisState(self, name)))
         self.replica_name = _make_replica_name()
         self.version = StoreVersion()
         """What the tenants in memory are at."""

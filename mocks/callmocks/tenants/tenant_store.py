@@ -1,7 +1,6 @@
 """Where tenants are created, changed and deleted.
 
-A process without replicas changes them in memory; one of several replicas
-(``replication.replica``) writes to the shared store first, and every replica follows.
+``replication.replica`` overrides this: it writes to the shared store, and every replica follows.
 """
 
 from __future__ import annotations
@@ -54,51 +53,36 @@ class ReplicationStatus(NamedTuple):
     problem: str
 
 
-class TenantStore(Protocol):
-    """Empty name and no status mean that there are no replicas."""
+class TenantStore:
+    """The tenants of a process without replicas."""
+
+    replica_name = ""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
 
     @property
-    def replica_name(self) -> str: ...
-
-    @property
-    def replication_status(self) -> ReplicationStatus | None: ...
+    def replication_status(self) -> ReplicationStatus | None:
+        """None when there are no replicas."""
+        return None
 
     async def sync(self) -> None:
         """Bring memory up to date with other replicas; ``StateError`` when that fails."""
 
     async def create(self, settings: TenantSettings) -> Tenant:
         """``TenantConflict`` when its name or a credential is in use."""
+        return self.registry.create(settings)
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         """Change a tenant; what ``edit`` raises leaves it unchanged.
 
         ``edit`` must change nothing else: it is called again when another replica was faster.
         """
-
-    async def reset(self, tenant: Tenant) -> None: ...
-
-    async def delete(self, tenant: Tenant) -> None: ...
-
-
-class LocalTenantStore:
-    replica_name = ""
-    replication_status = None
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    async def sync(self) -> None:
-        pass
-
-    async def create(self, settings: TenantSettings) -> Tenant:
-        return self._registry.create(settings)
-
-    async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         return edit(tenant)
 
     async def reset(self, tenant: Tenant) -> None:
         await tenant.reset()
 
     async def delete(self, tenant: Tenant) -> None:
-        self._registry.delete(tenant.name)
+        self.registry.delete(tenant.name)
         await tenant.state.delete_all()

@@ -14,7 +14,7 @@ from callmocks.control.guard import make_guard
 from callmocks.control.routing import AppContext, RequestContext, Route, add_route
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.tenant_store import LocalTenantStore
+from callmocks.tenants.tenant_store import TenantStore
 
 
 class ProxyHealth(msgspec.Struct):
@@ -28,7 +28,7 @@ async def get_health(context: RequestContext) -> ProxyHealth:
 
 def make_app(registry: Registry) -> web.Application:
     app = web.Application(middlewares=[problems.problem_middleware, make_guard("", ())])
-    context = AppContext(registry, Addresses(), LocalTenantStore(registry), TenantSettings("demo"))
+    context = AppContext(registry, Addresses(), TenantStore(registry), TenantSettings("demo"))
     health = Route(
         "GET", "/health", "The proxy is up", get_health, "proxy_health", response=ProxyHealth
     )
