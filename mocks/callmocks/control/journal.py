@@ -155,7 +155,6 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
 
 
 def encode_event(entry: JournalEntry) -> bytes:
-    """An entry as a server-sent event; its id is what a browser sends when it comes back."""
     return b"id: %d\ndata: %b\n\n" % (entry.seq, msgspec.json.encode(to_json(entry)))
 
 

@@ -21,8 +21,6 @@ MAX_OPERATIONS = 100
 
 
 class Metrics:
-    """Counts the exchanges of all tenants together."""
-
     def __init__(self) -> None:
         self.exchanges: dict[tuple[str, str, int], int] = {}
         self.violations: dict[tuple[str, str], int] = {}
@@ -57,8 +55,6 @@ class Metrics:
 
 
 class MetricsCollector:
-    """Everything there is to know of a running suite, as Prometheus metrics."""
-
     def __init__(self, registry: Registry, metrics: Metrics) -> None:
         self._registry = registry
         self._metrics = metrics
@@ -109,7 +105,6 @@ class MetricsCollector:
 
 
 def make_registry(registry: Registry, meter: Metrics) -> CollectorRegistry:
-    """A registry of Prometheus over one suite, and over nothing global."""
     from prometheus_client import (
         CollectorRegistry,
         GCCollector,

@@ -44,8 +44,6 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 class ProblemError(CallmocksError):
-    """Raised by a handler of the admin API to answer a problem."""
-
     def __init__(
         self,
         status: int,

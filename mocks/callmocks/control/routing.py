@@ -38,8 +38,6 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """What every handler of the admin API works with."""
-
     registry: Registry
     addresses: Addresses
     store: TenantStore
@@ -60,8 +58,6 @@ class AppContext:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request to the admin API, decoded."""
-
     app_context: AppContext
     request: web.Request
     body: Any = None

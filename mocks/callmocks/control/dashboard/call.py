@@ -88,7 +88,6 @@ def _find_truth(history: History, session_id: str, now_ms: int) -> Call:
 
 
 def _leg_bars(history: History, truth: Call, now: datetime) -> Iterator[LegBar]:
-    """The legs that have begun, as far as they have come."""
     names = {each.number: each.full_name for each in history.directory.operators}
     begin = truth.start
     length = max((min(truth.end, now) - begin) / SECOND, 0.001)

@@ -158,8 +158,6 @@ def _whole_maximum(max_value: float) -> float:
 
 
 class _Bars(BaseRenderer):  # type: ignore[misc]
-    """One bar below the other, each with its label on the left."""
-
     def __init__(self, width: int, char_width: int) -> None:
         super().__init__(colors=["var(--chart-0)"], ui_color="currentcolor")
         self.char_width = char_width

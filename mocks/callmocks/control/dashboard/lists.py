@@ -90,7 +90,6 @@ async def show_list(context: RequestContext) -> web.Response:
 
 
 def read_filter(context: RequestContext, page: ListPage) -> CallFilter:
-    """The filter that the address names."""
     query = {name: context.request.query.get(name, "").strip() for name in page.filters}
     reason, phone = query.get("reason", ""), query.get("phone", "")
     if reason and reason not in NAMES:
@@ -170,7 +169,6 @@ def _read_calls(history: History, window: DayWindow, call_filter: CallFilter) ->
 
 
 def _add_onec(history: History, rows: pl.DataFrame) -> pl.DataFrame:
-    """Calls with whether 1C-Connect has them."""
     if rows.is_empty():
         return rows
     first, last = int(rows["_start"].min()), int(rows["_start"].max())  # type: ignore[arg-type]
@@ -189,7 +187,6 @@ def _read_arm(history: History, window: DayWindow, call_filter: CallFilter) -> p
 
 
 def _add_session(history: History, rows: pl.DataFrame) -> pl.DataFrame:
-    """ARM rows with the session of their call."""
     if rows.is_empty():
         return rows
     first, last = int(rows["_start"].min()), int(rows["_start"].max())  # type: ignore[arg-type]
@@ -201,7 +198,6 @@ def _add_session(history: History, rows: pl.DataFrame) -> pl.DataFrame:
 def _read_ended(
     name: str, session: str, history: History, window: DayWindow, call_filter: CallFilter
 ) -> pl.DataFrame:
-    """Rows of a list that has ended calls only."""
     rows = LISTS[name].read(history, "", window.from_ms, window.till_ms, window.now_ms)
     rows = rows.with_columns(pl.col(session).alias("_session"), pl.lit(True).alias("_ended"))
     return _filter_reason(rows, call_filter)

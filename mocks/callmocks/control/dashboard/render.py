@@ -41,8 +41,6 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ClockDisplay:
-    """A script lets it run on from ``now`` at ``speed``."""
-
     mode: str
     now: datetime
     speed: float

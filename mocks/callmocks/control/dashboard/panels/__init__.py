@@ -23,7 +23,6 @@ PROVIDER_TITLES = {name: panel.provider.title for name, panel in PANELS.items()}
 async def read_limits(
     tenant: Tenant, addresses: Addresses
 ) -> list[tuple[ProviderPanel, RemainingLimit]]:
-    """The counters of the providers that run."""
     return [
         (panel, limit)
         for panel in PANELS.values()

@@ -120,7 +120,6 @@ def _describe_row(list_url: str, row: dict[str, Any], now: datetime) -> base.Pro
 
 
 def _post_history(tenant: Tenant, url: str, operator: str, filters: dict[str, str]) -> str:
-    """``operator_call_history`` by POST, with HTTP Basic."""
     attributes = " ".join(f"{name}={quoteattr(value)}" for name, value in filters.items())
     return base.format_curl(
         ["-u", f"{operator}:{tenant.settings.arm.password}"],

@@ -37,8 +37,6 @@ class FieldValue:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRow:
-    """A row of the call; ``href`` is the list that holds it."""
-
     title: str
     href: str
     values: list[FieldValue]
@@ -76,11 +74,9 @@ class ProviderPanel:
         raise NotImplementedError
 
     def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
-        """The provider's rows of a call that has begun."""
         raise NotImplementedError
 
     def explain_absence(self, truth: Call) -> str:
-        """Why there is no row."""
         raise NotImplementedError
 
     def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:

@@ -87,7 +87,6 @@ class CdrPanel(base.ProviderPanel):
 def _call_report(
     tenant: Tenant, url: str, method: str, start: datetime, end: datetime, **more: object
 ) -> str:
-    """A report of the Data API with the static token."""
     params = {
         "access_token": tenant.settings.cdr.token,
         "date_from": start.isoformat(" ", "seconds"),

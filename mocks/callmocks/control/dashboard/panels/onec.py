@@ -102,7 +102,6 @@ class OnecPanel(base.ProviderPanel):
 
 
 def _post_history(tenant: Tenant, url: str, start: datetime, end: datetime) -> str:
-    """``GetHistoryOfServiceCalls``."""
     onec = tenant.settings.onec
     properties = "\n".join(
         _PROPERTY.format(name=name, value=escape(time.isoformat(timespec="seconds")))
