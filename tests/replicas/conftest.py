@@ -91,10 +91,10 @@ class RedisServer:
         return redis.Redis(port=self.port, db=database)
 
     def _send(self, command: bytes) -> bytes:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as asked:
-            asked.settimeout(1)
-            asked.sendall(command)
-            return asked.recv(100)
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            connection.settimeout(1)
+            connection.sendall(command)
+            return connection.recv(100)
         return b""
 
 
@@ -230,7 +230,7 @@ _ENVELOPE = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
 <s:Body><p:{operation}><p:Params>{params}</p:Params></p:{operation}></s:Body></s:Envelope>"""
 LEGS = {"date_from": "2026-03-01 00:00:00", "date_till": "2026-03-02 23:59:59", "limit": 1000}
 FORBIDDEN = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "forbidden"}}
-"""A fault that is easily told."""
+"""A fault that is easily recognised."""
 HISTORY = "<in><request><filters limit='5' offset='0'/></request></in>"
 
 

@@ -26,8 +26,8 @@ def balanced(
         numbers = [listener.getsockname()[1] for listener in listeners]
     ports = dict(zip(PORTS, numbers, strict=True))
     path = configured(folder, ports, [replica.urls for replica in three])
-    asked = [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(path), "-g", "daemon off;"]
-    with subprocess.Popen(asked) as nginx:
+    command = [str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(path), "-g", "daemon off;"]
+    with subprocess.Popen(command) as nginx:
         _wait_for(ports["control"])
         paths = {"cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2"}
         urls = {n: f"http://127.0.0.1:{ports[n]}{paths.get(n, '')}" for n in PORTS}

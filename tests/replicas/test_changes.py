@@ -58,7 +58,7 @@ async def test_sessions_are_kept_over_a_jump_of_the_clock_made_elsewhere(
     assert await client.rpc(three[2], "get.account", access_token=token) == "access_token_invalid"
 
 
-async def test_a_choice_is_everybodys(three: list[ReplicaProcess], client: Client) -> None:
+async def test_a_choice_holds_at_all_replicas(three: list[ReplicaProcess], client: Client) -> None:
     name = await client.tenant(three[0])
     path = f"/api/tenants/{name}/assumptions"
     await client.control(three[1], "PUT", f"{path}/cdr.sort-nulls", {"choice": "first"})
@@ -73,11 +73,11 @@ async def test_pinned_calls_have_the_same_ids_at_all_replicas(
     name = await client.tenant(three[0], world="empty", now=NOW, limits="off")
     path = f"/api/tenants/{name}/calls"
     starts = [f"2026-03-02T{8 + n // 12:02}:{n % 12 * 5:02}:00" for n in range(30)]
-    wishes = [{"start": start, "wait_seconds": 9, "talk_seconds": 30} for start in starts]
+    bodies = [{"start": start, "wait_seconds": 9, "talk_seconds": 30} for start in starts]
     made = await asyncio.gather(
         *(
-            client.control(replica, "POST", path, wish)
-            for replica, wish in zip(round_robin(three, 30), wishes, strict=True)
+            client.control(replica, "POST", path, payload)
+            for replica, payload in zip(round_robin(three, 30), bodies, strict=True)
         )
     )
     assert {each.status for each in made} == {201}
@@ -103,10 +103,10 @@ async def test_a_contradiction_between_pins_of_two_replicas_is_refused(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], world="empty", now=NOW)
-    wish = {"start": "2026-03-02T10:00:00", "operator": "101", "talk_seconds": 60}
+    payload = {"start": "2026-03-02T10:00:00", "operator": "101", "talk_seconds": 60}
     answers = await asyncio.gather(
         *(
-            client.control(r, "POST", f"/api/tenants/{name}/calls", wish)
+            client.control(r, "POST", f"/api/tenants/{name}/calls", payload)
             for r in round_robin(three, 6)
         )
     )
@@ -134,17 +134,17 @@ async def test_a_tenant_is_served_by_all_replicas_with_the_same_bytes(
 
 
 async def test_a_name_is_given_once(three: list[ReplicaProcess], client: Client) -> None:
-    wish: dict[str, Any] = {"name": "only-once", "world": "empty"}
+    payload: dict[str, Any] = {"name": "only-once", "world": "empty"}
     answers = await asyncio.gather(
-        *(client.control(r, "POST", "/api/tenants", wish) for r in round_robin(three, 9))
+        *(client.control(r, "POST", "/api/tenants", payload) for r in round_robin(three, 9))
     )
     assert sorted(answer.status for answer in answers) == [201] + [409] * 8
-    wish = {"name": "another", "cdr": {"login": "only-once"}}
-    refused = await client.control(three[1], "POST", "/api/tenants", wish)
+    payload = {"name": "another", "cdr": {"login": "only-once"}}
+    refused = await client.control(three[1], "POST", "/api/tenants", payload)
     assert (refused.status, refused.type) == (409, "application/problem+json")
 
 
-async def test_a_reset_is_everybodys(three: list[ReplicaProcess], client: Client) -> None:
+async def test_a_reset_holds_at_all_replicas(three: list[ReplicaProcess], client: Client) -> None:
     name = await client.tenant(three[0], now=NOW, limits="documented", world="empty")
     opened = await client.rpc(three[0], "login.user", login=name, password=name)
     token = opened["data"]["access_token"]
@@ -167,7 +167,7 @@ async def test_a_reset_is_everybodys(three: list[ReplicaProcess], client: Client
     assert answer["metadata"]["limits"]["day_remaining"] == 2999
 
 
-async def test_a_deleted_tenant_is_gone_everywhere_and_a_new_one_knows_nothing_of_it(
+async def test_a_deleted_tenant_is_gone_everywhere_and_a_new_one_starts_empty(
     three: list[ReplicaProcess], client: Client, redis: RedisServer
 ) -> None:
     name = await client.tenant(three[0], limits="documented", cdr={"day_limit": 2})
@@ -188,7 +188,7 @@ async def test_a_deleted_tenant_is_gone_everywhere_and_a_new_one_knows_nothing_o
         assert (await client.rpc(replica, "get.account", access_token=f"{name}-token"))["data"]
 
 
-async def test_a_world_file_is_known_where_it_does_not_stand(
+async def test_a_world_file_serves_replicas_that_do_not_have_it(
     three: list[ReplicaProcess], client: Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.toml"
@@ -200,7 +200,7 @@ async def test_a_world_file_is_known_where_it_does_not_stand(
         assert [each["number"] for each in found["arm"]["operators"]] == ["101", "102"]
 
 
-async def test_all_replicas_come_to_the_same_whatever_is_changed_where(
+async def test_all_replicas_reach_the_same_state_whatever_changes_where(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     names = [await client.tenant(three[0], world="empty", now=NOW) for _ in range(3)]
@@ -208,7 +208,7 @@ async def test_all_replicas_come_to_the_same_whatever_is_changed_where(
     async def change(number: int) -> int:
         replica, path = three[number % 3], f"/api/tenants/{names[number // 3 % 3]}"
         minute = f"2026-03-02T{number // 60:02}:{number % 60:02}:00"
-        wishes: list[tuple[str, str, Any]] = [
+        bodies: list[tuple[str, str, Any]] = [
             ("POST", f"{path}/calls", {"start": minute, "talk_seconds": 5, "wait_seconds": 5}),
             ("POST", f"{path}/faults", {"provider": "cdr", "fault": "delay"}),
             ("DELETE", f"{path}/faults/f{number // 9}", None),
@@ -218,7 +218,7 @@ async def test_all_replicas_come_to_the_same_whatever_is_changed_where(
             ("POST", "/api/tenants", {"name": f"c{number % 4}", "world": "empty"}),
             ("DELETE", f"/api/tenants/c{number % 4}", None),
         ]
-        return (await client.control(replica, *wishes[number % len(wishes)])).status
+        return (await client.control(replica, *bodies[number % len(bodies)])).status
 
     statuses = Counter(await asyncio.gather(*map(change, range(240))))
     assert set(statuses) <= {200, 201, 204, 404, 409, 422}, statuses
@@ -241,7 +241,7 @@ def _without_addresses(found: Any) -> Any:
 # the journal, newcomers, keys
 
 
-async def test_each_replica_has_a_journal_of_its_own_and_says_whose_it_is(
+async def test_each_replica_has_a_journal_of_its_own_and_names_itself(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
@@ -254,11 +254,11 @@ async def test_each_replica_has_a_journal_of_its_own_and_says_whose_it_is(
     assert len({each["replica"] for each in found}) == 3
     assert {each["replica"]["replicas"] for each in health} == {3}
     question = {"expect": [{"operation": "get.account"}]}
-    asked = (await client.control(three[0], "POST", f"{path}/verify", question)).json
-    assert (asked["ok"], asked["replica"]) == (True, found[0]["replica"])
+    verified = (await client.control(three[0], "POST", f"{path}/verify", question)).json
+    assert (verified["ok"], verified["replica"]) == (True, found[0]["replica"])
 
 
-async def test_the_description_of_the_api_says_what_an_outage_looks_like(
+async def test_the_openapi_document_describes_an_outage(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     paths = (await client.control(three[0], "GET", "/openapi.json")).json["paths"]
@@ -274,8 +274,8 @@ async def test_a_replica_that_comes_later_has_everything(
 ) -> None:
     name = await client.tenant(three[0], seed=9, limits="off", now=NOW)
     path = f"/api/tenants/{name}"
-    for wish in ({"start": "2026-03-02T10:00:00"}, {"start": "2026-03-01T11:00:00"}):
-        await client.control(three[0], "POST", f"{path}/calls", wish)
+    for payload in ({"start": "2026-03-02T10:00:00"}, {"start": "2026-03-01T11:00:00"}):
+        await client.control(three[0], "POST", f"{path}/calls", payload)
     fault = {"provider": "onec", "fault": "status", "params": {"status": 503}, "times": 3}
     await client.control(three[1], "POST", f"{path}/faults", fault)
     await client.onec(three[0], name, "DepartmentRead")

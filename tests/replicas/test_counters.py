@@ -134,9 +134,9 @@ async def test_a_fault_is_at_all_replicas_when_it_has_been_switched_on(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
-    wish = FORBIDDEN
+    fault = FORBIDDEN
     for at in three:
-        made = (await client.control(at, "POST", f"/api/tenants/{name}/faults", wish)).json
+        made = (await client.control(at, "POST", f"/api/tenants/{name}/faults", fault)).json
         answers = await asyncio.gather(*(client.rpc(r, "get.account") for r in three))
         assert answers == ["required_parameter_missed"] * 3, "nobody's are not faulted"
         answers = await asyncio.gather(
@@ -154,8 +154,8 @@ async def test_times_and_skip_are_counted_over_all_replicas(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], limits="off")
-    wish = FORBIDDEN | {"skip": 11, "times": 7}
-    await client.control(three[0], "POST", f"/api/tenants/{name}/faults", wish)
+    fault = FORBIDDEN | {"skip": 11, "times": 7}
+    await client.control(three[0], "POST", f"/api/tenants/{name}/faults", fault)
     calls = (
         client.rpc(replica, "get.account", access_token=f"{name}-token")
         for replica in round_robin(three, 90)
@@ -171,9 +171,9 @@ async def test_the_first_requests_pass_in_turn_over_the_replicas(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], limits="off")
-    wish = FORBIDDEN
+    fault = FORBIDDEN
     await client.control(
-        three[0], "POST", f"/api/tenants/{name}/faults", wish | {"skip": 2, "times": 2}
+        three[0], "POST", f"/api/tenants/{name}/faults", fault | {"skip": 2, "times": 2}
     )
     answers = [
         await client.rpc(replica, "get.account", access_token=f"{name}-token")
@@ -186,14 +186,14 @@ async def test_a_fault_that_was_switched_off_and_on_counts_from_the_beginning(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0], limits="off")
-    wish = {
+    fault = {
         "provider": "cdr",
         "fault": "rpc_error",
         "params": {"mnemonic": "forbidden"},
         "times": 2,
     }
     for at in three:
-        made = (await client.control(at, "POST", f"/api/tenants/{name}/faults", wish)).json
+        made = (await client.control(at, "POST", f"/api/tenants/{name}/faults", fault)).json
         assert made["id"] == "f1"
         answers = [
             await client.rpc(replica, "get.account", access_token=f"{name}-token")
@@ -203,14 +203,14 @@ async def test_a_fault_that_was_switched_off_and_on_counts_from_the_beginning(
         await client.control(at, "DELETE", f"/api/tenants/{name}/faults")
 
 
-async def test_luck_is_the_same_as_in_one_process(
+async def test_probabilities_are_those_of_one_process(
     three: list[ReplicaProcess], client: Client
 ) -> None:
-    wish = FORBIDDEN | {"probability": 0.5}
+    fault = FORBIDDEN | {"probability": 0.5}
     found = []
     for over in (three, three[:1]):
         name = await client.tenant(three[0], limits="off")
-        await client.control(three[0], "POST", f"/api/tenants/{name}/faults", wish)
+        await client.control(three[0], "POST", f"/api/tenants/{name}/faults", fault)
         found.append(
             [
                 await client.rpc(replica, "get.account", access_token=f"{name}-token")
@@ -222,12 +222,12 @@ async def test_luck_is_the_same_as_in_one_process(
     assert len(set(found[0])) == 2
 
 
-async def test_a_token_that_dies_is_dead_everywhere(
+async def test_a_token_expired_by_a_fault_is_expired_at_all_replicas(
     three: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(three[0])
-    wish = {"provider": "cdr", "fault": "token_expired", "params": {"tokens": 1}}
-    await client.control(three[1], "POST", f"/api/tenants/{name}/faults", wish)
+    fault = {"provider": "cdr", "fault": "token_expired", "params": {"tokens": 1}}
+    await client.control(three[1], "POST", f"/api/tenants/{name}/faults", fault)
     for replica in three:
         answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
         assert answer == "access_token_expired"

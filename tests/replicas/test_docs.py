@@ -20,20 +20,20 @@ DEFAULTS = {"control": 80, "arm": 86, "cdr": 87, "onec": 88}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_what_one_replica_is_told_the_other_knows(three: list[ReplicaProcess]) -> None:
+def test_a_change_at_one_replica_holds_at_the_other(three: list[ReplicaProcess]) -> None:
     (text,) = [each for each in SHELL if "curl" in each]
     for thousand, replica in zip((8, 9), three, strict=False):
         for name in PORTS:
             port = replica.urls[name].split("/")[2].split(":")[1]
             text = text.replace(f":{thousand}0{DEFAULTS[name]}", f":{port}")
     done = subprocess.run(["sh", "-ec", text], capture_output=True, timeout=20, check=True)
-    decoder, told = json.JSONDecoder(), done.stdout.decode()
-    fault, end = decoder.raw_decode(told)
+    decoder, message = json.JSONDecoder(), done.stdout.decode()
+    fault, end = decoder.raw_decode(message)
     assert fault["times"] == 1
-    assert json.loads(told[end:])["error"]["data"]["mnemonic"] == "limit_exceeded"
+    assert json.loads(message[end:])["error"]["data"]["mnemonic"] == "limit_exceeded"
 
 
-def test_the_commands_are_those_that_there_are() -> None:
+def test_the_documented_commands_exist() -> None:
     commands = [
         shlex.split(line)[2:]
         for text in SHELL

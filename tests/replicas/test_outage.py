@@ -28,7 +28,7 @@ from tests.replicas.conftest import (
 
 
 @pytest.fixture(scope="module")
-def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def volatile_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis that forgets everything when it stops, as in docker-compose.yml."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
@@ -37,23 +37,23 @@ def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]
 
 
 @pytest.fixture
-def lossy(forgetful: RedisServer) -> Iterator[RedisServer]:
+def stoppable_redis(volatile_redis: RedisServer) -> Iterator[RedisServer]:
     """The same, running again after each test."""
-    yield forgetful
-    if not forgetful.is_running:
-        forgetful.start()
+    yield volatile_redis
+    if not volatile_redis.is_running:
+        volatile_redis.start()
 
 
 @pytest.fixture(scope="module")
-def trio(forgetful: RedisServer) -> Iterator[list[ReplicaProcess]]:
-    with start_replicas(3, "--state", forgetful.url, "--now", NOW) as running:
+def trio(volatile_redis: RedisServer) -> Iterator[list[ReplicaProcess]]:
+    with start_replicas(3, "--state", volatile_redis.url, "--now", NOW) as running:
         yield running
 
 
 async def assert_all_unavailable(
     client: Client, replica: ReplicaProcess, name: str
 ) -> list[HttpAnswer]:
-    """What a client of each provider is told, and of control; checked to be an error there."""
+    """Assert that each provider and control answer their kind of error; the answers."""
     rpc = {"jsonrpc": "2.0", "id": "a", "method": "get.account"}
     body = rpc | {"params": {"access_token": f"{name}-token"}}
     cdr = await client.request("POST", replica.urls["cdr"], body)
@@ -69,8 +69,8 @@ async def assert_all_unavailable(
     onec = await client.onec(replica, name, "DepartmentRead")
     assert onec.status == 500
     assert b"Fault>" in onec.body and b"shared state" in onec.body
-    wish = {"name": "never"}
-    control = await client.control(replica, "POST", "/api/tenants", wish)
+    payload = {"name": "never"}
+    control = await client.control(replica, "POST", "/api/tenants", payload)
     assert (control.status, control.type) == (503, "application/problem+json")
     assert control.headers["Retry-After"] == "1"
     looked = await client.control(replica, "GET", f"/api/tenants/{name}/clock")
@@ -89,7 +89,7 @@ async def read_journal(client: Client, replica: ReplicaProcess, name: str) -> li
 
 
 async def test_redis_stops_and_comes_back_with_nothing(
-    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
+    stoppable_redis: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0], seed=5, cdr={"day_limit": 100}, limits="documented")
     path = f"/api/tenants/{name}"
@@ -101,13 +101,13 @@ async def test_redis_stops_and_comes_back_with_nothing(
     token = opened["data"]["access_token"]
     before = await client.rpc(trio[0], "get.call_legs_report", access_token=token, **LEGS)
 
-    lossy.stop()
+    stoppable_redis.stop()
     await asyncio.sleep(1.1)  # what was known for sure is so no more
     for replica in trio:
         begun = time.monotonic()
-        told = await assert_all_unavailable(client, replica, name)
+        answers = await assert_all_unavailable(client, replica, name)
         assert time.monotonic() - begun < 10
-        assert b"Connection refused" in told[1].body
+        assert b"Connection refused" in answers[1].body
         last = (await read_journal(client, replica, name))[-1]
         assert "Connection refused" in last["notes"][0]
         assert last["violations"] == []
@@ -118,7 +118,7 @@ async def test_redis_stops_and_comes_back_with_nothing(
         ):
             pass
 
-    lossy.start()
+    stoppable_redis.start()
     for replica in trio:
         assert await client.wait_healthy(replica) < 3
     for replica in trio:
@@ -142,7 +142,7 @@ async def test_redis_stops_and_comes_back_with_nothing(
 
 
 async def test_a_websocket_outlives_redis(
-    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
+    stoppable_redis: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0])
     url = f"{trio[1].urls['arm']}/{name}/service/cc/arm".replace("http", "ws")
@@ -153,11 +153,11 @@ async def test_a_websocket_outlives_redis(
     async with websockets.connect(url, additional_headers=login) as socket:
         await socket.send(frame)
         assert b"0001200" in _to_bytes(await socket.recv())[:19]
-        lossy.stop()
+        stoppable_redis.stop()
         await asyncio.sleep(0.1)
         await socket.send(frame)
         assert b"0001503" in _to_bytes(await socket.recv())[:19]
-        lossy.start()
+        stoppable_redis.start()
         for replica in trio:
             await client.wait_healthy(replica)
         await socket.send(frame)
@@ -168,12 +168,12 @@ def _to_bytes(message: str | bytes) -> bytes:
     return message.encode() if isinstance(message, str) else message
 
 
-async def test_redis_that_hangs_holds_nobody_up(
-    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
+async def test_a_hanging_redis_delays_no_request(
+    stoppable_redis: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0], limits="documented")
     opened = await client.rpc(trio[0], "login.user", login=name, password=name)
-    lossy.suspend()
+    stoppable_redis.suspend()
     try:
         begun = time.monotonic()
         answers = await asyncio.gather(
@@ -189,7 +189,7 @@ async def test_redis_that_hangs_holds_nobody_up(
             await assert_all_unavailable(client, replica, name)
         assert time.monotonic() - begun < 3
     finally:
-        lossy.resume()
+        stoppable_redis.resume()
     for replica in trio:
         assert await client.wait_healthy(replica) < 3
         token = opened["data"]["access_token"]
@@ -254,11 +254,11 @@ async def cuttable_proxy(port: int) -> AsyncIterator[Any]:
 
 
 async def test_a_replica_that_alone_is_cut_off_answers_nothing_stale_and_catches_up(
-    lossy: RedisServer, trio: list[ReplicaProcess], client: Client
+    stoppable_redis: RedisServer, trio: list[ReplicaProcess], client: Client
 ) -> None:
     name = await client.tenant(trio[0], world="empty", limits="off")
     path = f"/api/tenants/{name}"
-    async with cuttable_proxy(lossy.port) as cut:
+    async with cuttable_proxy(stoppable_redis.port) as cut:
         url = f"redis://127.0.0.1:{cut.port}/0"
         starting = start_replicas(1, "--state", url, "--now", NOW)
         (alone,) = await asyncio.to_thread(starting.__enter__)

@@ -37,29 +37,29 @@ def serve_settings(url: str, **more: Any) -> ServeSettings:
 async def start_error(url: str, **more: Any) -> str:
     """Why a replica does not start."""
     begun = time.monotonic()
-    with pytest.raises(SettingsError, match=r"^--state: ") as told:
+    with pytest.raises(SettingsError, match=r"^--state: ") as message:
         await MockServer(serve_settings(url, **more)).start()
     assert time.monotonic() - begun < 10
-    return str(told.value).removeprefix("--state: ")
+    return str(message.value).removeprefix("--state: ")
 
 
 def test_without_a_redis_it_is_one_line_and_exit_code_2() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         port = found.getsockname()[1]
-    asked = serve_command("--state", f"redis://user:secret@127.0.0.1:{port}/3")
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=clean_environment())
+    arguments = serve_command("--state", f"redis://user:secret@127.0.0.1:{port}/3")
+    done = subprocess.run(arguments, capture_output=True, timeout=DEADLINE, env=clean_environment())
     assert (done.returncode, done.stdout) == (2, b"")
-    told = f"callmocks: --state: redis://127.0.0.1:{port}/3: Connection refused\n"
-    assert done.stderr.decode() == told
+    message = f"callmocks: --state: redis://127.0.0.1:{port}/3: Connection refused\n"
+    assert done.stderr.decode() == message
 
 
-async def test_a_server_that_says_nothing_is_told_soon() -> None:
+async def test_a_silent_server_is_reported_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = f"redis://127.0.0.1:{silent.getsockname()[1]}"
         assert await start_error(place) == f"{place}/0: no answer within 1 s"
 
 
-async def test_a_server_that_is_no_redis_is_told() -> None:
+async def test_a_server_that_is_no_redis_is_reported() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -71,29 +71,29 @@ async def test_a_server_that_is_no_redis_is_told() -> None:
     other.close()
 
 
-async def test_a_wrong_password_is_told_and_not_repeated(redis: RedisServer) -> None:
-    told = await start_error(redis.url.replace("://", "://:secret@"))
-    assert "secret" not in told
-    assert told.startswith(f"{redis.url}: ")
+async def test_a_wrong_password_is_reported_and_not_repeated(redis: RedisServer) -> None:
+    message = await start_error(redis.url.replace("://", "://:secret@"))
+    assert "secret" not in message
+    assert message.startswith(f"{redis.url}: ")
 
 
 @pytest.mark.parametrize("options", ["?ssl_ca_certs=/nowhere.pem", "?ssl_unheard_of=1", ""])
-async def test_a_redis_that_cannot_be_spoken_to_by_tls_is_told(
-    redis: RedisServer, options: str
-) -> None:
+async def test_a_redis_without_tls_is_reported(redis: RedisServer, options: str) -> None:
     secure = redis.url.replace("redis://", "rediss://")
     assert (await start_error(secure + options)).startswith(f"{secure}: ")
 
 
-async def test_without_its_library_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_its_library_installing_it_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "redis"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
-    told = await start_error("redis://127.0.0.1:6379")
-    assert told == "shared state needs redis: pip install 'callmocks[redis]'"
+    message = await start_error("redis://127.0.0.1:6379")
+    assert message == "shared state needs redis: pip install 'callmocks[redis]'"
 
 
-async def test_what_another_version_wrote_is_told(redis: RedisServer) -> None:
+async def test_documents_of_another_version_are_reported(redis: RedisServer) -> None:
     url = redis.url.replace("/0", "/3")
     async with MockServer(serve_settings(url)):
         pass
@@ -101,9 +101,9 @@ async def test_what_another_version_wrote_is_told(redis: RedisServer) -> None:
         birth = json.loads(client.hget("callmocks:documents", "demo/tenant"))
         birth["settings"]["invented_later"] = True
         client.hset("callmocks:documents", "demo/tenant", json.dumps(birth))
-    told = await start_error(url)
-    assert told.startswith(f"{url}: tenant demo cannot be followed: ")
-    assert "invented_later" in told
+    message = await start_error(url)
+    assert message.startswith(f"{url}: tenant demo cannot be followed: ")
+    assert "invented_later" in message
 
 
 async def test_a_replica_of_other_settings_does_not_join(

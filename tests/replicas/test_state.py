@@ -71,7 +71,7 @@ def fresh(link: RedisConnection, version: StoreVersion | None = None) -> RedisSt
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_both_kinds_answer_the_same(redis: RedisServer, history: list[tuple[Any, ...]]) -> None:
+def test_both_states_answer_the_same(redis: RedisServer, history: list[tuple[Any, ...]]) -> None:
     async def answers(state: State) -> list[object]:
         return [await getattr(state, name)(*given) for name, *given in history]
 
@@ -91,7 +91,7 @@ async def test_a_counter_is_exact_under_concurrency(link: RedisConnection) -> No
     assert sorted(total for total in totals if total is not None) == list(range(1, 301))
 
 
-async def test_a_list_takes_no_more_than_it_has_room_for(link: RedisConnection) -> None:
+async def test_a_bounded_set_takes_no_more_than_its_limit(link: RedisConnection) -> None:
     state = fresh(link)
     joined = await asyncio.gather(
         *(state.add_to_bounded_set("l", f"m{n % 50}", 20) for n in range(200))
@@ -103,7 +103,7 @@ async def test_a_list_takes_no_more_than_it_has_room_for(link: RedisConnection) 
     ]
 
 
-async def test_a_swap_is_won_by_one(link: RedisConnection) -> None:
+async def test_one_of_many_compare_and_sets_wins(link: RedisConnection) -> None:
     state = fresh(link)
     stood = await asyncio.gather(
         *(state.compare_and_set("first", None, b"%d" % n) for n in range(50))

@@ -54,7 +54,7 @@ async def worker_names(client: Client, workers: ReplicaProcess, number: int) -> 
     return names
 
 
-async def test_all_workers_answer_at_one_port_and_know_the_same(
+async def test_all_workers_answer_at_one_port_and_share_their_state(
     workers: ReplicaProcess, client: Client
 ) -> None:
     assert len(await worker_names(client, workers, 3)) == 3
@@ -74,7 +74,7 @@ async def test_all_workers_answer_at_one_port_and_know_the_same(
     assert sum(count for _, count in journals) == 101
 
 
-async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
+async def test_a_dead_worker_is_replaced_and_no_connection_is_refused(
     workers: ReplicaProcess, client: Client
 ) -> None:
     before = child_pids(workers.process)
@@ -106,7 +106,7 @@ async def test_a_dead_worker_is_replaced_and_nobody_is_turned_away(
     assert line == f"callmocks: worker {victim} was ended by signal 9; another takes its place\n"
 
 
-def test_the_start_is_told_once_and_it_stops_within_two_seconds(redis: RedisServer) -> None:
+def test_readiness_is_reported_once_and_it_stops_within_two_seconds(redis: RedisServer) -> None:
     settings = ("--state", redis.url.replace("/0", "/2"), "--only", "cdr", "--tls", "auto")
     with start_replicas(1, "--workers", "2", *settings) as (running,):
         assert running.urls["cdr"].startswith("https://")
@@ -121,19 +121,19 @@ def test_the_start_is_told_once_and_it_stops_within_two_seconds(redis: RedisServ
 
 
 def test_workers_without_a_redis_are_one_line_and_exit_code_2() -> None:
-    asked = serve_command("--workers", "2", "--state", "redis://127.0.0.1:1/0")
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=clean_environment())
-    told = "callmocks: --state: redis://127.0.0.1:1/0: Connection refused\n"
-    assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", told)
+    arguments = serve_command("--workers", "2", "--state", "redis://127.0.0.1:1/0")
+    done = subprocess.run(arguments, capture_output=True, timeout=DEADLINE, env=clean_environment())
+    message = "callmocks: --state: redis://127.0.0.1:1/0: Connection refused\n"
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", message)
 
 
-def test_a_port_that_is_taken_is_told(redis: RedisServer, workers: ReplicaProcess) -> None:
+def test_a_port_that_is_taken_is_reported(redis: RedisServer, workers: ReplicaProcess) -> None:
     port = workers.urls["onec"].split("/")[2].split(":")[1]
-    asked = serve_command("--onec-port", port, "--workers", "2", "--state", redis.url)
-    done = subprocess.run(asked, capture_output=True, timeout=DEADLINE, env=clean_environment())
+    arguments = serve_command("--onec-port", port, "--workers", "2", "--state", redis.url)
+    done = subprocess.run(arguments, capture_output=True, timeout=DEADLINE, env=clean_environment())
     assert done.returncode == 2
-    told = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
-    assert done.stderr.decode() == told
+    message = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
+    assert done.stderr.decode() == message
 
 
 async def test_workers_end_with_the_process_that_started_them(workers: ReplicaProcess) -> None:

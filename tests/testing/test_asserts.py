@@ -109,12 +109,12 @@ def test_too_many_requests_are_listed(cdr: Cdr) -> None:
         """
     )
     assert "was expected not to come, and came 2 times." in failure_text(cdr.assert_not_called)
-    told = failure_text(lambda: cdr.assert_called(at_least=3, at_most=5))
-    assert "cdr: any request\nwas expected at least 3 times and at most 5 times" in told
+    message = failure_text(lambda: cdr.assert_called(at_least=3, at_most=5))
+    assert "cdr: any request\nwas expected at least 3 times and at most 5 times" in message
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "message"),
     [
         ({"times": 1, "at_least": 1}, "times stands alone, without at_least and at_most"),
         ({"times": 0, "at_most": 2}, "times stands alone, without at_least and at_most"),
@@ -122,24 +122,24 @@ def test_too_many_requests_are_listed(cdr: Cdr) -> None:
     ],
 )
 def test_counts_that_contradict_each_other_are_refused(
-    cdr: Cdr, counts: dict[str, Any], told: str
+    cdr: Cdr, counts: dict[str, Any], message: str
 ) -> None:
     clients.legs(cdr)
-    with pytest.raises(AdminError, match=told):
+    with pytest.raises(AdminError, match=message):
         cdr.assert_called(**counts)
 
 
-def test_no_request_at_all_is_said(tenant: Tenant) -> None:
+def test_no_request_at_all_is_reported(tenant: Tenant) -> None:
     clients.history(tenant.arm)
-    told = failure_text(lambda: tenant.cdr.assert_called("get.account"))
-    assert told.endswith("No request reached cdr as this tenant's.")
+    message = failure_text(lambda: tenant.cdr.assert_called("get.account"))
+    assert message.endswith("No request reached cdr as this tenant's.")
 
 
-def test_a_request_of_nobodys_is_pointed_out(tenant: Tenant) -> None:
+def test_an_unmatched_request_is_pointed_out(tenant: Tenant) -> None:
     clients.legs(tenant.cdr, token="not-a-token")
-    told = failure_text(lambda: tenant.cdr.assert_called("get.call_legs_report"))
-    assert "A request came with an address, credentials or a domain that are nobody's; " in told
-    assert "get.call_legs_report → 200" in told
+    message = failure_text(lambda: tenant.cdr.assert_called("get.call_legs_report"))
+    assert "A request came with an address, credentials or a domain that are nobody's; " in message
+    assert "get.call_legs_report → 200" in message
     assert "nobody's" not in failure_text(lambda: tenant.onec.assert_called())
     assert "nobody's" in tenant.transcript()
 
@@ -156,13 +156,13 @@ def test_a_request_to_a_wrong_address_or_by_a_wrong_method_is_pointed_out(tenant
         assert failure_text(tenant.cdr.assert_called).endswith(last)
 
 
-def test_requests_of_nobodys_from_before_the_tenant_are_not(mocks: Any, cdr: Cdr) -> None:
+def test_unmatched_requests_from_before_the_tenant_are_not(mocks: Any, cdr: Cdr) -> None:
     clients.legs(cdr, token="not-a-token")
     with mocks.tenant() as later:
         assert "nobody's" not in failure_text(later.cdr.assert_called)
 
 
-def test_breaches_of_the_contract_are_told_by_request_and_place(cdr: Cdr) -> None:
+def test_violations_are_listed_by_request_and_path(cdr: Cdr) -> None:
     clients.legs(cdr)
     cdr.assert_no_violations()
     clients.legs(cdr, sort=[{"field": "nonsense", "order": "asc"}])
@@ -186,13 +186,13 @@ def test_the_order_of_requests_is_asserted_across_providers(tenant: Tenant) -> N
     rows = tenant.arm.expect("operator_call_history")
     tenant.verify(legs, calls, rows, in_order=True)
     tenant.verify(rows, legs)
-    told = failure_text(lambda: tenant.verify(rows, legs, in_order=True))
-    assert "Out of order: no match after number 3, where the one before was found." in told
+    message = failure_text(lambda: tenant.verify(rows, legs, in_order=True))
+    assert "Out of order: no match after number 3, where the one before was found." in message
 
 
-def test_all_unmet_expectations_are_told_at_once(tenant: Tenant) -> None:
-    told = failure_text(lambda: tenant.verify(tenant.cdr.expect("a"), tenant.onec.expect("b")))
-    assert "cdr: a\n" in told and "onec: b\n" in told
+def test_all_unmet_expectations_are_reported_at_once(tenant: Tenant) -> None:
+    message = failure_text(lambda: tenant.verify(tenant.cdr.expect("a"), tenant.onec.expect("b")))
+    assert "cdr: a\n" in message and "onec: b\n" in message
 
 
 def test_a_long_value_is_cut(cdr: Cdr) -> None:
@@ -202,7 +202,7 @@ def test_a_long_value_is_cut(cdr: Cdr) -> None:
     )
 
 
-def test_a_transcript_tells_messages_violations_and_faults(tenant: Tenant) -> None:
+def test_a_transcript_shows_messages_violations_and_faults(tenant: Tenant) -> None:
     assert tenant.transcript() == "Nobody sent a request as this tenant."
     tenant.cdr.fail_next("internal_error")
     clients.legs(tenant.cdr)
@@ -225,10 +225,10 @@ def test_nothing_but_text_gets_to_the_terminal(tenant: Tenant) -> None:
     body["params"] = {"access_token": tenant.cdr.token, "limit": "\x1b[2J\u202e"}
     clients.post(tenant.cdr.url, json.dumps(body, ensure_ascii=False))
     clients.legs(tenant.cdr, limit="\x1b[2J\u202e")
-    told = (
+    message = (
         tenant.transcript(body=None),
         failure_text(lambda: tenant.cdr.assert_called("\u202e", limit=1)),
     )
-    for text in (*told, failure_text(tenant.cdr.assert_no_violations)):
+    for text in (*message, failure_text(tenant.cdr.assert_no_violations)):
         assert "\ufffd" in text
         assert text.replace("\n", "").isprintable()

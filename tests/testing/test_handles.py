@@ -28,7 +28,7 @@ def test_a_pinned_call_is_seen_by_clients_of_all_three_providers(tenant: Tenant)
     assert call.onec.call_id in clients.service_calls(tenant.onec)[1]
 
 
-def test_a_pinned_call_tells_its_times_and_legs(tenant: Tenant) -> None:
+def test_a_pinned_call_has_its_times_and_legs(tenant: Tenant) -> None:
     call = tenant.pin(
         datetime(2026, 3, 2, 11), operator="101", wait_seconds=10, talk_seconds=75, rating=5
     )
@@ -62,7 +62,7 @@ def test_pinned_calls_are_taken_away_one_or_all(tenant: Tenant) -> None:
     assert clients.leg_ids(tenant.cdr) == []
 
 
-def test_every_property_of_a_pinned_call_can_be_said() -> None:
+def test_every_property_of_a_pinned_call_can_be_given() -> None:
     known = {field.name for field in msgspec.structs.fields(PinnedCall)} - {"start"}
     assert set(PinFields.__annotations__) == known
 
@@ -104,7 +104,7 @@ def test_a_call_is_seen_when_the_clock_has_passed_its_end(tenant: Tenant) -> Non
     assert len(clients.leg_ids(tenant.cdr)) == 2
 
 
-def test_sessions_can_be_spared_by_a_move_of_the_clock(tenant: Tenant) -> None:
+def test_sessions_can_be_exempted_from_a_move_of_the_clock(tenant: Tenant) -> None:
     def log_in() -> str:
         params = {"login": tenant.cdr.login, "password": tenant.cdr.password}
         request = {"jsonrpc": "2.0", "id": 1, "method": "login.user", "params": params}
@@ -168,7 +168,7 @@ def test_1c_fails_with_a_result_code_a_fault_or_its_limit(tenant: Tenant) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "told"),
+    ("name", "error", "message"),
     [
         ("cdr", "limit_exceded", "no mnemonic 'limit_exceded'; one of .*limit_exceeded"),
         ("arm", "limit_exceeded", "use cannot_perform_cmd, or one of .*unauthorized"),
@@ -176,25 +176,25 @@ def test_1c_fails_with_a_result_code_a_fault_or_its_limit(tenant: Tenant) -> Non
         ("cdr", "soap_fault", "'cdr' is not one of onec"),
     ],
 )
-def test_an_error_there_is_not_names_those_there_are(
-    tenant: Tenant, name: str, error: str, told: str
+def test_an_unknown_error_names_the_known_ones(
+    tenant: Tenant, name: str, error: str, message: str
 ) -> None:
-    with pytest.raises(CallmocksError, match=told):
+    with pytest.raises(CallmocksError, match=message):
         getattr(tenant, name).fail_next(error)
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         ({"operator": "999"}, "no operator '999'; there are 101, 102, 103, 104, 105, …$"),
         ({"line": "+7"}, r"no line '\+7'; there are \d+, \d+, \d+, \d+$"),
         ({"operater": "101"}, "unknown field `operater`; there are start, direction, operator, "),
     ],
 )
-def test_a_pin_of_what_there_is_not_names_what_there_is(
-    cdr: Cdr, call: dict[str, Any], told: str
+def test_a_pin_of_something_unknown_names_the_known(
+    cdr: Cdr, call: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(AdminError, match=told):
+    with pytest.raises(AdminError, match=message):
         cdr.pin("2026-03-02T11:00:00", **call)
 
 
@@ -207,7 +207,7 @@ def test_a_fault_lasts_as_long_as_its_block_and_counts(cdr: Cdr) -> None:
         _ = fault.applied
 
 
-def test_a_fault_that_is_off_already_ends_its_block_in_peace(cdr: Cdr) -> None:
+def test_a_fault_that_is_off_already_ends_its_block_without_an_error(cdr: Cdr) -> None:
     with cdr.fault("status") as fault:
         fault.remove()
         assert "result" in clients.legs(cdr)
@@ -230,7 +230,7 @@ def test_no_parameter_of_a_fault_hides_behind_its_scope(mocks: Mocks) -> None:
     assert names and names.isdisjoint({"operation", "times", "skip", "probability"})
 
 
-def test_exchanges_come_with_what_the_journal_knows(tenant: Tenant) -> None:
+def test_exchanges_have_the_fields_of_the_journal(tenant: Tenant) -> None:
     tenant.cdr.fail_next("internal_error")
     clients.legs(tenant.cdr, limit=5, sort=[{"field": "nonsense", "order": "asc"}])
     clients.legs(tenant.cdr, limit="ten")
@@ -270,7 +270,7 @@ def test_a_reset_tenant_is_as_new(tenant: Tenant) -> None:
     assert len(tenant.exchanges()) == 1
 
 
-def test_tenants_know_nothing_of_each_other(mocks: Mocks) -> None:
+def test_tenants_are_isolated(mocks: Mocks) -> None:
     with mocks.tenant() as one, mocks.tenant() as other:
         one.pin("2026-03-02T11:00:00")
         one.cdr.fault("status")
@@ -283,7 +283,7 @@ def test_tenants_know_nothing_of_each_other(mocks: Mocks) -> None:
     one.delete()
 
 
-def test_a_tenant_is_made_as_its_keywords_say(mocks: Mocks) -> None:
+def test_a_tenant_has_the_settings_of_its_keywords(mocks: Mocks) -> None:
     with mocks.tenant(
         "orders", seed=7, now=datetime(2026, 5, 1, 9), limits="documented", cdr={"token": "abc"}
     ) as tenant:
@@ -304,7 +304,7 @@ def test_the_limits_of_a_suite_in_tests_are_off(mocks: Mocks) -> None:
         assert ["result" in clients.legs(counted.cdr) for _ in range(2)] == [True, False]
 
 
-def test_names_left_by_others_are_passed_over(mocks: Mocks) -> None:
+def test_names_in_use_are_skipped(mocks: Mocks) -> None:
     with mocks.create_numbered_tenant("Тест: a_b[ю]", {}) as first:
         stem, _, number = first.name.rpartition("-")
         assert stem == "a-b"

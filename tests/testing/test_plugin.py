@@ -140,7 +140,7 @@ def test_the_marker_makes_the_tenant_and_the_closest_one_wins(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marker", "told"),
+    ("marker", "message"),
     [
         ("seed='seven'", "*cannot be made: $.seed: Expected `int`, got `str`*"),
         ("sed=7", "*cannot be made: Object contains unknown field `sed`; there are name, seed, *"),
@@ -152,7 +152,9 @@ def test_the_marker_makes_the_tenant_and_the_closest_one_wins(run: Run) -> None:
         ("7", "*takes keywords alone, not 7*"),
     ],
 )
-def test_a_wrong_marker_is_told_without_a_traceback(run: Run, marker: str, told: str) -> None:
+def test_a_wrong_marker_is_reported_without_a_traceback(
+    run: Run, marker: str, message: str
+) -> None:
     result = run(
         f"""
         import pytest
@@ -161,7 +163,7 @@ def test_a_wrong_marker_is_told_without_a_traceback(run: Run, marker: str, told:
         """
     )
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([told])
+    result.stdout.fnmatch_lines([message])
     result.stdout.no_fnmatch_line("*another exception*")
     result.stdout.no_fnmatch_line("*plugin.py*")
 
@@ -220,7 +222,7 @@ def test_settings_of_all_tests_stand_in_one_fixture(
         result.stdout.fnmatch_lines(["the suite at http://127.0.0.1:* does not serve onec"])
 
 
-def test_impossible_settings_are_told_once_without_a_traceback(
+def test_impossible_settings_are_reported_once_without_a_traceback(
     run: Run, pytester: pytest.Pytester
 ) -> None:
     pytester.makeconftest(
@@ -238,7 +240,7 @@ def test_impossible_settings_are_told_once_without_a_traceback(
     result.stdout.no_fnmatch_line("*another exception*")
 
 
-def test_a_suite_that_is_not_there_is_told_without_a_traceback(run: Run) -> None:
+def test_an_unreachable_suite_is_reported_without_a_traceback(run: Run) -> None:
     result = run("def test_it(cdr): pass", url="http://127.0.0.1:1")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -247,15 +249,17 @@ def test_a_suite_that_is_not_there_is_told_without_a_traceback(run: Run) -> None
     result.stdout.no_fnmatch_line("*another exception*")
 
 
-def test_the_address_of_a_provider_is_told_to_be_none_of_a_suite(run: Run, mocks: Mocks) -> None:
+def test_the_address_of_a_provider_is_rejected(run: Run, mocks: Mocks) -> None:
     provider = mocks.onec.url.partition("/cus")[0]
     result = run("def test_it(cdr): pass", url=provider)
     result.assert_outcomes(errors=1)
-    told = f"--callmocks-url: {provider} is not the control address of a callmocks suite: /health *"
-    result.stdout.fnmatch_lines([told])
+    message = (
+        f"--callmocks-url: {provider} is not the control address of a callmocks suite: /health *"
+    )
+    result.stdout.fnmatch_lines([message])
 
 
-def test_it_asks_pytest_for_nothing_that_version_7_has_not(
+def test_it_needs_nothing_that_pytest_7_lacks(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hook wrappers of the newer kind came with pluggy 1.2, levels of verbosity with pytest 8."""
@@ -302,8 +306,8 @@ def test_an_admin_token_goes_in_with_the_address(run: Run) -> None:
         result.assert_outcomes(passed=1)
         result = run("def test_it(cdr): pass", url=guarded.control_url)
         result.assert_outcomes(errors=1)
-        told = "*token is missing or wrong; it goes into the address, as in http://any:TOKEN@*"
-        result.stdout.fnmatch_lines([told])
+        message = "*token is missing or wrong; it goes into the address, as in http://any:TOKEN@*"
+        result.stdout.fnmatch_lines([message])
 
 
 def test_a_suite_with_tls_hands_its_ca_to_clients(run: Run, pytester: pytest.Pytester) -> None:
@@ -355,7 +359,9 @@ def test_it(n, cdr, callmocks_suite, worker_id, capsys):
 
 
 @pytest.mark.parametrize("where", ["in this process", "elsewhere"])
-def test_workers_do_not_meet(run: Run, mocks: Mocks, pytester: pytest.Pytester, where: str) -> None:
+def test_xdist_workers_use_different_tenants(
+    run: Run, mocks: Mocks, pytester: pytest.Pytester, where: str
+) -> None:
     url = mocks.control_url if where == "elsewhere" else None
     run(PARALLEL, "-n", "2", url=url).assert_outcomes(passed=8)
     seen: dict[str, set[str]] = {}
@@ -370,10 +376,12 @@ def test_workers_do_not_meet(run: Run, mocks: Mocks, pytester: pytest.Pytester, 
 
 
 def test_the_marker_and_the_fixtures_are_explained(run: Run) -> None:
-    told = run("", "--markers").stdout.str()
-    assert "@pytest.mark.callmocks(seed=..., now=..., calls_per_day=..., world=..., limits" in told
-    told = run("", "--fixtures").stdout.str().partition("from callmocks.testing.plugin")[2]
-    ours = told.partition("\n---")[0]
+    message = run("", "--markers").stdout.str()
+    assert (
+        "@pytest.mark.callmocks(seed=..., now=..., calls_per_day=..., world=..., limits" in message
+    )
+    message = run("", "--fixtures").stdout.str().partition("from callmocks.testing.plugin")[2]
+    ours = message.partition("\n---")[0]
     for name in ("arm", "cdr", "onec"):
         assert re.search(rf"^{name} -- .*\n +\w", ours, re.M)
     for name in ("arm", "cdr", "onec", "tenant", "suite", "settings", "ca_file"):

@@ -124,7 +124,7 @@ def test_long_exchanges_are_cut_unless_asked_for_whole(run: Run) -> None:
     assert whole.stdout.str().count('"get.call_legs_report"') == 30
 
 
-def test_a_suite_that_died_does_not_spoil_the_report(run: Run) -> None:
+def test_a_stopped_suite_does_not_break_the_report(run: Run) -> None:
     result = run(
         """
         import pytest

@@ -55,7 +55,7 @@ def test_a_suite_ends_when_its_block_fails() -> None:
         connect(url)
 
 
-async def test_asynchronous_clients_share_the_loop_with_nobody() -> None:
+async def test_asynchronous_clients_have_the_loop_for_themselves() -> None:
     async with callmocks.arunning(now=NOW, world="empty") as mocks:
         call = mocks.pin("2026-03-02T11:00:00", operator="101")
         arm = mocks.arm
@@ -112,14 +112,14 @@ def _suites() -> int:
     return [thread.name for thread in threading.enumerate()].count("callmocks")
 
 
-async def test_an_impossible_setting_is_told_to_async_with_too() -> None:
+async def test_an_impossible_setting_is_reported_by_async_with_too() -> None:
     with pytest.raises(SettingsError, match=r"^seed: 'x' is not a whole number"):
         async with callmocks.arunning(seed="x"):  # type: ignore[arg-type]
             pytest.fail("it cannot start")
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"world": "nowhere"}, "^world: "),
         ({"calls_per_day": -1}, "^calls_per_day: '-1' is not a whole number"),
@@ -129,13 +129,13 @@ async def test_an_impossible_setting_is_told_to_async_with_too() -> None:
     ],
 )
 def test_an_impossible_setting_is_named_as_it_was_given(
-    settings: dict[str, Any], told: str
+    settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=told), callmocks.running(**settings):
+    with pytest.raises(SettingsError, match=message), callmocks.running(**settings):
         pytest.fail("it cannot start")
 
 
-def test_a_setting_there_is_not_is_a_type_error_that_names_those_there_are() -> None:
+def test_an_unknown_setting_is_a_type_error_that_names_the_known() -> None:
     with pytest.raises(TypeError, match=r"no setting 'sed'; there are .*seed"):
         callmocks.running(sed=7).__enter__()
     with pytest.raises(TypeError, match="no setting 'json'"):
@@ -169,7 +169,7 @@ def test_the_handles_do_not_need_the_public_address() -> None:
         assert mocks.control_url.startswith("http://127.0.0.1:")
 
 
-def test_the_environment_of_the_command_line_is_not_looked_at(
+def test_the_environment_of_the_command_line_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CALLMOCKS_SEED", "7")
@@ -177,7 +177,7 @@ def test_the_environment_of_the_command_line_is_not_looked_at(
         assert mocks.demo.seed == 42
 
 
-def test_a_port_may_be_chosen_and_a_busy_one_is_told(mocks: Mocks) -> None:
+def test_a_port_may_be_chosen_and_a_busy_one_is_reported(mocks: Mocks) -> None:
     busy = int(mocks.control_url.rpartition(":")[2])
     with (
         pytest.raises(SettingsError, match=f"^control_port: 127.0.0.1:{busy}: "),
@@ -240,7 +240,7 @@ class TestAUnittestCase(unittest.TestCase):
         self.assertEqual(clients.leg_ids(self.tenant.cdr), [])
 
 
-def test_tls_is_spoken_with_a_ca_the_handles_know(
+def test_handles_trust_the_ca_of_a_suite_with_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("trustme")
