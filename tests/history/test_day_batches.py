@@ -1,4 +1,4 @@
-"""Small days are drawn and viewed several at once: nobody can tell from what comes out."""
+"""Small days are generated in batches, with the same result as one by one."""
 
 from typing import Any
 

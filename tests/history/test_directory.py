@@ -1,4 +1,4 @@
-"""The cast: who answers to which number, and names that break careless clients."""
+"""The directory: identities, and names that break careless clients."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from callmocks.history.world_file import load_world, parse_world, world_names
 
 KEY = bytes(range(16))
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-PRINT_CAST = """
+PRINT_DIRECTORY = """
 import sys
 from callmocks.history.directory import Directory
 from callmocks.history.directory_builder import build_directory
@@ -24,131 +24,136 @@ print(build_directory(load_world(sys.argv[1]), bytes.fromhex(sys.argv[2])))
 
 
 @pytest.fixture(scope="module")
-def cast() -> Directory:
+def directory() -> Directory:
     return build_directory(load_world("default"), KEY)
 
 
-def to_json(cast: Directory) -> str:
-    return json.dumps(asdict(cast), ensure_ascii=False, default=str)
+def to_json(directory: Directory) -> str:
+    return json.dumps(asdict(directory), ensure_ascii=False, default=str)
 
 
-def test_the_default_centre_has_the_sizes_the_design_names(cast: Directory) -> None:
-    assert [operator.number for operator in cast.operators] == [str(n) for n in range(101, 113)]
-    assert len(cast.groups) == 3
-    assert len(cast.lines) == 4
-    assert len(cast.scenarios) == 3
-    assert len(cast.organisations) == 40
-    assert {o.users for o in cast.organisations} == {1, 2, 3, 4, 5, 6}
+def test_the_default_centre_has_the_sizes_the_design_names(directory: Directory) -> None:
+    assert [operator.number for operator in directory.operators] == [
+        str(n) for n in range(101, 113)
+    ]
+    assert len(directory.groups) == 3
+    assert len(directory.lines) == 4
+    assert len(directory.scenarios) == 3
+    assert len(directory.organisations) == 40
+    assert {o.users for o in directory.organisations} == {1, 2, 3, 4, 5, 6}
 
 
-def test_another_process_casts_the_same_people() -> None:
-    command = [sys.executable, "-c", PRINT_CAST, "default", KEY.hex()]
+def test_another_process_builds_the_same_people() -> None:
+    command = [sys.executable, "-c", PRINT_DIRECTORY, "default", KEY.hex()]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed == f"{build_directory(load_world('default'), KEY)}\n"
 
 
-def test_another_key_casts_other_people(cast: Directory) -> None:
+def test_another_key_builds_other_people(directory: Directory) -> None:
     other = build_directory(load_world("default"), bytes(16))
-    mine = {operator.employee_id for operator in cast.operators}
+    mine = {operator.employee_id for operator in directory.operators}
     assert mine.isdisjoint(operator.employee_id for operator in other.operators)
-    assert not {u.user_id for u in cast.users} & {u.user_id for u in other.users}
+    assert not {u.user_id for u in directory.users} & {u.user_id for u in other.users}
 
 
 @pytest.mark.parametrize("name", world_names())
-def test_every_index_leads_somewhere_and_every_identity_is_one_persons(name: str) -> None:
-    cast = build_directory(load_world(name), KEY)
-    for operator in cast.operators:
-        assert operator.group < len(cast.groups)
-        assert operator.department < len(cast.departments)
-    assert all(line.scenario < len(cast.scenarios) for line in cast.lines)
-    at = 0
-    for index, organisation in enumerate(cast.organisations):
-        assert organisation.first_user == at
-        at += organisation.users
-        assert {u.organisation for u in cast.users[organisation.first_user : at]} == {index}
-    assert at == len(cast.users)
+def test_every_index_is_valid_and_every_id_unique(name: str) -> None:
+    directory = build_directory(load_world(name), KEY)
+    for operator in directory.operators:
+        assert operator.group < len(directory.groups)
+        assert operator.department < len(directory.departments)
+    assert all(line.scenario < len(directory.scenarios) for line in directory.lines)
+    end = 0
+    for index, organisation in enumerate(directory.organisations):
+        assert organisation.first_user == end
+        end += organisation.users
+        assert {u.organisation for u in directory.users[organisation.first_user : end]} == {index}
+    assert end == len(directory.users)
     for identities in (
-        [operator.employee_id for operator in cast.operators],
-        [operator.number for operator in cast.operators] + [o.sip for o in cast.operators],
-        [group.id for group in cast.groups],
-        [scenario.id for scenario in cast.scenarios],
-        [scenario.action_id for scenario in cast.scenarios],
-        [user.contact_id for user in cast.users],
-        [line.queue_id for line in cast.lines],
-        [organisation.name for organisation in cast.organisations],
-        [u.phone for u in cast.users]
-        + [line.virtual_phone_number for line in cast.lines]
-        + [o.phone for o in cast.organisations]
-        + [o.mobile for o in cast.operators],
-        [o.specialist_id for o in cast.operators]
-        + [line.service_id for line in cast.lines]
-        + [o.client_id for o in cast.organisations]
-        + [u.user_id for u in cast.users]
-        + [d.id for d in cast.departments]
-        + [*cast.vendor_clients, *cast.vendor_users, *cast.vendor_specialists],
+        [operator.employee_id for operator in directory.operators],
+        [operator.number for operator in directory.operators]
+        + [o.sip for o in directory.operators],
+        [group.id for group in directory.groups],
+        [scenario.id for scenario in directory.scenarios],
+        [scenario.action_id for scenario in directory.scenarios],
+        [user.contact_id for user in directory.users],
+        [line.queue_id for line in directory.lines],
+        [organisation.name for organisation in directory.organisations],
+        [u.phone for u in directory.users]
+        + [line.virtual_phone_number for line in directory.lines]
+        + [o.phone for o in directory.organisations]
+        + [o.mobile for o in directory.operators],
+        [o.specialist_id for o in directory.operators]
+        + [line.service_id for line in directory.lines]
+        + [o.client_id for o in directory.organisations]
+        + [u.user_id for u in directory.users]
+        + [d.id for d in directory.departments]
+        + [*directory.vendor_clients, *directory.vendor_users, *directory.vendor_specialists],
     ):
         assert len(set(identities)) == len(identities)
 
 
-def test_ids_have_five_to_eight_digits_and_uuids_look_like_version_4(cast: Directory) -> None:
+def test_ids_have_five_to_eight_digits_and_uuids_look_like_version_4(directory: Directory) -> None:
     numbers = [
-        *(operator.employee_id for operator in cast.operators),
-        *(group.id for group in cast.groups),
-        *(scenario.id for scenario in cast.scenarios),
-        *(scenario.action_id for scenario in cast.scenarios),
-        *(user.contact_id for user in cast.users),
+        *(operator.employee_id for operator in directory.operators),
+        *(group.id for group in directory.groups),
+        *(scenario.id for scenario in directory.scenarios),
+        *(scenario.action_id for scenario in directory.scenarios),
+        *(user.contact_id for user in directory.users),
     ]
     assert all(10_000 <= number < 100_000_000 for number in numbers)
     uuids = [
-        *(operator.specialist_id for operator in cast.operators),
-        *(user.user_id for user in cast.users),
-        *cast.vendor_specialists,
+        *(operator.specialist_id for operator in directory.operators),
+        *(user.user_id for user in directory.users),
+        *directory.vendor_specialists,
     ]
     assert all(UUID4.fullmatch(uuid) for uuid in uuids)
 
 
 def test_phones_are_eleven_digits_and_employees_have_internal_or_sip_numbers(
-    cast: Directory,
+    directory: Directory,
 ) -> None:
-    outside = [user.phone for user in cast.users]
-    outside += [line.virtual_phone_number for line in cast.lines]
+    outside = [user.phone for user in directory.users]
+    outside += [line.virtual_phone_number for line in directory.lines]
     assert all(re.fullmatch("7[0-9]{10}", phone) for phone in outside)
-    assert all(re.fullmatch("79[0-9]{9}", user.phone) for user in cast.users)
-    kinds = {operator.phone == operator.number for operator in cast.operators}
+    assert all(re.fullmatch("79[0-9]{9}", user.phone) for user in directory.users)
+    kinds = {operator.phone == operator.number for operator in directory.operators}
     assert kinds == {True, False}
-    assert all(operator.phone in (operator.number, operator.sip) for operator in cast.operators)
-    assert all(re.fullmatch("02[0-9]{5}", operator.sip) for operator in cast.operators)
+    assert all(
+        operator.phone in (operator.number, operator.sip) for operator in directory.operators
+    )
+    assert all(re.fullmatch("02[0-9]{5}", operator.sip) for operator in directory.operators)
 
 
 @pytest.mark.parametrize("key", [KEY, bytes(16), b"\xff" * 16])
 def test_what_breaks_clients_always_occurs(key: bytes) -> None:
-    cast = build_directory(load_world("default"), key)
-    shown = [operator.full_name for operator in cast.operators]
-    shown += [user.full_name for user in cast.users]
-    shown += [group.name for group in cast.groups] + [line.name for line in cast.lines]
-    shown += [scenario.name for scenario in cast.scenarios]
-    shown += [organisation.name for organisation in cast.organisations]
+    directory = build_directory(load_world("default"), key)
+    shown = [operator.full_name for operator in directory.operators]
+    shown += [user.full_name for user in directory.users]
+    shown += [group.name for group in directory.groups] + [line.name for line in directory.lines]
+    shown += [scenario.name for scenario in directory.scenarios]
+    shown += [organisation.name for organisation in directory.organisations]
     for character in "ёЁ«»&'\"<>🌻☕":
         assert any(character in name for name in shown), character
-    assert max(len(organisation.full_name) for organisation in cast.organisations) == 255
-    assert any(not operator.patronymic for operator in cast.operators)
+    assert max(len(organisation.full_name) for organisation in directory.organisations) == 255
+    assert any(not operator.patronymic for operator in directory.operators)
 
 
 @pytest.mark.parametrize("name", world_names())
 def test_texts_fit_the_fields_of_1c_connect(name: str) -> None:
-    cast = build_directory(load_world(name), KEY)
-    for operator in cast.operators:
+    directory = build_directory(load_world(name), KEY)
+    for operator in directory.operators:
         names = (operator.first_name, operator.last_name, operator.patronymic)
         assert max(map(len, names)) <= 20
         assert 0 < len(operator.post) <= 50
-    assert max(len(organisation.name) for organisation in cast.organisations) <= 50
-    assert max(len(department.name) for department in cast.departments) <= 100
-    assert min(len(user.full_name) for user in cast.users) > 0
+    assert max(len(organisation.name) for organisation in directory.organisations) <= 50
+    assert max(len(department.name) for department in directory.departments) <= 100
+    assert min(len(user.full_name) for user in directory.users) > 0
 
 
-def test_names_agree_in_sex(cast: Directory) -> None:
+def test_names_agree_in_sex(directory: Directory) -> None:
     """Russian last names and patronymics show it: a Фадеева is never an Иванович."""
-    drawn = cast.users[5:]
+    drawn = directory.users[5:]
     assert len(drawn) > 50
     for user in drawn:
         female = user.patronymic.endswith("на")
@@ -156,28 +161,28 @@ def test_names_agree_in_sex(cast: Directory) -> None:
         assert user.last_name.endswith("а") == female, user.full_name
 
 
-def test_inn_have_their_check_digit(cast: Directory) -> None:
+def test_inn_have_their_check_digit(directory: Directory) -> None:
     weights = (2, 4, 10, 3, 5, 9, 4, 6, 8)
-    for organisation in cast.organisations:
+    for organisation in directory.organisations:
         digits = [int(digit) for digit in organisation.inn]
         assert len(digits) == 10
         assert sum(w * d for w, d in zip(weights, digits, strict=False)) % 11 % 10 == digits[9]
 
 
-def test_one_operator_of_the_default_centre_has_left(cast: Directory) -> None:
-    assert [operator.number for operator in cast.operators if operator.deleted] == ["112"]
+def test_one_operator_of_the_default_centre_has_left(directory: Directory) -> None:
+    assert [operator.number for operator in directory.operators if operator.deleted] == ["112"]
 
 
-def test_an_organisation_more_leaves_everybody_else_as_they_were(cast: Directory) -> None:
+def test_one_more_organisation_changes_nothing_else(directory: Directory) -> None:
     more = build_directory(parse_world("[sizes]\norganisations = 41", "more.toml"), KEY)
-    assert more.operators == cast.operators
-    assert more.lines == cast.lines
+    assert more.operators == directory.operators
+    assert more.lines == directory.lines
     assert len(more.organisations) == 41
-    assert more.organisations[:40] == cast.organisations
-    assert more.users[: len(cast.users)] == cast.users
+    assert more.organisations[:40] == directory.organisations
+    assert more.users[: len(directory.users)] == directory.users
 
 
-def test_what_a_world_lists_stands_and_the_rest_is_filled_in() -> None:
+def test_listed_values_are_kept_and_the_rest_is_drawn() -> None:
     world = parse_world(
         """
         [[groups]]
@@ -204,25 +209,25 @@ def test_what_a_world_lists_stands_and_the_rest_is_filled_in() -> None:
         """,
         "mine.toml",
     )
-    cast = build_directory(world, KEY)
-    first, second = cast.operators
+    directory = build_directory(world, KEY)
+    first, second = directory.operators
     assert (first.number, first.employee_id, first.first_name) == ("201", 9, "Анна")
     assert first.last_name.endswith("а")
     assert first.patronymic.endswith("на")
     assert first.phone == first.sip
-    assert cast.groups[first.group].name == "Night shift"
-    assert cast.groups[0].id == 77
+    assert directory.groups[first.group].name == "Night shift"
+    assert directory.groups[0].id == 77
     assert second.number == "101"
     assert second.full_name
-    assert cast.lines[0].virtual_phone_number == "78005553535"
-    assert cast.organisations[0].client_id == "aaaaaaaa-2003-11e7-80e6-0025904f970f"
-    assert (cast.users[0].phone, cast.users[0].contact_id) == ("79990000001", 5)
-    assert len(cast.users) == 1
-    assert cast.users[0].full_name
+    assert directory.lines[0].virtual_phone_number == "78005553535"
+    assert directory.organisations[0].client_id == "aaaaaaaa-2003-11e7-80e6-0025904f970f"
+    assert (directory.users[0].phone, directory.users[0].contact_id) == ("79990000001", 5)
+    assert len(directory.users) == 1
+    assert directory.users[0].full_name
 
 
-def test_drawn_numbers_keep_away_from_listed_ones(cast: Directory) -> None:
-    taken = cast.operators[1].employee_id
+def test_drawn_numbers_keep_away_from_listed_ones(directory: Directory) -> None:
+    taken = directory.operators[1].employee_id
     world = parse_world(
         f"""
         [[operators]]
@@ -239,14 +244,16 @@ def test_drawn_numbers_keep_away_from_listed_ones(cast: Directory) -> None:
 
 
 def test_another_locale_has_other_names_and_the_same_shapes() -> None:
-    cast = build_directory(parse_world('locale = "de_DE"', "mine.toml"), KEY)
-    assert not re.search("[а-я]", cast.operators[5].full_name + cast.users[20].full_name)
-    assert all(re.fullmatch("79[0-9]{9}", user.phone) for user in cast.users)
-    assert "&" in to_json(cast)
+    directory = build_directory(parse_world('locale = "de_DE"', "mine.toml"), KEY)
+    assert not re.search("[а-я]", directory.operators[5].full_name + directory.users[20].full_name)
+    assert all(re.fullmatch("79[0-9]{9}", user.phone) for user in directory.users)
+    assert "&" in to_json(directory)
 
 
 def test_a_big_world_never_runs_out_of_names_and_numbers() -> None:
-    cast = build_directory(parse_world("[sizes]\norganisations = 2000\nusers = [1, 2]", "x"), KEY)
-    assert len({organisation.inn for organisation in cast.organisations}) == 2000
-    assert len({organisation.name for organisation in cast.organisations}) == 2000
-    assert len({user.phone for user in cast.users}) == len(cast.users)
+    directory = build_directory(
+        parse_world("[sizes]\norganisations = 2000\nusers = [1, 2]", "x"), KEY
+    )
+    assert len({organisation.inn for organisation in directory.organisations}) == 2000
+    assert len({organisation.name for organisation in directory.organisations}) == 2000
+    assert len({user.phone for user in directory.users}) == len(directory.users)

@@ -48,13 +48,13 @@ def test_a_call_has_about_2_3_legs(history: History) -> None:
 def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history: History) -> None:
     order = reasons_in_order(history, YEAR)
     for reason, name in enumerate(reasons.NAMES):
-        places = np.flatnonzero(order == reason)
-        gaps = np.diff(np.concatenate(([-1], places, [len(order)])))
+        positions = np.flatnonzero(order == reason)
+        gaps = np.diff(np.concatenate(([-1], positions, [len(order)])))
         assert gaps.max() <= 1500, name
 
 
 @pytest.mark.parametrize("seed", [1, 7, 8])
-def test_the_deck_holds_for_other_seeds(make_history: MakeHistory, seed: int) -> None:
+def test_the_cycle_holds_for_other_seeds(make_history: MakeHistory, seed: int) -> None:
     order = reasons_in_order(make_history(seed=seed), YEAR[:120])
     worst = max(np.diff(np.flatnonzero(order == reason)).max() for reason in range(64))
     assert worst <= 1500
@@ -103,8 +103,8 @@ def test_every_leg_of_a_year_agrees_with_its_finish_reason(history: History) -> 
         size = day.calls.leg_count[legs.call]
         for reason in np.unique(legs.reason):
             rule = rules[reasons.NAMES[reason]]
-            mine = legs.reason == reason
-            kinds = {LegRole(int(role)).name.lower() for role in np.unique(legs.role[mine])}
+            of_reason = legs.reason == reason
+            kinds = {LegRole(int(role)).name.lower() for role in np.unique(legs.role[of_reason])}
             assert kinds <= set(rule["legs"].split("|")), rule
             subscriber = legs.role == LegRole.SUBSCRIBER
             for flag, values in (
@@ -112,14 +112,16 @@ def test_every_leg_of_a_year_agrees_with_its_finish_reason(history: History) -> 
                 ("talked", legs.talked),
                 ("employee", legs.operator >= 0),
             ):
-                chosen = values[mine & ~subscriber] if flag == "employee" else values[mine]
+                chosen = (
+                    values[of_reason & ~subscriber] if flag == "employee" else values[of_reason]
+                )
                 if rule[flag] == "yes":
                     assert chosen.all() or rule["place"] == "talk", (flag, rule)
                 if rule[flag] == "no":
                     assert not chosen.any(), (flag, rule)
             if rule["place"] == "alone":
-                assert (size[mine] == 1).all(), rule
-            seen[reasons.NAMES[reason]] += int(mine.sum())
+                assert (size[of_reason] == 1).all(), rule
+            seen[reasons.NAMES[reason]] += int(of_reason.sum())
     assert len(seen) == 64
 
 
@@ -165,18 +167,18 @@ def clock_changes(zone: ZoneInfo) -> Iterator[list[datetime]]:
         moment += step
 
 
-def test_nobody_talks_who_was_not_answered_and_talks_add_up(history: History) -> None:
+def test_only_answered_legs_talk_and_talks_add_up(history: History) -> None:
     for number in YEAR[::11]:
         day = history.generated.get_day(number)
         legs, calls = day.legs, day.calls
         for call in range(len(calls.row)):
-            mine = range(
+            of_reason = range(
                 int(calls.first_leg[call]), int(calls.first_leg[call] + calls.leg_count[call])
             )
             direct = calls.kind[call] in (CallKind.OUTGOING, CallKind.INTERNAL)
             talks = [
                 int(legs.end[i] - legs.connect[i])
-                for i in mine
+                for i in of_reason
                 if legs.connect[i] >= 0
                 and (
                     legs.role[i] == LegRole.INITIATOR

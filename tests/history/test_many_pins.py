@@ -1,4 +1,4 @@
-"""Many pinned calls are seen as each of them is seen alone, and at no higher price."""
+"""Many pinned calls look as each of them does alone, and cost no more."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def call_refs_of_single_pins(pins: Pins) -> dict[int, list[str]]:
     return found
 
 
-def test_the_truth_knows_each_of_them() -> None:
+def test_the_truth_has_each_of_them() -> None:
     made = make_empty_history()
     pins = made.pins.add_many(pin_requests(120, made))
     truth = made.truth_between(0, FAR, FAR)
@@ -96,7 +96,7 @@ def test_the_truth_knows_each_of_them() -> None:
     assert refs == {ref for frame in made.pins.arm_rows.values() for ref in frame["call_ref"]}
 
 
-def test_a_thousand_are_not_a_thousand_times_dearer() -> None:
+def test_a_thousand_pins_do_not_cost_a_thousand_times_as_much() -> None:
     def seconds(count: int) -> float:
         made = make_empty_history()
         pins = made.pins

@@ -113,7 +113,7 @@ def test_a_contradiction_names_its_field(empty: History, pin: dict[str, Any], fi
     assert not empty.pins
 
 
-def test_nobody_speaks_in_two_pinned_calls_at_once(empty: History) -> None:
+def test_an_operator_speaks_in_one_pinned_call_at_a_time(empty: History) -> None:
     empty.pins.add({"start": TEN, "operator": "101", "wait_seconds": 5, "talk_seconds": 60})
     with pytest.raises(Contradiction, match="101 speaks"):
         empty.pins.add({"start": "2026-03-02T10:00:30", "operator": "101", "wait_seconds": 5})

@@ -101,7 +101,7 @@ def test_a_world_with_other_traffic_has_the_same_people(make_history: MakeHistor
     assert make_history(seed=1).directory != make_history(seed=2).directory
 
 
-def test_a_history_nobody_uses_leaves_no_memory() -> None:
+def test_an_unused_history_leaves_no_memory() -> None:
     factory = HistoryFactory()
     one = factory.create(TenantSettings("one", seed=1))
     two = factory.create(TenantSettings("two", seed=1))

@@ -73,11 +73,11 @@ def arm_rows(history: History, call: Call) -> list[dict[str, Any]]:
 
 
 def test_who_is_missing_from_1c(history: History) -> None:
-    """Calls lost in the IVR, anonymous, of strangers and internal ones are absent."""
+    """Calls lost in the IVR, anonymous, of unknowns and internal ones are absent."""
     for call in history.truth_between(*DAY, LATER):
         operators = [leg for leg in call.legs if leg.role != "subscriber"]
-        stranger = call.user_id is None and not (call.onec and call.onec.vendor_scheme)
-        absent = call.direction == "internal" or stranger or not operators or len(call.legs) == 1
+        unknown = call.user_id is None and not (call.onec and call.onec.vendor_scheme)
+        absent = call.direction == "internal" or unknown or not operators or len(call.legs) == 1
         assert (call.onec is None) == absent, call
 
 
@@ -166,5 +166,5 @@ def test_history_is_empty_outside_its_span(make_history: MakeHistory) -> None:
     assert not list(history.arm_frames("101", wall_ms(2014, 1, 1), wall_ms(1990, 1, 1)))
 
 
-def test_an_operator_nobody_knows_has_no_rows(history: History) -> None:
+def test_an_unknown_operator_has_no_rows(history: History) -> None:
     assert not list(history.arm_frames("9999", NOON, wall_ms(2026, 3, 1)))

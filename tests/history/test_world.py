@@ -1,4 +1,4 @@
-"""World files: what they may say, and what they are told when they say something else."""
+"""World files: what they may say, and and how errors in them are reported."""
 
 import re
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("calls_per_day = 'many'", "calls_per_day: Expected `int`, got `str`"),
         ("calls_per_day = 200001", "calls_per_day: Expected `int` <= 200000"),
@@ -106,20 +106,20 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -
         ("title = ", "Invalid value (at"),
     ],
 )
-def test_a_mistake_is_told_with_file_and_place(text: str, complaint: str) -> None:
-    with pytest.raises(SettingsError) as told:
+def test_an_error_names_file_and_key(text: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
         parse_world(text, "mine.toml")
-    assert str(told.value).startswith("world mine.toml: ")
-    assert complaint in str(told.value)
-    assert "\n" not in str(told.value)
+    assert str(caught.value).startswith("world mine.toml: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_name_is_told_what_there_is() -> None:
+def test_an_unknown_world_is_refused_with_those_there_are() -> None:
     with pytest.raises(SettingsError, match=r"'defualt'.*busy, default, edge-cases"):
         load_world("defualt")
 
 
-def test_a_missing_or_foreign_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
         load_world(str(tmp_path / "none.toml"))
     binary = tmp_path / "binary.toml"
@@ -146,22 +146,22 @@ def test_the_documentation_names_every_key_and_no_other() -> None:
     known: set[str] = set()
     for table in (world.World, world.Sizes, world.Traffic, *ENTRIES):
         known |= set(table.__struct_fields__)
-    told = set(re.findall(r"`(?:\[\[?)?([a-z_.]+)(?: = \"\")?(?:\]\]?)?`", text))
-    told |= set(re.findall(r"^([a-z_]+) = ", text, re.MULTILINE))
-    told = {name.rpartition(".")[2] for name in told}
-    assert known <= told, known - told
-    assert told - known - {"sizes", "traffic", *world_names(), "ё"} == set()
+    documented = set(re.findall(r"`(?:\[\[?)?([a-z_.]+)(?: = \"\")?(?:\]\]?)?`", text))
+    documented |= set(re.findall(r"^([a-z_]+) = ", text, re.MULTILINE))
+    documented = {name.rpartition(".")[2] for name in documented}
+    assert known <= documented, known - documented
+    assert documented - known - {"sizes", "traffic", *world_names(), "ё"} == set()
 
 
 def test_the_documentation_gives_the_defaults_that_hold() -> None:
     text = DOCS.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `?\"?([^|`\"]+?)\"?`? \|", text, re.MULTILINE)
-    told = dict(rows)
+    documented = dict(rows)
     for table in (world.Sizes(), world.Traffic()):
         for name in table.__struct_fields__:
             value = getattr(table, name)
             if isinstance(value, int | str):
-                assert told[name] == str(value), name
+                assert documented[name] == str(value), name
 
 
 def test_the_documentations_examples_are_worlds() -> None:
@@ -169,10 +169,10 @@ def test_the_documentations_examples_are_worlds() -> None:
     assert len(examples) == 2
     sizes = parse_world(examples[0], "docs").sizes
     assert (sizes.operators, sizes.users) == (5, (1, 3))
-    cast = build_directory(parse_world(examples[1], "docs"), bytes(16))
-    assert [operator.number for operator in cast.operators] == ["201", "202"]
-    assert cast.users[0].full_name.startswith("Иванов Пётр ")
-    assert cast.lines[0].virtual_phone_number == "78005553535"
+    directory = build_directory(parse_world(examples[1], "docs"), bytes(16))
+    assert [operator.number for operator in directory.operators] == ["201", "202"]
+    assert directory.users[0].full_name.startswith("Иванов Пётр ")
+    assert directory.lines[0].virtual_phone_number == "78005553535"
 
 
 @pytest.mark.parametrize("name", world_names())
