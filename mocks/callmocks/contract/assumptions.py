@@ -1,9 +1,4 @@
-"""The ledger of what is unknown outside the vendors, and each tenant's choices.
-
-The ledger is ``schemas/assumptions.toml``. ``exchange.use_assumption("cdr.sort-nulls")`` is the
-tenant's choice; the journal names the assumption, so that users see where their client depends on
-something that no vendor promises.
-"""
+"""The ledger of what is unknown outside the vendors, ``schemas/assumptions.toml``, and choices."""
 
 import tomllib
 from functools import cache

@@ -1,8 +1,4 @@
-"""Findings of validation, the same for every provider.
-
-A provider's ``validate`` fills ``Findings``; ``callmocks validate``, ``check`` and ``proxy`` show
-them.
-"""
+"""Findings of validation, the same for every provider."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from lxml import etree
 from msgspec import Meta
 
 FORBIDDEN_PATTERN: Final = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+# A character that no XML 1.0 document can hold.
 FORBIDDEN: Final = re.compile(FORBIDDEN_PATTERN)
-"""A character that no XML 1.0 document can hold."""
+# A line of text that XML can hold, as the parameter of a fault.
 XmlText: TypeAlias = Annotated[
     str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)
 ]
-"""A line of text that XML can hold, as the parameter of a fault."""
 UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 UUID: Final = re.compile(UUID_PATTERN, re.IGNORECASE)
 
@@ -48,8 +48,8 @@ def make_parser(
     )
 
 
+# The document type declaration of a tree; None without one.
 get_dtd: Final = attrgetter("docinfo.internalDTD")
-"""The document type declaration of a tree; None without one."""
 
 
 def replace_forbidden(text: str) -> str:

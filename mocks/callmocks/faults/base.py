@@ -32,11 +32,7 @@ ALL_TRANSPORTS = ("http", "frame")
 
 
 class FaultContext:
-    """What a fault may use for one exchange that it matched.
-
-    ``memory`` lasts as long as the fault is enabled. Random numbers are seeded: those of its n-th
-    match are the same in every run.
-    """
+    """Of one match; ``memory`` is the fault's. Random numbers of its n-th match never change."""
 
     def __init__(
         self,
@@ -55,10 +51,7 @@ class FaultContext:
         self.prepared = False
 
     async def add_to_bounded_set(self, member: str, limit: int) -> bool:
-        """Whether a member is in the fault's set, which all replicas share.
-
-        It is added while the set has fewer than ``limit``.
-        """
+        """Whether a member is in the fault's set, which replicas share and ``limit`` bounds."""
         return await self.exchange.state.add_to_bounded_set(f"{self._key}.list", member, limit)
 
     def error_reply(self, name: str, params: Mapping[str, str] | None = None) -> Reply:

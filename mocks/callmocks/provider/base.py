@@ -76,11 +76,9 @@ class Provider(ABC):
     # Serving
 
     @abstractmethod
-    def create_app(self, registry: Registry) -> web.Application:
-        """The application that serves every tenant of a registry."""
+    def create_app(self, registry: Registry) -> web.Application: ...
 
     def list_credentials(self, settings: TenantSettings) -> list[Credential]:
-        """By what the tenant of a request is found, besides its name."""
         return []
 
     # Requests
@@ -103,9 +101,7 @@ class Provider(ABC):
     def classify_request(
         self, method: str, path: str, query: str, endpoint_path: str
     ) -> tuple[str, bool]:
-        """The operation as the first line of an HTTP request tells it, and whether the contract
-        knows the request. The operation is ``""`` when it stands in the body.
-        """
+        """Operation, ``""`` when it is in the body; and whether the contract has the request."""
         if method == "POST" and endpoint_path in ("", path.rstrip("/")):
             return "", True
         return path, False
@@ -123,10 +119,7 @@ class Provider(ABC):
     def validate_response(self, exchange: WireExchange, contract: str) -> ValidationResult: ...
 
     def check_endpoint(self, url: str, credential: str) -> None:  # noqa: B027
-        """Raise ``SettingsError`` when an endpoint cannot be checked with that.
-
-        ``credential`` is the value of ``credential_option``.
-        """
+        """``SettingsError`` when it cannot be checked with this ``credential_option``."""
 
     # Personal values
 
@@ -135,7 +128,6 @@ class Provider(ABC):
         """How the value of a field is masked; None when it belongs to nobody."""
 
     def find_filter_names(self, request: bytes) -> frozenset[str]:
-        """Names of people that a request filters by."""
         return frozenset()
 
     # Replay
@@ -145,8 +137,7 @@ class Provider(ABC):
         """The recorded response as this request gets it; None when it cannot be sent so."""
 
     @abstractmethod
-    def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
-        """The error for a request that was not recorded."""
+    def no_match_reply(self, exchange: Exchange, text: str) -> Reply: ...
 
     def unreadable_reply(self, exchange: Exchange) -> Reply | None:
         """The error for a request that cannot be read; None when there is no own one for that."""
@@ -164,7 +155,7 @@ class Provider(ABC):
 
     @abstractmethod
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        """The answer when something behind the provider cannot be reached."""
+        """The shared state cannot be reached."""
 
     # What transport faults change: an answer is a document in an HTTP body, or in a frame
 

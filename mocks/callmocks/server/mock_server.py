@@ -47,10 +47,7 @@ _SHUTDOWN_SECONDS = 0.5
 
 
 class MockServer:
-    """Serves between ``start`` and ``stop``, or inside ``async with``.
-
-    ``listeners`` (by server) and ``identity`` are given where several processes share them.
-    """
+    """``listeners`` (by server) and ``identity`` are given where several processes share them."""
 
     # Set by `start`.
     registry: Registry
@@ -264,10 +261,7 @@ def open_registry(settings: ServeSettings) -> Registry:
 def open_listeners(
     settings: ServeSettings, server_count: int = 1
 ) -> list[dict[str, socket.socket]]:
-    """Listening sockets by server, for each of some mock servers that share their ports.
-
-    ``SettingsError`` when a port cannot be bound.
-    """
+    """Sockets by server, for each of some mock servers that share their ports."""
     opened: list[dict[str, socket.socket]] = [{} for _ in range(server_count)]
     try:
         for name in (*settings.only, "control"):

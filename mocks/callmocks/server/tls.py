@@ -44,11 +44,7 @@ def load_generated_identity(generated_pem: bytes, ca_pem: bytes) -> TlsIdentity:
 
 
 def open_identity(settings: ServeSettings) -> TlsIdentity:
-    """The identity of the settings; ``SettingsError`` when there cannot be one.
-
-    The certificate of a generated CA is written to ``--tls-ca-out`` before the first request is
-    served.
-    """
+    """The certificate of a generated CA is written before the first request is served."""
     if settings.tls_cert is not None:
         return _load_user_identity(settings.tls_cert, settings.tls_key)
     names = [name for name in settings.host_names() if name not in LOOPBACK_OF_WILDCARD]

@@ -1,8 +1,4 @@
-"""How the bytes of an answer leave, when not whole and at once.
-
-Faults set it; ``provider.server.send_reply`` and the ARM's websocket follow it. None when no fault
-changes the delivery.
-"""
+"""How the bytes of an answer leave when a fault changes that."""
 
 from __future__ import annotations
 

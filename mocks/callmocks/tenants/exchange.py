@@ -1,8 +1,4 @@
-"""A request and its reply.
-
-An ``Exchange`` is passed along the request path. Each step notes on it what the journal records:
-the operation, violations of the contract, and the assumptions that the answer rests on.
-"""
+"""A request and its reply; on the request path, an exchange collects what the journal records."""
 
 from __future__ import annotations
 
@@ -38,10 +34,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Exchange:
-    """Everything that an answer may depend on.
-
-    ``now`` is the tenant's wall time, read once, so that one answer never has two.
-    """
+    """Everything that an answer may depend on. ``now`` is the tenant's wall time, read once."""
 
     tenant: Tenant
     provider: Provider

@@ -1,7 +1,6 @@
-"""Every exchange of a tenant, newest last, bounded by count and by bytes.
+"""The last exchanges of a tenant, bounded by count and by bytes.
 
-Every answer waits for ``Journal.add``: it keeps the values of an exchange as they are, and makes a
-``JournalEntry`` of them only when it is read.
+Every answer waits for ``Journal.add``: a ``JournalEntry`` is made only when it is read.
 """
 
 from __future__ import annotations
@@ -102,10 +101,7 @@ def _body_to_keep(body: bytes) -> bytes | _TruncatedBody:
 
 
 class JournalBudget:
-    """Bytes of all journals of a process.
-
-    Entries of the largest journal go first: a busy tenant does not push out those of a quiet one.
-    """
+    """Bytes of all journals of a process; the largest journal loses entries first."""
 
     def __init__(self, limit: int = MAX_PROCESS_BYTES) -> None:
         self.limit = limit
@@ -192,10 +188,7 @@ class Journal:
         return records[max(0, after + 1 - first) :]
 
     async def follow(self, after: int) -> AsyncIterator[JournalEntry]:
-        """Entries with numbers above ``after``, as they come, until the journal is closed.
-
-        A reader that is too slow misses dropped entries, and sees it by the numbers.
-        """
+        """Entries as they come, until the journal is closed; a slow reader misses dropped ones."""
         while not self._closed:
             for entry in self.read_entries(after):
                 after = entry.seq

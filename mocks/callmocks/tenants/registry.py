@@ -1,5 +1,3 @@
-"""All tenants of a running server, and how the one that a request is for is found."""
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,10 +22,9 @@ class TenantConflict(SettingsError):
 
 
 class Registry:
-    """Tenants by name and by the credential that a provider's client sends.
+    """Tenants by name and by credential.
 
-    ``unmatched`` takes the exchanges whose sender could not be told: a wrong token, an unknown
-    domain. They are journaled too, because that is when people look into a journal.
+    ``unmatched`` gets the exchanges whose sender is unknown, so that a journal shows them.
     """
 
     def __init__(
@@ -54,8 +51,8 @@ class Registry:
     def prepare_tenant(self, settings: TenantSettings, world: World | None = None) -> Tenant:
         """A tenant that cannot be found yet; ``TenantConflict`` when it cannot be added.
 
-        ``world`` is for a world file that stands on another machine. A tenant that is not added
-        after all has its journal closed.
+        ``world`` is a world file's of another machine. A tenant that is not added gets its journal
+        closed.
         """
         settings = settings.with_defaults()
         if settings.name in self._tenants or settings.name == UNMATCHED:
@@ -72,10 +69,7 @@ class Registry:
             self._by_credential[credential[:2]] = tenant
 
     def delete(self, name: str) -> Tenant:
-        """Take a tenant away; ``KeyError`` when there is none of that name.
-
-        What it kept in a shared store, the caller clears: ``await tenant.state.delete_all()``.
-        """
+        """``KeyError`` for an unknown name. The caller deletes the tenant's ``state``."""
         tenant = self._tenants.pop(name)
         tenant.journal.close()
         for credential in self._list_credentials(tenant.settings):
@@ -87,7 +81,7 @@ class Registry:
         return self._tenants.get(name)
 
     def find(self, kind: str, value: str) -> Tenant | None:
-        """The tenant that has a credential; the kinds are those of its ``Provider``."""
+        """By a credential; the kinds are those of its ``Provider``."""
         return self._by_credential.get((kind, value))
 
     def __iter__(self) -> Iterator[Tenant]:

@@ -1,8 +1,6 @@
-"""The few values that must be exact when several requests (or replicas) meet: sessions, counters.
+"""Sessions and counters: what must be exact when requests or replicas compete.
 
-Everything else a tenant holds changes rarely and is read from memory. These operations are
-asynchronous because a shared store answers over a socket; in one process they never wait. Each is
-atomic.
+Each operation is atomic. They are asynchronous for a shared store; in one process they never wait.
 """
 
 from __future__ import annotations
@@ -37,7 +35,6 @@ class StaleTenantsError(StateError):
 
 
 async def rerun_when_stale(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Make an attempt to answer, which begins with finding the tenant, until it is not stale."""
     while True:
         try:
             return await attempt()
@@ -47,24 +44,14 @@ async def rerun_when_stale(attempt: Callable[[], Awaitable[T]]) -> T:
 
 
 class State(Protocol):
-    """A tenant's own key-value space; keys of two tenants never meet.
-
-    A shared one raises ``StateError`` when its store cannot be reached.
-    """
+    """Of one tenant. A shared one raises ``StateError`` when its store cannot be reached."""
 
     @property
     def data_loss_count(self) -> int:
-        """How often the store lost its data.
-
-        Include this in generated ids so that they do not repeat after data loss.
-        """
+        """Include this in generated ids so that they do not repeat after data loss."""
 
     def for_request(self) -> State:
-        """The same values, for one request that begins now.
-
-        Its first operation raises ``StaleTenantsError``, and changes nothing, when the tenants in
-        memory are not those of the store.
-        """
+        """Its first operation raises ``StaleTenantsError`` when memory is not up to date."""
 
     async def confirm(self) -> None:
         """Compare as a first operation does, if there was none."""

@@ -1,7 +1,4 @@
-"""Expectations of requests compared with the journal: how many, in which order, which fields.
-
-An unmet expectation shows the nearest requests and their differences.
-"""
+"""Expectations of requests compared with the journal."""
 
 from __future__ import annotations
 
@@ -30,10 +27,7 @@ def verify(
     providers: Mapping[str, Provider],
     in_order: bool = False,
 ) -> list[Verdict]:
-    """A verdict for each expectation.
-
-    ``in_order``: each has a match after the one that was found for the expectation before it.
-    """
+    """``in_order``: each has a match after the one that was found for the expectation before it."""
     requests = [_JournaledRequest(entry, providers) for entry in entries]
     verdicts = []
     reached = 0
