@@ -117,12 +117,12 @@ def test_all_formats_hold_the_same_rows(view: tuple[str, ...], tmp_path: Path) -
             assert [json.loads(text) for text in table[name]] == values
             assert parquet[name].to_list() == values
             continue
-        told = [
+        expected = [
             None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values
         ]
-        assert [text or None for text in table[name]] == [text or None for text in told]
+        assert [text or None for text in table[name]] == [text or None for text in expected]
         kept = parquet[name].cast(pl.String).to_list()
-        assert _whole_seconds(kept) == _whole_seconds(told)
+        assert _whole_seconds(kept) == _whole_seconds(expected)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -163,7 +163,7 @@ def test_the_fingerprint_is_of_seed_and_world_alone() -> None:
     assert output("history", "fingerprint", "--seed", "7", "--world", "quiet") != mark
 
 
-def test_a_reader_that_has_had_enough_is_no_accident() -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     export = [*CALLMOCKS, "history", "export", *NOON, "--from", "2025-01-01"]
     with subprocess.Popen(export, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -238,7 +238,7 @@ def test_pinned_calls_of_a_file_are_all_there_is_in_the_empty_world(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('{"start": "2026-03-02T10:00:00"}\n{"start": ', "line 2: Input data was truncated"),
         ("[1]", "line 1: Expected `object`, got `array`"),
@@ -248,17 +248,17 @@ def test_pinned_calls_of_a_file_are_all_there_is_in_the_empty_world(tmp_path: Pa
         ('\xff{"start": 1}', "line 1: "),
     ],
 )
-def test_a_bad_line_of_pinned_calls_is_told(text: str, told: str, tmp_path: Path) -> None:
+def test_a_bad_line_of_pinned_calls_is_named(text: str, expected: str, tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     file.write_bytes(text.encode("latin-1"))
-    assert f"--calls: {file}: {told}" in error_line("history", "show", "--calls", str(file))
+    assert f"--calls: {file}: {expected}" in error_line("history", "show", "--calls", str(file))
 
 
 # mistakes
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         ("nonsense", "nonsense"),
         ("serve --prot 5", "--prot"),
@@ -283,8 +283,8 @@ def test_a_bad_line_of_pinned_calls_is_told(text: str, told: str, tmp_path: Path
         ("history fingerprint --seed x", "--seed: 'x'"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(command: str, told: str) -> None:
-    assert told in error_line(*command.split())
+def test_a_mistake_is_one_line_and_exit_code_2(command: str, expected: str) -> None:
+    assert expected in error_line(*command.split())
 
 
 def test_a_mistake_in_a_variable_names_the_variable() -> None:

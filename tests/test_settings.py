@@ -123,15 +123,15 @@ def test_a_mistake_names_the_flag_the_variable_or_the_key(
     name: str, text: str, text_part: str, tmp_path: Path
 ) -> None:
     file = config(tmp_path, f'{name} = "{text}"')
-    places = {
+    sources = {
         f"--{name.replace('_', '-')}: ": ({name: text}, {}),
         f"CALLMOCKS_{name.upper()}: ": ({}, {f"CALLMOCKS_{name.upper()}": text}),
         f"config {file}: {name}: ": ({"config": file}, {}),
     }
-    for place, (flags, environ) in places.items():
+    for source, (flags, environ) in sources.items():
         with pytest.raises(SettingsError) as error:
             resolve(flags, environ)
-        assert str(error.value).startswith(place)
+        assert str(error.value).startswith(source)
         assert text_part in str(error.value)
         assert "\n" not in str(error.value)
 

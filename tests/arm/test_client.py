@@ -33,8 +33,8 @@ class Client:
         return int(answer[16:19]), out["_content"][0]
 
     async def page(self, **filters: str) -> tuple[list[dict[str, str]], str]:
-        asked = {"_content": [{"_name": "filters", "_attributes": {"limit": "50", **filters}}]}
-        status, response = await self.call("operator_call_history", asked)
+        request = {"_content": [{"_name": "filters", "_attributes": {"limit": "50", **filters}}]}
+        status, response = await self.call("operator_call_history", request)
         assert (status, response["_name"]) == (200, "response")
         (history,) = response["_content"]
         rows = [row["_attributes"] for row in history["_content"]]

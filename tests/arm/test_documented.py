@@ -50,16 +50,16 @@ async def test_the_request_as_printed_is_answered_in_the_shape_as_printed(demo: 
 async def test_the_answers_text_is_compared_with_the_schema_by_a_second_validator(
     demo: RunningArm,
 ) -> None:
-    judge = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))
+    validator = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))
     async with demo.connect("102") as raw:
         socket = ArmSocket(raw)
         for limit, incomplete in ((500, "true"), (300, "false"), (1, "true")):
             frame = await socket.history(limit=limit, skip_incomplete=incomplete)
-            judge.validate(tree.to_xml(tree.decode(frame.body)).decode())
+            validator.validate(tree.to_xml(tree.decode(frame.body)).decode())
             posted = await demo.history("102", limit=limit, skip_incomplete=incomplete)
-            judge.validate(posted.body.decode().partition("\n")[2])
+            validator.validate(posted.body.decode().partition("\n")[2])
         error = await socket.history(limit=0)
-        judge.validate(tree.to_xml(tree.decode(error.body)).decode())
+        validator.validate(tree.to_xml(tree.decode(error.body)).decode())
 
 
 async def test_a_length_beyond_ascii_counts_bytes(demo: RunningArm) -> None:

@@ -1,4 +1,4 @@
-"""Every filter against a naive evaluation in Python over the truth and the unfiltered rows."""
+"""Every filter against a reference in plain Python over the truth and the unfiltered rows."""
 
 from __future__ import annotations
 
@@ -108,14 +108,14 @@ async def test_the_unfiltered_rows_are_those_of_the_truth(demo: RunningArm) -> N
     assert set(refs) <= expected
 
 
-def values(rows: list[Row], naive: ReferenceFilter) -> dict[str, st.SearchStrategy[str]]:
+def values(rows: list[Row], reference: ReferenceFilter) -> dict[str, st.SearchStrategy[str]]:
     """For each filter, values that hit and some that miss."""
     remote = sorted({row["remote_digits"] for row in rows if row["remote_digits"]})
-    numbers = st.sampled_from([*remote[:40], OPERATOR, *naive.names, "79000000000"])
-    groups = st.sampled_from([*set(naive.groups.values()), "0"])
+    numbers = st.sampled_from([*remote[:40], OPERATOR, *reference.names, "79000000000"])
+    groups = st.sampled_from([*set(reference.groups.values()), "0"])
     names = sorted({row["remote_display_name"] for row in rows if row["remote_display_name"]})
     pieces = [name[1:6] for name in names[:30]] + [name.split()[0].upper() for name in names[:30]]
-    texts = st.sampled_from([*pieces, *(n.lower() for n in naive.names.values()), "ов", "$^.*"])
+    texts = st.sampled_from([*pieces, *(n.lower() for n in reference.names.values()), "ов", "$^.*"])
     times = sorted({row["start_time"] for row in rows} | {row["release_time"] for row in rows})
     dates = st.sampled_from(times) | st.sampled_from(times).map(lambda text: text[:10])
     by_kind = {"number": numbers, "agent": numbers, "group": groups, "name": texts}
@@ -124,10 +124,10 @@ def values(rows: list[Row], naive: ReferenceFilter) -> dict[str, st.SearchStrate
     return found
 
 
-async def test_random_filters_agree_with_a_naive_evaluation(demo: RunningArm) -> None:
+async def test_random_filters_agree_with_the_reference_filter(demo: RunningArm) -> None:
     rows = await everything(demo)
-    naive = ReferenceFilter(demo.tenant.history.directory)
-    choices = values(rows, naive)
+    reference = ReferenceFilter(demo.tenant.history.directory)
+    choices = values(rows, reference)
     tried: list[dict[str, str]] = []
 
     @settings(max_examples=150, database=None, suppress_health_check=list(HealthCheck))
@@ -146,7 +146,7 @@ async def test_random_filters_agree_with_a_naive_evaluation(demo: RunningArm) ->
         expected = [
             row["call_ref"]
             for row in rows
-            if naive.keeps(row, filters) and row["start_time"] >= FROM
+            if reference.keeps(row, filters) and row["start_time"] >= FROM
         ]
         assert got.refs == expected, filters
         hits += bool(expected)
@@ -158,16 +158,16 @@ async def test_each_filter_alone_keeps_some_rows_and_drops_some(
     demo: RunningArm, name: str
 ) -> None:
     rows = await everything(demo)
-    naive = ReferenceFilter(demo.tenant.history.directory)
+    reference = ReferenceFilter(demo.tenant.history.directory)
     what, side = WHAT[name]
     value = next(
         party
         for row in rows
-        for party in naive.parties(row, what)[0 if side in "ax" else 1 :]
-        if party and 0 < sum(naive.keeps(r, {name: party}) for r in rows) < len(rows)
+        for party in reference.parties(row, what)[0 if side in "ax" else 1 :]
+        if party and 0 < sum(reference.keeps(r, {name: party}) for r in rows) < len(rows)
     )
     got = await everything(demo, **{name: value})
-    assert got == [row for row in rows if naive.keeps(row, {name: value})]
+    assert got == [row for row in rows if reference.keeps(row, {name: value})]
 
 
 async def test_dates_include_their_second_and_a_day_is_a_whole_day(demo: RunningArm) -> None:

@@ -103,15 +103,15 @@ async def test_release_reasons_are_the_three_known_and_say_who_hung_up(demo: Run
     assert ("released_by_system", "in", True) in reasons
     truth = legs_by_ref(demo, moment("2026/02/23 00:00:00"), moment("2026/03/02 12:00:00"))
     caller = {"in": "subscriber_disconnects", "out": "operator_disconnects"}
-    told = 0
+    compared = 0
     for row in rows:
         leg = truth.get(row["call_ref"])
         if leg and row["answer_time"] and row["release_reason"] != "released_by_system":
             direction = "in" if leg["call"]["direction"] == "internal" else row["direction"]
             by_caller = leg["finish_reason"] == caller[direction]
             assert row["release_reason"] == ("released_by_a" if by_caller else "released_by_b")
-            told += 1
-    assert told > 100
+            compared += 1
+    assert compared > 100
 
 
 async def test_call_refs_have_the_documented_sizes(demo: RunningArm) -> None:
@@ -238,8 +238,8 @@ async def test_a_fax_is_a_pdf_whose_table_leads_to_its_objects(demo: RunningArm)
     assert file.startswith(b"%PDF-1.4")
     start = int(re.findall(rb"startxref\n(\d+)\n", file)[0])
     assert file[start:].startswith(b"xref\n0 6\n")
-    for number, place in enumerate(re.findall(rb"(\d{10}) 00000 n", file[start:]), 1):
-        assert file[int(place) :].startswith(b"%d 0 obj" % number)
+    for number, offset in enumerate(re.findall(rb"(\d{10}) 00000 n", file[start:]), 1):
+        assert file[int(offset) :].startswith(b"%d 0 obj" % number)
     (length,) = re.findall(rb"/Length (\d+)", file)
     assert len(file.partition(b"stream\n")[2].partition(b"\nendstream")[0]) == int(length)
     assert b"(\\(79\\) \\\\ 5) '" in file

@@ -28,13 +28,13 @@ async def cookie_of(workplace: RunningArm, login: str = "101") -> dict[str, str]
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
 
 
-async def ask(workplace: RunningArm, headers: Mapping[str, str]) -> ParsedResponse:
+async def get_page(workplace: RunningArm, headers: Mapping[str, str]) -> ParsedResponse:
     return await workplace.post("operator_call_history", ASK, headers)
 
 
 async def test_login_by_post_sets_a_cookie_that_is_a_session(demo: RunningArm) -> None:
     cookie = await cookie_of(demo, "103")
-    answer = await ask(demo, cookie)
+    answer = await get_page(demo, cookie)
     assert {row["digits"] for row in answer.rows} == {"103"}
 
 
@@ -46,7 +46,7 @@ async def test_the_cookie_is_kept_by_an_ordinary_client_for_its_domain_alone(
     # aiohttp's jar does not keep cookies of bare addresses; this is what a browser would send.
     name, _, rest = answer.headers["Set-Cookie"].partition("=")
     headers = {"Cookie": f"other=1; {name}={rest.partition(';')[0]}"}
-    assert (await ask(demo, headers)).status == 200
+    assert (await get_page(demo, headers)).status == 200
 
 
 async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: RunningArm) -> None:
@@ -54,7 +54,7 @@ async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: R
     answer = await demo.post("logout", "<in><request/></in>", cookie)
     assert answer.root.find("response/ok") is not None
     assert "Max-Age=0" in answer.headers["Set-Cookie"]
-    assert (await ask(demo, cookie)).status == 401
+    assert (await get_page(demo, cookie)).status == 401
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_a_wrong_login_is_401_with_the_vendors_text(
         wrong = basic_auth(login, password)
     except UnicodeError:
         return
-    by_basic = await ask(demo, wrong)
+    by_basic = await get_page(demo, wrong)
     assert (by_basic.status, by_basic.error) == (401, INVALID)
     with pytest.raises(websockets.InvalidStatus) as refused:
         async with websockets.connect(demo.websocket, additional_headers=wrong):
@@ -93,7 +93,7 @@ async def test_a_login_that_is_none_is_an_error(demo: RunningArm, body: str) -> 
 
 async def test_without_a_session_every_command_but_login_is_401(demo: RunningArm) -> None:
     for headers in ({}, {"Cookie": "arm_session=nonsense"}, {"Cookie": "arm_session="}):
-        answer = await ask(demo, headers)
+        answer = await get_page(demo, headers)
         assert (answer.status, answer.error) == (401, "not logged in")
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
     assert (await demo.post("logout", "<in><request/></in>")).status == 401
@@ -189,10 +189,10 @@ async def test_a_session_ends_after_120_idle_minutes_of_the_mocks_clock(
     async with demo.connect("102") as raw:
         socket = ArmSocket(raw)
         demo.tenant.clock.advance(minutes * 60)
-        assert (await ask(demo, cookie)).status == status
+        assert (await get_page(demo, cookie)).status == status
         assert (await socket.history(limit=1)).status == status
         demo.tenant.clock.advance(60 * 60)
-        assert (await ask(demo, cookie)).status == status  # a request keeps a session alive
+        assert (await get_page(demo, cookie)).status == status  # a request keeps a session alive
     if status == 401:
         assert any("ended after 120 idle minutes" in str(e.notes) for e in demo.journal())
 
@@ -201,27 +201,27 @@ async def test_how_long_a_session_lasts_is_a_choice(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.session-minutes", "5")
     cookie = await cookie_of(demo)
     demo.tenant.clock.advance(5 * 60)
-    assert (await ask(demo, cookie)).status == 401
+    assert (await get_page(demo, cookie)).status == 401
 
 
 async def test_basic_may_be_switched_off(demo: RunningArm) -> None:
-    assert (await ask(demo, basic_auth("101"))).status == 200
+    assert (await get_page(demo, basic_auth("101"))).status == 200
     demo.tenant.assumptions.set_choice("arm.basic", "refused")
-    assert (await ask(demo, basic_auth("101"))).status == 401
+    assert (await get_page(demo, basic_auth("101"))).status == 401
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic MTAx", "Bearer x", "Basic 0J8="])
 async def test_an_authorization_header_that_is_none_is_refused(
     demo: RunningArm, header: str
 ) -> None:
-    assert (await ask(demo, {"Authorization": header})).status == 401
+    assert (await get_page(demo, {"Authorization": header})).status == 401
 
 
 async def test_a_reset_of_the_tenant_ends_its_sessions(demo: RunningArm) -> None:
     cookie = await cookie_of(demo)
     async with demo.connect("101") as raw:
         await demo.tenant.reset()
-        assert (await ask(demo, cookie)).status == 401
+        assert (await get_page(demo, cookie)).status == 401
         assert (await ArmSocket(raw).history(limit=1)).status == 401
 
 
@@ -229,4 +229,10 @@ async def test_sessions_do_not_pile_up(start: Start, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     demo = await start()
     cookies = [await cookie_of(demo) for _ in range(5)]
-    assert [(await ask(demo, cookie)).status for cookie in cookies] == [401, 401, 200, 200, 200]
+    assert [(await get_page(demo, cookie)).status for cookie in cookies] == [
+        401,
+        401,
+        200,
+        200,
+        200,
+    ]

@@ -90,9 +90,9 @@ def test_any_text_is_a_tag_or_refused(text: str) -> None:
 
 @settings(max_examples=400)
 @given(st.integers(0, 211), st.integers(1, 255))
-def test_a_damaged_tag_is_refused_or_still_a_tag(place: int, change: int) -> None:
+def test_a_damaged_tag_is_refused_or_still_a_tag(offset: int, change: int) -> None:
     data = bytearray(base64.b64decode(documented()))
-    data[place] ^= change
+    data[offset] ^= change
     try:
         got = tag.decode(base64.b64encode(bytes(data)).decode())
     except TagError:

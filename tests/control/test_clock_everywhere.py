@@ -14,7 +14,7 @@ from callmocks.arm import frames
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
 from tests.control.server_client import Client, post_arm
-from tests.control.test_arm_faults import ask, rows
+from tests.control.test_arm_faults import exchange_frame, rows
 
 HOUR = 3600
 
@@ -61,27 +61,27 @@ async def test_sessions_end_by_the_clock(client: Client) -> None:
     login = await client.cdr("login.user", login="demo", password="demo")
     client.token = login["result"]["data"]["access_token"]
     async with client.workplace() as socket:
-        assert rows(await ask(socket))
+        assert rows(await exchange_frame(socket))
         await client.advance(HOUR - 1)
         assert await client.mnemonic() is None
-        assert frames.decode_response(await ask(socket)).status == 200
+        assert frames.decode_response(await exchange_frame(socket)).status == 200
         await client.advance(2)
         assert await client.mnemonic() == "access_token_invalid"
         await client.advance(2 * HOUR)
-        assert frames.decode_response(await ask(socket)).status == 401
+        assert frames.decode_response(await exchange_frame(socket)).status == 401
 
 
 async def test_sessions_can_be_kept_when_the_clock_is_moved(client: Client) -> None:
     login = await client.cdr("login.user", login="demo", password="demo")
     client.token = login["result"]["data"]["access_token"]
     async with client.workplace() as socket:
-        assert rows(await ask(socket))
+        assert rows(await exchange_frame(socket))
         await client.advance(30 * 24 * HOUR, keep_sessions=True)
         assert await client.mnemonic() is None
-        assert frames.decode_response(await ask(socket)).status == 200
+        assert frames.decode_response(await exchange_frame(socket)).status == 200
         await client.advance(2 * HOUR)  # and they still end
         assert await client.mnemonic() == "access_token_invalid"
-        assert frames.decode_response(await ask(socket)).status == 401
+        assert frames.decode_response(await exchange_frame(socket)).status == 401
 
 
 async def limits(client: Client) -> dict[str, Any]:

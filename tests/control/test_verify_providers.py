@@ -4,13 +4,13 @@ import pytest
 
 from callmocks.arm import frames
 from tests.control.server_client import Client, post_arm
-from tests.control.test_arm_faults import ask
+from tests.control.test_arm_faults import exchange_frame
 
 
 async def test_arm_by_element_and_attribute_in_both_transports(client: Client) -> None:
     await post_arm(client, limit=7)
     async with client.workplace() as socket:
-        assert frames.decode_response(await ask(socket, limit=7)).status == 200
+        assert frames.decode_response(await exchange_frame(socket, limit=7)).status == 200
     wanted = {"provider": "arm", "operation": "operator_call_history"}
     for limit in (7, "7"):
         answer = await client.verify({**wanted, "fields": {"filters.limit": limit}, "times": 2})

@@ -34,7 +34,7 @@ _MAX_EXPLAINED_ELEMENTS = 2000
 
 
 class SchemaViolation(NamedTuple):
-    """A place in a message that its schema refuses; ``where`` is an XPath."""
+    """Where a message breaks its schema; ``where`` is an XPath."""
 
     where: str
     expected: str

@@ -39,7 +39,7 @@ _FIXED = {97: 2, 98: 5, 106: 1}
 
 
 class TagError(CallmocksError):
-    """The text says at which step decoding failed."""
+    """The text names the step at which decoding failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _check_order(rows: list[dict[str, str]], findings: Findings) -> None:
 def _check_filters(rows: list[dict[str, str]], filters: Attributes, findings: Findings) -> None:
     limit = filters.get("limit", "").strip()
     if _NUMBER_PATTERN.fullmatch(limit) and len(rows) > int(limit):
-        findings.add(_HISTORY_PATH, f"at most {limit} rows, the limit asked for", len(rows))
+        findings.add(_HISTORY_PATH, f"at most {limit} rows, the request's limit", len(rows))
     if filters.get("tag"):
         return  # it may carry other filters
     direction = filters.get("direction", "").strip()
@@ -128,9 +128,9 @@ def _check_filters(rows: list[dict[str, str]], filters: Attributes, findings: Fi
     for number, row in enumerate(rows, 1):
         where = f"{_HISTORY_PATH}/call_history[{number}]"
         if direction and row.get("direction") != direction:
-            findings.add(f"{where}/@direction", f"{direction}, asked for", row.get("direction"))
+            findings.add(f"{where}/@direction", f"{direction}, as requested", row.get("direction"))
         if earliest and row.get("start_time", "") < earliest:
-            text = f"{earliest} at least, asked for"
+            text = f"{earliest} at least, as requested"
             findings.add(f"{where}/@start_time", text, row.get("start_time"), "assumed")
 
 

@@ -74,7 +74,7 @@ def check(
     report_format: str,
     output: Path | None,
 ) -> None:
-    """Hold a running provider, or a mock of one, against the contract.
+    """Check a running provider, or a mock of one, against the contract.
 
     PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no
     findings, 1: findings, 2: nothing could be checked.

@@ -43,11 +43,11 @@ def proxy(
     ca: Path | None,
     as_json: bool,
 ) -> None:
-    """Stand between a client and a provider and hold both against the contract.
+    """Relay between a client and a provider and check both against the contract.
 
     PROVIDER is arm, cdr or onec; UPSTREAM is its address, with its path:
-    https://dataapi.example/v2.0. Until SIGINT or SIGTERM; what leaves the contract is told on
-    stderr.
+    https://dataapi.example/v2.0. Until SIGINT or SIGTERM; violations of the
+    contract are printed on stderr.
     """
     from callmocks.server.providers import PROVIDERS
     from callmocks.verification.http_client import load_ca, parse_url_option

@@ -28,9 +28,9 @@ MAX_BYTES = 1024 * 1024 * 1024
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object for each file.")
 def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
-    """Hold saved messages against the contract: frames, XML, JSON-RPC, SOAP, recordings.
+    """Check saved messages against the contract: frames, XML, JSON-RPC, SOAP, recordings.
 
-    Says what each file is, and the place of each violation. ``-`` is stdin. Exit code 0: no
+    Prints what each file is, and where each violation is. ``-`` is stdin. Exit code 0: no
     violations, 1: some, 2: a file cannot be read.
     """
     from callmocks.verification import detect

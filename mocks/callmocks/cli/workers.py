@@ -118,7 +118,7 @@ class Worker:
                     await self.start()
                     break
                 except SettingsError as error:
-                    print_message(f"no worker in its place yet: {error}")
+                    print_message(f"the new worker cannot start yet: {error}")
                     await asyncio.sleep(RESTART_SECONDS)
 
     async def stop(self) -> None:

@@ -36,8 +36,8 @@ def pin_calls_from_file(pins: Pins, path: Path) -> int:
         pins.add_many(calls)
     except Contradiction as error:
         index, field = locate_contradiction(error)
-        place = f"line {numbers[index]}: {field}"
-        raise SettingsError(f"--calls: {path}: {place}: {error.reason}") from None
+        source = f"--calls: {path}: line {numbers[index]}"
+        raise SettingsError(f"{source}: {field}: {error.reason}") from None
     return len(calls)
 
 
@@ -48,5 +48,5 @@ def iter_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
 
 def locate_contradiction(error: Contradiction) -> tuple[int, str]:
     """The index of the call among many that were pinned together, and its field."""
-    place = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
-    return (int(place[1]), place[2]) if place else (0, error.field)
+    path = re.fullmatch(r"\[(\d+)\]\.(.*)", error.field)
+    return (int(path[1]), path[2]) if path else (0, error.field)

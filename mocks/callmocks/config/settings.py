@@ -95,7 +95,7 @@ class ServeSettings:
         int(DEFAULT_LIMITS.body_timeout), _SECONDS, "For a request's body; 0: for ever."
     )
     admin_token: str = setting("", _TOKEN, "Ask for it at the admin API and dashboard.")
-    """As Bearer or as the password of Basic; empty: nothing is asked for."""
+    """As Bearer or as the password of Basic; empty: none is needed."""
     log: str = setting("off", types.Choice("off", "json"), "A line on stderr for every exchange.")
     json: bool = setting(False, click.BOOL, "Say where everything is as one line of JSON.")
 

@@ -10,7 +10,7 @@ MAX_DOTS: Final = 100
 
 
 def parse(text: str) -> dict[str, Any]:
-    """``ValueError`` says what is wrong with the document, and where."""
+    """``ValueError`` names the error and its line."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.count(".") > MAX_DOTS:
             raise ValueError(f"line {number}: more than {MAX_DOTS} dots")
