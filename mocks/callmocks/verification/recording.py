@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks import __version__
+from callmocks.contract.journal import Violation
 from callmocks.errors import SettingsError
 from callmocks.provider.base import Provider, WireExchange
 
@@ -33,11 +35,8 @@ class RecordingHeader(msgspec.Struct):
     version: str = __version__
 
 
-class RecordedViolation(msgspec.Struct):
-    where: str
-    expected: str
-    got: str
-    side: str = "request"
+@dataclass(frozen=True, slots=True)
+class RecordedViolation(Violation):
     evidence: str = ""
 
 
