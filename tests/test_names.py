@@ -19,7 +19,7 @@ VERBS = frozenset(
 )
 """Verbs that say enough as the whole name of a function."""
 MAX_ONE_WORD_NAMES = 0.35
-MAX_DOCSTRING_LINES = 0.102
+MAX_DOCSTRING_LINES = 0.07
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

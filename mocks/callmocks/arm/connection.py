@@ -31,8 +31,8 @@ from callmocks.tenants.state import rerun_when_stale
 if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
+# Replies delayed at the same time; then reading waits.
 MAX_DELAYED = 16
-"""Replies delayed at the same time; then reading waits."""
 
 SentSignal = asyncio.Future[None]
 

@@ -19,8 +19,8 @@ VERSION = b"01"
 REQUEST_HEADER = 48
 RESPONSE_HEADER = 19
 COMMAND_BYTES = 32
+# The id of an answer to a frame whose own id cannot be read.
 NO_ID = "0000"
-"""The id of an answer to a frame whose own id cannot be read."""
 
 LengthUnit = Literal["bytes", "characters"]
 

@@ -19,8 +19,8 @@ from callmocks.arm.schema import SchemaViolation
 from callmocks.history.history import FrameSlice, History
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_datetime
 
+# Generated days, or parts that are rendered already, between which others are served.
 _YIELD_EVERY_DAYS = 4
-"""Generated days, or parts that are rendered already, between which others are served."""
 _YIELD_EVERY_ROWS = 500
 
 

@@ -20,16 +20,16 @@ from callmocks.arm.rows import TIME_FORMAT
 from callmocks.errors import CallmocksError
 from callmocks.history.walltime import DAY_MS, datetime_to_ms
 
+# `Exchange.use_assumption`.
 AssumptionLookup = Callable[[str], str]
-"""``Exchange.use_assumption``."""
 
 FILTERS_PATH = "/in/request/filters"
+# All values together: the tag carries them, and a tag has at most 4 KiB.
 MAX_FILTER_BYTES = 2048
-"""All values together: the tag carries them, and a tag has at most 4 KiB."""
 
 _DATE = re.compile(r"\d{4}/\d{2}/\d{2}( \d{2}:\d{2}:\d{2})?", re.ASCII)
+# A longer number is out of every range, and slow to parse.
 _MAX_DIGITS = 12
-"""A longer number is out of every range, and slow to parse."""
 
 _COLUMNS = {
     "number": ("_a_number", "_b_number"),
@@ -46,8 +46,8 @@ _COLUMNS = {
     "display_name_a": ("_a_name",),
     "display_name_b": ("_b_name",),
 }
+# Filters that a tag carries, besides `skip_incomplete`.
 TAG_FILTERS = ("from_date", "to_date", *_COLUMNS)
-"""Filters that a tag carries, besides ``skip_incomplete``."""
 
 
 class FilterValueError(CallmocksError):

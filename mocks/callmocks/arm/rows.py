@@ -20,8 +20,8 @@ TIME_FORMAT = "%Y/%m/%d %H:%M:%S"
 RECORDS_PATH = "call_record"
 FAXES_PATH = "fax"
 
+# Memory of a rendered row, JSON and XML, with room for long names and URLs.
 _ROW_BYTES = 2048
-"""Memory of a rendered row, JSON and XML, with room for long names and URLs."""
 
 
 class RenderOptions(NamedTuple):

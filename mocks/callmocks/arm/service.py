@@ -38,8 +38,8 @@ Attributes = Mapping[str, str]
 
 logger = logging.getLogger(__name__)
 
+# Below the domain: the commands, and what their answers link to.
 SERVICE_PATH = "service/cc/arm"
-"""Below the domain: the commands, and what their answers link to."""
 UNKNOWN_DOMAIN = "unknown domain"
 
 

@@ -34,8 +34,8 @@ MAX_DEPTH = 8
 
 _VERSION = 131
 _ATOM, _SMALL_TUPLE, _LIST, _BINARY = 100, 104, 108, 109
+# Type and size in bytes of a small integer, an integer and the empty list.
 _FIXED = {97: 2, 98: 5, 106: 1}
-"""Type and size in bytes of a small integer, an integer and the empty list."""
 
 
 class TagError(CallmocksError):

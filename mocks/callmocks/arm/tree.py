@@ -18,8 +18,8 @@ from lxml import etree
 
 from callmocks.errors import CallmocksError
 
+# Elements inside one another; the protocol's deepest tree has 6.
 MAX_DEPTH = 32
-"""Elements inside one another; the protocol's deepest tree has 6."""
 
 
 class TreeError(CallmocksError):

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from callmocks.config.settings import ServeSettings
     from callmocks.server.tls import TlsIdentity
 
+# Before the next try when a worker could not start.
 RESTART_SECONDS = 1.0
-"""Before the next try when a worker could not start."""
+# Then workers are killed.
 _STOP_SECONDS = 1.2
-"""Then workers are killed."""
 
 
 async def supervise_workers(settings: ServeSettings) -> None:

@@ -25,13 +25,13 @@ from callmocks.history.world_file import load_world
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENV_PREFIX = "CALLMOCKS"
+# Of commands whose options are settings.
 CONTEXT_SETTINGS = {"auto_envvar_prefix": ENV_PREFIX}
-"""Of commands whose options are settings."""
 HISTORY_SETTINGS = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
 _FILE_SETTINGS = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
 _CONFIG_FILE = "callmocks.config_file"
+# From 0 to 1; names that differ by one letter are at least so similar.
 _SIMILARITY = 0.93
-"""From 0 to 1; names that differ by one letter are at least so similar."""
 
 
 class SettingOption(click.Option):

@@ -1,8 +1,4 @@
-"""Limits of sizes, nesting, connections and times, for all servers.
-
-``server.connections`` enforces those of connections, ``provider.bodies`` those of a body, and the
-providers, with ``contract.nesting``, those of a document.
-"""
+"""Limits of sizes, nesting, connections and times, for all servers."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def setting(default: Any, type: click.ParamType[Any], help: str) -> Any:
     return field(default=default, metadata={"type": type, "help": help})
 
 
-_PROFILE = types.Choice("documented", "strict")
+_PROFILE = types.OneOf("documented", "strict")
 _PORT = types.IntRange(0, 65535, "PORT")
 _COUNT = types.IntRange(1, 100_000, "NUMBER")
 _CALLS = types.IntRange(0, 200_000, "NUMBER")
@@ -63,12 +63,12 @@ class ServeSettings:
     public_url: str = setting("", _URL, "How clients reach the suite; may hold {port}.")
     allowed_hosts: tuple[str, ...] = setting((), _NAMES, "Further names the suite is reached by.")
     """Control answers to them, ``tls auto`` certifies them; ``*.example`` is any subdomain."""
-    tls: str = setting("off", types.Choice("off", "auto"), "auto: https by a CA of its own.")
+    tls: str = setting("off", types.OneOf("off", "auto"), "auto: https by a CA of its own.")
     tls_cert: Path | None = setting(None, _FILE, "https with this certificate (PEM).")
     """With its chain and, without ``tls_key``, its key."""
     tls_key: Path | None = setting(None, _FILE, "Its key, when it stands in a file of its own.")
     tls_ca_out: Path | None = setting(None, _NEW_FILE, "Write the certificate of that CA here.")
-    limits: str = setting("documented", types.Choice("documented", "off"), "Count requests or not.")
+    limits: str = setting("documented", types.OneOf("documented", "off"), "Count requests or not.")
     contract: str = setting("documented", _PROFILE, "Profile of the ARM.")
     self_check: bool = setting(True, types.OnOff(), "Check our own answers too.")
     state: str = setting("memory", _STATE, "What replicas share: a Redis or Valkey.")
@@ -96,7 +96,7 @@ class ServeSettings:
     )
     admin_token: str = setting("", _TOKEN, "Ask for it at the admin API and dashboard.")
     """As Bearer or as the password of Basic; empty: none is needed."""
-    log: str = setting("off", types.Choice("off", "json"), "A line on stderr for every exchange.")
+    log: str = setting("off", types.OneOf("off", "json"), "A line on stderr for every exchange.")
     json: bool = setting(False, click.BOOL, "Say where everything is as one line of JSON.")
 
     @property

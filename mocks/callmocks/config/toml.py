@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 from typing import Any, Final
 
+# Dots in one line. A key of many parts (`a.b.c`) takes the square of their number.
 MAX_DOTS: Final = 100
-"""Dots in one line. A key of many parts (``a.b.c``) takes the square of their number."""
 
 
 def parse(text: str) -> dict[str, Any]:

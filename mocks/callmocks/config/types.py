@@ -51,7 +51,7 @@ class ParsedText(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-class Choice(click.Choice[str]):
+class OneOf(click.Choice[str]):
     def __init__(self, *choices: str) -> None:
         super().__init__(choices)
         self.metavar = "|".join(choices)

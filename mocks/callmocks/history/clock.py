@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from callmocks.errors import SettingsError
 
+# Seconds on a clock that never jumps, to measure a duration.
 read_stopwatch = time.perf_counter
-"""Seconds on a clock that never jumps, to measure a duration."""
 
 
 def unix_time() -> float:

@@ -15,8 +15,8 @@ from callmocks.history.timeline import CallOutcomes, build_timeline
 from callmocks.history.walltime import DAY_MS, DAYS, date_of_day
 from callmocks.history.world import Traffic, World
 
+# Raised whenever the same seed would give other calls; see CHANGELOG.md.
 DATA_VERSION = 1
-"""Raised whenever the same seed would give other calls; see CHANGELOG.md."""
 
 # Calls, on average, of the days of a batch; more gain nothing.
 BATCH_CALLS = 16_000

@@ -25,8 +25,8 @@ COMMUNICATION_BASE = 1_000_000_000
 
 Words = NDArray[np.uint64]
 Ints = NDArray[np.integer]
+# One day, or the day of each row.
 Days = int | Ints
-"""One day, or the day of each row."""
 
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype="<u2")
 

@@ -17,8 +17,8 @@ from callmocks.errors import SettingsError
 
 CALLS_PER_DAY_MAX = 200_000
 FINISH_REASONS_CALLS_MAX = 50_000
+# Calls start in these hours only, on Saturday until 20:59: none meets a change of clocks.
 FIRST_HOUR, LAST_HOUR = 5, 22
-"""Calls start in these hours only, on Saturday until 20:59: none meets a change of clocks."""
 
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 PositiveId = Annotated[int, Meta(ge=1, le=2**53 - 1)]

@@ -14,8 +14,8 @@ from callmocks.errors import SettingsError
 from callmocks.history.name_pools import load_pools
 from callmocks.history.world import FIRST_HOUR, LAST_HOUR, HourWeights, Traffic, World
 
+# Path of a key, such as `lines[0].name`, and what is wrong with its value.
 Problem = tuple[str, str]
-"""Path of a key, such as ``lines[0].name``, and what is wrong with its value."""
 
 
 def world_names() -> list[str]:

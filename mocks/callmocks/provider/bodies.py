@@ -25,10 +25,7 @@ class BodyTooLarge(Exception):
 
 
 class BodyReadError(Exception):
-    """The body cannot be read: 408 for one that takes too long, 400 for one that is broken.
-
-    ``server.connections`` answers that by the application's ``ERROR_RESPONSE``.
-    """
+    """408 for a body that takes too long, 400 for one that is broken; see ``ERROR_RESPONSE``."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)

@@ -63,7 +63,7 @@ def _read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _request_health(scheme: str, host: str, port: int) -> str:
-    """The problem; empty when there is none."""
+    """The problem, or an empty text."""
     connection = _open_connection(scheme, host, port)
     try:
         connection.request("GET", "/health")

@@ -1,7 +1,4 @@
-"""Where tenants are created, changed and deleted.
-
-``replication.replica`` overrides this: it writes to the shared store, and every replica follows.
-"""
+"""Where tenants are created, changed and deleted; ``replication.replica`` overrides it."""
 
 from __future__ import annotations
 
@@ -74,10 +71,7 @@ class TenantStore:
         return self.registry.create(settings)
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
-        """Change a tenant; what ``edit`` raises leaves it unchanged.
-
-        ``edit`` must change nothing else: it is called again when another replica was faster.
-        """
+        """``edit`` must change nothing else: it is called again when another replica was faster."""
         return edit(tenant)
 
     async def reset(self, tenant: Tenant) -> None:

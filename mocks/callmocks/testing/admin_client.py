@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from callmocks.errors import AdminError
 
+# A truth of many days takes long when they are not generated yet.
 _TIMEOUT_SECONDS = 60.0
-"""A truth of many days takes long when they are not generated yet."""
 EXPECTED_SERVICE = "the control address of a callmocks suite"
 
 
@@ -40,8 +40,8 @@ class AdminClient:
         self._secure = parts.scheme == "https"
         self._ca_pem = ca_pem
         name = f"[{host}]" if ":" in host else host
+        # The address without the token.
         self.url = f"{parts.scheme}://{name}{f':{port}' if port else ''}{self._path}"
-        """The address without the token."""
         self._headers = {"Connection": "close"}
         if parts.password:
             login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+# As the comment at the top of the Dockerfile names it.
 IMAGE = "callmocks"
-"""As the comment at the top of the Dockerfile names it."""
 START_SECONDS = 60
 PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in URL_PATHS}
+# Settings that the image determines.
 _RESERVED_SETTINGS = ("host", "json", *(f"{name}_port" for name in PORTS))
-"""Settings that the image determines."""
 _CA_PATH = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
 _FILES_FOLDER = "/callmocks"
 _CA_READ_ATTEMPTS = 5

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from callmocks.contract.journal import JournalEntry
 
 _VALUE_CHARS = 200
+# Of a member that one of two values does not have.
 _MISSING = object()
-"""Of a member that one of two values does not have."""
 
 
 def format_failure(

@@ -28,8 +28,8 @@ class Mocks(TenantOperations):
     """
 
     def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
+        # What clients have to trust, when the suite speaks TLS with a CA of its own.
         self.ca_pem = ca_pem
-        """What clients have to trust, when the suite speaks TLS with a CA of its own."""
         self.control = AdminClient(url, ca_pem)
         self._numbers = count(1)
 

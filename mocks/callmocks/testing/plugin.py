@@ -27,10 +27,10 @@ _MARKER = (
     "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
     "the settings of this test's tenant"
 )
+# Those of `callmocks_settings` that a tenant has too.
 _TENANT_SETTINGS = frozenset(
     ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
 )
-"""Those of ``callmocks_settings`` that a tenant has too."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from callmocks.contract.journal import JournalEntry
     from callmocks.testing.tenant import TenantHandle
 
+# Of commands and of the websocket, below the domain.
 _SERVICE_PATH = "service/cc/arm"
-"""Of commands and of the websocket, below the domain."""
 _JSON_SCALARS = (str, int, float, bool)
 
 
@@ -276,8 +276,8 @@ class Cdr(ProviderHandle):
         super().__init__(tenant, access)
         self.login: str = access["login"]
         self.password: str = access["password"]
+        # The static key, good as `access_token` without a login.
         self.token: str = access["token"]
-        """The static key, good as ``access_token`` without a login."""
 
     def _fault_of_error(
         self, error: str, params: dict[str, object]

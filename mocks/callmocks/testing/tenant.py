@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=ProviderHandle)
 
 _TRANSCRIPT_LENGTH = 20
+# Characters of each message in a transcript.
 _BODY_CHARS = 1000
-"""Characters of each message in a transcript."""
 
 
 class TenantHandle(TenantOperations):
@@ -34,10 +34,10 @@ class TenantHandle(TenantOperations):
 
     def __init__(self, control: AdminClient, view: dict[str, Any]) -> None:
         self.control = control
+        # Also its ARM domain and, unless set otherwise, its logins.
         self.name: str = view["name"]
-        """Also its ARM domain and, unless set otherwise, its logins."""
+        # Tenants of equal seed, world and size hold equal calls.
         self.seed: int = view["seed"]
-        """Tenants of equal seed, world and size hold equal calls."""
         self._view = view
         self._unmatched_before = self._last_unmatched_seq()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+# A wall time of the tenant's, without a zone; text is ISO, such as `2026-03-02T12:00:00`.
 TimeInput = datetime | date | str
-"""A wall time of the tenant's, without a zone; text is ISO, such as ``2026-03-02T12:00:00``."""
 
 
 def format_time(time: TimeInput) -> str:
