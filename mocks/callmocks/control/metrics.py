@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from callmocks.tenants.registry import Registry
 
@@ -62,22 +62,22 @@ class MetricsCollector:
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        meter = self._metrics
-        exchanges = CounterMetricFamily(
-            "callmocks_exchanges",
-            "Requests answered",
-            labels=["provider", "operation", "status"],
-        )
-        for (provider, operation, status), count in meter.exchanges.items():
-            exchanges.add_metric([provider, operation, str(status)], count)
-        yield exchanges
-        for name, text, label, counts in (
-            ("violations", "Violations of a contract; side answer is ours", "side", "violations"),
-            ("faults", "Faults that changed an answer", "fault", "faults"),
-        ):
-            family = CounterMetricFamily(f"callmocks_{name}", text, labels=["provider", label])
-            for pair, count in getattr(meter, counts).items():
-                family.add_metric(list(pair), count)
+        metrics = self._metrics
+        counters: list[tuple[str, str, list[str], dict[Any, int]]] = [
+            ("exchanges", "Requests answered", ["operation", "status"], metrics.exchanges),
+            (
+                "violations",
+                "Violations of a contract; side answer is ours",
+                ["side"],
+                metrics.violations,
+            ),
+            ("faults", "Faults that changed an answer", ["fault"], metrics.faults),
+        ]
+        for name, text, labels, counts in counters:
+            labels = ["provider", *labels]
+            family = CounterMetricFamily(f"callmocks_{name}", text, labels=labels)
+            for values, count in counts.items():
+                family.add_metric([*map(str, values)], count)
             yield family
         yield self._duration_histogram()
         tenants = [*self._registry, self._registry.unmatched]
@@ -104,7 +104,7 @@ class MetricsCollector:
         return family
 
 
-def make_registry(registry: Registry, meter: Metrics) -> CollectorRegistry:
+def make_registry(registry: Registry, metrics: Metrics) -> CollectorRegistry:
     from prometheus_client import (
         CollectorRegistry,
         GCCollector,
@@ -112,9 +112,8 @@ def make_registry(registry: Registry, meter: Metrics) -> CollectorRegistry:
         ProcessCollector,
     )
 
-    metrics = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=metrics)
-    PlatformCollector(registry=metrics)
-    GCCollector(registry=metrics)
-    metrics.register(MetricsCollector(registry, meter))
-    return metrics
+    collectors = CollectorRegistry(auto_describe=False)
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=collectors)
+    collectors.register(MetricsCollector(registry, metrics))
+    return collectors
