@@ -1,4 +1,4 @@
-"""Listening sockets and their addresses, for the mock and for the proxy."""
+"""Listening sockets, of the mock and of the proxy."""
 
 from __future__ import annotations
 
@@ -31,8 +31,3 @@ def open_listener(
 def port_of(listener: socket.socket) -> int:
     port: int = listener.getsockname()[1]
     return port
-
-
-def format_origin(scheme: str, host: str, port: int) -> str:
-    """``scheme://host:port``, an IPv6 address in brackets."""
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

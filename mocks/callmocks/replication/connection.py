@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError, StateError
 from callmocks.replication.scripts import SCRIPTS
 
@@ -139,8 +140,8 @@ class RedisConnection:
 def redact_url(url: str) -> str:
     """The address without a password."""
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}:{parts.port or 6379}/{parts.path.strip('/') or 0}"
+    origin = format_origin(parts.scheme, parts.hostname or "", parts.port or 6379)
+    return f"{origin}/{parts.path.strip('/') or 0}"
 
 
 def _describe_failure(error: BaseException) -> str:

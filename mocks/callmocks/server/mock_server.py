@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 from callmocks.config.options import SETTINGS
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
+from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError
-from callmocks.provider.listeners import URL_PATHS, format_origin, open_listener, port_of
+from callmocks.provider.listeners import URL_PATHS, open_listener, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
+from callmocks.contract.urls import bracket_host
 from callmocks.errors import AdminError
 
 # A truth of many days takes long when they are not generated yet.
@@ -39,9 +40,8 @@ class AdminClient:
         self._host, self._port, self._path = host, port, parts.path.rstrip("/")
         self._secure = parts.scheme == "https"
         self._ca_pem = ca_pem
-        name = f"[{host}]" if ":" in host else host
-        # The address without the token.
-        self.url = f"{parts.scheme}://{name}{f':{port}' if port else ''}{self._path}"
+        address = bracket_host(host) + (f":{port}" if port else "")
+        self.url = f"{parts.scheme}://{address}{self._path}"  # without the token
         self._headers = {"Connection": "close"}
         if parts.password:
             login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError
-from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD, format_origin
+from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 from callmocks.testing.mocks import Mocks
 from callmocks.testing.times import TimeInput
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+from callmocks.contract.urls import format_origin
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import make_random_key
 from callmocks.provider.base import Provider
-from callmocks.provider.listeners import format_origin, open_listener, port_of
+from callmocks.provider.listeners import open_listener, port_of
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.registry import Registry
