@@ -28,7 +28,6 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 1.0
 MAX_CONNECTIONS = 64
 _LISTEN_SECONDS = 60.0
-"""Longest single wait for a message of a subscription."""
 
 
 class RedisConnection:
@@ -138,7 +137,6 @@ class RedisConnection:
 
 
 def redact_url(url: str) -> str:
-    """The address without a password."""
     parts = urlsplit(url)
     origin = format_origin(parts.scheme, parts.hostname or "", parts.port or 6379)
     return f"{origin}/{parts.path.strip('/') or 0}"

@@ -27,7 +27,6 @@ class DocumentCache:
 
     @property
     def problem(self) -> str:
-        """Why a tenant here differs from the other replicas' one; empty when none does."""
         return next(iter(self._problems.values()), "")
 
     def all_documents(self) -> Documents:

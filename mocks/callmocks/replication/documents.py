@@ -1,5 +1,3 @@
-"""A tenant as JSON documents."""
-
 from __future__ import annotations
 
 import hashlib
@@ -102,7 +100,6 @@ class PinDocument(msgspec.Struct):
 
 
 def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec:
-    """Reads the files that the settings name."""
     world = ""
     if settings.world not in world_names():
         load_world(settings.world)  # validates it
@@ -151,7 +148,6 @@ def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocumen
 
 
 def apply(tenant: Tenant, changed: TenantDocuments) -> None:
-    """Bring a tenant to the state that another replica wrote."""
     if "clock" in changed:
         _apply_clock(tenant, changed["clock"])
     if "choices" in changed:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 class TenantDraft:
-    """Copies of a tenant's parts, each made at its first use."""
-
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self._session_offset = tenant.session_time_offset

@@ -60,8 +60,6 @@ log = logging.getLogger(__name__)
 
 
 class Replica(TenantStore):
-    """A replica's part in the store, between ``start`` and ``stop``."""
-
     def __init__(self, url: str, providers: Mapping[str, Provider]) -> None:
         self.connection = RedisConnection(url)
         super().__init__(Registry(HistoryFactory(), providers, lambda name: RedisState(self, name)))
@@ -258,7 +256,6 @@ class Replica(TenantStore):
         raise StateError("others were always faster")
 
     async def _match_default_tenant(self, spec: TenantSpec, calls: Path | None) -> None:
-        """Have the default tenant of these settings, unless other replicas have another one."""
         name = spec.settings.name
         present = self._cache.get_spec(name)
         differences = [] if present is None else present.describe_differences(spec)
@@ -281,7 +278,6 @@ class Replica(TenantStore):
 
 
 def _make_replica_name() -> str:
-    """Unique, and recognisable by host and process."""
     host = socket.gethostname().partition(".")[0] or "replica"
     return f"{host}-{os.getpid()}-{derive_key(host, os.getpid(), unix_time()).hex()[:4]}"
 

@@ -44,8 +44,6 @@ class StoreVersion(NamedTuple):
 
 
 class DocumentChanges(NamedTuple):
-    """What a reader does not have yet."""
-
     version: StoreVersion
     data_loss_count: int
     is_complete: bool
@@ -55,8 +53,6 @@ class DocumentChanges(NamedTuple):
 
 
 class Heartbeat(NamedTuple):
-    """``replicas`` counts those that are alive."""
-
     version: StoreVersion
     replicas: int
 
@@ -77,7 +73,7 @@ class DocumentStore:
         return await self._connection.run_script("state", [STORE_KEY, ""], args) is not None
 
     async def read_changes(self, since: StoreVersion) -> DocumentChanges | None:
-        """What was written since a version; None when there is no store."""
+        """None when there is no store."""
         found = await self._run("read_changes", *since)
         if not found:
             return None

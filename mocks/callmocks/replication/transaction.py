@@ -1,5 +1,3 @@
-"""A change of one tenant, to be written to the store and then applied in memory."""
-
 from __future__ import annotations
 
 from collections.abc import Callable

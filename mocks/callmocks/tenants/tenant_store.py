@@ -24,8 +24,6 @@ class TenantDeleted(SettingsError):
 
 
 class MutableTenant(Protocol):
-    """A tenant or a draft of it."""
-
     @property
     def clock(self) -> Clock: ...
 
@@ -51,8 +49,6 @@ class ReplicationStatus(NamedTuple):
 
 
 class TenantStore:
-    """The tenants of a process without replicas."""
-
     replica_name = ""
 
     def __init__(self, registry: Registry) -> None:
@@ -67,7 +63,6 @@ class TenantStore:
         """Bring memory up to date with other replicas; ``StateError`` when that fails."""
 
     async def create(self, settings: TenantSettings) -> Tenant:
-        """``TenantConflict`` when its name or a credential is in use."""
         return self.registry.create(settings)
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:

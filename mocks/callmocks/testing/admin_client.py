@@ -1,5 +1,3 @@
-"""A small client of the admin API, over the standard library alone."""
-
 from __future__ import annotations
 
 import json

@@ -22,7 +22,6 @@ class BackgroundServer:
         self._stopped: asyncio.Event
 
     def start(self) -> None:
-        """Start and wait until it serves; ``SettingsError`` when it cannot."""
         self._thread.start()
         self._ready.result()
 

@@ -108,7 +108,6 @@ class CallmocksContainer(DockerContainer):
 
     @cached_property
     def mocks(self) -> Mocks:
-        """Handles, as of ``callmocks.testing.connect``."""
         urls = self.urls
         token = self.env.get("CALLMOCKS_ADMIN_TOKEN")
         control = urls.pop("control")
@@ -119,7 +118,6 @@ class CallmocksContainer(DockerContainer):
         return mocks
 
     def start(self) -> Self:
-        """Start it and wait until it answers; ``TimeoutError``, with its log, when it does not."""
         for name in ("mocks", "ca_pem"):
             self.__dict__.pop(name, None)
         super().start()

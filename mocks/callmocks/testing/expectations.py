@@ -40,7 +40,6 @@ def format_failure(
 
 
 def format_violations(provider: str, exchanges: Sequence[JournalEntry]) -> str:
-    """Which requests broke the contract and where; empty when none did."""
     lines = []
     for exchange in exchanges:
         found = [each for each in exchange.violations if each.side == "request"]

@@ -1,5 +1,3 @@
-"""A suite in this process, with or without a test framework."""
-
 from __future__ import annotations
 
 import asyncio

@@ -38,12 +38,10 @@ class Mocks(TenantOperations):
 
     @property
     def control_url(self) -> str:
-        """Where the dashboard and the admin API are."""
         return self.control.url
 
     @cached_property
     def demo(self) -> TenantHandle:
-        """The tenant that exists from the start."""
         return TenantHandle(self.control, self.control.get("/api/tenants/demo"))
 
     @property

@@ -23,7 +23,6 @@ class TenantOperations:
 
     @property
     def now(self) -> datetime:
-        """The tenant's wall time."""
         return parse_time(self._get_tenant().request("GET", "clock")["now"])
 
     def freeze(self, at: TimeInput | None = None) -> datetime:
@@ -53,13 +52,12 @@ class TenantOperations:
         return from_json(Call, self._get_tenant().request("POST", "calls", body))
 
     def unpin(self, call: Call | None = None) -> None:
-        """Remove a pinned call, or all of them."""
         self._get_tenant().request(
             "DELETE", "calls" if call is None else f"calls/{call.session_id}"
         )
 
     def truth(self, start: TimeInput, till: TimeInput) -> list[Call]:
-        """The calls that start in [start, till) as they happened, with their ids in each view."""
+        """The calls that start in [start, till), with their ids at each provider."""
         query = f"from={quote(format_time(start))}&till={quote(format_time(till))}"
         calls = self._get_tenant().request("GET", f"truth?{query}")["calls"]
         return [from_json(Call, raw) for raw in calls]

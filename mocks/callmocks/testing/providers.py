@@ -1,5 +1,3 @@
-"""Handles of a tenant's three providers: addresses, faults and asserts."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -36,7 +34,6 @@ class FaultHandle:
 
     @property
     def applied(self) -> int:
-        """Answers it changed so far."""
         active = self._tenant.request("GET", "faults")["faults"]
         counts: list[int] = [view["applied"] for view in active if view["id"] == self.id]
         if not counts:
@@ -61,7 +58,6 @@ class FaultHandle:
 class ProviderHandle(TenantOperations):
     name: ClassVar[str]
     _datetime_format: ClassVar[str]
-    """How times are written in requests."""
 
     def __init__(self, tenant: TenantHandle, access: Mapping[str, Any]) -> None:
         self.tenant = tenant
@@ -208,7 +204,6 @@ class ProviderHandle(TenantOperations):
         )
 
     def _field_path(self, operation: str | None, name: str) -> str:
-        """The path of an operation's parameter in a request."""
         raise NotImplementedError
 
     def _encode_value(self, value: object) -> object:
@@ -262,7 +257,6 @@ class Arm(ProviderHandle):
         raise self._unknown_error(error, "cannot_perform_cmd")
 
     def _field_path(self, operation: str | None, name: str) -> str:
-        """Logins have their parameters in ``request``, the history in ``filters``."""
         return f"{'request' if operation == 'login' else 'filters'}.{name}"
 
 

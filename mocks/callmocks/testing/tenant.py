@@ -46,7 +46,6 @@ class TenantHandle(TenantOperations):
 
     @cached_property
     def arm(self) -> Arm:
-        """The ARM; ``CallmocksError`` when the suite does not serve it."""
         return self._make_provider(Arm)
 
     @cached_property
@@ -58,7 +57,6 @@ class TenantHandle(TenantOperations):
         return self._make_provider(Onec)
 
     def assume(self, assumption: str, choice: str) -> None:
-        """Choose an alternative of an assumption, by its id in the ledger."""
         self.request("PUT", f"assumptions/{quote(assumption, safe='')}", {"choice": choice})
 
     def clear_faults(self) -> None:
