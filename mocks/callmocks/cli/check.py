@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from callmocks.config.types import PROVIDERS as PROVIDER_NAMES
+from callmocks.config.types import PROVIDER_NAMES
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from callmocks.cli.serve import exit_on_stop_signals, make_stop_event, print_message
-from callmocks.config.types import PROVIDERS as PROVIDER_NAMES
+from callmocks.config.types import PROVIDER_NAMES
 
 if TYPE_CHECKING:
     from callmocks.verification.proxy_server import ProxySettings

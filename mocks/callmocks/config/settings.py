@@ -73,7 +73,9 @@ class ServeSettings:
     self_check: bool = setting(True, types.OnOff(), "Check our own answers too.")
     state: str = setting("memory", _STATE, "What replicas share: a Redis or Valkey.")
     workers: int = setting(1, _WORKERS, "Processes on the same ports; they share state.")
-    only: tuple[str, ...] = setting(types.PROVIDERS, _PROVIDERS, "Start these alone, with control.")
+    only: tuple[str, ...] = setting(
+        types.PROVIDER_NAMES, _PROVIDERS, "Start these alone, with control."
+    )
     max_body: int = setting(DEFAULT_LIMITS.body, _BYTES, "Longest body of a request, in bytes.")
     max_message: int = setting(
         DEFAULT_LIMITS.message, _BYTES, "Longest message of a websocket, in bytes."

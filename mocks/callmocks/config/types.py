@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import click
@@ -17,7 +17,8 @@ from callmocks.history.clock import load_time_zone, parse_wall_time
 from callmocks.history.walltime import parse_first_date
 from callmocks.history.world_file import load_world
 
-PROVIDERS = ("arm", "cdr", "onec")
+ProviderName = Literal["arm", "cdr", "onec"]
+PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
 REDIS = "redis://127.0.0.1:6379/0"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
@@ -121,8 +122,8 @@ def split_public_url(public_url: str) -> dict[str, str]:
 def parse_public_url(text: str) -> str:
     """An address, or one for each server: ``arm=URL,cdr=URL``."""
     for server, url in split_public_url(text).items():
-        if server not in ("", *PROVIDERS, "control"):
-            raise SettingsError(f"{server!r} is none of {', '.join(PROVIDERS)}, control")
+        if server not in ("", *PROVIDER_NAMES, "control"):
+            raise SettingsError(f"{server!r} is none of {', '.join(PROVIDER_NAMES)}, control")
         try:
             whole = url.replace("{port}", "1")
             parts = urlsplit(whole)
@@ -190,9 +191,9 @@ def parse_providers(text: str) -> tuple[str, ...]:
     """Some of the providers, in their order."""
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in PROVIDERS:
-            raise SettingsError(f"{name!r} is none of {', '.join(PROVIDERS)}")
-    return tuple(name for name in PROVIDERS if name in names)
+        if name not in PROVIDER_NAMES:
+            raise SettingsError(f"{name!r} is none of {', '.join(PROVIDER_NAMES)}")
+    return tuple(name for name in PROVIDER_NAMES if name in names)
 
 
 def is_loopback(host: str) -> bool:

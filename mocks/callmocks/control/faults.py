@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from callmocks.config.types import ProviderName
 from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext, Route
@@ -15,7 +16,6 @@ from callmocks.errors import StateError
 from callmocks.faults import ActiveFault, FaultScope, FaultType
 from callmocks.server.providers import FAULT_TYPES
 
-ProviderName = Literal["arm", "cdr", "onec"]
 FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})]
 
 

@@ -17,14 +17,13 @@ import msgspec
 from msgspec import Meta
 
 from callmocks import __version__
+from callmocks.config.types import ProviderName
 from callmocks.contract.journal import Violation
 from callmocks.errors import SettingsError
 from callmocks.provider.base import Provider, WireExchange
 
 FORMAT = "recording 1"
 MAX_REASON_LENGTH = 120
-
-ProviderName = Literal["arm", "cdr", "onec"]
 
 
 class RecordingHeader(msgspec.Struct):
