@@ -206,7 +206,7 @@ class Client:
         return await self.request(
             "POST",
             replica.urls["onec"],
-            _ENVELOPE.format(operation=operation, params=params).encode(),
+            ENVELOPE.format(operation=operation, params=params).encode(),
             {"Content-Type": "text/xml", "Authorization": basic_auth(tenant, tenant)},
         )
 
@@ -224,7 +224,7 @@ def basic_auth(user: str, password: str) -> str:
 
 
 _NUMBERS = count(1)
-_ENVELOPE = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
+ENVELOPE = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
  xmlns:p="http://buhphone.com/PartnerWebAPI2" xmlns:xs="http://www.w3.org/2001/XMLSchema"
  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
 <s:Body><p:{operation}><p:Params>{params}</p:Params></p:{operation}></s:Body></s:Envelope>"""

@@ -13,6 +13,7 @@ from callmocks.config.settings import ServeSettings
 from callmocks.replication import replica
 from callmocks.server.mock_server import MockServer
 from tests.replicas.conftest import (
+    ENVELOPE,
     FORBIDDEN,
     NOW,
     PORTS,
@@ -134,3 +135,37 @@ async def test_a_request_that_runs_again_is_in_the_journal_once(
         assert answer["metadata"]["limits"]["day_remaining"] == 100 - number
     found = (await client.control(other, "GET", f"{path}/journal")).json
     assert len(found["entries"]) == 5
+
+
+async def test_a_tenant_created_while_a_body_comes_in_is_found(
+    two: list[ReplicaProcess], client: Client
+) -> None:
+    one, other = two
+    body = ENVELOPE.format(operation="DepartmentRead", params="").encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body[:100]
+        await client.tenant(one, name="late")
+        yield body[100:]
+
+    headers = {"Content-Type": "text/xml", "Authorization": basic_auth("late", "late")}
+    async with client.session.post(other.urls["onec"], data=chunks(), headers=headers) as answer:
+        assert answer.status == 200
+        assert b"SUCCESS" in await answer.read()
+
+
+async def test_a_body_that_is_too_large_is_rejected_by_a_stale_replica_too(
+    two: list[ReplicaProcess], client: Client
+) -> None:
+    one, other = two
+    name = await client.tenant(one)
+    await client.rpc(other, "get.account", access_token=f"{name}-token")
+    await client.control(one, "POST", f"/api/tenants/{name}/clock/advance", {"seconds": 1})
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 65536
+
+    async with client.session.post(other.urls["cdr"], data=chunks()) as answer:
+        error = (await answer.json())["error"]["data"]
+        assert (error["mnemonic"], error["field"]) == ("invalid_parameter_value", "filter")

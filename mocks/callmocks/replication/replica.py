@@ -91,8 +91,8 @@ class Replica(TenantStore):
             await self._load_documents(spec, calls)
             await self._match_default_tenant(spec, calls)
             await self._send_heartbeat()
-        except StateError:
-            raise self._settings_error(self.connection.problem) from None
+        except StateError as error:
+            raise self._settings_error(self.connection.problem or str(error)) from None
         steps = (self._send_heartbeat, self._subscribe)
         self._tasks = [asyncio.create_task(self._repeat_forever(step)) for step in steps]
 
