@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from callmocks.config.types import PROVIDER_NAMES
+from callmocks.config.types import PROVIDER_NAMES, ParsedText, parse_date
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from callmocks.verification.runner import CheckTarget
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_DAY = ParsedText(parse_date, "DATE")
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -42,12 +42,12 @@ def _credential_options(command: F) -> F:
 @click.argument("url")
 @_credential_options
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
-@click.option("--day", metavar="DATE", help="Whose calls to look at (yesterday; not for ARM).")
+@click.option("--day", metavar="DATE", type=_DAY, help="Whose calls (yesterday; not for ARM).")
 @click.option(
     "--transport",
     type=click.Choice(("both", "http", "websocket")),
     default="both",
-    help="ARM: what to look at (both; an address ws://… means websocket).",
+    help="ARM: what to check (both; an address ws://… means websocket).",
 )
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
@@ -62,17 +62,11 @@ def _credential_options(command: F) -> F:
 def check(
     provider: str,
     url: str,
-    login: str,
-    password: str,
-    token: str,
-    cookie: str,
-    user_id: int | None,
-    day: str | None,
     transport: str,
-    timeout: float,
     ca: Path | None,
     report_format: str,
     output: Path | None,
+    **target_fields: Any,
 ) -> None:
     """Check a running provider, or a mock of one, against the contract.
 
@@ -80,35 +74,18 @@ def check(
     findings, 1: findings, 2: nothing could be checked.
     """
     from callmocks.server.providers import PROVIDERS
-    from callmocks.verification.checks import run_check as run
+    from callmocks.verification.checks import run_check
     from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.runner import CheckTarget
 
     served = PROVIDERS[provider]
     address = parse_url_option(url, "URL", served.url_schemes).rstrip("/")
-    target = CheckTarget(
-        address,
-        login,
-        password,
-        token,
-        cookie,
-        user_id,
-        _parse_day(day),
-        _choose_transports(address, transport),
-        timeout,
-        load_ca(ca),
-    )
+    transports = _choose_transports(address, transport)
+    target = CheckTarget(address, transports=transports, tls=load_ca(ca), **target_fields)
     _check_credentials(served, target)
-    report = asyncio.run(run(provider, target))
+    report = asyncio.run(run_check(provider, target))
     _write_report(report, report_format, output)
     sys.exit(1 if report.finding_count else 0)
-
-
-def _parse_day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"--day: {text!r} is not a date such as 2026-03-01") from None
 
 
 def _choose_transports(url: str, chosen: str) -> tuple[str, ...]:

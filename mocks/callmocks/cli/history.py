@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from callmocks.cli.history_views import ExportWindow
+    from callmocks.cli.history_views import ViewReader
     from callmocks.tenants.tenant import Tenant
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -57,13 +57,9 @@ def _window_options(command: F) -> F:
 )
 @setting_options(HISTORY_SETTINGS)
 @click.pass_context
-def show(
-    context: click.Context, /, view: str, operator: str | None, limit: int, **_: object
-) -> None:
+def show(context: click.Context, /, limit: int, **_: object) -> None:
     """Print the first calls of a window as a table; without times, of the last 24 hours."""
-    tenant = _open_tenant(context)
-    window = _make_window(context, tenant)
-    _print_table(_read_frames(tenant, view, operator, window), view, limit)
+    _print_table(_open_view(context), limit)
 
 
 @history.command(context_settings=CONTEXT_SETTINGS)
@@ -79,21 +75,13 @@ def show(
 @setting_options(HISTORY_SETTINGS)
 @click.pass_context
 def export(
-    context: click.Context,
-    /,
-    view: str,
-    operator: str | None,
-    file_format: str | None,
-    output: str | None,
-    **_: object,
+    context: click.Context, /, file_format: str | None, output: str | None, **_: object
 ) -> None:
     """Write all calls of a window as JSON lines, CSV or Parquet."""
     from callmocks.cli.export import choose_format, write_frames
 
     output = None if output == "-" else output
-    tenant = _open_tenant(context)
-    window = _make_window(context, tenant)
-    frames = _show_progress(_read_frames(tenant, view, operator, window), tenant, window)
+    frames = _show_progress(_open_view(context))
     write_frames(frames, choose_format(file_format, output), output)
 
 
@@ -117,47 +105,40 @@ def _open_tenant(context: click.Context) -> Tenant:
     return tenant
 
 
-def _make_window(context: click.Context, tenant: Tenant) -> ExportWindow:
-    from callmocks.cli.history_views import ExportWindow
+def _open_view(context: click.Context) -> ViewReader:
+    from callmocks.cli.history_views import ViewReader, check_operator
+    from callmocks.history.views.lists import LISTS
     from callmocks.history.walltime import datetime_to_ms
 
+    tenant, params = _open_tenant(context), context.params
     now = tenant.clock.now()
-    till = context.params["till"] or now
-    start = context.params["from"] or till - timedelta(days=1)
+    till = params["till"] or now
+    start = params["from"] or till - timedelta(days=1)
     if start >= till:
         raise SettingsError("--from: the window ends before it begins")
-    return ExportWindow(*map(datetime_to_ms, (start, till, now)))
+    operator = check_operator(tenant.history, params["view"], params["operator"])
+    times = map(datetime_to_ms, (start, till, now))
+    return ViewReader(tenant.history, LISTS[params["view"]], operator, *times)
 
 
-def _read_frames(
-    tenant: Tenant, view: str, operator: str | None, window: ExportWindow
-) -> Iterator[pl.DataFrame]:
-    from callmocks.cli.history_views import check_operator, read_frames
-
-    return read_frames(tenant.history, view, check_operator(tenant.history, view, operator), window)
-
-
-def _show_progress(
-    frames: Iterator[pl.DataFrame], tenant: Tenant, window: ExportWindow
-) -> Iterator[pl.DataFrame]:
+def _show_progress(reader: ViewReader) -> Iterator[pl.DataFrame]:
+    """The frames of the view, with a progress bar on stderr when that is a terminal."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
-    console = Console(stderr=True)
-    columns = (TextColumn("days"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    days = len(list(window.iter_days(tenant.history)))
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("days", total=days)
-        for frame in frames:
+    console, days = Console(stderr=True), reader.count_days()
+    columns = (
+        progress.TextColumn("days"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("days", total=days)
+        for frame in reader.read_frames():
             yield frame
-            progress.advance(task)
-        progress.update(task, completed=days)
+            bar.advance(task)
+        bar.update(task, completed=days)
 
 
 def _format_cell(value: object) -> str:
@@ -169,17 +150,15 @@ def _format_cell(value: object) -> str:
     return "" if value is None or value is False else str(value)
 
 
-def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
+def _print_table(reader: ViewReader, limit: int) -> None:
     import polars as pl
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from callmocks.history.views.lists import LISTS
-
     found: list[pl.DataFrame] = []
     rows = 0
-    for frame in frames:
+    for frame in reader.read_frames():
         found.append(frame.head(limit + 1 - rows))
         rows += found[-1].height
         if rows > limit:
@@ -189,7 +168,7 @@ def _print_table(frames: Iterator[pl.DataFrame], view: str, limit: int) -> None:
         return
     table = Table(show_edge=False, pad_edge=False)
     whole = pl.concat(found, how="vertical_relaxed").head(limit)
-    terminal = [column.name for column in LISTS[view].columns if column.terminal]
+    terminal = [column.name for column in reader.view.columns if column.terminal]
     brief = [name for name in terminal if name in whole.columns] or whole.columns
     for name in brief:
         table.add_column(name, justify="right" if whole[name].dtype.is_numeric() else "left")

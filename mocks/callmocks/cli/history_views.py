@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callmocks.errors import SettingsError
-from callmocks.history.views.lists import LISTS
+from callmocks.history.views.lists import LISTS, CallList
 from callmocks.history.walltime import DAY_MS, day_of, day_start
 
 if TYPE_CHECKING:
@@ -17,20 +17,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportWindow:
+class ViewReader:
     """Calls that start from ``from_ms`` to before ``till_ms``, as they are at ``now_ms``."""
 
+    history: History
+    view: CallList
+    operator: str
     from_ms: int
     till_ms: int
     now_ms: int
 
-    def iter_days(self, history: History) -> Iterator[tuple[int, int]]:
-        """From and till of each day of the window, within the history."""
-        first = max(day_of(self.from_ms), history.first_day)
+    def count_days(self) -> int:
+        return len(self._days())
+
+    def _days(self) -> range:
+        history = self.history
         last = min(day_of(self.till_ms - 1), history.last_day, day_of(self.now_ms))
-        for day in range(first, last + 1):
+        return range(max(day_of(self.from_ms), history.first_day), last + 1)
+
+    def read_frames(self) -> Iterator[pl.DataFrame]:
+        """The frames of days that have rows, else one without rows, for its columns."""
+        empty = True
+        for day in self._days():
             start = day_start(day)
-            yield max(self.from_ms, start), min(self.till_ms, start + DAY_MS)
+            frame = self._read(max(self.from_ms, start), min(self.till_ms, start + DAY_MS))
+            if frame.height:
+                empty = False
+                yield frame
+        if empty:
+            yield self._read(self.from_ms, self.from_ms)
+
+    def _read(self, from_ms: int, till_ms: int) -> pl.DataFrame:
+        frame = self.view.read(self.history, self.operator, from_ms, till_ms, self.now_ms)
+        return frame.select(name for name in frame.columns if not name.startswith("_"))
 
 
 def check_operator(history: History, view: str, operator: str | None) -> str:
@@ -45,22 +64,3 @@ def check_operator(history: History, view: str, operator: str | None) -> str:
     if operator not in numbers:
         raise SettingsError(f"--operator: {operator!r} is none of {numbers[0]} … {numbers[-1]}")
     return operator
-
-
-def read_frames(
-    history: History, view: str, operator: str, window: ExportWindow
-) -> Iterator[pl.DataFrame]:
-    """The frames of days that have rows, else one without rows, for its columns."""
-    read, empty = LISTS[view].read, True
-    for from_ms, till_ms in window.iter_days(history):
-        frame = read(history, operator, from_ms, till_ms, window.now_ms)
-        if frame.height:
-            empty = False
-            yield _select_visible(frame)
-    if empty:
-        start = window.from_ms
-        yield _select_visible(read(history, operator, start, start, start))
-
-
-def _select_visible(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(name for name in frame.columns if not name.startswith("_"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,15 +33,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")
 def proxy(
-    provider: str,
-    upstream: str,
-    host: str,
-    port: int | None,
-    control_port: int | None,
-    record: Path | None,
-    contract: str,
-    ca: Path | None,
-    as_json: bool,
+    provider: str, upstream: str, port: int | None, ca: Path | None, as_json: bool, **fields: Any
 ) -> None:
     """Relay between a client and a provider and check both against the contract.
 
@@ -54,16 +46,9 @@ def proxy(
     from callmocks.verification.proxy_server import ProxySettings
 
     served = PROVIDERS[provider]
-    settings = ProxySettings(
-        served,
-        parse_url_option(upstream, "UPSTREAM", ("http", "https")).rstrip("/"),
-        host,
-        served.proxy_port if port is None else port,
-        control_port,
-        record,
-        contract,
-        load_ca(ca),
-    )
+    address = parse_url_option(upstream, "UPSTREAM", ("http", "https")).rstrip("/")
+    port = served.proxy_port if port is None else port
+    settings = ProxySettings(served, address, port=port, tls=load_ca(ca), **fields)
     exit_on_stop_signals()
     asyncio.run(_run_proxy(settings, as_json))
 

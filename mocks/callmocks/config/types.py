@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -73,6 +73,13 @@ def parse_time(text: str) -> datetime:
         return parse_wall_time(text)
     except SettingsError as error:
         raise SettingsError(str(error).removeprefix("now: ")) from None
+
+
+def parse_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a date such as 2026-03-01") from None
 
 
 def parse_now(text: str) -> str:
