@@ -106,7 +106,6 @@ class ArmConnection:
         return exchange, reply
 
     async def _send_messages(self, messages: Iterable[bytes], opcode: WSMsgType) -> None:
-        """Send messages, no faster than the client takes them."""
         try:
             for message in messages:
                 await self._socket.send_frame(message, opcode)

@@ -1,8 +1,7 @@
-"""What the rows of an answer link to: the audio of recorded calls, and faxes.
+"""What the rows of an answer link to: the audio of recorded calls, and faxes."""
 
-The URLs are assumed. They need no login: a player has no session, and a record's id cannot be
-guessed.
-"""
+# The URLs are assumed. They need no login: a player has no session, and a record's id cannot be
+# guessed.
 
 from __future__ import annotations
 

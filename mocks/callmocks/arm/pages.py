@@ -25,10 +25,7 @@ _YIELD_EVERY_ROWS = 500
 
 
 class CallPage:
-    """Rows, newest first, and the tag that continues behind the last of them.
-
-    ``violations``: places where our own rows break the schema.
-    """
+    """Rows, newest first, the tag behind them, and where our own rows break the schema."""
 
     def __init__(
         self, rows: list[CallRow], tag: str | None, violations: list[SchemaViolation]
@@ -80,27 +77,21 @@ _page_cache = PageCache(max_rows=16_384)
 
 
 class PageRequest(NamedTuple):
-    """What a page is made of, besides the history.
-
-    ``repeat_tag``: an empty page returns the tag of its request.
-    """
-
     operator: str
     query: CallHistoryQuery
     now_ms: int
     options: RenderOptions
     repeat_tag: bool
+    """An empty page returns the tag of its request."""
 
 
 async def get_page(history: History, request: PageRequest) -> CallPage:
-    """The page of a query as the history is at an instant.
+    """``TooManyRows`` when the row budget ends before the page is full.
 
-    ``TooManyRows`` when the row budget ends before the page is full. Other requests are served
-    between days and between batches of rows.
-
-    A page stays the same until a call of the operator begins or ends, so a client that polls gets
-    the cached one. Pinned calls come and go: with them no page is cached.
+    Other requests are served between days and between batches of rows.
     """
+    # A page stays the same until a call of the operator begins or ends, so a client that polls gets
+    # the cached one. Pinned calls come and go: with them no page is cached.
     if history.pins:
         return await _build_page(history, request)
     operator, query, now_ms, options, repeat_tag = request
@@ -160,11 +151,9 @@ async def _select_rows(
 
 
 def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, now_ms: int) -> int:
-    """The first instant after ``now_ms`` at which the page may change, midnight at most.
-
-    It changes when the next call ends. When unfinished calls are shown, it changes when the next
-    call begins, and while one lasts, at once: its durations grow.
-    """
+    """The first instant after ``now_ms`` at which the page may change, midnight at most."""
+    # It changes when the next call ends. When unfinished calls are shown, it changes when the next
+    # call begins, and while one lasts, at once: its durations grow.
     day = day_of(now_ms)
     midnight = day_start(day + 1)
 
@@ -205,7 +194,6 @@ def _iter_parts(
 
 
 def _find_rendered(history: History, name: Hashable, part: FrameSlice) -> OperatorRows | None:
-    """The rows of an earlier page, some of them rendered."""
     if part.day is None:
         return None
     cached: OperatorRows | None = history.generated.peek((name, part.days), part.day)
@@ -215,7 +203,7 @@ def _find_rendered(history: History, name: Hashable, part: FrameSlice) -> Operat
 def _cache_rows(
     history: History, name: Hashable, part: FrameSlice, rows: OperatorRows
 ) -> OperatorRows:
-    """Rows of generated days are cached, those of pinned calls are not."""
+    # Rows of pinned calls are not cached.
     if part.day is None:
         return rows
     key = (name, part.days)

@@ -65,11 +65,8 @@ def make_error_response(
 def render_response(
     response: CommandResponse, body_format: BodyFormat, exchange: Exchange
 ) -> bytes:
-    """The bytes of a response, validated.
-
-    The envelope is validated here, the calls were when they were rendered. Where they break the
-    schema, the exchange gets a violation: a defect of callmocks.
-    """
+    """Where our own response breaks the schema, the exchange gets a violation."""
+    # The envelope is validated here, the calls were when they were rendered.
     settings = exchange.tenant.settings
     contract = settings.arm.contract if settings.self_check else ""
     page, command = response.page, response.command

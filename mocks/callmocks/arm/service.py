@@ -45,8 +45,6 @@ UNKNOWN_DOMAIN = "unknown domain"
 
 @dataclass(slots=True)
 class ArmSession:
-    """Who sends requests: the operator, when he is logged in, and his session's token."""
-
     operator: str | None = None
     token: str | None = None
 

@@ -89,11 +89,7 @@ def encode(tag: PagingTag) -> str:
 
 
 def decode(text: str) -> PagingTag:
-    """``TagError`` for anything that this service, or the vendor's, did not write.
-
-    Terms are checked before the library decodes them: a compressed one of 200 KB grows to 200 MiB,
-    and one nested deep enough overflows the stack.
-    """
+    """``TagError`` for anything that this service, or the vendor's, did not write."""
     if len(text) > MAX_BYTES * 4 // 3 + 4:
         raise TagError(f"longer than {MAX_BYTES} bytes")
     try:
@@ -102,6 +98,8 @@ def decode(text: str) -> PagingTag:
         raise TagError("not base64") from None
     if len(data) > MAX_BYTES:
         raise TagError(f"longer than {MAX_BYTES} bytes")
+    # Before the library decodes them: a compressed term of 200 KB grows to 200 MiB, and one nested
+    # deep enough overflows the stack.
     _check_terms(data)
     tag = _parse_term(_to_plain(erlang.binary_to_term(data)))
     if encode(tag) != text:

@@ -108,11 +108,7 @@ def encode_element(node: Node) -> bytes:
 
 
 def to_xml(root: Node) -> bytes:
-    """The document of a tree, in UTF-8 and without a declaration.
-
-    ``TreeError`` for invalid names and for trees that are too deep; invalid characters and
-    namespaces are left to the parser.
-    """
+    """``TreeError`` for invalid names and too deep trees; the parser refuses the rest."""
     return _render_element(root, 1).encode("utf-8")
 
 

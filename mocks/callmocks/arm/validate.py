@@ -1,8 +1,4 @@
-"""Validation of messages from outside: frames, trees and documents.
-
-Schemas, frames and filters are those of the service; this module adds what only an outsider can
-check: whether a response fits its request, and whether its rows agree with themselves.
-"""
+"""Validation of messages from outside: frames, trees and documents, and whether they agree."""
 
 from __future__ import annotations
 
@@ -88,8 +84,7 @@ def validate_body(
 ) -> ValidationResult:
     """A document of HTTP, or a tree without a frame; without a ``side``, as its root tells.
 
-    ``request_message`` is the document that is answered, ``status`` the HTTP status and ``command``
-    the command in the address, where they are known.
+    ``command`` is the one in the URL; unknown arguments are left out.
     """
     validator = _Validator(contract)
     body_format = _detect_format(message)

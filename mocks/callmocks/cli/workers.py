@@ -5,9 +5,6 @@
     ports, certificate ──┬── worker ──┐
     (this process)       ├── worker ──┼── Redis
                          └── worker ──┘
-
-Each worker has sockets of its own at the shared ports, but this process keeps them open: when a
-worker dies, its queue stays for the next one.
 """
 
 from __future__ import annotations
@@ -41,6 +38,8 @@ async def supervise_workers(settings: ServeSettings) -> None:
     from callmocks.server.mock_server import MockServer, open_listeners
 
     stopped = make_stop_event()
+    # Each worker has sockets of its own at the shared ports, but this process keeps them open: when
+    # a worker dies, its queue stays for the next one.
     sockets = open_listeners(settings, settings.workers)
     identity = None
     if settings.tls == "auto":

@@ -1,4 +1,4 @@
-"""The settings as click options: flags, environment variables, keys of a TOML file.
+"""The settings as click options.
 
 A flag wins over its environment variable, that over the key of the config file, that over the
 default. An error names the one at fault and what would fit.
@@ -62,8 +62,6 @@ SETTINGS = {
 
 
 def setting_options(names: Iterable[str] = tuple(SETTINGS)) -> Callable[[F], F]:
-    """Add the options of some settings, and ``--config``, to a command."""
-
     def add_options(command: F) -> F:
         params: list[click.Parameter] = getattr(command, "__click_params__", [])
         command.__click_params__ = [*params, *reversed(_make_params(names))]  # type: ignore[attr-defined]
@@ -84,10 +82,7 @@ def resolve_settings(
     names: Iterable[str] = tuple(SETTINGS),
     env_prefix: str | None = None,
 ) -> ServeSettings:
-    """Settings from the texts of flags, by setting name; ``config`` is the config file.
-
-    The environment is read only with an ``env_prefix``.
-    """
+    """Settings from the texts of flags, by name; without ``env_prefix`` no variable is read."""
     command = click.Command("callmocks", params=_make_params(names))
     arguments = [f"--{name.replace('_', '-')}={text}" for name, text in flags.items()]
     try:
@@ -105,11 +100,9 @@ def describe_bad_parameter(error: click.BadParameter) -> str:
 
 
 def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables that are probably misspelt ones of ours, with the name that was meant.
-
-    Others that begin with ``CALLMOCKS_`` may come from an orchestrator, which makes some of the
-    name of a service.
-    """
+    """Variables that are probably misspelt ones of ours, with the name that was meant."""
+    # Others that begin with CALLMOCKS_ may come from an orchestrator, which makes some of the name
+    # of a service.
     ours = [option.env_var for option in SETTINGS.values()] + [f"{ENV_PREFIX}_CONFIG"]
     found: dict[str, str] = {}
     for name in sorted(environ):
@@ -141,10 +134,7 @@ def _make_params(names: Iterable[str]) -> list[click.Parameter]:
 
 
 def _load_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
-    """Make the keys of the file the defaults of the context.
-
-    Those of other commands' settings are checked and left alone: one file serves all commands.
-    """
+    """Make the keys of the file the defaults of the context."""
     if not file:
         return
     context.meta[_CONFIG_FILE] = file
@@ -159,7 +149,7 @@ def _load_config(context: click.Context, _: click.Parameter, file: str | None) -
         if isinstance(value, dict):
             raise SettingsError(f"config {file}: {key}: a table cannot be a value")
         text = defaults[name] = _resolve_path(Path(file), name, format_flag_value(value))
-        try:
+        try:  # keys of other commands too: one file serves all commands
             option.type.convert(text, option, context)
         except click.BadParameter as error:
             raise SettingsError(f"config {file}: {key}: {error.message}") from None

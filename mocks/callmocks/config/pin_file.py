@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def pin_calls_from_file(pins: Pins, path: Path) -> int:
-    """Pin every call of a file, all or none, and return how many there were.
+    """Pin all calls of a file or none, and return how many there are.
 
     ``SettingsError`` names the file, the line and the field.
     """
