@@ -88,9 +88,7 @@ class ArmServer(ProviderServer):
         if exchange.tenant is self.registry.unmatched:
             return await self._send_error(request, command, 404, service.UNKNOWN_DOMAIN)
         credentials = _read_credentials(request)
-        handle = partial(
-            service.handle_post, command=command, credentials=credentials, nesting=limits.nesting
-        )
+        handle = partial(service.handle_post, credentials=credentials, nesting=limits.nesting)
         return await self.respond(request, exchange, handle)
 
     async def handle_upgrade(self, request: web.Request) -> web.StreamResponse:

@@ -84,12 +84,9 @@ async def handle_frame(
 
 
 async def handle_post(
-    exchange: Exchange,
-    command: str,
-    credentials: RequestCredentials,
-    nesting: int = DEFAULT_LIMITS.nesting,
+    exchange: Exchange, credentials: RequestCredentials, nesting: int = DEFAULT_LIMITS.nesting
 ) -> Reply:
-    exchange.operation = command
+    """Answer one document; the operation of the exchange is the command in the URL."""
     response = await _catch_errors(exchange, _run_post(exchange, credentials, nesting))
     return make_http_reply(exchange, response)
 

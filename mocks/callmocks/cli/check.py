@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from callmocks.config.types import PROVIDER_NAMES, ParsedText, parse_date
+from callmocks.config.types import PROVIDER_NAMES, parse_date
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from callmocks.verification.runner import CheckTarget
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_DAY = ParsedText(parse_date, "DATE")
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -42,7 +41,7 @@ def _credential_options(command: F) -> F:
 @click.argument("url")
 @_credential_options
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
-@click.option("--day", metavar="DATE", type=_DAY, help="Whose calls (yesterday; not for ARM).")
+@click.option("--day", metavar="DATE", help="Whose calls (yesterday; not for ARM).")
 @click.option(
     "--transport",
     type=click.Choice(("both", "http", "websocket")),
@@ -62,6 +61,7 @@ def _credential_options(command: F) -> F:
 def check(
     provider: str,
     url: str,
+    day: str | None,
     transport: str,
     ca: Path | None,
     report_format: str,
@@ -81,7 +81,11 @@ def check(
     served = PROVIDERS[provider]
     address = parse_url_option(url, "URL", served.url_schemes).rstrip("/")
     transports = _choose_transports(address, transport)
-    target = CheckTarget(address, transports=transports, tls=load_ca(ca), **target_fields)
+    try:
+        date = None if day is None else parse_date(day)
+    except SettingsError as error:
+        raise SettingsError(f"--day: {error}") from None
+    target = CheckTarget(address, day=date, transports=transports, tls=load_ca(ca), **target_fields)
     _check_credentials(served, target)
     report = asyncio.run(run_check(provider, target))
     _write_report(report, report_format, output)

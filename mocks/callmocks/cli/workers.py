@@ -13,7 +13,7 @@ import asyncio
 import sys
 from contextlib import suppress
 from socket import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -47,34 +47,24 @@ async def supervise_workers(settings: ServeSettings) -> None:
 
         identity = open_identity(settings)
     workers = [Worker(settings, listeners, identity) for listeners in sockets]
+    stop = asyncio.create_task(stopped.wait())
+    tasks: list[asyncio.Future[Any]] = [stop]
     try:
         starts = asyncio.gather(*(worker.start() for worker in workers))
-        await _wait_unless_stopped(stopped, starts)
-        if not stopped.is_set():
+        tasks.append(starts)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.done():
+            await starts
             print_ready(MockServer(settings, sockets[0], identity))
-            tasks = [asyncio.create_task(worker.restart_on_exit()) for worker in workers]
-            await stopped.wait()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            tasks += [asyncio.create_task(worker.restart_on_exit()) for worker in workers]
+            await stop
     finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in workers))
         for listener in (each for listeners in sockets for each in listeners.values()):
             listener.close()
-
-
-async def _wait_unless_stopped(stopped: asyncio.Event, starts: asyncio.Future[list[None]]) -> None:
-    stop = asyncio.create_task(stopped.wait())
-    try:
-        await asyncio.wait((stop, starts), return_when=asyncio.FIRST_COMPLETED)
-        if starts.done():
-            starts.result()
-        else:
-            starts.cancel()
-            with suppress(asyncio.CancelledError):
-                await starts
-    finally:
-        stop.cancel()
 
 
 class Worker:
