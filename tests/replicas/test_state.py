@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.state import RedisState
 from callmocks.replication.store import DocumentStore, StoreVersion
-from callmocks.tenants.state import CounterIncrement, MemoryState, StaleTenantsError, State
+from callmocks.tenants.state import CounterIncrement, StaleTenantsError, State
 from tests.replicas.conftest import RedisServer
 
 _ERAS = count(1)
@@ -78,7 +78,7 @@ def test_both_states_answer_the_same(redis: RedisServer, history: list[tuple[Any
     async def both() -> None:
         link = RedisConnection(redis.url.replace("/0", "/8"))
         try:
-            assert await answers(MemoryState()) == await answers(fresh(link))
+            assert await answers(State()) == await answers(fresh(link))
         finally:
             await link.close()
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from callmocks.history.generator import derive_key
-from callmocks.tenants.state import CounterIncrement, CounterTotals, StaleTenantsError
+from callmocks.tenants.state import CounterIncrement, CounterTotals, StaleTenantsError, State
 
 if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
@@ -30,7 +30,7 @@ class LocalCopy(Protocol):
         """Bring memory to the store's version, unless it has left ``stale`` already."""
 
 
-class RedisState:
+class RedisState(State):
     """State of a tenant that all replicas share.
 
     A request gets a copy (``for_request``), whose first operation compares the version of the

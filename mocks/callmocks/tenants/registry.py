@@ -8,7 +8,7 @@ from callmocks.history.factory import HistoryFactory
 from callmocks.history.world import World
 from callmocks.tenants.journal import JournalBudget
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.state import MemoryState, State
+from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Observer, Tenant
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Registry:
         self,
         histories: HistoryFactory,
         providers: Mapping[str, Provider],
-        create_state: Callable[[str], State] = lambda _: MemoryState(),
+        create_state: Callable[[str], State] = lambda _: State(),
     ) -> None:
         self.providers = providers
         self._histories = histories

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from callmocks.errors import StateError
 
@@ -43,54 +43,29 @@ async def rerun_when_stale(attempt: Callable[[], Awaitable[T]]) -> T:
                 await stale.catch_up()
 
 
-class State(Protocol):
-    """Of one tenant. A shared one raises ``StateError`` when its store cannot be reached."""
+class State:
+    """Of one tenant, in memory.
 
-    @property
-    def data_loss_count(self) -> int:
-        """Include this in generated ids so that they do not repeat after data loss."""
-
-    def for_request(self) -> State:
-        """Its first operation raises ``StaleTenantsError`` when memory is not up to date."""
-
-    async def confirm(self) -> None:
-        """Compare as a first operation does, if there was none."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def put(self, key: str, value: bytes) -> None: ...
-
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bytes | None:
-        """Set a value if it is the expected one (None: absent), and return the present one."""
-
-    async def delete(self, key: str) -> bool:
-        """Remove a value, a counter or a set; True when there was one."""
-
-    async def add(self, key: str, amount: int, limit: int | None = None) -> int | None:
-        """Add to a counter and return its value; None, and no addition, above the limit."""
-
-    async def add_all(self, increments: Sequence[CounterIncrement]) -> CounterTotals:
-        """Make all additions or none of them; no two are to one counter."""
-
-    async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
-        """Whether a member is in a set; it is added while the set has fewer than ``limit``."""
-
-    async def delete_all(self) -> None: ...
-
-
-class MemoryState:
-    data_loss_count = 0
+    ``replication.state`` overrides it: values that all replicas share, ``StateError`` when their
+    store cannot be reached.
+    """
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
         self._counters: dict[str, int] = {}
         self._sets: dict[str, set[str]] = {}
 
+    @property
+    def data_loss_count(self) -> int:
+        """Include this in generated ids so that they do not repeat after data loss."""
+        return 0
+
     def for_request(self) -> State:
+        """Its first operation raises ``StaleTenantsError`` when memory is not up to date."""
         return self
 
     async def confirm(self) -> None:
-        pass
+        """Compare as a first operation does, if there was none."""
 
     async def get(self, key: str) -> bytes | None:
         return self._values.get(key)
@@ -99,15 +74,18 @@ class MemoryState:
         self._values[key] = value
 
     async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bytes | None:
+        """Set a value if it is the expected one (None: absent), and return the present one."""
         if self._values.get(key) == expected:
             self._values[key] = value
         return self._values.get(key)
 
     async def delete(self, key: str) -> bool:
+        """Remove a value, a counter or a set; True when there was one."""
         found = [kind.pop(key, None) for kind in (self._values, self._counters, self._sets)]
         return any(each is not None for each in found)
 
     async def add(self, key: str, amount: int, limit: int | None = None) -> int | None:
+        """Add to a counter and return its value; None, and no addition, above the limit."""
         total = self._counters.get(key, 0) + amount
         if limit is not None and total > limit:
             return None
@@ -116,6 +94,7 @@ class MemoryState:
         return total
 
     async def add_all(self, increments: Sequence[CounterIncrement]) -> CounterTotals:
+        """Make all additions or none of them; no two are to one counter."""
         before = tuple(self._counters.get(each.key, 0) for each in increments)
         after = tuple(value + each.amount for value, each in zip(before, increments, strict=True))
         for index, (total, each) in enumerate(zip(after, increments, strict=True)):
@@ -127,6 +106,7 @@ class MemoryState:
         return CounterTotals(after)
 
     async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
+        """Whether a member is in a set; it is added while the set has fewer than ``limit``."""
         members = self._sets.get(key, set())
         if member not in members and len(members) < limit:
             self._sets[key] = members = members | {member}
