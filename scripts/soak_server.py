@@ -1,4 +1,4 @@
-"""The suite that `scripts/soak` runs, how it is reached, and how the result is told."""
+"""The server that `scripts/soak` runs, and the report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import platform
 import statistics
 import sys
+import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any
 
 NOW = "2026-03-02T12:00:00"
 WARM_UP_SHARE = 0.25
-"""Part of the run after which memory has to stay where it is; until then it goes at a brisk pace,
-so that the caches, which are bounded by bytes, are full by then."""
+"""Part of the run after which memory must not grow; requests are faster until then, so that the
+caches, which are limited in bytes, are full."""
 
 
 def basic_auth(user: str, password: str) -> dict[str, str]:
@@ -26,7 +27,7 @@ def basic_auth(user: str, password: str) -> dict[str, str]:
 
 
 class SoakServer:
-    """The suite as a process, its memory and what it logs."""
+    """The process, its memory and its log."""
 
     def __init__(self) -> None:
         self.urls: dict[str, str] = {}
@@ -60,6 +61,19 @@ class SoakServer:
             except (ValueError, KeyError, AssertionError):
                 if len(self.unexpected) < 100:
                     self.unexpected.append(line.decode(errors="replace").rstrip())
+
+    async def stop(self) -> int:
+        """The exit code."""
+        self.process.terminate()
+        code = await asyncio.wait_for(self.process.wait(), 10)
+        await self.reading
+        return code
+
+    async def sample_memory(self) -> None:
+        started = time.monotonic()
+        while True:
+            self.memory.append((time.monotonic() - started, self.resident_mib()))
+            await asyncio.sleep(2)
 
     def resident_mib(self) -> float:
         """MiB."""

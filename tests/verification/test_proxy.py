@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import json
 import re
@@ -24,46 +23,17 @@ from callmocks.cdr import tables
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
 from tests.verification.conftest import DAY, CommandRunner, run_command, write_file
+from tests.verification.messages import (
+    basic_auth,
+    exchange_frames,
+    history_frame,
+    post_legs,
+    property_xml,
+    soap_envelope,
+)
 from tests.verification.processes import read_exchanges, run_proxy
-from tests.verification.test_validate import property_xml, soap_envelope
 
 FIELDS = list(tables.load_fields("get.call_legs_report").fields)
-WINDOW = {"date_from": f"{DAY} 09:00:00", "date_till": f"{DAY} 11:59:59"}
-
-
-def post_legs(url: str, token: str, **params: Any) -> requests.Response:
-    body = {"jsonrpc": "2.0", "id": "a-1", "method": "get.call_legs_report"}
-    given = {"access_token": token, **WINDOW, "limit": 30, **params}
-    return requests.post(url, json={**body, "params": given}, timeout=10)
-
-
-def history_frame(domain: str, operator: str = "101", **filters: object) -> bytes:
-    given = {"offset": "0", "limit": "5", **{k: str(v) for k, v in filters.items()}}
-    body = [
-        {
-            "_name": "in",
-            "_content": [
-                {"_name": "request", "_content": [{"_name": "filters", "_attributes": given}]}
-            ],
-        }
-    ]
-    text = json.dumps(body, separators=(",", ":")).encode()
-    return frames.encode_request("0007", "operator_call_history", text)
-
-
-def basic_auth(login: str, password: str) -> dict[str, str]:
-    both = base64.b64encode(f"{login}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {both}"}
-
-
-async def exchange_frames(url: str, headers: dict[str, str], *sent: bytes) -> list[bytes]:
-    answers = []
-    async with websockets.connect(url, additional_headers=headers, max_size=None) as connection:
-        for frame in sent:
-            await connection.send(frame.decode())
-            answer = await asyncio.wait_for(connection.recv(), 10)
-            answers.append(answer.encode() if isinstance(answer, str) else answer)
-    return answers
 
 
 def journal_entries(control: str) -> list[dict[str, Any]]:
@@ -165,7 +135,7 @@ def test_arm_over_http_and_frames(suite: Mocks, tmp_path: Path, cli: CommandRunn
             direct = requests.post(tenant.arm.url + command, data=page, auth=("101", name))
             login = f'<in><request login="102" password="{name}"/></in>'
             logged_in = requests.post(f"{url}{path}/login", data=login, timeout=10)
-            sent = history_frame(name, limit=40)
+            sent = history_frame(limit=40)
             (answer,) = asyncio.run(
                 exchange_frames(url.replace("http", "ws") + path, basic_auth("101", name), sent)
             )
@@ -221,7 +191,7 @@ def test_a_websocket_closes_with_the_providers_code(suite: Mocks) -> None:
                 async with websockets.connect(
                     url, additional_headers=basic_auth("101", tenant.name)
                 ) as connection:
-                    await connection.send(history_frame(tenant.name).decode())
+                    await connection.send(history_frame().decode())
                     got = [await asyncio.wait_for(connection.recv(), 10) for _ in range(2)]
                 return [each.encode() if isinstance(each, str) else each for each in got]
 

@@ -15,9 +15,15 @@ from lxml import etree
 from callmocks.arm import frames
 from callmocks.testing import Mocks
 from tests.verification.conftest import DAY, CommandRunner, run_command
+from tests.verification.messages import (
+    basic_auth,
+    exchange_frames,
+    history_frame,
+    post_legs,
+    property_xml,
+    soap_envelope,
+)
 from tests.verification.processes import read_exchanges, run_proxy, run_replay
-from tests.verification.test_proxy import basic_auth, exchange_frames, history_frame, post_legs
-from tests.verification.test_validate import property_xml, soap_envelope
 
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 
@@ -56,7 +62,7 @@ def recorded(suite: Mocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
             page = '<in><request><filters offset="0" limit="3"/></request></in>'
             command = f"{url}/operator_call_history"
             requests.post(command, data=page, auth=("101", name), timeout=10)
-            sent = history_frame(name, limit=4, direction="in")
+            sent = history_frame(limit=4, direction="in")
             asyncio.run(exchange_frames(url.replace("http", "ws"), basic_auth("101", name), sent))
             proxy.stop()
         with run_proxy("onec", tenant.onec.url, "--record", folder / "onec") as proxy:
@@ -145,9 +151,7 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
     assert got.headers["Content-Type"].startswith("text/xml")
     socket = url.replace("http", "ws")
     same, other = asyncio.run(
-        exchange_frames(
-            socket, {}, history_frame("x", limit=4, direction="in"), history_frame("x", limit=3)
-        )
+        exchange_frames(socket, {}, history_frame(limit=4, direction="in"), history_frame(limit=3))
     )
     assert same.decode() == by_frame["response"]
     converted = frames.decode_response(other)
@@ -163,11 +167,11 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
     error = etree.fromstring(got.content).find("error")
     assert error is not None and error.get("reason") == "cannot_perform_cmd"
     assert "nearest is number 1: limit: 9, recorded 3" in (error.text or "")
-    (frame,) = asyncio.run(exchange_frames(socket, {}, history_frame("x", limit=8)))
+    (frame,) = asyncio.run(exchange_frames(socket, {}, history_frame(limit=8)))
     assert b"cannot_perform_cmd" in frame
     unreadable = requests.post(f"{url}/operator_call_history", data="<in><request>", timeout=10)
     assert (unreadable.status_code, b"<error " in unreadable.content) == (400, True)
-    for broken in (b"99callmocks", history_frame("x")[:-1] + b"}"):
+    for broken in (b"99callmocks", history_frame()[:-1] + b"}"):
         (frame,) = asyncio.run(exchange_frames(socket, {}, broken))
         assert frames.decode_response(frame).status == 400
 

@@ -10,11 +10,15 @@ import msgspec
 import pytest
 import requests
 
-from callmocks.arm import frames
 from callmocks.contract.resources import fixture_path
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
 from tests.verification.conftest import DAY, CommandRunner, run_command, write_file
+from tests.verification.messages import (
+    history_frame,
+    property_xml,
+    soap_envelope,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = ROOT / "fixtures" / "documented"
@@ -113,38 +117,11 @@ LEGS: dict[str, Any] = {
 }
 
 
-def history_frame(**filters: str) -> bytes:
-    attributes = json.dumps(filters).encode()
-    body = b'[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
-    return frames.encode_request(
-        "0001", "operator_call_history", body + b'"_attributes":' + attributes + b"}]}]}]"
-    )
-
-
-def soap_envelope(body: str, version: str = "http://schemas.xmlsoap.org/soap/envelope/") -> str:
-    return (
-        f'<e:Envelope xmlns:e="{version}" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
-        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body>'
-        f'<p:GetHistoryOfServiceCalls xmlns:p="http://buhphone.com/PartnerWebAPI2">{body}'
-        "</p:GetHistoryOfServiceCalls></e:Body></e:Envelope>"
-    )
-
-
-CORE = "http://v8.1c.ru/8.1/data/core"
-
-
 def legs_request(params: str) -> str:
     """A request for legs with one parameter more."""
     known = '"access_token":"t","date_from":"2026-03-02 00:00:00","date_till":"2026-03-02 23:59:59"'
     return (
         f'{{"jsonrpc":"2.0","id":1,"method":"get.call_legs_report","params":{{{known},{params}}}}}'
-    )
-
-
-def property_xml(name: str, value: str, kind: str) -> str:
-    return (
-        f'<Property xmlns="{CORE}" name="{name}"><Value xsi:type="xs:{kind}">{value}</Value>'
-        "</Property>"
     )
 
 
