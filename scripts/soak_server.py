@@ -18,6 +18,21 @@ NOW = "2026-03-02T12:00:00"
 WARM_UP_SHARE = 0.25
 """Part of the run after which memory must not grow; requests are faster until then, so that the
 caches, which are limited in bytes, are full."""
+SOAP = (
+    '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>'
+    '<x:{0} xmlns:x="http://buhphone.com/PartnerWebAPI2"><x:Params>{1}</x:Params></x:{0}>'
+    "</e:Body></e:Envelope>"
+)
+FROM = (
+    '<Property xmlns="http://v8.1c.ru/8.1/data/core" name="PeriodFrom">'
+    '<Value xmlns:i="http://www.w3.org/2001/XMLSchema-instance" '
+    'xmlns:s="http://www.w3.org/2001/XMLSchema" i:type="s:dateTime">2026-03-01T00:00:00'
+    "</Value></Property>"
+)
+TREE = (
+    '[{"_name":"in","_content":[{"_name":"request","_content":'
+    '[{"_name":"filters","_attributes":%s}]}]}]'
+)
 
 
 def basic_auth(user: str, password: str) -> dict[str, str]:
