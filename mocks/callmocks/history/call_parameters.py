@@ -13,19 +13,7 @@ from callmocks.history.generator import (
 )
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
-from callmocks.history.timeline import (
-    ANSWER,
-    ATTEMPT,
-    COACH,
-    FIRST,
-    MAX_ATTEMPTS,
-    PARALLEL,
-    REMOTE,
-    SLOT_COUNT,
-    TRANSFER,
-    CallOutcomes,
-    CallParameters,
-)
+from callmocks.history.timeline import MAX_ATTEMPTS, SLOT_COUNT, CallOutcomes, CallParameters, Slot
 from callmocks.history.world import Traffic, World
 
 _R = reasons.INDEX
@@ -59,7 +47,7 @@ def draw_parameters(
         return integers_below(raw[:, column], 1000) < per_mille
 
     user, vendor, phone = _draw_parties(raw, outcomes, traffic, directory)
-    remote, transfer = outcomes.reasons[:, REMOTE], outcomes.reasons[:, TRANSFER]
+    remote, transfer = outcomes.reasons[:, Slot.REMOTE], outcomes.reasons[:, Slot.TRANSFER]
     reached = (remote == SUBSCRIBER_HUNG_UP) | (remote == OPERATOR_HUNG_UP)
     remote_failed = (remote >= 0) & ~reached
     transfer_unanswered = reasons.RANG[transfer] & ~reasons.ANSWERED[transfer]
@@ -96,26 +84,25 @@ def draw_parameters(
 
 def _continues_after_talk(outcomes: CallOutcomes) -> BoolColumn:
     """The scenario keeps the subscriber after the last operator: a fax, a rating, a menu."""
-    by_platform = reasons.membership_table(reasons.ENDED_BY_PLATFORM)[outcomes.reasons[:, FIRST]]
-    continues: BoolColumn = by_platform | (
-        outcomes.reasons[:, ANSWER] == _R["scenario_disconnects"]
-    )
+    first, answer = outcomes.reasons[:, Slot.FIRST], outcomes.reasons[:, Slot.ANSWER]
+    by_platform = reasons.membership_table(reasons.ENDED_BY_PLATFORM)[first]
+    continues: BoolColumn = by_platform | (answer == _R["scenario_disconnects"])
     return continues
 
 
 def _fax_results(outcomes: CallOutcomes) -> IntColumn:
     """1 received, 2 failed, 0 no fax."""
-    first = outcomes.reasons[:, FIRST]
+    first = outcomes.reasons[:, Slot.FIRST]
     failed = np.where(first == SUBSCRIBER_HUNG_UP, 2, 0)
     result = np.where(first == _R["fax_session_done"], 1, failed)
-    return np.where(outcomes.reasons[:, ANSWER] == _R["scenario_disconnects"], result, 0)
+    return np.where(outcomes.reasons[:, Slot.ANSWER] == _R["scenario_disconnects"], result, 0)
 
 
 def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
     """A ring that is not answered, or a refusal at once; the first also of a call's only leg."""
     lengths = np.zeros((len(raw), MAX_ATTEMPTS), np.int32)
     for number in range(MAX_ATTEMPTS):
-        reason = outcomes.reasons[:, ATTEMPT + number]
+        reason = outcomes.reasons[:, Slot.ATTEMPT + number]
         calls = np.flatnonzero(reason >= 0)
         if not len(calls):
             continue
@@ -128,7 +115,7 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
             interpolate_quantiles(numbers, _SHORT_MS),
         )
     alone = (outcomes.reasons >= 0).sum(axis=1) == 1
-    reason, numbers = outcomes.reasons[:, FIRST], raw[:, RawColumn.ATTEMPT]
+    reason, numbers = outcomes.reasons[:, Slot.FIRST], raw[:, RawColumn.ATTEMPT]
     length = np.where(
         reasons.ANSWERED[reason],
         interpolate_quantiles(numbers, _PLATFORM_MS),
@@ -186,17 +173,17 @@ def _assign_operators(
     position = turn - group_begin[answering]
     operators = np.full((len(raw), SLOT_COUNT), -1, np.int16, order="F")
     for attempt in range(MAX_ATTEMPTS):
-        calls = np.flatnonzero(outcomes.reasons[:, ATTEMPT + attempt] >= 0)
+        calls = np.flatnonzero(outcomes.reasons[:, Slot.ATTEMPT + attempt] >= 0)
         of_call = answering[calls]
         offset = (position[calls] + 1 + attempt) % group_size[of_call]
-        operators[calls, ATTEMPT + attempt] = order[group_begin[of_call] + offset]
-    for slot in (FIRST, ANSWER, PARALLEL + 1):
+        operators[calls, Slot.ATTEMPT + attempt] = order[group_begin[of_call] + offset]
+    for slot in (Slot.FIRST, Slot.ANSWER, Slot.PARALLEL + 1):
         operators[:, slot] = answering
-    other_answers = outcomes.reasons[:, PARALLEL] == _R["another_operator_answer"]
-    operators[:, PARALLEL] = np.where(other_answers, next_one, answering)
-    operators[:, TRANSFER] = next_one
-    operators[:, COACH] = order[(turn + 2) % count]
-    operators[:, REMOTE] = next_one
+    other_answers = outcomes.reasons[:, Slot.PARALLEL] == _R["another_operator_answer"]
+    operators[:, Slot.PARALLEL] = np.where(other_answers, next_one, answering)
+    operators[:, Slot.TRANSFER] = next_one
+    operators[:, Slot.COACH] = order[(turn + 2) % count]
+    operators[:, Slot.REMOTE] = next_one
     return operators
 
 

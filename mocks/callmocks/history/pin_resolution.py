@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import CALL_DIRECTIONS, CallKind
 from callmocks.history.directory import Directory
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
-from callmocks.history.timeline import ANSWER, ATTEMPT, COACH, FIRST, PARALLEL, REMOTE, TRANSFER
-from callmocks.history.walltime import DAYS, datetime_to_ms, day_of
+from callmocks.history.timeline import Slot
+from callmocks.history.walltime import DAYS, FIRST_DATE, LAST_DATE, datetime_to_ms, day_of
 
 _R = reasons.INDEX
 _ALONE = frozenset(reasons.reasons_at("alone", "subscriber"))
@@ -24,7 +24,6 @@ _REFUSED = frozenset(reasons.reasons_at("alone", "initiator"))
 _UNREACHED = frozenset(reasons.reasons_at("attempt", "subscriber"))
 _ATTEMPT = frozenset(reasons.reasons_at("attempt", "operator"))
 _PARALLEL = frozenset(reasons.reasons_at("beside", "operator"))
-_HUNG_UP = (SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
 _BY_PLATFORM = frozenset(reasons.ENDED_BY_PLATFORM)
 _MAX_SECONDS = 6 * 3600
 _MAX_SUGGESTIONS = 5
@@ -117,126 +116,114 @@ def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
     return pin
 
 
+def _refuse_if(contradiction: bool, field: str, reason: str) -> None:
+    if contradiction:
+        raise Contradiction(field, reason)
+
+
 def _parse_start(text: str) -> int:
     try:
         start_ms = datetime_to_ms(parse_wall_time(text, "start"))
     except SettingsError as error:
         raise Contradiction("start", str(error).removeprefix("start: ")) from None
-    if not 0 <= day_of(start_ms) < DAYS:
-        raise Contradiction("start", f"{text} is outside the history, 2015-01-01 to 2034-12-31")
+    outside = not 0 <= day_of(start_ms) < DAYS
+    _refuse_if(outside, "start", f"{text} is outside the history, {FIRST_DATE} to {LAST_DATE}")
     return start_ms
 
 
 def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
-    implied = CallKind.INCOMING
-    if reason in _REFUSED or reason in _UNREACHED:
-        implied = CallKind.OUTGOING
+    if call.direction is not None:
+        unknown = call.direction not in CALL_DIRECTIONS
+        text = f"{call.direction!r} is not in, out, auto or internal"
+        _refuse_if(unknown, "direction", text)
+        return CALL_DIRECTIONS[call.direction]
     internal = reason >= 0 and reasons.NAMES[reason].startswith("internal_call")
     if call.to_operator is not None or internal:
-        implied = CallKind.INTERNAL
-    if call.direction is None:
-        return implied
-    kind = CALL_DIRECTIONS.get(call.direction)
-    if kind is None:
-        raise Contradiction("direction", f"{call.direction!r} is not in, out, auto or internal")
-    return kind
+        return CallKind.INTERNAL
+    return CallKind.OUTGOING if reason in _REFUSED | _UNREACHED else CallKind.INCOMING
 
 
 def _find_operator(number: str | None, field: str, directory: Directory) -> int:
-    return _find_index(
-        number, field, directory.operators, lambda operator: (operator.number,), "operator"
-    )
+    numbers = [(operator.number,) for operator in directory.operators]
+    return _find_index(number, field, numbers, "operator")
 
 
 def _find_line(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
-    if call.line is not None and kind == CallKind.INTERNAL:
-        raise Contradiction("line", "an internal call uses no line")
-    return _find_index(
-        call.line,
-        "line",
-        directory.lines,
-        lambda line: (line.virtual_phone_number, line.service_id),
-        "line",
-    )
+    internal = kind == CallKind.INTERNAL
+    _refuse_if(call.line is not None and internal, "line", "an internal call uses no line")
+    names = [(line.virtual_phone_number, line.service_id) for line in directory.lines]
+    return _find_index(call.line, "line", names, "line")
 
 
 def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
-    user = _find_index(call.user, "user", directory.users, lambda user: (user.user_id,), "user")
+    user = _find_index(call.user, "user", [(user.user_id,) for user in directory.users], "user")
     if user < 0 and call.client_phone is not None:
-        numbers = [each.phone for each in directory.users]
+        numbers = [user.phone for user in directory.users]
         user = numbers.index(call.client_phone) if call.client_phone in numbers else -1
-    if user >= 0 and (kind == CallKind.INTERNAL or call.vendor or call.anonymous):
-        raise Contradiction("user", "an internal, anonymous or vendor-scheme call has no own user")
+    has_no_user = kind == CallKind.INTERNAL or call.vendor or call.anonymous
+    text = "an internal, anonymous or vendor-scheme call has no own user"
+    _refuse_if(user >= 0 and has_no_user, "user", text)
     return user
 
 
-def _find_index(
-    name: str | None,
-    field: str,
-    entries: Sequence[Any],
-    names_of: Callable[[Any], tuple[str, ...]],
-    noun: str,
-) -> int:
+def _find_index(name: str | None, field: str, names: Sequence[tuple[str, ...]], noun: str) -> int:
+    """``names`` are those of each entry, the one to suggest first."""
     if name is None:
         return -1
-    for index, entry in enumerate(entries):
-        if name in names_of(entry):
+    for index, of_entry in enumerate(names):
+        if name in of_entry:
             return index
-    some = ", ".join(names_of(entry)[0] for entry in entries[:_MAX_SUGGESTIONS]) or "none"
-    more = ", …" if len(entries) > _MAX_SUGGESTIONS else ""
+    some = ", ".join(of_entry[0] for of_entry in names[:_MAX_SUGGESTIONS]) or "none"
+    more = ", …" if len(names) > _MAX_SUGGESTIONS else ""
     raise Contradiction(field, f"the world has no {noun} {name!r}; there are {some}{more}")
 
 
 def _resolve_phone(call: PinnedCall, pin: ResolvedPin, directory: Directory) -> int:
     """The client's number; 0 when hidden, -1 when any will do."""
+    field, phone = "client_phone", call.client_phone
     if call.anonymous:
-        if call.client_phone is not None:
-            raise Contradiction("client_phone", "an anonymous caller shows no number")
-        if pin.kind != CallKind.INCOMING:
-            raise Contradiction("anonymous", "only an incoming call can be anonymous")
+        _refuse_if(phone is not None, field, "an anonymous caller shows no number")
+        outgoing = pin.kind != CallKind.INCOMING
+        _refuse_if(outgoing, "anonymous", "only an incoming call can be anonymous")
         return 0
-    if call.client_phone is None:
+    if phone is None:
         return int(directory.users[pin.user].phone) if pin.user >= 0 else -1
-    if pin.kind == CallKind.INTERNAL:
-        raise Contradiction("client_phone", "an internal call has no client")
-    if not (call.client_phone.isascii() and call.client_phone.isdigit()):
-        raise Contradiction("client_phone", f"{call.client_phone!r} is not digits alone")
-    if not 5 <= len(call.client_phone) <= 15 or call.client_phone.startswith("0"):
-        raise Contradiction("client_phone", f"{call.client_phone!r} is not 5 to 15 digits from 1-9")
-    if pin.user >= 0 and call.user and directory.users[pin.user].phone != call.client_phone:
-        raise Contradiction("client_phone", "it is not the number of the user named")
-    return int(call.client_phone)
+    digits = phone.isascii() and phone.isdigit()
+    fits = 5 <= len(phone) <= 15 and not phone.startswith("0")
+    other = pin.user >= 0 and call.user and directory.users[pin.user].phone != phone
+    _refuse_if(pin.kind == CallKind.INTERNAL, field, "an internal call has no client")
+    _refuse_if(not digits, field, f"{phone!r} is not digits alone")
+    _refuse_if(not fits, field, f"{phone!r} is not 5 to 15 digits from 1-9")
+    _refuse_if(bool(other), field, "it is not the number of the user named")
+    return int(phone)
 
 
 def _check_numbers(call: PinnedCall) -> None:
     for field in ("wait_seconds", "talk_seconds", "transfer_talk_seconds"):
         value = getattr(call, field)
-        if value is not None and not 0 <= value <= _MAX_SECONDS:
-            raise Contradiction(field, f"{value} is not 0 to {_MAX_SECONDS} seconds")
-    if call.rating is not None and not 1 <= call.rating <= 5:
-        raise Contradiction("rating", f"{call.rating} is not 1 to 5")
-    if call.transfer_talk_seconds is not None and call.transfer_to is None:
-        raise Contradiction("transfer_talk_seconds", "nobody is named in transfer_to")
+        wrong = value is not None and not 0 <= value <= _MAX_SECONDS
+        _refuse_if(wrong, field, f"{value} is not 0 to {_MAX_SECONDS} seconds")
+    wrong = call.rating is not None and not 1 <= call.rating <= 5
+    _refuse_if(wrong, "rating", f"{call.rating} is not 1 to 5")
+    alone = call.transfer_talk_seconds is not None and call.transfer_to is None
+    _refuse_if(alone, "transfer_talk_seconds", "nobody is named in transfer_to")
 
 
 def _check_participants(pin: ResolvedPin) -> None:
-    call = pin.call
-    if pin.to_operator >= 0 and pin.kind != CallKind.INTERNAL:
-        raise Contradiction("to_operator", "only an internal call has one")
-    if pin.operator >= 0 and pin.operator in (
-        pin.to_operator,
-        pin.transfer_to,
-        pin.coach,
-    ):
-        raise Contradiction("operator", f"{call.operator} takes part twice")
-    if pin.transfer_to >= 0 and pin.transfer_to == pin.coach:
-        raise Contradiction("coach", f"{call.coach} takes part twice")
+    call, internal = pin.call, pin.kind == CallKind.INTERNAL
+    others = (pin.to_operator, pin.transfer_to, pin.coach)
+    twice = pin.operator >= 0 and pin.operator in others
+    coach_twice = pin.coach >= 0 and pin.transfer_to == pin.coach
+    _refuse_if(
+        pin.to_operator >= 0 and not internal, "to_operator", "only an internal call has one"
+    )
+    _refuse_if(twice, "operator", f"{call.operator} takes part twice")
+    _refuse_if(coach_twice, "coach", f"{call.coach} takes part twice")
     if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
         for field in ("transfer_to", "coach"):
-            if getattr(call, field) is not None:
-                raise Contradiction(field, "only calls that reach operators one by one have it")
-    if call.vendor and pin.kind == CallKind.INTERNAL:
-        raise Contradiction("vendor", "an internal call is not in 1C-Connect")
+            text = "only calls that reach operators one by one have it"
+            _refuse_if(getattr(call, field) is not None, field, text)
+    _refuse_if(call.vendor and internal, "vendor", "an internal call is not in 1C-Connect")
 
 
 def _is_answered(pin: ResolvedPin) -> bool:
@@ -249,19 +236,17 @@ def _is_answered(pin: ResolvedPin) -> bool:
         "recorded": bool(call.recorded),
         "finish_reason": reason >= 0 and (bool(reasons.TALKED[reason]) or reason in _PARALLEL),
     }
+    fields = [field for field, implied in implied_by.items() if implied]
     if call.answered is False:
-        for field, implied in implied_by.items():
-            if implied:
-                raise Contradiction(field, "the call is not answered")
+        if fields:
+            raise Contradiction(fields[0], "the call is not answered")
         return False
-    silent = _ALONE | _REFUSED | _UNREACHED
-    if reason in silent:
-        fields = [field for field, implied in implied_by.items() if implied]
-        if call.answered or fields:
-            field = fields[0] if fields else "answered"
-            raise Contradiction(field, f"nobody speaks in a call ended by {call.finish_reason}")
+    if reason in _ALONE | _REFUSED | _UNREACHED:
+        fields += ["answered"] if call.answered else []
+        if fields:
+            raise Contradiction(fields[0], f"nobody speaks in a call ended by {call.finish_reason}")
         return False
-    if call.answered or any(implied_by.values()):
+    if call.answered or fields:
         return True
     return reason < 0 or reason == SUBSCRIBER_HUNG_UP or (reason not in _ATTEMPT | _BY_PLATFORM)
 
@@ -269,64 +254,56 @@ def _is_answered(pin: ResolvedPin) -> bool:
 def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
     if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
         return _resolve_direct_slots(pin)
-    if pin.kind == CallKind.AUTO and not pin.answered:
-        reason = pin.reason if pin.reason >= 0 else _R["subscriber_not_responsible"]
-        return {FIRST: reason}
     reason = pin.reason
+    if pin.kind == CallKind.AUTO and not pin.answered:
+        return {Slot.FIRST: reason if reason >= 0 else _R["subscriber_not_responsible"]}
     if not pin.answered:
-        if reason in _ALONE or reason in _BY_PLATFORM or reason in _REFUSED or reason in _UNREACHED:
-            return {FIRST: reason}
-        return {
-            FIRST: SUBSCRIBER_HUNG_UP,
-            ATTEMPT: reason if reason in _ATTEMPT else SUBSCRIBER_HUNG_UP,
-        }
-    hung_up = reason if reason in _HUNG_UP else SUBSCRIBER_HUNG_UP
-    slots = {FIRST: hung_up, ANSWER: hung_up}
+        if reason in _ALONE | _BY_PLATFORM | _REFUSED | _UNREACHED:
+            return {Slot.FIRST: reason}
+        attempt = reason if reason in _ATTEMPT else SUBSCRIBER_HUNG_UP
+        return {Slot.FIRST: SUBSCRIBER_HUNG_UP, Slot.ATTEMPT: attempt}
+    hung_up = OPERATOR_HUNG_UP if reason == OPERATOR_HUNG_UP else SUBSCRIBER_HUNG_UP
+    slots: dict[int, int] = {Slot.FIRST: hung_up, Slot.ANSWER: hung_up}
     if reason in _ATTEMPT:
-        slots[ATTEMPT] = reason
+        slots[Slot.ATTEMPT] = reason
     elif reason in _PARALLEL:
-        slots[PARALLEL] = reason
+        slots[Slot.PARALLEL] = reason
     elif reason in _BY_PLATFORM:
-        slots |= {FIRST: reason, ANSWER: _R["scenario_disconnects"]}
+        slots |= {Slot.FIRST: reason, Slot.ANSWER: _R["scenario_disconnects"]}
     elif reason == _R["scenario_disconnects"]:
-        slots |= {FIRST: _R["fax_session_done"], ANSWER: reason}
+        slots |= {Slot.FIRST: _R["fax_session_done"], Slot.ANSWER: reason}
     if pin.transfer_to >= 0 or reason == _R["transfer_disconnects"]:
-        slots |= {ANSWER: _R["transfer_disconnects"], TRANSFER: hung_up}
+        slots |= {Slot.ANSWER: _R["transfer_disconnects"], Slot.TRANSFER: hung_up}
     if pin.coach >= 0:
-        slots[COACH] = (
-            slots[ANSWER]
-            if slots[ANSWER] in (SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
-            else OPERATOR_HUNG_UP
-        )
+        by_subscriber = slots[Slot.ANSWER] == SUBSCRIBER_HUNG_UP
+        slots[Slot.COACH] = SUBSCRIBER_HUNG_UP if by_subscriber else OPERATOR_HUNG_UP
     return slots
 
 
 def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
     reason = pin.reason
     if reason in _REFUSED:
-        return {FIRST: reason}
-    if pin.answered:
-        hung_up = reason if reason >= 0 else SUBSCRIBER_HUNG_UP
-        return {FIRST: hung_up, REMOTE: hung_up}
-    internal = pin.kind == CallKind.INTERNAL
-    unreached = "operator_not_responsible" if internal else "subscriber_not_responsible"
-    reason = reason if reason >= 0 else _R[unreached]
-    return {FIRST: reason, REMOTE: reason}
+        return {Slot.FIRST: reason}
+    if reason < 0:
+        called = "operator" if pin.kind == CallKind.INTERNAL else "subscriber"
+        reason = SUBSCRIBER_HUNG_UP if pin.answered else _R[f"{called}_not_responsible"]
+    return {Slot.FIRST: reason, Slot.REMOTE: reason}
 
 
 def _check_slot_reasons(pin: ResolvedPin) -> None:
     direct = pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
-    remote = "operator" if pin.kind == CallKind.INTERNAL else "subscriber"
-    kinds = {FIRST: "initiator" if direct else "subscriber", REMOTE: remote, TRANSFER: "transfer"}
+    leg_kinds: dict[int, str] = {
+        Slot.FIRST: "initiator" if direct else "subscriber",
+        Slot.REMOTE: "operator" if pin.kind == CallKind.INTERNAL else "subscriber",
+        Slot.TRANSFER: "transfer",
+        Slot.COACH: "coach",
+    }
     for slot, reason in pin.slots.items():
-        kind = "coach" if slot == COACH else kinds.get(slot, "operator")
-        if kind not in reasons.allowed_leg_kinds(reason):
-            raise Contradiction(
-                "finish_reason",
-                f"{reasons.NAMES[reason]} cannot end the {kind}'s leg of this call",
-            )
-    alone = len(pin.slots) == 1 and pin.kind != CallKind.OUTGOING
-    if alone and pin.operator >= 0 and not direct:
-        raise Contradiction("operator", "the call ends before any operator is tried")
-    if not direct and pin.kind == CallKind.INCOMING and pin.reason in _UNREACHED | _REFUSED:
-        raise Contradiction("direction", "an incoming call cannot end so")
+        kind = leg_kinds.get(slot, "operator")
+        text = f"{reasons.NAMES[reason]} cannot end the {kind}'s leg of this call"
+        _refuse_if(kind not in reasons.allowed_leg_kinds(reason), "finish_reason", text)
+    alone = len(pin.slots) == 1 and not direct
+    text = "the call ends before any operator is tried"
+    _refuse_if(alone and pin.operator >= 0, "operator", text)
+    outgoing = pin.kind == CallKind.INCOMING and pin.reason in _UNREACHED | _REFUSED
+    _refuse_if(outgoing, "direction", "an incoming call cannot end so")

@@ -11,15 +11,10 @@ from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin
 from callmocks.history.raw_columns import RAW_COLUMNS
 from callmocks.history.timeline import (
-    ANSWER,
-    ATTEMPT,
-    COACH,
-    FIRST,
     MAX_ATTEMPTS,
-    REMOTE,
-    TRANSFER,
     CallOutcomes,
     CallParameters,
+    Slot,
     build_timeline,
 )
 from callmocks.history.walltime import day_of, day_start
@@ -72,19 +67,19 @@ def _set_operators(parameters: CallParameters, pin: ResolvedPin, directory: Dire
     by_slot = parameters.operators[0]
     if pin.operator >= 0:
         reached = pin.answered or pin.kind != CallKind.INCOMING
-        for slot in (FIRST, ANSWER) if reached else (ATTEMPT,):
+        for slot in (Slot.FIRST, Slot.ANSWER) if reached else (Slot.ATTEMPT,):
             by_slot[slot] = pin.operator
     named = {pin.operator, pin.to_operator, pin.transfer_to, pin.coach}
     unnamed = [index for index in range(len(directory.operators)) if index not in named]
     for slot, operator in (
-        (REMOTE, pin.to_operator),
-        (TRANSFER, pin.transfer_to),
-        (COACH, pin.coach),
+        (Slot.REMOTE, pin.to_operator),
+        (Slot.TRANSFER, pin.transfer_to),
+        (Slot.COACH, pin.coach),
     ):
         if operator >= 0:
             by_slot[slot] = operator
-        elif by_slot[slot] in named or by_slot[slot] == by_slot[FIRST]:
-            others = (index for index in unnamed if index != by_slot[FIRST])
+        elif by_slot[slot] in named or by_slot[slot] == by_slot[Slot.FIRST]:
+            others = (index for index in unnamed if index != by_slot[Slot.FIRST])
             by_slot[slot] = next(others, by_slot[slot])
 
 
@@ -111,7 +106,7 @@ def _distribute_wait(
     if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
         parameters.ivr_ms[0], parameters.ring_ms[0] = 0, wait_ms
         return
-    attempts = int((outcomes.reasons[0, ATTEMPT : ATTEMPT + MAX_ATTEMPTS] >= 0).sum())
+    attempts = int((outcomes.reasons[0, Slot.ATTEMPT : Slot.ATTEMPT + MAX_ATTEMPTS] >= 0).sum())
     parts = attempts + (2 if pin.answered else 1)
     parameters.ivr_ms[0] = wait_ms // parts
     parameters.attempt_ms[0, :] = wait_ms // parts

@@ -14,40 +14,32 @@ import numpy as np
 from callmocks.history import reasons
 from callmocks.history.columns import CallKind, IntColumn
 from callmocks.history.generator import RawNumbers, integers_below
-from callmocks.history.timeline import (
-    ANSWER,
-    ATTEMPT,
-    FIRST,
-    PARALLEL,
-    TRANSFER,
-    CallOutcomes,
-    CallParameters,
-)
+from callmocks.history.timeline import CallOutcomes, CallParameters, Slot
 
 BLOCK_CALLS = 29
 # The hours that no change of clocks touches on any day of the week.
 FIRST_MS, LAST_MS = 5 * 3_600_000, 21 * 3_600_000
 # Attempts of each call, and its other reasons by slot.
-_MULTI_LEG_CALLS = (
+_MULTI_LEG_CALLS: tuple[tuple[int, dict[int, str]], ...] = (
     (
         7,
         {
-            FIRST: "subscriber_disconnects",
-            ANSWER: "transfer_disconnects",
-            TRANSFER: "operator_not_responsible",
+            Slot.FIRST: "subscriber_disconnects",
+            Slot.ANSWER: "transfer_disconnects",
+            Slot.TRANSFER: "operator_not_responsible",
         },
     ),
     (
         7,
         {
-            FIRST: "incorrect_input",
-            PARALLEL: "another_operator_answer",
-            PARALLEL + 1: "operator_answer",
-            ANSWER: "scenario_disconnects",
+            Slot.FIRST: "incorrect_input",
+            Slot.PARALLEL: "another_operator_answer",
+            Slot.PARALLEL + 1: "operator_answer",
+            Slot.ANSWER: "scenario_disconnects",
         },
     ),
-    (8, {FIRST: "action_interval_exceeded"}),
-    (7, {FIRST: "max_transition_count_exceeded", ANSWER: "operator_disconnects"}),
+    (8, {Slot.FIRST: "action_interval_exceeded"}),
+    (7, {Slot.FIRST: "max_transition_count_exceeded", Slot.ANSWER: "operator_disconnects"}),
 )
 _START, _SHUFFLE = 0, 1
 _ODD_MULTIPLIERS = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -94,7 +86,7 @@ def _fill_block(outcomes: CallOutcomes, first_call: int, shuffle: RawNumbers) ->
     for call, (count, names) in enumerate(_MULTI_LEG_CALLS, first_call):
         for slot, name in names.items():
             outcomes.reasons[call, slot] = reasons.INDEX[name]
-        outcomes.reasons[call, ATTEMPT : ATTEMPT + count] = attempts[:count]
+        outcomes.reasons[call, Slot.ATTEMPT : Slot.ATTEMPT + count] = attempts[:count]
         attempts = attempts[count:]
     single = [
         *((reason, CallKind.INCOMING) for reason in reasons.reasons_at("alone", "subscriber")),
@@ -105,6 +97,6 @@ def _fill_block(outcomes: CallOutcomes, first_call: int, shuffle: RawNumbers) ->
     order = np.argsort(shuffle[len(_MULTI_LEG_CALLS) :], kind="stable")
     for (reason, kind), position in zip(single, order, strict=True):
         call = first_call + len(_MULTI_LEG_CALLS) + position
-        outcomes.reasons[call, FIRST] = reason
+        outcomes.reasons[call, Slot.FIRST] = reason
         internal = reasons.NAMES[reason].startswith("internal_call")
         outcomes.kind[call] = CallKind.INTERNAL if internal else kind

@@ -11,6 +11,7 @@ Generated days and pinned calls follow the same rules::
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +31,22 @@ from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 
 IntMatrix = NDArray[np.integer]
 
-# Slots of a call's legs, in the order of their rows. REMOTE is the called party of a direct call.
 MAX_ATTEMPTS = 16
-FIRST, REMOTE, ATTEMPT = 0, 1, 2
-PARALLEL = ATTEMPT + MAX_ATTEMPTS
-ANSWER, TRANSFER, COACH = PARALLEL + 2, PARALLEL + 3, PARALLEL + 4
-SLOT_COUNT = COACH + 1
+
+
+class Slot(IntEnum):
+    """Of a call's legs, in the order of their rows."""
+
+    FIRST = 0
+    REMOTE = 1  # the called party of a direct call
+    ATTEMPT = 2  # and those of the attempts after the first
+    PARALLEL = ATTEMPT + MAX_ATTEMPTS  # and one more
+    ANSWER = PARALLEL + 2
+    TRANSFER = ANSWER + 1
+    COACH = TRANSFER + 1
+
+
+SLOT_COUNT = Slot.COACH + 1
 
 # A transfer comes within 25 minutes of talk, so that no leg begins on another day than its call.
 _LATEST_TRANSFER_MS = 1_500_000
@@ -116,9 +127,11 @@ class _Timeline:
     def _find_picked_up(self) -> BoolColumn:
         finish = self._outcomes.reasons
         picked_up = reasons.ANSWERED[finish] & self._exists
-        for slot in (ANSWER, TRANSFER, COACH, REMOTE):
+        for slot in (Slot.ANSWER, Slot.TRANSFER, Slot.COACH, Slot.REMOTE):
             picked_up[:, slot] |= finish[:, slot] == SUBSCRIBER_HUNG_UP
-        picked_up[:, FIRST] = np.where(self._direct, picked_up[:, REMOTE], picked_up[:, FIRST])
+        picked_up[:, Slot.FIRST] = np.where(
+            self._direct, picked_up[:, Slot.REMOTE], picked_up[:, Slot.FIRST]
+        )
         return picked_up
 
     def _place_leg(
@@ -131,35 +144,35 @@ class _Timeline:
             self._connect[:, slot] = np.where(exists, connect, -1)
 
     def _place_remote_leg(self) -> IntColumn:
-        parameters, picked_up = self._parameters, self._picked_up[:, REMOTE]
+        parameters, picked_up = self._parameters, self._picked_up[:, Slot.REMOTE]
         start = parameters.start.astype(np.int32)
         ring = start + np.minimum(parameters.ivr_ms, 2000)
         answer = ring + parameters.ring_ms
         end = answer + np.where(picked_up, parameters.talk_ms, 0)
-        self._place_leg(REMOTE, ring, end, np.where(picked_up, answer, -1))
+        self._place_leg(Slot.REMOTE, ring, end, np.where(picked_up, answer, -1))
         dialled = np.where(self._outcomes.kind == CallKind.AUTO, parameters.ring_ms, 0)
         return (start + dialled + parameters.ivr_ms).astype(np.int32)
 
     def _place_attempts(self, cursor: IntColumn) -> IntColumn:
         for number in range(MAX_ATTEMPTS):
-            exists = self._exists[:, ATTEMPT + number]
+            exists = self._exists[:, Slot.ATTEMPT + number]
             if exists.any():
                 length = np.where(exists, self._parameters.attempt_ms[:, number], 0)
                 end = cursor + length.astype(np.int32)
-                self._place_leg(ATTEMPT + number, cursor, end)
+                self._place_leg(Slot.ATTEMPT + number, cursor, end)
                 cursor = end
         return cursor
 
     def _place_answer_and_transfer(self, cursor: IntColumn) -> IntColumn:
         parameters = self._parameters
         talk = np.where(
-            self._exists[:, TRANSFER],
+            self._exists[:, Slot.TRANSFER],
             np.minimum(parameters.talk_ms, _LATEST_TRANSFER_MS),
             parameters.talk_ms,
         )
         for slot, ring, length in (
-            (ANSWER, parameters.ring_ms, talk),
-            (TRANSFER, parameters.transfer_ring_ms, parameters.transfer_talk_ms),
+            (Slot.ANSWER, parameters.ring_ms, talk),
+            (Slot.TRANSFER, parameters.transfer_ring_ms, parameters.transfer_talk_ms),
         ):
             picked_up = self._picked_up[:, slot]
             spent = np.where(self._exists[:, slot], ring + np.where(picked_up, length, 0), 0)
@@ -169,27 +182,27 @@ class _Timeline:
         return cursor
 
     def _place_parallel_legs(self) -> None:
-        for slot in (PARALLEL, PARALLEL + 1):
-            self._place_leg(slot, self._start[:, ANSWER], self._connect[:, ANSWER])
+        for slot in (Slot.PARALLEL, Slot.PARALLEL + 1):
+            self._place_leg(slot, self._start[:, Slot.ANSWER], self._connect[:, Slot.ANSWER])
 
     def _place_coach(self) -> None:
-        answer, end = self._connect[:, ANSWER], self._end[:, ANSWER]
+        answer, end = self._connect[:, Slot.ANSWER], self._end[:, Slot.ANSWER]
         start = answer + np.minimum(self._parameters.coach_delay_ms, (end - answer) // 2)
-        self._place_leg(COACH, start, end, np.minimum(start + 300, end))
+        self._place_leg(Slot.COACH, start, end, np.minimum(start + 300, end))
 
     def _place_first_leg(self, cursor: IntColumn) -> None:
         """It spans its session, and is connected when an operator or the platform answers."""
         parameters, start = self._parameters, self._parameters.start.astype(np.int32)
         alone = self._exists.sum(axis=1) == 1
-        answer, remote = self._connect[:, ANSWER], self._connect[:, REMOTE]
+        answer, remote = self._connect[:, Slot.ANSWER], self._connect[:, Slot.REMOTE]
         dialled = (self._outcomes.kind == CallKind.AUTO) & ~alone
         connect = np.where(self._direct, remote, answer)
         connect = np.where(dialled, start + parameters.ring_ms, connect)
-        by_platform = ~self._direct & self._picked_up[:, FIRST] & (answer < 0) & ~dialled
+        by_platform = ~self._direct & self._picked_up[:, Slot.FIRST] & (answer < 0) & ~dialled
         connect = np.where(by_platform, start + np.minimum(parameters.ivr_ms, 1500), connect)
-        end = np.where(self._direct, self._end[:, REMOTE], cursor + parameters.after_talk_ms)
+        end = np.where(self._direct, self._end[:, Slot.REMOTE], cursor + parameters.after_talk_ms)
         end = np.where(alone, np.maximum(connect, start) + parameters.attempt_ms[:, 0], end)
-        self._place_leg(FIRST, start, end, connect)
+        self._place_leg(Slot.FIRST, start, end, connect)
 
     def build_legs(self) -> tuple[LegColumns, IntColumn]:
         parameters = self._parameters
@@ -202,10 +215,10 @@ class _Timeline:
         by_operator = (connect >= 0) & ~subscriber
         has_talk = np.bincount(call[by_operator], minlength=len(parameters.start)) > 0
         talked = np.where(subscriber, (connect >= 0) & has_talk[call], by_operator)
-        rated = talked & ((slot == ANSWER) | (role == LegRole.INITIATOR))
+        rated = talked & ((slot == Slot.ANSWER) | (role == LegRole.INITIATOR))
         released = _released_by(reason, role, kind, connect, parameters.released_by_platform[call])
-        fax = np.where((slot == ANSWER) & (connect >= 0), parameters.fax[call], 0)
-        remote_reason = self._outcomes.reasons[call, REMOTE]
+        fax = np.where((slot == Slot.ANSWER) & (connect >= 0), parameters.fax[call], 0)
+        remote_reason = self._outcomes.reasons[call, Slot.REMOTE]
         legs = LegColumns(
             row=(parameters.first_leg_row + _rows_by_day(call, parameters.day_offset)).astype(
                 np.int32
@@ -235,7 +248,7 @@ class _Timeline:
         np.minimum.at(answered, legs.call, np.where(talks, legs.connect, never))
         answered[answered == never] = -1
         # The two legs of an internal call are one talk.
-        counted = talks & ~(self._direct[legs.call] & (slot == REMOTE))
+        counted = talks & ~(self._direct[legs.call] & (slot == Slot.REMOTE))
         talk = np.where(counted, legs.end - legs.connect, 0)
         leg_count = self._exists.sum(axis=1)
         internal = kind == CallKind.INTERNAL
@@ -244,12 +257,12 @@ class _Timeline:
             start=parameters.start.astype(np.int32),
             end=self._end.max(axis=1, initial=-1).astype(np.int32),
             kind=kind.astype(np.int8),
-            reason=self._outcomes.reasons[:, FIRST].astype(np.int8),
+            reason=self._outcomes.reasons[:, Slot.FIRST].astype(np.int8),
             user=parameters.user.astype(np.int32),
             vendor=parameters.vendor.astype(np.int16),
             phone=parameters.phone.astype(np.int64),
             line=parameters.line.astype(np.int16),
-            called_operator=np.where(internal, parameters.operators[:, REMOTE], -1).astype(
+            called_operator=np.where(internal, parameters.operators[:, Slot.REMOTE], -1).astype(
                 np.int16
             ),
             answered=answered,
@@ -277,11 +290,11 @@ def _rows_by_day(call: IntColumn, day_offset: IntColumn | None) -> IntColumn:
 
 def _leg_roles(kind: IntColumn, slot: IntColumn) -> IntColumn:
     role = np.full(len(slot), LegRole.OPERATOR, np.int8)
-    role[slot == FIRST] = LegRole.SUBSCRIBER
-    role[(slot == FIRST) & _is_direct(kind)] = LegRole.INITIATOR
-    role[(slot == REMOTE) & (kind == CallKind.OUTGOING)] = LegRole.SUBSCRIBER
-    role[slot == TRANSFER] = LegRole.TRANSFER
-    role[slot == COACH] = LegRole.COACH
+    role[slot == Slot.FIRST] = LegRole.SUBSCRIBER
+    role[(slot == Slot.FIRST) & _is_direct(kind)] = LegRole.INITIATOR
+    role[(slot == Slot.REMOTE) & (kind == CallKind.OUTGOING)] = LegRole.SUBSCRIBER
+    role[slot == Slot.TRANSFER] = LegRole.TRANSFER
+    role[slot == Slot.COACH] = LegRole.COACH
     return role
 
 

@@ -7,16 +7,7 @@ from callmocks.history.columns import BoolColumn, CallKind, IntColumn
 from callmocks.history.generator import RawNumbers, integers_below, weighted_indexes
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
-from callmocks.history.timeline import (
-    ANSWER,
-    ATTEMPT,
-    COACH,
-    FIRST,
-    PARALLEL,
-    REMOTE,
-    TRANSFER,
-    CallOutcomes,
-)
+from callmocks.history.timeline import CallOutcomes, Slot
 from callmocks.history.world import Traffic
 
 _R = reasons.INDEX
@@ -102,7 +93,7 @@ class _OutcomeDraw:
         self._add_direct_legs(internal, 25, _UNREACHED_INTERNAL, np.full(len(kind), -1))
         alone = self._forced.alone >= 0
         self._reasons[alone] = -1
-        self._reasons[alone, FIRST] = self._forced.alone[alone]
+        self._reasons[alone, Slot.FIRST] = self._forced.alone[alone]
         return self._outcomes
 
     def _below(self, column: int, bound: int) -> IntColumn:
@@ -135,12 +126,12 @@ class _OutcomeDraw:
         answered = by_attempts & ~missed
         self._add_attempts(by_attempts, missed)
         gives_up = missed & (self._below(RawColumn.ENDED_BY, 100) < 60)
-        self._reasons[gives_up, ATTEMPT + ATTEMPT_COLUMNS] = SUBSCRIBER_HUNG_UP
-        self._reasons[missed, FIRST] = SUBSCRIBER_HUNG_UP
-        self._reasons[answered, FIRST] = self._hung_up[answered]
-        self._reasons[answered, ANSWER] = self._hung_up[answered]
+        self._reasons[gives_up, Slot.ATTEMPT + ATTEMPT_COLUMNS] = SUBSCRIBER_HUNG_UP
+        self._reasons[missed, Slot.FIRST] = SUBSCRIBER_HUNG_UP
+        self._reasons[answered, Slot.FIRST] = self._hung_up[answered]
+        self._reasons[answered, Slot.ANSWER] = self._hung_up[answered]
         parallel = self._forced.parallel >= 0
-        self._reasons[parallel, PARALLEL] = self._forced.parallel[parallel]
+        self._reasons[parallel, Slot.PARALLEL] = self._forced.parallel[parallel]
         self._add_transfers(answered)
         self._add_coaches(answered)
         self._add_faxes(answered & incoming)
@@ -155,9 +146,9 @@ class _OutcomeDraw:
         for number in range(ATTEMPT_COLUMNS):
             exists = by_attempts & (count > number)
             reason = self._pick_reasons(RawColumn.ATTEMPT + number, _ATTEMPT_REASONS)
-            self._reasons[exists, ATTEMPT + number] = reason[exists]
+            self._reasons[exists, Slot.ATTEMPT + number] = reason[exists]
         forced = self._forced.attempt >= 0
-        self._reasons[forced, ATTEMPT] = self._forced.attempt[forced]
+        self._reasons[forced, Slot.ATTEMPT] = self._forced.attempt[forced]
 
     def _add_transfers(self, answered: BoolColumn) -> None:
         forced = self._forced
@@ -165,37 +156,37 @@ class _OutcomeDraw:
         transferred = answered & (drawn & (forced.hung_up < 0) & ~forced.scenario | forced.transfer)
         unreached = transferred & (self._below(RawColumn.TRANSFER_END, 100) < 15)
         reason = self._pick_reasons(RawColumn.UNREACHED, _UNREACHED_TRANSFER)
-        self._reasons[transferred, ANSWER] = _R["transfer_disconnects"]
-        self._reasons[transferred, TRANSFER] = self._hung_up[transferred]
-        self._reasons[unreached, TRANSFER] = reason[unreached]
-        self._reasons[unreached, FIRST] = SUBSCRIBER_HUNG_UP
+        self._reasons[transferred, Slot.ANSWER] = _R["transfer_disconnects"]
+        self._reasons[transferred, Slot.TRANSFER] = self._hung_up[transferred]
+        self._reasons[unreached, Slot.TRANSFER] = reason[unreached]
+        self._reasons[unreached, Slot.FIRST] = SUBSCRIBER_HUNG_UP
 
     def _add_coaches(self, answered: BoolColumn) -> None:
         coached = answered & (self._below(RawColumn.COACH, 1000) < self._traffic.coach)
-        reason = self._reasons[:, ANSWER]
+        reason = self._reasons[:, Slot.ANSWER]
         reason = np.where(reason == _R["transfer_disconnects"], OPERATOR_HUNG_UP, reason)
-        self._reasons[coached, COACH] = reason[coached]
+        self._reasons[coached, Slot.COACH] = reason[coached]
 
     def _add_faxes(self, answered: BoolColumn) -> None:
         """A fax is the whole call, or comes when the operator has started the fax scenario."""
         forced, table = self._forced, self._reasons
         drawn = (self._below(RawColumn.FAX, 1000) < self._traffic.fax) & (forced.reason < 0)
-        fax = answered & (table[:, TRANSFER] < 0) & (drawn | forced.scenario)
+        fax = answered & (table[:, Slot.TRANSFER] < 0) & (drawn | forced.scenario)
         whole = fax & ~forced.scenario & (self._below(RawColumn.FAX_END, 3) < 2)
         after_talk = fax & ~whole
         table[whole] = -1
-        table[whole, FIRST] = _R["fax_session_done"]
-        table[after_talk, ANSWER] = _R["scenario_disconnects"]
-        table[after_talk & (table[:, COACH] >= 0), COACH] = OPERATOR_HUNG_UP
+        table[whole, Slot.FIRST] = _R["fax_session_done"]
+        table[after_talk, Slot.ANSWER] = _R["scenario_disconnects"]
+        table[after_talk & (table[:, Slot.COACH] >= 0), Slot.COACH] = OPERATOR_HUNG_UP
         received = integers_below(self._raw[:, RawColumn.FAX_END] * np.uint64(3), 4) < 3
         reason = np.where(received, _R["fax_session_done"], SUBSCRIBER_HUNG_UP)
-        table[after_talk, FIRST] = reason[after_talk]
+        table[after_talk, Slot.FIRST] = reason[after_talk]
 
     def _fail_auto_calls(self, auto: BoolColumn) -> None:
         failed = auto & (self._below(RawColumn.REMOTE, 100) < 50)
         reason = self._pick_reasons(RawColumn.UNREACHED, _UNREACHED_OUTGOING)
         self._reasons[failed] = -1
-        self._reasons[failed, FIRST] = reason[failed]
+        self._reasons[failed, Slot.FIRST] = reason[failed]
 
     def _add_direct_legs(
         self, direct: BoolColumn, percent_unreached: int, weights: dict[str, int], forced: IntColumn
@@ -204,5 +195,5 @@ class _OutcomeDraw:
         drawn = self._pick_reasons(RawColumn.UNREACHED, weights)
         reason = np.where(unreached, drawn, self._hung_up)
         reason = np.where(forced >= 0, forced, reason)
-        for slot in (FIRST, REMOTE):
+        for slot in (Slot.FIRST, Slot.REMOTE):
             self._reasons[direct, slot] = reason[direct]
