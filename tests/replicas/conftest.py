@@ -232,6 +232,11 @@ LEGS = {"date_from": "2026-03-01 00:00:00", "date_till": "2026-03-02 23:59:59", 
 FORBIDDEN = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "forbidden"}}
 """A fault that is easily recognised."""
 HISTORY = "<in><request><filters limit='5' offset='0'/></request></in>"
+_HISTORY_JSON = (
+    '[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
+    '"_attributes":{"limit":"1"}}]}]}]'
+)
+HISTORY_FRAME = f"01{48 + len(_HISTORY_JSON):010}0001{'operator_call_history':32}{_HISTORY_JSON}"
 
 
 @pytest.fixture(scope="session")

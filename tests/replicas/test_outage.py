@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from tests.replicas.conftest import (
     FORBIDDEN,
     HISTORY,
+    HISTORY_FRAME,
     LEGS,
     NOW,
     Client,
@@ -147,20 +148,17 @@ async def test_a_websocket_outlives_redis(
     name = await client.tenant(trio[0])
     url = f"{trio[1].urls['arm']}/{name}/service/cc/arm".replace("http", "ws")
     login = {"Authorization": basic_auth("101", name)}
-    body = '[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
-    body += '"_attributes":{"limit":"1"}}]}]}]'
-    frame = f"01{48 + len(body):010}0001{'operator_call_history':32}{body}"
     async with websockets.connect(url, additional_headers=login) as socket:
-        await socket.send(frame)
+        await socket.send(HISTORY_FRAME)
         assert b"0001200" in _to_bytes(await socket.recv())[:19]
         stoppable_redis.stop()
         await asyncio.sleep(0.1)
-        await socket.send(frame)
+        await socket.send(HISTORY_FRAME)
         assert b"0001503" in _to_bytes(await socket.recv())[:19]
         stoppable_redis.start()
         for replica in trio:
             await client.wait_healthy(replica)
-        await socket.send(frame)
+        await socket.send(HISTORY_FRAME)
         assert b"0001401" in _to_bytes(await socket.recv())[:19], "its session was in Redis"
 
 

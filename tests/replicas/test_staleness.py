@@ -15,6 +15,7 @@ from callmocks.server.mock_server import MockServer
 from tests.replicas.conftest import (
     ENVELOPE,
     FORBIDDEN,
+    HISTORY_FRAME,
     NOW,
     PORTS,
     Client,
@@ -105,19 +106,16 @@ async def test_a_frame_on_an_open_websocket_meets_a_new_fault(
     name = await client.tenant(one)
     url = f"{other.urls['arm']}/{name}/service/cc/arm".replace("http", "ws")
     login = {"Authorization": basic_auth("101", name)}
-    body = '[{"_name":"in","_content":[{"_name":"request","_content":[{"_name":"filters",'
-    body += '"_attributes":{"limit":"1"}}]}]}]'
-    frame = f"01{48 + len(body):010}0001{'operator_call_history':32}{body}"
     async with websockets.connect(url, additional_headers=login) as socket:
-        await socket.send(frame)
+        await socket.send(HISTORY_FRAME)
         assert b"0001200" in bytes(await socket.recv(decode=False))[:19]
         fault = {"provider": "arm", "fault": "command_error"}
         made = await client.control(one, "POST", f"/api/tenants/{name}/faults", fault)
         assert made.status == 201
-        await socket.send(frame)
+        await socket.send(HISTORY_FRAME)
         assert b"error" in bytes(await socket.recv(decode=False))
         assert (await client.control(one, "DELETE", f"/api/tenants/{name}")).status == 204
-        await socket.send(frame)
+        await socket.send(HISTORY_FRAME)
         assert b"0001404" in bytes(await socket.recv(decode=False))[:19]
     journal = await client.control(other, "GET", f"/api/tenants/{name}/journal")
     assert journal.status == 404
