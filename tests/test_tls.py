@@ -216,7 +216,7 @@ def test_a_certificate_that_cannot_be_used_is_one_line_and_exit_code_2(
 
 def test_without_trustme_auto_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
-    with pytest.raises(SettingsError, match=r"^--tls: auto needs trustme: pip install"):
+    with pytest.raises(SettingsError, match=r"^--tls: auto needs trustme: the extra tls"):
         tls.open_identity(ServeSettings(tls="auto"))
 
 

@@ -10,7 +10,8 @@ from callmocks.contract.assumptions import load_ledger
 from callmocks.tenants.settings import CdrSettings
 from tests.cdr.conftest import CdrClient, rows
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cdr.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "cdr.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_the_ledgers_assumptions_and_no_others() -> None:
@@ -18,9 +19,11 @@ def test_the_page_names_the_ledgers_assumptions_and_no_others() -> None:
     assert named == {name for name, entry in load_ledger().items() if entry.provider == "cdr"}
 
 
-def test_the_page_names_every_setting_of_the_account() -> None:
+def test_the_page_leads_to_every_setting_of_the_account() -> None:
+    assert "(reference/settings.md)" in PAGE
+    settings = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
     for field in msgspec.structs.fields(CdrSettings):
-        assert f"`{field.name}`" in PAGE
+        assert f"| `cdr.{field.name}` |" in settings
 
 
 def test_the_page_names_the_bounds() -> None:

@@ -168,7 +168,7 @@ def test_without_testcontainers_it_says_what_to_install() -> None:
     assert done.returncode == 1
     assert done.stderr.endswith(
         "ImportError: callmocks.testing.container needs testcontainers:"
-        " pip install 'callmocks[testcontainers]'\n"
+        " the extra testcontainers of callmocks\n"
     )
 
 

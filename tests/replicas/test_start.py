@@ -90,7 +90,7 @@ async def test_without_its_library_installing_it_is_explained(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
     message = await start_error("redis://127.0.0.1:6379")
-    assert message == "shared state needs redis: pip install 'callmocks[redis]'"
+    assert message == "shared state needs redis: the extra redis of callmocks"
 
 
 async def test_documents_of_another_version_are_reported(redis: RedisServer) -> None:

@@ -127,7 +127,7 @@ def _encode_mp3_notes() -> tuple[bytes, ...]:
     # Each note is a stream of its own, which begins with an empty bit reservoir: a frame may keep
     # part of its data in the frames before it, but never before the first frame of its stream.
     if not mp3_available():
-        raise SettingsError("MP3 records need an encoder: pip install 'callmocks[audio]'")
+        raise SettingsError("MP3 records need an encoder: the extra audio of callmocks")
     import lameenc
 
     notes = []

@@ -39,7 +39,7 @@ class RedisConnection:
             from redis.exceptions import RedisError
         except ImportError:
             raise SettingsError(
-                "--state: shared state needs redis: pip install 'callmocks[redis]'"
+                "--state: shared state needs redis: the extra redis of callmocks"
             ) from None
         self.address = redact_url(url)
         self.problem = ""

@@ -91,7 +91,7 @@ def _generate_identity(names: tuple[str, ...]) -> TlsIdentity:
     try:
         import trustme
     except ImportError:
-        raise SettingsError("--tls: auto needs trustme: pip install 'callmocks[tls]'") from None
+        raise SettingsError("--tls: auto needs trustme: the extra tls of callmocks") from None
     authority = trustme.CA(organization_name="callmocks")
     try:
         leaf = authority.issue_cert(*names, organization_name="callmocks")

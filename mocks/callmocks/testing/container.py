@@ -22,7 +22,7 @@ try:
     from testcontainers.core.wait_strategies import HttpWaitStrategy
 except ImportError as error:
     raise ImportError(
-        "callmocks.testing.container needs testcontainers: pip install 'callmocks[testcontainers]'"
+        "callmocks.testing.container needs testcontainers: the extra testcontainers of callmocks"
     ) from error
 
 from callmocks.config.options import SETTINGS, format_flag_value
