@@ -21,7 +21,6 @@ def fixture_path(name: str) -> Path:
 
 @cache
 def load_table(name: str) -> tuple[dict[str, str], ...]:
-    """A CSV file under ``schemas/``, each row a dict by column name."""
     import csv
 
     with schema_path(name).open(encoding="utf-8", newline="") as file:

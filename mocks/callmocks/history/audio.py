@@ -55,7 +55,6 @@ class Audio:
         return b"".join(self.iter_chunks(start, stop))
 
     def iter_chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The same bytes in pieces of at most 64 KiB."""
         stop = self.size if stop is None else min(stop, self.size)
         while start < stop:
             end = min(start + _CHUNK, stop)
@@ -89,10 +88,7 @@ def make_wav(record_key: bytes, talk_ms: int) -> Audio:
 
 
 def make_mp3(record_key: bytes, talk_ms: int) -> Audio:
-    """The same notes as MP3: 16 kbit/s constant, whole frames of 72 ms, rounded up.
-
-    Needs the extra ``audio``; ``SettingsError`` says so when it is missing.
-    """
+    """16 kbit/s constant, whole frames; ``SettingsError`` without the extra ``audio``."""
     frames = -(-talk_ms // _FRAME_MS)
     return _make_audio("audio/mpeg", record_key, b"", frames * _FRAME_BYTES, _encode_mp3_notes())
 
@@ -144,7 +140,6 @@ def _encode_mp3_notes() -> tuple[bytes, ...]:
 
 
 def _compute_note(pitch: int) -> NDArray[np.int64]:
-    """A tone of ``pitch`` Hz that fades in and out, then silence."""
     sample = np.arange(_TONE_SAMPLES, dtype=np.int64)
     phase = sample * (pitch * 65536 // SAMPLE_RATE) >> 8 & 255
     fade = np.minimum(np.minimum(sample, sample[::-1]), _FADE_SAMPLES)

@@ -1,5 +1,3 @@
-"""Who takes part in the calls, and how long everything takes."""
-
 import numpy as np
 
 from callmocks.history import reasons
@@ -91,7 +89,6 @@ def _continues_after_talk(outcomes: CallOutcomes) -> BoolColumn:
 
 
 def _fax_results(outcomes: CallOutcomes) -> IntColumn:
-    """1 received, 2 failed, 0 no fax."""
     first = outcomes.reasons[:, Slot.FIRST]
     failed = np.where(first == SUBSCRIBER_HUNG_UP, 2, 0)
     result = np.where(first == _R["fax_session_done"], 1, failed)
@@ -99,7 +96,6 @@ def _fax_results(outcomes: CallOutcomes) -> IntColumn:
 
 
 def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
-    """A ring that is not answered, or a refusal at once; the first also of a call's only leg."""
     lengths = np.zeros((len(raw), MAX_ATTEMPTS), np.int32)
     for number in range(MAX_ATTEMPTS):
         reason = outcomes.reasons[:, Slot.ATTEMPT + number]
@@ -129,7 +125,6 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
 def _draw_parties(
     raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic, directory: Directory
 ) -> tuple[IntColumn, IntColumn, IntColumn]:
-    """The client's user, the user of the vendor scheme, and the outside party's number."""
     internal = outcomes.kind == CallKind.INTERNAL
     count, numbers = len(directory.users), raw[:, RawColumn.USER]
     # The lesser of two draws: some clients call far more often than others.

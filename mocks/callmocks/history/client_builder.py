@@ -1,5 +1,3 @@
-"""The client organisations of a directory, and their users."""
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -36,7 +34,6 @@ class ClientBuilder:
         organisation_streams: Callable[[int], list[RandomStream]],
         user_streams: Callable[[int], list[RandomStream]],
     ) -> tuple[tuple[Organisation, ...], tuple[User, ...]]:
-        """The callables give a stream to each of so many entries."""
         sizes = self._world.sizes
         entries = self._world.organisations or (OrganisationEntry(),) * sizes.organisations
         least, most = sizes.users
@@ -84,7 +81,6 @@ class ClientBuilder:
         )
 
     def _choose_names(self, index: int, stream: RandomStream) -> tuple[str, str]:
-        """Short and full name."""
         short = self._names.take_from(
             stream,
             self._values.pools.companies,
@@ -118,7 +114,6 @@ class ClientBuilder:
 
 
 def _draw_inn(stream: RandomStream) -> str:
-    """Ten digits, the last of them the check digit."""
     first = 1 + stream.integer_below(9)
     digits = [first, *(int(digit) for digit in f"{stream.integer_below(10**8):08d}")]
     check = sum(a * b for a, b in zip((2, 4, 10, 3, 5, 9, 4, 6, 8), digits, strict=True)) % 11 % 10

@@ -13,7 +13,6 @@ read_stopwatch = time.perf_counter
 
 
 def unix_time() -> float:
-    """Seconds since 1970 in UTC, as the machine has it."""
     return time.time()
 
 
@@ -63,7 +62,6 @@ class Clock:
         return self._shown + timedelta(seconds=(unix_time() - self._read_at) * self.speed)
 
     def to_unix_seconds(self, wall_time: datetime | None = None) -> int:
-        """Of now when no wall time is given."""
         return int((wall_time or self.now()).replace(tzinfo=self.zone).timestamp())
 
     def freeze(self, at: datetime) -> None:
@@ -84,11 +82,9 @@ class Clock:
             self.run(target, self.speed)
 
     def describe_state(self) -> dict[str, object]:
-        """``{"mode", "now", "speed"}`` as the admin API answers it."""
         return {"mode": self.mode, "now": self.now().isoformat(), "speed": self.speed}
 
     def dump_state(self) -> dict[str, object]:
-        """Everything but the zone, as JSON values."""
         shown = self._shown.isoformat()
         return {"mode": self.mode, "speed": self.speed, "shown": shown, "read_at": self._read_at}
 

@@ -73,8 +73,6 @@ class CallColumns:
 
 @dataclass(frozen=True, slots=True)
 class LegColumns:
-    """One row per leg, call by call."""
-
     row: IntColumn
     call: IntColumn  # position among the calls
     role: IntColumn
@@ -93,8 +91,6 @@ class LegColumns:
 
 @dataclass(frozen=True, slots=True)
 class DayColumns:
-    """The calls that begin on one day, or in a batch of days, and their legs."""
-
     first_day: int
     calls: CallColumns
     legs: LegColumns

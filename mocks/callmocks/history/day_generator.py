@@ -38,7 +38,6 @@ def directory_key(seed: int, world: World) -> bytes:
 
 
 def make_empty_day(world: World, directory: Directory) -> DayColumns:
-    """Its columns have the types of every day's."""
     raw, outcomes = np.zeros((0, USED_COLUMNS), np.uint64), CallOutcomes.without_legs(0)
     start = np.zeros(0, np.int64)
     parameters = draw_parameters(raw, outcomes, start, 0, world, directory)
@@ -88,7 +87,6 @@ class DayGenerator:
         return build_timeline(first, outcomes, parameters)
 
     def _draw_raw(self, first: int, days: int) -> RawNumbers:
-        """A row of numbers for each call, in memory column by column."""
         counts = self.calls_by_day[first : first + days].tolist()
         columns = np.empty((USED_COLUMNS, sum(counts)), np.uint64)
         end = 0
@@ -102,7 +100,6 @@ class DayGenerator:
     def _draw_start_times(
         self, first: int, days: int, day_offset: IntColumn, raw: RawNumbers
     ) -> IntColumn:
-        """Times of day, by the weights of each day's hours."""
         if days == 1:
             return traffic.draw_start_times(raw, self._hour_weights(first))
         by_weights: dict[tuple[int, ...], list[int]] = {}

@@ -47,8 +47,6 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario of the virtual exchange with its one operation."""
-
     id: int
     name: str
     action_id: int
@@ -57,8 +55,6 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of 1C-Connect and the virtual number that leads to it."""
-
     service_id: str
     name: str
     virtual_phone_number: str

@@ -38,7 +38,6 @@ _MIN_OPERATORS_WITH_DELETED = 6
 
 
 def build_directory(world: World, key: bytes) -> Directory:
-    """``key`` is 16 bytes, see ``directory_key``."""
     return DirectoryBuilder(world, key).build()
 
 
@@ -197,7 +196,6 @@ def _index_of(
 
 
 def _draw_hire_time(stream: RandomStream) -> datetime:
-    """In working hours, before the first day of any history."""
     return datetime(2012, 1, 10, 9) + timedelta(
         days=stream.integer_below(1000), seconds=stream.integer_below(30_000)
     )

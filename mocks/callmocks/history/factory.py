@@ -28,10 +28,7 @@ class HistoryFactory:
         self._directories: WeakValueDictionary[bytes, Directory] = WeakValueDictionary()
 
     def create(self, settings: TenantSettings, world: World | None = None) -> History:
-        """``SettingsError`` when the settings name no valid world or first day.
-
-        ``world`` is that of the settings when it was read already.
-        """
+        """``world`` is that of the settings, when it was read already."""
         world = world or load_world(settings.world)
         if settings.calls_per_day is not None:
             world = world.with_calls_per_day(settings.calls_per_day)

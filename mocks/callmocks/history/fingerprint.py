@@ -10,10 +10,7 @@ REFERENCE_WEEK = (date(2026, 3, 2), date(2026, 3, 8))  # a Monday to a Sunday, b
 
 
 def compute_fingerprint(history: History) -> str:
-    """SHA-256 (hexadecimal) over all views of the reference week, without pins.
-
-    Two installations with the same fingerprint hold the same calls.
-    """
+    """SHA-256 (hexadecimal) over all views of the reference week, without pins."""
     digest = hashlib.sha256()
     for day in range(day_of_date(REFERENCE_WEEK[0]), day_of_date(REFERENCE_WEEK[1]) + 1):
         generated = history.generated
@@ -27,5 +24,5 @@ def compute_fingerprint(history: History) -> str:
 
 
 def _to_json_lines(frame: pl.DataFrame) -> bytes:
-    """The frame as JSON lines, columns by name: independent of how it is laid out in memory."""
+    # Columns by name: independent of how the frame is laid out in memory.
     return frame.select(sorted(frame.columns)).write_ndjson().encode()

@@ -63,7 +63,6 @@ class GeneratedDays:
         return self._day_generator.count_calls(day, days)
 
     def days_with_calls(self, first: int, last: int) -> list[int]:
-        """From first to last (included)."""
         counts = self._day_generator.calls_by_day[first : max(last + 1, first)]
         days: list[int] = (np.flatnonzero(counts) + first).tolist()
         return days
@@ -130,7 +129,6 @@ class GeneratedDays:
         return self._empty_frames[view_name]
 
     def arm_rows_by_operator(self, day: int) -> dict[int, pl.DataFrame]:
-        """By operator's index, newest first."""
         return self.get_or_create(
             "arm",
             day,

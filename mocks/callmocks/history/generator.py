@@ -21,20 +21,16 @@ _MAX_TABLE_SIZE = 4096
 
 
 class Generator:
-    """Numbers for one key, 16 bytes that name a history."""
-
     def __init__(self, key: bytes) -> None:
         self._key = np.frombuffer(key, dtype="<u8").copy()
 
     def draw_raw(self, stream: int, index: int, count: int) -> RawNumbers:
-        """The index is that of a day, for example, or of a cycle of reasons."""
         counter = np.array([0, 0, index, stream], dtype=np.uint64)
         raw: RawNumbers = Philox(counter=counter, key=self._key).random_raw(count)
         return raw
 
 
 def derive_key(*parts: object) -> bytes:
-    """Sixteen bytes that depend on every part and nothing else."""
     text = "\x1f".join(map(str, parts)).encode()
     return hashlib.blake2b(text, digest_size=16, person=b"callmocks").digest()
 
@@ -50,7 +46,6 @@ def make_random_key() -> bytes:
 
 
 def integers_below(raw: RawNumbers, bound: int | Ints) -> Ints:
-    """One for each raw number, in 0 … bound-1."""
     return (((raw >> np.uint64(32)) * np.asarray(bound, dtype=np.uint64)) >> np.uint64(32)).astype(
         np.int64
     )
@@ -72,11 +67,7 @@ def _index_table(weights: tuple[int, ...]) -> Ints:
 
 
 def interpolate_quantiles(raw: RawNumbers, points: Sequence[int]) -> Ints:
-    """Values whose distribution has these evenly spaced quantiles, linear in between.
-
-    ``points`` of length n+1 cut the distribution into n equal parts; ``points[0]`` is the least
-    value and ``points[-1]`` the greatest.
-    """
+    """``points`` are evenly spaced quantiles, from the least value to the greatest."""
     edges, steps = _quantile_edges(tuple(points))
     scaled = (raw >> np.uint64(44)).astype(np.int64) * len(steps)  # 20 bits of position
     part, rest = scaled >> 20, scaled & 0xFFFFF
@@ -86,6 +77,5 @@ def interpolate_quantiles(raw: RawNumbers, points: Sequence[int]) -> Ints:
 
 @lru_cache(maxsize=256)
 def _quantile_edges(points: tuple[int, ...]) -> tuple[Ints, Ints]:
-    """Beginnings and lengths of the parts of a distribution."""
     edges = np.asarray(points, dtype=np.int64)
     return edges[:-1], np.diff(edges)

@@ -72,7 +72,6 @@ class History:
     # Windows
 
     def days_in_window(self, from_ms: int, before_ms: int, now_ms: int) -> list[int]:
-        """Days that have begun and have generated calls."""
         first, last = self._clip_days(from_ms, before_ms - 1)
         return self.generated.days_with_calls(first, min(last, day_of(now_ms)))
 
@@ -136,7 +135,6 @@ class History:
     # Single calls
 
     def legs_of_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
-        """The legs of an ended call, by start; no row when there is no such call."""
         address = self._check_address(ids.session_address(session_id))
         if address is not None and address[1] >= ids.PINNED_SESSION:
             in_session = pl.col("call_session_id") == session_id
@@ -162,12 +160,10 @@ class History:
         return day, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())
 
     def find_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
-        """One row, or none."""
         address = self._check_address(ids.session_address(session_id))
         return self._find_call("sessions", address, pl.col("id") == session_id, now_ms)
 
     def find_service_call(self, call_id: str, now_ms: int) -> pl.DataFrame:
-        """One row, or none."""
         address = self._check_address(ids.call_uuid_address(self.key, call_id))
         return self._find_call("onec", address, pl.col("CallID") == call_id.lower(), now_ms)
 
@@ -293,7 +289,6 @@ class History:
         return pl.concat(frames).sort("_start", "_leg_id", descending=True)
 
     def operator_index(self, number: str) -> int:
-        """-1 when no operator has that internal number."""
         numbers = [operator.number for operator in self.directory.operators]
         return numbers.index(number) if number in numbers else -1
 

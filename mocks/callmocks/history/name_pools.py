@@ -26,8 +26,6 @@ _CITY_CODES = ("495", "499", "812", "343", "383", "846", "831", "863", "3452", "
 
 
 class PersonNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one sex; ``patronymics`` is empty where there are none."""
-
     first: tuple[str, ...]
     last: tuple[str, ...]
     patronymics: tuple[str, ...]
@@ -59,8 +57,6 @@ class AwkwardCompany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CentreNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Names of a contact centre's own things, and the awkward ones that every directory has."""
-
     groups: tuple[str, ...]
     departments: tuple[str, ...]
     lines: tuple[str, ...]
@@ -102,7 +98,6 @@ def draw_pools(locale: str, size: int = 300) -> NamePools:
     def draw_texts(
         method: Callable[[], str] | None, max_length: int, count: int = size
     ) -> tuple[str, ...]:
-        """Different texts, sorted; none without a method."""
         texts = (" ".join(method().split()) for _ in range(count * 4)) if method else ()
         unique = dict.fromkeys(text for text in texts if 0 < len(text) <= max_length)
         return tuple(sorted(list(unique)[:count]))

@@ -87,7 +87,6 @@ def parse_pin(raw: Any) -> PinnedCall:
 
 
 def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
-    """``Contradiction`` when it names what the directory has not, or contradicts itself."""
     reason = -1 if call.finish_reason is None else _R.get(call.finish_reason, -2)
     if reason == -2:
         raise Contradiction("finish_reason", f"{call.finish_reason!r} is none of the 64 reasons")
@@ -167,7 +166,6 @@ def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
 
 
 def _find_index(name: str | None, field: str, names: Sequence[tuple[str, ...]], noun: str) -> int:
-    """``names`` are those of each entry, the one to suggest first."""
     if name is None:
         return -1
     for index, of_entry in enumerate(names):

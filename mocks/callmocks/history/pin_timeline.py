@@ -102,7 +102,6 @@ def _set_client(parameters: CallParameters, pin: ResolvedPin, directory: Directo
 def _distribute_wait(
     parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes, wait_ms: int
 ) -> None:
-    """Over the scenario, the attempts and the ring that was answered."""
     if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
         parameters.ivr_ms[0], parameters.ring_ms[0] = 0, wait_ms
         return

@@ -101,7 +101,6 @@ class Pins:
         return added
 
     def restore(self, request: dict[str, Any], sequence: int, row: int, leg_row: int) -> Pin:
-        """A pin that another replica made."""
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
         pin = self._build_pin(resolved, sequence, row, leg_row)
         self._pins[pin.id] = pin
@@ -135,7 +134,6 @@ class Pins:
 
     @property
     def arm_rows(self) -> dict[int, pl.DataFrame]:
-        """ARM rows of all pins by operator's index, newest first."""
         return self._get_frames().arm_rows
 
     @cached_property

@@ -19,7 +19,6 @@ class RandomStream:
         return choices[self.integer_below(len(choices))]
 
     def make_uuid(self) -> str:
-        """A UUID that looks like version 4."""
         text = f"{next(self._raw):016x}{next(self._raw):016x}"
         variant = "89ab"[int(text[16], 16) & 3]
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
@@ -32,7 +31,6 @@ class UniquePool:
         self._taken = {str(value) for value in reserved if value is not None}
 
     def take_number(self, stream: RandomStream, low: int, high: int) -> int:
-        """A free number in low … high-1."""
         offset = stream.integer_below(high - low)
         while not self.try_take(str(low + offset)):
             offset = (offset + 1) % (high - low)

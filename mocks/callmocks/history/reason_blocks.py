@@ -46,7 +46,6 @@ _ODD_MULTIPLIERS = np.arange(1, 2 * 64, 2, dtype=np.uint64) * np.uint64(0x9E3779
 
 
 def draw_outcomes(raw: RawNumbers) -> tuple[CallOutcomes, IntColumn]:
-    """Outcomes of the calls of whole blocks, and their times of day, both by start."""
     block_ms = _block_length(len(raw) // BLOCK_CALLS)
     number = np.arange(len(raw))
     block, position = number // BLOCK_CALLS, number % BLOCK_CALLS

@@ -70,8 +70,6 @@ class CallOutcomes:
 
 @dataclass(slots=True)
 class CallParameters:
-    """Who takes part in each call, and how long everything takes."""
-
     row: IntColumn
     start: IntColumn
     operators: IntMatrix  # index of the operator by slot; -1 on a subscriber's leg
@@ -191,7 +189,6 @@ class _Timeline:
         self._place_leg(Slot.COACH, start, end, np.minimum(start + 300, end))
 
     def _place_first_leg(self, cursor: IntColumn) -> None:
-        """It spans its session, and is connected when an operator or the platform answers."""
         parameters, start = self._parameters, self._parameters.start.astype(np.int32)
         alone = self._exists.sum(axis=1) == 1
         answer, remote = self._connect[:, Slot.ANSWER], self._connect[:, Slot.REMOTE]

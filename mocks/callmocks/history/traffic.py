@@ -38,7 +38,6 @@ _ATTEMPTS_WHEN_MISSED = (30, 45, 18, 7)
 
 
 def draw_start_times(raw: RawNumbers, hour_weights: tuple[int, ...]) -> IntColumn:
-    """Times of day in milliseconds."""
     hour = weighted_indexes(raw[:, RawColumn.HOUR], hour_weights)
     return hour * 3_600_000 + integers_below(raw[:, RawColumn.TIME_IN_HOUR], 3_600_000)
 
@@ -49,8 +48,6 @@ def draw_outcomes(raw: RawNumbers, forced_reasons: IntColumn, traffic: Traffic) 
 
 
 class _ForcedReason:
-    """The forced reasons by the legs they can end; -1 elsewhere."""
-
     def __init__(self, reason: IntColumn) -> None:
         self.reason = reason
         refused = reasons.reasons_at("alone", "initiator")
@@ -118,7 +115,6 @@ class _OutcomeDraw:
         return kind
 
     def _add_incoming_legs(self, kind: IntColumn) -> None:
-        """Calls that reach operators by attempts; those that the platform dials, too."""
         by_attempts = (kind == CallKind.INCOMING) | (kind == CallKind.AUTO)
         incoming = kind == CallKind.INCOMING
         missed = incoming & (self._below(RawColumn.MISSED, 1000) < self._traffic.missed)

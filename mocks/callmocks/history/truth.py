@@ -54,7 +54,6 @@ class _ProviderIds:
         self._communications = ids.communication_id(day.call_days, day.calls.row)
 
     def describe_call(self, call: int, now: int) -> Call:
-        """One call, by its position in the day."""
         calls, directory = self._day.calls, self._history.directory
         midnight = day_start(self._day.first_day)
         end = midnight + int(calls.end[call])

@@ -1,8 +1,6 @@
-"""Naive wall-clock time as whole milliseconds, the unit of the whole history.
+"""A wall time, without a zone, is an int: milliseconds since 1970-01-01 00:00 by the same clock.
 
-A *wall* time has no zone: it is what the contact centre's clock on the wall shows. In memory it
-is an int, milliseconds since 1970-01-01 00:00 on that same wall; a *day* is an int, days since
-2015-01-01, the first day the history can hold.
+A day is an int: days since 2015-01-01, the first day that a history can hold.
 """
 
 from datetime import date, datetime, timedelta
@@ -45,7 +43,6 @@ def day_of_date(calendar_date: date) -> int:
 
 
 def parse_first_date(text: str) -> date:
-    """The date of a history's first day; ``SettingsError`` when no history can begin then."""
     try:
         first = date.fromisoformat(text)
     except ValueError:

@@ -39,8 +39,6 @@ class _WorldTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Sizes(_WorldTable, frozen=True):
-    """How many entries to draw where a world lists none."""
-
     operators: Annotated[int, Meta(ge=2, le=800)] = 12
     groups: Annotated[int, Meta(ge=1, le=100)] = 3
     departments: Annotated[int, Meta(ge=1, le=100)] = 3
@@ -166,7 +164,6 @@ class World(_WorldTable, frozen=True):
         return hashlib.blake2b(content, digest_size=16).digest()
 
     def with_calls_per_day(self, calls_per_day: int) -> World:
-        """The same world with another number of calls; ``SettingsError`` when it is too many."""
         changed = msgspec.structs.replace(self, calls_per_day=calls_per_day)
         if not 0 <= calls_per_day <= CALLS_PER_DAY_MAX:
             raise SettingsError(f"{calls_per_day} calls a day are not in 0 … {CALLS_PER_DAY_MAX}")

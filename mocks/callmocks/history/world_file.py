@@ -19,7 +19,6 @@ Problem = tuple[str, str]
 
 
 def world_names() -> list[str]:
-    """Names of the worlds that come with callmocks."""
     return sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
 
 
@@ -35,7 +34,6 @@ def load_world(name: str) -> World:
 
 
 def parse_world(text: str, source: str) -> World:
-    """``source`` is what messages call the file."""
     try:
         world = msgspec.convert(toml.parse(text), World)
     except msgspec.ValidationError as error:
@@ -113,7 +111,6 @@ def _check_traffic(traffic: Traffic) -> Iterator[Problem]:
 
 
 def _check_duplicates(world: World) -> Iterator[Problem]:
-    """Numbers, names and ids that two entries have."""
     kinds = ("operators", "groups", "departments", "scenarios", "lines", "organisations")
     entries: dict[str, list[tuple[str, Any]]] = {
         kind: [(f"{kind}[{i}]", entry) for i, entry in enumerate(getattr(world, kind))]
@@ -154,7 +151,6 @@ def _find_duplicates(values: Iterable[tuple[str, Any]]) -> Iterator[Problem]:
 
 
 def _check_references(world: World) -> Iterator[Problem]:
-    """Names that lead to no group, department or scenario of this file."""
     for kind, field, target in (
         ("operators", "group", "groups"),
         ("operators", "department", "departments"),

@@ -13,8 +13,6 @@ _MAX_RANGE_DIGITS = 18  # Python parses numbers of thousands of digits slowly
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """Bytes ``start`` … ``stop``-1 with the status that says so."""
-
     status: int
     start: int
     stop: int
@@ -48,7 +46,6 @@ def select_range(audio: Audio, request: web.Request) -> ContentRange:
 async def send_audio(
     request: web.Request, audio: Audio, content_range: ContentRange | None = None
 ) -> web.StreamResponse:
-    """No faster than the client reads."""
     content_range = content_range or select_range(audio, request)
     response = web.StreamResponse(status=content_range.status, headers=content_range.headers)
     response.content_length = content_range.stop - content_range.start

@@ -88,7 +88,6 @@ class _Party(NamedTuple):
 
 
 def _find_parties(day: DayColumns, lookups: Lookups, leg: IntColumn) -> tuple[_Party, _Party]:
-    """The operator of each leg, and the other party of his call."""
     legs, calls, call = day.legs, day.calls, day.legs.call[leg]
     internal = calls.kind[call] == CallKind.INTERNAL
     dialled = legs.role[leg] == LegRole.INITIATOR

@@ -169,7 +169,6 @@ def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:
 
 
 def _employee_columns(day: DayColumns, talks: Talks, lookups: Lookups) -> dict[str, pl.Series]:
-    """First and last operator of each session; picking up is talking."""
     columns: dict[str, pl.Series] = {}
     operators = np.append(day.legs.operator, -1)
     ratings = np.append(day.legs.rating, 0).astype(np.int64)

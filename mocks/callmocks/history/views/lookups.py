@@ -69,7 +69,6 @@ class Lookups:
 
     operator_name = _attribute("operators", "full_name")
     operator_phone = _attribute("operators", "phone")
-    """As CDR shows it: the internal number or the SIP number."""
     operator_number = _attribute("operators", "number")
     employee_id = _attribute("operators", "employee_id", pl.Int64)
     specialist = _attribute("operators", "specialist_id", pl.String)
@@ -96,24 +95,20 @@ class Lookups:
 
     @cached_property
     def cause_text(self) -> Lookup:
-        """Q.850 descriptions by cause code."""
         texts = reasons.CAUSE_TEXT
         values = [texts.get(code) for code in range(max(texts) + 1)]
         return Lookup(values, ordered_enum(texts.values()))
 
     @cached_property
     def group_of_operator(self) -> NDArray[np.int64]:
-        """Group index of each operator, and -1 for index -1."""
         return np.array([*(operator.group for operator in self.directory.operators), -1])
 
     @cached_property
     def scenario_of_line(self) -> NDArray[np.int64]:
-        """Scenario index of each line, and -1 for index -1."""
         return np.array([*(line.scenario for line in self.directory.lines), -1])
 
     @cached_property
     def client_id(self) -> Lookup:
-        """1C clients by user."""
         clients = self.directory.organisations
         return Lookup([clients[u.organisation].client_id for u in self.directory.users], pl.String)
 
@@ -123,12 +118,10 @@ class Lookups:
 
     @cached_property
     def vendor_client(self) -> Lookup:
-        """Clients of the vendor scheme by user."""
         return self._repeat_for_vendor_users(self.directory.vendor_clients)
 
     @cached_property
     def vendor_specialist(self) -> Lookup:
-        """Specialists of the vendor scheme by user."""
         return self._repeat_for_vendor_users(self.directory.vendor_specialists)
 
     def _repeat_for_vendor_users(self, values: Sequence[str]) -> Lookup:

@@ -72,7 +72,6 @@ def _own_talks(day: DayColumns, talks: Talks, leg: IntColumn) -> IntColumn:
 
 
 def _is_called_inside(day: DayColumns) -> BoolColumn:
-    """The legs of operators whom another operator called."""
     internal = day.calls.kind[day.legs.call] == CallKind.INTERNAL
     called: BoolColumn = internal & (day.legs.role == LegRole.OPERATOR)
     return called
