@@ -144,12 +144,10 @@ class _Columns(StackedColumnRenderer):  # type: ignore[misc]
         return f"{rows[i]['name']}: {rows[i]['values'][j]}"
 
     def render_axes(self, rows: Any, max_value: float) -> str:
-        axes: str = super().render_axes(rows, _whole_maximum(max_value))
-        return axes
+        return str(super().render_axes(rows, _whole_maximum(max_value)))
 
     def render_rows(self, rows: Any, legend: Any, max_value: float) -> str:
-        columns: str = super().render_rows(rows, legend, _whole_maximum(max_value))
-        return columns
+        return str(super().render_rows(rows, legend, _whole_maximum(max_value)))
 
 
 def _whole_maximum(max_value: float) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def find_call(context: RequestContext) -> web.Response:
     tenant, wanted = context.tenant, context.request.query.get("q", "").strip()
-    window = read_window(context)
+    window = read_window(context, tenant)
     session = find_session(tenant.history, wanted, window)
     base = f"/tenants/{tenant.name}/calls"
     if session is not None:

@@ -64,7 +64,7 @@ class ListRow:
 
 
 async def show_list(context: RequestContext) -> web.Response:
-    page, window = LIST_PAGES[context.path_part("list")], read_window(context)
+    page, window = LIST_PAGES[context.path_part("list")], read_window(context, context.tenant)
     call_filter = read_filter(context, page)
     history = context.tenant.history
     frame = page.read(history, window, call_filter).reverse()

@@ -10,8 +10,7 @@ from callmocks.control.dashboard import charts, journal
 from callmocks.control.dashboard.clock import day_progress
 from callmocks.control.dashboard.panels import PANELS, read_limits
 from callmocks.control.dashboard.render import render_page
-from callmocks.control.dashboard.window import DayWindow
-from callmocks.history.walltime import datetime_to_ms, day_of
+from callmocks.control.dashboard.window import read_window
 
 if TYPE_CHECKING:
     from callmocks.control.routing import RequestContext
@@ -33,7 +32,7 @@ async def show_overview(context: RequestContext) -> web.Response:
 
 
 async def _render_overview(context: RequestContext, tenant: Tenant) -> web.Response:
-    window = _today_window(tenant)
+    window = read_window(context, tenant)
     addresses = context.app_context.addresses
     limits = await read_limits(tenant, addresses)
     shown = [
@@ -60,10 +59,3 @@ async def _render_overview(context: RequestContext, tenant: Tenant) -> web.Respo
         ),
         recent=_RECENT_ENTRIES,
     )
-
-
-def _today_window(tenant: Tenant) -> DayWindow:
-    """The clock's day, or the history's nearest."""
-    history, now = tenant.history, datetime_to_ms(tenant.clock.now())
-    day = min(max(day_of(now), history.first_day), history.last_day)
-    return DayWindow(day, day, 1, now, history.first_day, history.last_day)

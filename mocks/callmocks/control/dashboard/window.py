@@ -20,6 +20,7 @@ from callmocks.history.walltime import (
 if TYPE_CHECKING:
     from callmocks.control.routing import RequestContext
     from callmocks.history.history import History
+    from callmocks.tenants.tenant import Tenant
 
 SPANS = {1: "Day", 7: "Week", 30: "30 days"}
 ROWS_PER_PAGE = 50
@@ -83,9 +84,8 @@ class DayWindow:
         return self.last - self.first + 1 < min(self.span, self.last - self.oldest + 1)
 
 
-def read_window(context: RequestContext) -> DayWindow:
-    """The window that a page's address names; today, as the tenant's clock has it, if none."""
-    tenant = context.tenant
+def read_window(context: RequestContext, tenant: Tenant) -> DayWindow:
+    """The window that a page's address names; the day of the tenant's clock, if none."""
     history, now = tenant.history, tenant.clock.now()
     span = read_number(context, "span", 1)
     if span not in SPANS:
