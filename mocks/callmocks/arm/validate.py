@@ -187,7 +187,7 @@ class _Validator:
             strict = requests.parse_body(message, body_format, command, "strict")
             for violation in strict.violations:
                 if violation not in body.violations and violation.where.endswith("/@offset"):
-                    self.findings.add(*violation, tolerated=True)
+                    self.findings.tolerate(*violation)
         if not body.violations:
             try:
                 query.parse_filters(body.attributes, detached_exchange(ARM).use_assumption)
@@ -231,7 +231,7 @@ class _Validator:
             where = f"/out/response/history/call_history[{having[0]}]/@release_reason"
             expected = "attributes of the vendor's schema"
             count = len(having)
-            self.findings.add(where, expected, "release_reason", times=count, tolerated=True)
+            self.findings.tolerate(where, expected, "release_reason", count)
 
 
 def _evidence(is_documented: bool) -> Evidence:

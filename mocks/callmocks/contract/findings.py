@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 # Of the statement that a message contradicts.
 Evidence = Literal["documented", "observed", "assumed"]
@@ -43,36 +44,25 @@ class Findings:
         self.dropped = 0
 
     def add(
-        self,
-        where: str,
-        expected: str,
-        got: object,
-        evidence: Evidence = "documented",
-        *,
-        times: int = 1,
-        tolerated: bool = False,
+        self, where: str, expected: str, got: object, evidence: Evidence = "documented"
     ) -> None:
-        key = (_INDEX.sub("*", where), expected, evidence)
-        known = self._found.get(key)
-        if known is not None:
-            self._found[key] = msgspec.structs.replace(known, times=known.times + times)
-        elif len(self._found) >= MAX_FINDINGS:
-            self.dropped += 1
-        else:
-            self._found[key] = Finding(
-                _shorten_text(where), expected, _shorten_text(str(got)), evidence, times, tolerated
-            )
+        self.add_all([Finding(where, expected, str(got), evidence)])
 
-    def add_all(self, others: Iterable[Finding], path_prefix: str = "") -> None:
-        for each in others:
-            self.add(
-                path_prefix + each.where,
-                each.expected,
-                each.got,
-                each.evidence,
-                times=each.times,
-                tolerated=each.tolerated,
-            )
+    def tolerate(self, where: str, expected: str, got: str, times: int = 1) -> None:
+        self.add_all([Finding(where, expected, got, times=times, tolerated=True)])
+
+    def add_all(self, findings: Iterable[Finding], path_prefix: str = "") -> None:
+        for new in findings:
+            where = path_prefix + new.where
+            key = (_INDEX.sub("*", where), new.expected, new.evidence)
+            known = self._found.get(key)
+            if known is not None:
+                self._found[key] = replace(known, times=known.times + new.times)
+            elif len(self._found) >= MAX_FINDINGS:
+                self.dropped += 1
+            else:
+                where, got = _shorten_text(where), _shorten_text(new.got)
+                self._found[key] = replace(new, where=where, got=got)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._found.values())

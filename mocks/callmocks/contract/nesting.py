@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -64,24 +65,20 @@ class _DepthCounter:
     def start(self, tag: str, attributes: object) -> None:
         self.depth += 1
         if self.depth > self.limit:
-            raise _TooDeep
+            raise _ParsingEnded
 
     def end(self, tag: str) -> None:
         self.depth -= 1
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise _HasDoctype
+        raise _ParsingEnded  # every provider refuses it with its own error
 
     def close(self) -> None:
         pass
 
 
-class _TooDeep(Exception):
+class _ParsingEnded(Exception):
     pass
-
-
-class _HasDoctype(Exception):
-    """A document type declaration, which every provider refuses with its own error."""
 
 
 def is_xml_too_deep(body: bytes, limit: int) -> bool:
@@ -91,10 +88,7 @@ def is_xml_too_deep(body: bytes, limit: int) -> bool:
     """
     if body.count(b"<") <= limit:
         return False
-    try:
-        etree.fromstring(body, make_parser(target=_DepthCounter(limit)))
-    except _TooDeep:
-        return True
-    except (_HasDoctype, etree.XMLSyntaxError, ValueError):
-        return False
-    return False
+    counter = _DepthCounter(limit)
+    with suppress(_ParsingEnded, etree.XMLSyntaxError, ValueError):
+        etree.fromstring(body, make_parser(target=counter))
+    return counter.depth > limit

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from lxml import etree
 
@@ -22,9 +22,6 @@ from callmocks.onec.values import BadValue, Structure, Value
 
 Element = etree._Element
 _PARSER = make_parser(huge_tree=True)
-_S = TypeVar("_S", bound=Structure)
-_A = TypeVar("_A", bound=values.Array)
-_M = TypeVar("_M", bound=values.Map)
 
 
 class SoapFault(CallmocksError):
@@ -102,9 +99,7 @@ def _read_scalar_element(element: Element, where: str, type_name: str) -> Value:
         raise BadValue(where, expected, repr(text[:80])) from None
 
 
-def _iterate_children(
-    element: Element, where: str, *names: str
-) -> Iterator[tuple[str, Element, str]]:
+def _iter_children(element: Element, where: str, *names: str) -> Iterator[tuple[str, Element, str]]:
     """Local name, element and path of each child; ``names`` is the order they must come in."""
     if element.text and not element.text.isspace():
         raise BadValue(where or get_local_name(element), "elements", repr(element.text[:80]))
@@ -122,9 +117,9 @@ def _iterate_children(
         yield name, child, path
 
 
-def _read_structure(create: Callable[[], _S], element: Element, where: str) -> _S:
-    structure = create()
-    for _, child, path in _iterate_children(element, where, "Property"):
+def _read_structure(kind: type[Structure], element: Element, where: str) -> Structure:
+    structure = kind()
+    for _, child, path in _iter_children(element, where, "Property"):
         name = child.get("name")
         if not name:
             raise BadValue(path, "the attribute name", "none")
@@ -136,17 +131,15 @@ def _read_structure(create: Callable[[], _S], element: Element, where: str) -> _
     return structure
 
 
-def _read_array(create: Callable[[], _A], element: Element, where: str) -> _A:
-    array = create()
-    items = _iterate_children(element, where, "Value")
-    array.extend(read_value(item, path) for _, item, path in items)
-    return array
+def _read_array(kind: type[values.Array], element: Element, where: str) -> values.Array:
+    items = _iter_children(element, where, "Value")
+    return kind(read_value(item, path) for _, item, path in items)
 
 
-def _read_map(create: Callable[[], _M], element: Element, where: str) -> _M:
-    pairs = create()
-    for _, pair, path in _iterate_children(element, where, "pair"):
-        parts = list(_iterate_children(pair, path, "Key", "Value"))
+def _read_map(kind: type[values.Map], element: Element, where: str) -> values.Map:
+    pairs = kind()
+    for _, pair, path in _iter_children(element, where, "pair"):
+        parts = list(_iter_children(pair, path, "Key", "Value"))
         if [name for name, _, _ in parts] != ["Key", "Value"]:
             raise BadValue(path, "Key and Value", f"{len(parts)} elements")
         key, value = (read_value(part, part_path) for _, part, part_path in parts)
@@ -158,14 +151,14 @@ def _read_table(element: Element, where: str) -> values.ValueTable:
     columns: list[values.Column] = []
     indexes: list[tuple[str, ...]] = []
     rows: list[values.Row] = []
-    for name, child, path in _iterate_children(element, where, "column", "index", "row"):
+    for name, child, path in _iter_children(element, where, "column", "index", "row"):
         if name == "row":
-            cells = _iterate_children(child, path, "Value")
+            cells = _iter_children(child, path, "Value")
             rows.append(tuple(read_value(cell, cell_path) for _, cell, cell_path in cells))
         elif name == "column":
             columns.append(_read_column(child, path))
         else:
-            names = _iterate_children(child, path, "column")
+            names = _iter_children(child, path, "column")
             indexes.append(tuple(each.text or "" for _, each, _ in names))
     return values.ValueTable(columns, rows, indexes)
 
@@ -173,7 +166,7 @@ def _read_table(element: Element, where: str) -> values.ValueTable:
 def _read_tree(element: Element, where: str) -> values.ValueTree:
     columns: list[values.Column] = []
     rows: list[values.TreeRow] = []
-    for name, child, path in _iterate_children(element, where, "column", "row"):
+    for name, child, path in _iter_children(element, where, "column", "row"):
         if name == "column":
             columns.append(_read_column(child, path))
         else:
@@ -184,7 +177,7 @@ def _read_tree(element: Element, where: str) -> values.ValueTree:
 def _read_tree_row(element: Element, where: str) -> values.TreeRow:
     cells: list[Value] = []
     rows: list[values.TreeRow] = []
-    for name, child, path in _iterate_children(element, where, "Value", "row"):
+    for name, child, path in _iter_children(element, where, "Value", "row"):
         if name == "Value":
             cells.append(read_value(child, path))
         else:
@@ -193,7 +186,7 @@ def _read_tree_row(element: Element, where: str) -> values.TreeRow:
 
 
 def _read_column(element: Element, where: str) -> values.Column:
-    children = _iterate_children(element, where, "Name", "ValueType", "Title", "Width")
+    children = _iter_children(element, where, "Name", "ValueType", "Title", "Width")
     parts = {name: child for name, child, _ in children}
     described, width = parts.get("ValueType"), parts.get("Width")
     return values.Column(
@@ -204,21 +197,14 @@ def _read_column(element: Element, where: str) -> values.Column:
     )
 
 
-_TYPE_PARTS = (
-    "Type",
-    "TypeSet",
-    "TypeId",
-    "NumberQualifiers",
-    "StringQualifiers",
-    "DateQualifiers",
-    "BinaryDataQualifiers",
-)
+_TYPE_NAMES = ("Type", "TypeSet", "TypeId")
+_QUALIFIERS = [f"{kind}Qualifiers" for kind in ("Number", "String", "Date", "BinaryData")]
 
 
 def _read_type(element: Element, where: str) -> values.TypeDescription:
-    names: dict[str, list[str]] = {"Type": [], "TypeSet": [], "TypeId": []}
+    names: dict[str, list[str]] = {name: [] for name in _TYPE_NAMES}
     qualifiers: dict[str, dict[str, Element]] = {}
-    for name, child, path in _iterate_children(element, where, *_TYPE_PARTS):
+    for name, child, path in _iter_children(element, where, *_TYPE_NAMES, *_QUALIFIERS):
         if name == "TypeId":
             names[name].append((child.text or "").strip())
         elif name in names:

@@ -16,6 +16,7 @@ from callmocks.onec.values import BadValue, Column, Structure, Value
 
 DECLARED = f'xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
 """Needed on an element around what this module writes."""
+_FIXED = (values.FixedStructure, values.FixedArray, values.FixedMap)
 NIL = '<Value xsi:nil="true"/>'
 
 
@@ -53,21 +54,18 @@ def write_columns(columns: Sequence[Column]) -> str:
 
 
 def _write_composite(value: Value) -> tuple[str, str]:
+    fixed = "Fixed" if isinstance(value, _FIXED) else ""
     if isinstance(value, Structure):
         properties = "".join(
             f"<Property name={quote_attribute(name)}>{write_value(inner)}</Property>"
             for name, inner in value.items()
         )
-        fixed = isinstance(value, values.FixedStructure)
-        return "FixedStructure" if fixed else "Structure", properties
+        return f"{fixed}Structure", properties
     if isinstance(value, values.Array):
-        fixed = isinstance(value, values.FixedArray)
-        return "FixedArray" if fixed else "Array", "".join(map(write_value, value))
+        return f"{fixed}Array", "".join(map(write_value, value))
     if isinstance(value, values.Map):
-        pairs = "".join(
-            f"<pair>{write_value(key, 'Key')}{write_value(inner)}</pair>" for key, inner in value
-        )
-        return "FixedMap" if isinstance(value, values.FixedMap) else "Map", pairs
+        pairs = (f"{write_value(key, 'Key')}{write_value(inner)}" for key, inner in value)
+        return f"{fixed}Map", "".join(f"<pair>{pair}</pair>" for pair in pairs)
     if isinstance(value, values.ValueTable):
         return "ValueTable", _write_table(value)
     if isinstance(value, values.ValueTree):
@@ -79,11 +77,11 @@ def _write_composite(value: Value) -> tuple[str, str]:
 
 
 def _write_table(table: values.ValueTable) -> str:
-    indexes = "".join(
-        "<index>" + "".join(_write_text_element("column", name) for name in index) + "</index>"
-        for index in table.indexes
+    names = (
+        "".join(_write_text_element("column", name) for name in index) for index in table.indexes
     )
-    rows = "".join("<row>" + "".join(map(write_value, row)) + "</row>" for row in table.rows)
+    indexes = "".join(f"<index>{each}</index>" for each in names)
+    rows = "".join(f"<row>{''.join(map(write_value, row))}</row>" for row in table.rows)
     return write_columns(table.columns) + indexes + rows
 
 
@@ -108,7 +106,12 @@ def _write_type_description(description: values.TypeDescription) -> str:
     parts += [_write_type_name("TypeSet", name) for name in description.sets]
     parts += [_write_text_element("TypeId", name) for name in description.ids]
     if description.number is not None:
-        parts.append(_write_number_qualifiers(description.number))
+        number = description.number
+        parts.append(
+            f"<NumberQualifiers><Digits>{number.digits}</Digits>"
+            f"<FractionDigits>{number.fraction}</FractionDigits>"
+            f"<AllowedSign>{number.sign}</AllowedSign></NumberQualifiers>"
+        )
     if description.string is not None:
         parts.append(_write_length_qualifiers("StringQualifiers", description.string))
     if description.date is not None:
@@ -121,28 +124,16 @@ def _write_type_description(description: values.TypeDescription) -> str:
 
 def _write_type_name(tag: str, name: str) -> str:
     namespace, local = split_name(name)
-    if namespace == CORE:
-        return _write_text_element(tag, local)
-    if namespace == XS:
-        return _write_text_element(tag, f"xs:{local}")
+    if namespace in (CORE, XS):
+        return _write_text_element(tag, local if namespace == CORE else f"xs:{local}")
     if not namespace:
         raise BadValue(tag, "a name with a namespace", repr(name))
     return f"<{tag} xmlns:n={quote_attribute(namespace)}>n:{escape_text(local)}</{tag}>"
 
 
-def _write_number_qualifiers(number: values.Number) -> str:
-    return (
-        f"<NumberQualifiers><Digits>{number.digits}</Digits>"
-        f"<FractionDigits>{number.fraction}</FractionDigits>"
-        f"<AllowedSign>{number.sign}</AllowedSign></NumberQualifiers>"
-    )
-
-
 def _write_length_qualifiers(tag: str, text: values.Text) -> str:
-    return (
-        f"<{tag}><Length>{text.length}</Length>"
-        f"<AllowedLength>{text.allowed}</AllowedLength></{tag}>"
-    )
+    allowed = f"<AllowedLength>{text.allowed}</AllowedLength>"
+    return f"<{tag}><Length>{text.length}</Length>{allowed}</{tag}>"
 
 
 def _write_text_element(tag: str, text: str) -> str:

@@ -29,11 +29,7 @@ def select_range(audio: Audio, request: web.Request) -> ContentRange:
     requested = request.headers.get("Range", "") if request.method == "GET" else ""
     condition = request.headers.get("If-Range", audio.etag)
     span = _parse_range(requested, audio.size) if condition == audio.etag else None
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Type": audio.content_type,
-        "ETag": audio.etag,
-    }
+    headers = {"Accept-Ranges": "bytes", "Content-Type": audio.content_type, "ETag": audio.etag}
     if span is None:
         return ContentRange(200, 0, audio.size, headers)
     start, stop = span

@@ -84,14 +84,9 @@ class ProviderServer(HttpServer):
         origin = request_origin(request)
         if self.origin_pattern and not self.origin_pattern.fullmatch(origin):
             origin = "http://localhost"
+        tenant, peer = tenant or self.default_tenant, request.remote or ""
         return Exchange.start(
-            tenant or self.default_tenant,
-            self.provider,
-            body,
-            operation=operation,
-            origin=origin,
-            peer=request.remote or "",
-            state=state,
+            tenant, self.provider, body, operation=operation, origin=origin, peer=peer, state=state
         )
 
     async def respond(
@@ -102,9 +97,8 @@ class ProviderServer(HttpServer):
     async def respond_unread(
         self, request: web.BaseRequest, status: int, text: str
     ) -> web.StreamResponse:
-        handle = partial(
-            self.reject_unread, status=status, text=text, content_type=request.content_type
-        )
+        media = request.content_type
+        handle = partial(self.reject_unread, status=status, text=text, content_type=media)
         peer = request.remote or ""
         exchange = Exchange.start(self.default_tenant, self.provider, b"", peer=peer)
         return await self.respond(request, exchange, handle)
@@ -138,11 +132,11 @@ async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespon
     delivery = reply.delivery
     if delivery is None and len(reply.body) > CHUNK_THRESHOLD:
         delivery = Delivery(chunk_bytes=CHUNK_THRESHOLD)
-    if delivery is not None:
-        with suppress(ConnectionError):  # the client may have gone meanwhile
-            return await _send_delivery(delivery, request, reply, headers)
-        return web.Response()
-    return web.Response(body=reply.body, status=reply.status, headers=headers)
+    if delivery is None:
+        return web.Response(body=reply.body, status=reply.status, headers=headers)
+    with suppress(ConnectionError):  # the client may have gone meanwhile
+        return await _send_delivery(delivery, request, reply, headers)
+    return web.Response()
 
 
 async def _send_delivery(
