@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -17,9 +17,7 @@ from callmocks.history.generator import derive_key
 from callmocks.onec import tables
 from callmocks.onec.contract import ServedOperation
 from callmocks.onec.parameters import ParameterValue
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _FIRST: Final = datetime(2014, 1, 1)
@@ -62,13 +60,8 @@ def select_rows(
 def _build_frame(directory: Directory, operation: ServedOperation) -> pl.DataFrame:
     """The contract's columns, ``_created``, and ``_phase``: seconds into each year."""
     rows = list(_LISTS[operation.name](directory))
-    columns = {
-        column.name: pl.Series(
-            [row.cells[position] for row in rows], dtype=tables.DTYPES[column.kind]
-        )
-        for position, column in enumerate(operation.column)
-    }
-    frame = pl.DataFrame(columns).with_columns(
+    schema = {column.name: tables.DTYPES[column.kind] for column in operation.column}
+    frame = pl.DataFrame([row.cells for row in rows], schema, orient="row").with_columns(
         pl.Series("_created", [row.since for row in rows], dtype=pl.Datetime("ms")),
         pl.Series("_phase", [row.phase for row in rows], dtype=pl.Int64),
     )

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from callmocks.onec.contract import ServedOperation
 from callmocks.onec.results import ResultCodeError
+from callmocks.tenants.exchange import Exchange
 
-if TYPE_CHECKING:
-    from callmocks.onec.contract import ServedOperation
-    from callmocks.tenants.exchange import Exchange
-
-_MOSCOW: Final = "Europe/Moscow"
 _HOUR: Final = timedelta(hours=1)
 _CLOCK_TOLERANCE: Final = timedelta(seconds=10)
 OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
@@ -32,7 +29,9 @@ class HourlyQuota:
         first, last = _parse_day_hours(self.exchange.use_assumption("onec.day-hours"))
         now = self.exchange.now
         if self.exchange.use_assumption("onec.day-clock") != "tenant":
-            now = now.replace(tzinfo=self.exchange.tenant.clock.zone).astimezone(ZoneInfo(_MOSCOW))
+            now = now.replace(tzinfo=self.exchange.tenant.clock.zone).astimezone(
+                ZoneInfo("Europe/Moscow")
+            )
         return first <= now.hour * 60 + now.minute < last
 
     @cached_property
@@ -71,7 +70,7 @@ class HourlyQuota:
             start: datetime | None = now.replace(minute=0, second=0, microsecond=0)
             name = now.strftime("%Y-%m-%dT%H")
         else:
-            first = await self.exchange.state.get(self._first_call_key)
+            first = await self.exchange.state.get(self._make_key())
             start = None if first is None else self._parse_active_start(first)
             name = "" if start is None else start.isoformat()
         refill = None if start is None else start + _HOUR - now
@@ -83,9 +82,8 @@ class HourlyQuota:
     async def _add_calls(self, key: str, calls: int, limit: int) -> None:
         if await self.exchange.state.add(key, calls, limit) is None:
             if self.exchange.tenant.clock.mode == "frozen":
-                self.exchange.notes.append(
-                    "the tenant's clock is frozen, so this limit will not reset"
-                )
+                note = "the tenant's clock is frozen, so this limit will not reset"
+                self.exchange.notes.append(note)
             raise ResultCodeError(*OUT_OF_LIMIT)
 
     async def _get_key(self) -> str:
@@ -94,18 +92,14 @@ class HourlyQuota:
         if self.exchange.use_assumption("onec.quota-hour") == "clock":
             return self._make_key(now.strftime("%Y-%m-%dT%H"))
         state = self.exchange.state
-        first = await state.get(self._first_call_key)
+        first = await state.get(self._make_key())
         if first is None or self._parse_active_start(first) is None:
             begin = now.isoformat().encode()
-            first = await state.compare_and_set(self._first_call_key, first, begin)
+            first = await state.compare_and_set(self._make_key(), first, begin)
         return self._make_key(now.isoformat() if first is None else first.decode())
 
-    def _make_key(self, hour: str) -> str:
+    def _make_key(self, hour: str = "first") -> str:
         return f"onec/{self.operation.name}/{hour}"
-
-    @property
-    def _first_call_key(self) -> str:
-        return self._make_key("first")
 
     def _parse_active_start(self, first_call: bytes) -> datetime | None:
         """The start of an hour that has not ended; a call of this moment may have begun it."""

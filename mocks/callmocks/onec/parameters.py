@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from lxml import etree
 
@@ -16,25 +16,16 @@ from callmocks.onec.namespaces import XS, XSI_NIL, XSI_TYPE
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.scalars import NUMBERS, STRINGS, read_date, read_datetime, read_scalar
 from callmocks.onec.values import EMPTY_DATE, BadValue
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 ParameterValue = datetime | str | int
 """Naive wall time in whole seconds, UUID in small letters, or number."""
 
-_DATE_TIME: Final = f"{{{XS}}}dateTime"
-_DATE: Final = f"{{{XS}}}date"
-_DECIMAL: Final = f"{{{XS}}}decimal"
-_TYPES: Final[Mapping[str, frozenset[str]]] = {
-    "dateTime": frozenset({_DATE_TIME, _DATE}),
-    "uuid": STRINGS,
-    "decimal": NUMBERS,
-}
-_EXPECTED: Final[Mapping[str, str]] = {
-    "dateTime": "xs:dateTime",
-    "uuid": "xs:string with a UUID",
-    "decimal": "xs:decimal",
+# By type: how an error names it, and the types in which a request may write it.
+_TYPES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    "dateTime": ("xs:dateTime", frozenset({f"{{{XS}}}dateTime", f"{{{XS}}}date"})),
+    "uuid": ("xs:string with a UUID", STRINGS),
+    "decimal": ("xs:decimal", NUMBERS),
 }
 
 
@@ -49,7 +40,7 @@ def read_parameters(
     names: set[str] = set()
     for element in params:
         name = element.get("name", "").strip()
-        parameter = operation.parameters.get(name) or _find_ignoring_case(exchange, operation, name)
+        parameter = operation.parameters.get(name) or _find_any_case(exchange, operation, name)
         if parameter is None:
             _handle_unknown(exchange, operation, name)
         elif parameter.name in names:
@@ -57,7 +48,7 @@ def read_parameters(
             reject_parameter(exchange, code, name, "a parameter once", "it again")
         else:
             names.add(parameter.name)
-            value = _read_value(exchange, parameter, element[0])
+            value = _ValueReader(exchange, parameter).read(element[0])
             if value is not None:
                 values[parameter.name] = value
     return values
@@ -75,12 +66,9 @@ def reject_missing(exchange: Exchange, name: str) -> NoReturn:
     raise ResultCodeError(exchange.use_assumption("onec.code-missing-parameter"), name.upper())
 
 
-def _find_ignoring_case(
-    exchange: Exchange, operation: ServedOperation, name: str
-) -> Parameter | None:
-    lowered = name.lower()
+def _find_any_case(exchange: Exchange, operation: ServedOperation, name: str) -> Parameter | None:
     for parameter in operation.parameter:
-        if parameter.name.lower() == lowered:
+        if parameter.name.lower() == name.lower():
             return parameter if exchange.use_assumption("onec.parameter-case") == "any" else None
     return None
 
@@ -92,84 +80,77 @@ def _handle_unknown(exchange: Exchange, operation: ServedOperation, name: str) -
     exchange.add_violation(f"Params/{name}", expected, "another name")
 
 
-def _read_value(
-    exchange: Exchange, parameter: Parameter, element: etree._Element
-) -> ParameterValue | None:
-    text = (element.text or "").strip()
-    nil = element.get(XSI_NIL)
-    if nil is not None and nil.strip() in ("true", "1"):
-        if exchange.use_assumption("onec.empty-parameter") == "absent":
+class _ValueReader(NamedTuple):
+    exchange: Exchange
+    parameter: Parameter
+
+    def read(self, element: etree._Element) -> ParameterValue | None:
+        text = (element.text or "").strip()
+        if element.get(XSI_NIL, "").strip() in ("true", "1"):
+            if self.counts_as_absent():
+                return None
+            self.reject_type("nil")
+        self.check_type(element)
+        if not text and self.counts_as_absent():
             return None
-        _reject_type(exchange, parameter, "nil")
-    _check_type(exchange, parameter, element)
-    if not text and exchange.use_assumption("onec.empty-parameter") == "absent":
-        return None
-    if parameter.type == "dateTime":
-        return _read_wall_time(exchange, parameter, text)
-    if parameter.type == "uuid":
-        if UUID.fullmatch(text) is None:
-            got = repr(text[:80])
-            reject_parameter(exchange, "onec.code-bad-uuid", parameter.name, "a UUID", got)
-        return text.lower()
-    return _read_number(exchange, parameter, text)
+        if self.parameter.type == "dateTime":
+            return self.read_wall_time(text)
+        return self.read_uuid(text) if self.parameter.type == "uuid" else self.read_number(text)
 
+    def counts_as_absent(self) -> bool:
+        """Whether an empty value does."""
+        return self.exchange.use_assumption("onec.empty-parameter") == "absent"
 
-def _check_type(exchange: Exchange, parameter: Parameter, element: etree._Element) -> None:
-    if len(element):
-        _reject_type(exchange, parameter, "elements")
-    written = element.get(XSI_TYPE)
-    if written is None:  # read as text
-        exchange.use_assumption("onec.value-typing")
-        return
-    try:
-        type_name = resolve_name(element, written, "Value")
-    except BadValue:
-        type_name = ""
-    if type_name in _TYPES[parameter.type]:
-        return
-    if exchange.use_assumption("onec.value-typing") == "typed":
-        _reject_type(exchange, parameter, written)
-
-
-def _read_wall_time(exchange: Exchange, parameter: Parameter, text: str) -> datetime | None:
-    try:
-        wall_time = read_datetime(text)
-    except ValueError:
+    def check_type(self, element: etree._Element) -> None:
+        if len(element):
+            self.reject_type("elements")
+        written = element.get(XSI_TYPE)
         try:
-            wall_time = datetime.combine(read_date(text), time())
+            type_name = resolve_name(element, written or "", "Value")
+        except BadValue:
+            type_name = ""
+        if type_name in _TYPES[self.parameter.type][1]:
+            return
+        # Without a type it is read as text.
+        if self.exchange.use_assumption("onec.value-typing") == "typed" and written is not None:
+            self.reject_type(written)
+
+    def read_wall_time(self, text: str) -> datetime | None:
+        try:
+            wall_time = (
+                read_datetime(text) if "T" in text else datetime.combine(read_date(text), time())
+            )
         except ValueError:
-            _reject_type(exchange, parameter, repr(text[:80]))
-    if wall_time.tzinfo is not None:
-        wall_time = _convert_to_wall_time(exchange, parameter, wall_time)
-    if wall_time == EMPTY_DATE and exchange.use_assumption("onec.empty-parameter") == "absent":
-        return None
-    return wall_time.replace(microsecond=0)  # 1C's dates have no fractions
+            self.reject_type(repr(text[:80]))
+        if wall_time.tzinfo is not None:
+            if self.exchange.use_assumption("onec.offset-dates") == "convert":
+                try:
+                    wall_time = wall_time.astimezone(self.exchange.tenant.clock.zone)
+                except OverflowError:
+                    self.reject_type(wall_time.isoformat())
+            wall_time = wall_time.replace(tzinfo=None)
+        if wall_time == EMPTY_DATE and self.counts_as_absent():
+            return None
+        return wall_time.replace(microsecond=0)  # 1C's dates have no fractions
 
+    def read_uuid(self, text: str) -> str:
+        if UUID.fullmatch(text) is None:
+            self.reject("onec.code-bad-uuid", "a UUID", repr(text[:80]))
+        return text.lower()
 
-def _convert_to_wall_time(
-    exchange: Exchange, parameter: Parameter, wall_time: datetime
-) -> datetime:
-    if exchange.use_assumption("onec.offset-dates") == "convert":
+    def read_number(self, text: str) -> int:
         try:
-            wall_time = wall_time.astimezone(exchange.tenant.clock.zone)
-        except OverflowError:
-            _reject_type(exchange, parameter, wall_time.isoformat())
-    return wall_time.replace(tzinfo=None)
+            value = read_scalar(f"{{{XS}}}decimal", text)
+        except ValueError:
+            self.reject_type(repr(text[:80]))
+        assert isinstance(value, Decimal)
+        number, values = int(value), self.parameter.values
+        if number != value or (values and number not in values):
+            self.reject("onec.code-wrong-value", " or ".join(map(str, values)), text[:80])
+        return number
 
+    def reject_type(self, got: str) -> NoReturn:
+        self.reject("onec.code-wrong-type", _TYPES[self.parameter.type][0], got)
 
-def _read_number(exchange: Exchange, parameter: Parameter, text: str) -> int:
-    try:
-        value = read_scalar(_DECIMAL, text)
-    except ValueError:
-        _reject_type(exchange, parameter, repr(text[:80]))
-    assert isinstance(value, Decimal)
-    number = int(value)
-    if number != value or (parameter.values and number not in parameter.values):
-        allowed = " or ".join(map(str, parameter.values))
-        reject_parameter(exchange, "onec.code-wrong-value", parameter.name, allowed, text[:80])
-    return number
-
-
-def _reject_type(exchange: Exchange, parameter: Parameter, got: str) -> NoReturn:
-    expected = _EXPECTED[parameter.type]
-    reject_parameter(exchange, "onec.code-wrong-type", parameter.name, expected, got)
+    def reject(self, code: str, expected: str, got: str) -> NoReturn:
+        reject_parameter(self.exchange, code, self.parameter.name, expected, got)

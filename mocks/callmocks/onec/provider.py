@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from aiohttp import web
 from lxml import etree
 
 from callmocks.contract.findings import ValidationResult
@@ -14,14 +14,9 @@ from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
-from callmocks.tenants.exchange import Reply
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from callmocks.tenants.exchange import Exchange
-    from callmocks.tenants.registry import Registry
-    from callmocks.tenants.settings import TenantSettings
+from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
 
 USER = "1C user"
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00:00)?(?:\.0+)?")
@@ -123,6 +118,8 @@ class OnecProvider(Provider):
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
         return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})
 
+    unavailable_reply = no_match_reply
+
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         params = ("code", "text")
         return {
@@ -133,27 +130,21 @@ class OnecProvider(Provider):
         }
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
+        if name not in self.list_errors():
+            raise KeyError(name)
         if name == "unauthorized":
             return service.make_unauthorized_reply()
-        message = _read_message(exchange.request)
-        namespace = envelope.guess_soap_namespace(exchange.request, "")
-        if message is not None:
-            namespace = message.namespace
+        request = exchange.request
+        message = _read_message(request)
+        namespace = message.namespace if message else envelope.guess_soap_namespace(request, "")
         if name == "soap_fault":
             code: FaultCode = "Client" if params["code"] == "client" else "Server"
             return service.make_fault_reply(namespace, SoapError(code, params["text"]))
         operation = message.operation if message else ""
         if operation not in contract.load_operations():
             operation = contract.HISTORY_OPERATION
-        if name == "limit_reached":
-            return service.make_result_code_reply(namespace, operation, *OUT_OF_LIMIT)
-        if name == "result_code":
-            result_code, text = params["code"], params["text"]
-            return service.make_result_code_reply(namespace, operation, result_code, text)
-        raise KeyError(name)
-
-    def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})
+        result = OUT_OF_LIMIT if name == "limit_reached" else (params["code"], params["text"])
+        return service.make_result_code_reply(namespace, operation, *result)
 
 
 def _read_message(request: bytes) -> envelope.SoapMessage | None:

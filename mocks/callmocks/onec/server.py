@@ -45,12 +45,8 @@ class OnecServer(ProviderServer):
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)
         except SoapError as refused:
             body, error = guard.head, refused
-        handle = partial(
-            service.handle_request,
-            content_type=request.content_type,
-            charset=request.charset,
-            error=error,
-        )
+        media, charset = request.content_type, request.charset
+        handle = partial(service.handle_request, media=media, charset=charset, error=error)
         exchange = self.start_exchange(request, tenant, body, state=state)
         return await self.respond(request, exchange, handle)
 
@@ -103,9 +99,10 @@ def _explain_body_limit(tenant: Tenant, limit: int) -> SoapError:
     if limit < _get_body_limit(tenant):  # the server's own limit
         return SoapError("Client", f"the request is longer than {limit} bytes")
     choice = tenant.assumptions.choices["onec.body-limit"]
-    violation = ("body", f"at most {choice}", "more")
-    text = f"the request is longer than {choice}"
-    return SoapError("Client", text, violation, "onec.body-limit")
+    error = SoapError("Client", f"the request is longer than {choice}")
+    error.violation = ("body", f"at most {choice}", "more")
+    error.assumption = "onec.body-limit"
+    return error
 
 
 def _requires_credentials(tenant: Tenant) -> bool:

@@ -31,14 +31,11 @@ _BODY_LIMIT_THRESHOLD: Final = 1024 * 1024
 
 
 async def handle_request(
-    exchange: Exchange,
-    content_type: str = "",
-    charset: str | None = None,
-    error: SoapError | None = None,
+    exchange: Exchange, media: str = "", charset: str | None = None, error: SoapError | None = None
 ) -> Reply:
     """Answer an authenticated request.
 
-    ``content_type`` decides the version of SOAP only where the request cannot be read, ``charset``
+    ``media`` decides the version of SOAP only where the request cannot be read, ``charset``
     the encoding where the document does not declare it. ``error`` is what ended the reading of the
     body; the request is then its first bytes.
     """
@@ -59,14 +56,13 @@ async def handle_request(
         operation = binding.operations.get(message.tag)
         if operation is None:
             raise _explain_unknown_operation(message.tag)
-        if not wsdl.load_validator().validate(message.payload):
-            _check_structure(message.payload)
+        _check_structure(message.payload)
         return await _execute_operation(exchange, binding, operation, message.payload[0])
     except SoapError as refused:
         if refused.assumption:
             exchange.use_assumption(refused.assumption)
         exchange.add_violation(*refused.violation)
-        namespace = namespace or envelope.guess_soap_namespace(exchange.request, content_type)
+        namespace = namespace or envelope.guess_soap_namespace(exchange.request, media)
         return make_fault_reply(namespace, refused)
     except StateError:
         raise
@@ -149,7 +145,9 @@ async def _execute_operation(
             await quota.count_call()
         values = parameters.read_parameters(exchange, operation, params)
         if operation.name == HISTORY_OPERATION:
-            violations = await service_calls.select_calls(exchange, values, quota, body.write)
+            violations = await service_calls.select_calls(
+                exchange, values, quota.is_day, body.write
+            )
         else:
             rows = directory_reads.select_rows(exchange, operation, values)
             body.write(rows.xml)

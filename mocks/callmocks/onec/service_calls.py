@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -18,12 +18,9 @@ from callmocks.history.history import ROW_BUDGET
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
 from callmocks.onec import tables
 from callmocks.onec.contract import HISTORY_OPERATION, load_operations
-from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.parameters import ParameterValue, reject_missing, reject_parameter
 from callmocks.onec.results import ResultCodeError
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 _FAILED: Final = 2
 MAX_PERIOD: Final = timedelta(days=7)
@@ -38,22 +35,29 @@ _FILTER_COLUMNS: Final[Mapping[str, str]] = {
     "SpecialistID": "_specialist",
     "CallResult": "CallResult",
 }
-
-
+# Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
 RowSink = Callable[[bytes], object]
-"""Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts."""
 
 
-class _ServiceCallQuery(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _CallQuery:
     """Calls that start in [from, till), have ended by now and match all filters (wall ms)."""
 
+    exchange: Exchange
     from_ms: int
     till_ms: int
     now_ms: int
     days: range
-    filters: tuple[tuple[str, ParameterValue], ...]
-    empty_dates: bool
-    self_check: bool
+    filters: list[tuple[str, ParameterValue]]
+
+    @property
+    def empty_dates(self) -> bool:
+        """Whether the time of a failed call is 1C's empty date."""
+        return self.exchange.tenant.assumptions.choices["onec.failed-call-time"] == "empty-date"
+
+    @property
+    def self_check(self) -> bool:
+        return self.exchange.tenant.settings.self_check
 
     @property
     def cache_key(self) -> str:
@@ -77,20 +81,15 @@ class _RenderedDay:
     def nbytes(self) -> int:
         return self.rows.nbytes + _ROW_BYTES * len(self.starts)
 
-    def find_positions(self, query: _ServiceCallQuery, first: int, last: int) -> list[int]:
+    def find_positions(self, query: _CallQuery, first: int, last: int) -> Sequence[int]:
         """The rows among ``first`` to ``last`` that match all filters and have ended."""
-        found: list[int] | None = None
-        for name, value in query.filters:
-            matching = self._index_column(name).get(value, [])
-            matching = matching[bisect_left(matching, first) : bisect_left(matching, last)]
-            if found is not None:
-                matching = sorted(set(found).intersection(matching))
-            if not matching:
-                return []
-            found = matching
-        positions: Iterable[int] = range(first, last) if found is None else found
+        positions: Sequence[int] = range(first, last)
+        for number, (name, value) in enumerate(query.filters):
+            rows = self._index_column(name).get(value, [])
+            rows = rows[bisect_left(rows, first) : bisect_left(rows, last)]
+            positions = sorted(set(positions).intersection(rows)) if number else rows
         if self.last_end <= query.now_ms:
-            return list(positions)
+            return positions
         return [position for position in positions if self.ends[position] <= query.now_ms]
 
     def _index_column(self, name: str) -> dict[ParameterValue, list[int]]:
@@ -103,34 +102,28 @@ class _RenderedDay:
 
 
 async def select_calls(
-    exchange: Exchange,
-    parameters: Mapping[str, ParameterValue],
-    quota: HourlyQuota,
-    write_rows: RowSink,
+    exchange: Exchange, parameters: Mapping[str, ParameterValue], is_day: bool, write_rows: RowSink
 ) -> list[str]:
     """Write the selected rows; ``ResultCodeError`` when they may not be requested.
 
     Returns where rows that were rendered now leave the contract (a defect of callmocks).
     """
-    begin, end = _resolve_period(exchange, parameters, quota)
-    for name in ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID"):
-        if name in parameters:
-            _check_identifier(exchange, name, str(parameters[name]))
+    begin, end = _resolve_period(exchange, parameters, is_day)
+    _check_identifiers(exchange, parameters)
     query = _build_query(exchange, begin, end, parameters)
-    _check_row_budget(exchange, query)
+    _check_row_budget(query)
     order = exchange.use_assumption("onec.row-order")
     if order == "call-start" and not exchange.tenant.history.pins:
-        return await _write_generated_days(exchange, query, write_rows)
-    return await _write_sorted_frame(exchange, query, order, write_rows)
+        return await _write_generated_days(query, write_rows)
+    return await _write_sorted_frame(query, order, write_rows)
 
 
 def _resolve_period(
-    exchange: Exchange, parameters: Mapping[str, ParameterValue], quota: HourlyQuota
+    exchange: Exchange, parameters: Mapping[str, ParameterValue], is_day: bool
 ) -> tuple[datetime | None, datetime]:
     begin, end = parameters.get("PeriodFrom"), parameters.get("PeriodTo")
     assert begin is None or isinstance(begin, datetime)
     assert end is None or isinstance(end, datetime)
-    is_day = quota.is_day
     if begin is None:
         rule = exchange.use_assumption("onec.period-from")
         if rule == "required" or (rule == "required-by-day" and is_day):
@@ -153,32 +146,28 @@ def _resolve_period(
     return begin, end
 
 
-def _check_identifier(exchange: Exchange, name: str, uuid: str) -> None:
-    directory = exchange.tenant.history.directory
-    if name == "ClientID":
-        known = any(uuid == client.client_id for client in directory.organisations)
-        known = known or uuid in directory.vendor_clients
-    elif name == "ServiceUserID":
-        known = any(uuid == user.user_id for user in directory.users)
-        known = known or uuid in directory.vendor_users
-    elif name == "ServiceID":
-        known = any(uuid == line.service_id for line in directory.lines)
-    else:
-        known = any(uuid == operator.specialist_id for operator in directory.operators)
-        known = known or uuid in directory.vendor_specialists
-    if not known and exchange.use_assumption("onec.unknown-uuid") == "refuse":
-        expected = "an identifier of this service"
-        reject_parameter(exchange, "onec.code-bad-uuid", name, expected, uuid)
+def _check_identifiers(exchange: Exchange, parameters: Mapping[str, ParameterValue]) -> None:
+    known = exchange.tenant.history.directory
+    own_and_vendor_ids: dict[str, tuple[Iterable[object], Iterable[object]]] = {
+        "ClientID": ((client.client_id for client in known.organisations), known.vendor_clients),
+        "ServiceUserID": ((user.user_id for user in known.users), known.vendor_users),
+        "ServiceID": ((line.service_id for line in known.lines), ()),
+        "SpecialistID": ((row.specialist_id for row in known.operators), known.vendor_specialists),
+    }
+    for name, (own, vendor) in own_and_vendor_ids.items():
+        uuid = parameters.get(name)
+        if uuid is None or uuid in own or uuid in vendor:
+            continue
+        if exchange.use_assumption("onec.unknown-uuid") == "refuse":
+            expected = "an identifier of this service"
+            reject_parameter(exchange, "onec.code-bad-uuid", name, expected, str(uuid))
 
 
 def _build_query(
-    exchange: Exchange,
-    begin: datetime | None,
-    end: datetime,
-    parameters: Mapping[str, ParameterValue],
-) -> _ServiceCallQuery:
+    exchange: Exchange, begin: datetime | None, end: datetime, values: Mapping[str, ParameterValue]
+) -> _CallQuery:
     # A call's start counts in whole seconds, as 1C has it.
-    history, tenant = exchange.tenant.history, exchange.tenant
+    history = exchange.tenant.history
     bounds = exchange.use_assumption("onec.period-bounds")
     from_ms = day_start(history.first_day) if begin is None else datetime_to_ms(begin)
     till_ms, now_ms = datetime_to_ms(end), datetime_to_ms(exchange.now)
@@ -188,38 +177,28 @@ def _build_query(
         till_ms += 1000
     first_day = max(day_of(from_ms), history.first_day)
     last_day = min(day_of(min(till_ms - 1, now_ms)), history.last_day)
-    return _ServiceCallQuery(
-        from_ms,
-        till_ms,
-        now_ms,
-        range(first_day, last_day + 1),
-        tuple(
-            (_FILTER_COLUMNS[name], value)
-            for name, value in parameters.items()
-            if name in _FILTER_COLUMNS
-        ),
-        tenant.assumptions.choices["onec.failed-call-time"] == "empty-date",
-        tenant.settings.self_check,
-    )
+    days = range(first_day, last_day + 1)
+    columns = _FILTER_COLUMNS
+    filters = [(columns[name], value) for name, value in values.items() if name in columns]
+    return _CallQuery(exchange, from_ms, till_ms, now_ms, days, filters)
 
 
-def _check_row_budget(exchange: Exchange, query: _ServiceCallQuery) -> None:
+def _check_row_budget(query: _CallQuery) -> None:
     if query.till_ms - query.from_ms <= _BATCH_DAYS * DAY_MS:
         return
-    generated, days = exchange.tenant.history.generated, query.days
-    if days and generated.count_calls(days.start, len(days)) > ROW_BUDGET:
+    exchange, days = query.exchange, query.days
+    calls = exchange.tenant.history.generated.count_calls(days.start, len(days)) if days else 0
+    if calls > ROW_BUDGET:
         reason = str(TooManyRows(ROW_BUDGET))
         exchange.notes.append(reason)
         raise ResultCodeError(exchange.use_assumption("onec.code-too-many-rows"), reason)
 
 
-async def _write_generated_days(
-    exchange: Exchange, query: _ServiceCallQuery, write_rows: RowSink
-) -> list[str]:
-    generated, days = exchange.tenant.history.generated, query.days
+async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[str]:
+    generated, days = query.exchange.tenant.history.generated, query.days
     if len(days) == 1:
-        rendered = _get_rendered_day(exchange, query, days.start)
-        _write_day(exchange, rendered, query, write_rows)
+        rendered = _get_rendered_day(query, days.start)
+        _write_day(rendered, query, write_rows)
         return list(rendered.rows.violations)
     with_calls = set(generated.days_with_calls(days.start, days.stop - 1))
     violations: list[str] = []
@@ -230,15 +209,13 @@ async def _write_generated_days(
         if count > 1 and any(generated.peek(query.cache_key, day) is None for day in batch):
             generated.get_views("onec", batch)  # small days are generated together
         for day in filter(with_calls.__contains__, batch):
-            rendered = _get_rendered_day(exchange, query, day)
+            rendered = _get_rendered_day(query, day)
             violations += rendered.rows.violations
-            _write_day(exchange, rendered, query, write_rows)
+            _write_day(rendered, query, write_rows)
     return violations
 
 
-def _write_day(
-    exchange: Exchange, day: _RenderedDay, query: _ServiceCallQuery, write_rows: RowSink
-) -> None:
+def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> None:
     first = bisect_left(day.starts, query.from_ms)
     last = bisect_left(day.starts, query.till_ms, first)
     if first == last:
@@ -251,40 +228,34 @@ def _write_day(
         write_rows(day.rows.get_range(first, last))
         failed = day.failed[last] > day.failed[first]
     if failed:
-        exchange.use_assumption("onec.failed-call-time")
+        query.exchange.use_assumption("onec.failed-call-time")
 
 
-def _get_rendered_day(exchange: Exchange, query: _ServiceCallQuery, day: int) -> _RenderedDay:
+def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
     """Kept for the next request, unless a long period would evict all other days."""
-    generated = exchange.tenant.history.generated
+    generated = query.exchange.tenant.history.generated
 
     def render_day() -> _RenderedDay:
         view = generated.get_view("onec", day)
-        failed = (view.frame["CallResult"] == _FAILED).cum_sum().to_list()
-        rows = _render_frame(view.frame, query)
-        ends = view.frame["_end"].to_numpy()
-        return _RenderedDay(
-            view.frame, rows, view.starts.tolist(), ends, view.last_end, [0, *failed]
-        )
+        failed = [0, *(view.frame["CallResult"] == _FAILED).cum_sum().to_list()]
+        rows, ends = _render_frame(view.frame, query), view.frame["_end"].to_numpy()
+        starts = view.starts.tolist()
+        return _RenderedDay(view.frame, rows, starts, ends, view.last_end, failed)
 
     if len(query.days) > _CACHED_DAYS:
         return render_day()
-    return generated.get_or_create(
-        query.cache_key, day, render_day, lambda rendered: rendered.nbytes
-    )
+    return generated.get_or_create(query.cache_key, day, render_day, lambda new: new.nbytes)
 
 
-def _render_frame(frame: pl.DataFrame, query: _ServiceCallQuery) -> tables.RenderedRows:
+def _render_frame(frame: pl.DataFrame, query: _CallQuery) -> tables.RenderedRows:
     if query.empty_dates:
         answered = pl.when(pl.col("CallResult") != _FAILED).then(pl.col("CallTime"))
         frame = frame.with_columns(CallTime=answered)
     return tables.render_rows(frame, load_operations()[HISTORY_OPERATION], query.self_check)
 
 
-async def _write_sorted_frame(
-    exchange: Exchange, query: _ServiceCallQuery, order: str, write_rows: RowSink
-) -> list[str]:
-    frames = []
+async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink) -> list[str]:
+    exchange, frames = query.exchange, []
     for first in range(query.days.start, query.days.stop, _BATCH_DAYS):
         if first > query.days.start:
             await asyncio.sleep(0)  # other requests run meanwhile

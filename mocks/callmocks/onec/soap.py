@@ -12,75 +12,53 @@ from typing import Any, Final, Literal
 
 from lxml import etree
 
-from callmocks.onec.contract import ServedOperation, load_operations
+from callmocks.onec.contract import load_operations
 from callmocks.onec.namespaces import CONTENT_TYPES, CORE, SERVICE, SOAP11, SOAP12, XS, XSI
-from callmocks.onec.spyne_compat import (
-    AnyXml,
-    Application,
-    Fault,
-    MethodContext,
-    ServerBase,
-    ServiceBase,
-    Soap11,
-    Soap12,
-    rpc,
-)
+from callmocks.onec.spyne_compat import spyne
 
 FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
 """SOAP 1.1's names; 1.2 says Sender for Client and Receiver for Server."""
 _MARK: Final = "MARK"
 
 
-class SoapError(Fault):  # type: ignore[misc]
+class SoapError(spyne.Fault):  # type: ignore[misc]
     """A request that gets a SOAP Fault, and the violation that the journal notes of it."""
 
     __type_name__ = "Fault"
+    assumption = ""
 
-    def __init__(
-        self,
-        code: FaultCode,
-        text: str,
-        violation: tuple[str, str, str] | None = None,
-        assumption: str = "",
-    ) -> None:
+    def __init__(self, code: FaultCode, text: str) -> None:
         super().__init__(code, _clean_text(text))
         self.code: FaultCode = code
         self.text = text
-        self.violation = violation or ("Envelope", "a request as the WSDL describes", text)
-        self.assumption = assumption
+        self.violation = ("Envelope", "a request as the WSDL describes", text)
 
 
-class _StructureModel(AnyXml):  # type: ignore[misc]
+class _StructureModel(spyne.AnyXml):  # type: ignore[misc]
     __namespace__ = CORE
     __type_name__ = "Structure"
 
 
-class _Soap11(Soap11):  # type: ignore[misc]
+class _Soap11(spyne.protocol.soap.Soap11):  # type: ignore[misc]
     soap_env = "soap"
 
     def fault_to_parent(
         self, ctx: Any, cls: Any, inst: Any, parent: Any, ns: str, **_: Any
     ) -> None:
         super().fault_to_parent(ctx, cls, inst, parent, ns)
-        _remove_elements(parent, "faultactor")  # spyne's is empty, and it would be an address
+        # spyne writes an empty one, and it would be an address.
+        for actor in list(parent.iter("faultactor", f"{{{SOAP12}}}Role")):
+            actor.getparent().remove(actor)
 
 
-class _Soap12(Soap12):  # type: ignore[misc]
-    soap_env = "soap"
-
+class _Soap12(_Soap11, spyne.protocol.soap.Soap12):  # type: ignore[misc]
     def gen_fault_codes(self, faultstring: str) -> tuple[str, list[str]]:
         # spyne's own method has two of the five codes.
         names = {"Client": "Sender", "Server": "Receiver"}
         return f"{self.soap_env}:{names.get(faultstring, faultstring)}", []
 
-    def fault_to_parent(
-        self, ctx: Any, cls: Any, inst: Any, parent: Any, ns: str, **_: Any
-    ) -> None:
-        super().fault_to_parent(ctx, cls, inst, parent, ns)
-        _remove_elements(parent, f"{{{SOAP12}}}Role")  # as empty as ``faultactor``
 
-
-class _SpyneServer(ServerBase):  # type: ignore[misc]
+class _SpyneServer(spyne.server.ServerBase):  # type: ignore[misc]
     transport = "callmocks"
 
 
@@ -89,33 +67,27 @@ class SoapBinding:
         self.namespace = namespace
         self.content_type = CONTENT_TYPES[namespace]
         protocol = _Soap11 if namespace == SOAP11 else _Soap12
-        out_protocol = protocol(xml_declaration=False, cleanup_namespaces=False)
-        out_protocol.serialization_handlers[_StructureModel] = _write_mark
-        self._app = Application(
-            [_make_service()],
-            SERVICE,
-            name="PartnerWebAPI2",
-            in_protocol=protocol(),  # for the methods' names alone
-            out_protocol=out_protocol,
+        out = protocol(xml_declaration=False, cleanup_namespaces=False)
+        out.serialization_handlers[_StructureModel] = _write_mark
+        self._app = spyne.Application(
+            [_make_service()], SERVICE, "PartnerWebAPI2", in_protocol=protocol(), out_protocol=out
         )
         self._server = _SpyneServer(self._app)
-        self._methods = {
-            tag: methods[0] for tag, methods in self._app.interface.service_method_map.items()
-        }
-        self.operations: dict[str, ServedOperation] = {
-            tag: load_operations()[method.name] for tag, method in self._methods.items()
-        }
+        methods = self._app.interface.service_method_map
+        self._methods = {tag: found[0] for tag, found in methods.items()}
+        served = load_operations()
+        self.operations = {tag: served[found.name] for tag, found in self._methods.items()}
 
     def render_envelope(self, operation: str) -> tuple[bytes, bytes]:
         """The bytes around the properties of ``return`` in an answer."""
-        context = MethodContext(self._server, MethodContext.SERVER)
+        context = spyne.MethodContext(self._server, spyne.MethodContext.SERVER)
         context.descriptor = self._methods[f"{{{SERVICE}}}{operation}"]
         context.out_object = [_MARK]
         before, _, after = self._serialize(context, {"m": SERVICE}).partition(_MARK.encode())
         return before, after
 
     def render_fault(self, error: SoapError) -> bytes:
-        context = MethodContext(self._server, MethodContext.SERVER)
+        context = spyne.MethodContext(self._server, spyne.MethodContext.SERVER)
         context.out_error = error
         return self._serialize(context, {})
 
@@ -143,21 +115,13 @@ def _make_service() -> Any:
             raise NotImplementedError  # spyne carries the protocol; service.py executes
 
         operation_stub.__name__ = name
-        declare = rpc(_StructureModel, _returns=_StructureModel, _out_variable_name="return")
+        declare = spyne.rpc(_StructureModel, _returns=_StructureModel, _out_variable_name="return")
         methods[name] = declare(operation_stub)
-    return type("PartnerWebAPI2", (ServiceBase,), methods)
+    return type("PartnerWebAPI2", (spyne.ServiceBase,), methods)
 
 
 def _write_mark(ctx: Any, cls: Any, inst: str, parent: Any, ns: str, name: str, **_: Any) -> None:
-    declared = {"xs": XS, "xsi": XSI}
-    etree.SubElement(parent, f"{{{ns}}}{name}", nsmap=declared).text = inst
-
-
-def _remove_elements(parent: etree._Element, tag: str) -> None:
-    for element in list(parent.iter(tag)):
-        holder = element.getparent()
-        assert holder is not None
-        holder.remove(element)
+    etree.SubElement(parent, f"{{{ns}}}{name}", nsmap={"xs": XS, "xsi": XSI}).text = inst
 
 
 def _clean_text(text: str) -> str:

@@ -31,23 +31,11 @@ if "spyne" not in sys.modules:
     _install_six()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from spyne import Application, MethodContext, ServiceBase, rpc
-    from spyne.model import AnyXml, Fault
-    from spyne.protocol.soap import Soap11, Soap12
-    from spyne.server import ServerBase
+    import spyne.protocol.soap
+    import spyne.server
 
 # spyne logs faults of clients with tracebacks; the journal has them already.
 logging.getLogger("spyne").addHandler(logging.NullHandler())
 logging.getLogger("spyne").propagate = False
 
-__all__ = [
-    "AnyXml",
-    "Application",
-    "Fault",
-    "MethodContext",
-    "ServerBase",
-    "ServiceBase",
-    "Soap11",
-    "Soap12",
-    "rpc",
-]
+__all__ = ["spyne"]
