@@ -31,7 +31,6 @@ from callmocks.provider.listeners import URL_PATHS, open_listener, port_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from aiohttp import web
     from aiohttp.typedefs import Handler, Middleware
@@ -119,12 +118,7 @@ class MockServer:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def _open_registry(self) -> None:
