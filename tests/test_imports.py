@@ -89,3 +89,26 @@ def test_an_import_that_points_upwards_is_noticed() -> None:
     assert upwards("from callmocks.tenants.exchange import Reply", "faults.base") == []
     assert upwards("from callmocks.tenants import journal", "cdr.query") == []
     assert upwards("if TYPE_CHECKING:\n    import callmocks.control.routing", "history.ids") == []
+
+
+def compared_names(source: str) -> list[str]:
+    """Comparisons with the name of a provider."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+        for part in ast.walk(side)
+        if isinstance(part, ast.Constant) and part.value in ("arm", "cdr", "onec")
+    ]
+
+
+def test_providers_are_asked_not_compared_by_name() -> None:
+    found = {
+        str(path.relative_to(PACKAGE)): compared
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in ("provider", "config")
+        if (compared := compared_names(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
+    assert compared_names('if provider == "arm": pass') == ["provider == 'arm'"]

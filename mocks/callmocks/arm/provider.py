@@ -10,6 +10,7 @@ from lxml import etree
 
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
+from callmocks.config.types import PROVIDER_TITLES
 from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.base import MaskKind, Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
@@ -35,7 +36,7 @@ _COMMAND_PATH = re.compile(rf".*/{service.SERVICE_PATH}/([\w-]+)/?")
 
 class ArmProvider(Provider):
     name = "arm"
-    title = "ARM"
+    title = PROVIDER_TITLES["arm"]
     url_schemes = ("http", "https", "ws", "wss")
     credential_option = "cookie"
     proxy_port = 9086

@@ -11,6 +11,7 @@ from callmocks.cdr import jsonrpc, limits, openrpc, pii
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
+from callmocks.config.types import PROVIDER_TITLES
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Reply
@@ -30,7 +31,7 @@ _CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099
 
 class CdrProvider(Provider):
     name = "cdr"
-    title = "CDR"
+    title = PROVIDER_TITLES["cdr"]
     url_path = URL_PATHS["cdr"]
     credential_option = "token"
     proxy_port = 9087

@@ -16,7 +16,8 @@ from callmocks.config.options import (
     setting_options,
 )
 from callmocks.config.settings import ServeSettings
-from callmocks.config.types import is_loopback
+from callmocks.config.types import PROVIDER_TITLES, is_loopback
+from callmocks.provider.listeners import URL_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,17 +100,17 @@ def _format_warning(settings: ServeSettings) -> str:
 
 def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
     facts = {
-        **{name: suite.urls.get(name) for name in ("arm", "cdr", "onec", "control")},
+        **{name: suite.urls.get(name) for name in URL_PATHS},
         "tenant": "demo",
         "seed": settings.seed,
     }
     if settings.json:
         return json.dumps(facts)
-    names = {"arm": "ARM", "cdr": "CDR", "onec": "1C", "control": "control"}
+    titles = {**PROVIDER_TITLES, "control": "control"}
     return "\n".join(
         [
             f"callmocks is ready: tenant demo, seed {settings.seed}",
-            *(f"  {names[name]:8}{url}" for name, url in suite.urls.items()),
+            *(f"  {titles[name]:8}{url}" for name, url in suite.urls.items()),
             "  login demo, password demo, CDR token demo-token; operators 101, 102, … too",
             *([f"  CA      {settings.tls_ca_out}"] if settings.tls_ca_out else []),
         ]

@@ -19,6 +19,7 @@ from callmocks.history.world_file import load_world
 
 ProviderName = Literal["arm", "cdr", "onec"]
 PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
+PROVIDER_TITLES: dict[str, str] = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
 REDIS = "redis://127.0.0.1:6379/0"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 

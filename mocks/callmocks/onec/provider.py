@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from lxml import etree
 
+from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.findings import ValidationResult
 from callmocks.onec import contract, envelope, pii, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
@@ -25,7 +26,7 @@ _FAULT_ELEMENT = re.compile(rb"<(\w+:)?Fault[\s>]")
 
 class OnecProvider(Provider):
     name = "onec"
-    title = "1C"
+    title = PROVIDER_TITLES["onec"]
     url_path = URL_PATHS["onec"]
     proxy_port = 9088
     masks_table_cells = True

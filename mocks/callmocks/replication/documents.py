@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from callmocks.config.types import PROVIDER_NAMES
 from callmocks.contract.assumptions import Assumptions
 from callmocks.errors import SettingsError
 from callmocks.faults import ActiveFaults, FaultScope
@@ -212,7 +213,7 @@ def _read_file(path: Path) -> bytes:
 def _flatten_settings(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in settings.items():
-        if isinstance(value, dict) and name in ("arm", "cdr", "onec"):
+        if isinstance(value, dict) and name in PROVIDER_NAMES:
             found |= _flatten_settings(value, f"{name}.")
         else:
             found[prefix + name] = value
