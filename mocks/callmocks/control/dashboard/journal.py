@@ -108,19 +108,12 @@ def count_entries(journal: Journal) -> JournalCounts:
 
 
 def highlight_messages(entry: JournalEntry) -> tuple[HighlightedMessage, HighlightedMessage]:
+    requested, answered = (
+        [each for each in entry.violations if each.side == side] for side in ("request", "answer")
+    )
     return (
-        highlight_message(
-            entry.request,
-            entry.request_bytes,
-            entry.request_sha256,
-            [each for each in entry.violations if each.side == "request"],
-        ),
-        highlight_message(
-            entry.response,
-            entry.response_bytes,
-            entry.response_sha256,
-            [each for each in entry.violations if each.side == "answer"],
-        ),
+        highlight_message(entry.request, entry.request_bytes, entry.request_sha256, requested),
+        highlight_message(entry.response, entry.response_bytes, entry.response_sha256, answered),
     )
 
 
