@@ -224,6 +224,7 @@ def test_junit_has_a_case_for_each_probe(suite: Mocks, cli: CommandRunner) -> No
     cases = {case.get("name"): case for case in only.iter("testcase")}
     assert (suites.tag, only.tag) == ("testsuites", "testsuite")
     assert list(cases)[:2] == ["account", "legs"]
+    assert cases["account"].get("classname") == "callmocks.check.cdr"
     assert only.get("tests") == str(len(cases)) and only.get("errors") == "0"
     assert only.get("failures") == str(len(list(only.iter("failure")))) == "1"
     assert only.get("skipped") == str(len(list(only.iter("skipped"))))

@@ -68,11 +68,7 @@ class OnecCheck(ProviderCheck):
         return [
             ("history", "the calls of an hour, SOAP 1.2", self.check_history),
             ("soap-1.1", "the successful ones of them, SOAP 1.1", self.check_soap11),
-            (
-                "nobody",
-                "the calls of an organisation that does not exist",
-                self.check_unknown_client,
-            ),
+            ("nobody", "the calls of an unknown organisation", self.check_unknown_client),
             ("parties", "who called whom, and on which line", self.check_parties),
             ("wsdl", "the description of the service", self.check_wsdl),
             (REFUSAL_PROBES[0], "requests that must be refused", self.check_refusals),
