@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -24,15 +25,13 @@ _YIELD_EVERY_DAYS = 4
 _YIELD_EVERY_ROWS = 500
 
 
+@dataclass(eq=False)
 class CallPage:
     """Rows, newest first, the tag behind them, and where our own rows break the schema."""
 
-    def __init__(
-        self, rows: list[CallRow], tag: str | None, violations: list[SchemaViolation]
-    ) -> None:
-        self.rows = rows
-        self.tag = tag
-        self.violations = violations
+    rows: list[CallRow]
+    tag: str | None
+    violations: list[SchemaViolation]
 
     @cached_property
     def json(self) -> bytes:

@@ -114,7 +114,7 @@ def _render_envelope(
     content: Node, command: str, body_format: BodyFormat, contract: str, has_calls: bool = False
 ) -> DocumentEnvelope:
     """The bytes of ``out``, open where calls will follow; without a contract not validated."""
-    root = _make_out(command, content)
+    root = Node("out", root_attributes(command), [content])
     document = tree.to_xml(root)
     violations = schema.get_schema(command, contract).validate_bytes(document) if contract else []
     if body_format == "xml":
@@ -126,9 +126,8 @@ def _render_envelope(
     return DocumentEnvelope(head.removesuffix(end) + opening, closing, violations)
 
 
-def _make_out(command: str, content: Node) -> Node:
-    attributes = {"xmlns:xs": _XSI_NAMESPACE, "xs:noNamespaceSchemaLocation": f"{command}.xsd"}
-    return Node("out", attributes, [content])
+def root_attributes(command: str) -> dict[str, str]:
+    return {"xmlns:xs": _XSI_NAMESPACE, "xs:noNamespaceSchemaLocation": f"{command}.xsd"}
 
 
 def _clean_text(text: str) -> str:

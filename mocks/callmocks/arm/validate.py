@@ -12,14 +12,12 @@ from callmocks.arm import frames, query, requests, schema, tree, validate_rows
 from callmocks.arm.frames import FrameError
 from callmocks.arm.provider import ARM
 from callmocks.arm.requests import BodyFormat
+from callmocks.arm.responses import root_attributes
 from callmocks.contract.findings import Evidence, Findings, ValidationResult, xml_error_position
 from callmocks.errors import CallmocksError
 from callmocks.tenants.detached import detached_exchange
 
-ROOT_ATTRIBUTES = {
-    "xmlns:xs": "http://www.w3.org/2001/XMLSchema-instance",
-    "xs:noNamespaceSchemaLocation": "operator_call_history.xsd",
-}
+ROOT_ATTRIBUTES = root_attributes(schema.HISTORY)
 _KEYS = ("_name", "_attributes", "_content")
 _ERROR_STATUSES = (200, 400, 401, 404, 405, 413, 500)
 
