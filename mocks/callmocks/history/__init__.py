@@ -1,1 +1,1 @@
-"""The contact centre: one history of calls, drawn day by day, seen through three views."""
+"""The contact centre: one history of calls, generated day by day, shown by three views."""

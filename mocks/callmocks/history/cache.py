@@ -22,10 +22,10 @@ class DayCache:
     def get_or_create(
         self, key: Hashable, create: Callable[[], T], size_of: Callable[[T], int]
     ) -> T:
-        found = self._items.get(key)
-        if found is not None:
+        entry = self._items.get(key)
+        if entry is not None:
             self._items.move_to_end(key)
-            value: T = found[0]
+            value: T = entry[0]
             return value
         value = create()
         size = size_of(value)
@@ -38,11 +38,11 @@ class DayCache:
 
     def peek(self, key: Hashable) -> Any | None:
         """It counts as used."""
-        found = self._items.get(key)
-        if found is None:
+        entry = self._items.get(key)
+        if entry is None:
             return None
         self._items.move_to_end(key)
-        return found[0]
+        return entry[0]
 
     def clear(self) -> None:
         self._items.clear()

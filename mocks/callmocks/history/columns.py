@@ -1,6 +1,6 @@
 """A day of calls as columns: what is generated or pinned, and then shown by the views.
 
-Times are whole milliseconds since the day's midnight; -1 stands for "never" and for "nobody".
+Times are whole milliseconds since the day's midnight; -1 stands for "never" and for "none".
 In a batch of days times count from the first day's midnight, and each day has rows from 0.
 Indexes of people and things are positions in the directory.
 """

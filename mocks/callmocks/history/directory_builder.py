@@ -1,4 +1,4 @@
-"""Building a directory: what a world lists stands, the rest is drawn by the history's key.
+"""Builds a directory: what a world lists is kept, the rest is drawn by the history's key.
 
 Each kind of entry has a stream of its own and each entry its own part of it, so that adding an
 organisation leaves the operators as they are, and naming one operator the others.

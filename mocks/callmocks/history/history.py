@@ -168,7 +168,7 @@ class History:
         return self._find_call("onec", address, pl.col("CallID") == call_id.lower(), now_ms)
 
     def _find_call(
-        self, view_name: str, address: tuple[int, int] | None, wanted: pl.Expr, now_ms: int
+        self, view_name: str, address: tuple[int, int] | None, condition: pl.Expr, now_ms: int
     ) -> pl.DataFrame:
         if address is None:
             return self.generated.empty_frame(view_name)
@@ -179,14 +179,14 @@ class History:
             frame = self.generated.get_view(view_name, day).frame
             if view_name == "sessions":  # the only view with a row for every call
                 frame = frame.slice(row, 1)
-        return frame.filter(wanted & (pl.col(CALL_VIEWS[view_name].end_column) <= now_ms))
+        return frame.filter(condition & (pl.col(CALL_VIEWS[view_name].end_column) <= now_ms))
 
     def find_record(self, record_id: str) -> TalkRecord | None:
         leg_id = ids.record_leg(self.key, record_id.lower())
-        found = None if leg_id is None else self._find_leg(ids.leg_address(leg_id))
-        if leg_id is None or found is None:
+        located = None if leg_id is None else self._find_leg(ids.leg_address(leg_id))
+        if leg_id is None or located is None:
             return None
-        day, leg = found
+        day, leg = located
         call = int(day.legs.call[leg])
         talk = int(day.legs.end[leg] - day.legs.connect[leg])
         expected_id = ids.record_ids(self.key, np.array([leg_id]), np.array([talk]))[0]

@@ -2,10 +2,10 @@
 
 Session and leg ids (9 to 10 digits, as the vendor's) divide each day into slots::
 
-    100 000 000 + day * 1 350 000 + | 0 … 299 999        sessions drawn
+    100 000 000 + day * 1 350 000 + | 0 … 299 999        sessions generated
                                     | 300 000 … 349 999  sessions pinned
-                                    | 350 000 …          legs drawn  (900 000)
-                                    | 1 250 000 …        legs pinned (100 000)
+                                    | 350 000 …          legs generated (900 000)
+                                    | 1 250 000 …        legs pinned    (100 000)
 
 The 1C CallID and the record ids look random, but their first bits are the address, scrambled
 with the history's key, and the rest proves that they belong to this history.
@@ -124,7 +124,7 @@ def record_leg(key: bytes, record: str) -> int | None:
 def call_refs(key: bytes, day: Days, row: Ints, outgoing: NDArray[np.bool_]) -> Words:
     """ARM call references: 32 bits for incoming rows, 62 to 63 bits for outgoing ones.
 
-    Unique within a day, as far as 32 bits can carry a history.
+    Unique within a day, as far as 32 bits allow.
     """
     spread = np.asarray(day).astype(np.uint64) * np.uint64(0x9E3779B1)
     short = _scramble32((row.astype(np.uint64) + spread) ^ np.uint64(_key_word(key, 1) >> 32))

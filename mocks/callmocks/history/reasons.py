@@ -37,7 +37,6 @@ RANG = _agreement_flags("rang", "yes")  # whether it was picked up or not
 ANSWERED = _agreement_flags("answered", "yes")
 TALKED = _agreement_flags("talked", "yes")
 WITHOUT_EMPLOYEE = _agreement_flags("employee", "no")
-ALONE = _agreement_flags("place", "alone")
 CAUSE = np.array([int(AGREEMENT[reason]["cause"]) for reason in NAMES], dtype=np.int16)
 CAUSE_TEXT: dict[int, str] = {
     int(row["code"]): row["description"] for row in load_table("cdr/release_causes.csv")
@@ -47,14 +46,14 @@ CAUSE_TEXT: dict[int, str] = {
 @cache
 def membership_table(reasons: tuple[int, ...]) -> np.ndarray:
     """By reason; False for -1, which is none."""
-    found = np.zeros(len(NAMES) + 1, np.bool_)
-    found[list(reasons)] = True
-    return found
+    table = np.zeros(len(NAMES) + 1, np.bool_)
+    table[list(reasons)] = True
+    return table
 
 
 @cache
 def reasons_at(place: str, leg: str) -> tuple[int, ...]:
-    """Reasons whose legs stand at a place (``alone``, ``attempt``, …) and may be of that kind."""
+    """Reasons that a leg of that kind can have at a place: ``alone``, ``attempt``, ``beside``, …"""
     return tuple(
         index
         for index, name in enumerate(NAMES)
