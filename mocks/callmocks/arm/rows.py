@@ -64,7 +64,6 @@ class OperatorRows:
 
     @property
     def nbytes(self) -> int:
-        """When all of them are rendered; without the frame."""
         return _ROW_BYTES * len(self._rendered)
 
     def render(

@@ -232,7 +232,6 @@ def make_command_error(exchange: Exchange, command: str, text: str) -> CommandRe
 
 
 def make_reply(exchange: Exchange, response: CommandResponse) -> Reply:
-    """A response in the transport of its request, whether that can be read or not."""
     if exchange.transport != "frame":
         return make_http_reply(exchange, response)
     try:

@@ -28,7 +28,6 @@ class CredentialsError(Exception):
 
 
 def check_password(exchange: Exchange, login: str, password: str) -> bool:
-    """Whether this is an operator of the domain, by internal number, and his password."""
     tenant = exchange.tenant
     exists = tenant.history.operator_index(login) >= 0
     return secrets_equal(password, tenant.settings.arm.password) and exists

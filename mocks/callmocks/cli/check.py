@@ -22,7 +22,6 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def _credential_options(command: F) -> F:
-    """Flags and variables; the list of processes does not show a variable."""
     for name, text in (
         ("cookie", "ARM: NAME=VALUE of a session, instead of them."),
         ("token", "CDR: a token, instead of login and password."),

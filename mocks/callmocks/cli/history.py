@@ -122,7 +122,6 @@ def _open_view(context: click.Context) -> ViewReader:
 
 
 def _show_progress(reader: ViewReader) -> Iterator[pl.DataFrame]:
-    """The frames of the view, with a progress bar on stderr when that is a terminal."""
     from rich import progress
     from rich.console import Console
 
@@ -142,7 +141,6 @@ def _show_progress(reader: ViewReader) -> Iterator[pl.DataFrame]:
 
 
 def _format_cell(value: object) -> str:
-    """Of lists and structures only the values."""
     if isinstance(value, dict):
         return " ".join(filter(None, map(_format_cell, value.values())))
     if isinstance(value, list):

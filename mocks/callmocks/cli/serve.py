@@ -71,7 +71,6 @@ def exit_on_stop_signals() -> None:
 
 
 def make_stop_event() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -87,7 +86,6 @@ def print_ready(suite: MockServer) -> None:
 
 
 def print_message(text: str) -> None:
-    """One line on stderr."""
     click.echo(f"callmocks: {' '.join(text.split())}", err=True)
 
 

@@ -111,7 +111,6 @@ class Worker:
                     await asyncio.sleep(RESTART_SECONDS)
 
     async def stop(self) -> None:
-        """By SIGTERM, then by SIGKILL."""
         process = self._process
         if process is None:
             return

@@ -134,7 +134,6 @@ def _make_params(names: Iterable[str]) -> list[click.Parameter]:
 
 
 def _load_config(context: click.Context, _: click.Parameter, file: str | None) -> None:
-    """Make the keys of the file the defaults of the context."""
     if not file:
         return
     context.meta[_CONFIG_FILE] = file

@@ -62,7 +62,7 @@ class ServeSettings:
     replay: Path | None = setting(None, _FILE, "Serve the answers of a recording.")
     public_url: str = setting("", _URL, "How clients reach the suite; may hold {port}.")
     allowed_hosts: tuple[str, ...] = setting((), _NAMES, "Further names the suite is reached by.")
-    """Control answers to them, ``tls auto`` certifies them; ``*.example`` is any subdomain."""
+    """Control answers to them, ``tls auto`` certifies them; ``*.example``: one more label."""
     tls: str = setting("off", types.OneOf("off", "auto"), "auto: https by a CA of its own.")
     tls_cert: Path | None = setting(None, _FILE, "https with this certificate (PEM).")
     """With its chain and, without ``tls_key``, its key."""
@@ -111,7 +111,6 @@ class ServeSettings:
         return chosen.get(server, chosen.get("", "")).replace("{port}", str(port))
 
     def host_names(self) -> tuple[str, ...]:
-        """Names of this host in the settings, each once."""
         public = (
             urlsplit(url.replace("{port}", "1")).hostname
             for url in types.split_public_url(self.public_url).values()

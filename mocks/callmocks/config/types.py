@@ -196,7 +196,6 @@ def parse_state(text: str) -> str:
 
 
 def parse_providers(text: str) -> tuple[str, ...]:
-    """Some of the providers, in their order."""
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in PROVIDER_NAMES:
@@ -205,7 +204,6 @@ def parse_providers(text: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
