@@ -52,6 +52,9 @@ class Chart:
     y: str = "CPU time of an answer, ms"
     series: dict[str, Points] = field(default_factory=dict)
 
+    def add(self, name: str, x: float, y: float) -> None:
+        self.series.setdefault(name, []).append((x, y))
+
 
 class Probe:
     """Sends requests one by one and measures the server's CPU time for each."""
@@ -106,7 +109,7 @@ def measure_size() -> Chart:
                 "1 session by its id": probe.mean_cost(case, [address]),
             }
         for name, cost in points.items():
-            chart.series.setdefault(name, []).append((calls, cost))
+            chart.add(name, calls, cost)
     return chart
 
 
@@ -125,7 +128,7 @@ def measure_window() -> Chart:
                     f"{centre}, next page": probe.mean_cost(case, again[:1], 50),
                 }
                 for name, cost in points.items():
-                    chart.series.setdefault(name, []).append((days, cost))
+                    chart.add(name, days, cost)
     return chart
 
 
@@ -136,10 +139,10 @@ def measure_offset() -> Chart:
         months = _window_of_days(date(2025, 12, 1), 90)
         for at in (0, 100, 1_000, 10_000, 30_000, 100_000):  # the greatest there is
             plain = legs_between(months, limit=100, offset=at)
-            chart.series.setdefault("as drawn", []).append((at, probe.mean_cost(case, [plain], 50)))
+            chart.add("as drawn", at, probe.mean_cost(case, [plain], 50))
             page = _sorted_legs(months, 20, offset=at)
             cost = probe.mean_cost(case, [page], 50)
-            chart.series.setdefault("filtered and sorted", []).append((at, cost))
+            chart.add("filtered and sorted", at, cost)
     return chart
 
 
@@ -152,7 +155,7 @@ def measure_selectivity() -> Chart:
             bodies = [_sorted_legs(month, seconds, below=10**6 + n) for n in range(21)]
             found = json.loads(probe.request(case, bodies[0]))["result"]["metadata"]["total_items"]
             cost = probe.median_cost(case, bodies[1:])
-            chart.series.setdefault("another filter each time", []).append((max(found, 1), cost))
+            chart.add("another filter each time", max(found, 1), cost)
     return chart
 
 
@@ -162,14 +165,14 @@ def measure_walk() -> Chart:
         "walk", "A workplace's search that finds nothing, by the years it goes back", "years"
     )
     for years in (1, 2, 4, 6, 8, 9):
-        begins = f"{2026 - years}-03-10"
-        with running_callmocks(history_from=begins) as (server, ports):
+        history_from = f"{2026 - years}-03-10"
+        with running_callmocks(history_from=history_from) as (server, ports):
             frames = _WorkplaceClient(server, ports["arm"])
             first = frames.request_cost({"limit": "50", "number": "0"})
             again = frames.request_cost({"limit": "50", "number": "00"})
             frames.close()
-        chart.series.setdefault("days never asked for", []).append((years, first))
-        chart.series.setdefault("again, another number", []).append((years, again))
+        chart.add("days never asked for", years, first)
+        chart.add("again, another number", years, again)
     return chart
 
 
@@ -190,9 +193,8 @@ def measure_tenants() -> Chart:
                     for number in range(count)
                 ]
                 cost = probe.mean_cost(case, bodies, max(200, count))
-                chart.series.setdefault(name, []).append((count, cost))
-                memory = chart.series.setdefault(f"memory, MB, {name}", [])
-                memory.append((count, server.process.rss / 1e6))
+                chart.add(name, count, cost)
+                chart.add(f"memory, MB, {name}", count, server.process.rss / 1e6)
     return chart
 
 
@@ -206,10 +208,8 @@ def measure_websockets() -> Chart:
             while len(clients) < count:
                 clients.append(_WorkplaceClient(server, ports["arm"]))
                 clients[-1].request({"limit": "50"})
-            costs = chart.series.setdefault("CPU time of a frame, ms", [])
-            costs.append((count, _mean_frame_cost(server, clients)))
-            memory = chart.series.setdefault("memory, MB", [])
-            memory.append((count, server.process.rss / 1e6))
+            chart.add("CPU time of a frame, ms", count, _mean_frame_cost(server, clients))
+            chart.add("memory, MB", count, server.process.rss / 1e6)
         for client in clients:
             client.close()
     chart.y = "see the lines' names"

@@ -26,8 +26,7 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     subscriber's leg those of all talks of the session).
     """
     legs, calls, midnight = day.legs, day.calls, day_start(day.first_day)
-    call = legs.call
-    kind = calls.kind[call]
+    call, kind = legs.call, calls.kind[legs.call]
     subscriber = legs.role == LegRole.SUBSCRIBER
     line = np.where(kind == CallKind.INTERNAL, -1, calls.line[call])
     scenario = _scenarios(day, lookups)[call]
@@ -59,8 +58,7 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "employee_full_name": lookups.operator_name.gather(legs.operator),
             "employee_phone_number": lookups.operator_phone.gather(legs.operator),
             "employee_rating": with_nulls(legs.rating.astype(np.int64), legs.rating > 0),
-            "scenario_id": lookups.scenario_id.gather(scenario),
-            "scenario_name": lookups.scenario_name.gather(scenario),
+            **_id_and_name("scenario", lookups, scenario),
             "is_coach": legs.role == LegRole.COACH,
             "release_cause_code": reasons.CAUSE[legs.reason].astype(np.int64),
             "release_cause_description": lookups.cause_text.gather(reasons.CAUSE[legs.reason]),
@@ -69,10 +67,8 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "contact_id": lookups.contact_id.gather(user),
             "contact_full_name": lookups.user_name.gather(user),
             "contact_phone_number": phone_column(calls.phone)[call],
-            "action_id": lookups.action_id.gather(action),
-            "action_name": lookups.action_name.gather(action),
-            "group_id": lookups.group_id.gather(group),
-            "group_name": lookups.group_name.gather(group),
+            **_id_and_name("action", lookups, action),
+            **_id_and_name("group", lookups, group),
             "_start": midnight + legs.start.astype(np.int64),
             "_end": midnight + legs.end.astype(np.int64),
             "_call_end": midnight + calls.end[call].astype(np.int64),
@@ -181,6 +177,11 @@ def _employee_columns(day: DayColumns, talks: Talks, lookups: Lookups) -> dict[s
     columns["last_answered_employee_rating"] = with_nulls(rating, rating > 0)
     columns["operator_phone_number"] = lookups.operator_phone.gather(operators[talks.last])
     return columns
+
+
+def _id_and_name(entry: str, lookups: Lookups, index: IntColumn) -> dict[str, pl.Series]:
+    names = (f"{entry}_id", f"{entry}_name")
+    return {name: getattr(lookups, name).gather(index) for name in names}
 
 
 def _scenarios(day: DayColumns, lookups: Lookups) -> IntColumn:
