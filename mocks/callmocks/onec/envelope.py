@@ -7,6 +7,8 @@ memory is found by ``InputGuard`` in the bytes, while they still come in.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -26,6 +28,7 @@ _HEAD_BYTES: Final = 64 * 1024
 _DECLARATION_BYTES: Final = 1024
 _ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]*)")
 _WINDOW: Final = MAX_UNTAGGED_BYTES // 2
+_BYTE_ORDER_MARKS: Final = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 _PROLOG: Final = re.compile(rb"[^<]*(?:<!--.*?-->\s*|<\?.*?\?>\s*)*", re.DOTALL)
 _DTD_FORBIDDEN: Final = "the request has a DTD, which SOAP forbids"
 _NEXT_ACTOR: Final = "http://schemas.xmlsoap.org/soap/actor/next"
@@ -42,10 +45,9 @@ class SoapMessage(NamedTuple):
 
     def find_unsupported_header(self) -> str | None:
         for block in self.header if self.header is not None else ():
-            required = block.get(f"{{{self.namespace}}}mustUnderstand", "").strip()
-            actor = block.get(f"{{{self.namespace}}}actor") or block.get(
-                f"{{{self.namespace}}}role", ""
-            )
+            prefix = f"{{{self.namespace}}}"
+            required = block.get(f"{prefix}mustUnderstand", "").strip()
+            actor = block.get(f"{prefix}actor") or block.get(f"{prefix}role", "")
             addressed = not actor or actor == _NEXT_ACTOR or actor.startswith(self.namespace)
             if required in ("1", "true") and addressed:
                 return str(block.tag)
@@ -101,29 +103,24 @@ _PARSER: Final = make_parser()
 
 
 def read_message(body: bytes, charset: str | None = None) -> SoapMessage:
-    """The message of a request or an answer; ``SoapError`` when it is none.
-
-    ``charset`` is the one of the Content-Type header; it counts where the document itself declares
-    no encoding.
-    """
+    """``charset`` is the Content-Type header's, for a document that declares no encoding."""
     return read_envelope(parse_document(body, charset))
 
 
 def parse_document(body: bytes, charset: str | None = None) -> etree._Element:
     """The root of a document; ``SoapError`` when it is broken or hostile."""
-    parser = _PARSER
-    declared = _find_declared_encoding(body)
-    if declared is not None and not _shows_tags_in_ascii(declared):
-        raise SoapError("Client", f"Unsupported encoding: {declared!r}")
-    utf8 = charset is None or charset.lower() in ("utf-8", "utf8")
-    if charset is not None and not utf8 and declared is None and not _has_byte_order_mark(body):
+    parser, encoding = _PARSER, _find_declared_encoding(body)
+    if encoding is not None:
+        if not _shows_tags_in_ascii(encoding):
+            raise SoapError("Client", f"Unsupported encoding: {encoding!r}")
+    elif charset is not None and not body.startswith(_BYTE_ORDER_MARKS):
         parser = _get_parser(charset)
     if len(body) > _HEAD_BYTES:  # in a smaller one nothing takes the parser long
         InputGuard().check(body)
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
-        if _starts_with_dtd(body[:_HEAD_BYTES]):
+        if _starts_with_dtd(body):
             raise SoapError("Client", _DTD_FORBIDDEN) from None
         reason = re.sub(r"\s*\(<string>, line \d+\)$", "", str(error))
         raise SoapError("Client", f"the request is not well-formed XML: {reason}") from None
@@ -138,46 +135,38 @@ def read_envelope(root: etree._Element) -> SoapMessage:
         raise SoapError("Client", f"the request is not SOAP: its root is {root.tag}")
     if namespace not in SOAP_VERSIONS:
         raise SoapError("VersionMismatch", f"{root.tag} is not the envelope of SOAP 1.1 or 1.2")
-    header: etree._Element | None = None
-    for child in root:
-        if child.tag == f"{{{namespace}}}Header":
-            header = child
-        elif child.tag == f"{{{namespace}}}Body":
-            extra = len(child) - 1
-            if extra < 0:
-                raise SoapError("Client", "the Body calls no operation: it has no element")
-            tag = str(child[0].tag)
-            operation = tag.rpartition("}")[2]
-            return SoapMessage(namespace, child[0], tag, operation, extra, header)
-    raise SoapError("Client", "the envelope has no Body")
+    body = root.find(f"{{{namespace}}}Body")
+    if body is None:
+        raise SoapError("Client", "the envelope has no Body")
+    if not len(body):
+        raise SoapError("Client", "the Body calls no operation: it has no element")
+    tag, operation = str(body[0].tag), etree.QName(body[0]).localname
+    header = next(body.itersiblings(f"{{{namespace}}}Header", preceding=True), None)
+    return SoapMessage(namespace, body[0], tag, operation, len(body) - 1, header)
 
 
 def guess_soap_namespace(body: bytes, content_type: str) -> str:
     head = body[:_HEAD_BYTES].replace(b"\0", b"")
-    found = {name: head.find(name.encode()) for name in (SOAP11, SOAP12)}
-    present = {name: position for name, position in found.items() if position >= 0}
-    if present:
-        return min(present, key=lambda name: present[name])
+    found = {head.find(name.encode()): name for name in SOAP_VERSIONS}
+    found.pop(-1, None)
+    if found:
+        return found[min(found)]
     return SOAP12 if content_type.startswith("application/soap+xml") else SOAP11
 
 
-def _starts_with_dtd(head: bytes) -> bool:
-    head = head.replace(b"\0", b"")
+def _starts_with_dtd(body: bytes) -> bool:
+    head = body[:_HEAD_BYTES].replace(b"\0", b"")
     prolog = _PROLOG.match(head)
     return prolog is not None and head.startswith(b"<!DOCTYPE", prolog.end())
 
 
 def _get_parser(charset: str) -> etree.XMLParser:
-    try:
+    if charset.lower() in ("utf-8", "utf8"):
+        return _PARSER
+    with suppress(LookupError):  # of libxml2
         if _shows_tags_in_ascii(charset):
             return make_parser(encoding=charset)
-    except LookupError:
-        pass
     raise SoapError("Client", f"the charset {charset!r} is not known")
-
-
-def _has_byte_order_mark(body: bytes) -> bool:
-    return body[:2] in (b"\xff\xfe", b"\xfe\xff") or body[:3] == b"\xef\xbb\xbf"
 
 
 def _find_declared_encoding(body: bytes) -> str | None:

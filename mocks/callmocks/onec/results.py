@@ -1,7 +1,4 @@
-"""The bytes of answers: an envelope, ``return``, and in it ResultCode, then ResultData.
-
-Clients index the two by position.
-"""
+"""Answers: an envelope, ``return``, and in it ResultCode, then ResultData: clients count on it."""
 
 from __future__ import annotations
 
@@ -45,7 +42,6 @@ def render_table_envelope(namespace: str, operation: str) -> TableEnvelope:
 
 
 def render_error_result(namespace: str, operation: str, code: str, reason: str) -> bytes:
-    """An answer with a ResultCode other than SUCCESS; its ResultData is the reason as a string."""
     before, after = _render_envelope(namespace, operation)
     result = write_properties(Structure(ResultCode=code, ResultData=reason))
     return before + result.encode() + after

@@ -9,25 +9,20 @@ from typing import Final
 from lxml import etree
 
 from callmocks.errors import StateError
-from callmocks.onec import directory_reads, envelope, parameters, results, service_calls, wsdl
-from callmocks.onec.contract import (
-    HISTORY_OPERATION,
-    ServedOperation,
-    load_operation_names,
-    load_operations,
-)
+from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
+from callmocks.onec.contract import ServedOperation, load_operations
 from callmocks.onec.decoder import read_structure
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.namespaces import PARAMS, SOAP11, SOAP12, split_name
 from callmocks.onec.results import ResultCodeError
+from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import SoapBinding, SoapError, get_binding
 from callmocks.onec.values import BadValue
 from callmocks.tenants.exchange import Exchange, Reply
 
 _log = logging.getLogger(__name__)
-REALM: Final = "1C:Enterprise"
+# Bytes of a request from which on one of the choices of ``onec.body-limit`` refuses it.
 _BODY_LIMIT_THRESHOLD: Final = 1024 * 1024
-"""Bytes of a request from which on one of the choices of ``onec.body-limit`` refuses it."""
 
 
 async def handle_request(
@@ -51,8 +46,9 @@ async def handle_request(
         exchange.operation = message.operation
         if message.extra_body_elements:
             exchange.add_violation("Body", "one element", f"{message.extra_body_elements + 1}")
-        if message.header is not None:
-            _check_must_understand(exchange, message)
+        block = message.find_unsupported_header()
+        if block is not None and exchange.use_assumption("onec.must-understand") == "fault":
+            raise SoapError("MustUnderstand", f"the header block {block} is not understood")
         operation = binding.operations.get(message.tag)
         if operation is None:
             raise _explain_unknown_operation(message.tag)
@@ -79,7 +75,7 @@ def make_fault_reply(namespace: str, error: SoapError) -> Reply:
 
 
 def make_unauthorized_reply() -> Reply:
-    challenge = {"WWW-Authenticate": f'Basic realm="{REALM}"'}
+    challenge = {"WWW-Authenticate": 'Basic realm="1C:Enterprise"'}
     return Reply(b"Unauthorized", 401, "text/plain; charset=utf-8", challenge)
 
 
@@ -95,18 +91,12 @@ def warm_up() -> None:
             results.render_table_envelope(namespace, operation)
 
 
-def _check_must_understand(exchange: Exchange, message: envelope.SoapMessage) -> None:
-    block = message.find_unsupported_header()
-    if block is not None and exchange.use_assumption("onec.must-understand") == "fault":
-        raise SoapError("MustUnderstand", f"the header block {block} is not understood")
-
-
 def _explain_unknown_operation(tag: str) -> SoapError:
     operations, name = load_operations(), split_name(tag)[1]
     if name in operations:
         return SoapError("Client", f"{tag} is not in the service's namespace")
     text = f"PartnerWebAPI2 has no operation {name}"
-    if name in load_operation_names():
+    if name in contract.load_operation_names():
         served = ", ".join(operations)
         text = f"PartnerWebAPI2 has the operation {name}; callmocks serves only {served}"
     return SoapError("Client", text)
@@ -144,10 +134,8 @@ async def _execute_operation(
         if exchange.tenant.settings.limits != "off":
             await quota.count_call()
         values = parameters.read_parameters(exchange, operation, params)
-        if operation.name == HISTORY_OPERATION:
-            violations = await service_calls.select_calls(
-                exchange, values, quota.is_day, body.write
-            )
+        if operation.name == contract.HISTORY_OPERATION:
+            violations = await select_calls(exchange, values, quota.is_day, body.write)
         else:
             rows = directory_reads.select_rows(exchange, operation, values)
             body.write(rows.xml)

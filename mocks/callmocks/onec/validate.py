@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -13,20 +14,10 @@ from lxml import etree
 
 from callmocks.contract.findings import Findings, ValidationResult, xml_error_position
 from callmocks.contract.xml import get_dtd, make_parser
-from callmocks.onec import contract, envelope, parameters, wsdl
+from callmocks.onec import contract, envelope, namespaces, parameters, wsdl
 from callmocks.onec.contract import HISTORY_OPERATION, ServedOperation
 from callmocks.onec.decoder import get_local_name, read_structure
-from callmocks.onec.namespaces import (
-    CONTENT_TYPES,
-    FAULT_PATHS,
-    PARAMS,
-    RETURN,
-    SERVICE,
-    SOAP11,
-    SOAP12,
-    SOAP_VERSIONS,
-    XS,
-)
+from callmocks.onec.namespaces import SERVICE, SOAP_VERSIONS
 from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
@@ -34,7 +25,7 @@ from callmocks.onec.validate_table import TableValidator
 from callmocks.onec.values import BadValue, ValueTable
 from callmocks.tenants.detached import detached_exchange
 
-_FAULT_STATUSES = {SOAP11: (500,), SOAP12: (400, 500)}
+_FAULT_STATUSES = {namespaces.SOAP11: (500,), namespaces.SOAP12: (400, 500)}
 _PARSER = make_parser()
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _MAX_FINDINGS = 200
@@ -89,72 +80,64 @@ def _parse_document(body: bytes, findings: Findings) -> etree._Element | None:
         return None
 
 
+@dataclass
 class _MessageValidator:
-    def __init__(
-        self, message: envelope.SoapMessage, result: ValidationResult, findings: Findings
-    ) -> None:
-        self._message = message
-        self._version = SOAP_VERSIONS[message.namespace]
-        self._result = result
-        self._add = findings.add
-        self._findings = findings
+    message: envelope.SoapMessage
+    result: ValidationResult
+    findings: Findings
 
     def validate(self, request: bytes | None, status: int | None, media: str | None) -> None:
-        message, result = self._message, self._result
+        message, result = self.message, self.result
+        version, add = SOAP_VERSIONS[message.namespace], self.findings.add
         operation = message.operation.removesuffix("Response")
         if message.extra_body_elements:
-            self._add("/Envelope/Body", "one element", message.extra_body_elements + 1)
+            add("/Envelope/Body", "one element", message.extra_body_elements + 1)
         is_fault = message.tag == f"{{{message.namespace}}}Fault"
         is_answer = operation != message.operation and operation in contract.load_operation_names()
         if not is_fault and not is_answer:
-            result.kind, result.side = f"SOAP {self._version} request", "request"
+            result.kind, result.side = f"SOAP {version} request", "request"
             result.operation = message.operation
             self._check_request()
             return
-        result.kind, result.side = f"SOAP {self._version} answer", "answer"
+        result.kind, result.side = f"SOAP {version} answer", "answer"
         answered = None if request is None else _read_message(request)
         if is_fault:
-            result.kind = f"SOAP {self._version} fault"
+            result.kind = f"SOAP {version} fault"
             self._check_fault()
         else:
             result.operation = operation
             if message.header is not None:
-                self._add("/Envelope/Header", "no header in an answer", "one", "observed")
+                add("/Envelope/Header", "no header in an answer", "one", "observed")
             self._check_response(answered)
         statuses = _FAULT_STATUSES[message.namespace] if is_fault else (200,)
         if status is not None and status not in statuses:
-            self._add("status", " or ".join(map(str, statuses)), status)
-        wanted = CONTENT_TYPES[message.namespace].partition(";")[0]
+            add("status", " or ".join(map(str, statuses)), status)
+        wanted = namespaces.CONTENT_TYPES[message.namespace].partition(";")[0]
         if media is not None and media != wanted:
-            self._add("Content-Type", f"{wanted}, for SOAP {self._version}", media, "observed")
+            add("Content-Type", f"{wanted}, for SOAP {version}", media, "observed")
         if answered is not None and answered.namespace != message.namespace:
             expected = f"SOAP {SOAP_VERSIONS[answered.namespace]}, the request's version"
-            self._add("/Envelope", expected, f"SOAP {self._version}", "observed")
+            add("/Envelope", expected, f"SOAP {version}", "observed")
 
     def _check_fault(self) -> None:
-        for path in FAULT_PATHS[self._message.namespace]:
-            if not (self._message.payload.findtext(path) or "").strip():
+        for path in namespaces.FAULT_PATHS[self.message.namespace]:
+            if not (self.message.payload.findtext(path) or "").strip():
                 readable = _NAMESPACE.sub("", path)
-                self._add(f"/Envelope/Body/Fault/{readable}", "a text", "none")
+                self.findings.add(f"/Envelope/Body/Fault/{readable}", "a text", "none")
 
     def _check_request(self) -> None:
-        tag, name = self._message.tag, self._message.operation
+        tag, name = self.message.tag, self.message.operation
         operation = contract.load_operations().get(name)
         if tag != f"{{{SERVICE}}}{name}":
-            self._add(f"/Envelope/Body/{name}", f"an element of {SERVICE}", tag)
+            self.findings.add(f"/Envelope/Body/{name}", f"an element of {SERVICE}", tag)
         elif operation is None:
             if name not in contract.load_operation_names():
-                self._add(f"/Envelope/Body/{name}", "an operation of PartnerWebAPI2", name)
-        elif not self._has_structure_findings():
+                self.findings.add(f"/Envelope/Body/{name}", "an operation of PartnerWebAPI2", name)
+        elif _is_built_as_described(self.message.payload, self.findings):
             self._check_parameters(operation)
 
-    def _has_structure_findings(self) -> bool:
-        found = _check_structure(self._message.payload)
-        self._findings.add_all(found)
-        return len(found) > 0
-
     def _check_parameters(self, operation: ServedOperation) -> None:
-        params = self._message.payload[0]
+        params = self.message.payload[0]
         exchange = detached_exchange(ONEC)
         # The first refusal ends a reading, so each parameter is read by itself too.
         for elements in (params, *([element] for element in params)):
@@ -164,39 +147,39 @@ class _MessageValidator:
         for violation in exchange.violations:
             name = violation.where.removeprefix("Params/")
             path = f"/Envelope/Body/{operation.name}/Params/Property[{positions.get(name, 1)}]"
-            self._add(f"{path} ({name})", violation.expected, violation.got)
+            self.findings.add(f"{path} ({name})", violation.expected, violation.got)
 
     def _check_response(self, request: envelope.SoapMessage | None) -> None:
-        response, name = self._message.payload, self._result.operation
+        response, name = self.message.payload, self.result.operation
         operation = contract.load_operations().get(name)
-        broken = operation is not None and self._has_structure_findings()
-        if len(response) != 1 or response[0].tag != RETURN:
+        intact = operation is None or _is_built_as_described(response, self.findings)
+        if len(response) != 1 or response[0].tag != namespaces.RETURN:
             return
         path = f"/Envelope/Body/{name}Response/return"
         try:
             result = read_structure(response[0])
         except RecursionError:
-            self._add(path, "values less deep inside one another", "deeper ones", "assumed")
+            self.findings.add(path, "values less deep inside one another", "deeper ones", "assumed")
             return
         except BadValue as error:
-            if not broken:
-                self._add(f"{path}/{error.where}", error.expected, error.got, "observed")
+            if intact:
+                self.findings.add(f"{path}/{error.where}", error.expected, error.got, "observed")
             return
         if list(result) != ["ResultCode", "ResultData"]:
             got = ", ".join(result) or "none"
-            self._add(path, "ResultCode, then ResultData", got, "observed")
+            self.findings.add(path, "ResultCode, then ResultData", got, "observed")
         code, data = result.get("ResultCode"), result.get("ResultData")
         data_path, data_type = f"{path}/Property[2]/Value", type(data).__name__
         if not isinstance(code, str) or not code:
             got = type(code).__name__
-            self._add(f"{path}/Property[1]/Value", "a ResultCode as xs:string", got)
+            self.findings.add(f"{path}/Property[1]/Value", "a ResultCode as xs:string", got)
         elif code != SUCCESS:
             if not isinstance(data, str):
-                self._add(data_path, "the reason as xs:string", data_type)
+                self.findings.add(data_path, "the reason as xs:string", data_type)
         elif operation is not None and not isinstance(data, ValueTable):
-            self._add(data_path, "a ValueTable", data_type)
+            self.findings.add(data_path, "a ValueTable", data_type)
         elif operation is not None and isinstance(data, ValueTable):
-            validator = TableValidator(data, operation, data_path, self._findings)
+            validator = TableValidator(data, operation, data_path, self.findings)
             validator.check_columns()
             validator.check_cells()
             if operation.name == HISTORY_OPERATION:
@@ -213,45 +196,37 @@ def _read_message(body: bytes) -> envelope.SoapMessage | None:
 def _read_parameters(request: envelope.SoapMessage | None) -> dict[str, parameters.ParameterValue]:
     """Empty when they cannot be read."""
     operation = contract.load_operations().get(request.operation) if request else None
-    if request is None or operation is None or len(_check_structure(request.payload)):
-        return {}
-    try:
-        exchange = detached_exchange(ONEC)
-        return parameters.read_parameters(exchange, operation, request.payload[0])
-    except ResultCodeError:
-        return {}
+    if request and operation and _is_built_as_described(request.payload, Findings()):
+        with suppress(ResultCodeError):
+            exchange = detached_exchange(ONEC)
+            return parameters.read_parameters(exchange, operation, request.payload[0])
+    return {}
 
 
-def _check_structure(element: etree._Element) -> Findings:
-    """What the WSDL's schema refuses, but for the values of parameters."""
-    findings = Findings()
+def _is_built_as_described(element: etree._Element, findings: Findings) -> bool:
+    """Whether the WSDL's schema allows it, but for the values of parameters."""
+    found = Findings()
     for broken in islice(wsdl.find_wsdl_violations(element), _MAX_FINDINGS):
-        if not (broken.is_of_value and element[0].tag == PARAMS):
+        if not (broken.is_of_value and element[0].tag == namespaces.PARAMS):
             expected = "an element as the WSDL's schema has it"
             message = _NAMESPACE.sub("", broken.message)
-            findings.add(_format_path(element, broken.path), expected, message, "observed")
-    return findings
+            found.add(_format_path(element, broken.path), expected, message, "observed")
+    findings.add_all(found)
+    return not len(found)
 
 
 def _format_path(element: etree._Element, path: str) -> str:
     """libxml2's path, which begins at the element, with names instead of its asterisks."""
     below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
     prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
-    try:
-        named: Any = element.xpath(below, namespaces=prefixes)
-    except etree.XPathError:
+    found: Any = ()
+    with suppress(etree.XPathError):
+        found = element.xpath(below, namespaces=prefixes)
+    if not found:
         return path
-    node: etree._Element | None = named[0] if isinstance(named, list) and named else None
-    if node is None:
-        return path
-    steps: list[str] = []
-    while node is not None:
-        above: etree._Element | None = node.getparent()
-        same = [] if above is None else [each for each in above if each.tag == node.tag]
-        step = get_local_name(node)
-        steps.append(f"{step}[{same.index(node) + 1}]" if len(same) > 1 else step)
-        node = above
-    return "/" + "/".join(reversed(steps))
+    tree = element.getroottree()
+    steps = (tree.getroot().tag, tree.getelementpath(found[0]))
+    return _NAMESPACE.sub("", "/" + "/".join(steps))
 
 
 def _check_wsdl(root: etree._Element, address: str, findings: Findings) -> None:
@@ -264,7 +239,7 @@ def _check_wsdl(root: etree._Element, address: str, findings: Findings) -> None:
     expect("/definitions/@targetNamespace", SERVICE, root.get("targetNamespace"))
     ports = [port.get("name") for port in root.iter(f"{_W}port")]
     expect("/definitions/service/port", _PORTS, ports)
-    elements = {each.get("name") for each in root.iter(f"{{{XS}}}element")}
+    elements = {each.get("name") for each in root.iter(f"{{{namespaces.XS}}}element")}
     for name in (HISTORY_OPERATION, f"{HISTORY_OPERATION}Response"):
         if name not in elements:
             findings.add("/definitions/types", f"the element {name}", "none", "observed")

@@ -7,6 +7,7 @@ choice beyond what working clients read, so a finding there is about an assumpti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Final
@@ -25,36 +26,36 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
+@dataclass
 class TableValidator:
-    def __init__(
-        self, table: ValueTable, operation: ServedOperation, path: str, findings: Findings
-    ) -> None:
-        self._table = table
-        self._operation = operation
-        self._path = path
-        self._findings = findings
-        documented = operation.name == HISTORY_OPERATION
-        self._evidence: Evidence = "documented" if documented else "assumed"
+    table: ValueTable
+    operation: ServedOperation
+    path: str
+    findings: Findings
+
+    @property
+    def evidence(self) -> Evidence:
+        return "documented" if self.operation.name == HISTORY_OPERATION else "assumed"
 
     def check_columns(self) -> None:
         # Their order too: clients index cells by position.
-        names = [spec.name for spec in self._operation.column]
-        if self._table.names != names:
+        names = [spec.name for spec in self.operation.column]
+        if self.table.names != names:
             expected = f"the columns {', '.join(names)}"
-            self._add(f"{self._path}/column", expected, ", ".join(self._table.names))
+            self._add(f"{self.path}/column", expected, ", ".join(self.table.names))
             return
-        for position, spec in enumerate(self._operation.column):
-            if self._table.columns[position].type != spec.to_column().type:
+        for position, spec in enumerate(self.operation.column):
+            if self.table.columns[position].type != spec.to_column().type:
                 expected = f"the type description of {spec.name} as documented"
-                self._add(f"{self._path}/column[{position + 1}]/ValueType", expected, "another")
+                self._add(f"{self.path}/column[{position + 1}]/ValueType", expected, "another")
 
     def check_cells(self) -> None:
-        specs = {spec.name: spec for spec in self._operation.column}
-        order = [specs.get(name) for name in self._table.names]
-        for number, row in enumerate(self._table.rows, 1):
-            path = f"{self._path}/row[{number}]"
+        specs = {spec.name: spec for spec in self.operation.column}
+        order = [specs.get(name) for name in self.table.names]
+        for number, row in enumerate(self.table.rows, 1):
+            path = f"{self.path}/row[{number}]"
             if len(row) != len(order):
-                self._findings.add(path, f"{len(order)} cells", len(row))
+                self.findings.add(path, f"{len(order)} cells", len(row))
                 continue
             for position, (value, spec) in enumerate(zip(row, order, strict=True), 1):
                 if spec is not None:
@@ -64,57 +65,50 @@ class TableValidator:
         """What the rows of a history say together; ``parameters`` are those of the request."""
         start = parameters.get("PeriodFrom")
         call_ids: set[object] = set()
-        for number, row in enumerate(self._table.records(), 1):
-            path = f"{self._path}/row[{number}]"
+        for number, row in enumerate(self.table.records(), 1):
+            path = f"{self.path}/row[{number}]"
             duration, call_id = row.get("Duration"), row.get("CallID")
             if row.get("CallResult") == 2 and duration not in (0, None):
                 expected = "0 of an unsuccessful call"
-                self._findings.add(f"{path} (Duration)", expected, duration, "assumed")
+                self.findings.add(f"{path} (Duration)", expected, duration, "assumed")
             if call_id in call_ids:
-                self._findings.add(f"{path} (CallID)", "each call once", call_id, "observed")
+                self.findings.add(f"{path} (CallID)", "each call once", call_id, "observed")
             call_ids.add(call_id)
-            self._check_filters(row, parameters, path)
+            self._check_filter(row, parameters, path)
             if _is_before_period(row.get("CallTime"), start):
                 expected = f"{start} or later, asked for"
-                self._findings.add(f"{path} (CallTime)", expected, row["CallTime"])
+                self.findings.add(f"{path} (CallTime)", expected, row["CallTime"])
 
-    def _check_filters(
-        self, row: Mapping[str, Value], parameters: Mapping[str, object], path: str
-    ) -> None:
+    def _check_filter(self, row: dict[str, Value], values: Mapping[str, object], path: str) -> None:
         for name in ("ClientID", "ServiceUserID", "ServiceID", "CallResult"):
-            wanted, value = parameters.get(name), row.get(name)
+            wanted, value = values.get(name), row.get(name)
             if wanted is None or name not in row:
                 continue
-            same = str(value).lower() == wanted if isinstance(value, str) else value == wanted
-            if not same:
+            if (value.lower() if isinstance(value, str) else value) != wanted:
                 got = "nil" if value is None else str(value)
-                self._findings.add(f"{path} ({name})", f"{wanted}, filtered by", got)
-        wanted = parameters.get("SpecialistID")
-        # A specialist is the caller or the callee.
+                self.findings.add(f"{path} ({name})", f"{wanted}, filtered by", got)
+        wanted = values.get("SpecialistID")
         sides = {str(row.get(name)).lower() for name in ("CallerID", "CalleeID")}
         if wanted is not None and wanted not in sides:
             expected = f"the specialist {wanted}, filtered by, on one side"
-            self._findings.add(path, expected, "others")
+            self.findings.add(path, expected, "others")
 
     def _check_cell(self, value: Value, spec: ColumnSpec, path: str) -> None:
         if value is None or value is NULL:
             if not spec.nullable:
                 self._add(path, f"a value: the type of {spec.name} has no Null", "nil")
-        elif not isinstance(value, _TYPES[spec.kind]) or (
-            spec.kind == "decimal" and isinstance(value, bool)
-        ):
+        elif type(value) not in _TYPES[spec.kind]:  # a bool is an int
             self._add(path, f"xs:{spec.kind}", type(value).__name__)
         elif isinstance(value, str):
             if spec.uuid and not UUID.fullmatch(value):
                 self._add(path, "a UUID", repr(value))
             if spec.length and len(value) > spec.length:
                 self._add(path, f"at most {spec.length} characters", len(value))
-        elif isinstance(value, Decimal | int) and not isinstance(value, bool):
+        elif spec.kind == "decimal" and isinstance(value, Decimal | int):
             self._check_number(Decimal(value), spec, path)
         elif isinstance(value, datetime):
             if value.tzinfo is not None:
-                got = value.isoformat()
-                self._findings.add(path, "a time without a zone", got, "observed")
+                self.findings.add(path, "a time without a zone", value.isoformat(), "observed")
             if spec.date == "Date" and value.time() != time():
                 self._add(path, "a date at midnight", "another time of day")
 
@@ -130,7 +124,7 @@ class TableValidator:
             self._add(path, " or ".join(map(str, spec.values)), got)
 
     def _add(self, path: str, expected: str, got: object) -> None:
-        self._findings.add(path, expected, got, self._evidence)
+        self.findings.add(path, expected, got, self.evidence)
 
 
 def _is_before_period(call_time: object, start: object) -> bool:
