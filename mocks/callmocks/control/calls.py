@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import Meta
 
 from callmocks.config.pin_file import iter_lines, locate_contradiction
 from callmocks.contract.json_model import to_json
 from callmocks.contract.truth import Call
-from callmocks.control.json_struct import json_struct
+from callmocks.control.json_struct import doc, json_struct
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import RequestContext, Route, WallTime, decode
+from callmocks.control.routing import TENANT, RequestContext, RouteTable, WallTime, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
@@ -60,26 +59,40 @@ class TruthQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "f
     """A window."""
 
     from_: WallTime
-    till: Annotated[WallTime, Meta(description="… and before this one.")]
+    till: Annotated[WallTime, doc("… and before this one.")]
 
 
 class Fingerprint(msgspec.Struct):
     """A hash that is equal where the calls are."""
 
     fingerprint: Annotated[
-        str,
-        Meta(description="SHA-256 over all views of the reference week, pinned calls left out."),
+        str, doc("SHA-256 over all views of the reference week, pinned calls left out.")
     ]
     data_version: int
     first: str
     last: str
 
 
+_CALLS = f"{TENANT}/calls"
+ROUTES = RouteTable()
+
+
+@ROUTES.add("GET", _CALLS, "The pinned calls", "calls_listing", response=json_struct(PinList))
 async def list_pins(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     return {"calls": await _describe_pins(history, history.pins.list_all())}
 
 
+@ROUTES.add(
+    "POST",
+    _CALLS,
+    "Pin a call, or one for each line of the body, all or none",
+    "calls_pin",
+    body=PinnedCall,
+    lines_media=JSON_LINES_TYPES,
+    response=(json_struct(PinView), json_struct(PinList)),
+    status=201,
+)
 async def pin_calls(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     if isinstance(context.body, bytes):
@@ -92,6 +105,12 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
         raise ProblemError(422, str(error), where=f"$.{error.field}") from None
 
 
+@ROUTES.add("DELETE", _CALLS, "Unpin all calls", "calls_unpin_all")
+async def unpin_all(context: RequestContext) -> None:
+    await context.change_tenant(lambda tenant: tenant.pins.clear())
+
+
+@ROUTES.add("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", "calls_unpin")
 async def unpin_call(context: RequestContext) -> None:
     name = context.path_part("call")
     is_id = name.isascii() and name.isdigit() and len(name) < 20
@@ -99,10 +118,14 @@ async def unpin_call(context: RequestContext) -> None:
         raise ProblemError(404, f"no pinned call {name!r}", where="call")
 
 
-async def unpin_all(context: RequestContext) -> None:
-    await context.change_tenant(lambda tenant: tenant.pins.clear())
-
-
+@ROUTES.add(
+    "GET",
+    f"{TENANT}/truth",
+    "The calls of a window as they happened, with their ids in each view",
+    "calls_show_truth",
+    query=TruthQuery,
+    response=json_struct(TruthList),
+)
 async def show_truth(context: RequestContext) -> dict[str, Any]:
     query: TruthQuery = context.query
     tenant = context.tenant
@@ -127,6 +150,10 @@ async def _truth_by_day(
     return calls
 
 
+_SAME_HASH = "A hash that is equal where the calls are"
+
+
+@ROUTES.add("GET", f"{TENANT}/fingerprint", _SAME_HASH, "calls_show_fingerprint")
 async def show_fingerprint(context: RequestContext) -> Fingerprint:
     first, last = REFERENCE_WEEK
     fingerprint = compute_fingerprint(context.tenant.history)
@@ -185,42 +212,3 @@ def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
         if total > MAX_TRUTH_CALLS:
             detail = f"the window holds more than {MAX_TRUTH_CALLS} calls; narrow it"
             raise ProblemError(422, detail, where="till")
-
-
-_CALLS = "/api/tenants/{tenant}/calls"
-
-ROUTES = [
-    Route(
-        "GET", _CALLS, "The pinned calls", list_pins, "calls_listing", response=json_struct(PinList)
-    ),
-    Route(
-        "POST",
-        _CALLS,
-        "Pin a call, or one for each line of the body, all or none",
-        pin_calls,
-        "calls_pin",
-        body=PinnedCall,
-        lines_media=JSON_LINES_TYPES,
-        response=(json_struct(PinView), json_struct(PinList)),
-        status=201,
-    ),
-    Route("DELETE", _CALLS, "Unpin all calls", unpin_all, "calls_unpin_all", status=204),
-    Route("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", unpin_call, "calls_unpin", status=204),
-    Route(
-        "GET",
-        "/api/tenants/{tenant}/truth",
-        "The calls of a window as they happened, with their ids in each view",
-        show_truth,
-        "calls_show_truth",
-        query=TruthQuery,
-        response=json_struct(TruthList),
-    ),
-    Route(
-        "GET",
-        "/api/tenants/{tenant}/fingerprint",
-        "A hash that is equal where the calls are",
-        show_fingerprint,
-        "calls_show_fingerprint",
-        response=Fingerprint,
-    ),
-]

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from callmocks.control.json_struct import doc
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import RequestContext, Route, WallTime
+from callmocks.control.routing import TENANT, RequestContext, RouteTable, WallTime
 from callmocks.history.clock import parse_wall_time
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
@@ -23,13 +24,12 @@ class ClockView(msgspec.Struct):
 
     mode: Annotated[
         ClockMode,
-        Meta(
-            description="``real`` (the machine's time), ``frozen``, or ``offset`` (runs from a "
-            "chosen moment)."
+        doc(
+            "``real`` (the machine's time), ``frozen``, or ``offset`` (runs from a chosen moment)."
         ),
     ]
-    now: Annotated[str, Meta(description="The tenant's wall time, without a zone.")]
-    speed: Annotated[float, Meta(description="Wall seconds a second: 0 when frozen, 1 when real.")]
+    now: Annotated[str, doc("The tenant's wall time, without a zone.")]
+    speed: Annotated[float, doc("Wall seconds a second: 0 when frozen, 1 when real.")]
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
@@ -37,25 +37,18 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
 
     now: Annotated[
         WallTime | None,
-        Meta(
-            description="A wall time such as ``2026-03-02T12:00:00``; without it, what the clock "
-            "shows."
-        ),
+        doc("A wall time such as ``2026-03-02T12:00:00``; without it, what the clock shows."),
     ] = None
     mode: Annotated[
         ClockMode | None,
-        Meta(description="When left out: ``offset`` if a speed is given, otherwise ``frozen``."),
+        doc("When left out: ``offset`` if a speed is given, otherwise ``frozen``."),
     ] = None
     speed: Annotated[
         Annotated[float, Meta(gt=0, le=86_400)] | None,
-        Meta(description="Wall seconds a second, for ``offset``; 1 when left out."),
+        doc("Wall seconds a second, for ``offset``; 1 when left out."),
     ] = None
     keep_sessions: Annotated[
-        bool,
-        Meta(
-            description="Sessions and tokens do not age by the jump, so that nobody is logged "
-            "out by it."
-        ),
+        bool, doc("Sessions and tokens do not age by the jump, so that nobody is logged out by it.")
     ] = False
 
 
@@ -64,35 +57,34 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
 
     seconds: Annotated[
         float,
-        Meta(
-            ge=-4e9,
-            le=4e9,
-            description="Ahead, or back when negative. A real clock becomes an offset one.",
-        ),
+        doc("Ahead, or back when negative. A real clock becomes an offset one.", ge=-4e9, le=4e9),
     ]
     keep_sessions: Annotated[
-        bool,
-        Meta(
-            description="Sessions and tokens do not age by the move, so that nobody is logged "
-            "out by it."
-        ),
+        bool, doc("Sessions and tokens do not age by the move, so that nobody is logged out by it.")
     ] = False
 
 
+_CLOCK = f"{TENANT}/clock"
+ROUTES = RouteTable()
+
+
+@ROUTES.add("GET", _CLOCK, "What the clock shows", "clock_show")
 async def show_clock(context: RequestContext) -> ClockView:
     return describe_clock(context.tenant)
 
 
+@ROUTES.add("PUT", _CLOCK, "Freeze, release or run the clock", "clock_change", body=ClockSetting)
 async def set_clock(context: RequestContext) -> ClockView:
-    await context.change_tenant(lambda tenant: _set_clock_and_sessions(tenant, context.body))
+    setting: ClockSetting = context.body
+
+    def change(tenant: MutableTenant) -> None:
+        before = tenant.clock.now()
+        _set_clock(tenant, setting)
+        if setting.keep_sessions:
+            tenant.keep_sessions((tenant.clock.now() - before).total_seconds())
+
+    await context.change_tenant(change)
     return describe_clock(context.tenant)
-
-
-def _set_clock_and_sessions(tenant: MutableTenant, setting: ClockSetting) -> None:
-    before = tenant.clock.now()
-    _set_clock(tenant, setting)
-    if setting.keep_sessions:
-        tenant.keep_sessions((tenant.clock.now() - before).total_seconds())
 
 
 def _set_clock(tenant: MutableTenant, setting: ClockSetting) -> None:
@@ -113,16 +105,18 @@ def _set_clock(tenant: MutableTenant, setting: ClockSetting) -> None:
         tenant.clock.freeze(start)
 
 
+@ROUTES.add("POST", f"{_CLOCK}/advance", "Move the clock", "clock_advance", body=Advance)
 async def advance_clock(context: RequestContext) -> ClockView:
-    await context.change_tenant(lambda tenant: _advance_clock(tenant, context.body))
+    advance: Advance = context.body
+
+    def change(tenant: MutableTenant) -> None:
+        check_range(tenant.clock.now() + timedelta(seconds=advance.seconds), "$.seconds")
+        tenant.clock.advance(advance.seconds)
+        if advance.keep_sessions:
+            tenant.keep_sessions(advance.seconds)
+
+    await context.change_tenant(change)
     return describe_clock(context.tenant)
-
-
-def _advance_clock(tenant: MutableTenant, advance: Advance) -> None:
-    check_range(tenant.clock.now() + timedelta(seconds=advance.seconds), "$.seconds")
-    tenant.clock.advance(advance.seconds)
-    if advance.keep_sessions:
-        tenant.keep_sessions(advance.seconds)
 
 
 def check_range(moment: datetime, where: str) -> None:
@@ -132,28 +126,3 @@ def check_range(moment: datetime, where: str) -> None:
 
 def describe_clock(tenant: Tenant) -> ClockView:
     return msgspec.convert(tenant.clock.describe_state(), ClockView)
-
-
-_CLOCK = "/api/tenants/{tenant}/clock"
-
-ROUTES = [
-    Route("GET", _CLOCK, "What the clock shows", show_clock, "clock_show", response=ClockView),
-    Route(
-        "PUT",
-        _CLOCK,
-        "Freeze, release or run the clock",
-        set_clock,
-        "clock_change",
-        body=ClockSetting,
-        response=ClockView,
-    ),
-    Route(
-        "POST",
-        f"{_CLOCK}/advance",
-        "Move the clock",
-        advance_clock,
-        "clock_advance",
-        body=Advance,
-        response=ClockView,
-    ),
-]

@@ -10,9 +10,9 @@ from msgspec import UNSET, Meta, UnsetType
 from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
-from callmocks.control.json_struct import json_struct
+from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import RequestContext, Route
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.tenants.journal import MAX_ENTRIES, Journal
 from callmocks.tenants.verify import verify
 
@@ -23,16 +23,13 @@ HEARTBEAT_SECONDS = 15.0
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries."""
 
-    provider: Annotated[str | UnsetType, Meta(description="``arm``, ``cdr`` or ``onec``.")] = UNSET
+    provider: Annotated[str | UnsetType, doc("``arm``, ``cdr`` or ``onec``.")] = UNSET
     operation: str | UnsetType = UNSET
     after: Annotated[
-        Annotated[int, Meta(ge=0)] | UnsetType,
-        Meta(
-            description="Only entries with a higher number, the first of them; without it, the "
-            "newest."
-        ),
+        Natural | UnsetType,
+        doc("Only entries with a higher number, the first of them; without it, the newest."),
     ] = UNSET
-    limit: Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="At most so many.")] = MAX_ENTRIES
+    limit: Annotated[int, doc("At most so many.", ge=1, le=MAX_ENTRIES)] = MAX_ENTRIES
 
 
 if TYPE_CHECKING:
@@ -50,12 +47,11 @@ class JournalView(msgspec.Struct):
 
     entries: list[EntryJson]
     dropped: Annotated[
-        int,
-        Meta(description="Entries that gave way to newer ones since the journal was last cleared."),
+        int, doc("Entries that gave way to newer ones since the journal was last cleared.")
     ]
     replica: Annotated[
         str | UnsetType,
-        Meta(description="Whose journal it is, when there are several replicas: each has its own."),
+        doc("Whose journal it is, when there are several replicas: each has its own."),
     ] = UNSET
 
 
@@ -63,8 +59,8 @@ class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Where a stream begins."""
 
     after: Annotated[
-        Annotated[int, Meta(ge=0)] | UnsetType,
-        Meta(description="Entries with a higher number; without it, those that come from now on."),
+        Natural | UnsetType,
+        doc("Entries with a higher number; without it, those that come from now on."),
     ] = UNSET
 
 
@@ -72,59 +68,68 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
     """What requests a test expects."""
 
     expect: Annotated[list[ExpectationJson], Meta(max_length=1000)]
-    in_order: Annotated[
-        bool, Meta(description="They came in this order, whatever else came between them.")
-    ] = False
-    after: Annotated[int, Meta(ge=0, description="Look only at entries with a higher number.")] = 0
+    in_order: Annotated[bool, doc("They came in this order, whatever else came between them.")] = (
+        False
+    )
+    after: Annotated[int, doc("Look only at entries with a higher number.", ge=0)] = 0
 
 
 class Answer(msgspec.Struct):
     """Whether they came."""
 
     ok: bool
-    results: Annotated[list[VerdictJson], Meta(description="One for each expectation.")]
-    dropped: Annotated[int, Meta(description="Entries that are lost to this question.")]
+    results: Annotated[list[VerdictJson], doc("One for each expectation.")]
+    dropped: Annotated[int, doc("Entries that are lost to this question.")]
     replica: Annotated[
-        str | UnsetType,
-        Meta(description="Whose journal was asked, when there are several replicas."),
+        str | UnsetType, doc("Whose journal was asked, when there are several replicas.")
     ] = UNSET
 
 
+_JOURNAL = f"{TENANT}/journal"
+ROUTES = RouteTable()
+
+
+@ROUTES.add("GET", _JOURNAL, "Entries of the journal", "journal_read", query=JournalQuery)
 async def read_journal(context: RequestContext) -> JournalView:
     query: JournalQuery = context.query
     journal = find_journal(context)
     found = [
-        entry
+        to_json(entry)
         for entry in journal.read_entries(query.after or 0)
         if query.provider in (UNSET, entry.provider) and query.operation in (UNSET, entry.operation)
     ]
     kept = found[-query.limit :] if query.after is UNSET else found[: query.limit]
     replica = context.app_context.store.replica_name or UNSET
-    return JournalView([to_json(entry) for entry in kept], journal.dropped_count, replica)
+    return JournalView(kept, journal.dropped_count, replica)
 
 
+@ROUTES.add("DELETE", _JOURNAL, "Forget all entries", "journal_clear")
 async def clear_journal(context: RequestContext) -> None:
     find_journal(context).delete_entries()
 
 
+@ROUTES.add(
+    "POST", f"{_JOURNAL}/verify", "Whether the expected requests came", "journal_ask", body=Question
+)
 async def verify_journal(context: RequestContext) -> Answer:
     question: Question = context.body
     journal = find_journal(context)
-    verdicts = verify(
-        journal.read_entries(question.after),
-        [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect],
-        context.registry.providers,
-        question.in_order,
-    )
+    entries, providers = journal.read_entries(question.after), context.registry.providers
+    expected = [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect]
+    verdicts = verify(entries, expected, providers, question.in_order)
     replica = context.app_context.store.replica_name or UNSET
-    return Answer(
-        all(verdict.ok for verdict in verdicts),
-        [to_json(verdict) for verdict in verdicts],
-        journal.dropped_count,
-        replica,
-    )
+    ok = all(verdict.ok for verdict in verdicts)
+    return Answer(ok, [to_json(verdict) for verdict in verdicts], journal.dropped_count, replica)
 
 
+@ROUTES.add(
+    "GET",
+    f"{_JOURNAL}/stream",
+    "Entries as server-sent events",
+    "journal_stream",
+    query=StreamQuery,
+    media="text/event-stream",
+)
 async def stream_entries(context: RequestContext) -> web.StreamResponse:
     journal = find_journal(context)
     after = _stream_start(context, journal)
@@ -145,17 +150,14 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
                 entry = next_entry.result()
                 if entry is None:
                     break
-                await response.write(encode_event(entry))
+                event = entry.seq, msgspec.json.encode(to_json(entry))
+                await response.write(b"id: %d\ndata: %b\n\n" % event)
                 next_entry = asyncio.ensure_future(anext(entries, None))
         except ConnectionError:
             pass  # the client has disconnected
         finally:
             next_entry.cancel()
     return response
-
-
-def encode_event(entry: JournalEntry) -> bytes:
-    return b"id: %d\ndata: %b\n\n" % (entry.seq, msgspec.json.encode(to_json(entry)))
 
 
 def find_journal(context: RequestContext) -> Journal:
@@ -174,37 +176,3 @@ def _stream_start(context: RequestContext, journal: Journal) -> int:
     if not last.isascii() or not last.isdigit():
         raise ProblemError(422, f"{last!r} is not the id of an entry", where="Last-Event-ID")
     return int(last)
-
-
-_JOURNAL = "/api/tenants/{tenant}/journal"
-
-ROUTES = [
-    Route(
-        "GET",
-        _JOURNAL,
-        "Entries of the journal",
-        read_journal,
-        "journal_read",
-        query=JournalQuery,
-        response=JournalView,
-    ),
-    Route("DELETE", _JOURNAL, "Forget all entries", clear_journal, "journal_clear", status=204),
-    Route(
-        "POST",
-        f"{_JOURNAL}/verify",
-        "Whether the expected requests came",
-        verify_journal,
-        "journal_ask",
-        body=Question,
-        response=Answer,
-    ),
-    Route(
-        "GET",
-        f"{_JOURNAL}/stream",
-        "Entries as server-sent events",
-        stream_entries,
-        "journal_stream",
-        query=StreamQuery,
-        media="text/event-stream",
-    ),
-]

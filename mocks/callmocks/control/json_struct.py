@@ -10,6 +10,12 @@ import msgspec
 
 from callmocks.contract.json_model import JsonMember, json_members
 
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+
+
+def doc(text: str, **constraints: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=text, **constraints)
+
 
 @cache
 def json_struct(model: type) -> type[msgspec.Struct]:
@@ -32,7 +38,7 @@ def json_struct(model: type) -> type[msgspec.Struct]:
 def _struct_field(member: JsonMember) -> tuple[str, Any] | tuple[str, Any, Any]:
     kind = _json_type(member.type, member.minimum)
     if member.description:
-        kind = Annotated[kind, msgspec.Meta(description=member.description)]
+        kind = Annotated[kind, doc(member.description)]
     if member.default is MISSING:
         return member.name, kind
     if isinstance(member.default, tuple | dict):

@@ -12,6 +12,7 @@ from callmocks.control.routing import Route
 
 _REF_TEMPLATE = "#/components/schemas/{name}"
 
+UNREACHABLE = "What replicas share cannot be reached now"
 _PATH_PARAMETERS = {
     "tenant": "Name of a tenant",
     "fault": "Id of a fault that is on",
@@ -94,7 +95,7 @@ def _describe_responses(route: Route) -> dict[str, Any]:
     if route.body is not None or route.query is not None:
         problems.setdefault(422, "Something asked for cannot be; the problem names the place")
     if route.replicated:
-        problems.setdefault(503, "What replicas share cannot be reached now")
+        problems.setdefault(503, UNREACHABLE)
     problem = {CONTENT_TYPE: {"schema": {"$ref": _REF_TEMPLATE.format(name="Problem")}}}
     answers = {str(route.status): success}
     for status, text in route.other_statuses.items():

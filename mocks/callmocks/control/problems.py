@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from msgspec import Meta
 
+from callmocks.control.json_struct import doc
 from callmocks.errors import CallmocksError, StateError
 from callmocks.provider.bodies import BodyReadError
 from callmocks.tenants.state import StaleTenantsError
@@ -27,19 +27,16 @@ _MAX_DETAIL = 2000
 class Problem(msgspec.Struct, omit_defaults=True):
     """What the admin API answers instead of what was asked for."""
 
-    title: Annotated[str, Meta(description="The short name of the HTTP status.")]
+    title: Annotated[str, doc("The short name of the HTTP status.")]
     status: int
-    detail: Annotated[str, Meta(description="What is wrong, for people.")]
+    detail: Annotated[str, doc("What is wrong, for people.")]
     where: Annotated[
         str,
-        Meta(
-            description="The part of the request at fault: a path in the body such as "
-            "``$.seed``, a parameter."
+        doc(
+            "The part of the request at fault: a path in the body such as ``$.seed``, a parameter."
         ),
     ] = ""
-    line: Annotated[
-        int, Meta(description="The line at fault, from 1, when many lines were sent.")
-    ] = 0
+    line: Annotated[int, doc("The line at fault, from 1, when many lines were sent.")] = 0
     type: str = "about:blank"
 
 

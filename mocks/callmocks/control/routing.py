@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from callmocks.tenants.tenant_store import MutableTenant, TenantStore
 WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
 """A tenant's wall time, without a zone."""
 
+TENANT = "/api/tenants/{tenant}"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 T = TypeVar("T")
@@ -88,6 +90,7 @@ class RequestContext:
 
 
 Handler = Callable[[RequestContext], Awaitable[object]]
+H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,24 @@ class Route:
         return parts[4] if len(parts) > 4 and not parts[4].startswith("{") else parts[-1] or "/"
 
 
+class RouteTable(list[Route]):
+    def add(
+        self, method: str, path: str, summary: str, id: str, **options: Any
+    ) -> Callable[[H], H]:
+        """Decorates a handler; its return type is the ``response`` unless that is given."""
+
+        def add_handler(handler: H) -> H:
+            returned = inspect.signature(handler).return_annotation
+            if returned is None:
+                options.setdefault("status", 204)
+            elif isinstance(returned, type) and issubclass(returned, msgspec.Struct):
+                options.setdefault("response", returned)
+            self.append(Route(method, path, summary, handler, id, **options))
+            return handler
+
+        return add_handler
+
+
 def add_route(app: web.Application, app_context: AppContext, route: Route) -> None:
     async def handle_request(request: web.Request) -> web.StreamResponse:
         body = await _read_body(request, route) if route.body else None
@@ -151,7 +172,7 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
             return result
         if result is None:
             return web.Response(status=204)
-        return json_response(result, route.status)
+        return render_json(result, route.status)
 
     app.router.add_route(route.method, route.path, handle_request)
 
@@ -164,7 +185,7 @@ async def _read_body(request: web.Request, route: Route) -> Any:
     return raw if request.content_type in route.lines_media else decode(raw, route.body)
 
 
-def json_response(result: object, status: int = 200) -> web.Response:
+def render_json(result: object, status: int = 200) -> web.Response:
     return web.Response(
         body=msgspec.json.encode(result), status=status, content_type="application/json"
     )

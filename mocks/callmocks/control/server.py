@@ -13,25 +13,18 @@ from typing import Annotated, Any, TextIO
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from callmocks import __version__
-from callmocks.control import (
-    assumptions,
-    calls,
-    clock,
-    dashboard,
-    faults,
-    journal,
-    logs,
-    problems,
-    tenants,
-)
+from callmocks.control import assumptions, calls, clock, dashboard, faults, journal, tenants
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
+from callmocks.control.json_struct import doc
+from callmocks.control.logs import make_logger, make_middleware, make_observer
 from callmocks.control.metrics import Metrics, make_registry
-from callmocks.control.openapi import build_document
-from callmocks.control.routing import AppContext, RequestContext, Route, add_route, json_response
+from callmocks.control.openapi import UNREACHABLE, build_document
+from callmocks.control.problems import problem_middleware, render_problem
+from callmocks.control.routing import AppContext, RequestContext, RouteTable, add_route, render_json
 from callmocks.provider.server import ERROR_RESPONSE
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -46,11 +39,9 @@ class ReplicaView(msgspec.Struct):
     """One of several replicas."""
 
     name: str
-    store: Annotated[str, Meta(description="Where they share their tenants.")]
-    replicas: Annotated[int, Meta(description="How many there are.")]
-    problem: Annotated[
-        str, Meta(description="Why it cannot share them at the moment; empty when it can.")
-    ]
+    store: Annotated[str, doc("Where they share their tenants.")]
+    replicas: Annotated[int, doc("How many there are.")]
+    problem: Annotated[str, doc("Why it cannot share them at the moment; empty when it can.")]
 
 
 class Health(msgspec.Struct):
@@ -58,9 +49,9 @@ class Health(msgspec.Struct):
 
     status: Annotated[
         str,
-        Meta(
-            description="``ok``, or ``degraded`` (with HTTP status 503) when what replicas share "
-            "is out of reach."
+        doc(
+            "``ok``, or ``degraded`` (with HTTP status 503) when what replicas share is out of "
+            "reach."
         ),
     ]
     version: str
@@ -68,10 +59,21 @@ class Health(msgspec.Struct):
     addresses: Addresses
     replica: Annotated[
         ReplicaView | UnsetType,
-        Meta(description="Which of several replicas it is, and how it gets along with the others."),
+        doc("Which of several replicas it is, and how it gets along with the others."),
     ] = UNSET
 
 
+ROUTES = RouteTable()
+
+
+@ROUTES.add(
+    "GET",
+    "/health",
+    "The suite is up",
+    "server_health",
+    response=Health,
+    other_statuses={503: UNREACHABLE},
+)
 async def show_health(context: RequestContext) -> web.Response:
     store = context.app_context.store
     health = Health("ok", __version__, len(context.registry), context.addresses)
@@ -79,9 +81,10 @@ async def show_health(context: RequestContext) -> web.Response:
         health.replica = ReplicaView(store.replica_name, *store.replication_status)
         if store.replication_status.problem:
             health.status = "degraded"
-    return json_response(health, 200 if health.status == "ok" else 503)
+    return render_json(health, 200 if health.status == "ok" else 503)
 
 
+@ROUTES.add("GET", "/metrics", "Numbers for Prometheus", "server_metrics", media="text/plain")
 async def show_metrics(context: RequestContext) -> web.Response:
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -89,8 +92,9 @@ async def show_metrics(context: RequestContext) -> web.Response:
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+@ROUTES.add("GET", "/openapi.json", "This API", "server_openapi", response=dict)
 async def show_openapi(context: RequestContext) -> web.Response:
-    return json_response(_cached_document(context.request.app[TOKEN_REQUIRED]))
+    return render_json(_cached_document(context.request.app[TOKEN_REQUIRED]))
 
 
 @cache
@@ -98,32 +102,8 @@ def _cached_document(guarded: bool) -> dict[str, Any]:
     return build_document(ROUTES, guarded=guarded)
 
 
-ROUTES = [
-    Route(
-        "GET",
-        "/health",
-        "The suite is up",
-        show_health,
-        "server_health",
-        response=Health,
-        other_statuses={503: "What replicas share cannot be reached now"},
-    ),
-    Route(
-        "GET",
-        "/metrics",
-        "Numbers for Prometheus",
-        show_metrics,
-        "server_metrics",
-        media="text/plain",
-    ),
-    Route("GET", "/openapi.json", "This API", show_openapi, "server_openapi", response=dict),
-    *tenants.ROUTES,
-    *clock.ROUTES,
-    *faults.ROUTES,
-    *journal.ROUTES,
-    *calls.ROUTES,
-    *assumptions.ROUTES,
-]
+for module in (tenants, clock, faults, journal, calls, assumptions):
+    ROUTES += module.ROUTES
 
 
 def make_app(
@@ -142,15 +122,11 @@ def make_app(
     ``hosts`` are for ``guard.make_guard``; ``log`` takes a line of JSON for each request to
     control and for each exchange with a provider.
     """
-    logger = None if log is None else logs.make_logger(log)
-    app = web.Application(
-        middlewares=[
-            logs.make_middleware(logger),
-            problems.problem_middleware,
-            make_guard(token, hosts),
-        ],
-    )
-    app[ERROR_RESPONSE] = problems.render_problem
+    logger = None if log is None else make_logger(log)
+    guard = make_guard(token, hosts)
+    middlewares = [make_middleware(logger), problem_middleware, guard]
+    app = web.Application(middlewares=middlewares)
+    app[ERROR_RESPONSE] = render_problem
     store = store or TenantStore(registry)
     defaults = defaults or TenantSettings("demo")
     app[APP_CONTEXT] = app_context = AppContext(registry, addresses, store, defaults)
@@ -158,7 +134,7 @@ def make_app(
     app[TOKEN_REQUIRED] = bool(token)
     registry.observers.append(metrics.count_exchange)
     if logger is not None:
-        registry.observers.append(logs.make_observer(logger))
+        registry.observers.append(make_observer(logger))
     for route in ROUTES:
         add_route(app, app_context, route)
     dashboard.add_routes(app, app_context)

@@ -6,18 +6,14 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import asdict, replace
 
+from callmocks.control.json_struct import Natural, doc
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import RequestContext, Route
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.history.world_file import world_names
 from callmocks.tenants.registry import TenantConflict
-from callmocks.tenants.settings import (
-    TENANT_NAME,
-    ArmSettings,
-    CdrSettings,
-    OnecSettings,
-    TenantSettings,
-)
+from callmocks.tenants.settings import TENANT_NAME, ArmSettings, CdrSettings, OnecSettings
 from callmocks.tenants.tenant import Tenant
 
 
@@ -27,45 +23,30 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     Credentials that are left out are the tenant's name, the CDR token ``NAME-token``.
     """
 
-    name: Annotated[
-        str, Meta(pattern=f"^{TENANT_NAME.pattern}$", description="Its ARM domain too.")
-    ]
+    name: Annotated[str, doc("Its ARM domain too.", pattern=f"^{TENANT_NAME.pattern}$")]
     seed: Annotated[
         Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType,
-        Meta(description="Tenants of equal seed, world and size hold equal calls."),
+        doc("Tenants of equal seed, world and size hold equal calls."),
     ] = UNSET
     world: Annotated[
-        str | UnsetType,
-        Meta(description="The name of a world, or a world file on the server's machine."),
+        str | UnsetType, doc("The name of a world, or a world file on the server's machine.")
     ] = UNSET
     calls_per_day: Annotated[
-        Annotated[int, Meta(ge=0)] | UnsetType | None,
-        Meta(description="Mean of a weekday; null: as the world says."),
+        Natural | UnsetType | None, doc("Mean of a weekday; null: as the world says.")
     ] = UNSET
     now: Annotated[
         str | UnsetType,
-        Meta(
-            description="``real``, or a wall time such as ``2026-03-02T12:00:00`` at which the "
-            "clock is frozen."
+        doc(
+            "``real``, or a wall time such as ``2026-03-02T12:00:00`` at which the clock is frozen."
         ),
     ] = UNSET
     timezone: str | UnsetType = UNSET
     history_from: str | UnsetType = UNSET
     limits: Literal["documented", "off"] | UnsetType = UNSET
-    assumptions: Annotated[
-        dict[str, str] | UnsetType, Meta(description="Choices by id of the ledger.")
-    ] = UNSET
+    assumptions: Annotated[dict[str, str] | UnsetType, doc("Choices by id of the ledger.")] = UNSET
     arm: ArmSettings | UnsetType = UNSET
     cdr: CdrSettings | UnsetType = UNSET
     onec: OnecSettings | UnsetType = UNSET
-
-    def to_settings(self, defaults: TenantSettings) -> TenantSettings:
-        given = {
-            name: value
-            for name, value in msgspec.structs.asdict(self).items()
-            if value is not UNSET
-        }
-        return msgspec.structs.replace(defaults, **given)
 
 
 class OperatorLogin(msgspec.Struct):
@@ -122,13 +103,30 @@ WORLD_FILES_ALLOWED = web.AppKey("world_files", bool)
 """Whether a new tenant's world may be a file: only this machine can reach the server."""
 _MAX_WORLD_BYTES = 1024 * 1024
 
+ROUTES = RouteTable()
 
+
+@ROUTES.add("GET", "/api/tenants", "All tenants", "tenants_listing")
+async def list_tenants(context: RequestContext) -> TenantList:
+    return TenantList([describe_tenant(context, tenant) for tenant in context.registry])
+
+
+@ROUTES.add(
+    "POST",
+    "/api/tenants",
+    "Make a tenant",
+    "tenants_create",
+    body=NewTenant,
+    status=201,
+    problems={409: "The name or one of the credentials belongs to another tenant"},
+)
 async def create_tenant(context: RequestContext) -> TenantView:
     new: NewTenant = context.body
     if new.world is not UNSET:
         _check_world(context, new.world)
     try:
-        settings = new.to_settings(context.app_context.defaults)
+        given = {name: value for name, value in asdict(new).items() if value is not UNSET}
+        settings = replace(context.app_context.defaults, **given)
         return describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
         raise ProblemError(409, str(error), where="$.name") from None
@@ -148,30 +146,31 @@ def _check_world(context: RequestContext, world: str) -> None:
     raise ProblemError(422, f"world {world!r}: {text}", where="$.world")
 
 
+@ROUTES.add("GET", TENANT, "One tenant", "tenants_show")
 async def show_tenant(context: RequestContext) -> TenantView:
     return describe_tenant(context, context.tenant)
 
 
+@ROUTES.add("DELETE", TENANT, "Take a tenant away", "tenants_delete")
+async def delete_tenant(context: RequestContext) -> None:
+    await context.app_context.store.delete(context.tenant)
+
+
+@ROUTES.add(
+    "POST",
+    f"{TENANT}/reset",
+    "Back to its first state: clock, choices, faults, sessions, limits, journal, pinned calls",
+    "tenants_reset",
+)
 async def reset_tenant(context: RequestContext) -> TenantView:
     await context.app_context.store.reset(context.tenant)
     return describe_tenant(context, context.tenant)
 
 
-async def delete_tenant(context: RequestContext) -> None:
-    await context.app_context.store.delete(context.tenant)
-
-
-async def list_tenants(context: RequestContext) -> TenantList:
-    return TenantList([describe_tenant(context, tenant) for tenant in context.registry])
-
-
 def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     addresses, settings = context.addresses, tenant.settings
-    operators = [
-        OperatorLogin(operator.number, settings.arm.password)
-        for operator in tenant.history.directory.operators
-        if not operator.deleted
-    ]
+    staff, password = tenant.history.directory.operators, settings.arm.password
+    operators = [OperatorLogin(each.number, password) for each in staff if not each.deleted]
     return TenantView(
         name=tenant.name,
         seed=settings.seed,
@@ -181,33 +180,3 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
         cdr=CdrAccess(addresses.cdr, settings.cdr.login, settings.cdr.password, settings.cdr.token),
         onec=OnecAccess(addresses.onec, settings.onec.user, settings.onec.password),
     )
-
-
-_TENANT = "/api/tenants/{tenant}"
-
-ROUTES = [
-    Route(
-        "GET", "/api/tenants", "All tenants", list_tenants, "tenants_listing", response=TenantList
-    ),
-    Route(
-        "POST",
-        "/api/tenants",
-        "Make a tenant",
-        create_tenant,
-        "tenants_create",
-        body=NewTenant,
-        response=TenantView,
-        status=201,
-        problems={409: "The name or one of the credentials belongs to another tenant"},
-    ),
-    Route("GET", _TENANT, "One tenant", show_tenant, "tenants_show", response=TenantView),
-    Route("DELETE", _TENANT, "Take a tenant away", delete_tenant, "tenants_delete", status=204),
-    Route(
-        "POST",
-        f"{_TENANT}/reset",
-        "Back to its first state: clock, choices, faults, sessions, limits, journal, pinned calls",
-        reset_tenant,
-        "tenants_reset",
-        response=TenantView,
-    ),
-]
