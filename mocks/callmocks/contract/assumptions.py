@@ -59,9 +59,8 @@ class Assumptions:
         return dict(self._chosen)
 
     def changed_choices(self) -> dict[str, str]:
-        return {
-            key: value for key, value in self._chosen.items() if value != load_ledger()[key].default
-        }
+        defaults = _load_defaults()
+        return {key: value for key, value in self._chosen.items() if value != defaults[key]}
 
     def reset(self) -> None:
         self._chosen.clear()

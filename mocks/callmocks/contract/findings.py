@@ -26,10 +26,8 @@ class Finding(msgspec.Struct, frozen=True):
     expected: str
     got: str
     evidence: Evidence = "documented"
-    # In the message; `where` is the first place.
-    times: int = 1
-    # The vendor's own example does the same: shown, and not counted.
-    tolerated: bool = False
+    times: int = 1  # in the message; `where` is the first place
+    tolerated: bool = False  # the vendor's own example does the same: shown, and not counted
 
     def __str__(self) -> str:
         again = f" ({self.times} times)" if self.times > 1 else ""

@@ -38,11 +38,9 @@ class JournalEntry:
     at: datetime
     provider: str
     operation: str
-    status: int
-    """The HTTP status, or the frame's."""
+    status: int  # HTTP's, or the frame's
     violations: tuple[Violation, ...]
-    assumptions: tuple[str, ...]
-    """Ids of the assumptions that the answer rests on."""
+    assumptions: tuple[str, ...]  # ids of those that the answer rests on
     faults: tuple[str, ...]
     notes: tuple[str, ...]
     request: str

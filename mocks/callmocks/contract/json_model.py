@@ -30,8 +30,7 @@ class JsonMember(NamedTuple):
     name: str
     key: str
     type: Any
-    default: Any
-    """``MISSING`` when there is none."""
+    default: Any  # ``MISSING`` when there is none
     description: str
     minimum: int | None
 

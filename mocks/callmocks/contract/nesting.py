@@ -18,21 +18,15 @@ _CHUNK_SIZE: Final = 1024 * 1024
 
 
 def is_json_too_deep(body: bytes, limit: int) -> bool:
-    """Whether brackets are nested more than ``limit`` levels deep.
-
-    Most bodies have fewer brackets than that, which two counts show. Others are scanned in chunks:
-    linear time, constant memory, whether or not they are JSON.
-    """
+    # Most bodies have fewer brackets, which two counts show. Others, whether or not they are JSON,
+    # are scanned in chunks: linear time, constant memory.
     if body.count(b"[") + body.count(b"{") <= limit:
         return False
     return any(int(depths.max()) > limit for _, depths in iter_json_depths(body))
 
 
 def iter_json_depths(body: bytes) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
-    """A body in chunks, each with the depth behind each of its bytes.
-
-    Brackets in strings do not count.
-    """
+    """Chunks, with the depth behind each byte; brackets in strings do not count."""
     import numpy as np
 
     # After the chunk before: levels, whether in a string, backslashes at the end.
@@ -82,10 +76,7 @@ class _ParsingEnded(Exception):
 
 
 def is_xml_too_deep(body: bytes, limit: int) -> bool:
-    """Whether elements are nested more than ``limit`` levels deep.
-
-    False for a document that cannot be parsed: the provider's own parser says why.
-    """
+    """False for a document that cannot be parsed: the provider's own parser says why."""
     if body.count(b"<") <= limit:
         return False
     counter = _DepthCounter(limit)

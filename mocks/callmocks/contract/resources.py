@@ -1,7 +1,4 @@
-"""Where the contract's tables, schemas and data sets live: the wheel or a checkout.
-
-The files are at the top of the repository, where people look for them; the wheel carries copies.
-"""
+"""Schemas and data sets: at the top of the repository, and in the wheel as copies."""
 
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""A call as it happened, with its ids at each provider: what the admin API's truth consists of.
-
-Times are wall times of the tenant, to the millisecond.
-"""
+"""The admin API's truth: calls with their ids at each provider, in the tenant's wall time."""
 
 from __future__ import annotations
 

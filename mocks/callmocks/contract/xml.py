@@ -14,38 +14,20 @@ FORBIDDEN_PATTERN: Final = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 # A character that no XML 1.0 document can hold.
 FORBIDDEN: Final = re.compile(FORBIDDEN_PATTERN)
 # A line of text that XML can hold, as the parameter of a fault.
-XmlText: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)
-]
+_XML_LINE: Final = Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)
+XmlText: TypeAlias = Annotated[str, _XML_LINE]
 UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 UUID: Final = re.compile(UUID_PATTERN, re.IGNORECASE)
 
 
-def make_parser(
-    *,
-    encoding: str | None = None,
-    schema: etree.XMLSchema | None = None,
-    target: Any = None,
-    huge_tree: bool = False,
-    keep_comments: bool = False,
-) -> etree.XMLParser:
+def make_parser(*, keep_comments: bool = False, **options: Any) -> etree.XMLParser:
     """A parser that resolves no entity and opens no file and no connection.
 
-    ``encoding`` overrules what the document declares. ``huge_tree`` lifts libxml2's limits (256
-    levels, 10 MB of one text): only for answers, which are as long as they are.
+    ``options`` are lxml's. ``huge_tree`` lifts libxml2's limits (256 levels, 10 MB of one text):
+    only for answers, which are as long as they are.
     """
-    return etree.XMLParser(
-        encoding=encoding,
-        schema=schema,
-        target=target,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=huge_tree,
-        remove_comments=not keep_comments,
-        remove_pis=not keep_comments,
-    )
+    options |= {"remove_comments": not keep_comments, "remove_pis": not keep_comments}
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **options)
 
 
 # The document type declaration of a tree; None without one.

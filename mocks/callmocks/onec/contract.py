@@ -23,8 +23,7 @@ class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
-    type: str
-    """``dateTime``, ``uuid`` or ``decimal``."""
+    type: str  # ``dateTime``, ``uuid`` or ``decimal``
     evidence: str
     values: tuple[int, ...] = ()
 
@@ -52,15 +51,11 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.types[0].removeprefix("xs:")
 
     def to_column(self) -> Column:
-        return Column(
-            self.name,
-            TypeDescription(
-                types=tuple(_qualify_name(name) for name in self.types),
-                number=None if self.sign is None else Number(self.digits, self.fraction, self.sign),
-                string=None if self.length is None else Text(self.length, self.allowed),
-                date=self.date,
-            ),
-        )
+        types = tuple(map(_qualify_name, self.types))
+        number = None if self.sign is None else Number(self.digits, self.fraction, self.sign)
+        string = None if self.length is None else Text(self.length, self.allowed)
+        description = TypeDescription(types, number=number, string=string, date=self.date)
+        return Column(self.name, description)
 
 
 class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):

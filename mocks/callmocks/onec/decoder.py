@@ -34,10 +34,7 @@ class SoapFault(CallmocksError):
 
 
 def read_answer(body: bytes) -> Structure:
-    """``ResultCode`` and ``ResultData`` of an answer in SOAP 1.1 or 1.2.
-
-    ``SoapFault`` when it is a Fault, ``BadValue`` when it is neither.
-    """
+    """ResultCode and ResultData; ``SoapFault`` when it is a Fault, ``BadValue`` when neither."""
     try:
         root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as error:
@@ -226,22 +223,23 @@ def _read_type(element: Element, where: str) -> values.TypeDescription:
 def _read_number_qualifiers(parts: dict[str, Element] | None, where: str) -> values.Number | None:
     if parts is None:
         return None
-    digits, fraction = (
-        int(_read_decimal(parts[name], f"{where}/NumberQualifiers/{name}")) if name in parts else 0
-        for name in ("Digits", "FractionDigits")
-    )
+    where = f"{where}/NumberQualifiers"
+    digits, fraction = (_read_int(parts, name, where) for name in ("Digits", "FractionDigits"))
     return values.Number(digits, fraction, _read_text(parts, "AllowedSign"))
 
 
 def _read_length_qualifiers(parts: dict[str, Element] | None, where: str) -> values.Text | None:
     if parts is None:
         return None
-    length = _read_decimal(parts["Length"], f"{where}/Length") if "Length" in parts else 0
-    return values.Text(int(length), _read_text(parts, "AllowedLength"))
+    return values.Text(_read_int(parts, "Length", where), _read_text(parts, "AllowedLength"))
 
 
 def _read_text(parts: dict[str, Element], name: str) -> str:
     return (parts[name].text or "").strip() if name in parts else ""
+
+
+def _read_int(parts: dict[str, Element], name: str, where: str) -> int:
+    return int(_read_decimal(parts[name], f"{where}/{name}")) if name in parts else 0
 
 
 def _read_decimal(element: Element, where: str) -> Decimal:

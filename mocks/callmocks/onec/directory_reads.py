@@ -1,7 +1,4 @@
-"""The reads: the people and things that the ids of a call lead to.
-
-Vendor-scheme calls do not resolve here: their clients, users and specialists are other partners'.
-"""
+"""The reads: whom and what the ids of a call lead to, if they are not other partners' ids."""
 
 from __future__ import annotations
 
@@ -20,10 +17,8 @@ from callmocks.onec.parameters import ParameterValue
 from callmocks.tenants.exchange import Exchange
 
 _YEAR_SECONDS: Final = 365 * 86_400
-_FIRST: Final = datetime(2014, 1, 1)
-"""What has no date of its own was created in this year, before any history."""
-_LAST: Final = datetime(2035, 1, 1)
-"""Subscriptions that end do so from here on, after any history."""
+_FIRST: Final = datetime(2014, 1, 1)  # in this year began what has no date: before any history
+_LAST: Final = datetime(2035, 1, 1)  # subscriptions that end do so later, after any history
 
 
 class _DirectoryRow(NamedTuple):

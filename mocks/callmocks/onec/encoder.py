@@ -14,8 +14,8 @@ from callmocks.onec.namespaces import CORE, XS, XSI, split_name
 from callmocks.onec.scalars import escape_text, quote_attribute, write_scalar
 from callmocks.onec.values import BadValue, Column, Structure, Value
 
+# Needed on an element around what this module writes.
 DECLARED = f'xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
-"""Needed on an element around what this module writes."""
 _FIXED = (values.FixedStructure, values.FixedArray, values.FixedMap)
 NIL = '<Value xsi:nil="true"/>'
 

@@ -20,8 +20,7 @@ from callmocks.onec.namespaces import SOAP11, SOAP12, SOAP_VERSIONS
 from callmocks.onec.soap import SoapError
 
 MAX_TAGS: Final = 100_000  # a request with every parameter has about forty
-MAX_UNTAGGED_BYTES: Final = 512 * 1024
-"""Bytes of a request without a tag: of one text, comment or tag with attributes."""
+MAX_UNTAGGED_BYTES: Final = 512 * 1024  # of one text, comment or tag with attributes
 MAX_NAMESPACE_DECLARATIONS: Final = 5000
 MAX_ATTRIBUTES: Final = 250_000  # counted by their equals signs
 _HEAD_BYTES: Final = 64 * 1024
@@ -39,8 +38,7 @@ class SoapMessage(NamedTuple):
     payload: etree._Element
     tag: str
     operation: str
-    extra_body_elements: int
-    """Further children of the Body, which the service ignores."""
+    extra_body_elements: int  # further children of the Body, which the service ignores
     header: etree._Element | None
 
     def find_unsupported_header(self) -> str | None:
@@ -58,8 +56,7 @@ class SoapMessage(NamedTuple):
 class InputGuard:
     """Bounds on what a request is made of, checked on its bytes as they come in."""
 
-    head: bytes = b""
-    """The first bytes: enough for the journal and for guessing the version of SOAP."""
+    head: bytes = b""  # enough for the journal and for guessing the version of SOAP
     tags: int = 0
     _attributes: int = 0
     _namespaces: int = 0
@@ -69,16 +66,14 @@ class InputGuard:
     def check(self, chunk: bytes) -> None:
         """The next bytes of the request; ``SoapError`` when it is beyond a bound."""
         self.tags += chunk.count(b"<")
-        if self.tags > MAX_TAGS:
-            raise SoapError("Client", f"the request has more than {MAX_TAGS} tags")
+        _check_bound("has more than {} tags", self.tags, MAX_TAGS)
         self._count_attributes(chunk)
         for start in range(0, len(chunk), _WINDOW):
             window = chunk[start : start + _WINDOW]
             last = window.rfind(b"<")
             untagged = self._untagged_bytes + len(window) if last < 0 else len(window) - last
-            if untagged > MAX_UNTAGGED_BYTES:
-                text = f"the request has a text or tag of more than {MAX_UNTAGGED_BYTES} bytes"
-                raise SoapError("Client", text)
+            text = "has a text or tag of more than {} bytes"
+            _check_bound(text, untagged, MAX_UNTAGGED_BYTES)
             self._untagged_bytes = untagged
         if len(self.head) < _HEAD_BYTES:
             self.head += chunk[: _HEAD_BYTES - len(self.head)]
@@ -88,15 +83,18 @@ class InputGuard:
     def _count_attributes(self, chunk: bytes) -> None:
         # libxml2 may compare each attribute that has a prefix with all declared namespaces.
         self._attributes += chunk.count(b"=")
-        if self._attributes > MAX_ATTRIBUTES:
-            raise SoapError("Client", f"the request has more than {MAX_ATTRIBUTES} attributes")
+        _check_bound("has more than {} attributes", self._attributes, MAX_ATTRIBUTES)
         # Another encoding has a zero byte or three for each letter; a chunk may end within a name.
         letters = self._last_letters + (chunk.replace(b"\0", b"") if b"\0" in chunk else chunk)
         self._namespaces += letters.count(b"xmlns")
         self._last_letters = letters[-4:]
-        if self._namespaces > MAX_NAMESPACE_DECLARATIONS:
-            text = f"the request declares more than {MAX_NAMESPACE_DECLARATIONS} namespaces"
-            raise SoapError("Client", text)
+        text = "declares more than {} namespaces"
+        _check_bound(text, self._namespaces, MAX_NAMESPACE_DECLARATIONS)
+
+
+def _check_bound(text: str, count: int, bound: int) -> None:
+    if count > bound:
+        raise SoapError("Client", f"the request {text.format(bound)}")
 
 
 _PARSER: Final = make_parser()
@@ -179,10 +177,7 @@ def _find_declared_encoding(body: bytes) -> str | None:
 
 @lru_cache(maxsize=64)
 def _shows_tags_in_ascii(encoding: str) -> bool:
-    """Whether ``InputGuard`` finds the tags of a document in this encoding.
-
-    UTF-7 and the like can write them in other bytes.
-    """
+    """Whether ``InputGuard`` finds all tags; UTF-7 and the like write them in other bytes too."""
     try:
         tag = "<a>".encode(encoding).replace(b"\0", b"")
         hidden = b"+ADw-\\u003c\\x3c\\x3c-".decode(encoding, "replace")

@@ -21,24 +21,24 @@ OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
 class HourlyQuota:
     exchange: Exchange
     operation: ServedOperation
-    counts_answers: bool = False
-    """Whether a call counts when it is answered, as ``count_call`` found."""
+    counts_answers: bool = False  # a call counts when it is answered, as ``count_call`` found
 
     @cached_property
     def is_day(self) -> bool:
         first, last = _parse_day_hours(self.exchange.use_assumption("onec.day-hours"))
         now = self.exchange.now
         if self.exchange.use_assumption("onec.day-clock") != "tenant":
-            now = now.replace(tzinfo=self.exchange.tenant.clock.zone).astimezone(
-                ZoneInfo("Europe/Moscow")
-            )
+            zone, moscow = self.exchange.tenant.clock.zone, ZoneInfo("Europe/Moscow")
+            now = now.replace(tzinfo=zone).astimezone(moscow)
         return first <= now.hour * 60 + now.minute < last
 
     @cached_property
     def limit(self) -> int | None:
         limits = self.operation.limits
-        assumed = limits.evidence == "assumed"
-        if assumed and self.exchange.use_assumption("onec.read-limits") == "none":
+        if (
+            limits.evidence == "assumed"
+            and self.exchange.use_assumption("onec.read-limits") == "none"
+        ):
             return None
         return limits.day if self.is_day else limits.night
 
@@ -59,10 +59,7 @@ class HourlyQuota:
         await self._add_calls(await self._get_key(), 1, self.limit)
 
     async def get_remaining_calls(self) -> tuple[int, int, timedelta | None] | None:
-        """Calls left of this hour, calls of an hour, and the time until it ends; counts nothing.
-
-        None for an operation without a limit; no time when the hour has not begun.
-        """
+        """Calls left of this hour, calls of an hour, and the time until it ends, if it began."""
         if self.limit is None:
             return None
         now = self.exchange.now

@@ -31,7 +31,5 @@ FAULT_PATHS: Final = {
 
 def split_name(name: str) -> tuple[str, str]:
     """Namespace (empty when there is none) and local part of a name in Clark notation."""
-    if name.startswith("{"):
-        namespace, _, local = name[1:].partition("}")
-        return namespace, local
-    return "", name
+    namespace, _, local = name.removeprefix("{").rpartition("}")
+    return namespace, local

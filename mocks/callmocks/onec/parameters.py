@@ -32,10 +32,7 @@ _TYPES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 def read_parameters(
     exchange: Exchange, operation: ServedOperation, params: Iterable[etree._Element]
 ) -> dict[str, ParameterValue]:
-    """The values by parameter; ``ResultCodeError`` when one is not as the contract says.
-
-    ``params`` holds properties with a name and one value each.
-    """
+    """The values by parameter; ``ResultCodeError`` when one is not as the contract says."""
     values: dict[str, ParameterValue] = {}
     names: set[str] = set()
     for element in params:
@@ -117,9 +114,8 @@ class _ValueReader(NamedTuple):
 
     def read_wall_time(self, text: str) -> datetime | None:
         try:
-            wall_time = (
-                read_datetime(text) if "T" in text else datetime.combine(read_date(text), time())
-            )
+            day = None if "T" in text else read_date(text)
+            wall_time = datetime.combine(day, time()) if day else read_datetime(text)
         except ValueError:
             self.reject_type(repr(text[:80]))
         if wall_time.tzinfo is not None:

@@ -4,5 +4,5 @@ NAMES = frozenset({"Name", "FullName", "Surname", "SecondaryName", "EMail", "Add
 NUMBERS = frozenset({"Phone", "INN", "KPP", "Login"})
 DATES = frozenset({"Birthday"})
 PERSONAL = NAMES | NUMBERS | DATES
+# Their ``Name`` is that of a department or a line.
 IMPERSONAL = frozenset({"DepartmentRead", "ServiceLineKindRead"})
-"""Operations whose ``Name`` is that of a department or a line."""

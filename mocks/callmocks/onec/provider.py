@@ -90,10 +90,9 @@ class OnecProvider(Provider):
             return validate.validate_wsdl(exchange.response)
         if exchange.status == 401:
             return ValidationResult(self.name, "refusal", "answer", exchange.operation)
-        media_type = exchange.content_type.partition(";")[0].strip().lower() or None
-        return validate.validate_message(
-            exchange.response, exchange.request or None, exchange.status, media_type
-        )
+        media = exchange.content_type.partition(";")[0].strip().lower() or None
+        request, status = exchange.request or None, exchange.status
+        return validate.validate_message(exchange.response, request, status, media)
 
     def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
         if field in pii.DATES:
@@ -122,13 +121,8 @@ class OnecProvider(Provider):
     unavailable_reply = no_match_reply
 
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
-        params = ("code", "text")
-        return {
-            "soap_fault": params,
-            "result_code": params,
-            "limit_reached": (),
-            "unauthorized": (),
-        }
+        text = ("code", "text")
+        return {"soap_fault": text, "result_code": text, "limit_reached": (), "unauthorized": ()}
 
     def error_reply(self, exchange: Exchange, name: str, params: Mapping[str, str]) -> Reply:
         if name not in self.list_errors():

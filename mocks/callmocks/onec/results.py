@@ -32,7 +32,7 @@ class TableEnvelope(NamedTuple):
 
 @cache
 def render_table_envelope(namespace: str, operation: str) -> TableEnvelope:
-    before, after = _render_envelope(namespace, operation)
+    before, after = get_binding(namespace).render_envelope(operation)
     code = write_property("ResultCode", write_value(SUCCESS))
     columns = load_operations()[operation].columns_xml
     data = write_property("ResultData", f'<Value xsi:type="ValueTable">{columns}</Value>')
@@ -42,7 +42,7 @@ def render_table_envelope(namespace: str, operation: str) -> TableEnvelope:
 
 
 def render_error_result(namespace: str, operation: str, code: str, reason: str) -> bytes:
-    before, after = _render_envelope(namespace, operation)
+    before, after = get_binding(namespace).render_envelope(operation)
     result = write_properties(Structure(ResultCode=code, ResultData=reason))
     return before + result.encode() + after
 
@@ -50,8 +50,3 @@ def render_error_result(namespace: str, operation: str, code: str, reason: str) 
 def find_self_violations(body: bytes) -> list[str]:
     found = find_wsdl_violations(read_message(body).payload)
     return [f"{violation.path}: {violation.message}" for violation in found]
-
-
-@cache
-def _render_envelope(namespace: str, operation: str) -> tuple[bytes, bytes]:
-    return get_binding(namespace).render_envelope(operation)

@@ -12,6 +12,8 @@ from callmocks.contract import xml
 from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import NULL, Null, Value
 
+Reader = Callable[[str], Value]
+
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DOUBLE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|-?INF|NaN")
@@ -58,9 +60,7 @@ def _read_null(text: str) -> Null:
     return NULL
 
 
-def _make_pattern_reader(
-    pattern: re.Pattern[str], make: Callable[[str], Value]
-) -> Callable[[str], Value]:
+def _make_reader(pattern: re.Pattern[str], make: Reader) -> Reader:
     def read(text: str) -> Value:
         if pattern.fullmatch(text) is None:
             raise ValueError(text)
@@ -80,20 +80,20 @@ _STRINGS = re.findall(
     "gYear gYearMonth gMonth gMonthDay gDay",
 )
 
-_STRIPPED: Final[dict[str, Callable[[str], Value]]] = {
+_STRIPPED: Final[dict[str, Reader]] = {
     f"{{{XS}}}boolean": _read_boolean,
-    f"{{{XS}}}decimal": _make_pattern_reader(_DECIMAL, Decimal),
-    f"{{{XS}}}double": _make_pattern_reader(_DOUBLE, float),
-    f"{{{XS}}}float": _make_pattern_reader(_DOUBLE, float),
+    f"{{{XS}}}decimal": _make_reader(_DECIMAL, Decimal),
+    f"{{{XS}}}double": _make_reader(_DOUBLE, float),
+    f"{{{XS}}}float": _make_reader(_DOUBLE, float),
     f"{{{XS}}}dateTime": read_datetime,
     f"{{{XS}}}date": read_date,
     f"{{{XS}}}time": _read_time,
     f"{{{XS}}}base64Binary": lambda text: b64decode("".join(text.split()), validate=True),
     f"{{{XS}}}hexBinary": bytes.fromhex,
-    f"{{{CORE}}}UUID": _make_pattern_reader(xml.UUID, UUID),
-    **{f"{{{XS}}}{name}": _make_pattern_reader(_INTEGER, int) for name in _INTEGERS},
+    f"{{{CORE}}}UUID": _make_reader(xml.UUID, UUID),
+    **{f"{{{XS}}}{name}": _make_reader(_INTEGER, int) for name in _INTEGERS},
 }
-_KEPT: Final[dict[str, Callable[[str], Value]]] = {
+_KEPT: Final[dict[str, Reader]] = {
     **{f"{{{XS}}}{name}": str for name in _STRINGS},
     f"{{{CORE}}}Null": _read_null,
 }

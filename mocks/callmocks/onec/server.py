@@ -72,9 +72,9 @@ class OnecServer(ProviderServer):
         if not any(name.lower() == "wsdl" for name in request.query):
             raise web.HTTPMethodNotAllowed("GET", ["POST"])
         tenant, authorized = self._find_tenant(request)
-        named = hdrs.AUTHORIZATION in request.headers
-        closed = _requires_credentials(tenant) if named else self._all_require_credentials()
-        handle = _reply_wsdl_unauthorized if closed and not authorized else _reply_wsdl
+        tenants = [tenant] if hdrs.AUTHORIZATION in request.headers else list(self.registry)
+        closed = bool(tenants) and all(map(_requires_credentials, tenants))
+        handle = partial(_reply_wsdl, authorized=authorized or not closed)
         exchange = self.start_exchange(request, tenant, operation="wsdl")
         return await self.respond(request, exchange, handle)
 
@@ -85,10 +85,6 @@ class OnecServer(ProviderServer):
         if tenant is None or credentials is None:
             return self.registry.unmatched, False
         return tenant, secrets_equal(credentials.password, tenant.settings.onec.password)
-
-    def _all_require_credentials(self) -> bool:
-        tenants = list(self.registry)
-        return bool(tenants) and all(map(_requires_credentials, tenants))
 
 
 def _get_body_limit(tenant: Tenant) -> int:
@@ -113,12 +109,9 @@ async def _reply_unauthorized(exchange: Exchange) -> Reply:
     return service.make_unauthorized_reply()
 
 
-async def _reply_wsdl_unauthorized(exchange: Exchange) -> Reply:
+async def _reply_wsdl(exchange: Exchange, authorized: bool) -> Reply:
     exchange.use_assumption("onec.wsdl-access")
-    return service.make_unauthorized_reply()
-
-
-async def _reply_wsdl(exchange: Exchange) -> Reply:
-    exchange.use_assumption("onec.wsdl-access")
+    if not authorized:
+        return service.make_unauthorized_reply()
     body = wsdl.render_wsdl(exchange.origin + wsdl.PATH)
     return Reply(body, 200, "text/xml; charset=utf-8")

@@ -103,10 +103,7 @@ def _explain_unknown_operation(tag: str) -> SoapError:
 
 
 def _check_structure(call: etree._Element) -> None:
-    """``SoapError`` when a call is not built as the WSDL says.
-
-    A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
-    """
+    # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
     for violation in wsdl.find_wsdl_violations(call):
         if not violation.is_of_value:
             raise SoapError("Client", _explain_violation(call, violation))

@@ -24,17 +24,10 @@ from callmocks.tenants.exchange import Exchange
 
 _FAILED: Final = 2
 MAX_PERIOD: Final = timedelta(days=7)
-_BATCH_DAYS: Final = 16
-"""Days generated at a time; other requests run between them."""
+_BATCH_DAYS: Final = 16  # generated at a time; other requests run between them
 _CACHED_DAYS: Final = 62
 _ROW_BYTES: Final = 200
-_FILTER_COLUMNS: Final[Mapping[str, str]] = {
-    "ClientID": "ClientID",
-    "ServiceUserID": "ServiceUserID",
-    "ServiceID": "ServiceID",
-    "SpecialistID": "_specialist",
-    "CallResult": "CallResult",
-}
+_FILTERS: Final = ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID", "CallResult")
 # Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
 RowSink = Callable[[bytes], object]
 
@@ -73,8 +66,7 @@ class _RenderedDay:
     starts: list[int]
     ends: NDArray[np.int64]
     last_end: int
-    failed: list[int]
-    """``failed[i]``: unsuccessful calls among the first ``i``."""
+    failed: list[int]  # ``failed[i]``: unsuccessful calls among the first ``i``
     _indexes: dict[str, dict[ParameterValue, list[int]]] = field(default_factory=dict)
 
     @property
@@ -104,10 +96,7 @@ class _RenderedDay:
 async def select_calls(
     exchange: Exchange, parameters: Mapping[str, ParameterValue], is_day: bool, write_rows: RowSink
 ) -> list[str]:
-    """Write the selected rows; ``ResultCodeError`` when they may not be requested.
-
-    Returns where rows that were rendered now leave the contract (a defect of callmocks).
-    """
+    """Returns where written rows leave the contract; ``ResultCodeError`` instead of the rows."""
     begin, end = _resolve_period(exchange, parameters, is_day)
     _check_identifiers(exchange, parameters)
     query = _build_query(exchange, begin, end, parameters)
@@ -178,7 +167,7 @@ def _build_query(
     first_day = max(day_of(from_ms), history.first_day)
     last_day = min(day_of(min(till_ms - 1, now_ms)), history.last_day)
     days = range(first_day, last_day + 1)
-    columns = _FILTER_COLUMNS
+    columns = {name: name for name in _FILTERS} | {"SpecialistID": "_specialist"}
     filters = [(columns[name], value) for name, value in values.items() if name in columns]
     return _CallQuery(exchange, from_ms, till_ms, now_ms, days, filters)
 

@@ -125,9 +125,8 @@ def _count_violations(column: ColumnSpec) -> dict[str, pl.Expr]:
         if column.sign == "Nonnegative":
             rules["are negative"] = (value < 0).sum()
         if column.digits:
-            rules[f"have more than {column.digits} digits"] = (
-                value.abs() >= 10**column.digits
-            ).sum()
+            too_long = value.abs() >= 10**column.digits
+            rules[f"have more than {column.digits} digits"] = too_long.sum()
         if column.values:
             rules[f"are not one of {column.values}"] = (~value.is_in(column.values)).sum()
     if column.kind == "dateTime":

@@ -1,6 +1,4 @@
-"""Messages of the 1C-Connect service from outside: the WSDL's schema validates their structure,
-``parameters`` the values of a call, ``validate_table`` tables.
-"""
+"""Messages of any 1C-Connect service: the WSDL's schema validates their structure."""
 
 from __future__ import annotations
 
@@ -40,11 +38,7 @@ _PORTS = ["PartnerWebAPI2Soap", "PartnerWebAPI2Soap12"]
 def validate_message(
     body: bytes, request: bytes | None = None, status: int | None = None, media: str | None = None
 ) -> ValidationResult:
-    """A request or an answer, by its root.
-
-    Of an answer, ``request`` is what it answers, ``status`` the HTTP status and ``media`` its
-    content type without parameters, where they are known.
-    """
+    """``request`` is what an answer is to, ``media`` its content type without parameters."""
     findings = Findings()
     result = ValidationResult("onec", "SOAP message", "request" if request is None else "answer")
     root = _parse_document(body, findings)

@@ -29,8 +29,7 @@ from uuid import UUID
 
 from callmocks.errors import CallmocksError
 
-EMPTY_DATE: Final = datetime(1, 1, 1)
-"""1C's empty date: not known, not set."""
+EMPTY_DATE: Final = datetime(1, 1, 1)  # not known, not set
 
 
 class BadValue(CallmocksError):
@@ -104,8 +103,7 @@ class TypeDescription:
     ids: tuple[str, ...] = ()
     number: Number | None = None
     string: Text | None = None
-    date: str | None = None
-    """``Date``, ``Time`` or ``DateTime``."""
+    date: str | None = None  # ``Date``, ``Time`` or ``DateTime``
     binary: Text | None = None
 
 

@@ -43,8 +43,7 @@ def load_validator() -> etree.XMLSchema:
 class WsdlViolation(NamedTuple):
     path: str
     message: str
-    rule: str
-    """libxml2's name of the broken rule."""
+    rule: str  # libxml2's name
 
     @property
     def is_of_value(self) -> bool:

@@ -36,32 +36,25 @@ class WireExchange:
     operation: str
     request: bytes = b""
     response: bytes = b""
-    # HTTP's or the frame's; 0 without a response.
-    status: int = 0
+    status: int = 0  # HTTP's or the frame's; 0 without a response
     transport: str = "http"
-    # Of the response.
-    content_type: str = ""
+    content_type: str = ""  # Of the response
 
 
 class Credential(NamedTuple):
     """What a client sends and the registry finds its tenant by."""
 
-    # `CDR login`, for example; no two providers have the same kind.
-    kind: str
+    kind: str  # `CDR login`, for example; no two providers have the same kind
     value: str
-    # The value must not be shown.
-    secret: bool = False
+    secret: bool = False  # The value must not be shown
 
 
 class Provider(ABC):
-    # `arm`, `cdr` or `onec`: in settings, journals and the admin API.
-    name: ClassVar[str]
-    # `ARM`, `CDR` or `1C`.
-    title: ClassVar[str]
+    name: ClassVar[str]  # `arm`, `cdr` or `onec`: in settings, journals and the admin API
+    title: ClassVar[str]  # `ARM`, `CDR` or `1C`
     # What follows `scheme://host:port` in the address that a client is given.
     url_path: ClassVar[str] = ""
-    # Of an endpoint that can be checked.
-    url_schemes: ClassVar[tuple[str, ...]] = ("http", "https")
+    url_schemes: ClassVar[tuple[str, ...]] = ("http", "https")  # Of an endpoint that can be checked
     # What may be sent instead of login and password: `cookie` or `token`.
     credential_option: ClassVar[str] = ""
     proxy_port: ClassVar[int]
@@ -70,8 +63,7 @@ class Provider(ABC):
     masks_table_cells: ClassVar[bool] = False
     # Their parameters are credentials alone.
     session_operations: ClassVar[frozenset[str]] = frozenset()
-    # The faults that can be enabled, by name.
-    fault_types: ClassVar[Mapping[str, type[Fault]]]
+    fault_types: ClassVar[Mapping[str, type[Fault]]]  # The faults that can be enabled, by name
 
     # Serving
 

@@ -9,9 +9,7 @@ from callmocks.onec.faults.result_code import ResultCode
 from callmocks.onec.faults.soap_fault import SoapFaultFault
 from callmocks.onec.faults.table_truncated import TableTruncated
 
-FAULT_TYPES = index_faults(
-    *TRANSPORT_FAULTS,
-    Unauthorized,
+_FAULTS = (
     ColumnsReordered,
     LimitReached,
     NilEverywhere,
@@ -19,3 +17,4 @@ FAULT_TYPES = index_faults(
     SoapFaultFault,
     TableTruncated,
 )
+FAULT_TYPES = index_faults(*TRANSPORT_FAULTS, Unauthorized, *_FAULTS)

@@ -8,6 +8,8 @@ from callmocks.onec.faults import value_table
 from callmocks.onec.namespaces import CORE, VALUE, XSI_NIL
 from callmocks.tenants.exchange import Reply
 
+_COLUMNS = "All columns, or only those whose type lists ``Null``, which the contract allows."
+
 
 class NilEverywhere(Fault, frozen=True):
     """The cells of the table are nil; a table without rows stays as it is."""
@@ -15,13 +17,7 @@ class NilEverywhere(Fault, frozen=True):
     fault_name = "nil_everywhere"
     breaks_contract = True
 
-    columns: Annotated[
-        Literal["all", "nullable"],
-        Meta(
-            description="All columns, or only those whose type lists ``Null``, which the contract "
-            "allows."
-        ),
-    ] = "all"
+    columns: Annotated[Literal["all", "nullable"], Meta(description=_COLUMNS)] = "all"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         return value_table.edit_table(reply, self._clear_cells)
