@@ -31,28 +31,8 @@ from callmocks.onec.values import (
     ValueTree,
 )
 
-__all__ = [
-    "EMPTY_DATE",
-    "NULL",
-    "Array",
-    "BadValue",
-    "Column",
-    "FixedArray",
-    "FixedMap",
-    "FixedStructure",
-    "Map",
-    "Number",
-    "SoapFault",
-    "Structure",
-    "Text",
-    "TreeRow",
-    "TypeDescription",
-    "Value",
-    "ValueTable",
-    "ValueTree",
-    "read_answer",
-    "read_structure",
-    "read_value",
-    "write_structure",
-    "write_value",
-]
+__all__ = ["SoapFault", "read_answer", "read_structure", "read_value"]
+__all__ += ["write_structure", "write_value"]
+__all__ += ["EMPTY_DATE", "NULL", "BadValue", "Value"]
+__all__ += ["Array", "FixedArray", "FixedMap", "FixedStructure", "Map", "Structure"]
+__all__ += ["Column", "Number", "Text", "TreeRow", "TypeDescription", "ValueTable", "ValueTree"]

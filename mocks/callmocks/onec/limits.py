@@ -62,18 +62,11 @@ class HourlyQuota:
         """Calls left of this hour, calls of an hour, and the time until it ends, if it began."""
         if self.limit is None:
             return None
-        now = self.exchange.now
-        if self.exchange.use_assumption("onec.quota-hour") == "clock":
-            start: datetime | None = now.replace(minute=0, second=0, microsecond=0)
-            name = now.strftime("%Y-%m-%dT%H")
-        else:
-            first = await self.exchange.state.get(self._make_key())
-            start = None if first is None else self._parse_active_start(first)
-            name = "" if start is None else start.isoformat()
-        refill = None if start is None else start + _HOUR - now
-        if self.exchange.tenant.settings.limits == "off" or not name:
+        start, _ = await self._find_hour()
+        refill = None if start is None else start + _HOUR - self.exchange.now
+        if self.exchange.tenant.settings.limits == "off" or start is None:
             return self.limit, self.limit, refill
-        used = await self.exchange.state.add(self._make_key(name), 0) or 0
+        used = await self.exchange.state.add(self._make_key(start.isoformat()), 0) or 0
         return max(self.limit - used, 0), self.limit, refill
 
     async def _add_calls(self, key: str, calls: int, limit: int) -> None:
@@ -85,23 +78,27 @@ class HourlyQuota:
 
     async def _get_key(self) -> str:
         """The counter of the hour that a call counts in; a call may begin that hour."""
+        start, first = await self._find_hour()
+        if start is not None:
+            return self._make_key(start.isoformat())
+        now = self.exchange.now.isoformat()
+        other = await self.exchange.state.compare_and_set(self._make_key(), first, now.encode())
+        return self._make_key(now if other is None else other.decode())
+
+    async def _find_hour(self) -> tuple[datetime | None, bytes | None]:
+        """The start of the hour, if it has begun and not ended; and the state's first call."""
         now = self.exchange.now
         if self.exchange.use_assumption("onec.quota-hour") == "clock":
-            return self._make_key(now.strftime("%Y-%m-%dT%H"))
-        state = self.exchange.state
-        first = await state.get(self._make_key())
-        if first is None or self._parse_active_start(first) is None:
-            begin = now.isoformat().encode()
-            first = await state.compare_and_set(self._make_key(), first, begin)
-        return self._make_key(now.isoformat() if first is None else first.decode())
+            return now.replace(minute=0, second=0, microsecond=0), None
+        first = await self.exchange.state.get(self._make_key())
+        if first is None:
+            return None, None
+        start = datetime.fromisoformat(first.decode())
+        # A call of this moment may have begun it.
+        return start if start - _CLOCK_TOLERANCE <= now < start + _HOUR else None, first
 
     def _make_key(self, hour: str = "first") -> str:
         return f"onec/{self.operation.name}/{hour}"
-
-    def _parse_active_start(self, first_call: bytes) -> datetime | None:
-        """The start of an hour that has not ended; a call of this moment may have begun it."""
-        start = datetime.fromisoformat(first_call.decode())
-        return start if start - _CLOCK_TOLERANCE <= self.exchange.now < start + _HOUR else None
 
 
 @cache

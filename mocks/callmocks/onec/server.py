@@ -73,8 +73,8 @@ class OnecServer(ProviderServer):
             raise web.HTTPMethodNotAllowed("GET", ["POST"])
         tenant, authorized = self._find_tenant(request)
         tenants = [tenant] if hdrs.AUTHORIZATION in request.headers else list(self.registry)
-        closed = bool(tenants) and all(map(_requires_credentials, tenants))
-        handle = partial(_reply_wsdl, authorized=authorized or not closed)
+        access = {tenant.assumptions.choices["onec.wsdl-access"] for tenant in tenants}
+        handle = partial(_reply_wsdl, authorized=authorized or access != {"basic"})
         exchange = self.start_exchange(request, tenant, operation="wsdl")
         return await self.respond(request, exchange, handle)
 
@@ -99,10 +99,6 @@ def _explain_body_limit(tenant: Tenant, limit: int) -> SoapError:
     error.violation = ("body", f"at most {choice}", "more")
     error.assumption = "onec.body-limit"
     return error
-
-
-def _requires_credentials(tenant: Tenant) -> bool:
-    return tenant.assumptions.choices["onec.wsdl-access"] == "basic"
 
 
 async def _reply_unauthorized(exchange: Exchange) -> Reply:

@@ -28,11 +28,9 @@ _BODY_LIMIT_THRESHOLD: Final = 1024 * 1024
 async def handle_request(
     exchange: Exchange, media: str = "", charset: str | None = None, error: SoapError | None = None
 ) -> Reply:
-    """Answer an authenticated request.
+    """``media`` and ``charset``, the header's, count where the request does not tell by itself.
 
-    ``media`` decides the version of SOAP only where the request cannot be read, ``charset``
-    the encoding where the document does not declare it. ``error`` is what ended the reading of the
-    body; the request is then its first bytes.
+    ``error`` is what ended the reading of the body; the request is then its first bytes.
     """
     namespace = ""
     if len(exchange.request) > _BODY_LIMIT_THRESHOLD:

@@ -2,8 +2,7 @@
 
 Its bundled ``six`` has an importer without ``find_spec``, which Python 3.12 needs. The real ``six``
 replaces it, executed under that name so that its importer serves ``spyne.util.six.moves`` too.
-``cgi``, which Python 3.13 dropped, comes from the dependency ``legacy-cgi``. No user of callmocks
-can act on spyne's warnings.
+``cgi``, which Python 3.13 dropped, comes from the dependency ``legacy-cgi``.
 """
 
 import importlib.util
@@ -29,7 +28,7 @@ def _install_six() -> None:
 
 if "spyne" not in sys.modules:
     _install_six()
-with warnings.catch_warnings():
+with warnings.catch_warnings():  # on which no user of callmocks can act
     warnings.simplefilter("ignore")
     import spyne.protocol.soap
     import spyne.server

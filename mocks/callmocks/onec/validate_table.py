@@ -1,8 +1,4 @@
-"""The ValueTable of an answer: its columns, its cells, and what the rows of a history say.
-
-Columns of ``GetHistoryOfServiceCalls`` are documented; those of the reads are this project's
-choice beyond what working clients read, so a finding there is about an assumption.
-"""
+"""The ValueTable of an answer: columns of the history are documented, of the reads assumed."""
 
 from __future__ import annotations
 
