@@ -6,10 +6,9 @@ from functools import cache
 from typing import NamedTuple
 
 from callmocks.onec.contract import load_operations
-from callmocks.onec.encoder import write_properties, write_property, write_value
+from callmocks.onec.encoder import write_property, write_value
 from callmocks.onec.envelope import read_message
 from callmocks.onec.soap import get_binding
-from callmocks.onec.values import Structure
 from callmocks.onec.wsdl import find_wsdl_violations
 
 SUCCESS = "SUCCESS"
@@ -39,12 +38,6 @@ def render_table_envelope(namespace: str, operation: str) -> TableEnvelope:
     table, end, rest = data.rpartition("</Value>")
     before, after = before + (code + table).encode(), (end + rest).encode() + after
     return TableEnvelope(before, after, tuple(find_self_violations(before + after)))
-
-
-def render_error_result(namespace: str, operation: str, code: str, reason: str) -> bytes:
-    before, after = get_binding(namespace).render_envelope(operation)
-    result = write_properties(Structure(ResultCode=code, ResultData=reason))
-    return before + result.encode() + after
 
 
 def find_self_violations(body: bytes) -> list[str]:

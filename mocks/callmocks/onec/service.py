@@ -12,12 +12,13 @@ from callmocks.errors import StateError
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
 from callmocks.onec.contract import ServedOperation, load_operations
 from callmocks.onec.decoder import read_structure
+from callmocks.onec.encoder import write_properties
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.namespaces import PARAMS, SOAP11, SOAP12, split_name
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import SoapBinding, SoapError, get_binding
-from callmocks.onec.values import BadValue
+from callmocks.onec.values import BadValue, Structure
 from callmocks.tenants.exchange import Exchange, Reply
 
 _log = logging.getLogger(__name__)
@@ -78,8 +79,10 @@ def make_unauthorized_reply() -> Reply:
 
 
 def make_result_code_reply(namespace: str, operation: str, code: str, reason: str) -> Reply:
-    body = results.render_error_result(namespace, operation, code, reason)
-    return Reply(body, 200, get_binding(namespace).content_type)
+    binding = get_binding(namespace)
+    before, after = binding.render_envelope(operation)
+    result = write_properties(Structure(ResultCode=code, ResultData=reason))
+    return Reply(before + result.encode() + after, 200, binding.content_type)
 
 
 def warm_up() -> None:

@@ -173,11 +173,10 @@ def _build_query(
 
 
 def _check_row_budget(query: _CallQuery) -> None:
-    if query.till_ms - query.from_ms <= _BATCH_DAYS * DAY_MS:
-        return
     exchange, days = query.exchange, query.days
-    calls = exchange.tenant.history.generated.count_calls(days.start, len(days)) if days else 0
-    if calls > ROW_BUDGET:
+    is_long = days and query.till_ms - query.from_ms > _BATCH_DAYS * DAY_MS
+    generated = exchange.tenant.history.generated
+    if is_long and generated.count_calls(days.start, len(days)) > ROW_BUDGET:
         reason = str(TooManyRows(ROW_BUDGET))
         exchange.notes.append(reason)
         raise ResultCodeError(exchange.use_assumption("onec.code-too-many-rows"), reason)

@@ -29,5 +29,4 @@ def open_listener(
 
 
 def port_of(listener: socket.socket) -> int:
-    port: int = listener.getsockname()[1]
-    return port
+    return int(listener.getsockname()[1])

@@ -16,21 +16,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from aiohttp import web
 
 from callmocks.config.server_limits import DEFAULT_LIMITS
+from callmocks.provider.base import Provider
 from callmocks.provider.bodies import SERVER_LIMITS
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
-
-if TYPE_CHECKING:
-    from callmocks.provider.base import Provider
-    from callmocks.tenants.registry import Registry
-    from callmocks.tenants.state import State
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.state import State
+from callmocks.tenants.tenant import Tenant
 
 # `scheme://host:port` for addresses in answers; absent or empty: as the client wrote it.
 PUBLIC_URL = web.AppKey("public_url", str)
