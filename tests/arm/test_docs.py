@@ -25,12 +25,9 @@ async def output(demo: RunningArm, language: str, text: str) -> str:
 
 async def test_every_snippet_runs_and_answers(demo: RunningArm) -> None:
     outputs = [await output(demo, language, text) for language, text in SNIPPETS]
-    assert len(outputs) == 3
-    posted, framed, _ = outputs
+    assert len(outputs) == 2
+    posted, _ = outputs
     assert posted.count("<call_history ") == 2
-    assert framed.startswith("01")
-    assert framed[12:19] == "0012200"
-    assert framed.count('"call_history"') == 2
 
 
 def test_the_page_names_every_assumption_of_the_ledger_and_no_other() -> None:

@@ -66,7 +66,7 @@ def check(shown: Any, got: Any, place: str = "$") -> None:
 async def test_every_snippet_answers_what_is_shown(page: str) -> None:
     settings = ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)
     found = snippets(page)
-    assert len(found) >= 2
+    assert len(found) >= 1
     async with MockServer(settings) as suite:
         for command, shown in found:
             got = last_json(await run(command, suite.urls))
