@@ -14,7 +14,7 @@ from aiohttp import ClientPayloadError
 
 from callmocks.arm.faxes import render_pdf
 from callmocks.contract.json_model import to_json
-from callmocks.faults import FaultScope
+from callmocks.faults.active import FaultScope
 from callmocks.history.walltime import datetime_to_ms, ms_to_datetime
 from tests.arm.conftest import ArmSocket, RunningArm, Start, basic_auth, request_xml
 

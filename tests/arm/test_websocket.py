@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from callmocks.arm import frames
 from callmocks.arm.server import ArmServer
 from callmocks.config.server_limits import DEFAULT_LIMITS
-from callmocks.faults import FaultScope
+from callmocks.faults.active import FaultScope
 from tests.arm.conftest import ArmSocket, RunningArm, Start, parse_frame, request_json
 
 HISTORY = "operator_call_history"

@@ -30,9 +30,9 @@ COLUMNS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
 
 
 def find_positions(frame: pl.DataFrame, sort: list[tuple[str, bool]], nulls: str) -> list[int]:
-    asked = ReportQuery((), filter=RowFilter(), sort=tuple(sort))
     exchange = Mock(use_assumption=Mock(return_value=nulls))
-    found = find_matches(exchange, asked, frame)
+    query = ReportQuery(exchange, (), filter=RowFilter(), sort=tuple(sort))
+    found = find_matches(query, frame)
     assert found is not None
     return [int(position) for position in found]
 

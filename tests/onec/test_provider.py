@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callmocks.faults import FaultScope
+from callmocks.faults.active import FaultScope
 from callmocks.onec import SoapFault, read_answer
 from callmocks.server.providers import PROVIDERS
 from tests.onec.conftest import SOAP11, SOAP12, Client, make_call, make_history_call, make_parameter

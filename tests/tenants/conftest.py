@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import ClientSession, web
 
-from callmocks.faults import ActiveFault, FaultScope
+from callmocks.faults.active import ActiveFault, FaultScope
 from callmocks.history.factory import HistoryFactory
 from callmocks.provider.bodies import read_body
 from callmocks.provider.server import send_reply

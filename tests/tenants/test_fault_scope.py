@@ -3,7 +3,7 @@
 import pytest
 
 from callmocks.errors import SettingsError
-from callmocks.faults import FaultScope
+from callmocks.faults.active import FaultScope
 from callmocks.server.providers import FAULT_TYPES
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from callmocks.errors import SettingsError
-from callmocks.faults import FaultScope
+from callmocks.faults.active import FaultScope
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply

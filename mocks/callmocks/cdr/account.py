@@ -8,6 +8,7 @@ from typing import Any
 
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.limits import RateLimiter
+from callmocks.cdr.openrpc import Params
 from callmocks.contract.resources import load_table
 from callmocks.history.generator import derive_key, derive_token
 from callmocks.provider.credentials import secrets_equal
@@ -22,7 +23,6 @@ SESSION_SECONDS = 3600
 
 @lru_cache(maxsize=4096)
 def derive_app_id(tenant_name: str) -> int:
-    """Six digits that belong to the tenant's name."""
     return 100_000 + int.from_bytes(derive_key("cdr-account", tenant_name)[:4]) % 900_000
 
 
@@ -68,9 +68,7 @@ async def check_token(exchange: Exchange, token: object) -> None:
         raise RpcError(exchange.use_assumption("cdr.ended-session"), "access_token", token)
 
 
-async def authorize(
-    exchange: Exchange, method: str, params: dict[str, Any], limiter: RateLimiter
-) -> None:
+async def authorize(exchange: Exchange, method: str, params: Params, limiter: RateLimiter) -> None:
     """Raise ``RpcError`` unless the account may call a method; the order is the contract's."""
     _check_account(exchange)
     _check_method(exchange, method)
@@ -102,10 +100,9 @@ def _check_method(exchange: Exchange, method: str) -> None:
         raise error
 
 
-def _check_user(exchange: Exchange, params: dict[str, Any]) -> None:
-    """Of a client account ``user_id`` means nothing."""
+def _check_user(exchange: Exchange, params: Params) -> None:
     settings = exchange.tenant.settings.cdr
-    if not settings.partner:
+    if not settings.partner:  # of a client account `user_id` means nothing
         return
     user = params.get("user_id")
     if user is None:
@@ -131,26 +128,21 @@ def _load_components(kind: str) -> dict[str, str]:
     return {name: row["component"] for row in table for name in row[kind].split()}
 
 
-@lru_cache(maxsize=256)
-def _parse_networks(allowed: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(ipaddress.ip_network(entry, strict=False) for entry in allowed)
-
-
+@lru_cache(maxsize=1024)
 def _is_allowed(allowed: tuple[str, ...], peer: str) -> bool:
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None) or address
-    return any(mapped in network for network in _parse_networks(allowed))
+    return any(mapped in ipaddress.ip_network(entry, strict=False) for entry in allowed)
 
 
 def _make_session_token(tenant: Tenant, number: int) -> str:
     """The token of a tenant's n-th session; a shared store that was lost begins other ones."""
     mark = (tenant.state.data_loss_count << 32) + number
-    return (
-        cdr_token_prefix(tenant.name) + derive_token("cdr", tenant.name, mark)[CDR_PREFIX_DIGITS:]
-    )
+    derived = derive_token("cdr", tenant.name, mark)
+    return cdr_token_prefix(tenant.name) + derived[CDR_PREFIX_DIGITS:]
 
 
 def _session_key(session: str) -> str:

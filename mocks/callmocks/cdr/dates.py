@@ -13,10 +13,7 @@ _SHORTEST_MAX = timedelta(days=89)
 
 
 def parse(text: str, *, lenient: bool = False) -> datetime | None:
-    """The naive wall time of a text, or None when it is not one.
-
-    ``lenient`` also takes a date alone, a ``T`` and fractions of a second.
-    """
+    """None when it is no time; ``lenient`` also takes a date alone, a ``T`` and fractions."""
     if not (_LENIENT if lenient else _EXACT).fullmatch(text):
         return None
     try:
@@ -26,10 +23,7 @@ def parse(text: str, *, lenient: bool = False) -> datetime | None:
 
 
 def add_months(time: datetime, months: int) -> datetime:
-    """The same time of day, whole calendar months later; the day gives way in a short month.
-
-    30 November plus 3 months is 28 (29) February, as PostgreSQL's intervals count.
-    """
+    """As PostgreSQL's intervals count: 30 November plus 3 months is 28 (29) February."""
     year, month = divmod(time.year * 12 + time.month - 1 + months, 12)
     if year > datetime.max.year:
         return datetime.max
@@ -38,7 +32,6 @@ def add_months(time: datetime, months: int) -> datetime:
 
 
 def is_too_long(start: datetime, end: datetime) -> bool:
-    """Whether a window is longer than the documented 3 months."""
     if end - start <= _SHORTEST_MAX:
         return False
     return end > add_months(start, MAX_MONTHS)

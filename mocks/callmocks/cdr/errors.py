@@ -17,6 +17,7 @@ MAX_ECHO_CHARS = 1000
 
 
 class ErrorTableRow(msgspec.Struct, frozen=True):
+    mnemonic: str
     code: int
     message: str
     when: str
@@ -24,18 +25,13 @@ class ErrorTableRow(msgspec.Struct, frozen=True):
 
 @cache
 def load_error_table() -> dict[str, ErrorTableRow]:
-    return {
-        row["mnemonic"]: ErrorTableRow(int(row["code"]), row["message"], row["when"])
-        for row in load_table("cdr/errors.csv")
-    }
+    rows = msgspec.convert(load_table("cdr/errors.csv"), list[ErrorTableRow], strict=False)
+    return {row.mnemonic: row for row in rows}
 
 
 class RpcError(Exception):
-    """An error of the table.
-
-    ``field`` is the dotted path of the wrong parameter, ``value`` what was sent there, ``params``
-    the substitutions of the message. ``metadata`` is set when the error came after authentication.
-    ``expected`` goes to the journal only.
+    """``field`` is the dotted path of a parameter, ``value`` what was sent there, ``params``
+    the substitutions of the message. ``expected`` goes to the journal only.
     """
 
     def __init__(
@@ -52,13 +48,13 @@ class RpcError(Exception):
         self.value = echo_value(value)
         self.params = params or {}
         self.expected = expected or row.when
-        self.metadata: dict[str, Any] | None = None
+        self.metadata: dict[str, Any] | None = None  # of errors after authentication
         self.code = row.code
         self.message = row.message.format_map(self.params)
         super().__init__(self.message)
 
     def build_error_object(self) -> dict[str, Any]:
-        """The ``error`` member: code, message and data; of data no key is ever left out."""
+        # No key of data is ever left out.
         data: dict[str, Any] = {
             "mnemonic": self.mnemonic,
             "field": self.field,
@@ -107,7 +103,6 @@ _ORDER_OF = {
     "sort_prohibited": CheckOrder.PROHIBITED,
     "date_interval_limit_reached": CheckOrder.INTERVAL,
 }
-"""Of the other mnemonics: ``VALUE``."""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
+from operator import and_, or_
 from typing import Any
 
 import polars as pl
@@ -22,11 +23,16 @@ from callmocks.contract.resources import load_table
 
 MAX_NODES = 10_000
 MAX_PATTERNS = 16
-DOCUMENTED_LEVELS = 3
+SHOWN_DEPTH = 3
 """Nesting that the vendor's document shows."""
 
 _SIMPLE = frozenset({"field", "operator", "value"})
 _TREE = frozenset({"filters", "condition"})
+Node = dict[str, Any]
+# An equality with an id is only built when it is needed.
+_Expression = pl.Expr | Callable[[], pl.Expr]
+# A node, its path, its depth and the group it is in.
+_PendingNode = tuple[object, str, int, "_Group"]
 
 
 class RowFilter:
@@ -52,16 +58,14 @@ class RowFilter:
 class _Group:
     condition: str
     required: bool
-    children: list[_Group | pl.Expr | Callable[[], pl.Expr]] = field(default_factory=list)
+    children: list[_Group | _Expression] = field(default_factory=list)
     expression: pl.Expr | None = None
 
 
 @cache
 def load_operator_types() -> dict[str, frozenset[str]]:
-    return {
-        row["operator"]: frozenset(row["types"].split())
-        for row in load_table("cdr/filter_operators.csv")
-    }
+    rows = load_table("cdr/filter_operators.csv")
+    return {row["operator"]: frozenset(row["types"].split()) for row in rows}
 
 
 @dataclass
@@ -81,19 +85,18 @@ class FilterCompiler:
     def compile(self, raw: object) -> RowFilter:
         root = _Group("and", required=True)
         groups = [root]
-        work: list[tuple[object, str, int, _Group]] = [(raw, "filter", 1, root)]
+        work: list[_PendingNode] = [(raw, "filter", 1, root)]
         nodes = 0
         while work:
             node, path, depth, parent = work.pop()
             nodes += 1
             if nodes > MAX_NODES:
-                self.errors.add(
-                    "invalid_parameter_value", "filter", None, f"at most {MAX_NODES} nodes"
-                )
+                expected = f"at most {MAX_NODES} nodes"
+                self.errors.add("invalid_parameter_value", "filter", None, expected)
                 break
             if not isinstance(node, dict):
                 self.errors.add("data_type_error", path, node, "an object")
-            elif "filters" in node and self._is_too_deep(depth):
+            elif "filters" in node and depth > SHOWN_DEPTH and depth > self.options.max_depth():
                 expected = f"at most {self.options.max_depth()} levels"
                 self.errors.add("invalid_parameter_value", "filter", None, expected)
             elif "filters" in node:
@@ -108,10 +111,7 @@ class FilterCompiler:
         self.result.groups = groups
         return self.result
 
-    def _is_too_deep(self, depth: int) -> bool:
-        return depth > DOCUMENTED_LEVELS and depth > self.options.max_depth()
-
-    def _parse_group(self, node: dict[str, Any], path: str, parent: _Group) -> _Group:
+    def _parse_group(self, node: Node, path: str, parent: _Group) -> _Group:
         self._check_keys(node, _TREE, path)
         condition = node.get("condition")
         if condition is None:
@@ -126,34 +126,25 @@ class FilterCompiler:
         return _Group(str(condition), parent.required and (condition == "and" or alone))
 
     def _list_children(
-        self, node: dict[str, Any], path: str, depth: int, group: _Group
-    ) -> list[tuple[object, str, int, _Group]]:
+        self, node: Node, path: str, depth: int, group: _Group
+    ) -> list[_PendingNode]:
         children = node["filters"]
         if not isinstance(children, list):
             self.errors.add("data_type_error", f"{path}.filters", children, "an array of filters")
             return []
-        kept = children[: MAX_NODES + 1]
-        return [
-            (child, f"{path}.filters.{index}", depth + 1, group) for index, child in enumerate(kept)
-        ]
+        kept = enumerate(children[: MAX_NODES + 1])
+        return [(child, f"{path}.filters.{index}", depth + 1, group) for index, child in kept]
 
-    def _check_keys(self, node: dict[str, Any], known: frozenset[str], path: str) -> None:
+    def _check_keys(self, node: Node, known: frozenset[str], path: str) -> None:
         for key in node.keys() - known:
+            where, sent = f"{path}.{key}", node[key]
             if key in _SIMPLE | _TREE:
-                self.errors.add(
-                    "invalid_parameters_combination",
-                    f"{path}.{key}",
-                    node[key],
-                    "either field, operator and value, or filters and condition",
-                )
+                expected = "either field, operator and value, or filters and condition"
+                self.errors.add("invalid_parameters_combination", where, sent, expected)
             else:
-                self.errors.add(
-                    "unexpected_parameters", f"{path}.{key}", node[key], _join_names(known)
-                )
+                self.errors.add("unexpected_parameters", where, sent, ", ".join(sorted(known)))
 
-    def _parse_condition(
-        self, node: dict[str, Any], path: str, parent: _Group
-    ) -> pl.Expr | Callable[[], pl.Expr] | None:
+    def _parse_condition(self, node: Node, path: str, parent: _Group) -> _Expression | None:
         self._check_keys(node, _SIMPLE, path)
         name = self._get_string(node, "field", path)
         operator = self._get_string(node, "operator", path)
@@ -174,7 +165,7 @@ class FilterCompiler:
             self.errors.add(refused.mnemonic, where, value, str(refused), params=refused.params)
             return None
 
-    def _build_expression(self, leaf: Condition, parent: _Group) -> pl.Expr | Callable[[], pl.Expr]:
+    def _build_expression(self, leaf: Condition, parent: _Group) -> _Expression:
         fits = load_operator_types().get(leaf.operator)
         if fits is None:
             raise ConditionError("invalid_parameter_value", "operator", "a known operator")
@@ -196,7 +187,7 @@ class FilterCompiler:
             return partial(operators.build_condition, leaf, self.options)
         return operators.build_condition(leaf, self.options)
 
-    def _get_string(self, node: dict[str, Any], key: str, path: str) -> str | None:
+    def _get_string(self, node: Node, key: str, path: str) -> str | None:
         value = node.get(key)
         if value is None:
             self.errors.add("required_parameter_missed", f"{path}.{key}", None, "a string")
@@ -207,31 +198,20 @@ class FilterCompiler:
         return None
 
 
-def _join_names(known: frozenset[str]) -> str:
-    return ", ".join(sorted(known))
-
-
 def _combine_groups(groups: list[_Group]) -> pl.Expr | None:
     for group in reversed(groups):
         kept = [part for child in group.children if (part := _get_expression(child)) is not None]
-        join: Callable[[pl.Expr, pl.Expr], pl.Expr] = (
-            (lambda one, other: one | other)
-            if group.condition == "or"
-            else (lambda one, other: one & other)
-        )
-        group.expression = _join_balanced(kept, join)
+        group.expression = _join_balanced(kept, or_ if group.condition == "or" else and_)
     return groups[0].expression
 
 
-def _get_expression(child: _Group | pl.Expr | Callable[[], pl.Expr]) -> pl.Expr | None:
+def _get_expression(child: _Group | _Expression) -> pl.Expr | None:
     if isinstance(child, _Group):
         return child.expression
     return child if isinstance(child, pl.Expr) else child()
 
 
-def _join_balanced(
-    parts: list[pl.Expr], join: Callable[[pl.Expr, pl.Expr], pl.Expr]
-) -> pl.Expr | None:
+def _join_balanced(parts: list[pl.Expr], join: Callable[[Any, Any], Any]) -> pl.Expr | None:
     """Join in pairs of pairs: a chain of ten thousand would be as deep as it is long."""
     while len(parts) > 1:
         pairs = [join(*parts[start : start + 2]) for start in range(0, len(parts) - 1, 2)]

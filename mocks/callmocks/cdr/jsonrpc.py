@@ -13,12 +13,9 @@ from callmocks.cdr.errors import RpcError
 from callmocks.contract.nesting import iter_json_depths
 from callmocks.tenants.exchange import Reply
 
+# Nesting that is read of a body too deep for the decoder: what stands deeper is refused anyway, by
+# the filter's own limit (64 levels are 128 of JSON).
 MAX_DECODED_DEPTH = 200
-"""JSON nesting that is read when the decoder gives up on a deep body.
-
-The filter's own limit is far below (64 levels are 128 of JSON), so whatever stands deeper is
-refused anyway, with its own error.
-"""
 
 NULL_ID = msgspec.Raw(b"null")
 Members = dict[str, msgspec.Raw]
@@ -76,7 +73,6 @@ class ParsedRequest:
 
 
 def _decode_envelope(body: bytes) -> Envelope:
-    """The envelope of a body; ``RpcError`` when it is not JSON, an array or no object."""
     try:
         return _decode_body(body)
     except RecursionError:
@@ -104,19 +100,17 @@ def _invalid_request(field: str | None, value: object, expected: str) -> RpcErro
     return RpcError("invalid_request", field, sent, expected=expected)
 
 
-def encode_result(request_id: msgspec.Raw, chunks: Iterable[bytes]) -> bytes:
-    head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(request_id)
+def encode_result(echo_id: msgspec.Raw, chunks: Iterable[bytes]) -> bytes:
+    head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(echo_id)
     return b"".join((head, *chunks, b"}"))
 
 
-def encode_error(request_id: msgspec.Raw, error: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "error": error})
+def encode_error(echo_id: msgspec.Raw, error: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": echo_id, "error": error})
 
 
-def make_error_reply(
-    error: RpcError, request_id: msgspec.Raw = NULL_ID, status: int = 200
-) -> Reply:
-    return Reply(encode_error(request_id, error.build_error_object()), status)
+def make_error_reply(error: RpcError, echo_id: msgspec.Raw = NULL_ID, status: int = 200) -> Reply:
+    return Reply(encode_error(echo_id, error.build_error_object()), status)
 
 
 def split_members(body: bytes | msgspec.Raw) -> Members:
@@ -142,5 +136,4 @@ def _replace_deep_values(body: bytes) -> bytes:
     starts = deep & ~np.concatenate(([False], deep[:-1]))
     # Two deep values may stand side by side only with a comma between them, which is shallow.
     text[starts] = ord("0")
-    kept: bytes = text[~deep | starts].tobytes()
-    return kept
+    return bytes(text[~deep | starts])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from callmocks.cdr import rows, self_check, tables, window_cache
+from callmocks.cdr.openrpc import Params
 from callmocks.cdr.query import ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import RowPositions, find_matches, is_latest_first, select_page
-from callmocks.cdr.window_cache import WindowDays
+from callmocks.cdr.window_cache import Span, WindowDays
 from callmocks.history.generator import derive_key
 from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
@@ -25,35 +24,30 @@ COLUMN_TYPES_BYTES = 20_000
 MATCHES_OVERHEAD_BYTES = 300
 EMPTY = MethodData((b"[]",), 0)
 
-_SECOND = timedelta(seconds=1)
 
-
-async def get_call_legs_report(exchange: Exchange, params: dict[str, Any]) -> MethodData:
+async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
     query = parse_query(exchange, METHOD, params, get_column_types)
-    start, end, now = compute_window(exchange, query)
+    start, end, now = span = compute_window(query)
     if start > end:
         return EMPTY
     sessions = query.filter.must_equal.get("call_session_id")
     if sessions is not None:
-        return _report_session(exchange, query, sessions, (start, end + 999, now))
+        return _report_session(query, sessions, span)
     history = exchange.tenant.history
     history.require_row_budget(start, end, now)
     days = history.days_in_window(start, end + 1000, now)
-    if _is_as_generated(exchange, query):
+    if _is_as_generated(query):
         if not days:
             return EMPTY
         window = await window_cache.load_days(exchange, METHOD, days)
-        found = window_cache.find_positions(history, window, start, end + 1000, now)
-        return _report_days(exchange, query, window, *found)
+        return _report_days(query, window, span)
     await window_cache.generate_days(exchange, "legs", days)
     slices = history.slice_legs(start, end, now)
     self_check.check_slices(exchange, METHOD, slices)
-    return _report_frame(exchange, query, history.join_legs(slices))
+    return _report_frame(query, history.join_legs(slices))
 
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
-    """Types of the columns of a legs frame, the record lists included."""
-
     def build_types() -> dict[str, pl.DataType]:
         return {**history.empty_legs.schema, **dict.fromkeys(rows.RECORDS, pl.List(pl.String))}
 
@@ -62,16 +56,16 @@ def get_column_types(history: History) -> dict[str, pl.DataType]:
     )
 
 
-def compute_window(exchange: Exchange, query: ReportQuery) -> tuple[int, int, int]:
-    """First and last second of the window, and now, as wall ms."""
+def compute_window(query: ReportQuery) -> Span:
     end = query.end
-    if exchange.use_assumption("cdr.window-ends") == "before" and end > datetime.min:
-        end -= _SECOND
-    return datetime_to_ms(query.start), datetime_to_ms(end), datetime_to_ms(exchange.now)
+    if query.exchange.use_assumption("cdr.window-ends") == "before" and end > datetime.min:
+        end -= timedelta(seconds=1)
+    return datetime_to_ms(query.start), datetime_to_ms(end), datetime_to_ms(query.exchange.now)
 
 
-def _is_as_generated(exchange: Exchange, query: ReportQuery) -> bool:
+def _is_as_generated(query: ReportQuery) -> bool:
     """Whether rows have the order and the values with which their days were generated."""
+    exchange = query.exchange
     return (
         not exchange.tenant.history.pins
         and exchange.use_assumption("cdr.leg-direction") == "leg"
@@ -79,55 +73,43 @@ def _is_as_generated(exchange: Exchange, query: ReportQuery) -> bool:
     )
 
 
-def _report_days(
-    exchange: Exchange,
-    query: ReportQuery,
-    window: WindowDays,
-    positions: range,
-    running: NDArray[np.int64],
-) -> MethodData:
-    history = exchange.tenant.history
-    found: RowPositions | range = positions
+def _report_days(query: ReportQuery, window: WindowDays, span: Span) -> MethodData:
+    history = query.exchange.tenant.history
+    found: RowPositions | range
+    found, running = window_cache.find_positions(history, window, span)
     if query.sort or query.filter.expression is not None:
-        found = _find_matches(exchange, query, window, positions)
+        found = _find_matches(query, window, found)
     if len(running):
-        found = _exclude_running(found, running, window.row_count)
+        hidden = np.zeros(window.row_count, np.bool_)
+        hidden[running] = True
+        positions = np.asarray(found, dtype=np.uint32)
+        found = positions[~hidden[positions]]
     page = found[query.offset : query.offset + query.limit]
     body: JsonChunks | None = None
     if query.fields == tables.load_fields(METHOD).default:
         if isinstance(page, range):
             body = rows.render_range(history, window, page)
         else:
-            body = rows.render_if_cached(history, window, page)
+            body = rows.render_cached(history, window, page)
     if body is None:
         frame = window_cache.join_days(history, window)[page]
         body = rows.render_rows(frame, rows.leg_column_expressions(query.fields))
     return MethodData(body, len(found))
 
 
-def _exclude_running(
-    found: RowPositions | range, running: NDArray[np.int64], row_count: int
-) -> RowPositions:
-    hidden = np.zeros(row_count, np.bool_)
-    hidden[running] = True
-    positions = np.asarray(found, dtype=np.uint32)
-    return positions[~hidden[positions]]
-
-
-def _find_matches(
-    exchange: Exchange, query: ReportQuery, window: WindowDays, positions: range
-) -> RowPositions:
+def _find_matches(query: ReportQuery, window: WindowDays, positions: range) -> RowPositions:
     """Found once and kept: the next page needs no new search."""
+    exchange = query.exchange
     history, first, last = exchange.tenant.history, positions.start, positions.stop
     choices = sorted(exchange.tenant.assumptions.changed_choices().items())
     key = derive_key(msgspec.json.encode((query.sent, choices, first, last))).hex()
     if query.sort:  # what is kept rests on these too
         exchange.use_assumption("cdr.sort-nulls")
-        is_latest_first(exchange, query)
+        is_latest_first(query)
 
     def find_uncached() -> RowPositions:
         frame = window_cache.join_days(history, window)
-        found = find_matches(exchange, query, frame.slice(first, last - first))
+        found = find_matches(query, frame.slice(first, last - first))
         assert found is not None  # there is a filter or a sort
         return found + np.uint32(first) if first else found
 
@@ -139,38 +121,31 @@ def _find_matches(
     )
 
 
-def _report_session(
-    exchange: Exchange, query: ReportQuery, sessions: set[int], window: tuple[int, int, int]
-) -> MethodData:
+def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> MethodData:
     """The id of a session is an address: nothing is searched."""
-    start, before, now = window
-    history = exchange.tenant.history
+    start, end, now = span
+    exchange, history = query.exchange, query.exchange.tenant.history
     if len(sessions) > 1:
-        return _report_frame(exchange, query, history.empty_legs)
+        return _report_frame(query, history.empty_legs)
     (session,) = sessions
     located = history.leg_positions(session, now)
     if located is None:  # pinned, or none at all
         frame = history.legs_of_session(session, now)
         self_check.check_frame(exchange, METHOD, frame)
-        frame = frame.filter(pl.col("_start").is_between(start, before))
-        return _report_frame(exchange, query, frame)
+        return _report_frame(query, frame.filter(pl.col("_start").is_between(start, end + 999)))
     day, positions = located
     view = history.generated.get_view("legs", day)
     self_check.check_day(exchange, METHOD, day, view.frame)
-    found = [position for position in positions if start <= view.starts[position] <= before]
-    if (
-        query.filter.is_single_equality
-        and not query.sort
-        and _is_as_generated(exchange, query)
-        and query.fields == tables.load_fields(METHOD).default
-    ):
+    found = [position for position in positions if start <= view.starts[position] < end + 1000]
+    plain = query.filter.is_single_equality and not query.sort
+    if plain and _is_as_generated(query) and query.fields == tables.load_fields(METHOD).default:
         page = found[query.offset : query.offset + query.limit]
         return MethodData(rows.render_day_rows(history, day, page), len(found))
-    return _report_frame(exchange, query, view.frame[found])
+    return _report_frame(query, view.frame[found])
 
 
-def _report_frame(exchange: Exchange, query: ReportQuery, frame: pl.DataFrame) -> MethodData:
-    if exchange.use_assumption("cdr.leg-direction") == "session":
+def _report_frame(query: ReportQuery, frame: pl.DataFrame) -> MethodData:
+    if query.exchange.use_assumption("cdr.leg-direction") == "session":
         frame = frame.with_columns(direction="_session_direction")
-    total, page = select_page(exchange, query, frame)
+    total, page = select_page(query, frame)
     return MethodData(rows.render_rows(page, rows.leg_column_expressions(query.fields)), total)

@@ -30,8 +30,7 @@ class PointLimits(msgspec.Struct, frozen=True):
 class LimitWindow(msgspec.Struct, frozen=True):
     name: str
     limit: int
-    number: int
-    """Counts the windows: the previous one's counter is dropped."""
+    number: int  # counts the windows: the previous one's counter is dropped
 
     def format_key(self, offset: int = 0) -> str:
         return f"cdr:points:{self.name}:{self.number + offset}"
@@ -53,10 +52,8 @@ class RateLimiter:
         cdr, now = self.exchange.tenant.settings.cdr, self.exchange.now
         day = now.toordinal()
         minute = (day * 24 + now.hour) * 60 + now.minute
-        return (
-            LimitWindow("day", cdr.day_limit, day),
-            LimitWindow("minute", cdr.minute_limit, minute),
-        )
+        per_day = LimitWindow("day", cdr.day_limit, day)
+        return per_day, LimitWindow("minute", cdr.minute_limit, minute)
 
     async def check_available(self) -> None:
         if self._enabled:
@@ -87,20 +84,15 @@ class RateLimiter:
 
     async def _add_all(self, amount: int) -> int | None:
         """Add to both counters, or to none if one, whose index is returned, would be too high."""
-        totals = await self.exchange.state.add_all(
-            [
-                CounterIncrement(window.format_key(), amount, window.limit)
-                for window in self._windows
-            ]
-        )
+        added = [CounterIncrement(each.format_key(), amount, each.limit) for each in self._windows]
+        totals = await self.exchange.state.add_all(added)
         self.used = totals.values
         return totals.rejected_index
 
     def _limit_exceeded(self, window: LimitWindow) -> RpcError:
         if self.exchange.tenant.clock.mode == "frozen":
-            self.exchange.notes.append(
-                f"the limit per {window.name} never resets: the tenant's clock is frozen"
-            )
+            note = f"the limit per {window.name} never resets: the tenant's clock is frozen"
+            self.exchange.notes.append(note)
         params: dict[str, object] = {"limit_type": window.name, "limit_max_value": window.limit}
         return RpcError("limit_exceeded", params=params)
 
@@ -109,21 +101,12 @@ def initial_limits(exchange: Exchange, mnemonic: str, params: Mapping[str, Any])
     """Limits as a fault shows them: nothing used, or all of the window that the error names."""
     cdr = exchange.tenant.settings.cdr
     spent = params.get("limit_type") if mnemonic == "limit_exceeded" else None
-    return _make_limits(
-        exchange,
-        0 if spent == "day" else cdr.day_limit,
-        0 if spent == "minute" else cdr.minute_limit,
-    )
+    day = 0 if spent == "day" else cdr.day_limit
+    return _make_limits(exchange, day, 0 if spent == "minute" else cdr.minute_limit)
 
 
 def _make_limits(exchange: Exchange, day_remaining: int, minute_remaining: int) -> PointLimits:
     cdr, now = exchange.tenant.settings.cdr, exchange.now
     second = now.hour * 3600 + now.minute * 60 + now.second
-    return PointLimits(
-        cdr.day_limit,
-        day_remaining,
-        DAY_SECONDS - second,
-        cdr.minute_limit,
-        minute_remaining,
-        60 - now.second,
-    )
+    day = cdr.day_limit, day_remaining, DAY_SECONDS - second
+    return PointLimits(*day, cdr.minute_limit, minute_remaining, 60 - now.second)

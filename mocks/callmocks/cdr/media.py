@@ -19,26 +19,16 @@ from callmocks.tenants.state import StaleTenantsError
 
 
 def make_routes(registry: Registry) -> list[web.RouteDef]:
-
-    async def serve_talk(request: web.Request) -> web.StreamResponse:
-        """MP3 with the extra ``audio``, otherwise WAV."""
+    async def serve_record(request: web.Request) -> web.StreamResponse:
         record = await _find_record(registry, request)
-        make = audio.make_mp3 if audio.mp3_available() else audio.make_wav
-        return await media.send_audio(request, make(_audio_key(request), record.talk_ms))
+        key = request.match_info["record"].lower().encode()
+        # A talk is MP3 with the extra `audio`.
+        as_mp3 = request.match_info["kind"] == "talk" and audio.mp3_available()
+        make = audio.make_mp3 if as_mp3 else audio.make_wav
+        return await media.send_audio(request, make(key, record.talk_ms))
 
-    async def serve_wav(request: web.Request) -> web.StreamResponse:
-        record = await _find_record(registry, request)
-        return await media.send_audio(request, audio.make_wav(_audio_key(request), record.talk_ms))
-
-    return [
-        web.get(f"/system/media/{kind}/{{call}}/{{record}}{end}", handler)
-        for kind, handler in (("talk", serve_talk), ("wav", serve_wav))
-        for end in ("", "/")
-    ]
-
-
-def _audio_key(request: web.Request) -> bytes:
-    return request.match_info["record"].lower().encode()
+    path = "/system/media/{kind:talk|wav}/{call}/{record}"
+    return [web.get(path + end, serve_record) for end in ("", "/")]
 
 
 async def _find_record(registry: Registry, request: web.Request) -> TalkRecord:

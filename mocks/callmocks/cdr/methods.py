@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import polars as pl
 
 from callmocks.cdr import account, query, rows, tables
 from callmocks.cdr.legs_report import get_call_legs_report
+from callmocks.cdr.openrpc import Params
 from callmocks.cdr.rows import MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.sessions_report import get_calls_report
 from callmocks.tenants.exchange import Exchange
 
-Params = dict[str, Any]
 MethodHandler = Callable[["Exchange", Params], Awaitable[MethodData]]
 
 
@@ -34,11 +33,8 @@ async def logout_user(exchange: Exchange, params: Params) -> MethodData:
 async def get_account(exchange: Exchange, params: Params) -> MethodData:
     query.check_params(exchange, "get.account", params)
     tenant = exchange.tenant
-    row = {
-        "app_id": account.derive_app_id(tenant.name),
-        "name": tenant.name,
-        "timezone": tenant.settings.timezone,
-    }
+    zone = tenant.settings.timezone
+    row = {"app_id": account.derive_app_id(tenant.name), "name": tenant.name, "timezone": zone}
     return MethodData((msgspec.json.encode([row]),), 1)
 
 
@@ -52,7 +48,7 @@ async def get_customer_users(exchange: Exchange, params: Params) -> MethodData:
     settings = exchange.tenant.settings.cdr
     users = [msgspec.structs.asdict(user) for user in settings.customer_users]
     frame = pl.DataFrame(users, schema=get_customer_user_types()).sort("id")
-    total, page = select_page(exchange, parsed, frame)
+    total, page = select_page(parsed, frame)
     return MethodData(rows.render_rows(page, [pl.col(name) for name in parsed.fields]), total)
 
 

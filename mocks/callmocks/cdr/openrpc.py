@@ -9,14 +9,12 @@ import msgspec
 
 from callmocks.contract.resources import schema_path
 
-_PYTHON_TYPES = {"integer": int, "string": str, "boolean": bool, "array": list, "object": dict}
-
-
-_ANY_RESULT = {
-    "type": "object",
-    "properties": {"metadata": {"type": "object"}, "data": {}},
-    "required": ["metadata", "data"],
-}
+DEFAULT_LIMIT = 1000
+PYTHON_TYPES = {"integer": int, "string": str, "boolean": bool, "array": list, "object": dict}
+Params = dict[str, Any]
+Schema = dict[str, Any]
+_ANY_DATA = {"metadata": {"type": "object"}, "data": {}}
+_ANY_RESULT = {"type": "object", "properties": _ANY_DATA, "required": list(_ANY_DATA)}
 
 
 class MethodParam(msgspec.Struct, frozen=True):
@@ -47,8 +45,7 @@ def load_source() -> msgspec.Raw:
 
 @cache
 def load_document() -> dict[str, Any]:
-    parsed: dict[str, Any] = msgspec.json.decode(load_source())
-    return parsed
+    return msgspec.json.decode(load_source(), type=dict[str, Any])
 
 
 @cache
@@ -59,11 +56,8 @@ def load_methods() -> dict[str, MethodSpec]:
 @cache
 def load_enum_values(method: str) -> dict[str, frozenset[str]]:
     """Of each enumerated field of a method's rows."""
-    return {
-        name: frozenset(filter(None, shape["enum"]))
-        for name, shape in load_methods()[method].row.items()
-        if "enum" in shape
-    }
+    row = load_methods()[method].row.items()
+    return {name: frozenset(filter(None, shape["enum"])) for name, shape in row if "enum" in shape}
 
 
 @cache
@@ -100,4 +94,4 @@ def _parse_param(raw: dict[str, Any]) -> MethodParam:
     shape = resolve_reference(raw["schema"])
     bounds = {key: shape[key] for key in ("minimum", "maximum", "default") if key in shape}
     kind = shape["type"]
-    return MethodParam(raw["name"], raw["required"], kind, _PYTHON_TYPES[kind], **bounds)
+    return MethodParam(raw["name"], raw["required"], kind, PYTHON_TYPES[kind], **bounds)

@@ -52,7 +52,6 @@ class FilterOptions(msgspec.Struct, frozen=True):
 
 
 def is_number_equal(leaf: Condition) -> bool:
-    """Whether the filter is ``=`` with a whole number, as an id's is; it always can be built."""
     return leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
 
 
@@ -76,7 +75,7 @@ def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
     elif isinstance(leaf.dtype, pl.Enum) and checked not in leaf.dtype.categories:
         expression = _constant_unless_null(column, operator == "!=")
     else:
-        expression = _compare_column(column, operator, checked)
+        expression = _COMPARISONS[operator](column, checked)
     if operator == "!=" and options.null_differs():
         return expression | column.is_null()
     return expression
@@ -93,8 +92,10 @@ def _check_value(leaf: Condition, value: object, options: FilterOptions) -> Any:
     elif isinstance(value, str):
         if kind == "iso8601":
             return _parse_time(value)
-        if kind == "enum":
-            _check_enum_value(leaf.field, value, options)
+        name = leaf.field.name
+        known = options.enum_values.get(name) if kind == "enum" else None
+        if known is not None and value not in known and options.rejects_unknown_enum():
+            raise ConditionError("invalid_parameter_value", "value", f"a value of {name}")
         return value
     raise ConditionError("data_type_error", "value", f"a {kind}")
 
@@ -104,12 +105,6 @@ def _parse_time(text: str) -> datetime:
     if parsed is None:
         raise ConditionError("invalid_parameter_value", "value", "YYYY-MM-DD hh:mm:ss")
     return parsed
-
-
-def _check_enum_value(field: Field, value: str, options: FilterOptions) -> None:
-    known = options.enum_values.get(field.name)
-    if known is not None and value not in known and options.rejects_unknown_enum():
-        raise ConditionError("invalid_parameter_value", "value", f"a value of {field.name}")
 
 
 _COMPARISONS: dict[str, Callable[[pl.Expr, Any], pl.Expr]] = {
@@ -122,15 +117,11 @@ _COMPARISONS: dict[str, Callable[[pl.Expr, Any], pl.Expr]] = {
 }
 
 
-def _compare_column(column: pl.Expr, operator: str, value: Any) -> pl.Expr:
-    return _COMPARISONS[operator](column, value)
-
-
 def _compare_number(column: pl.Expr, operator: str, value: float) -> pl.Expr:
     """Whole-number columns against any JSON number, exactly."""
     low, high = _INT64
     if low <= value <= high and value == int(value):
-        return _compare_column(column, operator, int(value))
+        return _COMPARISONS[operator](column, int(value))
     if operator in ("=", "!="):
         return _constant_unless_null(column, operator == "!=")
     if not low <= value <= high:
@@ -151,9 +142,8 @@ def _build_membership(leaf: Condition, options: FilterOptions) -> pl.Expr:
         raise ConditionError("invalid_parameter_value", None, f"at most {MAX_ELEMENTS} elements")
     checked = [_check_value(leaf, value, options) for value in values if value is not None]
     if leaf.operator == "not_in" and len(checked) < len(values):
-        return _constant_unless_null(
-            column, False
-        )  # SQL: nothing is outside a list that holds null
+        # SQL: nothing is outside a list that holds null.
+        return _constant_unless_null(column, False)
     wanted = _drop_unstorable(leaf, checked)
     found = column.is_in(wanted) if wanted else _constant_unless_null(column, False)
     return ~found if leaf.operator == "not_in" else found
@@ -183,12 +173,9 @@ def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
     column = pl.col(leaf.field.name)
     if isinstance(leaf.dtype, pl.Enum):
         # Few distinct values: match those, not every row.
-        matching = leaf.dtype.categories.filter(leaf.dtype.categories.str.contains(regex))
-        found = (
-            column.is_in(matching.to_list())
-            if len(matching)
-            else _constant_unless_null(column, False)
-        )
+        texts = leaf.dtype.categories
+        matching = texts.filter(texts.str.contains(regex)).to_list()
+        found = column.is_in(matching) if matching else _constant_unless_null(column, False)
     else:
         found = column.str.contains(regex)
     return ~found if leaf.operator.startswith("not_") else found

@@ -14,16 +14,14 @@ from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
-from callmocks.tenants.exchange import Reply
-from callmocks.tenants.settings import cdr_token_prefix
+from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.settings import TenantSettings, cdr_token_prefix
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.contract.findings import ValidationResult
-    from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
-    from callmocks.tenants.settings import TenantSettings
 
 LOGIN, TOKEN = "CDR login", "CDR token"
 _CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099})

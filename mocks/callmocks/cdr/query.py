@@ -12,24 +12,25 @@ import polars as pl
 from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
 from callmocks.cdr.filters import FilterCompiler, RowFilter
-from callmocks.cdr.openrpc import MethodParam
+from callmocks.cdr.openrpc import MethodParam, Params
 from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import FieldTable, load_fields
 from callmocks.history.history import History
 from callmocks.tenants.exchange import Exchange
 
 NO_FILTER = RowFilter()
+# A field and whether it descends.
 SortKey = tuple[str, bool]
-"""A field and whether it descends."""
-ColumnTypes = Callable[["History"], dict[str, "pl.DataType"]]
+ColumnTypes = Callable[[History], dict[str, pl.DataType]]
 
 
 @dataclass(slots=True)
 class ReportQuery:
     """A checked request for rows; ``sent`` are its filter and its sort as they were sent."""
 
+    exchange: Exchange
     fields: tuple[str, ...]
-    limit: int = 1000
+    limit: int = openrpc.DEFAULT_LIMIT
     offset: int = 0
     filter: RowFilter = NO_FILTER
     sort: tuple[SortKey, ...] = ()
@@ -39,53 +40,45 @@ class ReportQuery:
 
 
 def parse_query(
-    exchange: Exchange,
-    method: str,
-    params: dict[str, Any],
-    column_types: ColumnTypes,
+    exchange: Exchange, method: str, params: Params, get_types: ColumnTypes
 ) -> ReportQuery:
-    """``RpcError`` with the first error; ``column_types`` is called when there is a filter."""
+    """``RpcError`` with the first error; ``get_types`` is called when there is a filter."""
     specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
-    given = _collect_params(exchange, specs, params, errors)
+    given = _collect_params(specs, params, errors)
     table = load_fields(method)
-    query = ReportQuery(_parse_fields(exchange, given.get("fields"), table, errors))
+    query = ReportQuery(exchange, _parse_fields(given.get("fields"), table, errors))
     if "filter" in given:
-        types = column_types(exchange.tenant.history)
+        types = get_types(exchange.tenant.history)
         options = _make_filter_options(exchange, method)
         query.filter = FilterCompiler(table, types, options, errors).compile(given["filter"])
     if "sort" in given:
         query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
-    query.limit = _parse_paging(exchange, specs["limit"], given, errors)
-    query.offset = _parse_paging(exchange, specs["offset"], given, errors)
+    query.limit = _parse_paging(specs["limit"], given, errors)
+    query.offset = _parse_paging(specs["offset"], given, errors)
     if "date_from" in specs:
-        _parse_window(exchange, given, query, errors)
+        _parse_window(given, query, errors)
     if errors.first is not None:
         raise errors.first
     return query
 
 
-def check_params(exchange: Exchange, method: str, params: dict[str, Any]) -> dict[str, Any]:
+def check_params(exchange: Exchange, method: str, params: Params) -> Params:
     """For a method without filter and sort: the known parameters."""
     errors = ParameterErrors(exchange)
-    given = _collect_params(exchange, openrpc.load_methods()[method].params, params, errors)
+    given = _collect_params(openrpc.load_methods()[method].params, params, errors)
     if errors.first is not None:
         raise errors.first
     return given
 
 
-def _collect_params(
-    exchange: Exchange,
-    specs: dict[str, MethodParam],
-    params: dict[str, Any],
-    errors: ParameterErrors,
-) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for name, value in params.items():
+def _collect_params(specs: dict[str, MethodParam], sent: Params, errors: ParameterErrors) -> Params:
+    given: Params = {}
+    for name, value in sent.items():
         spec = specs.get(name)
         if spec is None:
             errors.add("unexpected_parameters", name, value, ", ".join(specs))
-        elif value is None and exchange.use_assumption("cdr.null-parameter") == "absent":
+        elif value is None and errors.exchange.use_assumption("cdr.null-parameter") == "absent":
             continue
         elif type(value) is spec.python_type:
             given[name] = value
@@ -94,28 +87,26 @@ def _collect_params(
         else:
             errors.add("data_type_error", name, value, f"a JSON {spec.type}")
     for name, spec in specs.items():
-        if spec.required and params.get(name) is None:
+        if spec.required and sent.get(name) is None:
             errors.add("required_parameter_missed", name, None, f"a {spec.type}")
     return given
 
 
 def _parse_fields(
-    exchange: Exchange, named: list[Any] | None, table: FieldTable, errors: ParameterErrors
+    named: list[Any] | None, table: FieldTable, errors: ParameterErrors
 ) -> tuple[str, ...]:
     if not named:
         return table.default
-    disabled = account.find_disabled_fields(exchange)
+    disabled = account.find_disabled_fields(errors.exchange)
     kept: dict[str, None] = {}
     for index, name in enumerate(named):
-        where = f"fields.{index}"
+        path = f"fields.{index}"
         if not isinstance(name, str):
-            errors.add("data_type_error", where, name, "a field's name")
+            errors.add("data_type_error", path, name, "a field's name")
         elif table.fields.get(name) is None:
-            errors.add("unexpected_parameters", where, name, "a field's name")
-        elif name in disabled:
-            errors.add(
-                "parameter_component_disabled", where, name, params={"components": disabled[name]}
-            )
+            errors.add("unexpected_parameters", path, name, "a field's name")
+        elif component := disabled.get(name):
+            errors.add("parameter_component_disabled", path, name, params={"components": component})
         else:
             kept[name] = None
     return tuple(kept)
@@ -132,60 +123,49 @@ def _parse_sort(raw: object, table: FieldTable, errors: ParameterErrors) -> tupl
         if not isinstance(item, dict):
             errors.add("data_type_error", path, item, "an object")
             continue
-        name = _parse_sort_field(item, path, table, errors)
-        descending = _parse_sort_order(item, path, errors)
+        for key in item.keys() - {"field", "order"}:
+            errors.add("unexpected_parameters", f"{path}.{key}", item[key], "field, order")
+        name = _parse_sort_field(item.get("field"), f"{path}.field", table, errors)
+        order = item.get("order")
+        if order is not None and not isinstance(order, str):
+            errors.add("data_type_error", f"{path}.order", order, "asc, desc")
+        elif order not in (None, "asc", "desc"):
+            errors.add("invalid_parameter_value", f"{path}.order", order, "asc, desc")
         if name is not None:
-            keys.setdefault(name, descending)
+            keys.setdefault(name, order == "desc")
     return tuple(keys.items())
 
 
 def _parse_sort_field(
-    item: dict[str, Any], path: str, table: FieldTable, errors: ParameterErrors
+    name: object, path: str, table: FieldTable, errors: ParameterErrors
 ) -> str | None:
-    for key in item.keys() - {"field", "order"}:
-        errors.add("unexpected_parameters", f"{path}.{key}", item[key], "field, order")
-    name = item.get("field")
-    where = f"{path}.field"
     if name is None:
-        errors.add("required_parameter_missed", where, None, "a field's name")
+        errors.add("required_parameter_missed", path, None, "a field's name")
     elif not isinstance(name, str):
-        errors.add("data_type_error", where, name, "a string")
+        errors.add("data_type_error", path, name, "a string")
     elif (field := table.fields.get(name)) is None:
-        errors.add("unexpected_parameters", where, name, "a field's name")
+        errors.add("unexpected_parameters", path, name, "a field's name")
     elif not field.sortable:
-        errors.add("sort_prohibited", where, name, "a sortable field")
+        errors.add("sort_prohibited", path, name, "a sortable field")
     else:
         return name
     return None
 
 
-def _parse_sort_order(item: dict[str, Any], path: str, errors: ParameterErrors) -> bool:
-    order = item.get("order")
-    where = f"{path}.order"
-    if order is not None and not isinstance(order, str):
-        errors.add("data_type_error", where, order, "asc, desc")
-    elif order not in (None, "asc", "desc"):
-        errors.add("invalid_parameter_value", where, order, "asc, desc")
-    return order == "desc"
-
-
-def _parse_paging(
-    exchange: Exchange, param: MethodParam, given: dict[str, Any], errors: ParameterErrors
-) -> int:
+def _parse_paging(param: MethodParam, given: Params, errors: ParameterErrors) -> int:
     default: int = param.default
     value: int = given.get(param.name, default)
     low, high = param.minimum or 0, param.maximum or value
     if low <= value <= high:
         return value
-    if exchange.use_assumption("cdr.paging-bounds") == "clamp":
+    if errors.exchange.use_assumption("cdr.paging-bounds") == "clamp":
         return min(max(value, low), high)
     errors.add("invalid_parameter_value", param.name, value, f"{low} to {high}")
     return default
 
 
-def _parse_window(
-    exchange: Exchange, given: dict[str, Any], query: ReportQuery, errors: ParameterErrors
-) -> None:
+def _parse_window(given: Params, query: ReportQuery, errors: ParameterErrors) -> None:
+    exchange = query.exchange
     ends: list[datetime] = []
     for name in ("date_from", "date_till"):
         if name not in given:
@@ -203,20 +183,11 @@ def _parse_window(
     if query.start > query.end:
         choice = exchange.use_assumption("cdr.dates-reversed")
         if choice != "empty":
-            errors.add(
-                choice,
-                "date_from",
-                given["date_from"],
-                "no later than date_till",
-                order=CheckOrder.INTERVAL,
-            )
+            expected = "no later than date_till"
+            errors.add(choice, "date_from", given["date_from"], expected, order=CheckOrder.INTERVAL)
     elif dates.is_too_long(query.start, query.end):
-        errors.add(
-            "date_interval_limit_reached",
-            "date_till",
-            given["date_till"],
-            "at most 3 calendar months after date_from",
-        )
+        expected = "at most 3 calendar months after date_from"
+        errors.add("date_interval_limit_reached", "date_till", given["date_till"], expected)
 
 
 def _make_filter_options(exchange: Exchange, method: str) -> FilterOptions:

@@ -10,14 +10,12 @@ import re
 import polars as pl
 
 MAX_PATTERN_CHARS = 1000
-MAX_REPEATS = 255
-"""PostgreSQL's largest bound of a repetition."""
+MAX_REPEATS = 255  # PostgreSQL's
 
 _BOUND = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _OPTIONS = re.compile(r"\(\?([a-z]*)\)")
-_CLASS = re.compile(
-    r"\[:(?:alnum|alpha|blank|cntrl|digit|graph|lower|print|punct|space|upper|xdigit):\]"
-)
+_CLASSES = "alnum|alpha|blank|cntrl|digit|graph|lower|print|punct|space|upper|xdigit"
+_CLASS = re.compile(rf"\[:(?:{_CLASSES}):\]")
 _LETTERS = {"A": r"\A", "Z": r"\z", "d": r"\d", "D": r"\D", "s": r"\s", "S": r"\S"}
 _LETTERS |= {"w": r"\w", "W": r"\W", "n": r"\n", "t": r"\t", "r": r"\r", "f": r"\f", "v": r"\v"}
 _IN_BRACKETS = {letter: _LETTERS[letter] for letter in "dswntrfv"}
@@ -28,12 +26,7 @@ class PatternError(ValueError):
 
 
 def translate_like(pattern: str, *, underscore: bool = True, case: bool = True) -> str:
-    """The regular expression of a ``like`` pattern.
-
-    ``%`` is any text; a backslash takes the next character as it is.
-
-    ``underscore``: ``_`` is any one character, as in PostgreSQL; ``case``: case matters.
-    """
+    """``underscore``: ``_`` is any one character, as in PostgreSQL; ``case``: case matters."""
     _check_length(pattern)
     parts: list[str] = []
     characters = iter(pattern)
@@ -53,11 +46,10 @@ def translate_like(pattern: str, *, underscore: bool = True, case: bool = True) 
 
 
 def translate_posix(pattern: str) -> str:
-    """The regular expression of a POSIX pattern (PostgreSQL's advanced flavour, unanchored)."""
+    """PostgreSQL's advanced flavour, unanchored."""
     _check_length(pattern)
-    options, start = _parse_options(pattern)
+    options, position = _parse_options(pattern)
     parts: list[str] = []
-    position = start
     while position < len(pattern):
         part, position = _translate_part(pattern, position)
         if part in ("*", "+") and parts and parts[-1] in ("*", "+", "?", "}"):
@@ -75,7 +67,9 @@ def _check_regex(pattern: str) -> str:
     try:
         pl.Series([""]).str.contains(pattern, strict=True)
     except pl.exceptions.ComputeError as error:
-        raise PatternError(_extract_reason(str(error))) from None
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in lines if line.startswith("error: ")), lines[0])
+        raise PatternError(reason) from None
     return pattern
 
 
@@ -85,14 +79,11 @@ def _translate_part(pattern: str, position: int) -> tuple[str, int]:
         return _translate_escape(pattern, position, _LETTERS), position + 2
     if character == "[":
         return _translate_brackets(pattern, position)
-    if (
-        character == "("
-        and pattern.startswith("(?", position)
-        and pattern[position + 2 : position + 3] != ":"
-    ):
+    if pattern.startswith("(?", position) and not pattern.startswith("(?:", position):
         raise PatternError("look-around and groups with options are not supported")
-    if character == "{":
-        _check_bound(pattern, position)
+    bound = _BOUND.match(pattern, position)
+    if bound and any(int(number) > MAX_REPEATS for number in bound.groups() if number):
+        raise PatternError(f"a repetition is bounded by {MAX_REPEATS}")
     return character, position + 1
 
 
@@ -121,12 +112,10 @@ def _translate_brackets(pattern: str, position: int) -> tuple[str, int]:
     """A bracket expression: in POSIX ``[``, ``&&``, ``--`` and ``~~`` are ordinary inside it."""
     parts = ["["]
     position += 1
-    if pattern[position : position + 1] == "^":
-        parts.append("^")
-        position += 1
-    if pattern[position : position + 1] == "]":
-        parts.append(r"\]")
-        position += 1
+    for first, translated in (("^", "^"), ("]", r"\]")):
+        if pattern.startswith(first, position):
+            parts.append(translated)
+            position += 1
     while position < len(pattern):
         character = pattern[position]
         if character == "]":
@@ -153,16 +142,5 @@ def _translate_bracket_part(pattern: str, position: int) -> tuple[str, int]:
     return character, position + 1
 
 
-def _check_bound(pattern: str, position: int) -> None:
-    bound = _BOUND.match(pattern, position)
-    if bound and any(int(number) > MAX_REPEATS for number in bound.groups() if number):
-        raise PatternError(f"a repetition is bounded by {MAX_REPEATS}")
-
-
 def _escape_literal(character: str) -> str:
     return character if character.isalnum() or character == " " else f"\\x{{{ord(character):x}}}"
-
-
-def _extract_reason(error: str) -> str:
-    lines = [line.strip() for line in error.splitlines() if line.strip()]
-    return next((line for line in lines if line.startswith("error: ")), lines[0])

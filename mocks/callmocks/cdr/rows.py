@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from callmocks.cdr.window_cache import WindowDays
     from callmocks.history.history import History
 
+# Rows that are rendered together: nearly all days of the default world, a part of larger ones.
 BATCH_ROWS = 1024
-"""Rows that are rendered together: nearly all days of the default world, a part of larger ones."""
+# Memory of one kept row beside its text: the object and its entry in the list.
 ROW_OVERHEAD_BYTES = 41
-"""Memory of one kept row beside its text: the object and its entry in the list."""
+# Batches that one query may render ahead for the days its page comes from.
 MAX_WARMED_BATCHES = 5
-"""Batches that one query may render ahead for the days its page comes from."""
+# Rows of the largest window whose days are worth rendering ahead.
 MAX_WARMED_ROWS = 100_000
-"""Rows of the largest window whose days are worth rendering ahead."""
-
 RECORDS = {"call_records", "wav_call_records"}
 
+# A generated day, and a number: its legs from position `number * BATCH_ROWS` on.
 RowBatch = tuple[int, int]
-"""A generated day, and a number: its legs from position ``number * BATCH_ROWS`` on."""
+Batches = dict[RowBatch, list[bytes]]
+# JSON in chunks: an answer is joined once, a large page is not copied at every step.
 JsonChunks = tuple[bytes, ...]
-"""JSON in chunks: an answer is joined once, a large page is not copied at every step."""
 
 
 class MethodData(msgspec.Struct, frozen=True):
@@ -41,12 +41,10 @@ class MethodData(msgspec.Struct, frozen=True):
 
 
 def leg_column_expressions(fields: Sequence[str]) -> list[pl.Expr]:
-    return [
-        record_list_expression().alias(name) if name in RECORDS else pl.col(name) for name in fields
-    ]
+    return [list_records().alias(name) if name in RECORDS else pl.col(name) for name in fields]
 
 
-def record_list_expression() -> pl.Expr:
+def list_records() -> pl.Expr:
     """The record ids of a row: none, one or two."""
     return pl.concat_list("_record_1", "_record_2").list.drop_nulls()
 
@@ -79,12 +77,10 @@ def render_range(history: History, window: WindowDays, positions: range) -> Json
     return _join_array(rows)
 
 
-def render_if_cached(
-    history: History, window: WindowDays, positions: RowPositions
-) -> JsonChunks | None:
+def render_cached(history: History, window: WindowDays, found: RowPositions) -> JsonChunks | None:
     """None when too many rows would have to be rendered first; a few are rendered ahead."""
-    indexes = window.ends.searchsorted(positions, side="right")
-    numbers, inside = np.divmod(positions - window.begins[indexes], BATCH_ROWS)
+    indexes = window.ends.searchsorted(found, side="right")
+    numbers, inside = np.divmod(found - window.begins[indexes], BATCH_ROWS)
     days = [window.days[index] for index in indexes.tolist()]
     keys = list(zip(days, numbers.tolist(), strict=True))
     batches, missing = _get_cached(history, set(keys))
@@ -94,29 +90,25 @@ def render_if_cached(
         batches |= _render_batches(history, missing[:MAX_WARMED_BATCHES])
         if len(missing) > MAX_WARMED_BATCHES:
             return None
-    return _join_array(
-        [batches[batch][row] for batch, row in zip(keys, inside.tolist(), strict=True)]
-    )
+    rows = zip(keys, inside.tolist(), strict=True)
+    return _join_array([batches[batch][row] for batch, row in rows])
 
 
 def render_day_rows(history: History, day: int, positions: Sequence[int]) -> JsonChunks:
-    batches = _get_batches(history, {(day, position // BATCH_ROWS) for position in positions})
-    return _join_array(
-        [batches[day, position // BATCH_ROWS][position % BATCH_ROWS] for position in positions]
-    )
+    places = [divmod(position, BATCH_ROWS) for position in positions]
+    batches = _get_batches(history, {(day, number) for number, _ in places})
+    return _join_array([batches[day, number][row] for number, row in places])
 
 
 # Legs with the default fields are rendered once and kept; a page joins them.
-def _get_batches(history: History, keys: Collection[RowBatch]) -> dict[RowBatch, list[bytes]]:
+def _get_batches(history: History, keys: Collection[RowBatch]) -> Batches:
     batches, missing = _get_cached(history, keys)
     return batches | _render_batches(history, missing) if missing else batches
 
 
-def _get_cached(
-    history: History, keys: Collection[RowBatch]
-) -> tuple[dict[RowBatch, list[bytes]], list[RowBatch]]:
+def _get_cached(history: History, keys: Collection[RowBatch]) -> tuple[Batches, list[RowBatch]]:
     """Those that are kept, and the keys of those that are not."""
-    batches: dict[RowBatch, list[bytes]] = {}
+    batches: Batches = {}
     missing = []
     for day, number in keys:
         kept = history.generated.peek(("cdr-json", number), day)
@@ -127,12 +119,10 @@ def _get_cached(
     return batches, missing
 
 
-def _render_batches(history: History, keys: Sequence[RowBatch]) -> dict[RowBatch, list[bytes]]:
+def _render_batches(history: History, keys: Sequence[RowBatch]) -> Batches:
     """Together, for each rendering costs a little besides its rows."""
-    frames = [
-        history.generated.get_view("legs", day).frame.slice(number * BATCH_ROWS, BATCH_ROWS)
-        for day, number in keys
-    ]
+    view, size = history.generated.get_view, BATCH_ROWS
+    frames = [view("legs", day).frame.slice(number * size, size) for day, number in keys]
     columns = leg_column_expressions(tables.load_fields("get.call_legs_report").default)
     frame = pl.concat(frames, rechunk=False).select(columns)
     lines, end = frame.write_ndjson().encode().splitlines(), 0
@@ -144,9 +134,5 @@ def _render_batches(history: History, keys: Sequence[RowBatch]) -> dict[RowBatch
 
 
 def _cache_batch(history: History, day: int, number: int, rows: list[bytes]) -> list[bytes]:
-    return history.generated.get_or_create(
-        ("cdr-json", number),
-        day,
-        lambda: rows,
-        lambda rows: sum(map(len, rows)) + ROW_OVERHEAD_BYTES * len(rows),
-    )
+    size = sum(map(len, rows)) + ROW_OVERHEAD_BYTES * len(rows)
+    return history.generated.get_or_create(("cdr-json", number), day, lambda: rows, lambda _: size)

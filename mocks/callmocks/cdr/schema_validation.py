@@ -11,18 +11,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.cdr import openrpc
+from callmocks.cdr.openrpc import Schema
 from callmocks.cdr.pii import RECORDS, is_number, is_personal
 from callmocks.contract.findings import Evidence, Findings, mask_characters
 
 _MAX_ERRORS = 2000
-_JSON_TYPES: dict[str, Any] = {
-    "integer": int,
-    "string": str,
-    "boolean": bool,
-    "null": None,
-    "object": dict,
-    "array": list,
-}
+_JSON_TYPES: dict[str, Any] = {**openrpc.PYTHON_TYPES, "null": None}
 _MAX_LISTED_VALUES = 6
 
 
@@ -38,14 +32,12 @@ def matches_result_schema(raw: msgspec.Raw, method: str) -> bool:
     return True
 
 
-def explain_violations(value: object, schema: dict[str, Any], where: str, found: Findings) -> None:
+def explain_violations(value: object, schema: Schema, where: str, found: Findings) -> None:
     for path, expected, got, evidence in islice(_iter_errors(value, schema), _MAX_ERRORS):
         found.add(".".join((where, *path)) if where else ".".join(path), expected, got, evidence)
 
 
-def _iter_errors(
-    value: object, schema: dict[str, Any]
-) -> Iterator[tuple[list[str], str, str, Evidence]]:
+def _iter_errors(value: object, schema: Schema) -> Iterator[tuple[list[str], str, str, Evidence]]:
     from jsonschema import Draft7Validator
 
     whole = {**schema, "components": openrpc.load_document()["components"]}
@@ -60,12 +52,8 @@ def _iter_errors(
             name = error.message.split("'")[1]
             yield [*path, name], "this member", "none", "documented"
         else:
-            yield (
-                path,
-                _format_expected(error),
-                format_value(field, error.instance),
-                _choose_evidence(field, error),
-            )
+            expected, got = _format_expected(error), format_value(field, error.instance)
+            yield path, expected, got, _choose_evidence(field, error)
 
 
 def format_value(field: str, value: object) -> str:
@@ -106,7 +94,7 @@ def _make_decoder(method: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_make_type(openrpc.get_result_schema(method)))
 
 
-def _make_type(schema: dict[str, Any]) -> Any:
+def _make_type(schema: Schema) -> Any:
     schema = openrpc.resolve_reference(schema)
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
@@ -117,7 +105,7 @@ def _make_type(schema: dict[str, Any]) -> Any:
     return Union[tuple(_make_single_type(kind, schema) for kind in kinds)]  # noqa: UP007 - made at run time
 
 
-def _make_single_type(kind: str, schema: dict[str, Any]) -> Any:
+def _make_single_type(kind: str, schema: Schema) -> Any:
     if kind == "object" and "properties" in schema:
         return _make_struct(schema)
     if kind == "array" and "items" in schema:
@@ -129,15 +117,11 @@ def _make_single_type(kind: str, schema: dict[str, Any]) -> Any:
     return _JSON_TYPES[kind]
 
 
-def _make_struct(schema: dict[str, Any]) -> Any:
+def _make_struct(schema: Schema) -> Any:
     required = schema.get("required", ())
     fields: list[Any] = []
     for name, part in schema["properties"].items():
         kind = _make_type(part)
         fields.append((name, kind) if name in required else (name, kind | UnsetType, UNSET))
-    return msgspec.defstruct(
-        "Shape",
-        fields,
-        kw_only=True,
-        forbid_unknown_fields=schema.get("additionalProperties") is False,
-    )
+    closed = schema.get("additionalProperties") is False
+    return msgspec.defstruct("Shape", fields, kw_only=True, forbid_unknown_fields=closed)

@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.cdr.query import ReportQuery
-from callmocks.tenants.exchange import Exchange
 
 RowPositions = NDArray[np.uint32]
+Integers = NDArray[np.int64]
 
 _POSITION = "_position"
 _BITS = 63
@@ -19,21 +19,17 @@ _MAX_DIGITS = 15
 _POWERS = np.array([10**digits for digits in range(_MAX_DIGITS + 1)])
 
 
-def select_page(
-    exchange: Exchange, query: ReportQuery, frame: pl.DataFrame
-) -> tuple[int, pl.DataFrame]:
+def select_page(query: ReportQuery, frame: pl.DataFrame) -> tuple[int, pl.DataFrame]:
     """``frame`` ascends by its rows' start and id, which decides between equal keys."""
-    found = find_matches(exchange, query, frame)
+    found = find_matches(query, frame)
     if found is None:
         return len(frame), frame.slice(query.offset, query.limit)
     return len(found), frame[found[query.offset : query.offset + query.limit]]
 
 
-def find_matches(
-    exchange: Exchange, query: ReportQuery, frame: pl.DataFrame
-) -> RowPositions | None:
+def find_matches(query: ReportQuery, frame: pl.DataFrame) -> RowPositions | None:
     """The positions of all matches in order; None: all rows as they are."""
-    descending = is_latest_first(exchange, query)
+    descending = is_latest_first(query)
     expression = query.filter.expression
     if expression is None and not query.sort and not descending:
         return None
@@ -44,30 +40,27 @@ def find_matches(
         fits = fits.fill_null(False) if fits.null_count() else fits
         found = np.flatnonzero(fits.to_numpy()).astype(np.uint32)
     found = found[::-1] if descending else found
-    return _sort_matches(exchange, query, frame, found, descending) if query.sort else found
+    return _sort_matches(query, frame, found, descending) if query.sort else found
 
 
-def is_latest_first(exchange: Exchange, query: ReportQuery) -> bool:
+def is_latest_first(query: ReportQuery) -> bool:
     """A sort by the id leaves no rows equal: its answer does not rest on the assumption."""
     if any(name == "id" for name, _ in query.sort):
         return False
-    return exchange.use_assumption("cdr.default-order") == "descending"
+    return query.exchange.use_assumption("cdr.default-order") == "descending"
 
 
 def _sort_matches(
-    exchange: Exchange,
-    query: ReportQuery,
-    frame: pl.DataFrame,
-    found: RowPositions,
-    descending: bool,
+    query: ReportQuery, frame: pl.DataFrame, found: RowPositions, descending: bool
 ) -> RowPositions:
     """Stable, so that equal keys keep the order found; nulls as PostgreSQL puts them."""
     names = [name for name, _ in query.sort]
     directions = [descends for _, descends in query.sort]
-    nulls = exchange.use_assumption("cdr.sort-nulls")
+    nulls = query.exchange.use_assumption("cdr.sort-nulls")
     last = [not descends if nulls == "postgresql" else nulls == "last" for descends in directions]
     keys = [_make_sort_column(frame.get_column(name), found) for name in names]
-    packed = _sort_packed(keys, directions, last, found, len(frame), descending)
+    orders = list(zip(keys, directions, last, strict=True))
+    packed = _sort_packed(orders, found, len(frame), descending)
     if packed is not None:
         return packed
     narrow = pl.DataFrame([*(key.to_series(name) for key, name in zip(keys, names, strict=True))])
@@ -79,9 +72,8 @@ def _sort_matches(
 class _SortColumn(NamedTuple):
     """A sort key of the matches: integers in its order, or the texts themselves."""
 
-    numbers: NDArray[np.int64] | None
-    nulls: NDArray[np.bool_] | None
-    """Where it is null, and its numbers mean nothing; None: nowhere."""
+    numbers: Integers | None
+    nulls: NDArray[np.bool_] | None  # where it is, its numbers mean nothing
     texts: pl.Series | None = None
 
     def to_series(self, name: str) -> pl.Series:
@@ -108,17 +100,12 @@ def _make_sort_column(column: pl.Series, found: RowPositions) -> _SortColumn:
 
 
 def _sort_packed(
-    keys: list[_SortColumn],
-    directions: list[bool],
-    last: list[bool],
-    found: RowPositions,
-    size: int,
-    descending: bool,
+    orders: list[tuple[_SortColumn, bool, bool]], found: RowPositions, size: int, descending: bool
 ) -> RowPositions | None:
     """Keys and position packed into one number a row; None when they need more bits."""
     position_bits = size.bit_length()
     packed, used = np.zeros(len(found), np.int64), position_bits
-    for key, descends, nulls_last in zip(keys, directions, last, strict=True):
+    for key, descends, nulls_last in orders:
         if key.numbers is None:
             return None
         codes, greatest = _encode_order(key.numbers, key.nulls, descends, nulls_last)
@@ -134,8 +121,8 @@ def _sort_packed(
 
 
 def _encode_order(
-    numbers: NDArray[np.int64], nulls: NDArray[np.bool_] | None, descends: bool, nulls_last: bool
-) -> tuple[NDArray[np.int64], int]:
+    numbers: Integers, nulls: NDArray[np.bool_] | None, descends: bool, nulls_last: bool
+) -> tuple[Integers, int]:
     """Numbers from 0 up that ascend in the wanted order, and the greatest of them."""
     present = numbers if nulls is None else numbers[~nulls]
     if not len(present):
@@ -148,12 +135,12 @@ def _encode_order(
     return np.where(nulls, null_code, codes + (not nulls_last)), greatest - smallest + 1
 
 
-def _parse_digits(texts: pl.Series, nulls: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+def _parse_digits(texts: pl.Series, nulls: NDArray[np.bool_] | None) -> Integers | None:
     """Numbers in the order of the texts, if all are digits: aligned left, shorter ones first."""
     lengths = texts.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     numbers = texts.str.to_integer(strict=False).fill_null(-1).to_numpy()
     plain = numbers >= 0 if nulls is None else (numbers >= 0) | nulls
     if not plain.all() or lengths.max(initial=0) > _MAX_DIGITS or texts.str.starts_with("+").any():
         return None
-    aligned: NDArray[np.int64] = numbers * _POWERS[_MAX_DIGITS - lengths] * 16 + lengths
+    aligned: Integers = numbers * _POWERS[_MAX_DIGITS - lengths] * 16 + lengths
     return aligned

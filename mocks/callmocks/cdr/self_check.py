@@ -6,6 +6,7 @@ A violation is logged and journaled on the answer's side; the client still gets 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -13,6 +14,7 @@ import polars as pl
 
 from callmocks.cdr import openrpc
 from callmocks.cdr.limits import PointLimits
+from callmocks.cdr.openrpc import Schema
 from callmocks.cdr.rows import RECORDS
 from callmocks.history.history import FrameSlice
 from callmocks.tenants.exchange import Exchange
@@ -40,16 +42,14 @@ def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) ->
     if not exchange.tenant.settings.self_check:
         return
     check = partial(find_violations, method, frame)
-    found = exchange.tenant.history.generated.get_or_create(
-        f"checked {method}", day, check, lambda _: RESULT_BYTES
-    )
+    generated = exchange.tenant.history.generated
+    found = generated.get_or_create(f"checked {method}", day, check, lambda _: RESULT_BYTES)
     report_self_violation(exchange, method, found)
 
 
 def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
-    if not exchange.tenant.settings.self_check:
-        return
-    report_self_violation(exchange, method, find_violations(method, frame))
+    if exchange.tenant.settings.self_check:
+        report_self_violation(exchange, method, find_violations(method, frame))
 
 
 def check_limits(exchange: Exchange, limits: PointLimits) -> None:
@@ -76,42 +76,35 @@ def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
         dtype = schema.get(name)
         kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
         if name in RECORDS:
+            pattern = shape["items"]["pattern"]
             for column in ("_record_1", "_record_2"):
-                checks[f"{name}: {column}"] = _is_unlike(pl.col(column), shape["items"]["pattern"])
+                checks[f"{name}: {column}"] = ~pl.col(column).str.contains(pattern)
         if dtype is None or kinds[0] == "array":
             continue
         if not any(dtype == allowed for allowed in _DTYPES[kinds[0]]):
             violations.append(f"{name}: {kinds[0]}, not {dtype}")
             continue
-        for rule, broken in _build_rules(name, shape, dtype, nullable="null" in kinds):
+        for rule, broken in _build_rules(name, shape, dtype):
             checks[f"{name}: {rule}"] = broken
     found = frame.select(**{rule: broken.any() for rule, broken in checks.items()})
     return (*violations, *(rule for rule in checks if found[rule][0]))
 
 
-def _build_rules(
-    name: str, shape: dict[str, Any], dtype: pl.DataType, *, nullable: bool
-) -> list[tuple[str, pl.Expr]]:
+def _build_rules(name: str, shape: Schema, dtype: pl.DataType) -> Iterator[tuple[str, pl.Expr]]:
     """Expressions that are true where a rule of the schema is broken."""
     column = pl.col(name)
-    rules: list[tuple[str, pl.Expr]] = []
-    if not nullable:
-        rules.append(("not null", column.is_null()))
+    if "null" not in shape["type"]:
+        yield "not null", column.is_null()
     if "minimum" in shape:
-        rules.append((f"at least {shape['minimum']}", column < shape["minimum"]))
+        yield f"at least {shape['minimum']}", column < shape["minimum"]
     if "enum" in shape:
         if isinstance(dtype, pl.Enum) and set(dtype.categories) <= set(shape["enum"]):
-            return rules  # the type itself keeps other values out
+            return  # the type itself keeps other values out
         allowed = [value for value in shape["enum"] if value is not None]
-        rules.append(("one of the enumeration", ~column.cast(pl.String).is_in(allowed)))
+        yield "one of the enumeration", ~column.cast(pl.String).is_in(allowed)
     if "pattern" in shape and not isinstance(dtype, pl.Datetime):
         values = column.cast(pl.String) if isinstance(dtype, pl.Enum) else column
-        rules.append((f"like {shape['pattern']}", _is_unlike(values, shape["pattern"])))
-    return rules
-
-
-def _is_unlike(text: pl.Expr, pattern: str) -> pl.Expr:
-    return ~text.str.contains(pattern)
+        yield f"like {shape['pattern']}", ~values.str.contains(shape["pattern"])
 
 
 def report_self_violation(exchange: Exchange, where: str, violations: tuple[str, ...]) -> None:

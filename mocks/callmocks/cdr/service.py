@@ -24,33 +24,27 @@ from msgspec import UNSET
 from callmocks.cdr import account, openrpc, self_check
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.jsonrpc import ParsedRequest, encode_error, encode_result
-from callmocks.cdr.limits import RateLimiter
-from callmocks.cdr.methods import METHODS
+from callmocks.cdr.limits import PointLimits, RateLimiter
+from callmocks.cdr.methods import METHODS, MethodHandler
+from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.errors import StateError, TooManyRows
-from callmocks.tenants.exchange import Reply
+from callmocks.tenants.exchange import Exchange, Reply
 
 with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a deprecated way
     warnings.simplefilter("ignore", DeprecationWarning)
     from jsonrpcserver.async_dispatcher import dispatch_request
     from jsonrpcserver.codes import ERROR_INTERNAL_ERROR, ERROR_METHOD_NOT_FOUND
     from jsonrpcserver.request import Request
-    from jsonrpcserver.result import Error, Success
+    from jsonrpcserver.result import Error, Result, Success
     from oslash.either import Left
-from jsonrpcserver.result import Result
 
-from callmocks.cdr.limits import PointLimits
-from callmocks.cdr.methods import MethodHandler
-from callmocks.cdr.rows import JsonChunks, MethodData
-from callmocks.tenants.exchange import Exchange
-
+# Codes of errors that say the request breaks the contract.
 CLIENT_ERROR_CODES = frozenset({-32700, -32600, -32601, -32602, -32099})
-"""Codes of errors that say the request breaks the contract."""
 
 _log = logging.getLogger(__name__)
 
 
 async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None) -> Reply:
-    """Answer an exchange; ``parsed`` is its request where it was parsed already."""
     if parsed is None or parsed.body is not exchange.request:  # a fault may have rewritten it
         parsed = ParsedRequest(exchange.request)
     result = await _dispatch(exchange, parsed)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from callmocks.cdr import rows, self_check, tables, window_cache
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.legs_report import COLUMN_TYPES_BYTES, EMPTY, compute_window
+from callmocks.cdr.openrpc import Params
 from callmocks.cdr.query import ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import select_page
@@ -43,13 +42,13 @@ _FROM_LEGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
 """Array fields that list what the legs show: the id's column, and what else of each element."""
 
 
-async def get_calls_report(exchange: Exchange, params: dict[str, Any]) -> MethodData:
+async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
     query = parse_query(exchange, METHOD, params, get_column_types)
     if params.get("include_ongoing_calls"):
         message = "callmocks does not serve ongoing calls here"
         raise RpcError("error", "include_ongoing_calls", True, {"error_message": message})
     history = exchange.tenant.history
-    start, end, now = compute_window(exchange, query)
+    start, end, now = compute_window(query)
     if start > end:
         return EMPTY
     sessions = query.filter.must_equal.get("id")
@@ -66,12 +65,11 @@ async def get_calls_report(exchange: Exchange, params: dict[str, Any]) -> Method
             frame = frame.filter(pl.col("_start").is_between(start, end + 999))
         self_check.check_frame(exchange, METHOD, frame)
     names = query.filter.fields.union(name for name, _ in query.sort)
-    total, page = select_page(exchange, query, _add_columns(history, frame, names, now))
-    return MethodData(_render(exchange, query, page, now), total)
+    total, page = select_page(query, _add_columns(history, frame, names, now))
+    return MethodData(_render(query, page, now), total)
 
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
-
     def build_types() -> dict[str, pl.DataType]:
         known = history.empty_sessions.schema
         fields = tables.load_fields(METHOD).fields
@@ -107,11 +105,9 @@ def _list_from_legs(
     key = identity if name == "employees" else "id"
     legs = _get_session_legs(history, frame, now).filter(pl.col(identity).is_not_null())
     elements = legs.group_by("call_session_id", identity, maintain_order=True).agg(**others)
-    element = (
-        pl.col(identity)
-        if ids_only
-        else pl.struct(pl.col(identity).alias(key), *(pl.col(other) for other in others))
-    )
+    element = pl.col(identity)
+    if not ids_only:
+        element = pl.struct(element.alias(key), *map(pl.col, others))
     lists = elements.group_by("call_session_id").agg(element.alias(name))
     return lists.rename({"call_session_id": "id"})
 
@@ -126,17 +122,18 @@ def _get_session_legs(history: History, frame: pl.DataFrame, now: int) -> pl.Dat
     return legs.join(frame.select("id"), left_on="call_session_id", right_on="id", how="semi")
 
 
-def _render(exchange: Exchange, query: ReportQuery, page: pl.DataFrame, now: int) -> JsonChunks:
+def _render(query: ReportQuery, page: pl.DataFrame, now: int) -> JsonChunks:
     page = page.select(name for name in page.columns if name not in _FROM_LEGS)
     for name in _FROM_LEGS.keys() & set(query.fields):
-        lists = _list_from_legs(exchange.tenant.history, page, name, now)
+        lists = _list_from_legs(query.exchange.tenant.history, page, name, now)
         page = page.join(lists, on="id", how="left", maintain_order="left")
-    return rows.render_rows(page, [_make_column(exchange, page, name) for name in query.fields])
+    columns = [_make_column(query.exchange, page, name) for name in query.fields]
+    return rows.render_rows(page, columns)
 
 
 def _make_column(exchange: Exchange, page: pl.DataFrame, name: str) -> pl.Expr:
     if name in rows.RECORDS:
-        return rows.record_list_expression().alias(name)
+        return rows.list_records().alias(name)
     if name == "full_record_file_link":
         address = f"{exchange.origin}/system/media/talk/{{}}/{{}}"
         return pl.format(address, "id", "_record_1").alias(name)

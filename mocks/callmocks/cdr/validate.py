@@ -9,23 +9,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from callmocks.cdr import (
-    legs_report,
-    methods,
-    openrpc,
-    query,
-    sessions_report,
-    validate_rows,
-)
+from callmocks.cdr import legs_report, methods, openrpc, query, sessions_report, validate_rows
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.jsonrpc import Envelope, Members, ParsedRequest, split_members
 from callmocks.cdr.pii import is_personal
 from callmocks.cdr.provider import CDR
-from callmocks.cdr.schema_validation import (
-    explain_violations,
-    format_value,
-    matches_result_schema,
-)
+from callmocks.cdr.schema_validation import explain_violations, format_value, matches_result_schema
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 
@@ -34,13 +23,11 @@ _COLUMN_TYPES: dict[str, query.ColumnTypes] = {
     "get.calls_report": sessions_report.get_column_types,
     "get.customer_users": methods.get_customer_user_types,
 }
-_DATES_REVERSED = "cdr.dates-reversed"
-_BATCH = "batch_opreations_not_supported"
 _MAX_COMPARED_CHARS = 2000
 _decode_json = msgspec.json.Decoder().decode
 _WINDOW_SECONDS = {"day": 86_400, "minute": 60}
+# Codes observed on the wire where the document has others.
 _OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
-"""Codes observed on the wire where the document has others."""
 
 
 def is_response(body: bytes) -> bool:
@@ -66,7 +53,7 @@ def validate_request(body: bytes) -> ValidationResult:
         where = error.field or "request"
         found.add(where, error.expected, format_value(where, error.value))
     else:
-        got = "an array" if error.mnemonic == _BATCH else "none"
+        got = "an array" if error.mnemonic == "batch_opreations_not_supported" else "none"
         found.add(error.field or "request", error.expected, got)
     result.findings = list(found)
     return result
@@ -116,7 +103,7 @@ def _check_params(sent: Envelope, found: Findings) -> None:
             query.parse_query(exchange, method, params, _COLUMN_TYPES[method])
         else:
             query.check_params(exchange, method, params)
-    assumed = _DATES_REVERSED in exchange.assumptions
+    assumed = "cdr.dates-reversed" in exchange.assumptions
     for each in exchange.violations:
         name = each.where.rpartition(".")[2]
         got = format_value(name, each.got) if is_personal(name) else each.got
@@ -141,13 +128,9 @@ def _detect_method(parsed: ParsedRequest | None, members: Members) -> str:
         return ""
     if "access_token" in names:
         return "login.user"
-    fitting = {
-        name: len(names & method.row.keys())
-        for name, method in openrpc.load_methods().items()
-        if method.row
-    }
-    best = max(fitting, key=lambda name: fitting[name])
-    return best if fitting[best] else ""
+    rows = {name: spec.row.keys() for name, spec in openrpc.load_methods().items() if spec.row}
+    best = max(rows, key=lambda name: len(names & rows[name]))
+    return best if names & rows[best] else ""
 
 
 def _check_envelope(members: Members, parsed: ParsedRequest | None, found: Findings) -> None:
@@ -187,17 +170,14 @@ def _check_error(raw: msgspec.Raw, found: Findings) -> None:
         if error.get("code") not in codes:
             expected = f"{entry.code}, the code of {data['mnemonic']}"
             found.add("error.code", expected, error.get("code"))
-        _check_message(str(error.get("message")), entry.message, found)
+        text = str(error.get("message"))
+        # Whatever was substituted in the table's message.
+        pattern = ".*".join(map(re.escape, re.split(r"{\w+}", entry.message)))
+        if not re.fullmatch(pattern, text[:_MAX_COMPARED_CHARS], re.DOTALL):
+            found.add("error.message", repr(entry.message), repr(text))
     limits = data.get("metadata")
     if isinstance(limits, dict):
         _check_limits(limits.get("limits"), "error.data.metadata.limits", found)
-
-
-def _check_message(text: str, template: str, found: Findings) -> None:
-    # Whatever was substituted in the table's message.
-    parts = re.split(r"{\w+}", template)
-    if not re.fullmatch(".*".join(map(re.escape, parts)), text[:_MAX_COMPARED_CHARS], re.DOTALL):
-        found.add("error.message", repr(template), repr(text))
 
 
 def _check_result(

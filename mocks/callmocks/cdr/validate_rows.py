@@ -10,21 +10,18 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from callmocks.cdr import dates, tables
+from callmocks.cdr import dates, openrpc, tables
+from callmocks.cdr.openrpc import Params
 from callmocks.cdr.schema_validation import format_value
 from callmocks.contract.findings import Evidence, Findings
 from callmocks.history import reasons
 
 Row = dict[str, Any]
-Params = dict[str, Any]
-
-_DEFAULT_LIMIT = 1000
 
 
 def check_rows(
     method: str, rows: list[Row], total: object, params: Params | None, found: Findings
 ) -> None:
-    """``params`` are those of the request, None when it is unknown."""
     if method == "get.call_legs_report":
         for index, row in enumerate(rows):
             _check_leg(row, f"result.data.{index}", found)
@@ -40,7 +37,6 @@ def check_rows(
 
 
 def _get_leg_kind(row: Row) -> str:
-    """``coach``, ``transfer``, ``subscriber``, ``initiator`` or ``operator``."""
     if row["is_coach"]:
         return "coach"
     if row["is_transfered"]:
@@ -144,7 +140,7 @@ def _check_fields(method: str, rows: list[Row], params: Params, found: Findings)
 
 
 def _check_page(rows: list[Row], total: object, params: Params, found: Findings) -> None:
-    limit = _int_or_default(params.get("limit"), _DEFAULT_LIMIT)
+    limit = _int_or_default(params.get("limit"), openrpc.DEFAULT_LIMIT)
     offset = _int_or_default(params.get("offset"), 0)
     if not isinstance(total, int):
         return
@@ -195,10 +191,8 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     if known is None or known.type not in ("number", "iso8601"):
         return
     kind = int if known.type == "number" else str
-    present = [
-        (index, row[field]) for index, row in enumerate(rows) if type(row.get(field)) is kind
-    ]
-    for (_, one), (index, other) in pairwise(present):
+    values = [(index, row[field]) for index, row in enumerate(rows) if type(row.get(field)) is kind]
+    for (_, one), (index, other) in pairwise(values):
         if one < other if descending else one > other:
             text = f"{'descending' if descending else 'ascending'} order"
             found.add(f"result.data.{index}.{field}", text, f"{other} after {one}", evidence)

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.cdr import self_check
-from callmocks.history.generated_days import DayView
+from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, day_start
 from callmocks.tenants.exchange import Exchange
@@ -19,6 +19,9 @@ from callmocks.tenants.exchange import Exchange
 MAX_CACHED_ROWS = 200_000
 """Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
 _FIXED_BYTES = 2000
+Integers = NDArray[np.int64]
+# First and last second of a report's window, and now, as wall ms.
+Span = tuple[int, int, int]
 _NONE = np.zeros(0, np.int64)
 
 
@@ -30,17 +33,13 @@ class WindowDays:
     """
 
     days: list[int]
-    begins: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    last_ends: NDArray[np.int64]
+    begins: Integers
+    ends: Integers
+    last_ends: Integers
     begin_ms: int
     end_ms: int
     row_count: int
     violations: tuple[str, ...]
-
-    @property
-    def nbytes(self) -> int:
-        return _FIXED_BYTES + 32 * len(self.days)
 
 
 async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> None:
@@ -65,7 +64,7 @@ async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> Win
             sizes += [len(view.starts) for view in views]
             last_ends += [view.last_end for view in views]
             if checked:
-                violations |= dict.fromkeys(_check_days(exchange, method, first, views))
+                violations |= dict.fromkeys(_check_days(generated, method, first, views))
             await asyncio.sleep(0)
         ends = np.cumsum(sizes, dtype=np.int64)
         loaded = WindowDays(
@@ -78,7 +77,8 @@ async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> Win
             int(ends[-1]),
             tuple(violations),
         )
-        window = generated.get_or_create(name, days[0], lambda: loaded, lambda it: it.nbytes)
+        size = _FIXED_BYTES + 32 * len(days)
+        window = generated.get_or_create(name, days[0], lambda: loaded, lambda _: size)
     if checked and window.violations:
         self_check.report_self_violation(exchange, method, window.violations)
     return window
@@ -102,33 +102,29 @@ def join_days(history: History, window: WindowDays) -> pl.DataFrame:
     )
 
 
-def find_positions(
-    history: History, window: WindowDays, from_ms: int, before_ms: int, now_ms: int
-) -> tuple[range, NDArray[np.int64]]:
+def find_positions(history: History, window: WindowDays, span: Span) -> tuple[range, Integers]:
     """Of the legs that start in a window, and of those whose calls have not ended."""
+    start, end, now = span
     get_view, days = history.generated.get_view, window.days
     first, last = 0, window.row_count
-    if from_ms > window.begin_ms:
-        first = int(get_view("legs", days[0]).starts.searchsorted(from_ms))
-    if before_ms < window.end_ms:
-        last = int(window.begins[-1]) + int(
-            get_view("legs", days[-1]).starts.searchsorted(before_ms)
-        )
-    running = []
-    for index in np.flatnonzero(window.last_ends > now_ms).tolist():
+    if start > window.begin_ms:
+        first = int(get_view("legs", days[0]).starts.searchsorted(start))
+    if end + 1000 < window.end_ms:
+        inside = get_view("legs", days[-1]).starts.searchsorted(end + 1000)
+        last = int(window.begins[-1]) + int(inside)
+    running = [_NONE]
+    for index in np.flatnonzero(window.last_ends > now).tolist():
         ends = get_view("legs", days[index]).frame.get_column("_call_end").to_numpy()
-        running.append(int(window.begins[index]) + np.flatnonzero(ends > now_ms))
-    return range(first, max(first, last)), np.concatenate(running) if running else _NONE
+        running.append(int(window.begins[index]) + np.flatnonzero(ends > now))
+    return range(first, max(first, last)), np.concatenate(running) if running[1:] else _NONE
 
 
 def _check_days(
-    exchange: Exchange, method: str, first: int, views: list[DayView]
+    generated: GeneratedDays, method: str, first: int, views: list[DayView]
 ) -> tuple[str, ...]:
-
     def check_frame() -> tuple[str, ...]:
         frame = pl.concat([view.frame for view in views], rechunk=False)
         return self_check.find_violations(method, frame)
 
-    return exchange.tenant.history.generated.get_or_create(
-        f"checked {method} of {len(views)}", first, check_frame, lambda _: self_check.RESULT_BYTES
-    )
+    name = f"checked {method} of {len(views)}"
+    return generated.get_or_create(name, first, check_frame, lambda _: self_check.RESULT_BYTES)

@@ -14,7 +14,8 @@ from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.errors import StateError
-from callmocks.faults import ActiveFault, FaultScope, FaultType
+from callmocks.faults.active import ActiveFault, FaultScope
+from callmocks.faults.base import FaultType
 from callmocks.server.providers import FAULT_TYPES
 
 FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,30 +35,23 @@ class FaultScope(msgspec.Struct, frozen=True):
     probability: float = 1.0
 
 
+@dataclass(eq=False)
 class ActiveFault:
-    def __init__(
-        self,
-        number: int,
-        serial: int,
-        seed: int,
-        provider: str,
-        fault: Fault,
-        scope: FaultScope,
-        state: State,
-    ) -> None:
-        self.id = f"f{number}"
-        self.number = number
-        # Unlike the number, it does not begin again when all faults are disabled.
-        self.serial = serial
-        self.provider = provider
-        self.fault = fault
-        self.scope = scope
-        self.matched_count = 0
-        self.applied_count = 0
+    number: int
+    # Unlike the number, it does not begin again when all faults are disabled.
+    serial: int
+    seed: InitVar[int]
+    provider: str
+    fault: Fault
+    scope: FaultScope
+    _state: State
+    matched_count: int = 0
+    applied_count: int = 0
+
+    def __post_init__(self, seed: int) -> None:
+        self.id, self._key = f"f{self.number}", f"fault.{self.serial}"
         self._memory: dict[str, Any] = {}
-        self._generator = Generator(derive_key("fault", seed, number, fault.fault_name))
-        self._state = state
-        self._key = f"fault.{serial}"
+        self._generator = Generator(derive_key("fault", seed, self.number, self.fault.fault_name))
 
     async def match(self, exchange: Exchange, operation: str) -> FaultContext | None:
         """The context of an exchange, already counted as applied; None when out of scope."""
@@ -80,10 +74,8 @@ class ActiveFault:
 
     async def refresh(self) -> None:
         """Counts of all replicas together."""
-        names = ("met", "applied")
-        counted = await self._state.add_all(
-            [CounterIncrement(f"{self._key}.{name}", 0) for name in names]
-        )
+        increments = [CounterIncrement(f"{self._key}.{name}", 0) for name in ("met", "applied")]
+        counted = await self._state.add_all(increments)
         self.matched_count, self.applied_count = counted.values
 
     async def delete_counters(self) -> None:
@@ -91,10 +83,8 @@ class ActiveFault:
             await self._state.delete(f"{self._key}.{name}")
 
     def _passes_probability(self) -> bool:
-        return (
-            int(self._generator.draw_raw(0, self.matched_count, 1)[0])
-            < self.scope.probability * 2**64
-        )
+        drawn = int(self._generator.draw_raw(0, self.matched_count, 1)[0])
+        return drawn < self.scope.probability * 2**64
 
 
 class ActiveFaults:
@@ -111,19 +101,21 @@ class ActiveFaults:
         """``SettingsError`` says what is wrong with the name or the parameters."""
         if len(self._active) >= MAX_ACTIVE_FAULTS:
             raise SettingsError(f"{MAX_ACTIVE_FAULTS} faults are switched on; remove some")
-        fault = self._create_fault(provider, name, params)
-        if scope.times is None:
-            scope = msgspec.structs.replace(scope, times=fault.default_times)
-        self._number += 1
-        self._serial += 1
-        return self._add_fault(self._number, self._serial, provider, fault, scope)
+        active = self.put(self._number + 1, self._serial + 1, provider, name, params, scope)
+        self._number, self._serial = active.number, active.serial
+        return active
 
     def put(
         self, number: int, serial: int, provider: str, name: str, params: object, scope: FaultScope
     ) -> ActiveFault:
         """Add a fault as another replica enabled it."""
         fault = self._create_fault(provider, name, params)
-        return self._add_fault(number, serial, provider, fault, scope)
+        if scope.times is None:
+            scope = msgspec.structs.replace(scope, times=fault.default_times)
+        active = ActiveFault(number, serial, self._seed, provider, fault, scope, self._state)
+        self._active[active.id] = active
+        self.by_provider[provider].append(active)
+        return active
 
     @property
     def last_numbers(self) -> tuple[int, int]:
@@ -144,7 +136,13 @@ class ActiveFaults:
         at = self._providers.get(provider)
         model = at.fault_types.get(name) if at else None
         if at is None or model is None:
-            raise SettingsError(self._explain_unknown_fault(provider, name))
+            others = [each.name for each in self._providers.values() if name in each.fault_types]
+            if others:
+                unknown = f"fault {name}: {provider!r} is not one of {', '.join(others)}"
+            else:
+                known = ", ".join(sorted(at.fault_types)) if at else "none"
+                unknown = f"no fault {name!r}; {provider} has {known}"
+            raise SettingsError(unknown)
         try:
             fault = msgspec.convert(params, model)
         except msgspec.ValidationError as error:
@@ -152,22 +150,6 @@ class ActiveFaults:
             raise SettingsError(f"fault {name}: params{path[1:]}: {reason}") from None
         fault.check(at)
         return fault
-
-    def _explain_unknown_fault(self, provider: str, name: str) -> str:
-        others = [each.name for each in self._providers.values() if name in each.fault_types]
-        if others:
-            return f"fault {name}: {provider!r} is not one of {', '.join(others)}"
-        at = self._providers.get(provider)
-        known = ", ".join(sorted(at.fault_types)) if at else "none"
-        return f"no fault {name!r}; {provider} has {known}"
-
-    def _add_fault(
-        self, number: int, serial: int, provider: str, fault: Fault, scope: FaultScope
-    ) -> ActiveFault:
-        active = ActiveFault(number, serial, self._seed, provider, fault, scope, self._state)
-        self._active[active.id] = active
-        self.by_provider[provider].append(active)
-        return active
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:
         provider = exchange.provider

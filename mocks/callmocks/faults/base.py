@@ -16,8 +16,8 @@ order they were enabled, before the next hook of any.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -28,49 +28,39 @@ if TYPE_CHECKING:
     from callmocks.tenants.delivery import Delivery
     from callmocks.tenants.exchange import Exchange, Reply
 
-ALL_TRANSPORTS = ("http", "frame")
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
 
 
+@dataclass
 class FaultContext:
     """Of one match; ``memory`` is the fault's. Random numbers of its n-th match never change."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        generator: Generator,
-        match_number: int,
-        memory: dict[str, Any],
-        key: str = "",
-    ) -> None:
-        self.exchange = exchange
-        self.memory = memory
-        self._generator = generator
-        self._match_number = match_number
-        self._key = key
-        # For `prepare`, to tell the hooks what it found.
-        self.prepared = False
+    exchange: Exchange
+    generator: Generator
+    match_number: int
+    memory: dict[str, Any]
+    key: str = ""
+    # For `prepare`, to tell the hooks what it found.
+    prepared: bool = False
 
     async def add_to_bounded_set(self, member: str, limit: int) -> bool:
         """Whether a member is in the fault's set, which replicas share and ``limit`` bounds."""
-        return await self.exchange.state.add_to_bounded_set(f"{self._key}.list", member, limit)
+        return await self.exchange.state.add_to_bounded_set(f"{self.key}.list", member, limit)
 
     def error_reply(self, name: str, params: Mapping[str, str] | None = None) -> Reply:
         return self.exchange.provider.error_reply(self.exchange, name, params or {})
 
     def random_unit(self, index: int = 0) -> float:
         """A number in [0, 1); ``index`` (0 … 7) tells several of one exchange apart."""
-        return int(self._generator.draw_raw(1, self._match_number, index + 1)[index]) / 2**64
-
-    def random_normal(self) -> float:
-        return NormalDist().inv_cdf(max(self.random_unit(), 2**-64))
+        return int(self.generator.draw_raw(1, self.match_number, index + 1)[index]) / 2**64
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Fields of a subclass are its parameters, with harmless bounds."""
 
     fault_name: ClassVar[str]
-    breaks_contract: ClassVar[bool]
-    transports: ClassVar[tuple[str, ...]] = ALL_TRANSPORTS
+    breaks_contract: ClassVar[bool] = True
+    transports: ClassVar[tuple[str, ...]] = ("http", "frame")
     # How often it applies when `times` is not given; None: until it is disabled.
     default_times: ClassVar[int | None] = None
 
@@ -97,13 +87,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
         return None
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        """True when it changed the delivery."""
+        # True when it changed the delivery.
         return False
 
 
 class FaultType(NamedTuple):
-    """A fault and the providers that have it."""
-
     model: type[Fault]
     providers: tuple[str, ...]
 

@@ -6,7 +6,6 @@ class Close(Fault, frozen=True):
     """The connection is closed without an answer; a websocket, without a close frame."""
 
     fault_name = "close"
-    breaks_contract = True
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         delivery.termination, delivery.truncate_at = "close", 0

@@ -11,7 +11,6 @@ class ContentType(Fault, frozen=True):
     """The answer carries another Content-Type."""
 
     fault_name = "content_type"
-    breaks_contract = True
     transports = ("http",)
 
     value: Annotated[str, Meta(pattern=r"^[\x20-\x7e]+$", max_length=200)] = "text/html"

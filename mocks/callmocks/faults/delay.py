@@ -1,12 +1,11 @@
 from math import exp
+from statistics import NormalDist
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import Fault, FaultContext, Milliseconds
 from callmocks.tenants.delivery import Delivery
-
-Milliseconds = Annotated[float, Meta(ge=0, le=3_600_000)]
 
 
 class Delay(Fault, frozen=True):
@@ -33,6 +32,6 @@ class Delay(Fault, frozen=True):
         if self.distribution == "uniform":
             ms += self.spread_ms * (2 * context.random_unit() - 1)
         elif self.distribution == "lognormal":
-            ms *= exp(self.sigma * context.random_normal())
+            ms *= exp(self.sigma * NormalDist().inv_cdf(max(context.random_unit(), 2**-64)))
         delivery.delay += max(0.0, ms) / 1000
         return ms > 0

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import Fault, FaultContext, Milliseconds
 from callmocks.tenants.delivery import Delivery
 
 
@@ -14,9 +14,7 @@ class Dribble(Fault, frozen=True):
     transports = ("http",)
 
     bytes: Annotated[int, Meta(ge=1, le=1_000_000, description="Sent at a time.")] = 16
-    pause_ms: Annotated[
-        float, Meta(ge=0, le=3_600_000, description="Between two of them; 0 is off.")
-    ] = 50.0
+    pause_ms: Annotated[Milliseconds, Meta(description="Between two of them; 0 is off.")] = 50.0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         if not self.pause_ms:

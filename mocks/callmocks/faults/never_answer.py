@@ -6,7 +6,6 @@ class NeverAnswer(Fault, frozen=True):
     """No answer comes and the connection stays open until the client gives up."""
 
     fault_name = "never_answer"
-    breaks_contract = True
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         delivery.termination, delivery.truncate_at = "never", 0

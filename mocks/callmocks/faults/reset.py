@@ -10,7 +10,6 @@ class Reset(Fault, frozen=True):
     """The connection is reset (TCP RST) instead of an answer, or in the middle of one."""
 
     fault_name = "reset"
-    breaks_contract = True
 
     after_bytes: Annotated[
         int,

@@ -10,7 +10,6 @@ class Status(Fault, frozen=True):
     """The answer carries another HTTP status, or another status in its frame."""
 
     fault_name = "status"
-    breaks_contract = True
 
     status: Annotated[int, Meta(ge=200, le=599)] = 503
     body: Annotated[

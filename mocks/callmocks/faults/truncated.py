@@ -11,7 +11,6 @@ class Truncated(Fault, frozen=True):
     """Only the beginning of the body comes: the announced length is that of the whole."""
 
     fault_name = "truncated"
-    breaks_contract = True
 
     keep: Annotated[
         float, Meta(ge=0, lt=1, description="How much of it comes: 0 nothing, 0.5 half.")

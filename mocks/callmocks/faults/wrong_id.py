@@ -6,7 +6,6 @@ class WrongId(Fault, frozen=True):
     """The answer carries another id than the request."""
 
     fault_name = "wrong_id"
-    breaks_contract = True
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         return context.exchange.provider.with_wrong_id(context.exchange, reply)

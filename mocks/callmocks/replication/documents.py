@@ -11,7 +11,7 @@ import msgspec
 from callmocks.config.types import PROVIDER_NAMES
 from callmocks.contract.assumptions import Assumptions
 from callmocks.errors import SettingsError
-from callmocks.faults import ActiveFaults, FaultScope
+from callmocks.faults.active import ActiveFaults, FaultScope
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.history.day_generator import DATA_VERSION
 from callmocks.history.pins import PinCounters, Pins

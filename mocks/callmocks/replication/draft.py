@@ -9,7 +9,7 @@ from callmocks.replication.documents import TenantDocuments
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
-    from callmocks.faults import ActiveFaults
+    from callmocks.faults.active import ActiveFaults
     from callmocks.history.clock import Clock
     from callmocks.history.pins import Pins
     from callmocks.tenants.tenant import Tenant

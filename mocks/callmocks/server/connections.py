@@ -18,6 +18,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiohttp import hdrs, web
@@ -32,9 +33,7 @@ _log = logging.getLogger(__name__)
 # For aiohttp, without the errors of clients: they are answered 400 and are no defects.
 http_log = logging.getLogger("callmocks.http")
 _CLIENT_ERRORS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
-http_log.addFilter(
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], _CLIENT_ERRORS))
-)
+http_log.addFilter(lambda it: not (it.exc_info and isinstance(it.exc_info[1], _CLIENT_ERRORS)))
 
 _BACKLOG: Final = 1024
 # For a rejected client to read the answer.
@@ -65,7 +64,6 @@ class ConnectionLimiter:
     async def start_site(
         self, runner: web.AppRunner, listener: socket.socket, ssl_context: ssl.SSLContext | None
     ) -> None:
-        """Serve a runner that was set up, at a listening socket."""
         server = runner.server
         assert server is not None
         handler = cast("Any", server.request_handler)
@@ -74,9 +72,8 @@ class ConnectionLimiter:
         site.limiter = self
         await site.start()
         if self._timeout_task is None:
-            self._timeout_task = asyncio.create_task(
-                self._close_slow_connections(), name="callmocks header timeouts"
-            )
+            closing = self._close_slow_connections()
+            self._timeout_task = asyncio.create_task(closing, name="callmocks header timeouts")
 
     async def close(self) -> None:
         if self._timeout_task is not None:
@@ -135,16 +132,14 @@ class ConnectionLimiter:
             _log.warning("callmocks: warning: %s", text)
 
 
+@dataclass
 class RequestLimiter:
     """The handler of one application, with the limits of a request."""
 
-    def __init__(
-        self, limiter: ConnectionLimiter, app: web.Application, handler: RequestHandler
-    ) -> None:
-        self._limiter = limiter
-        self._app = app
-        self._handler = handler
-        self._in_flight = 0
+    _limiter: ConnectionLimiter
+    _app: web.Application
+    _handler: RequestHandler
+    _in_flight: int = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -154,7 +149,7 @@ class RequestLimiter:
                 raise
             response = error
         if _has_unread_compressed_body(request):
-            await self._drain_and_close(request, response)
+            await self._drain(request, response)
             return web.Response()  # aiohttp needs one; the connection is closed
         return response
 
@@ -184,9 +179,7 @@ class RequestLimiter:
             if connection is not None:
                 connection.idle = True
 
-    async def _drain_and_close(
-        self, request: web.BaseRequest, response: web.StreamResponse
-    ) -> None:
+    async def _drain(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         # aiohttp would go on for ten seconds to decompress what has just been rejected. A client
         # that still sends would not get to read the answer if the connection were closed at once:
         # what it sends is dropped without being decompressed.
@@ -204,31 +197,20 @@ class RequestLimiter:
         request.protocol.force_close()
 
 
+@dataclass(slots=True, eq=False)
 class GuardedProtocol(asyncio.Protocol):
     """Wraps aiohttp's protocol to enforce connection limits."""
 
-    __slots__ = (
-        "_discarding",
-        "_limiter",
-        "_received_data",
-        "_rejected",
-        "_transport",
-        "header_started_at",
-        "idle",
-        "protocol",
-    )
-
-    def __init__(self, limiter: ConnectionLimiter, protocol: asyncio.Protocol) -> None:
-        self._limiter = limiter
-        self.protocol = protocol
-        # No request is being answered: the next byte begins one.
-        self.idle = True
-        # By the loop's clock; 0 unless a header is incomplete.
-        self.header_started_at = 0.0
-        self._received_data = False
-        self._rejected = False
-        self._discarding = False
-        self._transport: asyncio.Transport | None = None
+    _limiter: ConnectionLimiter
+    protocol: asyncio.Protocol
+    # No request is being answered: the next byte begins one.
+    idle: bool = True
+    # By the loop's clock; 0 unless a header is incomplete.
+    header_started_at: float = 0.0
+    _received_data: bool = False
+    _rejected: bool = False
+    _discarding: bool = False
+    _transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

@@ -17,10 +17,7 @@ OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 
 def max_connections_for_rlimit(limits: ServerLimits) -> int:
-    """As many of the limit's connections as this process may open files for.
-
-    The soft limit is raised as far as it may be. ``SettingsError`` when not even one fits.
-    """
+    """Raises the soft limit as far as it may be; ``SettingsError`` when not even one fits."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

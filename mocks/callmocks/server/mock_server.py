@@ -91,9 +91,8 @@ class MockServer:
             apps = self._make_apps()
             if self._replica is not None:
                 # After all imports: they block the loop, and Redis would time out.
-                await self._replica.start(
-                    self.settings.make_tenant_settings(DEFAULT_TENANT), self.settings.calls
-                )
+                demo = self.settings.make_tenant_settings(DEFAULT_TENANT)
+                await self._replica.start(demo, self.settings.calls)
             for name, app in apps.items():
                 await self._start_site(name, app)
         except BaseException:
@@ -101,7 +100,6 @@ class MockServer:
             raise
 
     async def stop(self) -> None:
-        """Requests under way get half a second to finish."""
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         if self._limiter is not None:
             await self._limiter.close()
@@ -149,11 +147,8 @@ class MockServer:
     def _make_apps(self) -> dict[str, web.Application]:
         from callmocks.server.providers import PROVIDERS
 
-        apps = {
-            name: provider.create_app(self.registry)
-            for name, provider in PROVIDERS.items()
-            if name in self._sockets
-        }
+        served = [provider for name, provider in PROVIDERS.items() if name in self._sockets]
+        apps = {provider.name: provider.create_app(self.registry) for provider in served}
         if self.settings.replay is not None:
             apps |= self._make_replay_apps(self.settings.replay)
         from callmocks.control.addresses import Addresses
@@ -172,17 +167,15 @@ class MockServer:
         apps["control"][WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
         return apps
 
-    def _make_replay_apps(self, recording: Path) -> dict[str, web.Application]:
+    def _make_replay_apps(self, path: Path) -> dict[str, web.Application]:
         from callmocks.verification.recording import read_recording
         from callmocks.verification.replay import make_apps
 
-        apps = make_apps(self.registry, read_recording(recording, "--replay"))
+        apps = make_apps(self.registry, read_recording(path, "--replay"))
         served = {name: app for name, app in apps.items() if name in self._sockets}
         if not served:
-            recorded = ", ".join(apps)
-            raise SettingsError(
-                f"--replay: {recording}: {recorded} is recorded, which --only leaves out"
-            )
+            names = ", ".join(apps)
+            raise SettingsError(f"--replay: {path}: {names} is recorded, which --only leaves out")
         return served
 
     async def _start_site(self, name: str, app: web.Application) -> None:
@@ -253,16 +246,13 @@ def open_registry(settings: ServeSettings) -> Registry:
     return registry
 
 
-def open_listeners(
-    settings: ServeSettings, server_count: int = 1
-) -> list[dict[str, socket.socket]]:
+def open_listeners(settings: ServeSettings, count: int = 1) -> list[dict[str, socket.socket]]:
     """Sockets by server, for each of some mock servers that share their ports."""
-    opened: list[dict[str, socket.socket]] = [{} for _ in range(server_count)]
+    opened: list[dict[str, socket.socket]] = [{} for _ in range(count)]
     try:
         for name in (*settings.only, "control"):
-            for listeners, listener in zip(
-                opened, _open_shared_listeners(name, settings, server_count), strict=True
-            ):
+            shared = _open_shared_sockets(name, settings, count)
+            for listeners, listener in zip(opened, shared, strict=True):
                 listeners[name] = listener
     except BaseException:
         for listener in (each for listeners in opened for each in listeners.values()):
@@ -271,9 +261,7 @@ def open_listeners(
     return opened
 
 
-def _open_shared_listeners(
-    name: str, settings: ServeSettings, count: int
-) -> Iterator[socket.socket]:
+def _open_shared_sockets(name: str, settings: ServeSettings, count: int) -> Iterator[socket.socket]:
     # Sockets at one port have a queue each: the system distributes connections.
     setting = SETTINGS[f"{name}_port"]
     port: int = getattr(settings, setting.name)

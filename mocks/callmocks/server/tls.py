@@ -53,8 +53,8 @@ def open_identity(settings: ServeSettings) -> TlsIdentity:
         try:
             settings.tls_ca_out.write_bytes(identity.ca_pem)
         except OSError as error:
-            reason = f"{settings.tls_ca_out}: {error.strerror}"
-            raise SettingsError(f"--tls-ca-out: {reason}") from None
+            text = f"--tls-ca-out: {settings.tls_ca_out}: {error.strerror}"
+            raise SettingsError(text) from None
     return identity
 
 
@@ -96,12 +96,10 @@ def _generate_identity(names: tuple[str, ...]) -> TlsIdentity:
     try:
         leaf = authority.issue_cert(*names, organization_name="callmocks")
     except ValueError as error:
-        raise SettingsError(
-            f"--tls: auto: no certificate for {', '.join(names)}: {error}"
-        ) from None
-    return load_generated_identity(
-        leaf.private_key_and_cert_chain_pem.bytes(), authority.cert_pem.bytes()
-    )
+        listed = ", ".join(names)
+        raise SettingsError(f"--tls: auto: no certificate for {listed}: {error}") from None
+    generated_pem = leaf.private_key_and_cert_chain_pem.bytes()
+    return load_generated_identity(generated_pem, authority.cert_pem.bytes())
 
 
 def _create_ssl_context() -> ssl.SSLContext:

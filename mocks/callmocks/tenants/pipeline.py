@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from callmocks.errors import StateError
-from callmocks.faults import ActiveFault, FaultContext
+from callmocks.faults.active import ActiveFault
+from callmocks.faults.base import FaultContext
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.state import StaleTenantsError

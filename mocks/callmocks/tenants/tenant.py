@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from callmocks.contract.assumptions import Assumptions
-from callmocks.faults import ActiveFaults
+from callmocks.faults.active import ActiveFaults
 from callmocks.history.clock import Clock, load_time_zone, parse_wall_time
 from callmocks.history.history import History
 from callmocks.history.pins import Pins

@@ -7,12 +7,12 @@ from callmocks.arm.faults.out_of_order import OutOfOrder
 from callmocks.arm.faults.split import Split
 from callmocks.arm.faults.undeclared_attribute import UndeclaredAttribute
 from callmocks.arm.faults.wrong_length import WrongLength
-from callmocks.faults import TRANSPORT_FAULTS, index_faults
+from callmocks.faults import TRANSPORT_FAULTS
+from callmocks.faults.base import index_faults
 from callmocks.faults.unauthorized import Unauthorized
 from callmocks.faults.wrong_id import WrongId
 
-FAULT_TYPES = index_faults(
-    *TRANSPORT_FAULTS,
+FAULT_TYPES = TRANSPORT_FAULTS | index_faults(
     Unauthorized,
     WrongId,
     BreaksXsd,

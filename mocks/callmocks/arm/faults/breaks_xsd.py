@@ -11,7 +11,6 @@ class BreaksXsd(Fault, frozen=True):
     """Every call of the answer breaks the vendor's XSD; an answer without calls stays as it is."""
 
     fault_name = "breaks_xsd"
-    breaks_contract = True
 
     how: Annotated[
         Literal["direction", "duration", "missing"],

@@ -6,7 +6,6 @@ class Duplicated(Fault, frozen=True):
     """The frame arrives twice."""
 
     fault_name = "duplicated"
-    breaks_contract = True
     transports = ("frame",)
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:

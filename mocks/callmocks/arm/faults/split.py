@@ -10,7 +10,6 @@ class Split(Fault, frozen=True):
     """The frame arrives in several websocket messages."""
 
     fault_name = "split"
-    breaks_contract = True
     transports = ("frame",)
 
     pieces: Annotated[

@@ -12,7 +12,6 @@ class UndeclaredAttribute(Fault, frozen=True):
     """Every call (or the response, when it has no call) carries an attribute no schema declares."""
 
     fault_name = "undeclared_attribute"
-    breaks_contract = True
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=100)] = "extension"
     value: XmlText = "1"

@@ -12,7 +12,6 @@ class WrongLength(Fault, frozen=True):
     """The frame declares another length than it has."""
 
     fault_name = "wrong_length"
-    breaks_contract = True
     transports = ("frame",)
 
     by: Annotated[

@@ -11,7 +11,6 @@ class MissingMetadata(Fault, frozen=True):
     """The result has no ``metadata``: no total_items, no limits."""
 
     fault_name = "missing_metadata"
-    breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         members = jsonrpc.split_members(reply.body)

@@ -9,7 +9,6 @@ class MissingResult(Fault, frozen=True):
     """The answer has no ``result``; an error answer stays as it is."""
 
     fault_name = "missing_result"
-    breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         members = jsonrpc.split_members(reply.body)

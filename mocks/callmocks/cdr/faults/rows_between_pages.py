@@ -5,22 +5,18 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from callmocks.cdr import jsonrpc
+from callmocks.cdr import jsonrpc, openrpc
 from callmocks.faults.base import Fault, FaultContext
 
-DEFAULT_LIMIT = 1000
-"""Documented."""
-
-Rows = Annotated[int, Meta(ge=0, le=10_000)]
+RowCount = Annotated[int, Meta(ge=0, le=10_000, description="How many at each border; 0 is off.")]
 
 
 class MissingRows(Fault, frozen=True):
     """Between a page and the next one rows are missing."""
 
     fault_name = "missing_rows"
-    breaks_contract = True
 
-    rows: Annotated[Rows, Meta(description="How many at each border; 0 is off.")] = 1
+    rows: RowCount = 1
 
     def rewrite_request(self, context: FaultContext) -> bytes | None:
         return _shift_offset(context.exchange.request, self.rows)
@@ -30,9 +26,8 @@ class DuplicateRows(Fault, frozen=True):
     """A page begins with the last rows of the page before."""
 
     fault_name = "duplicate_rows"
-    breaks_contract = True
 
-    rows: Annotated[Rows, Meta(description="How many at each border; 0 is off.")] = 1
+    rows: RowCount = 1
 
     def rewrite_request(self, context: FaultContext) -> bytes | None:
         return _shift_offset(context.exchange.request, -self.rows)
@@ -42,7 +37,10 @@ def _shift_offset(request: bytes, rows: int) -> bytes | None:
     """The offset is moved by so many rows for each page before it."""
     members = jsonrpc.split_members(request)
     params = jsonrpc.split_members(members.get("params", msgspec.Raw(b"null")))
-    offset, limit = _get_number(params, "offset", 0), _get_number(params, "limit", DEFAULT_LIMIT)
+    offset, limit = (
+        _get_number(params, "offset", 0),
+        _get_number(params, "limit", openrpc.DEFAULT_LIMIT),
+    )
     if not rows or offset <= 0 or limit <= 0:
         return None
     moved = max(0, offset + rows * -(-offset // limit))

@@ -14,20 +14,15 @@ class TokenExpired(Fault, frozen=True):
 
     tokens: Annotated[
         int,
-        Meta(
-            ge=0,
-            le=1000,
-            description="How many tokens expire, each when it is next used; 0 is off.",
-        ),
+        Meta(ge=0, le=1000, description="How many tokens expire, when next used; 0 is off."),
     ] = 1
 
     async def prepare(self, context: FaultContext) -> None:
         """True if the token is expired; expires it while fewer than ``tokens`` are."""
         fields = context.exchange.provider.read_fields(context.exchange.request)
         token = fields.get("params.access_token")
-        context.prepared = isinstance(token, str) and await context.add_to_bounded_set(
-            token, self.tokens
-        )
+        if isinstance(token, str):
+            context.prepared = await context.add_to_bounded_set(token, self.tokens)
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
         return context.error_reply("access_token_expired") if context.prepared else None

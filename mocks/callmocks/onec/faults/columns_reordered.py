@@ -8,7 +8,6 @@ class ColumnsReordered(Fault, frozen=True):
     """The columns come last to first, cells with them: right by name, wrong by place."""
 
     fault_name = "columns_reordered"
-    breaks_contract = True
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
         return value_table.edit_table(reply, _reverse_columns)

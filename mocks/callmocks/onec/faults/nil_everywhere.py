@@ -15,7 +15,6 @@ class NilEverywhere(Fault, frozen=True):
     """The cells of the table are nil; a table without rows stays as it is."""
 
     fault_name = "nil_everywhere"
-    breaks_contract = True
 
     columns: Annotated[Literal["all", "nullable"], Meta(description=_COLUMNS)] = "all"
 
