@@ -16,8 +16,7 @@ from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS, cdr_token_prefix
 from callmocks.tenants.tenant import Tenant
 
-MAX_SESSIONS = 10_000
-"""Of one account; a new one ends the oldest."""
+MAX_SESSIONS = 10_000  # of one account; a new one ends the oldest
 SESSION_SECONDS = 3600
 
 

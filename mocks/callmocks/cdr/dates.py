@@ -8,8 +8,7 @@ _EXACT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _LENIENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
 MAX_MONTHS = 3
-_SHORTEST_MAX = timedelta(days=89)
-"""February, March and April: no three months are shorter."""
+_SHORTEST_MAX = timedelta(days=89)  # February, March and April: no three months are shorter
 
 
 def parse(text: str, *, lenient: bool = False) -> datetime | None:

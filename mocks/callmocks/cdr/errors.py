@@ -13,8 +13,6 @@ import msgspec
 from callmocks.contract.resources import load_table
 from callmocks.tenants.exchange import Exchange
 
-MAX_ECHO_CHARS = 1000
-
 
 class ErrorTableRow(msgspec.Struct, frozen=True):
     mnemonic: str
@@ -78,9 +76,8 @@ def echo_value(value: object) -> str | None:
     return text if len(text) <= MAX_ECHO_CHARS else text[:MAX_ECHO_CHARS] + "…"
 
 
-MAX_NOTED = 20
-"""Errors noted for the journal; a hostile filter could hold ten thousand."""
-
+MAX_ECHO_CHARS = 1000
+MAX_NOTED = 20  # for the journal; a hostile filter could have ten thousand errors
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 

@@ -23,16 +23,14 @@ from callmocks.contract.resources import load_table
 
 MAX_NODES = 10_000
 MAX_PATTERNS = 16
-SHOWN_DEPTH = 3
-"""Nesting that the vendor's document shows."""
-
+SHOWN_DEPTH = 3  # in the vendor's document
 _SIMPLE = frozenset({"field", "operator", "value"})
 _TREE = frozenset({"filters", "condition"})
 Node = dict[str, Any]
 # An equality with an id is only built when it is needed.
 _Expression = pl.Expr | Callable[[], pl.Expr]
 # A node, its path, its depth and the group it is in.
-_PendingNode = tuple[object, str, int, "_Group"]
+_Pending = tuple[object, str, int, "_Group"]
 
 
 class RowFilter:
@@ -85,7 +83,7 @@ class FilterCompiler:
     def compile(self, raw: object) -> RowFilter:
         root = _Group("and", required=True)
         groups = [root]
-        work: list[_PendingNode] = [(raw, "filter", 1, root)]
+        work: list[_Pending] = [(raw, "filter", 1, root)]
         nodes = 0
         while work:
             node, path, depth, parent = work.pop()
@@ -96,8 +94,8 @@ class FilterCompiler:
                 break
             if not isinstance(node, dict):
                 self.errors.add("data_type_error", path, node, "an object")
-            elif "filters" in node and depth > SHOWN_DEPTH and depth > self.options.max_depth():
-                expected = f"at most {self.options.max_depth()} levels"
+            elif "filters" in node and depth > SHOWN_DEPTH and depth > self._max_depth():
+                expected = f"at most {self._max_depth()} levels"
                 self.errors.add("invalid_parameter_value", "filter", None, expected)
             elif "filters" in node:
                 group = self._parse_group(node, path, parent)
@@ -111,12 +109,16 @@ class FilterCompiler:
         self.result.groups = groups
         return self.result
 
+    def _max_depth(self) -> int:
+        return int(self.options.use_assumption("cdr.filter-depth"))
+
     def _parse_group(self, node: Node, path: str, parent: _Group) -> _Group:
         self._check_keys(node, _TREE, path)
         condition = node.get("condition")
         if condition is None:
-            if self.options.condition_required():
-                self.errors.add("required_parameter_missed", f"{path}.condition", None, "and, or")
+            choice = self.options.use_assumption("cdr.missing-condition")
+            if choice == "required_parameter_missed":
+                self.errors.add(choice, f"{path}.condition", None, "and, or")
             condition = "and"
         elif not isinstance(condition, str):
             self.errors.add("data_type_error", f"{path}.condition", condition, "and, or")
@@ -125,9 +127,7 @@ class FilterCompiler:
         alone = isinstance(node["filters"], list) and len(node["filters"]) == 1
         return _Group(str(condition), parent.required and (condition == "and" or alone))
 
-    def _list_children(
-        self, node: Node, path: str, depth: int, group: _Group
-    ) -> list[_PendingNode]:
+    def _list_children(self, node: Node, path: str, depth: int, group: _Group) -> list[_Pending]:
         children = node["filters"]
         if not isinstance(children, list):
             self.errors.add("data_type_error", f"{path}.filters", children, "an array of filters")

@@ -135,7 +135,7 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
         return _report_frame(query, frame.filter(pl.col("_start").is_between(start, end + 999)))
     day, positions = located
     view = history.generated.get_view("legs", day)
-    self_check.check_day(exchange, METHOD, day, view.frame)
+    self_check.check_frame(exchange, METHOD, view.frame, day)
     found = [position for position in positions if start <= view.starts[position] < end + 1000]
     plain = query.filter.is_single_equality and not query.sort
     if plain and _is_as_generated(query) and query.fields == tables.load_fields(METHOD).default:

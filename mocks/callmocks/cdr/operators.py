@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -13,9 +12,7 @@ import polars as pl
 from callmocks.cdr import dates, regex_translation
 from callmocks.cdr.tables import Field
 
-MAX_ELEMENTS = 50_000
-"""Of an ``in`` list."""
-
+MAX_ELEMENTS = 50_000  # of an `in` list
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -40,14 +37,8 @@ class Condition(msgspec.Struct, frozen=True):
     dtype: Any
 
 
-class FilterOptions(msgspec.Struct, frozen=True):
-    """A tenant's choices; the callables note the assumption when they are used."""
-
-    max_depth: Callable[[], int]
-    underscore_is_wildcard: Callable[[], bool]
-    rejects_unknown_enum: Callable[[], bool]
-    condition_required: Callable[[], bool]
-    null_differs: Callable[[], bool]
+class FilterOptions(NamedTuple):
+    use_assumption: Callable[[str], str]
     enum_values: dict[str, frozenset[str]]
 
 
@@ -76,7 +67,7 @@ def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
         expression = _constant_unless_null(column, operator == "!=")
     else:
         expression = _COMPARISONS[operator](column, checked)
-    if operator == "!=" and options.null_differs():
+    if operator == "!=" and options.use_assumption("cdr.null-comparison") == "distinct":
         return expression | column.is_null()
     return expression
 
@@ -90,21 +81,17 @@ def _check_value(leaf: Condition, value: object, options: FilterOptions) -> Any:
         if isinstance(value, bool):
             return value
     elif isinstance(value, str):
-        if kind == "iso8601":
-            return _parse_time(value)
+        checked = dates.parse(value) if kind == "iso8601" else value
+        if checked is None:
+            raise ConditionError("invalid_parameter_value", "value", "YYYY-MM-DD hh:mm:ss")
         name = leaf.field.name
         known = options.enum_values.get(name) if kind == "enum" else None
-        if known is not None and value not in known and options.rejects_unknown_enum():
-            raise ConditionError("invalid_parameter_value", "value", f"a value of {name}")
-        return value
+        if known is not None and value not in known:
+            choice = options.use_assumption("cdr.unknown-enum-value")
+            if choice == "invalid_parameter_value":
+                raise ConditionError(choice, "value", f"a value of {name}")
+        return checked
     raise ConditionError("data_type_error", "value", f"a {kind}")
-
-
-def _parse_time(text: str) -> datetime:
-    parsed = dates.parse(text)
-    if parsed is None:
-        raise ConditionError("invalid_parameter_value", "value", "YYYY-MM-DD hh:mm:ss")
-    return parsed
 
 
 _COMPARISONS: dict[str, Callable[[pl.Expr, Any], pl.Expr]] = {
@@ -165,7 +152,8 @@ def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
         if leaf.operator == "regexp":
             regex = regex_translation.translate_posix(leaf.value)
         else:
-            underscore = "_" not in leaf.value or options.underscore_is_wildcard()
+            choose = options.use_assumption
+            underscore = "_" in leaf.value and choose("cdr.like-underscore") == "wildcard"
             case = "ilike" not in leaf.operator
             regex = regex_translation.translate_like(leaf.value, underscore=underscore, case=case)
     except regex_translation.PatternError as error:

@@ -39,7 +39,7 @@ class CdrProvider(Provider):
     def create_app(self, registry: Registry) -> web.Application:
         from callmocks.cdr.server import CdrServer
 
-        return CdrServer(registry).create_app()
+        return CdrServer(self, registry).create_app()
 
     def list_credentials(self, settings: TenantSettings) -> list[Credential]:
         cdr = settings.cdr
@@ -79,7 +79,9 @@ class CdrProvider(Provider):
             default = method.params[name].default if method and name in method.params else None
             if name in pii.CREDENTIALS or value is None or value == default:
                 continue
-            plain = _normalize_json(_with_default_order(value) if name == "sort" else value)
+            if name == "sort" and isinstance(value, list):
+                value = [{"order": "asc", **key} if isinstance(key, dict) else key for key in value]
+            plain = _normalize_json(value)
             found[name] = plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
         return found
 
@@ -165,12 +167,6 @@ class CdrProvider(Provider):
         other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
         return replace(reply, body=jsonrpc.join_members(response))
-
-
-def _with_default_order(sort: Any) -> Any:
-    if not isinstance(sort, list):
-        return sort
-    return [{"order": "asc", **key} if isinstance(key, dict) else key for key in sort]
 
 
 def _normalize_json(value: Any) -> Any:

@@ -39,18 +39,16 @@ class ReportQuery:
     sent: tuple[object, object] = (None, None)
 
 
-def parse_query(
-    exchange: Exchange, method: str, params: Params, get_types: ColumnTypes
-) -> ReportQuery:
-    """``RpcError`` with the first error; ``get_types`` is called when there is a filter."""
+def parse_query(exchange: Exchange, method: str, params: Params, types: ColumnTypes) -> ReportQuery:
+    """``RpcError`` with the first error."""
     specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
     given = _collect_params(specs, params, errors)
     table = load_fields(method)
-    query = ReportQuery(exchange, _parse_fields(given.get("fields"), table, errors))
+    query = ReportQuery(exchange, _parse_fields(given.get("fields", []), table, errors))
     if "filter" in given:
-        types = get_types(exchange.tenant.history)
-        options = _make_filter_options(exchange, method)
-        query.filter = FilterCompiler(table, types, options, errors).compile(given["filter"])
+        options = FilterOptions(exchange.use_assumption, openrpc.load_enum_values(method))
+        compiler = FilterCompiler(table, types(exchange.tenant.history), options, errors)
+        query.filter = compiler.compile(given["filter"])
     if "sort" in given:
         query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
@@ -92,9 +90,7 @@ def _collect_params(specs: dict[str, MethodParam], sent: Params, errors: Paramet
     return given
 
 
-def _parse_fields(
-    named: list[Any] | None, table: FieldTable, errors: ParameterErrors
-) -> tuple[str, ...]:
+def _parse_fields(named: list[Any], table: FieldTable, errors: ParameterErrors) -> tuple[str, ...]:
     if not named:
         return table.default
     disabled = account.find_disabled_fields(errors.exchange)
@@ -125,7 +121,7 @@ def _parse_sort(raw: object, table: FieldTable, errors: ParameterErrors) -> tupl
             continue
         for key in item.keys() - {"field", "order"}:
             errors.add("unexpected_parameters", f"{path}.{key}", item[key], "field, order")
-        name = _parse_sort_field(item.get("field"), f"{path}.field", table, errors)
+        name = _parse_field(item.get("field"), f"{path}.field", table, errors)
         order = item.get("order")
         if order is not None and not isinstance(order, str):
             errors.add("data_type_error", f"{path}.order", order, "asc, desc")
@@ -136,9 +132,7 @@ def _parse_sort(raw: object, table: FieldTable, errors: ParameterErrors) -> tupl
     return tuple(keys.items())
 
 
-def _parse_sort_field(
-    name: object, path: str, table: FieldTable, errors: ParameterErrors
-) -> str | None:
+def _parse_field(name: object, path: str, table: FieldTable, errors: ParameterErrors) -> str | None:
     if name is None:
         errors.add("required_parameter_missed", path, None, "a field's name")
     elif not isinstance(name, str):
@@ -188,17 +182,3 @@ def _parse_window(given: Params, query: ReportQuery, errors: ParameterErrors) ->
     elif dates.is_too_long(query.start, query.end):
         expected = "at most 3 calendar months after date_from"
         errors.add("date_interval_limit_reached", "date_till", given["date_till"], expected)
-
-
-def _make_filter_options(exchange: Exchange, method: str) -> FilterOptions:
-    def is_chosen(assumption: str, choice: str) -> bool:
-        return exchange.use_assumption(assumption) == choice
-
-    return FilterOptions(
-        max_depth=lambda: int(exchange.use_assumption("cdr.filter-depth")),
-        underscore_is_wildcard=lambda: is_chosen("cdr.like-underscore", "wildcard"),
-        rejects_unknown_enum=lambda: is_chosen("cdr.unknown-enum-value", "invalid_parameter_value"),
-        condition_required=lambda: is_chosen("cdr.missing-condition", "required_parameter_missed"),
-        null_differs=lambda: is_chosen("cdr.null-comparison", "distinct"),
-        enum_values=openrpc.load_enum_values(method),
-    )

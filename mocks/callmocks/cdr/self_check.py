@@ -32,24 +32,23 @@ _DTYPES: dict[str, tuple[Any, ...]] = {
 
 def check_slices(exchange: Exchange, method: str, slices: list[FrameSlice]) -> None:
     for each in slices:
-        if each.day is None:
-            check_frame(exchange, method, each.to_frame())
-        else:
-            check_day(exchange, method, each.day, each.frame)
+        frame = each.to_frame() if each.day is None else each.frame
+        check_frame(exchange, method, frame, each.day)
 
 
-def check_day(exchange: Exchange, method: str, day: int, frame: pl.DataFrame) -> None:
+def check_frame(
+    exchange: Exchange, method: str, frame: pl.DataFrame, day: int | None = None
+) -> None:
+    """With ``day`` it is all of that day, and the result is kept."""
     if not exchange.tenant.settings.self_check:
         return
-    check = partial(find_violations, method, frame)
+    check, name = partial(find_violations, method, frame), f"checked {method}"
     generated = exchange.tenant.history.generated
-    found = generated.get_or_create(f"checked {method}", day, check, lambda _: RESULT_BYTES)
+    if day is None:
+        found = check()
+    else:
+        found = generated.get_or_create(name, day, check, lambda _: RESULT_BYTES)
     report_self_violation(exchange, method, found)
-
-
-def check_frame(exchange: Exchange, method: str, frame: pl.DataFrame) -> None:
-    if exchange.tenant.settings.self_check:
-        report_self_violation(exchange, method, find_violations(method, frame))
 
 
 def check_limits(exchange: Exchange, limits: PointLimits) -> None:

@@ -14,7 +14,6 @@ from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.pipeline import Handler
-from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 from callmocks.tenants.tenant import Tenant
 
@@ -24,9 +23,6 @@ _MAX_PATH_CHARS = 200
 
 
 class CdrServer(ProviderServer):
-    def __init__(self, registry: Registry) -> None:
-        super().__init__(CDR, registry)
-
     def list_routes(self) -> list[web.RouteDef]:
         return [
             web.post(CDR.url_path, self.handle_post),

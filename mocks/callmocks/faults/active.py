@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -11,13 +12,9 @@ from callmocks.config import validation
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.history.generator import Generator, derive_key
+from callmocks.provider.base import Provider
+from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.state import CounterIncrement, State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from callmocks.provider.base import Provider
-    from callmocks.tenants.exchange import Exchange
 
 MAX_ACTIVE_FAULTS = 1000
 
@@ -92,8 +89,8 @@ class ActiveFaults:
         self._seed = seed
         self._state = state
         self._providers = providers
-        self._number = 0
-        self._serial = 0
+        # Number and serial of the fault that was enabled last.
+        self.last_numbers = (0, 0)
         self._active: dict[str, ActiveFault] = {}
         self.by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
 
@@ -101,8 +98,9 @@ class ActiveFaults:
         """``SettingsError`` says what is wrong with the name or the parameters."""
         if len(self._active) >= MAX_ACTIVE_FAULTS:
             raise SettingsError(f"{MAX_ACTIVE_FAULTS} faults are switched on; remove some")
-        active = self.put(self._number + 1, self._serial + 1, provider, name, params, scope)
-        self._number, self._serial = active.number, active.serial
+        number, serial = self.last_numbers
+        active = self.put(number + 1, serial + 1, provider, name, params, scope)
+        self.last_numbers = number + 1, serial + 1
         return active
 
     def put(
@@ -116,14 +114,6 @@ class ActiveFaults:
         self._active[active.id] = active
         self.by_provider[provider].append(active)
         return active
-
-    @property
-    def last_numbers(self) -> tuple[int, int]:
-        return self._number, self._serial
-
-    @last_numbers.setter
-    def last_numbers(self, counted: tuple[int, int]) -> None:
-        self._number, self._serial = counted
 
     def copy(self) -> ActiveFaults:
         other = ActiveFaults(self._seed, self._state, self._providers)
@@ -174,7 +164,7 @@ class ActiveFaults:
     def disable_all(self) -> list[ActiveFault]:
         """Numbers begin again: the next run fails in the same way."""
         disabled = self.list_active()
-        self._number = 0
+        self.last_numbers = (0, self.last_numbers[1])
         self._active.clear()
         for active in self.by_provider.values():
             active.clear()

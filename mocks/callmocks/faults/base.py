@@ -17,16 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
 from callmocks.history.generator import Generator
-
-if TYPE_CHECKING:
-    from callmocks.provider.base import Provider
-    from callmocks.tenants.delivery import Delivery
-    from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.provider.base import Provider
+from callmocks.tenants.delivery import Delivery
+from callmocks.tenants.exchange import Exchange, Reply
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
 

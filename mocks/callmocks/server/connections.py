@@ -19,15 +19,18 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
 
 from callmocks.config.server_limits import ServerLimits
-from callmocks.provider.bodies import BodyReadError, UploadBudget
+from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.server import error_response
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
+from callmocks.tenants.state import rerun_when_stale
 
 _log = logging.getLogger(__name__)
 # For aiohttp, without the errors of clients: they are answered 400 and are no defects.
@@ -84,10 +87,8 @@ class ConnectionLimiter:
 
     def acquire(self, connection: GuardedProtocol) -> bool:
         if self.open_connections >= self.limits.connections:
-            self.warn_rate_limited(
-                f"{self.open_connections} connections are open; more are refused until some close "
-                "(--max-connections)"
-            )
+            text = "connections are open; more are refused until some close (--max-connections)"
+            self.warn_rate_limited(f"{self.open_connections} {text}")
             return False
         self.open_connections += 1
         self._connections[connection.protocol] = connection
@@ -274,6 +275,16 @@ class _LimitedSite(web.SockSite):
             ssl=self._ssl_context,
             backlog=self._backlog,
         )
+
+
+@web.middleware
+async def rerun_when_overtaken(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A request that another replica's change overtakes is run again."""
+    READ_CHUNKS.set([])
+    try:
+        return await rerun_when_stale(partial(handler, request))
+    finally:
+        READ_CHUNKS.set(None)
 
 
 def _has_unread_compressed_body(request: web.BaseRequest) -> bool:

@@ -25,14 +25,14 @@ def main(arguments: list[str], environ: Mapping[str, str]) -> NoReturn:
     try:
         host, port, schemes = _find_control(arguments, environ)
     except (OSError, ValueError) as error:
-        _exit_with(f"the address of control is unknown: {error}")
-    problem = ""
+        sys.exit(f"callmocks: the address of control is unknown: {error}")
+    problems = []
     for scheme in schemes:
-        found = _request_health(scheme, host, port)
-        if not found:
-            _exit_with("")
-        problem = problem or found
-    _exit_with(problem)
+        problem = _request_health(scheme, host, port)
+        if not problem:
+            sys.exit()
+        problems.append(problem)
+    sys.exit(f"callmocks: {problems[0]}")
 
 
 def _find_control(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, int, list[str]]:
@@ -85,12 +85,6 @@ def _open_connection(scheme: str, host: str, port: int) -> http.client.HTTPConne
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context)
-
-
-def _exit_with(problem: str) -> NoReturn:
-    if problem:
-        print(f"callmocks: {problem}", file=sys.stderr)
-    sys.exit(1 if problem else 0)
 
 
 if __name__ == "__main__":

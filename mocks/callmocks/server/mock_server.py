@@ -1,9 +1,5 @@
 """Three providers and control over one registry of tenants, on one event loop.
 
-::
-
-    MockServer(settings) ── bind ── registry + tenant demo ── arm | cdr | onec | control
-
 Ports are bound first, before anything slow is imported, so that a busy one is reported at once.
 Used in tests::
 
@@ -18,7 +14,6 @@ import logging
 import socket
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from callmocks.config.options import SETTINGS
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohttp import web
-    from aiohttp.typedefs import Handler, Middleware
 
     from callmocks.replication.replica import Replica
     from callmocks.server.connections import ConnectionLimiter
@@ -183,13 +177,13 @@ class MockServer:
 
         from callmocks.provider.bodies import SERVER_LIMITS, UPLOAD_BUDGET
         from callmocks.provider.server import PUBLIC_URL
-        from callmocks.server.connections import http_log
+        from callmocks.server.connections import http_log, rerun_when_overtaken
 
         limiter = self._limiter
         assert limiter is not None
         limits = limiter.limits
         if self._replica is not None:
-            app.middlewares.insert(0, _rerun_middleware())
+            app.middlewares.insert(0, rerun_when_overtaken)
         app[PUBLIC_URL] = self.settings.find_public_url(name, self.get_port(name))
         app[SERVER_LIMITS] = limits
         app[UPLOAD_BUDGET] = limiter.upload_budget
@@ -211,24 +205,6 @@ class MockServer:
         settings, port = self.settings, self.get_port(name)
         origin = settings.find_public_url(name, port)
         return (origin or format_origin(settings.scheme, settings.host, port)) + URL_PATHS[name]
-
-
-def _rerun_middleware() -> Middleware:
-    """A request that another replica's change overtakes is run again."""
-    from aiohttp import web
-
-    from callmocks.provider.bodies import READ_CHUNKS
-    from callmocks.tenants.state import rerun_when_stale
-
-    @web.middleware
-    async def run_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-        READ_CHUNKS.set([])
-        try:
-            return await rerun_when_stale(partial(handler, request))
-        finally:
-            READ_CHUNKS.set(None)
-
-    return run_request
 
 
 def open_registry(settings: ServeSettings) -> Registry:

@@ -1,12 +1,4 @@
-"""The TLS certificate of the servers: the user's, or one generated for this run.
-
-::
-
-    --tls-cert FILE --tls-key FILE ───┐
-                                      ├── TlsIdentity.ssl_context ── https and wss of all servers
-    --tls auto ── a CA, used once ────┘
-                  └── TlsIdentity.ca_pem: what clients have to trust
-"""
+"""The TLS certificate of the servers: the user's, or one of a CA generated for this run."""
 
 from __future__ import annotations
 

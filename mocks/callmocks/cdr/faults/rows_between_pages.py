@@ -37,10 +37,8 @@ def _shift_offset(request: bytes, rows: int) -> bytes | None:
     """The offset is moved by so many rows for each page before it."""
     members = jsonrpc.split_members(request)
     params = jsonrpc.split_members(members.get("params", msgspec.Raw(b"null")))
-    offset, limit = (
-        _get_number(params, "offset", 0),
-        _get_number(params, "limit", openrpc.DEFAULT_LIMIT),
-    )
+    offset = _get_number(params, "offset", 0)
+    limit = _get_number(params, "limit", openrpc.DEFAULT_LIMIT)
     if not rows or offset <= 0 or limit <= 0:
         return None
     moved = max(0, offset + rows * -(-offset // limit))

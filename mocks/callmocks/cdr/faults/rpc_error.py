@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
-
-if TYPE_CHECKING:
-    from callmocks.provider.base import Provider
-    from callmocks.tenants.exchange import Reply
+from callmocks.provider.base import Provider
+from callmocks.tenants.exchange import Reply
 
 
 class RpcErrorFault(Fault, frozen=True):
@@ -19,9 +17,7 @@ class RpcErrorFault(Fault, frozen=True):
     fault_name = "rpc_error"
     breaks_contract = False
 
-    mnemonic: Annotated[
-        str, Meta(description="Of the vendor's error table, for example ``limit_exceeded``.")
-    ]
+    mnemonic: Annotated[str, Meta(description="Of the vendor's table, such as ``limit_exceeded``.")]
     params: Annotated[
         dict[str, str],
         Meta(
