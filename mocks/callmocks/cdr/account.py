@@ -48,7 +48,6 @@ async def close_session(exchange: Exchange, session: str) -> None:
 
 
 async def check_token(exchange: Exchange, token: object) -> None:
-    """Raise ``RpcError`` if a request's token is missing, no text, unknown, blocked or expired."""
     if token is None:
         raise RpcError("required_parameter_missed", "access_token", expected="a string")
     if not isinstance(token, str):
@@ -69,15 +68,23 @@ async def check_token(exchange: Exchange, token: object) -> None:
 
 async def authorize(exchange: Exchange, method: str, params: Params, limiter: RateLimiter) -> None:
     """Raise ``RpcError`` unless the account may call a method; the order is the contract's."""
+    settings = exchange.tenant.settings.cdr
     _check_account(exchange)
-    _check_method(exchange, method)
+    if method == "get.customer_users" and not settings.partner:
+        raise RpcError("forbidden")
+    component = _load_components("methods").get(method)
+    if component in settings.disabled_components:
+        error = RpcError("method_component_disabled", params={"components": component})
+        error.code = int(exchange.use_assumption("cdr.component-code"))
+        raise error
     try:
         await limiter.check_available()
     except RpcError:
         if exchange.use_assumption("cdr.check-order") == "limits-first":
             raise
-    if method not in ("logout.user", "get.customer_users"):
-        _check_user(exchange, params)
+    # Of a client account `user_id` means nothing.
+    if settings.partner and method not in ("logout.user", "get.customer_users"):
+        _check_user(exchange, params.get("user_id"))
 
 
 def _check_account(exchange: Exchange) -> None:
@@ -88,27 +95,12 @@ def _check_account(exchange: Exchange) -> None:
         raise RpcError("account_inactive")
 
 
-def _check_method(exchange: Exchange, method: str) -> None:
-    settings = exchange.tenant.settings.cdr
-    if method == "get.customer_users" and not settings.partner:
-        raise RpcError("forbidden")
-    component = _load_components("methods").get(method)
-    if component in settings.disabled_components:
-        error = RpcError("method_component_disabled", params={"components": component})
-        error.code = int(exchange.use_assumption("cdr.component-code"))
-        raise error
-
-
-def _check_user(exchange: Exchange, params: Params) -> None:
-    settings = exchange.tenant.settings.cdr
-    if not settings.partner:  # of a client account `user_id` means nothing
-        return
-    user = params.get("user_id")
+def _check_user(exchange: Exchange, user: object) -> None:
     if user is None:
         raise RpcError("required_parameter_missed", "user_id", expected="a partner's user_id")
     if isinstance(user, bool) or not isinstance(user, int):
         raise RpcError("data_type_error", "user_id", user, expected="a number")
-    if user not in {customer.id for customer in settings.customer_users}:
+    if user not in {customer.id for customer in exchange.tenant.settings.cdr.customer_users}:
         raise RpcError(exchange.use_assumption("cdr.foreign-user"), "user_id", user)
 
 

@@ -31,6 +31,4 @@ def add_months(time: datetime, months: int) -> datetime:
 
 
 def is_too_long(start: datetime, end: datetime) -> bool:
-    if end - start <= _SHORTEST_MAX:
-        return False
-    return end > add_months(start, MAX_MONTHS)
+    return end - start > _SHORTEST_MAX and end > add_months(start, MAX_MONTHS)

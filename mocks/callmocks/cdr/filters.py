@@ -15,9 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from callmocks.cdr import operators
 from callmocks.cdr.errors import ParameterErrors
-from callmocks.cdr.operators import Condition, ConditionError, FilterOptions
+from callmocks.cdr.operators import Condition, ConditionError, FilterOptions, build_condition
 from callmocks.cdr.tables import FieldTable
 from callmocks.contract.resources import load_table
 
@@ -33,23 +32,19 @@ _Expression = pl.Expr | Callable[[], pl.Expr]
 _Pending = tuple[object, str, int, "_Group"]
 
 
+@dataclass(eq=False)
 class RowFilter:
     """``must_equal`` holds, by field, the numbers that a row must equal: ids are addresses."""
 
-    def __init__(self) -> None:
-        self.groups: list[_Group] = []
-        self.must_equal: dict[str, set[int]] = {}
-        self.fields: set[str] = set()
-        self.condition_count = 0
+    groups: list[_Group] = field(default_factory=list)
+    must_equal: dict[str, set[int]] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
+    condition_count: int = 0
 
     @cached_property
     def expression(self) -> pl.Expr | None:
         """None when everything matches; an address never needs it."""
         return _combine_groups(self.groups) if self.groups else None
-
-    @property
-    def is_single_equality(self) -> bool:
-        return self.condition_count == 1 and len(self.must_equal) == 1
 
 
 @dataclass
@@ -182,10 +177,11 @@ class FilterCompiler:
                 raise ConditionError("invalid_parameter_value", None, expected)
         self.result.fields.add(leaf.field.name)
         self.result.condition_count += 1
-        if parent.required and operators.is_number_equal(leaf):
+        equality = leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
+        if parent.required and equality:
             self.result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
-            return partial(operators.build_condition, leaf, self.options)
-        return operators.build_condition(leaf, self.options)
+            return partial(build_condition, leaf, self.options)
+        return build_condition(leaf, self.options)
 
     def _get_string(self, node: Node, key: str, path: str) -> str | None:
         value = node.get(key)

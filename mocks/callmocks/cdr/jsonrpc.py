@@ -121,10 +121,6 @@ def split_members(body: bytes | msgspec.Raw) -> Members:
         return {}
 
 
-def join_members(members: Members) -> bytes:
-    return msgspec.json.encode(members)
-
-
 def _replace_deep_values(body: bytes) -> bytes:
     """Everything deeper than ``MAX_DECODED_DEPTH`` becomes 0: it is refused, not read."""
     chunks, depths = zip(*iter_json_depths(body), strict=True)

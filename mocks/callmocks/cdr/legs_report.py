@@ -137,7 +137,7 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
     view = history.generated.get_view("legs", day)
     self_check.check_frame(exchange, METHOD, view.frame, day)
     found = [position for position in positions if start <= view.starts[position] < end + 1000]
-    plain = query.filter.is_single_equality and not query.sort
+    plain = query.filter.condition_count == 1 and not query.sort
     if plain and _is_as_generated(query) and query.fields == tables.load_fields(METHOD).default:
         page = found[query.offset : query.offset + query.limit]
         return MethodData(rows.render_day_rows(history, day, page), len(found))

@@ -42,10 +42,6 @@ class FilterOptions(NamedTuple):
     enum_values: dict[str, frozenset[str]]
 
 
-def is_number_equal(leaf: Condition) -> bool:
-    return leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
-
-
 def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
     """``ConditionError`` on a bad value; the operator must fit the field."""
     column = pl.col(leaf.field.name)
@@ -131,18 +127,13 @@ def _build_membership(leaf: Condition, options: FilterOptions) -> pl.Expr:
     if leaf.operator == "not_in" and len(checked) < len(values):
         # SQL: nothing is outside a list that holds null.
         return _constant_unless_null(column, False)
-    wanted = _drop_unstorable(leaf, checked)
-    found = column.is_in(wanted) if wanted else _constant_unless_null(column, False)
-    return ~found if leaf.operator == "not_in" else found
-
-
-def _drop_unstorable(leaf: Condition, values: list[Any]) -> list[Any]:
     if leaf.field.type == "number":
         low, high = _INT64
-        return [int(value) for value in values if low <= value <= high and value == int(value)]
-    if isinstance(leaf.dtype, pl.Enum):
-        return sorted(set(values).intersection(leaf.dtype.categories))
-    return values
+        checked = [int(value) for value in checked if low <= value <= high and value == int(value)]
+    elif isinstance(leaf.dtype, pl.Enum):
+        checked = sorted(set(checked).intersection(leaf.dtype.categories))
+    found = column.is_in(checked) if checked else _constant_unless_null(column, False)
+    return ~found if leaf.operator == "not_in" else found
 
 
 def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:

@@ -1,8 +1,8 @@
 """Which fields of the Data API hold people: names, numbers, credentials and keys to recordings."""
 
 CREDENTIALS = frozenset({"access_token", "login", "password"})
+# Ids that play a talk to whoever has them, without a token.
 RECORDS = frozenset({"call_records", "wav_call_records", "voice_mail_records"})
-"""Ids that play a talk to whoever has them, without a token."""
 LINKS = frozenset({"full_record_file_link"})
 
 

@@ -133,7 +133,7 @@ class CdrProvider(Provider):
         if response and request.readable:
             if bytes(response.get("id", b"null")) != b"null":
                 response["id"] = request.echo_id
-            body = jsonrpc.join_members(response)
+            body = msgspec.json.encode(response)
         return Reply(body, recorded.status, recorded.content_type or "application/json")
 
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
@@ -166,7 +166,7 @@ class CdrProvider(Provider):
         id = msgspec.json.decode(response["id"])
         other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
-        return replace(reply, body=jsonrpc.join_members(response))
+        return replace(reply, body=msgspec.json.encode(response))
 
 
 def _normalize_json(value: Any) -> Any:

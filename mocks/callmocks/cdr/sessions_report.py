@@ -18,6 +18,7 @@ from callmocks.tenants.exchange import Exchange
 
 METHOD = "get.calls_report"
 
+# Columns the history does not have: of no visitor, and ids of an array's elements.
 _DTYPES: dict[str, pl.DataType] = {
     "number": pl.Int64(),
     "string": pl.String(),
@@ -26,7 +27,6 @@ _DTYPES: dict[str, pl.DataType] = {
     "iso8601": pl.Datetime("ms"),
     "array": pl.List(pl.Int64),
 }
-"""Columns the history does not have: of no visitor, and ids of an array's elements."""
 
 _FROM_LEGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
     "employees": (

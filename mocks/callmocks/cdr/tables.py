@@ -18,13 +18,12 @@ class Field(msgspec.Struct, frozen=True):
 class FieldTable:
     def __init__(self, *sources: str) -> None:
         rows = [row for source in sources for row in load_table(f"cdr/{source}")]
-        self.fields = {row["field"]: _parse_field(row) for row in rows}
+        flags = ("filterable", "sortable", "default")
+        self.fields = {
+            row["field"]: Field(row["field"], row["type"], *(row[flag] == "yes" for flag in flags))
+            for row in rows
+        }
         self.default = tuple(name for name, field in self.fields.items() if field.default)
-
-
-def _parse_field(row: dict[str, str]) -> Field:
-    flags = {flag: row[flag] == "yes" for flag in ("filterable", "sortable", "default")}
-    return Field(row["field"], row["type"], **flags)
 
 
 SOURCES = {

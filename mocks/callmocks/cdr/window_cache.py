@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.cdr import self_check
-from callmocks.history.generated_days import DayView, GeneratedDays
+from callmocks.history.generated_days import DayView
 from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, day_start
 from callmocks.tenants.exchange import Exchange
@@ -64,18 +65,15 @@ async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> Win
             sizes += [len(view.starts) for view in views]
             last_ends += [view.last_end for view in views]
             if checked:
-                violations |= dict.fromkeys(_check_days(generated, method, first, views))
+                check = partial(_find_violations, method, views)
+                key = f"checked {method} of {count}"
+                new = generated.get_or_create(key, first, check, lambda _: self_check.RESULT_BYTES)
+                violations |= dict.fromkeys(new)
             await asyncio.sleep(0)
         ends = np.cumsum(sizes, dtype=np.int64)
+        begins, bounds = ends - np.array(sizes), (day_start(days[0]), day_start(days[-1]) + DAY_MS)
         loaded = WindowDays(
-            list(days),
-            ends - np.array(sizes, np.int64),
-            ends,
-            np.array(last_ends),
-            day_start(days[0]),
-            day_start(days[-1]) + DAY_MS,
-            int(ends[-1]),
-            tuple(violations),
+            list(days), begins, ends, np.array(last_ends), *bounds, int(ends[-1]), tuple(violations)
         )
         size = _FIXED_BYTES + 32 * len(days)
         window = generated.get_or_create(name, days[0], lambda: loaded, lambda _: size)
@@ -119,12 +117,6 @@ def find_positions(history: History, window: WindowDays, span: Span) -> tuple[ra
     return range(first, max(first, last)), np.concatenate(running) if running[1:] else _NONE
 
 
-def _check_days(
-    generated: GeneratedDays, method: str, first: int, views: list[DayView]
-) -> tuple[str, ...]:
-    def check_frame() -> tuple[str, ...]:
-        frame = pl.concat([view.frame for view in views], rechunk=False)
-        return self_check.find_violations(method, frame)
-
-    name = f"checked {method} of {len(views)}"
-    return generated.get_or_create(name, first, check_frame, lambda _: self_check.RESULT_BYTES)
+def _find_violations(method: str, views: list[DayView]) -> tuple[str, ...]:
+    frame = pl.concat([view.frame for view in views], rechunk=False)
+    return self_check.find_violations(method, frame)

@@ -38,7 +38,6 @@ http_log = logging.getLogger("callmocks.http")
 _CLIENT_ERRORS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 http_log.addFilter(lambda it: not (it.exc_info and isinstance(it.exc_info[1], _CLIENT_ERRORS)))
 
-_BACKLOG: Final = 1024
 # For a rejected client to read the answer.
 _REJECT_SECONDS: Final = 1.0
 # Clients that get an answer at the same time; further ones are aborted.
@@ -50,8 +49,6 @@ _OUT_OF_DESCRIPTORS_TEXT: Final = (
     "this process has no file descriptor left (ulimit -n); new connections are refused until some "
     "close"
 )
-
-RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class ConnectionLimiter:
@@ -71,7 +68,7 @@ class ConnectionLimiter:
         assert server is not None
         handler = cast("Any", server.request_handler)
         server.request_handler = RequestLimiter(self, runner.app, handler).handle
-        site = _LimitedSite(runner, listener, ssl_context=ssl_context, backlog=_BACKLOG)
+        site = _LimitedSite(runner, listener, ssl_context=ssl_context, backlog=1024)
         site.limiter = self
         await site.start()
         if self._timeout_task is None:
@@ -139,7 +136,7 @@ class RequestLimiter:
 
     _limiter: ConnectionLimiter
     _app: web.Application
-    _handler: RequestHandler
+    _handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     _in_flight: int = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -33,10 +33,8 @@ def max_connections_for_rlimit(limits: ServerLimits) -> int:
             soft = raised
     fitting = limits.connections - (needed - soft)
     if fitting < 1:
-        raise SettingsError(
-            f"--max-connections: this process may open only {soft} files (ulimit -n), which "
-            "leaves no room for connections"
-        )
+        text = f"this process may open only {soft} files (ulimit -n), too few for connections"
+        raise SettingsError(f"--max-connections: {text}")
     return min(fitting, limits.connections)
 
 

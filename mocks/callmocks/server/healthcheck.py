@@ -55,11 +55,9 @@ def _read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
     if config:
         filed = tomllib.loads(Path(config).read_text(encoding="utf-8"))
         chosen.update((key.replace("-", "_"), value) for key, value in filed.items())
-    for name in ("host", "control_port", "tls", "tls_cert"):
-        value = environ.get(f"CALLMOCKS_{name.upper()}")
-        if value:
-            chosen[name] = value
-    return chosen
+    names = ("host", "control_port", "tls", "tls_cert")
+    found = {name: environ.get(f"CALLMOCKS_{name.upper()}") for name in names}
+    return chosen | {name: value for name, value in found.items() if value}
 
 
 def _request_health(scheme: str, host: str, port: int) -> str:

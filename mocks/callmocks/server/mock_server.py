@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
 DEFAULT_TENANT = "demo"
-_BACKLOG = 1024
 _log = logging.getLogger(__name__)
-_SHUTDOWN_SECONDS = 0.5
 
 
 class MockServer:
@@ -190,7 +188,7 @@ class MockServer:
         runner = web.AppRunner(
             app,
             access_log=None,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
+            shutdown_timeout=0.5,
             logger=http_log,
             max_line_size=limits.header,
             max_field_size=limits.header,
@@ -243,7 +241,7 @@ def _open_shared_sockets(name: str, settings: ServeSettings, count: int) -> Iter
     port: int = getattr(settings, setting.name)
 
     def open_at(port: int, *, shared: bool) -> socket.socket:
-        return open_listener(settings.host, port, setting.flag, backlog=_BACKLOG, reuse_port=shared)
+        return open_listener(settings.host, port, setting.flag, backlog=1024, reuse_port=shared)
 
     first = open_at(port, shared=count > 1 and not port)
     if count > 1 and port:

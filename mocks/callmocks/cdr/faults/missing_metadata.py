@@ -17,5 +17,5 @@ class MissingMetadata(Fault, frozen=True):
         result = jsonrpc.split_members(members.get("result", msgspec.Raw(b"null")))
         if result.pop("metadata", None) is None:
             return None
-        members["result"] = msgspec.Raw(jsonrpc.join_members(result))
-        return replace(reply, body=jsonrpc.join_members(members))
+        members["result"] = msgspec.Raw(msgspec.json.encode(result))
+        return replace(reply, body=msgspec.json.encode(members))

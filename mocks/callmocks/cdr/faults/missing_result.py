@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import msgspec
+
 from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
@@ -14,4 +16,4 @@ class MissingResult(Fault, frozen=True):
         members = jsonrpc.split_members(reply.body)
         if members.pop("result", None) is None:
             return None
-        return replace(reply, body=jsonrpc.join_members(members))
+        return replace(reply, body=msgspec.json.encode(members))

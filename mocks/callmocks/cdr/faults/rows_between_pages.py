@@ -43,8 +43,8 @@ def _shift_offset(request: bytes, rows: int) -> bytes | None:
         return None
     moved = max(0, offset + rows * -(-offset // limit))
     params["offset"] = msgspec.Raw(b"%d" % moved)
-    members["params"] = msgspec.Raw(jsonrpc.join_members(params))
-    return jsonrpc.join_members(members)
+    members["params"] = msgspec.Raw(msgspec.json.encode(params))
+    return msgspec.json.encode(members)
 
 
 def _get_number(params: jsonrpc.Members, name: str, default: int) -> int:
