@@ -63,10 +63,7 @@ def load_operator_types() -> dict[str, frozenset[str]]:
 
 @dataclass
 class FilterCompiler:
-    """Compiles the ``filter`` parameter against a method's table and its frame's column types.
-
-    Errors are collected; the result is only good when there are none.
-    """
+    """The result is only good when there are no errors."""
 
     table: FieldTable
     schema: dict[str, pl.DataType]

@@ -36,9 +36,7 @@ _members_decoder = msgspec.json.Decoder(Members)
 
 
 class ParsedRequest:
-    """A body that was decoded and checked by the rules of the envelope.
-
-    ``error`` is the first rule it breaks, ``readable`` whether there is an envelope at all,
+    """``error`` is the first rule it breaks, ``readable`` whether there is an envelope at all,
     ``echo_id`` the id to answer with: as it was spelt if it is a string or a number, else null.
     """
 

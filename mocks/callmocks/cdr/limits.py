@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
@@ -75,8 +73,7 @@ class RateLimiter:
 
     async def get_limits(self) -> PointLimits:
         if not self._enabled:
-            cdr = self.exchange.tenant.settings.cdr
-            return _make_limits(self.exchange, cdr.day_limit, cdr.minute_limit)
+            return initial_limits(self.exchange)
         if not self.used:
             await self._add_all(0)
         left = [max(w.limit - used, 0) for w, used in zip(self._windows, self.used, strict=True)]
@@ -97,10 +94,9 @@ class RateLimiter:
         return RpcError("limit_exceeded", params=params)
 
 
-def initial_limits(exchange: Exchange, mnemonic: str, params: Mapping[str, Any]) -> PointLimits:
-    """Limits as a fault shows them: nothing used, or all of the window that the error names."""
+def initial_limits(exchange: Exchange, spent: str | None = None) -> PointLimits:
+    """Nothing is used, or all of the window that is ``spent``."""
     cdr = exchange.tenant.settings.cdr
-    spent = params.get("limit_type") if mnemonic == "limit_exceeded" else None
     day = 0 if spent == "day" else cdr.day_limit
     return _make_limits(exchange, day, 0 if spent == "minute" else cdr.minute_limit)
 

@@ -152,7 +152,8 @@ class CdrProvider(Provider):
         given = {**_default_params(exchange, name, params), **params}
         error = RpcError(name, given.pop("field", None), given.pop("value", None), given)
         if error.code not in _CODES_BEFORE_AUTHENTICATION:
-            error.metadata = {"limits": limits.initial_limits(exchange, name, given)}
+            spent = given.get("limit_type") if name == "limit_exceeded" else None
+            error.metadata = {"limits": limits.initial_limits(exchange, spent)}
         return jsonrpc.make_error_reply(error, ParsedRequest(exchange.request).echo_id)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:

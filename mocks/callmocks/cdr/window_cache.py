@@ -28,15 +28,12 @@ _NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class WindowDays:
-    """Days of legs, one after another: a position counts through all of them.
-
-    ``last_ends`` are of each day's calls, in wall ms; ``violations`` must be empty.
-    """
+    """Days of legs, one after another: a position counts through all of them."""
 
     days: list[int]
     begins: Integers
     ends: Integers
-    last_ends: Integers
+    last_ends: Integers  # of each day's calls, in wall ms
     begin_ms: int
     end_ms: int
     row_count: int

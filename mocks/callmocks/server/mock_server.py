@@ -64,7 +64,6 @@ class MockServer:
 
     @property
     def urls(self) -> dict[str, str]:
-        """By server."""
         return {name: self._format_url(name) for name in URL_PATHS if name in self._sockets}
 
     def get_port(self, name: str) -> int:
