@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,9 +12,11 @@ from callmocks.config import validation
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.history.generator import Generator, derive_key
-from callmocks.provider.base import Provider
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.state import CounterIncrement, State
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
 
 MAX_ACTIVE_FAULTS = 1000
 

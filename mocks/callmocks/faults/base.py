@@ -17,14 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
 from callmocks.history.generator import Generator
-from callmocks.provider.base import Provider
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
 
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
 
