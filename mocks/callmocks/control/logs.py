@@ -5,19 +5,15 @@ back. An exchange with a provider has its tenant and its number in the journal, 
 providers send no such header.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from callmocks.history.clock import read_stopwatch
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.exchange import Exchange, Reply
 
 REQUEST_ID_HEADER = "X-Request-Id"
 

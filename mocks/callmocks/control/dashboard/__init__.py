@@ -8,11 +8,10 @@
        └── PUT, POST, DELETE /api/…      every change: a form sends it to the admin API
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
 from aiohttp import web
 
@@ -20,52 +19,53 @@ from callmocks.control.problems import ProblemError
 from callmocks.control.routing import AppContext, RequestContext
 from callmocks.errors import SettingsError, StateError, TooManyRows
 
-Page = Callable[[RequestContext], Awaitable[web.Response]]
+Page = Callable[[RequestContext], Awaitable[dict[str, Any] | web.Response]]
 
 _TENANT = "/tenants/{tenant}"
 PAGES = {
-    "/": "overview.show_home",
-    "/tenants": "tenants.show_tenants",
-    _TENANT: "overview.show_overview",
-    f"{_TENANT}/calls/{{call}}": "call.show_call",
-    f"{_TENANT}/find": "find.find_call",
-    f"{_TENANT}/{{list:calls|arm|cdr/legs|cdr|onec}}": "lists.show_list",
-    f"{_TENANT}/journal": "journal.show_journal",
-    f"{_TENANT}/journal/rows": "journal.show_rows",
-    f"{_TENANT}/journal/{{entry}}": "journal.show_entry",
-    f"{_TENANT}/faults": "faults.show_faults",
-    f"{_TENANT}/clock": "clock.show_clock",
-    f"{_TENANT}/assumptions": "assumptions.show_assumptions",
-    "/static/{name}": "static_files.serve_file",
+    "/": ("overview.show_overview", "overview.html", "overview"),
+    "/tenants": ("tenants.show_tenants", "tenants.html", ""),
+    _TENANT: ("overview.show_overview", "overview.html", "overview"),
+    f"{_TENANT}/calls/{{call}}": ("call.show_call", "call.html", "history"),
+    f"{_TENANT}/find": ("find.find_call", "nothing.html", "history"),
+    f"{_TENANT}/{{list:calls|arm|cdr/legs|cdr|onec}}": ("lists.show_list", "list.html", "history"),
+    f"{_TENANT}/journal": ("journal.show_journal", "journal.html", "journal"),
+    f"{_TENANT}/journal/rows": ("journal.show_rows", "journal_rows.html", "journal"),
+    f"{_TENANT}/journal/{{entry}}": ("journal.show_entry", "entry.html", "journal"),
+    f"{_TENANT}/faults": ("faults.show_faults", "faults.html", "faults"),
+    f"{_TENANT}/clock": ("clock.show_clock", "clock.html", "clock"),
+    f"{_TENANT}/assumptions": ("assumptions.show_assumptions", "assumptions.html", "assumptions"),
+    "/static/{name}": ("static_files.serve_file", "", ""),
 }
-"""Paths and the functions of this package that handle them."""
+"""By path: the function of this package that makes the model, the template, the section."""
 
 
 def add_routes(app: web.Application, app_context: AppContext) -> None:
-    """The modules of the pages are imported with the first request for one."""
-    for path, handler in PAGES.items():
-        app.router.add_get(path, _make_handler(app_context, *handler.split(".")))
+    for path, page in PAGES.items():
+        app.router.add_get(path, _make_handler(app_context, *page))
 
 
 def _make_handler(
-    app_context: AppContext, module: str, function: str
+    app_context: AppContext, page: str, template: str, section: str
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
+    module, _, function = page.partition(".")
+
     async def handle_request(request: web.Request) -> web.Response:
+        # With the first request for a page: the templates and their library take time to load.
+        from callmocks.control.dashboard.render import render_page, render_problem
+
         context = RequestContext(app_context, request)
         with suppress(StateError):  # the pages say what is wrong
             await app_context.store.sync()
         try:
-            page: Page = getattr(import_module(f"{__name__}.{module}"), function)
-            return await page(context)
+            make_model: Page = getattr(import_module(f"{__name__}.{module}"), function)
+            model = await make_model(context)
+            if isinstance(model, web.Response):
+                return model
+            return render_page(context, template, section, model)
         except ProblemError as error:
-            return _render_problem(context, error)
+            return render_problem(context, error.problem)
         except (SettingsError, TooManyRows) as error:
-            return _render_problem(context, ProblemError(422, str(error)))
+            return render_problem(context, ProblemError(422, str(error)).problem)
 
     return handle_request
-
-
-def _render_problem(context: RequestContext, error: ProblemError) -> web.Response:
-    from callmocks.control.dashboard.render import render_problem
-
-    return render_problem(context, error.problem)

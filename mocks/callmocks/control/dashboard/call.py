@@ -1,30 +1,21 @@
 """One call: what happened, and the rows that each provider makes of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 import polars as pl
 
+from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import PANELS
-from callmocks.control.dashboard.panels.base import SECOND
-from callmocks.control.dashboard.render import render_page
+from callmocks.control.dashboard.panels.base import SECOND, ProviderPanel
 from callmocks.control.dashboard.template_filters import format_duration
 from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.control.problems import ProblemError
+from callmocks.control.routing import RequestContext
 from callmocks.history import ids
+from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from callmocks.contract.truth import Call
-    from callmocks.control.dashboard.panels.base import ProviderPanel, ProviderRow, Snippet
-    from callmocks.control.routing import RequestContext
-    from callmocks.history.history import History
 
 _ROLES = {
     "subscriber": "Subscriber",
@@ -35,45 +26,19 @@ _ROLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LegBar:
-    """A leg on the call's time line; ``waiting`` and ``talking``: left edge and width, per cent."""
-
-    party: str
-    start: datetime
-    seconds: float
-    reason: str
-    waiting: tuple[float, float]
-    talking: tuple[float, float] | None
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallPanel:
-    """What one provider shows of the call; ``absence`` is why there are no rows."""
-
-    panel: ProviderPanel
-    rows: list[ProviderRow]
-    absence: str
-    snippets: list[Snippet]
-
-
-async def show_call(context: RequestContext) -> web.Response:
+async def show_call(context: RequestContext) -> dict[str, Any]:
     tenant = context.tenant
     now = tenant.clock.now()
     truth = _find_truth(tenant.history, context.path_part("call"), datetime_to_ms(now))
     address = ids.session_address(truth.session_id)
-    return render_page(
-        context,
-        "call.html",
-        "history",
-        tenant,
-        truth=truth,
-        pinned=address is not None and address[1] >= ids.PINNED_SESSION,
-        day=truth.start.date(),
-        bars=list(_leg_bars(tenant.history, truth, now)),
-        panels=[_make_panel(context, panel, truth, now) for panel in PANELS.values()],
-    )
+    return {
+        "tenant": tenant,
+        "truth": truth,
+        "pinned": address is not None and address[1] >= ids.PINNED_SESSION,
+        "day": truth.start.date(),
+        "bars": list(_leg_bars(tenant.history, truth, now)),
+        "panels": [_make_panel(context, panel, truth, now) for panel in PANELS.values()],
+    }
 
 
 def _find_truth(history: History, session_id: str, now_ms: int) -> Call:
@@ -87,7 +52,8 @@ def _find_truth(history: History, session_id: str, now_ms: int) -> Call:
     return next(call for call in calls if call.session_id == int(session_id))
 
 
-def _leg_bars(history: History, truth: Call, now: datetime) -> Iterator[LegBar]:
+def _leg_bars(history: History, truth: Call, now: datetime) -> Iterator[dict[str, Any]]:
+    """Legs on the call's time line; ``waiting`` and ``talking``: left edge and width, per cent."""
     names = {each.number: each.full_name for each in history.directory.operators}
     begin = truth.start
     length = max((min(truth.end, now) - begin) / SECOND, 0.001)
@@ -106,23 +72,23 @@ def _leg_bars(history: History, truth: Call, now: datetime) -> Iterator[LegBar]:
             party = f"{party} {leg.operator}, {names.get(leg.operator, '')}"
         waited = format_duration((answered or stop) - start)
         talked = f"then connected {format_duration(stop - answered)}" if answered else ""
-        yield LegBar(
-            party,
-            start,
-            (stop - start) / SECOND,
-            leg.finish_reason if leg.end <= now else "under way",
-            bar_extent(start, answered or stop),
-            bar_extent(answered, stop) if answered else None,
-            f"waited {waited}, {talked or 'not answered'}",
-        )
+        yield {
+            "party": party,
+            "start": start,
+            "seconds": (stop - start) / SECOND,
+            "reason": leg.finish_reason if leg.end <= now else "under way",
+            "waiting": bar_extent(start, answered or stop),
+            "talking": bar_extent(answered, stop) if answered else None,
+            "summary": f"waited {waited}, {talked or 'not answered'}",
+        }
 
 
 def _make_panel(
     context: RequestContext, panel: ProviderPanel, truth: Call, now: datetime
-) -> CallPanel:
+) -> dict[str, Any]:
     tenant, url = context.tenant, getattr(context.app_context.addresses, panel.provider.name)
     rows = panel.find_rows(tenant, truth, now)
-    snippets = []
-    if rows and url and truth.end <= now:
-        snippets = panel.make_call_examples(tenant, url, truth)
-    return CallPanel(panel, rows, "" if rows else panel.explain_absence(truth), snippets)
+    absence = "" if rows else panel.explain_absence(truth)
+    shown = rows and url and truth.end <= now
+    snippets = panel.make_call_examples(tenant, url, truth) if shown else []
+    return {"panel": panel, "rows": rows, "absence": absence, "snippets": snippets}

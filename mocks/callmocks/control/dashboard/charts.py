@@ -4,22 +4,17 @@ Each is drawn for a wide and for a narrow screen, so that its text keeps its siz
 the same numbers as a table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 from markupsafe import Markup
 from simplecharts import BaseRenderer, StackedColumnRenderer
 
+from callmocks.control.dashboard.window import DayWindow
+from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, date_of_day
-
-if TYPE_CHECKING:
-    from callmocks.control.dashboard.window import DayWindow
-    from callmocks.history.history import History
 
 _HOUR_MS = 3_600_000
 _MAX_REASONS = 12
@@ -31,73 +26,52 @@ Rows = Sequence[tuple[str, tuple[int, ...]]]
 """Label and one number for each series."""
 
 
-@dataclass(frozen=True, slots=True)
-class BarChart:
-    title: str
-    summary: str
-    series: tuple[str, ...]
-    rows: Rows
-    wide: Markup
-    narrow: Markup
-
-
-def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> BarChart:
+def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> dict[str, Any]:
     """Ended calls by the hour they began in, or by the day when the window has several days."""
     by_hour = window.first == window.last
     step = _HOUR_MS if by_hour else DAY_MS
-    labels = (
-        [f"{hour:02}:00" for hour in range(24)]
-        if by_hour
-        else [_day_label(window, index) for index in range(window.last - window.first + 1)]
-    )
+    labels = [f"{hour:02}:00" for hour in range(24)]
+    if not by_hour:
+        labels = [_day_label(window, index) for index in range(window.last - window.first + 1)]
     position = ((pl.col("_start") - window.from_ms) // step).alias("position")
-    outcome = (
-        pl.when(pl.col("direction").cast(pl.String) != "in")
-        .then(2)
-        .when(pl.col("is_lost"))
-        .then(1)
-        .otherwise(0)
-        .alias("outcome")
-    )
+    incoming = pl.col("direction").cast(pl.String) == "in"
+    outcome = pl.when(incoming).then(pl.col("is_lost").cast(pl.Int8)).otherwise(2).alias("outcome")
     numbers = [[0] * len(OUTCOMES) for _ in labels]
     counted = sessions.select(position, outcome).group_by("position", "outcome").len()
     for row, series, calls in counted.iter_rows():
         numbers[row][series] = calls
-    title = "Calls by hour" if by_hour else "Calls by day"
     rows = [(label, tuple(row)) for label, row in zip(labels, numbers, strict=True)]
-    return BarChart(
-        title,
-        _summarize_rows(rows, len(sessions)),
-        OUTCOMES,
-        rows,
-        _Columns(_WIDE, 2 if by_hour else max(1, len(rows) // 10)).draw(rows),
-        _Columns(_NARROW, 6 if by_hour else max(1, len(rows) // 4)).draw(rows),
-    )
+    return {
+        "title": "Calls by hour" if by_hour else "Calls by day",
+        "summary": _summarize_rows(rows, len(sessions)),
+        "series": OUTCOMES,
+        "rows": rows,
+        "wide": _Columns(_WIDE, 2 if by_hour else max(1, len(rows) // 10)).draw(rows),
+        "narrow": _Columns(_NARROW, 6 if by_hour else max(1, len(rows) // 4)).draw(rows),
+    }
 
 
-def calls_by_reason(sessions: pl.DataFrame) -> BarChart:
+def calls_by_reason(sessions: pl.DataFrame) -> dict[str, Any]:
     counted = (
         sessions.select(pl.col("finish_reason").cast(pl.String))
         .group_by("finish_reason")
         .len()
         .sort("len", "finish_reason", descending=[True, False])
     )
-    rows: list[tuple[str, tuple[int, ...]]] = [
-        (reason, (calls,)) for reason, calls in counted.iter_rows()
-    ]
+    rows = [(reason, (calls,)) for reason, calls in counted.iter_rows()]
     shown, others = rows[:_MAX_REASONS], rows[_MAX_REASONS:]
     if others:
         rest = sum(calls for _, (calls,) in others)
         shown = [*shown, (f"{len(others)} other reasons", (rest,))]
     commonest = f"; most often {rows[0][0]}, {rows[0][1][0]}" if rows else ""
-    return BarChart(
-        "Calls by finish reason",
-        f"{len(sessions)} calls, {len(rows)} reasons{commonest}",
-        ("calls",),
-        rows,
-        _Bars(_WIDE, 7).draw(shown),
-        _Bars(_NARROW, 5).draw(shown),
-    )
+    return {
+        "title": "Calls by finish reason",
+        "summary": f"{len(sessions)} calls, {len(rows)} reasons{commonest}",
+        "series": ("calls",),
+        "rows": rows,
+        "wide": _Bars(_WIDE, 7).draw(shown),
+        "narrow": _Bars(_NARROW, 5).draw(shown),
+    }
 
 
 def ended_sessions(history: History, window: DayWindow) -> pl.DataFrame:
@@ -182,13 +156,7 @@ class _Bars(BaseRenderer):  # type: ignore[misc]
 
     def render_rows(self, rows: Any, legend: Any, max_value: float) -> str:
         return "".join(
-            self.rect(
-                0,
-                20 * index + 3,
-                self.width * row["values"][0] / max_value,
-                14,
-                title=row["label"],
-                fill=self.colors[0],
-            )
+            self.rect(0, 20 * index + 3, width, 14, title=row["label"], fill=self.colors[0])
             for index, row in enumerate(rows)
+            for width in (self.width * row["values"][0] / max_value,)
         )

@@ -1,41 +1,33 @@
 """The fault switches: what is on, and a form for each kind made from its parameters' schema."""
 
-from __future__ import annotations
-
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
-from callmocks.control.dashboard.render import render_page
 from callmocks.control.dashboard.template_filters import format_parameter
 from callmocks.control.faults import FaultKind, FaultView, describe_fault_type, list_faults
 from callmocks.control.problems import ProblemError
+from callmocks.control.routing import RequestContext
 from callmocks.server.providers import FAULT_TYPES
 
-if TYPE_CHECKING:
-    from aiohttp import web
 
-    from callmocks.control.routing import RequestContext
-
-
-async def show_faults(context: RequestContext) -> web.Response:
+async def show_faults(context: RequestContext) -> dict[str, Any]:
     tenant = context.tenant
     provider = context.request.query.get("provider", "cdr")
     if provider not in PROVIDER_TITLES:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
     entries = tenant.journal.read_records()
     active = (await list_faults(context)).faults
-    return render_page(
-        context,
-        "faults.html",
-        "faults",
-        tenant,
-        active=[(fault, _summarize_fault(fault)) for fault in active],
-        provider=provider,
-        kinds=[kind for kind in _fault_kinds() if provider in kind.providers],
-        errors=list(context.registry.providers[provider].list_errors()),
-        operations=sorted({each.operation for each in entries if each.provider == provider} - {""}),
-    )
+    return {
+        "tenant": tenant,
+        "active": [(fault, _summarize_fault(fault)) for fault in active],
+        "provider": provider,
+        "kinds": [kind for kind in _fault_kinds() if provider in kind.providers],
+        "errors": list(context.registry.providers[provider].list_errors()),
+        "operations": sorted(
+            {each.operation for each in entries if each.provider == provider} - {""}
+        ),
+    }
 
 
 @cache

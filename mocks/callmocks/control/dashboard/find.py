@@ -1,24 +1,18 @@
 """From any id or number that a client shows to the call behind it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from callmocks.control.dashboard.render import render_page
-from callmocks.control.dashboard.window import END_OF_HISTORY, read_window
+from callmocks.control.dashboard.window import END_OF_HISTORY, DayWindow, read_window
+from callmocks.control.routing import RequestContext
 from callmocks.history import ids
+from callmocks.history.history import History
 from callmocks.history.walltime import day_start
 
-if TYPE_CHECKING:
-    from callmocks.control.dashboard.window import DayWindow
-    from callmocks.control.routing import RequestContext
-    from callmocks.history.history import History
 
-
-async def find_call(context: RequestContext) -> web.Response:
+async def find_call(context: RequestContext) -> dict[str, Any]:
     tenant, wanted = context.tenant, context.request.query.get("q", "").strip()
     window = read_window(context, tenant)
     session = find_session(tenant.history, wanted, window)
@@ -28,7 +22,7 @@ async def find_call(context: RequestContext) -> web.Response:
     if any(map(str.isdigit, wanted)) and not set(wanted) - set("0123456789+-() "):
         query = {"day": window.day, "span": window.span, "phone": wanted}
         raise web.HTTPSeeOther(f"{base}?{urlencode(query)}")
-    return render_page(context, "nothing.html", "history", tenant, wanted=wanted)
+    return {"tenant": tenant, "wanted": wanted}
 
 
 def find_session(history: History, identifier: str, window: DayWindow) -> int | None:

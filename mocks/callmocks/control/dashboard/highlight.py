@@ -3,17 +3,13 @@
 A message may be any text, and it may be truncated.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import msgspec
 
-if TYPE_CHECKING:
-    from callmocks.contract.journal import Violation
+from callmocks.contract.journal import Violation
 
 _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
 """The header of an ARM frame: 48 or 19 characters before the JSON."""
@@ -23,8 +19,7 @@ _MAX_VALUE_DISTANCE = 80
 """Characters between a name and its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class HighlightedMessage:
+class HighlightedMessage(NamedTuple):
     """``pieces`` are the text in order, each with the number of its violation, from 1, or 0.
 
     ``raw`` is the text as it was sent, empty when the pieces are the same.

@@ -3,31 +3,21 @@
 A script follows the admin API's stream and then loads ``journal/rows``: only the server makes HTML.
 """
 
-from __future__ import annotations
-
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_message
+from callmocks.control.dashboard.highlight import highlight_message
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
-from callmocks.control.dashboard.render import render_fragment, render_page
 from callmocks.control.problems import ProblemError
+from callmocks.control.routing import RequestContext
 from callmocks.tenants.journal import Journal, JournalRecord
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from callmocks.contract.journal import JournalEntry
-    from callmocks.control.routing import RequestContext
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 ENTRIES_PER_PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
+class EntryFilter(NamedTuple):
     provider: str = ""
     violations: bool = False
 
@@ -42,49 +32,47 @@ class EntryFilter:
         return urlencode({name: value for name, value in named.items() if value})
 
 
-@dataclass(frozen=True, slots=True)
-class JournalCounts:
-    entries: int
-    violations: int
-    dropped: int
-    last_seq: int
-
-
-async def show_journal(context: RequestContext) -> web.Response:
+async def show_journal(context: RequestContext) -> dict[str, Any]:
     tenant, entry_filter = find_tenant(context), _read_filter(context)
-    return render_page(
-        context,
-        "journal.html",
-        "journal",
-        tenant,
-        entry_filter=entry_filter,
-        counts=count_entries(tenant.journal),
-        entries=newest_entries(tenant.journal, entry_filter),
-        unmatched=len(context.registry.unmatched.journal),
-        is_unmatched=tenant is context.registry.unmatched,
-    )
+    return {
+        "tenant": tenant,
+        "entry_filter": entry_filter,
+        "counts": count_entries(tenant.journal),
+        "entries": newest_entries(tenant.journal, entry_filter),
+        "unmatched": len(context.registry.unmatched.journal),
+        "is_unmatched": tenant is context.registry.unmatched,
+    }
 
 
-async def show_rows(context: RequestContext) -> web.Response:
+async def show_rows(context: RequestContext) -> dict[str, Any]:
     """Entries above a number, newest first, for a page that has those before."""
     tenant, text = find_tenant(context), context.request.query.get("after", "0")
     if not (text.isascii() and text.isdigit()):
         raise ProblemError(422, f"{text!r} is not the number of an entry", where="after")
     found = newest_entries(tenant.journal, _read_filter(context), int(text))
     counts = count_entries(tenant.journal)
-    return render_fragment("journal_rows.html", tenant=tenant, entries=found, counts=counts)
+    return {"tenant": tenant, "entries": found, "counts": counts}
 
 
-async def show_entry(context: RequestContext) -> web.Response:
+async def show_entry(context: RequestContext) -> dict[str, Any]:
     tenant, text = find_tenant(context), context.path_part("entry")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
     found = next(tenant.journal.read_entries(number - 1), None) if number else None
     if found is None or found.seq != number:
         raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
-    request, response = highlight_messages(found)
-    return render_page(
-        context, "entry.html", "journal", tenant, entry=found, request=request, response=response
+    requested, answered = (
+        [each for each in found.violations if each.side == side] for side in ("request", "answer")
     )
+    return {
+        "tenant": tenant,
+        "entry": found,
+        "request": highlight_message(
+            found.request, found.request_bytes, found.request_sha256, requested
+        ),
+        "response": highlight_message(
+            found.response, found.response_bytes, found.response_sha256, answered
+        ),
+    }
 
 
 def find_tenant(context: RequestContext) -> Tenant:
@@ -96,25 +84,17 @@ def find_tenant(context: RequestContext) -> Tenant:
 def newest_entries(
     journal: Journal, entry_filter: EntryFilter, after: int = 0, limit: int = ENTRIES_PER_PAGE
 ) -> list[JournalRecord]:
-    found = deque(
-        (entry for entry in journal.read_records(after) if entry_filter.matches(entry)), limit
-    )
+    found = deque(filter(entry_filter.matches, journal.read_records(after)), limit)
     return list(reversed(found))
 
 
-def count_entries(journal: Journal) -> JournalCounts:
-    violations = sum(bool(entry.violations) for entry in journal.read_records())
-    return JournalCounts(len(journal), violations, journal.dropped_count, journal.last_seq)
-
-
-def highlight_messages(entry: JournalEntry) -> tuple[HighlightedMessage, HighlightedMessage]:
-    requested, answered = (
-        [each for each in entry.violations if each.side == side] for side in ("request", "answer")
-    )
-    return (
-        highlight_message(entry.request, entry.request_bytes, entry.request_sha256, requested),
-        highlight_message(entry.response, entry.response_bytes, entry.response_sha256, answered),
-    )
+def count_entries(journal: Journal) -> dict[str, int]:
+    return {
+        "entries": len(journal),
+        "violations": sum(bool(entry.violations) for entry in journal.read_records()),
+        "dropped": journal.dropped_count,
+        "last_seq": journal.last_seq,
+    }
 
 
 def _read_filter(context: RequestContext) -> EntryFilter:

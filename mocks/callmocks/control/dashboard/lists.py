@@ -1,16 +1,12 @@
 """The list page: the calls themselves with charts, and the same calls as each provider has them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from callmocks.control.dashboard import charts
-from callmocks.control.dashboard.render import render_page
 from callmocks.control.dashboard.template_filters import format_duration
 from callmocks.control.dashboard.window import (
     END_OF_HISTORY,
@@ -21,26 +17,20 @@ from callmocks.control.dashboard.window import (
     read_window,
 )
 from callmocks.control.problems import ProblemError
+from callmocks.control.routing import RequestContext
+from callmocks.history.history import History
 from callmocks.history.reasons import NAMES
 from callmocks.history.views.lists import LISTS, ListColumn, directory_names
 
-if TYPE_CHECKING:
-    from aiohttp import web
 
-    from callmocks.control.routing import RequestContext
-    from callmocks.history.history import History
-
-
-@dataclass(frozen=True, slots=True)
-class CallFilter:
+class CallFilter(NamedTuple):
     reason: str
     phone: str
     """Digits somewhere in the client's number."""
     operator: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListPage:
+class ListPage(NamedTuple):
     tab: str
     title: str
     description: str
@@ -54,39 +44,27 @@ class ListPage:
     noun: str = "row"
 
 
-@dataclass(frozen=True, slots=True)
-class ListRow:
-    session: int
-    day: str
-    cells: list[tuple[str, str]]
-    """Text and title of each column."""
-    ended: bool
-
-
-async def show_list(context: RequestContext) -> web.Response:
+async def show_list(context: RequestContext) -> dict[str, Any]:
     page, window = LIST_PAGES[context.path_part("list")], read_window(context, context.tenant)
     call_filter = read_filter(context, page)
     history = context.tenant.history
     frame = page.read(history, window, call_filter).reverse()
     paging = read_paging(context, len(frame))
     rows = page.complete(history, frame.slice(paging.first, paging.last - paging.first))
-    return render_page(
-        context,
-        "list.html",
-        "history",
-        context.tenant,
-        page=page,
-        pages=LIST_PAGES,
-        window=window,
-        spans=SPANS,
-        call_filter=call_filter,
-        operators=history.directory.operators,
-        reasons=NAMES,
-        link=partial(build_link, context, page=None),
-        paging=paging,
-        rows=_format_rows(rows, page.columns, directory_names(history.directory)),
-        charts=_draw_charts(history, window) if page.noun == "call" else None,
-    )
+    return {
+        "tenant": context.tenant,
+        "page": page,
+        "pages": LIST_PAGES,
+        "window": window,
+        "spans": SPANS,
+        "call_filter": call_filter,
+        "operators": history.directory.operators,
+        "reasons": NAMES,
+        "link": partial(build_link, context, page=None),
+        "paging": paging,
+        "rows": _format_rows(rows, page.columns, directory_names(history.directory)),
+        "charts": _draw_charts(history, window) if page.noun == "call" else None,
+    }
 
 
 def read_filter(context: RequestContext, page: ListPage) -> CallFilter:
@@ -108,14 +86,15 @@ def read_filter(context: RequestContext, page: ListPage) -> CallFilter:
 
 def _format_rows(
     frame: pl.DataFrame, columns: tuple[ListColumn, ...], names: dict[str, Mapping[str, str]]
-) -> list[ListRow]:
+) -> list[dict[str, Any]]:
+    """``cells`` are text and title of each column."""
     return [
-        ListRow(
-            row["_session"],
-            str(row[columns[0].name] or "")[:10],
-            [_format_cell(column, row[column.name], names.get(column.name)) for column in columns],
-            row["_ended"],
-        )
+        {
+            "session": row["_session"],
+            "day": str(row[columns[0].name] or "")[:10],
+            "cells": [_format_cell(each, row[each.name], names.get(each.name)) for each in columns],
+            "ended": row["_ended"],
+        }
         for row in frame.to_dicts()
     ]
 

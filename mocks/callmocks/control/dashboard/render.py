@@ -1,11 +1,7 @@
 """Pages: templates, the frame around each page, security headers."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,11 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from callmocks import __version__
 from callmocks.control.dashboard import template_filters
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
-
-if TYPE_CHECKING:
-    from callmocks.control.problems import Problem
-    from callmocks.control.routing import RequestContext
-    from callmocks.tenants.tenant import Tenant
+from callmocks.control.problems import Problem
+from callmocks.control.routing import RequestContext
+from callmocks.tenants.tenant import Tenant
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -39,52 +33,36 @@ SECTIONS = {
 """The navigation: name, and path below the tenant's."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockDisplay:
-    mode: str
-    now: datetime
-    speed: float
-
-    @classmethod
-    def for_tenant(cls, tenant: Tenant) -> ClockDisplay:
-        return cls(tenant.clock.mode, tenant.clock.now(), tenant.clock.speed)
-
-    @property
-    def description(self) -> str:
-        if self.mode == "offset":
-            return "running" if self.speed == 1 else f"running × {self.speed:g}"
-        return {"real": "real time", "frozen": "frozen"}[self.mode]
+def describe_clock(tenant: Tenant) -> dict[str, Any]:
+    clock = tenant.clock
+    running = "running" if clock.speed == 1 else f"running × {clock.speed:g}"
+    modes = {"real": "real time", "frozen": "frozen", "offset": running}
+    return {"now": clock.now(), "speed": clock.speed, "description": modes[clock.mode]}
 
 
 def render_page(
-    context: RequestContext,
-    template: str,
-    section: str,
-    tenant: Tenant | None = None,
-    status: int = 200,
-    **model: Any,
+    context: RequestContext, template: str, section: str, model: dict[str, Any], status: int = 200
 ) -> web.Response:
-    unmatched = context.registry.unmatched
+    """``tenant`` of the model is the page's; a page of all tenants has none."""
+    tenant, unmatched = model.get("tenant"), context.registry.unmatched
     frame = {
         "version": __version__,
         "tenants": [each.name for each in context.registry],
         "sections": () if tenant is None else ("journal",) if tenant is unmatched else SECTIONS,
         "section": section,
         "counts": {} if tenant is None else _count_changes(tenant),
-        "clock": None if tenant in (None, unmatched) else ClockDisplay.for_tenant(tenant),
+        "clock": None if tenant in (None, unmatched) else describe_clock(tenant),
     }
-    return render_fragment(template, status, frame=frame, tenant=tenant, **model)
-
-
-def render_fragment(template: str, status: int = 200, **model: Any) -> web.Response:
-    text = _template_environment().get_template(template).render(**model)
+    page = _template_environment().get_template(template)
+    text = page.render({"tenant": None, **model, "frame": frame})
     headers = SECURITY_HEADERS
     return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
 def render_problem(context: RequestContext, problem: Problem) -> web.Response:
     tenant = context.registry.get(context.request.match_info.get("tenant", ""))
-    return render_page(context, "problem.html", "", tenant, problem.status, problem=problem)
+    model = {"tenant": tenant, "problem": problem}
+    return render_page(context, "problem.html", "", model, problem.status)
 
 
 def _count_changes(tenant: Tenant) -> dict[str, tuple[int, str]]:

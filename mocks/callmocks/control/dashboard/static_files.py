@@ -1,7 +1,5 @@
 """Style sheet, scripts and icon, by name."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How values are written for people: times, durations, counts."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime, timedelta
 

@@ -1,13 +1,12 @@
 """Which days a page of the history shows, and which of their rows."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from callmocks.control.problems import ProblemError
+from callmocks.control.routing import RequestContext
+from callmocks.history.history import History
 from callmocks.history.walltime import (
     DAYS,
     date_of_day,
@@ -16,11 +15,7 @@ from callmocks.history.walltime import (
     day_of_date,
     day_start,
 )
-
-if TYPE_CHECKING:
-    from callmocks.control.routing import RequestContext
-    from callmocks.history.history import History
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 SPANS = {1: "Day", 7: "Week", 30: "30 days"}
 ROWS_PER_PAGE = 50
@@ -31,8 +26,7 @@ END_OF_HISTORY = day_start(DAYS)
 """A wall time at which all calls have ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayWindow:
+class DayWindow(NamedTuple):
     """Whole days from ``first`` to ``last`` (day numbers, both included), seen at ``now_ms``."""
 
     first: int
@@ -131,8 +125,7 @@ def build_link(context: RequestContext, **changes: object) -> str:
     return context.request.path + (f"?{urlencode(kept)}" if kept else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(NamedTuple):
     """One page of many rows; ``newer`` and ``older`` are its neighbours' addresses, or empty."""
 
     page: int

@@ -1,17 +1,11 @@
 """One panel for each provider: access, example requests, rows of a call, limits."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from callmocks.control.addresses import Addresses
 from callmocks.control.dashboard.panels.arm import ArmPanel
 from callmocks.control.dashboard.panels.base import ProviderPanel, RemainingLimit
 from callmocks.control.dashboard.panels.cdr import CdrPanel
 from callmocks.control.dashboard.panels.onec import OnecPanel
-
-if TYPE_CHECKING:
-    from callmocks.control.addresses import Addresses
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 PANELS: dict[str, ProviderPanel] = {
     panel.provider.name: panel for panel in (ArmPanel(), CdrPanel(), OnecPanel())

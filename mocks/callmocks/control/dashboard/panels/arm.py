@@ -1,18 +1,14 @@
 """The workplace of ECSS-10."""
 
-from __future__ import annotations
-
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from callmocks.arm.provider import ARM
+from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
 from callmocks.history.walltime import datetime_to_ms
-
-if TYPE_CHECKING:
-    from callmocks.contract.truth import Call
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y/%m/%d %H:%M:%S"
 _KNOWN_AT_END = {"talk_duration", "total_duration", "duration", "release_time", "release_reason"}

@@ -1,24 +1,19 @@
 """What a provider's panel shows, and how its example requests are written."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-if TYPE_CHECKING:
-    from callmocks.contract.truth import Call
-    from callmocks.provider.base import Provider
-    from callmocks.tenants.tenant import Tenant
+from callmocks.contract.truth import Call
+from callmocks.provider.base import Provider
+from callmocks.tenants.tenant import Tenant
 
 SECOND = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
+class Snippet(NamedTuple):
     """A text to copy; ``language`` is ``shell`` or ``python``."""
 
     title: str
@@ -26,8 +21,7 @@ class Snippet:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class FieldValue:
+class FieldValue(NamedTuple):
     """A field by its name in the contract; ``meaning`` is the name of whom an id belongs to."""
 
     name: str
@@ -35,15 +29,13 @@ class FieldValue:
     meaning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderRow:
+class ProviderRow(NamedTuple):
     title: str
     href: str
     values: list[FieldValue]
 
 
-@dataclass(frozen=True, slots=True)
-class RemainingLimit:
+class RemainingLimit(NamedTuple):
     name: str
     remaining: int
     maximum: int

@@ -1,20 +1,15 @@
 """The Data API of CoMagic and UIS."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from callmocks.cdr.limits import RateLimiter
 from callmocks.cdr.provider import CDR
+from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
 from callmocks.history.views.lists import add_record_ids
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
-
-if TYPE_CHECKING:
-    from callmocks.contract.truth import Call
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 

@@ -1,12 +1,10 @@
 """PartnerWebAPI2 of 1C-Connect."""
 
-from __future__ import annotations
-
 import shlex
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
 from callmocks.history.views.lists import LISTS, directory_names
 from callmocks.history.walltime import datetime_to_ms
@@ -14,10 +12,7 @@ from callmocks.onec import contract
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.provider import ONEC
 from callmocks.tenants.exchange import Exchange
-
-if TYPE_CHECKING:
-    from callmocks.contract.truth import Call
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
 _ENVELOPE = """\
