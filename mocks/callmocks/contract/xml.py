@@ -27,7 +27,9 @@ def make_parser(*, keep_comments: bool = False, **options: Any) -> etree.XMLPars
     only for answers, which are as long as they are.
     """
     options |= {"remove_comments": not keep_comments, "remove_pis": not keep_comments}
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, **options)
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, **options
+    )
 
 
 # The document type declaration of a tree; None without one.
