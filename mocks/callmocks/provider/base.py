@@ -29,7 +29,7 @@ RequestKey = dict[str, str]
 MaskKind = Literal["secret", "name", "number", "url", "tag", "year"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WireExchange:
     """A request and its response as they stood on the wire, wherever they were seen."""
 

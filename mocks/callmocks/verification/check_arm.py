@@ -18,15 +18,9 @@ from callmocks.arm.service import SERVICE_PATH
 from callmocks.contract.findings import Evidence
 from callmocks.errors import CheckError
 from callmocks.verification.check_arm_frames import FrameConnection
-from callmocks.verification.http_client import HttpClient, HttpResponse
+from callmocks.verification.http_client import HttpResponse
 from callmocks.verification.report import REFUSAL_PROBES
-from callmocks.verification.runner import (
-    CheckTarget,
-    ProbeStep,
-    ProviderCheck,
-    SkipProbe,
-    UnusableResponse,
-)
+from callmocks.verification.runner import EndOfProbe, ProbeStep, ProviderCheck, SkipProbe
 
 PAGE_SIZE = 20
 HALF_PAGE = PAGE_SIZE // 2
@@ -52,16 +46,13 @@ class ArmCheck(ProviderCheck):
     example_url = "http://HOST:8086/DOMAIN"
     too_few_rows = "the operator has too few calls"
 
-    def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
-        super().__init__(target, http_client)
+    def prepare(self) -> None:
+        target = self.target
         self.base, self.socket_url = resolve_urls(target.url)
         self.rows: Rows = []
-        self.tag = ""
         self.cookie = target.cookie
         self.logged_in = False
-        self.basic = ""
-        if target.login and not target.cookie:
-            self.basic = self.basic_header()
+        self.basic = self.basic_header() if target.login and not target.cookie else ""
 
     def probe_steps(self) -> list[ProbeStep]:
         http: list[ProbeStep] = [
@@ -88,7 +79,7 @@ class ArmCheck(ProviderCheck):
             response = await self._post_command(schema.HISTORY, body)
         if response.status == 401:
             raise CheckError(f"{self.target.url} refuses the credentials")
-        self.rows, self.tag = self._parse_page(response, body)
+        self.rows, _ = self._parse_page(response, body)
         self.probe.notes.append(f"{len(self.rows)} calls")
         if not self.rows:
             raise SkipProbe("the operator has no calls: rows were not checked")
@@ -108,7 +99,7 @@ class ArmCheck(ProviderCheck):
         """A page's tag gives the rows after its last one; new calls do not change them."""
         self.require_rows(PAGE_SIZE)
         for _ in range(MAX_TRIES):
-            whole, self.tag = await self._fetch_page(limit=PAGE_SIZE)
+            whole, _ = await self._fetch_page(limit=PAGE_SIZE)
             first, tag = await self._fetch_page(limit=HALF_PAGE)
             if whole[:HALF_PAGE] == first:
                 break
@@ -155,7 +146,7 @@ class ArmCheck(ProviderCheck):
         async with self._connect(self._auth_headers()) as connection:
             first = await connection.exchange_frame(build_request())
             if first.find("response") is None:
-                raise UnusableResponse
+                raise EndOfProbe
             rows, tag = self._parse_rows(first), self._parse_tag(first)
             again = await connection.exchange_frame(build_request(tag=tag)) if tag else None
         if not self.rows:
@@ -201,17 +192,16 @@ class ArmCheck(ProviderCheck):
         return self._parse_page(await self._post_command(schema.HISTORY, body), body)
 
     def _parse_page(self, response: HttpResponse, body: bytes) -> tuple[Rows, str]:
-        self.add_result(
-            validate.validate_body(response.body, body, response.status), schema.HISTORY
-        )
+        result = validate.validate_body(response.body, body, response.status)
+        self.add_result(result, schema.HISTORY)
         try:
             root = schema.parse(response.body)
         except schema.XmlError:
-            raise UnusableResponse from None
+            raise EndOfProbe from None
         error = root.find("error")
         if error is not None:
             self.probe.add(f"{schema.HISTORY}: /out", "a response", f"error: {error.text}")
-            raise UnusableResponse
+            raise EndOfProbe
         return self._parse_rows(root), self._parse_tag(root)
 
     async def _post_command(
@@ -220,12 +210,10 @@ class ArmCheck(ProviderCheck):
         name = name or command
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         headers |= self._auth_headers() if login else {}
-        url = f"{self.base}/{command}"
-        response = await self.send_request(name, "POST", url, headers, body)
-        if response.media_type not in XML_MEDIA_TYPES:
-            self.probe.add(
-                f"{name}: Content-Type", XML_MEDIA_TYPES[0], repr(response.media_type), "assumed"
-            )
+        response = await self.send_request(name, "POST", f"{self.base}/{command}", headers, body)
+        found = response.media_type
+        if found not in XML_MEDIA_TYPES:
+            self.probe.add(f"{name}: Content-Type", XML_MEDIA_TYPES[0], repr(found), "assumed")
         return response
 
     def _auth_headers(self) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from lxml import etree
@@ -13,10 +12,7 @@ from callmocks.arm import frames, schema, tree, validate
 from callmocks.arm.tree import element_to_tree
 from callmocks.errors import CallmocksError, CheckError
 from callmocks.verification.http_client import NoResponseError
-from callmocks.verification.runner import UnusableResponse
-
-if TYPE_CHECKING:
-    from callmocks.verification.runner import ProviderCheck
+from callmocks.verification.runner import EndOfProbe, ProviderCheck
 
 GRACE_SECONDS = 0.2  # how long to wait for a message too many before the connection is closed
 CLOSE_TYPES = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
@@ -43,7 +39,7 @@ class FrameConnection:
                 raise CheckError(f"{self._url} refuses the credentials") from None
             where = f"upgrade of {self._url}"
             self._check.probe.add(where, "a websocket", f"status {error.status}", "assumed")
-            raise UnusableResponse from None
+            raise EndOfProbe from None
         except NoResponseError as error:
             self._check.record_no_answer("upgrade", str(error))
             raise
@@ -61,13 +57,13 @@ class FrameConnection:
         return frames.encode_request(f"{self._number:04d}", command, body)
 
     async def exchange_frame(self, document: bytes) -> etree._Element:
-        """The response's tree as a document; ``UnusableResponse`` when it has none."""
+        """The response's tree as a document; ``EndOfProbe`` when it has none."""
         await self._send_frame(self.encode_frame(document))
         message = await self._receive_response()
         try:
             return schema.parse(tree.to_xml(tree.decode(frames.decode_response(message).body)))
         except CallmocksError:
-            raise UnusableResponse from None
+            raise EndOfProbe from None
 
     async def exchange_concurrently(self, *documents: bytes) -> None:
         for document in documents:
@@ -127,13 +123,13 @@ class FrameConnection:
                 raise NoResponseError(outcome)
             raise self._no_response(operation, outcome)
         if message.type is not WSMsgType.TEXT:
-            self._check.probe.add(
-                "frame: opcode", "text, as the request", message.type.name, "assumed"
-            )
+            expected, got = "text, as the request", message.type.name
+            self._check.probe.add("frame: opcode", expected, got, "assumed")
         data: bytes | str = message.data
         frame = data.encode() if isinstance(data, str) else data
-        status = frames.get_status_field(frame).decode("ascii", "replace")
-        self._check.record_request(operation, status)
+        self._check.record_request(
+            operation, frames.get_status_field(frame).decode("ascii", "replace")
+        )
         return frame
 
     def _no_response(self, operation: str, outcome: str) -> NoResponseError:

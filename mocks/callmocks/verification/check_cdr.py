@@ -17,16 +17,8 @@ from callmocks.cdr.provider import CDR
 from callmocks.errors import CheckError, SettingsError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.verification import check_cdr_limits, check_cdr_refusals
-from callmocks.verification.http_client import HttpClient
 from callmocks.verification.report import REFUSAL_PROBES
-from callmocks.verification.runner import (
-    CheckTarget,
-    ProbeStep,
-    ProviderCheck,
-    SkipProbe,
-    StopCheck,
-    UnusableResponse,
-)
+from callmocks.verification.runner import EndOfProbe, ProbeStep, ProviderCheck, SkipProbe, StopCheck
 
 SAMPLE_ROWS = 200
 PAGE_SIZE = 20
@@ -34,12 +26,8 @@ RESERVED_POINTS = 3  # points of a window that are left to other users of the ac
 
 LEGS_METHOD, SESSIONS_METHOD = "get.call_legs_report", "get.calls_report"
 CREDENTIAL_ERRORS = {
-    "auth_error",
-    "access_token_invalid",
-    "access_token_expired",
-    "access_token_blocked",
-    "ip_not_whitelisted",
-    "account_inactive",
+    *("auth_error", "access_token_invalid", "access_token_expired", "access_token_blocked"),
+    *("ip_not_whitelisted", "account_inactive"),
 }
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -49,13 +37,12 @@ class CdrCheck(ProviderCheck):
     example_url = "https://HOST/v2.0"
     too_few_rows = "not enough legs"
 
-    def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
-        super().__init__(target, http_client)
-        self.token = target.token
+    def prepare(self) -> None:
+        self.token = self.target.token
         self.request_id = 0
         self.observed_limits = check_cdr_limits.ObservedLimits()
         self.logged_in = False
-        self.day = target.day or _previous_day(Clock(load_time_zone("Europe/Moscow")))
+        self.day = self.target.day or _previous_day(Clock(load_time_zone("Europe/Moscow")))
         self.window = self._day_window(self.day, 1)
         self.fields = list(tables.load_fields("get.call_legs_report").fields)
         self.rows: list[dict[str, Any]] = []
@@ -85,9 +72,14 @@ class CdrCheck(ProviderCheck):
         data = result.get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
             self.probe.add("get.account: result.data", "a list of one account", "something else")
-            raise UnusableResponse
-        if self.target.day is None:
-            self._set_time_zone(str(data[0].get("timezone")))
+            raise EndOfProbe
+        if self.target.day is None:  # yesterday depends on the account's time zone
+            time_zone = str(data[0].get("timezone"))
+            try:
+                self.day = _previous_day(Clock(load_time_zone(time_zone)))
+            except SettingsError:
+                where = "get.account: result.data.0.timezone"
+                self.probe.add(where, "the name of a time zone", repr(time_zone))
 
     async def check_legs(self) -> None:
         """A sample of one day or, when it is empty, of the week that ends with it."""
@@ -164,16 +156,17 @@ class CdrCheck(ProviderCheck):
             "fields": list(tables.load_fields("get.calls_report").fields),
             "limit": SAMPLE_ROWS,
         }
-        result = await self.call_method(SESSIONS_METHOD, params)
-        rows, _ = self._parse_rows(result)
+        rows, _ = self._parse_rows(await self.call_method(SESSIONS_METHOD, params))
         found = {_int_value(row, "id") for row in rows}
         for session in expected:
             if session not in found:
-                where = f"{SESSIONS_METHOD}: result.data"
-                self.probe.add(where, f"session {session} of the legs' call_session_id", "none")
+                text = f"session {session} of the legs' call_session_id"
+                self.probe.add(f"{SESSIONS_METHOD}: result.data", text, "none")
 
     async def check_refusals(self) -> None:
-        for case in check_cdr_refusals.build_cases(self.token, self._user_params(), self.window):
+        window = {"date_from": self.window[0], "date_till": self.window[1]}
+        valid = {"access_token": self.token, **self._user_params(), **window}
+        for case in check_cdr_refusals.build_cases(valid):
             response = await self._post_request(case.name, case.body)
             if response is not None:
                 check_cdr_refusals.check_refusal(case, response, self.probe)
@@ -200,12 +193,12 @@ class CdrCheck(ProviderCheck):
         body = check_cdr_refusals.encode_request(method, params, self.request_id)
         response = await self._post_request(method, body)
         if response is None:
-            raise UnusableResponse
+            raise EndOfProbe
         if isinstance(response.get("error"), dict):
             self._raise_for_error(method, response["error"])
         result = response.get("result")
         if not isinstance(result, dict):
-            raise UnusableResponse
+            raise EndOfProbe
         self.observed_limits.add_result(result)
         return result
 
@@ -219,7 +212,7 @@ class CdrCheck(ProviderCheck):
         if mnemonic in ("forbidden", "method_component_disabled"):
             raise SkipProbe(f"the account may not use {method}: {mnemonic}")
         self.probe.add(f"{method}: answer", "a result", f"the error {mnemonic}")
-        raise UnusableResponse
+        raise EndOfProbe
 
     async def _fetch_legs(self, **params: Any) -> tuple[list[dict[str, Any]], int]:
         """With ``total_items``."""
@@ -230,11 +223,9 @@ class CdrCheck(ProviderCheck):
         """None when the response is no JSON object."""
         headers = {"Content-Type": "application/json; charset=UTF-8"}
         response = await self.send_request(name, "POST", self.target.url, headers, body)
-        media_type = response.media_type
-        if media_type != "application/json":
+        if (media_type := response.media_type) != "application/json":
             self.probe.add(f"{name}: Content-Type", "application/json", repr(media_type), "assumed")
-        result = validate.validate_response(response.body, body, response.status)
-        self.add_result(result, name)
+        self.add_result(validate.validate_response(response.body, body, response.status), name)
         try:
             members = msgspec.json.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -243,15 +234,6 @@ class CdrCheck(ProviderCheck):
 
     def _user_params(self) -> dict[str, Any]:
         return {} if self.target.user_id is None else {"user_id": self.target.user_id}
-
-    def _set_time_zone(self, name: str) -> None:
-        """Yesterday depends on the account's time zone."""
-        try:
-            self.day = _previous_day(Clock(load_time_zone(name)))
-        except SettingsError:
-            self.probe.add(
-                "get.account: result.data.0.timezone", "the name of a time zone", repr(name)
-            )
 
     @staticmethod
     def _day_window(day: date, days: int) -> tuple[str, str]:
@@ -262,7 +244,7 @@ class CdrCheck(ProviderCheck):
     def _parse_rows(result: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
         data, metadata = result.get("data"), result.get("metadata")
         if not isinstance(data, list) or not isinstance(metadata, dict):
-            raise UnusableResponse
+            raise EndOfProbe
         total = metadata.get("total_items")
         rows = [row for row in data if isinstance(row, dict)]
         return rows, total if isinstance(total, int) else len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from callmocks.verification.report import Probe
@@ -36,9 +37,7 @@ class ObservedLimits:
         if len(self._observed) < 2:
             raise SkipProbe("fewer than two answers had limits")
         counted = False
-        for (_, before), (succeeded, after) in zip(
-            self._observed, self._observed[1:], strict=False
-        ):
+        for (_, before), (succeeded, after) in pairwise(self._observed):
             for window in ("day", "minute"):
                 counted |= after[f"{window}_remaining"] < after[f"{window}_limit"]
                 self._compare_pair(window, before, after, succeeded, probe)

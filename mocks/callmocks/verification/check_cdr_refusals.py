@@ -13,12 +13,7 @@ from callmocks.verification.report import Probe
 
 LEGS_METHOD = "get.call_legs_report"
 UNKNOWN_TOKEN = "callmocks-check"  # noqa: S105 - no account has it
-UNAUTHENTICATED_ERRORS = (
-    "parse_error",
-    "invalid_request",
-    "method_not_found",
-    "access_token_invalid",
-)
+UNAUTHENTICATED = ("parse_error", "invalid_request", "method_not_found", "access_token_invalid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +27,8 @@ class RefusalCase:
     evidence: Evidence = "documented"
 
 
-def build_cases(
-    token: str, user: Mapping[str, Any], window: tuple[str, str]
-) -> Iterator[RefusalCase]:
-    valid = {"access_token": token, **user, "date_from": window[0], "date_till": window[1]}
+def build_cases(valid: dict[str, Any]) -> Iterator[RefusalCase]:
+    """``valid`` are the parameters of a request that is not refused."""
     request = encode_request(LEGS_METHOD, valid)
     unknown_method = encode_request("get.callmocks_check", valid)
     old_version = encode_request(LEGS_METHOD, valid, version="1.0")
@@ -50,24 +43,15 @@ def build_cases(
     ):
         yield RefusalCase(name, body, mnemonic)
     without_start = {name: value for name, value in valid.items() if name != "date_from"}
-    by_records = {"field": "call_records", "operator": "is_null"}
+    sorted_by = valid | {"sort": [{"field": "call_records"}]}
+    filtered_by = valid | {"filter": {"field": "call_records", "operator": "is_null"}}
     year = {"date_from": "2020-01-01 00:00:00", "date_till": "2020-12-31 00:00:00"}
     for name, params, mnemonic, field in (
         ("no date_from", without_start, "required_parameter_missed", "date_from"),
         ("an unknown parameter", valid | {"callmocks": 1}, "unexpected_parameters", "callmocks"),
         ("a limit that is a text", valid | {"limit": "ten"}, "data_type_error", "limit"),
-        (
-            "a sort by records",
-            valid | {"sort": [{"field": "call_records"}]},
-            "sort_prohibited",
-            "sort.field",
-        ),
-        (
-            "a filter by records",
-            valid | {"filter": by_records},
-            "filter_prohibited",
-            "filter.field",
-        ),
+        ("a sort by records", sorted_by, "sort_prohibited", "sort.field"),
+        ("a filter by records", filtered_by, "filter_prohibited", "filter.field"),
         ("a year", valid | year, "date_interval_limit_reached", None),
     ):
         yield RefusalCase(name, encode_request(LEGS_METHOD, params), mnemonic, field)
@@ -88,7 +72,7 @@ def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) 
         # The only documented example of a path has no list in it.
         evidence: Evidence = "assumed" if "." in case.field else case.evidence
         probe.add(f"{case.name}: error.data.field", case.field, data.get("field"), evidence)
-    early = case.mnemonic in UNAUTHENTICATED_ERRORS or case.mnemonic.endswith("_not_supported")
+    early = case.mnemonic in UNAUTHENTICATED or case.mnemonic.endswith("_not_supported")
     if early == ("metadata" in data):
         expected = "no metadata before authentication" if early else "metadata.limits"
         got = "metadata" if early else "none"

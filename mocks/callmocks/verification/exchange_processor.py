@@ -24,22 +24,16 @@ from callmocks.verification.recording import RecordedExchange, RecordedViolation
 
 _log = logging.getLogger(__name__)
 
-QUEUE_SIZE = 100
-"""Exchanges that wait for processing, their responses sent; then the next client waits."""
+QUEUE_SIZE = 100  # exchanges that wait, their responses sent; then the next client waits
 THREAD_THRESHOLD = 64 * 1024  # bytes from which on an exchange is processed in a thread of its own
 MAX_BODY_BYTES = 64 * 1024 * 1024  # of a longer response only the beginning is processed
 MAX_PRINTED_FINDINGS = 3
+SideFindings = list[tuple[str, Finding]]  # each with the side it was found on
 
 
 @dataclass(slots=True)
-class CapturedExchange:
-    operation: str
-    at: datetime
-    request: bytes
-    response: bytes = b""
-    status: int = 0  # of HTTP or of the frame; 0 without a response
-    transport: str = "http"
-    content_type: str = ""
+class CapturedExchange(WireExchange):
+    at: datetime = field(kw_only=True)
     request_encoding: str = ""  # `Content-Encoding`, as of the response
     response_encoding: str = ""
     in_contract: bool = True  # the contract describes the exchange; others are journaled only
@@ -61,16 +55,6 @@ class CapturedExchange:
         if note not in self.notes:
             self.notes.append(note)
         return b""
-
-    def to_wire(self) -> WireExchange:
-        return WireExchange(
-            self.operation,
-            self.request,
-            self.response,
-            self.status,
-            self.transport,
-            self.content_type,
-        )
 
 
 class ExchangeProcessor:
@@ -123,8 +107,8 @@ class ExchangeProcessor:
                 captured.notes.append(f"callmocks has a defect here: {type(defect).__name__}")
             self._record_exchange(captured, findings, seconds)
 
-    def _mask_and_validate(self, captured: CapturedExchange) -> list[tuple[str, Finding]]:
-        """Masks in place; returns the side and the finding."""
+    def _mask_and_validate(self, captured: CapturedExchange) -> SideFindings:
+        """Masks in place."""
         request = captured.decompress_body(captured.request, captured.request_encoding)
         response = captured.decompress_body(captured.response, captured.response_encoding)
         names = self.provider.find_filter_names(request)
@@ -132,25 +116,20 @@ class ExchangeProcessor:
         captured.response = self._masker.mask_message(response, names)
         if not captured.in_contract:
             return []
-        wire, results = captured.to_wire(), []
+        results = []
         if captured.request:
-            results.append(self.provider.validate_request(wire, self._contract))
+            results.append(self.provider.validate_request(captured, self._contract))
         if captured.status:
-            results.append(self.provider.validate_response(wire, self._contract))
+            results.append(self.provider.validate_response(captured, self._contract))
         return [(result.side, each) for result in results for each in result.failures]
 
     def _record_exchange(
-        self, captured: CapturedExchange, findings: list[tuple[str, Finding]], seconds: float
+        self, captured: CapturedExchange, findings: SideFindings, seconds: float
     ) -> None:
         self.exchange_count += 1
         self.violation_count += bool(findings)
-        exchange = Exchange.start(
-            self.tenant,
-            self.provider,
-            captured.request,
-            operation=captured.operation,
-            transport=captured.transport,
-        )
+        exchange = Exchange.start(self.tenant, self.provider, captured.request)
+        exchange.operation, exchange.transport = captured.operation, captured.transport
         exchange.notes += captured.notes
         exchange.started = read_stopwatch() - seconds
         exchange.violations += [
@@ -163,7 +142,7 @@ class ExchangeProcessor:
         self._report_findings(captured, findings)
 
     def _to_recorded(
-        self, captured: CapturedExchange, findings: list[tuple[str, Finding]], seconds: float
+        self, captured: CapturedExchange, findings: SideFindings, seconds: float
     ) -> RecordedExchange:
         return RecordedExchange(
             seq=self.exchange_count,
@@ -183,9 +162,7 @@ class ExchangeProcessor:
             content_type=captured.content_type,
         )
 
-    def _report_findings(
-        self, captured: CapturedExchange, findings: list[tuple[str, Finding]]
-    ) -> None:
+    def _report_findings(self, captured: CapturedExchange, findings: SideFindings) -> None:
         name = f"#{self.exchange_count} {captured.operation or 'a message that cannot be read'}"
         for side, found in findings[:MAX_PRINTED_FINDINGS]:
             self._on_event(f"{name}: {side}: {found}")

@@ -87,12 +87,12 @@ class HttpClient:
         await self._session.close()
 
     async def send_request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     ) -> HttpResponse:
         """``CheckError`` without a connection, ``NoResponseError`` without a whole response."""
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+                method, url, data=body or None, headers=headers, allow_redirects=False
             ) as response:
                 self.reached = True
                 content = await response.content.read(MAX_BODY_BYTES)

@@ -101,7 +101,7 @@ class Proxy(HttpServer):
             request.method, request.path, request.query_string, self.path
         )
         now = self.processor.tenant.clock.now()
-        captured = CapturedExchange(operation, now, body, in_contract=in_contract)
+        captured = CapturedExchange(operation, body, at=now, in_contract=in_contract)
         captured.request_encoding = _content_encoding(request.headers)
         if not operation:
             message = captured.decompress_body(body, captured.request_encoding)
@@ -113,12 +113,9 @@ class Proxy(HttpServer):
         self, request: web.Request, url: URL, headers: CIMultiDict[str], captured: CapturedExchange
     ) -> web.StreamResponse:
         try:
+            method, data = request.method, captured.request or None
             async with self._session.request(
-                request.method,
-                url,
-                headers=headers,
-                data=captured.request or None,
-                allow_redirects=False,
+                method, url, headers=headers, data=data, allow_redirects=False
             ) as upstream:
                 captured.status = upstream.status
                 captured.content_type = upstream.headers.get("Content-Type", "")
@@ -144,7 +141,7 @@ class Proxy(HttpServer):
     ) -> web.StreamResponse:
         """Forward chunk by chunk; keep a copy of what is validated."""
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
-        _copy_headers(upstream.headers, response)
+        response.headers.extend(forwarded_headers(upstream.headers))
         response.content_length = upstream.content_length
         await response.prepare(request)
         copy = bytearray()
@@ -168,12 +165,12 @@ class Proxy(HttpServer):
         self, request: web.Request, upstream: aiohttp.ClientResponse, captured: CapturedExchange
     ) -> web.StreamResponse:
         """Replace the provider's address, by which a client would bypass the proxy."""
-        body = captured.response = await upstream.read()
-        own_origin = f"{request.scheme}://{request.host}"
-        body = body.replace(self.origin.encode(), own_origin.encode())
+        captured.response = await upstream.read()
+        own_origin = f"{request.scheme}://{request.host}".encode()
+        body = captured.response.replace(self.origin.encode(), own_origin)
         response = web.Response(status=upstream.status, reason=upstream.reason, body=body)
         response.headers.popall("Content-Type", None)
-        _copy_headers(upstream.headers, response)
+        response.headers.extend(forwarded_headers(upstream.headers))
         return response
 
 
@@ -181,11 +178,6 @@ def forwarded_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     listed = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     excluded = HOP_BY_HOP_HEADERS | listed
     return CIMultiDict(pair for pair in headers.items() if pair[0].lower() not in excluded)
-
-
-def _copy_headers(headers: Mapping[str, str], response: web.StreamResponse) -> None:
-    for name, value in forwarded_headers(headers).items():
-        response.headers.add(name, value)
 
 
 def _content_encoding(headers: Mapping[str, str]) -> str:

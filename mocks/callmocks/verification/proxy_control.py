@@ -29,15 +29,12 @@ async def get_health(context: RequestContext) -> ProxyHealth:
 def make_app(registry: Registry) -> web.Application:
     app = web.Application(middlewares=[problems.problem_middleware, make_guard("", ())])
     context = AppContext(registry, Addresses(), TenantStore(registry), TenantSettings("demo"))
-    health = Route(
-        "GET", "/health", "The proxy is up", get_health, "proxy_health", response=ProxyHealth
-    )
-    for route in (health, *journal.ROUTES):
+    health = ("GET", "/health", "The proxy is up", get_health, "proxy_health")
+    for route in (Route(*health, response=ProxyHealth), *journal.ROUTES):
         add_route(app, context, route)
 
-    async def end_streams(app: web.Application) -> None:
-        streams = list(context.streams)
-        for stream in streams:
+    async def end_streams(_: web.Application) -> None:
+        for stream in (streams := list(context.streams)):
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
 

@@ -80,13 +80,9 @@ class ProxyServer:
             at = tenant.clock.now().isoformat(timespec="milliseconds")
             header = RecordingHeader(FORMAT, provider.name, settings.upstream, at)
             recorder = Recorder(settings.record, header, self._on_event)
+        masker = MessageMasker(make_random_key(), provider)
         self.processor = ExchangeProcessor(
-            provider,
-            tenant,
-            MessageMasker(make_random_key(), provider),
-            settings.contract,
-            recorder,
-            self._on_event,
+            provider, tenant, masker, settings.contract, recorder, self._on_event
         )
         proxy = Proxy(settings.upstream, self.processor, settings.tls)
         self.url = self._origin_of(listener) + proxy.path

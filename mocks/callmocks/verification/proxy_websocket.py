@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import ClientWebSocketResponse, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -33,9 +33,8 @@ async def relay_websocket(
 ) -> web.StreamResponse:
     for name in (*HANDSHAKE_HEADERS, PROTOCOL_HEADER):
         headers.popall(name, None)
-    protocols = [
-        name.strip() for name in request.headers.get(PROTOCOL_HEADER, "").split(",") if name.strip()
-    ]
+    offered = map(str.strip, request.headers.get(PROTOCOL_HEADER, "").split(","))
+    protocols = tuple(filter(None, offered))
     try:
         upstream = await session.ws_connect(
             url, headers=headers, protocols=protocols, max_msg_size=MAX_BODY_BYTES, compress=0
@@ -87,9 +86,7 @@ async def _relay_messages(source: Any, target: Any, on_message: Any) -> None:
             await on_message(data)
 
 
-async def _close_both(
-    client: web.WebSocketResponse, upstream: aiohttp.ClientWebSocketResponse
-) -> None:
+async def _close_both(client: web.WebSocketResponse, upstream: ClientWebSocketResponse) -> None:
     """With the code of the side that closed first; a lost connection closes the other abruptly."""
     broken = aiohttp.WSCloseCode.ABNORMAL_CLOSURE
     if upstream.close_code == broken and not client.closed:
@@ -125,7 +122,7 @@ class FramePairs:
 
     def _capture_frame(self, operation: str, request: bytes) -> CapturedExchange:
         now = self._processor.tenant.clock.now()
-        return CapturedExchange(operation, now, request, transport="frame")
+        return CapturedExchange(operation, request, transport="frame", at=now)
 
     def _find_request(self, id: bytes) -> CapturedExchange | None:
         """Id 0000 answers a request whose own id cannot be read."""

@@ -62,22 +62,20 @@ class RecordedExchange(msgspec.Struct, omit_defaults=True):
 
     def to_wire(self, provider: Provider) -> WireExchange:
         """Entries of a journal do not say whether their messages are frames."""
-        request, response = self.request.encode(), self.response.encode()
+        messages = request, response = self.request.encode(), self.response.encode()
         transport = self.transport or provider.guess_transport(request or response)
-        return WireExchange(
-            self.operation, request, response, self.status, transport, self.content_type
-        )
+        return WireExchange(self.operation, *messages, self.status, transport, self.content_type)
 
 
 _exchange_decoder = msgspec.json.Decoder(RecordedExchange)
-_header_decoder = msgspec.json.Decoder(RecordingHeader)
+_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def is_json_lines(text: bytes) -> bool:
     first = text.lstrip().partition(b"\n")[0]
     try:
         found = msgspec.json.decode(first, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _DECODE_ERRORS:
         return False
     return "callmocks" in found or {"provider", "request", "response"} <= found.keys()
 
@@ -104,7 +102,7 @@ def iter_exchanges(
             continue
         try:
             yield number, _exchange_decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except _DECODE_ERRORS as error:
             if _is_header(line, f"{source}: line {number}"):
                 continue
             reason = " ".join(str(error).split())[:MAX_REASON_LENGTH]
@@ -113,8 +111,8 @@ def iter_exchanges(
 
 def _is_header(line: bytes, source: str) -> bool:
     try:
-        header = _header_decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        header = msgspec.json.decode(line, type=RecordingHeader)
+    except _DECODE_ERRORS:
         return False
     if header.callmocks != FORMAT:
         raise SettingsError(f"{source}: {header.callmocks!r} is not {FORMAT!r}")
@@ -129,10 +127,9 @@ class Recorder:
         self.written = 0
         self._on_end = on_end
         self._size = 0
+        is_device = path.exists() and not path.is_file() and not path.is_dir()
         try:
-            self._file: IO[bytes] | None = (
-                path.open("wb", 0) if _is_device(path) else path.open("xb", 0)
-            )
+            self._file: IO[bytes] | None = path.open("wb" if is_device else "xb", 0)
         except FileExistsError:
             text = f"--record: {path}: exists already; a recording has a key of its own"
             raise SettingsError(text) from None
@@ -171,7 +168,3 @@ class Recorder:
                 file.close()
         reason = f"{self.path}: {error.strerror}; proxying goes on"
         self._on_end(f"recording ended after {self.written} exchanges: {reason}")
-
-
-def _is_device(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()

@@ -11,17 +11,15 @@ to recorded responses too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from aiohttp import web
 
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.registry import Registry
 from callmocks.verification.recording import RecordedExchange
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from callmocks.tenants.registry import Registry
 
 MAX_DIFFERENCES = 3  # that an error lists
 MAX_SHOWN_CHARS = 60
@@ -31,16 +29,11 @@ class RecordedResponses:
     def __init__(self, request_key: RequestKey, number: int) -> None:
         self.request_key = request_key
         self.number = number  # of the first exchange in the recording
-        self._responses: list[WireExchange] = []
-        self._next = 0
-
-    def add(self, response: WireExchange) -> None:
-        self._responses.append(response)
+        self.responses: deque[WireExchange] = deque()  # those that are still to be sent
 
     def next_response(self) -> WireExchange:
-        response = self._responses[min(self._next, len(self._responses) - 1)]  # the last one stays
-        self._next += 1
-        return response
+        last_one_stays = len(self.responses) == 1
+        return self.responses[0] if last_one_stays else self.responses.popleft()
 
 
 class ReplayIndex:
@@ -61,7 +54,9 @@ class ReplayIndex:
             if reply is not None:
                 return reply
             request_key = {}
-        responses = self._find_responses(exchange.operation, request_key)
+        by_key = self._by_operation.get(exchange.operation, {})
+        is_session = exchange.operation in self.provider.session_operations
+        responses = by_key.get(_hashable_key({} if is_session else request_key))
         if responses is not None:
             reply = self.provider.replay_reply(exchange, responses.next_response())
             if reply is not None:
@@ -80,12 +75,7 @@ class ReplayIndex:
         if request_key is not None:
             by_key = self._by_operation.setdefault(recorded.operation, {})
             empty = RecordedResponses(request_key, number)
-            by_key.setdefault(_hashable_key(request_key), empty).add(recorded)
-
-    def _find_responses(self, operation: str, request_key: RequestKey) -> RecordedResponses | None:
-        if operation in self.provider.session_operations:
-            request_key = {}
-        return self._by_operation.get(operation, {}).get(_hashable_key(request_key))
+            by_key.setdefault(_hashable_key(request_key), empty).responses.append(recorded)
 
     def _describe_nearest(self, operation: str, request_key: RequestKey) -> str:
         by_key = self._by_operation.get(operation)
@@ -123,11 +113,10 @@ def _format_value(value: str | None) -> str:
 
 
 def make_apps(
-    registry: Registry, exchanges: Iterable[RecordedExchange]
+    registry: Registry, exchanges: Sequence[RecordedExchange]
 ) -> dict[str, web.Application]:
     from callmocks.verification import replay_servers
 
-    exchanges = list(exchanges)
     recorded = {each.provider for each in exchanges}
     return {
         name: replay_servers.SERVERS[name](registry, ReplayIndex(provider, exchanges)).create_app()

@@ -55,9 +55,8 @@ class ArmReplayServer(ReplayServer):
         ]
 
     async def handle_websocket(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(
-            max_msg_size=MAX_BODY_BYTES, compress=False, decode_text=False
-        )
+        limit = MAX_BODY_BYTES
+        socket = web.WebSocketResponse(max_msg_size=limit, compress=False, decode_text=False)
         if not socket.can_prepare(request):
             return web.Response(status=404, text="a replay has recorded answers alone\n")
         await socket.prepare(request)
@@ -89,7 +88,7 @@ class OnecReplayServer(ReplayServer):
         if self.index.wsdl:
             body = WSDL_LOCATION.sub(rb"\g<1>" + address.encode(), self.index.wsdl)
 
-        async def build_reply(exchange: Exchange) -> Reply:
+        async def build_reply(_: Exchange) -> Reply:
             return Reply(body, 200, "text/xml; charset=utf-8")
 
         exchange = self.start_exchange(request, operation="wsdl")

@@ -47,7 +47,7 @@ class CheckTarget:
 
 
 class EndOfProbe(Exception):
-    """A reason to stop before a probe is complete."""
+    """The probe cannot go on with a response; it has a finding already."""
 
 
 class SkipProbe(EndOfProbe):
@@ -56,10 +56,6 @@ class SkipProbe(EndOfProbe):
 
 class StopCheck(EndOfProbe):
     """No more requests may be sent: a limit is reached."""
-
-
-class UnusableResponse(EndOfProbe):
-    """The probe cannot go on with a response; it has a finding already."""
 
 
 ProbeStep = tuple[str, str, Callable[[], Awaitable[None]]]  # name, title, function
@@ -77,6 +73,10 @@ class ProviderCheck:
         self.http_client = http_client
         self.report = CheckReport(self.provider, target.url, target.secrets)
         self._unanswered = 0
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Set up what the probes share."""
 
     def basic_header(self) -> str:
         """The value of ``Authorization`` for HTTP Basic, which no report shows."""
@@ -116,8 +116,6 @@ class ProviderCheck:
             await step()
         except SkipProbe as reason:
             self.probe.skipped = str(reason)
-        except UnusableResponse:
-            pass
         except StopCheck as reason:
             if len(self.report.probes) == 1:
                 raise
@@ -126,17 +124,14 @@ class ProviderCheck:
             if not self.report.finding_count:
                 raise
             self.report.stopped = str(reason)
+        except EndOfProbe:
+            pass
         except NoResponseError:
             if self._unanswered >= MAX_UNANSWERED:
                 self.report.stopped = "the endpoint does not answer properly"
 
     async def send_request(
-        self,
-        operation: str,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None = None,
+        self, operation: str, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> HttpResponse:
         """``NoResponseError`` after it is noted as a finding of the probe."""
         try:
