@@ -15,7 +15,7 @@ from callmocks.errors import AdminError, CallmocksError
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.server.providers import PROVIDERS
 from callmocks.testing import Cdr, Mocks, Tenant
-from callmocks.testing.calls import PinFields
+from callmocks.testing.operations import PinFields
 from tests.testing import clients
 
 

@@ -25,17 +25,8 @@ if TYPE_CHECKING:
     from callmocks.testing.tenant import TenantHandle as Tenant
 
 __all__ = [
-    "Arm",
-    "Call",
-    "Cdr",
-    "Exchange",
-    "Fault",
-    "Mocks",
-    "Onec",
-    "Operator",
-    "Tenant",
-    "connect",
-]
+    "Arm", "Call", "Cdr", "Exchange", "Fault", "Mocks", "Onec", "Operator", "Tenant", "connect",
+]  # fmt: skip
 
 _DEFINED_IN = {
     "Arm": "testing.providers.Arm",

@@ -12,8 +12,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from callmocks.contract.urls import bracket_host
 from callmocks.errors import AdminError
 
-# A truth of many days takes long when they are not generated yet.
-_TIMEOUT_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0  # a truth of many days takes long when they are not generated yet
 EXPECTED_SERVICE = "the control address of a callmocks suite"
 
 
@@ -32,9 +31,8 @@ class AdminClient:
         except ValueError:
             parts, host, port = urlsplit(""), None, None
         if parts.scheme not in ("http", "https") or not host:
-            raise AdminError(
-                f"{url!r} is not the address of a suite, such as http://127.0.0.1:8080"
-            )
+            example = "http://127.0.0.1:8080"
+            raise AdminError(f"{url!r} is not the address of a suite, such as {example}")
         self._host, self._port, self._path = host, port, parts.path.rstrip("/")
         self._secure = parts.scheme == "https"
         self._ca_pem = ca_pem
@@ -96,11 +94,10 @@ class AdminClient:
         return text
 
     def _open_connection(self) -> HTTPConnection:
-        if not self._secure:
-            return HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
-        return HTTPSConnection(
-            self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._ssl_context
-        )
+        host, port, timeout = self._host, self._port, _TIMEOUT_SECONDS
+        if self._secure:
+            return HTTPSConnection(host, port, timeout=timeout, context=self._ssl_context)
+        return HTTPConnection(host, port, timeout=timeout)
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:

@@ -12,9 +12,10 @@ a container too; a client in Python is served faster by ``callmocks.running``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 from urllib.parse import quote
 
 try:
@@ -32,16 +33,10 @@ from callmocks.provider.listeners import URL_PATHS
 from callmocks.testing.admin_client import AdminClient
 from callmocks.testing.mocks import Mocks
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Self
-
-# As the comment at the top of the Dockerfile names it.
-IMAGE = "callmocks"
+IMAGE = "callmocks"  # as the comment at the top of the Dockerfile names it
 START_SECONDS = 60
 PORTS: dict[str, int] = {name: getattr(ServeSettings(), f"{name}_port") for name in URL_PATHS}
-# Settings that the image determines.
-_RESERVED_SETTINGS = ("host", "json", *(f"{name}_port" for name in PORTS))
+_RESERVED_SETTINGS = ("host", "json", *(f"{name}_port" for name in PORTS))  # set by the image
 _CA_PATH = "/tmp/callmocks-ca.pem"  # noqa: S108 - in the container, where nobody else is
 _FILES_FOLDER = "/callmocks"
 _CA_READ_ATTEMPTS = 5
@@ -74,11 +69,15 @@ class CallmocksContainer(DockerContainer):
                 raise TypeError(f"CallmocksContainer has no setting {name!r}; there are {known}")
             if value is not None:
                 self.with_env(SETTINGS[name].env_var, self._mount_or_format(name, value))
-        self._allow_docker_host()
+        hosts = [self.env.get("CALLMOCKS_ALLOWED_HOSTS"), self.get_docker_client().host()]
+        self.with_env("CALLMOCKS_ALLOWED_HOSTS", ",".join(filter(None, hosts)))
         if self.settings.get("tls") == "auto":
             self.with_env("CALLMOCKS_TLS_CA_OUT", _CA_PATH)
             self.with_tmpfs_mount(str(PurePosixPath(_CA_PATH).parent))
-        self._wait_for_health()
+        healthy = HttpWaitStrategy(PORTS["control"], "/health")
+        if self._scheme == "https":
+            healthy.using_tls(insecure=True)  # it generates its certificate at the start
+        self.waiting_for(healthy.with_startup_timeout(START_SECONDS))
 
     @property
     def urls(self) -> dict[str, str]:
@@ -135,16 +134,6 @@ class CallmocksContainer(DockerContainer):
             self.with_volume_mapping(value.resolve(), inside, "ro")
             return inside
         return format_flag_value(value)
-
-    def _allow_docker_host(self) -> None:
-        names = [self.env.get("CALLMOCKS_ALLOWED_HOSTS"), self.get_docker_client().host()]
-        self.with_env("CALLMOCKS_ALLOWED_HOSTS", ",".join(filter(None, names)))
-
-    def _wait_for_health(self) -> None:
-        healthy = HttpWaitStrategy(PORTS["control"], "/health")
-        if self._scheme == "https":
-            healthy.using_tls(insecure=True)  # it generates its certificate at the start
-        self.waiting_for(healthy.with_startup_timeout(START_SECONDS))
 
 
 class MappedAdminClient(AdminClient):

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import Any
 
-from callmocks.contract.expectations import format_count
+from callmocks.contract.expectations import Expectation, NearRequest, Verdict, format_count
+from callmocks.contract.journal import JournalEntry
 from callmocks.testing.journal import replace_unprintable
 
-if TYPE_CHECKING:
-    from callmocks.contract.expectations import Expectation, NearRequest, Verdict
-    from callmocks.contract.journal import JournalEntry
-
 _VALUE_CHARS = 200
-# Of a member that one of two values does not have.
-_MISSING = object()
+_MISSING = object()  # a member that one of two values does not have
 
 
 def format_failure(
@@ -23,9 +20,8 @@ def format_failure(
 ) -> str:
     """``exchanges`` are those with the provider; ``hint`` says what else happened."""
     came = f"came {format_count(verdict.found)}" if verdict.found else "never came"
-    parts = [
-        _describe_requests(expected) + f"\nwas expected {_describe_count(expected)}, and {came}."
-    ]
+    count = _describe_count(expected)
+    parts = [f"{_describe_requests(expected)}\nwas expected {count}, and {came}."]
     titles = {exchange.seq: exchange.title for exchange in exchanges}
     if not exchanges:
         parts.append(f"No request reached {expected.provider} as this tenant's.")
@@ -67,9 +63,8 @@ def _describe_count(expected: Expectation) -> str:
     if expected.at_least is None and expected.at_most is None:
         return "at least once"
     bounds = {"at least": expected.at_least, "at most": expected.at_most}
-    return " and ".join(
-        f"{bound} {format_count(count)}" for bound, count in bounds.items() if count is not None
-    )
+    given = ((bound, count) for bound, count in bounds.items() if count is not None)
+    return " and ".join(f"{bound} {format_count(count)}" for bound, count in given)
 
 
 def _format_nearest(nearest: Sequence[NearRequest], titles: dict[int, str]) -> str:
@@ -88,16 +83,11 @@ def _format_nearest(nearest: Sequence[NearRequest], titles: dict[int, str]) -> s
 def _iter_differences(path: str, expected: Any, got: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(expected, dict) and isinstance(got, dict):
         for name in expected | got:
-            yield from _iter_differences(
-                f"{path}.{name}", expected.get(name, _MISSING), got.get(name, _MISSING)
-            )
+            pair = expected.get(name, _MISSING), got.get(name, _MISSING)
+            yield from _iter_differences(f"{path}.{name}", *pair)
     elif isinstance(expected, list) and isinstance(got, list):
-        for index in range(max(len(expected), len(got))):
-            yield from _iter_differences(
-                f"{path}[{index}]",
-                expected[index] if index < len(expected) else _MISSING,
-                got[index] if index < len(got) else _MISSING,
-            )
+        for index, pair in enumerate(zip_longest(expected, got, fillvalue=_MISSING)):
+            yield from _iter_differences(f"{path}[{index}]", *pair)
     elif type(expected) is not type(got) or expected != got:
         yield path, expected, got
 

@@ -11,7 +11,7 @@ from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError
 from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 from callmocks.testing.mocks import Mocks
-from callmocks.testing.times import TimeInput
+from callmocks.testing.operations import TimeInput
 
 if TYPE_CHECKING:
     from callmocks.testing.background_server import BackgroundServer
@@ -38,14 +38,7 @@ def running(
     setting cannot be used.
     """
     server = _start_server(
-        {
-            "seed": seed,
-            "now": now,
-            "world": world,
-            "calls_per_day": calls_per_day,
-            "limits": limits,
-            **settings,
-        }
+        seed=seed, now=now, world=world, calls_per_day=calls_per_day, limits=limits, **settings
     )
     try:
         yield _make_handles(server)
@@ -79,7 +72,7 @@ async def arunning(
             await asyncio.to_thread(suite.__exit__, None, None, None)
 
 
-def _start_server(settings: dict[str, object]) -> BackgroundServer:
+def _start_server(**settings: object) -> BackgroundServer:
     from callmocks.config.options import SETTINGS, format_flag_value, resolve_settings
     from callmocks.testing.background_server import BackgroundServer
 
@@ -88,14 +81,13 @@ def _start_server(settings: dict[str, object]) -> BackgroundServer:
             known = ", ".join(name for name in SETTINGS if name not in _CLI_ONLY)
             raise TypeError(f"running() has no setting {name!r}; there are {known}")
     texts = dict.fromkeys(_PORTS, "0")
-    texts |= {
-        name: format_flag_value(value) for name, value in settings.items() if value is not None
-    }
+    texts |= {key: format_flag_value(v) for key, v in settings.items() if v is not None}
     try:
         server = BackgroundServer(resolve_settings(texts))
         server.start()
     except SettingsError as error:
-        raise SettingsError(_rename_flags(str(error))) from None
+        text = re.sub(r"^--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), str(error))
+        raise SettingsError(text) from None
     return server
 
 
@@ -107,7 +99,3 @@ def _make_handles(server: BackgroundServer) -> Mocks:
     if settings.admin_token:
         origin = origin.replace("://", f"://callmocks:{quote(settings.admin_token, safe='')}@", 1)
     return Mocks(origin, suite.ca_pem)
-
-
-def _rename_flags(text: str) -> str:
-    return re.sub(r"^--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), text)

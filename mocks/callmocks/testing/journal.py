@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from callmocks.contract.journal import JournalEntry
+from callmocks.contract.journal import JournalEntry
 
 
 def format_transcript(exchanges: Sequence[JournalEntry], limit: int, body_chars: int | None) -> str:
@@ -28,9 +26,8 @@ def _format_exchange(exchange: JournalEntry, body_chars: int | None) -> str:
     if exchange.assumptions:
         lines.append(f"  ? rests on: {', '.join(exchange.assumptions)}")
     lines += [f"  ? {note}" for note in exchange.notes]
-    lines += _format_message("  > ", exchange.request, body_chars) + _format_message(
-        "  < ", exchange.response, body_chars
-    )
+    lines += _format_message("  > ", exchange.request, body_chars)
+    lines += _format_message("  < ", exchange.response, body_chars)
     return "\n".join(lines)
 
 

@@ -5,16 +5,12 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING
 
 from callmocks.errors import AdminError
 from callmocks.testing.admin_client import EXPECTED_SERVICE, AdminClient
-from callmocks.testing.operations import TenantOperations
+from callmocks.testing.operations import TenantOperations, TimeInput, format_time
+from callmocks.testing.providers import Arm, Cdr, Onec
 from callmocks.testing.tenant import TenantHandle
-from callmocks.testing.times import TimeInput, format_time
-
-if TYPE_CHECKING:
-    from callmocks.testing.providers import Arm, Cdr, Onec
 
 _NAME_CHARS = 30
 _NAME_ATTEMPTS = 1000
@@ -28,8 +24,7 @@ class Mocks(TenantOperations):
     """
 
     def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
-        # What clients have to trust, when the suite speaks TLS with a CA of its own.
-        self.ca_pem = ca_pem
+        self.ca_pem = ca_pem  # what clients have to trust, when the suite has a CA of its own
         self.control = AdminClient(url, ca_pem)
         self._numbers = count(1)
 
@@ -72,19 +67,12 @@ class Mocks(TenantOperations):
         ``more`` is anything else that ``POST /api/tenants`` takes. ``AdminError`` when the name
         is taken or a value cannot be; without a name there is always one left.
         """
-        given = {
-            "seed": seed,
-            "now": now,
-            "world": world,
-            "calls_per_day": calls_per_day,
-            "limits": limits,
-        }
+        sizes = {"world": world, "calls_per_day": calls_per_day, "limits": limits}
+        given = {"seed": seed, "now": now, **sizes}
         settings = {key: value for key, value in given.items() if value is not None} | more
-        return (
-            self._create_tenant(name, settings)
-            if name is not None
-            else self.create_numbered_tenant("t", settings)
-        )
+        if name is None:
+            return self.create_numbered_tenant("t", settings)
+        return self._create_tenant(name, settings)
 
     def create_numbered_tenant(self, stem: str, settings: Mapping[str, object]) -> TenantHandle:
         """A new tenant whose name is made of any text and a number.

@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 
 _TENANT = pytest.StashKey["TenantHandle"]()
+_MAX_EXCHANGES = 1000  # in the report of a failed test with -vv, which shows whole messages
 _MARKER = (
     "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
     "the settings of this test's tenant"
 )
 # Those of `callmocks_settings` that a tenant has too.
-_TENANT_SETTINGS = frozenset(
-    ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
-)
+_TENANT_SETTINGS = ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,10 +55,14 @@ def pytest_runtest_makereport(
     report = outcome.get_result()
     tenant = item.stash.get(_TENANT, None)
     if report.failed and report.when != "teardown" and tenant is not None:
-        from callmocks.testing.report import format_section
+        from callmocks.errors import CallmocksError
 
-        verbosity: int = item.config.getoption("verbose")
-        report.sections.append(format_section(tenant, verbosity))
+        try:
+            whole = item.config.getoption("verbose") > 1
+            text = tenant.transcript(_MAX_EXCHANGES, None) if whole else tenant.transcript()
+        except CallmocksError as error:
+            text = f"(not available: {error})"
+        report.sections.append((f"callmocks: exchanges of tenant {tenant.name}", text))
 
 
 @pytest.fixture(scope="session")

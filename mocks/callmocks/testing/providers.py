@@ -3,21 +3,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from callmocks.contract.expectations import Expectation
+from callmocks.contract.journal import JournalEntry
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing.expectations import format_violations
 from callmocks.testing.operations import TenantOperations
 
 if TYPE_CHECKING:
-    from typing import Self
-
-    from callmocks.contract.journal import JournalEntry
     from callmocks.testing.tenant import TenantHandle
 
-# Of commands and of the websocket, below the domain.
-_SERVICE_PATH = "service/cc/arm"
+_SERVICE_PATH = "service/cc/arm"  # of commands and of the websocket, below the domain
 _JSON_SCALARS = (str, int, float, bool)
 
 
@@ -104,8 +101,7 @@ class ProviderHandle(TenantOperations):
         **params: Any,
     ) -> FaultHandle:
         """Make the next request fail: by a kind of fault, or with an error of the provider."""
-        kinds = self.tenant.control.fault_kinds
-        if error not in kinds:
+        if error not in self.tenant.control.fault_kinds:
             error, params = self._fault_of_error(error, params)
         return self.fault(error, times=times, operation=operation, skip=skip, **params)
 
@@ -125,16 +121,9 @@ class ProviderHandle(TenantOperations):
         """The requests of ``assert_called``, for ``Tenant.verify``."""
         fields = {self._field_path(operation, name): value for name, value in params.items()}
         fields |= request or {}
-        return Expectation(
-            self.name,
-            operation,
-            status,
-            {name: self._encode_value(value) for name, value in fields.items()},
-            violations,
-            times,
-            at_least,
-            at_most,
-        )
+        encoded = {name: self._encode_value(value) for name, value in fields.items()}
+        counts = (times, at_least, at_most)
+        return Expectation(self.name, operation, status, encoded, violations, *counts)
 
     def assert_called(
         self,
@@ -191,17 +180,14 @@ class ProviderHandle(TenantOperations):
     def exchanges(self, operation: str | None = None) -> list[JournalEntry]:
         return self.tenant.exchanges(operation, provider=self.name)
 
-    def _fault_of_error(
-        self, error: str, params: dict[str, object]
-    ) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
 
     def _unknown_error(self, error: str, errors: str) -> CallmocksError:
         every = self.tenant.control.fault_kinds
         kinds = ", ".join(kind for kind, providers in every.items() if self.name in providers)
-        return CallmocksError(
-            f"{self.name} has no error {error!r}: use {errors}, or one of {kinds}"
-        )
+        text = f"{self.name} has no error {error!r}: use {errors}, or one of {kinds}"
+        return CallmocksError(text)
 
     def _field_path(self, operation: str | None, name: str) -> str:
         raise NotImplementedError
@@ -236,9 +222,8 @@ class Arm(ProviderHandle):
     def __init__(self, tenant: TenantHandle, access: Mapping[str, Any]) -> None:
         super().__init__(tenant, access)
         self.domain: str = access["domain"]
-        self.operators = tuple(
-            OperatorHandle(each["number"], each["password"]) for each in access["operators"]
-        )
+        pairs = ((each["number"], each["password"]) for each in access["operators"])
+        self.operators = tuple(OperatorHandle(*pair) for pair in pairs)
 
     @property
     def service_url(self) -> str:
@@ -249,9 +234,7 @@ class Arm(ProviderHandle):
     def websocket_url(self) -> str:
         return f"ws{self.service_url.removeprefix('http')}"
 
-    def _fault_of_error(
-        self, error: str, params: dict[str, object]
-    ) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if error == "cannot_perform_cmd":
             return "command_error", params
         raise self._unknown_error(error, "cannot_perform_cmd")
@@ -270,12 +253,9 @@ class Cdr(ProviderHandle):
         super().__init__(tenant, access)
         self.login: str = access["login"]
         self.password: str = access["password"]
-        # The static key, good as `access_token` without a login.
-        self.token: str = access["token"]
+        self.token: str = access["token"]  # the static key, good without a login
 
-    def _fault_of_error(
-        self, error: str, params: dict[str, object]
-    ) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         texts = {name: str(value) for name, value in params.items()}
         return "rpc_error", {"mnemonic": error, "params": texts}
 
@@ -298,9 +278,7 @@ class Onec(ProviderHandle):
     def wsdl_url(self) -> str:
         return f"{self.url}?wsdl"
 
-    def _fault_of_error(
-        self, error: str, params: dict[str, object]
-    ) -> tuple[str, dict[str, object]]:
+    def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if error.isupper():
             return "result_code", {"code": error, **params}
         raise self._unknown_error(error, "a ResultCode such as INTERNAL_ERROR")

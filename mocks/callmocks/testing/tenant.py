@@ -1,29 +1,23 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-from callmocks.contract.expectations import Verdict
+from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
 from callmocks.errors import AdminError, CallmocksError
+from callmocks.testing.admin_client import AdminClient
 from callmocks.testing.expectations import format_failure
 from callmocks.testing.journal import format_transcript
 from callmocks.testing.operations import TenantOperations
 from callmocks.testing.providers import Arm, Cdr, Onec, ProviderHandle
 
-if TYPE_CHECKING:
-    from typing import Self
-
-    from callmocks.contract.expectations import Expectation
-    from callmocks.testing.admin_client import AdminClient
-
 P = TypeVar("P", bound=ProviderHandle)
 
 _TRANSCRIPT_LENGTH = 20
-# Characters of each message in a transcript.
-_BODY_CHARS = 1000
+_BODY_CHARS = 1000  # of each message in a transcript
 
 
 class TenantHandle(TenantOperations):
@@ -34,12 +28,11 @@ class TenantHandle(TenantOperations):
 
     def __init__(self, control: AdminClient, view: dict[str, Any]) -> None:
         self.control = control
-        # Also its ARM domain and, unless set otherwise, its logins.
-        self.name: str = view["name"]
-        # Tenants of equal seed, world and size hold equal calls.
-        self.seed: int = view["seed"]
+        self.name: str = view["name"]  # also its ARM domain and, unless set otherwise, its logins
+        self.seed: int = view["seed"]  # tenants of equal seed, world and size hold equal calls
         self._view = view
-        self._unmatched_before = self._last_unmatched_seq()
+        newest = self._read_journal("nobody", {"limit": 1})
+        self._unmatched_before = newest[-1].seq if newest else 0
 
     def __repr__(self) -> str:
         return f"<callmocks tenant {self.name!r} at {self.control.url}>"
@@ -87,11 +80,9 @@ class TenantHandle(TenantOperations):
 
     def transcript(self, most: int = _TRANSCRIPT_LENGTH, body: int | None = _BODY_CHARS) -> str:
         """The last exchanges as text, with ``body`` characters of each message (None: all)."""
-        text = (
-            format_transcript(self.exchanges(), most, body)
-            or "Nobody sent a request as this tenant."
-        )
-        return "\n\n".join(filter(None, [text, self._describe_unmatched_requests()]))
+        text = format_transcript(self.exchanges(), most, body)
+        parts = [text or "Nobody sent a request as this tenant.", self._describe_unmatched()]
+        return "\n\n".join(filter(None, parts))
 
     def verify(self, *expected: Expectation, in_order: bool = False) -> None:
         """``AssertionError`` unless the requests came that ``expect`` of the handles describes.
@@ -115,12 +106,12 @@ class TenantHandle(TenantOperations):
 
     def _format_failure(self, expected: Expectation, verdict: Verdict, dropped: int) -> str:
         exchanges = self.exchanges(provider=expected.provider)
-        hints = [] if verdict.found else [self._describe_unmatched_requests(expected.provider)]
+        hints = [] if verdict.found else [self._describe_unmatched(expected.provider)]
         if dropped:
             hints.append(f"The journal has dropped {dropped} older exchanges.")
         return format_failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
 
-    def _describe_unmatched_requests(self, provider: str | None = None) -> str:
+    def _describe_unmatched(self, provider: str | None = None) -> str:
         """A hint at requests that belong to no tenant: wrong credentials are common."""
         query = {"after": self._unmatched_before, "provider": provider}
         found = self._read_journal("nobody", query)
@@ -129,10 +120,6 @@ class TenantHandle(TenantOperations):
         came = "A request" if len(found) == 1 else f"{len(found)} requests"
         last = f"the last was {' '.join([found[-1].title, *found[-1].notes])}"
         return f"{came} came with an address, credentials or a domain that are nobody's; {last}."
-
-    def _last_unmatched_seq(self) -> int:
-        newest = self._read_journal("nobody", {"limit": 1})
-        return newest[-1].seq if newest else 0
 
     def _read_journal(self, name: str, query: dict[str, Any]) -> list[JournalEntry]:
         answer = self.control.get(f"/api/tenants/{name}/journal", query)
