@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from callmocks.testing.mocks import Mocks
 from callmocks.testing.operations import TimeInput
 
 if TYPE_CHECKING:
-    from callmocks.testing.background_server import BackgroundServer
+    from callmocks.server.mock_server import MockServer
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
 _CLI_ONLY = ("json", "log", "config", "workers")
@@ -72,9 +74,44 @@ async def arunning(
             await asyncio.to_thread(suite.__exit__, None, None, None)
 
 
+class BackgroundServer:
+    """A server on a thread of its own, with an event loop of its own."""
+
+    def __init__(self, mock_server: MockServer) -> None:
+        self.mock_server = mock_server
+        self._thread = Thread(target=self._run_loop, name="callmocks", daemon=True)
+        self._ready: Future[None] = Future()
+        self._loop: asyncio.AbstractEventLoop
+        self._stopped: asyncio.Event
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.result()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    def _run_loop(self) -> None:
+        try:
+            # Not by the event loop policy: that is the caller's.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve_until_stopped())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _serve_until_stopped(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        async with self.mock_server:
+            self._ready.set_result(None)
+            await self._stopped.wait()
+
+
 def _start_server(**settings: object) -> BackgroundServer:
     from callmocks.config.options import SETTINGS, format_flag_value, resolve_settings
-    from callmocks.testing.background_server import BackgroundServer
+    from callmocks.server.mock_server import MockServer
 
     for name in settings:
         if name not in SETTINGS or name in _CLI_ONLY:
@@ -83,7 +120,7 @@ def _start_server(**settings: object) -> BackgroundServer:
     texts = dict.fromkeys(_PORTS, "0")
     texts |= {key: format_flag_value(v) for key, v in settings.items() if v is not None}
     try:
-        server = BackgroundServer(resolve_settings(texts))
+        server = BackgroundServer(MockServer(resolve_settings(texts)))
         server.start()
     except SettingsError as error:
         text = re.sub(r"^--([a-z-]+)", lambda flag: flag[1].replace("-", "_"), str(error))

@@ -8,7 +8,7 @@ can undo it: the key is thrown away.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import blake2b
 
 CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
@@ -37,7 +37,7 @@ class Cipher:
 
     def mask_name(self, text: str) -> str:
         """Word by word: the same word always has the same mask."""
-        return WORD.sub(lambda match: self._mask_word(match[0]), text)
+        return WORD.sub(self._mask_word, text)
 
     def mask_secret(self, text: str) -> str:
         # No permutation: equal parts of two secrets must not have equal masks.
@@ -53,17 +53,14 @@ class Cipher:
             return self.mask_name(text)
         return self._permute_cached("hex", lowered, HEX)
 
-    def _mask_word(self, word: str) -> str:
-        first = word[0].lower()
+    def _mask_word(self, match: re.Match[str]) -> str:
+        word, first = match[0], match[0][0].lower()
         for alphabet in (CYRILLIC, LATIN, DIGITS):
             if first in alphabet:
                 masked = self._permute_cached("word", word.lower(), alphabet)
                 return "".join(map(_match_case, masked, word))
-        return self._mask_other_letter(word)
-
-    def _mask_other_letter(self, char: str) -> str:
-        start, count = REPLACEMENT_LETTERS.get(len(_encode_text(char)), ("", 0))
-        return chr(ord(start) + self._keyed_number("other", char) % count) if start else char
+        start, count = REPLACEMENT_LETTERS.get(len(_encode_text(word)), ("", 0))
+        return chr(ord(start) + self._keyed_number("other", word) % count) if start else word
 
     def _permute_word(self, purpose: str, word: str, alphabet: str) -> str:
         """A Feistel network; a single letter is shifted."""
@@ -74,9 +71,7 @@ class Cipher:
         half = len(symbols) // 2
         left, right = symbols[:half], symbols[half:]
         for number in range(ROUNDS):
-            value = 0
-            for symbol in left:
-                value = value * radix + symbol
+            value = reduce(lambda total, symbol: total * radix + symbol, left, 0)
             secret = self._keyed_number(f"{purpose} {len(symbols)} {number}", repr(right))
             value = (value + secret) % radix ** len(left)
             mixed = []

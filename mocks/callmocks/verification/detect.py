@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,7 +26,6 @@ from callmocks.errors import SettingsError
 from callmocks.verification import recording
 from callmocks.verification.recording import RecordedExchange
 
-UNKNOWN_KIND = "unknown"
 FRAME_START = re.compile(rb"\d{2}\d{10}\d{4}")
 ROOT_ELEMENT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 REQUEST_TREE = re.compile(rb'\[\s*\{\s*"_name"\s*:\s*"in"')
@@ -83,7 +83,7 @@ def _validate_message(text: bytes, contract: str) -> ValidationResult:
         return cdr.validate_response(text) if cdr.is_response(text) else cdr.validate_request(text)
     expected = "a frame, a document, a JSON-RPC or SOAP message, or a recording"
     found = Finding("byte 1", expected, repr(text[:20])[1:] if text else "an empty file")
-    return ValidationResult("", UNKNOWN_KIND, "request", "", [found])
+    return ValidationResult("", "unknown", "request", "", [found])
 
 
 def _validate_document(text: bytes, contract: str) -> ValidationResult:
@@ -132,9 +132,8 @@ def _validate_lines(text: bytes, contract: str) -> ValidatedFile:
 def _validate_exchanges(
     kind: str, exchanges: list[tuple[int, RecordedExchange]], contract: str
 ) -> ValidatedFile:
-    messages: list[ValidatedMessage] = []
-    for number, exchange in exchanges:
-        messages += _validate_exchange(number, exchange, contract)
+    validated = (_validate_exchange(*numbered, contract) for numbered in exchanges)
+    messages = list(chain.from_iterable(validated))
     count = len(exchanges)
     return ValidatedFile(f"{kind} of {count} exchange{'' if count == 1 else 's'}", messages)
 

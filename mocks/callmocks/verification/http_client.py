@@ -107,12 +107,9 @@ class HttpClient:
     ) -> aiohttp.ClientWebSocketResponse:
         """``WSServerHandshakeError`` when the server refuses the upgrade."""
         try:
-            socket = await asyncio.wait_for(
-                self._session.ws_connect(
-                    url, headers=headers, max_msg_size=MAX_BODY_BYTES, autoping=True
-                ),
-                self.timeout,
-            )
+            limit = MAX_BODY_BYTES
+            opening = self._session.ws_connect(url, headers=headers, max_msg_size=limit)
+            socket = await asyncio.wait_for(opening, self.timeout)
         except aiohttp.WSServerHandshakeError:
             self.reached = True
             raise
@@ -122,17 +119,17 @@ class HttpClient:
         return socket
 
     def _to_check_error(self, error: Exception, url: str) -> Exception:
-        if (
-            isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-            and not self.reached
-        ):
+        no_connection = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+        if isinstance(error, no_connection) and not self.reached:
             return CheckError(f"{url} cannot be reached: {describe_connection_error(error)}")
         return NoResponseError(_describe_failure(error, self.timeout))
 
 
 def describe_connection_error(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _describe_certificate_error(error.certificate_error)
+        cause = error.certificate_error
+        reason = getattr(cause, "verify_message", "") or str(cause)
+        return f"its certificate is not trusted, {reason}; --ca FILE says what to trust"
     if not isinstance(error, aiohttp.ClientConnectorError):
         return "it does not take the connection"
     inner = error.os_error
@@ -144,11 +141,6 @@ def describe_connection_error(error: Exception) -> str:
     if inner.errno is not None and inner.errno > 0 and not isinstance(inner, gaierror):
         return os.strerror(inner.errno)
     return inner.strerror or str(inner)
-
-
-def _describe_certificate_error(error: Exception) -> str:
-    reason = getattr(error, "verify_message", "") or str(error)
-    return f"its certificate is not trusted, {reason}; --ca FILE says what to trust"
 
 
 def _describe_failure(error: Exception, timeout: float) -> str:

@@ -57,14 +57,15 @@ class Notation(NamedTuple):
     escape: str
     characters: re.Pattern[str]
     decode: Callable[[str], str]
-    encode: Callable[[str, str, str], str]  # original as written, original, masked
+    encode: Callable[[str, str], str]  # original as written, masked
 
     def mask(self, raw: str, mask: MaskFunction) -> str:
         if self.escape not in raw:
             return mask(raw)
         parts = self.characters.findall(raw)
         plain = "".join(map(self.decode, parts))
-        return "".join(map(self.encode, parts, plain, mask(plain)))
+        triples = zip(parts, plain, mask(plain), strict=False)
+        return "".join(part if a == b else self.encode(part, b) for part, a, b in triples)
 
 
 class MessageMasker:
@@ -78,7 +79,7 @@ class MessageMasker:
             "number": self.cipher.mask_number,
             "url": self._mask_url,
             "tag": self._mask_tag,
-            "year": _truncate_to_year,
+            "year": partial(re.sub, r"^(\s*\d{4})-\d\d-\d\d", r"\1-01-01"),
         }
 
     def mask_message(self, body: bytes, filter_names: Collection[str] = ()) -> bytes:
@@ -116,9 +117,8 @@ class MessageMasker:
 
     def _mask_member(self, filter_names: Collection[str], match: re.Match[str]) -> str:
         if match["list"]:
-            items = JSON_STRING.sub(
-                lambda each: f'"{self.cipher.mask_hex(each[1])}{each[2]}', match["items"]
-            )
+            mask_hex = self.cipher.mask_hex
+            items = JSON_STRING.sub(lambda m: f'"{mask_hex(m[1])}{m[2]}', match["items"])
             return f'"{match["list"]}"{match["open"]}{items}'
         mask = partial(self._mask_value, match["key"] or "", filter_names)
         if match["bare"] is not None:
@@ -187,19 +187,9 @@ class MessageMasker:
         except (Base64Error, ValueError):
             return self.mask_free_text(text)
         data = re.sub(rb"7\d{10}", lambda n: self.cipher.mask_number(n[0].decode()).encode(), data)
-        words = rb"(?:[\xd0\xd1][\x80-\xbf])+"
-        data = re.sub(words, lambda w: self._mask_utf8_word(w[0]), data)
+        words = rb"(?:[\xd0\xd1][\x80-\xbf])+"  # each of them is UTF-8
+        data = re.sub(words, lambda w: self.cipher.mask_name(w[0].decode()).encode(), data)
         return b64encode(data).decode()
-
-    def _mask_utf8_word(self, word: bytes) -> bytes:
-        try:
-            return self.cipher.mask_name(word.decode()).encode()
-        except UnicodeDecodeError:
-            return word
-
-
-def _truncate_to_year(text: str) -> str:
-    return re.sub(r"^(\s*\d{4})-\d\d-\d\d", r"\1-01-01", text)
 
 
 def _decode_json_char(part: str) -> str:
@@ -208,9 +198,7 @@ def _decode_json_char(part: str) -> str:
     return "\\" if len(part) == 2 else part
 
 
-def _encode_json_char(part: str, plain: str, masked: str) -> str:
-    if plain == masked:
-        return part
+def _encode_json_char(part: str, masked: str) -> str:
     return f"\\u{ord(masked):04x}" if len(part) == 6 else masked
 
 
@@ -222,9 +210,7 @@ def _decode_xml_char(part: str) -> str:
     return "&" if len(part) > 1 else part
 
 
-def _encode_xml_char(part: str, plain: str, masked: str) -> str:
-    if plain == masked:
-        return part
+def _encode_xml_char(part: str, masked: str) -> str:
     if part[:3] == "&#x":
         return f"&#x{ord(masked):x};"
     return f"&#{ord(masked)};" if part[:2] == "&#" else masked

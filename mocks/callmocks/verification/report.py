@@ -57,17 +57,10 @@ class CheckReport:
         self.sent: list[SentRequest] = []
         self.tolerated = Findings()  # deviations that the vendor's own example has too
         self.stopped = ""  # why the rest of the probes was skipped
-        self._secrets: set[str] = set()
-        for secret in secrets:
-            self.add_secret(secret)
+        self._secrets = set(secrets)
 
     def add_secret(self, secret: str) -> None:
-        if secret:
-            self._secrets.add(secret)
-
-    def start_probe(self, name: str, title: str) -> Probe:
-        self.probes.append(Probe(name, title))
-        return self.probes[-1]
+        self._secrets.add(secret)
 
     @property
     def finding_count(self) -> int:
@@ -77,7 +70,7 @@ class CheckReport:
         lines = [f"{self.provider.title} at {self.url}"]
         width = max(len(probe.name) for probe in self.probes)
         for probe in self.probes:
-            outcome = {"ok": "ok", "skipped": "skipped", "findings": "FOUND"}[probe.outcome]
+            outcome = "FOUND" if probe.outcome == "findings" else probe.outcome
             what = probe.skipped or "; ".join(probe.notes) or probe.title
             lines.append(f"  {probe.name:{width}}  {outcome:8} {self._redact_text(what)}")
             lines += [f"    {self._redact_text(str(finding))}" for finding in probe.findings]
@@ -156,6 +149,6 @@ class CheckReport:
         return f"{len(self.sent)} requests, none of which changes data: {listed}"
 
     def _redact_text(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        for secret in sorted(self._secrets - {""}, key=len, reverse=True):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", REDACTED, text)
         return " ".join(text.split())

@@ -98,7 +98,8 @@ class ProviderCheck:
         """``CheckError`` when the endpoint could not be checked at all."""
         try:
             for name, title, step in self.probe_steps():
-                self.probe = self.report.start_probe(name, title)
+                self.probe = Probe(name, title)
+                self.report.probes.append(self.probe)
                 if self.report.stopped:
                     self.probe.skipped = "skipped after the stop"
                 else:
