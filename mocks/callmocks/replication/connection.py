@@ -38,12 +38,12 @@ class RedisConnection:
             from redis.backoff import NoBackoff
             from redis.exceptions import RedisError
         except ImportError:
-            raise SettingsError(
-                "--state: shared state needs redis: the extra redis of callmocks"
-            ) from None
-        self.address = redact_url(url)
-        self.problem = ""
-        """Why Redis does not answer; empty when it does."""
+            text = "--state: shared state needs redis: the extra redis of callmocks"
+            raise SettingsError(text) from None
+        parts = urlsplit(url)
+        origin = format_origin(parts.scheme, parts.hostname or "", parts.port or 6379)
+        self.address = f"{origin}/{parts.path.strip('/') or 0}"  # without a password
+        self.problem = ""  # why Redis does not answer; empty when it does
         self._errors = (RedisError, OSError, TimeoutError)
         try:
             self._redis: Redis = Redis.from_url(
@@ -89,12 +89,7 @@ class RedisConnection:
             return result
 
     async def run_script(
-        self,
-        name: str,
-        keys: Sequence[str],
-        args: Sequence[str | bytes | int],
-        *,
-        even_if_down: bool = False,
+        self, name: str, keys: Sequence[str], args: Sequence[Any], *, even_if_down: bool = False
     ) -> Any:
         script = self._scripts[name]
         return await self.execute(lambda _: script(keys, args), even_if_down=even_if_down)
@@ -134,12 +129,6 @@ class RedisConnection:
         self._pending.discard(pending)
         if not pending.cancelled():
             pending.exception()  # retrieved, even if nobody waits for it
-
-
-def redact_url(url: str) -> str:
-    parts = urlsplit(url)
-    origin = format_origin(parts.scheme, parts.hostname or "", parts.port or 6379)
-    return f"{origin}/{parts.path.strip('/') or 0}"
 
 
 def _describe_failure(error: BaseException) -> str:

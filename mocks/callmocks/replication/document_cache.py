@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,11 +9,9 @@ from callmocks.errors import CallmocksError
 from callmocks.replication import documents
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.state import RedisState
-
-if TYPE_CHECKING:
-    from callmocks.replication.store import DocumentChanges, Documents
-    from callmocks.tenants.registry import Registry
-    from callmocks.tenants.tenant import Tenant
+from callmocks.replication.store import DocumentChanges, Documents
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +35,7 @@ class DocumentCache:
 
     def get_spec(self, name: str) -> TenantSpec | None:
         document = self._documents.get(name, {}).get(SPEC_KEY)
-        return None if document is None else documents.decode_spec(document)
+        return None if document is None else msgspec.json.decode(document, type=TenantSpec)
 
     def part_names(self, name: str) -> list[str]:
         return list(self._documents.get(name, ()))
@@ -67,8 +64,10 @@ class DocumentCache:
         specs = {}
         for name, parts in changed.items():
             self.store_documents(name, parts)
-            spec = self._read_spec(name)
-            self._drop_stale_tenant(name, spec)
+            spec, tenant = self._read_spec(name), self._registry.get(name)
+            # Another tenant of its name may have been created since.
+            if tenant and not (spec and spec.is_of(get_state(tenant).incarnation)):
+                self._registry.delete(name)
             if spec is not None:
                 specs[name] = spec
         for name in sorted(specs, key=lambda name: specs[name].created_at_version):
@@ -81,12 +80,6 @@ class DocumentCache:
         except msgspec.MsgspecError as error:
             self._record_problem(name, error)
             return None
-
-    def _drop_stale_tenant(self, name: str, spec: TenantSpec | None) -> None:
-        # Another tenant of its name may have been created since.
-        tenant = self._registry.get(name)
-        if tenant is not None and (spec is None or not spec.is_of(get_state(tenant).incarnation)):
-            self._registry.delete(name)
 
     def _update_tenant(self, name: str, spec: TenantSpec, changed: TenantDocuments) -> None:
         try:

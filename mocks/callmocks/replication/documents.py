@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import to_builtins
 
 from callmocks.config.types import PROVIDER_NAMES
 from callmocks.contract.assumptions import Assumptions
@@ -18,9 +19,7 @@ from callmocks.history.pins import PinCounters, Pins
 from callmocks.history.world import World
 from callmocks.history.world_file import load_world, parse_world, world_names
 from callmocks.tenants.settings import TenantSettings
-
-if TYPE_CHECKING:
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 T = TypeVar("T")
 
@@ -33,21 +32,18 @@ T = TypeVar("T")
 #     orders/fault/3      an active fault
 #     orders/pins         rows of pinned calls given so far
 #     orders/pin/5605…    a pinned call: the request, and its rows
-TenantDocuments = dict[str, "bytes | None"]
-"""By the part of the key after the tenant's name; None deletes."""
-
+#
+# By the part of the key after the tenant's name; None deletes.
+TenantDocuments = dict[str, bytes | None]
 SPEC_KEY = "tenant"
 
 
 class TenantSpec(msgspec.Struct, frozen=True):
     settings: TenantSettings
-    world: str = ""
-    """Text of the world file; empty for a built-in world."""
-    calls: str = ""
-    """Hash of the file of calls that were pinned at its creation."""
+    world: str = ""  # text of the world file; empty for a built-in world
+    calls: str = ""  # hash of the file of calls that were pinned at its creation
     data_version: int = DATA_VERSION
-    created_at_version: int = 0
-    """Number of the change that created it, which tells tenants of one name apart."""
+    created_at_version: int = 0  # number of that change, which tells tenants of one name apart
     reset_count: int = 0
 
     @property
@@ -59,14 +55,9 @@ class TenantSpec(msgspec.Struct, frozen=True):
         return incarnation.partition(".")[0] == str(self.created_at_version)
 
     def describe_differences(self, other: TenantSpec) -> list[str]:
-        own, others = (
-            _flatten_settings(msgspec.to_builtins(each.settings)) for each in (self, other)
-        )
-        found = [
-            f"{name} {value}, not {others[name]}"
-            for name, value in own.items()
-            if value != others[name]
-        ]
+        own, others = (_flatten_settings(to_builtins(each.settings)) for each in (self, other))
+        changed = (name for name, value in own.items() if value != others[name])
+        found = [f"{name} {own[name]}, not {others[name]}" for name in changed]
         if self.world != other.world:
             found.append("another world file")
         if self.calls != other.calls:
@@ -109,10 +100,6 @@ def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec
     return TenantSpec(settings.with_defaults(), world, digest)
 
 
-def decode_spec(document: bytes) -> TenantSpec:
-    return msgspec.json.decode(document, type=TenantSpec)
-
-
 def encode_clock(clock: Clock, session_offset: timedelta) -> TenantDocuments:
     document = ClockDocument(clock.dump_state(), session_offset.total_seconds())
     return {"clock": msgspec.json.encode(document)}
@@ -127,7 +114,7 @@ def encode_changed_faults(faults: ActiveFaults, before: ActiveFaults) -> TenantD
     found: TenantDocuments = {f"fault/{number}": None for number in then.keys() - after.keys()}
     for number, active in after.items():
         if active is not then.get(number):
-            params, name = msgspec.to_builtins(active.fault), active.fault.fault_name
+            params, name = to_builtins(active.fault), active.fault.fault_name
             document = FaultDocument(active.serial, active.provider, name, params, active.scope)
             found[f"fault/{number}"] = msgspec.json.encode(document)
     if faults.last_numbers != before.last_numbers:
@@ -180,11 +167,10 @@ def _apply_faults(faults: ActiveFaults, changed: TenantDocuments) -> None:
 
 
 def _apply_pins(pins: Pins, changed: TenantDocuments) -> None:
-    written = []
-    for id, document in _iter_numbered(changed, "pin/"):
+    numbered = dict(_iter_numbered(changed, "pin/"))
+    for id in numbered:
         pins.remove(id)
-        if document is not None:
-            written.append(msgspec.json.decode(document, type=PinDocument))
+    written = (msgspec.json.decode(each, type=PinDocument) for each in numbered.values() if each)
     for pin in sorted(written, key=lambda pin: pin.at):
         pins.restore(pin.requested, pin.at, pin.row, pin.leg_row)
     if "pins" in changed:
@@ -195,12 +181,10 @@ def _decode(document: bytes | None, model: type[T], default: T) -> T:
     return default if document is None else msgspec.json.decode(document, type=model)
 
 
-def _iter_numbered(changed: TenantDocuments, prefix: str) -> Iterable[tuple[int, bytes | None]]:
-    return (
-        (int(part.removeprefix(prefix)), document)
-        for part, document in changed.items()
-        if part.startswith(prefix)
-    )
+def _iter_numbered(changed: TenantDocuments, prefix: str) -> Iterator[tuple[int, bytes | None]]:
+    for part, document in changed.items():
+        if part.startswith(prefix):
+            yield int(part.removeprefix(prefix)), document
 
 
 def _read_file(path: Path) -> bytes:

@@ -2,17 +2,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from callmocks.contract.assumptions import Assumptions
+from callmocks.faults.active import ActiveFaults
+from callmocks.history.clock import Clock
+from callmocks.history.pins import Pins
 from callmocks.replication import documents
 from callmocks.replication.documents import TenantDocuments
-
-if TYPE_CHECKING:
-    from callmocks.contract.assumptions import Assumptions
-    from callmocks.faults.active import ActiveFaults
-    from callmocks.history.clock import Clock
-    from callmocks.history.pins import Pins
-    from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant import Tenant
 
 
 class TenantDraft:
@@ -57,12 +54,8 @@ class TenantDraft:
 
     def apply(self) -> None:
         tenant, copied = self._tenant, self.__dict__
-        if "clock" in copied:
-            tenant.clock = self.clock
-        if "assumptions" in copied:
-            tenant.assumptions = self.assumptions
-        if "faults" in copied:
-            tenant.faults = self.faults
+        for part in copied.keys() & {"clock", "assumptions", "faults"}:
+            setattr(tenant, part, copied[part])
         if "pins" in copied:
             tenant.history.pins = self.pins
         tenant.session_time_offset = self._session_offset

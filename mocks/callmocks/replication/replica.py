@@ -12,8 +12,9 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from callmocks.errors import SettingsError, StateError
@@ -23,6 +24,7 @@ from callmocks.history.generator import derive_key
 from callmocks.replication import documents
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.document_cache import DocumentCache, get_state
+from callmocks.replication.documents import TenantSpec
 from callmocks.replication.state import TTL_SECONDS, RedisState
 from callmocks.replication.store import DocumentStore, StoreVersion
 from callmocks.replication.transaction import (
@@ -33,6 +35,8 @@ from callmocks.replication.transaction import (
     update_transaction,
 )
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.settings import TenantSettings
+from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import (
     MutableTenant,
     ReplicationStatus,
@@ -41,20 +45,13 @@ from callmocks.tenants.tenant_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from callmocks.provider.base import Provider
-    from callmocks.replication.documents import TenantSpec
-    from callmocks.tenants.settings import TenantSettings
-    from callmocks.tenants.tenant import Tenant
 
 T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 0.25
 _STOP_SECONDS = 0.5
-_MAX_ATTEMPTS = 100
-"""Of a change while other replicas are always faster."""
+_MAX_ATTEMPTS = 100  # of a change while other replicas are always faster
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +60,13 @@ class Replica(TenantStore):
     def __init__(self, url: str, providers: Mapping[str, Provider]) -> None:
         self.connection = RedisConnection(url)
         super().__init__(Registry(HistoryFactory(), providers, lambda name: RedisState(self, name)))
-        self.replica_name = _make_replica_name()
-        self.version = StoreVersion()
-        """What the tenants in memory are at."""
+        host, number = socket.gethostname().partition(".")[0] or "replica", os.getpid()
+        self.replica_name = f"{host}-{number}-{derive_key(host, number, unix_time()).hex()[:4]}"
+        self.version = StoreVersion()  # what the tenants in memory are at
         self.data_loss_count = 0
         self._store = DocumentStore(self.connection)
         self._cache = DocumentCache(self.registry)
-        self._lock = asyncio.Lock()
-        """Held while memory goes from one version to another."""
+        self._lock = asyncio.Lock()  # held while memory goes from one version to another
         self._replicas = 0
         self._ttl_renewed_at = read_stopwatch()
         self._tasks: list[asyncio.Task[None]] = []
@@ -121,21 +117,17 @@ class Replica(TenantStore):
         )
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
-        return await self._run_transaction(
-            lambda: update_transaction(self._check_exists(tenant), edit)
-        )
+        return await self._run_transaction(lambda: update_transaction(self._check(tenant), edit))
 
     async def reset(self, tenant: Tenant) -> None:
-        await self._run_transaction(
-            lambda: reset_transaction(self._check_exists(tenant), self._cache)
-        )
+        await self._run_transaction(lambda: reset_transaction(self._check(tenant), self._cache))
 
     async def delete(self, tenant: Tenant) -> None:
         await self._run_transaction(
-            lambda: delete_transaction(self.registry, self._check_exists(tenant), self._cache)
+            lambda: delete_transaction(self.registry, self._check(tenant), self._cache)
         )
 
-    def _check_exists(self, tenant: Tenant) -> Tenant:
+    def _check(self, tenant: Tenant) -> Tenant:
         if self.registry.get(tenant.name) is not tenant:
             raise TenantDeleted(f"tenant {tenant.name!r} was deleted")
         return tenant
@@ -154,12 +146,8 @@ class Replica(TenantStore):
         if not transaction.documents:
             return await self._store.is_current(self.version)
         try:
-            done = await self._store.commit_changes(
-                self.version,
-                transaction.written,
-                transaction.deleted,
-                transaction.state_keys_to_delete,
-            )
+            changed = transaction.written, transaction.deleted, transaction.state_keys_to_delete
+            done = await self._store.commit_changes(self.version, *changed)
         except StateError as error:
             transaction.rollback()
             raise StateError(f"{error}; it may have been changed all the same") from None
@@ -188,7 +176,10 @@ class Replica(TenantStore):
             changes = await self._store.read_changes(self.version)
             if changes is None or (changes.is_complete and changes.version.number == 1):
                 # Redis lost its data; the replica with the latest version restores it.
-                await self._restore_store()
+                id, present = _make_store_id(self.replica_name), self._cache.all_documents()
+                losses = self.data_loss_count + 1
+                if await self._store.create_store(id, present, self.version, losses):
+                    self.version = StoreVersion(id, 1)
                 changes = await self._store.read_changes(self.version)
             if changes is None:
                 return
@@ -200,14 +191,8 @@ class Replica(TenantStore):
             raise
         except Exception:
             log.exception("the shared state cannot be followed")
-            raise self.connection.mark_failed(
-                "callmocks has a defect here; its log says more"
-            ) from None
-
-    async def _restore_store(self) -> None:
-        id, losses = _make_store_id(self.replica_name), self.data_loss_count + 1
-        if await self._store.create_store(id, self._cache.all_documents(), self.version, losses):
-            self.version = StoreVersion(id, 1)
+            text = "callmocks has a defect here; its log says more"
+            raise self.connection.mark_failed(text) from None
 
     async def _repeat_forever(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -227,12 +212,12 @@ class Replica(TenantStore):
             await self.catch_up(self.version)
 
     async def _subscribe(self) -> None:
-        await self.connection.subscribe(self._store.channel, self._on_published)
+        async def on_published(text: bytes) -> None:
+            version = self.version
+            if not version.includes(StoreVersion.parse(text)):
+                await self.catch_up(version)
 
-    async def _on_published(self, text: bytes) -> None:
-        version = self.version
-        if not version.includes(StoreVersion.parse(text)):
-            await self.catch_up(version)
+        await self.connection.subscribe(self._store.channel, on_published)
 
     # joining
 
@@ -275,11 +260,6 @@ class Replica(TenantStore):
 
     def _settings_error(self, reason: str) -> SettingsError:
         return SettingsError(f"--state: {self.connection.address}: {reason}")
-
-
-def _make_replica_name() -> str:
-    host = socket.gethostname().partition(".")[0] or "replica"
-    return f"{host}-{os.getpid()}-{derive_key(host, os.getpid(), unix_time()).hex()[:4]}"
 
 
 def _make_store_id(name: str) -> str:

@@ -99,9 +99,7 @@ return {all and 1 or 0, version, tonumber(losses), written, gone}
 # ARGV: base version, new version, its number, seconds to live, channel, number of documents,
 # keys and documents in turn, keys to delete
 # Nothing when the store is not at the base version, else 1.
-COMMIT = (
-    _WRITE_DOCUMENTS
-    + """
+COMMIT = """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return false end
 redis.call('HSET', KEYS[1], 'version', ARGV[2])
 local number, count = ARGV[3], tonumber(ARGV[6])
@@ -122,15 +120,12 @@ keep(ARGV[4])
 redis.call('PUBLISH', ARGV[5], ARGV[2])
 return 1
 """
-)
 
 # ARGV: version, id and number of the lost store it restores ('' and 0: of none), losses,
 # seconds to live, channel, number of documents, keys and documents in turn
 # 1 when it was made. It replaces none, one that restores none, and one that restores an older
 # version of the same, as long as nothing was written to it since.
-CREATE_STORE = (
-    _WRITE_DOCUMENTS
-    + """
+CREATE_STORE = """
 local fields = redis.call('HMGET', KEYS[1], 'version', 'parent_id', 'parent_number')
 local version, parent, restored = unpack(fields)
 if version then
@@ -145,14 +140,11 @@ keep(ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[1])
 return 1
 """
-)
 
 # KEYS: also keys of state to keep
 # ARGV: name ('' for none), seconds that a replica counts as alive, seconds to live
 # Version of the store ('' for none), number of replicas that are alive.
-HEARTBEAT = (
-    _WRITE_DOCUMENTS
-    + """
+HEARTBEAT = """
 local now = tonumber(redis.call('TIME')[1])
 if ARGV[1] ~= '' then redis.call('ZADD', KEYS[5], now, ARGV[1]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - 60)
@@ -161,12 +153,11 @@ for i = 6, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[3]) end
 local alive = redis.call('ZCOUNT', KEYS[5], now - ARGV[2], '+inf')
 return {redis.call('HGET', KEYS[1], 'version') or '', alive}
 """
-)
 
 SCRIPTS = {
     "state": STATE,
     "read_changes": READ_CHANGES,
-    "commit": COMMIT,
-    "create_store": CREATE_STORE,
-    "heartbeat": HEARTBEAT,
+    "commit": _WRITE_DOCUMENTS + COMMIT,
+    "create_store": _WRITE_DOCUMENTS + CREATE_STORE,
+    "heartbeat": _WRITE_DOCUMENTS + HEARTBEAT,
 }

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from callmocks.replication.store import StoreVersion
 
 STORE_KEY = "callmocks:store"
-TTL_SECONDS = 86_400
-"""How long Redis keeps anything after the last replica has gone."""
+TTL_SECONDS = 86_400  # how long Redis keeps anything after the last replica has gone
 
 
 class LocalCopy(Protocol):
@@ -41,8 +40,7 @@ class RedisState(State):
         self._local = local
         self._tenant = tenant
         self._base: StoreVersion | None = None
-        self.incarnation = ""
-        """Keys of earlier incarnations are never read."""
+        self.incarnation = ""  # keys of earlier incarnations are never read
 
     @property
     def hash_key(self) -> str:

@@ -14,8 +14,7 @@ from callmocks.replication.state import STORE_KEY, TTL_SECONDS
 if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
 
-ALIVE_SECONDS = 3
-"""How long after its last heartbeat a replica counts as alive."""
+ALIVE_SECONDS = 3  # how long after its last heartbeat a replica counts as alive
 
 Documents = dict[str, bytes]
 
@@ -46,8 +45,7 @@ class StoreVersion(NamedTuple):
 class DocumentChanges(NamedTuple):
     version: StoreVersion
     data_loss_count: int
-    is_complete: bool
-    """All documents there are, instead of those written since."""
+    is_complete: bool  # all documents there are, instead of those written since
     written: Documents
     deleted: list[str]
 
@@ -62,10 +60,8 @@ class DocumentStore:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._keys = [
-            STORE_KEY,
-            *(f"callmocks:{name}" for name in ("documents", "changed", "gone", "replicas")),
-        ]
+        others = ("documents", "changed", "gone", "replicas")
+        self._keys = [STORE_KEY, *(f"callmocks:{name}" for name in others)]
         self.channel = f"callmocks:{connection.database}"  # channels are not per database
 
     async def is_current(self, version: StoreVersion) -> bool:
@@ -95,16 +91,10 @@ class DocumentStore:
         state_keys_to_delete: Iterable[str] = (),
     ) -> bool:
         """Write the next version; False, and nothing changes, when the store is not at ``base``."""
-        return bool(
-            await self._connection.run_script(
-                "commit",
-                [*self._keys, *state_keys_to_delete],
-                [
-                    *(base.text, base.next.text, base.next.number),
-                    *(TTL_SECONDS, self.channel, len(written), *_flatten_pairs(written), *deleted),
-                ],
-            )
-        )
+        keys = [*self._keys, *state_keys_to_delete]
+        args = [base.text, base.next.text, base.next.number, TTL_SECONDS, self.channel]
+        args += [len(written), *_flatten_pairs(written), *deleted]
+        return bool(await self._connection.run_script("commit", keys, args))
 
     async def create_store(
         self, id: str, written: Mapping[str, bytes], parent: StoreVersion, data_loss_count: int
@@ -121,12 +111,9 @@ class DocumentStore:
 
         ``state_keys`` are keys of tenants' state whose time to live starts again.
         """
-        version, replicas = await self._connection.run_script(
-            "heartbeat",
-            [*self._keys, *state_keys],
-            [name, ALIVE_SECONDS, TTL_SECONDS],
-            even_if_down=True,
-        )
+        keys, args = [*self._keys, *state_keys], [name, ALIVE_SECONDS, TTL_SECONDS]
+        found = await self._connection.run_script("heartbeat", keys, args, even_if_down=True)
+        version, replicas = found
         return Heartbeat(StoreVersion.parse(version), replicas)
 
     async def remove_replica(self, name: str) -> None:

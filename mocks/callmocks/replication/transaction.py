@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -10,19 +12,11 @@ from callmocks.replication import documents
 from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.draft import TenantDraft
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from callmocks.tenants.registry import Registry
-    from callmocks.tenants.tenant import Tenant
-    from callmocks.tenants.tenant_store import MutableTenant
+from callmocks.tenants.registry import Registry
+from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.tenant_store import MutableTenant
 
 T = TypeVar("T")
-
-
-def _do_nothing() -> None:
-    pass
 
 
 @dataclass(slots=True)
@@ -32,23 +26,19 @@ class Transaction(Generic[T]):
     result: T
     tenant: str
     documents: TenantDocuments
-    apply: Callable[[], None] = _do_nothing
-    rollback: Callable[[], None] = _do_nothing
+    apply: Callable[[], object]
+    rollback: Callable[[], object] = lambda: None
     state_keys_to_delete: list[str] = field(default_factory=list)
 
     @property
     def written(self) -> dict[str, bytes]:
-        return {
-            f"{self.tenant}/{part}": document
-            for part, document in self.documents.items()
-            if document is not None
-        }
+        written = ((part, document) for part, document in self.documents.items() if document)
+        return {f"{self.tenant}/{part}": document for part, document in written}
 
     @property
     def deleted(self) -> list[str]:
-        return [
-            f"{self.tenant}/{part}" for part, document in self.documents.items() if document is None
-        ]
+        deleted = (part for part, document in self.documents.items() if document is None)
+        return [f"{self.tenant}/{part}" for part in deleted]
 
 
 def create_transaction(
@@ -62,13 +52,9 @@ def create_transaction(
         pin_calls_from_file(tenant.pins, calls)
     spec = msgspec.structs.replace(spec, created_at_version=version)
     get_state(tenant).incarnation = spec.incarnation
-    created: TenantDocuments = {
-        SPEC_KEY: msgspec.json.encode(spec),
-        **documents.encode_changed_pins(tenant.pins),
-    }
-    return Transaction(
-        tenant, tenant.name, created, lambda: registry.add(tenant), tenant.journal.close
-    )
+    created = {SPEC_KEY: msgspec.json.encode(spec), **documents.encode_changed_pins(tenant.pins)}
+    add, discard = partial(registry.add, tenant), tenant.journal.close
+    return Transaction(tenant, tenant.name, created, add, discard)
 
 
 def update_transaction(tenant: Tenant, edit: Callable[[MutableTenant], T]) -> Transaction[T]:
@@ -95,9 +81,7 @@ def reset_transaction(tenant: Tenant, cache: DocumentCache) -> Transaction[None]
 def delete_transaction(
     registry: Registry, tenant: Tenant, cache: DocumentCache
 ) -> Transaction[None]:
-    def apply_deletion() -> None:
-        registry.delete(tenant.name)
-
     changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
     keys = [get_state(tenant).hash_key]
-    return Transaction(None, tenant.name, changed, apply_deletion, state_keys_to_delete=keys)
+    delete = partial(registry.delete, tenant.name)
+    return Transaction(None, tenant.name, changed, delete, state_keys_to_delete=keys)

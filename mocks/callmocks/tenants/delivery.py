@@ -18,11 +18,8 @@ class Delivery:
 
     delay: float = 0.0
     chunk_bytes: int = 0
-    # Between two chunks.
-    pause: float = 0.0
-    # Bytes that are sent of those that were announced.
-    truncate_at: int | None = None
+    pause: float = 0.0  # between two chunks
+    truncate_at: int | None = None  # bytes that are sent of those that were announced
     termination: Termination = ""
-    # Websocket: the longest wait for the next answer to be sent first.
-    reorder_timeout: float = 0.0
+    reorder_timeout: float = 0.0  # websocket: longest wait for the next answer, to be sent first
     frame_transforms: list[FrameTransform] = field(default_factory=list)

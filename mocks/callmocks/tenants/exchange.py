@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.state import State
     from callmocks.tenants.tenant import Tenant
 
-# Of one exchange.
-MAX_VIOLATIONS = 100
+MAX_VIOLATIONS = 100  # of one exchange
 _MAX_QUOTED_CHARS = 500
 
 
@@ -40,15 +39,11 @@ class Exchange:
     provider: Provider
     request: bytes
     now: datetime
-    # The tenant's, for this request.
-    state: State
+    state: State  # the tenant's, for this request
     operation: str = ""
-    # `http://host:port` as the client reached it; addresses in answers use it.
-    origin: str = ""
-    # The client's IP address.
-    peer: str = ""
-    # `http`, or `frame` for a message of the ARM's websocket.
-    transport: str = "http"
+    origin: str = ""  # `http://host:port` as the client reached it; addresses in answers use it
+    peer: str = ""  # the client's IP address
+    transport: str = "http"  # or `frame` for a message of the ARM's websocket
     violations: list[Violation] = field(default_factory=list)
     assumptions: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)

@@ -19,20 +19,14 @@ if TYPE_CHECKING:
 
     from callmocks.tenants.exchange import Exchange, Reply
 
-# Of one tenant.
-MAX_ENTRIES = 1000
-# Of a longer body, length and hash are shown too.
-SHOWN_BODY_BYTES = 64 * 1024
+MAX_ENTRIES = 1000  # of one tenant
+SHOWN_BODY_BYTES = 64 * 1024  # of a longer body, length and hash are shown too
 # A body that is no longer is cut when it is read. The hash of a page of a hundred rows takes as
 # long as making the page, and is seldom wanted.
 KEPT_WHOLE_BYTES = 2 * SHOWN_BODY_BYTES
-# Of all tenants of a process.
-MAX_PROCESS_BYTES = 64 * 1024 * 1024
-# The name of an operation is whatever the client sent.
-MAX_OPERATION_CHARS = 200
-# An upper estimate, without the bodies.
-ENTRY_BYTES = 1024
-VIOLATION_BYTES = 1024
+MAX_PROCESS_BYTES = 64 * 1024 * 1024  # of all tenants of a process
+MAX_OPERATION_CHARS = 200  # the name of an operation is whatever the client sent
+ENTRY_BYTES = VIOLATION_BYTES = 1024  # an upper estimate, without the bodies
 
 
 class _TruncatedBody(NamedTuple):
@@ -106,20 +100,13 @@ class JournalBudget:
     def __init__(self, limit: int = MAX_PROCESS_BYTES) -> None:
         self.limit = limit
         self.bytes_used = 0
-        self._journals: list[Journal] = []
-
-    def add(self, journal: Journal) -> None:
-        self._journals.append(journal)
-
-    def remove_journal(self, journal: Journal) -> None:
-        self._journals.remove(journal)
-        self.bytes_used -= journal.bytes_used
+        self.journals: list[Journal] = []
 
     def evict(self) -> None:
         """Drop oldest entries until a little more than needed is free."""
         goal = self.limit - self.limit // 64  # not at every exchange
         while self.bytes_used > goal:
-            largest = max(self._journals, key=lambda journal: journal.bytes_used)
+            largest = max(self.journals, key=lambda journal: journal.bytes_used)
             excess = self.bytes_used - goal
             while excess > 0 and len(largest):
                 excess -= largest.drop_oldest()
@@ -130,12 +117,11 @@ class Journal:
         self._records: deque[JournalRecord] = deque()
         self._seq = 0
         self._budget = budget or JournalBudget()
-        self._budget.add(self)
+        self._budget.journals.append(self)
         self._waiters: list[asyncio.Future[None]] = []
         self._closed = False
         self.bytes_used = 0
-        # Since `delete_entries`.
-        self.dropped_count = 0
+        self.dropped_count = 0  # since `delete_entries`
 
     def add(self, exchange: Exchange, reply: Reply) -> float:
         """Record an exchange and return how many seconds it took."""
@@ -220,7 +206,8 @@ class Journal:
     def close(self) -> None:
         """Release the bytes and all followers: the tenant is deleted."""
         self._closed = True
-        self._budget.remove_journal(self)
+        self._budget.journals.remove(self)
+        self._budget.bytes_used -= self.bytes_used
         self._wake_waiters()
 
     def _wake_waiters(self) -> None:

@@ -10,8 +10,7 @@ from callmocks.errors import SettingsError
 from callmocks.history.generator import derive_token
 
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
-CDR_PREFIX_DIGITS = 16
-"""Digits of a Data API session's token that name its tenant."""
+CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
 
 def cdr_token_prefix(tenant: str) -> str:
@@ -62,15 +61,13 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
             try:
                 ipaddress.ip_network(entry, strict=False)
             except ValueError:
-                raise SettingsError(
-                    f"cdr.allowed_ips: {entry!r} is no address or network such as 10.0.0.0/8"
-                ) from None
+                text = f"{entry!r} is no address or network such as 10.0.0.0/8"
+                raise SettingsError(f"cdr.allowed_ips: {text}") from None
         known = [row["component"] for row in load_table("cdr/components.csv")]
         for component in self.disabled_components:
             if component not in known:
-                raise SettingsError(
-                    f"cdr.disabled_components: {component!r} is not one of {', '.join(known)}"
-                )
+                text = f"{component!r} is not one of {', '.join(known)}"
+                raise SettingsError(f"cdr.disabled_components: {text}")
         if min(self.day_limit, self.minute_limit) < 0:
             raise SettingsError("cdr.day_limit and cdr.minute_limit: use 0 or more")
 
@@ -119,16 +116,11 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
         self.cdr.check()
         self.onec.check()
         name, replace = self.name, msgspec.structs.replace
+        arm, cdr, onec = self.arm, self.cdr, self.onec
+        login, password, token = cdr.login or name, cdr.password or name, cdr.token
         return replace(
             self,
-            arm=replace(self.arm, password=self.arm.password or name),
-            cdr=replace(
-                self.cdr,
-                login=self.cdr.login or name,
-                password=self.cdr.password or name,
-                token=self.cdr.token or f"{name}-token",
-            ),
-            onec=replace(
-                self.onec, user=self.onec.user or name, password=self.onec.password or name
-            ),
+            arm=replace(arm, password=arm.password or name),
+            cdr=replace(cdr, login=login, password=password, token=token or f"{name}-token"),
+            onec=replace(onec, user=onec.user or name, password=onec.password or name),
         )

@@ -22,8 +22,7 @@ class CounterIncrement(NamedTuple):
 
 class CounterTotals(NamedTuple):
     values: tuple[int, ...]
-    # The first increment above its limit; then nothing was added at all.
-    rejected_index: int | None = None
+    rejected_index: int | None = None  # the first above its limit; then nothing was added at all
 
 
 class StaleTenantsError(StateError):

@@ -34,14 +34,12 @@ class Tenant:
         observers: list[Observer] | None = None,
     ) -> None:
         self.settings = settings.with_defaults()
-        # Its ARM domain, and its logins when no others were set.
-        self.name = settings.name
+        self.name = settings.name  # its ARM domain, and its logins when no others were set
         self.history = history
         self.state = state
         self.assumptions = Assumptions(settings.assumptions)
         self.clock = self.create_initial_clock()
-        # By how much the clock was moved without ageing sessions.
-        self.session_time_offset = timedelta()
+        self.session_time_offset = timedelta()  # moves of the clock that did not age sessions
         self.faults = ActiveFaults(self.settings.seed, state, providers)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)

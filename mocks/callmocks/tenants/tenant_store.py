@@ -40,12 +40,9 @@ class MutableTenant(Protocol):
 
 
 class ReplicationStatus(NamedTuple):
-    # Of the store, without a password.
-    address: str
-    # Replicas that are alive, this one included.
-    replicas: int
-    # Why it cannot share them now; empty when it can.
-    problem: str
+    address: str  # of the store, without a password
+    replicas: int  # that are alive, this one included
+    problem: str  # why it cannot share them now; empty when it can
 
 
 class TenantStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from callmocks.contract.expectations import (
@@ -48,20 +49,15 @@ class _JournaledRequest:
     def __init__(self, entry: JournalEntry, providers: Mapping[str, Provider]) -> None:
         self.entry = entry
         self._providers = providers
-        self._fields: dict[str, object] | None = None
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, object]:
-        if self._fields is None:
-            provider = self._providers[self.entry.provider]
-            self._fields = provider.read_fields(self.entry.request.encode())
-        return self._fields
+        return self._providers[self.entry.provider].read_fields(self.entry.request.encode())
 
     def is_comparable(self, expected: Expectation) -> bool:
-        entry = self.entry
-        return expected.provider in (None, entry.provider) and (
-            expected.operation in (None, entry.operation)
-        )
+        provider, operation = expected.provider, expected.operation
+        same_provider = provider in (None, self.entry.provider)
+        return same_provider and operation in (None, self.entry.operation)
 
     def find_differences(self, expected: Expectation) -> list[Difference]:
         """Fields are compared where provider and operation are the same."""
