@@ -72,7 +72,7 @@ def _describe_route(route: Route) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if route.body is not None:
-        content = {media: {"schema": _schema_reference(route.body)} for media in route.body_media}
+        content = {"application/json": {"schema": _schema_reference(route.body)}}
         content |= {media: {"schema": {"type": "string"}} for media in route.lines_media}
         described["requestBody"] = {"required": True, "content": content}
     return described

@@ -112,7 +112,6 @@ class Route:
     response: Any = None
     status: int = 200
     media: str = "application/json"
-    body_media: tuple[str, ...] = ("application/json",)
     lines_media: tuple[str, ...] = ()
     """Types under which the body may hold many items, one a line; the handler reads those."""
     problems: Mapping[int, str] = field(default_factory=dict)

@@ -123,8 +123,7 @@ def make_app(
     control and for each exchange with a provider.
     """
     logger = None if log is None else make_logger(log)
-    guard = make_guard(token, hosts)
-    middlewares = [make_middleware(logger), problem_middleware, guard]
+    middlewares = [make_middleware(logger), problem_middleware, make_guard(token, hosts)]
     app = web.Application(middlewares=middlewares)
     app[ERROR_RESPONSE] = render_problem
     store = store or TenantStore(registry)
