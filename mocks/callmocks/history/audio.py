@@ -6,8 +6,6 @@ making what comes before it. The samples are computed with whole numbers alone: 
 has the same bytes on every machine.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import math
@@ -47,7 +45,6 @@ class Audio:
     etag: str
     _key: bytes = field(repr=False)
     _header: bytes = field(repr=False)
-    _note_bytes: int
     _notes: tuple[bytes, ...] = field(repr=False)
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
@@ -66,9 +63,10 @@ class Audio:
         start, stop = max(start - len(self._header), 0), stop - len(self._header)
         if start >= stop:
             return head
-        first, last = start // self._note_bytes, (stop - 1) // self._note_bytes
+        note_bytes = len(self._notes[0])
+        first, last = start // note_bytes, (stop - 1) // note_bytes
         body = b"".join(self._notes[self._note_number(note)] for note in range(first, last + 1))
-        skip = first * self._note_bytes
+        skip = first * note_bytes
         return head + body[start - skip : stop - skip]
 
     def _note_number(self, position: int) -> int:
@@ -102,15 +100,8 @@ def _make_audio(
 ) -> Audio:
     digest = hashlib.blake2b(key, digest_size=64)
     mark = hashlib.blake2b(key + content_type.encode() + data.to_bytes(8), digest_size=8)
-    return Audio(
-        content_type,
-        len(header) + data,
-        f'"{mark.hexdigest()}"',
-        digest.digest(),
-        header,
-        len(notes[0]),
-        notes,
-    )
+    size, etag = len(header) + data, f'"{mark.hexdigest()}"'
+    return Audio(content_type, size, etag, digest.digest(), header, notes)
 
 
 @cache

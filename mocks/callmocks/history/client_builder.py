@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from callmocks.history.contact_values import ContactValues, fill_entry, item_or_none

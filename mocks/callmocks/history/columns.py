@@ -26,12 +26,7 @@ class CallKind(IntEnum):
     INTERNAL = 3
 
 
-CALL_DIRECTIONS = {
-    "in": CallKind.INCOMING,
-    "out": CallKind.OUTGOING,
-    "auto": CallKind.AUTO,
-    "internal": CallKind.INTERNAL,
-}
+CALL_DIRECTIONS = dict(zip(("in", "out", "auto", "internal"), CallKind, strict=True))
 
 
 class LegRole(IntEnum):

@@ -1,7 +1,5 @@
 """Names and phone numbers of people, none of them given out twice in a directory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, TypeVar
 

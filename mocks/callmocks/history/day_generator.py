@@ -77,7 +77,7 @@ class DayGenerator:
             time_of_day = self._draw_start_times(first, days, day_offset, raw)
             start = np.sort(day_offset * DAY_MS + time_of_day)
             forced = assign_reasons(self._generator, first_call, len(raw))
-            outcomes = traffic.draw_outcomes(raw, forced, self._world.traffic)
+            outcomes = traffic.OutcomeDraw(raw, forced, self._world.traffic).draw()
         parameters = draw_parameters(raw, outcomes, start, first_call, self._world, self._directory)
         if self._in_blocks:
             reason_blocks.compress_to_block(parameters, len(raw) // reason_blocks.BLOCK_CALLS)

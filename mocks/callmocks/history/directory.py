@@ -4,8 +4,6 @@ Strings are free of control characters but hold whatever real names hold: quotes
 brackets, ``ё``, an emoji. Fields that are named after another entry are its index in the directory.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime
 

@@ -4,8 +4,6 @@ Each kind of entry has a stream of its own and each entry its own part of it, so
 organisation leaves the operators as they are, and naming one operator the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial

@@ -50,14 +50,11 @@ class GeneratedDays:
         self.directory = directory
         self.lookups = Lookups(directory)
         self._day_generator = DayGenerator(key, world, directory)
+        self.days_per_batch = self._day_generator.days_per_batch
         self._cache = cache
         self._empty_frames: dict[str, pl.DataFrame] = {}
         # By view and day: name and first day of the batch that the view was created in.
         self._batch_of: dict[tuple[str, int], tuple[str, int]] = {}
-
-    @property
-    def days_per_batch(self) -> int:
-        return self._day_generator.days_per_batch
 
     def count_calls(self, day: int, days: int = 1) -> int:
         return self._day_generator.count_calls(day, days)
@@ -132,9 +129,7 @@ class GeneratedDays:
         return self.get_or_create(
             "arm",
             day,
-            lambda: split_by_operator(
-                arm.build_arm_rows(self.key, self.get_day(day), self.lookups)
-            ),
+            lambda: split_by_operator(self._build_arm_rows(day, 1)),
             lambda frames: sum(int(frame.estimated_size()) for frame in frames.values()),
         )
 
@@ -142,11 +137,12 @@ class GeneratedDays:
         return self.get_or_create(
             f"arm of {count}, {operator}",
             first,
-            lambda: arm.build_arm_rows(
-                self.key, self.get_days(first, count), self.lookups, operator
-            ),
+            lambda: self._build_arm_rows(first, count, operator),
             lambda frame: int(frame.estimated_size()),
         )
+
+    def _build_arm_rows(self, first: int, count: int, operator: int | None = None) -> pl.DataFrame:
+        return arm.build_arm_rows(self.key, self.get_days(first, count), self.lookups, operator)
 
     def get_or_create(
         self, name: Hashable, day: int, create: Callable[[], T], size_of: Callable[[T], int]

@@ -1,7 +1,5 @@
 """One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ gives the same people whatever version of Faker is installed. Those of any other
 Faker at run time, and depend on its version.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -1,7 +1,5 @@
 """A pinned call as its author writes it, and the legs that follow from it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

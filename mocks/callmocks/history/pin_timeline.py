@@ -1,44 +1,31 @@
 """From a resolved pin to its call: what the pin fixes, over what is drawn for the rest."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from callmocks.history.call_parameters import draw_parameters
 from callmocks.history.columns import CallKind, DayColumns
 from callmocks.history.directory import Directory
+from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin
 from callmocks.history.raw_columns import RAW_COLUMNS
-from callmocks.history.timeline import (
-    MAX_ATTEMPTS,
-    CallOutcomes,
-    CallParameters,
-    Slot,
-    build_timeline,
-)
+from callmocks.history.timeline import CallOutcomes, CallParameters, Slot, build_timeline
 from callmocks.history.walltime import day_of, day_start
-from callmocks.history.world import World
 
 _STREAM = 5
 
 
 def build_pinned_call(
-    generator: Generator,
-    pin: ResolvedPin,
-    row: int,
-    first_leg_row: int,
-    world: World,
-    directory: Directory,
+    generator: Generator, pin: ResolvedPin, row: int, first_leg_row: int, generated: GeneratedDays
 ) -> DayColumns:
-    day = day_of(pin.start_ms)
+    day, directory = day_of(pin.start_ms), generated.directory
     outcomes = CallOutcomes.without_legs(1)
     outcomes.kind[0] = pin.kind
     for slot, reason in pin.slots.items():
         outcomes.reasons[0, slot] = reason
     raw = generator.draw_raw(_STREAM, (day << 20) | row, RAW_COLUMNS).reshape(1, -1)
     start = np.array([pin.start_ms - day_start(day)])
-    parameters = draw_parameters(raw, outcomes, start, row, world, directory)
+    parameters = draw_parameters(raw, outcomes, start, row, generated.world, directory)
     parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
     _set_operators(parameters, pin, directory)
     _set_client(parameters, pin, directory)
@@ -50,16 +37,16 @@ def _set_fixed_values(parameters: CallParameters, pin: ResolvedPin, outcomes: Ca
     call = pin.call
     if pin.line >= 0:
         parameters.line[0] = pin.line
-    if call.talk_seconds is not None:
-        parameters.talk_ms[0] = round(call.talk_seconds * 1000)
-    if call.transfer_talk_seconds is not None:
-        parameters.transfer_talk_ms[0] = round(call.transfer_talk_seconds * 1000)
     if call.wait_seconds is not None:
         _distribute_wait(parameters, pin, outcomes, round(call.wait_seconds * 1000))
-    if call.recorded is not None:
-        parameters.recorded[0] = call.recorded
-    if call.rating is not None:
-        parameters.rating[0] = call.rating
+    for column, value, factor in (
+        (parameters.talk_ms, call.talk_seconds, 1000),
+        (parameters.transfer_talk_ms, call.transfer_talk_seconds, 1000),
+        (parameters.recorded, call.recorded, 1),
+        (parameters.rating, call.rating, 1),
+    ):
+        if value is not None:
+            column[0] = round(value * factor)
     parameters.released_by_platform[0] = False
 
 
@@ -105,12 +92,9 @@ def _distribute_wait(
     if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
         parameters.ivr_ms[0], parameters.ring_ms[0] = 0, wait_ms
         return
-    attempts = int((outcomes.reasons[0, Slot.ATTEMPT : Slot.ATTEMPT + MAX_ATTEMPTS] >= 0).sum())
+    attempts = int((outcomes.reasons[0, Slot.ATTEMPT : Slot.PARALLEL] >= 0).sum())
     parts = attempts + (2 if pin.answered else 1)
     parameters.ivr_ms[0] = wait_ms // parts
     parameters.attempt_ms[0, :] = wait_ms // parts
     last = wait_ms - (parts - 1) * (wait_ms // parts)
-    if pin.answered:
-        parameters.ring_ms[0] = last
-    else:
-        parameters.attempt_ms[0, 0] = last
+    (parameters.ring_ms if pin.answered else parameters.attempt_ms[0])[0] = last

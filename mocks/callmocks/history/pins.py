@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,16 +16,13 @@ from callmocks.errors import Contradiction
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns, LegRole, concat_days
 from callmocks.history.day_generator import make_empty_day
-from callmocks.history.generated_days import split_by_operator
+from callmocks.history.generated_days import GeneratedDays, split_by_operator
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin, parse_pin, resolve_pin
 from callmocks.history.pin_timeline import build_pinned_call
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import day_of, day_start
-
-if TYPE_CHECKING:
-    from callmocks.history.generated_days import GeneratedDays
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +64,6 @@ class Pins:
         other._pins = dict(self._pins)
         other.counters = self.counters
         return other
-
-    def __bool__(self) -> bool:
-        return bool(self._pins)
 
     def __len__(self) -> int:
         return len(self._pins)
@@ -124,10 +118,8 @@ class Pins:
         return [pin.day for pin in self._pins.values()]
 
     def find_by_leg(self, day: int, row: int) -> DayColumns | None:
-        for pin in self._pins.values():
-            if pin.day.first_day == day and row in pin.day.legs.row:
-                return pin.day
-        return None
+        days = (each for each in self.days if each.first_day == day)
+        return next((each for each in days if row in each.legs.row), None)
 
     def view_frame(self, view_name: str) -> pl.DataFrame:
         return self._get_frames().build_view(view_name)
@@ -161,10 +153,7 @@ class Pins:
         return pin
 
     def _build_pin(self, resolved: ResolvedPin, sequence: int, row: int, leg_row: int) -> Pin:
-        generated = self._generated
-        day = build_pinned_call(
-            self._generator, resolved, row, leg_row, generated.world, generated.directory
-        )
+        day = build_pinned_call(self._generator, resolved, row, leg_row, self._generated)
         session_id = int(ids.session_id(day.first_day, day.calls.row)[0])
         request = msgspec.to_builtins(resolved.call)
         return Pin(session_id, request, day, sequence, _list_talks(day))
@@ -172,10 +161,8 @@ class Pins:
     def _check_overlap(self, pin: Pin, others: Iterable[Pin]) -> None:
         for other in others:
             for operator, start, end in other.talks:
-                if any(
-                    index == operator and begin < end and start < stop
-                    for index, begin, stop in pin.talks
-                ):
+                same = [talk[1:] for talk in pin.talks if talk[0] == operator]
+                if any(begin < end and start < stop for begin, stop in same):
                     number = self._generated.directory.operators[operator].number
                     reason = f"{number} speaks in the pinned call {other.id} at that time"
                     raise Contradiction("operator", reason)
@@ -186,10 +173,8 @@ class _PinFrames:
 
     def __init__(self, generated: GeneratedDays, days: list[DayColumns]) -> None:
         self._key, self._lookups = generated.key, generated.lookups
-        if days:
-            self._day = concat_days(days)
-        else:
-            self._day = make_empty_day(generated.world, generated.directory)
+        world, directory = generated.world, generated.directory
+        self._day = concat_days(days) if days else make_empty_day(world, directory)
         self._views: dict[str, pl.DataFrame] = {}
 
     def build_view(self, name: str) -> pl.DataFrame:

@@ -118,8 +118,7 @@ class _Timeline:
         cursor = self._place_remote_leg()
         cursor = self._place_attempts(cursor)
         cursor = self._place_answer_and_transfer(cursor)
-        self._place_parallel_legs()
-        self._place_coach()
+        self._place_legs_beside()
         self._place_first_leg(cursor)
 
     def _find_picked_up(self) -> BoolColumn:
@@ -179,12 +178,10 @@ class _Timeline:
             cursor = end
         return cursor
 
-    def _place_parallel_legs(self) -> None:
-        for slot in (Slot.PARALLEL, Slot.PARALLEL + 1):
-            self._place_leg(slot, self._start[:, Slot.ANSWER], self._connect[:, Slot.ANSWER])
-
-    def _place_coach(self) -> None:
+    def _place_legs_beside(self) -> None:
         answer, end = self._connect[:, Slot.ANSWER], self._end[:, Slot.ANSWER]
+        for slot in (Slot.PARALLEL, Slot.PARALLEL + 1):
+            self._place_leg(slot, self._start[:, Slot.ANSWER], answer)
         start = answer + np.minimum(self._parameters.coach_delay_ms, (end - answer) // 2)
         self._place_leg(Slot.COACH, start, end, np.minimum(start + 300, end))
 
@@ -216,10 +213,9 @@ class _Timeline:
         released = _released_by(reason, role, kind, connect, parameters.released_by_platform[call])
         fax = np.where((slot == Slot.ANSWER) & (connect >= 0), parameters.fax[call], 0)
         remote_reason = self._outcomes.reasons[call, Slot.REMOTE]
+        row = parameters.first_leg_row + _rows_by_day(call, parameters.day_offset)
         legs = LegColumns(
-            row=(parameters.first_leg_row + _rows_by_day(call, parameters.day_offset)).astype(
-                np.int32
-            ),
+            row=row.astype(np.int32),
             call=call.astype(np.int32),
             role=role.astype(np.int8),
             intended_operator=intended,
@@ -248,7 +244,8 @@ class _Timeline:
         counted = talks & ~(self._direct[legs.call] & (slot == Slot.REMOTE))
         talk = np.where(counted, legs.end - legs.connect, 0)
         leg_count = self._exists.sum(axis=1)
-        internal = kind == CallKind.INTERNAL
+        remote_operator = parameters.operators[:, Slot.REMOTE]
+        called = np.where(kind == CallKind.INTERNAL, remote_operator, -1)
         return CallColumns(
             row=parameters.row.astype(np.int32),
             start=parameters.start.astype(np.int32),
@@ -259,9 +256,7 @@ class _Timeline:
             vendor=parameters.vendor.astype(np.int16),
             phone=parameters.phone.astype(np.int64),
             line=parameters.line.astype(np.int16),
-            called_operator=np.where(internal, parameters.operators[:, Slot.REMOTE], -1).astype(
-                np.int16
-            ),
+            called_operator=called.astype(np.int16),
             answered=answered,
             talk=np.bincount(legs.call, weights=talk, minlength=len(kind)).astype(np.int32),
             first_leg=(np.cumsum(leg_count) - leg_count).astype(np.int32),
@@ -271,8 +266,7 @@ class _Timeline:
 
 
 def _is_direct(kind: IntColumn) -> BoolColumn:
-    direct: BoolColumn = (kind == CallKind.OUTGOING) | (kind == CallKind.INTERNAL)
-    return direct
+    return np.isin(kind, (CallKind.OUTGOING, CallKind.INTERNAL))
 
 
 def _rows_by_day(call: IntColumn, day_offset: IntColumn | None) -> IntColumn:

@@ -11,10 +11,7 @@ from callmocks.history.timeline import CallOutcomes, Slot
 from callmocks.history.world import Traffic
 
 _R = reasons.INDEX
-_INTERNAL_REFUSALS = (
-    _R["internal_call_not_allowed"],
-    _R["internal_call_not_allowed_by_status"],
-)
+_INTERNAL_REFUSALS = _R["internal_call_not_allowed"], _R["internal_call_not_allowed_by_status"]
 _ATTEMPT_REASONS = {
     "operator_not_responsible": 50,
     "operator_busy": 14,
@@ -42,11 +39,6 @@ def draw_start_times(raw: RawNumbers, hour_weights: tuple[int, ...]) -> IntColum
     return hour * 3_600_000 + integers_below(raw[:, RawColumn.TIME_IN_HOUR], 3_600_000)
 
 
-def draw_outcomes(raw: RawNumbers, forced_reasons: IntColumn, traffic: Traffic) -> CallOutcomes:
-    """``forced_reasons``: the reason that a leg of the call must have, or -1."""
-    return _OutcomeDraw(raw, forced_reasons, traffic).draw()
-
-
 class _ForcedReason:
     def __init__(self, reason: IntColumn) -> None:
         self.reason = reason
@@ -68,7 +60,9 @@ class _ForcedReason:
         return np.where(reasons.membership_table(candidates)[self.reason], self.reason, -1)
 
 
-class _OutcomeDraw:
+class OutcomeDraw:
+    """``forced_reasons``: the reason that a leg of the call must have, or -1."""
+
     def __init__(self, raw: RawNumbers, forced_reasons: IntColumn, traffic: Traffic) -> None:
         self._raw = raw
         self._traffic = traffic

@@ -1,7 +1,5 @@
 """World files: TOML, checked beyond what the types of ``world`` say."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any

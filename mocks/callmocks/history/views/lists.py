@@ -1,40 +1,32 @@
 """The lists of calls that the terminal and the dashboard show: their rows and columns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from callmocks.contract.json_model import to_json
-
-if TYPE_CHECKING:
-    from callmocks.history.directory import Directory
-    from callmocks.history.history import History
+from callmocks.history.directory import Directory
+from callmocks.history.history import History
 
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
     name: str
-    kind: str = "text"
-    """``text``, ``id``, ``uuid``, ``time``, ``number``, ``duration`` or ``reason``."""
+    kind: str = "text"  # or id, uuid, time, number, duration, reason
+    # minor: not on a phone; spare: only on a wide screen; terminal: only there.
     room: str = ""
-    """``minor``: not on a phone; ``spare``: only on a wide screen; ``terminal``: only there."""
     terminal: bool = True
-    at_end: bool = False
-    """Not known before the call has ended."""
+    at_end: bool = False  # not known before the call has ended
     label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CallList:
+    # Rows of ended calls by start: history, operator, from, till (not included), now.
     read: Callable[[History, str, int, int, int], pl.DataFrame]
-    """Rows of ended calls by start: history, operator, from, till (not included), now."""
     columns: tuple[ListColumn, ...]
-    by_operator: bool = False
-    """Whether it is the list of one operator."""
+    by_operator: bool = False  # the list of one operator
 
 
 def add_record_ids(frame: pl.DataFrame) -> pl.DataFrame:
@@ -58,32 +50,14 @@ def directory_names(directory: Directory) -> dict[str, Mapping[str, str]]:
     }
 
 
-def _read_legs(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return add_record_ids(history.legs_between(from_ms, till_ms - 1, now_ms))
-
-
-def _read_sessions(
-    history: History, _: str, from_ms: int, till_ms: int, now_ms: int
-) -> pl.DataFrame:
-    return add_record_ids(history.sessions_between(from_ms, till_ms - 1, now_ms))
-
-
-def _read_onec(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    return history.service_calls_between(from_ms, till_ms, now_ms)
-
-
-def _read_arm(
-    history: History, operator: str, from_ms: int, till_ms: int, now_ms: int
-) -> pl.DataFrame:
-    frames = [
-        frame.filter(pl.col("_release") <= now_ms)
-        for frame in history.arm_frames(operator, till_ms - 1, from_ms)
-    ]
+def _read_arm(history: History, number: str, start: int, end: int, now: int) -> pl.DataFrame:
+    ended = pl.col("_release") <= now
+    frames = [frame.filter(ended) for frame in history.arm_frames(number, end - 1, start)]
     return pl.concat(frames).reverse() if frames else pl.DataFrame()
 
 
-def _read_truth(history: History, _: str, from_ms: int, till_ms: int, now_ms: int) -> pl.DataFrame:
-    calls = map(to_json, history.truth_between(from_ms, till_ms, now_ms))
+def _read_truth(history: History, _: str, start: int, end: int, now: int) -> pl.DataFrame:
+    calls = map(to_json, history.truth_between(start, end, now))
     return pl.DataFrame(list(calls), infer_schema_length=None)
 
 
@@ -105,7 +79,9 @@ LISTS = {
         by_operator=True,
     ),
     "cdr-legs": CallList(
-        _read_legs,
+        lambda history, _, start, end, now: add_record_ids(
+            history.legs_between(start, end - 1, now)
+        ),
         (
             ListColumn("start_time", "time"),
             ListColumn("call_session_id", "id", "spare"),
@@ -120,7 +96,9 @@ LISTS = {
         ),
     ),
     "cdr-sessions": CallList(
-        _read_sessions,
+        lambda history, _, start, end, now: add_record_ids(
+            history.sessions_between(start, end - 1, now)
+        ),
         (
             ListColumn("start_time", "time"),
             ListColumn("id", "id"),
@@ -135,7 +113,7 @@ LISTS = {
         ),
     ),
     "onec": CallList(
-        _read_onec,
+        lambda history, _, *window: history.service_calls_between(*window),
         (
             ListColumn("CallTime", "time"),
             ListColumn("CallID", "uuid", "minor"),

@@ -13,6 +13,7 @@ from callmocks.history.columns import IntColumn
 from callmocks.history.directory import Directory
 
 WALL_TIME_DTYPE = pl.Datetime("ms")
+_CAUSES = [reasons.CAUSE_TEXT.get(code) for code in range(max(reasons.CAUSE_TEXT) + 1)]
 
 
 class Lookup:
@@ -62,10 +63,19 @@ def _attribute(entries: str, name: str, dtype: Any = None) -> cached_property[Lo
 
 
 class Lookups:
-    """All lookups of a directory, each built at its first use."""
+    """All lookups of a directory; the large ones are built at their first use."""
+
+    reason = enum_lookup(reasons.NAMES)
+    reason_text = enum_lookup(reasons.DESCRIPTIONS)
+    cause_text = Lookup(_CAUSES, ordered_enum(reasons.CAUSE_TEXT.values()))
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
+        self.group_of_operator = np.array([*(each.group for each in directory.operators), -1])
+        self.scenario_of_line = np.array([*(each.scenario for each in directory.lines), -1])
+        self.vendor_user = Lookup(directory.vendor_users, pl.String)
+        self.vendor_client = self._repeat_for_vendor_users(directory.vendor_clients)
+        self.vendor_specialist = self._repeat_for_vendor_users(directory.vendor_specialists)
 
     operator_name = _attribute("operators", "full_name")
     operator_phone = _attribute("operators", "phone")
@@ -86,43 +96,9 @@ class Lookups:
     user_id = _attribute("users", "user_id", pl.String)
 
     @cached_property
-    def reason(self) -> Lookup:
-        return enum_lookup(reasons.NAMES)
-
-    @cached_property
-    def reason_text(self) -> Lookup:
-        return enum_lookup(reasons.DESCRIPTIONS)
-
-    @cached_property
-    def cause_text(self) -> Lookup:
-        texts = reasons.CAUSE_TEXT
-        values = [texts.get(code) for code in range(max(texts) + 1)]
-        return Lookup(values, ordered_enum(texts.values()))
-
-    @cached_property
-    def group_of_operator(self) -> NDArray[np.int64]:
-        return np.array([*(operator.group for operator in self.directory.operators), -1])
-
-    @cached_property
-    def scenario_of_line(self) -> NDArray[np.int64]:
-        return np.array([*(line.scenario for line in self.directory.lines), -1])
-
-    @cached_property
     def client_id(self) -> Lookup:
         clients = self.directory.organisations
         return Lookup([clients[u.organisation].client_id for u in self.directory.users], pl.String)
-
-    @cached_property
-    def vendor_user(self) -> Lookup:
-        return Lookup(self.directory.vendor_users, pl.String)
-
-    @cached_property
-    def vendor_client(self) -> Lookup:
-        return self._repeat_for_vendor_users(self.directory.vendor_clients)
-
-    @cached_property
-    def vendor_specialist(self) -> Lookup:
-        return self._repeat_for_vendor_users(self.directory.vendor_specialists)
 
     def _repeat_for_vendor_users(self, values: Sequence[str]) -> Lookup:
         users = range(len(self.directory.vendor_users))
