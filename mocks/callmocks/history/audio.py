@@ -95,13 +95,11 @@ def mp3_available() -> bool:
     return importlib.util.find_spec("lameenc") is not None
 
 
-def _make_audio(
-    content_type: str, key: bytes, header: bytes, data: int, notes: tuple[bytes, ...]
-) -> Audio:
+def _make_audio(mime: str, key: bytes, header: bytes, data: int, notes: tuple[bytes, ...]) -> Audio:
     digest = hashlib.blake2b(key, digest_size=64)
-    mark = hashlib.blake2b(key + content_type.encode() + data.to_bytes(8), digest_size=8)
+    mark = hashlib.blake2b(key + mime.encode() + data.to_bytes(8), digest_size=8)
     size, etag = len(header) + data, f'"{mark.hexdigest()}"'
-    return Audio(content_type, size, etag, digest.digest(), header, notes)
+    return Audio(mime, size, etag, digest.digest(), header, notes)
 
 
 @cache

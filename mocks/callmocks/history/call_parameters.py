@@ -49,6 +49,8 @@ def draw_parameters(
     reached = (remote == SUBSCRIBER_HUNG_UP) | (remote == OPERATOR_HUNG_UP)
     remote_failed = (remote >= 0) & ~reached
     transfer_unanswered = reasons.RANG[transfer] & ~reasons.ANSWERED[transfer]
+    transfer_no_answer = draw_ms(RawColumn.TRANSFER_RING, _NO_ANSWER_MS)
+    transfer_answer = draw_ms(RawColumn.TRANSFER_RING, _ANSWER_MS)
     no_answer = draw_ms(RawColumn.RING, _NO_ANSWER_MS)
     failed_ms = np.where(reasons.RANG[remote], no_answer, draw_ms(RawColumn.RING, _ALONE_MS))
     after_talk_ms = draw_ms(RawColumn.AFTER_TALK, _AFTER_TALK_MS)
@@ -65,11 +67,7 @@ def draw_parameters(
         attempt_ms=_draw_attempt_lengths(raw, outcomes),
         ring_ms=np.where(remote_failed, failed_ms, draw_ms(RawColumn.RING, _ANSWER_MS)),
         talk_ms=draw_ms(RawColumn.TALK, traffic.talk_ms),
-        transfer_ring_ms=np.where(
-            transfer_unanswered,
-            draw_ms(RawColumn.TRANSFER_RING, _NO_ANSWER_MS),
-            draw_ms(RawColumn.TRANSFER_RING, _ANSWER_MS),
-        ),
+        transfer_ring_ms=np.where(transfer_unanswered, transfer_no_answer, transfer_answer),
         transfer_talk_ms=draw_ms(RawColumn.TRANSFER_TALK, traffic.talk_ms),
         coach_delay_ms=draw_ms(RawColumn.COACH_DELAY, _COACH_DELAY_MS),
         after_talk_ms=np.where(_continues_after_talk(outcomes), after_talk_ms, 0),
@@ -105,18 +103,15 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
         round_number, column = divmod(number, ATTEMPT_COLUMNS)
         numbers = raw[calls, RawColumn.ATTEMPT + column] * np.uint64(2 * round_number + 1)
         reason = reason[calls]
-        lengths[calls, number] = np.where(
-            reasons.RANG[reason] | (reason == SUBSCRIBER_HUNG_UP),
-            interpolate_quantiles(numbers, _NO_ANSWER_MS),
-            interpolate_quantiles(numbers, _SHORT_MS),
-        )
+        rang = reasons.RANG[reason] | (reason == SUBSCRIBER_HUNG_UP)
+        no_answer = interpolate_quantiles(numbers, _NO_ANSWER_MS)
+        short = interpolate_quantiles(numbers, _SHORT_MS)
+        lengths[calls, number] = np.where(rang, no_answer, short)
     alone = (outcomes.reasons >= 0).sum(axis=1) == 1
     reason, numbers = outcomes.reasons[:, Slot.FIRST], raw[:, RawColumn.ATTEMPT]
-    length = np.where(
-        reasons.ANSWERED[reason],
-        interpolate_quantiles(numbers, _PLATFORM_MS),
-        interpolate_quantiles(numbers, _ALONE_MS),
-    )
+    length = interpolate_quantiles(numbers, _ALONE_MS)
+    by_platform = interpolate_quantiles(numbers, _PLATFORM_MS)
+    length = np.where(reasons.ANSWERED[reason], by_platform, length)
     length = np.where(reasons.RANG[reason], interpolate_quantiles(numbers, _NO_ANSWER_MS), length)
     lengths[:, 0] = np.where(alone, length, lengths[:, 0])
     return lengths
@@ -128,9 +123,8 @@ def _draw_parties(
     internal = outcomes.kind == CallKind.INTERNAL
     count, numbers = len(directory.users), raw[:, RawColumn.USER]
     # The lesser of two draws: some clients call far more often than others.
-    user = np.minimum(
-        integers_below(numbers, count), integers_below(numbers << np.uint64(32), count)
-    )
+    other = numbers << np.uint64(32)
+    user = np.minimum(integers_below(numbers, count), integers_below(other, count))
     share = integers_below(raw[:, RawColumn.PARTY], 1000)
     anonymous = (share < traffic.anonymous) & (outcomes.kind == CallKind.INCOMING)
     limit = traffic.anonymous + traffic.unknown_caller
@@ -159,11 +153,9 @@ def _assign_operators(
     group_begin = np.array([sum(map(len, groups[: o.group])) for o in directory.operators])
     # Data version 1 takes the column of the attempts; RawColumn.OPERATOR is unused.
     count, numbers = len(order), raw[:, RawColumn.ATTEMPT_COUNT]
-    turn = np.where(
-        integers_below(numbers, 8) == 0,
-        integers_below(numbers << np.uint64(32), count),
-        ((first_call + np.arange(len(raw))) * _coprime_stride(count)) % count,
-    )
+    in_turn = ((first_call + np.arange(len(raw))) * _coprime_stride(count)) % count
+    at_random = integers_below(numbers << np.uint64(32), count)
+    turn = np.where(integers_below(numbers, 8) == 0, at_random, in_turn)
     answering, next_one = order[turn], order[(turn + 1) % count]
     position = turn - group_begin[answering]
     operators = np.full((len(raw), SLOT_COUNT), -1, np.int16, order="F")

@@ -41,9 +41,8 @@ class ClientBuilder:
         for index, (entry, stream) in enumerate(zip(entries, streams, strict=True)):
             count = least + stream.integer_below(most - least + 1)
             users = entry.users or (UserEntry(),) * count
-            organisations.append(
-                self._build_organisation(index, entry, stream, len(user_entries), len(users))
-            )
+            first = len(user_entries)
+            organisations.append(self._build_organisation(index, entry, stream, first, len(users)))
             user_entries += [(index, user) for user in users]
         streams = user_streams(len(user_entries))
         return tuple(organisations), tuple(
@@ -54,12 +53,7 @@ class ClientBuilder:
         )
 
     def _build_organisation(
-        self,
-        index: int,
-        entry: OrganisationEntry,
-        stream: RandomStream,
-        first_user: int,
-        users: int,
+        self, index: int, entry: OrganisationEntry, stream: RandomStream, first: int, users: int
     ) -> Organisation:
         pools = self._values.pools
         name, full_name = self._choose_names(index, stream)
@@ -74,7 +68,7 @@ class ClientBuilder:
                 phone=self._values.take_city_phone(stream),
                 address=stream.choose_from(pools.addresses),
             ),
-            first_user=first_user,
+            first_user=first,
             users=users,
         )
 
@@ -90,13 +84,11 @@ class ClientBuilder:
         form, _, rest = short.partition(" ")
         return short[:MAX_CLIENT_LENGTH], f"{_LEGAL_FORMS.get(form, form)} {rest}".strip()
 
-    def _build_user(
-        self, index: int, organisation: int, entry: UserEntry, stream: RandomStream
-    ) -> User:
+    def _build_user(self, index: int, client: int, entry: UserEntry, stream: RandomStream) -> User:
         awkward = item_or_none(self._awkward.awkward_users, index)
         names = self._values.choose_names(stream, entry, awkward)
         contact_id = self._contact_ids.take_number(stream, 10_000_000, 100_000_000)
-        email = f"{entry.contact_id or contact_id}@client{organisation + 1}.example"
+        email = f"{entry.contact_id or contact_id}@client{client + 1}.example"
         return User(
             **names,
             **fill_entry(
@@ -107,7 +99,7 @@ class ClientBuilder:
                 email=email,
                 post=stream.choose_from(self._values.pools.posts),
             ),
-            organisation=organisation,
+            organisation=client,
         )
 
 

@@ -117,9 +117,8 @@ def concat_days(days: Sequence[DayColumns]) -> DayColumns:
     legs = _concat_columns([day.legs for day in days], day_offset, ("start", "connect", "end"))
     calls["first_leg"] += np.repeat(np.cumsum(leg_counts) - leg_counts, call_counts)
     legs["call"] += np.repeat(np.cumsum(call_counts) - call_counts, leg_counts)
-    return DayColumns(
-        first_day, CallColumns(**calls), LegColumns(**legs), np.repeat(day_offset, call_counts)
-    )
+    day_offset = np.repeat(day_offset, call_counts)
+    return DayColumns(first_day, CallColumns(**calls), LegColumns(**legs), day_offset)
 
 
 def _concat_columns(
@@ -128,10 +127,8 @@ def _concat_columns(
     times: tuple[str, ...],
 ) -> dict[str, Any]:
     shift = np.repeat(day_offset * DAY_MS, [len(table.row) for table in tables])
-    columns = {
-        field.name: np.concatenate([getattr(table, field.name) for table in tables])
-        for field in fields(tables[0])
-    }
+    names = [field.name for field in fields(tables[0])]
+    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
     for name in times:
         columns[name] = np.where(columns[name] < 0, columns[name], columns[name] + shift)
     return columns

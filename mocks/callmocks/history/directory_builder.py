@@ -75,12 +75,9 @@ class DirectoryBuilder:
         rows = raw.reshape(entry_count, _RAW_NUMBERS_PER_ENTRY).tolist()
         return [RandomStream(row) for row in rows]
 
-    def _with_streams(
-        self, kind: int, entries: Sequence[T]
-    ) -> Iterator[tuple[int, T, RandomStream]]:
-        streams = self._open_streams(kind, len(entries))
-        for index, (entry, stream) in enumerate(zip(entries, streams, strict=True)):
-            yield index, entry, stream
+    def _with_streams(self, kind: int, items: Sequence[T]) -> Iterator[tuple[int, T, RandomStream]]:
+        streams = self._open_streams(kind, len(items))
+        return zip(range(len(items)), items, streams, strict=True)
 
     def _build_groups(self) -> tuple[Group, ...]:
         names = _cycle_names(self._centre.groups, self._world.sizes.groups)
@@ -151,7 +148,9 @@ class DirectoryBuilder:
             names = self._values.choose_names(stream, entry, awkward)
             extensions = map(str, count(_FIRST_EXTENSION))
             number = entry.number or self._extensions.take_first(extensions)
-            drawn_sip = self._take_sip_number(stream)
+            first_sip = stream.integer_below(100_000)
+            sips = (f"02{n % 100_000:05d}" for n in count(first_sip))
+            drawn_sip = self._extensions.take_first(sips)
             sip = entry.sip or drawn_sip
             phone_kind = entry.phone or ("sip" if index % 3 == 2 else "number")
             group = _index_of(entry.group, groups, index)
@@ -180,23 +179,16 @@ class DirectoryBuilder:
             )
         return tuple(operators)
 
-    def _take_sip_number(self, stream: RandomStream) -> str:
-        first = stream.integer_below(100_000)
-        return self._extensions.take_first(f"02{n % 100_000:05d}" for n in count(first))
 
-
-def _index_of(
-    name: str | None, entries: Sequence[Group | Department | Scenario], otherwise: int
-) -> int:
+def _index_of(name: str | None, entries: Sequence[Group | Department | Scenario], turn: int) -> int:
     if not name:
-        return otherwise % len(entries)
+        return turn % len(entries)
     return [entry.name for entry in entries].index(name)
 
 
 def _draw_hire_time(stream: RandomStream) -> datetime:
-    return datetime(2012, 1, 10, 9) + timedelta(
-        days=stream.integer_below(1000), seconds=stream.integer_below(30_000)
-    )
+    days, seconds = stream.integer_below(1000), stream.integer_below(30_000)
+    return datetime(2012, 1, 10, 9) + timedelta(days=days, seconds=seconds)
 
 
 def _cycle_names(names: Sequence[str], size: int) -> list[str]:

@@ -115,9 +115,7 @@ class GeneratedDays:
         if count > 1:
             days = range(first, first + count)
             self._batch_of |= {(view_name, day): (name, first) for day in days}
-        return self.get_or_create(
-            name, first, create, lambda views: sum(view.nbytes for view in views)
-        )
+        return self.get_or_create(name, first, create, lambda days: sum(day.nbytes for day in days))
 
     def empty_frame(self, view_name: str) -> pl.DataFrame:
         if view_name not in self._empty_frames:

@@ -106,19 +106,17 @@ class History:
         days = map(self.generated.get_day, self.days_in_window(from_ms, before_ms, now_ms))
         return collect_truth(self, [*days, *self.pins.days], from_ms, before_ms, now_ms)
 
-    def _slice_view(
-        self, view_name: str, from_ms: int, before_ms: int, now_ms: int
-    ) -> list[FrameSlice]:
+    def _slice_view(self, name: str, from_ms: int, before_ms: int, now_ms: int) -> list[FrameSlice]:
         days = self.days_in_window(from_ms, before_ms, now_ms)
-        end_column = CALL_VIEWS[view_name].end_column
+        end_column = CALL_VIEWS[name].end_column
         slices = [
             _slice_day(view, day, from_ms, before_ms, now_ms, end_column)
-            for day, view in zip(days, self.generated.get_views(view_name, days), strict=True)
+            for day, view in zip(days, self.generated.get_views(name, days), strict=True)
         ]
         if self.pins:
             in_window = pl.col("_start").is_between(from_ms, before_ms, closed="left")
             ended = pl.col(end_column) <= now_ms
-            pinned = self.pins.view_frame(view_name).filter(in_window & ended)
+            pinned = self.pins.view_frame(name).filter(in_window & ended)
             slices.append(FrameSlice(pinned, 0, len(pinned)))
         return [each for each in slices if each.last > each.first]
 

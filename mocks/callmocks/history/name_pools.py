@@ -94,10 +94,10 @@ def draw_pools(locale: str, size: int = 300) -> NamePools:
         return next((method for method in methods if method is not None), None)
 
     def draw_texts(
-        method: Callable[[], str] | None, max_length: int, count: int = size
+        make: Callable[[], str] | None, limit: int, count: int = size
     ) -> tuple[str, ...]:
-        texts = (" ".join(method().split()) for _ in range(count * 4)) if method else ()
-        unique = dict.fromkeys(text for text in texts if 0 < len(text) <= max_length)
+        texts = (" ".join(make().split()) for _ in range(count * 4)) if make else ()
+        unique = dict.fromkeys(text for text in texts if 0 < len(text) <= limit)
         return tuple(sorted(list(unique)[:count]))
 
     def draw_names(sex: str) -> PersonNames:

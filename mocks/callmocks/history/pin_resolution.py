@@ -210,9 +210,8 @@ def _check_participants(pin: ResolvedPin) -> None:
     others = (pin.to_operator, pin.transfer_to, pin.coach)
     twice = pin.operator >= 0 and pin.operator in others
     coach_twice = pin.coach >= 0 and pin.transfer_to == pin.coach
-    _refuse_if(
-        pin.to_operator >= 0 and not internal, "to_operator", "only an internal call has one"
-    )
+    misplaced = pin.to_operator >= 0 and not internal
+    _refuse_if(misplaced, "to_operator", "only an internal call has one")
     _refuse_if(twice, "operator", f"{call.operator} takes part twice")
     _refuse_if(coach_twice, "coach", f"{call.coach} takes part twice")
     if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):

@@ -36,15 +36,13 @@ class UniquePool:
             offset = (offset + 1) % (high - low)
         return low + offset
 
-    def take_from(
-        self, stream: RandomStream, pool: Sequence[str], make_other: Callable[[], str]
-    ) -> str:
+    def take_from(self, stream: RandomStream, pool: Sequence[str], make: Callable[[], str]) -> str:
         """A free entry of the pool, or the first free other text after eight taken entries."""
         first = stream.integer_below(len(pool))
         for index in range(first, first + 8):
             if self.try_take(text := pool[index % len(pool)]):
                 return text
-        while not self.try_take(text := make_other()):
+        while not self.try_take(text := make()):
             pass
         return text
 

@@ -49,11 +49,8 @@ def draw_outcomes(raw: RawNumbers) -> tuple[CallOutcomes, IntColumn]:
     block_ms = _block_length(len(raw) // BLOCK_CALLS)
     number = np.arange(len(raw))
     block, position = number // BLOCK_CALLS, number % BLOCK_CALLS
-    delay = np.where(
-        position < len(_MULTI_LEG_CALLS),
-        integers_below(raw[:, _START], block_ms // 16),
-        integers_below(raw[:, _START], block_ms),
-    )
+    window = np.where(position < len(_MULTI_LEG_CALLS), block_ms // 16, block_ms)
+    delay = integers_below(raw[:, _START], window)
     start = FIRST_MS + block * block_ms + delay
     outcomes = CallOutcomes.without_legs(len(raw))
     for first_call in range(0, len(raw), BLOCK_CALLS):

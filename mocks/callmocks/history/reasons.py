@@ -38,9 +38,7 @@ ANSWERED = _agreement_flags("answered", "yes")
 TALKED = _agreement_flags("talked", "yes")
 WITHOUT_EMPLOYEE = _agreement_flags("employee", "no")
 CAUSE = np.array([int(AGREEMENT[reason]["cause"]) for reason in NAMES], dtype=np.int16)
-CAUSE_TEXT: dict[int, str] = {
-    int(row["code"]): row["description"] for row in load_table("cdr/release_causes.csv")
-}
+CAUSE_TEXT = {int(row["code"]): row["description"] for row in load_table("cdr/release_causes.csv")}
 
 
 @cache

@@ -62,10 +62,8 @@ class CallOutcomes:
     @classmethod
     def without_legs(cls, call_count: int) -> "CallOutcomes":
         """Incoming calls."""
-        return cls(
-            np.zeros(call_count, np.int8),
-            np.full((call_count, SLOT_COUNT), -1, np.int16, order="F"),
-        )
+        no_legs = np.full((call_count, SLOT_COUNT), -1, np.int16, order="F")
+        return cls(np.zeros(call_count, np.int8), no_legs)
 
 
 @dataclass(slots=True)
@@ -110,9 +108,8 @@ class _Timeline:
         self._direct = _is_direct(outcomes.kind)
         self._picked_up = self._find_picked_up()
         shape = outcomes.reasons.shape
-        self._start, self._connect, self._end = (
-            np.full(shape, -1, np.int32, order="F") for _ in range(3)
-        )
+        times = (np.full(shape, -1, np.int32, order="F") for _ in range(3))
+        self._start, self._connect, self._end = times
 
     def place_legs(self) -> None:
         cursor = self._place_remote_leg()
@@ -126,9 +123,8 @@ class _Timeline:
         picked_up = reasons.ANSWERED[finish] & self._exists
         for slot in (Slot.ANSWER, Slot.TRANSFER, Slot.COACH, Slot.REMOTE):
             picked_up[:, slot] |= finish[:, slot] == SUBSCRIBER_HUNG_UP
-        picked_up[:, Slot.FIRST] = np.where(
-            self._direct, picked_up[:, Slot.REMOTE], picked_up[:, Slot.FIRST]
-        )
+        first, remote = picked_up[:, Slot.FIRST], picked_up[:, Slot.REMOTE]
+        picked_up[:, Slot.FIRST] = np.where(self._direct, remote, first)
         return picked_up
 
     def _place_leg(
@@ -162,11 +158,8 @@ class _Timeline:
 
     def _place_answer_and_transfer(self, cursor: IntColumn) -> IntColumn:
         parameters = self._parameters
-        talk = np.where(
-            self._exists[:, Slot.TRANSFER],
-            np.minimum(parameters.talk_ms, _LATEST_TRANSFER_MS),
-            parameters.talk_ms,
-        )
+        limited = np.minimum(parameters.talk_ms, _LATEST_TRANSFER_MS)
+        talk = np.where(self._exists[:, Slot.TRANSFER], limited, parameters.talk_ms)
         for slot, ring, length in (
             (Slot.ANSWER, parameters.ring_ms, talk),
             (Slot.TRANSFER, parameters.transfer_ring_ms, parameters.transfer_talk_ms),

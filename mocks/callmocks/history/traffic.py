@@ -43,9 +43,8 @@ class _ForcedReason:
     def __init__(self, reason: IntColumn) -> None:
         self.reason = reason
         refused = reasons.reasons_at("alone", "initiator")
-        self.alone = self._select(
-            *reasons.reasons_at("alone", "subscriber"), *refused, *reasons.ENDED_BY_PLATFORM
-        )
+        alone = (*reasons.reasons_at("alone", "subscriber"), *reasons.ENDED_BY_PLATFORM)
+        self.alone = self._select(*alone, *refused)
         self.attempt = self._select(*reasons.reasons_at("attempt", "operator"))
         self.unreached = self._select(*reasons.reasons_at("attempt", "subscriber"))
         self.parallel = self._select(*reasons.reasons_at("beside", "operator"))
@@ -69,9 +68,8 @@ class OutcomeDraw:
         self._forced = _ForcedReason(forced_reasons)
         self._outcomes = CallOutcomes.without_legs(len(raw))
         self._reasons = self._outcomes.reasons  # [call, slot]
-        hung_up = np.where(
-            self._below(RawColumn.ENDED_BY, 100) < 60, SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP
-        )
+        by_subscriber = self._below(RawColumn.ENDED_BY, 100) < 60
+        hung_up = np.where(by_subscriber, SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
         self._hung_up = np.where(self._forced.hung_up >= 0, self._forced.hung_up, hung_up)
 
     def draw(self) -> CallOutcomes:
@@ -128,11 +126,8 @@ class OutcomeDraw:
 
     def _add_attempts(self, by_attempts: BoolColumn, missed: BoolColumn) -> None:
         numbers = self._raw[:, RawColumn.ATTEMPT_COUNT]
-        count = np.where(
-            missed,
-            weighted_indexes(numbers, _ATTEMPTS_WHEN_MISSED),
-            weighted_indexes(numbers, _ATTEMPTS_WHEN_ANSWERED),
-        )
+        count = weighted_indexes(numbers, _ATTEMPTS_WHEN_ANSWERED)
+        count = np.where(missed, weighted_indexes(numbers, _ATTEMPTS_WHEN_MISSED), count)
         for number in range(ATTEMPT_COLUMNS):
             exists = by_attempts & (count > number)
             reason = self._pick_reasons(RawColumn.ATTEMPT + number, _ATTEMPT_REASONS)

@@ -29,10 +29,8 @@ def collect_truth(
         starts = day_start(day.first_day) + day.calls.start.astype(np.int64)
         chosen = np.flatnonzero((starts >= from_ms) & (starts < before_ms) & (starts <= now_ms))
         if len(chosen):
-            shown = _ProviderIds(history, day)
-            calls += [
-                (int(starts[call]), shown.describe_call(int(call), now_ms)) for call in chosen
-            ]
+            describe = _ProviderIds(history, day).describe_call
+            calls += [(int(starts[call]), describe(int(call), now_ms)) for call in chosen]
     return [call for _, call in sorted(calls, key=lambda pair: pair[0])]
 
 
@@ -45,9 +43,8 @@ class _ProviderIds:
         lookups, key = history.generated.lookups, history.key
         arm_rows = arm.build_arm_rows(key, day, lookups).select("digits", "call_ref", "_leg_id")
         self._arm = {leg_id: ArmRow(*row) for *row, leg_id in arm_rows.iter_rows()}
-        onec_rows = onec.build_service_calls(key, day, lookups).select(
-            "CallID", "_vendor", "_session_id"
-        )
+        service_calls = onec.build_service_calls(key, day, lookups)
+        onec_rows = service_calls.select("CallID", "_vendor", "_session_id")
         self._onec = {session_id: OnecId(*row) for *row, session_id in onec_rows.iter_rows()}
         self._leg_ids = ids.leg_id(day.leg_days, day.legs.row)
         self._sessions = ids.session_id(day.call_days, day.calls.row)

@@ -116,10 +116,7 @@ class OrganisationEntry(_WorldTable, frozen=True):
 
 _WEEKDAY_HOURS = (*[0] * 5, 1, 3, 10, 35, 80, 105, 110, 90, 80, 95, 95, 85, 65, 40, 25, 12, 6, 3, 0)
 _WEEKEND_HOURS = (*[0] * 5, 1, 2, 5, 12, 25, 38, 42, 40, 34, 30, 28, 22, 16, 12, 8, 5, 2, 1, 0)
-_TALK_MS = (
-    *(1_000, 8_000, 19_000, 35_000, 55_000, 80_000, 115_000, 170_000, 260_000, 480_000),
-    2_400_000,
-)
+_TALK_MS = tuple(1000 * s for s in (1, 8, 19, 35, 55, 80, 115, 170, 260, 480, 2400))
 
 
 class Traffic(_WorldTable, frozen=True):
@@ -172,8 +169,6 @@ class World(_WorldTable, frozen=True):
         return changed
 
     def find_plan_problems(self) -> Iterator[str]:
-        if self.traffic.plan == "finish-reasons" and self.calls_per_day > FINISH_REASONS_CALLS_MAX:
-            yield (
-                f"the plan finish-reasons holds at most {FINISH_REASONS_CALLS_MAX} a day, "
-                f"not {self.calls_per_day}"
-            )
+        calls, limit = self.calls_per_day, FINISH_REASONS_CALLS_MAX
+        if self.traffic.plan == "finish-reasons" and calls > limit:
+            yield f"the plan finish-reasons holds at most {limit} a day, not {calls}"

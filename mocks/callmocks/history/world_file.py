@@ -98,10 +98,8 @@ def _check_traffic(traffic: Traffic) -> Iterator[Problem]:
             yield f"traffic.{name}", f"{len(weights)} weights instead of 24"
         for hour, weight in enumerate(weights):
             if weight and not FIRST_HOUR <= hour <= LAST_HOUR:
-                yield (
-                    f"traffic.{name}[{hour}]",
-                    f"calls start from {FIRST_HOUR} to {LAST_HOUR} o'clock only",
-                )
+                text = f"calls start from {FIRST_HOUR} to {LAST_HOUR} o'clock only"
+                yield f"traffic.{name}[{hour}]", text
         if not any(weights[FIRST_HOUR:21]):
             yield f"traffic.{name}", "no hour from 5 to 20 has calls"
     if len(traffic.talk_ms) < 2 or list(traffic.talk_ms) != sorted(traffic.talk_ms):

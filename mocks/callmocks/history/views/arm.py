@@ -11,13 +11,7 @@ import polars as pl
 
 from callmocks.history import ids, reasons
 from callmocks.history.columns import CallKind, DayColumns, IntColumn, LegRole
-from callmocks.history.views.lookups import (
-    Lookups,
-    enum_lookup,
-    phone_column,
-    wall_time_column,
-    with_nulls,
-)
+from callmocks.history.views.lookups import Lookups, add_nulls, enum_lookup, show_phones, show_times
 from callmocks.history.views.talks import find_talks, own_record_column
 from callmocks.history.walltime import day_start
 
@@ -42,6 +36,7 @@ def build_arm_rows(
     start, answer, release = legs.start[leg], legs.connect[leg], legs.end[leg]
     start_s, answer_s, release_s = start // 1000, answer // 1000, release // 1000
     answered = answer >= 0
+    waited_s = np.where(answered, answer_s, release_s) - start_s
     queued = (calls.kind[call] == CallKind.INCOMING) & (legs.role[leg] == LegRole.OPERATOR)
     transferred = legs.reason[leg] == reasons.INDEX["transfer_disconnects"]
     days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[call]
@@ -50,18 +45,16 @@ def build_arm_rows(
     return pl.DataFrame(
         {
             "total_duration": (release_s - start_s).astype(np.int64),
-            "waiting_duration": (np.where(answered, answer_s, release_s) - start_s).astype(
-                np.int64
-            ),
+            "waiting_duration": waited_s.astype(np.int64),
             "talk_duration": np.where(answered, release_s - answer_s, 0).astype(np.int64),
             "release_reason": _RELEASED.gather(legs.released_by[leg]),
             "digits": own.number,
             "remote_digits": remote.number,
             "call_ref": refs.cast(pl.String),
             "duration": np.where(answered, release - answer, 0).astype(np.int64) // 1000,
-            "release_time": wall_time_column(midnight, release),
-            "answer_time": wall_time_column(midnight, answer),
-            "start_time": wall_time_column(midnight, start),
+            "release_time": show_times(midnight, release),
+            "answer_time": show_times(midnight, answer),
+            "start_time": show_times(midnight, start),
             "direction": _DIRECTION.gather(outgoing.astype(np.int8)),
             "remote_display_name": remote.name,
             "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(leg)),
@@ -69,7 +62,7 @@ def build_arm_rows(
             "queue_id": lookups.queue.gather(np.where(queued, calls.line[call], -1)),
             "_operator": legs.operator[leg],
             "_start": midnight + start.astype(np.int64),
-            "_answer": with_nulls(midnight + answer.astype(np.int64), answered),
+            "_answer": add_nulls(midnight + answer.astype(np.int64), answered),
             "_release": midnight + release.astype(np.int64),
             "_leg_id": ids.leg_id(days, legs.row[leg]),
             "_record": own_record_column(key, day, find_talks(day), leg),
@@ -106,7 +99,7 @@ def _find_parties(day: DayColumns, lookups: Lookups, leg: IntColumn) -> tuple[_P
     from_inside = pl.Series(internal)
     client_name = lookups.user_name.gather(calls.user[call]).cast(pl.String)
     return own, remote._replace(
-        number=remote.number.zip_with(from_inside, phone_column(calls.phone)[call]).fill_null(""),
+        number=remote.number.zip_with(from_inside, show_phones(calls.phone)[call]).fill_null(""),
         name=remote.name.zip_with(from_inside, client_name).fill_null(""),
     )
 

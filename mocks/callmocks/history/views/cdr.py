@@ -5,13 +5,7 @@ import polars as pl
 
 from callmocks.history import ids, reasons
 from callmocks.history.columns import CallKind, DayColumns, IntColumn, LegRole
-from callmocks.history.views.lookups import (
-    Lookups,
-    enum_lookup,
-    phone_column,
-    wall_time_column,
-    with_nulls,
-)
+from callmocks.history.views.lookups import Lookups, add_nulls, enum_lookup, show_phones, show_times
 from callmocks.history.views.talks import Talks, find_talks, record_columns
 from callmocks.history.walltime import day_start
 
@@ -42,8 +36,8 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
         {
             "id": ids.leg_id(day.leg_days, legs.row),
             "call_session_id": ids.session_id(day.call_days, calls.row)[call],
-            "start_time": wall_time_column(midnight, legs.start),
-            "connect_time": wall_time_column(midnight, legs.connect),
+            "start_time": show_times(midnight, legs.start),
+            "connect_time": show_times(midnight, legs.connect),
             "duration": talk.astype(np.int64) // 1000,
             "total_duration": (legs.end - legs.start).astype(np.int64) // 1000,
             "finish_reason": lookups.reason.gather(legs.reason),
@@ -57,7 +51,7 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "employee_id": lookups.employee_id.gather(legs.operator),
             "employee_full_name": lookups.operator_name.gather(legs.operator),
             "employee_phone_number": lookups.operator_phone.gather(legs.operator),
-            "employee_rating": with_nulls(legs.rating.astype(np.int64), legs.rating > 0),
+            "employee_rating": add_nulls(legs.rating.astype(np.int64), legs.rating > 0),
             **_id_and_name("scenario", lookups, scenario),
             "is_coach": legs.role == LegRole.COACH,
             "release_cause_code": reasons.CAUSE[legs.reason].astype(np.int64),
@@ -66,7 +60,7 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "is_talked": legs.talked,
             "contact_id": lookups.contact_id.gather(user),
             "contact_full_name": lookups.user_name.gather(user),
-            "contact_phone_number": phone_column(calls.phone)[call],
+            "contact_phone_number": show_phones(calls.phone)[call],
             **_id_and_name("action", lookups, action),
             **_id_and_name("group", lookups, group),
             "_start": midnight + legs.start.astype(np.int64),
@@ -98,14 +92,14 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
     frame = pl.DataFrame(
         {
             "id": ids.session_id(day.call_days, calls.row),
-            "start_time": wall_time_column(midnight, calls.start),
-            "finish_time": wall_time_column(midnight, calls.end),
+            "start_time": show_times(midnight, calls.start),
+            "finish_time": show_times(midnight, calls.end),
             "finish_reason": lookups.reason.gather(calls.reason),
             "direction": _DIRECTION.gather((calls.kind != CallKind.INCOMING).astype(np.int8)),
             **_region_columns(calls.phone),
             "source": _SOURCE.gather((calls.kind == CallKind.AUTO).astype(np.int8)),
             "is_lost": (calls.kind == CallKind.INCOMING) & ~answered,
-            "contact_phone_number": phone_column(calls.phone),
+            "contact_phone_number": show_phones(calls.phone),
             "communication_id": ids.communication_id(day.call_days, calls.row),
             "communication_type": _COMMUNICATION_TYPE.gather(np.zeros(len(calls.row), np.int8)),
             "wait_duration": waited.astype(np.int64) // 1000,
@@ -157,7 +151,7 @@ def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:
     country = np.where(numbers > 0, 0, -1)
     region_ids = np.array([*_REGION_ID, 0])[region]
     return {
-        "cpn_region_id": with_nulls(region_ids.astype(np.int64), region >= 0),
+        "cpn_region_id": add_nulls(region_ids.astype(np.int64), region >= 0),
         "cpn_region_name": _REGION_NAME.gather(region),
         "cpn_country_name": _COUNTRY.gather(country),
         "cpn_country_id": _COUNTRY_ID.gather(country),
@@ -174,7 +168,7 @@ def _employee_columns(day: DayColumns, talks: Talks, lookups: Lookups) -> dict[s
             columns[f"{order}_{verb}_employee_id"] = lookups.employee_id.gather(operator)
             columns[f"{order}_{verb}_employee_full_name"] = lookups.operator_name.gather(operator)
     rating = ratings[talks.last]
-    columns["last_answered_employee_rating"] = with_nulls(rating, rating > 0)
+    columns["last_answered_employee_rating"] = add_nulls(rating, rating > 0)
     columns["operator_phone_number"] = lookups.operator_phone.gather(operators[talks.last])
     return columns
 
@@ -197,15 +191,14 @@ def _calling_and_called_numbers(day: DayColumns, lookups: Lookups) -> tuple[pl.S
     kind, role = calls.kind[call], legs.role
     internal = kind == CallKind.INTERNAL
     dialled = (kind == CallKind.OUTGOING) | (kind == CallKind.AUTO)
-    client = phone_column(calls.phone)[call]
+    client = show_phones(calls.phone)[call]
     virtual = lookups.virtual_number.gather(calls.line[call]).cast(pl.String)
     own = lookups.operator_phone.gather(legs.operator).cast(pl.String)
     dialler = lookups.operator_phone.gather(legs.operator[calls.first_leg][call]).cast(pl.String)
     called_operator = lookups.operator_phone.gather(calls.called_operator[call]).cast(pl.String)
     subscriber, initiator = role == LegRole.SUBSCRIBER, role == LegRole.INITIATOR
-    calling = _first_match(
-        client, (internal, dialler), (initiator, own), (subscriber & dialled, virtual)
-    )
+    from_line = (subscriber & dialled, virtual)
+    calling = _first_match(client, (internal, dialler), (initiator, own), from_line)
     called = _first_match(
         own.fill_null(virtual),
         (internal, called_operator),

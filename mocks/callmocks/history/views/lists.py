@@ -41,13 +41,8 @@ def directory_names(directory: Directory) -> dict[str, Mapping[str, str]]:
     users = {each.user_id: each.full_name for each in directory.users}
     lines = {each.service_id: each.name for each in directory.lines}
     people = users | {each.specialist_id: each.full_name for each in directory.operators}
-    return {
-        "ClientID": clients,
-        "ServiceUserID": users,
-        "ServiceID": lines,
-        "CallerID": people,
-        "CalleeID": people,
-    }
+    names = {"ClientID": clients, "ServiceUserID": users, "ServiceID": lines}
+    return {**names, "CallerID": people, "CalleeID": people}
 
 
 def _read_arm(history: History, number: str, start: int, end: int, now: int) -> pl.DataFrame:

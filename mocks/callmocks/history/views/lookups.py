@@ -36,20 +36,20 @@ def enum_lookup(values: Sequence[str]) -> Lookup:
     return Lookup(values, ordered_enum(values))
 
 
-def wall_time_column(day_start: int, times: IntColumn) -> pl.Series:
+def show_times(day_start: int, times: IntColumn) -> pl.Series:
     """Wall times cut to whole seconds, as the views show them; null for -1."""
     wall = day_start + times.astype(np.int64) // 1000 * 1000
-    return with_nulls(wall, times >= 0).cast(WALL_TIME_DTYPE)
+    return add_nulls(wall, times >= 0).cast(WALL_TIME_DTYPE)
 
 
-def with_nulls(values: NDArray[Any], present: NDArray[np.bool_]) -> pl.Series:
+def add_nulls(values: NDArray[Any], present: NDArray[np.bool_]) -> pl.Series:
     series = pl.Series(values)
     return series if present.all() else series.zip_with(pl.Series(present), pl.Series([None]))
 
 
-def phone_column(numbers: IntColumn) -> pl.Series:
+def show_phones(numbers: IntColumn) -> pl.Series:
     """Phone numbers as digits; null for a hidden one (0)."""
-    return with_nulls(numbers, numbers > 0).cast(pl.String)
+    return add_nulls(numbers, numbers > 0).cast(pl.String)
 
 
 def _attribute(entries: str, name: str, dtype: Any = None) -> cached_property[Lookup]:

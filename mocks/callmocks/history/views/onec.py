@@ -5,7 +5,7 @@ import polars as pl
 
 from callmocks.history import ids
 from callmocks.history.columns import CallKind, DayColumns, LegRole
-from callmocks.history.views.lookups import WALL_TIME_DTYPE, Lookups, wall_time_column
+from callmocks.history.views.lookups import WALL_TIME_DTYPE, Lookups, show_times
 from callmocks.history.views.talks import find_talks
 from callmocks.history.walltime import day_start
 
@@ -26,9 +26,8 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
     of_vendor = pl.Series(vendor >= 0)
     operator = _serving_operators(day)[call]
     account = lookups.vendor_user.gather(vendor).zip_with(of_vendor, lookups.user_id.gather(user))
-    client = lookups.vendor_client.gather(vendor).zip_with(
-        of_vendor, lookups.client_id.gather(user)
-    )
+    client_id = lookups.client_id.gather(user)
+    client = lookups.vendor_client.gather(vendor).zip_with(of_vendor, client_id)
     vendor_specialist = lookups.vendor_specialist.gather(np.where(operator >= 0, vendor, -1))
     specialist = vendor_specialist.zip_with(of_vendor, lookups.specialist.gather(operator))
     incoming = pl.Series(calls.kind[call] == CallKind.INCOMING)
@@ -40,7 +39,7 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
             "ClientID": client,
             "ServiceUserID": account,
             "ServiceID": lookups.service.gather(calls.line[call]),
-            "CallTime": wall_time_column(midnight, call_time).cast(WALL_TIME_DTYPE),
+            "CallTime": show_times(midnight, call_time).cast(WALL_TIME_DTYPE),
             "CallerID": account.zip_with(incoming, specialist),
             "CalleeID": specialist.zip_with(incoming, account),
             "CallResult": np.where(answered >= 0, 1, 2).astype(np.int64),

@@ -49,11 +49,8 @@ def record_columns(
     first, last = talks.first[legs.call], talks.last[legs.call]
     own = _own_talks(day, talks, np.arange(len(legs.row)))
     second = np.where(last != first, last, -1)
-    return (
-        record_ids.gather(index[own]),
-        record_ids.gather(index[first]),
-        record_ids.gather(index[second]),
-    )
+    gather = record_ids.gather
+    return gather(index[own]), gather(index[first]), gather(index[second])
 
 
 def own_record_column(key: bytes, day: DayColumns, talks: Talks, leg: IntColumn) -> pl.Series:
