@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
@@ -26,10 +25,8 @@ from callmocks.provider.server import abort_connection
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import rerun_when_stale
-
-if TYPE_CHECKING:
-    from callmocks.tenants.registry import Registry
 
 # Replies delayed at the same time; then reading waits.
 MAX_DELAYED = 16
@@ -39,27 +36,17 @@ SentSignal = asyncio.Future[None]
 _OPCODES = {"text": WSMsgType.TEXT, "binary": WSMsgType.BINARY}
 
 
+@dataclass(eq=False)
 class ArmConnection:
-    def __init__(
-        self,
-        registry: Registry,
-        domain: str,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        session: service.ArmSession,
-        origin: str,
-    ) -> None:
-        self._registry = registry
-        self._domain = domain
-        self._request = request
-        self._socket = socket
-        self._session = session
-        self._origin = origin
-        self._peer = request.remote or ""
-        self._nesting = request.app[SERVER_LIMITS].nesting
-        self._delayed: set[asyncio.Task[None]] = set()
-        self._delay_slots = asyncio.Semaphore(MAX_DELAYED)
-        self._send_waiters: list[SentSignal] = []
+    _registry: Registry
+    _domain: str
+    _request: web.Request
+    _socket: web.WebSocketResponse
+    _session: service.ArmSession
+    _origin: str
+    _delayed: set[asyncio.Task[None]] = field(default_factory=set)
+    _delay_slots: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, MAX_DELAYED))
+    _send_waiters: list[SentSignal] = field(default_factory=list)
 
     async def run(self) -> None:
         try:
@@ -78,7 +65,10 @@ class ArmConnection:
             await self._send_messages([reply.body], opcode)
             return
         await self._delay_slots.acquire()
-        other_sent = self._add_send_waiter() if reply.delivery.reorder_timeout else None
+        other_sent: SentSignal | None = None
+        if reply.delivery.reorder_timeout:
+            other_sent = asyncio.get_running_loop().create_future()
+            self._send_waiters.append(other_sent)
         delivery = self._deliver_delayed(reply.body, reply.delivery, opcode, other_sent)
         task = asyncio.create_task(delivery)
         self._delayed.add(task)
@@ -90,17 +80,14 @@ class ArmConnection:
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
         tenant = self._registry.get(self._domain)
+        served, peer = tenant or self._registry.unmatched, self._request.remote or ""
         exchange = Exchange.start(
-            tenant or self._registry.unmatched,
-            ARM,
-            message,
-            origin=self._origin,
-            peer=self._peer,
-            transport="frame",
+            served, ARM, message, origin=self._origin, peer=peer, transport="frame"
         )
         # A copy, because a request that met stale data is run again with the session it began with.
         session = replace(self._session) if tenant else None
-        handle = partial(service.handle_frame, session=session, nesting=self._nesting)
+        nesting = self._request.app[SERVER_LIMITS].nesting
+        handle = partial(service.handle_frame, session=session, nesting=nesting)
         reply = await pipeline.run(exchange, handle)
         self._session = session or self._session
         return exchange, reply
@@ -124,20 +111,10 @@ class ArmConnection:
         if other_sent is not None:
             await asyncio.wait((other_sent,), timeout=delivery.reorder_timeout)
             self._send_waiters.remove(other_sent)
-        await self._send_messages(_transform_frame(body, delivery), opcode)
+        nothing_sent = delivery.termination and not delivery.truncate_at
+        messages = [] if nothing_sent else [body[: delivery.truncate_at]]
+        for transform in delivery.frame_transforms:
+            messages = transform(messages)
+        await self._send_messages(messages, opcode)
         if delivery.termination in ("close", "reset"):
             abort_connection(self._request, delivery)
-
-    def _add_send_waiter(self) -> SentSignal:
-        sent: SentSignal = asyncio.get_running_loop().create_future()
-        self._send_waiters.append(sent)
-        return sent
-
-
-def _transform_frame(frame: bytes, delivery: Delivery) -> list[bytes]:
-    if delivery.termination and not delivery.truncate_at:
-        return []
-    messages = [frame[: delivery.truncate_at]]
-    for transform in delivery.frame_transforms:
-        messages = transform(messages)
-    return messages

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from callmocks.arm import faxes
 from callmocks.history import ids
 from callmocks.history.audio import Audio, make_wav
 from callmocks.history.walltime import datetime_to_ms, day_start
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 
 def find_record(exchange: Exchange, record_id: str) -> Audio | None:

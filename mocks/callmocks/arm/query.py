@@ -83,7 +83,9 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
     limit = _parse_number(attributes, "limit", 1, int(assumption("arm.limit-most")))
     offset = _parse_number(attributes, "offset", 0, None)
     cursor = _decode_cursor(attributes.get("tag", ""))
-    given = _collect_filters(attributes, assumption)
+    given = {name: attributes[name] for name in TAG_FILTERS if name in attributes}
+    if "" in given.values() and assumption("arm.empty-filter") == "absent":
+        given = {name: value for name, value in given.items() if value}
     skip_incomplete = attributes.get("skip_incomplete", "true").strip() in ("true", "1")
     if cursor is not None:
         skip_incomplete = cursor.skip_incomplete
@@ -112,18 +114,9 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
     )
 
 
-def _collect_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> dict[str, str]:
-    given = {name: attributes[name] for name in TAG_FILTERS if name in attributes}
-    if "" in given.values() and assumption("arm.empty-filter") == "absent":
-        given = {name: value for name, value in given.items() if value}
-    return given
-
-
-def _parse_number(
-    attributes: Mapping[str, str], name: str, minimum: int, maximum: int | None
-) -> int:
+def _parse_number(values: Mapping[str, str], name: str, minimum: int, maximum: int | None) -> int:
     """An xs:integer within limits; absent is 0, which only ``offset`` may be."""
-    text = attributes.get(name, "0").strip()
+    text = values.get(name, "0").strip()
     value = int(text) if len(text) <= _MAX_DIGITS else None
     if value is None or value < minimum or (maximum is not None and value > maximum):
         limits = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
@@ -180,16 +173,11 @@ def _build_condition(
         if name not in _COLUMNS:
             continue
         columns = [pl.col(column).cast(pl.String) for column in _COLUMNS[name]]
-        if name.startswith("display_name"):
-            matches = [_match_name(column, value, exact_names) for column in columns]
-        else:
+        matches = [column == value for column in columns]
+        if not name.startswith("display_name"):
             assumption("arm.party-filters")
-            matches = [column == value for column in columns]
+        elif not exact_names:
+            names = [column.str.to_lowercase() for column in columns]
+            matches = [column.str.contains(value.lower(), literal=True) for column in names]
         parts.append(reduce(or_, matches))
     return reduce(and_, parts) if parts else None
-
-
-def _match_name(column: pl.Expr, name: str, exact: bool) -> pl.Expr:
-    if exact:
-        return column == name
-    return column.str.to_lowercase().str.contains(name.lower(), literal=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,9 +16,7 @@ from callmocks.arm.rows import TIME_FORMAT
 from callmocks.arm.schema import SchemaViolation
 from callmocks.arm.tree import Node
 from callmocks.contract.xml import replace_forbidden
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +71,8 @@ def render_response(
     violations: list[SchemaViolation] = []
     calls = b""
     if page is not None:
-        timestamp = _format_timestamp(exchange.now.replace(microsecond=0))
-        has_calls = bool(page.rows)
-        envelope = _render_page_envelope(timestamp, page.tag, body_format, contract, has_calls)
+        now, has_calls = exchange.now.replace(microsecond=0), bool(page.rows)
+        envelope = _render_page_envelope(now, page.tag, body_format, contract, has_calls)
         violations = page.violations
         if has_calls:
             calls = page.json if body_format == "json" else page.xml
@@ -85,29 +82,21 @@ def render_response(
             exchange.use_assumption("arm.transport-status")
         envelope = _render_envelope(response.error, command, body_format, contract)
     else:
-        envelope = _render_ok_envelope(command, body_format, contract)
+        success = Node("response", content=[Node("ok")])
+        envelope = _render_envelope(success, command, body_format, contract)
     for violation in (*envelope.violations, *violations):
         logger.error("our own answer: %s", exchange.add_violation(*violation, side="answer"))
     return envelope.head + calls + envelope.tail
 
 
-@lru_cache(maxsize=64)
-def _format_timestamp(time: datetime) -> str:
-    return time.strftime(TIME_FORMAT)
-
-
 @lru_cache(maxsize=256)
 def _render_page_envelope(
-    timestamp: str, tag: str | None, body_format: BodyFormat, contract: str, has_calls: bool
+    now: datetime, tag: str | None, body_format: BodyFormat, contract: str, has_calls: bool
 ) -> DocumentEnvelope:
     attributes = {} if tag is None else {"tag": tag}
-    response = Node("response", {"timestamp": timestamp}, [Node("history", attributes)])
+    timestamp = {"timestamp": now.strftime(TIME_FORMAT)}
+    response = Node("response", timestamp, [Node("history", attributes)])
     return _render_envelope(response, schema.HISTORY, body_format, contract, has_calls)
-
-
-@lru_cache(maxsize=16)
-def _render_ok_envelope(command: str, body_format: BodyFormat, contract: str) -> DocumentEnvelope:
-    return _render_envelope(Node("response", content=[Node("ok")]), command, body_format, contract)
 
 
 def _render_envelope(

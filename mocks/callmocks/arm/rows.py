@@ -42,6 +42,9 @@ class CallRow(NamedTuple):
     xml: bytes
 
 
+RenderedRows = tuple[list[CallRow], list[schema.SchemaViolation]]
+
+
 class OperatorRows:
     """Rows of one operator, newest first; ``starts`` and ``releases`` are exact."""
 
@@ -66,9 +69,7 @@ class OperatorRows:
     def nbytes(self) -> int:
         return _ROW_BYTES * len(self._rendered)
 
-    def render(
-        self, positions: Sequence[int], now_ms: int
-    ) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
+    def render(self, positions: Sequence[int], now_ms: int) -> RenderedRows:
         """The rows as they are at an instant, and where our own rows break the schema."""
         if self.last_release > now_ms:
             return self._render_unfinished(positions, now_ms)
@@ -83,9 +84,7 @@ class OperatorRows:
         ref: str = self.frame["call_ref"][position]
         return ref
 
-    def _render_unfinished(
-        self, positions: Sequence[int], now_ms: int
-    ) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
+    def _render_unfinished(self, positions: Sequence[int], now_ms: int) -> RenderedRows:
         running = [p for p in positions if self.releases[p] > now_ms]
         finished = [p for p in positions if self.releases[p] <= now_ms]
         self._cache_finished([p for p in finished if self._rendered[p] is None])
@@ -100,9 +99,7 @@ class OperatorRows:
         for position, row in zip(positions, rows, strict=True):
             self._rendered[position] = row
 
-    def _render_rows(
-        self, positions: list[int], columns: list[pl.Expr]
-    ) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
+    def _render_rows(self, positions: list[int], columns: list[pl.Expr]) -> RenderedRows:
         if not positions:
             return [], []
         values = self._visible_columns[positions].select(columns).rows(named=True)

@@ -90,12 +90,6 @@ def get_schema(command: str, contract: str = "documented") -> Schema:
     return Schema(f"{command}.xsd")
 
 
-def compile_all() -> None:
-    for command in COMMANDS:
-        for contract in ("documented", "strict"):
-            get_schema(command, contract)
-
-
 def parse(document: bytes) -> etree._Element:
     """The root of a document from outside; ``XmlError`` also for one with a document type."""
     try:
@@ -127,15 +121,11 @@ def _locate_error(error: Any) -> SchemaViolation:
     if error.expected_tags or error.invalid_tag:
         expected = " or ".join(map(str, error.expected_tags)) or "no further element"
         return SchemaViolation(path, expected, str(error.invalid_tag or "nothing"))
-    if hasattr(validator, "elements"):  # the schema itself: it has no such root
-        expected = f"the root {' or '.join(_element_names(validator))}"
+    if hasattr(validator, "elements"):  # of the schema itself, by name, or those of a group
+        names = [str(getattr(each, "local_name", each)) for each in validator.elements]
+        expected = f"the root {' or '.join(names)}"
         return SchemaViolation(path, expected, _format_value(error.elem.tag))
     return SchemaViolation(path, reason, _format_value(error.elem.text or error.elem.tag))
-
-
-def _element_names(validator: Any) -> list[str]:
-    """The elements of a schema (a mapping by name), or of a group (the elements themselves)."""
-    return [str(getattr(each, "local_name", each)) for each in validator.elements]
 
 
 def _describe_type(validator: Any) -> str:

@@ -7,7 +7,6 @@ import logging
 import re
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
@@ -22,10 +21,8 @@ from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer, send_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import StaleTenantsError
-
-if TYPE_CHECKING:
-    from callmocks.tenants.registry import Registry
 
 _COMMAND_PATH = re.compile(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})")
 _CLOSE_TIMEOUT = 0.5
@@ -59,7 +56,9 @@ class ArmServer(ProviderServer):
 
     def __init__(self, registry: Registry) -> None:
         super().__init__(ARM, registry)
-        schema.compile_all()
+        for command in schema.COMMANDS:
+            for contract in ("documented", "strict"):
+                schema.get_schema(command, contract)
         self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
 
     def create_app(self) -> web.Application:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from callmocks.arm import frames, pages, query, requests, responses, schema, sessions
 from callmocks.arm.frames import FrameError, LengthUnit, RequestFrame
@@ -29,10 +29,7 @@ from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
 from callmocks.errors import StateError, TooManyRows
 from callmocks.history.walltime import datetime_to_ms
-from callmocks.tenants.exchange import Reply
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange, Reply
 
 Attributes = Mapping[str, str]
 
@@ -153,10 +150,8 @@ async def _run_command(
     return await perform(exchange, request.attributes, session)
 
 
-async def _handle_history(
-    exchange: Exchange, attributes: Attributes, session: ArmSession
-) -> CommandResponse:
-    filters = query.parse_filters(attributes, exchange.use_assumption)
+async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession) -> CommandResponse:
+    filters = query.parse_filters(values, exchange.use_assumption)
     if not filters.skip_incomplete:
         exchange.use_assumption("arm.unfinished")
     if filters.filters or (filters.cursor is not None and filters.cursor.after is not None):
@@ -175,19 +170,15 @@ async def _handle_history(
     return CommandResponse(schema.HISTORY, page=page)
 
 
-async def _handle_login(
-    exchange: Exchange, attributes: Attributes, session: ArmSession
-) -> CommandResponse:
+async def _log_in(exchange: Exchange, values: Attributes, session: ArmSession) -> CommandResponse:
     exchange.use_assumption("arm.session")
-    login = attributes["login"]
-    session.token = await sessions.log_in(exchange, login, attributes["password"])
+    login = values["login"]
+    session.token = await sessions.log_in(exchange, login, values["password"])
     session.operator = login
     return CommandResponse(schema.LOGIN, session_token=session.token)
 
 
-async def _handle_logout(
-    exchange: Exchange, attributes: Attributes, session: ArmSession
-) -> CommandResponse:
+async def _log_out(exchange: Exchange, values: Attributes, session: ArmSession) -> CommandResponse:
     exchange.use_assumption("arm.session")
     await sessions.close_session(exchange, session.token)
     session.operator = session.token = None
@@ -195,9 +186,9 @@ async def _handle_logout(
 
 
 _COMMANDS: dict[str, Callable[[Exchange, Attributes, ArmSession], Awaitable[CommandResponse]]] = {
-    schema.HISTORY: _handle_history,
-    schema.LOGIN: _handle_login,
-    schema.LOGOUT: _handle_logout,
+    schema.HISTORY: _get_page,
+    schema.LOGIN: _log_in,
+    schema.LOGOUT: _log_out,
 }
 
 

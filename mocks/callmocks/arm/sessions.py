@@ -6,14 +6,10 @@ Observed: there is a login command and it sets a session cookie. The rest is ass
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from callmocks.history.generator import derive_token as make_token
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.credentials import decode_basic, secrets_equal
-
-if TYPE_CHECKING:
-    from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.exchange import Exchange
 
 COOKIE = "arm_session"
 INVALID_CREDENTIALS = "Invalid login or password"  # the vendor's text

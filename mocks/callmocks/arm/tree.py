@@ -41,19 +41,13 @@ class Node(
 
 _decoder = msgspec.json.Decoder(list[Node])
 _encoder = msgspec.json.Encoder()
+encode_element = _encoder.encode  # without the outermost array
 
 # A little wider than the names of XML: the parser that reads the result refuses the rest.
 _NAME = re.compile(r"[^\W\d][\w.\-]*(:[^\W\d][\w.\-]*)?")
 _SPECIAL = re.compile(r'[&<>"\t\n\r]')
-_ESCAPED = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "\t": "&#9;",
-    "\n": "&#10;",
-    "\r": "&#13;",
-}
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+_ESCAPED = str.maketrans(_ENTITIES | {char: f"&#{ord(char)};" for char in "\t\n\r"})
 
 
 def decode(body: bytes) -> Node:
@@ -102,22 +96,13 @@ def _prefixed_name(name: str, prefixes: dict[str, str]) -> str:
     return f"{prefix}:{parts.localname}" if prefix else parts.localname
 
 
-def encode_element(node: Node) -> bytes:
-    """Without the outermost array."""
-    return _encoder.encode(node)
-
-
 def to_xml(root: Node) -> bytes:
     """``TreeError`` for invalid names and too deep trees; the parser refuses the rest."""
     return _render_element(root, 1).encode("utf-8")
 
 
 def escape_text(text: str) -> str:
-    return _SPECIAL.sub(_escape_character, text) if _SPECIAL.search(text) else text
-
-
-def _escape_character(match: re.Match[str]) -> str:
-    return _ESCAPED[match[0]]
+    return text.translate(_ESCAPED) if _SPECIAL.search(text) else text
 
 
 def _render_element(node: Node, depth: int) -> str:

@@ -33,7 +33,8 @@ def check_rows(root: etree._Element, filters: Attributes, findings: Findings) ->
         return
     if _parse_time(response.get("timestamp", "")) is None:
         findings.add("/out/response/@timestamp", _TIME_SHAPE, repr(response.get("timestamp")))
-    rows = [_read_attributes(element) for element in history.findall("call_history")]
+    elements = history.findall("call_history")
+    rows = [{str(name): str(value) for name, value in row.attrib.items()} for row in elements]
     for number, row in enumerate(rows, 1):
         _check_row(row, f"{_HISTORY_PATH}/call_history[{number}]", findings)
     _check_order(rows, findings)
@@ -41,14 +42,9 @@ def check_rows(root: etree._Element, filters: Attributes, findings: Findings) ->
     _check_tag(history.get("tag"), rows, filters, findings)
 
 
-def _read_attributes(element: etree._Element) -> dict[str, str]:
-    return {str(name): str(value) for name, value in element.attrib.items()}
-
-
 def _check_row(row: Attributes, where: str, findings: Findings) -> None:
-    times = {name: _read_time(row, name, where, findings) for name in ("start_time", "answer_time")}
-    start, answer = times.values()
-    release = _read_time(row, "release_time", where, findings)
+    names = ("start_time", "answer_time", "release_time")
+    start, answer, release = (_read_time(row, name, where, findings) for name in names)
     if start is None or not all(
         _NUMBER_PATTERN.fullmatch(row.get(name, ""))
         for name in ("total_duration", "waiting_duration", "talk_duration", "duration")
@@ -60,10 +56,9 @@ def _check_row(row: Attributes, where: str, findings: Findings) -> None:
         findings.add(f"{where}/@total_duration", text, row["total_duration"])
     if release is not None:
         _check_durations(row, start, answer, release, where, findings)
-    if not _NUMBER_PATTERN.fullmatch(row.get("call_ref", "")):
-        findings.add(
-            f"{where}/@call_ref", "a decimal number", repr(row.get("call_ref")), "observed"
-        )
+    ref = row.get("call_ref")
+    if not _NUMBER_PATTERN.fullmatch(ref or ""):
+        findings.add(f"{where}/@call_ref", "a decimal number", repr(ref), "observed")
     for name in ("digits", "remote_digits"):
         number = row.get(name, "")
         if number and not _NUMBER_PATTERN.fullmatch(number):
@@ -93,9 +88,8 @@ def _check_durations(
         findings.add(f"{where}/@duration", f"{text}, {allowed[0]}", row["duration"])
     reason = row.get("release_reason")
     if reason is not None and reason not in RELEASE_REASONS:
-        findings.add(
-            f"{where}/@release_reason", " or ".join(RELEASE_REASONS), repr(reason), "observed"
-        )
+        known = " or ".join(RELEASE_REASONS)
+        findings.add(f"{where}/@release_reason", known, repr(reason), "observed")
 
 
 def _check_order(rows: list[dict[str, str]], findings: Findings) -> None:

@@ -2,7 +2,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.arm.faults.attribute_edits import Attributes, change_attributes
+from callmocks.arm.faults.attribute_edits import change_attributes
 from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
@@ -17,11 +17,9 @@ class UndeclaredAttribute(Fault, frozen=True):
     value: XmlText = "1"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
+        added = {self.name: self.value}
         for element in ("call_history", "response", "error"):
-            added = change_attributes(context, reply, element, self._add_attribute)
-            if added is not None:
-                return added
+            changed = change_attributes(context, reply, element, lambda found: found.update(added))
+            if changed is not None:
+                return changed
         return None
-
-    def _add_attribute(self, attributes: Attributes) -> None:
-        attributes[self.name] = self.value

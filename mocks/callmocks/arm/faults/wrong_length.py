@@ -7,6 +7,8 @@ from callmocks.arm import frames
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
+_BY = "Bytes declared too many; negative: too few; 0 is off."
+
 
 class WrongLength(Fault, frozen=True):
     """The frame declares another length than it has."""
@@ -14,14 +16,7 @@ class WrongLength(Fault, frozen=True):
     fault_name = "wrong_length"
     transports = ("frame",)
 
-    by: Annotated[
-        int,
-        Meta(
-            ge=-1_000_000,
-            le=1_000_000,
-            description="Bytes declared too many; negative: too few; 0 is off.",
-        ),
-    ] = 1
+    by: Annotated[int, Meta(ge=-1_000_000, le=1_000_000, description=_BY)] = 1
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         declared = max(0, frames.get_declared_length(reply.body) + self.by)
