@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from callmocks.verification.runner import CheckTarget
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_REPORT = click.Choice(("text", "json", "junit"))
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -49,13 +50,7 @@ def _credential_options(command: F) -> F:
 )
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
-@click.option(
-    "--format",
-    "report_format",
-    type=click.Choice(("text", "json", "junit")),
-    default="text",
-    help="(text)",
-)
+@click.option("--format", "report_format", type=_REPORT, default="text", help="(text)")
 @click.option("--output", type=_FILE, help="Write the report there instead of to stdout.")
 def check(
     provider: str,

@@ -32,9 +32,11 @@ def write_frames(frames: Iterable[pl.DataFrame], file_format: str, output: str |
         if file_format == "parquet":
             _write_parquet(frames, file)
             return
-        for number, frame in enumerate(map(_format_times, frames)):
+        for number, frame in enumerate(frames):
+            shown = frame.with_columns(pl.col(pl.Datetime).dt.strftime(_TIME))
             is_csv = file_format == "csv"
-            file.write(_encode_csv(frame, header=not number) if is_csv else _encode_lines(frame))
+            lines = _encode_csv(shown, not number) if is_csv else shown.write_ndjson().encode()
+            file.write(lines)
 
 
 @contextmanager
@@ -67,27 +69,14 @@ def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO) -> None:
     ):
         pl.concat([first, *rest], how="vertical_relaxed").write_parquet(file)
         return
-
-    def read_batches(
-        with_columns: list[str] | None,
-        predicate: pl.Expr | None,
-        n_rows: int | None,
-        batch_size: int | None,
-    ) -> Iterator[pl.DataFrame]:
-        return chain([first], rest)
-
     try:
-        register_io_source(read_batches, schema=first.schema).sink_parquet(file)
+        source = register_io_source(lambda *_: chain([first], rest), schema=first.schema)
+        source.sink_parquet(file)
     except pl.exceptions.ComputeError as error:  # a full disk, a closed pipe
         raise SettingsError(f"--output: {error}") from None
 
 
-def _encode_lines(frame: pl.DataFrame) -> bytes:
-    text: str = frame.write_ndjson()
-    return text.encode()
-
-
-def _encode_csv(frame: pl.DataFrame, *, header: bool) -> bytes:
+def _encode_csv(frame: pl.DataFrame, header: bool) -> bytes:
     """Columns that hold more than one value are JSON."""
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
     flat = frame.with_columns(
@@ -97,7 +86,3 @@ def _encode_csv(frame: pl.DataFrame, *, header: bool) -> bytes:
     buffer = io.BytesIO()
     flat.write_csv(buffer, include_header=header)
     return buffer.getvalue()
-
-
-def _format_times(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col(pl.Datetime).dt.strftime(_TIME))

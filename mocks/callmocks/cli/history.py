@@ -6,12 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from callmocks.config.options import (
-    CONTEXT_SETTINGS,
-    HISTORY_SETTINGS,
-    make_settings,
-    setting_options,
-)
+from callmocks.config import options
 from callmocks.config.types import IntRange, ParsedText, parse_time
 from callmocks.errors import SettingsError
 
@@ -50,19 +45,19 @@ def _window_options(command: F) -> F:
     )(command)
 
 
-@history.command(context_settings=CONTEXT_SETTINGS)
+@history.command(context_settings=options.CONTEXT_SETTINGS)
 @_window_options
 @_option(
     "--limit", metavar="NUMBER", type=IntRange(1), default=20, help="Rows to print at most (20)."
 )
-@setting_options(HISTORY_SETTINGS)
+@options.setting_options(options.HISTORY_SETTINGS)
 @click.pass_context
 def show(context: click.Context, /, limit: int, **_: object) -> None:
     """Print the first calls of a window as a table; without times, of the last 24 hours."""
     _print_table(_open_view(context), limit)
 
 
-@history.command(context_settings=CONTEXT_SETTINGS)
+@history.command(context_settings=options.CONTEXT_SETTINGS)
 @_window_options
 @_option(
     "--format",
@@ -72,7 +67,7 @@ def show(context: click.Context, /, limit: int, **_: object) -> None:
     help="(by --output, else jsonl)",
 )
 @_option("--output", "-o", metavar="FILE", help="A file instead of stdout.")
-@setting_options(HISTORY_SETTINGS)
+@options.setting_options(options.HISTORY_SETTINGS)
 @click.pass_context
 def export(
     context: click.Context, /, file_format: str | None, output: str | None, **_: object
@@ -85,8 +80,8 @@ def export(
     write_frames(frames, choose_format(file_format, output), output)
 
 
-@history.command(context_settings=CONTEXT_SETTINGS)
-@setting_options(HISTORY_SETTINGS)
+@history.command(context_settings=options.CONTEXT_SETTINGS)
+@options.setting_options(options.HISTORY_SETTINGS)
 @click.pass_context
 def fingerprint(context: click.Context, /, **_: object) -> None:
     """Print the hash of the history's reference window: equal hashes, equal bytes."""
@@ -97,7 +92,7 @@ def fingerprint(context: click.Context, /, **_: object) -> None:
 
 
 def _open_tenant(context: click.Context) -> Tenant:
-    settings = make_settings(context)
+    settings = options.make_settings(context)
     from callmocks.server.mock_server import DEFAULT_TENANT, open_registry
 
     tenant = open_registry(settings).get(DEFAULT_TENANT)
@@ -125,7 +120,7 @@ def _show_progress(reader: ViewReader) -> Iterator[pl.DataFrame]:
     from rich import progress
     from rich.console import Console
 
-    console, days = Console(stderr=True), reader.count_days()
+    console, days = Console(stderr=True), len(reader.days)
     columns = (
         progress.TextColumn("days"),
         progress.BarColumn(),

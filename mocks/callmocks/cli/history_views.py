@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from callmocks.errors import SettingsError
+from callmocks.history.history import History
 from callmocks.history.views.lists import LISTS, CallList
 from callmocks.history.walltime import DAY_MS, day_of, day_start
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from callmocks.history.history import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +24,8 @@ class ViewReader:
     till_ms: int
     now_ms: int
 
-    def count_days(self) -> int:
-        return len(self._days())
-
-    def _days(self) -> range:
+    @property
+    def days(self) -> range:
         history = self.history
         last = min(day_of(self.till_ms - 1), history.last_day, day_of(self.now_ms))
         return range(max(day_of(self.from_ms), history.first_day), last + 1)
@@ -38,7 +33,7 @@ class ViewReader:
     def read_frames(self) -> Iterator[pl.DataFrame]:
         """The frames of days that have rows, else one without rows, for its columns."""
         empty = True
-        for day in self._days():
+        for day in self.days:
             start = day_start(day)
             frame = self._read(max(self.from_ms, start), min(self.till_ms, start + DAY_MS))
             if frame.height:

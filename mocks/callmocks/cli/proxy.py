@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callmocks.cli.serve import exit_on_stop_signals, make_stop_event, print_message
+from callmocks.cli.validate import contract_option
 from callmocks.config.types import PROVIDER_NAMES
 
 if TYPE_CHECKING:
-    from callmocks.verification.proxy_server import ProxySettings
+    from callmocks.verification.proxy_server import ProxyServer
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PORT = click.IntRange(0, 65535)
@@ -24,12 +25,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
 @click.option("--control-port", type=_PORT, help="Port of the journal; there is none without it.")
 @click.option("--record", type=_FILE, help="Write what goes by there, masked.")
-@click.option(
-    "--contract",
-    type=click.Choice(("documented", "strict")),
-    default="documented",
-    help="ARM: whether what the vendor's own example breaks is tolerated (documented).",
-)
+@contract_option
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")
 def proxy(
@@ -43,20 +39,18 @@ def proxy(
     """
     from callmocks.server.providers import PROVIDERS
     from callmocks.verification.http_client import load_ca, parse_url_option
-    from callmocks.verification.proxy_server import ProxySettings
+    from callmocks.verification.proxy_server import ProxyServer, ProxySettings
 
     served = PROVIDERS[provider]
     address = parse_url_option(upstream, "UPSTREAM", ("http", "https")).rstrip("/")
     port = served.proxy_port if port is None else port
     settings = ProxySettings(served, address, port=port, tls=load_ca(ca), **fields)
     exit_on_stop_signals()
-    asyncio.run(_run_proxy(settings, as_json))
+    asyncio.run(_run_proxy(ProxyServer(settings, print_message), as_json))
 
 
-async def _run_proxy(settings: ProxySettings, as_json: bool) -> None:
-    from callmocks.verification.proxy_server import ProxyServer
-
-    proxy = ProxyServer(settings, print_message)
+async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:
+    settings = proxy.settings
     async with proxy:
         stopped = make_stop_event()
         facts = {

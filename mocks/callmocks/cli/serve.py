@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callmocks.config.options import (
-    CONTEXT_SETTINGS,
-    find_similar_env_vars,
-    make_settings,
-    setting_options,
-)
+from callmocks.config import options
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import PROVIDER_TITLES, is_loopback
 from callmocks.provider.listeners import URL_PATHS
@@ -28,15 +23,15 @@ if TYPE_CHECKING:
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@click.command(context_settings=CONTEXT_SETTINGS)
-@setting_options()
+@click.command(context_settings=options.CONTEXT_SETTINGS)
+@options.setting_options()
 @click.pass_context
 def serve(context: click.Context, /, **_: object) -> None:
     """Serve the three providers and control until SIGINT or SIGTERM."""
     exit_on_stop_signals()
-    for name, similar in find_similar_env_vars(os.environ).items():
+    for name, similar in options.find_similar_env_vars(os.environ).items():
         print_message(f"warning: {name} is no setting; did you mean {similar}?")
-    settings = make_settings(context)
+    settings = options.make_settings(context)
     if settings.workers > 1:
         from callmocks.cli.workers import supervise_workers
 
@@ -57,8 +52,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _run_server(settings: ServeSettings) -> None:
     from callmocks.server.mock_server import MockServer
 
-    suite = MockServer(settings)
-    async with suite:
+    async with MockServer(settings) as suite:
         stopped = make_stop_event()
         print_ready(suite)
         await stopped.wait()
@@ -81,7 +75,11 @@ def make_stop_event() -> asyncio.Event:
 def print_ready(suite: MockServer) -> None:
     settings = suite.settings
     if not is_loopback(settings.host):
-        print_message(_format_warning(settings))
+        risk = "providers' passwords are those of a mock; see SECURITY.md"
+        if not settings.admin_token:
+            risk = "admin API asks nobody for a password (--admin-token)"
+        start = f"warning: {settings.host} can be reached from other machines"
+        print_message(f"{start}, and the {risk}")
     print(_format_ready(suite, settings), flush=True)
 
 
@@ -89,27 +87,13 @@ def print_message(text: str) -> None:
     click.echo(f"callmocks: {' '.join(text.split())}", err=True)
 
 
-def _format_warning(settings: ServeSettings) -> str:
-    start = f"warning: {settings.host} can be reached from other machines, and the "
-    if not settings.admin_token:
-        return start + "admin API asks nobody for a password (--admin-token)"
-    return start + "providers' passwords are those of a mock; see SECURITY.md"
-
-
 def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
-    facts = {
-        **{name: suite.urls.get(name) for name in URL_PATHS},
-        "tenant": "demo",
-        "seed": settings.seed,
-    }
     if settings.json:
-        return json.dumps(facts)
+        urls = {name: suite.urls.get(name) for name in URL_PATHS}
+        return json.dumps({**urls, "tenant": "demo", "seed": settings.seed})
     titles = {**PROVIDER_TITLES, "control": "control"}
-    return "\n".join(
-        [
-            f"callmocks is ready: tenant demo, seed {settings.seed}",
-            *(f"  {titles[name]:8}{url}" for name, url in suite.urls.items()),
-            "  login demo, password demo, CDR token demo-token; operators 101, 102, … too",
-            *([f"  CA      {settings.tls_ca_out}"] if settings.tls_ca_out else []),
-        ]
-    )
+    lines = [f"callmocks is ready: tenant demo, seed {settings.seed}"]
+    lines += [f"  {titles[name]:8}{url}" for name, url in suite.urls.items()]
+    lines.append("  login demo, password demo, CDR token demo-token; operators 101, 102, … too")
+    lines += [f"  CA      {settings.tls_ca_out}"] if settings.tls_ca_out else []
+    return "\n".join(lines)

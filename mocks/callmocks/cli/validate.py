@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 MAX_BYTES = 1024 * 1024 * 1024
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option(
+contract_option = click.option(
     "--contract",
     type=click.Choice(("documented", "strict")),
     default="documented",
     help="ARM: whether what the vendor's own example breaks is tolerated (documented).",
 )
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@contract_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object for each file.")
 def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
     """Check saved messages against the contract: frames, XML, JSON-RPC, SOAP, recordings.
@@ -35,10 +38,8 @@ def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
     """
     from callmocks.verification import detect
 
-    validated = []
-    for name in files:  # all are read before anything is printed
-        content = _read_file(name)
-        validated.append((name, detect.validate_file(content, contract)))
+    # All are read before anything is printed.
+    validated = [(name, detect.validate_file(_read_file(name), contract)) for name in files]
     if as_json:
         print(json.dumps([detect.file_to_dict(*each) for each in validated], ensure_ascii=False))
     else:

@@ -3,7 +3,7 @@
 ::
 
     stdin   one line: a WorkerConfig; it ends when the process that started this one ends
-    stdout  one line: a WorkerStatus
+    stdout  one line, a JSON string: empty when the worker serves, else why it cannot
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -31,15 +31,6 @@ class WorkerConfig(msgspec.Struct):
     ca_pem: bytes | None = None
 
 
-class WorkerStatus(msgspec.Struct):
-    problem: str = ""
-    """Empty when the worker is ready."""
-
-
-def encode_config(config: WorkerConfig) -> bytes:
-    return msgspec.json.encode(config, enc_hook=str) + b"\n"
-
-
 def main() -> NoReturn:
     """Serve until SIGTERM or the end of stdin; the process ends here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the first process
@@ -47,7 +38,7 @@ def main() -> NoReturn:
     from callmocks.cli.serve import loop_factory
 
     line = sys.stdin.buffer.readline()
-    config = msgspec.json.decode(line, type=WorkerConfig, dec_hook=_decode_path)
+    config = msgspec.json.decode(line, type=WorkerConfig, dec_hook=lambda _, path: Path(path))
     problem = ""
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -56,7 +47,7 @@ def main() -> NoReturn:
         problem = str(error)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is stopping already
     if problem:
-        _send_status(WorkerStatus(problem))
+        _print_status(problem)
     sys.exit(2 if problem else 0)
 
 
@@ -73,18 +64,14 @@ async def _run_worker(config: WorkerConfig) -> None:
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stopped.set))
         loop.add_reader(sys.stdin.fileno(), stopped.set)
-        _send_status(WorkerStatus())
+        _print_status("")
         await stopped.wait()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is stopping already
         loop.remove_reader(sys.stdin.fileno())
 
 
-def _send_status(status: WorkerStatus) -> None:
-    print(msgspec.json.encode(status).decode(), flush=True)
-
-
-def _decode_path(type: type, value: Any) -> Any:
-    return Path(value) if issubclass(type, Path) else value
+def _print_status(problem: str) -> None:
+    print(msgspec.json.encode(problem).decode(), flush=True)
 
 
 if __name__ == "__main__":

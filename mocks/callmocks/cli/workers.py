@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.cli.serve import make_stop_event, print_message, print_ready
-from callmocks.cli.worker import WorkerConfig, WorkerStatus, encode_config
+from callmocks.cli.worker import WorkerConfig
+from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
-    from callmocks.config.settings import ServeSettings
     from callmocks.server.tls import TlsIdentity
 
 # Before the next try when a worker could not start.
@@ -89,14 +89,14 @@ class Worker:
         )
         assert process.stdin is not None and process.stdout is not None
         with suppress(ConnectionError):
-            process.stdin.write(encode_config(self._config))
+            process.stdin.write(msgspec.json.encode(self._config, enc_hook=str) + b"\n")
             await process.stdin.drain()
         line = await process.stdout.readline()
         if not line:
             raise SettingsError(f"--workers: a worker {_describe_exit(await process.wait())}")
-        status = msgspec.json.decode(line, type=WorkerStatus)
-        if status.problem:
-            raise SettingsError(status.problem)
+        problem = msgspec.json.decode(line, type=str)
+        if problem:
+            raise SettingsError(problem)
 
     async def restart_on_exit(self) -> None:
         while self._process is not None:

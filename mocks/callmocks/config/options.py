@@ -147,7 +147,10 @@ def _load_config(context: click.Context, _: click.Parameter, file: str | None) -
             raise SettingsError(f"config {file}: {key}: there is no such setting{hint}")
         if isinstance(value, dict):
             raise SettingsError(f"config {file}: {key}: a table cannot be a value")
-        text = defaults[name] = _resolve_path(Path(file), name, format_flag_value(value))
+        text = format_flag_value(value)
+        if name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml")):
+            text = str(Path(file).parent / text)  # relative to it, not to the working directory
+        defaults[name] = text
         try:  # keys of other commands too: one file serves all commands
             option.type.convert(text, option, context)
         except click.BadParameter as error:
@@ -162,12 +165,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise SettingsError(f"config {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits too
         raise SettingsError(f"config {path}: {error}") from None
-
-
-def _resolve_path(config_file: Path, name: str, text: str) -> str:
-    """Paths in a config file are relative to it, not to the working directory."""
-    names_file = name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml"))
-    return str(config_file.parent / text) if names_file else text
 
 
 def _describe_source(context: click.Context, param: click.Parameter) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from callmocks.errors import Contradiction, SettingsError
-
-if TYPE_CHECKING:
-    from callmocks.history.pins import Pins
+from callmocks.history.pins import Pins
 
 
 def pin_calls_from_file(pins: Pins, path: Path) -> int:

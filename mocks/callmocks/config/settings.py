@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 import click
 
 from callmocks.config import types
-from callmocks.config.server_limits import DEFAULT_LIMITS, ServerLimits
+from callmocks.config.server_limits import DEFAULT_LIMITS as LIMITS
+from callmocks.config.server_limits import ServerLimits
+from callmocks.history.clock import load_time_zone
+from callmocks.history.walltime import parse_first_date
+from callmocks.history.world_file import load_world
 from callmocks.tenants.settings import ArmSettings, TenantSettings
 
 
@@ -31,9 +35,9 @@ _LEVELS = types.IntRange(32, 250, "NUMBER")
 _SECONDS = types.IntRange(0, 86_400, "SECONDS")
 _ADDRESS = types.ParsedText(types.parse_host, "ADDRESS")
 _NOW = types.ParsedText(types.parse_now, "real|TIME")
-_ZONE = types.ParsedText(types.parse_timezone, "NAME")
-_WORLD = types.ParsedText(types.parse_world, "NAME|FILE")
-_DATE = types.ParsedText(types.parse_history_from, "DATE")
+_ZONE = types.CheckedText(load_time_zone, "NAME")
+_WORLD = types.CheckedText(load_world, "NAME|FILE")
+_DATE = types.ParsedText(lambda text: parse_first_date(text).isoformat(), "DATE")
 _FILE = types.ParsedText(types.parse_readable_file, "FILE")
 _NEW_FILE = types.ParsedText(types.parse_writable_file, "FILE")
 _URL = types.ParsedText(types.parse_public_url, "URL")
@@ -76,25 +80,17 @@ class ServeSettings:
     only: tuple[str, ...] = setting(
         types.PROVIDER_NAMES, _PROVIDERS, "Start these alone, with control."
     )
-    max_body: int = setting(DEFAULT_LIMITS.body, _BYTES, "Longest body of a request, in bytes.")
-    max_message: int = setting(
-        DEFAULT_LIMITS.message, _BYTES, "Longest message of a websocket, in bytes."
-    )
-    max_header: int = setting(
-        DEFAULT_LIMITS.header, _HEADER_BYTES, "Longest line of a request's head."
-    )
-    max_nesting: int = setting(
-        DEFAULT_LIMITS.nesting, _LEVELS, "Levels of JSON or XML in a request."
-    )
-    max_connections: int = setting(DEFAULT_LIMITS.connections, _COUNT, "Connections open at once.")
-    max_in_flight: int = setting(
-        DEFAULT_LIMITS.in_flight, _COUNT, "Requests at once, for each server."
-    )
+    max_body: int = setting(LIMITS.body, _BYTES, "Longest body of a request, in bytes.")
+    max_message: int = setting(LIMITS.message, _BYTES, "Longest message of a websocket, in bytes.")
+    max_header: int = setting(LIMITS.header, _HEADER_BYTES, "Longest line of a request's head.")
+    max_nesting: int = setting(LIMITS.nesting, _LEVELS, "Levels of JSON or XML in a request.")
+    max_connections: int = setting(LIMITS.connections, _COUNT, "Connections open at once.")
+    max_in_flight: int = setting(LIMITS.in_flight, _COUNT, "Requests at once, for each server.")
     header_timeout: int = setting(
-        int(DEFAULT_LIMITS.header_timeout), _SECONDS, "For a request's head; 0: for ever."
+        int(LIMITS.header_timeout), _SECONDS, "For a request's head; 0: for ever."
     )
     body_timeout: int = setting(
-        int(DEFAULT_LIMITS.body_timeout), _SECONDS, "For a request's body; 0: for ever."
+        int(LIMITS.body_timeout), _SECONDS, "For a request's body; 0: for ever."
     )
     admin_token: str = setting("", _TOKEN, "Ask for it at the admin API and dashboard.")
     """As Bearer or as the password of Basic; empty: none is needed."""

@@ -13,9 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from callmocks.errors import SettingsError
-from callmocks.history.clock import load_time_zone, parse_wall_time
-from callmocks.history.walltime import parse_first_date
-from callmocks.history.world_file import load_world
+from callmocks.history.clock import parse_wall_time
 
 ProviderName = Literal["arm", "cdr", "onec"]
 PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
@@ -53,6 +51,12 @@ class ParsedText(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class CheckedText(ParsedText):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        super().convert(value, param, ctx)
+        return value
+
+
 class OneOf(click.Choice[str]):
     def __init__(self, *choices: str) -> None:
         super().__init__(choices)
@@ -86,20 +90,6 @@ def parse_date(text: str) -> date:
 def parse_now(text: str) -> str:
     if text != "real":
         parse_time(text)
-    return text
-
-
-def parse_timezone(text: str) -> str:
-    load_time_zone(text)
-    return text
-
-
-def parse_history_from(text: str) -> str:
-    return parse_first_date(text).isoformat()
-
-
-def parse_world(text: str) -> str:
-    load_world(text)
     return text
 
 
