@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError
 
-from callmocks.arm.faxes import render_pdf
+from callmocks.arm.media import render_pdf
 from callmocks.contract.json_model import to_json
 from callmocks.faults.active import FaultScope
 from callmocks.history.walltime import datetime_to_ms, ms_to_datetime

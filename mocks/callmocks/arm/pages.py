@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from callmocks.arm import tag
 from callmocks.arm.query import CallHistoryQuery
-from callmocks.arm.rows import CallRow, OperatorRows, RenderOptions
+from callmocks.arm.rows import ROW_BYTES, CallRow, OperatorRows, RenderOptions
 from callmocks.arm.schema import SchemaViolation
 from callmocks.history.history import FrameSlice, History
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_datetime
@@ -206,7 +206,8 @@ def _cache_rows(
     if part.day is None:
         return rows
     key = (name, part.days)
-    return history.generated.get_or_create(key, part.day, lambda: rows, lambda new: new.nbytes)
+    size = ROW_BYTES * len(rows)
+    return history.generated.get_or_create(key, part.day, lambda: rows, lambda _: size)
 
 
 def _match_rows(

@@ -60,9 +60,7 @@ def make_error_response(
     return CommandResponse(about, status, error=error)
 
 
-def render_response(
-    response: CommandResponse, body_format: BodyFormat, exchange: Exchange
-) -> bytes:
+def render_response(response: CommandResponse, form: BodyFormat, exchange: Exchange) -> bytes:
     """Where our own response breaks the schema, the exchange gets a violation."""
     # The envelope is validated here, the calls were when they were rendered.
     settings = exchange.tenant.settings
@@ -72,18 +70,18 @@ def render_response(
     calls = b""
     if page is not None:
         now, has_calls = exchange.now.replace(microsecond=0), bool(page.rows)
-        envelope = _render_page_envelope(now, page.tag, body_format, contract, has_calls)
+        envelope = _render_page_envelope(now, page.tag, form, contract, has_calls)
         violations = page.violations
         if has_calls:
-            calls = page.json if body_format == "json" else page.xml
+            calls = page.json if form == "json" else page.xml
     elif response.error is not None:
         exchange.use_assumptions("arm.error-reason", "arm.included-schemas")
         if response.status != 200:
             exchange.use_assumption("arm.transport-status")
-        envelope = _render_envelope(response.error, command, body_format, contract)
+        envelope = _render_envelope(response.error, command, form, contract)
     else:
         success = Node("response", content=[Node("ok")])
-        envelope = _render_envelope(success, command, body_format, contract)
+        envelope = _render_envelope(success, command, form, contract)
     for violation in (*envelope.violations, *violations):
         logger.error("our own answer: %s", exchange.add_violation(*violation, side="answer"))
     return envelope.head + calls + envelope.tail

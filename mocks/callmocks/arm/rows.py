@@ -21,7 +21,7 @@ RECORDS_PATH = "call_record"
 FAXES_PATH = "fax"
 
 # Memory of a rendered row, JSON and XML, with room for long names and URLs.
-_ROW_BYTES = 2048
+ROW_BYTES = 2048
 
 
 class RenderOptions(NamedTuple):
@@ -64,10 +64,6 @@ class OperatorRows:
     def _visible_columns(self) -> pl.DataFrame:
         # Taking rows of all columns takes three times as long.
         return self.frame.select("_start", "_answer", *_ATTRIBUTES, *_OPTIONAL_COLUMNS, "_leg_id")
-
-    @property
-    def nbytes(self) -> int:
-        return _ROW_BYTES * len(self._rendered)
 
     def render(self, positions: Sequence[int], now_ms: int) -> RenderedRows:
         """The rows as they are at an instant, and where our own rows break the schema."""

@@ -108,7 +108,9 @@ def _locate_error(error: Any) -> SchemaViolation:
     path, reason, validator = error.path or "/", error.reason or "", error.validator
     value = _VALUE_ERROR.match(reason)
     if value:
-        expected = _describe_type(validator) or reason.rpartition(": ")[2]
+        choices = " or ".join(map(repr, getattr(validator, "enumeration", None) or ()))
+        type_name = str(getattr(validator, "prefixed_name", None) or "")
+        expected = choices or type_name or reason.rpartition(": ")[2]
         return SchemaViolation(f"{path}/@{value[1]}", expected, _format_value(error.obj))
     missing = _MISSING_ERROR.match(reason)
     if missing:
@@ -126,13 +128,6 @@ def _locate_error(error: Any) -> SchemaViolation:
         expected = f"the root {' or '.join(names)}"
         return SchemaViolation(path, expected, _format_value(error.elem.tag))
     return SchemaViolation(path, reason, _format_value(error.elem.text or error.elem.tag))
-
-
-def _describe_type(validator: Any) -> str:
-    choices = getattr(validator, "enumeration", None)
-    if choices:
-        return " or ".join(map(repr, choices))
-    return str(getattr(validator, "prefixed_name", None) or "")
 
 
 def _format_value(value: object) -> str:

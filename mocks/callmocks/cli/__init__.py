@@ -14,7 +14,9 @@ def main() -> NoReturn:
     # Before slow imports, so that an early Ctrl-C shows no traceback.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     signal.signal(signal.SIGINT, _exit_on_signal)
-    _configure_stdio()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names and ellipses on a console without them
     import click
 
     from callmocks.errors import CallmocksError
@@ -46,13 +48,6 @@ def main() -> NoReturn:
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + signal_number)
-
-
-def _configure_stdio() -> None:
-    """Print characters that the console cannot show (names, an ellipsis) as ``?``."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def _discard_stdout() -> None:

@@ -13,9 +13,7 @@ from callmocks.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callmocks.provider.base import Provider
     from callmocks.verification.report import CheckReport
-    from callmocks.verification.runner import CheckTarget
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _REPORT = click.Choice(("text", "json", "junit"))
@@ -80,7 +78,12 @@ def check(
     except SettingsError as error:
         raise SettingsError(f"--day: {error}") from None
     target = CheckTarget(address, day=date, transports=transports, tls=load_ca(ca), **target_fields)
-    _check_credentials(served, target)
+    option = served.credential_option
+    credential = getattr(target, option) if option else ""
+    if not (target.login and target.password) and not credential:
+        other = f" or --{option}" if option else ""
+        raise SettingsError(f"--login and --password{other}: credentials are missing")
+    served.check_endpoint(address, credential)
     report = asyncio.run(run_check(provider, target))
     _write_report(report, report_format, output)
     sys.exit(1 if report.finding_count else 0)
@@ -92,15 +95,6 @@ def _choose_transports(url: str, chosen: str) -> tuple[str, ...]:
             raise SettingsError("--transport: http, but the address is that of a websocket")
         return ("websocket",)
     return ("http", "websocket") if chosen == "both" else (chosen,)
-
-
-def _check_credentials(provider: Provider, target: CheckTarget) -> None:
-    option = provider.credential_option
-    credential = getattr(target, option) if option else ""
-    if not (target.login and target.password) and not credential:
-        other = f" or --{option}" if option else ""
-        raise SettingsError(f"--login and --password{other}: credentials are missing")
-    provider.check_endpoint(target.url, credential)
 
 
 def _write_report(report: CheckReport, report_format: str, output: Path | None) -> None:

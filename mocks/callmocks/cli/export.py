@@ -20,12 +20,11 @@ _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def choose_format(chosen: str | None, output: str | None) -> str:
-    return chosen or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
-
-
-def write_frames(frames: Iterable[pl.DataFrame], file_format: str, output: str | None) -> None:
+def write_frames(
+    frames: Iterable[pl.DataFrame], file_format: str | None, output: str | None
+) -> None:
     """Write all frames as one data set to a file, which appears when it is complete, or stdout."""
+    file_format = file_format or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
     if file_format == "parquet" and output is None and sys.stdout.isatty():
         raise SettingsError("--format: parquet is not for terminals; use --output")
     with _open_output(output) as file:

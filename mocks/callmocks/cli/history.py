@@ -73,11 +73,10 @@ def export(
     context: click.Context, /, file_format: str | None, output: str | None, **_: object
 ) -> None:
     """Write all calls of a window as JSON lines, CSV or Parquet."""
-    from callmocks.cli.export import choose_format, write_frames
+    from callmocks.cli.export import write_frames
 
     output = None if output == "-" else output
-    frames = _show_progress(_open_view(context))
-    write_frames(frames, choose_format(file_format, output), output)
+    write_frames(_show_progress(_open_view(context)), file_format, output)
 
 
 @history.command(context_settings=options.CONTEXT_SETTINGS)
