@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -86,6 +87,18 @@ def test_wrong_filters(
     tenant = api.tenant()
     assert error_fields(api.legs(filter=wanted)) == expected
     assert last_entry(tenant).violations
+
+
+@pytest.mark.parametrize("names", list(itertools.permutations(["one", "two", "three"])))
+def test_the_first_unknown_name_of_the_request_is_the_error(
+    api: CdrClient, names: tuple[str, ...]
+) -> None:
+    api.tenant()
+    unknown = dict.fromkeys(names, 1)
+    in_filter = api.legs(filter={**simple("id", "=", 1), **unknown})
+    assert error_fields(in_filter)[1] == f"filter.{names[0]}"
+    in_sort = api.legs(sort=[{"field": "id", "order": "asc", **unknown}])
+    assert error_fields(in_sort)[1] == f"sort.{names[0]}"
 
 
 def test_an_index_in_the_path_can_be_chosen(api: CdrClient) -> None:

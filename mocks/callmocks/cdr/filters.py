@@ -128,7 +128,7 @@ class FilterCompiler:
         return [(child, f"{path}.filters.{index}", depth + 1, group) for index, child in kept]
 
     def _check_keys(self, node: Node, known: frozenset[str], path: str) -> None:
-        for key in node.keys() - known:
+        for key in [key for key in node if key not in known]:
             where, sent = f"{path}.{key}", node[key]
             if key in _SIMPLE | _TREE:
                 expected = "either field, operator and value, or filters and condition"

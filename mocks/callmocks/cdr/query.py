@@ -119,7 +119,7 @@ def _parse_sort(raw: object, table: FieldTable, errors: ParameterErrors) -> tupl
         if not isinstance(item, dict):
             errors.add("data_type_error", path, item, "an object")
             continue
-        for key in item.keys() - {"field", "order"}:
+        for key in [key for key in item if key not in ("field", "order")]:
             errors.add("unexpected_parameters", f"{path}.{key}", item[key], "field, order")
         name = _parse_field(item.get("field"), f"{path}.field", table, errors)
         order = item.get("order")
