@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Tools for releases have an environment of their own: what they bring along slows jsonschema down.
 RELEASE_VENV ?= .venvs/release
+SITE_VENV ?= .venvs/site
 
-.PHONY: serve test lint types check golden bench fuzz soak audit sbom release-check clean
+.PHONY: serve test lint types check golden bench fuzz soak audit sbom release-check site clean
 
 serve: $(VENV)/.installed
 	$(BIN)/callmocks serve $(ARGS)
@@ -51,5 +52,13 @@ $(RELEASE_VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) scripts/bootstrap $(RELEASE_VENV) --release
 	@touch $@
 
+# The documentation as a site, in dist/site
+site: $(SITE_VENV)/.installed
+	$(SITE_VENV)/bin/python scripts/docs-site dist/site
+
+$(SITE_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) scripts/bootstrap $(SITE_VENV) --site
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(RELEASE_VENV)
+	rm -rf $(VENV) $(RELEASE_VENV) $(SITE_VENV)

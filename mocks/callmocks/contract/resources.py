@@ -16,6 +16,10 @@ def fixture_path(name: str) -> Path:
     return _ROOT / "fixtures" / name
 
 
+def docs_path(name: str) -> Path:
+    return _ROOT / "docs" / name
+
+
 @cache
 def load_table(name: str) -> tuple[dict[str, str], ...]:
     import csv

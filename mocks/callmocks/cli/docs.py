@@ -1,0 +1,20 @@
+"""``callmocks docs``: the documentation that the package brings along."""
+
+from __future__ import annotations
+
+import click
+
+PAGES = {"index": "llms.txt", "full": "llms-full.txt", "skill": "assistants.md"}
+
+
+@click.command()
+@click.argument("page", type=click.Choice(tuple(PAGES)), default="index")
+def docs(page: str) -> None:
+    """Print the documentation, for a reader or an assistant without the repository.
+
+    ``index`` lists the pages, ``full`` prints all of them, ``skill`` is one page about testing a
+    client.
+    """
+    from callmocks.contract.resources import docs_path
+
+    click.echo(docs_path(PAGES[page]).read_text(encoding="utf-8"), nl=False)
