@@ -33,7 +33,7 @@ def init(ci: str | None, requirement: str | None, dry_run: bool) -> None:
     ``tests/conftest.py``, ``compose.callmocks.yml`` and, with ``--ci``, a CI file. A file that
     exists is kept: what would have to be added is printed, and the exit code is 1.
     """
-    files = {"tests/conftest.py": "conftest.py", "compose.callmocks.yml": "compose.yml"}
+    files = {"tests/conftest.py": "conftest.txt", "compose.callmocks.yml": "compose.yml"}
     source = ""
     if ci is not None:
         template, path = CI_FILES[ci]
