@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["pytester"]
+hypothesis.settings.register_profile("callmocks", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("callmocks")
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.11", "3.12", "3.13")

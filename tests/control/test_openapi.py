@@ -79,7 +79,7 @@ async def test_fields_are_explained(control: ControlClient) -> None:
     assert schemas["ClockView"]["properties"]["speed"]["description"].startswith("Wall seconds")
     assert "first ``skip``" not in str(schemas["NewFault"]["properties"]["provider"])
     sigma = describe_fault_type(FAULT_TYPES["delay"]).params["properties"]["sigma"]
-    assert sigma["description"] == "Lognormal: standard deviation of the logarithm."
+    assert sigma["description"] == "Lognormal: standard deviation of the delay's logarithm."
     assert sigma["default"] == 0.5
 
 

@@ -19,9 +19,12 @@ class Delay(Fault, frozen=True):
         Meta(description="The delay; the middle of a uniform one, the median of a lognormal one."),
     ] = 1000.0
     distribution: Literal["fixed", "uniform", "lognormal"] = "fixed"
-    spread_ms: Annotated[Milliseconds, Meta(description="Uniform: half of its width.")] = 0.0
+    spread_ms: Annotated[
+        Milliseconds, Meta(description="Uniform: at most so much less or more.")
+    ] = 0.0
     sigma: Annotated[
-        float, Meta(ge=0, le=5, description="Lognormal: standard deviation of the logarithm.")
+        float,
+        Meta(ge=0, le=5, description="Lognormal: standard deviation of the delay's logarithm."),
     ] = 0.5
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:

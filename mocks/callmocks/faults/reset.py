@@ -12,7 +12,8 @@ class Reset(Fault, frozen=True):
     fault_name = "reset"
 
     after_bytes: Annotated[
-        int, Meta(ge=0, description="Body bytes that still arrive; 0: not even the status line.")
+        int,
+        Meta(ge=0, description="Bytes of the body that still arrive; 0: not even the status line."),
     ] = 0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:

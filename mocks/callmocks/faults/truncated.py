@@ -12,7 +12,9 @@ class Truncated(Fault, frozen=True):
 
     fault_name = "truncated"
 
-    keep: Annotated[float, Meta(ge=0, lt=1, description="How much of it comes: 0.5 is half.")] = 0.5
+    keep: Annotated[
+        float, Meta(ge=0, lt=1, description="How much of it comes: 0 nothing, 0.5 half.")
+    ] = 0.5
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         context.memory["keep"] = int(len(reply.body) * self.keep)

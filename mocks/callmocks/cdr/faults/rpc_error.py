@@ -17,7 +17,9 @@ class RpcErrorFault(Fault, frozen=True):
     fault_name = "rpc_error"
     breaks_contract = False
 
-    mnemonic: Annotated[str, Meta(description="Of the vendor's table, such as ``limit_exceeded``.")]
+    mnemonic: Annotated[
+        str, Meta(description="Of the vendor's error table, for example ``limit_exceeded``.")
+    ]
     params: Annotated[
         dict[str, str],
         Meta(

@@ -14,7 +14,11 @@ class TokenExpired(Fault, frozen=True):
 
     tokens: Annotated[
         int,
-        Meta(ge=0, le=1000, description="How many tokens expire, when next used; 0 is off."),
+        Meta(
+            ge=0,
+            le=1000,
+            description="How many tokens expire, each when it is next used; 0 is off.",
+        ),
     ] = 1
 
     async def prepare(self, context: FaultContext) -> None:
