@@ -49,7 +49,10 @@ async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
     def build_types() -> dict[str, pl.DataType]:
-        return {**history.empty_legs.schema, **dict.fromkeys(rows.RECORDS, pl.List(pl.String))}
+        return {
+            **history.generated.empty_frame("legs").schema,
+            **dict.fromkeys(rows.RECORDS, pl.List(pl.String)),
+        }
 
     return history.generated.get_or_create(
         "cdr-leg-columns", history.last_day, build_types, lambda _: COLUMN_TYPES_BYTES
@@ -126,7 +129,7 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
     start, end, now = span
     exchange, history = query.exchange, query.exchange.tenant.history
     if len(sessions) > 1:
-        return _report_frame(query, history.empty_legs)
+        return _report_frame(query, history.generated.empty_frame("legs"))
     (session,) = sessions
     located = history.leg_positions(session, now)
     if located is None:  # pinned, or none at all

@@ -59,7 +59,7 @@ async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
         self_check.check_slices(exchange, METHOD, history.slice_sessions(start, end, now))
         frame = history.sessions_between(start, end, now)
     else:  # the id is an address
-        frame = history.empty_sessions
+        frame = history.generated.empty_frame("sessions")
         if len(sessions) == 1:
             frame = history.find_session(next(iter(sessions)), now)
             frame = frame.filter(pl.col("_start").is_between(start, end + 999))
@@ -71,7 +71,7 @@ async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
     def build_types() -> dict[str, pl.DataType]:
-        known = history.empty_sessions.schema
+        known = history.generated.empty_frame("sessions").schema
         fields = tables.load_fields(METHOD).fields
         return {name: known.get(name, _DTYPES[field.type]) for name, field in fields.items()}
 
@@ -115,7 +115,7 @@ def _list_from_legs(
 def _get_session_legs(history: History, frame: pl.DataFrame, now: int) -> pl.DataFrame:
     """All legs of the sessions in a frame; a leg starts on the day of its call."""
     if not len(frame):
-        return history.empty_legs
+        return history.generated.empty_frame("legs")
     starts = frame["_start"]
     first, last = int(starts.min() or 0), int(starts.max() or 0)  # type: ignore[arg-type]
     legs = history.legs_between(first, (last // DAY_MS + 1) * DAY_MS - 1, now)

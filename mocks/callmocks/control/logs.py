@@ -56,7 +56,8 @@ def make_middleware(log: Any | None) -> Middleware:
     @web.middleware
     async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         sent = request.headers.get(REQUEST_ID_HEADER, "")
-        request_id = sent if _is_request_id(sent) else f"control-{next(numbers)}"
+        usable = 0 < len(sent) <= 100 and sent.isascii() and sent.isprintable()
+        request_id = sent if usable else f"control-{next(numbers)}"
         begin = read_stopwatch()
         response = await handler(request)
         if not response.prepared:
@@ -74,7 +75,3 @@ def make_middleware(log: Any | None) -> Middleware:
         return response
 
     return log_request
-
-
-def _is_request_id(text: str) -> bool:
-    return 0 < len(text) <= 100 and text.isascii() and text.isprintable()

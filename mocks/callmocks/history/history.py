@@ -137,7 +137,7 @@ class History:
             return self.pins.view_frame("legs").filter(in_session & (pl.col("_call_end") <= now_ms))
         located = self.leg_positions(session_id, now_ms)
         if located is None:
-            return self.empty_legs
+            return self.generated.empty_frame("legs")
         return self.generated.get_view("legs", located[0]).frame[located[1]]
 
     def leg_positions(self, session_id: int, now_ms: int) -> tuple[int, list[int]] | None:
@@ -287,14 +287,6 @@ class History:
     def operator_index(self, number: str) -> int:
         numbers = [operator.number for operator in self.directory.operators]
         return numbers.index(number) if number in numbers else -1
-
-    @property
-    def empty_legs(self) -> pl.DataFrame:
-        return self.generated.empty_frame("legs")
-
-    @property
-    def empty_sessions(self) -> pl.DataFrame:
-        return self.generated.empty_frame("sessions")
 
 
 def _slice_day(
