@@ -8,8 +8,6 @@
 Names are loaded on first use.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from callmocks._version import __version__

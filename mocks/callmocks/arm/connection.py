@@ -9,8 +9,6 @@ A delayed reply is overtaken by the next ones: clients match them by id. While a
 read, nothing is read from it, so what it can make the server hold is bounded.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

@@ -3,8 +3,6 @@
 # The URLs are assumed. They need no login: a player has no session, and a record's id cannot be
 # guessed.
 
-from __future__ import annotations
-
 import re
 
 import polars as pl

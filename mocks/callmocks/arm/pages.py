@@ -1,7 +1,5 @@
 """A page of an operator's history: from the newest row down until it is full."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence

@@ -4,8 +4,6 @@ The names are the XSD's. What they mean is assumed, by analogy with the vendor's
 (contract, "Paging and filters").
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A request's body, parsed and validated: JSON tree or XML document, then the command's XSD."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple

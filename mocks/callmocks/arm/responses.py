@@ -1,7 +1,5 @@
 """Responses: the tree of ``out``, as compact JSON for a frame or as an XML document for HTTP."""
 
-from __future__ import annotations
-
 import logging
 from datetime import datetime
 from functools import lru_cache

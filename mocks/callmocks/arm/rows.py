@@ -3,8 +3,6 @@
 The attributes, their order and the empty strings are those of the documented answer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The workplace's server: commands by POST, frames by websocket, records and faxes by GET."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

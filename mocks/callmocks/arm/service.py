@@ -12,8 +12,6 @@ The path of a request::
     8. perform the command ─────────── out/error, or out/response, validated by XSD
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass

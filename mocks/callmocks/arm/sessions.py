@@ -4,8 +4,6 @@ Observed: there is a login command and it sets a session cookie. The rest is ass
 120 minutes: they are the vendor's documented default for logging an idle agent out.
 """
 
-from __future__ import annotations
-
 from callmocks.history.generator import derive_token as make_token
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.credentials import decode_basic, secrets_equal

@@ -14,8 +14,6 @@ properties may follow (assumed), each only when needed:
                                               when its second has others
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import struct

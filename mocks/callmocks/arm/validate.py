@@ -1,7 +1,5 @@
 """Validation of messages from outside: frames, trees and documents, and whether they agree."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 

@@ -4,8 +4,6 @@ Documented by eleven rows: waiting and talk are differences of the shown times, 
 ``duration`` is the talk by the millisecond clock, so the talk or a second less.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta

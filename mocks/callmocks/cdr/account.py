@@ -1,7 +1,5 @@
 """Credentials, tokens, and everything that can be wrong with an account."""
 
-from __future__ import annotations
-
 import ipaddress
 from functools import cache, lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """The vendor's error objects, from its table (``schemas/cdr/errors.csv``)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from enum import IntEnum

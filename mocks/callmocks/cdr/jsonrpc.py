@@ -1,7 +1,5 @@
 """JSON-RPC as the vendor has it: from bytes to a request, and from an answer to bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``get.call_legs_report``: the legs of the calls that ended, by the start of the leg."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import msgspec

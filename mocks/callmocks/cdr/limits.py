@@ -1,7 +1,5 @@
 """Points: every successful call costs one, of a calendar day's and of a minute's (documented)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -5,8 +5,6 @@ token, like the vendor's links. The documents name both kinds of number for eith
 either is taken; a record that does not belong to the call is 404.
 """
 
-from __future__ import annotations
-
 from aiohttp import web
 
 from callmocks.errors import StateError

@@ -1,7 +1,5 @@
 """The methods that serve no report, and all methods by name."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 import msgspec

@@ -1,7 +1,5 @@
 """The OpenRPC document: what methods there are, what they take, what their rows look like."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One filter: a field, an operator and a value, by the type rules of the vendor's operators."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The parameters of a method, checked in the contract's order and compiled."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

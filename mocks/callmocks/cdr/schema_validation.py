@@ -1,7 +1,5 @@
 """Messages against the schemas of the OpenRPC document."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice

@@ -1,7 +1,5 @@
 """Filter, order and page of a frame: which rows, in which order, and how many present were."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -3,8 +3,6 @@
 A violation is logged and journaled on the answer's side; the client still gets the answer.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from functools import cache, partial

@@ -11,8 +11,6 @@
 The order is the contract's (assumed).
 """
 
-from __future__ import annotations
-
 import inspect
 import logging
 import warnings

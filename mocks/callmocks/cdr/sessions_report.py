@@ -1,7 +1,5 @@
 """``get.calls_report``: sessions, whose lists of people and operations come from their legs."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from callmocks.cdr import rows, self_check, tables, window_cache

@@ -1,7 +1,5 @@
 """Messages from outside, held against the contract; requests by the very checks of the service."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from typing import Any

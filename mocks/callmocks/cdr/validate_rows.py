@@ -4,8 +4,6 @@
 That the vendor's reasons mean just this is derived from their descriptions: assumed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any

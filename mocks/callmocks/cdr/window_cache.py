@@ -1,7 +1,5 @@
 """Days of a report's window: generated in batches, counted and checked once, then kept."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The command line. Every error of the user is one line on stderr and exit code 2."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import click
 
 from callmocks import __version__

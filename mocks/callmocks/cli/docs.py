@@ -1,7 +1,5 @@
 """``callmocks docs``: the documentation that the package brings along."""
 
-from __future__ import annotations
-
 import click
 
 PAGES = {"index": "llms.txt", "full": "llms-full.txt", "skill": "assistants.md"}

@@ -1,7 +1,5 @@
 """Writing frames of a view as JSON lines, CSV or Parquet."""
 
-from __future__ import annotations
-
 import io
 import json
 import sys

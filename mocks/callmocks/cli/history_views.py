@@ -1,7 +1,5 @@
 """The frames of a view, day by day, to print or to write."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

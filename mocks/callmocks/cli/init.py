@@ -1,7 +1,5 @@
 """``callmocks init``: the files that a project needs to test with callmocks."""
 
-from __future__ import annotations
-
 import json
 import sys
 from importlib.metadata import distribution

@@ -6,8 +6,6 @@
     stdout  one line, a JSON string: empty when the worker serves, else why it cannot
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

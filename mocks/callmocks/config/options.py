@@ -4,8 +4,6 @@ A flag wins over its environment variable, that over the key of the config file,
 default. An error names the one at fault and what would fit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import date

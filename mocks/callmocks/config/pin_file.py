@@ -1,7 +1,5 @@
 """Calls to pin, one JSON object a line; blank lines are skipped."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Limits of sizes, nesting, connections and times, for all servers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Settings of ``callmocks serve``; ``options.py`` reads them from flags, variables and files."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """TOML files of users; the standard parser, but for keys it would need minutes for."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import Any, Final
 

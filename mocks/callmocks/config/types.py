@@ -1,7 +1,5 @@
 """Types of setting values: those of click, and text that a function parses."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Errors of msgspec with what would fit: the known names or values."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

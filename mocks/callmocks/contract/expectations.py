@@ -1,7 +1,5 @@
 """Requests that a test expects, and whether they came."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 

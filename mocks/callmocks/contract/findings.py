@@ -1,7 +1,5 @@
 """Findings of validation, the same for every provider."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import Literal

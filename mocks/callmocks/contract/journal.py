@@ -1,7 +1,5 @@
 """A journaled exchange, as the admin API, recordings and the handles of tests have it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar

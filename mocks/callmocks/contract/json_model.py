@@ -5,8 +5,6 @@ one type, a JSON value, or one of these or ``None``. ``Annotated`` texts describ
 renames it, a ``Minimum`` bounds it. A model with ``json_omit_defaults`` leaves out what is default.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The admin API's truth: calls with their ids at each provider, in the tenant's wall time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar

@@ -1,6 +1,3 @@
-from __future__ import annotations
-
-
 def bracket_host(host: str) -> str:
     """The host as a URL has it: an IPv6 address stands in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -1,7 +1,5 @@
 """XML from outside: one hardened parser, and the characters that XML and UUIDs are made of."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """The served operations as ``schemas/onec/operations.toml`` states them, and all real names."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache, cached_property
 

@@ -4,8 +4,6 @@ Elements are lxml's. Types are read from ``xsi:type``; an element without it is 
 when 1C reads ``xs:anyType``. Whatever does not fit raises ``BadValue`` with the path.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial

@@ -1,7 +1,5 @@
 """The reads: whom and what the ids of a call lead to, if they are not other partners' ids."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time, timedelta
 from operator import attrgetter

@@ -5,8 +5,6 @@ and ``<Type>Null</Type>`` are unprefixed names that resolve through it; ``xs`` a
 declared on the element around (``return`` or ``Params``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from callmocks.onec import values

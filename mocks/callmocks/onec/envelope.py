@@ -4,8 +4,6 @@ The parser refuses a DTD and more than 256 levels (libxml2's limit). What would 
 memory is found by ``InputGuard`` in the bytes, while they still come in.
 """
 
-from __future__ import annotations
-
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Day and night, and how many calls an hour an account may make."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property

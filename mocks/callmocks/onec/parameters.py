@@ -1,7 +1,5 @@
 """``Params`` read against the contract: the values of a call, or why it is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Answers: an envelope, ``return``, and in it ResultCode, then ResultData: clients count on it."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The 1C-Connect service without its transport: a request's bytes in, a reply out."""
 
-from __future__ import annotations
-
 import logging
 from io import BytesIO
 from typing import Final

@@ -1,7 +1,5 @@
 """``GetHistoryOfServiceCalls``: which calls a request selects, and their rows."""
 
-from __future__ import annotations
-
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence

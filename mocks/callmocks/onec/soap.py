@@ -5,8 +5,6 @@ once for each operation, and the rendered bytes replace the mark. Requests are p
 ``envelope``: spyne's contexts cost 65 µs a call, more than everything else an answer takes.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any, Final, Literal
 

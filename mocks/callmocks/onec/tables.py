@@ -4,8 +4,6 @@ A frame has the columns of the contract, in its order, and any others beside the
 renders one string a row; ``find_violations`` checks whole columns, once for each frame.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """Messages of any 1C-Connect service: the WSDL's schema validates their structure."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ValueTable of an answer: columns of the history are documented, of the reads assumed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time

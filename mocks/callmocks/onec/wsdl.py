@@ -1,7 +1,5 @@
 """The service's WSDL: served as text, and the schema inside it that validates both directions."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any, NamedTuple
 

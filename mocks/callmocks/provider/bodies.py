@@ -1,7 +1,5 @@
 """Reading the body of a request, within the limits of its server."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Credentials that a client sends: reading and comparing them."""
 
-from __future__ import annotations
-
 import hmac
 from base64 import b64decode
 from functools import lru_cache

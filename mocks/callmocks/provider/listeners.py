@@ -1,7 +1,5 @@
 """Listening sockets, of the mock and of the proxy."""
 
-from __future__ import annotations
-
 import os
 import socket
 

@@ -6,8 +6,6 @@
                └─ Proxy
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

@@ -1,7 +1,5 @@
 """File descriptors: how many connections this process may have, and whether one is left."""
 
-from __future__ import annotations
-
 import errno
 import os
 from contextlib import suppress

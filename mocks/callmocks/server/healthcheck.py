@@ -5,8 +5,6 @@ that they name. Exit code 0 without output when it answers, else 1 and one line 
 every few seconds, so it imports nothing that it does not need.
 """
 
-from __future__ import annotations
-
 import http.client
 import os
 import sys

@@ -1,7 +1,5 @@
 """The table of the three providers: it is passed on from here, nothing registers itself."""
 
-from __future__ import annotations
-
 from callmocks.arm.provider import ARM
 from callmocks.cdr.provider import CDR
 from callmocks.faults.base import collect_fault_types

@@ -1,7 +1,5 @@
 """How the bytes of an answer leave when a fault changes that."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal

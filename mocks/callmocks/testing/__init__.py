@@ -10,8 +10,6 @@ The handles use the admin API alone, so they work with a suite in this process, 
 a container. Everything is imported at its first use: pytest loads the plugin in every run.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -10,8 +10,6 @@ For suites in other languages' images, on another machine's engine, or beside a 
 a container too; a client in Python is served faster by ``callmocks.running``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """The text that a test fails with when requests are not what it expects."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest

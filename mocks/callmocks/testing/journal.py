@@ -1,7 +1,5 @@
 """Exchanges of a tenant's journal as text for the report of a failed test."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from callmocks.contract.journal import JournalEntry

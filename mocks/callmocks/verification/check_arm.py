@@ -4,8 +4,6 @@ New calls may arrive at any time at the newer end of the history. Pages are ther
 tag, which stands for a time in the past, or fetched again when a call has arrived meanwhile.
 """
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import quoteattr

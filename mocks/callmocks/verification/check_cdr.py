@@ -4,8 +4,6 @@ Reports are requested for a past day, so that nothing changes between two reques
 are refused cost no point (documented).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """``metadata.limits`` over a whole run: successful calls cost a point, failed ones nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Requests that a Data API must refuse, with the error expected; none of them changes data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Each authenticated call of an operation counts, so only one is sent that must be
 period ends with a past day and has at most seven days: longer ones are refused by day.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID

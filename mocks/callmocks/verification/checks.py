@@ -1,7 +1,5 @@
 """The checks of all providers, and one run of a check."""
 
-from __future__ import annotations
-
 from callmocks.verification.check_arm import ArmCheck
 from callmocks.verification.check_cdr import CdrCheck
 from callmocks.verification.check_onec import OnecCheck

@@ -5,8 +5,6 @@ symbols of one alphabet is a permutation), so that joins and filters hold in mas
 can undo it: the key is thrown away.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache, reduce
 from hashlib import blake2b

@@ -11,8 +11,6 @@
     { { {          recording, or entries of a journal, one in a line      all three
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

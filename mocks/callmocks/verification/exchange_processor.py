@@ -4,8 +4,6 @@ Masking comes first, so that nothing later can reveal a person. Masks keep what 
 about: lengths, digits, letters.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import zlib

@@ -10,8 +10,6 @@ accepts is masked too, and lengths that a message declares of itself stay right:
 Ids stay as they are, except those that give access to a voice record.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error

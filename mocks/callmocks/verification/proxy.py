@@ -9,8 +9,6 @@
          ExchangeProcessor: mask ─ validate ─ journal ─ record
 """
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The admin API of a proxy: its journal, at ``/api/tenants/proxy/journal``, and its health."""
 
-from __future__ import annotations
-
 import asyncio
 
 import msgspec

@@ -1,7 +1,5 @@
 """ARM's websocket through the proxy: each response is captured with its request."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from typing import Any

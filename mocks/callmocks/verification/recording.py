@@ -4,8 +4,6 @@ The first line is a header; each other one has the members of a journal's entry,
 entries of a journal, one in a line, can be read as well.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress

@@ -9,8 +9,6 @@ Credentials are not checked. Exchanges are journaled for the tenant ``demo``, an
 to recorded responses too.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Sequence
 

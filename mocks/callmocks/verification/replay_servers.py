@@ -1,7 +1,5 @@
 """HTTP servers of a replay, at the addresses of the recorded providers."""
 
-from __future__ import annotations
-
 import re
 
 from aiohttp import web

@@ -3,8 +3,6 @@
 An endpoint may repeat them anywhere, so every text is redacted.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable

@@ -7,8 +7,6 @@
                      └── no data ── skip
 """
 
-from __future__ import annotations
-
 import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
