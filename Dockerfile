@@ -15,6 +15,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY schemas schemas
 COPY fixtures fixtures
+COPY docs/assistants.md docs/llms.txt docs/llms-full.txt docs/
 COPY mocks mocks
 # The modules are compiled here, since nothing can be written where they run.
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca \

@@ -63,7 +63,8 @@ def write_new_file(path: Path, text: str) -> None:
 
 def find_install_source() -> str:
     """What this callmocks was installed from, as pip noted it (PEP 610)."""
-    noted = distribution("callmocks").read_text("direct_url.json")
+    read_metadata = distribution("callmocks").read_text
+    noted = read_metadata("direct_url.json")
     url: dict[str, object] = json.loads(noted) if noted else {}
     version_control = url.get("vcs_info")
     if isinstance(version_control, dict):

@@ -127,7 +127,8 @@ class Recorder:
         self._size = 0
         is_device = path.exists() and not path.is_file() and not path.is_dir()
         try:
-            self._file: IO[bytes] | None = path.open("wb" if is_device else "xb", 0)
+            self._file: IO[bytes] | None
+            self._file = path.open("wb", 0) if is_device else path.open("xb", 0)
         except FileExistsError:
             text = f"--record: {path}: exists already; a recording has a key of its own"
             raise SettingsError(text) from None
