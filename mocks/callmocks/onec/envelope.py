@@ -131,14 +131,18 @@ def read_envelope(root: etree._Element) -> SoapMessage:
         raise SoapError("Client", f"the request is not SOAP: its root is {root.tag}")
     if namespace not in SOAP_VERSIONS:
         raise SoapError("VersionMismatch", f"{root.tag} is not the envelope of SOAP 1.1 or 1.2")
-    body = root.find(f"{{{namespace}}}Body")
-    if body is None:
+    header = None
+    for body in root:  # faster than lxml's paths, which are Python
+        if body.tag == f"{{{namespace}}}Header":
+            header = body
+        elif body.tag == f"{{{namespace}}}Body":
+            break
+    else:
         raise SoapError("Client", "the envelope has no Body")
     if not len(body):
         raise SoapError("Client", "the Body calls no operation: it has no element")
-    tag, operation = str(body[0].tag), etree.QName(body[0]).localname
-    header = next(body.itersiblings(f"{{{namespace}}}Header", preceding=True), None)
-    return SoapMessage(namespace, body[0], tag, operation, len(body) - 1, header)
+    tag = str(body[0].tag)
+    return SoapMessage(namespace, body[0], tag, tag.rpartition("}")[2], len(body) - 1, header)
 
 
 def guess_soap_namespace(body: bytes, content_type: str) -> str:
