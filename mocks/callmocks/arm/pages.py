@@ -92,7 +92,7 @@ async def get_page(history: History, request: PageRequest) -> CallPage:
     if history.pins:
         return await _build_page(history, request)
     operator, query, now_ms, options, repeat_tag = request
-    comparable = query._replace(condition=None)  # it follows from the filters, and has no equality
+    comparable = query[:-1]  # the condition follows from the filters, and has no equality
     key = (history.key, history.first_day, operator, comparable, options, repeat_tag)
     page = _page_cache.find(key, now_ms)
     if page is None:

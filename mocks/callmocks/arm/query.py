@@ -70,10 +70,10 @@ class CallHistoryQuery(NamedTuple):
     from_ms: int | None
     before_ms: int | None
     before_column: str
-    condition: pl.Expr | None
     cursor: tag.PagingTag | None
     filters: tuple[tuple[str, str], ...]
     exact_names: bool
+    condition: pl.Expr | None
 
 
 def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> CallHistoryQuery:
@@ -105,10 +105,10 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
         _parse_date(given, "from_date", assumption, end=False),
         _parse_date(given, "to_date", assumption, end=True),
         column,
-        _build_condition(filters, exact_names, assumption),
         cursor,
         filters,
         exact_names,
+        _build_condition(filters, exact_names, assumption),
     )
 
 
