@@ -147,20 +147,26 @@ def site(running_site: Site) -> Site:
     return running_site
 
 
-@pytest.fixture(scope="package")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A Chromium with a profile of its own; skipped where there is none."""
+@contextmanager
+def start_chromium(profile: Path, *flags: str, logs: dict[str, str]) -> Iterator[Any]:
+    """A Chromium with a profile of its own; the test is skipped where there is none."""
     webdriver = pytest.importorskip("selenium.webdriver")
     driver = shutil.which("chromedriver")
     if not Path(CHROMIUM).exists() or driver is None:
         pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={profile}"):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", logs)
     browser = webdriver.Chrome(
         options=options, service=webdriver.ChromeService(executable_path=driver)
     )
     yield browser
     browser.quit()
+
+
+@pytest.fixture(scope="package")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with start_chromium(tmp_path_factory.mktemp("profile"), logs={"browser": "ALL"}) as browser:
+        yield browser

@@ -6,17 +6,15 @@ import functools
 import http.server
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dashboard.conftest import CHROMIUM, FLAGS
+from tests.dashboard.conftest import start_chromium
 from tests.examples.snippets import ROOT
 
 PYTHON = ROOT / ".venvs" / "site" / "bin" / "python"
@@ -49,20 +47,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def offline_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Chromium for which no name resolves, and which notes every request."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    driver = shutil.which("chromedriver")
-    if not Path(CHROMIUM).exists() or driver is None:
-        pytest.skip("chromium and chromium-driver (Debian packages) are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
     rules = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    for flag in (*FLAGS, rules, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=driver)
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    logs = {"performance": "ALL", "browser": "ALL"}
+    with start_chromium(tmp_path_factory.mktemp("profile"), rules, logs=logs) as browser:
+        yield browser
 
 
 def requested_urls(browser: Any) -> set[str]:
