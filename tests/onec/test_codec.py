@@ -175,6 +175,16 @@ def test_values_are_read_by_their_type(xml: str, expected: object) -> None:
         ),
         ('<Value xsi:type="ValueTable"><row/><column/></Value>', "Value/column[1]", "column"),
         ('<Value xsi:type="Map"><pair><Key/></pair></Value>', "Value/pair[1]", "Key and Value"),
+        (
+            '<Value xsi:type="Map"><pair><Key xsi:nil="true"/><Value/></pair></Value>',
+            "Value/pair[1]/Key",
+            "a value",
+        ),
+        (
+            '<Value xsi:type="ValueTree"><row><Value/><row/></row></Value>',
+            "Value/row[1]/row[1]",
+            "row before Value",
+        ),
     ],
 )  # fmt: skip
 def test_an_invalid_value_is_refused_with_its_path(xml: str, where: str, expected: str) -> None:
@@ -221,20 +231,21 @@ _columns = st.builds(
     name=st.none() | _names,
     type=st.none() | _types,
     title=st.none() | _texts,
-    width=st.none() | st.just(Decimal(12)),
+    width=st.none() | st.just(12),
 )
 
 
 def _composite(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     rows = st.lists(st.lists(inner, max_size=3).map(tuple), max_size=2)
     columns = st.lists(_columns, max_size=2)
+    keys = inner.filter(lambda key: key is not None)
     return st.one_of(
         *(
             st.builds(c, st.dictionaries(_names, inner, max_size=3))
             for c in (Structure, FixedStructure)
         ),
         *(st.builds(c, st.lists(inner, max_size=3)) for c in (Array, FixedArray)),
-        *(st.builds(c, st.lists(st.tuples(inner, inner), max_size=2)) for c in (Map, FixedMap)),
+        *(st.builds(c, st.lists(st.tuples(keys, inner), max_size=2)) for c in (Map, FixedMap)),
         st.builds(ValueTable, columns=columns, rows=rows, indexes=st.just([("a", "b")])),
         st.builds(
             lambda columns, rows: ValueTree(columns, [TreeRow(r, [TreeRow(r)]) for r in rows]),
@@ -264,7 +275,9 @@ def test_text_survives_whatever_it_holds(text: str) -> None:
     assert read_structure(etree.fromstring(written))["a"] == text
 
 
-@pytest.mark.parametrize("bad", ["\0", "\x0b", "\ud800", Decimal("NaN"), object()])
+@pytest.mark.parametrize(
+    "bad", ["\0", "\x0b", "\ud800", Decimal("NaN"), object(), Map([(None, "a")])]
+)
 def test_what_xml_cannot_hold_is_not_written(bad: object) -> None:
     with pytest.raises(BadValue):
         write_value(bad)  # type: ignore[arg-type]

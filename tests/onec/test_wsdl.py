@@ -17,10 +17,14 @@ from zeep.transports import Transport
 
 from callmocks.onec.contract import load_operation_names, load_operations
 from tests.onec.conftest import CORE, PATH, SERVICE, SOAP11, XS, Client, Service, make_call
+from tests.onec.live_schema import CORE_TYPES
 
 W = "{http://schemas.xmlsoap.org/wsdl/}"
 S11 = "{http://schemas.xmlsoap.org/wsdl/soap/}"
 S12 = "{http://schemas.xmlsoap.org/wsdl/soap12/}"
+ROOT = Path(__file__).resolve().parents[2]
+HEX = "[0-9a-fA-F]"
+UUID_PATTERN = "-".join(f"{HEX}{{{length}}}" for length in (8, 4, 4, 4, 12))
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +65,13 @@ def test_names_and_ports(wsdl: etree._Element) -> None:
     assert (wsdl.get("name"), wsdl.get("targetNamespace")) == ("PartnerWebAPI2", SERVICE)
     (port_type,) = wsdl.findall(f"{W}portType")
     assert port_type.get("name") == "PartnerWebAPI2PortType"
-    ports = [(p.get("name"), p.get("binding"), p[0].tag) for p in wsdl.iter(f"{W}port")]
+    ports = [(p.get("name"), p.get("binding"), p[-1].tag) for p in wsdl.iter(f"{W}port")]
     assert ports == [
         ("PartnerWebAPI2Soap", "tns:PartnerWebAPI2SoapBinding", f"{S11}address"),
         ("PartnerWebAPI2Soap12", "tns:PartnerWebAPI2Soap12Binding", f"{S12}address"),
     ]
+    claims = [each.get("conformsTo") for each in wsdl.iterfind(f".//{W}documentation/*")]
+    assert claims == ["http://ws-i.org/profiles/basic/1.1"]
     assert not list(wsdl.iter(f"{W}fault"))
 
 
@@ -89,6 +95,7 @@ def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._E
             assert action is not None
             name = operation.get("name")
             assert action.get("soapAction") == f"{SERVICE}#PartnerWebAPI2:{name}"
+            assert action.get("style") == "document"
             assert {body.get("use") for body in operation.iter(f"{soap}body")} == {"literal"}
 
 
@@ -115,34 +122,86 @@ def test_two_inline_schemas_and_an_import_without_location(wsdl: etree._Element)
     assert imported.items() == [("namespace", CORE)]
 
 
-@pytest.mark.parametrize(
-    ("name", "children"),
-    [
-        ("Structure", ["Property"]),
-        ("ValueTable", ["column", "index", "row"]),
-        ("ValueTableColumn", ["Name", "ValueType", "Title", "Width"]),
-        ("ValueTableRow", ["Value"]),
-        (
-            "TypeDescription",
-            ["Type", "TypeSet", "TypeId", "NumberQualifiers", "StringQualifiers", "DateQualifiers",
-             "BinaryDataQualifiers"],
-        ),
-        ("NumberQualifiers", ["Digits", "FractionDigits", "AllowedSign"]),
-        ("StringQualifiers", ["Length", "AllowedLength"]),
-        ("DateQualifiers", ["DateFractions"]),
-        ("Array", ["Value"]),
-        ("FixedStructure", ["Property"]),
-        ("FixedArray", ["Value"]),
-        ("Map", ["pair"]),
-        ("FixedMap", ["pair"]),
-        ("KeyAndValue", ["Key", "Value"]),
-        ("ValueTree", ["column", "row"]),
-    ],
-)  # fmt: skip
-def test_core_types(wsdl: etree._Element, name: str, children: list[str]) -> None:
-    (found,) = wsdl.iterfind(f".//{{{XS}}}complexType[@name='{name}']")
-    elements = found.iterfind(f"{{{XS}}}sequence/{{{XS}}}element")
-    assert [element.get("name") for element in elements] == children
+def test_core_types_are_those_of_the_live_schema(wsdl: etree._Element) -> None:
+    core = wsdl.find(f"{W}types/{{{XS}}}schema")
+    assert core is not None
+    assert {each.get("name"): describe_type(each) for each in core} == CORE_TYPES
+
+
+def describe_type(declared: etree._Element) -> str:
+    """A type in the notation of ``CORE_TYPES``."""
+    if declared.tag == f"{{{XS}}}simpleType":
+        (restriction,) = declared
+        facets = [
+            (etree.QName(facet).localname, facet.get("value", "").replace(UUID_PATTERN, "<UUID>"))
+            for facet in restriction
+        ]
+        listed = " | ".join(value for name, value in facets if name == "enumeration")
+        other = [f"{name} {value}" for name, value in facets if name != "enumeration"]
+        return " ".join(filter(None, [restriction.get("base", ""), listed, *other]))
+    said = ["abstract"] if declared.get("abstract") == "true" else []
+    extended = declared.find(f"{{{XS}}}complexContent/{{{XS}}}extension")
+    if extended is not None:
+        said.append("extends " + extended.get("base", "").removeprefix("core:"))
+    holder = declared if extended is None else extended
+    said += [_describe_attribute(each) for each in holder.iterfind(f"{{{XS}}}attribute")]
+    (group,) = (each for each in holder if each.tag != f"{{{XS}}}attribute")
+    elements = ", ".join(map(_describe_element, group))
+    if group.tag == f"{{{XS}}}choice":
+        elements = f"one of {elements}"
+    return f"{', '.join(said)}: {elements}" if said else elements
+
+
+def _describe_attribute(attribute: etree._Element) -> str:
+    default = attribute.get("default")
+    use = "!" if attribute.get("use") == "required" else "" if default is None else f"={default}"
+    return f"{attribute.get('name')} {attribute.get('type', '').removeprefix('core:')}{use}"
+
+
+def _describe_element(element: etree._Element) -> str:
+    occurs = {(1, "1"): "", (0, "1"): "?", (0, "unbounded"): "*", (1, "unbounded"): "+"}[
+        int(element.get("minOccurs", "1")), element.get("maxOccurs", "1")
+    ]
+    name, kind = element.get("name", ""), element.get("type")
+    text = name + ("" if kind is None else " " + kind.removeprefix("core:"))
+    text += ("~" if element.get("nillable") == "true" else "") + occurs
+    for inline in element.iterfind(f"{{{XS}}}complexType"):
+        attributes = map(_describe_attribute, inline.iterfind(f"{{{XS}}}attribute"))
+        elements = map(_describe_element, inline.iterfind(f"{{{XS}}}sequence/{{{XS}}}element"))
+        text += f"({', '.join([*attributes, *elements])})"
+    return text
+
+
+def test_the_script_tells_every_structural_difference(tmp_path: Path) -> None:
+    ours = (ROOT / "schemas" / "onec" / "PartnerWebAPI2.wsdl").read_text(encoding="utf-8")
+    changes = {
+        '"Value" nillable="true"': '"Value" type="xs:anyType" nillable="true"',
+        '<xs:element name="index" type="core:ValueTableIndex"': '<xs:element name="indexes"',
+        '"Width" type="xs:nonNegativeInteger"': '"Width" type="xs:decimal"',
+        '<xs:enumeration value="Fixed"/>': "",
+        "#PartnerWebAPI2:ClientRead": "#ClientRead",
+        'name="PartnerWebAPI2Soap" ': 'name="PartnerWebAPI2Soap11" ',
+        'use="required"': "",
+        'name="ClientUserRead"': 'name="RegionRead"',
+    }
+    for old, new in changes.items():
+        assert old in ours
+        other = tmp_path / "other.wsdl"
+        other.write_text(ours.replace(old, new), encoding="utf-8")
+        assert compare_wsdl(other)[0] == 1, old
+    other.write_text(
+        ours.replace("core:", "k:").replace("xmlns:core=", "xmlns:k=").replace("    ", "\t")
+        .replace("LOCATION", "https://cus.example/ws").replace("<!-- ", "<!-- other words "),
+        encoding="utf-8",
+    )  # fmt: skip
+    assert compare_wsdl(other) == (0, "0 differences\n0 operations of the reference are not served")
+    assert compare_wsdl(tmp_path / "none.wsdl")[0] == 2
+
+
+def compare_wsdl(reference: Path) -> tuple[int, str]:
+    command = [sys.executable, str(ROOT / "scripts" / "compare-wsdl"), str(reference)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout.strip()
 
 
 def test_zeep_loads_it_and_calls_both_ports(service: Service, client: Client) -> None:

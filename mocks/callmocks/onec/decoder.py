@@ -138,6 +138,8 @@ def _read_map(kind: type[values.Map], element: Element, where: str) -> values.Ma
         if [name for name, _, _ in parts] != ["Key", "Value"]:
             raise BadValue(path, "Key and Value", f"{len(parts)} elements")
         key, value = (read_value(part, part_path) for _, part, part_path in parts)
+        if key is None:
+            raise BadValue(f"{path}/Key", "a value", "nil")
         pairs.append((key, value))
     return pairs
 
@@ -172,7 +174,7 @@ def _read_tree(element: Element, where: str) -> values.ValueTree:
 def _read_tree_row(element: Element, where: str) -> values.TreeRow:
     cells: list[Value] = []
     rows: list[values.TreeRow] = []
-    for name, child, path in _iter_children(element, where, "Value", "row"):
+    for name, child, path in _iter_children(element, where, "row", "Value"):
         if name == "Value":
             cells.append(read_value(child, path))
         else:
@@ -188,7 +190,7 @@ def _read_column(element: Element, where: str) -> values.Column:
         name=parts["Name"].text or "" if "Name" in parts else None,
         type=None if described is None else _read_type(described, f"{where}/ValueType"),
         title=parts["Title"].text or "" if "Title" in parts else None,
-        width=None if width is None else _read_decimal(width, f"{where}/Width"),
+        width=None if width is None else _read_width(width, f"{where}/Width"),
     )
 
 
@@ -238,6 +240,12 @@ def _read_text(parts: dict[str, Element], name: str) -> str:
 
 def _read_int(parts: dict[str, Element], name: str, where: str) -> int:
     return int(_read_decimal(parts[name], f"{where}/{name}")) if name in parts else 0
+
+
+def _read_width(element: Element, where: str) -> int:
+    value = _read_scalar_element(element, where, f"{{{XS}}}nonNegativeInteger")
+    assert isinstance(value, int)
+    return value
 
 
 def _read_decimal(element: Element, where: str) -> Decimal:

@@ -62,6 +62,8 @@ def _write_composite(value: Value) -> tuple[str, str]:
     if isinstance(value, values.Array):
         return f"{fixed}Array", "".join(map(write_value, value))
     if isinstance(value, values.Map):
+        if any(key is None for key, _ in value):
+            raise BadValue("Key", "a value", "None")
         pairs = (f"{write_value(key, 'Key')}{write_value(inner)}" for key, inner in value)
         return f"{fixed}Map", "".join(f"<pair>{pair}</pair>" for pair in pairs)
     if isinstance(value, values.ValueTable):
@@ -85,7 +87,7 @@ def _write_table(table: values.ValueTable) -> str:
 
 def _write_tree_row(row: values.TreeRow) -> str:
     cells = "".join(map(write_value, row.values))
-    return f"<row>{cells}{''.join(map(_write_tree_row, row.rows))}</row>"
+    return f"<row>{''.join(map(_write_tree_row, row.rows))}{cells}</row>"
 
 
 def _write_column(column: Column) -> str:
@@ -95,7 +97,7 @@ def _write_column(column: Column) -> str:
     if column.title is not None:
         parts.append(_write_text_element("Title", column.title))
     if column.width is not None:
-        parts.append(_write_text_element("Width", format(column.width, "f")))
+        parts.append(_write_text_element("Width", str(column.width)))
     return f"<column>{''.join(parts)}</column>"
 
 

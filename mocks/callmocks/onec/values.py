@@ -114,7 +114,7 @@ class Column:
     name: str | None = None
     type: TypeDescription | None = None
     title: str | None = None
-    width: Decimal | None = None
+    width: int | None = None
 
 
 Row = tuple["Value", ...]
