@@ -26,6 +26,7 @@ def config(folder: Path, text: str) -> str:
     return str(file)
 
 
+@pytest.mark.proves("arm.port")
 def test_the_defaults_are_the_documented_interface() -> None:
     settings = resolve({}, {})
     assert (settings.arm_port, settings.cdr_port, settings.onec_port) == (8086, 8087, 8088)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import websockets
 
 from tests.arm.conftest import RunningArm
@@ -41,6 +42,7 @@ class Client:
         return rows, history["_attributes"]["tag"]
 
 
+@pytest.mark.proves("arm.websocket-path", "arm.frame-header", "arm.session", "arm.tag-paging")
 async def test_login_three_pages_by_tag_logout(demo: RunningArm) -> None:
     async with websockets.connect(demo.websocket) as socket:
         client = Client(socket)

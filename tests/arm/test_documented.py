@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import xmlschema
 
 from callmocks.arm import frames, tree
@@ -28,6 +29,14 @@ def shape(item: Any) -> Any:
     return item["_name"], keys, attributes, shape(item["_content"]) if "_content" in item else []
 
 
+@pytest.mark.proves(
+    "arm.websocket",
+    "arm.tree",
+    "arm.tree-root",
+    "arm.attributes",
+    "arm.absent-values",
+    "arm.frame-as-printed",
+)
 async def test_the_request_as_printed_is_answered_in_the_shape_as_printed(demo: RunningArm) -> None:
     async with demo.connect("102") as socket:
         await socket.send(REQUEST)
@@ -47,6 +56,7 @@ async def test_the_request_as_printed_is_answered_in_the_shape_as_printed(demo: 
     assert shape(got) == shape(AS_PRINTED)
 
 
+@pytest.mark.proves("arm.profile-documented", "arm.tree-text", "arm.included-schemas")
 async def test_the_answers_text_is_compared_with_the_schema_by_a_second_validator(
     demo: RunningArm,
 ) -> None:
@@ -62,6 +72,7 @@ async def test_the_answers_text_is_compared_with_the_schema_by_a_second_validato
         validator.validate(tree.to_xml(tree.decode(error.body)).decode())
 
 
+@pytest.mark.proves("arm.frame-length")
 async def test_a_length_beyond_ascii_counts_bytes(demo: RunningArm) -> None:
     async with demo.connect("101") as socket:
         await socket.send(REQUEST)
@@ -69,6 +80,7 @@ async def test_a_length_beyond_ascii_counts_bytes(demo: RunningArm) -> None:
     assert len(message.decode()) < len(message) == int(message[2:12])
 
 
+@pytest.mark.proves("arm.frame-as-printed")
 async def test_both_deviations_of_the_printed_frame_are_journaled(demo: RunningArm) -> None:
     async with demo.connect("102") as socket:
         await socket.send(REQUEST)
@@ -82,6 +94,7 @@ async def test_both_deviations_of_the_printed_frame_are_journaled(demo: RunningA
     assert "arm.frame-length" in entry.assumptions
 
 
+@pytest.mark.proves("arm.post", "arm.websocket")
 async def test_the_same_over_http(demo: RunningArm) -> None:
     posted = await demo.post("operator_call_history", request_xml(limit=50), basic_auth("102"))
     assert (posted.status, len(posted.rows)) == (200, 50)
@@ -93,6 +106,7 @@ async def test_the_same_over_http(demo: RunningArm) -> None:
     assert framed.tag == posted.tag
 
 
+@pytest.mark.proves("arm.profile-strict")
 async def test_strict_refuses_the_printed_frame_and_the_missing_offset(start: Start) -> None:
     strict = await start(contract="strict")
     async with strict.connect("102") as raw:
@@ -114,6 +128,7 @@ async def test_strict_refuses_the_printed_frame_and_the_missing_offset(start: St
     )
 
 
+@pytest.mark.proves("arm.wrong-length")
 async def test_strict_refuses_a_wrong_length_and_documented_tolerates_it(start: Start) -> None:
     for contract, status in (("documented", 200), ("strict", 400)):
         workplace = await start(contract=contract)

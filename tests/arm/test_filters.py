@@ -80,6 +80,7 @@ async def everything(demo: RunningArm, **filters: object) -> list[Row]:
     return (await demo.history(OPERATOR, limit=10_000, from_date=FROM, **filters)).rows
 
 
+@pytest.mark.proves("arm.filters")
 def test_every_attribute_of_the_schema_is_a_filter_of_this_test() -> None:
     xsd = "{http://www.w3.org/2001/XMLSchema}"
     schema = etree.parse(str(schema_path("arm/operator_call_history.xsd")))
@@ -90,6 +91,7 @@ def test_every_attribute_of_the_schema_is_a_filter_of_this_test() -> None:
     assert declared == set(WHAT) | others
 
 
+@pytest.mark.proves("arm.scope", "arm.skip-incomplete", "arm.own-legs")
 async def test_the_unfiltered_rows_are_those_of_the_truth(demo: RunningArm) -> None:
     rows = await everything(demo)
     start, now = datetime(2026, 2, 16), datetime(2026, 3, 2, 12)
@@ -124,6 +126,7 @@ def values(rows: list[Row], reference: ReferenceFilter) -> dict[str, st.SearchSt
     return found
 
 
+@pytest.mark.proves("arm.to-date", "arm.party-filters", "arm.display-name", "arm.date-without-time")
 async def test_random_filters_agree_with_the_reference_filter(demo: RunningArm) -> None:
     rows = await everything(demo)
     reference = ReferenceFilter(demo.tenant.history.directory)
@@ -153,6 +156,7 @@ async def test_random_filters_agree_with_the_reference_filter(demo: RunningArm) 
     assert hits > 15
 
 
+@pytest.mark.proves("arm.party-filters", "arm.display-name")
 @pytest.mark.parametrize("name", sorted(WHAT))
 async def test_each_filter_alone_keeps_some_rows_and_drops_some(
     demo: RunningArm, name: str
@@ -170,6 +174,7 @@ async def test_each_filter_alone_keeps_some_rows_and_drops_some(
     assert got == [row for row in rows if reference.keeps(row, {name: value})]
 
 
+@pytest.mark.proves("arm.to-date", "arm.date-without-time")
 async def test_dates_include_their_second_and_a_day_is_a_whole_day(demo: RunningArm) -> None:
     rows = await everything(demo)
     one = rows[len(rows) // 2]
@@ -190,6 +195,7 @@ async def test_offset_and_limit_cut_the_same_list(demo: RunningArm) -> None:
         assert got.rows == rows[offset : offset + limit]
 
 
+@pytest.mark.proves("arm.scope")
 async def test_the_scope_is_the_operators_own_calls_whatever_is_filtered(demo: RunningArm) -> None:
     rows = (await demo.history("101", cc_agent_id="112", limit=1000, from_date=FROM)).rows
     assert rows
@@ -200,6 +206,7 @@ def is_error_about(answer: ParsedResponse, attribute: str) -> bool:
     return answer.status == 200 and answer.error.startswith(f"/in/request/filters/@{attribute}: ")
 
 
+@pytest.mark.proves("arm.limit-most", "arm.filter-bytes", "arm.error-status")
 @pytest.mark.parametrize(
     ("attribute", "value"),
     [
@@ -223,6 +230,7 @@ async def test_a_value_out_of_bounds_is_an_error_that_names_the_attribute(
     assert {"arm.error-status"} <= set(entry.assumptions)
 
 
+@pytest.mark.proves("arm.party-filters")
 async def test_number_wildcards_are_not_invented(demo: RunningArm) -> None:
     number = next(row["remote_digits"] for row in await everything(demo) if row["remote_digits"])
     assert await everything(demo, number=number)
@@ -238,6 +246,7 @@ async def test_booleans_and_numbers_may_be_written_in_all_the_schemas_ways(
     assert len(answer.rows) == 5
 
 
+@pytest.mark.proves("arm.empty-filter")
 async def test_empty_filters_count_as_not_given_unless_chosen_otherwise(demo: RunningArm) -> None:
     empty = dict.fromkeys(("number", "from_date", "display_name", "cc_agent_id", "tag"), "")
     plain = await demo.history(OPERATOR)
@@ -250,6 +259,7 @@ async def test_empty_filters_count_as_not_given_unless_chosen_otherwise(demo: Ru
     assert is_error_about(await demo.history(OPERATOR, from_date=""), "from_date")
 
 
+@pytest.mark.proves("arm.to-date", "arm.date-without-time", "arm.display-name", "arm.limit-most")
 async def test_choices_of_the_ledger_change_what_filters_mean(demo: RunningArm) -> None:
     rows = await everything(demo)
     choose = demo.tenant.assumptions.set_choice
@@ -267,6 +277,7 @@ async def test_choices_of_the_ledger_change_what_filters_mean(demo: RunningArm) 
     assert is_error_about(await demo.history(OPERATOR, limit=101), "limit")
 
 
+@pytest.mark.proves("arm.error-status")
 async def test_an_error_of_the_command_may_travel_with_another_status(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.error-status", "400")
     body = request_xml(limit=0)

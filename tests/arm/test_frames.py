@@ -24,6 +24,7 @@ def compact(pretty: bytes) -> bytes:
     return re.sub(rb"\n *|(?<=:) ", b"", pretty)
 
 
+@pytest.mark.proves("arm.frame-command")
 def test_the_documented_request_declares_the_length_of_its_padded_compact_form() -> None:
     request = decode_request(documented("request"))
     assert (request.id, request.command) == ("0012", "operator_call_history")
@@ -33,6 +34,7 @@ def test_the_documented_request_declares_the_length_of_its_padded_compact_form()
     assert again[16:48] == b"operator_call_history           "
 
 
+@pytest.mark.proves("arm.frame-header")
 def test_the_documented_response_declares_the_length_of_its_compact_form() -> None:
     response = decode_response(documented("response"))
     assert (response.id, response.status) == ("0012", 200)
@@ -41,6 +43,7 @@ def test_the_documented_response_declares_the_length_of_its_compact_form() -> No
     assert len(again) == 5810
 
 
+@pytest.mark.proves("arm.frame-as-printed")
 def test_the_frame_as_printed_is_understood_and_its_two_deviations_are_told() -> None:
     printed = decode_request(documented("request"))
     assert [deviation.where for deviation in printed.deviations] == [
@@ -51,12 +54,14 @@ def test_the_frame_as_printed_is_understood_and_its_two_deviations_are_told() ->
     assert printed.deviations[0].expected.startswith("173")
 
 
+@pytest.mark.proves("arm.frame-command")
 def test_two_documented_commands_of_other_lengths_have_equal_frames() -> None:
     body = b"[" + b" " * 80 + b"]"
     lengths = {len(frames.encode_request("0001", name * 7, body)) for name in ("ab", "abc")}
     assert lengths == {130}
 
 
+@pytest.mark.proves("arm.frame-length")
 def test_the_length_counts_bytes_not_characters() -> None:
     frame = frames.encode_response("0001", 200, '["Оператор 1"]'.encode())
     assert int(frame[2:12]) == len(frame) == len(frame.decode()) + 8
@@ -65,6 +70,7 @@ def test_the_length_counts_bytes_not_characters() -> None:
     assert decode_response(counted, unit="characters").deviations == ()
 
 
+@pytest.mark.proves("arm.frame-pad")
 @pytest.mark.parametrize("pad", [b" ", b"\0"])
 def test_spaces_and_nuls_around_the_command_are_stripped(pad: bytes) -> None:
     frame = frames.encode_request("0007", "login", b"[]", pad=pad)
@@ -83,6 +89,7 @@ def test_a_request_comes_back_as_it_was(id: str, command: str, body: bytes) -> N
     assert (name.rstrip(), json) == (command.encode(), body)
 
 
+@pytest.mark.proves("arm.frame-header")
 @given(ids, st.integers(100, 999), st.binary(max_size=300))
 def test_a_response_comes_back_as_it_was(id: str, status: int, body: bytes) -> None:
     frame = frames.encode_response(id, status, body)
@@ -104,6 +111,7 @@ def test_any_bytes_are_read_or_refused_with_a_place(message: bytes) -> None:
             assert message[12:16].decode() == frame.id
 
 
+@pytest.mark.proves("arm.unreadable-header")
 @pytest.mark.parametrize(
     ("message", "where", "id"),
     [

@@ -15,6 +15,7 @@ from tests.arm.conftest import RunningArm, basic_auth, request_xml
 JUDGE = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))
 
 
+@pytest.mark.proves("arm.content-type")
 @pytest.mark.parametrize(
     "content_type", ["text/xml", "application/xml", "text/xml; charset=utf-8", "text/plain", None]
 )
@@ -48,6 +49,7 @@ async def test_xml_may_be_written_in_all_its_ways(demo: RunningArm, body: str) -
     assert (answer.status, len(answer.rows)) == (200, 2)
 
 
+@pytest.mark.proves("arm.transport-status")
 @pytest.mark.parametrize(
     "body",
     [
@@ -68,6 +70,7 @@ async def test_a_body_that_cannot_be_read_is_400(demo: RunningArm, body: bytes) 
     assert [v.where for v in demo.journal()[-1].violations] == ["body"]
 
 
+@pytest.mark.proves("arm.error-reason", "arm.error-status")
 async def test_a_violation_says_xpath_expected_and_got_in_answer_and_journal(
     demo: RunningArm,
 ) -> None:
@@ -97,6 +100,7 @@ async def test_an_answer_sent_back_as_a_request_is_refused(demo: RunningArm) -> 
     assert "/out: expected the root in" in again.error
 
 
+@pytest.mark.proves("arm.transport-status")
 async def test_unknown_commands_domains_and_addresses_are_404(demo: RunningArm) -> None:
     answer = await demo.post("make_call", request_xml(limit=1), basic_auth("101"))
     assert answer.status == 404
@@ -151,6 +155,7 @@ async def test_a_host_header_that_is_none_does_not_reach_the_answer(demo: Runnin
     assert b"script" not in answer.body
 
 
+@pytest.mark.proves("arm.transport-status")
 async def test_a_defect_of_our_own_is_an_internal_error_in_the_providers_shape(
     demo: RunningArm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

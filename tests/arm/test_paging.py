@@ -41,6 +41,7 @@ def missed(at: datetime, count: int = 1, **more: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.proves("arm.tag-paging")
 @pytest.mark.parametrize("limit", [1, 7, 50, 333])
 async def test_pages_are_the_history_cut_into_pieces(demo: RunningArm, limit: int) -> None:
     date = "2026/02/26" if limit < 50 else "2026/02/01"
@@ -50,6 +51,7 @@ async def test_pages_are_the_history_cut_into_pieces(demo: RunningArm, limit: in
     assert all(len(page.rows) == limit for page in pages[:-2])
 
 
+@pytest.mark.proves("arm.tag")
 async def test_the_tag_holds_the_start_of_the_last_row_and_the_sessions_operator(
     demo: RunningArm,
 ) -> None:
@@ -59,6 +61,7 @@ async def test_the_tag_holds_the_start_of_the_last_row_and_the_sessions_operator
     assert (read.agent, read.skip_incomplete, read.filters) == ("104", True, ())
 
 
+@pytest.mark.proves("arm.tag")
 async def test_a_tag_of_a_plain_page_has_the_documented_bytes_but_for_its_values(
     demo: RunningArm,
 ) -> None:
@@ -72,6 +75,7 @@ async def test_a_tag_of_a_plain_page_has_the_documented_bytes_but_for_its_values
     assert ours[ours.index(b"l\x00\x00\x00\x06") :] == vendors[end:]
 
 
+@pytest.mark.proves("arm.tag-always", "arm.empty-page-tag")
 async def test_a_tag_comes_back_although_fewer_rows_than_the_limit_exist(empty: RunningArm) -> None:
     empty.pin(missed(SECOND))
     page = await empty.history(limit=50)
@@ -88,6 +92,7 @@ async def test_an_empty_first_page_has_no_tag_to_return(empty: RunningArm) -> No
     assert (page.rows, page.tag) == ([], None)
 
 
+@pytest.mark.proves("arm.tag-properties")
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 16])
 async def test_many_calls_in_one_second_come_exactly_once(empty: RunningArm, limit: int) -> None:
     for offset in (0, 1, 3):
@@ -151,6 +156,7 @@ async def test_calls_that_end_between_two_pages_do_not_shift_the_next_one(
     assert len(known) > 30
 
 
+@pytest.mark.proves("arm.tag-paging", "arm.tag-filters")
 async def test_the_documented_tag_is_honoured(start: Start) -> None:
     workplace = await start(now="2021-01-01T00:00:00")
     for operator in ("102", "101"):
@@ -163,6 +169,7 @@ async def test_the_documented_tag_is_honoured(start: Start) -> None:
         assert tag.decode(page.tag or "").agent == operator
 
 
+@pytest.mark.proves("arm.tag-filters")
 async def test_filters_frozen_in_the_tag_win_over_those_of_the_request(demo: RunningArm) -> None:
     first = await demo.history(limit=5, direction="out", from_date="2026/02/20")
     frozen = await demo.history(
@@ -186,12 +193,14 @@ async def test_skip_incomplete_is_frozen_too(empty: RunningArm) -> None:
     assert len(second.rows) == 1
 
 
+@pytest.mark.proves("arm.tag-filters")
 async def test_offset_counts_from_the_cursor(demo: RunningArm) -> None:
     whole = (await demo.history(limit=30)).refs
     first = await demo.history(limit=10)
     assert (await demo.history(limit=5, offset=7, tag=first.tag)).refs == whole[17:22]
 
 
+@pytest.mark.proves("arm.tag-properties")
 async def test_every_filter_goes_on_in_the_tag(demo: RunningArm) -> None:
     filters = {
         "from_date": "2026/01/01", "to_date": "2026/03/01", "direction": "in",
@@ -204,6 +213,7 @@ async def test_every_filter_goes_on_in_the_tag(demo: RunningArm) -> None:
     assert dict(tag.decode(pages[0].tag or "").filters) == filters
 
 
+@pytest.mark.proves("arm.empty-filter")
 @pytest.mark.parametrize("choice", ["literal", "absent"])
 async def test_paging_under_either_meaning_of_empty_filters(demo: RunningArm, choice: str) -> None:
     demo.tenant.assumptions.set_choice("arm.empty-filter", choice)
@@ -212,6 +222,7 @@ async def test_paging_under_either_meaning_of_empty_filters(demo: RunningArm, ch
     assert together(pages) == whole.rows
 
 
+@pytest.mark.proves("arm.tag-refused")
 @pytest.mark.parametrize(
     "forged",
     [
@@ -265,6 +276,7 @@ async def test_any_cursor_in_any_time_is_answered(demo: RunningArm) -> None:
             assert len(expected) < 3 or page.rows == expected
 
 
+@pytest.mark.proves("arm.filter-bytes")
 async def test_the_longest_filters_still_make_a_tag_that_is_taken_back(demo: RunningArm) -> None:
     long = {"display_name": "ы" * 500, "number": "9" * 1000}
     literal = await demo.history(limit=5, from_date="2026/02/25", **long)

@@ -47,6 +47,7 @@ def legs_by_ref(demo: RunningArm, start: datetime, end: datetime) -> dict[str, d
     return found
 
 
+@pytest.mark.proves("arm.attributes", "arm.queue-id")
 async def test_attributes_come_in_the_documented_order(demo: RunningArm) -> None:
     for row in await rows_of(demo, "101"):
         names = list(row)
@@ -54,6 +55,19 @@ async def test_attributes_come_in_the_documented_order(demo: RunningArm) -> None
         assert names[len(ORDER) :] in ([], ["queue_id"])
 
 
+@pytest.mark.proves("arm.own-legs")
+async def test_rows_are_the_legs_that_rang_without_coaching(demo: RunningArm) -> None:
+    start, now = moment("2026/02/16 00:00:00"), moment("2026/03/02 12:00:00")
+    calls = demo.tenant.history.truth_between(*map(datetime_to_ms, (start, now, now)))
+    own = [leg for call in calls for leg in call.legs if leg.operator == "101"]
+    rang = [leg.start for leg in own if leg.rang and leg.role != "coach"]
+    assert len(rang) < len(own)
+    answer = await demo.history("101", limit=10_000, from_date="2026/02/16", skip_incomplete="0")
+    shown = sorted(moment(row["start_time"]) for row in answer.rows)
+    assert shown == sorted(each.replace(microsecond=0) for each in rang)
+
+
+@pytest.mark.proves("arm.times", "arm.durations")
 async def test_every_duration_is_that_of_the_true_call_to_the_millisecond(demo: RunningArm) -> None:
     checked = behind = 0
     for operator in OPERATORS:
@@ -76,6 +90,7 @@ async def test_every_duration_is_that_of_the_true_call_to_the_millisecond(demo: 
     assert behind > 100  # talk and talk - 1 both occur
 
 
+@pytest.mark.proves("arm.times", "arm.durations")
 async def test_durations_are_differences_of_the_shown_times(demo: RunningArm) -> None:
     for row in await rows_of(demo, "101"):
         start, release = moment(row["start_time"]), moment(row["release_time"])
@@ -87,12 +102,14 @@ async def test_durations_are_differences_of_the_shown_times(demo: RunningArm) ->
         assert int(row["duration"]) in ((talk, talk - 1) if answer else (0,))
 
 
+@pytest.mark.proves("arm.newest-first")
 async def test_newest_first(demo: RunningArm) -> None:
     starts = [row["start_time"] for row in await rows_of(demo, "101")]
     assert starts == sorted(starts, reverse=True)
     assert starts[0].startswith("2026/03/02")
 
 
+@pytest.mark.proves("arm.release-reason")
 async def test_release_reasons_are_the_three_known_and_say_who_hung_up(demo: RunningArm) -> None:
     rows = [row for operator in OPERATORS for row in await rows_of(demo, operator)]
     reasons = {(row["release_reason"], row["direction"], bool(row["answer_time"])) for row in rows}
@@ -114,6 +131,7 @@ async def test_release_reasons_are_the_three_known_and_say_who_hung_up(demo: Run
     assert compared > 100
 
 
+@pytest.mark.proves("arm.call-ref")
 async def test_call_refs_have_the_documented_sizes(demo: RunningArm) -> None:
     seen = {"in": 0, "out": 0}
     for row in await rows_of(demo, "101"):
@@ -124,6 +142,7 @@ async def test_call_refs_have_the_documented_sizes(demo: RunningArm) -> None:
     assert min(seen.values()) > 50
 
 
+@pytest.mark.proves("arm.digits")
 async def test_digits_are_the_operators_and_remote_digits_the_other_partys(
     demo: RunningArm,
 ) -> None:
@@ -150,6 +169,7 @@ async def test_digits_are_the_operators_and_remote_digits_the_other_partys(
     assert anonymous
 
 
+@pytest.mark.proves("arm.queue-id")
 async def test_queue_id_only_for_calls_that_passed_a_queue_and_then_last(demo: RunningArm) -> None:
     rows = await rows_of(demo, "101")
     queued = [row for row in rows if "queue_id" in row]
@@ -157,6 +177,7 @@ async def test_queue_id_only_for_calls_that_passed_a_queue_and_then_last(demo: R
     assert all(row["direction"] == "in" and row["queue_id"] for row in queued)
 
 
+@pytest.mark.proves("arm.url-list", "arm.media-access")
 async def test_records_can_be_listened_to_and_last_as_long_as_the_talk(demo: RunningArm) -> None:
     answer = await demo.history("101", limit=300)
     recorded = [call for call in answer.root.iter("call_history") if call.get("call_record")]
@@ -173,6 +194,7 @@ async def test_records_can_be_listened_to_and_last_as_long_as_the_talk(demo: Run
     assert all(call.find("url_list/url") is None for call in silent)
 
 
+@pytest.mark.proves("arm.url-list")
 async def test_a_record_is_served_by_range_and_with_head(demo: RunningArm) -> None:
     rows = (await demo.history("101", limit=300)).rows
     url = next(row["call_record"] for row in rows if row["call_record"])
@@ -194,6 +216,7 @@ async def test_an_unknown_record_is_not_found(demo: RunningArm, record: str) -> 
         assert "no such record" in await answer.text()
 
 
+@pytest.mark.proves("arm.url-list")
 async def test_a_record_comes_to_be_when_its_call_has_ended(empty: RunningArm) -> None:
     empty.pin(
         [{"start": "2026-03-02T11:00:00", "operator": "101", "talk_seconds": 60, "recorded": True}]
@@ -206,6 +229,7 @@ async def test_a_record_comes_to_be_when_its_call_has_ended(empty: RunningArm) -
         assert answer.status == 404
 
 
+@pytest.mark.proves("arm.faxes", "arm.media-access")
 async def test_faxes_and_supplementary_services_for_the_calls_that_have_them(
     demo: RunningArm,
 ) -> None:
@@ -245,6 +269,7 @@ async def test_a_fax_is_a_pdf_whose_table_leads_to_its_objects(demo: RunningArm)
     assert b"(\\(79\\) \\\\ 5) '" in file
 
 
+@pytest.mark.proves("arm.url-list")
 async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: RunningArm) -> None:
     history = demo.tenant.history
     recorded = [
@@ -290,6 +315,7 @@ async def test_a_record_can_be_delayed_and_cut(
 CALL = {"start": "2026-03-02T11:00:00", "operator": "101", "wait_seconds": 20, "talk_seconds": 60.9}
 
 
+@pytest.mark.proves("arm.unfinished", "arm.skip-incomplete")
 async def test_an_unfinished_call_appears_only_when_asked_for_with_what_is_known(
     empty: RunningArm,
 ) -> None:
@@ -312,6 +338,7 @@ async def test_an_unfinished_call_appears_only_when_asked_for_with_what_is_known
     assert (await empty.history("101", skip_incomplete="false")).rows == []
 
 
+@pytest.mark.proves("arm.absent-values", "arm.skip-incomplete", "arm.own-legs")
 async def test_an_unanswered_call_is_not_an_incomplete_one(empty: RunningArm) -> None:
     empty.pin([{"start": "2026-03-02T11:00:00", "operator": "101", "answered": False}])
     (row,) = (await empty.history("101", skip_incomplete="true")).rows
@@ -339,6 +366,7 @@ async def test_urls_lead_where_the_client_came_from(demo: RunningArm) -> None:
     assert record.startswith("http://mock.example:9000/demo/service/cc/arm/call_record/")
 
 
+@pytest.mark.proves("arm.url-list")
 async def test_what_url_list_holds_is_a_choice(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.url-list", "empty")
     answer = await demo.history("101", limit=300)

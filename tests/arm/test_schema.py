@@ -34,6 +34,7 @@ def filters(attributes: str) -> bytes:
     return f"<in><request><filters {attributes}/></request></in>".encode()
 
 
+@pytest.mark.proves("arm.profile-documented")
 def test_the_overlay_differs_from_the_vendors_text_in_two_lines_and_nothing_else() -> None:
     old, new = (path.read_text(encoding="utf-8").splitlines() for path in (VENDOR, OVERLAY))
     changed = [line for line in difflib.ndiff(old, new) if line[0] in "+-"]
@@ -49,6 +50,7 @@ def test_the_overlay_is_what_the_script_makes() -> None:
     assert subprocess.run(command, check=False).returncode == 0
 
 
+@pytest.mark.proves("arm.example-deviations")
 def test_the_vendors_example_breaks_the_vendors_schema_in_two_places() -> None:
     assert DOCUMENTED.validate_bytes(documented("request")) == []
     assert DOCUMENTED.validate_bytes(documented("response")) == []
@@ -59,12 +61,14 @@ def test_the_vendors_example_breaks_the_vendors_schema_in_two_places() -> None:
     assert {fault.where.rpartition("/")[2] for fault in places} == {"@release_reason"}
 
 
+@pytest.mark.proves("arm.example-deviations")
 @pytest.mark.parametrize("name", ["request", "response"])
 def test_a_second_validator_agrees_about_the_documented_messages(name: str) -> None:
     assert xmlschema.XMLSchema(str(OVERLAY)).is_valid(documented(name).decode())
     assert not xmlschema.XMLSchema(str(VENDOR)).is_valid(documented(name).decode())
 
 
+@pytest.mark.proves("arm.filters", "arm.direction")
 @pytest.mark.parametrize(
     ("attributes", "faults"),
     [

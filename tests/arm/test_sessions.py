@@ -32,6 +32,7 @@ async def get_page(workplace: RunningArm, headers: Mapping[str, str]) -> ParsedR
     return await workplace.post("operator_call_history", ASK, headers)
 
 
+@pytest.mark.proves("arm.login", "arm.session")
 async def test_login_by_post_sets_a_cookie_that_is_a_session(demo: RunningArm) -> None:
     cookie = await cookie_of(demo, "103")
     answer = await get_page(demo, cookie)
@@ -49,6 +50,7 @@ async def test_the_cookie_is_kept_by_an_ordinary_client_for_its_domain_alone(
     assert (await get_page(demo, headers)).status == 200
 
 
+@pytest.mark.proves("arm.session")
 async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: RunningArm) -> None:
     cookie = await cookie_of(demo)
     answer = await demo.post("logout", "<in><request/></in>", cookie)
@@ -57,6 +59,7 @@ async def test_logout_by_post_ends_the_session_and_takes_the_cookie_away(demo: R
     assert (await get_page(demo, cookie)).status == 401
 
 
+@pytest.mark.proves("arm.login-refused", "arm.basic", "arm.upgrade-credentials")
 @pytest.mark.parametrize(
     ("login", "password"),
     [("101", "wrong"), ("999", "demo"), ("", ""), ("101", ""), ("101 ", "demo"), ("Иван", "ё")],
@@ -91,6 +94,7 @@ async def test_a_login_that_is_none_is_an_error(demo: RunningArm, body: str) -> 
     assert answer.status in (200, 400)
 
 
+@pytest.mark.proves("arm.transport-status")
 async def test_without_a_session_every_command_but_login_is_401(demo: RunningArm) -> None:
     for headers in ({}, {"Cookie": "arm_session=nonsense"}, {"Cookie": "arm_session="}):
         answer = await get_page(demo, headers)
@@ -103,6 +107,7 @@ async def test_without_a_session_every_command_but_login_is_401(demo: RunningArm
         assert (await socket.logout()).status == 401
 
 
+@pytest.mark.proves("arm.anonymous-upgrade")
 async def test_an_upgrade_without_credentials_waits_for_login(demo: RunningArm) -> None:
     async with demo.connect() as raw:
         socket = ArmSocket(raw)
@@ -115,6 +120,7 @@ async def test_an_upgrade_without_credentials_waits_for_login(demo: RunningArm) 
         assert (await socket.history(limit=3)).status == 401
 
 
+@pytest.mark.proves("arm.anonymous-upgrade")
 async def test_an_upgrade_without_credentials_may_be_refused(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.anonymous-upgrade", "refused")
     with pytest.raises(websockets.InvalidStatus) as refused:
@@ -167,6 +173,7 @@ async def test_two_operators_never_see_each_others_rows(demo: RunningArm) -> Non
         assert {row["digits"] for row in rows} == {operator}
 
 
+@pytest.mark.proves("arm.upgrade-credentials")
 async def test_a_cookie_of_another_domain_is_refused(demo: RunningArm) -> None:
     demo.registry.create(TenantSettings("other", now="2026-03-02T12:00:00"))
     cookie = await cookie_of(demo)
@@ -181,6 +188,7 @@ async def test_a_cookie_of_another_domain_is_refused(demo: RunningArm) -> None:
     assert refused.value.response.status_code == 401
 
 
+@pytest.mark.proves("arm.session-minutes")
 @pytest.mark.parametrize(("minutes", "status"), [(119, 200), (121, 401)])
 async def test_a_session_ends_after_120_idle_minutes_of_the_mocks_clock(
     demo: RunningArm, minutes: int, status: int
@@ -197,6 +205,7 @@ async def test_a_session_ends_after_120_idle_minutes_of_the_mocks_clock(
         assert any("ended after 120 idle minutes" in str(e.notes) for e in demo.journal())
 
 
+@pytest.mark.proves("arm.session-minutes")
 async def test_how_long_a_session_lasts_is_a_choice(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.session-minutes", "5")
     cookie = await cookie_of(demo)
@@ -204,6 +213,7 @@ async def test_how_long_a_session_lasts_is_a_choice(demo: RunningArm) -> None:
     assert (await get_page(demo, cookie)).status == 401
 
 
+@pytest.mark.proves("arm.basic")
 async def test_basic_may_be_switched_off(demo: RunningArm) -> None:
     assert (await get_page(demo, basic_auth("101"))).status == 200
     demo.tenant.assumptions.set_choice("arm.basic", "refused")

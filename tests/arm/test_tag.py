@@ -35,11 +35,13 @@ def refused(data: bytes | str) -> str:
     return str(error.value)
 
 
+@pytest.mark.proves("arm.tag")
 def test_the_documented_tag_is_212_bytes_and_says_the_last_rows_start_time() -> None:
     assert len(base64.b64decode(documented())) == 212
     assert tag.decode(documented()) == PagingTag(datetime(2020, 12, 10, 14, 7, 56), "102", True)
 
 
+@pytest.mark.proves("arm.tag")
 def test_the_documented_tag_comes_back_in_the_same_bytes() -> None:
     assert tag.encode(tag.decode(documented())) == documented()
 
@@ -88,6 +90,7 @@ def test_any_text_is_a_tag_or_refused(text: str) -> None:
         assert str(error)
 
 
+@pytest.mark.proves("arm.tag-refused")
 @settings(max_examples=400)
 @given(st.integers(0, 211), st.integers(1, 255))
 def test_a_damaged_tag_is_refused_or_still_a_tag(offset: int, change: int) -> None:
@@ -105,6 +108,7 @@ def test_a_tag_cut_short_is_refused(length: int) -> None:
     refused(base64.b64decode(documented())[:length])
 
 
+@pytest.mark.proves("arm.tag-refused")
 def test_a_compressed_term_is_refused_before_it_grows() -> None:
     bomb = b"\x83P" + struct.pack(">I", 200 << 20) + zlib.compress(bytes(200 << 20), 1)
     assert "longer than 4096 bytes" in refused(bomb)
@@ -113,11 +117,13 @@ def test_a_compressed_term_is_refused_before_it_grows() -> None:
     )
 
 
+@pytest.mark.proves("arm.tag-refused")
 def test_a_deep_term_is_refused_before_it_overflows_the_stack() -> None:
     assert "longer than 4096 bytes" in refused(b"\x83" + b"h\x01" * 50_000 + b"j")
     assert "deeper than 8" in refused(b"\x83" + b"h\x01" * 9 + b"j")
 
 
+@pytest.mark.proves("arm.tag-refused")
 @pytest.mark.parametrize("kind", [70, 77, 88, 99, 103, 107, 110, 111, 112, 115, 116, 118, 119])
 def test_term_types_outside_the_documented_ones_are_refused(kind: int) -> None:
     assert f"type {kind}" in refused(b"\x83" + bytes([kind]) + bytes(40))

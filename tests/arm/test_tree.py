@@ -38,6 +38,7 @@ def test_a_tree_comes_back_as_it_was(root: Node) -> None:
     assert tree.decode(tree.encode(root)) == root
 
 
+@pytest.mark.proves("arm.tree")
 @given(nodes)
 def test_the_json_is_compact_with_keys_in_order_and_empty_ones_left_out(root: Node) -> None:
     body = tree.encode(root)
@@ -145,6 +146,7 @@ def test_characters_that_xml_cannot_hold_are_refused(text: str) -> None:
         schema.parse(tree.to_xml(tree.decode(body)))
 
 
+@pytest.mark.proves("arm.frame-header", "arm.tree-root")
 def test_the_documented_answer_comes_back_in_its_5791_bytes() -> None:
     frame = frames.decode_response(fixture_path("documented/arm/response.frame").read_bytes())
     root = tree.decode(frame.body)

@@ -26,6 +26,7 @@ def framed(body: bytes, command: str = HISTORY, id: str = "0077") -> bytes:
     return frames.encode_request(id, command, body)
 
 
+@pytest.mark.proves("arm.unreadable-header", "arm.transport-status")
 @pytest.mark.parametrize(
     ("message", "id", "says"),
     [
@@ -77,6 +78,7 @@ async def test_a_tree_that_breaks_the_schema_is_an_error_answer(demo: RunningArm
     assert answer.error == "/in/request: expected filters, got nothing"
 
 
+@pytest.mark.proves("arm.message-limit")
 @pytest.mark.parametrize("size", [DEFAULT_LIMITS.message + 1, 16 << 20])
 async def test_a_huge_message_closes_the_connection_with_1009(demo: RunningArm, size: int) -> None:
     async with demo.connect("101") as raw:
@@ -90,6 +92,7 @@ async def test_a_huge_message_closes_the_connection_with_1009(demo: RunningArm, 
         assert (await ArmSocket(again).history(limit=1)).status == 200
 
 
+@pytest.mark.proves("arm.message")
 async def test_any_message_is_answered_with_a_frame(demo: RunningArm) -> None:
     messages: list[bytes | str] = []
 
@@ -114,6 +117,7 @@ async def test_any_message_is_answered_with_a_frame(demo: RunningArm) -> None:
         assert (await ArmSocket(raw).history(limit=1)).status == 200
 
 
+@pytest.mark.proves("arm.opcode")
 @pytest.mark.parametrize(
     ("choice", "text", "binary"),
     [("request", str, bytes), ("text", str, str), ("binary", bytes, bytes)],
@@ -140,6 +144,7 @@ async def test_a_length_may_be_chosen_to_count_characters(demo: RunningArm) -> N
     assert demo.journal()[-1].violations == ()
 
 
+@pytest.mark.proves("arm.websocket-path")
 async def test_the_websocket_has_another_path_when_chosen(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.websocket-path", "cc/ws")
     with pytest.raises(websockets.InvalidStatus):
@@ -150,6 +155,7 @@ async def test_the_websocket_has_another_path_when_chosen(demo: RunningArm) -> N
         assert (await ArmSocket(raw).login("101")).status == 200
 
 
+@pytest.mark.proves("arm.pings", "arm.websocket-path")
 async def test_pings_are_answered_and_a_subprotocol_is_not_agreed_on(demo: RunningArm) -> None:
     async with demo.connect("101", subprotocols=["xml", "json"]) as raw:
         await asyncio.wait_for(await raw.ping(), 2)
@@ -173,6 +179,7 @@ async def test_a_deleted_domain_answers_404_on_open_sockets(demo: RunningArm) ->
     assert (answer.status, answer.error) == (404, "unknown domain")
 
 
+@pytest.mark.proves("arm.message", "arm.frame-header")
 async def test_a_hundred_requests_in_flight_are_all_answered_by_id(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:
         for number in range(100):

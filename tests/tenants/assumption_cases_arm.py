@@ -30,6 +30,7 @@ async def filter_case(client: RecordingClient) -> None:
     await post_history(client, limit=50, number="")
     names = re.findall(r'remote_display_name="([^"]{8,})"', page.decode())
     await post_history(client, limit=50, display_name=names[0][1:6])
+    await post_history(client, limit=50, from_date="2026/03/01", number="7%")
     for minute in range(0, 60, 2):
         await post_history(client, limit=50, to_date=f"2026/03/02 10:{minute:02}:00")
 
@@ -47,6 +48,29 @@ async def paging_case(client: RecordingClient) -> None:
         tag = re.findall(r' tag="([^"]+)"', page)[0]
 
 
+async def tag_case(client: RecordingClient) -> None:
+    """A page whose tag carries a filter."""
+    await post_history(client, limit=2, direction="in", from_date="2026/03/02")
+
+
+async def unfinished_case(client: RecordingClient) -> None:
+    """A call that has not ended."""
+    await client.set_clock("2026-03-02T11:30:00")
+    for operator in range(101, 113):
+        url = f"{client.urls['arm']}/free/service/cc/arm/{COMMAND}"
+        headers = client.basic_auth(str(operator), "free")
+        body = history_request(limit=1, skip_incomplete="false")
+        await client.post(url, data=body, headers=headers)
+
+
+async def media_case(client: RecordingClient) -> None:
+    """A record, asked for without a login."""
+    page = (await post_history(client, limit=50)).decode()
+    record = re.findall(r' call_record="([^"]+)"', page)[0]
+    async with client.http.get(record) as answer:
+        client.responses.append(answer.status)
+
+
 async def websocket_case(client: RecordingClient) -> None:
     """The websocket: where it is, who may open it, what it sends."""
     body = (
@@ -54,11 +78,20 @@ async def websocket_case(client: RecordingClient) -> None:
         b'[{"_name":"filters","_attributes":{"limit":"5"}}]}]}]'
     )
     message = frames.encode_request("0001", COMMAND, body)
-    for headers in (client.basic_auth("101", "free"), {}):
+    for headers in (
+        client.basic_auth("101", "free"),
+        client.basic_auth("101", "wrong"),
+        {},
+    ):
         try:
             url = f"{client.urls['arm']}/free/service/cc/arm"
             async with client.http.ws_connect(url, headers=headers) as socket:
-                for send in (socket.send_bytes(message), socket.send_str(message.decode())):
+                wrong = message[:2] + b"0000000007" + message[12:]
+                for send in (
+                    socket.send_bytes(message),
+                    socket.send_str(message.decode()),
+                    socket.send_bytes(wrong),
+                ):
                     await send
                     answer = await socket.receive(2)
                     client.responses.append((MESSAGE_TYPES.get(answer.type), answer.data))
@@ -76,4 +109,7 @@ async def session_case(client: RecordingClient) -> None:
         await post_history(client, limit=1, session=True)
 
 
-CASES = (filter_case, paging_case, websocket_case, session_case)
+CASES = (
+    *(filter_case, paging_case, tag_case, unfinished_case, media_case),
+    *(websocket_case, session_case),
+)

@@ -62,6 +62,7 @@ def test_entries_are_complete() -> None:
         assert entry.statement.endswith((".", ".)")) and entry.why.endswith("."), entry.id
         assert entry.default and entry.default not in entry.alternatives
         assert len(set(entry.alternatives)) == len(entry.alternatives)
+        assert bool(entry.alternatives) != entry.no_alternative.endswith("."), entry.id
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -80,6 +80,8 @@ class PageRequest(NamedTuple):
     options: RenderOptions
     repeat_tag: bool
     """An empty page returns the tag of its request."""
+    plain_tag: bool
+    """Tags have the documented properties alone."""
 
 
 async def get_page(history: History, request: PageRequest) -> CallPage:
@@ -91,9 +93,9 @@ async def get_page(history: History, request: PageRequest) -> CallPage:
     # the cached one. Pinned calls come and go: with them no page is cached.
     if history.pins:
         return await _build_page(history, request)
-    operator, query, now_ms, options, repeat_tag = request
+    operator, query, now_ms, *choices = request
     comparable = query[:-1]  # the condition follows from the filters, and has no equality
-    key = (history.key, history.first_day, operator, comparable, options, repeat_tag)
+    key = (history.key, history.first_day, operator, comparable, *choices)
     page = _page_cache.find(key, now_ms)
     if page is None:
         page = await _build_page(history, request)
@@ -117,14 +119,14 @@ async def _build_page(history: History, request: PageRequest) -> CallPage:
             rendered += more
             violations += found
     last_rows, last_positions = selected[-1]
-    next_tag = _make_tag(request.operator, query, last_rows, last_positions[-1])
+    next_tag = _make_tag(request, last_rows, last_positions[-1])
     return CallPage(rendered, next_tag, violations)
 
 
 async def _select_rows(
     history: History, request: PageRequest
 ) -> list[tuple[OperatorRows, Sequence[int]]]:
-    operator, query, now_ms, options, _ = request
+    operator, query, now_ms, options = request[:4]
     selected: list[tuple[OperatorRows, Sequence[int]]] = []
     skip, left = query.offset, query.limit
     cache_name = ("arm.rows", operator, options)
@@ -244,11 +246,13 @@ def _position_after(rows: OperatorRows, cursor: tag.PagingTag | None) -> int:
     return behind
 
 
-def _make_tag(operator: str, query: CallHistoryQuery, rows: OperatorRows, position: int) -> str:
+def _make_tag(request: PageRequest, rows: OperatorRows, position: int) -> str:
     """The cursor behind a row; with what tells it from other rows of its second, if any."""
-    exact = int(rows.starts[position])
+    operator, query, exact = request.operator, request.query, int(rows.starts[position])
     neighbours = rows.starts[max(position - 1, 0) : position + 2].tolist()
     shared = sum(each // 1000 == exact // 1000 for each in neighbours) > 1
     start = ms_to_datetime(exact) - timedelta(milliseconds=exact % 1000)
+    if request.plain_tag:
+        return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete))
     after = (exact % 1000, rows.get_call_ref(position)) if shared else None
     return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete, query.filters, after))

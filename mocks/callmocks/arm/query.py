@@ -44,6 +44,9 @@ _COLUMNS = {
     "display_name_a": ("_a_name",),
     "display_name_b": ("_b_name",),
 }
+_NUMBER_FILTERS = ("number", "from_number", "to_number")
+_NAME_FILTERS = ("display_name", "display_name_a", "display_name_b")
+_OTHER_FILTERS = ("from_date", "to_date", "direction", *_NAME_FILTERS)
 # Filters that a tag carries, besides `skip_incomplete`.
 TAG_FILTERS = ("from_date", "to_date", *_COLUMNS)
 
@@ -61,7 +64,7 @@ class CallHistoryQuery(NamedTuple):
 
     Calls start at ``from_ms`` or later and are released (or start) before ``before_ms``.
     ``condition``, on the columns of the ARM view, follows from ``filters`` (which the next tag
-    carries) and ``exact_names``. ``cursor``: the tag behind which the page begins.
+    carries), ``exact_names`` and ``wildcards``. ``cursor``: the tag behind which the page begins.
     """
 
     offset: int
@@ -73,6 +76,7 @@ class CallHistoryQuery(NamedTuple):
     cursor: tag.PagingTag | None
     filters: tuple[tuple[str, str], ...]
     exact_names: bool
+    wildcards: bool
     condition: pl.Expr | None
 
 
@@ -93,8 +97,10 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
             given = dict(cursor.filters) | given
     filters = tuple((name, given[name]) for name in TAG_FILTERS if name in given)
     _check_size(filters)
-    named = any(name.startswith("display_name") for name, _ in filters)
+    named = any(name in _NAME_FILTERS for name, _ in filters)
     exact_names = named and assumption("arm.display-name") == "equal"
+    wildcards = any(name not in _OTHER_FILTERS for name, _ in filters)
+    wildcards = wildcards and assumption("arm.party-filters") == "wildcards"
     column = "_release"
     if "to_date" in given:
         column = {"release": "_release", "start": "_start"}[assumption("arm.to-date")]
@@ -108,7 +114,8 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
         cursor,
         filters,
         exact_names,
-        _build_condition(filters, exact_names, assumption),
+        wildcards,
+        _build_condition(filters, exact_names, wildcards),
     )
 
 
@@ -163,7 +170,7 @@ def _parse_date(
 
 
 def _build_condition(
-    filters: tuple[tuple[str, str], ...], exact_names: bool, assumption: AssumptionLookup
+    filters: tuple[tuple[str, str], ...], exact_names: bool, wildcards: bool
 ) -> pl.Expr | None:
     """What a row must fulfil besides its times."""
     parts = []
@@ -172,10 +179,11 @@ def _build_condition(
             continue
         columns = [pl.col(column).cast(pl.String) for column in _COLUMNS[name]]
         matches = [column == value for column in columns]
-        if not name.startswith("display_name"):
-            assumption("arm.party-filters")
-        elif not exact_names:
+        if name in _NAME_FILTERS and not exact_names:
             names = [column.str.to_lowercase() for column in columns]
             matches = [column.str.contains(value.lower(), literal=True) for column in names]
+        elif name in _NUMBER_FILTERS and wildcards and "%" in value:
+            pattern = f"(?s)^{'.*'.join(map(re.escape, value.split('%')))}$"
+            matches = [column.str.contains(pattern) for column in columns]
         parts.append(reduce(or_, matches))
     return reduce(and_, parts) if parts else None

@@ -47,13 +47,11 @@ class DocumentEnvelope(NamedTuple):
     violations: list[SchemaViolation]
 
 
-def make_error_response(
-    command: str, text: str, status: int, reason: str = CANNOT_PERFORM
-) -> CommandResponse:
+def make_error_response(command: str, text: str, status: int) -> CommandResponse:
     """``out/error``; ``command`` is that of the request, ``""`` when it cannot be read."""
     about = command if command in schema.COMMANDS else schema.HISTORY
     attributes = {"cmd": _clean_text(command)} if command else {}
-    attributes["reason"] = reason
+    attributes["reason"] = CANNOT_PERFORM
     error = Node("error", attributes, [_clean_text(text)])
     return CommandResponse(about, status, error=error)
 
@@ -73,7 +71,8 @@ def render_response(response: CommandResponse, form: BodyFormat, exchange: Excha
         if has_calls:
             calls = page.json if form == "json" else page.xml
     elif response.error is not None:
-        exchange.use_assumptions("arm.error-reason", "arm.included-schemas")
+        reason, _ = exchange.use_assumptions("arm.error-reason", "arm.included-schemas")
+        response.error.attributes["reason"] = _clean_text(reason)
         if response.status != 200:
             exchange.use_assumption("arm.transport-status")
         envelope = _render_envelope(response.error, command, form, contract)

@@ -25,13 +25,15 @@ ROW_BYTES = 2048
 class RenderOptions(NamedTuple):
     """All that changes the text of a finished row.
 
-    ``base_url`` is that of records and faxes; ``url_list`` is ``record`` or ``empty``. With
-    ``self_check`` rows are validated when they are rendered.
+    ``base_url`` is that of records and faxes; ``url_list``, ``queue_id`` and ``unfinished`` are
+    choices of the ledger. With ``self_check`` rows are validated when they are rendered.
     """
 
     base_url: str
     contract: str
     url_list: str
+    queue_id: str
+    unfinished: str
     self_check: bool = True
 
 
@@ -82,7 +84,8 @@ class OperatorRows:
         running = [p for p in positions if self.releases[p] > now_ms]
         finished = [p for p in positions if self.releases[p] <= now_ms]
         self._cache_finished([p for p in finished if self._rendered[p] is None])
-        rows, violations = self._render_rows(running, _running_call_columns(now_ms))
+        columns = _running_call_columns(now_ms, self.options.unfinished)
+        rows, violations = self._render_rows(running, columns)
         by_position = dict(zip(running, rows, strict=True))
         all_rows = [by_position.get(p) or self._rendered[p] for p in positions]
         return all_rows, self._violations + violations  # type: ignore[return-value]
@@ -126,8 +129,8 @@ _FINISHED_COLUMNS = [
 ]
 
 
-def _running_call_columns(now_ms: int) -> list[pl.Expr]:
-    """Calls that have not ended: no release yet, durations up to this instant."""
+def _running_call_columns(now_ms: int, durations: str) -> list[pl.Expr]:
+    """Calls that have not ended: no release yet, ``durations`` are so far or zero."""
     # Whole seconds are counted between the shown times, as for finished calls; ``duration`` counts
     # by the millisecond clock.
     now = now_ms // 1000
@@ -136,6 +139,8 @@ def _running_call_columns(now_ms: int) -> list[pl.Expr]:
     waiting = pl.when(answered).then(answer).otherwise(now) - start
     talk = pl.when(answered).then(now - answer).otherwise(0)
     exact = pl.when(answered).then((now_ms - pl.col("_answer")) // 1000).otherwise(0)
+    if durations == "zero":
+        waiting = talk = exact = pl.lit(0)
     changed = {
         "total_duration": (waiting + talk).cast(pl.String),
         "waiting_duration": waiting.cast(pl.String),
@@ -164,8 +169,8 @@ def _build_node(values: dict[str, Any], options: RenderOptions) -> Node:
     attributes["call_record"] = record_url
     if options.contract == "strict":
         del attributes["release_reason"]
-    if queue is not None:
-        attributes["queue_id"] = queue
+    if queue is not None or options.queue_id == "always":
+        attributes["queue_id"] = queue or ""
     listed_url = record_url if options.url_list == "record" else ""
     content: list[Node | str] = [_build_url_list("url_list", listed_url)]
     if service is not None:

@@ -116,6 +116,10 @@ class ArmServer(ProviderServer):
     async def serve_record(self, request: web.Request) -> web.StreamResponse:
         """The audio of a recorded call, whole or in part."""
         exchange = self._open_exchange(request, "call_record")
+        if not await _may_fetch_media(exchange, request):
+            return await self._send_error(
+                request, "call_record", 401, sessions.NOT_LOGGED_IN, exchange
+            )
         audio = media.find_record(exchange, request.match_info["record"])
         if audio is None:
             return await self._send_error(request, "call_record", 404, "no such record")
@@ -130,6 +134,8 @@ class ArmServer(ProviderServer):
 
     async def serve_fax(self, request: web.Request) -> web.StreamResponse:
         exchange = self._open_exchange(request, "fax")
+        if not await _may_fetch_media(exchange, request):
+            return await self._send_error(request, "fax", 401, sessions.NOT_LOGGED_IN, exchange)
         path = request.match_info
         document = media.find_fax(exchange, path["operator"], path["leg"])
         if document is None:
@@ -186,13 +192,28 @@ class ArmServer(ProviderServer):
 
 
 async def _open_session(exchange: Exchange, credentials: RequestCredentials) -> ArmSession:
-    session = await service.authenticate_request(exchange, credentials)
+    try:
+        session = await service.authenticate_request(exchange, credentials)
+    except sessions.CredentialsError:
+        if exchange.use_assumption("arm.upgrade-credentials") == "refused":
+            raise
+        session = ArmSession()
     if session.operator is None and exchange.use_assumption("arm.anonymous-upgrade") == "refused":
         raise sessions.CredentialsError(sessions.NOT_LOGGED_IN)
     if session.operator is not None and session.token is None:
         session.token = await sessions.open_session(exchange, session.operator)
     await exchange.state.confirm()
     return session
+
+
+async def _may_fetch_media(exchange: Exchange, request: web.Request) -> bool:
+    if exchange.use_assumption("arm.media-access") == "open":
+        return True
+    try:
+        session = await service.authenticate_request(exchange, _read_credentials(request))
+    except sessions.CredentialsError:
+        return False
+    return session.operator is not None
 
 
 async def _return_planned(exchange: Exchange, planned: Reply) -> Reply:

@@ -71,7 +71,7 @@ async def handle_frame(
         frame = frames.decode_request(exchange.request, unit=length_unit)
     except FrameError as error:
         exchange.add_violation(error.where, error.expected, error.got)
-        response = responses.make_error_response("", str(error), 400)
+        response = make_early_error(exchange, "", str(error), 400)
         return _make_frame_reply(exchange, response, error.id, length_unit)
     exchange.operation = frame.command
     response = await _catch_errors(exchange, _run_frame(exchange, frame, session, nesting))
@@ -92,8 +92,10 @@ async def _run_frame(
     if session is None:
         raise CommandFailure(404, UNKNOWN_DOMAIN)
     texts = [str(exchange.add_violation(*deviation)) for deviation in frame.deviations]
-    if texts and exchange.tenant.settings.arm.contract == "strict":
-        raise CommandFailure(400, "; ".join(texts))
+    if texts:
+        choice = exchange.use_assumption("arm.wrong-length")
+        if choice == "refused" or exchange.tenant.settings.arm.contract == "strict":
+            raise CommandFailure(400, "; ".join(texts))
     if is_json_too_deep(frame.body, nesting):
         raise _make_nesting_failure(exchange, "JSON", nesting)
     token = session.token
@@ -150,20 +152,27 @@ async def _run_command(
 
 async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession) -> CommandResponse:
     filters = query.parse_filters(values, exchange.use_assumption)
+    choices = exchange.tenant.assumptions.choices
+    unfinished, tag_properties = choices["arm.unfinished"], choices["arm.tag-properties"]
     if not filters.skip_incomplete:
         exchange.use_assumption("arm.unfinished")
     if filters.filters or (filters.cursor is not None and filters.cursor.after is not None):
         exchange.use_assumption("arm.tag-properties")
-    url_list, empty_page_tag = exchange.use_assumptions("arm.url-list", "arm.empty-page-tag")
+    url_list, queue_id, empty_page_tag = exchange.use_assumptions(
+        "arm.url-list", "arm.queue-id", "arm.empty-page-tag"
+    )
     tenant = exchange.tenant
     options = RenderOptions(
         f"{exchange.origin}/{tenant.settings.name}/{SERVICE_PATH}",
         tenant.settings.arm.contract,
         url_list,
+        queue_id,
+        unfinished,
         tenant.settings.self_check,
     )
     now_ms, repeat_tag = datetime_to_ms(exchange.now), empty_page_tag == "incoming"
-    request = PageRequest(session.operator or "", filters, now_ms, options, repeat_tag)
+    plain_tag = tag_properties == "documented"
+    request = PageRequest(session.operator or "", filters, now_ms, options, repeat_tag, plain_tag)
     page = await pages.get_page(tenant.history, request)
     return CommandResponse(schema.HISTORY, page=page)
 
@@ -199,9 +208,9 @@ async def _catch_errors(
     except CommandFailure as error:
         if error.status is None:
             return make_command_error(exchange, command, str(error))
-        return responses.make_error_response(command, str(error), error.status)
+        return make_early_error(exchange, command, str(error), error.status)
     except sessions.CredentialsError as error:
-        return responses.make_error_response(command, str(error), 401)
+        return make_early_error(exchange, command, str(error), 401)
     except query.FilterValueError as error:
         exchange.add_violation(error.where, error.expected, error.got)
         return make_command_error(exchange, command, str(error))
@@ -212,7 +221,14 @@ async def _catch_errors(
     except Exception as crash:
         logger.exception("%s failed", command)
         exchange.add_violation("callmocks", "an answer", repr(crash), side="answer")
-        return responses.make_error_response(command, "internal error", 500)
+        return make_early_error(exchange, command, "internal error", 500)
+
+
+def make_early_error(exchange: Exchange, command: str, text: str, status: int) -> CommandResponse:
+    """The failure of what comes before the command."""
+    if exchange.use_assumption("arm.transport-status") == "200":
+        status = 200
+    return responses.make_error_response(command, text, status)
 
 
 def make_command_error(exchange: Exchange, command: str, text: str) -> CommandResponse:

@@ -10,14 +10,18 @@ from callmocks.errors import SettingsError
 
 
 class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``alternatives`` are the other choices; with ``"*"`` among them, any text is one."""
+    """``alternatives`` are the other choices; with ``"*"`` among them, any text is one.
+
+    Without alternatives ``no_alternative`` says why there are none.
+    """
 
     id: str
     provider: str
     statement: str
     why: str
     default: str
-    alternatives: tuple[str, ...]
+    alternatives: tuple[str, ...] = ()
+    no_alternative: str = ""
 
 
 @cache

@@ -23,6 +23,7 @@ class AssumptionView(msgspec.Struct):
     ]
     default: str
     alternatives: Annotated[list[str], doc("What else can be chosen; ``*`` stands for any text.")]
+    no_alternative: Annotated[str, doc("Why there are no alternatives; empty when there are.")]
 
 
 class AssumptionList(msgspec.Struct):
