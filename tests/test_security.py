@@ -169,7 +169,7 @@ async def test_the_admin_api_opens_no_file_but_a_world_of_its_own_machine(tmp_pa
         for path in (secret, "/etc/passwd", "/dev/zero", tmp_path, tmp_path / "no.toml"):
             status, body = await make(raw, "two", path)
             assert (status, b"s3cr3t" in body) == (422, False)
-    async with limited_server(host="0.0.0.0") as there, there.raw("control") as raw:  # type: ignore[arg-type]
+    async with limited_server(host="0.0.0.0") as there, there.raw("control") as raw:
         assert (await make(raw, "three", world))[0] == 422
         assert (await make(raw, "four", "quiet"))[0] == 201
 

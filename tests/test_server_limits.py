@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -91,8 +92,9 @@ class LimitedServer:
 
 
 @asynccontextmanager
-async def limited_server(**bounds: int) -> AsyncIterator[LimitedServer]:
-    settings = ServeSettings(**FREE, now="2026-03-02T12:00:00", limits="off", **bounds)  # type: ignore[arg-type]
+async def limited_server(**bounds: Any) -> AsyncIterator[LimitedServer]:
+    chosen: dict[str, Any] = {**FREE, "now": "2026-03-02T12:00:00", "limits": "off", **bounds}
+    settings = ServeSettings(**chosen)
     async with MockServer(settings) as suite:
         yield LimitedServer(suite)
 
@@ -117,7 +119,7 @@ def test_every_limit_is_a_setting_with_a_flag_a_variable_and_a_safe_default(
     plain = resolve_settings({}).server_limits
     assert plain.body == 64 * 1024 * 1024
     assert (plain.message, plain.header, plain.nesting) == (262144, 8190, 250)
-    assert (plain.connections, plain.in_flight) == (800, 500)
+    assert (plain.connections, plain.in_flight, plain.sending) == (800, 500, 1024**3)
     assert (plain.header_timeout, plain.body_timeout) == (20, 60)
     monkeypatch.setenv("CALLMOCKS_MAX_CONNECTIONS", "9")
     monkeypatch.setenv("CALLMOCKS_HEADER_TIMEOUT", "3")

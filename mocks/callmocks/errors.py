@@ -4,7 +4,10 @@ CallmocksError
 ├── SettingsError     a flag, variable, config, world or pin file says something impossible
 ├── Contradiction     a pinned call contradicts itself, another pin or the world
 ├── TooManyRows       an open-ended query met its row budget before its page was full
-├── StateError        what replicas share cannot be reached now
+├── Unavailable       a request cannot be answered now
+│   ├── StateError         what replicas share cannot be reached
+│   ├── SendLimitReached   large answers that are being sent take all the memory they may have
+│   └── ClientDisconnected nobody waits for the answer any more
 ├── CheckError        an endpoint could not be checked at all
 └── AdminError        the admin API of a running mock refused, or could not be reached
 """
@@ -33,8 +36,21 @@ class TooManyRows(CallmocksError):
         self.budget = budget
 
 
-class StateError(CallmocksError):
+class Unavailable(CallmocksError):
     pass
+
+
+class StateError(Unavailable):
+    pass
+
+
+class SendLimitReached(Unavailable):
+    pass
+
+
+class ClientDisconnected(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the client disconnected before its answer was made")
 
 
 class CheckError(CallmocksError):

@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 from callmocks.arm import service
 from callmocks.arm.provider import ARM
 from callmocks.provider.bodies import SERVER_LIMITS
-from callmocks.provider.server import abort_connection
+from callmocks.provider.server import abort_connection, attach_exchange
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
@@ -60,7 +60,10 @@ class ArmConnection:
         exchange, reply = await rerun_when_stale(partial(self._handle_frame, message))
         opcode = _OPCODES.get(exchange.tenant.assumptions.choices["arm.opcode"], opcode)
         if reply.delivery is None:
-            await self._send_messages([reply.body], opcode)
+            try:
+                await self._send_messages([reply.body], opcode)
+            finally:
+                exchange.release_answer()
             return
         await self._delay_slots.acquire()
         other_sent: SentSignal | None = None
@@ -70,9 +73,10 @@ class ArmConnection:
         delivery = self._deliver_delayed(reply.body, reply.delivery, opcode, other_sent)
         task = asyncio.create_task(delivery)
         self._delayed.add(task)
-        task.add_done_callback(self._on_delivered)
+        task.add_done_callback(partial(self._on_delivered, exchange))
 
-    def _on_delivered(self, task: asyncio.Task[None]) -> None:
+    def _on_delivered(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        exchange.release_answer()
         self._delayed.discard(task)
         self._delay_slots.release()
 
@@ -82,6 +86,7 @@ class ArmConnection:
         exchange = Exchange.start(
             served, ARM, message, origin=self._origin, peer=peer, transport="frame"
         )
+        attach_exchange(exchange, self._request)
         # A copy, because a request that met stale data is run again with the session it began with.
         session = replace(self._session) if tenant else None
         nesting = self._request.app[SERVER_LIMITS].nesting

@@ -25,7 +25,7 @@ from callmocks.arm.responses import CommandResponse
 from callmocks.arm.rows import RenderOptions
 from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
-from callmocks.errors import StateError, TooManyRows
+from callmocks.errors import TooManyRows, Unavailable
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange, Reply
 
@@ -216,7 +216,7 @@ async def _catch_errors(
         return make_command_error(exchange, command, str(error))
     except TooManyRows as error:
         return make_command_error(exchange, command, str(error))
-    except StateError:
+    except Unavailable:
         raise
     except Exception as crash:
         logger.exception("%s failed", command)

@@ -25,7 +25,7 @@ from callmocks.cdr.jsonrpc import ParsedRequest, encode_error, encode_result
 from callmocks.cdr.limits import PointLimits, RateLimiter
 from callmocks.cdr.methods import METHODS, MethodHandler
 from callmocks.cdr.rows import JsonChunks, MethodData
-from callmocks.errors import StateError, TooManyRows
+from callmocks.errors import TooManyRows, Unavailable
 from callmocks.tenants.exchange import Exchange, Reply
 
 with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a deprecated way
@@ -49,7 +49,7 @@ async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None
     if not isinstance(result, Left):
         return Reply(encode_result(parsed.echo_id, result._value.result))
     error = result._error
-    if isinstance(error.data, StateError):
+    if isinstance(error.data, Unavailable):
         raise error.data
     return Reply(encode_error(parsed.echo_id, error._asdict()))
 
@@ -96,7 +96,7 @@ async def _call_method(
         error = refused
     except TooManyRows as refused:
         error = RpcError("error", params={"error_message": str(refused)})
-    except StateError:
+    except Unavailable:
         raise
     except Exception as defect:
         exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
@@ -119,7 +119,7 @@ def _make_rpc_method(name: str, handler: MethodHandler) -> Any:
     async def call(exchange: Exchange, params: object) -> Result:
         try:
             return await _call_method(name, handler, exchange, params)
-        except StateError as error:  # the pipeline's; jsonrpcserver lets no exception through
+        except Unavailable as error:  # the pipeline's; jsonrpcserver lets no exception through
             return Error(ERROR_INTERNAL_ERROR, str(error), error)
 
     return _attach_signature(call)

@@ -1,6 +1,5 @@
 """Days of a report's window: generated in batches, counted and checked once, then kept."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +41,9 @@ async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> N
     generated = exchange.tenant.history.generated
     for first, count in generated.split_into_batches(days):
         generated.get_views(view, range(first, first + count))
-        await asyncio.sleep(0)  # three months of a busy contact centre take seconds to generate
+        await (
+            exchange.let_others_run()
+        )  # three months of a busy contact centre take seconds to generate
 
 
 async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> WindowDays:
@@ -64,7 +65,7 @@ async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> Win
                 key = f"checked {method} of {count}"
                 new = generated.get_or_create(key, first, check, lambda _: self_check.RESULT_BYTES)
                 violations |= dict.fromkeys(new)
-            await asyncio.sleep(0)
+            await exchange.let_others_run()
         ends = np.cumsum(sizes, dtype=np.int64)
         begins, bounds = ends - np.array(sizes), (day_start(days[0]), day_start(days[-1]) + DAY_MS)
         loaded = WindowDays(

@@ -21,6 +21,8 @@ class ServerLimits:
     connections: int = 800
     # Requests of one server; websockets do not count.
     in_flight: int = 500
+    # Of all answers above 1 MiB together, while they are made and sent.
+    sending: int = 1024 * 1024 * 1024
     # From the first byte of a request, or from the connection, to the end of its header.
     header_timeout: float = 20.0
     body_timeout: float = 60.0

@@ -28,6 +28,7 @@ _CALLS = types.IntRange(0, 200_000, "NUMBER")
 _WORKERS = types.IntRange(1, 64, "NUMBER")
 _SEED = types.IntRange(-(2**63), 2**63 - 1, "NUMBER")
 _BYTES = types.IntRange(4096, 2**30, "BYTES")
+_SENDING_BYTES = types.IntRange(2**20, 2**40, "BYTES")
 _HEADER_BYTES = types.IntRange(1024, 65536, "BYTES")
 _LEVELS = types.IntRange(32, 250, "NUMBER")
 _SECONDS = types.IntRange(0, 86_400, "SECONDS")
@@ -84,6 +85,9 @@ class ServeSettings:
     max_nesting: int = setting(LIMITS.nesting, _LEVELS, "Levels of JSON or XML in a request.")
     max_connections: int = setting(LIMITS.connections, _COUNT, "Connections open at once.")
     max_in_flight: int = setting(LIMITS.in_flight, _COUNT, "Requests at once, for each server.")
+    max_sending: int = setting(
+        LIMITS.sending, _SENDING_BYTES, "Bytes of large answers that are sent at once."
+    )
     header_timeout: int = setting(
         int(LIMITS.header_timeout), _SECONDS, "For a request's head; 0: for ever."
     )
@@ -114,7 +118,7 @@ class ServeSettings:
 
     @property
     def server_limits(self) -> ServerLimits:
-        names = ("body", "message", "header", "nesting", "connections", "in_flight")
+        names = ("body", "message", "header", "nesting", "connections", "in_flight", "sending")
         limits = {name: getattr(self, f"max_{name}") for name in names}
         return ServerLimits(
             **limits, header_timeout=self.header_timeout, body_timeout=self.body_timeout

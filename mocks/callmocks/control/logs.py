@@ -7,6 +7,7 @@ providers send no such header.
 
 import itertools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from aiohttp import web
@@ -16,6 +17,8 @@ from callmocks.history.clock import read_stopwatch
 from callmocks.tenants.exchange import Exchange, Reply
 
 REQUEST_ID_HEADER = "X-Request-Id"
+# Of the request that this task answers.
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def make_logger(file: TextIO) -> Any:
@@ -50,6 +53,11 @@ def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
     return log_exchange
 
 
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    if request_id := _request_id.get():
+        response.headers[REQUEST_ID_HEADER] = request_id
+
+
 def make_middleware(log: Any | None) -> Middleware:
     numbers = itertools.count(1)
 
@@ -59,9 +67,8 @@ def make_middleware(log: Any | None) -> Middleware:
         usable = 0 < len(sent) <= 100 and sent.isascii() and sent.isprintable()
         request_id = sent if usable else f"control-{next(numbers)}"
         begin = read_stopwatch()
+        _request_id.set(request_id)
         response = await handler(request)
-        if not response.prepared:
-            response.headers[REQUEST_ID_HEADER] = request_id
         if log is not None:
             ms = round((read_stopwatch() - begin) * 1000, 3)
             log.info(

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from callmocks.control.json_struct import doc
-from callmocks.errors import CallmocksError, StateError
+from callmocks.errors import CallmocksError, Unavailable
 from callmocks.provider.bodies import BodyReadError
 from callmocks.tenants.state import StaleTenantsError
 from callmocks.tenants.tenant_store import TenantDeleted
@@ -77,7 +77,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return ProblemError(404, str(error), where="tenant").to_response()
     except StaleTenantsError:
         raise
-    except StateError as error:
+    except Unavailable as error:
         return ProblemError(503, str(error), headers={"Retry-After": "1"}).to_response()
     except CallmocksError as error:
         return ProblemError(422, str(error)).to_response()

@@ -24,7 +24,9 @@ from callmocks.control.addresses import Addresses
 from callmocks.control.problems import ProblemError
 from callmocks.errors import StateError
 from callmocks.provider.bodies import BodyTooLarge, read_body
+from callmocks.provider.server import send_counted
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant, TenantStore
@@ -171,7 +173,7 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
             return result
         if result is None:
             return web.Response(status=204)
-        return render_json(result, route.status)
+        return await send_json(request, msgspec.json.encode(result), route.status)
 
     app.router.add_route(route.method, route.path, handle_request)
 
@@ -182,6 +184,12 @@ async def _read_body(request: web.Request, route: Route) -> Any:
     except BodyTooLarge as error:
         raise ProblemError(413, str(error)) from None
     return raw if request.content_type in route.lines_media else decode(raw, route.body)
+
+
+async def send_json(request: web.Request, body: bytes, status: int = 200) -> web.StreamResponse:
+    if len(body) > LARGE_ANSWER_BYTES:
+        return await send_counted(request, body, status, "application/json")
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def render_json(result: object, status: int = 200) -> web.Response:

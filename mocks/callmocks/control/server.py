@@ -20,7 +20,7 @@ from callmocks.control import assumptions, calls, clock, dashboard, faults, jour
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.json_struct import doc
-from callmocks.control.logs import make_logger, make_middleware, make_observer
+from callmocks.control.logs import add_request_id, make_logger, make_middleware, make_observer
 from callmocks.control.metrics import Metrics, make_registry
 from callmocks.control.openapi import UNREACHABLE, build_document
 from callmocks.control.problems import problem_middleware, render_problem
@@ -126,6 +126,7 @@ def make_app(
     middlewares = [make_middleware(logger), problem_middleware, make_guard(token, hosts)]
     app = web.Application(middlewares=middlewares)
     app[ERROR_RESPONSE] = render_problem
+    app.on_response_prepare.append(add_request_id)
     store = store or TenantStore(registry)
     defaults = defaults or TenantSettings("demo")
     app[APP_CONTEXT] = app_context = AppContext(registry, addresses, store, defaults)

@@ -6,7 +6,7 @@ from typing import Final
 
 from lxml import etree
 
-from callmocks.errors import StateError
+from callmocks.errors import Unavailable
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
 from callmocks.onec.contract import ServedOperation, load_operations
 from callmocks.onec.decoder import read_structure
@@ -57,7 +57,7 @@ async def handle_request(
         exchange.add_violation(*refused.violation)
         namespace = namespace or envelope.guess_soap_namespace(exchange.request, media)
         return make_fault_reply(namespace, refused)
-    except StateError:
+    except Unavailable:
         raise
     except Exception as defect:
         _log.exception("a request of tenant %s could not be answered", exchange.tenant.name)
@@ -126,15 +126,20 @@ async def _execute_operation(
     table = results.render_table_envelope(binding.namespace, operation.name)
     body = BytesIO()
     body.write(table.before)
+
+    def write_rows(xml: bytes) -> None:
+        exchange.reserve_answer(body.tell() + len(xml))
+        body.write(xml)
+
     try:
         if exchange.tenant.settings.limits != "off":
             await quota.count_call()
         values = parameters.read_parameters(exchange, operation, params)
         if operation.name == contract.HISTORY_OPERATION:
-            violations = await select_calls(exchange, values, quota.is_day, body.write)
+            violations = await select_calls(exchange, values, quota.is_day, write_rows)
         else:
             rows = directory_reads.select_rows(exchange, operation, values)
-            body.write(rows.xml)
+            write_rows(rows.xml)
             violations = list(rows.violations)
         if quota.counts_answers:
             await quota.count_answered_call()

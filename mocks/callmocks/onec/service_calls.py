@@ -1,6 +1,5 @@
 """``GetHistoryOfServiceCalls``: which calls a request selects, and their rows."""
 
-import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -190,7 +189,7 @@ async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[
     violations: list[str] = []
     for first, count in generated.split_into_batches(days):
         if first > days.start:
-            await asyncio.sleep(0)  # other requests run meanwhile
+            await query.exchange.let_others_run()
         batch = range(first, first + count)
         if count > 1 and any(generated.peek(query.cache_key, day) is None for day in batch):
             generated.get_views("onec", batch)  # small days are generated together
@@ -244,7 +243,7 @@ async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink
     exchange, frames = query.exchange, []
     for first in range(query.days.start, query.days.stop, _BATCH_DAYS):
         if first > query.days.start:
-            await asyncio.sleep(0)  # other requests run meanwhile
+            await exchange.let_others_run()
         from_ms = max(query.from_ms, day_start(first))
         till_ms = min(query.till_ms, day_start(first + _BATCH_DAYS))
         slices = exchange.tenant.history.slice_service_calls(from_ms, till_ms, query.now_ms)

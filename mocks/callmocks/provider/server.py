@@ -10,9 +10,9 @@ import asyncio
 import re
 import socket
 import struct
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
 
@@ -33,8 +34,8 @@ PUBLIC_URL = web.AppKey("public_url", str)
 ErrorResponder = Callable[[web.BaseRequest, int, str], Awaitable[web.StreamResponse]]
 # How an application answers a request that was not read: its status, and why.
 ERROR_RESPONSE: web.AppKey[ErrorResponder] = web.AppKey("error_response")
-# Bytes that are sent at once: of what the client does not take yet, the transport keeps a copy.
-CHUNK_THRESHOLD = 1024 * 1024
+# Of large answers; absent: without a limit.
+SEND_BUDGET = web.AppKey("send_budget", SendBudget)
 
 
 class HttpServer(ABC):
@@ -81,14 +82,19 @@ class ProviderServer(HttpServer):
         if self.origin_pattern and not self.origin_pattern.fullmatch(origin):
             origin = "http://localhost"
         tenant, peer = tenant or self.default_tenant, request.remote or ""
-        return Exchange.start(
+        exchange = Exchange.start(
             tenant, self.provider, body, operation=operation, origin=origin, peer=peer, state=state
         )
+        attach_exchange(exchange, request)
+        return exchange
 
     async def respond(
         self, request: web.BaseRequest, exchange: Exchange, handle: pipeline.Handler
     ) -> web.StreamResponse:
-        return await send_reply(request, await pipeline.run(exchange, handle))
+        try:
+            return await send_reply(request, await pipeline.run(exchange, handle))
+        finally:
+            exchange.release_answer()
 
     async def respond_unread(
         self, request: web.BaseRequest, status: int, text: str
@@ -118,6 +124,16 @@ async def error_response(
     return response
 
 
+def attach_exchange(exchange: Exchange, request: web.Request) -> None:
+    """Let a long answer end with its connection, and count its bytes."""
+    exchange.is_abandoned = partial(is_disconnected, request)
+    exchange.send_budget = request.app.get(SEND_BUDGET, UNLIMITED)
+
+
+def is_disconnected(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
 def request_origin(request: web.Request) -> str:
     """``http://host:port`` as the client wrote it: addresses in answers must lead back here."""
     return request.app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
@@ -126,13 +142,28 @@ def request_origin(request: web.Request) -> str:
 async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     headers = {"Content-Type": reply.content_type, **reply.headers}
     delivery = reply.delivery
-    if delivery is None and len(reply.body) > CHUNK_THRESHOLD:
-        delivery = Delivery(chunk_bytes=CHUNK_THRESHOLD)
+    if delivery is None and len(reply.body) > LARGE_ANSWER_BYTES:
+        # Of what the client does not take yet, the transport keeps a copy.
+        delivery = Delivery(chunk_bytes=LARGE_ANSWER_BYTES)
     if delivery is None:
         return web.Response(body=reply.body, status=reply.status, headers=headers)
-    with suppress(ConnectionError):  # the client may have gone meanwhile
+    try:
         return await _send_delivery(delivery, request, reply, headers)
-    return web.Response()
+    except ConnectionError as error:  # the client has gone
+        traceback.clear_frames(error.__traceback__)  # they hold the body
+        return web.Response()
+
+
+async def send_counted(
+    request: web.Request, body: bytes, status: int, content_type: str
+) -> web.StreamResponse:
+    """A large answer outside an exchange; ``SendLimitReached`` when too many are being sent."""
+    budget = request.app.get(SEND_BUDGET, UNLIMITED)
+    reserved = budget.resize(0, len(body))
+    try:
+        return await send_reply(request, Reply(body, status, content_type))
+    finally:
+        budget.resize(reserved, 0)
 
 
 async def _send_delivery(
@@ -164,7 +195,7 @@ async def _send_delivery(
 
 async def _wait_disconnected(request: web.BaseRequest) -> None:
     # aiohttp does not tell a handler that only waits.
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+    while not is_disconnected(request):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from callmocks.config.server_limits import ServerLimits
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.server import error_response
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
+from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
 
 _log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class ConnectionLimiter:
         self.limits = limits
         self.open_connections = 0
         self.upload_budget = UploadBudget(_MAX_FULL_UPLOADS * limits.body)
+        self.send_budget = SendBudget(limits.sending)
         self._connections: dict[asyncio.BaseProtocol, GuardedProtocol] = {}
         self._pending_rejects = 0
         self._timeout_task: asyncio.Task[None] | None = None
@@ -163,7 +166,9 @@ class RequestLimiter:
                 text = f"more than {limit} requests are being answered"
                 return await error_response(self._app, request, 503, text)
             return await self._handler(request)
-        except ConnectionError:  # the client disconnected while it was sending
+        except ConnectionError as error:  # the client disconnected
+            # A stream keeps its error, and that the frames with what was read so far.
+            traceback.clear_frames(error.__traceback__)
             return web.Response()
         except BodyReadError as error:
             return await error_response(self._app, request, error.status, str(error))
@@ -233,7 +238,9 @@ class GuardedProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._rejected:
             self._limiter.release(self)
-            self.protocol.connection_lost(exc)
+            # Given the error, aiohttp would raise it in the handler from a future that the
+            # error's own frames hold: the answer would stay until a full garbage collection.
+            self.protocol.connection_lost(None)
 
     def pause_writing(self) -> None:
         if not self._rejected:

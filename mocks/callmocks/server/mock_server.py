@@ -173,7 +173,7 @@ class MockServer:
         from aiohttp import web
 
         from callmocks.provider.bodies import SERVER_LIMITS, UPLOAD_BUDGET
-        from callmocks.provider.server import PUBLIC_URL
+        from callmocks.provider.server import PUBLIC_URL, SEND_BUDGET
         from callmocks.server.connections import http_log, rerun_when_overtaken
 
         limiter = self._limiter
@@ -184,6 +184,7 @@ class MockServer:
         app[PUBLIC_URL] = self.settings.find_public_url(name, self.get_port(name))
         app[SERVER_LIMITS] = limits
         app[UPLOAD_BUDGET] = limiter.upload_budget
+        app[SEND_BUDGET] = limiter.send_budget
         runner = web.AppRunner(
             app,
             access_log=None,

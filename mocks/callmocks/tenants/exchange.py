@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from callmocks.contract.journal import Violation
+from callmocks.errors import ClientDisconnected
 from callmocks.history.clock import read_stopwatch
+from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +53,9 @@ class Exchange:
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=read_stopwatch)
+    is_abandoned: Callable[[], bool] = bool  # whether the client has disconnected
+    send_budget: SendBudget = UNLIMITED
+    reserved_bytes: int = 0
 
     @classmethod
     def start(
@@ -71,6 +78,21 @@ class Exchange:
     def session_now(self) -> datetime:
         """The time by which sessions and tokens age: ``now`` without the moves that exempt them."""
         return self.now - self.tenant.session_time_offset
+
+    async def let_others_run(self) -> None:
+        """Between the pieces of a long answer; ``ClientDisconnected`` when nobody waits for it."""
+        await asyncio.sleep(0)
+        if self.is_abandoned():
+            raise ClientDisconnected
+
+    def reserve_answer(self, size: int) -> None:
+        """Count the bytes of a large answer; ``SendLimitReached`` when there are too many."""
+        if size > LARGE_ANSWER_BYTES:
+            self.reserved_bytes = self.send_budget.resize(self.reserved_bytes, size)
+
+    def release_answer(self) -> None:
+        if self.reserved_bytes:
+            self.reserved_bytes = self.send_budget.resize(self.reserved_bytes, 0)
 
     def use_assumption(self, assumption: str) -> str:
         """The tenant's choice; the journal names the assumption."""

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from callmocks.errors import StateError
+from callmocks.errors import SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultContext
 from callmocks.tenants.delivery import Delivery
@@ -28,11 +28,14 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
         else:
             reply = await handle(exchange)
         await exchange.state.confirm()
+        exchange.reserve_answer(len(reply.body))
     except StaleTenantsError:
         raise
-    except StateError as error:
+    except Unavailable as error:
         exchange.notes.append(str(error))
         reply = exchange.provider.unavailable_reply(exchange, str(error))
+        if isinstance(error, SendLimitReached):
+            reply = exchange.provider.with_status(exchange, reply, 503)
     except Exception as crash:
         exchange.add_violation(
             "callmocks",

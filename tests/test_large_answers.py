@@ -1,0 +1,106 @@
+"""Answers of megabytes: their memory goes with their connection, and all together have a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.control.server_client import SOAP, basic
+from tests.test_serve import LEGS, get, post, serving
+from tests.test_server_limits import GOOD, error_text, limited_server
+
+MEBIBYTE = 1024 * 1024
+NIGHT, YEAR_AGO = "2026-03-02T23:00:00", "2025-06-01"
+OPEN_HISTORY = SOAP.replace(SOAP[SOAP.index("<Property") : SOAP.index("</x:Params")], "").encode()
+LEGS_PAGE = json.dumps(
+    LEGS | {"params": LEGS["params"] | {"date_from": "2026-01-01 00:00:00", "limit": 10_000}}
+).encode()
+ARM_PAGE = b'<in><request><filters limit="10000"/></request></in>'
+TRUTH = "/api/tenants/demo/truth?from=2026-01-01&till=2026-02-01"
+BODIES = {"arm": ARM_PAGE, "cdr": LEGS_PAGE, "onec": OPEN_HISTORY}
+
+
+def read_rss(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+
+@contextmanager
+def sent_request(url: str, body: bytes, user: str = "") -> Iterator[socket.socket]:
+    """A connection that has sent a request; its kernel takes little of the answer."""
+    parts = urlsplit(url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.settimeout(30)
+        client.connect((parts.hostname, parts.port))
+        method = "POST" if body else "GET"
+        lines = [f"{method} {parts.path}?{parts.query} HTTP/1.1", "Host: localhost"]
+        lines += [f"Content-Length: {len(body)}", "Content-Type: text/xml"]
+        lines += [f"{name}: {value}" for name, value in basic(user).items() if user]
+        client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        yield client
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_the_memory_of_abandoned_answers_goes_with_their_connections() -> None:
+    with serving("--now", NIGHT, "--history-from", YEAR_AGO, "--limits", "off") as (process, urls):
+        headers = {"Content-Type": "text/xml", **basic("demo")}
+        assert len(post(urls["onec"], OPEN_HISTORY, **headers)) > 30 * MEBIBYTE
+        assert len(post(urls["cdr"], LEGS_PAGE)) > 4 * MEBIBYTE
+        before = read_rss(process.pid)
+        for _ in range(7):
+            with sent_request(urls["onec"], OPEN_HISTORY, "demo") as client:
+                client.recv(1)  # the answer has begun to come
+        for _ in range(20):
+            with sent_request(urls["cdr"], LEGS_PAGE) as client:
+                client.recv(1)
+        time.sleep(1)  # as long as the memory may take
+        assert read_rss(process.pid) - before < 64 * MEBIBYTE
+        with sent_request(urls["onec"], OPEN_HISTORY, "demo"):
+            time.sleep(0.05)  # gone before there is an answer
+        journal = urls["control"] + "/api/tenants/demo/journal?provider=onec&limit=1"
+        deadline = time.monotonic() + 10
+        while "disconnected" not in str((last := json.loads(get(journal))["entries"][-1])["notes"]):
+            assert time.monotonic() < deadline, last["notes"]
+            time.sleep(0.02)
+        assert last["response_bytes"] < MEBIBYTE
+
+
+async def test_large_answers_have_a_limit_together_and_one_alone_always_passes() -> None:
+    night = {"now": NIGHT, "history_from": YEAR_AGO}
+    async with limited_server(max_sending=MEBIBYTE, **night) as there:
+        with sent_request(there.suite.urls["onec"], OPEN_HISTORY, "demo") as client:
+            await asyncio.to_thread(client.recv, 1)
+            for name, body in BODIES.items():
+                status, answer = await _request(there, name, body)
+                assert status == 503, (name, len(answer))
+                assert "internal_error" in str(answer) or "bytes together" in str(answer)
+            status, answer = await _request(there, "control", b"", TRUTH)
+            assert (status, "bytes together" in error_text("control", answer)) == (503, True)
+            for name in ("arm", "cdr", "onec"):  # small ones need no room
+                async with there.raw(name) as raw:
+                    assert (await raw.request(name, GOOD[name]))[0] == 200
+        for name, body in BODIES.items():  # the stuck one has gone
+            status, answer = await _request(there, name, body)
+            assert (status, len(answer) > MEBIBYTE) == (200, True), name
+        status, answer = await _request(there, "control", b"", TRUTH)
+        assert (status, len(answer) > MEBIBYTE) == (200, True)
+
+
+async def _request(there: Any, name: str, body: bytes, path: str = "") -> tuple[int, bytes]:
+    async with there.raw(name) as raw:
+        head = raw.head(name, len(body))
+        if path:
+            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        raw.writer.write(head + body)
+        found: tuple[int, bytes] = await raw.answer(30)
+        return found
