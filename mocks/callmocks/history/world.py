@@ -32,6 +32,7 @@ PerMille = Annotated[int, Meta(ge=0, le=1000)]
 Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
 TalkLength = Annotated[int, Meta(ge=0, le=6 * 3_600_000)]
 HourWeights = tuple[Weight, ...]
+SeasonFactor = Annotated[int, Meta(ge=0, le=10_000)]
 
 
 class _WorldTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -116,6 +117,7 @@ class OrganisationEntry(_WorldTable, frozen=True):
 
 _WEEKDAY_HOURS = (*[0] * 5, 1, 3, 10, 35, 80, 105, 110, 90, 80, 95, 95, 85, 65, 40, 25, 12, 6, 3, 0)
 _WEEKEND_HOURS = (*[0] * 5, 1, 2, 5, 12, 25, 38, 42, 40, 34, 30, 28, 22, 16, 12, 8, 5, 2, 1, 0)
+_SEASONS = (1040, 1030, 1050, 1040, 930, 980, 930, 900, 1030, 1050, 1030, 990)
 _TALK_MS = tuple(1000 * s for s in (1, 8, 19, 35, 55, 80, 115, 170, 260, 480, 2400))
 
 
@@ -139,6 +141,16 @@ class Traffic(_WorldTable, frozen=True):
     weekday_hours: HourWeights = _WEEKDAY_HOURS
     weekend_hours: HourWeights = _WEEKEND_HOURS
     talk_ms: tuple[TalkLength, ...] = _TALK_MS
+
+
+class Calendar(_WorldTable, frozen=True):
+    """``seasons``: calls of each month, per mille of the mean."""
+
+    country: Literal["russia", "none"] = "russia"
+    holidays: tuple[date, ...] = ()
+    workdays: tuple[date, ...] = ()
+    short_days: tuple[date, ...] = ()
+    seasons: tuple[SeasonFactor, ...] = _SEASONS
 
 
 class World(_WorldTable, frozen=True):
