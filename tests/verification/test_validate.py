@@ -350,10 +350,15 @@ def test_the_text_has_file_kind_path_and_evidence(cli: CommandRunner) -> None:
     assert result.out.splitlines() == [
         f"{file}: ARM request frame, operator_call_history: 2 violations",
         "    bytes 3-12 (length): expected 173, in bytes, got 159 [observed]",
+        "      arm/request/operator_call_history/bytes-*-length/*-in-bytes",
         "    bytes 17-48 (command): expected the name padded with spaces to 32 bytes, "
         "got JSON from byte 39 on [observed]",
+        "      arm/request/operator_call_history/bytes-*-command/"
+        "the-name-padded-with-spaces-to-*-bytes",
         "    /in/request/filters/@offset: expected this attribute, it is required, got none "
         "[tolerated]",
+        "      arm/request/operator_call_history/in/request/filters/@offset/"
+        "this-attribute-it-is-required",
     ]
 
 

@@ -17,6 +17,12 @@ from callmocks.tenants.detached import detached_exchange
 
 ROOT_ATTRIBUTES = root_attributes(schema.HISTORY)
 _KEYS = ("_name", "_attributes", "_content")
+_FILTER_ASSUMPTIONS = {
+    "limit": "arm.limit-most",
+    "from_date": "arm.date-without-time",
+    "to_date": "arm.date-without-time",
+    "tag": "arm.tag-properties",
+}
 _ERROR_STATUSES = (200, 400, 401, 404, 405, 413, 500)
 
 
@@ -188,7 +194,8 @@ class _Validator:
             try:
                 query.parse_filters(body.attributes, detached_exchange(ARM).use_assumption)
             except query.FilterValueError as error:
-                self.findings.add(error.where, error.expected, error.got, "assumed")
+                assumption = _FILTER_ASSUMPTIONS.get(error.where.rpartition("@")[2])
+                self.findings.add(error.where, error.expected, error.got, "assumed", assumption)
 
     def check_response(
         self, root: etree._Element | None, status: int | None, request: _RequestContext | None
@@ -201,7 +208,8 @@ class _Validator:
         allowed = (200,) if error is None else _ERROR_STATUSES
         if status is not None and status not in allowed:
             expected = " or ".join(map(str, allowed))
-            self.findings.add("status", expected, status, _evidence(error is None))
+            assumption = None if error is None else "arm.error-status"
+            self.findings.add("status", expected, status, _evidence(error is None), assumption)
         violations = schema.get_schema(command, self._contract).validate(root)
         self._add_violations(violations, command)
         if root.tag != "out" and not violations:
@@ -217,7 +225,9 @@ class _Validator:
 
     def _add_violations(self, violations: Sequence[schema.SchemaViolation], command: str) -> None:
         for violation in violations:
-            self.findings.add(*violation, evidence=_evidence(command == schema.HISTORY))
+            known = command == schema.HISTORY
+            assumption = None if known else "arm.session"
+            self.findings.add(*violation, _evidence(known), assumption)
 
     def _check_undeclared(self, root: etree._Element) -> None:
         """``release_reason``, which the vendor's answer has and the vendor's schema lacks."""

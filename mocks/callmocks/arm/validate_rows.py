@@ -137,7 +137,8 @@ def _check_tag(
     try:
         cursor = tag.decode(text)
     except tag.TagError as error:
-        findings.add(f"{_HISTORY_PATH}/@tag", "a term like the vendor's", str(error), "assumed")
+        where, expected = f"{_HISTORY_PATH}/@tag", "a term like the vendor's"
+        findings.add(where, expected, str(error), "assumed", "arm.tag-properties")
         return
     last = _parse_time(rows[-1].get("start_time", "")) if rows else None
     if last is not None and cursor.start != last:

@@ -105,12 +105,11 @@ def _check_params(sent: Envelope, found: Findings) -> None:
     for each in exchange.violations:
         name = each.where.rpartition(".")[2]
         got = format_value(name, each.got) if is_personal(name) else each.got
-        found.add(
-            f"params.{each.where}",
-            each.expected,
-            "none" if got == "None" else got,
-            "assumed" if assumed and each.where == "date_from" else "documented",
-        )
+        where, got = f"params.{each.where}", "none" if got == "None" else got
+        if assumed and each.where == "date_from":
+            found.add(where, each.expected, got, "assumed", "cdr.dates-reversed")
+        else:
+            found.add(where, each.expected, got)
 
 
 def _detect_method(parsed: ParsedRequest | None, members: Members) -> str:

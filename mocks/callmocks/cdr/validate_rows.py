@@ -45,8 +45,11 @@ def _get_leg_kind(row: Row) -> str:
 
 
 def _check_leg(row: Row, where: str, found: Findings) -> None:
-    def add_finding(field: str, expected: str, evidence: Evidence) -> None:
-        found.add(f"{where}.{field}", expected, format_value(field, row.get(field)), evidence)
+    def add_finding(
+        field: str, expected: str, evidence: Evidence, assumption: str | None = None
+    ) -> None:
+        got = format_value(field, row.get(field))
+        found.add(f"{where}.{field}", expected, got, evidence, assumption)
 
     has = row.keys().__contains__
     if has("connect_time"):
@@ -106,7 +109,8 @@ def _check_reason(row: Row, add: Any) -> None:
     if all(row.get(name) is not None for name in flags):
         kind = _get_leg_kind(row)
         if kind not in rule["legs"].split("|"):
-            add("finish_reason", f"a reason of the {kind}'s leg", "assumed")
+            text = f"a reason of the {kind}'s leg"
+            add("finish_reason", text, "assumed", "cdr.leg-direction")
 
 
 def _contradicts(rule: str, value: bool) -> bool:
@@ -182,9 +186,10 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     sort = params.get("sort")
     field, descending = "start_time", False
     evidence: Evidence = "assumed"
+    assumption: str | None = "cdr.default-order"
     if isinstance(sort, list) and sort and isinstance(sort[0], dict):
         field, descending = str(sort[0].get("field")), sort[0].get("order") == "desc"
-        evidence = "documented"
+        evidence, assumption = "documented", None
     known = tables.load_fields(method).fields.get(field)
     if known is None or known.type not in ("number", "iso8601"):
         return
@@ -193,4 +198,5 @@ def _check_order(method: str, rows: list[Row], params: Params, found: Findings) 
     for (_, one), (index, other) in pairwise(values):
         if one < other if descending else one > other:
             text = f"{'descending' if descending else 'ascending'} order"
-            found.add(f"result.data.{index}.{field}", text, f"{other} after {one}", evidence)
+            where, got = f"result.data.{index}.{field}", f"{other} after {one}"
+            found.add(where, text, got, evidence, assumption)

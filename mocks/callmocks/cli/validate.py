@@ -65,10 +65,12 @@ def _format_lines(name: str, file: ValidatedFile) -> Iterator[str]:
     found = "no violations" if not count else f"{count} violation{'s' if count > 1 else ''}"
     yield f"{name}: {file.kind}: {found}"
     for each in file.messages:
-        shown = each.result.failures if each.line else each.result.findings
+        shown = [found for found in each.findings if not (each.line and found.tolerated)]
         if each.line and (shown or each.note):
             yield f"  line {each.line}: {each.result.title}"
-        yield from (f"    {finding}" for finding in shown)
+        for finding in shown:
+            yield f"    {finding}"
+            yield f"      {finding.id}"
         if each.note:
             yield f"    {each.note}"
     tolerated = [each for each in file.messages if each.line and _tolerated_findings(each)]

@@ -14,7 +14,12 @@ Evidence = Literal["documented", "observed", "assumed"]
 MAX_FINDINGS = 50
 _MAX_TEXT_CHARS = 160
 _LINE = re.compile(r"line (\d+), column (\d+)")
-_INDEX = re.compile(r"\[\d+\]|(?<=\.)\d+(?=\.|$)")
+# What differs from one message to the next: quoted text, ids, times, numbers.
+_VARIABLE = re.compile(
+    r"""(?<!\w)'[^']*'(?!\w)|"[^"]*"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|"""
+    r"""\d+(?:[-/.:T ]\d+)*|[•…]+"""
+)
+_MAX_RULE_CHARS = 100
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -26,11 +31,28 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: Evidence = "documented"
     times: int = 1  # in the message; `where` is the first place
     tolerated: bool = False  # the vendor's own example does the same: shown, and not counted
+    assumption: str | None = None  # the entry of the ledger that it is about
+    id: str = ""  # set when it is reported
 
     def __str__(self) -> str:
         again = f" ({self.times} times)" if self.times > 1 else ""
-        how = "tolerated" if self.tolerated else self.evidence
+        how: str = "tolerated" if self.tolerated else self.evidence
+        how = f"{how} {self.assumption}" if self.assumption else how
         return f"{self.where}: expected {self.expected}, got {self.got}{again} [{how}]"
+
+    def with_id(self, provider: str, probe: str, operation: str = "") -> "Finding":
+        """``provider/probe/operation/path/rule``, the same for the same deviation in any message.
+
+        Without an ``operation`` it is what stands before the path: ``get.account: result.data``.
+        """
+        path = self.where
+        if not operation:
+            operation, colon, rest = path.partition(": ")
+            operation, path = (operation, rest) if colon else ("-", path)
+        named = (operation, generalize(path).strip("/"))
+        place = [re.sub(r"[ (),]+", "-", each).strip("-") for each in named]
+        rule = re.sub(r"[^\w*.]+", "-", generalize(self.expected)).strip("-")
+        return replace(self, id="/".join((provider, probe, *place, rule[:_MAX_RULE_CHARS])))
 
 
 class Findings:
@@ -40,9 +62,14 @@ class Findings:
         self.dropped = 0
 
     def add(
-        self, where: str, expected: str, got: object, evidence: Evidence = "documented"
+        self,
+        where: str,
+        expected: str,
+        got: object,
+        evidence: Evidence = "documented",
+        assumption: str | None = None,
     ) -> None:
-        self.add_all([Finding(where, expected, str(got), evidence)])
+        self.add_all([Finding(where, expected, str(got), evidence, assumption=assumption)])
 
     def tolerate(self, where: str, expected: str, got: str, times: int = 1) -> None:
         self.add_all([Finding(where, expected, got, times=times, tolerated=True)])
@@ -50,7 +77,7 @@ class Findings:
     def add_all(self, findings: Iterable[Finding], path_prefix: str = "") -> None:
         for new in findings:
             where = path_prefix + new.where
-            key = (_INDEX.sub("*", where), new.expected, new.evidence)
+            key = (generalize(where), generalize(new.expected), new.evidence)
             known = self._found.get(key)
             if known is not None:
                 self._found[key] = replace(known, times=known.times + new.times)
@@ -84,6 +111,11 @@ class ValidationResult(msgspec.Struct):
     def title(self) -> str:
         """``SOAP 1.2 request, GetHistoryOfServiceCalls``."""
         return f"{self.kind}, {self.operation}" if self.operation else self.kind
+
+
+def generalize(text: str) -> str:
+    """Indices, counts, ids, times and quoted text as ``*``."""
+    return _VARIABLE.sub("*", text)
 
 
 def mask_characters(text: str) -> str:

@@ -89,7 +89,7 @@ class ArmCheck(ProviderCheck):
             second, _ = await self._fetch_page(limit=HALF_PAGE, offset=HALF_PAGE)
             again, _ = await self._fetch_page(limit=PAGE_SIZE)
             if whole == again:
-                self._compare_rows("offset", whole[HALF_PAGE:], second, "documented")
+                self._compare_rows("offset", whole[HALF_PAGE:], second)
                 return
         raise SkipProbe("calls come too fast to compare pages")
 
@@ -106,7 +106,7 @@ class ArmCheck(ProviderCheck):
         if not tag:
             raise SkipProbe("the page has no tag")
         behind, _ = await self._fetch_page(limit=HALF_PAGE, tag=tag)
-        self._compare_rows("tag", whole[HALF_PAGE:], behind, "assumed")
+        self._compare_rows("tag", whole[HALF_PAGE:], behind, "arm.tag-properties")
 
     async def check_filters(self) -> None:
         """``arm.validate`` checks the rows against the filters; here, that none is missing."""
@@ -117,7 +117,7 @@ class ArmCheck(ProviderCheck):
             refs = {row.get("call_ref") for row in rows}
             for row in self.rows:
                 if row.get("direction") == direction and row.get("call_ref") not in refs:
-                    where = f"direction {direction} from {oldest}"
+                    where = f"direction {direction}: rows from {oldest}"
                     self.probe.add(where, f"call {row.get('call_ref')}", "no such row", "assumed")
 
     async def check_refusals(self) -> None:
@@ -127,7 +127,9 @@ class ArmCheck(ProviderCheck):
             result = validate.validate_body(response.body, None, response.status)
             self.add_result(result, name)
             if b"<error" not in response.body:
-                self.probe.add(f"{name}: /out", "out/error", "another answer", "assumed")
+                self.probe.add(
+                    f"{name}: /out", "out/error", "another answer", "assumed", "arm.error-reason"
+                )
         page = build_request()
         for name, command, body, login, status in (
             ("no document", schema.HISTORY, b"<in><request>", True, 400),
@@ -137,7 +139,9 @@ class ArmCheck(ProviderCheck):
             response = await self._post_command(command, body, name, login=login)
             self.add_result(validate.validate_body(response.body), name)
             if response.status != status:
-                self.probe.add(f"{name}: status", str(status), response.status, "assumed")
+                where, expected = f"{name}: status", str(status)
+                assumption = "arm.transport-status"
+                self.probe.add(where, expected, response.status, "assumed", assumption)
 
     async def check_frames(self) -> None:
         """The same page by tag in a frame and by POST."""
@@ -152,7 +156,7 @@ class ArmCheck(ProviderCheck):
         if again is None or "http" not in self.target.transports:
             return
         posted, _ = await self._fetch_page(tag=tag)
-        self._compare_rows("POST and frames", posted, self._parse_rows(again), "documented")
+        self._compare_rows("POST and frames", posted, self._parse_rows(again))
 
     async def check_concurrent_frames(self) -> None:
         async with self._connect(self._auth_headers()) as connection:
@@ -211,7 +215,8 @@ class ArmCheck(ProviderCheck):
         response = await self.send_request(name, "POST", f"{self.base}/{command}", headers, body)
         found = response.media_type
         if found not in XML_MEDIA_TYPES:
-            self.probe.add(f"{name}: Content-Type", XML_MEDIA_TYPES[0], repr(found), "assumed")
+            where, expected = f"{name}: Content-Type", XML_MEDIA_TYPES[0]
+            self.probe.add(where, expected, repr(found), "assumed", "arm.content-type")
         return response
 
     def _auth_headers(self) -> dict[str, str]:
@@ -232,7 +237,9 @@ class ArmCheck(ProviderCheck):
         history = root.find("response/history")
         return "" if history is None else history.get("tag", "")
 
-    def _compare_rows(self, subject: str, expected: Rows, got: Rows, evidence: Evidence) -> None:
+    def _compare_rows(
+        self, subject: str, expected: Rows, got: Rows, assumption: str | None = None
+    ) -> None:
         if expected == got:
             return
         pairs = zip(expected, got, strict=False)
@@ -241,7 +248,8 @@ class ArmCheck(ProviderCheck):
         ref = expected[number - 1].get("call_ref") if number else f"{len(expected)} rows"
         other = got[number - 1].get("call_ref") if number else f"{len(got)} rows"
         text = f"{ref}, as without {subject}" if other != ref else f"the same attributes of {ref}"
-        self.probe.add(where, text, other, evidence)
+        evidence: Evidence = "assumed" if assumption else "documented"
+        self.probe.add(where, text, other, evidence, assumption)
 
 
 def resolve_urls(url: str) -> tuple[str, str]:

@@ -37,8 +37,9 @@ class FrameConnection:
             self._check.record_request("upgrade", str(error.status))
             if error.status == 401 and self._headers:
                 raise CheckError(f"{self._url} refuses the credentials") from None
-            where = f"upgrade of {self._url}"
-            self._check.probe.add(where, "a websocket", f"status {error.status}", "assumed")
+            where, got = "upgrade: status", f"status {error.status}"
+            assumption = "arm.websocket-path" if self._headers else "arm.anonymous-upgrade"
+            self._check.probe.add(where, "a websocket", got, "assumed", assumption)
             raise EndOfProbe from None
         except NoResponseError as error:
             self._check.record_no_answer("upgrade", str(error))
@@ -87,7 +88,9 @@ class FrameConnection:
         if not result.failures:
             got = frames.decode_response(message).status
             if got != status:
-                self._check.probe.add(f"{name}: status", str(status), got, "assumed")
+                where, assumption = f"{name}: status", "arm.transport-status"
+                expected = str(status)
+                self._check.probe.add(where, expected, got, "assumed", assumption)
 
     async def _send_frame(self, frame: bytes) -> None:
         self._pending[frames.get_id_field(frame).decode()] = frame
@@ -124,7 +127,7 @@ class FrameConnection:
             raise self._no_response(operation, outcome)
         if message.type is not WSMsgType.TEXT:
             expected, got = "text, as the request", message.type.name
-            self._check.probe.add("frame: opcode", expected, got, "assumed")
+            self._check.probe.add("frame: opcode", expected, got, "assumed", "arm.opcode")
         data: bytes | str = message.data
         frame = data.encode() if isinstance(data, str) else data
         self._check.record_request(
@@ -143,4 +146,5 @@ class FrameConnection:
             return
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             expected = "one message for each request"
-            self._check.probe.add("frame: messages", expected, "one more", "assumed")
+            assumption = "arm.message"
+            self._check.probe.add("frame: messages", expected, "one more", "assumed", assumption)

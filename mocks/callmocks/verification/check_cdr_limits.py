@@ -55,7 +55,7 @@ class ObservedLimits:
         remaining, reset, limit = f"{window}_remaining", f"{window}_reset", f"{window}_limit"
         if after[reset] > before[reset]:
             return  # a new window has begun
-        where = f"metadata.limits.{remaining}"
+        where = f"all: metadata.limits.{remaining}"
         if after[remaining] > before[remaining]:
             probe.add(where, f"{before[remaining]} at most", after[remaining])
         elif succeeded and after[remaining] == before[remaining] < after[limit]:

@@ -68,13 +68,16 @@ def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) 
         return
     if case.field is not None and data.get("field") != case.field:
         # The only documented example of a path has no list in it.
-        evidence: Evidence = "assumed" if "." in case.field else case.evidence
-        probe.add(f"{case.name}: error.data.field", case.field, data.get("field"), evidence)
+        assumed = "." in case.field
+        evidence: Evidence = "assumed" if assumed else case.evidence
+        where, got = f"{case.name}: error.data.field", data.get("field")
+        probe.add(where, case.field, got, evidence, "cdr.error-path" if assumed else None)
     early = case.mnemonic in UNAUTHENTICATED or case.mnemonic.endswith("_not_supported")
     if early == ("metadata" in data):
         expected = "no metadata before authentication" if early else "metadata.limits"
         got = "metadata" if early else "none"
-        probe.add(f"{case.name}: error.data.metadata", expected, got, "assumed")
+        where = f"{case.name}: error.data.metadata"
+        probe.add(where, expected, got, "assumed", "cdr.error-limits")
 
 
 def encode_request(

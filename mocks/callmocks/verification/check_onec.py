@@ -133,7 +133,8 @@ class OnecCheck(ProviderCheck):
         self._validate(name, response)
         try:
             if (code := read_answer(response.body).get("ResultCode")) == SUCCESS:
-                self.probe.add(f"{name}: ResultCode", "another than SUCCESS", code, "assumed")
+                where, expected = f"{name}: ResultCode", "another than SUCCESS"
+                self.probe.add(where, expected, code, "assumed", "onec.code-bad-uuid")
         except (BadValue, SoapFault, RecursionError) as error:
             self.probe.add(f"{name}: answer", "a ResultCode", str(error), "assumed")
         for namespace in (SOAP11, SOAP12):

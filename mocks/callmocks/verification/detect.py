@@ -37,6 +37,12 @@ class ValidatedMessage:
     result: ValidationResult
     note: str = ""
 
+    @property
+    def findings(self) -> list[Finding]:
+        """With their ids; the side of the message stands for a probe."""
+        names = self.result.provider or "-", self.result.side, self.result.operation or "-"
+        return [finding.with_id(*names) for finding in self.result.findings]
+
 
 @dataclass(frozen=True, slots=True)
 class ValidatedFile:
@@ -169,7 +175,7 @@ def file_to_dict(name: str, file: ValidatedFile) -> dict[str, Any]:
                 "side": each.result.side,
                 "operation": each.result.operation,
                 "note": each.note,
-                "violations": [msgspec.structs.asdict(found) for found in each.result.findings],
+                "violations": [msgspec.structs.asdict(found) for found in each.findings],
             }
             for each in file.messages
         ],

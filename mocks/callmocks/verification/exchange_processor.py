@@ -119,7 +119,11 @@ class ExchangeProcessor:
             results.append(self.provider.validate_request(captured, self._contract))
         if captured.status:
             results.append(self.provider.validate_response(captured, self._contract))
-        return [(result.side, each) for result in results for each in result.failures]
+        return [
+            (result.side, each.with_id(self.provider.name, result.side, captured.operation or "-"))
+            for result in results
+            for each in result.failures
+        ]
 
     def _record_exchange(
         self, captured: CapturedExchange, findings: SideFindings, seconds: float
@@ -151,7 +155,15 @@ class ExchangeProcessor:
             request=captured.request.decode("utf-8", "replace"),
             response=captured.response.decode("utf-8", "replace"),
             violations=[
-                RecordedViolation(found.where, found.expected, found.got, side, found.evidence)
+                RecordedViolation(
+                    found.where,
+                    found.expected,
+                    found.got,
+                    side,
+                    found.evidence,
+                    found.id,
+                    found.assumption,
+                )
                 for side, found in findings
             ],
             notes=captured.notes,
@@ -163,7 +175,7 @@ class ExchangeProcessor:
     def _report_findings(self, captured: CapturedExchange, findings: SideFindings) -> None:
         name = f"#{self.exchange_count} {captured.operation or 'a message that cannot be read'}"
         for side, found in findings[:MAX_PRINTED_FINDINGS]:
-            self._on_event(f"{name}: {side}: {found}")
+            self._on_event(f"{name}: {side}: {found} {found.id}")
         if len(findings) > MAX_PRINTED_FINDINGS:
             self._on_event(f"{name}: and {len(findings) - MAX_PRINTED_FINDINGS} more")
         for note in captured.notes:

@@ -35,6 +35,8 @@ class RecordingHeader(msgspec.Struct):
 @dataclass(frozen=True, slots=True)
 class RecordedViolation(Violation):
     evidence: str = ""
+    id: str = ""
+    assumption: str | None = None
 
 
 class RecordedExchange(msgspec.Struct, omit_defaults=True):

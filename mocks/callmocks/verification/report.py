@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 from lxml import etree
 
-from callmocks.contract.findings import Evidence, Findings
+from callmocks.contract.findings import Evidence, Finding, Findings
 from callmocks.contract.xml import replace_forbidden
 from callmocks.provider.base import Provider
 
 REFUSAL_PROBES = ("errors", "frame-errors")  # probes whose requests a provider must refuse
 REDACTED = "•••"
+FINDING_TEXTS = ("where", "expected", "got")
 
 
 class SentRequest(msgspec.Struct):
@@ -37,9 +38,14 @@ class Probe:
     skipped: str = ""
 
     def add(
-        self, where: str, expected: str, got: object, evidence: Evidence = "documented"
+        self,
+        where: str,
+        expected: str,
+        got: object,
+        evidence: Evidence = "documented",
+        assumption: str | None = None,
     ) -> None:
-        self.findings.add(where, expected, got, evidence)
+        self.findings.add(where, expected, got, evidence, assumption)
 
     @property
     def outcome(self) -> str:
@@ -60,6 +66,11 @@ class CheckReport:
     def add_secret(self, secret: str) -> None:
         self._secrets.add(secret)
 
+    def list_findings(self, probe: Probe) -> list[Finding]:
+        """As they are reported: without credentials, each with its id."""
+        redacted = map(self._redact_finding, probe.findings)
+        return [finding.with_id(self.provider.name, probe.name) for finding in redacted]
+
     @property
     def finding_count(self) -> int:
         return sum(len(probe.findings) for probe in self.probes)
@@ -71,10 +82,11 @@ class CheckReport:
             outcome = "FOUND" if probe.outcome == "findings" else probe.outcome
             what = probe.skipped or "; ".join(probe.notes) or probe.title
             lines.append(f"  {probe.name:{width}}  {outcome:8} {self._redact_text(what)}")
-            lines += [f"    {self._redact_text(str(finding))}" for finding in probe.findings]
+            for finding in self.list_findings(probe):
+                lines += [f"    {finding}", f"      {finding.id}"]
             if probe.findings.dropped:
                 lines.append(f"    and {probe.findings.dropped} more")
-        lines += [f"  {self._redact_text(str(finding))}" for finding in self.tolerated]
+        lines += [f"  {self._redact_finding(finding)}" for finding in self.tolerated]
         lines.append(f"sent: {self._summarize_requests()}")
         if self.stopped:
             lines.append(f"stopped: {self._redact_text(self.stopped)}")
@@ -102,8 +114,9 @@ class CheckReport:
             if probe.outcome == "findings":
                 message = f"{len(probe.findings)} findings: {probe.title}"
                 attributes = {"message": message, "type": "contract"}
-                lines = "\n".join(self._redact_text(str(finding)) for finding in probe.findings)
-                etree.SubElement(case, "failure", attributes).text = replace_forbidden(lines)
+                found = (f"{each}\n  {each.id}" for each in self.list_findings(probe))
+                text = replace_forbidden("\n".join(found))
+                etree.SubElement(case, "failure", attributes).text = text
             elif probe.outcome == "skipped":
                 message = replace_forbidden(self._redact_text(probe.skipped))
                 etree.SubElement(case, "skipped", {"message": message})
@@ -124,19 +137,19 @@ class CheckReport:
                     "outcome": probe.outcome,
                     "skipped": self._redact_text(probe.skipped),
                     "notes": [self._redact_text(note) for note in probe.notes],
-                    "findings": [self._redact_struct(finding) for finding in probe.findings],
+                    "findings": list(map(msgspec.structs.asdict, self.list_findings(probe))),
                 }
                 for probe in self.probes
             ],
-            "tolerated": [self._redact_struct(finding) for finding in self.tolerated],
-            "requests": [self._redact_struct(sent) for sent in self.sent],
+            "tolerated": [
+                msgspec.structs.asdict(self._redact_finding(each)) for each in self.tolerated
+            ],
+            "requests": list(map(msgspec.structs.asdict, self.sent)),
         }
 
-    def _redact_struct(self, struct: msgspec.Struct) -> dict[str, Any]:
-        return {
-            name: self._redact_text(value) if isinstance(value, str) else value
-            for name, value in msgspec.structs.asdict(struct).items()
-        }
+    def _redact_finding(self, finding: Finding) -> Finding:
+        texts = {name: self._redact_text(getattr(finding, name)) for name in FINDING_TEXTS}
+        return msgspec.structs.replace(finding, **texts)
 
     def _summarize_requests(self) -> str:
         counts = Counter(

@@ -154,7 +154,7 @@ class ProviderCheck:
     def record_no_answer(self, operation: str, outcome: str) -> None:
         self._unanswered += 1
         self.record_request(operation, outcome)
-        self.probe.add(f"connection ({operation})", "an answer", outcome)
+        self.probe.add(f"{operation}: connection", "an answer", outcome)
 
     def record_request(self, operation: str, outcome: str) -> None:
         self.report.sent.append(SentRequest(self.probe.name, operation, outcome))
