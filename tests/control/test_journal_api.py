@@ -1,14 +1,18 @@
 """The journal over the admin API, with the Data API's real server behind it."""
 
 import asyncio
+import gc
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import pytest
 
 from callmocks.cdr.provider import CDR
-from tests.control.conftest import ControlClient
+from callmocks.control.server import APP_CONTEXT, make_app
+from callmocks.tenants.journal import JournalRecord
+from tests.control.conftest import ADDRESSES, ControlClient
 
 JOURNAL = "/api/tenants/demo/journal"
 
@@ -237,9 +241,6 @@ async def test_streams_do_not_keep_the_server_from_stopping(
 ) -> None:
     from aiohttp import web
 
-    from callmocks.control.server import make_app
-    from tests.control.conftest import ADDRESSES
-
     runner = web.AppRunner(make_app(control.registry, ADDRESSES), shutdown_timeout=30)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -247,3 +248,75 @@ async def test_streams_do_not_keep_the_server_from_stopping(
     async with control.session.get(url) as stream:
         await stream.content.readline()
         await asyncio.wait_for(runner.cleanup(), 2)
+
+
+async def test_an_answer_has_16_mebibytes_at_most_and_says_where_to_go_on(
+    both: ApiAndProvider,
+) -> None:
+    for _ in range(50):  # each six times as long in JSON
+        async with both.control.session.post(both.cdr, data=b"\x01" * 60_000) as answer:
+            assert answer.status == 200
+    nobody, read, answers = "/api/tenants/nobody/journal", list[int](), 0
+    query: str | None = ""
+    while query is not None:
+        async with both.control.session.get(both.control.url + nobody + query) as answer:
+            raw = await answer.read()
+        assert len(raw) < 16.1 * 1024 * 1024
+        found = json.loads(raw)
+        read += [entry["seq"] for entry in found["entries"]]
+        query, answers = (f"?after={found['next']}" if "next" in found else None), answers + 1
+    assert read == [*range(1, 51)] and answers > 1
+    assert "next" not in await both.control.get(nobody + "?limit=5")
+    for _ in range(3):
+        await both.ask("get.account", x="x" * 60_000)
+    questions = {"expect": [{"fields": {"params.x": 1}}] * 300}
+    url = both.control.url + JOURNAL + "/verify"
+    async with both.control.session.post(url, json=questions) as answer:
+        raw = await answer.read()
+    assert len(raw) < 16.1 * 1024 * 1024
+    assert len(json.loads(raw)["results"]) == 300
+
+
+async def test_a_reader_of_a_stream_who_takes_nothing_pins_no_entry_and_is_dropped(
+    both: ApiAndProvider, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callmocks.control.journal.UNREAD_SECONDS", 0.5)
+    app = make_app(both.control.registry, ADDRESSES)
+    port = int((await serve(app)).rsplit(":", 1)[1])
+    tenant = both.control.registry.get("demo")
+    assert tenant is not None
+    with socket.create_connection(("127.0.0.1", port)) as reader:
+        reader.sendall(f"GET {JOURNAL}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while not app[APP_CONTEXT].streams:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        for _ in range(250):  # more than the buffers of sockets hold
+            await both.ask("get.account", padding="x" * 60_000)
+        tenant.journal.delete_entries()
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, JournalRecord)]
+        assert sum(b"padding" in each.request for each in kept) <= 1
+        del kept
+        async with asyncio.timeout(5):
+            while app[APP_CONTEXT].streams:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+async def test_at_most_32_readers_follow_journals(both: ApiAndProvider) -> None:
+    url, streams = both.control.url + JOURNAL + "/stream", []
+    for _ in range(32):
+        stream = await both.control.session.get(url)
+        assert stream.status == 200
+        streams.append(stream)
+    status, problem = await both.control.call("GET", "/api/tenants/nobody/journal/stream")
+    assert (status, problem["detail"]) == (503, "32 readers follow journals already")
+    streams.pop().close()
+    await both.ask("get.account")  # the server writes, and sees who has gone
+    status = 503
+    async with asyncio.timeout(5):
+        while status == 503:
+            await asyncio.sleep(0.01)
+            async with both.control.session.get(url) as stream:
+                status = stream.status
+    assert status == 200
+    for stream in streams:
+        stream.close()

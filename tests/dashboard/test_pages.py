@@ -237,3 +237,34 @@ def test_providers_that_do_not_run_are_named() -> None:
         assert site.urls["cdr"] in page.xpath("string(//section[@aria-labelledby='h-cdr'])")
         for path in VIEWS:
             assert site.get(path).status == 200, path
+
+
+def test_no_page_of_the_journal_has_more_than_two_megabytes(site: Site) -> None:
+    levels = 450
+    nested = '{"x": [' * levels + ", ".join(["[]"] * 15_000) + "]}" * levels
+    elements = "<a>" * 200 + "<b/>" * 15_000 + "</a>" * 200
+    quotes = '{"method": "%s"}' % ("<'&\\u003c" * 7_000)
+    for url, body in (
+        (site.urls["cdr"], nested),
+        (site.urls["cdr"], quotes),
+        (site.urls["onec"], elements),
+        (site.urls["arm"] + "/demo/service/cc/arm/login", elements),
+    ):
+        site.send(url, "POST", body.encode())
+    seen = 0
+    for name in ("nobody", "demo"):
+        for entry in site.api("GET", f"/api/tenants/{name}/journal")["entries"][-4:]:
+            page = site.get(f"/tenants/{name}/journal/{entry['seq']}")
+            assert page.status == 200
+            assert len(page.text.encode()) < 2_000_000
+            seen += len(entry["request"]) > 60_000
+    assert seen == 4
+
+
+def test_a_page_of_many_tenants_and_faults_lists_some_and_says_how_many_more(site: Site) -> None:
+    names = [f"many-{number}" for number in range(502)]
+    for name in names:
+        site.api("POST", "/api/tenants", {"name": name, "world": "empty"})
+    assert re.search(r"\d+ tenants more\.", site.get("/tenants").text)
+    for name in names:
+        site.api("DELETE", f"/api/tenants/{name}")

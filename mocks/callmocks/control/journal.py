@@ -1,6 +1,8 @@
 """A tenant's journal over the admin API."""
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -13,11 +15,16 @@ from callmocks.contract.json_model import from_json, to_json
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
-from callmocks.tenants.journal import MAX_ENTRIES, Journal
+from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
 from callmocks.tenants.verify import verify
 
 HEARTBEAT_SECONDS = 15.0
 """Of a stream without entries."""
+UNREAD_SECONDS = 30.0
+"""After which a reader of a stream who takes nothing is dropped."""
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_YIELD_EVERY = 1024 * 1024
+"""Bytes of one answer after which other requests are served."""
 
 
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +56,10 @@ class JournalView(msgspec.Struct):
     dropped: Annotated[
         int, doc("Entries that gave way to newer ones since the journal was last cleared.")
     ]
+    next: Annotated[
+        int | UnsetType,
+        doc("There are more, which 16 MiB did not hold: those ``after`` this number."),
+    ] = UNSET
     replica: Annotated[
         str | UnsetType,
         doc("Whose journal it is, when there are several replicas: each has its own."),
@@ -94,13 +105,34 @@ async def read_journal(context: RequestContext) -> JournalView:
     query: JournalQuery = context.query
     journal = find_journal(context)
     found = [
-        to_json(entry)
-        for entry in journal.read_entries(query.after or 0)
-        if query.provider in (UNSET, entry.provider) and query.operation in (UNSET, entry.operation)
+        record
+        for record in journal.read_records(query.after or 0)
+        if query.provider in (UNSET, record.provider)
+        and query.operation in (UNSET, record.operation)
     ]
-    kept = found[-query.limit :] if query.after is UNSET else found[: query.limit]
+    chosen = found[-query.limit :] if query.after is UNSET else found[: query.limit]
+    entries = await _encode_entries(chosen)
     replica = context.app_context.store.replica_name or UNSET
-    return JournalView(kept, journal.dropped_count, replica)
+    view = JournalView(entries, dropped=journal.dropped_count, replica=replica)
+    if len(entries) < len(chosen):
+        view.next = chosen[len(entries) - 1].seq
+    return view
+
+
+async def _encode_entries(records: Iterable[JournalRecord]) -> list[Any]:
+    """JSON of the first entries, as many as an answer holds."""
+    encoded: list[msgspec.Raw] = []
+    size, next_yield = 0, _YIELD_EVERY
+    for record in records:
+        entry = msgspec.json.encode(to_json(record.to_entry()))
+        size += len(entry)
+        if encoded and size > MAX_ANSWER_BYTES:
+            break
+        encoded.append(msgspec.Raw(entry))
+        if size >= next_yield:
+            next_yield = size + _YIELD_EVERY
+            await asyncio.sleep(0)
+    return encoded
 
 
 @ROUTES.add("DELETE", _JOURNAL, "Forget all entries", "journal_clear")
@@ -119,7 +151,20 @@ async def verify_journal(context: RequestContext) -> Answer:
     verdicts = verify(entries, expected, providers, question.in_order)
     replica = context.app_context.store.replica_name or UNSET
     ok = all(verdict.ok for verdict in verdicts)
-    return Answer(ok, [to_json(verdict) for verdict in verdicts], journal.dropped_count, replica)
+    return Answer(ok, _encode_verdicts(verdicts), journal.dropped_count, replica)
+
+
+def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:
+    """JSON of all; when an answer holds no more, without the nearest requests."""
+    encoded: list[msgspec.Raw] = []
+    size = 0
+    for verdict in verdicts:
+        raw = msgspec.json.encode(to_json(verdict))
+        if size + len(raw) > MAX_ANSWER_BYTES:
+            raw = msgspec.json.encode(to_json(replace(verdict, nearest=())))
+        size += len(raw)
+        encoded.append(msgspec.Raw(raw))
+    return encoded
 
 
 @ROUTES.add(
@@ -136,28 +181,36 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
-    await response.prepare(context.request)
-    entries = journal.follow(after)
-    next_entry = asyncio.ensure_future(anext(entries, None))
     with context.app_context.track_stream():
+        await response.prepare(context.request)
+        entries = journal.follow(after)
+        next_entry = asyncio.ensure_future(anext(entries, None))
         try:
-            await response.write(b": following\n\n")
+            await _write_event(response, b": following\n\n")
             while True:
                 done, _ = await asyncio.wait({next_entry}, timeout=HEARTBEAT_SECONDS)
                 if not done:
-                    await response.write(b": alive\n\n")
+                    await _write_event(response, b": alive\n\n")
                     continue
                 entry = next_entry.result()
                 if entry is None:
                     break
                 event = entry.seq, msgspec.json.encode(to_json(entry))
-                await response.write(b"id: %d\ndata: %b\n\n" % event)
+                await _write_event(response, b"id: %d\ndata: %b\n\n" % event)
                 next_entry = asyncio.ensure_future(anext(entries, None))
         except ConnectionError:
             pass  # the client has disconnected
+        except TimeoutError:
+            if context.request.transport is not None:
+                context.request.transport.abort()
         finally:
             next_entry.cancel()
     return response
+
+
+async def _write_event(response: web.StreamResponse, event: bytes) -> None:
+    async with asyncio.timeout(UNREAD_SECONDS):
+        await response.write(event)
 
 
 def find_journal(context: RequestContext) -> Journal:

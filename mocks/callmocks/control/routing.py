@@ -36,6 +36,8 @@ WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00
 
 TENANT = "/api/tenants/{tenant}"
 MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_STREAMS = 32
+"""Readers of all streams of a process."""
 
 T = TypeVar("T")
 
@@ -51,6 +53,10 @@ class AppContext:
 
     @contextmanager
     def track_stream(self) -> Iterator[None]:
+        """``ProblemError`` when there are ``MAX_STREAMS`` already."""
+        if len(self.streams) >= MAX_STREAMS:
+            text = f"{MAX_STREAMS} readers follow journals already"
+            raise ProblemError(503, text, headers={"Retry-After": "1"})
         task = asyncio.current_task()
         assert task is not None
         self.streams.add(task)

@@ -173,13 +173,21 @@ class Journal:
         first = records[0].seq if records else 0
         return records[max(0, after + 1 - first) :]
 
+    def _find_record(self, after: int) -> JournalRecord | None:
+        """The oldest with a number above ``after``."""
+        first = self._records[0].seq if self._records else 0
+        index = max(0, after + 1 - first)
+        return self._records[index] if index < len(self._records) else None
+
     async def follow(self, after: int) -> AsyncIterator[JournalEntry]:
         """Entries as they come, until the journal is closed; a slow reader misses dropped ones."""
         while not self._closed:
-            for entry in self.read_entries(after):
-                after = entry.seq
-                yield entry
-            if after >= self._seq and not self._closed:
+            # One by one: what a slow reader has not had yet must not be kept for it.
+            record = self._find_record(after)
+            if record is not None:
+                after = record.seq
+                yield record.to_entry()
+            else:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiters.append(waiter)
                 try:

@@ -122,8 +122,13 @@ class TenantHandle(TenantOperations):
         return f"{came} came with an address, credentials or a domain that are nobody's; {last}."
 
     def _read_journal(self, name: str, query: dict[str, Any]) -> list[JournalEntry]:
-        answer = self.control.get(f"/api/tenants/{name}/journal", query)
-        return [from_json(JournalEntry, raw) for raw in answer["entries"]]
+        entries: list[JournalEntry] = []
+        while True:
+            answer = self.control.get(f"/api/tenants/{name}/journal", query)
+            entries += [from_json(JournalEntry, raw) for raw in answer["entries"]]
+            if "next" not in answer:
+                return entries
+            query = query | {"after": answer["next"]}
 
     def _make_provider(self, handle: type[P]) -> P:
         access = self._view[handle.name]

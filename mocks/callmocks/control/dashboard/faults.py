@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.render import MAX_LISTED
 from callmocks.control.dashboard.template_filters import format_parameter
 from callmocks.control.faults import FaultKind, FaultView, describe_fault_type, list_faults
 from callmocks.control.problems import ProblemError
@@ -20,7 +21,8 @@ async def show_faults(context: RequestContext) -> dict[str, Any]:
     active = (await list_faults(context)).faults
     return {
         "tenant": tenant,
-        "active": [(fault, _summarize_fault(fault)) for fault in active],
+        "active": [(fault, _summarize_fault(fault)) for fault in active[:MAX_LISTED]],
+        "unlisted": max(len(active) - MAX_LISTED, 0),
         "provider": provider,
         "kinds": [kind for kind in _fault_kinds() if provider in kind.providers],
         "errors": list(context.registry.providers[provider].list_errors()),

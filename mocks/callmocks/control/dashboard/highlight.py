@@ -5,11 +5,14 @@ A message may be any text, and it may be truncated.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+from markupsafe import escape
 
 from callmocks.contract.journal import Violation
+from callmocks.contract.nesting import iter_json_depths
 
 _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
 """The header of an ARM frame: 48 or 19 characters before the JSON."""
@@ -17,6 +20,9 @@ _ESCAPES = re.compile(r"(\\\\)|((?:\\u[0-9a-fA-F]{4})+)")
 """Escaped backslashes, which are left alone, and letters written as ``\\u0431``."""
 _MAX_VALUE_DISTANCE = 80
 """Characters between a name and its value."""
+_MAX_HTML_BYTES = 400_000
+"""Of one message, indented and as it was sent; without the indentation 64 KiB are less."""
+_INDENT = 2
 
 
 class HighlightedMessage(NamedTuple):
@@ -35,6 +41,8 @@ def highlight_message(
     text: str, size: int, sha256: str | None, violations: Sequence[Violation]
 ) -> HighlightedMessage:
     shown = text if sha256 else _indent_message(text)
+    if shown != text and len(escape(shown).encode()) + len(escape(text).encode()) > _MAX_HTML_BYTES:
+        shown = text
     return HighlightedMessage(
         list(_split_pieces(shown, violations)), text if shown != text else "", size, sha256
     )
@@ -51,10 +59,21 @@ def _indent_message(text: str) -> str:
 
 
 def _indent_json(text: str) -> str:
+    if _estimate_json_indents(text.encode()) > _MAX_HTML_BYTES:
+        return text
     try:
         return _ESCAPES.sub(_unescape_letters, msgspec.json.format(text, indent=2))
     except (msgspec.DecodeError, RecursionError):
         return text
+
+
+def _estimate_json_indents(text: bytes) -> int:
+    """Blanks at most: a line begins behind each comma and at each bracket."""
+    blanks = 0
+    for chunk, depths in iter_json_depths(text):
+        breaks = np.isin(chunk, np.frombuffer(b",[]{}", np.uint8))
+        blanks += _INDENT * int(depths[breaks].sum())
+    return blanks
 
 
 def _unescape_letters(found: re.Match[str]) -> str:
@@ -76,8 +95,17 @@ def _indent_xml(text: str) -> str:
         return text
     if "<!DOCTYPE" in text:
         return text
+    if sum(_INDENT * 2 * depth for depth in _iter_xml_depths(root)) > _MAX_HTML_BYTES:
+        return text
     etree.indent(root)
     return etree.tostring(root, encoding="unicode")
+
+
+def _iter_xml_depths(root: Any) -> Iterator[int]:
+    level, depth = [root], 0
+    while level:
+        yield from (depth for _ in level)
+        level, depth = [child for each in level for child in each], depth + 1
 
 
 def _split_pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, int]]:

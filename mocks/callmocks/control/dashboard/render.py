@@ -1,6 +1,7 @@
 """Pages: templates, the frame around each page, security headers."""
 
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from callmocks import __version__
 from callmocks.control.dashboard import template_filters
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
-from callmocks.control.problems import Problem
+from callmocks.control.problems import Problem, ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.tenants.tenant import Tenant
 
@@ -31,6 +32,9 @@ SECTIONS = {
     "assumptions": ("Assumptions", "/assumptions"),
 }
 """The navigation: name, and path below the tenant's."""
+MAX_PAGE_BYTES = 2_000_000
+MAX_LISTED = 500
+"""Tenants or faults that a page lists."""
 
 
 def describe_clock(tenant: Tenant) -> dict[str, Any]:
@@ -47,16 +51,19 @@ def render_page(
     tenant, unmatched = model.get("tenant"), context.registry.unmatched
     frame = {
         "version": __version__,
-        "tenants": [each.name for each in context.registry],
+        "tenants": [each.name for each in islice(context.registry, MAX_LISTED)],
         "sections": () if tenant is None else ("journal",) if tenant is unmatched else SECTIONS,
         "section": section,
         "counts": {} if tenant is None else _count_changes(tenant),
         "clock": None if tenant in (None, unmatched) else describe_clock(tenant),
     }
     page = _template_environment().get_template(template)
-    text = page.render({"tenant": None, **model, "frame": frame})
-    headers = SECURITY_HEADERS
-    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
+    body = page.render({"tenant": None, **model, "frame": frame}).encode()
+    if len(body) > MAX_PAGE_BYTES:
+        reason = f"this page would have more than {MAX_PAGE_BYTES} bytes; the admin API has it all"
+        raise ProblemError(422, reason)
+    headers = {**SECURITY_HEADERS, "Content-Type": "text/html; charset=utf-8"}
+    return web.Response(body=body, status=status, headers=headers)
 
 
 def render_problem(context: RequestContext, problem: Problem) -> web.Response:
