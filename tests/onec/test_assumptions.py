@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -118,6 +119,13 @@ def _quota_counts(client: Client) -> object:
         client.code(SHORT)
     assert client.code(SHORT) == "OUT_OF_LIMIT"
     return code
+
+
+@probe("onec.answer-layout", {"indented": b"\r\n\t<soap:Body>\r\n", "compact": b"<soap:Body>"})
+def _answer_layout(client: Client) -> object:
+    found = re.search(rb"\s*<soap:Body>\s*", client.post(make_call("DepartmentRead")).content)
+    assert found is not None
+    return found[0].rstrip(b"\t")
 
 
 @probe(
@@ -336,11 +344,12 @@ def test_a_choice_has_its_effect_and_is_journaled(service: Service, name: str, c
 def test_an_answer_names_only_the_assumptions_it_rests_on(client: Client) -> None:
     client.records(SHORT)
     assert set(client.journal[-1].assumptions) == {
+        "onec.answer-layout",
         "onec.day-hours",
         "onec.day-clock",
         "onec.period-bounds",
         "onec.row-order",
     }
     assert read_answer(client.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
-    assert client.journal[-1].assumptions == ()
+    assert client.journal[-1].assumptions == ("onec.answer-layout",)
     assert client.code(LONG) == "SUCCESS"

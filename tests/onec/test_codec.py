@@ -83,9 +83,9 @@ def test_the_documented_answer_round_trips_to_an_equal_infoset() -> None:
 def test_properties_carry_the_core_namespace_as_the_default_one() -> None:
     written = write_structure(Structure(A=NULL, B=ValueTable()), RETURN).decode()
     assert (
-        f'<Property name="A" xmlns="{CORE}"><Value xsi:type="Null"></Value></Property>' in written
+        f'<Property xmlns="{CORE}" name="A"><Value xsi:type="Null"></Value></Property>' in written
     )
-    assert f'<Property name="B" xmlns="{CORE}"><Value xsi:type="ValueTable">' in written
+    assert f'<Property xmlns="{CORE}" name="B"><Value xsi:type="ValueTable">' in written
     assert f'<m:return xmlns:m="{SERVICE}" xmlns:xs="{XS}" xmlns:xsi="{XSI}">' in written
 
 

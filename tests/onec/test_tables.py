@@ -22,11 +22,13 @@ from callmocks.onec.contract import (
     load_operation_names,
     load_operations,
 )
+from callmocks.onec.layout import LAYOUTS, Layout
 from callmocks.onec.tables import DTYPES, find_violations, render_rows
 from tests.onec.conftest import CORE, DOCUMENTED, SERVICE, XS, XSI
 from tests.onec.infoset import infoset
 
 HISTORY = load_operations()["GetHistoryOfServiceCalls"]
+INDENTED = LAYOUTS["indented"]
 DECLARED = f'xmlns="{CORE}" xmlns:xs="{XS}" xmlns:xsi="{XSI}"'
 
 
@@ -83,11 +85,14 @@ def _rows(operation: ServedOperation) -> st.SearchStrategy[list[dict[str, Any]]]
 @given(
     st.sampled_from(sorted(load_operations())).flatmap(
         lambda name: st.tuples(st.just(name), _rows(load_operations()[name]))
-    )
+    ),
+    st.sampled_from(list(LAYOUTS.values())),
 )
-def test_bulk_and_codec_write_the_same(case: tuple[str, list[dict[str, Any]]]) -> None:
+def test_bulk_and_codec_write_the_same(
+    case: tuple[str, list[dict[str, Any]]], layout: Layout
+) -> None:
     operation, rows = load_operations()[case[0]], case[1]
-    rendered = render_rows(make_frame(operation, rows), operation)
+    rendered = render_rows(make_frame(operation, rows), operation, layout)
     assert infoset(read_rendered_rows(operation, rendered.xml)) == infoset(
         render_by_codec(operation, rows)
     )
@@ -104,7 +109,8 @@ def make_call_row(number: int, **other: Any) -> dict[str, Any]:
 
 
 def test_ranges_and_positions_select_rows() -> None:
-    rows = render_rows(make_frame(HISTORY, [make_call_row(number) for number in range(5)]), HISTORY)
+    frame = make_frame(HISTORY, [make_call_row(number) for number in range(5)])
+    rows = render_rows(frame, HISTORY, INDENTED)
 
     def ids(xml: bytes) -> list[Decimal]:
         table = read_value(read_rendered_rows(HISTORY, xml))
@@ -115,13 +121,14 @@ def test_ranges_and_positions_select_rows() -> None:
     assert ids(rows.get_range(1, 3)) == [1, 2]
     assert rows.get_range(2, 2) == b""
     assert ids(rows.get_rows([4, 0, 2])) == [4, 0, 2]
-    assert render_rows(make_frame(HISTORY, []), HISTORY).xml == b""
+    assert render_rows(make_frame(HISTORY, []), HISTORY, INDENTED).xml == b""
 
 
 def test_nil_keeps_later_cells_in_their_place() -> None:
     rows = render_rows(
         make_frame(HISTORY, [make_call_row(7, ClientID=None, CallerID=None), make_call_row(8)]),
         HISTORY,
+        INDENTED,
     )
     table = read_value(read_rendered_rows(HISTORY, rows.xml))
     assert isinstance(table, ValueTable)
@@ -137,7 +144,7 @@ def test_ten_thousand_rows_are_rendered_far_faster_than_cell_by_cell() -> None:
     ratios = []
     for _ in range(3):
         begun = time.perf_counter()
-        rows = render_rows(wide, HISTORY)
+        rows = render_rows(wide, HISTORY, INDENTED)
         bulk = time.perf_counter() - begun
         begun = time.perf_counter()
         table = etree.Element("Value")
@@ -180,10 +187,8 @@ def test_a_row_that_leaves_the_contract_is_reported(other: dict[str, Any], compl
     assert complaint in find_violations(
         make_frame(HISTORY, [make_call_row(1), make_call_row(2, **other)]), HISTORY
     )
-    assert (
-        complaint
-        in render_rows(make_frame(HISTORY, [make_call_row(2, **other)]), HISTORY).violations
-    )
+    frame = make_frame(HISTORY, [make_call_row(2, **other)])
+    assert complaint in render_rows(frame, HISTORY, INDENTED).violations
 
 
 def test_texts_too_long_or_impossible_are_reported() -> None:

@@ -11,6 +11,7 @@ from callmocks.history.directory import Directory
 from callmocks.history.generator import derive_key
 from callmocks.onec import tables
 from callmocks.onec.contract import ServedOperation
+from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue
 from callmocks.tenants.exchange import Exchange
 
@@ -36,7 +37,10 @@ class _DirectoryRow(NamedTuple):
 
 
 def select_rows(
-    exchange: Exchange, operation: ServedOperation, parameters: Mapping[str, ParameterValue]
+    exchange: Exchange,
+    operation: ServedOperation,
+    parameters: Mapping[str, ParameterValue],
+    layout: Layout,
 ) -> tables.RenderedRows:
     frame = _build_frame(exchange.tenant.history.directory, operation)
     if "ClientID" in parameters:
@@ -47,7 +51,7 @@ def select_rows(
         yearly = exchange.use_assumption("onec.changed-times") == "yearly"
         changed = _build_last_change(exchange.now) if yearly else pl.col("_created")
         frame = frame.filter(changed >= parameters["ChangedFrom"])
-    return tables.render_rows(frame, operation, exchange.tenant.settings.self_check)
+    return tables.render_rows(frame, operation, layout, exchange.tenant.settings.self_check)
 
 
 def _build_frame(directory: Directory, operation: ServedOperation) -> pl.DataFrame:

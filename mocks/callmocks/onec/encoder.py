@@ -30,7 +30,7 @@ def write_properties(structure: Structure) -> str:
 
 
 def write_property(name: str, value: str) -> str:
-    return f'<Property name={quote_attribute(name)} xmlns="{CORE}">{value}</Property>'
+    return f'<Property xmlns="{CORE}" name={quote_attribute(name)}>{value}</Property>'
 
 
 def write_value(value: Value, tag: str = "Value") -> str:

@@ -132,12 +132,12 @@ class OnecProvider(Provider):
         namespace = message.namespace if message else envelope.guess_soap_namespace(request, "")
         if name == "soap_fault":
             code: FaultCode = "Client" if params["code"] == "client" else "Server"
-            return service.make_fault_reply(namespace, SoapError(code, params["text"]))
+            return service.make_fault_reply(exchange, namespace, SoapError(code, params["text"]))
         operation = message.operation if message else ""
         if operation not in contract.load_operations():
             operation = contract.HISTORY_OPERATION
         result = OUT_OF_LIMIT if name == "limit_reached" else (params["code"], params["text"])
-        return service.make_result_code_reply(namespace, operation, *result)
+        return service.make_result_code_reply(exchange, namespace, operation, *result)
 
 
 def _read_message(request: bytes) -> envelope.SoapMessage | None:

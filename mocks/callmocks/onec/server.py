@@ -64,7 +64,7 @@ class OnecServer(ProviderServer):
         exchange.notes.append(text)
         namespace = envelope.guess_soap_namespace(b"", content_type)
         error = SoapError("Client" if status == 400 else "Server", text)
-        return replace(service.make_fault_reply(namespace, error), status=status)
+        return replace(service.make_fault_reply(exchange, namespace, error), status=status)
 
     async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
         if not any(name.lower() == "wsdl" for name in request.query):

@@ -11,6 +11,7 @@ from callmocks.onec import contract, directory_reads, envelope, parameters, resu
 from callmocks.onec.contract import ServedOperation, load_operations
 from callmocks.onec.decoder import read_structure
 from callmocks.onec.encoder import write_properties
+from callmocks.onec.layout import LAYOUTS, Layout
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.namespaces import PARAMS, SOAP11, SOAP12, split_name
 from callmocks.onec.results import ResultCodeError
@@ -56,19 +57,20 @@ async def handle_request(
             exchange.use_assumption(refused.assumption)
         exchange.add_violation(*refused.violation)
         namespace = namespace or envelope.guess_soap_namespace(exchange.request, media)
-        return make_fault_reply(namespace, refused)
+        return make_fault_reply(exchange, namespace, refused)
     except Unavailable:
         raise
     except Exception as defect:
         _log.exception("a request of tenant %s could not be answered", exchange.tenant.name)
         exchange.add_violation("service", "an answer", repr(defect), "answer")
         fault = SoapError("Server", "callmocks has a defect here")
-        return make_fault_reply(namespace or SOAP11, fault)
+        return make_fault_reply(exchange, namespace or SOAP11, fault)
 
 
-def make_fault_reply(namespace: str, error: SoapError) -> Reply:
-    binding = get_binding(namespace)
-    return Reply(binding.render_fault(error), binding.get_status(error.code), binding.content_type)
+def make_fault_reply(exchange: Exchange, namespace: str, error: SoapError) -> Reply:
+    binding, layout = get_binding(namespace), _get_layout(exchange)
+    body = layout.format_document(binding.render_fault(error))
+    return Reply(body, binding.get_status(error.code), binding.content_type)
 
 
 def make_unauthorized_reply() -> Reply:
@@ -76,18 +78,26 @@ def make_unauthorized_reply() -> Reply:
     return Reply(b"Unauthorized", 401, "text/plain; charset=utf-8", challenge)
 
 
-def make_result_code_reply(namespace: str, operation: str, code: str, reason: str) -> Reply:
-    binding = get_binding(namespace)
+def make_result_code_reply(
+    exchange: Exchange, namespace: str, operation: str, code: str, reason: str
+) -> Reply:
+    binding, layout = get_binding(namespace), _get_layout(exchange)
     before, after = binding.render_envelope(operation)
     result = write_properties(Structure(ResultCode=code, ResultData=reason))
-    return Reply(before + result.encode() + after, 200, binding.content_type)
+    body = layout.format_document(before + result.encode() + after)
+    return Reply(body, 200, binding.content_type)
+
+
+def _get_layout(exchange: Exchange) -> Layout:
+    return LAYOUTS[exchange.use_assumption("onec.answer-layout")]
 
 
 def warm_up() -> None:
     wsdl.load_validator()
     for namespace in (SOAP11, SOAP12):
         for operation in load_operations():
-            results.render_table_envelope(namespace, operation)
+            for layout in LAYOUTS:
+                results.render_table_envelope(namespace, operation, layout)
 
 
 def _explain_unknown_operation(tag: str) -> SoapError:
@@ -123,7 +133,8 @@ async def _execute_operation(
 ) -> Reply:
     self_check = exchange.tenant.settings.self_check
     quota = HourlyQuota(exchange, operation)
-    table = results.render_table_envelope(binding.namespace, operation.name)
+    layout = exchange.use_assumption("onec.answer-layout")
+    table = results.render_table_envelope(binding.namespace, operation.name, layout)
     body = BytesIO()
     body.write(table.before)
 
@@ -136,15 +147,18 @@ async def _execute_operation(
             await quota.count_call()
         values = parameters.read_parameters(exchange, operation, params)
         if operation.name == contract.HISTORY_OPERATION:
-            violations = await select_calls(exchange, values, quota.is_day, write_rows)
+            violations = await select_calls(
+                exchange, values, quota.is_day, table.layout, write_rows
+            )
         else:
-            rows = directory_reads.select_rows(exchange, operation, values)
+            rows = directory_reads.select_rows(exchange, operation, values, table.layout)
             write_rows(rows.xml)
             violations = list(rows.violations)
         if quota.counts_answers:
             await quota.count_answered_call()
     except ResultCodeError as error:
-        reply = make_result_code_reply(binding.namespace, operation.name, error.code, error.reason)
+        code, reason = error.code, error.reason
+        reply = make_result_code_reply(exchange, binding.namespace, operation.name, code, reason)
         if self_check:
             _record_self_violations(exchange, results.find_self_violations(reply.body))
         return reply

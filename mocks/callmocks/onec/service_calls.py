@@ -15,6 +15,7 @@ from callmocks.history.history import ROW_BUDGET
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
 from callmocks.onec import tables
 from callmocks.onec.contract import HISTORY_OPERATION, load_operations
+from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue, reject_missing, reject_parameter
 from callmocks.onec.results import ResultCodeError
 from callmocks.tenants.exchange import Exchange
@@ -34,6 +35,7 @@ class _CallQuery:
     """Calls that start in [from, till), have ended by now and match all filters (wall ms)."""
 
     exchange: Exchange
+    layout: Layout
     from_ms: int
     till_ms: int
     now_ms: int
@@ -51,7 +53,7 @@ class _CallQuery:
 
     @property
     def cache_key(self) -> str:
-        return f"onec-rows {self.empty_dates=} {self.self_check=}"
+        return f"onec-rows {self.empty_dates=} {self.self_check=} {self.layout.indented=}"
 
 
 @dataclass(slots=True)
@@ -91,12 +93,16 @@ class _RenderedDay:
 
 
 async def select_calls(
-    exchange: Exchange, parameters: Mapping[str, ParameterValue], is_day: bool, write_rows: RowSink
+    exchange: Exchange,
+    parameters: Mapping[str, ParameterValue],
+    is_day: bool,
+    layout: Layout,
+    write_rows: RowSink,
 ) -> list[str]:
     """Returns where written rows leave the contract; ``ResultCodeError`` instead of the rows."""
     begin, end = _resolve_period(exchange, parameters, is_day)
     _check_identifiers(exchange, parameters)
-    query = _build_query(exchange, begin, end, parameters)
+    query = _build_query(exchange, layout, begin, end, parameters)
     _check_row_budget(query)
     order = exchange.use_assumption("onec.row-order")
     if order == "call-start" and not exchange.tenant.history.pins:
@@ -150,7 +156,11 @@ def _check_identifiers(exchange: Exchange, parameters: Mapping[str, ParameterVal
 
 
 def _build_query(
-    exchange: Exchange, begin: datetime | None, end: datetime, values: Mapping[str, ParameterValue]
+    exchange: Exchange,
+    layout: Layout,
+    begin: datetime | None,
+    end: datetime,
+    values: Mapping[str, ParameterValue],
 ) -> _CallQuery:
     # A call's start counts in whole seconds, as 1C has it.
     history = exchange.tenant.history
@@ -166,7 +176,7 @@ def _build_query(
     days = range(first_day, last_day + 1)
     columns = {name: name for name in _FILTERS} | {"SpecialistID": "_specialist"}
     filters = [(columns[name], value) for name, value in values.items() if name in columns]
-    return _CallQuery(exchange, from_ms, till_ms, now_ms, days, filters)
+    return _CallQuery(exchange, layout, from_ms, till_ms, now_ms, days, filters)
 
 
 def _check_row_budget(query: _CallQuery) -> None:
@@ -236,7 +246,8 @@ def _render_frame(frame: pl.DataFrame, query: _CallQuery) -> tables.RenderedRows
     if query.empty_dates:
         answered = pl.when(pl.col("CallResult") != _FAILED).then(pl.col("CallTime"))
         frame = frame.with_columns(CallTime=answered)
-    return tables.render_rows(frame, load_operations()[HISTORY_OPERATION], query.self_check)
+    operation = load_operations()[HISTORY_OPERATION]
+    return tables.render_rows(frame, operation, query.layout, query.self_check)
 
 
 async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink) -> list[str]:

@@ -82,7 +82,9 @@ class SoapBinding:
         context.descriptor = self._methods[f"{{{SERVICE}}}{operation}"]
         context.out_object = [_MARK]
         before, _, after = self._serialize(context, {"m": SERVICE}).partition(_MARK.encode())
-        return before, after
+        # spyne declares all prefixes on the envelope, the live service this one where it is used.
+        declared, tag = f' xmlns:m="{SERVICE}"'.encode(), f"<m:{operation}Response".encode()
+        return before.replace(declared, b"").replace(tag, tag + declared), after
 
     def render_fault(self, error: SoapError) -> bytes:
         context = spyne.MethodContext(self._server, spyne.MethodContext.SERVER)

@@ -13,6 +13,7 @@ import polars as pl
 from callmocks.contract.xml import FORBIDDEN_PATTERN, UUID_PATTERN
 from callmocks.onec.contract import ColumnSpec, ServedOperation
 from callmocks.onec.encoder import NIL
+from callmocks.onec.layout import Layout
 
 EMPTY_DATE_TEXT: Final = "0001-01-01T00:00:00"
 DTYPES: Final[dict[str, pl.DataType]] = {
@@ -45,19 +46,22 @@ class RenderedRows:
 
 
 def render_rows(
-    frame: pl.DataFrame, operation: ServedOperation, self_check: bool = True
+    frame: pl.DataFrame, operation: ServedOperation, layout: Layout, self_check: bool = True
 ) -> RenderedRows:
-    texts = frame.select(row=build_row_expression(frame, operation.column)).to_series()
+    texts = frame.select(row=build_row_expression(frame, operation.column, layout)).to_series()
     offsets = [0, *texts.str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
     found = find_violations(frame, operation) if self_check else []
     return RenderedRows("".join(texts.to_list()).encode(), offsets, tuple(found))
 
 
-def build_row_expression(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> pl.Expr:
-    """One string a row: ``<row><Value xsi:type="xs:string">…</Value>…</row>``."""
+def build_row_expression(
+    frame: pl.DataFrame, columns: Sequence[ColumnSpec], layout: Layout
+) -> pl.Expr:
+    """One string a row: ``<row><Value xsi:type="xs:string">…</Value>…</row>``, laid out."""
     parts: list[pl.Expr] = []
-    pending = "<row>"
+    pending = f"{layout.row}<row>"
     for column in columns:
+        pending += layout.cell
         opening = f'<Value xsi:type="xs:{column.kind}">'
         content = _build_content(frame, column)
         if column.nullable and frame[column.name].null_count():
@@ -67,7 +71,7 @@ def build_row_expression(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> 
         else:
             parts += [pl.lit(pending + opening), content.fill_null(_get_empty_value(column))]
             pending = "</Value>"
-    parts.append(pl.lit(pending + "</row>"))
+    parts.append(pl.lit(f"{pending}{layout.row}</row>"))
     return pl.concat_str(parts)
 
 

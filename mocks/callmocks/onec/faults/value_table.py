@@ -4,6 +4,7 @@ from dataclasses import replace
 from lxml import etree
 
 from callmocks.contract.xml import edit_document
+from callmocks.onec.layout import indent_document
 from callmocks.onec.namespaces import COLUMN, ROW
 from callmocks.tenants.exchange import Reply
 
@@ -24,4 +25,7 @@ def edit_table(reply: Reply, edit: Callable[[ValueTableElement], bool]) -> Reply
         return table is not None and edit(ValueTableElement(table))
 
     body = edit_document(reply.body, edit_root)
-    return None if body is None else replace(reply, body=body)
+    if body is None:
+        return None
+    # A parser reads the line ends of the answer as line feeds.
+    return replace(reply, body=indent_document(body) if b"\r\n" in reply.body else body)
