@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from callmocks.contract.resources import schema_path
-from callmocks.history import history
 from callmocks.history.directory import Directory
 from callmocks.history.walltime import datetime_to_ms
-from tests.arm.conftest import ParsedResponse, RunningArm, Start, basic_auth, request_xml
+from tests.arm.conftest import ParsedResponse, RunningArm, basic_auth, request_xml
 
 FROM = "2026/02/16 00:00:00"
 OPERATOR = "101"
@@ -284,14 +283,3 @@ async def test_an_error_of_the_command_may_travel_with_another_status(demo: Runn
     answer = await demo.post("operator_call_history", body, basic_auth(OPERATOR))
     assert answer.status == 400
     assert answer.error.startswith("/in/request/filters/@limit")
-
-
-async def test_a_search_past_the_row_budget_says_so_and_shortens_nothing(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy = await start(history_from="2026-02-20")
-    with monkeypatch.context() as patch:
-        patch.setattr(history, "ROW_BUDGET", 3000)
-        answer = await busy.history(number="no such number")
-    assert "more than 3000 rows" in answer.error
-    assert (await busy.history(number="no such number")).rows == []

@@ -11,6 +11,7 @@ import pytest
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
 from callmocks.history.pins import Pins
+from callmocks.history.views.arm import OperatorLegs
 from callmocks.tenants.settings import TenantSettings
 
 FAR = 10**15
@@ -69,10 +70,16 @@ def test_operators_see_the_same_rows() -> None:
     pins = made.pins
     pins.add_many(pin_requests(120, made))
     alone = call_refs_of_single_pins(pins)
-    assert {k: v.height for k, v in pins.arm_rows.items()} == {k: len(v) for k, v in alone.items()}
-    for operator, frame in pins.arm_rows.items():
+    legs = pins.operator_legs
+    assert {k: len(v) for k, v in legs.items()} == {k: len(v) for k, v in alone.items()}
+    for operator, rows in legs.items():
+        frame = made.generated.build_arm_rows(rows)
         assert sorted(frame["call_ref"]) == sorted(alone[operator])
         assert frame["_start"].is_sorted(descending=True)
+
+
+def call_refs(pins: Pins, legs: OperatorLegs) -> list[str]:
+    return pins._generated.build_arm_rows(legs)["call_ref"].to_list()
 
 
 def call_refs_of_single_pins(pins: Pins) -> dict[int, list[str]]:
@@ -80,8 +87,8 @@ def call_refs_of_single_pins(pins: Pins) -> dict[int, list[str]]:
     for pin in pins.list_all():
         alone = pins.copy()
         alone._pins = {pin.id: pin}
-        for operator, frame in alone.arm_rows.items():
-            found.setdefault(operator, []).extend(frame["call_ref"])
+        for operator, legs in alone.operator_legs.items():
+            found.setdefault(operator, []).extend(call_refs(pins, legs))
     return found
 
 
@@ -93,7 +100,8 @@ def test_the_truth_has_each_of_them() -> None:
     legs = {leg for call in truth for leg in call.cdr.leg_ids}
     assert legs == set(made.pins.view_frame("legs")["id"])
     refs = {row.call_ref for call in truth for row in call.arm}
-    assert refs == {ref for frame in made.pins.arm_rows.values() for ref in frame["call_ref"]}
+    shown = made.pins.operator_legs.values()
+    assert refs == {ref for legs in shown for ref in call_refs(made.pins, legs)}
 
 
 def test_a_thousand_pins_do_not_cost_a_thousand_times_as_much() -> None:
@@ -107,7 +115,7 @@ def test_a_thousand_pins_do_not_cost_a_thousand_times_as_much() -> None:
             begun = time.process_time()
             for name in VIEWS:
                 pins.view_frame(name)
-            assert pins.arm_rows
+            assert pins.operator_legs
             least = min(least, time.process_time() - begun)
         return least
 

@@ -4,6 +4,7 @@
 # guessed.
 
 import re
+from typing import Any
 
 import polars as pl
 
@@ -37,11 +38,16 @@ def find_fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
             return render_pdf(
                 [
                     f"Fax {leg_id}: {row['_fax']}",
-                    f"{row['_a_number'] or 'anonymous'} -> {row['_b_number'] or 'anonymous'}",
+                    " -> ".join(number or "anonymous" for number in _caller_first(row)),
                     f"{row['start_time']} ... {row['release_time']}",
                 ]
             )
     return None
+
+
+def _caller_first(row: dict[str, Any]) -> tuple[str, str]:
+    own, remote = row["digits"], row["remote_digits"]
+    return (own, remote) if row["direction"] == "out" else (remote, own)
 
 
 def render_pdf(lines: list[str]) -> bytes:

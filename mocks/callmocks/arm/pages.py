@@ -12,15 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callmocks.arm import tag
+from callmocks.arm.matching import CallMatcher
 from callmocks.arm.query import CallHistoryQuery
-from callmocks.arm.rows import ROW_BYTES, CallRow, OperatorRows, RenderOptions
+from callmocks.arm.rows import (
+    ROW_BYTES,
+    CallRow,
+    OperatorRows,
+    RenderOptions,
+    Selection,
+    render_rows,
+)
 from callmocks.arm.schema import SchemaViolation
-from callmocks.history.history import FrameSlice, History
+from callmocks.history.clock import read_stopwatch
+from callmocks.history.history import History, LegSlice
+from callmocks.history.views.arm import OperatorLegs, find_call_ref
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_datetime
 
-# Generated days, or parts that are rendered already, between which others are served.
-_YIELD_EVERY_DAYS = 4
-_YIELD_EVERY_ROWS = 500
+# Seconds of search, and rows that are rendered, after which others are served.
+_YIELD_SECONDS = 0.01
+_YIELD_EVERY_ROWS = 150
 
 
 @dataclass(eq=False)
@@ -94,8 +104,7 @@ async def get_page(history: History, request: PageRequest) -> CallPage:
     if history.pins:
         return await _build_page(history, request)
     operator, query, now_ms, *choices = request
-    comparable = query[:-1]  # the condition follows from the filters, and has no equality
-    key = (history.key, history.first_day, operator, comparable, *choices)
+    key = (history.key, history.first_day, operator, query, *choices)
     page = _page_cache.find(key, now_ms)
     if page is None:
         page = await _build_page(history, request)
@@ -110,42 +119,53 @@ async def _build_page(history: History, request: PageRequest) -> CallPage:
         repeated = query.cursor if request.repeat_tag else None
         return CallPage([], tag.encode(repeated) if repeated else None, [])
     rendered: list[CallRow] = []
-    violations: list[SchemaViolation] = []
-    for rows, positions in selected:
-        for start in range(0, len(positions), _YIELD_EVERY_ROWS):
-            if start:
-                await asyncio.sleep(0)
-            more, found = rows.render(positions[start : start + _YIELD_EVERY_ROWS], now_ms)
-            rendered += more
-            violations += found
+    for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
+        if rendered:
+            await asyncio.sleep(0)
+        build_frame = history.generated.build_arm_rows
+        rendered += render_rows(batch, build_frame, request.options, now_ms)
+    violations = [violation for rows, _ in selected for violation in rows.violations]
     last_rows, last_positions = selected[-1]
-    next_tag = _make_tag(request, last_rows, last_positions[-1])
+    next_tag = _make_tag(history.key, request, last_rows.legs, last_positions[-1])
     return CallPage(rendered, next_tag, violations)
 
 
-async def _select_rows(
-    history: History, request: PageRequest
-) -> list[tuple[OperatorRows, Sequence[int]]]:
+def _split_selection(selected: list[Selection], max_rows: int) -> Iterator[list[Selection]]:
+    batch: list[Selection] = []
+    left = max_rows
+    for rows, positions in selected:
+        while len(positions) > left:
+            yield [*batch, (rows, positions[:left])]
+            batch, positions, left = [], positions[left:], max_rows
+        batch.append((rows, positions))
+        left -= len(positions)
+    yield batch
+
+
+async def _select_rows(history: History, request: PageRequest) -> list[Selection]:
     operator, query, now_ms, options = request[:4]
-    selected: list[tuple[OperatorRows, Sequence[int]]] = []
+    matcher = CallMatcher(query, history.directory, history.operator_index(operator))
+    if not matcher.can_match:
+        return []
+    selected: list[Selection] = []
     skip, left = query.offset, query.limit
     cache_name = ("arm.rows", operator, options)
-    since_yield = 0
+    since = read_stopwatch()
     for part in _iter_parts(history, operator, query, now_ms):
-        cached = _find_rendered(history, cache_name, part)
-        rows = cached or OperatorRows(part.frame, options)
-        positions = _match_rows(rows, part.first, part.last, query, now_ms)
+        positions = _match_legs(history.key, part, query, matcher, now_ms)
         if skip < len(positions):
             taken = positions[skip : skip + left]
-            selected.append((cached or _cache_rows(history, cache_name, part, rows), taken))
+            # Rows that a filter finds here and there are not worth a cache: their page has one.
+            keep = matcher.keeps_all and part.day is not None
+            rows = _cache_rows(history, cache_name, part) if keep else OperatorRows(part.legs)
+            selected.append((rows, taken))
             left -= len(taken)
         skip = max(0, skip - len(positions))
         if not left:
             break
-        since_yield += 1 if cached else part.days
-        if since_yield >= _YIELD_EVERY_DAYS:
-            since_yield = 0
+        if read_stopwatch() - since > _YIELD_SECONDS:
             await asyncio.sleep(0)
+            since = read_stopwatch()
     return selected
 
 
@@ -157,12 +177,12 @@ def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, no
     midnight = day_start(day + 1)
 
     def load_changes() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        frames = list(history.arm_frames(operator, midnight - 1, day_start(day - 1)))
-        columns = [
-            [frame[name].to_numpy() for frame in frames] or [np.zeros(0, np.int64)]
-            for name in ("_start", "_release")
-        ]
-        starts, releases = (np.sort(np.concatenate(times)) for times in columns)
+        parts = history.slice_operator_legs(operator, midnight - 1, day_start(day - 1))
+        legs = [part.legs for part in parts]
+        starts, releases = (
+            np.sort(np.concatenate([np.zeros(0, np.int64), *times]))
+            for times in ([each.start for each in legs], [each.release for each in legs])
+        )
         return starts, releases
 
     starts, releases = history.generated.get_or_create(
@@ -182,77 +202,68 @@ def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, no
 
 def _iter_parts(
     history: History, operator: str, query: CallHistoryQuery, now_ms: int
-) -> Iterator[FrameSlice]:
+) -> Iterator[LegSlice]:
     newest, oldest = now_ms, query.from_ms
     if query.before_ms is not None:
         newest = min(newest, query.before_ms - 1)  # no release comes before its start
     if query.cursor is not None:
         newest = min(newest, datetime_to_ms(query.cursor.start) + 999)
     earliest = day_start(history.first_day)
-    return history.slice_arm_rows(operator, newest, earliest if oldest is None else oldest)
+    return history.slice_operator_legs(operator, newest, earliest if oldest is None else oldest)
 
 
-def _find_rendered(history: History, name: Hashable, part: FrameSlice) -> OperatorRows | None:
-    if part.day is None:
-        return None
-    cached: OperatorRows | None = history.generated.peek((name, part.days), part.day)
-    return cached
+def _cache_rows(history: History, name: Hashable, part: LegSlice) -> OperatorRows:
+    return history.generated.get_or_create(
+        (name, part.days),
+        part.day or 0,
+        lambda: OperatorRows(part.legs),
+        lambda rows: ROW_BYTES * len(rows),
+    )
 
 
-def _cache_rows(
-    history: History, name: Hashable, part: FrameSlice, rows: OperatorRows
-) -> OperatorRows:
-    # Rows of pinned calls are not cached.
-    if part.day is None:
-        return rows
-    key = (name, part.days)
-    size = ROW_BYTES * len(rows)
-    return history.generated.get_or_create(key, part.day, lambda: rows, lambda _: size)
-
-
-def _match_rows(
-    rows: OperatorRows, first: int, last: int, query: CallHistoryQuery, now_ms: int
+def _match_legs(
+    key: bytes, part: LegSlice, query: CallHistoryQuery, matcher: CallMatcher, now_ms: int
 ) -> Sequence[int]:
-    first = max(first, _position_after(rows, query.cursor))
+    legs, first, last = part.legs, part.first, part.last
+    first = max(first, _position_after(key, legs, query.cursor))
     if first >= last:
         return range(0)
     by_release = query.before_ms is not None and query.before_column == "_release"
     until = min(now_ms, query.before_ms - 1) if by_release and query.before_ms else now_ms
     ended = query.skip_incomplete or by_release
-    if query.condition is None and (not ended or rows.last_release <= until):
+    releases = legs.release[first:last]
+    all_ended = not ended or bool(releases.max() <= until)
+    if matcher.keeps_all and all_ended:
         return range(first, last)
-    matches = np.ones(last - first, dtype=np.bool_)
-    if ended:
-        matches &= rows.releases[first:last] <= until
-    if query.condition is not None:
-        frame = rows.frame.slice(first, last - first)
-        matches &= frame.select(query.condition.fill_null(False)).to_series().to_numpy()
+    matches = np.ones(last - first, np.bool_) if all_ended else releases <= until
+    if not matcher.keeps_all:
+        matches &= matcher.match(legs.take(slice(first, last)))
     positions: list[int] = (np.flatnonzero(matches) + first).tolist()
     return positions
 
 
-def _position_after(rows: OperatorRows, cursor: tag.PagingTag | None) -> int:
+def _position_after(key: bytes, legs: OperatorLegs, cursor: tag.PagingTag | None) -> int:
     if cursor is None:
         return 0
-    ascending, second = rows.starts[::-1], datetime_to_ms(cursor.start)
+    ascending, second = legs.start[::-1], datetime_to_ms(cursor.start)
     if cursor.after is None:
-        return len(rows) - int(np.searchsorted(ascending, second))
+        return len(legs) - int(np.searchsorted(ascending, second))
     exact, ref = second + cursor.after[0], cursor.after[1]
-    behind = len(rows) - int(np.searchsorted(ascending, exact))
-    same_start = len(rows) - int(np.searchsorted(ascending, exact, side="right"))
+    behind = len(legs) - int(np.searchsorted(ascending, exact))
+    same_start = len(legs) - int(np.searchsorted(ascending, exact, side="right"))
     for position in range(same_start, behind):
-        if rows.get_call_ref(position) == ref:
+        if find_call_ref(key, legs, position) == ref:
             return position + 1
     return behind
 
 
-def _make_tag(request: PageRequest, rows: OperatorRows, position: int) -> str:
+def _make_tag(key: bytes, request: PageRequest, legs: OperatorLegs, position: int) -> str:
     """The cursor behind a row; with what tells it from other rows of its second, if any."""
-    operator, query, exact = request.operator, request.query, int(rows.starts[position])
-    neighbours = rows.starts[max(position - 1, 0) : position + 2].tolist()
+    operator, query, exact = request.operator, request.query, int(legs.start[position])
+    neighbours = legs.start[max(position - 1, 0) : position + 2].tolist()
     shared = sum(each // 1000 == exact // 1000 for each in neighbours) > 1
     start = ms_to_datetime(exact) - timedelta(milliseconds=exact % 1000)
     if request.plain_tag:
         return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete))
-    after = (exact % 1000, rows.get_call_ref(position)) if shared else None
+    after = (exact % 1000, find_call_ref(key, legs, position)) if shared else None
     return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete, query.filters, after))

@@ -7,11 +7,7 @@ The names are the XSD's. What they mean is assumed, by analogy with the vendor's
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import reduce
-from operator import and_, or_
 from typing import NamedTuple
-
-import polars as pl
 
 from callmocks.arm import tag
 from callmocks.arm.rows import TIME_FORMAT
@@ -29,26 +25,23 @@ _DATE = re.compile(r"\d{4}/\d{2}/\d{2}( \d{2}:\d{2}:\d{2})?", re.ASCII)
 # A longer number is out of every range, and slow to parse.
 _MAX_DIGITS = 12
 
-_COLUMNS = {
-    "number": ("_a_number", "_b_number"),
-    "from_number": ("_a_number",),
-    "to_number": ("_b_number",),
-    "cc_agent_group": ("_a_group", "_b_group"),
-    "cc_agent_a_group": ("_a_group",),
-    "cc_agent_b_group": ("_b_group",),
-    "cc_agent_id": ("_a_agent", "_b_agent"),
-    "cc_agent_a_id": ("_a_agent",),
-    "cc_agent_b_id": ("_b_agent",),
-    "direction": ("direction",),
-    "display_name": ("_a_name", "_b_name"),
-    "display_name_a": ("_a_name",),
-    "display_name_b": ("_b_name",),
+# Filters on a party: what of it is compared, and whether of the caller (a) or the called one (b).
+PARTY_FILTERS = {
+    "number": ("number", ""),
+    "from_number": ("number", "a"),
+    "to_number": ("number", "b"),
+    "cc_agent_group": ("group", ""),
+    "cc_agent_a_group": ("group", "a"),
+    "cc_agent_b_group": ("group", "b"),
+    "cc_agent_id": ("agent", ""),
+    "cc_agent_a_id": ("agent", "a"),
+    "cc_agent_b_id": ("agent", "b"),
+    "display_name": ("name", ""),
+    "display_name_a": ("name", "a"),
+    "display_name_b": ("name", "b"),
 }
-_NUMBER_FILTERS = ("number", "from_number", "to_number")
-_NAME_FILTERS = ("display_name", "display_name_a", "display_name_b")
-_OTHER_FILTERS = ("from_date", "to_date", "direction", *_NAME_FILTERS)
 # Filters that a tag carries, besides `skip_incomplete`.
-TAG_FILTERS = ("from_date", "to_date", *_COLUMNS)
+TAG_FILTERS = ("from_date", "to_date", "direction", *PARTY_FILTERS)
 
 
 class FilterValueError(CallmocksError):
@@ -63,8 +56,7 @@ class CallHistoryQuery(NamedTuple):
     """What a page holds. Times are wall milliseconds.
 
     Calls start at ``from_ms`` or later and are released (or start) before ``before_ms``.
-    ``condition``, on the columns of the ARM view, follows from ``filters`` (which the next tag
-    carries), ``exact_names`` and ``wildcards``. ``cursor``: the tag behind which the page begins.
+    ``filters`` are what the next tag carries. ``cursor``: the tag behind which the page begins.
     """
 
     offset: int
@@ -77,7 +69,6 @@ class CallHistoryQuery(NamedTuple):
     filters: tuple[tuple[str, str], ...]
     exact_names: bool
     wildcards: bool
-    condition: pl.Expr | None
 
 
 def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> CallHistoryQuery:
@@ -97,10 +88,9 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
             given = dict(cursor.filters) | given
     filters = tuple((name, given[name]) for name in TAG_FILTERS if name in given)
     _check_size(filters)
-    named = any(name in _NAME_FILTERS for name, _ in filters)
-    exact_names = named and assumption("arm.display-name") == "equal"
-    wildcards = any(name not in _OTHER_FILTERS for name, _ in filters)
-    wildcards = wildcards and assumption("arm.party-filters") == "wildcards"
+    kinds = {PARTY_FILTERS[name][0] for name, _ in filters if name in PARTY_FILTERS}
+    exact_names = "name" in kinds and assumption("arm.display-name") == "equal"
+    wildcards = bool(kinds - {"name"}) and assumption("arm.party-filters") == "wildcards"
     column = "_release"
     if "to_date" in given:
         column = {"release": "_release", "start": "_start"}[assumption("arm.to-date")]
@@ -115,7 +105,6 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
         filters,
         exact_names,
         wildcards,
-        _build_condition(filters, exact_names, wildcards),
     )
 
 
@@ -167,23 +156,3 @@ def _parse_date(
         raise FilterValueError(name, "a date that exists", repr(text)) from None
     length_ms = DAY_MS if whole_day else 1000
     return datetime_to_ms(start) + (length_ms if end else 0)
-
-
-def _build_condition(
-    filters: tuple[tuple[str, str], ...], exact_names: bool, wildcards: bool
-) -> pl.Expr | None:
-    """What a row must fulfil besides its times."""
-    parts = []
-    for name, value in filters:
-        if name not in _COLUMNS:
-            continue
-        columns = [pl.col(column).cast(pl.String) for column in _COLUMNS[name]]
-        matches = [column == value for column in columns]
-        if name in _NAME_FILTERS and not exact_names:
-            names = [column.str.to_lowercase() for column in columns]
-            matches = [column.str.contains(value.lower(), literal=True) for column in names]
-        elif name in _NUMBER_FILTERS and wildcards and "%" in value:
-            pattern = f"(?s)^{'.*'.join(map(re.escape, value.split('%')))}$"
-            matches = [column.str.contains(pattern) for column in columns]
-        parts.append(reduce(or_, matches))
-    return reduce(and_, parts) if parts else None

@@ -3,16 +3,14 @@
 The attributes, their order and the empty strings are those of the documented answer.
 """
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from callmocks.arm import schema, tree
 from callmocks.arm.tree import Node
+from callmocks.history.views.arm import OperatorLegs, concat_legs
 
 TIME_FORMAT = "%Y/%m/%d %H:%M:%S"
 RECORDS_PATH = "call_record"
@@ -42,71 +40,75 @@ class CallRow(NamedTuple):
     xml: bytes
 
 
-RenderedRows = tuple[list[CallRow], list[schema.SchemaViolation]]
-
-
 class OperatorRows:
-    """Rows of one operator, newest first; ``starts`` and ``releases`` are exact."""
+    """Legs of one operator, newest first, and those of their rows that were rendered."""
 
-    def __init__(self, frame: pl.DataFrame, options: RenderOptions) -> None:
-        self.frame = frame
-        self.options = options
-        self.starts: NDArray[np.int64] = frame["_start"].to_numpy()
-        self.releases: NDArray[np.int64] = frame["_release"].to_numpy()
-        self.last_release = int(self.releases.max())
-        self._rendered: list[CallRow | None] = [None] * len(frame)
-        self._violations: list[schema.SchemaViolation] = []
+    def __init__(self, legs: OperatorLegs) -> None:
+        self.legs = legs
+        self.last_release = int(legs.release.max())
+        self.rendered: list[CallRow | None] = [None] * len(legs)
+        self.violations: list[schema.SchemaViolation] = []
 
     def __len__(self) -> int:
-        return len(self._rendered)
+        return len(self.rendered)
 
-    @cached_property
-    def _visible_columns(self) -> pl.DataFrame:
-        # Taking rows of all columns takes three times as long.
-        return self.frame.select("_start", "_answer", *_ATTRIBUTES, *_OPTIONAL_COLUMNS, "_leg_id")
+    def find_missing(self, positions: Sequence[int], now_ms: int) -> list[int]:
+        """Positions of rows to render; those of running calls change all the time."""
+        rendered = self.rendered
+        if self.last_release <= now_ms:
+            return [p for p in positions if rendered[p] is None]
+        release = self.legs.release
+        return [p for p in positions if rendered[p] is None or release[p] > now_ms]
 
-    def render(self, positions: Sequence[int], now_ms: int) -> RenderedRows:
-        """The rows as they are at an instant, and where our own rows break the schema."""
-        if self.last_release > now_ms:
-            return self._render_unfinished(positions, now_ms)
-        rendered = self._rendered
-        rows = [rendered[position] for position in positions]
-        if None in rows:
-            self._cache_finished([p for p in positions if rendered[p] is None])
-            rows = [rendered[position] for position in positions]
-        return rows, self._violations  # type: ignore[return-value]
 
-    def get_call_ref(self, position: int) -> str:
-        ref: str = self.frame["call_ref"][position]
-        return ref
+Selection = tuple[OperatorRows, Sequence[int]]
 
-    def _render_unfinished(self, positions: Sequence[int], now_ms: int) -> RenderedRows:
-        running = [p for p in positions if self.releases[p] > now_ms]
-        finished = [p for p in positions if self.releases[p] <= now_ms]
-        self._cache_finished([p for p in finished if self._rendered[p] is None])
-        columns = _running_call_columns(now_ms, self.options.unfinished)
-        rows, violations = self._render_rows(running, columns)
-        by_position = dict(zip(running, rows, strict=True))
-        all_rows = [by_position.get(p) or self._rendered[p] for p in positions]
-        return all_rows, self._violations + violations  # type: ignore[return-value]
 
-    def _cache_finished(self, positions: list[int]) -> None:
-        rows, violations = self._render_rows(positions, _FINISHED_COLUMNS)
-        self._violations += violations
-        for position, row in zip(positions, rows, strict=True):
-            self._rendered[position] = row
+def render_rows(
+    selected: Sequence[Selection],
+    build_frame: Callable[[OperatorLegs], pl.DataFrame],
+    options: RenderOptions,
+    now_ms: int,
+) -> list[CallRow]:
+    """Rows as they are at an instant; their ``violations`` are where they break the schema."""
+    # What is missing is rendered together: a frame of a single row takes as long as one of fifty.
+    missing = [(rows, rows.find_missing(positions, now_ms)) for rows, positions in selected]
+    missing = [(rows, positions) for rows, positions in missing if positions]
+    if missing:
+        legs = concat_legs([rows.legs.take(positions) for rows, positions in missing])
+        made, violations = _render_frame(build_frame(legs), options, now_ms)
+        missing[0][0].violations += violations
+        running: dict[tuple[int, int], CallRow] = {}
+        places = ((rows, position) for rows, positions in missing for position in positions)
+        for (rows, position), row in zip(places, made, strict=True):
+            if rows.legs.release[position] > now_ms:
+                running[id(rows), position] = row
+            else:
+                rows.rendered[position] = row
+        if running:
+            return [
+                running.get((id(rows), position)) or rows.rendered[position]  # type: ignore[misc]
+                for rows, positions in selected
+                for position in positions
+            ]
+    return [rows.rendered[p] for rows, positions in selected for p in positions]  # type: ignore[misc]
 
-    def _render_rows(self, positions: list[int], columns: list[pl.Expr]) -> RenderedRows:
-        if not positions:
-            return [], []
-        values = self._visible_columns[positions].select(columns).rows(named=True)
-        nodes = [_build_node(row, self.options) for row in values]
-        rows = [CallRow(tree.encode_element(node), tree.to_xml(node)) for node in nodes]
-        if not self.options.self_check:
-            return rows, []
-        document = b"<out><response><history>%b</history></response></out>"
-        history_schema = schema.get_schema(schema.HISTORY, self.options.contract)
-        return rows, history_schema.validate_bytes(document % b"".join(row.xml for row in rows))
+
+def _render_frame(
+    frame: pl.DataFrame, options: RenderOptions, now_ms: int
+) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
+    running = frame["_release"] > now_ms
+    finished = frame.filter(~running).select(_FINISHED_COLUMNS).iter_rows(named=True)
+    columns = _running_call_columns(now_ms, options.unfinished)
+    unfinished = frame.filter(running).select(columns).iter_rows(named=True)
+    values = [next(unfinished if each else finished) for each in running]
+    nodes = [_build_node(row, options) for row in values]
+    rows = [CallRow(tree.encode_element(node), tree.to_xml(node)) for node in nodes]
+    if not options.self_check:
+        return rows, []
+    document = b"<out><response><history>%b</history></response></out>"
+    history_schema = schema.get_schema(schema.HISTORY, options.contract)
+    return rows, history_schema.validate_bytes(document % b"".join(row.xml for row in rows))
 
 
 def _format_column(name: str) -> pl.Expr:

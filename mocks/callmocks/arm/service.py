@@ -158,8 +158,8 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
         exchange.use_assumption("arm.unfinished")
     if filters.filters or (filters.cursor is not None and filters.cursor.after is not None):
         exchange.use_assumption("arm.tag-properties")
-    url_list, queue_id, empty_page_tag = exchange.use_assumptions(
-        "arm.url-list", "arm.queue-id", "arm.empty-page-tag"
+    url_list, queue_id, empty_page_tag, _ = exchange.use_assumptions(
+        "arm.url-list", "arm.queue-id", "arm.empty-page-tag", "arm.own-legs"
     )
     tenant = exchange.tenant
     options = RenderOptions(

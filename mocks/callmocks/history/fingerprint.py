@@ -16,9 +16,9 @@ def compute_fingerprint(history: History) -> str:
         generated = history.generated
         digest.update(_to_json_lines(generated.get_view("legs", day).frame))
         digest.update(_to_json_lines(generated.get_view("sessions", day).frame))
-        for operator, rows in sorted(generated.arm_rows_by_operator(day).items()):
+        for operator, legs in generated.operator_legs(day).items():
             digest.update(str(operator).encode())
-            digest.update(_to_json_lines(rows))
+            digest.update(_to_json_lines(generated.build_arm_rows(legs)))
         digest.update(_to_json_lines(generated.get_view("onec", day).frame))
     return digest.hexdigest()
 

@@ -6,6 +6,7 @@ costs a few milliseconds whatever its size, sixteen of them little more.
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -123,24 +124,28 @@ class GeneratedDays:
             self._empty_frames[view_name] = CALL_VIEWS[view_name].build(self.key, day, self.lookups)
         return self._empty_frames[view_name]
 
-    def arm_rows_by_operator(self, day: int) -> dict[int, pl.DataFrame]:
+    def operator_legs(self, first: int, count: int = 1) -> dict[int, arm.OperatorLegs]:
+        """By operator, of a day or of a batch."""
         return self.get_or_create(
-            "arm",
-            day,
-            lambda: split_by_operator(self._build_arm_rows(day, 1)),
-            lambda frames: sum(int(frame.estimated_size()) for frame in frames.values()),
-        )
-
-    def arm_rows_of_operator(self, first: int, count: int, operator: int) -> pl.DataFrame:
-        return self.get_or_create(
-            f"arm of {count}, {operator}",
+            f"arm of {count}",
             first,
-            lambda: self._build_arm_rows(first, count, operator),
-            lambda frame: int(frame.estimated_size()),
+            lambda: self._split_operator_legs(first, count),
+            lambda parts: sum(legs.nbytes for legs in parts.values()),
         )
 
-    def _build_arm_rows(self, first: int, count: int, operator: int | None = None) -> pl.DataFrame:
-        return arm.build_arm_rows(self.key, self.get_days(first, count), self.lookups, operator)
+    def _split_operator_legs(self, first: int, count: int) -> dict[int, arm.OperatorLegs]:
+        # A search over years goes through batches of which nothing else is wanted: their days are
+        # not cached, or they would drop everything else.
+        days = self.get_days(first, 1) if count == 1 else self.peek(f"{count} days", first)
+        days = days or self._day_generator.generate(first, count)
+        return arm.split_by_operator(arm.select_operator_legs(days))
+
+    @cached_property
+    def no_legs(self) -> arm.OperatorLegs:
+        return arm.select_operator_legs(make_empty_day(self.world, self.directory))
+
+    def build_arm_rows(self, legs: arm.OperatorLegs) -> pl.DataFrame:
+        return arm.build_arm_rows(self.key, legs, self.lookups)
 
     def get_or_create(
         self, name: Hashable, day: int, create: Callable[[], T], size_of: Callable[[T], int]
@@ -175,8 +180,3 @@ def _leg_positions(frame: pl.DataFrame, day: int) -> NDArray[np.int64]:
     position = np.empty(len(rows), np.int64)
     position[rows] = np.arange(len(rows))
     return position
-
-
-def split_by_operator(rows: pl.DataFrame) -> dict[int, pl.DataFrame]:
-    parts = rows.partition_by("_operator", as_dict=True, maintain_order=True)
-    return {int(operator): part for (operator,), part in parts.items()}

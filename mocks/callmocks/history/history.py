@@ -13,11 +13,14 @@ from callmocks.history.columns import DayColumns
 from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.pins import Pins
 from callmocks.history.truth import collect_truth
+from callmocks.history.views.arm import OperatorLegs, concat_legs, sort_newest_first
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
-# Legs that an open-ended query may read before its page must be full.
+# Rows that a query may look at: in a window of CDR or 1C all legs, in ARM those of the operator.
 ROW_BUDGET = 2_000_000
+# Legs that are generated to find an operator's; the default history has some 4 million by 2026.
+GENERATION_BUDGET = 10_000_000
 _SINGLE_DAYS = 2  # a walk back begins with days one by one: its page is often full by then
 
 
@@ -37,6 +40,17 @@ class FrameSlice:
 
     def to_frame(self) -> pl.DataFrame:
         return self.frame.slice(self.first, self.last - self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class LegSlice:
+    """The same of an operator's legs, newest first."""
+
+    legs: OperatorLegs
+    first: int
+    last: int
+    day: int | None = None
+    days: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,54 +232,58 @@ class History:
 
     # ARM
 
-    def slice_arm_rows(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[FrameSlice]:
-        """Rows of an operator (by number), newest day and row first, of unfinished calls too.
+    def slice_operator_legs(
+        self, operator: str, newest_ms: int, oldest_ms: int
+    ) -> Iterator[LegSlice]:
+        """Legs of an operator (by number), newest first, of unfinished calls too; some are empty.
 
-        ``TooManyRows`` when more than ``ROW_BUDGET`` legs were read.
+        ``TooManyRows`` when more than ``ROW_BUDGET`` of them were read, or more than
+        ``GENERATION_BUDGET`` legs generated.
         """
         index = self.operator_index(operator)
         if index < 0:
             return
-        pinned = self.pins.arm_rows.get(index) if self.pins else None
-        pinned_days = set() if pinned is None else {day_of(ms) for ms in pinned["_start"].to_list()}
+        pinned = self.pins.operator_legs.get(index) if self.pins else None
+        pinned_days = set() if pinned is None else set(map(day_of, pinned.start.tolist()))
         oldest, newest = self._clip_days(oldest_ms, newest_ms)
+        rows_read = 0
         for day, count in self._batches_newest_first(oldest, newest, pinned_days):
-            if count == 1:
-                frame = self._arm_rows_of_day(day, index, pinned if day in pinned_days else None)
-            else:
-                frame = self.generated.arm_rows_of_operator(day, count, index)
-            first, last = 0, len(frame)
+            legs = self.generated.operator_legs(day, count).get(index, self.generated.no_legs)
+            if pinned is not None and day in pinned_days:
+                legs = _merge_pinned(legs, pinned, day)
+            cached_day = None if day in pinned_days else day
+            first, last = 0, len(legs)
             if newest_ms < day_start(day + count) or oldest_ms > day_start(day):
-                ascending = frame["_start"].to_numpy()[::-1]
+                ascending = legs.start[::-1]
                 first = last - int(np.searchsorted(ascending, newest_ms, side="right"))
                 last -= int(np.searchsorted(ascending, oldest_ms))
-            if first < last:
-                yield FrameSlice(frame, first, last, None if day in pinned_days else day, count)
+            rows_read += len(legs)
+            if rows_read > ROW_BUDGET:
+                raise TooManyRows(ROW_BUDGET)
+            yield LegSlice(legs, first, max(first, last), cached_day, count)
 
     def arm_frames(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
-        for each in self.slice_arm_rows(operator, newest_ms, oldest_ms):
-            yield each.to_frame()
+        for part in self.slice_operator_legs(operator, newest_ms, oldest_ms):
+            if part.first == part.last:
+                continue
+            yield self.generated.build_arm_rows(part.legs.take(slice(part.first, part.last)))
 
     def _batches_newest_first(
         self, oldest: int, newest: int, pinned_days: set[int]
     ) -> Iterator[tuple[int, int]]:
-        """First day and count; days with pins, and those at the budget's end, come one by one."""
-        rows_read = 0
+        """First day and count; days with pins come one by one."""
+        generated = 0
         for first, count in self._split_backwards(oldest, newest):
             days = range(first, first + count)
-            rows = 2 * self.generated.count_calls(first, count)
-            if count > 1 and rows_read + rows <= ROW_BUDGET and pinned_days.isdisjoint(days):
-                rows_read += rows
-                if rows:
-                    yield first, count
-                continue
-            for day in reversed(days):
-                rows = 2 * self.generated.count_calls(day)
-                if rows or day in pinned_days:
-                    if rows_read > ROW_BUDGET:
-                        raise TooManyRows(ROW_BUDGET)
-                    rows_read += rows
-                    yield day, 1
+            together = pinned_days.isdisjoint(days)
+            for day, length in [(first, count)] if together else [(d, 1) for d in reversed(days)]:
+                legs = 2 * self.generated.count_calls(day, length)
+                if not legs and day not in pinned_days:
+                    continue
+                if generated > GENERATION_BUDGET:
+                    raise TooManyRows(GENERATION_BUDGET)
+                generated += legs
+                yield day, length
 
     def _split_backwards(self, oldest: int, newest: int) -> Iterator[tuple[int, int]]:
         split = max(newest - _SINGLE_DAYS + 1, oldest)
@@ -275,14 +293,6 @@ class History:
             first = max(last - last % limit, oldest)
             yield first, last - first + 1
             last = first - 1
-
-    def _arm_rows_of_day(self, day: int, index: int, pinned: pl.DataFrame | None) -> pl.DataFrame:
-        generated = self.generated.arm_rows_by_operator(day).get(index)
-        if pinned is None:
-            return self.pins.no_arm_rows if generated is None else generated
-        on_day = pl.col("_start").is_between(day_start(day), day_start(day + 1) - 1)
-        frames = [pinned.filter(on_day)] + ([] if generated is None else [generated])
-        return pl.concat(frames).sort("_start", "_leg_id", descending=True)
 
     def operator_index(self, number: str) -> int:
         numbers = [operator.number for operator in self.directory.operators]
@@ -302,3 +312,9 @@ def _slice_day(
         return FrameSlice(view.frame, first, last, day)
     ended = view.frame.slice(first, max(last - first, 0)).filter(pl.col(end_column) <= now_ms)
     return FrameSlice(ended, 0, len(ended))
+
+
+def _merge_pinned(legs: OperatorLegs, pinned: OperatorLegs, day: int) -> OperatorLegs:
+    start = pinned.start
+    on_day = np.flatnonzero((start >= day_start(day)) & (start < day_start(day + 1)))
+    return sort_newest_first(concat_legs([pinned.take(on_day), legs]))

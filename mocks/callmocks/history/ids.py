@@ -55,6 +55,12 @@ def leg_address(number: int) -> tuple[int, int] | None:
     return (day, slot - SESSION_SLOTS) if 0 <= day < DAYS and slot >= SESSION_SLOTS else None
 
 
+def leg_addresses(numbers: Ints) -> tuple[Ints, Ints]:
+    """Days and rows of the ids of legs that exist."""
+    days, slots = np.divmod(numbers - BASE, DAY_SLOTS)
+    return days, slots - SESSION_SLOTS
+
+
 def communication_address(number: int) -> tuple[int, int] | None:
     day, row = divmod(number - COMMUNICATION_BASE, SESSION_SLOTS)
     return (day, row) if 0 <= day < DAYS else None

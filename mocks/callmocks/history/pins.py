@@ -16,7 +16,7 @@ from callmocks.errors import Contradiction
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns, LegRole, concat_days
 from callmocks.history.day_generator import make_empty_day
-from callmocks.history.generated_days import GeneratedDays, split_by_operator
+from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin, parse_pin, resolve_pin
 from callmocks.history.pin_timeline import build_pinned_call
@@ -125,12 +125,8 @@ class Pins:
         return self._get_frames().build_view(view_name)
 
     @property
-    def arm_rows(self) -> dict[int, pl.DataFrame]:
-        return self._get_frames().arm_rows
-
-    @cached_property
-    def no_arm_rows(self) -> pl.DataFrame:
-        return _PinFrames(self._generated, []).arm_frame
+    def operator_legs(self) -> dict[int, arm.OperatorLegs]:
+        return self._get_frames().operator_legs
 
     def _get_frames(self) -> _PinFrames:
         if self._frames is None:
@@ -184,12 +180,8 @@ class _PinFrames:
         return self._views[name]
 
     @cached_property
-    def arm_rows(self) -> dict[int, pl.DataFrame]:
-        return split_by_operator(self.arm_frame.sort("_start", "_leg_id", descending=True))
-
-    @cached_property
-    def arm_frame(self) -> pl.DataFrame:
-        return arm.build_arm_rows(self._key, self._day, self._lookups)
+    def operator_legs(self) -> dict[int, arm.OperatorLegs]:
+        return arm.split_by_operator(arm.select_operator_legs(self._day))
 
 
 def _list_talks(day: DayColumns) -> list[tuple[int, int, int]]:

@@ -41,7 +41,9 @@ class _ProviderIds:
         self._history = history
         self._day = day
         lookups, key = history.generated.lookups, history.key
-        arm_rows = arm.build_arm_rows(key, day, lookups).select("digits", "call_ref", "_leg_id")
+        operator_legs = arm.select_operator_legs(day)
+        arm_rows = arm.build_arm_rows(key, operator_legs, lookups)
+        arm_rows = arm_rows.select("digits", "call_ref", "_leg_id")
         self._arm = {leg_id: ArmRow(*row) for *row, leg_id in arm_rows.iter_rows()}
         service_calls = onec.build_service_calls(key, day, lookups)
         onec_rows = service_calls.select("CallID", "_vendor", "_session_id")

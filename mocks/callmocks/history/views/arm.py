@@ -1,18 +1,23 @@
 """The ARM view: what the workplace of one operator shows of his calls.
 
 A row is a leg of that operator which really rang (coaching excepted); the attributes are those of
-``schemas/arm/operator_call_history.xsd``.
+``schemas/arm/operator_call_history.xsd``. A search over years goes through ``OperatorLegs``, and
+rows are built of what it finds.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from callmocks.history import ids, reasons
-from callmocks.history.columns import CallKind, DayColumns, IntColumn, LegRole
+from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn, LegRole
 from callmocks.history.views.lookups import Lookups, add_nulls, enum_lookup, show_phones, show_times
-from callmocks.history.views.talks import find_talks, own_record_column
+from callmocks.history.views.talks import find_recorded_talks
 from callmocks.history.walltime import day_start
 
 _DIRECTION = enum_lookup(("in", "out"))
@@ -21,94 +26,150 @@ _FAX = enum_lookup(("success", "failed"))
 _SUPPLEMENTARY_SERVICE = enum_lookup(("ctr",))  # call transfer
 
 
-def build_arm_rows(
-    key: bytes, day: DayColumns, lookups: Lookups, only_operator: int | None = None
-) -> pl.DataFrame:
-    """Rows of all operators, or of one (by index), newest first; ``_operator`` is the index.
+@dataclass(frozen=True, slots=True)
+class OperatorLegs:
+    """Legs that rang at operators, newest first. Times are wall times in milliseconds.
 
-    Durations are those of a finished call; ``_start``, ``_answer`` and ``_release`` are exact.
+    Indexes are positions in the directory; -1 stands for "never" and for "none". ``phone`` is the
+    outside party's, 0 when hidden or internal. ``record_leg`` is the id of the recorded talk.
     """
+
+    operator: IntColumn
+    leg_id: IntColumn
+    start: NDArray[np.int64]
+    answer: NDArray[np.int64]
+    release: NDArray[np.int64]
+    phone: NDArray[np.int64]
+    record_leg: IntColumn
+    record_ms: IntColumn
+    user: IntColumn
+    remote_operator: IntColumn
+    queue: IntColumn  # the line that queued the call
+    outgoing: BoolColumn
+    transferred: BoolColumn
+    released_by: IntColumn
+    fax: IntColumn
+
+    def __len__(self) -> int:
+        return len(self.leg_id)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(getattr(self, name).nbytes for name in self.__slots__)
+
+    def take(self, positions: Sequence[int] | IntColumn | slice) -> OperatorLegs:
+        return OperatorLegs(*(getattr(self, name)[positions] for name in self.__slots__))
+
+
+def concat_legs(parts: Sequence[OperatorLegs]) -> OperatorLegs:
+    if len(parts) == 1:
+        return parts[0]
+    columns = OperatorLegs.__slots__
+    return OperatorLegs(*(np.concatenate([getattr(p, name) for p in parts]) for name in columns))
+
+
+def sort_newest_first(legs: OperatorLegs) -> OperatorLegs:
+    return legs.take(np.lexsort((-legs.leg_id, -legs.start)))
+
+
+def split_by_operator(legs: OperatorLegs) -> dict[int, OperatorLegs]:
+    by_operator = legs.take(np.argsort(legs.operator, kind="stable"))
+    operators, first = np.unique(by_operator.operator, return_index=True)
+    edges = [*first.tolist(), len(legs)]
+    return {
+        int(operator): by_operator.take(slice(*edges[index : index + 2]))
+        for index, operator in enumerate(operators)
+    }
+
+
+def select_operator_legs(day: DayColumns) -> OperatorLegs:
     legs, calls, midnight = day.legs, day.calls, day_start(day.first_day)
-    reached = legs.operator >= 0 if only_operator is None else legs.operator == only_operator
-    leg = np.flatnonzero(reached & (legs.role != LegRole.COACH) & legs.rang)
+    leg = np.flatnonzero((legs.operator >= 0) & (legs.role != LegRole.COACH) & legs.rang)
     leg = leg[np.lexsort((-legs.row[leg], -legs.start[leg]))]
-    call, outgoing = legs.call[leg], legs.role[leg] == LegRole.INITIATOR
-    start, answer, release = legs.start[leg], legs.connect[leg], legs.end[leg]
+    call, role = legs.call[leg], legs.role[leg]
+    outgoing, kind = role == LegRole.INITIATOR, calls.kind[call]
+    other = np.where(outgoing, calls.called_operator[call], legs.operator[calls.first_leg[call]])
+    queued = (kind == CallKind.INCOMING) & (role == LegRole.OPERATOR)
+    record_leg, record_ms = find_recorded_talks(day, leg)
+    answer = legs.connect[leg].astype(np.int64)
+    return OperatorLegs(
+        operator=legs.operator[leg].astype(np.int16),
+        leg_id=ids.leg_id(_days_of_legs(day, leg), legs.row[leg]),
+        start=midnight + legs.start[leg].astype(np.int64),
+        answer=np.where(answer >= 0, midnight + answer, -1),
+        release=midnight + legs.end[leg].astype(np.int64),
+        phone=calls.phone[call].astype(np.int64),
+        record_leg=record_leg,
+        record_ms=record_ms.astype(np.int32),
+        user=calls.user[call].astype(np.int32),
+        remote_operator=np.where(kind == CallKind.INTERNAL, other, -1).astype(np.int16),
+        queue=np.where(queued, calls.line[call], -1).astype(np.int16),
+        outgoing=outgoing,
+        transferred=legs.reason[leg] == reasons.INDEX["transfer_disconnects"],
+        released_by=legs.released_by[leg].astype(np.int8),
+        fax=legs.fax[leg].astype(np.int8),
+    )
+
+
+def _days_of_legs(day: DayColumns, leg: IntColumn) -> int | IntColumn:
+    days = day.leg_days
+    return days if isinstance(days, int) else days[leg]
+
+
+def find_call_ref(key: bytes, legs: OperatorLegs, position: int) -> str:
+    one = slice(position, position + 1)
+    day, row = ids.leg_addresses(legs.leg_id[one])
+    return str(ids.call_refs(key, day, row, legs.outgoing[one])[0])
+
+
+def build_arm_rows(key: bytes, legs: OperatorLegs, lookups: Lookups) -> pl.DataFrame:
+    """``_operator`` is the index. Durations are those of a finished call.
+
+    ``_start``, ``_answer`` and ``_release`` are exact.
+    """
+    start, answer, release = legs.start, legs.answer, legs.release
     start_s, answer_s, release_s = start // 1000, answer // 1000, release // 1000
     answered = answer >= 0
-    waited_s = np.where(answered, answer_s, release_s) - start_s
-    queued = (calls.kind[call] == CallKind.INCOMING) & (legs.role[leg] == LegRole.OPERATOR)
-    transferred = legs.reason[leg] == reasons.INDEX["transfer_disconnects"]
-    days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[call]
-    refs = pl.Series(ids.call_refs(key, days, legs.row[leg], outgoing))
-    own, remote = _find_parties(day, lookups, leg)
+    refs = pl.Series(ids.call_refs(key, *ids.leg_addresses(legs.leg_id), legs.outgoing))
+    remote, internal = legs.remote_operator, pl.Series(legs.remote_operator >= 0)
+    remote_number = lookups.operator_number.gather(remote).cast(pl.String)
+    remote_name = lookups.operator_name.gather(remote).cast(pl.String)
+    user_name = lookups.user_name.gather(legs.user).cast(pl.String)
     return pl.DataFrame(
         {
-            "total_duration": (release_s - start_s).astype(np.int64),
-            "waiting_duration": waited_s.astype(np.int64),
-            "talk_duration": np.where(answered, release_s - answer_s, 0).astype(np.int64),
-            "release_reason": _RELEASED.gather(legs.released_by[leg]),
-            "digits": own.number,
-            "remote_digits": remote.number,
+            "total_duration": release_s - start_s,
+            "waiting_duration": np.where(answered, answer_s, release_s) - start_s,
+            "talk_duration": np.where(answered, release_s - answer_s, 0),
+            "release_reason": _RELEASED.gather(legs.released_by),
+            "digits": lookups.operator_number.gather(legs.operator).cast(pl.String),
+            "remote_digits": remote_number.zip_with(internal, show_phones(legs.phone)).fill_null(
+                ""
+            ),
             "call_ref": refs.cast(pl.String),
-            "duration": np.where(answered, release - answer, 0).astype(np.int64) // 1000,
-            "release_time": show_times(midnight, release),
-            "answer_time": show_times(midnight, answer),
-            "start_time": show_times(midnight, start),
-            "direction": _DIRECTION.gather(outgoing.astype(np.int8)),
-            "remote_display_name": remote.name,
-            "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(leg)),
-            "remote_agent_id": remote.agent,
-            "queue_id": lookups.queue.gather(np.where(queued, calls.line[call], -1)),
-            "_operator": legs.operator[leg],
-            "_start": midnight + start.astype(np.int64),
-            "_answer": add_nulls(midnight + answer.astype(np.int64), answered),
-            "_release": midnight + release.astype(np.int64),
-            "_leg_id": ids.leg_id(days, legs.row[leg]),
-            "_record": own_record_column(key, day, find_talks(day), leg),
-            "_fax": _FAX.gather(legs.fax[leg] - 1),
-            "_ss": _SUPPLEMENTARY_SERVICE.gather(np.where(transferred, 0, -1)),
-            **_party_columns(own, remote, pl.Series(outgoing)),
+            "duration": np.where(answered, release - answer, 0) // 1000,
+            "release_time": show_times(0, release),
+            "answer_time": show_times(0, answer),
+            "start_time": show_times(0, start),
+            "direction": _DIRECTION.gather(legs.outgoing.astype(np.int8)),
+            "remote_display_name": remote_name.zip_with(internal, user_name).fill_null(""),
+            "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(legs)),
+            "remote_agent_id": remote_number.fill_null(""),
+            "queue_id": lookups.queue.gather(legs.queue),
+            "_operator": legs.operator,
+            "_start": start,
+            "_answer": add_nulls(answer, answered),
+            "_release": release,
+            "_leg_id": legs.leg_id,
+            "_record": _record_column(key, legs),
+            "_fax": _FAX.gather(legs.fax - 1),
+            "_ss": _SUPPLEMENTARY_SERVICE.gather(legs.transferred.astype(np.int8) - 1),
         }
     )
 
 
-class _Party(NamedTuple):
-    number: pl.Series
-    agent: pl.Series
-    group: pl.Series
-    name: pl.Series
-
-
-def _find_parties(day: DayColumns, lookups: Lookups, leg: IntColumn) -> tuple[_Party, _Party]:
-    legs, calls, call = day.legs, day.calls, day.legs.call[leg]
-    internal = calls.kind[call] == CallKind.INTERNAL
-    dialled = legs.role[leg] == LegRole.INITIATOR
-    other = np.where(dialled, calls.called_operator[call], legs.operator[calls.first_leg[call]])
-    own, remote = (
-        _Party(
-            number := lookups.operator_number.gather(operator).cast(pl.String),
-            number.fill_null(""),
-            lookups.group_id.gather(lookups.group_of_operator[operator])
-            .cast(pl.String)
-            .fill_null(""),
-            lookups.operator_name.gather(operator).cast(pl.String),
-        )
-        for operator in (legs.operator[leg], np.where(internal, other, -1))
-    )
-    from_inside = pl.Series(internal)
-    client_name = lookups.user_name.gather(calls.user[call]).cast(pl.String)
-    return own, remote._replace(
-        number=remote.number.zip_with(from_inside, show_phones(calls.phone)[call]).fill_null(""),
-        name=remote.name.zip_with(from_inside, client_name).fill_null(""),
-    )
-
-
-def _party_columns(own: _Party, remote: _Party, outgoing: pl.Series) -> dict[str, pl.Series]:
-    """A called, B was called."""
-    columns: dict[str, pl.Series] = {}
-    for field in _Party._fields:
-        mine, theirs = getattr(own, field), getattr(remote, field)
-        columns[f"_a_{field}"] = mine.zip_with(outgoing, theirs)
-        columns[f"_b_{field}"] = theirs.zip_with(outgoing, mine)
-    return columns
+def _record_column(key: bytes, legs: OperatorLegs) -> pl.Series:
+    recorded = np.flatnonzero(legs.record_leg >= 0)
+    record_ids = ids.record_ids(key, legs.record_leg[recorded], legs.record_ms[recorded])
+    index = np.full(len(legs), len(recorded), np.uint32)
+    index[recorded] = np.arange(len(recorded))
+    return pl.Series([*record_ids, None], dtype=pl.String).gather(index)

@@ -53,13 +53,13 @@ def record_columns(
     return gather(index[own]), gather(index[first]), gather(index[second])
 
 
-def own_record_column(key: bytes, day: DayColumns, talks: Talks, leg: IntColumn) -> pl.Series:
-    """Record ids of the own talks of legs at some positions; null where there is none."""
-    talk = _own_talks(day, talks, leg)
-    recorded = np.flatnonzero((talk >= 0) & day.calls.recorded[day.legs.call[leg]])
-    index = np.full(len(leg), len(recorded), np.uint32)
-    index[recorded] = np.arange(len(recorded))
-    return _make_record_ids(key, day, talk[recorded]).gather(index)
+def find_recorded_talks(day: DayColumns, leg: IntColumn) -> tuple[IntColumn, IntColumn]:
+    """Leg id (-1 for none) and milliseconds of the recorded talk of legs at some positions."""
+    legs, days = day.legs, day.leg_days
+    talk = _own_talks(day, find_talks(day), leg)
+    talk = np.where(day.calls.recorded[legs.call[leg]], talk, -1)
+    leg_ids = ids.leg_id(days if isinstance(days, int) else days[talk], legs.row[talk])
+    return np.where(talk >= 0, leg_ids, -1), (legs.end - legs.connect)[talk]
 
 
 def _own_talks(day: DayColumns, talks: Talks, leg: IntColumn) -> IntColumn:
