@@ -10,6 +10,7 @@ import pytest
 
 from callmocks.history.directory import Directory
 from callmocks.history.directory_builder import build_directory
+from callmocks.history.phone_numbers import load_ranges, load_regions
 from callmocks.history.world_file import load_world, parse_world, world_names
 
 KEY = bytes(range(16))
@@ -161,12 +162,121 @@ def test_names_agree_in_sex(directory: Directory) -> None:
         assert user.last_name.endswith("а") == female, user.full_name
 
 
-def test_inn_have_their_check_digit(directory: Directory) -> None:
-    weights = (2, 4, 10, 3, 5, 9, 4, 6, 8)
+# What everyone knows of a region: its two digits, its capital, its area codes.
+REGIONS = {
+    "77": ("Москва", "495"), "78": ("Санкт-Петербург", "812"), "66": ("Екатеринбург", "343"),
+    "23": ("Краснодар", "861"), "54": ("Новосибирск", "383"), "16": ("Казань", "843"),
+    "52": ("Нижний Новгород", "831"), "61": ("Ростов-на-Дону", "863"), "63": ("Самара", "846"),
+    "74": ("Челябинск", "351"), "02": ("Уфа", "347"), "59": ("Пермь", "342"),
+    "24": ("Красноярск", "391"), "34": ("Волгоград", "844"), "64": ("Саратов", "845"),
+    "38": ("Иркутск", "395"), "72": ("Тюмень", "345"), "55": ("Омск", "381"),
+    "22": ("Барнаул", "385"), "26": ("Ставрополь", "865"), "18": ("Ижевск", "341"),
+}  # fmt: skip
+
+
+def has_valid_check_digits(inn: str) -> bool:
+    """As the tax service defines them: of company (10 digits) and person (12)."""
+    digits = [int(digit) for digit in inn]
+
+    def check(*weights: int) -> int:
+        return sum(w * d for w, d in zip(weights, digits, strict=False)) % 11 % 10
+
+    if len(digits) == 10:
+        return check(2, 4, 10, 3, 5, 9, 4, 6, 8) == digits[9]
+    eleventh = check(7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
+    twelfth = check(3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
+    return len(digits) == 12 and digits[10:] == [eleventh, twelfth]
+
+
+@pytest.mark.parametrize("key", [KEY, bytes(16), b"\xff" * 16])
+def test_tax_numbers_phone_and_address_of_an_organisation_agree(key: bytes) -> None:
+    offices = {office for region in load_regions() for office in region.tax_offices}
+    directory = build_directory(load_world("default"), key)
+    traders = 0
     for organisation in directory.organisations:
-        digits = [int(digit) for digit in organisation.inn]
-        assert len(digits) == 10
-        assert sum(w * d for w, d in zip(weights, digits, strict=False)) % 11 % 10 == digits[9]
+        city, code = REGIONS[organisation.inn[:2]]
+        assert has_valid_check_digits(organisation.inn)
+        assert organisation.inn[:4] in offices
+        assert organisation.phone[:4] == f"7{code}"
+        assert f", г. {city}, " in organisation.address
+        sole_trader = organisation.name.startswith("ИП ")
+        traders += sole_trader
+        assert len(organisation.inn) == (12 if sole_trader else 10), organisation.name
+        assert organisation.kpp == ("" if sole_trader else f"{organisation.inn[:4]}01001")
+        assert sole_trader == organisation.full_name.startswith("Индивидуальный предприниматель")
+    assert 1 <= traders <= 12
+    assert len({organisation.inn[:2] for organisation in directory.organisations}) > 5
+
+
+def test_a_given_tax_number_decides_the_region() -> None:
+    world = parse_world(
+        """
+        [[organisations]]
+        name = "ООО «Ромашка»"
+        inn = "6670081969"
+        [[organisations]]
+        kpp = "540601001"
+        [[organisations]]
+        name = "ИП Иванов И. И."
+        """,
+        "mine.toml",
+    )
+    first, second, third = build_directory(world, KEY).organisations
+    assert (first.kpp, first.phone[:4]) == ("667001001", "7343")
+    assert (second.inn[:4], second.kpp, second.phone[:4]) == ("5406", "540601001", "7383")
+    assert "Новосибирск" in second.address
+    assert (len(third.inn), third.kpp) == (12, "")
+    assert has_valid_check_digits(third.inn)
+
+
+def test_people_of_offices_have_posts_of_offices(directory: Directory) -> None:
+    posts = {user.post for user in directory.users}
+    assert len(posts) > 15
+    assert posts & {"Бухгалтер", "Главный бухгалтер", "Директор", "Системный администратор"}
+    assert not posts & {"Ракетчик", "Военный судья", "Авиатехник", "Автогонщик"}
+
+
+def test_all_numbers_of_a_directory_are_assigned(directory: Directory) -> None:
+    ranges = [(each.first, each.last) for each in load_ranges()]
+    for phone in (
+        *(user.phone for user in directory.users),
+        *(line.virtual_phone_number for line in directory.lines),
+        *(organisation.phone for organisation in directory.organisations),
+        *(operator.mobile for operator in directory.operators),
+    ):
+        assert any(first <= int(phone) <= last for first, last in ranges), phone
+    assert [line.virtual_phone_number[:4] == "7800" for line in directory.lines] == [
+        True, False, False, False,
+    ]  # fmt: skip
+
+
+def test_a_drawn_line_has_a_scenario_for_the_night_and_others_by_day(directory: Directory) -> None:
+    names = [scenario.name for scenario in directory.scenarios]
+    for line in directory.lines:
+        assert names[line.night_scenario] == "Ночной приём"
+        assert names[line.scenario] != "Ночной приём"
+        assert line.hours == (8, 20)
+
+
+def test_listed_lines_name_their_hours_and_scenarios() -> None:
+    world = parse_world(
+        """
+        [[scenarios]]
+        name = "Day"
+        [[scenarios]]
+        name = "Night"
+        [[lines]]
+        scenario = "Day"
+        night_scenario = "Night"
+        hours = [9, 18]
+        [[lines]]
+        scenario = "Night"
+        """,
+        "mine.toml",
+    )
+    first, second = build_directory(world, KEY).lines
+    assert (first.scenario, first.night_scenario, first.hours) == (0, 1, (9, 18))
+    assert (second.scenario, second.night_scenario) == (1, 1)
 
 
 def test_one_operator_of_the_default_centre_has_left(directory: Directory) -> None:

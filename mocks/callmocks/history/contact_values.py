@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from callmocks.history.name_pools import AwkwardPerson, PersonNames, load_pools
+from callmocks.history.phone_numbers import NumberKind, choose_range
 from callmocks.history.random_stream import RandomStream, UniquePool
 from callmocks.history.world import OperatorEntry, UserEntry, World
 
@@ -23,15 +24,10 @@ class ContactValues:
             ]
         )
 
-    def take_mobile(self, stream: RandomStream) -> str:
-        return self._phones.take_from(
-            stream, self.pools.mobiles, lambda: f"79{stream.integer_below(10**9):09d}"
-        )
-
-    def take_city_phone(self, stream: RandomStream) -> str:
-        return self._phones.take_from(
-            stream, self.pools.city_phones, lambda: f"7495{stream.integer_below(10**7):07d}"
-        )
+    def take_phone(self, stream: RandomStream, kind: NumberKind, region: int | None) -> str:
+        """A number of one of the region's assigned ranges."""
+        numbers = choose_range(stream, kind, region)
+        return str(self._phones.take_number(stream, numbers.first, numbers.last + 1))
 
     def choose_names(
         self, stream: RandomStream, entry: OperatorEntry | UserEntry, awkward: AwkwardPerson | None

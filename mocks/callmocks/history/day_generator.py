@@ -16,7 +16,7 @@ from callmocks.history.walltime import DAY_MS, DAYS, date_of_day
 from callmocks.history.world import Traffic, World
 
 # Raised whenever the same seed would give other calls; see CHANGELOG.md.
-DATA_VERSION = 1
+DATA_VERSION = 2
 
 # Calls, on average, of the days of a batch; more gain nothing.
 BATCH_CALLS = 16_000

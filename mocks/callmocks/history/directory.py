@@ -57,6 +57,8 @@ class Line:
     name: str
     virtual_phone_number: str
     scenario: int
+    night_scenario: int  # of calls that start outside the hours
+    hours: tuple[int, int]
     queue_id: str
 
 
@@ -67,8 +69,8 @@ class Organisation:
     client_id: str
     name: str
     full_name: str
-    inn: str
-    kpp: str
+    inn: str  # 10 digits, 12 of a sole trader
+    kpp: str  # empty for a sole trader
     phone: str
     address: str
     first_user: int

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from callmocks.history.client_builder import ClientBuilder
 from callmocks.history.contact_values import ContactValues, fill_entry, item_or_none
 from callmocks.history.directory import Department, Directory, Group, Line, Operator, Scenario
 from callmocks.history.generator import Generator, derive_key
 from callmocks.history.name_pools import load_centre_names
+from callmocks.history.phone_numbers import choose_region
 from callmocks.history.random_stream import RandomStream, UniquePool
 from callmocks.history.world import (
     DepartmentEntry,
@@ -28,9 +29,13 @@ from callmocks.history.world import (
 T = TypeVar("T")
 
 _GROUPS, _DEPARTMENTS, _SCENARIOS, _LINES, _OPERATORS, _ORGANISATIONS, _USERS, _VENDORS = range(8)
+_CENTRE = 8
 _RAW_NUMBERS_PER_ENTRY = 32
 _VENDOR_CLIENTS, _VENDOR_USERS, _VENDOR_SPECIALISTS = 5, 12, 6
 _FIRST_EXTENSION, _FIRST_QUEUE = 101, 701
+# Every fourth drawn line is toll-free.
+_TOLL_FREE_EVERY = 4
+_NIGHT_SCENARIO = "Ночной приём"
 # From this size on, the last of the drawn operators has left.
 _MIN_OPERATORS_WITH_DELETED = 6
 
@@ -45,6 +50,7 @@ class DirectoryBuilder:
         self._centre = load_centre_names()
         self._generator = Generator(derive_key("cast", key.hex()))
         self._values = ContactValues(world)
+        self._region = choose_region(self._open_streams(_CENTRE, 1)[0])
         self._extensions = UniquePool(
             number for entry in world.operators for number in (entry.number, entry.sip)
         )
@@ -127,13 +133,39 @@ class DirectoryBuilder:
                     entry,
                     service_id=stream.make_uuid(),
                     name=names[index],
-                    virtual_phone_number=self._values.take_city_phone(stream),
+                    virtual_phone_number=self._take_line_number(stream, index),
                 ),
-                scenario=_index_of(entry.scenario, scenarios, index),
+                **self._choose_scenarios(entry, scenarios, index),
+                hours=entry.hours,
                 queue_id=entry.queue_id or queues.take_first(map(str, count(_FIRST_QUEUE))),
             )
             for index, entry, stream in self._with_streams(_LINES, entries)
         )
+
+    def _take_line_number(self, stream: RandomStream, index: int) -> str:
+        if index % _TOLL_FREE_EVERY == 0:
+            return self._values.take_phone(stream, "toll-free", None)
+        return self._values.take_phone(stream, "city", self._region)
+
+    def _choose_scenarios(
+        self, entry: LineEntry, scenarios: tuple[Scenario, ...], index: int
+    ) -> dict[str, Any]:
+        """Drawn scenarios have one for the night, which no line has by day."""
+        by_day = list(scenarios)
+        night = None
+        if not self._world.scenarios:
+            night = next((s for s in scenarios if s.name == _NIGHT_SCENARIO), None)
+        if night is not None and len(scenarios) > 1:
+            by_day.remove(night)
+        day = by_day[index % len(by_day)]
+        if entry.scenario:
+            day = scenarios[_index_of(entry.scenario, scenarios, 0)]
+        if entry.night_scenario:
+            night = scenarios[_index_of(entry.night_scenario, scenarios, 0)]
+        return {
+            "scenario": scenarios.index(day),
+            "night_scenario": scenarios.index(night or day),
+        }
 
     def _build_operators(
         self, groups: tuple[Group, ...], departments: tuple[Department, ...]
@@ -161,7 +193,7 @@ class DirectoryBuilder:
                 specialist_id=stream.make_uuid(),
                 post=stream.choose_from(self._centre.operator_posts),
                 email=f"operator{number}@centre.example",
-                mobile=self._values.take_mobile(stream),
+                mobile=self._values.take_phone(stream, "mobile", self._region),
                 birthday=date(1960, 1, 1) + timedelta(stream.integer_below(14_600)),
                 created_at=_draw_hire_time(stream),
             )

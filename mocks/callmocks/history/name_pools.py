@@ -1,4 +1,4 @@
-"""Pools of names and numbers that directories are drawn from.
+"""Pools of names and addresses that directories are drawn from.
 
 Those of ``ru_RU`` were drawn once by ``scripts/draw-cast`` into ``fixtures/cast``, so that a seed
 gives the same people whatever version of Faker is installed. Those of any other locale come from
@@ -20,7 +20,6 @@ MAX_POST_LENGTH = 50
 MAX_CLIENT_LENGTH = 50
 
 _FAKER_SEED = 20150101
-_CITY_CODES = ("495", "499", "812", "343", "383", "846", "831", "863", "3452", "4012")
 
 
 class PersonNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,17 +29,12 @@ class PersonNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NamePools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything a locale gives. Phones are 11 digits from 7, INN 10 digits, KPP 9 digits."""
+    """Everything a locale gives. The addresses of ``ru_RU`` are within a city, without its name."""
 
     male: PersonNames
     female: PersonNames
     companies: tuple[str, ...]
-    posts: tuple[str, ...]
-    mobiles: tuple[str, ...]
-    city_phones: tuple[str, ...]
     addresses: tuple[str, ...]
-    inn: tuple[str, ...]
-    kpp: tuple[str, ...]
 
 
 class AwkwardPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +55,7 @@ class CentreNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scenarios: tuple[str, ...]
     actions: tuple[str, ...]
     operator_posts: tuple[str, ...]
+    client_posts: tuple[str, ...]
     awkward_operators: tuple[AwkwardPerson, ...]
     awkward_users: tuple[AwkwardPerson, ...]
     awkward_companies: tuple[AwkwardCompany, ...]
@@ -113,22 +108,13 @@ def draw_pools(locale: str, size: int = 300) -> NamePools:
         company = str(fake.company())
         return company if not any(name in company for name in existing) else ""
 
-    def draw_city_phone() -> str:
-        code = str(fake.random_element(_CITY_CODES))
-        return str(fake.numerify("7" + code + "%" + "#" * (9 - len(code))))
-
     return NamePools(
         male=draw_names("male"),
         female=draw_names("female"),
         companies=draw_texts(draw_company, MAX_CLIENT_LENGTH),
-        posts=draw_texts(find_method("job"), MAX_POST_LENGTH),
-        mobiles=draw_texts(lambda: str(fake.numerify("79#########")), 11, size * 2),
-        city_phones=draw_texts(draw_city_phone, 11),
-        addresses=draw_texts(find_method("address"), 200),
-        inn=draw_texts(
-            find_method("businesses_inn") or (lambda: str(fake.numerify("%#########"))), 10
+        addresses=draw_texts(
+            find_method("street_address" if locale == STORED_LOCALE else "address"), 200
         ),
-        kpp=draw_texts(find_method("kpp") or (lambda: str(fake.numerify("%########"))), 9),
     )
 
 

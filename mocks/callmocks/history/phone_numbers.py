@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callmocks.contract.resources import fixture_path
+from callmocks.history.columns import IntColumn
 from callmocks.history.generator import Ints, RawNumbers, integers_below
 from callmocks.history.random_stream import RandomStream
 
@@ -91,7 +92,7 @@ def choose_region(stream: RandomStream) -> int:
     return int(np.searchsorted(edges, stream.integer_below(int(edges[-1])), side="right"))
 
 
-def find_regions(numbers: Ints) -> Ints:
+def find_regions(numbers: IntColumn) -> Ints:
     """Indexes of ``load_regions``; -1 where a number tells none.
 
     A range decides before an area code; a mobile number outside the ranges tells none.
@@ -104,7 +105,7 @@ def find_regions(numbers: Ints) -> Ints:
     return np.where(in_range, region[index], _region_of_code()[codes])
 
 
-def find_countries(numbers: Ints) -> Ints:
+def find_countries(numbers: IntColumn) -> Ints:
     """Indexes of ``COUNTRIES``; -1 for a number of another country, or none."""
     kazakh = np.isin(numbers // 10**9, (76, 77))
     return np.where(numbers // 10**10 == 7, np.where(kazakh, 1, 0), -1)

@@ -32,6 +32,7 @@ PerMille = Annotated[int, Meta(ge=0, le=1000)]
 Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
 TalkLength = Annotated[int, Meta(ge=0, le=6 * 3_600_000)]
 HourWeights = tuple[Weight, ...]
+DayHour = Annotated[int, Meta(ge=0, le=24)]
 SeasonFactor = Annotated[int, Meta(ge=0, le=10_000)]
 
 
@@ -83,6 +84,8 @@ class LineEntry(_WorldTable, frozen=True):
     name: Text255 | None = None
     virtual_phone_number: Phone | None = None
     scenario: Text255 | None = None
+    night_scenario: Text255 | None = None
+    hours: tuple[DayHour, DayHour] = (8, 20)
     queue_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}$")] | None = None
 
 
@@ -109,7 +112,7 @@ class OrganisationEntry(_WorldTable, frozen=True):
     name: Text50 | None = None
     full_name: Text255 | None = None
     inn: Annotated[str, Meta(pattern=r"^([0-9]{10}|[0-9]{12})$")] | None = None
-    kpp: Annotated[str, Meta(pattern=r"^[0-9]{9}$")] | None = None
+    kpp: Annotated[str, Meta(pattern=r"^([0-9]{9})?$")] | None = None
     phone: Phone | None = None
     address: Text255 | None = None
     users: tuple[UserEntry, ...] = ()

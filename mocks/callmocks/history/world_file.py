@@ -10,7 +10,15 @@ from callmocks.config import toml, validation
 from callmocks.contract.resources import fixture_path
 from callmocks.errors import SettingsError
 from callmocks.history.name_pools import load_pools
-from callmocks.history.world import FIRST_HOUR, LAST_HOUR, HourWeights, Traffic, World
+from callmocks.history.world import (
+    FIRST_HOUR,
+    LAST_HOUR,
+    HourWeights,
+    LineEntry,
+    OrganisationEntry,
+    Traffic,
+    World,
+)
 
 # Path of a key, such as `lines[0].name`, and what is wrong with its value.
 Problem = tuple[str, str]
@@ -80,6 +88,8 @@ def _find_problems(world: World) -> Iterator[Problem]:
         yield "sizes.users", f"least {least} is more than most {most}"
     if len(world.operators) == 1:
         yield "operators", "one operator alone cannot transfer or call inside; list two or none"
+    yield from _check_taxpayers(world.organisations)
+    yield from _check_hours(world.lines)
     yield from _check_duplicates(world)
     yield from _check_references(world)
 
@@ -104,6 +114,19 @@ def _check_traffic(traffic: Traffic) -> Iterator[Problem]:
             yield f"traffic.{name}", "no hour from 5 to 20 has calls"
     if len(traffic.talk_ms) < 2 or list(traffic.talk_ms) != sorted(traffic.talk_ms):
         yield "traffic.talk_ms", "two or more quantiles, ascending"
+
+
+def _check_hours(lines: Iterable[LineEntry]) -> Iterator[Problem]:
+    for index, line in enumerate(lines):
+        first, last = line.hours
+        if first > last:
+            yield f"lines[{index}].hours", f"{first} is after {last}"
+
+
+def _check_taxpayers(organisations: Iterable[OrganisationEntry]) -> Iterator[Problem]:
+    for index, entry in enumerate(organisations):
+        if entry.inn and entry.kpp and len(entry.inn) == 12:
+            yield f"organisations[{index}].kpp", "a sole trader (INN of 12 digits) has none"
 
 
 def _check_duplicates(world: World) -> Iterator[Problem]:
@@ -151,6 +174,7 @@ def _check_references(world: World) -> Iterator[Problem]:
         ("operators", "group", "groups"),
         ("operators", "department", "departments"),
         ("lines", "scenario", "scenarios"),
+        ("lines", "night_scenario", "scenarios"),
     ):
         names = [entry.name for entry in getattr(world, target)]
         for index, entry in enumerate(getattr(world, kind)):

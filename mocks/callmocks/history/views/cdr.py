@@ -5,9 +5,22 @@ import polars as pl
 
 from callmocks.history import ids, reasons
 from callmocks.history.columns import CallKind, DayColumns, IntColumn, LegRole
-from callmocks.history.views.lookups import Lookups, add_nulls, enum_lookup, show_phones, show_times
+from callmocks.history.phone_numbers import (
+    COUNTRIES,
+    find_countries,
+    find_regions,
+    load_regions,
+)
+from callmocks.history.views.lookups import (
+    Lookup,
+    Lookups,
+    add_nulls,
+    enum_lookup,
+    show_phones,
+    show_times,
+)
 from callmocks.history.views.talks import Talks, find_talks, record_columns
-from callmocks.history.walltime import day_start
+from callmocks.history.walltime import DAY_MS, day_start
 
 _DIRECTION = enum_lookup(("in", "out"))
 
@@ -137,21 +150,17 @@ _NULL_STRINGS = ("call_api_external_id", "ext_id", "full_record_file_link")
 
 _SOURCE = enum_lookup(("sip", "callapi"))
 _COMMUNICATION_TYPE = enum_lookup(("call",))
-_REGION_NAMES = ("Москва и область", "Санкт-Петербург и область")
-_REGION_ID = (1, 2)
-_REGION_NAME = enum_lookup(_REGION_NAMES)
-_COUNTRY = enum_lookup(("Российская Федерация",))
-_COUNTRY_ID = enum_lookup(("RU",))
+_REGION_ID = Lookup([region.id for region in load_regions()], pl.Int64)
+_REGION_NAME = enum_lookup([region.name for region in load_regions()])
+_COUNTRY_ID = enum_lookup([code for code, _ in COUNTRIES])
+_COUNTRY = enum_lookup([name for _, name in COUNTRIES])
 
 
 def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:
-    """By the number's code: two cities; a mobile number has no region."""
-    code = numbers // 10_000_000
-    region = np.where(np.isin(code, (7495, 7498, 7499)), 0, np.where(code == 7812, 1, -1))
-    country = np.where(numbers > 0, 0, -1)
-    region_ids = np.array([*_REGION_ID, 0])[region]
+    """Of a range of the numbering plan, or of the area code; 8-800 has no region."""
+    region, country = find_regions(numbers), find_countries(numbers)
     return {
-        "cpn_region_id": add_nulls(region_ids.astype(np.int64), region >= 0),
+        "cpn_region_id": _REGION_ID.gather(region),
         "cpn_region_name": _REGION_NAME.gather(region),
         "cpn_country_name": _COUNTRY.gather(country),
         "cpn_country_id": _COUNTRY_ID.gather(country),
@@ -181,9 +190,15 @@ def _id_and_name(entry: str, lookups: Lookups, index: IntColumn) -> dict[str, pl
 def _scenarios(day: DayColumns, lookups: Lookups) -> IntColumn:
     """The scenario that each call went through; a call that an operator dialled has none."""
     calls = day.calls
+    hour = calls.start % DAY_MS // 3_600_000
+    first, last = lookups.hours_of_line[calls.line].T
+    by_day = (first <= hour) & (hour < last)
+    by_hour = np.where(
+        by_day, lookups.scenario_of_line[calls.line], lookups.night_scenario_of_line[calls.line]
+    )
     has_scenario = (calls.kind == CallKind.INCOMING) | (calls.kind == CallKind.AUTO)
     has_scenario &= calls.reason != reasons.INDEX["scenario_not_found"]
-    return np.where(has_scenario, lookups.scenario_of_line[calls.line], -1)
+    return np.where(has_scenario, by_hour, -1)
 
 
 def _calling_and_called_numbers(day: DayColumns, lookups: Lookups) -> tuple[pl.Series, pl.Series]:

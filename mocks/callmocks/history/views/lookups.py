@@ -72,7 +72,10 @@ class Lookups:
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self.group_of_operator = np.array([*(each.group for each in directory.operators), -1])
-        self.scenario_of_line = np.array([*(each.scenario for each in directory.lines), -1])
+        lines = directory.lines
+        self.scenario_of_line = np.array([*(each.scenario for each in lines), -1])
+        self.night_scenario_of_line = np.array([*(each.night_scenario for each in lines), -1])
+        self.hours_of_line = np.array([*(each.hours for each in lines), (0, 24)])
         self.vendor_user = Lookup(directory.vendor_users, pl.String)
         self.vendor_client = self._repeat_for_vendor_users(directory.vendor_clients)
         self.vendor_specialist = self._repeat_for_vendor_users(directory.vendor_specialists)
