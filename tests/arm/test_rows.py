@@ -371,4 +371,6 @@ async def test_what_url_list_holds_is_a_choice(demo: RunningArm) -> None:
     demo.tenant.assumptions.set_choice("arm.url-list", "empty")
     answer = await demo.history("101", limit=300)
     assert any(row["call_record"] for row in answer.rows)
-    assert not list(answer.root.iter("url"))
+    lists = list(answer.root.iter("url_list"))
+    assert lists
+    assert not [url for listed in lists for url in listed.iter("url")]

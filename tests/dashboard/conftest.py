@@ -89,6 +89,13 @@ class Site:
         )["calls"]
         return calls
 
+    def pin_running_call(self) -> int:
+        """Pins a call that goes on at NOW; its session id."""
+        pinned = {"start": "2026-03-02T15:00:00", "operator": "103", "talk_seconds": 1200}
+        self.api("POST", "/api/tenants/demo/calls", pinned)
+        calls = self.truth("2026-03-02T15:00:00", "2026-03-02T15:00:01")
+        return next(int(c["cdr"]["call_session_id"]) for c in calls if not c["finished"])
+
     def arm(self, operator: str, filters: str) -> Any:
         """``operator_call_history`` over HTTP, as XML."""
         key = base64.b64encode(f"{operator}:demo".encode()).decode()

@@ -68,11 +68,7 @@ def paths(busy_site: Site) -> dict[str, str]:
         (each for each in calls if each["onec"] and each["finished"]),
         key=lambda each: len(each["legs"]),
     )
-    under_way = next(each for each in calls if not each["finished"])
-    ids = {
-        name: each["cdr"]["call_session_id"]
-        for name, each in (("call", ended), ("running", under_way))
-    }
+    ids = {"call": ended["cdr"]["call_session_id"], "running": busy_site.pin_running_call()}
     return {view: path.format(**ids) for view, path in VIEWS.items()}
 
 
