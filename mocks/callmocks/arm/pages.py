@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 from callmocks.arm import tag
 from callmocks.arm.matching import CallMatcher
 from callmocks.arm.query import CallHistoryQuery
-from callmocks.arm.rows import (
-    ROW_BYTES,
-    CallRow,
-    OperatorRows,
-    RenderOptions,
-    Selection,
-    render_rows,
-)
+from callmocks.arm.row_cache import RowCache, Selection
+from callmocks.arm.rows import CallRow, RenderOptions
 from callmocks.arm.schema import SchemaViolation
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.history import History, LegSlice
@@ -81,6 +75,7 @@ def _page_size(page: CallPage) -> int:
 
 
 _page_cache = PageCache(max_rows=16_384)
+_row_cache = RowCache(max_rows=32_768)
 
 
 class PageRequest(NamedTuple):
@@ -118,48 +113,42 @@ async def _build_page(history: History, request: PageRequest) -> CallPage:
     if not selected:
         repeated = query.cursor if request.repeat_tag else None
         return CallPage([], tag.encode(repeated) if repeated else None, [])
-    rendered: list[CallRow] = []
+    rows: list[CallRow] = []
+    scope, build_frame = (history.key, request.options), history.generated.build_arm_rows
     for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
-        if rendered:
+        if rows:
             await asyncio.sleep(0)
-        build_frame = history.generated.build_arm_rows
-        rendered += render_rows(batch, build_frame, request.options, now_ms)
-    violations = [violation for rows, _ in selected for violation in rows.violations]
-    last_rows, last_positions = selected[-1]
-    next_tag = _make_tag(history.key, request, last_rows.legs, last_positions[-1])
-    return CallPage(rendered, next_tag, violations)
+        rows += _row_cache.render(batch, build_frame, scope, request.options, now_ms)
+    last_part, last_positions = selected[-1]
+    next_tag = _make_tag(history.key, request, last_part.legs, last_positions[-1])
+    return CallPage(rows, next_tag, [each for row in rows for each in row.violations])
 
 
 def _split_selection(selected: list[Selection], max_rows: int) -> Iterator[list[Selection]]:
     batch: list[Selection] = []
     left = max_rows
-    for rows, positions in selected:
+    for part, positions in selected:
         while len(positions) > left:
-            yield [*batch, (rows, positions[:left])]
+            yield [*batch, (part, positions[:left])]
             batch, positions, left = [], positions[left:], max_rows
-        batch.append((rows, positions))
+        batch.append((part, positions))
         left -= len(positions)
     yield batch
 
 
 async def _select_rows(history: History, request: PageRequest) -> list[Selection]:
-    operator, query, now_ms, options = request[:4]
+    operator, query, now_ms = request[:3]
     matcher = CallMatcher(query, history.directory, history.operator_index(operator))
     if not matcher.can_match:
         return []
     selected: list[Selection] = []
     skip, left = query.offset, query.limit
-    cache_name = ("arm.rows", operator, options)
     since = read_stopwatch()
     for part in _iter_parts(history, operator, query, now_ms):
         positions = _match_legs(history.key, part, query, matcher, now_ms)
         if skip < len(positions):
-            taken = positions[skip : skip + left]
-            # Rows that a filter finds here and there are not worth a cache: their page has one.
-            keep = matcher.keeps_all and part.day is not None
-            rows = _cache_rows(history, cache_name, part) if keep else OperatorRows(part.legs)
-            selected.append((rows, taken))
-            left -= len(taken)
+            selected.append((part, positions[skip : skip + left]))
+            left -= len(selected[-1][1])
         skip = max(0, skip - len(positions))
         if not left:
             break
@@ -210,15 +199,6 @@ def _iter_parts(
         newest = min(newest, datetime_to_ms(query.cursor.start) + 999)
     earliest = day_start(history.first_day)
     return history.slice_operator_legs(operator, newest, earliest if oldest is None else oldest)
-
-
-def _cache_rows(history: History, name: Hashable, part: LegSlice) -> OperatorRows:
-    return history.generated.get_or_create(
-        (name, part.days),
-        part.day or 0,
-        lambda: OperatorRows(part.legs),
-        lambda rows: ROW_BYTES * len(rows),
-    )
 
 
 def _match_legs(

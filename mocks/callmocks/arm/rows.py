@@ -1,23 +1,19 @@
-"""The rows of an operator, each rendered and validated when it is first sent.
+"""The rows of an operator, rendered and validated.
 
 The attributes, their order and the empty strings are those of the documented answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from callmocks.arm import schema, tree
 from callmocks.arm.tree import Node
-from callmocks.history.views.arm import OperatorLegs, concat_legs
 
 TIME_FORMAT = "%Y/%m/%d %H:%M:%S"
 RECORDS_PATH = "call_record"
 FAXES_PATH = "fax"
-
-# Memory of a rendered row, JSON and XML, with room for long names and URLs.
-ROW_BYTES = 2048
 
 
 class RenderOptions(NamedTuple):
@@ -36,67 +32,15 @@ class RenderOptions(NamedTuple):
 
 
 class CallRow(NamedTuple):
+    """``violations``: where our own row breaks the schema."""
+
     json: bytes
     xml: bytes
+    violations: Sequence[schema.SchemaViolation] = ()
 
 
-class OperatorRows:
-    """Legs of one operator, newest first, and those of their rows that were rendered."""
-
-    def __init__(self, legs: OperatorLegs) -> None:
-        self.legs = legs
-        self.last_release = int(legs.release.max())
-        self.rendered: list[CallRow | None] = [None] * len(legs)
-        self.violations: list[schema.SchemaViolation] = []
-
-    def __len__(self) -> int:
-        return len(self.rendered)
-
-    def find_missing(self, positions: Sequence[int], now_ms: int) -> list[int]:
-        """Positions of rows to render; those of running calls change all the time."""
-        rendered = self.rendered
-        if self.last_release <= now_ms:
-            return [p for p in positions if rendered[p] is None]
-        release = self.legs.release
-        return [p for p in positions if rendered[p] is None or release[p] > now_ms]
-
-
-Selection = tuple[OperatorRows, Sequence[int]]
-
-
-def render_rows(
-    selected: Sequence[Selection],
-    build_frame: Callable[[OperatorLegs], pl.DataFrame],
-    options: RenderOptions,
-    now_ms: int,
-) -> list[CallRow]:
-    """Rows as they are at an instant; their ``violations`` are where they break the schema."""
-    # What is missing is rendered together: a frame of a single row takes as long as one of fifty.
-    missing = [(rows, rows.find_missing(positions, now_ms)) for rows, positions in selected]
-    missing = [(rows, positions) for rows, positions in missing if positions]
-    if missing:
-        legs = concat_legs([rows.legs.take(positions) for rows, positions in missing])
-        made, violations = _render_frame(build_frame(legs), options, now_ms)
-        missing[0][0].violations += violations
-        running: dict[tuple[int, int], CallRow] = {}
-        places = ((rows, position) for rows, positions in missing for position in positions)
-        for (rows, position), row in zip(places, made, strict=True):
-            if rows.legs.release[position] > now_ms:
-                running[id(rows), position] = row
-            else:
-                rows.rendered[position] = row
-        if running:
-            return [
-                running.get((id(rows), position)) or rows.rendered[position]  # type: ignore[misc]
-                for rows, positions in selected
-                for position in positions
-            ]
-    return [rows.rendered[p] for rows, positions in selected for p in positions]  # type: ignore[misc]
-
-
-def _render_frame(
-    frame: pl.DataFrame, options: RenderOptions, now_ms: int
-) -> tuple[list[CallRow], list[schema.SchemaViolation]]:
+def render_frame(frame: pl.DataFrame, options: RenderOptions, now_ms: int) -> list[CallRow]:
+    """The rows of a frame as they are at an instant."""
     running = frame["_release"] > now_ms
     finished = frame.filter(~running).select(_FINISHED_COLUMNS).iter_rows(named=True)
     columns = _running_call_columns(now_ms, options.unfinished)
@@ -104,11 +48,15 @@ def _render_frame(
     values = [next(unfinished if each else finished) for each in running]
     nodes = [_build_node(row, options) for row in values]
     rows = [CallRow(tree.encode_element(node), tree.to_xml(node)) for node in nodes]
-    if not options.self_check:
-        return rows, []
+    if options.self_check and _validate_rows(rows, options.contract):
+        return [row._replace(violations=_validate_rows([row], options.contract)) for row in rows]
+    return rows
+
+
+def _validate_rows(rows: list[CallRow], contract: str) -> list[schema.SchemaViolation]:
     document = b"<out><response><history>%b</history></response></out>"
-    history_schema = schema.get_schema(schema.HISTORY, options.contract)
-    return rows, history_schema.validate_bytes(document % b"".join(row.xml for row in rows))
+    history_schema = schema.get_schema(schema.HISTORY, contract)
+    return history_schema.validate_bytes(document % b"".join(row.xml for row in rows))
 
 
 def _format_column(name: str) -> pl.Expr:

@@ -1,0 +1,85 @@
+"""Rows that were rendered: each is rendered, and validated, when it is first sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import islice
+
+import polars as pl
+
+from callmocks.arm.rows import CallRow, RenderOptions, render_frame
+from callmocks.history.history import LegSlice
+from callmocks.history.views.arm import OperatorLegs, concat_legs
+
+# Positions among the legs of a slice.
+Selection = tuple[LegSlice, Sequence[int]]
+
+_MAX_SCOPES = 1024
+_ID_BITS = 40
+
+
+class RowCache:
+    """Rows of finished calls by leg id, some 2 KB each; those rendered first are dropped first.
+
+    A ``scope`` is all else that the text of a row depends on.
+    """
+
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self._rows: dict[int, CallRow] = {}
+        self._scopes: dict[Hashable, int] = {}
+
+    def render(
+        self,
+        selected: Sequence[Selection],
+        build_frame: Callable[[OperatorLegs], pl.DataFrame],
+        scope: Hashable,
+        options: RenderOptions,
+        now_ms: int,
+    ) -> list[CallRow]:
+        """Rows as they are at an instant."""
+        first_key, cached = self._first_key(scope), self._rows
+        keys: list[int] = []
+        final: list[bool] = []  # those of running calls change, and pinned ones come and go
+        for part, positions in selected:
+            chosen = _as_slice(positions)
+            part_keys = (part.legs.leg_id[chosen] + first_key).tolist()
+            keys += part_keys
+            if part.day is None:
+                final += [False] * len(part_keys)
+            else:
+                final += (part.legs.release[chosen] <= now_ms).tolist()
+        rows: list[CallRow | None]
+        rows = [cached.get(key) if kept else None for key, kept in zip(keys, final, strict=True)]
+        missing = [place for place, row in enumerate(rows) if row is None]
+        if missing:
+            # Together: a frame of a single row takes as long as one of fifty.
+            legs = concat_legs([part.legs.take(_as_slice(found)) for part, found in selected])
+            made = render_frame(build_frame(legs.take(missing)), options, now_ms)
+            for place, row in zip(missing, made, strict=True):
+                rows[place] = row
+                if final[place]:
+                    cached[keys[place]] = row
+            self._drop_first()
+        return rows  # type: ignore[return-value]
+
+    def _first_key(self, scope: Hashable) -> int:
+        number = self._scopes.get(scope)
+        if number is None:
+            if len(self._scopes) == _MAX_SCOPES:  # addresses of answers are the clients' choice
+                self._scopes.clear()
+                self._rows.clear()
+            number = self._scopes[scope] = len(self._scopes)
+        return number << _ID_BITS
+
+    def _drop_first(self) -> None:
+        surplus = len(self._rows) - self._max_rows
+        if surplus > 0:
+            for key in list(islice(self._rows, surplus)):
+                del self._rows[key]
+
+
+def _as_slice(positions: Sequence[int]) -> Sequence[int] | slice:
+    if isinstance(positions, range):
+        return slice(positions.start, positions.stop)
+    return positions
