@@ -183,7 +183,7 @@ def onec_operation_tables() -> Iterator[str]:
         yield from table_lines(("parameter", "type", "values", ""), rows)
         columns = [
             (code_span(c.name), c.kind + (" (UUID)" if c.uuid else ""), yes_or_empty(c.nullable))
-            for c in found.column
+            for c in found.columns.specs
         ]
         yield from table_lines(("column", "type", "may be nil"), columns)
 

@@ -1,4 +1,4 @@
-"""The types of the core schema, as the live service's WSDL of February 2024 has them.
+"""What the live service showed in February 2024: types of the core schema, columns of two reads.
 
 An element is its name, its type (none: it has no type attribute), ``~`` when it may be nil, then
 ``?`` when it may be absent, ``+`` when it comes once or more, ``*`` when as often as it likes.
@@ -104,3 +104,30 @@ CORE_TYPES: Final = {
     ),
     "ValueTreeRow": "row ValueTreeRow*, Value~*",
 }
+
+_KEY: Final = ("xs:string", "Null", "Length 0", "AllowedLength Variable")
+_WHOLE_NUMBER: Final = ("Digits 10", "FractionDigits 0", "AllowedSign Nonnegative")
+
+
+def _text(length: int) -> tuple[str, ...]:
+    return "xs:string", f"Length {length}", "AllowedLength Variable"
+
+
+RECORDED_COLUMNS: Final = {
+    "SpecialistRead": [
+        ("SpecialistID", *_KEY),
+        ("CreatedAt", "xs:dateTime", "DateFractions DateTime"),
+        ("Deleted", "xs:boolean"),
+        ("Login", "xs:decimal", *_WHOLE_NUMBER),
+        ("Name", *_text(20)),
+        ("Surname", *_text(20)),
+        ("SecondaryName", *_text(20)),
+        ("Birthday", "xs:dateTime", "DateFractions Date"),
+        ("Post", *_text(50)),
+        ("DepartmentID", *_KEY),
+        ("Phone", *_text(320)),
+        ("EMail", *_text(320)),
+    ],
+    "DepartmentRead": [("DepartmentID", *_KEY), ("Name", *_text(100)), ("Deleted", "xs:boolean")],
+}
+"""By operation: the names and types as written, and each qualifier with its value, in order."""

@@ -12,6 +12,7 @@ import requests
 
 from callmocks.contract.assumptions import load_ledger
 from callmocks.onec import EMPTY_DATE, read_answer
+from callmocks.onec.contract import ServedOperation, load_operations
 from tests.onec.conftest import (
     DAY,
     NIGHT,
@@ -32,6 +33,7 @@ SHORT = make_history_call(PeriodFrom="2026-03-02T00:00:00", PeriodTo="2026-03-02
 EXACT = "2026-02-24T12:00:00"
 STRANGER = "00000000-0000-4000-8000-000000000001"
 OTHER = "SOMETHING_ELSE"
+OTHER_COLUMNS = "Gone=Deleted string, ID=none string(40)?"
 
 Probe = Callable[[Client], object]
 PROBES: dict[str, tuple[dict[str, Any], Probe, dict[str, object]]] = {}
@@ -121,9 +123,33 @@ def _quota_counts(client: Client) -> object:
     return code
 
 
+def register_columns_probe(operation: ServedOperation) -> None:
+    name = operation.columns_choice
+
+    @probe(name, {MINE[name].default: operation.columns.specs[0].name, "*": "Gone"})
+    def _columns(client: Client) -> object:
+        return client.table(make_call(operation.name)).columns[0].name
+
+
+for _operation in load_operations().values():
+    if _operation.columns_choice:
+        register_columns_probe(_operation)
+
+
+@probe("onec.vendor-clients", {"named": True, "absent": False})
+def _vendor_clients(client: Client) -> object:
+    directory = client.tenant.history.directory
+    found = {row["ClientID"] for row in client.read("ClientRead")}
+    users = {row["ServiceUserID"] for row in client.read("UserServiceLineRead")}
+    assert found >= {each.client_id for each in directory.organisations}
+    known = found.issuperset(directory.vendor_clients)
+    assert known == users.issuperset(directory.vendor_users)
+    return known
+
+
 @probe("onec.answer-layout", {"indented": b"\r\n\t<soap:Body>\r\n", "compact": b"<soap:Body>"})
 def _answer_layout(client: Client) -> object:
-    found = re.search(rb"\s*<soap:Body>\s*", client.post(make_call("DepartmentRead")).content)
+    found = re.search(rb"\s*<soap:Body>\s*", client.post(SHORT).content)
     assert found is not None
     return found[0].rstrip(b"\t")
 
@@ -320,6 +346,11 @@ def _too_many_rows(client: Client) -> object:
     return answer["ResultCode"]
 
 
+RECORDED_CHOICES = {
+    (operation.columns_choice, MINE[operation.columns_choice].default)
+    for operation in load_operations().values()
+    if operation.recorded
+}
 CASES = [(name, choice) for name, (_, _, expected) in PROBES.items() for choice in expected]
 
 
@@ -335,10 +366,12 @@ def test_every_assumption_and_every_choice_has_a_probe() -> None:
 def test_a_choice_has_its_effect_and_is_journaled(service: Service, name: str, choice: str) -> None:
     settings, observe, expected = PROBES[name]
     client = service.client(**settings)
-    client.tenant.assumptions.set_choice(name, OTHER if choice == "*" else choice)
+    other = OTHER_COLUMNS if MINE[name].fields else OTHER
+    client.tenant.assumptions.set_choice(name, other if choice == "*" else choice)
     assert observe(client) == expected[choice]
     leaned_on = {entry for record in client.journal for entry in record.assumptions}
-    assert name in leaned_on
+    # That columns are as recorded ones is not assumed.
+    assert (name in leaned_on) == ((name, choice) not in RECORDED_CHOICES)
 
 
 def test_an_answer_names_only_the_assumptions_it_rests_on(client: Client) -> None:
@@ -351,5 +384,5 @@ def test_an_answer_names_only_the_assumptions_it_rests_on(client: Client) -> Non
         "onec.row-order",
     }
     assert read_answer(client.post(make_call("DepartmentRead")).content)["ResultCode"] == "SUCCESS"
-    assert client.journal[-1].assumptions == ("onec.answer-layout",)
+    assert client.journal[-1].assumptions == ()
     assert client.code(LONG) == "SUCCESS"

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from lxml import etree
 
 from callmocks.history.clock import Clock
-from callmocks.onec import EMPTY_DATE
+from callmocks.onec import EMPTY_DATE, Text, TypeDescription
 from callmocks.onec.contract import load_operations
-from tests.onec.conftest import Client, Service, make_call, make_parameter
+from tests.onec.conftest import CORE, XS, Client, Service, make_call, make_parameter
+from tests.onec.live_schema import RECORDED_COLUMNS
 
 READS = [name for name in load_operations() if name.endswith("Read")]
 
 
-def test_clients_are_the_organisations_of_the_cast(client: Client) -> None:
+@pytest.mark.parametrize("operation", RECORDED_COLUMNS)
+def test_columns_are_those_of_the_recorded_answer(client: Client, operation: str) -> None:
+    answer = etree.fromstring(client.post(make_call(operation)).content)
+    found = []
+    for column in answer.iter(f"{{{CORE}}}column"):
+        name, described = column
+        types = [each.text for each in described if etree.QName(each).localname == "Type"]
+        groups = [each for each in described if len(each)]
+        qualifiers = [f"{etree.QName(q).localname} {q.text}" for group in groups for q in group]
+        found.append((name.text, *types, *qualifiers))
+    assert found == RECORDED_COLUMNS[operation]
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_ids_are_strings_of_any_length_or_null(client: Client, operation: str) -> None:
+    key = TypeDescription((f"{{{XS}}}string", f"{{{CORE}}}Null"), string=Text(0, "Variable"))
+    columns = client.table(make_call(operation)).columns
+    assert {c.type == key for c in columns if (c.name or "").endswith("ID")} == {True}
+
+
+def test_clients_are_the_organisations_and_those_of_the_vendor_scheme(client: Client) -> None:
     cast = client.tenant.history.directory
     rows = client.read("ClientRead")
-    assert [(row["ClientID"], row["INN"], row["KPP"]) for row in rows] == [
+    own, others = rows[: len(cast.organisations)], rows[len(cast.organisations) :]
+    assert [(r["ClientID"], r["TaxPayerIdentificator"], r["KPP"]) for r in own] == [
         (c.client_id, c.inn, c.kpp) for c in cast.organisations
     ]
-    assert [row["Name"] for row in rows] == [c.name[:50] for c in cast.organisations]
-    assert [row["FullName"] for row in rows] == [c.full_name[:255] for c in cast.organisations]
+    assert [row["Name"] for row in own] == [c.name[:50] for c in cast.organisations]
+    assert [row["FullName"] for row in own] == [c.full_name[:255] for c in cast.organisations]
+    assert [row["ClientID"] for row in others] == list(cast.vendor_clients)
+    assert all(row["Name"] and not row["TaxPayerIdentificator"] for row in others)
+    assert len({row["Name"] for row in others}) == len(others)
+
+
+def test_clients_by_position_find_what_they_find_in_production(client: Client) -> None:
+    """As a public client of 2022 resolves the author of a request."""
+    users = client.table(make_call("ClientUserRead")).rows
+    clients = client.table(make_call("ClientRead")).rows
+    for person in client.tenant.history.directory.users[:20]:
+        (user,) = [row for row in users if row[0] == person.user_id]
+        assert (user[4], user[5]) == (person.first_name[:20], person.last_name[:20])
+        (company,) = [row for row in clients if row[0] == user[1]]
+        inn = client.tenant.history.directory.organisations[person.organisation].inn
+        assert company[4] == inn
 
 
 def test_users_belong_to_clients(client: Client) -> None:
@@ -30,7 +69,7 @@ def test_users_belong_to_clients(client: Client) -> None:
     rows = client.read("ClientUserRead")
     assert len(rows) == len(cast.users)
     for row, user in zip(rows, cast.users, strict=True):
-        assert row["UserID"] == user.user_id
+        assert row["ClientUserID"] == user.user_id
         assert row["ClientID"] == cast.organisations[user.organisation].client_id
         names = (row["Name"], row["Surname"], row["SecondaryName"])
         assert names == (user.first_name[:20], user.last_name[:20], user.patronymic[:20])
@@ -69,13 +108,32 @@ def test_lines_have_the_id_first_and_the_name_third(client: Client) -> None:
 def test_every_user_has_every_line_and_some_for_ever(client: Client) -> None:
     cast = client.tenant.history.directory
     rows = client.read("UserServiceLineRead")
+    users = {user.user_id for user in cast.users} | {*cast.vendor_users}
     assert {(row["ServiceUserID"], row["ServiceID"]) for row in rows} == {
-        (user.user_id, line.service_id) for user in cast.users for line in cast.lines
+        (user, line.service_id) for user in users for line in cast.lines
     }
     expires = {row["ExpiresDate"] for row in rows}
     assert EMPTY_DATE in expires and len(expires) > 1
     assert all(moment == EMPTY_DATE or moment > datetime(2034, 12, 31) for moment in expires)
-    assert all(row["ActivateDate"] <= row["CreateTime"] < datetime(2015, 1, 1) for row in rows)
+    assert all(row["CreateTime"] < datetime(2015, 1, 1) for row in rows)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Vladivostok", "America/New_York", "Europe/Moscow"])
+def test_dates_of_a_subscription_are_in_gmt_3_and_other_times_in_the_cabinets_zone(
+    service: Service, zone: str
+) -> None:
+    moscow, other = service.client(timezone="Etc/GMT-3"), service.client(timezone=zone)
+    pairs = zip(moscow.read("UserServiceLineRead"), other.read("UserServiceLineRead"), strict=True)
+    changed = 0
+    for ours, theirs in pairs:
+        assert ours["CreateTime"] == theirs["CreateTime"]
+        assert ours["ExpiresDate"] == theirs["ExpiresDate"]
+        assert ours["ActivateDate"] == datetime.combine(ours["CreateTime"].date(), time())
+        begun = theirs["CreateTime"].replace(tzinfo=ZoneInfo(zone))
+        there = begun.astimezone(timezone(timedelta(hours=3)))
+        assert theirs["ActivateDate"] == datetime.combine(there.date(), time())
+        changed += ours["ActivateDate"] != theirs["ActivateDate"]
+    assert changed
 
 
 @pytest.mark.parametrize("operation", READS)

@@ -32,7 +32,7 @@ def test_the_page_lists_the_operations_with_their_parameters_and_columns() -> No
         cells = [cell.strip() for cell in line.split("|")]
         assert cells[2] == ", ".join(operation.parameters)
         columns = re.sub(r" \([^)]*\)", "", cells[3])
-        assert columns == ", ".join(column.name for column in operation.column)
+        assert columns == ", ".join(column.name for column in operation.columns.specs)
 
 
 def test_every_statement_has_its_evidence() -> None:

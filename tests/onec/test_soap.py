@@ -126,7 +126,7 @@ def test_every_operation_answers_in_both_versions(
     assert answer["ResultCode"] == "SUCCESS"
     table = answer["ResultData"]
     assert tuple(table.columns) == tuple(  # type: ignore[union-attr]
-        column.to_column() for column in load_operations()[operation].column
+        column.to_column() for column in load_operations()[operation].columns.specs
     )
     assert client.journal[-1].operation == operation
 

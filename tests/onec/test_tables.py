@@ -37,7 +37,7 @@ def make_frame(operation: ServedOperation, rows: list[dict[str, Any]]) -> pl.Dat
     return pl.DataFrame(
         [
             pl.Series(column.name, [row[column.name] for row in rows], DTYPES[column.kind])
-            for column in operation.column
+            for column in operation.columns.specs
         ]
     )
 
@@ -51,15 +51,15 @@ def render_by_codec(operation: ServedOperation, rows: list[dict[str, Any]]) -> e
             return empty[column.kind]
         return value
 
-    columns = [column.to_column() for column in operation.column]
-    cells = [tuple(cell(c, row[c.name]) for c in operation.column) for row in rows]
+    columns = [column.to_column() for column in operation.columns.specs]
+    cells = [tuple(cell(c, row[c.name]) for c in operation.columns.specs) for row in rows]
     written = write_value(ValueTable(columns, cells))
     return etree.fromstring(written.replace("<Value ", f"<Value {DECLARED} ", 1))
 
 
 def read_rendered_rows(operation: ServedOperation, xml: bytes) -> etree._Element:
     """Rendered rows under the contract's columns."""
-    inside = operation.columns_xml + xml.decode()
+    inside = operation.columns.xml + xml.decode()
     return etree.fromstring(f'<Value {DECLARED} xsi:type="ValueTable">{inside}</Value>')
 
 
@@ -76,7 +76,7 @@ _kinds = {
 def _rows(operation: ServedOperation) -> st.SearchStrategy[list[dict[str, Any]]]:
     cells = {
         column.name: st.none() | (st.uuids().map(str) if column.uuid else _kinds[column.kind])
-        for column in operation.column
+        for column in operation.columns.specs
     }
     return st.lists(st.fixed_dictionaries(cells), max_size=4)
 
@@ -92,7 +92,7 @@ def test_bulk_and_codec_write_the_same(
     case: tuple[str, list[dict[str, Any]]], layout: Layout
 ) -> None:
     operation, rows = load_operations()[case[0]], case[1]
-    rendered = render_rows(make_frame(operation, rows), operation, layout)
+    rendered = render_rows(make_frame(operation, rows), operation.columns, layout)
     assert infoset(read_rendered_rows(operation, rendered.xml)) == infoset(
         render_by_codec(operation, rows)
     )
@@ -110,7 +110,7 @@ def make_call_row(number: int, **other: Any) -> dict[str, Any]:
 
 def test_ranges_and_positions_select_rows() -> None:
     frame = make_frame(HISTORY, [make_call_row(number) for number in range(5)])
-    rows = render_rows(frame, HISTORY, INDENTED)
+    rows = render_rows(frame, HISTORY.columns, INDENTED)
 
     def ids(xml: bytes) -> list[Decimal]:
         table = read_value(read_rendered_rows(HISTORY, xml))
@@ -121,13 +121,13 @@ def test_ranges_and_positions_select_rows() -> None:
     assert ids(rows.get_range(1, 3)) == [1, 2]
     assert rows.get_range(2, 2) == b""
     assert ids(rows.get_rows([4, 0, 2])) == [4, 0, 2]
-    assert render_rows(make_frame(HISTORY, []), HISTORY, INDENTED).xml == b""
+    assert render_rows(make_frame(HISTORY, []), HISTORY.columns, INDENTED).xml == b""
 
 
 def test_nil_keeps_later_cells_in_their_place() -> None:
     rows = render_rows(
         make_frame(HISTORY, [make_call_row(7, ClientID=None, CallerID=None), make_call_row(8)]),
-        HISTORY,
+        HISTORY.columns,
         INDENTED,
     )
     table = read_value(read_rendered_rows(HISTORY, rows.xml))
@@ -144,7 +144,7 @@ def test_ten_thousand_rows_are_rendered_far_faster_than_cell_by_cell() -> None:
     ratios = []
     for _ in range(3):
         begun = time.perf_counter()
-        rows = render_rows(wide, HISTORY, INDENTED)
+        rows = render_rows(wide, HISTORY.columns, INDENTED)
         bulk = time.perf_counter() - begun
         begun = time.perf_counter()
         table = etree.Element("Value")
@@ -183,33 +183,33 @@ def test_the_columns_are_exactly_as_documented() -> None:
 )
 def test_a_row_that_leaves_the_contract_is_reported(other: dict[str, Any], complaint: str) -> None:
     good = make_frame(HISTORY, [make_call_row(1)])
-    assert find_violations(good, HISTORY) == []
+    assert find_violations(good, HISTORY.columns.specs) == []
     assert complaint in find_violations(
-        make_frame(HISTORY, [make_call_row(1), make_call_row(2, **other)]), HISTORY
+        make_frame(HISTORY, [make_call_row(1), make_call_row(2, **other)]), HISTORY.columns.specs
     )
     frame = make_frame(HISTORY, [make_call_row(2, **other)])
-    assert complaint in render_rows(frame, HISTORY, INDENTED).violations
+    assert complaint in render_rows(frame, HISTORY.columns, INDENTED).violations
 
 
 def test_texts_too_long_or_impossible_are_reported() -> None:
     departments = load_operations()["DepartmentRead"]
     row = {"DepartmentID": str(UUID(int=1)), "Name": "x" * 101, "Deleted": False}
-    assert find_violations(make_frame(departments, [row]), departments) == [
+    assert find_violations(make_frame(departments, [row]), departments.columns.specs) == [
         "Name: 1 rows are longer than 100"
     ]
     row["Name"] = "a\x0bb"
-    assert find_violations(make_frame(departments, [row]), departments) == [
+    assert find_violations(make_frame(departments, [row]), departments.columns.specs) == [
         "Name: 1 rows hold what XML cannot"
     ]
     wrong = make_frame(departments, [row]).with_columns(Deleted=pl.lit("no"))
-    assert find_violations(wrong, departments) == ["Deleted is String, not Boolean"]
+    assert find_violations(wrong, departments.columns.specs) == ["Deleted is String, not Boolean"]
 
 
 def test_served_operations_exist_and_are_described_whole() -> None:
     assert len(load_operation_names()) == 87
     assert set(load_operations()) < load_operation_names()
     for operation in load_operations().values():
-        names = [column.name for column in operation.column]
+        names = [column.name for column in operation.columns.specs]
         assert len(names) == len(set(names))
         assert operation.purpose and operation.limits.day < operation.limits.night
         described: list[Any] = [operation, operation.limits, *operation.parameter]

@@ -7,6 +7,10 @@ from tests.tenants.assumption_cases import NOW, RecordingClient
 
 UNKNOWN_USER = "11111111-2222-3333-4444-555555555555"
 HISTORY = "GetHistoryOfServiceCalls"
+READS = (
+    "ClientRead", "ClientUserRead", "SpecialistRead", "DepartmentRead", "ServiceLineKindRead",
+    "UserServiceLineRead",
+)  # fmt: skip
 ENVELOPE = (
     '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" '
     'xmlns:xs="http://www.w3.org/2001/XMLSchema" '
@@ -78,6 +82,12 @@ async def parameter_case(client: RecordingClient) -> None:
     await call_operation(client, begin, header=understand)
 
 
+async def read_case(client: RecordingClient) -> None:
+    """Each read, whole."""
+    for operation in READS:
+        await call_operation(client, operation=operation)
+
+
 async def day_and_night_case(client: RecordingClient) -> None:
     """What the hour decides, and periods with an end left open."""
     for hour in ("03:00", "07:30", "08:30", "12:00", "18:30", "19:30", "20:30", "21:30", "22:30"):
@@ -139,7 +149,7 @@ async def wsdl_case(client: RecordingClient) -> None:
 
 
 CASES = (
-    parameter_case, day_and_night_case, period_end_case, wsdl_case, quota_case, body_case,
-    read_quota_case,
+    read_case, parameter_case, day_and_night_case, period_end_case, wsdl_case, quota_case,
+    body_case, read_quota_case,
     too_many_rows_case,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from functools import cache
 
 import msgspec
 
+from callmocks.contract.column_list import parse_columns
 from callmocks.contract.resources import schema_path
 from callmocks.errors import SettingsError
 
@@ -12,7 +13,8 @@ from callmocks.errors import SettingsError
 class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``alternatives`` are the other choices; with ``"*"`` among them, any text is one.
 
-    Without alternatives ``no_alternative`` says why there are none.
+    Without alternatives ``no_alternative`` says why there are none. With ``fields``, by type, a
+    choice is a list of columns that show them.
     """
 
     id: str
@@ -22,6 +24,7 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default: str
     alternatives: tuple[str, ...] = ()
     no_alternative: str = ""
+    fields: dict[str, str] = {}
 
 
 @cache
@@ -45,7 +48,7 @@ class Assumptions:
             self.set_choice(assumption, choice)
 
     def set_choice(self, assumption: str, choice: str) -> None:
-        """``SettingsError`` lists the choices that there are."""
+        """``SettingsError`` lists the choices that there are, or names the column at fault."""
         entry = load_ledger().get(assumption)
         if entry is None:
             raise SettingsError(f"no assumption {assumption!r} in the ledger")
@@ -53,6 +56,11 @@ class Assumptions:
         if choice not in allowed and "*" not in entry.alternatives:
             known = ", ".join(allowed)
             raise SettingsError(f"assumption {assumption}: {choice!r} is none of {known}")
+        if entry.fields:
+            try:
+                parse_columns(choice, entry.fields)
+            except SettingsError as error:
+                raise SettingsError(f"assumption {assumption}: {error}") from None
         self._chosen[assumption] = self.choices[assumption] = choice
 
     def copy(self) -> "Assumptions":

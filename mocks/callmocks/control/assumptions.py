@@ -24,6 +24,10 @@ class AssumptionView(msgspec.Struct):
     default: str
     alternatives: Annotated[list[str], doc("What else can be chosen; ``*`` stands for any text.")]
     no_alternative: Annotated[str, doc("Why there are no alternatives; empty when there are.")]
+    fields: Annotated[
+        dict[str, str],
+        doc("Where a choice is a list of columns: what they may show, by type; empty elsewhere."),
+    ]
 
 
 class AssumptionList(msgspec.Struct):

@@ -1,16 +1,20 @@
 """The served operations as ``schemas/onec/operations.toml`` states them, and all real names."""
 
 import tomllib
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import msgspec
 
+from callmocks.contract.assumptions import load_ledger
+from callmocks.contract.column_list import ListedColumn, fits_notation, format_column, parse_columns
+from callmocks.contract.findings import Evidence
 from callmocks.contract.resources import schema_path
 from callmocks.onec.encoder import write_columns
 from callmocks.onec.namespaces import CORE, XS
 from callmocks.onec.values import Column, Number, Text, TypeDescription
 
 HISTORY_OPERATION = "GetHistoryOfServiceCalls"
+_UUID_LENGTH = 36
 
 
 class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +31,8 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``field`` is the one of the directory that a column of a read shows."""
+
     name: str
     types: tuple[str, ...]
     length: int | None = None
@@ -37,6 +43,7 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     date: str | None = None
     uuid: bool = False
     values: tuple[int, ...] = ()
+    field: str = ""
 
     @property
     def nullable(self) -> bool:
@@ -56,21 +63,84 @@ class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Column(self.name, description)
 
 
+class TableColumns(msgspec.Struct, frozen=True, dict=True):
+    """``assumption`` is the one whose choice they are, if any."""
+
+    specs: tuple[ColumnSpec, ...]
+    evidence: Evidence = "documented"
+    assumption: str | None = None
+
+    @cached_property
+    def xml(self) -> str:
+        return write_columns([spec.to_column() for spec in self.specs])
+
+
 class ServedOperation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """The columns are ``column``, or the choice of the assumption ``columns_choice``."""
+
     name: str
     purpose: str
     limits: HourlyLimits
     evidence: str
     parameter: tuple[Parameter, ...]
-    column: tuple[ColumnSpec, ...]
+    column: tuple[ColumnSpec, ...] = ()
+    columns_choice: str = ""
+    recorded: bool = False
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         return {parameter.name: parameter for parameter in self.parameter}
 
     @cached_property
-    def columns_xml(self) -> str:
-        return write_columns([column.to_column() for column in self.column])
+    def columns(self) -> TableColumns:
+        """Those that the document or the ledger tells."""
+        if not self.columns_choice:
+            return TableColumns(self.column)
+        return self.list_columns(load_ledger()[self.columns_choice].default)
+
+    def list_columns(self, choice: str) -> TableColumns:
+        return _list_columns(self.columns_choice, choice, self.recorded)
+
+
+@lru_cache(maxsize=256)
+def _list_columns(assumption: str, choice: str, recorded: bool) -> TableColumns:
+    entry = load_ledger()[assumption]
+    listed = parse_columns(choice, entry.fields)
+    specs = tuple(_make_spec(column, entry.fields.get(column.field)) for column in listed)
+    observed = recorded and choice == entry.default
+    return TableColumns(specs, "observed" if observed else "assumed", assumption)
+
+
+def _make_spec(column: ListedColumn, field_type: str | None) -> ColumnSpec:
+    name, field, kind, qualifiers, nullable = column
+    types = (f"xs:{kind}", "Null") if nullable else (f"xs:{kind}",)
+    if kind == "string":
+        length, allowed = int(qualifiers[0]), qualifiers[1]
+        uuid = field_type == "uuid" and (not length or length >= _UUID_LENGTH)
+        return ColumnSpec(name, types, length, allowed, uuid=uuid, field=field)
+    if kind == "decimal":
+        digits, fraction, sign = qualifiers
+        numbers = int(digits), int(fraction)
+        return ColumnSpec(name, types, None, "Variable", *numbers, sign=sign, field=field)
+    return ColumnSpec(name, types, date="".join(qualifiers) or None, field=field)
+
+
+def describe_column(column: Column) -> str:
+    """As a list of columns writes it; a type that it cannot is told by its names."""
+    name, described = column.name or "", column.type
+    if described is None:
+        return name
+    kinds = [kind.rpartition("}")[2] for kind in described.types]
+    number, string = described.number, described.string
+    qualifiers: tuple[str, ...] = () if described.date is None else (described.date,)
+    if number is not None:
+        qualifiers = (str(number.digits), str(number.fraction), number.sign)
+    elif string is not None:
+        qualifiers = (str(string.length), string.allowed)
+    nullable = kinds[1:] == ["Null"]
+    if kinds[:1] and len(kinds) == 1 + nullable and fits_notation(kinds[0], qualifiers):
+        return format_column(name, kinds[0], qualifiers, nullable)
+    return f"{name} {'|'.join(kinds)}({' '.join(qualifiers)})"
 
 
 @cache

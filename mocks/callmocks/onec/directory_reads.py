@@ -1,16 +1,18 @@
-"""The reads: whom and what the ids of a call lead to, if they are not other partners' ids."""
+"""The reads: whom and what the ids of a call lead to, the vendor scheme's people excepted."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from callmocks.contract.assumptions import load_ledger
 from callmocks.history.directory import Directory
 from callmocks.history.generator import derive_key
 from callmocks.onec import tables
-from callmocks.onec.contract import ServedOperation
+from callmocks.onec.contract import ColumnSpec, ServedOperation, TableColumns
 from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue
 from callmocks.tenants.exchange import Exchange
@@ -18,31 +20,46 @@ from callmocks.tenants.exchange import Exchange
 _YEAR_SECONDS: Final = 365 * 86_400
 _FIRST: Final = datetime(2014, 1, 1)  # in this year began what has no date: before any history
 _LAST: Final = datetime(2035, 1, 1)  # subscriptions that end do so later, after any history
+# Of ActivateDate and ExpiresDate, whatever the cabinet's zone, in which all other times are.
+_GMT3: Final = timezone(timedelta(hours=3))
 
 
 class _DirectoryRow(NamedTuple):
-    cells: tuple[Any, ...]
+    """``fields`` are those of the ledger's entry about the read's columns."""
+
+    key: tuple[str, ...]
+    fields: dict[str, Any]
     created: datetime | None = None
-    key_columns: int = 1
 
     @property
     def phase(self) -> int:
         """Seconds into each year at which it changes: always the same for a key."""
-        key = derive_key("changed", *self.cells[: self.key_columns])
-        return int.from_bytes(key[:4], "big") % _YEAR_SECONDS
+        return int.from_bytes(derive_key("changed", *self.key)[:4], "big") % _YEAR_SECONDS
 
     @property
     def since(self) -> datetime:
         return self.created or _FIRST + timedelta(seconds=self.phase)
 
 
+class _Listing(NamedTuple):
+    directory: Directory
+    zone: ZoneInfo
+    with_vendor: bool
+
+
 def select_rows(
     exchange: Exchange,
     operation: ServedOperation,
+    columns: TableColumns,
     parameters: Mapping[str, ParameterValue],
     layout: Layout,
 ) -> tables.RenderedRows:
-    frame = _build_frame(exchange.tenant.history.directory, operation)
+    with_vendor = False
+    if operation.name in ("ClientRead", "UserServiceLineRead"):
+        with_vendor = exchange.use_assumption("onec.vendor-clients") == "named"
+    tenant = exchange.tenant
+    listing = _Listing(tenant.history.directory, tenant.clock.zone, with_vendor)
+    frame = _build_frame(listing, operation)
     if "ClientID" in parameters:
         frame = frame.filter(pl.col("ClientID") == parameters["ClientID"])
         if frame.is_empty():
@@ -51,19 +68,36 @@ def select_rows(
         yearly = exchange.use_assumption("onec.changed-times") == "yearly"
         changed = _build_last_change(exchange.now) if yearly else pl.col("_created")
         frame = frame.filter(changed >= parameters["ChangedFrom"])
-    return tables.render_rows(frame, operation, layout, exchange.tenant.settings.self_check)
+    shown = frame.select(**{spec.name: _show_field(frame, spec) for spec in columns.specs})
+    return tables.render_rows(shown, columns, layout, tenant.settings.self_check)
 
 
-def _build_frame(directory: Directory, operation: ServedOperation) -> pl.DataFrame:
-    """The contract's columns, ``_created``, and ``_phase``: seconds into each year."""
-    rows = list(_LISTS[operation.name](directory))
-    schema = {column.name: tables.DTYPES[column.kind] for column in operation.column}
-    frame = pl.DataFrame([row.cells for row in rows], schema, orient="row").with_columns(
-        pl.Series("_created", [row.since for row in rows], dtype=pl.Datetime("ms")),
-        pl.Series("_phase", [row.phase for row in rows], dtype=pl.Int64),
-    )
-    cut = {column.name: column.length for column in operation.column if column.length}
-    return frame.with_columns(pl.col(name).str.head(length) for name, length in cut.items())
+def _build_frame(listing: _Listing, operation: ServedOperation) -> pl.DataFrame:
+    """All fields, ``_created``, and ``_phase``: seconds into each year."""
+    rows = list(_LISTS[operation.name](listing))
+    types = load_ledger()[operation.columns_choice].fields
+    schema = {name: tables.DTYPES["string" if k == "uuid" else k] for name, k in types.items()}
+    schema |= {"_created": pl.Datetime("ms"), "_phase": pl.Int64()}
+    cells = [
+        {"CreatedAt": row.since, "Deleted": False, "_created": row.since, "_phase": row.phase}
+        | row.fields
+        for row in rows
+    ]
+    return pl.DataFrame(cells, schema)
+
+
+def _show_field(frame: pl.DataFrame, spec: ColumnSpec) -> pl.Expr:
+    """A field as a column shows it; a field that no row has is empty."""
+    dtype = tables.DTYPES[spec.kind]
+    if spec.field not in frame.columns:
+        empty = None if spec.nullable else tables.EMPTY_VALUES[spec.kind]
+        return pl.repeat(empty, frame.height, dtype=dtype)
+    value, kind = pl.col(spec.field), frame[spec.field].dtype
+    if kind == tables.DTYPES["dateTime"]:
+        value = value.dt.truncate("1d" if spec.date == "Date" else "1s")
+        value = value.dt.to_string("%Y-%m-%dT%H:%M:%S") if spec.kind == "string" else value
+    value = value.cast(dtype)
+    return value.str.head(spec.length) if spec.kind == "string" and spec.length else value
 
 
 def _build_last_change(now: datetime) -> pl.Expr:
@@ -74,53 +108,97 @@ def _build_last_change(now: datetime) -> pl.Expr:
     return pl.max_horizontal(changed.otherwise(pl.lit(last) + phase), pl.col("_created"))
 
 
-_get_client_cells = attrgetter("client_id", "name", "full_name", "inn", "kpp", "address", "phone")
 _get_names = attrgetter("first_name", "last_name", "patronymic")
 
 
-def _list_clients(directory: Directory) -> Iterator[_DirectoryRow]:
-    return map(_DirectoryRow, map(_get_client_cells, directory.organisations))
+def _name_fields(person: Any) -> dict[str, Any]:
+    return dict(zip(("Name", "Surname", "SecondaryName"), _get_names(person), strict=True))
 
 
-def _list_users(directory: Directory) -> Iterator[_DirectoryRow]:
-    for user in directory.users:
-        client_id = directory.organisations[user.organisation].client_id
-        contacts = user.post, user.phone, user.email
-        yield _DirectoryRow((user.user_id, client_id, *_get_names(user), *contacts))
+def _list_clients(listing: _Listing) -> Iterator[_DirectoryRow]:
+    for client in listing.directory.organisations:
+        fields = {
+            "ClientID": client.client_id,
+            "Name": client.name,
+            "FullName": client.full_name,
+            "TaxPayerIdentificator": client.inn,
+            "INN": client.inn,
+            "KPP": client.kpp,
+            "Address": client.address,
+            "Phone": client.phone,
+        }
+        yield _DirectoryRow((client.client_id,), fields)
+    vendor_clients = listing.directory.vendor_clients if listing.with_vendor else ()
+    for number, client_id in enumerate(vendor_clients, 1):
+        name = f"Клиент стороннего партнёра № {number}"
+        yield _DirectoryRow((client_id,), {"ClientID": client_id, "Name": name, "FullName": name})
 
 
-def _list_specialists(directory: Directory) -> Iterator[_DirectoryRow]:
-    for operator in directory.operators:
-        account = operator.created_at.replace(microsecond=0), operator.deleted, operator.employee_id
-        birthday = datetime.combine(operator.birthday, time())
-        department_id = directory.departments[operator.department].id
-        work = operator.post, department_id, operator.mobile, operator.email
-        cells = (operator.specialist_id, *account, *_get_names(operator), birthday, *work)
-        yield _DirectoryRow(cells, operator.created_at)
+def _list_users(listing: _Listing) -> Iterator[_DirectoryRow]:
+    clients = listing.directory.organisations
+    for user in listing.directory.users:
+        fields = {
+            "ClientUserID": user.user_id,
+            "UserID": user.user_id,
+            "ClientID": clients[user.organisation].client_id,
+            "Login": user.contact_id,
+            **_name_fields(user),
+            "Post": user.post,
+            "Phone": user.phone,
+            "EMail": user.email,
+        }
+        yield _DirectoryRow((user.user_id,), fields)
 
 
-def _list_departments(directory: Directory) -> Iterator[_DirectoryRow]:
-    for department in directory.departments:
-        yield _DirectoryRow((department.id, department.name, False))
+def _list_specialists(listing: _Listing) -> Iterator[_DirectoryRow]:
+    departments = listing.directory.departments
+    for operator in listing.directory.operators:
+        fields = {
+            "SpecialistID": operator.specialist_id,
+            "CreatedAt": operator.created_at,
+            "Deleted": operator.deleted,
+            "Login": operator.employee_id,
+            **_name_fields(operator),
+            "Birthday": datetime.combine(operator.birthday, time()),
+            "Post": operator.post,
+            "DepartmentID": departments[operator.department].id,
+            "Phone": operator.mobile,
+            "EMail": operator.email,
+        }
+        yield _DirectoryRow((operator.specialist_id,), fields, operator.created_at)
 
 
-def _list_lines(directory: Directory) -> Iterator[_DirectoryRow]:
-    for line in directory.lines:
-        yield _DirectoryRow((line.service_id, False, line.name))
+def _list_departments(listing: _Listing) -> Iterator[_DirectoryRow]:
+    for department in listing.directory.departments:
+        fields = {"DepartmentID": department.id, "Name": department.name}
+        yield _DirectoryRow((department.id,), fields)
 
 
-def _list_subscriptions(directory: Directory) -> Iterator[_DirectoryRow]:
+def _list_lines(listing: _Listing) -> Iterator[_DirectoryRow]:
+    for line in listing.directory.lines:
+        fields = {"ServiceID": line.service_id, "Name": line.name}
+        yield _DirectoryRow((line.service_id,), fields)
+
+
+def _list_subscriptions(listing: _Listing) -> Iterator[_DirectoryRow]:
     # Every user has every line, since any of them may be the line of a user's next call.
-    for user in directory.users:
-        for line in directory.lines:
-            row = _DirectoryRow((user.user_id, line.service_id), key_columns=2)
-            activated = datetime.combine(row.since, time())
+    users = [user.user_id for user in listing.directory.users]
+    for user_id in (*users, *(listing.directory.vendor_users if listing.with_vendor else ())):
+        for line in listing.directory.lines:
+            row = _DirectoryRow((user_id, line.service_id), {})
+            created = row.since.replace(tzinfo=listing.zone).astimezone(_GMT3)
             ends = _LAST + timedelta(seconds=row.phase) if row.phase % 8 == 0 else None
-            expires = ends and datetime.combine(ends, time())
-            yield row._replace(cells=(*row.cells, row.since, activated, expires))
+            row.fields.update(
+                ServiceUserID=user_id,
+                ServiceID=line.service_id,
+                CreateTime=row.since,
+                ActivateDate=datetime.combine(created.date(), time()),
+                ExpiresDate=ends and datetime.combine(ends.date(), time()),
+            )
+            yield row
 
 
-_LISTS: Final[Mapping[str, Callable[[Directory], Iterator[_DirectoryRow]]]] = {
+_LISTS: Final[Mapping[str, Callable[[_Listing], Iterator[_DirectoryRow]]]] = {
     "ClientRead": _list_clients,
     "ClientUserRead": _list_users,
     "SpecialistRead": _list_specialists,

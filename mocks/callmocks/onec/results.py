@@ -1,12 +1,12 @@
 """Answers: an envelope, ``return``, and in it ResultCode, then ResultData: clients count on it."""
 
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
-from callmocks.onec.contract import load_operations
+from callmocks.onec.contract import TableColumns
 from callmocks.onec.encoder import write_property, write_value
 from callmocks.onec.envelope import read_message
-from callmocks.onec.layout import LAYOUTS, Layout
+from callmocks.onec.layout import Layout
 from callmocks.onec.soap import get_binding
 from callmocks.onec.wsdl import find_wsdl_violations
 
@@ -25,22 +25,25 @@ class ResultCodeError(Exception):
 class TableEnvelope(NamedTuple):
     before: bytes
     after: bytes
-    layout: Layout
     violations: tuple[str, ...]
 
 
-@cache
-def render_table_envelope(namespace: str, operation: str, layout_name: str) -> TableEnvelope:
-    layout = LAYOUTS[layout_name]
+def render_table_envelope(
+    namespace: str, operation: str, layout: Layout, columns: TableColumns
+) -> TableEnvelope:
+    return _render_envelope(namespace, operation, layout, columns.xml)
+
+
+@lru_cache(maxsize=256)
+def _render_envelope(namespace: str, operation: str, layout: Layout, columns: str) -> TableEnvelope:
     before, after = get_binding(namespace).render_envelope(operation)
     code = write_property("ResultCode", write_value(SUCCESS))
-    columns = load_operations()[operation].columns_xml
     data = write_property("ResultData", f'<Value xsi:type="ValueTable">{columns}</Value>')
     body = layout.format_document(before + (code + data).encode() + after)
     table, end, rest = body.rpartition(b"</Value>")
     before = table.rstrip()  # rows come before the line of the last tag
     violations = tuple(find_self_violations(body))
-    return TableEnvelope(before, table[len(before) :] + end + rest, layout, violations)
+    return TableEnvelope(before, table[len(before) :] + end + rest, violations)
 
 
 def find_self_violations(body: bytes) -> list[str]:

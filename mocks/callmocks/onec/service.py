@@ -6,6 +6,7 @@ from typing import Final
 
 from lxml import etree
 
+from callmocks.contract.assumptions import load_ledger
 from callmocks.errors import Unavailable
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
 from callmocks.onec.contract import ServedOperation, load_operations
@@ -95,9 +96,9 @@ def _get_layout(exchange: Exchange) -> Layout:
 def warm_up() -> None:
     wsdl.load_validator()
     for namespace in (SOAP11, SOAP12):
-        for operation in load_operations():
-            for layout in LAYOUTS:
-                results.render_table_envelope(namespace, operation, layout)
+        for name, operation in load_operations().items():
+            for layout in LAYOUTS.values():
+                results.render_table_envelope(namespace, name, layout, operation.columns)
 
 
 def _explain_unknown_operation(tag: str) -> SoapError:
@@ -133,8 +134,12 @@ async def _execute_operation(
 ) -> Reply:
     self_check = exchange.tenant.settings.self_check
     quota = HourlyQuota(exchange, operation)
-    layout = exchange.use_assumption("onec.answer-layout")
-    table = results.render_table_envelope(binding.namespace, operation.name, layout)
+    layout = LAYOUTS[_use_unless_recorded(exchange, operation, "onec.answer-layout")]
+    columns = operation.columns
+    if operation.columns_choice:
+        choice = _use_unless_recorded(exchange, operation, operation.columns_choice)
+        columns = operation.list_columns(choice)
+    table = results.render_table_envelope(binding.namespace, operation.name, layout, columns)
     body = BytesIO()
     body.write(table.before)
 
@@ -147,11 +152,9 @@ async def _execute_operation(
             await quota.count_call()
         values = parameters.read_parameters(exchange, operation, params)
         if operation.name == contract.HISTORY_OPERATION:
-            violations = await select_calls(
-                exchange, values, quota.is_day, table.layout, write_rows
-            )
+            violations = await select_calls(exchange, values, quota.is_day, layout, write_rows)
         else:
-            rows = directory_reads.select_rows(exchange, operation, values, table.layout)
+            rows = directory_reads.select_rows(exchange, operation, columns, values, layout)
             write_rows(rows.xml)
             violations = list(rows.violations)
         if quota.counts_answers:
@@ -166,6 +169,14 @@ async def _execute_operation(
     if self_check:
         _record_self_violations(exchange, [*table.violations, *violations])
     return Reply(body.getvalue(), 200, binding.content_type)
+
+
+def _use_unless_recorded(exchange: Exchange, operation: ServedOperation, assumption: str) -> str:
+    """The choice; that an answer is as recorded ones are is not assumed."""
+    choice = exchange.tenant.assumptions.choices[assumption]
+    if operation.recorded and choice == load_ledger()[assumption].default:
+        return choice
+    return exchange.use_assumption(assumption)
 
 
 def _record_self_violations(exchange: Exchange, violations: list[str]) -> None:

@@ -246,8 +246,8 @@ def _render_frame(frame: pl.DataFrame, query: _CallQuery) -> tables.RenderedRows
     if query.empty_dates:
         answered = pl.when(pl.col("CallResult") != _FAILED).then(pl.col("CallTime"))
         frame = frame.with_columns(CallTime=answered)
-    operation = load_operations()[HISTORY_OPERATION]
-    return tables.render_rows(frame, operation, query.layout, query.self_check)
+    columns = load_operations()[HISTORY_OPERATION].columns
+    return tables.render_rows(frame, columns, query.layout, query.self_check)
 
 
 async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink) -> list[str]:

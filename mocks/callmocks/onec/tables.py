@@ -6,16 +6,28 @@ renders one string a row; ``find_violations`` checks whole columns, once for eac
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from callmocks.contract.xml import FORBIDDEN_PATTERN, UUID_PATTERN
-from callmocks.onec.contract import ColumnSpec, ServedOperation
+from callmocks.onec.contract import ColumnSpec, TableColumns
 from callmocks.onec.encoder import NIL
 from callmocks.onec.layout import Layout
+from callmocks.onec.values import EMPTY_DATE
 
-EMPTY_DATE_TEXT: Final = "0001-01-01T00:00:00"
+EMPTY_VALUES: Final[dict[str, Any]] = {
+    "string": "",
+    "decimal": 0,
+    "dateTime": EMPTY_DATE,
+    "boolean": False,
+}
+_EMPTY_TEXTS: Final = {
+    "string": "",
+    "decimal": "0",
+    "dateTime": "0001-01-01T00:00:00",
+    "boolean": "false",
+}
 DTYPES: Final[dict[str, pl.DataType]] = {
     "string": pl.String(),
     "decimal": pl.Int64(),
@@ -46,11 +58,11 @@ class RenderedRows:
 
 
 def render_rows(
-    frame: pl.DataFrame, operation: ServedOperation, layout: Layout, self_check: bool = True
+    frame: pl.DataFrame, columns: TableColumns, layout: Layout, self_check: bool = True
 ) -> RenderedRows:
-    texts = frame.select(row=build_row_expression(frame, operation.column, layout)).to_series()
+    texts = frame.select(row=build_row_expression(frame, columns.specs, layout)).to_series()
     offsets = [0, *texts.str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
-    found = find_violations(frame, operation) if self_check else []
+    found = find_violations(frame, columns.specs) if self_check else []
     return RenderedRows("".join(texts.to_list()).encode(), offsets, tuple(found))
 
 
@@ -69,23 +81,23 @@ def build_row_expression(
             parts += [pl.lit(pending), cell.fill_null(NIL)]
             pending = ""
         else:
-            parts += [pl.lit(pending + opening), content.fill_null(_get_empty_value(column))]
+            parts += [pl.lit(pending + opening), content.fill_null(_EMPTY_TEXTS[column.kind])]
             pending = "</Value>"
     parts.append(pl.lit(f"{pending}{layout.row}</row>"))
     return pl.concat_str(parts)
 
 
-def find_violations(frame: pl.DataFrame, operation: ServedOperation) -> list[str]:
+def find_violations(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> list[str]:
     wrong = [
         f"{column.name} is {frame[column.name].dtype}, not {DTYPES[column.kind]}"
-        for column in operation.column
+        for column in columns
         if frame[column.name].dtype != DTYPES[column.kind]
     ]
     if wrong or frame.is_empty():
         return wrong
     breaches = {
         f"{column.name}: {{}} rows {rule}": count
-        for column in operation.column
+        for column in columns
         for rule, count in _count_violations(column).items()
     }
     counts = frame.select(**breaches).row(0, named=True)
@@ -106,10 +118,6 @@ def _build_content(frame: pl.DataFrame, column: ColumnSpec) -> pl.Expr:
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
         value = value.str.replace_all(char, entity, literal=True)
     return value
-
-
-def _get_empty_value(column: ColumnSpec) -> str:
-    return {"dateTime": EMPTY_DATE_TEXT, "decimal": "0", "boolean": "false"}.get(column.kind, "")
 
 
 def _count_violations(column: ColumnSpec) -> dict[str, pl.Expr]:

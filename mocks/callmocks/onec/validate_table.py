@@ -1,4 +1,4 @@
-"""The ValueTable of an answer: columns of the history are documented, of the reads assumed."""
+"""The ValueTable of an answer: columns of the history are documented, of a read the ledger's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Final
 
-from callmocks.contract.findings import Evidence, Findings, mask_characters
+from callmocks.contract.findings import Findings, mask_characters
 from callmocks.contract.xml import UUID
-from callmocks.onec.contract import HISTORY_OPERATION, ColumnSpec, ServedOperation
+from callmocks.onec.contract import ColumnSpec, ServedOperation, TableColumns, describe_column
 from callmocks.onec.pii import PERSONAL
 from callmocks.onec.values import EMPTY_DATE, NULL, Value, ValueTable
 
@@ -28,23 +28,24 @@ class TableValidator:
     findings: Findings
 
     @property
-    def evidence(self) -> Evidence:
-        return "documented" if self.operation.name == HISTORY_OPERATION else "assumed"
+    def columns(self) -> TableColumns:
+        return self.operation.columns
 
     def check_columns(self) -> None:
         # Their order too: clients index cells by position.
-        names = [spec.name for spec in self.operation.column]
+        names = [spec.name for spec in self.columns.specs]
         if self.table.names != names:
             expected = f"the columns {', '.join(names)}"
             self._add(f"{self.path}/column", expected, ", ".join(self.table.names))
             return
-        for position, spec in enumerate(self.operation.column):
-            if self.table.columns[position].type != spec.to_column().type:
-                expected = f"the type description of {spec.name} as documented"
-                self._add(f"{self.path}/column[{position + 1}]/ValueType", expected, "another")
+        for position, spec in enumerate(self.columns.specs):
+            got, wanted = self.table.columns[position], spec.to_column()
+            if got.type != wanted.type:
+                path = f"{self.path}/column[{position + 1}]/ValueType"
+                self._add(path, describe_column(wanted), describe_column(got))
 
     def check_cells(self) -> None:
-        specs = {spec.name: spec for spec in self.operation.column}
+        specs = {spec.name: spec for spec in self.columns.specs}
         order = [specs.get(name) for name in self.table.names]
         for number, row in enumerate(self.table.rows, 1):
             path = f"{self.path}/row[{number}]"
@@ -118,7 +119,9 @@ class TableValidator:
             self._add(path, " or ".join(map(str, spec.values)), got)
 
     def _add(self, path: str, expected: str, got: object) -> None:
-        self.findings.add(path, expected, got, self.evidence)
+        columns = self.columns
+        assumption = columns.assumption if columns.evidence == "assumed" else None
+        self.findings.add(path, expected, got, columns.evidence, assumption)
 
 
 def _is_before_period(call_time: object, start: object) -> bool:
