@@ -231,7 +231,11 @@ async def cuttable_proxy(port: int) -> AsyncIterator[Any]:
         if not whole.is_set():
             writer.close()
             return
-        onward, back = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            onward, back = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.close()
+            return
         writers.update((writer, back))
         await asyncio.gather(pump(reader, back), pump(onward, writer))
 

@@ -46,7 +46,6 @@ class Memory:
 
     connection: RedisConnection
     version: StoreVersion
-    data_loss_count: int = 0
 
     async def catch_up(self, stale: StoreVersion) -> None:
         pass
@@ -113,14 +112,14 @@ async def test_one_of_many_compare_and_sets_wins(link: RedisConnection) -> None:
 
 async def test_a_stale_request_changes_nothing(link: RedisConnection) -> None:
     store = DocumentStore(link)
-    version = StoreVersion("s", 1)
-    assert await store.create_store("s", {}, StoreVersion(), 0)
+    version = StoreVersion("s", 1, "first")
+    assert await store.create_store(version, {})
     shared = fresh(link, version)
     await shared.put("first", b"1")
     current = shared.for_request()
     stale = shared.for_request()
     assert await current.add("n", 1) == 1
-    assert await store.commit_changes(version, {"a/x": b"1"})
+    assert await store.commit_changes(version, version.make_next(), {"a/x": b"1"})
     assert await current.add("n", 1) == 2, "it was current when it began"
     for operation in operations_of_a_request(stale):
         with pytest.raises(StaleTenantsError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from itertools import count
 
 import pytest
 
@@ -11,13 +10,15 @@ from callmocks.replication.connection import RedisConnection
 from callmocks.replication.store import DocumentChanges, DocumentStore, StoreVersion
 from tests.replicas.conftest import RedisServer
 
-_DATABASES = count(9)
+_DATABASE = 9
 
 
 @pytest.fixture
 async def store(redis: RedisServer) -> AsyncIterator[DocumentStore]:
     """An empty one."""
-    connection = RedisConnection(redis.url.replace("/0", f"/{next(_DATABASES)}"))
+    with redis.client(_DATABASE) as client:
+        client.flushdb()
+    connection = RedisConnection(redis.url.replace("/0", f"/{_DATABASE}"))
     yield DocumentStore(connection)
     await connection.close()
 
@@ -32,79 +33,96 @@ async def commit_document(
     store: DocumentStore, base: StoreVersion, key: str, document: bytes | None = b"1"
 ) -> StoreVersion:
     written = {} if document is None else {key: document}
-    assert await store.commit_changes(base, written, [] if document is not None else [key])
-    return base.next
+    following = base.make_next()
+    deleted = [] if document is not None else [key]
+    assert await store.commit_changes(base, following, written, deleted)
+    return following
+
+
+FIRST = StoreVersion("s", 1, "one")
 
 
 async def test_a_writer_must_have_the_latest_version(store: DocumentStore) -> None:
     assert await store.read_changes(StoreVersion()) is None
-    assert await store.create_store("s", {"a/x": b"0"}, StoreVersion(), 0)
-    assert not await store.create_store("t", {}, StoreVersion(), 0)
-    first = StoreVersion("s", 1)
-    second = await commit_document(store, first, "a/y")
-    assert second == StoreVersion("s", 2)
-    assert not await store.commit_changes(first, {"a/z": b"1"})
-    assert not await store.commit_changes(StoreVersion("t", 2), {"a/z": b"1"})
+    assert await store.create_store(FIRST, {"a/x": b"0"})
+    assert not await store.create_store(StoreVersion("t", 1, "x"), {})
+    second = await commit_document(store, FIRST, "a/y")
+    assert (second.id, second.number) == ("s", 2)
+    twin = second._replace(stamp="another")
+    for base in (FIRST, twin, StoreVersion("t", 2, second.stamp)):
+        assert not await store.commit_changes(base, base.make_next(), {"a/z": b"1"})
+        assert not await store.is_current(base)
     assert await store.is_current(second)
-    assert not await store.is_current(first)
-    assert not await store.is_current(StoreVersion("t", 2))
-    found = await read_changes(store, first)
+    found = await read_changes(store, FIRST)
     assert (found.is_complete, found.written, found.deleted) == (False, {"a/y": b"1"}, [])
+    assert found.stamps == {2: second.stamp}
 
 
 async def test_a_reader_gets_what_was_written_and_deleted_since_or_everything(
     store: DocumentStore,
 ) -> None:
-    await store.create_store("s", {"a/x": b"0", "a/y": b"0"}, StoreVersion(), 0)
-    second = await commit_document(store, StoreVersion("s", 1), "a/x", None)
+    await store.create_store(FIRST, {"a/x": b"0", "a/y": b"0"})
+    second = await commit_document(store, FIRST, "a/x", None)
     third = await commit_document(store, second, "a/x", b"again")
     last = await commit_document(store, third, "a/y", None)
     some = await read_changes(store, second)
     assert (some.written, some.deleted, some.is_complete) == ({"a/x": b"again"}, ["a/y"], False)
     assert (await read_changes(store, last)).written == {}
-    for stranger in (StoreVersion(), StoreVersion("other", 3), StoreVersion("s", 99)):
+    strangers = StoreVersion("other", 3, "x"), StoreVersion("s", 99, "x"), last._replace(stamp="x")
+    for stranger in (StoreVersion(), *strangers):
         found = await read_changes(store, stranger)
-        assert (found.is_complete, found.written, found.version) == (True, {"a/x": b"again"}, last)
+        assert (found.is_complete, found.includes_since) == (True, False)
+        assert (found.written, found.version) == ({"a/x": b"again"}, last)
+        assert found.stamps == {each.number: each.stamp for each in (FIRST, second, third, last)}
 
 
 async def test_deletions_of_long_ago_are_forgotten_and_then_everything_is_read(
     store: DocumentStore,
 ) -> None:
     many = {f"a/{n}": b"1" for n in range(10_001)}
-    await store.create_store("s", many, StoreVersion(), 0)
-    assert await store.commit_changes(StoreVersion("s", 1), {}, many)
-    assert (await read_changes(store, StoreVersion("s", 1))).is_complete
-    later = await commit_document(store, StoreVersion("s", 2), "a/new")
-    found = await read_changes(store, StoreVersion("s", 2))
+    await store.create_store(FIRST, many)
+    second = FIRST.make_next()
+    assert await store.commit_changes(FIRST, second, {}, many)
+    assert (await read_changes(store, FIRST)).is_complete
+    later = await commit_document(store, second, "a/new")
+    found = await read_changes(store, second)
     assert (found.is_complete, found.written, found.version) == (False, {"a/new": b"1"}, later)
 
 
-async def test_the_latest_version_is_restored_in_the_end(
+async def test_a_store_is_replaced_by_one_that_knows_its_version_alone(
     store: DocumentStore,
 ) -> None:
-    lost = "lost"
-    assert await store.create_store("late", {"a/x": b"5"}, StoreVersion(lost, 5), 1)
-    assert not await store.create_store("same", {"a/x": b"5"}, StoreVersion(lost, 5), 1)
-    assert not await store.create_store("older", {"a/x": b"4"}, StoreVersion(lost, 4), 1)
-    assert await store.create_store("newer", {"a/x": b"7"}, StoreVersion(lost, 7), 1)
-    assert (await read_changes(store, StoreVersion())).written == {"a/x": b"7"}
-    await commit_document(store, StoreVersion("newer", 1), "a/y")
-    assert not await store.create_store("too-late", {"a/x": b"8"}, StoreVersion(lost, 8), 1)
+    await store.create_store(FIRST, {"a/x": b"1"})
+    later = StoreVersion("later", 8, "eight")
+    assert not await store.create_store(later, {"a/x": b"8"}, FIRST._replace(stamp="x"))
+    stamps = {6: "six", 7: "seven"}
+    assert await store.create_store(later, {"a/x": b"8"}, FIRST, stamps, "it was lost")
+    assert not await store.create_store(FIRST, {}, FIRST)
+    for known in (StoreVersion("s", 6, "six"), StoreVersion("t", 7, "seven")):
+        found = await read_changes(store, known)
+        assert (found.includes_since, found.is_complete) == (True, True)
+        assert (found.first, found.note, found.written) == (8, "it was lost", {"a/x": b"8"})
+    assert not (await read_changes(store, StoreVersion("t", 7, "x"))).includes_since
 
 
-async def test_a_new_store_gives_way_to_the_lost_one(store: DocumentStore) -> None:
-    assert await store.create_store("begun", {"demo/tenant": b"new"}, StoreVersion(), 0)
-    assert await store.create_store("back", {"demo/tenant": b"old"}, StoreVersion("lost", 9), 1)
-    found = await read_changes(store, StoreVersion("begun", 1))
-    assert (found.is_complete, found.written, found.data_loss_count) == (
-        True,
-        {"demo/tenant": b"old"},
-        1,
-    )
+@pytest.mark.parametrize("key", ["documents", "changed", "gone"])
+async def test_a_store_that_lost_a_key_is_not_whole_and_takes_no_changes(
+    store: DocumentStore, redis: RedisServer, key: str
+) -> None:
+    await store.create_store(FIRST, {"a/x": b"1", "a/y": b"1"})
+    last = await commit_document(store, FIRST, "a/y", None)
+    assert (await store.record_heartbeat("one")).is_whole
+    with redis.client(store.database) as client:
+        assert client.delete(f"callmocks:{key}") == 1
+    assert not (await store.record_heartbeat("one")).is_whole
+    assert not (await read_changes(store, last)).is_whole
+    assert not await store.commit_changes(last, last.make_next(), {"a/z": b"1"})
+    assert await store.create_store(StoreVersion("t", 3, "x"), {"a/x": b"1"}, last)
+    assert (await store.record_heartbeat("one")).is_whole
 
 
 async def test_replicas_count_as_alive_while_they_send_heartbeats(store: DocumentStore) -> None:
-    await store.create_store("s", {}, StoreVersion(), 0)
+    await store.create_store(FIRST, {})
     for name in ("one", "two"):
         await store.record_heartbeat(name)
     assert (await store.record_heartbeat("")).replicas == 2

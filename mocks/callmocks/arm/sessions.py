@@ -38,9 +38,10 @@ async def open_session(exchange: Exchange, operator: str) -> str:
     """The token of a new session; beyond ``MAX_SESSIONS`` the oldest one ends."""
     state = exchange.state
     number = await state.add("arm.sessions", 1) or 1
-    if number > MAX_SESSIONS:
-        await state.delete(_session_key(_make_session_token(exchange, number - MAX_SESSIONS)))
     token = _make_session_token(exchange, number)
+    oldest = await state.swap(f"arm.session-slot.{number % MAX_SESSIONS}", token.encode())
+    if oldest is not None:
+        await state.delete(_session_key(oldest.decode()))
     now_ms = datetime_to_ms(exchange.session_now)
     await state.put(_session_key(token), _encode_session(operator, now_ms))
     return token
@@ -90,9 +91,8 @@ def _encode_session(operator: str, last_used_ms: int) -> bytes:
 
 
 def _make_session_token(exchange: Exchange, number: int) -> str:
-    """The token of the n-th session; none repeats after a loss of the shared data."""
     tenant = exchange.tenant
-    mark = (tenant.state.data_loss_count << 32) + number
+    mark = f"{tenant.state.make_salt()}{number}"
     return make_token("arm", tenant.name, tenant.settings.seed, mark)
 
 

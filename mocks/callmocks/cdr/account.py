@@ -32,9 +32,11 @@ async def open_session(exchange: Exchange, login: str, password: str) -> dict[st
         raise RpcError("auth_error")
     _check_account(exchange)
     number = await exchange.state.add("cdr:logins", 1) or 1
-    if number > MAX_SESSIONS:
-        await close_session(exchange, _make_session_token(tenant, number - MAX_SESSIONS))
     session = _make_session_token(tenant, number)
+    slot = f"cdr:session-slot:{number % MAX_SESSIONS}"
+    oldest = await exchange.state.swap(slot, session.encode())
+    if oldest is not None:
+        await close_session(exchange, oldest.decode())
     ends = tenant.clock.to_unix_seconds(exchange.session_now) + SESSION_SECONDS
     await exchange.state.put(_session_key(session), str(ends).encode())
     expires = tenant.clock.to_unix_seconds(exchange.now) + SESSION_SECONDS
@@ -128,9 +130,7 @@ def _is_allowed(allowed: tuple[str, ...], peer: str) -> bool:
 
 
 def _make_session_token(tenant: Tenant, number: int) -> str:
-    """The token of a tenant's n-th session; a shared store that was lost begins other ones."""
-    mark = (tenant.state.data_loss_count << 32) + number
-    derived = derive_token("cdr", tenant.name, mark)
+    derived = derive_token("cdr", tenant.name, f"{tenant.state.make_salt()}{number}")
     return cdr_token_prefix(tenant.name) + derived[CDR_PREFIX_DIGITS:]
 
 

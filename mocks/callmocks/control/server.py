@@ -42,6 +42,9 @@ class ReplicaView(msgspec.Struct):
     store: Annotated[str, doc("Where they share their tenants.")]
     replicas: Annotated[int, doc("How many there are.")]
     problem: Annotated[str, doc("Why it cannot share them at the moment; empty when it can.")]
+    last_loss: Annotated[
+        str, doc("What the store lost last, and how that ended; empty when it lost nothing.")
+    ]
 
 
 class Health(msgspec.Struct):

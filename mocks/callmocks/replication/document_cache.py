@@ -1,5 +1,6 @@
 import logging
 from collections import defaultdict
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,7 +23,16 @@ class DocumentCache:
 
     @property
     def problem(self) -> str:
-        return next(iter(self._problems.values()), "")
+        if self._problems:
+            return next(iter(self._problems.values()))
+        lacking = [name for name in self._documents if self._registry.get(name) is None]
+        return f"tenant {lacking[0]} is missing here" if lacking else ""
+
+    def tenant_names(self) -> list[str]:
+        return list(self._documents)
+
+    def documents_of(self, name: str) -> Documents:
+        return dict(self._documents[name])
 
     def all_documents(self) -> Documents:
         return {
@@ -55,6 +65,9 @@ class DocumentCache:
             present = self.all_documents()
             deleted = [key for key in present if key not in written]
             written = {key: each for key, each in written.items() if present.get(key) != each}
+        self.apply_written(written, deleted)
+
+    def apply_written(self, written: Documents, deleted: Iterable[str] = ()) -> None:
         changed: defaultdict[str, TenantDocuments] = defaultdict(dict)
         for key, document in (*written.items(), *((key, None) for key in deleted)):
             name, _, part = key.partition("/")

@@ -43,16 +43,17 @@ class TenantSpec(msgspec.Struct, frozen=True):
     world: str = ""  # text of the world file; empty for a built-in world
     calls: str = ""  # hash of the file of calls that were pinned at its creation
     data_version: int = DATA_VERSION
-    created_at_version: int = 0  # number of that change, which tells tenants of one name apart
+    created_at_version: int = 0  # number of that change
+    mark: str = ""  # random: tells tenants of one name apart
     reset_count: int = 0
 
     @property
     def incarnation(self) -> str:
-        return f"{self.created_at_version}.{self.reset_count}"
+        return f"{self.mark}.{self.reset_count}"
 
     def is_of(self, incarnation: str) -> bool:
         """Whether that incarnation differs by resets alone."""
-        return incarnation.partition(".")[0] == str(self.created_at_version)
+        return incarnation.partition(".")[0] == self.mark
 
     def describe_differences(self, other: TenantSpec) -> list[str]:
         own, others = (_flatten_settings(to_builtins(each.settings)) for each in (self, other))

@@ -21,12 +21,21 @@ from callmocks.errors import SettingsError, StateError
 from callmocks.history.clock import read_stopwatch, unix_time
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import derive_key
-from callmocks.replication import documents
+from callmocks.replication import documents, recovery
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import TenantSpec
+from callmocks.replication.recovery import Divergence
 from callmocks.replication.state import TTL_SECONDS, RedisState
-from callmocks.replication.store import DocumentStore, StoreVersion
+from callmocks.replication.store import (
+    ALIVE_SECONDS,
+    NO_STORE,
+    DocumentChanges,
+    Documents,
+    DocumentStore,
+    StoreVersion,
+    make_stamp,
+)
 from callmocks.replication.transaction import (
     Transaction,
     create_transaction,
@@ -51,6 +60,7 @@ T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 0.25
 _STOP_SECONDS = 0.5
+_RESTORE_ATTEMPTS = 20  # of a heartbeat each, for others to restore what was deleted
 _MAX_ATTEMPTS = 100  # of a change while other replicas are always faster
 
 log = logging.getLogger(__name__)
@@ -62,8 +72,13 @@ class Replica(TenantStore):
         super().__init__(Registry(HistoryFactory(), providers, lambda name: RedisState(self, name)))
         host, number = socket.gethostname().partition(".")[0] or "replica", os.getpid()
         self.replica_name = f"{host}-{number}-{derive_key(host, number, unix_time()).hex()[:4]}"
-        self.version = StoreVersion()  # what the tenants in memory are at
-        self.data_loss_count = 0
+        self._version = StoreVersion()
+        self._stamps: dict[int, str] = {}  # of the latest versions that memory has been at
+        self._note = ""  # why the store was created that memory follows
+        self._last_loss = ""
+        self._lost_tenants: dict[str, Documents] = {}  # that are to be put back
+        self._run_id = ""
+        self._damaged_since = 0.0
         self._store = DocumentStore(self.connection)
         self._cache = DocumentCache(self.registry)
         self._lock = asyncio.Lock()  # held while memory goes from one version to another
@@ -72,9 +87,23 @@ class Replica(TenantStore):
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
+    def version(self) -> StoreVersion:
+        """What the tenants in memory are at."""
+        return self._version
+
+    @version.setter
+    def version(self, version: StoreVersion) -> None:
+        self._version = version
+        self._stamps[version.number] = version.stamp
+        if len(self._stamps) > 2 * recovery.MAX_STAMPS:
+            self._stamps = dict(sorted(self._stamps.items())[-recovery.MAX_STAMPS :])
+
+    @property
     def replication_status(self) -> ReplicationStatus:
         problem = self.connection.problem or self._cache.problem
-        return ReplicationStatus(self.connection.address, self._replicas, problem)
+        if self._damaged_since and not problem:
+            problem = "keys of the shared state were deleted; a replica that has them restores it"
+        return ReplicationStatus(self.connection.address, self._replicas, problem, self._last_loss)
 
     async def start(self, default_tenant: TenantSettings, calls: Path | None = None) -> None:
         """Load what is there, or begin with the default tenant and its pinned calls.
@@ -113,7 +142,7 @@ class Replica(TenantStore):
     async def create(self, settings: TenantSettings) -> Tenant:
         spec = documents.make_spec(settings)
         return await self._run_transaction(
-            lambda: create_transaction(self.registry, spec, self.version.next.number)
+            lambda: create_transaction(self.registry, spec, self.version.number + 1)
         )
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
@@ -147,7 +176,8 @@ class Replica(TenantStore):
             return await self._store.is_current(self.version)
         try:
             changed = transaction.written, transaction.deleted, transaction.state_keys_to_delete
-            done = await self._store.commit_changes(self.version, *changed)
+            following = self.version.make_next()
+            done = await self._store.commit_changes(self.version, following, *changed)
         except StateError as error:
             transaction.rollback()
             raise StateError(f"{error}; it may have been changed all the same") from None
@@ -157,7 +187,7 @@ class Replica(TenantStore):
         if not done:
             transaction.rollback()
             return False
-        self.version = self.version.next
+        self.version = following
         self._cache.store_documents(transaction.tenant, transaction.documents)
         transaction.apply()
         return True
@@ -173,26 +203,89 @@ class Replica(TenantStore):
     async def _apply_remote_changes(self) -> None:
         """Called while the lock is held."""
         try:
-            changes = await self._store.read_changes(self.version)
-            if changes is None or (changes.is_complete and changes.version.number == 1):
-                # Redis lost its data; the replica with the latest version restores it.
-                id, present = _make_store_id(self.replica_name), self._cache.all_documents()
-                losses = self.data_loss_count + 1
-                if await self._store.create_store(id, present, self.version, losses):
-                    self.version = StoreVersion(id, 1)
+            for _ in range(_MAX_ATTEMPTS):
                 changes = await self._store.read_changes(self.version)
-            if changes is None:
+                if changes is not None and changes.is_whole and changes.includes_since:
+                    self._follow(changes)
+                elif not await self._recover(changes):
+                    continue
+                self._damaged_since = 0.0
+                await self._put_back_lost_tenants()
                 return
-            self.data_loss_count = changes.data_loss_count
-            if changes.version != self.version:
-                self._cache.apply_changes(changes)
-                self.version = changes.version
+            raise StateError(f"others were faster {_MAX_ATTEMPTS} times")
         except StateError:
             raise
         except Exception:
             log.exception("the shared state cannot be followed")
             text = "callmocks has a defect here; its log says more"
             raise self.connection.mark_failed(text) from None
+
+    def _follow(self, changes: DocumentChanges) -> None:
+        if changes.note not in ("", self._note):
+            self._report_loss(changes.note)
+        self._note = changes.note
+        self._stamps = (self._stamps if changes.includes_since else {}) | changes.stamps
+        if changes.version != self.version or changes.is_complete:
+            self._cache.apply_changes(changes)
+            self.version = changes.version
+
+    async def _recover(self, changes: DocumentChanges | None) -> bool:
+        """The store lacks what this replica has. False when another one was faster."""
+        divergence = Divergence.find(self.version, self._stamps, changes)
+        if divergence.can_restore or (changes is not None and self._waited_for_others(changes)):
+            return await self._restore_store(divergence)
+        assert changes is not None
+        if not changes.is_whole:
+            raise StateError("another replica restores the shared state")
+        lost = recovery.find_lost_tenants(self._cache, divergence, changes.written)
+        self._lost_tenants |= lost
+        self._follow(changes)
+        self._report_loss(
+            f"{divergence.describe()}, and others went on; {self.replica_name} puts back "
+            f"{len(lost)} tenants, its other changes since are lost"
+        )
+        return True
+
+    def _waited_for_others(self, changes: DocumentChanges) -> bool:
+        """Whether nobody restored a store of which keys were deleted, in the time they have."""
+        if changes.is_whole:
+            return False
+        now = read_stopwatch()
+        self._damaged_since = self._damaged_since or now
+        return now - self._damaged_since > ALIVE_SECONDS
+
+    async def _restore_store(self, divergence: Divergence) -> bool:
+        replaced = NO_STORE if divergence.store is None else divergence.store.version
+        version = StoreVersion(make_stamp(), divergence.next_number, make_stamp())
+        note = f"{divergence.describe()}; {self.replica_name} restored it as {version.number}"
+        present = self._cache.all_documents()
+        if not await self._store.create_store(version, present, replaced, self._stamps, note):
+            return False
+        self.version, self._note = version, note
+        self._report_loss(note)
+        return True
+
+    async def _put_back_lost_tenants(self) -> None:
+        while self._lost_tenants:
+            name, parts = next(iter(self._lost_tenants.items()))
+            if self.registry.get(name) is not None:  # by another replica that had it
+                del self._lost_tenants[name]
+                continue
+            following = self.version.make_next()
+            found = recovery.prepare_lost_tenant(self.registry, parts, following.number)
+            if isinstance(found, str):
+                self._report_loss(f"tenant {name} cannot be put back: {found}")
+            else:
+                written = {f"{name}/{part}": document for part, document in found.items()}
+                if not await self._store.commit_changes(self.version, following, written):
+                    return  # the heartbeat notices that others were faster, and comes back
+                self._cache.apply_written(written)
+                self.version = following
+            del self._lost_tenants[name]
+
+    def _report_loss(self, text: str) -> None:
+        self._last_loss = text
+        log.warning("callmocks: %s", text)
 
     async def _repeat_forever(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -208,8 +301,13 @@ class Replica(TenantStore):
         if is_due:
             self._ttl_renewed_at = now
         self._replicas = heartbeat.replicas
-        if heartbeat.version != self.version:
+        if self._run_id not in ("", heartbeat.run_id):
+            log.warning("callmocks: Redis was restarted")
+            self._run_id = ""
+        is_current = heartbeat.version == self.version and heartbeat.is_whole
+        if not is_current or self._lost_tenants or not self._run_id:
             await self.catch_up(self.version)
+        self._run_id = heartbeat.run_id
 
     async def _subscribe(self) -> None:
         async def on_published(text: bytes) -> None:
@@ -222,18 +320,32 @@ class Replica(TenantStore):
     # joining
 
     async def _load_documents(self, spec: TenantSpec, calls: Path | None) -> None:
-        for _ in range(_MAX_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             changes = await self._store.read_changes(self.version)
-            if changes is not None:
+            if changes is not None and changes.is_whole:
                 self._cache.apply_changes(changes)
                 if self._cache.problem:
                     raise self._settings_error(self._cache.problem)
-                self.version, self.data_loss_count = changes.version, changes.data_loss_count
+                self._stamps = changes.stamps
+                self.version = changes.version
+                self._note = self._last_loss = changes.note
                 return
-            first = create_transaction(self.registry, spec, 1, calls)
-            id = _make_store_id(self.replica_name)
-            if await self._store.create_store(id, first.written, StoreVersion(), 0):
-                self.version = StoreVersion(id, 1)
+            replaced, note = NO_STORE, ""
+            if changes is not None:  # keys are missing: a replica that has them puts them back
+                if (
+                    attempt < _RESTORE_ATTEMPTS
+                    and (await self._store.record_heartbeat("")).replicas
+                ):
+                    await asyncio.sleep(HEARTBEAT_SECONDS)
+                    continue
+                replaced = changes.version
+                note = "Redis had lost some of its keys, and no replica had them"
+                log.warning("callmocks: %s", note)
+            number = replaced.number + 1
+            first = create_transaction(self.registry, spec, number, calls)
+            version = StoreVersion(make_stamp(), number, make_stamp())
+            if await self._store.create_store(version, first.written, replaced, {}, note):
+                self.version, self._note, self._last_loss = version, note, note
                 self._cache.store_documents(first.tenant, first.documents)
                 first.apply()
                 return
@@ -255,12 +367,8 @@ class Replica(TenantStore):
         if tenant is not None:
             await self.delete(tenant)
         await self._run_transaction(
-            lambda: create_transaction(self.registry, spec, self.version.next.number, calls)
+            lambda: create_transaction(self.registry, spec, self.version.number + 1, calls)
         )
 
     def _settings_error(self, reason: str) -> SettingsError:
         return SettingsError(f"--state: {self.connection.address}: {reason}")
-
-
-def _make_store_id(name: str) -> str:
-    return derive_key("store", name, unix_time()).hex()

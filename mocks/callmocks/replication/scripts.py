@@ -3,10 +3,12 @@
 # A tenant's values are the fields of one hash (state.py): v: a value, c: a counter, l: a set.
 # The documents (store.py) are in five keys:
 #
-#     store       hash: version (id and number), floor, parent_id, parent_number, losses
+#     store       hash: version (id, number and stamp), floor, first, note, size;
+#                 stamp:N of the last changes, which tells changes of one number apart
 #     documents   hash: documents by key
 #     changed     sorted set: keys of documents by the number of the version that wrote them
 #     gone        the same for deleted documents; floor is the last number that was removed
+#     (size counts these three: one that was deleted by others shows)
 #     replicas    sorted set: names of replicas by the second of their last heartbeat
 
 # KEYS: store, hash of the tenant
@@ -63,7 +65,7 @@ end
 return {operations[ARGV[2]]()}
 """
 
-_WRITE_DOCUMENTS = """
+_SHARED = """
 local function write_documents(number, first, count)
   for i = first, first + 2 * count - 1, 2 do
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
@@ -71,20 +73,37 @@ local function write_documents(number, first, count)
     redis.call('ZREM', KEYS[4], ARGV[i])
   end
 end
+local function measure()
+  local gone = redis.call('ZCARD', KEYS[4])
+  return redis.call('HLEN', KEYS[2]) .. ' ' .. redis.call('ZCARD', KEYS[3]) .. ' ' .. gone
+end
+local function is_whole()
+  return redis.call('HGET', KEYS[1], 'size') == measure()
+end
+local function set_version(text)
+  local number, stamp = string.match(text, ' (%d+) (%S+)$')
+  redis.call('HSET', KEYS[1], 'version', text, 'stamp:' .. number, stamp, 'size', measure())
+  redis.call('HDEL', KEYS[1], 'stamp:' .. (number - 10000))
+end
 local function keep(seconds)
   for i = 1, 5 do redis.call('EXPIRE', KEYS[i], seconds) end
 end
 """
 
-# ARGV: id, number of the caller's version
-# Nothing when there is no store, else whether all documents follow, version, losses,
-# keys and documents in turn, keys that are gone.
+# ARGV: id, number and stamp of the caller's version
+# Nothing when there is no store, else whether all documents follow, whether the store includes the
+# caller's version, whether it is whole, version, first, note, keys and documents in turn, keys that
+# are gone, numbers and stamps in turn of the latest changes that the caller does not have.
 READ_CHANGES = """
-local version, floor, losses = unpack(redis.call('HMGET', KEYS[1], 'version', 'floor', 'losses'))
+local fields = redis.call('HMGET', KEYS[1], 'version', 'floor', 'first', 'note')
+local version, floor, first, note = unpack(fields)
 if not version then return {} end
 local id, number = string.match(version, '^(%S+) (%d+)')
-local since = tonumber(ARGV[2])
-local all = id ~= ARGV[1] or since < tonumber(floor) or since > tonumber(number)
+local since, whole = tonumber(ARGV[2]), is_whole()
+local stamp = redis.call('HGET', KEYS[1], 'stamp:' .. ARGV[2])
+local forgotten = id == ARGV[1] and since <= number - 10000
+local included = forgotten or stamp == ARGV[3]
+local all = not included or not whole or id ~= ARGV[1] or since < tonumber(floor)
 local from = all and '-inf' or '(' .. ARGV[2]
 local written = {}
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], from, '+inf')) do
@@ -92,16 +111,21 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], from, '+inf')) do
   written[#written + 1] = redis.call('HGET', KEYS[2], key)
 end
 local gone = all and {} or redis.call('ZRANGEBYSCORE', KEYS[4], from, '+inf')
-return {all and 1 or 0, version, tonumber(losses), written, gone}
+local stamps = {}
+for n = math.max(included and since + 1 or 1, number - 999), number do
+  stamps[#stamps + 1] = n
+  stamps[#stamps + 1] = redis.call('HGET', KEYS[1], 'stamp:' .. n) or ''
+end
+local flags = {all and 1 or 0, included and 1 or 0, whole and 1 or 0}
+return {flags, version, tonumber(first) or 0, note or '', written, gone, stamps}
 """
 
 # KEYS: also keys of state to delete
 # ARGV: base version, new version, its number, seconds to live, channel, number of documents,
 # keys and documents in turn, keys to delete
-# Nothing when the store is not at the base version, else 1.
+# Nothing when the store is not at the base version or not whole, else 1.
 COMMIT = """
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return false end
-redis.call('HSET', KEYS[1], 'version', ARGV[2])
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] or not is_whole() then return false end
 local number, count = ARGV[3], tonumber(ARGV[6])
 write_documents(number, 7, count)
 for i = 7 + 2 * count, #ARGV do
@@ -116,34 +140,35 @@ if redis.call('ZCARD', KEYS[4]) > 10000 then
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', last[2])
   redis.call('HSET', KEYS[1], 'floor', last[2])
 end
+set_version(ARGV[2])
 keep(ARGV[4])
 redis.call('PUBLISH', ARGV[5], ARGV[2])
 return 1
 """
 
-# ARGV: version, id and number of the lost store it restores ('' and 0: of none), losses,
-# seconds to live, channel, number of documents, keys and documents in turn
-# 1 when it was made. It replaces none, one that restores none, and one that restores an older
-# version of the same, as long as nothing was written to it since.
+# ARGV: the version that is replaced ('' for none), new version, its number, note, seconds to live,
+# channel, number of stamps, numbers and stamps in turn, number of documents, keys and documents in
+# turn
+# Nothing when the store is not at that version, else 1.
 CREATE_STORE = """
-local fields = redis.call('HMGET', KEYS[1], 'version', 'parent_id', 'parent_number')
-local version, parent, restored = unpack(fields)
-if version then
-  local older = parent == '' or (parent == ARGV[2] and tonumber(restored) < tonumber(ARGV[3]))
-  if ARGV[2] == '' or not string.find(version, ' 1$') or not older then return 0 end
-end
+if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then return false end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'floor', 0,
-           'parent_id', ARGV[2], 'parent_number', ARGV[3], 'losses', ARGV[4])
-write_documents(1, 8, tonumber(ARGV[7]))
+local number, stamps = ARGV[3], tonumber(ARGV[7])
+for i = 8, 7 + 2 * stamps, 2 do
+  redis.call('HSET', KEYS[1], 'stamp:' .. ARGV[i], ARGV[i + 1])
+end
+redis.call('HSET', KEYS[1], 'floor', number, 'first', number, 'note', ARGV[4])
+write_documents(number, 9 + 2 * stamps, tonumber(ARGV[8 + 2 * stamps]))
+set_version(ARGV[2])
 keep(ARGV[5])
-redis.call('PUBLISH', ARGV[6], ARGV[1])
+redis.call('PUBLISH', ARGV[6], ARGV[2])
 return 1
 """
 
 # KEYS: also keys of state to keep
 # ARGV: name ('' for none), seconds that a replica counts as alive, seconds to live
-# Version of the store ('' for none), number of replicas that are alive.
+# Version of the store ('' for none), number of replicas that are alive, whether the store is whole,
+# which run of Redis it is.
 HEARTBEAT = """
 local now = tonumber(redis.call('TIME')[1])
 if ARGV[1] ~= '' then redis.call('ZADD', KEYS[5], now, ARGV[1]) end
@@ -151,13 +176,15 @@ redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - 60)
 keep(ARGV[3])
 for i = 6, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[3]) end
 local alive = redis.call('ZCOUNT', KEYS[5], now - ARGV[2], '+inf')
-return {redis.call('HGET', KEYS[1], 'version') or '', alive}
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local version = redis.call('HGET', KEYS[1], 'version') or ''
+return {version, alive, is_whole() and 1 or 0, run}
 """
 
 SCRIPTS = {
     "state": STATE,
-    "read_changes": READ_CHANGES,
-    "commit": _WRITE_DOCUMENTS + COMMIT,
-    "create_store": _WRITE_DOCUMENTS + CREATE_STORE,
-    "heartbeat": _WRITE_DOCUMENTS + HEARTBEAT,
+    "read_changes": _SHARED + READ_CHANGES,
+    "commit": _SHARED + COMMIT,
+    "create_store": _SHARED + CREATE_STORE,
+    "heartbeat": _SHARED + HEARTBEAT,
 }

@@ -7,7 +7,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from callmocks.history.generator import derive_key
+from callmocks.history.generator import derive_key, make_random_key
 from callmocks.tenants.state import CounterIncrement, CounterTotals, StaleTenantsError, State
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ class LocalCopy(Protocol):
 
     connection: RedisConnection
     version: StoreVersion
-    data_loss_count: int
 
     async def catch_up(self, stale: StoreVersion) -> None:
         """Bring memory to the store's version, unless it has left ``stale`` already."""
@@ -46,9 +45,8 @@ class RedisState(State):
     def hash_key(self) -> str:
         return f"callmocks:state:{self._tenant}:{self.incarnation}"
 
-    @property
-    def data_loss_count(self) -> int:
-        return self._local.data_loss_count
+    def make_salt(self) -> str:
+        return make_random_key().hex()
 
     def for_request(self) -> RedisState:
         state = copy(self)

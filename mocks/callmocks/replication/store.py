@@ -7,8 +7,10 @@ there is a later one. A reader names the version he has and gets what was writte
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from callmocks.history.generator import make_random_key
 from callmocks.replication.state import STORE_KEY, TTL_SECONDS
 
 if TYPE_CHECKING:
@@ -20,39 +22,57 @@ Documents = dict[str, bytes]
 
 
 class StoreVersion(NamedTuple):
-    """Which store, and how many changes into it. The first change is number 1."""
+    """Which store, how many changes into it, and which change that was. The first is number 1.
+
+    Two changes of one number have other stamps: a store that came back from a snapshot goes on from
+    an earlier number.
+    """
 
     id: str = ""
     number: int = 0
+    stamp: str = ""
 
     @property
     def text(self) -> str:
-        return f"{self.id} {self.number}" if self.id else ""
+        return f"{self.id} {self.number} {self.stamp}" if self.id else ""
 
-    @property
-    def next(self) -> StoreVersion:
-        return StoreVersion(self.id, self.number + 1)
+    def make_next(self) -> StoreVersion:
+        return StoreVersion(self.id, self.number + 1, make_stamp())
 
     def includes(self, other: StoreVersion) -> bool:
         return self.id == other.id and self.number >= other.number
 
     @classmethod
     def parse(cls, text: bytes) -> StoreVersion:
-        id, _, number = text.decode().partition(" ")
-        return cls(id, int(number or 0))
+        parts = text.decode().split()
+        id, number, stamp = [*parts, *("", "0", "")[len(parts) :]]
+        return cls(id, int(number), stamp)
+
+
+def make_stamp() -> str:
+    return make_random_key()[:8].hex()
+
+
+NO_STORE: Final = StoreVersion()
 
 
 class DocumentChanges(NamedTuple):
     version: StoreVersion
-    data_loss_count: int
+    first: int  # number of the store's version when it was created
+    note: str  # why it was created
     is_complete: bool  # all documents there are, instead of those written since
+    includes_since: bool  # what the caller has is an earlier version of it
+    is_whole: bool  # none of its keys was deleted by others
     written: Documents
     deleted: list[str]
+    stamps: dict[int, str]  # of the latest changes that the caller does not have
 
 
 class Heartbeat(NamedTuple):
     version: StoreVersion
     replicas: int
+    is_whole: bool
+    run_id: str  # of Redis: another one after each start
 
 
 class DocumentStore:
@@ -60,6 +80,7 @@ class DocumentStore:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
+        self.database = connection.database
         others = ("documents", "changed", "gone", "replicas")
         self._keys = [STORE_KEY, *(f"callmocks:{name}" for name in others)]
         self.channel = f"callmocks:{connection.database}"  # channels are not per database
@@ -73,38 +94,56 @@ class DocumentStore:
         found = await self._run("read_changes", *since)
         if not found:
             return None
-        is_complete, version, data_loss_count, written, deleted = found
+        (is_complete, includes_since, is_whole), version, first, note, written, deleted, stamps = (
+            found
+        )
         keys = [key.decode() for key in written[::2]]
+        pairs = zip(keys, written[1::2], strict=True)
         return DocumentChanges(
             StoreVersion.parse(version),
-            data_loss_count,
+            first,
+            note.decode(),
             bool(is_complete),
-            dict(zip(keys, written[1::2], strict=True)),
+            bool(includes_since),
+            bool(is_whole),
+            {key: document for key, document in pairs if document is not None},
             [key.decode() for key in deleted],
+            {n: stamp.decode() for n, stamp in zip(stamps[::2], stamps[1::2], strict=True)},
         )
 
     async def commit_changes(
         self,
         base: StoreVersion,
+        following: StoreVersion,
         written: Mapping[str, bytes],
         deleted: Iterable[str] = (),
         state_keys_to_delete: Iterable[str] = (),
     ) -> bool:
-        """Write the next version; False, and nothing changes, when the store is not at ``base``."""
+        """Write the version after ``base``; False, and no change, if the store is not at that."""
         keys = [*self._keys, *state_keys_to_delete]
-        args = [base.text, base.next.text, base.next.number, TTL_SECONDS, self.channel]
+        args = [base.text, following.text, following.number, TTL_SECONDS, self.channel]
         args += [len(written), *_flatten_pairs(written), *deleted]
         return bool(await self._connection.run_script("commit", keys, args))
 
     async def create_store(
-        self, id: str, written: Mapping[str, bytes], parent: StoreVersion, data_loss_count: int
+        self,
+        version: StoreVersion,
+        written: Mapping[str, bytes],
+        replaced: StoreVersion = NO_STORE,
+        stamps: Mapping[int, str] = MappingProxyType({}),
+        note: str = "",
     ) -> bool:
-        """Create a store where there is none; False when there is one.
+        """Create a store; False when the present one is not ``replaced``.
 
-        ``parent`` is the version of the lost store that ``written`` was read from.
+        ``stamps`` are those of the changes that led to ``written``.
         """
-        args = [StoreVersion(id, 1).text, *parent, data_loss_count, TTL_SECONDS, self.channel]
-        return bool(await self._run("create_store", *args, len(written), *_flatten_pairs(written)))
+        args = [replaced.text, version.text, version.number, note, TTL_SECONDS, self.channel]
+        counted: list[int | str | bytes] = [
+            len(stamps),
+            *(part for pair in stamps.items() for part in pair),
+        ]
+        counted += [len(written), *_flatten_pairs(written)]
+        return bool(await self._run("create_store", *args, *counted))
 
     async def record_heartbeat(self, name: str, state_keys: Iterable[str] = ()) -> Heartbeat:
         """Count a replica as alive (none when the name is empty), even if Redis was down before.
@@ -113,8 +152,8 @@ class DocumentStore:
         """
         keys, args = [*self._keys, *state_keys], [name, ALIVE_SECONDS, TTL_SECONDS]
         found = await self._connection.run_script("heartbeat", keys, args, even_if_down=True)
-        version, replicas = found
-        return Heartbeat(StoreVersion.parse(version), replicas)
+        version, replicas, is_whole, run_id = found
+        return Heartbeat(StoreVersion.parse(version), replicas, bool(is_whole), run_id.decode())
 
     async def remove_replica(self, name: str) -> None:
         await self._connection.execute(lambda redis: redis.zrem(self._keys[-1], name))

@@ -10,6 +10,7 @@ from callmocks.replication import documents
 from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.draft import TenantDraft
+from callmocks.replication.store import make_stamp
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
@@ -48,7 +49,7 @@ def create_transaction(
         from callmocks.config.pin_file import pin_calls_from_file
 
         pin_calls_from_file(tenant.pins, calls)
-    spec = msgspec.structs.replace(spec, created_at_version=version)
+    spec = msgspec.structs.replace(spec, created_at_version=version, mark=make_stamp())
     get_state(tenant).incarnation = spec.incarnation
     created = {SPEC_KEY: msgspec.json.encode(spec), **documents.encode_changed_pins(tenant.pins)}
     add, discard = partial(registry.add, tenant), tenant.journal.close

@@ -54,10 +54,9 @@ class State:
         self._counters: dict[str, int] = {}
         self._sets: dict[str, set[str]] = {}
 
-    @property
-    def data_loss_count(self) -> int:
-        """Include this in generated ids so that they do not repeat after data loss."""
-        return 0
+    def make_salt(self) -> str:
+        """Include this in tokens: a counter that came back from a snapshot must repeat none."""
+        return ""
 
     def for_request(self) -> State:
         """Its first operation raises ``StaleTenantsError`` when memory is not up to date."""
@@ -110,6 +109,12 @@ class State:
         if member not in members and len(members) < limit:
             self._sets[key] = members = members | {member}
         return member in members
+
+    async def swap(self, key: str, value: bytes) -> bytes | None:
+        """Set a value and return what it was; not atomic."""
+        before = await self.get(key)
+        await self.put(key, value)
+        return before
 
     async def delete_all(self) -> None:
         self._values.clear()

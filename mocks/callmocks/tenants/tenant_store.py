@@ -43,6 +43,7 @@ class ReplicationStatus(NamedTuple):
     address: str  # of the store, without a password
     replicas: int  # that are alive, this one included
     problem: str  # why it cannot share them now; empty when it can
+    last_loss: str  # what the store lost last, and how that ended; empty when it lost nothing
 
 
 class TenantStore:
