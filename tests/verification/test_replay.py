@@ -265,13 +265,19 @@ def test_a_damaged_recording_is_one_error_with_the_line_number(
     assert len(result.err.splitlines()) == 1
 
 
-def test_the_recording_itself_is_clean_but_for_the_wrong_request(
+def test_the_recording_itself_is_clean_and_names_what_is_a_hash_alone(
     recorded: Path, cli: CommandRunner
 ) -> None:
     assert len(read_exchanges(recorded)) > 5
     result = cli("validate", "--json", recorded)
     (file,) = result.json
     found = [each for message in file["messages"] for each in message["violations"]]
-    assert [each["where"] for each in found if not each["tolerated"]] == [
-        "/Envelope/Body/NoSuchThing"
+    assert [each["where"] for each in found if not each["tolerated"]] == []
+    notes = [message["note"] for message in file["messages"] if message["note"]]
+    assert notes == ["a message was recorded by a hash alone: not validated"]
+    hashed = [each for each in read_exchanges(recorded) if each.get("request_hash")]
+    assert [(each["operation"], each["request"], each["response"]) for each in hashed] == [
+        ("unknown", "", "")
     ]
+    assert "cannot be replayed" in hashed[0]["notes"][0]
+    assert "Body/NoSuchThing" not in recorded.read_text(encoding="utf-8")

@@ -12,25 +12,17 @@ from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.errors import CallmocksError, SettingsError
-from callmocks.provider.base import MaskKind, Provider, RequestKey, WireExchange
+from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.contract.findings import ValidationResult
+    from callmocks.provider.harmless import HarmlessFields
     from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
 
-_MASK_KINDS: dict[str, MaskKind] = {
-    **dict.fromkeys(("login", "password"), "secret"),
-    **dict.fromkeys(
-        ("display_name", "remote_display_name", "display_name_a", "display_name_b"), "name"
-    ),
-    **dict.fromkeys(("digits", "remote_digits", "number", "from_number", "to_number"), "number"),
-    "tag": "tag",
-    "call_record": "url",
-}
 _COMMAND_PATH = re.compile(rf".*/{service.SERVICE_PATH}/([\w-]+)/?")
 
 
@@ -125,8 +117,10 @@ class ArmProvider(Provider):
         if not urlsplit(url).path.strip("/"):
             raise SettingsError("URL: the domain is missing, http://HOST:8086/DOMAIN")
 
-    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
-        return _MASK_KINDS.get(field)
+    def load_harmless_fields(self) -> HarmlessFields:
+        from callmocks.arm import harmless
+
+        return harmless.load_harmless_fields()
 
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
         body, was_frame = recorded.response, recorded.transport == "frame"

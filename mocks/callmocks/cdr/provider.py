@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callmocks.cdr import jsonrpc, limits, openrpc, pii
+from callmocks.cdr import jsonrpc, limits, openrpc
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
-from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
+from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.settings import TenantSettings, cdr_token_prefix
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.contract.findings import ValidationResult
+    from callmocks.provider.harmless import HarmlessFields
     from callmocks.tenants.registry import Registry
 
+_CREDENTIALS = ("access_token", "login", "password")
 LOGIN, TOKEN = "CDR login", "CDR token"
 _CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099})
 
@@ -77,7 +79,7 @@ class CdrProvider(Provider):
         found = {}
         for name, value in params.items():
             default = method.params[name].default if method and name in method.params else None
-            if name in pii.CREDENTIALS or value is None or value == default:
+            if name in _CREDENTIALS or value is None or value == default:
                 continue
             if name == "sort" and isinstance(value, list):
                 value = [{"order": "asc", **key} if isinstance(key, dict) else key for key in value]
@@ -101,30 +103,10 @@ class CdrProvider(Provider):
         request = exchange.request or None
         return validate.validate_response(exchange.response, request, exchange.status)
 
-    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
-        if field in pii.CREDENTIALS:
-            return "secret"
-        if pii.is_name(field):
-            return "name"
-        if pii.is_number(field):
-            return "number"
-        return "url" if field in pii.LINKS else None
+    def load_harmless_fields(self) -> HarmlessFields:
+        from callmocks.cdr import harmless
 
-    def find_filter_names(self, request: bytes) -> frozenset[str]:
-        params = ParsedRequest(request).envelope.params
-        found: set[str] = set()
-        nodes = [params.get("filter")] if isinstance(params, dict) else []
-        while nodes:
-            node = nodes.pop()
-            if not isinstance(node, dict):
-                continue
-            children = node.get("filters")
-            nodes += children if isinstance(children, list) else []
-            if pii.is_name(str(node.get("field"))):
-                value = node.get("value")
-                values = value if isinstance(value, list) else [value]
-                found |= {each for each in values if isinstance(each, str)}
-        return frozenset(found)
+        return harmless.load_harmless_fields()
 
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
         body = recorded.response

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.cdr import openrpc
+from callmocks.cdr.harmless import is_personal, is_record
 from callmocks.cdr.openrpc import Schema
-from callmocks.cdr.pii import RECORDS, is_number, is_personal
 from callmocks.contract.findings import Evidence, Findings, mask_characters
 
 _MAX_ERRORS = 2000
@@ -79,9 +79,13 @@ def _format_expected(error: Any) -> str:
 
 def _choose_evidence(field: str, error: Any) -> Evidence:
     """No document says which fields can be null, nor what a record's id looks like."""
-    if error.instance is None or field in RECORDS:
+    if error.instance is None or is_record(field):
         return "assumed"
-    return "observed" if error.validator == "pattern" and is_number(field) else "documented"
+    return (
+        "observed"
+        if error.validator == "pattern" and field.endswith("_phone_number")
+        else "documented"
+    )
 
 
 @cache

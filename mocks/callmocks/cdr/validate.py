@@ -9,8 +9,8 @@ from msgspec import UNSET
 
 from callmocks.cdr import legs_report, methods, openrpc, query, sessions_report, validate_rows
 from callmocks.cdr.errors import RpcError, load_error_table
+from callmocks.cdr.harmless import is_personal
 from callmocks.cdr.jsonrpc import Envelope, Members, ParsedRequest, split_members
-from callmocks.cdr.pii import is_personal
 from callmocks.cdr.provider import CDR
 from callmocks.cdr.schema_validation import explain_violations, format_value, matches_result_schema
 from callmocks.contract.findings import Findings, ValidationResult

@@ -132,7 +132,7 @@ def _check_fields(method: str, rows: list[Row], params: Params, found: Findings)
     if named is not None and not isinstance(named, list):
         return
     known = tables.load_fields(method)
-    expected = set(named or known.default)
+    expected = set(filter(lambda name: isinstance(name, str), named or known.default))
     for index, row in enumerate(rows):
         for name in expected - row.keys():
             found.add(f"result.data.{index}.{name}", "this field", "none")
@@ -174,7 +174,9 @@ def _check_filter(row: Row, node: object, where: str, found: Findings) -> None:
         for child in children:
             _check_filter(row, child, where, found)
     name, value = node.get("field"), node.get("value")
-    if node.get("operator") != "=" or name not in row or isinstance(value, float):
+    if node.get("operator") != "=" or not isinstance(name, str) or name not in row:
+        return
+    if isinstance(value, float):
         return
     if row[name] != value:
         expected = f"{format_value(str(name), value)}, filtered by"

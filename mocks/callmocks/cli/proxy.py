@@ -25,6 +25,12 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
 @click.option("--control-port", type=_PORT, help="Port of the journal; there is none without it.")
 @click.option("--record", type=_FILE, help="Write what goes by there, masked.")
+@click.option(
+    "--record-unknown",
+    type=click.Choice(("hash", "masked")),
+    default="hash",
+    help="What no contract has, and what cannot be read: by length and hash (hash), or masked.",
+)
 @contract_option
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")

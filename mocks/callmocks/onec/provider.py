@@ -6,12 +6,13 @@ from lxml import etree
 
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.findings import ValidationResult
-from callmocks.onec import contract, envelope, pii, service, wsdl
+from callmocks.onec import contract, envelope, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
-from callmocks.provider.base import Credential, MaskKind, Provider, RequestKey, WireExchange
+from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
+from callmocks.provider.harmless import HarmlessFields
 from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -27,7 +28,6 @@ class OnecProvider(Provider):
     title = PROVIDER_TITLES["onec"]
     url_path = URL_PATHS["onec"]
     proxy_port = 9088
-    masks_table_cells = True
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -92,13 +92,10 @@ class OnecProvider(Provider):
         request, status = exchange.request or None, exchange.status
         return validate.validate_message(exchange.response, request, status, media)
 
-    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
-        if field in pii.DATES:
-            return "year"
-        if field in pii.NUMBERS:
-            return "number"
-        named = operation and operation not in pii.IMPERSONAL
-        return "name" if field in pii.NAMES and named else None
+    def load_harmless_fields(self) -> HarmlessFields:
+        from callmocks.onec import harmless
+
+        return harmless.load_harmless_fields()
 
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
         """The response in the version of SOAP of this request; a Fault has no other version."""

@@ -9,7 +9,7 @@ from typing import Final
 from callmocks.contract.findings import Findings, mask_characters
 from callmocks.contract.xml import UUID
 from callmocks.onec.contract import ColumnSpec, ServedOperation, TableColumns, describe_column
-from callmocks.onec.pii import PERSONAL
+from callmocks.onec.harmless import is_personal
 from callmocks.onec.values import EMPTY_DATE, NULL, Value, ValueTable
 
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -108,7 +108,7 @@ class TableValidator:
                 self._add(path, "a date at midnight", "another time of day")
 
     def _check_number(self, value: Decimal, spec: ColumnSpec, path: str) -> None:
-        got = mask_characters(str(value)) if spec.name in PERSONAL else str(value)
+        got = mask_characters(str(value)) if is_personal(spec.name) else str(value)
         if spec.sign == "Nonnegative" and value < 0:
             self._add(path, "no negative number", got)
         if spec.digits and abs(value) >= 10**spec.digits:

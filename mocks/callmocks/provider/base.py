@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from callmocks.contract.findings import ValidationResult
     from callmocks.faults.base import Fault
+    from callmocks.provider.harmless import HarmlessFields
     from callmocks.tenants.exchange import Exchange, Reply
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 # What a request asks for: its parameters by name, each as a text. Equal requests have equal keys:
 # credentials, ids, the transport and defaults are left out.
 RequestKey = dict[str, str]
-# How a value that belongs to a person is masked; `year` keeps the year of a date.
-MaskKind = Literal["secret", "name", "number", "url", "tag", "year"]
 
 
 @dataclass(slots=True)
@@ -59,8 +58,6 @@ class Provider(ABC):
     credential_option: ClassVar[str] = ""
     proxy_port: ClassVar[int]
     relays_websockets: ClassVar[bool] = False
-    # Personal values stand in cells under named columns, not in members or attributes.
-    masks_table_cells: ClassVar[bool] = False
     # Their parameters are credentials alone.
     session_operations: ClassVar[frozenset[str]] = frozenset()
     fault_types: ClassVar[Mapping[str, type[Fault]]]  # The faults that can be enabled, by name
@@ -113,14 +110,11 @@ class Provider(ABC):
     def check_endpoint(self, url: str, credential: str) -> None:  # noqa: B027
         """``SettingsError`` when it cannot be checked with this ``credential_option``."""
 
-    # Personal values
+    # Masking
 
     @abstractmethod
-    def mask_kind(self, field: str, operation: str = "") -> MaskKind | None:
-        """How the value of a field is masked; None when it belongs to nobody."""
-
-    def find_filter_names(self, request: bytes) -> frozenset[str]:
-        return frozenset()
+    def load_harmless_fields(self) -> HarmlessFields:
+        """What of its messages may be written without a mask."""
 
     # Replay
 

@@ -17,7 +17,7 @@ MAX_INTERNAL_DIGITS = 6  # internal numbers name workplaces, not people: they st
 ROUNDS = 8
 WORD = re.compile(r"[а-яё]+|[a-z]+|[0-9]+|[^\W_]", re.IGNORECASE)
 # For letters of other alphabets, by their bytes in UTF-8: first replacement, number of them.
-REPLACEMENT_LETTERS = {2: ("а", 32), 3: ("一", 0x4000)}
+REPLACEMENT_LETTERS = {2: ("а", 32), 3: ("一", 0x4000), 4: ("𠀀", 0x4000)}
 
 
 class Cipher:
@@ -25,13 +25,21 @@ class Cipher:
         self._key = key
         self._permute_cached = lru_cache(maxsize=65_536)(self._permute_word)
 
-    def mask_number(self, text: str) -> str:
+    def mask_number(self, text: str, internal_digits: int = MAX_INTERNAL_DIGITS) -> str:
         """The first digit stays, so that 7 … stays 7 …; so does what is no digit."""
         digits = "".join(char for char in text if char in DIGITS)
-        if len(digits) <= MAX_INTERNAL_DIGITS:
+        if len(digits) <= internal_digits:
             return text
+        if len(digits) == 1:
+            return text.replace(digits, self._permute_cached("number", digits, DIGITS))
         masked = iter(digits[0] + self._permute_cached("number", digits[1:], DIGITS))
         return "".join(next(masked) if char in DIGITS else char for char in text)
+
+    def mask_digits(self, digits: str) -> str:
+        """Digits alone; the first one stays, so that they are a number as before."""
+        if len(digits) == 1:
+            return digits
+        return digits[0] + self._permute_cached("number", digits[1:], DIGITS)
 
     def mask_name(self, text: str) -> str:
         """Word by word: the same word always has the same mask."""
@@ -42,7 +50,7 @@ class Cipher:
         stream = blake2b(_encode_text(text), key=self._key, person=b"secret").digest()
         while len(stream) < len(text):
             stream += blake2b(stream, key=self._key).digest()
-        return "".join(map(_replace_char, text, stream))
+        return "".join(map(self._replace_char, text, stream))
 
     def mask_hex(self, text: str) -> str:
         """A text that is not hexadecimal is masked as a name."""
@@ -57,8 +65,18 @@ class Cipher:
             if first in alphabet:
                 masked = self._permute_cached("word", word.lower(), alphabet)
                 return "".join(map(_match_case, masked, word))
-        start, count = REPLACEMENT_LETTERS.get(len(_encode_text(word)), ("", 0))
-        return chr(ord(start) + self._keyed_number("other", word) % count) if start else word
+        return self._replace_letter(word)
+
+    def _replace_char(self, char: str, number: int) -> str:
+        for alphabet in (DIGITS, LATIN, CYRILLIC):
+            if char.lower() in alphabet:
+                return _match_case(alphabet[number % len(alphabet)], char)
+        return self._replace_letter(char) if char.isalnum() else char
+
+    def _replace_letter(self, char: str) -> str:
+        """One of another alphabet, with as many bytes."""
+        start, count = REPLACEMENT_LETTERS.get(len(_encode_text(char)), ("", 0))
+        return chr(ord(start) + self._keyed_number("other", char) % count) if start else char
 
     def _permute_word(self, purpose: str, word: str, alphabet: str) -> str:
         """A Feistel network; a single letter is shifted."""
@@ -90,10 +108,3 @@ def _encode_text(text: str) -> bytes:
 
 def _match_case(char: str, original: str) -> str:
     return char.upper() if original.isupper() else char
-
-
-def _replace_char(char: str, number: int) -> str:
-    for alphabet in (DIGITS, LATIN, CYRILLIC):
-        if char.lower() in alphabet:
-            return _match_case(alphabet[number % len(alphabet)], char)
-    return char

@@ -14,6 +14,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -21,14 +22,26 @@ import msgspec
 
 from callmocks.contract.findings import Finding, ValidationResult
 from callmocks.errors import SettingsError
+from callmocks.provider.harmless import HarmlessFields
 from callmocks.verification import recording
 from callmocks.verification.recording import RecordedExchange
+from callmocks.verification.redaction import FindingRedactor
 
 FRAME_START = re.compile(rb"\d{2}\d{10}\d{4}")
 ROOT_ELEMENT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 REQUEST_TREE = re.compile(rb'\[\s*\{\s*"_name"\s*:\s*"in"')
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+HASHED_NOTE = "a message was recorded by a hash alone: not validated"
 TRUNCATED_NOTE = "the journal has only the beginning of a message: not validated"
+
+
+@cache
+def _make_redactor(provider: str) -> FindingRedactor:
+    from callmocks.server.providers import PROVIDERS
+
+    if provider not in PROVIDERS:
+        return FindingRedactor(HarmlessFields.empty())
+    return FindingRedactor(PROVIDERS[provider].load_harmless_fields())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +53,10 @@ class ValidatedMessage:
     @property
     def findings(self) -> list[Finding]:
         """With their ids; the side of the message stands for a probe."""
-        names = self.result.provider or "-", self.result.side, self.result.operation or "-"
-        return [finding.with_id(*names) for finding in self.result.findings]
+        result = self.result
+        names = result.provider or "-", result.side, result.operation or "-"
+        redacted = map(_make_redactor(result.provider).redact, result.findings)
+        return [finding.with_id(*names) for finding in redacted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +165,10 @@ def _validate_exchange(
     # A journal also has upgrades and downloads of records and faxes: those have no request.
     if not (exchange.request or exchange.operation == "wsdl" or exchange.transport):
         return
-    if exchange.is_truncated:
+    if exchange.is_truncated or exchange.is_hashed:
         result = ValidationResult(exchange.provider, exchange.operation, "answer")
-        yield ValidatedMessage(number, result, TRUNCATED_NOTE)
+        note = HASHED_NOTE if exchange.is_hashed else TRUNCATED_NOTE
+        yield ValidatedMessage(number, result, note)
         return
     provider = PROVIDERS[exchange.provider]
     wire = exchange.to_wire(provider)

@@ -1,11 +1,11 @@
-"""Exchanges of the proxy, one after the other: masked, validated, journaled and recorded.
+"""Exchanges of the proxy, one after the other: validated, masked, journaled and recorded.
 
-Masking comes first, so that nothing later can reveal a person. Masks keep what a contract is
-about: lengths, digits, letters.
+The original is judged in memory alone; journal, recording and messages get what is masked.
 """
 
 import asyncio
 import logging
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +17,10 @@ from callmocks.history.clock import read_stopwatch
 from callmocks.provider.base import Provider, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.tenant import Tenant
-from callmocks.verification.masking import MessageMasker
+from callmocks.verification.mask_message import UNKNOWN_OPERATION, MaskedMessage, MessageMasker
+from callmocks.verification.masking import MAX_SECRETS
 from callmocks.verification.recording import RecordedExchange, RecordedViolation, Recorder
+from callmocks.verification.redaction import FindingRedactor
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +31,21 @@ MAX_PRINTED_FINDINGS = 3
 SideFindings = list[tuple[str, Finding]]  # each with the side it was found on
 
 
+KNOWN_ENCODINGS = ("br", "zstd", "compress")
+MEDIA_TYPES = (
+    *("application/json", "application/soap+xml", "application/xml", "text/xml", "text/html"),
+    *("text/plain", "application/octet-stream"),
+)
+CHARSETS = ("utf-8", "utf-16", "windows-1251", "us-ascii", "iso-8859-1")
+
+
 @dataclass(slots=True)
 class CapturedExchange(WireExchange):
     at: datetime = field(kw_only=True)
     request_encoding: str = ""  # `Content-Encoding`, as of the response
     response_encoding: str = ""
     in_contract: bool = True  # the contract describes the exchange; others are journaled only
+    credentials: tuple[str, ...] = ()  # that its headers have
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=read_stopwatch)
 
@@ -49,10 +60,30 @@ class CapturedExchange(WireExchange):
                 note = f"a message is not what Content-Encoding says: {encoding}"
         else:
             self.in_contract = False
-            note = f"not validated: Content-Encoding {encoding}"
+            shown = encoding if encoding in KNOWN_ENCODINGS else "that is not known"
+            note = f"not validated: Content-Encoding {shown}"
         if note not in self.notes:
             self.notes.append(note)
         return b""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedExchange:
+    """What may be written of an exchange."""
+
+    operation: str
+    request: MaskedMessage
+    response: MaskedMessage
+    findings: SideFindings
+
+    def list_notes(self) -> list[str]:
+        sides = (("request", self.request), ("answer", self.response))
+        return [
+            f"the {side} of {message.length} bytes is recorded as {message.digest}, by a hash "
+            "without a key: it cannot be replayed"
+            for side, message in sides
+            if message.digest
+        ]
 
 
 class ExchangeProcessor:
@@ -70,6 +101,8 @@ class ExchangeProcessor:
         self.exchange_count = 0
         self.violation_count = 0  # exchanges with findings
         self._masker = masker
+        values = masker.values
+        self._redactor = FindingRedactor(masker.fields, values.knows_secret, values.masked_words)
         self._contract = contract
         self._recorder = recorder
         self._on_event = on_event
@@ -94,66 +127,97 @@ class ExchangeProcessor:
             seconds = read_stopwatch() - captured.started
             try:
                 if len(captured.request) + len(captured.response) > THREAD_THRESHOLD:
-                    findings = await asyncio.to_thread(self._mask_and_validate, captured)
+                    processed = await asyncio.to_thread(self._process_exchange, captured)
                 else:
-                    findings = self._mask_and_validate(captured)
+                    processed = self._process_exchange(captured)
             except Exception as defect:
-                # A defect of callmocks must not end the proxy. Unmasked messages are not kept.
-                _log.exception("an exchange could not be processed")
-                captured.request = captured.response = b""
-                captured.in_contract, findings = False, []
+                # A defect of callmocks must not end the proxy. Its text may quote a message.
+                _log.error("an exchange could not be processed: %s", type(defect).__name__)
+                captured.in_contract = False
                 captured.notes.append(f"callmocks has a defect here: {type(defect).__name__}")
-            self._record_exchange(captured, findings, seconds)
+                nothing = MaskedMessage("", 0)
+                processed = ProcessedExchange(UNKNOWN_OPERATION, nothing, nothing, [])
+            self._record_exchange(captured, processed, seconds)
 
-    def _mask_and_validate(self, captured: CapturedExchange) -> SideFindings:
-        """Masks in place."""
+    def _process_exchange(self, captured: CapturedExchange) -> ProcessedExchange:
+        masker, operation = self._masker, captured.operation
+        masker.begin_exchange()
+        for secret in captured.credentials:
+            masker.values.add_secret(secret)
+        if not describe_content_type(captured.content_type):
+            masker.values.hide_words(captured.content_type)
         request = captured.decompress_body(captured.request, captured.request_encoding)
         response = captured.decompress_body(captured.response, captured.response_encoding)
-        names = self.provider.find_filter_names(request)
-        captured.request = self._masker.mask_message(request, names)
-        captured.response = self._masker.mask_message(response, names)
-        if not captured.in_contract:
-            return []
+        plain = WireExchange(
+            operation,
+            request,
+            response,
+            captured.status,
+            captured.transport,
+            captured.content_type,
+        )
+        found = self._validate(plain) if captured.in_contract else []
+        name = masker.name_operation(operation)
+        mask, content = masker.mask_message, captured.in_contract
+        return ProcessedExchange(
+            name,
+            mask(request or captured.request, operation, in_answer=False, content=content),
+            mask(response or captured.response, operation, in_answer=True, content=content),
+            self._redact(found, name),
+        )
+
+    def _validate(self, exchange: WireExchange) -> SideFindings:
         results = []
-        if captured.request:
-            results.append(self.provider.validate_request(captured, self._contract))
-        if captured.status:
-            results.append(self.provider.validate_response(captured, self._contract))
-        return [
-            (result.side, each.with_id(self.provider.name, result.side, captured.operation or "-"))
-            for result in results
-            for each in result.failures
-        ]
+        if exchange.request:
+            results.append(self.provider.validate_request(exchange, self._contract))
+        if exchange.status:
+            results.append(self.provider.validate_response(exchange, self._contract))
+        return [(result.side, each) for result in results for each in result.failures]
+
+    def _redact(self, findings: SideFindings, operation: str) -> SideFindings:
+        name, redact = self.provider.name, self._redactor.redact
+        return [(side, redact(each).with_id(name, side, operation)) for side, each in findings]
 
     def _record_exchange(
-        self, captured: CapturedExchange, findings: SideFindings, seconds: float
+        self, captured: CapturedExchange, processed: ProcessedExchange, seconds: float
     ) -> None:
         self.exchange_count += 1
-        self.violation_count += bool(findings)
-        exchange = Exchange.start(self.tenant, self.provider, captured.request)
-        exchange.operation, exchange.transport = captured.operation, captured.transport
-        exchange.notes += captured.notes
+        self.violation_count += bool(processed.findings)
+        notes = captured.notes + processed.list_notes()
+        exchange = Exchange.start(self.tenant, self.provider, processed.request.text.encode())
+        exchange.operation, exchange.transport = processed.operation, captured.transport
+        exchange.notes += notes
         exchange.started = read_stopwatch() - seconds
         exchange.violations += [
-            Violation(found.where, found.expected, found.got, side) for side, found in findings
+            Violation(found.where, found.expected, found.got, side)
+            for side, found in processed.findings
         ]
-        reply = Reply(captured.response, captured.status, captured.content_type)
+        content_type = describe_content_type(captured.content_type)
+        reply = Reply(processed.response.text.encode(), captured.status, content_type)
         self.tenant.journal.add(exchange, reply)
-        if captured.in_contract and self._recorder is not None:
-            self._recorder.write(self._to_recorded(captured, findings, seconds))
-        self._report_findings(captured, findings)
+        if self._recorder is not None:
+            if self._masker.values.is_full:
+                self._recorder.end(f"more than {MAX_SECRETS} credentials came by")
+            elif captured.in_contract:
+                self._recorder.write(self._to_recorded(captured, processed, notes, seconds))
+        self._report_findings(processed, notes)
 
     def _to_recorded(
-        self, captured: CapturedExchange, findings: SideFindings, seconds: float
+        self,
+        captured: CapturedExchange,
+        processed: ProcessedExchange,
+        notes: list[str],
+        seconds: float,
     ) -> RecordedExchange:
+        request, response = processed.request, processed.response
         return RecordedExchange(
             seq=self.exchange_count,
             at=captured.at.isoformat(timespec="milliseconds"),
             provider=self.provider.name,  # type: ignore[arg-type]
-            operation=captured.operation,
+            operation=processed.operation,
             status=captured.status,
-            request=captured.request.decode("utf-8", "replace"),
-            response=captured.response.decode("utf-8", "replace"),
+            request=request.text,
+            response=response.text,
             violations=[
                 RecordedViolation(
                     found.where,
@@ -164,19 +228,34 @@ class ExchangeProcessor:
                     found.id,
                     found.assumption,
                 )
-                for side, found in findings
+                for side, found in processed.findings
             ],
-            notes=captured.notes,
+            notes=notes,
             duration_ms=round(seconds * 1000, 3),
             transport="frame" if captured.transport == "frame" else "http",
-            content_type=captured.content_type,
+            content_type=describe_content_type(captured.content_type),
+            request_hash=request.digest or None,
+            response_hash=response.digest or None,
         )
 
-    def _report_findings(self, captured: CapturedExchange, findings: SideFindings) -> None:
-        name = f"#{self.exchange_count} {captured.operation or 'a message that cannot be read'}"
-        for side, found in findings[:MAX_PRINTED_FINDINGS]:
+    def _report_findings(self, processed: ProcessedExchange, notes: list[str]) -> None:
+        name = f"#{self.exchange_count} {processed.operation}"
+        for side, found in processed.findings[:MAX_PRINTED_FINDINGS]:
             self._on_event(f"{name}: {side}: {found} {found.id}")
-        if len(findings) > MAX_PRINTED_FINDINGS:
-            self._on_event(f"{name}: and {len(findings) - MAX_PRINTED_FINDINGS} more")
-        for note in captured.notes:
+        if len(processed.findings) > MAX_PRINTED_FINDINGS:
+            self._on_event(f"{name}: and {len(processed.findings) - MAX_PRINTED_FINDINGS} more")
+        for note in notes:
             self._on_event(f"{name}: {note}")
+
+
+def describe_content_type(value: str) -> str:
+    """Media type and charset, as far as they are known ones."""
+    media, _, parameters = value.partition(";")
+    media = media.strip().lower()
+    if media not in MEDIA_TYPES:
+        return ""
+    charset = re.search(r"""charset\s*=\s*["']?([\w-]+)""", parameters.lower(), re.ASCII)
+    if charset is None or charset[1] not in CHARSETS:
+        return media
+    space = "" if ";charset" in value else " "
+    return f"{media};{space}charset={charset[1]}"

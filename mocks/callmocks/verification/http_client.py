@@ -122,7 +122,7 @@ class HttpClient:
         no_connection = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
         if isinstance(error, no_connection) and not self.reached:
             return CheckError(f"{url} cannot be reached: {describe_connection_error(error)}")
-        return NoResponseError(_describe_failure(error, self.timeout))
+        return NoResponseError(describe_failure(error, self.timeout))
 
 
 def describe_connection_error(error: Exception) -> str:
@@ -143,7 +143,7 @@ def describe_connection_error(error: Exception) -> str:
     return inner.strerror or str(inner)
 
 
-def _describe_failure(error: Exception, timeout: float) -> str:
+def describe_failure(error: Exception, timeout: float) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection: {describe_connection_error(error)}"
     if isinstance(error, TimeoutError):
@@ -155,5 +155,5 @@ def _describe_failure(error: Exception, timeout: float) -> str:
     if isinstance(error, aiohttp.ClientOSError):
         return "a connection that was reset"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"an answer that is not HTTP: {error.message}"
-    return str(error) or type(error).__name__
+        return "an answer that is not HTTP"  # the error's own text repeats it
+    return type(error).__name__

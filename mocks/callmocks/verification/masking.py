@@ -1,218 +1,169 @@
-"""Messages without credentials, names and telephone numbers, otherwise byte for byte the same.
+"""Values as they are written: harmless ones as they are, all others under a mask.
 
-Values are found by the names of fields in the text itself, so that a message which no parser
-accepts is masked too, and lengths that a message declares of itself stay right::
-
-    "employee_full_name": "Иванов П."   JSON member or attribute of a frame   ─┐
-    remote_digits="79161234567"         attribute of a document               ─┼─▶ Cipher
-    <Value …>Иванов</Value>             cell of a table, by its column        ─┘
-
-Ids stay as they are, except those that give access to a voice record.
+A mask keeps length in bytes and kind of every character. What is harmless, each provider declares
+(``provider/harmless.py``); everything else is masked, also in a place that no contract knows.
 """
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache
 
 from callmocks.arm import tag
-from callmocks.provider.base import MaskKind, Provider
+from callmocks.provider.harmless import FieldRule, HarmlessFields, MaskKind
 from callmocks.verification.cipher import Cipher
 
-MaskFunction = Callable[[str], str]
-
-MIN_SECRET_LENGTH = 6  # shorter credentials are masked in their own field only
-PHONE = r"(?<![\w.-])\+?7\d{10}(?![\w-])"
-FREE_PHONE = re.compile(PHONE)
-# Patterns take linear time: a string without an end goes on to the end of the text, and a name is
-# matched from its first character only.
-STRING_CONTENT = r'[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+'
-JSON_MEMBER = re.compile(
-    rf'"(?P<key>\w+)"(?P<between>\s*:\s*)"(?P<value>{STRING_CONTENT})(?P<end>"|\Z)'
-    r'|"(?P<list>(?:call|wav_call|voice_mail)_records)"(?P<open>\s*:\s*\[)(?P<items>[^\]]*)'
-    rf'|"(?P<bare>{STRING_CONTENT})(?P<close>"|\Z)',
-    re.DOTALL,
+MAX_SECRETS = 10_000  # credentials that are known at once; then nothing more is written
+MAX_SECRET_CHARS = 4096
+URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+KNOWN_SCHEMES = ("http://", "https://", "ws://", "wss://")
+MEDIA_SUFFIX = re.compile(r"\.(?:wav|mp3|pdf|tiff?)\Z", re.IGNORECASE)
+# Parts of a text: ids of records, telephone numbers as they are written, words.
+TEXT_PART = re.compile(
+    r"(?P<hex>\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{16,}\b)"
+    r"|(?P<phone>\+?\d(?:[ ().-]{0,3}\d){6,})"
+    r"|(?P<word>[^\W_]+)",
+    re.ASCII,
 )
-XML_ATTRIBUTE = re.compile(
-    r"""(?<![\w.:-])(?P<key>[\w.:-]++)(?P<between>\s*+=\s*+)"""
-    r"""(?:"(?P<double>[^"<]*)(?P<end>"|\Z)|'(?P<single>[^'<]*)(?P<close>'|\Z))"""
-    r"|(?P<opening><url>)(?P<url>[^<]*)"
-    rf"|(?P<phone>{PHONE})"
-)
-JSON_STRING = re.compile(rf'"({STRING_CONTENT})("|\Z)', re.DOTALL)
-JSON_CHARS = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
-XML_CHARS = re.compile(r"&#x[0-9a-fA-F]+;|&#[0-9]+;|&\w+;|.", re.DOTALL)
-TABLE_COLUMN = re.compile(r"<(?:\w+:)?column>\s*<(?:\w+:)?Name>([^<]*)<")
-TABLE_ROW = re.compile(r"<(?:\w+:)?row>.*?(?:</(?:\w+:)?row>|\Z)", re.DOTALL)
-TABLE_CELL = re.compile(r"(<(?:\w+:)?Value\b[^<>]*?)(?:/>|>([^<]*))")
-RESPONSE_ELEMENT = re.compile(r"<(?:\w+:)?(\w+)Response[\s>]")
+NAME_PART = re.compile(r"[^.:]+")
+WORD = re.compile(r"[^\W_]+")
+ENUMERATION = re.compile(r"[a-z][a-z0-9_]*")
+LETTER = re.compile(r"[^\W\d_]")
 
 
-class Notation(NamedTuple):
-    escape: str
-    characters: re.Pattern[str]
-    decode: Callable[[str], str]
-    encode: Callable[[str, str], str]  # original as written, masked
-
-    def mask(self, raw: str, mask: MaskFunction) -> str:
-        if self.escape not in raw:
-            return mask(raw)
-        parts = self.characters.findall(raw)
-        plain = "".join(map(self.decode, parts))
-        triples = zip(parts, plain, mask(plain), strict=False)
-        return "".join(part if a == b else self.encode(part, b) for part, a, b in triples)
-
-
-class MessageMasker:
-    def __init__(self, key: bytes, provider: Provider) -> None:
+class ValueMasker:
+    def __init__(self, key: bytes, fields: HarmlessFields) -> None:
         self.cipher = Cipher(key)
-        self.provider = provider
-        self._known_secrets: dict[str, str] = {}
-        self._masks: dict[MaskKind, MaskFunction] = {
+        self.fields = fields
+        self.is_full = False  # more credentials came by than can be told apart
+        self.masked_words: set[str] = set()  # of the exchange: what no finding may quote
+        self._secrets: dict[str, str] = {}
+        self._masks: dict[MaskKind, Callable[[str], str]] = {
+            "text": self._mask_text,
+            "message": self._mask_message,
             "secret": self._mask_secret,
-            "name": self.cipher.mask_name,
-            "number": self.cipher.mask_number,
+            "number": self._mask_number,
             "url": self._mask_url,
             "tag": self._mask_tag,
-            "year": partial(re.sub, r"^(\s*\d{4})-\d\d-\d\d", r"\1-01-01"),
+            "year": self._mask_birthday,
         }
+        self._mask_cached = lru_cache(maxsize=65_536)(self._mask_value)
 
-    def mask_message(self, body: bytes, filter_names: Collection[str] = ()) -> bytes:
-        """``filter_names`` are those of ``Provider.find_filter_names``."""
-        text = body.decode("utf-8", "replace")  # what is not UTF-8 is lost
-        if self.provider.masks_table_cells:
-            masked = self._mask_table(text)
-        elif text.lstrip()[:1] == "<":
-            masked = XML_ATTRIBUTE.sub(partial(self._mask_attribute, filter_names), text)
-        else:
-            masked = JSON_MEMBER.sub(partial(self._mask_member, filter_names), text)
-        return self._replace_known_secrets(masked).encode("utf-8", "surrogatepass")
+    def add_secret(self, text: str) -> None:
+        """A credential that was seen outside of the messages, in a header."""
+        self._mask_secret(text)
+
+    def hide_words(self, text: str) -> None:
+        """No finding about the exchange may quote them."""
+        self.masked_words.update(ENUMERATION.findall(text.lower()))
+
+    def knows_secret(self, text: str) -> bool:
+        return text in self._secrets
+
+    def mask_value(self, rule: FieldRule, text: str, *, in_answer: bool) -> str:
+        if rule.mask != "secret" and self.fields.allows(rule, text, in_answer=in_answer):
+            return self._secrets.get(text, text)
+        self.masked_words.update(ENUMERATION.findall(text))
+        if rule.form == "name":
+            # A prefix is the client's own word; what it stands before, the contract's.
+            mask = self.mask_name
+            return NAME_PART.sub(lambda part: mask(part[0], in_answer=in_answer), text)
+        if rule.mask == "secret":
+            return self._mask_secret(text)  # each time: the table has to know it
+        return self._mask_cached(rule.mask, text)
+
+    def mask_name(self, name: str, *, in_answer: bool) -> str:
+        """The name of a member, an element or an attribute."""
+        if self.fields.is_declared_name(name, in_answer=in_answer):
+            return name
+        self.masked_words.update(ENUMERATION.findall(name))
+        return self._mask_text(name)
+
+    def mask_number(self, rule: FieldRule, token: str, *, in_answer: bool) -> str:
+        """A number of JSON; it stays one."""
+        is_secret = token in self._secrets
+        if not is_secret and self.fields.allows(rule, token, in_answer=in_answer):
+            return token
+        return re.sub(r"\d+", lambda digits: self.cipher.mask_digits(digits[0]), token)
 
     def mask_free_text(self, text: str) -> str:
-        """Telephone numbers and known credentials, in a text of unknown form."""
-        text = self._replace_known_secrets(text)
-        return FREE_PHONE.sub(lambda match: self.cipher.mask_number(match[0]), text)
+        """A message that cannot be read; names and words of the protocol stay."""
+        self.hide_words(text)
+        known = self.fields.names | self.fields.words
+        return self._mask_parts(text, known)
 
-    def _replace_known_secrets(self, text: str) -> str:
-        for secret, masked in self._known_secrets.items():
-            text = text.replace(secret, masked)
-        return text
+    def _mask_value(self, kind: MaskKind, text: str) -> str:
+        return self._masks[kind](text)
 
-    def _get_mask(self, field: str, operation: str = "") -> MaskFunction | None:
-        kind = self.provider.mask_kind(field, operation)
-        return None if kind is None else self._masks[kind]
+    def _mask_text(self, text: str) -> str:
+        return self._mask_url(text) if URL.match(text) else self._mask_parts(text, frozenset())
 
-    def _mask_value(self, field: str, filter_names: Collection[str], text: str) -> str:
-        mask = self._get_mask(field)
-        if mask is None and text in filter_names:
-            mask = self.cipher.mask_name
-        if mask is not None:
-            return mask(text)
-        return text if field == "call_ref" else self.mask_free_text(text)
+    def _mask_message(self, text: str) -> str:
+        return self._mask_parts(text, self.fields.words)
 
-    def _mask_member(self, filter_names: Collection[str], match: re.Match[str]) -> str:
-        if match["list"]:
-            mask_hex = self.cipher.mask_hex
-            items = JSON_STRING.sub(lambda m: f'"{mask_hex(m[1])}{m[2]}', match["items"])
-            return f'"{match["list"]}"{match["open"]}{items}'
-        mask = partial(self._mask_value, match["key"] or "", filter_names)
-        if match["bare"] is not None:
-            return f'"{JSON.mask(match["bare"], mask)}{match["close"]}'
-        value = JSON.mask(match["value"], mask)
-        return f'"{match["key"]}"{match["between"]}"{value}{match["end"]}'
+    def _mask_parts(self, text: str, known: frozenset[str]) -> str:
+        def mask_part(match: re.Match[str]) -> str:
+            part = match[0]
+            if match["hex"]:
+                return self.cipher.mask_hex(part)
+            if match["phone"]:
+                return self.cipher.mask_number(part)
+            return part if part in known else self.cipher.mask_name(part)
 
-    def _mask_attribute(self, filter_names: Collection[str], match: re.Match[str]) -> str:
-        if match["phone"]:
-            return self.cipher.mask_number(match["phone"])
-        if match["opening"]:
-            return match["opening"] + self._mask_url(match["url"])
-        mask = partial(self._mask_value, match["key"], filter_names)
-        if match["single"] is None:
-            value = f'"{XML.mask(match["double"], mask)}{match["end"]}'
-        else:
-            value = f"'{XML.mask(match['single'], mask)}{match['close']}"
-        return f"{match['key']}{match['between']}{value}"
+        # Letters of other alphabets stand between the parts.
+        masked, end = [], 0
+        for match in TEXT_PART.finditer(text):
+            masked += [self._mask_words(text[end : match.start()], known), mask_part(match)]
+            end = match.end()
+        return "".join(masked) + self._mask_words(text[end:], known)
 
-    def _mask_table(self, text: str) -> str:
-        """Cells of personal columns; in a table without any, telephone numbers."""
-        response = RESPONSE_ELEMENT.search(text)
-        operation = response[1] if response else ""
-        masks = [self._get_mask(name, operation) for name in TABLE_COLUMN.findall(text)]
-        first = TABLE_ROW.search(text)
-        if first is None or not any(masks):
-            return self.mask_free_text(text)
-        rows = TABLE_ROW.sub(lambda row: self._mask_row(row[0], masks), text[first.start() :])
-        return text[: first.start()] + rows
+    def _mask_words(self, text: str, known: frozenset[str]) -> str:
+        mask = self.cipher.mask_name
+        return WORD.sub(lambda word: word[0] if word[0] in known else mask(word[0]), text)
 
-    def _mask_row(self, row: str, masks: list[MaskFunction | None]) -> str:
-        columns = iter(masks)
-
-        def mask_cell(cell: re.Match[str]) -> str:
-            mask = next(columns, None)
-            if cell[2] is None or mask is None:
-                return cell[0]
-            return f"{cell[1]}>{XML.mask(cell[2], mask)}"
-
-        return TABLE_CELL.sub(mask_cell, row)
+    def _mask_number(self, text: str) -> str:
+        """An internal number names a workplace and stays; a part of a number does not."""
+        if LETTER.search(text):
+            return self._mask_text(text)
+        if text.isdecimal():
+            return self.cipher.mask_number(text)
+        return self.cipher.mask_number(text, internal_digits=0)
 
     def _mask_secret(self, text: str) -> str:
         masked = self.cipher.mask_secret(text)
-        if len(text) >= MIN_SECRET_LENGTH:
-            self._known_secrets[text] = masked
+        if text and text not in self.fields.names and text not in self._secrets:
+            if len(self._secrets) >= MAX_SECRETS or len(text) > MAX_SECRET_CHARS:
+                self.is_full = True
+            else:
+                self._secrets[text] = masked
         return masked
 
     def _mask_url(self, text: str) -> str:
-        head, slash, last = text.rpartition("/")
-        stem, dot, suffix = last.partition(".")
-        return head + slash + self.cipher.mask_hex(stem) + dot + suffix
+        """Scheme and type of the file stay."""
+        start = URL.match(text)
+        head = start[0] if start and start[0].lower() in KNOWN_SCHEMES else ""
+        suffix = MEDIA_SUFFIX.search(text)
+        end = suffix.start() if suffix else len(text)
+        return head + self._mask_parts(text[len(head) : end], frozenset()) + text[end:]
 
     def _mask_tag(self, text: str) -> str:
         """A paging tag contains the filters of its first request."""
         try:
             cursor = tag.decode(text)
         except tag.TagError:
-            return self._mask_foreign_tag(text)
-        filters = tuple((name, (self._get_mask(name) or str)(v)) for name, v in cursor.filters)
-        return tag.encode(replace(cursor, filters=filters))
+            return self._mask_text(text)
+        if not all(name in self.fields.names for name, _ in cursor.filters):
+            return self._mask_text(text)
+        filters = tuple((name, self._mask_filter(name, value)) for name, value in cursor.filters)
+        agent = self._mask_filter("cc_agent_id", cursor.agent)
+        after = cursor.after
+        if after is not None:
+            after = after[0], self._mask_filter("call_ref", after[1])
+        return tag.encode(replace(cursor, agent=agent, filters=filters, after=after))
 
-    def _mask_foreign_tag(self, text: str) -> str:
-        """A tag of a real ARM: numbers and Cyrillic words in it, with their lengths kept."""
-        try:
-            data = b64decode(text, validate=True)
-        except (Base64Error, ValueError):
-            return self.mask_free_text(text)
-        data = re.sub(rb"7\d{10}", lambda n: self.cipher.mask_number(n[0].decode()).encode(), data)
-        words = rb"(?:[\xd0\xd1][\x80-\xbf])+"  # each of them is UTF-8
-        data = re.sub(words, lambda w: self.cipher.mask_name(w[0].decode()).encode(), data)
-        return b64encode(data).decode()
+    def _mask_filter(self, name: str, text: str) -> str:
+        return self.mask_value(self.fields.find_rule(name), text, in_answer=False)
 
-
-def _decode_json_char(part: str) -> str:
-    if len(part) == 6:
-        return chr(int(part[2:], 16))
-    return "\\" if len(part) == 2 else part
-
-
-def _encode_json_char(part: str, masked: str) -> str:
-    return f"\\u{ord(masked):04x}" if len(part) == 6 else masked
-
-
-def _decode_xml_char(part: str) -> str:
-    if part[:3] == "&#x":
-        return chr(int(part[3:-1], 16))
-    if part[:2] == "&#":
-        return chr(int(part[2:-1]))
-    return "&" if len(part) > 1 else part
-
-
-def _encode_xml_char(part: str, masked: str) -> str:
-    if part[:3] == "&#x":
-        return f"&#x{ord(masked):x};"
-    return f"&#{ord(masked)};" if part[:2] == "&#" else masked
-
-
-JSON = Notation("\\", JSON_CHARS, _decode_json_char, _encode_json_char)
-XML = Notation("&", XML_CHARS, _decode_xml_char, _encode_xml_char)
+    def _mask_birthday(self, text: str) -> str:
+        found = re.fullmatch(r"(\d{4})-\d\d-\d\d(|T00:00:00)", text, re.ASCII)
+        return f"{found[1]}-01-01{found[2]}" if found else self._mask_text(text)

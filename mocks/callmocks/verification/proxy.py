@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from callmocks.provider.credentials import decode_basic
 from callmocks.provider.server import HttpServer
 from callmocks.tenants.detached import detached_exchange
 from callmocks.verification.exchange_processor import (
@@ -26,7 +27,7 @@ from callmocks.verification.exchange_processor import (
     CapturedExchange,
     ExchangeProcessor,
 )
-from callmocks.verification.http_client import describe_connection_error
+from callmocks.verification.http_client import describe_connection_error, describe_failure
 from callmocks.verification.proxy_websocket import relay_websocket
 
 CONNECT_TIMEOUT = 30.0
@@ -79,7 +80,10 @@ class Proxy(HttpServer):
         url = URL(self.origin + request.raw_path, encoded=True)
         headers = forwarded_headers(request.headers)
         if self.provider.relays_websockets and web.WebSocketResponse().can_prepare(request):
-            return await relay_websocket(request, self._session, url, headers, self.processor)
+            credentials = list_credentials(request.headers)
+            return await relay_websocket(
+                request, self._session, url, headers, self.processor, credentials
+            )
         body = bytearray()
         async for chunk in request.content.iter_any():
             body += chunk
@@ -101,6 +105,7 @@ class Proxy(HttpServer):
         now = self.processor.tenant.clock.now()
         captured = CapturedExchange(operation, body, at=now, in_contract=in_contract)
         captured.request_encoding = _content_encoding(request.headers)
+        captured.credentials = list_credentials(request.headers)
         if not operation:
             message = captured.decompress_body(body, captured.request_encoding)
             exchange = detached_exchange(self.provider, message)
@@ -118,6 +123,7 @@ class Proxy(HttpServer):
                 captured.status = upstream.status
                 captured.content_type = upstream.headers.get("Content-Type", "")
                 captured.response_encoding = _content_encoding(upstream.headers)
+                captured.credentials += list_credentials(upstream.headers)
                 if captured.operation == WSDL:
                     return await self._rewrite_wsdl(request, upstream, captured)
                 return await self._stream_response(request, upstream, captured)
@@ -128,7 +134,7 @@ class Proxy(HttpServer):
             return web.Response(status=502, text=f"{self.origin} cannot be reached\n")
         except (aiohttp.ClientError, TimeoutError) as error:
             # The client must see the same as the proxy: a response that breaks off.
-            captured.notes.append(f"no whole answer: {str(error) or type(error).__name__}")
+            captured.notes.append(f"no whole answer: {describe_failure(error, READ_TIMEOUT)}")
             captured.status = 0
             if request.transport is not None:
                 request.transport.close()
@@ -176,6 +182,20 @@ def forwarded_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
     listed = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     excluded = HOP_BY_HOP_HEADERS | listed
     return CIMultiDict(pair for pair in headers.items() if pair[0].lower() not in excluded)
+
+
+def list_credentials(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
+    """Of ``Authorization`` and cookies, whole and in parts."""
+    found: list[str] = []
+    for name in ("Authorization", "Proxy-Authorization"):
+        for value in headers.getall(name, ()):
+            basic = decode_basic(value)
+            found += [*basic] if basic else [value.rpartition(" ")[2]]
+    for name in ("Cookie", "Set-Cookie"):
+        for value in headers.getall(name, ()):
+            pairs = value.split(";") if name == "Cookie" else [value.partition(";")[0]]
+            found += [pair.partition("=")[2].strip() for pair in pairs]
+    return tuple(filter(None, found))
 
 
 def _content_encoding(headers: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -21,10 +22,14 @@ from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.verification.exchange_processor import ExchangeProcessor
-from callmocks.verification.masking import MessageMasker
+from callmocks.verification.mask_message import MessageMasker, UnknownPolicy
 from callmocks.verification.proxy import Proxy
 from callmocks.verification.recording import FORMAT, Recorder, RecordingHeader
 
+# aiohttp's own log quotes what cannot be read as HTTP.
+_silent_log = logging.getLogger(f"{__name__}.silent")
+_silent_log.addHandler(logging.NullHandler())
+_silent_log.propagate = False
 PROXY_TENANT = "proxy"  # the tenant whose journal has the exchanges: `/api/tenants/proxy/journal`
 STOP_SECONDS = 0.5
 
@@ -39,6 +44,7 @@ class ProxySettings:
     port: int = 0
     control_port: int | None = None  # the journal is not served without it
     record: Path | None = None
+    record_unknown: UnknownPolicy = "hash"
     contract: str = "documented"
     tls: ssl.SSLContext | bool = True
 
@@ -80,7 +86,7 @@ class ProxyServer:
             at = tenant.clock.now().isoformat(timespec="milliseconds")
             header = RecordingHeader(FORMAT, provider.name, settings.upstream, at)
             recorder = Recorder(settings.record, header, self._on_event)
-        masker = MessageMasker(make_random_key(), provider)
+        masker = MessageMasker(make_random_key(), provider, settings.record_unknown)
         self.processor = ExchangeProcessor(
             provider, tenant, masker, settings.contract, recorder, self._on_event
         )
@@ -100,7 +106,11 @@ class ProxyServer:
 
     async def _start_app(self, app: web.Application, listener: socket.socket) -> None:
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=STOP_SECONDS, auto_decompress=False
+            app,
+            access_log=None,
+            shutdown_timeout=STOP_SECONDS,
+            auto_decompress=False,
+            logger=_silent_log,
         )
         self._runners.append(runner)
         await runner.setup()

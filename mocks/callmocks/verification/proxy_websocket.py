@@ -28,6 +28,7 @@ async def relay_websocket(
     url: URL,
     headers: CIMultiDict[str],
     processor: ExchangeProcessor,
+    credentials: tuple[str, ...],
 ) -> web.StreamResponse:
     for name in (*HANDSHAKE_HEADERS, PROTOCOL_HEADER):
         headers.popall(name, None)
@@ -53,7 +54,7 @@ async def relay_websocket(
         decode_text=False,
     )
     await client.prepare(request)
-    pairs = FramePairs(processor)
+    pairs = FramePairs(processor, credentials)
     relays = (
         asyncio.create_task(_relay_messages(client, upstream, pairs.add_request)),
         asyncio.create_task(_relay_messages(upstream, client, pairs.add_response)),
@@ -99,8 +100,9 @@ async def _close_both(client: web.WebSocketResponse, upstream: ClientWebSocketRe
 
 
 class FramePairs:
-    def __init__(self, processor: ExchangeProcessor) -> None:
+    def __init__(self, processor: ExchangeProcessor, credentials: tuple[str, ...]) -> None:
         self._processor = processor
+        self._credentials = credentials
         self._pending: deque[CapturedExchange] = deque(maxlen=MAX_PENDING)
 
     async def add_request(self, frame: bytes) -> None:
@@ -120,7 +122,9 @@ class FramePairs:
 
     def _capture_frame(self, operation: str, request: bytes) -> CapturedExchange:
         now = self._processor.tenant.clock.now()
-        return CapturedExchange(operation, request, transport="frame", at=now)
+        return CapturedExchange(
+            operation, request, transport="frame", at=now, credentials=self._credentials
+        )
 
     def _find_request(self, id: bytes) -> CapturedExchange | None:
         """Id 0000 answers a request whose own id cannot be read."""

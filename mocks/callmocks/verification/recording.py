@@ -55,6 +55,12 @@ class RecordedExchange(msgspec.Struct, omit_defaults=True):
     """Of the response; a journal does not have it."""
     request_sha256: str | None = None
     response_sha256: str | None = None
+    request_hash: str | None = None  # instead of a request that could not be masked
+    response_hash: str | None = None
+
+    @property
+    def is_hashed(self) -> bool:
+        return self.request_hash is not None or self.response_hash is not None
 
     @property
     def is_truncated(self) -> bool:
@@ -141,6 +147,12 @@ class Recorder:
     def write(self, exchange: RecordedExchange) -> None:
         if self._file is not None and self._write_line(exchange):
             self.written += 1
+
+    def end(self, reason: str) -> None:
+        """Write nothing more, which is said once."""
+        if self._file is not None:
+            self.close()
+            self._on_end(f"recording ended after {self.written} exchanges: {reason}")
 
     def close(self) -> None:
         if self._file is not None:

@@ -39,8 +39,13 @@ class ReplayIndex:
         self.provider = provider
         self.wsdl: bytes = b""  # empty when none was recorded
         self._by_operation: dict[str, dict[tuple[tuple[str, str], ...], RecordedResponses]] = {}
+        self.hashed_count = 0  # exchanges that were recorded by their hash, and cannot be sent
         for each in exchanges:
-            if each.provider == provider.name and each.status and not each.is_truncated:
+            if each.provider != provider.name or not each.status or each.is_truncated:
+                continue
+            if each.is_hashed:
+                self.hashed_count += 1
+            else:
                 self._add_exchange(each.seq, each.to_wire(provider))
 
     async def handle(self, exchange: Exchange) -> Reply:
@@ -60,6 +65,8 @@ class ReplayIndex:
             if reply is not None:
                 return reply
         text = f"replay: {self._describe_nearest(exchange.operation, request_key)}"
+        if self.hashed_count:
+            text += f"; {self.hashed_count} exchanges were recorded by a hash alone"
         exchange.notes.append(text)
         return self.provider.no_match_reply(exchange, text)
 

@@ -15,6 +15,7 @@ from lxml import etree
 from callmocks.contract.findings import Evidence, Finding, Findings
 from callmocks.contract.xml import replace_forbidden
 from callmocks.provider.base import Provider
+from callmocks.verification.redaction import FindingRedactor
 
 REFUSAL_PROBES = ("errors", "frame-errors")  # probes whose requests a provider must refuse
 REDACTED = "•••"
@@ -62,6 +63,7 @@ class CheckReport:
         self.tolerated = Findings()  # deviations that the vendor's own example has too
         self.stopped = ""  # why the rest of the probes was skipped
         self._secrets = set(secrets)
+        self._redactor = FindingRedactor(provider.load_harmless_fields())
 
     def add_secret(self, secret: str) -> None:
         self._secrets.add(secret)
@@ -149,7 +151,7 @@ class CheckReport:
 
     def _redact_finding(self, finding: Finding) -> Finding:
         texts = {name: self._redact_text(getattr(finding, name)) for name in FINDING_TEXTS}
-        return msgspec.structs.replace(finding, **texts)
+        return self._redactor.redact(msgspec.structs.replace(finding, **texts))
 
     def _summarize_requests(self) -> str:
         counts = Counter(

@@ -1,0 +1,121 @@
+"""Findings that quote nothing of anybody's: harmless values, and what looks like an enumeration.
+
+A text is taken apart into quoted texts and units between spaces. A unit stays when it is a name
+or a word of the contract, a number that is no telephone number, a time, an id, or has the form of
+an enumeration's value (``[a-z][a-z0-9_]{0,63}``); of all others the form is shown: ``Xx9``.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from callmocks.contract.findings import Finding, mask_characters
+from callmocks.provider.harmless import HarmlessFields, has_form
+
+_PART: Final = re.compile(
+    r"(?P<time>\d{4}[-/]\d\d[-/]\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?![\w-]))"
+    r"|(?P<uuid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\w))"
+    r"|(?P<phone>(?<!\w)\+?\d(?:[ ().-]{0,3}\d){6,}(?!\w))"
+    r'|"(?P<double>(?:[^"\\]|\\.)*)"|(?<!\w)\'(?P<single>[^\']*)\'(?!\w)'
+    r"""|(?P<unit>[^\s"',;:()\[\]{}=<>/|@]+(?:@[^\s"',;:()\[\]{}=<>/|]+)*)""",
+    re.DOTALL,
+)
+_RANGE: Final = re.compile(r"\d{1,3}-\d{1,3}", re.ASCII)  # of bytes
+_FIELD: Final = re.compile(r"\w+(?=\W*$)")
+# Of our own sentences, besides what has the form of an enumeration's value.
+_OWN_WORDS: Final = frozenset({
+    *("a", "an", "the", "A", "An", "The", "I", "none", "another", "others", "something", "else"),
+    *("array", "object", "list", "null", "nil", "one", "more", "other", "neither", "either"),
+    *("empty", "file", "closed", "connection", "connections", "bytes", "byte", "length", "id"),
+    *("status", "page", "row", "rows", "request", "answer", "command", "header", "opcode"),
+    *("messages", "upgrade", "no", "not", "and", "or", "of", "on", "from", "NULs", "SOAP"),
+    *("XML", "JSON", "HTTP", "TLS", "UUID", "WSDL", "XSD", "DTD", "UTF-8", "ASCII", "Basic"),
+    *("Content-Type", "Content-Encoding", "WWW-Authenticate", "JSON-RPC", "Erlang", "POST"),
+    *("YYYY-MM-DD", "YYYY", "MM", "DD", "HH", "SS", "well-formed", "logged-in", "Fault"),
+    *("SUCCESS", "soap+xml", "TEXT", "BINARY", "Null"),
+})  # fmt: skip
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+
+
+class FindingRedactor:
+    """``is_secret`` knows credentials, ``hidden`` are words that a message had under a mask: with
+    ``strict`` a name that only looks like an enumeration's value is none when it is among them.
+    """
+
+    def __init__(
+        self,
+        fields: HarmlessFields,
+        is_secret: Callable[[str], bool] = lambda _: False,
+        hidden: set[str] | None = None,
+    ) -> None:
+        self._fields = fields
+        self._is_secret = is_secret
+        self._hidden = set() if hidden is None else hidden
+        self._strict = hidden is not None
+
+    def redact(self, finding: Finding) -> Finding:
+        field = _FIELD.search(finding.where)
+        rule = self._fields.find_rule(field[0]) if field else None
+        is_personal = (
+            field is not None
+            and field[0] in self._fields.rules
+            and (rule is not None and rule.form is None and not rule.words)
+        )
+        return replace(
+            finding,
+            where=self.redact_text(finding.where, in_path=True),
+            expected=self.redact_text(finding.expected, is_own=True),
+            got=self.redact_text(finding.got, hides_numbers=is_personal),
+        )
+
+    def redact_text(
+        self,
+        text: str,
+        *,
+        in_path: bool = False,
+        is_own: bool = False,
+        hides_numbers: bool = False,
+    ) -> str:
+        def redact_part(part: re.Match[str]) -> str:
+            whole = part[0]
+            if part["time"] or part["uuid"]:
+                return mask_characters(whole) if hides_numbers else whole
+            if part["phone"]:
+                shown = has_form("number", whole) and not hides_numbers
+                return whole if shown else mask_characters(whole)
+            if part["unit"]:
+                unit = whole.rstrip(".…")
+                shown = self._is_shown(unit, in_path, is_own, hides_numbers)
+                return whole if shown else mask_characters(whole)
+            quoted = part["double"] if part["double"] is not None else part["single"]
+            shown = self._is_quotable(quoted, hides_numbers)
+            return whole if shown else f"{whole[0]}{mask_characters(quoted)}{whole[-1]}"
+
+        return _PART.sub(redact_part, text)
+
+    def _is_quotable(self, text: str, hides_numbers: bool) -> bool:
+        if self._is_shown(text, False, False, hides_numbers) or has_form("time", text):
+            return True
+        words = re.findall(r"\w+", text)
+        known = self._fields.words | self._fields.names
+        return bool(words) and all(word in known for word in words)
+
+    def _is_shown(self, unit: str, in_path: bool, is_own: bool, hides_numbers: bool) -> bool:
+        if self._is_secret(unit):
+            return False
+        if not any(char.isalnum() for char in unit):
+            return True
+        if unit in self._fields.names or unit in self._fields.words or unit in _OWN_WORDS:
+            return True
+        if has_form("number", unit) or _RANGE.fullmatch(unit):
+            return not hides_numbers
+        if in_path and "." in unit:
+            return all(self._is_shown(part, True, is_own, False) for part in unit.split("."))
+        form = has_form("word", unit) or (in_path and not self._strict and is_identifier(unit))
+        return form and (is_own or unit not in self._hidden)
+
+
+def is_identifier(text: str) -> bool:
+    return _IDENTIFIER.fullmatch(text) is not None
