@@ -286,3 +286,20 @@ def test_untrusting_clients_and_plain_http_leave_no_trace_and_it_stops_in_two_se
             assert time.perf_counter() - begun < 10
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_a_generated_certificate_is_valid_for_at_most_825_days(
+    auto: tuple[dict[str, str], Path],
+) -> None:
+    ready, ca = auto
+    address = ("127.0.0.1", port_of(ready["control"]))
+    with (
+        socket.create_connection(address, timeout=10) as plain,
+        trusting_context(ca).wrap_socket(plain, server_hostname="localhost") as secure,
+    ):
+        certificate = secure.getpeercert()
+    assert certificate is not None
+    begin, end = (
+        ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter")
+    )
+    assert begin < time.time() < end and end - begin <= 825 * 86_400

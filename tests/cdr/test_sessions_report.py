@@ -225,3 +225,18 @@ def test_ongoing_calls_are_refused(api: CdrClient) -> None:
     assert "result" in api.sessions(include_ongoing_calls=False)
     assert error_fields(api.sessions(include_ongoing_calls="yes"))[0] == "data_type_error"
     assert error_fields(api.legs(include_ongoing_calls=False))[0] == "unexpected_parameters"
+
+
+def test_a_pinned_call_over_midnight_has_its_employees(api: CdrClient) -> None:
+    tenant = api.tenant(world="empty")
+    call = {"start": "2026-03-01T23:59:50", "wait_seconds": 30, "talk_seconds": 20}
+    tenant.history.pins.add({**call, "operator": "101", "transfer_to": "102"})
+    wanted = {operator.employee_id for operator in tenant.history.directory.operators[:2]}
+    evening = ("2026-03-01 00:00:00", "2026-03-01 23:59:59")
+    fields = ["id", "employees", "scenario_operations", "start_time", "finish_time"]
+    (session,) = rows(api.sessions(evening, fields=fields))
+    assert session["start_time"] < evening[1] < session["finish_time"]
+    assert {employee["employee_id"] for employee in session["employees"]} == wanted
+    for employee in wanted:
+        found = simple("employees", "overlap", [employee])
+        assert total(api.sessions(evening, fields=["id"], filter=found)) == 1

@@ -80,6 +80,21 @@ def test_names_that_clients_invent_do_not_make_series_without_end(registry: Regi
     assert meter.durations["cdr"][0] == 2 * MAX_OPERATIONS + 100  # a bound belongs to its bucket
 
 
+async def test_long_names_that_clients_invent_are_neither_kept_nor_logged(
+    registry: Registry, serve: Any
+) -> None:
+    log = io.StringIO()
+    url = await serve(make_app(registry, ADDRESSES, log=log))
+    cdr = await serve(CDR.create_app(registry))
+    async with ClientSession() as session:
+        control = ControlClient(url, session, registry)
+        for number in range(3):
+            await ask(control, cdr, f"get.{number}" + "x" * 100_000)
+        found = await samples(control)
+    assert found["callmocks_exchanges_total", "200", "cdr", "other"] == 3
+    assert len(log.getvalue()) < 3000
+
+
 async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, serve: Any) -> None:
     log = io.StringIO()
     url = await serve(make_app(registry, ADDRESSES, log=log))

@@ -197,3 +197,11 @@ def test_pinned_calls_are_listed_and_named_so(site: Site) -> None:
     page = site.get(f"/tenants/demo/calls/{pin['id']}").page
     assert "pinned" in page.xpath("string(//main)")
     assert "Operator 103" in page.xpath("string(//section[@id='arm'])")
+
+
+def test_a_leg_that_starts_after_midnight_leads_to_its_call(site: Site) -> None:
+    call = {"start": "2026-03-01T23:59:50", "wait_seconds": 30, "operator": "101"}
+    pin = site.api("POST", "/api/tenants/demo/calls", call)
+    for leg in pin["cdr"]["leg_ids"]:
+        page = site.get(f"/tenants/demo/find?q={leg}").page
+        assert str(pin["id"]) in page.xpath("string(//section[@id='cdr'])")

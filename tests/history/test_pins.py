@@ -162,3 +162,20 @@ def test_a_transfer_and_a_coach_are_laid_out(empty: History) -> None:
     assert roles["coach"].operator == "103"
     assert call.talk_seconds == 50
     assert {each.operator for each in call.arm} == {"101", "102"}
+
+
+def test_a_call_before_the_first_day_is_refused(make_history: MakeHistory) -> None:
+    history = make_history(world="empty", history_from="2026-03-02")
+    with pytest.raises(Contradiction, match=r"^start: .* begins on 2026-03-02"):
+        history.pins.add({"start": "2026-03-01T23:59:59"})
+    history.pins.add({"start": "2026-03-02T00:00:00"})
+
+
+def test_a_call_that_ends_after_the_last_day_is_refused(empty: History) -> None:
+    late = {"start": "2034-12-31T23:59:00", "wait_seconds": 30}
+    with pytest.raises(Contradiction, match=r"^start: .* 2035-01-01 00:00:3.*2034-12-31"):
+        empty.pins.add({**late, "talk_seconds": 60})
+    with pytest.raises(Contradiction, match=r"^\[1\]\.start: "):
+        empty.pins.add_many([{"start": TEN}, {**late, "talk_seconds": 60}])
+    assert not empty.pins
+    empty.pins.add({**late, "talk_seconds": 20})

@@ -57,6 +57,12 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -
     [
         ("calls_per_day = 'many'", "calls_per_day: Expected `int`, got `str`"),
         ("calls_per_day = 200001", "calls_per_day: Expected `int` <= 200000"),
+        ('title = "a\\u0001b"', r"title: it holds '\x01', which XML cannot hold"),
+        ("[[lines]]\nname = 'a\ufffe'", r"lines[0].name: it holds '\ufffe', which XML cannot"),
+        (
+            "[[organisations]]\nusers = [{post = 'a'}, {post = \"\\u0000\"}]",
+            r"organisations[0].users[1].post: it holds '\x00'",
+        ),
         ("calls = 5", "unknown field `calls`; there are title, "),
         ("[traffic]\nmised = 5", "traffic: Object contains unknown field `mised`"),
         ("[[lines]]\nnam = 'x'", "lines[0]: Object contains unknown field `nam`; there are ser"),

@@ -19,7 +19,7 @@ import pytest
 import websockets
 
 import callmocks
-from callmocks.errors import AdminError, SettingsError
+from callmocks.errors import AdminError, CallmocksError, SettingsError
 from callmocks.testing import Mocks, connect
 from tests.testing import clients
 
@@ -257,3 +257,40 @@ def test_handles_trust_the_ca_of_a_suite_with_tls(
         ca_file.write_bytes(mocks.ca_pem)
         monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
         assert connect(mocks.control_url).now == mocks.now
+
+
+def test_a_suite_runs_until_it_is_stopped() -> None:
+    mocks = callmocks.running(world="empty").__enter__()  # nobody keeps what would stop it
+    gc.collect()
+    assert mocks.now
+    suite = callmocks.running(world="empty")
+    mocks = suite.start()
+    assert mocks.demo.name == "demo"
+    with pytest.raises(CallmocksError, match="started already"):
+        suite.start()
+    suite.stop()
+    suite.stop()
+    with pytest.raises(AdminError):
+        _ = mocks.now
+    assert suite.start().demo.name == "demo"
+    suite.stop()
+
+
+async def test_an_asynchronous_suite_runs_until_it_is_stopped() -> None:
+    suite = callmocks.arunning(world="empty")
+    mocks = await suite.start()
+    assert mocks.demo.name == "demo"
+    await suite.stop()
+    with pytest.raises(AdminError):
+        _ = mocks.now
+
+
+def test_a_decorated_function_has_a_suite_at_each_call() -> None:
+    others = _suites()
+
+    @callmocks.running(world="empty")
+    def use(depth: int) -> int:
+        return use(depth - 1) if depth else _suites()
+
+    assert use(1) == others + 2
+    assert _suites() == others

@@ -27,7 +27,8 @@ def find_fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
     address = ids.leg_address(int(leg_id)) if leg_id.isascii() and leg_id.isdigit() else None
     if address is None:
         return None
-    begin, end = day_start(address[0]), day_start(address[0] + 1) - 1
+    # Legs of a pinned call may start on the day after the call.
+    begin, end = day_start(address[0]), day_start(address[0] + 2) - 1
     matches = (
         (pl.col("_leg_id") == int(leg_id))
         & pl.col("_fax").is_not_null()

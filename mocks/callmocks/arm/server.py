@@ -16,7 +16,7 @@ from callmocks.arm.service import SERVICE_PATH, ArmSession, RequestCredentials
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, send_reply
+from callmocks.provider.server import ProviderServer, accept_websocket, send_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -107,7 +107,7 @@ class ArmServer(ProviderServer):
         except StateError as error:
             return await self._send_error(request, "upgrade", 503, str(error), exchange)
         socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message)
-        await socket.prepare(request)
+        await accept_websocket(request, socket)
         self._sockets.add(socket)
         domain = exchange.tenant.name
         await ArmConnection(self.registry, domain, request, socket, session, exchange.origin).run()

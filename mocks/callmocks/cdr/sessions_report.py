@@ -111,12 +111,15 @@ def _list_from_legs(
 
 
 def _get_session_legs(history: History, frame: pl.DataFrame, now: int) -> pl.DataFrame:
-    """All legs of the sessions in a frame; a leg starts on the day of its call."""
+    """All legs of the sessions in a frame."""
     if not len(frame):
         return history.generated.empty_frame("legs")
     starts = frame["_start"]
     first, last = int(starts.min() or 0), int(starts.max() or 0)  # type: ignore[arg-type]
-    legs = history.legs_between(first, (last // DAY_MS + 1) * DAY_MS - 1, now)
+    till = (last // DAY_MS + 1) * DAY_MS - 1  # generated legs start on the day of their call
+    if history.pins:
+        till = max(till, int(frame["_call_end"].max() or 0))  # type: ignore[arg-type]
+    legs = history.legs_between(first, till, now)
     return legs.join(frame.select("id"), left_on="call_session_id", right_on="id", how="semi")
 
 
@@ -133,8 +136,8 @@ def _make_column(exchange: Exchange, page: pl.DataFrame, name: str) -> pl.Expr:
     if name in rows.RECORDS:
         return rows.list_records().alias(name)
     if name == "full_record_file_link":
-        address = f"{exchange.origin}/system/media/talk/{{}}/{{}}"
-        return pl.format(address, "id", "_record_1").alias(name)
+        address = pl.lit(f"{exchange.origin}/system/media/talk/")
+        return pl.concat_str(address, "id", pl.lit("/"), "_record_1").alias(name)
     if name in _FROM_LEGS:
         return pl.col(name).fill_null([])
     if name in page.columns:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
+    open_missing_streams()
     # Before slow imports, so that an early Ctrl-C shows no traceback.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     signal.signal(signal.SIGINT, _exit_on_signal)
@@ -42,6 +43,20 @@ def main() -> NoReturn:
     except OSError as error:
         _discard_stdout()
         _exit_with_error(str(error))
+
+
+def open_missing_streams() -> None:
+    """A closed stdin, stdout or stderr becomes /dev/null.
+
+    Otherwise the first sockets take these numbers, and libuv ends the process when they close.
+    """
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callmocks.cli.serve import exit_on_stop_signals, make_stop_event, print_message
+from callmocks.cli.serve import (
+    exit_on_stop_signals,
+    make_stop_event,
+    print_message,
+    write_stderr_in_background,
+)
 from callmocks.cli.validate import contract_option
 from callmocks.config.types import PROVIDER_NAMES
 
@@ -52,7 +57,8 @@ def proxy(
     port = served.proxy_port if port is None else port
     settings = ProxySettings(served, address, port=port, tls=load_ca(ca), **fields)
     exit_on_stop_signals()
-    asyncio.run(_run_proxy(ProxyServer(settings, print_message), as_json))
+    with write_stderr_in_background() as log_writer:
+        asyncio.run(_run_proxy(ProxyServer(settings, print_message, log_writer), as_json))
 
 
 async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +19,7 @@ from callmocks.provider.listeners import URL_PATHS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from callmocks.control.log_writer import LogWriter
     from callmocks.server.mock_server import MockServer
 
 
@@ -32,13 +35,37 @@ def serve(context: click.Context, /, **_: object) -> None:
     for name, similar in options.find_similar_env_vars(os.environ).items():
         print_message(f"warning: {name} is no setting; did you mean {similar}?")
     settings = options.make_settings(context)
-    if settings.workers > 1:
-        from callmocks.cli.workers import supervise_workers
+    with write_stderr_in_background(as_json=settings.log == "json") as log_writer:
+        if settings.workers > 1:
+            from callmocks.cli.workers import supervise_workers
 
-        asyncio.run(supervise_workers(settings))
+            asyncio.run(supervise_workers(settings))
+            return
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_run_server(settings, log_writer))
+
+
+@contextmanager
+def write_stderr_in_background(as_json: bool = False) -> Iterator[LogWriter | None]:
+    """While it serves: the log, warnings and tracebacks never wait for a reader of stderr."""
+    from callmocks.control import log_writer
+
+    stream = sys.stderr
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # a caller put something else in its place
+        yield None
         return
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_run_server(settings))
+    stream.flush()
+    describe = log_writer.describe_dropped_lines
+    if as_json:
+        describe = log_writer.describe_dropped_lines_as_json
+    with log_writer.LogWriter(descriptor, describe) as writer:
+        sys.stderr = writer
+        try:
+            yield writer
+        finally:
+            sys.stderr = stream
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -49,10 +76,10 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run_server(settings: ServeSettings) -> None:
+async def _run_server(settings: ServeSettings, log_writer: LogWriter | None) -> None:
     from callmocks.server.mock_server import MockServer
 
-    async with MockServer(settings) as suite:
+    async with MockServer(settings, log_writer=log_writer) as suite:
         stopped = make_stop_event()
         print_ready(suite)
         await stopped.wait()
@@ -84,7 +111,7 @@ def print_ready(suite: MockServer) -> None:
 
 
 def print_message(text: str) -> None:
-    click.echo(f"callmocks: {' '.join(text.split())}", err=True)
+    print(f"callmocks: {' '.join(text.split())}", file=sys.stderr)
 
 
 def _format_ready(suite: MockServer, settings: ServeSettings) -> str:

@@ -17,6 +17,7 @@ from typing import NoReturn
 import msgspec
 
 from callmocks.config.settings import ServeSettings
+from callmocks.control.log_writer import LogWriter
 from callmocks.errors import CallmocksError
 
 
@@ -33,14 +34,17 @@ def main() -> NoReturn:
     """Serve until SIGTERM or the end of stdin; the process ends here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the first process
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing is served yet
-    from callmocks.cli.serve import loop_factory
+    from callmocks.cli.serve import loop_factory, write_stderr_in_background
 
     line = sys.stdin.buffer.readline()
     config = msgspec.json.decode(line, type=WorkerConfig, dec_hook=lambda _, path: Path(path))
     problem = ""
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_run_worker(config))
+        with (
+            write_stderr_in_background(as_json=config.settings.log == "json") as log_writer,
+            asyncio.Runner(loop_factory=loop_factory()) as runner,
+        ):
+            runner.run(_run_worker(config, log_writer))
     except CallmocksError as error:
         problem = str(error)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is stopping already
@@ -49,7 +53,7 @@ def main() -> NoReturn:
     sys.exit(2 if problem else 0)
 
 
-async def _run_worker(config: WorkerConfig) -> None:
+async def _run_worker(config: WorkerConfig, log_writer: LogWriter | None) -> None:
     from callmocks.server.mock_server import MockServer
 
     listeners = {name: socket.socket(fileno=fd) for name, fd in config.listeners.items()}
@@ -58,7 +62,7 @@ async def _run_worker(config: WorkerConfig) -> None:
         from callmocks.server.tls import load_generated_identity
 
         identity = load_generated_identity(config.generated_pem, config.ca_pem)
-    async with MockServer(config.settings, listeners, identity):
+    async with MockServer(config.settings, listeners, identity, log_writer):
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stopped.set))
         loop.add_reader(sys.stdin.fileno(), stopped.set)

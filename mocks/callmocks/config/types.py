@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from callmocks.errors import SettingsError
-from callmocks.history.clock import parse_wall_time
+from callmocks.history.clock import parse_clock_time, parse_wall_time
 
 ProviderName = Literal["arm", "cdr", "onec"]
 PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
@@ -87,7 +87,10 @@ def parse_date(text: str) -> date:
 
 def parse_now(text: str) -> str:
     if text != "real":
-        parse_time(text)
+        try:
+            parse_clock_time(text)
+        except SettingsError as error:
+            raise SettingsError(str(error).removeprefix("now: ")) from None
     return text
 
 

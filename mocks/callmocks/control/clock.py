@@ -9,12 +9,10 @@ from msgspec import Meta
 from callmocks.control.json_struct import doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable, WallTime
-from callmocks.history.clock import parse_wall_time
+from callmocks.errors import SettingsError
+from callmocks.history.clock import check_clock_range, parse_wall_time
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
-
-EARLIEST, LATEST = datetime(1970, 1, 2), datetime(2199, 12, 31)
-"""Where a clock can be set; the history itself reaches from 2015 to 2034."""
 
 ClockMode = Literal["real", "frozen", "offset"]
 
@@ -120,8 +118,10 @@ async def advance_clock(context: RequestContext) -> ClockView:
 
 
 def check_range(moment: datetime, where: str) -> None:
-    if not EARLIEST <= moment <= LATEST:
-        raise ProblemError(422, f"{moment} is not within {EARLIEST} … {LATEST}", where=where)
+    try:
+        check_clock_range(moment, where)
+    except SettingsError as error:
+        raise ProblemError(422, str(error).removeprefix(f"{where}: "), where=where) from None
 
 
 def describe_clock(tenant: Tenant) -> ClockView:

@@ -52,7 +52,7 @@ def _json_type(kind: Any, minimum: int | None = None) -> Any:
         return Annotated[int, msgspec.Meta(ge=int(minimum))]
     if is_dataclass(kind):
         return json_struct(kind)  # type: ignore[arg-type]
-    if kind is datetime:
+    if isinstance(kind, type) and issubclass(kind, datetime):
         return str
     if get_origin(kind) is tuple:
         return list[_json_type(get_args(kind)[0])]  # type: ignore[misc]

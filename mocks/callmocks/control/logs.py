@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from callmocks.control.metrics import MAX_OPERATION_CHARS
 from callmocks.history.clock import read_stopwatch
 from callmocks.tenants.exchange import Exchange, Reply
 
@@ -43,7 +44,7 @@ def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
             request_id=f"{tenant.name}-{tenant.journal.last_seq}",
             tenant=tenant.name,
             provider=exchange.provider.name,
-            operation=exchange.operation,
+            operation=exchange.operation[:MAX_OPERATION_CHARS],
             status=reply.status,
             ms=round(seconds * 1000, 3),
             violations=len(exchange.violations),

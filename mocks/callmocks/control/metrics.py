@@ -18,6 +18,8 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Upper bounds of durations, seconds."""
 MAX_OPERATIONS = 100
 """Series for a provider's operations; clients write their names, the rest share ``other``."""
+MAX_OPERATION_CHARS = 100
+"""Longer than any of a contract."""
 
 
 class Metrics:
@@ -48,16 +50,19 @@ class Metrics:
 
     def _operation_label(self, provider: str, operation: str) -> str:
         labels = self._operations.setdefault(provider, set())
-        if operation not in labels and len(labels) >= MAX_OPERATIONS:
+        if operation not in labels and (
+            len(labels) >= MAX_OPERATIONS or len(operation) > MAX_OPERATION_CHARS
+        ):
             return "other"
         labels.add(operation)
         return operation
 
 
 class MetricsCollector:
-    def __init__(self, registry: Registry, metrics: Metrics) -> None:
+    def __init__(self, registry: Registry, metrics: Metrics, dropped_lines: int) -> None:
         self._registry = registry
         self._metrics = metrics
+        self._dropped_lines = dropped_lines
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -80,6 +85,11 @@ class MetricsCollector:
                 family.add_metric([*map(str, values)], count)
             yield family
         yield self._duration_histogram()
+        yield CounterMetricFamily(
+            "callmocks_log_lines_dropped",
+            "Lines of the log that nothing read from stderr",
+            value=self._dropped_lines,
+        )
         tenants = [*self._registry, self._registry.unmatched]
         yield GaugeMetricFamily("callmocks_tenants", "Tenants", value=len(self._registry))
         for name, text, value in (
@@ -104,7 +114,7 @@ class MetricsCollector:
         return family
 
 
-def make_registry(registry: Registry, metrics: Metrics) -> CollectorRegistry:
+def make_registry(registry: Registry, metrics: Metrics, dropped_lines: int) -> CollectorRegistry:
     from prometheus_client import (
         CollectorRegistry,
         GCCollector,
@@ -115,5 +125,5 @@ def make_registry(registry: Registry, metrics: Metrics) -> CollectorRegistry:
     collectors = CollectorRegistry(auto_describe=False)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=collectors)
-    collectors.register(MetricsCollector(registry, metrics))
+    collectors.register(MetricsCollector(registry, metrics, dropped_lines))
     return collectors

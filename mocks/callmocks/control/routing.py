@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from callmocks.config import validation
 from callmocks.control.addresses import Addresses
+from callmocks.control.log_writer import LogWriter
 from callmocks.control.problems import ProblemError
 from callmocks.errors import StateError
 from callmocks.provider.bodies import BodyTooLarge, read_body
@@ -50,6 +51,11 @@ class AppContext:
     defaults: TenantSettings
     """Of a new tenant, where a request leaves them out."""
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
+    log_writer: LogWriter | None = None
+
+    @property
+    def dropped_log_lines(self) -> int:
+        return self.log_writer.dropped if self.log_writer else 0
 
     @contextmanager
     def track_stream(self) -> Iterator[None]:

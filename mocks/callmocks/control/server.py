@@ -20,6 +20,7 @@ from callmocks.control import assumptions, calls, clock, dashboard, faults, jour
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.json_struct import doc
+from callmocks.control.log_writer import LogWriter
 from callmocks.control.logs import add_request_id, make_logger, make_middleware, make_observer
 from callmocks.control.metrics import Metrics, make_registry
 from callmocks.control.openapi import UNREACHABLE, build_document
@@ -60,6 +61,7 @@ class Health(msgspec.Struct):
     version: str
     tenants: int
     addresses: Addresses
+    log_lines_dropped: Annotated[int, doc("Lines of the log that nothing read from stderr.")]
     replica: Annotated[
         ReplicaView | UnsetType,
         doc("Which of several replicas it is, and how it gets along with the others."),
@@ -79,7 +81,8 @@ ROUTES = RouteTable()
 )
 async def show_health(context: RequestContext) -> web.Response:
     store = context.app_context.store
-    health = Health("ok", __version__, len(context.registry), context.addresses)
+    dropped = context.app_context.dropped_log_lines
+    health = Health("ok", __version__, len(context.registry), context.addresses, dropped)
     if store.replication_status is not None:
         health.replica = ReplicaView(store.replica_name, *store.replication_status)
         if store.replication_status.problem:
@@ -91,7 +94,9 @@ async def show_health(context: RequestContext) -> web.Response:
 async def show_metrics(context: RequestContext) -> web.Response:
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-    text = generate_latest(make_registry(context.registry, context.request.app[METRICS]))
+    dropped = context.app_context.dropped_log_lines
+    metrics = make_registry(context.registry, context.request.app[METRICS], dropped)
+    text = generate_latest(metrics)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -117,13 +122,14 @@ def make_app(
     token: str = "",
     hosts: Collection[str] = (),
     log: TextIO | None = None,
+    log_writer: LogWriter | None = None,
     store: TenantStore | None = None,
 ) -> web.Application:
     """The control application over the tenants of a registry.
 
     ``defaults`` are the settings of a new tenant where a request leaves them out; ``token`` and
     ``hosts`` are for ``guard.make_guard``; ``log`` takes a line of JSON for each request to
-    control and for each exchange with a provider.
+    control and for each exchange with a provider; ``log_writer`` counts lines that were dropped.
     """
     logger = None if log is None else make_logger(log)
     middlewares = [make_middleware(logger), problem_middleware, make_guard(token, hosts)]
@@ -132,7 +138,9 @@ def make_app(
     app.on_response_prepare.append(add_request_id)
     store = store or TenantStore(registry)
     defaults = defaults or TenantSettings("demo")
-    app[APP_CONTEXT] = app_context = AppContext(registry, addresses, store, defaults)
+    app[APP_CONTEXT] = app_context = AppContext(
+        registry, addresses, store, defaults, log_writer=log_writer
+    )
     app[METRICS] = metrics = Metrics()
     app[TOKEN_REQUIRED] = bool(token)
     registry.observers.append(metrics.count_exchange)

@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from callmocks.control.json_struct import Natural, doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
-from callmocks.history.world_file import world_names
+from callmocks.history.world_file import is_file, world_names
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.settings import TENANT_NAME, ArmSettings, CdrSettings, OnecSettings
 from callmocks.tenants.tenant import Tenant
@@ -139,7 +139,7 @@ def _check_world(context: RequestContext, world: str) -> None:
     names, path = ", ".join(world_names()), Path(world)
     if not context.request.app.get(WORLD_FILES_ALLOWED, True):
         text = f"none of {names}; files are opened only for clients on this machine"
-    elif path.suffix != ".toml" or not path.is_file() or path.stat().st_size > _MAX_WORLD_BYTES:
+    elif path.suffix != ".toml" or not is_file(path) or path.stat().st_size > _MAX_WORLD_BYTES:
         text = f"neither a .toml file nor one of {names}"
     else:
         return

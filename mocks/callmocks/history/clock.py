@@ -1,19 +1,72 @@
-"""Time enters here alone: a lint rule bans every other reading of the machine's clock."""
+"""Time enters here alone: a lint rule bans every other reading of the machine's clock.
 
+Tests patch clocks. What a tenant shows follows the patched one; what waits or measures must not.
+"""
+
+import os
+import sys
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from importlib.machinery import BuiltinImporter
+from importlib.util import module_from_spec
+from tempfile import TemporaryFile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from callmocks.errors import SettingsError
 
-# Seconds on a clock that never jumps, to measure a duration.
-read_stopwatch = time.perf_counter
+
+def _load_stopwatch() -> Callable[[], float]:
+    # freezegun replaces the functions of `time` in all modules it finds, also in those that are
+    # imported while it is active. A second copy of the built-in module is not among them.
+    spec = BuiltinImporter.find_spec("time")
+    assert spec is not None and spec.loader is not None
+    unpatched_time = module_from_spec(spec)
+    spec.loader.exec_module(unpatched_time)
+    stopwatch: Callable[[], float] = unpatched_time.perf_counter
+    return stopwatch
+
+
+# Seconds on a clock that never jumps or stands still, to measure a duration and to wait.
+read_stopwatch = _load_stopwatch()
+
+
+# What a tenant's clock may show: earlier and later ones have no Unix time in some time zone, or in
+# some field of a provider.
+EARLIEST = datetime(1970, 1, 2)
+LATEST = datetime(2199, 12, 31)
 
 
 def unix_time() -> float:
+    """By the clock that a test may have patched."""
     return time.time()
+
+
+def unpatched_now() -> datetime:
+    """The system's time in UTC, whatever a test has patched: for what other programs check."""
+    # A new file has it; on Linux one in memory, for the file system may be read-only.
+    linux = sys.platform == "linux"
+    with os.fdopen(os.memfd_create("callmocks"), "wb") if linux else TemporaryFile() as file:
+        seconds = os.fstat(file.fileno()).st_mtime
+    now: datetime = find_builtin_type(datetime).fromtimestamp(seconds, UTC)
+    return now
+
+
+def find_builtin_type(patched: type[Any]) -> type[Any]:
+    """The class of the standard library that ``datetime`` or ``date`` may be a patched one of."""
+    return next(base for base in patched.__mro__ if base.__module__ == "datetime")
+
+
+def restore_builtin_dates(value: Any) -> Any:
+    """Replace dates of patched classes, which only the standard library's own functions take."""
+    if isinstance(value, dict):
+        return {key: restore_builtin_dates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [restore_builtin_dates(item) for item in value]
+    if isinstance(value, date) and type(value).__module__ != "datetime":
+        return find_builtin_type(type(value)).fromisoformat(value.isoformat())
+    return value
 
 
 def load_time_zone(name: str) -> ZoneInfo:
@@ -36,6 +89,18 @@ def parse_wall_time(text: str, field: str = "now") -> datetime:
     if wall_time.tzinfo is not None:
         raise SettingsError(f"{field}: {text!r} has an offset; the tenant's wall clock has none")
     return wall_time
+
+
+def parse_clock_time(text: str) -> datetime:
+    """What a clock may show; ``SettingsError`` otherwise."""
+    wall_time = parse_wall_time(text)
+    check_clock_range(wall_time)
+    return wall_time
+
+
+def check_clock_range(wall_time: datetime, field: str = "now") -> None:
+    if not EARLIEST <= wall_time <= LATEST:
+        raise SettingsError(f"{field}: {wall_time} is not within {EARLIEST} … {LATEST}")
 
 
 class Clock:

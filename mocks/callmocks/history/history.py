@@ -79,7 +79,7 @@ class History:
         self.directory = generated.directory
         self.first_day = first_day
         self.last_day = DAYS - 1
-        self.pins = Pins(generated)
+        self.pins = Pins(generated, first_day)
 
     # Windows
 

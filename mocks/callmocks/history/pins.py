@@ -22,7 +22,14 @@ from callmocks.history.pin_resolution import ResolvedPin, parse_pin, resolve_pin
 from callmocks.history.pin_timeline import build_pinned_call
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
-from callmocks.history.walltime import day_of, day_start
+from callmocks.history.walltime import (
+    DAYS,
+    LAST_DATE,
+    date_of_day,
+    day_of,
+    day_start,
+    ms_to_datetime,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,16 @@ class Pins:
     that row.
     """
 
-    def __init__(self, generated: GeneratedDays) -> None:
+    def __init__(self, generated: GeneratedDays, first_day: int = 0) -> None:
         self._generated = generated
+        self._first_day = first_day
         self._generator = Generator(generated.key)
         self._pins: dict[int, Pin] = {}
         self._frames: _PinFrames | None = None
         self.counters = PinCounters()
 
     def copy(self) -> Pins:
-        other = Pins(self._generated)
+        other = Pins(self._generated, self._first_day)
         other._pins = dict(self._pins)
         other.counters = self.counters
         return other
@@ -136,11 +144,18 @@ class Pins:
     def _make_pin(self, request: dict[str, Any]) -> Pin:
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
         day, counters = day_of(resolved.start_ms), self.counters
+        if day < self._first_day:
+            first = date_of_day(self._first_day)
+            raise Contradiction("start", f"the history of this tenant begins on {first}")
         row = counters.rows.get(day, ids.PINNED_SESSION)
         leg_row = counters.leg_rows.get(day, ids.PINNED_LEG)
         if row >= ids.SESSION_SLOTS:
             raise Contradiction("start", "the day holds no more pinned calls")
         pin = self._build_pin(resolved, counters.added, row, leg_row)
+        end_ms = day_start(day) + int(pin.day.legs.end.max())
+        if day_of(end_ms) >= DAYS:
+            reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
+            raise Contradiction("start", reason)
         self.counters = PinCounters(
             counters.added + 1,
             {**counters.rows, day: row + 1},

@@ -3,17 +3,22 @@
 Every field of these structs is a key of a world file; ``docs/worlds.md`` describes them.
 """
 
-from __future__ import annotations
-
+import datetime
 import hashlib
 from collections.abc import Iterator
-from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
 
 from callmocks.errors import SettingsError
+from callmocks.history.clock import find_builtin_type
+
+if TYPE_CHECKING:
+    from datetime import date as Date  # noqa: N812
+    from datetime import datetime as DateTime  # noqa: N812
+else:  # msgspec writes no date of a class that a test has patched
+    Date, DateTime = find_builtin_type(datetime.date), find_builtin_type(datetime.datetime)
 
 CALLS_PER_DAY_MAX = 200_000
 FINISH_REASONS_CALLS_MAX = 50_000
@@ -64,8 +69,8 @@ class OperatorEntry(_WorldTable, frozen=True):
     post: Text50 | None = None
     email: Email | None = None
     mobile: Phone | None = None
-    birthday: date | None = None
-    created_at: datetime | None = None
+    birthday: Date | None = None
+    created_at: DateTime | None = None
     deleted: bool = False
 
 
@@ -150,9 +155,9 @@ class Calendar(_WorldTable, frozen=True):
     """``seasons``: calls of each month, per mille of the mean."""
 
     country: Literal["russia", "none"] = "russia"
-    holidays: tuple[date, ...] = ()
-    workdays: tuple[date, ...] = ()
-    short_days: tuple[date, ...] = ()
+    holidays: tuple[Date, ...] = ()
+    workdays: tuple[Date, ...] = ()
+    short_days: tuple[Date, ...] = ()
     seasons: tuple[SeasonFactor, ...] = _SEASONS
 
 
@@ -175,7 +180,7 @@ class World(_WorldTable, frozen=True):
         content = msgspec.json.encode(msgspec.structs.replace(self, title=""), order="sorted")
         return hashlib.blake2b(content, digest_size=16).digest()
 
-    def with_calls_per_day(self, calls_per_day: int) -> World:
+    def with_calls_per_day(self, calls_per_day: int) -> Self:
         changed = msgspec.structs.replace(self, calls_per_day=calls_per_day)
         if not 0 <= calls_per_day <= CALLS_PER_DAY_MAX:
             raise SettingsError(f"{calls_per_day} calls a day are not in 0 … {CALLS_PER_DAY_MAX}")

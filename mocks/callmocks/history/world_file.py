@@ -8,7 +8,9 @@ import msgspec
 
 from callmocks.config import toml, validation
 from callmocks.contract.resources import fixture_path
+from callmocks.contract.xml import FORBIDDEN
 from callmocks.errors import SettingsError
+from callmocks.history.clock import restore_builtin_dates
 from callmocks.history.name_pools import load_pools
 from callmocks.history.world import (
     FIRST_HOUR,
@@ -33,7 +35,7 @@ def load_world(name: str) -> World:
     path = Path(name)
     if name in world_names():
         path = fixture_path(f"worlds/{name}.toml")
-    elif path.suffix != ".toml" and not _is_file(path):
+    elif path.suffix != ".toml" and not is_file(path):
         known = ", ".join(world_names())
         raise SettingsError(f"world {name!r}: neither a file nor one of {known}")
     return parse_world(_read_world_file(path), name)
@@ -41,7 +43,7 @@ def load_world(name: str) -> World:
 
 def parse_world(text: str, source: str) -> World:
     try:
-        world = msgspec.convert(toml.parse(text), World)
+        world = msgspec.convert(restore_builtin_dates(toml.parse(text)), World)
     except msgspec.ValidationError as error:
         raise SettingsError(f"world {source}: {_describe_error(error)}") from None
     except ValueError as error:  # numbers of thousands of digits too
@@ -51,7 +53,7 @@ def parse_world(text: str, source: str) -> World:
     return world
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that no file can have
@@ -76,6 +78,7 @@ def _describe_error(error: msgspec.ValidationError) -> str:
 
 
 def _find_problems(world: World) -> Iterator[Problem]:
+    yield from _find_forbidden_characters(msgspec.to_builtins(world), "")
     for problem in world.find_plan_problems():
         yield "calls_per_day", problem
     yield from _check_traffic(world.traffic)
@@ -92,6 +95,18 @@ def _find_problems(world: World) -> Iterator[Problem]:
     yield from _check_hours(world.lines)
     yield from _check_duplicates(world)
     yield from _check_references(world)
+
+
+def _find_forbidden_characters(value: Any, path: str) -> Iterator[Problem]:
+    """Two of the providers write XML, which cannot hold all characters."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _find_forbidden_characters(item, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _find_forbidden_characters(item, f"{path}[{index}]")
+    elif isinstance(value, str) and (found := FORBIDDEN.search(value)):
+        yield path, f"it holds {found[0]!r}, which XML cannot hold"
 
 
 def _check_traffic(traffic: Traffic) -> Iterator[Problem]:

@@ -11,6 +11,8 @@ import polars as pl
 from callmocks.contract.assumptions import load_ledger
 from callmocks.history.directory import Directory
 from callmocks.history.generator import derive_key
+from callmocks.history.views.lookups import WALL_TIME_DTYPE
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.onec import tables
 from callmocks.onec.contract import ColumnSpec, ServedOperation, TableColumns
 from callmocks.onec.layout import Layout
@@ -67,7 +69,9 @@ def select_rows(
     if "ChangedFrom" in parameters:
         yearly = exchange.use_assumption("onec.changed-times") == "yearly"
         changed = _build_last_change(exchange.now) if yearly else pl.col("_created")
-        frame = frame.filter(changed >= parameters["ChangedFrom"])
+        since = parameters["ChangedFrom"]
+        assert isinstance(since, datetime)
+        frame = frame.filter(changed >= _to_literal(since))
     shown = frame.select(**{spec.name: _show_field(frame, spec) for spec in columns.specs})
     return tables.render_rows(shown, columns, layout, tenant.settings.self_check)
 
@@ -77,13 +81,20 @@ def _build_frame(listing: _Listing, operation: ServedOperation) -> pl.DataFrame:
     rows = list(_LISTS[operation.name](listing))
     types = load_ledger()[operation.columns_choice].fields
     schema = {name: tables.DTYPES["string" if k == "uuid" else k] for name, k in types.items()}
-    schema |= {"_created": pl.Datetime("ms"), "_phase": pl.Int64()}
-    cells = [
+    schema |= {"_created": WALL_TIME_DTYPE, "_phase": pl.Int64()}
+    # Polars takes no datetime of a class that a test has patched: times come in as numbers.
+    times = [name for name, dtype in schema.items() if dtype == WALL_TIME_DTYPE]
+    cells: list[dict[str, Any]] = [
         {"CreatedAt": row.since, "Deleted": False, "_created": row.since, "_phase": row.phase}
         | row.fields
         for row in rows
     ]
-    return pl.DataFrame(cells, schema)
+    for fields in cells:
+        for name in times:
+            if (wall_time := fields.get(name)) is not None:
+                fields[name] = datetime_to_ms(wall_time)
+    numbers = schema | dict.fromkeys(times, pl.Int64())
+    return pl.DataFrame(cells, numbers).with_columns(pl.col(times).cast(WALL_TIME_DTYPE))
 
 
 def _show_field(frame: pl.DataFrame, spec: ColumnSpec) -> pl.Expr:
@@ -103,9 +114,14 @@ def _show_field(frame: pl.DataFrame, spec: ColumnSpec) -> pl.Expr:
 def _build_last_change(now: datetime) -> pl.Expr:
     """The latest yearly change before now, or the creation when that was later."""
     phase = pl.duration(seconds=pl.col("_phase"))
-    this, last = datetime(now.year, 1, 1), datetime(max(now.year - 1, 1), 1, 1)
-    changed = pl.when(pl.lit(this) + phase <= now).then(pl.lit(this) + phase)
-    return pl.max_horizontal(changed.otherwise(pl.lit(last) + phase), pl.col("_created"))
+    this = _to_literal(datetime(now.year, 1, 1)) + phase
+    last = _to_literal(datetime(max(now.year - 1, 1), 1, 1)) + phase
+    changed = pl.when(this <= _to_literal(now)).then(this).otherwise(last)
+    return pl.max_horizontal(changed, pl.col("_created"))
+
+
+def _to_literal(wall_time: datetime) -> pl.Expr:
+    return pl.lit(datetime_to_ms(wall_time)).cast(WALL_TIME_DTYPE)
 
 
 _get_names = attrgetter("first_name", "last_name", "patronymic")

@@ -13,6 +13,7 @@ import struct
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from functools import partial
 from typing import ClassVar
 
@@ -36,6 +37,9 @@ ErrorResponder = Callable[[web.BaseRequest, int, str], Awaitable[web.StreamRespo
 ERROR_RESPONSE: web.AppKey[ErrorResponder] = web.AppKey("error_response")
 # Of large answers; absent: without a limit.
 SEND_BUDGET = web.AppKey("send_budget", SendBudget)
+# To call when the request has become a websocket, which may stay open for hours: it is not in
+# flight any more.
+_on_websocket: ContextVar[Callable[[], None] | None] = ContextVar("on_websocket", default=None)
 
 
 class HttpServer(ABC):
@@ -132,6 +136,16 @@ def attach_exchange(exchange: Exchange, request: web.Request) -> None:
 
 def is_disconnected(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
+
+
+def release_when_websocket(release: Callable[[], None]) -> None:
+    _on_websocket.set(release)
+
+
+async def accept_websocket(request: web.BaseRequest, socket: web.WebSocketResponse) -> None:
+    await socket.prepare(request)
+    if (release := _on_websocket.get()) is not None:
+        release()
 
 
 def request_origin(request: web.Request) -> str:

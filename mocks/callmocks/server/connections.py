@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 import traceback
@@ -29,7 +30,7 @@ from aiohttp.typedefs import Handler
 
 from callmocks.config.server_limits import ServerLimits
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
-from callmocks.provider.server import error_response
+from callmocks.provider.server import error_response, release_when_websocket
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
 from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
@@ -40,6 +41,9 @@ http_log = logging.getLogger("callmocks.http")
 _CLIENT_ERRORS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 http_log.addFilter(lambda it: not (it.exc_info and isinstance(it.exc_info[1], _CLIENT_ERRORS)))
 
+# Addresses in answers repeat it: no document can hold the bytes of one that is not ASCII.
+_HOST: Final = re.compile(r"[!-~]*")
+_BAD_HOST_TEXT: Final = "the header Host holds what is in no name: use visible ASCII characters"
 # For a rejected client to read the answer.
 _REJECT_SECONDS: Final = 1.0
 # Clients that get an answer at the same time; further ones are aborted.
@@ -140,7 +144,7 @@ class RequestLimiter:
     _limiter: ConnectionLimiter
     _app: web.Application
     _handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-    _in_flight: int = 0
+    in_flight: int = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -159,10 +163,13 @@ class RequestLimiter:
         if connection is not None:
             connection.header_started_at = 0.0
             connection.idle = False
-        counted = hdrs.UPGRADE not in request.headers  # a websocket may stay open for hours
-        self._in_flight += counted
+        slot = _InFlightSlot(self)
+        if hdrs.UPGRADE in request.headers:
+            release_when_websocket(slot.release)
         try:
-            if counted and self._in_flight > (limit := self._limiter.limits.in_flight):
+            if not _HOST.fullmatch(request.headers.get(hdrs.HOST, "")):
+                return await error_response(self._app, request, 400, _BAD_HOST_TEXT)
+            if self.in_flight > (limit := self._limiter.limits.in_flight):
                 text = f"more than {limit} requests are being answered"
                 return await error_response(self._app, request, 503, text)
             return await self._handler(request)
@@ -178,7 +185,7 @@ class RequestLimiter:
             self._limiter.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
             return await error_response(self._app, request, 503, _OUT_OF_DESCRIPTORS_TEXT)
         finally:
-            self._in_flight -= counted
+            slot.release()
             if connection is not None:
                 connection.idle = True
 
@@ -198,6 +205,19 @@ class RequestLimiter:
             while not transport.is_closing() and loop.time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         request.protocol.force_close()
+
+
+class _InFlightSlot:
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: RequestLimiter) -> None:
+        limiter.in_flight += 1
+        self._limiter: RequestLimiter | None = limiter
+
+    def release(self) -> None:
+        if self._limiter is not None:
+            self._limiter.in_flight -= 1
+            self._limiter = None
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from callmocks.control.log_writer import LogWriter
     from callmocks.replication.replica import Replica
     from callmocks.server.connections import ConnectionLimiter
     from callmocks.server.tls import TlsIdentity
@@ -49,8 +51,10 @@ class MockServer:
         settings: ServeSettings,
         listeners: Mapping[str, socket.socket] | None = None,
         identity: TlsIdentity | None = None,
+        log_writer: LogWriter | None = None,
     ) -> None:
         self.settings = settings
+        self._log_writer = log_writer
         self._sockets = dict(listeners or {})
         self._runners: list[web.AppRunner] = []
         self._identity = identity
@@ -71,6 +75,7 @@ class MockServer:
 
     async def start(self) -> None:
         """``SettingsError`` when it cannot serve."""
+        _refuse_forked_process()
         try:
             self._sockets = self._sockets or open_listeners(self.settings)[0]
             if self.settings.scheme == "https" and self._identity is None:
@@ -153,6 +158,7 @@ class MockServer:
             token=self.settings.admin_token,
             hosts=self.settings.host_names(),
             log=sys.stderr if self.settings.log == "json" else None,
+            log_writer=self._log_writer,
             store=self._replica,
         )
         apps["control"][WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
@@ -203,6 +209,20 @@ class MockServer:
         settings, port = self.settings, self.get_port(name)
         origin = settings.find_public_url(name, port)
         return (origin or format_origin(settings.scheme, settings.host, port)) + URL_PATHS[name]
+
+
+_served_by: set[int] = set()  # the process that started a server, or the one it was forked from
+
+
+def _refuse_forked_process() -> None:
+    # The threads that polars computes with do not survive a fork: it would wait for them for ever.
+    _served_by.add(os.getpid())
+    if len(_served_by) > 1:
+        raise SettingsError(
+            "this process was forked from one that had a suite, and cannot have one of its own; "
+            "use the suite of the parent process, or start processes by spawn: "
+            'multiprocessing.get_context("spawn")'
+        )
 
 
 def open_registry(settings: ServeSettings) -> Registry:

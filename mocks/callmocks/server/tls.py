@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import ssl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from callmocks.errors import SettingsError
+from callmocks.history.clock import find_builtin_type, unpatched_now
 from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 
 if TYPE_CHECKING:
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
 # In every generated certificate.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+# Clients of Apple's systems refuse certificates of servers that are valid for longer.
+_MAX_VALIDITY = datetime.timedelta(days=825)
+_BACKDATED = datetime.timedelta(days=1)  # for clients whose clock is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +91,33 @@ def _generate_identity(names: tuple[str, ...]) -> TlsIdentity:
         import trustme
     except ImportError:
         raise SettingsError("--tls: auto needs trustme: the extra tls of callmocks") from None
-    authority = trustme.CA(organization_name="callmocks")
-    try:
-        leaf = authority.issue_cert(*names, organization_name="callmocks")
-    except ValueError as error:
-        listed = ", ".join(names)
-        raise SettingsError(f"--tls: auto: no certificate for {listed}: {error}") from None
+    with _builtin_datetime():
+        authority = trustme.CA(organization_name="callmocks")
+        begin = unpatched_now() - _BACKDATED
+        try:
+            leaf = authority.issue_cert(
+                *names,
+                organization_name="callmocks",
+                not_before=begin,
+                not_after=begin + _MAX_VALIDITY,
+            )
+        except ValueError as error:
+            listed = ", ".join(names)
+            raise SettingsError(f"--tls: auto: no certificate for {listed}: {error}") from None
     generated_pem = leaf.private_key_and_cert_chain_pem.bytes()
     return load_generated_identity(generated_pem, authority.cert_pem.bytes())
+
+
+@contextmanager
+def _builtin_datetime() -> Iterator[None]:
+    # The compiled part of cryptography keeps the class that it finds in `datetime` at its first
+    # use: one that a test has patched would make it refuse all others until the process ends.
+    found = datetime.datetime
+    datetime.datetime = find_builtin_type(found)  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        datetime.datetime = found  # type: ignore[misc]
 
 
 def _create_ssl_context() -> ssl.SSLContext:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from callmocks.contract.assumptions import Assumptions
 from callmocks.faults.active import ActiveFaults
-from callmocks.history.clock import Clock, load_time_zone, parse_wall_time
+from callmocks.history.clock import Clock, load_time_zone, parse_clock_time
 from callmocks.history.history import History
 from callmocks.history.pins import Pins
 from callmocks.tenants.journal import Journal, JournalBudget
@@ -67,5 +67,5 @@ class Tenant:
 
     def create_initial_clock(self) -> Clock:
         settings = self.settings
-        frozen_at = None if settings.now == "real" else parse_wall_time(settings.now)
+        frozen_at = None if settings.now == "real" else parse_clock_time(settings.now)
         return Clock(load_time_zone(settings.timezone), frozen_at)

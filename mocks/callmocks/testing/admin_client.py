@@ -3,12 +3,21 @@ import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from importlib.util import find_spec, module_from_spec
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 from callmocks.contract.urls import bracket_host
 from callmocks.errors import AdminError
+
+if TYPE_CHECKING:
+    import http.client as http_client
+else:
+    # A copy: vcrpy puts its own classes into the module, and requests to control, which are the
+    # test's and not its client's, would go into the cassette.
+    _spec = find_spec("http.client")
+    http_client = module_from_spec(_spec)
+    _spec.loader.exec_module(http_client)
 
 _TIMEOUT_SECONDS = 60.0  # a truth of many days takes long when they are not generated yet
 EXPECTED_SERVICE = "the control address of a callmocks suite"
@@ -63,7 +72,7 @@ class AdminClient:
             connection.request(method, self._path + path, sent, headers)
             answer = connection.getresponse()
             raw = answer.read()
-        except (OSError, HTTPException) as error:
+        except (OSError, http_client.HTTPException) as error:
             reason = error if str(error) else type(error).__name__
             raise AdminError(f"callmocks at {self.url} cannot be reached: {reason}") from None
         finally:
@@ -91,11 +100,13 @@ class AdminClient:
             text += f"; it goes into the address, as in {with_token}"
         return text
 
-    def _open_connection(self) -> HTTPConnection:
+    def _open_connection(self) -> http_client.HTTPConnection:
         host, port, timeout = self._host, self._port, _TIMEOUT_SECONDS
         if self._secure:
-            return HTTPSConnection(host, port, timeout=timeout, context=self._ssl_context)
-        return HTTPConnection(host, port, timeout=timeout)
+            return http_client.HTTPSConnection(
+                host, port, timeout=timeout, context=self._ssl_context
+            )
+        return http_client.HTTPConnection(host, port, timeout=timeout)
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import AsyncContextDecorator, ContextDecorator
 from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callmocks.contract.urls import format_origin
-from callmocks.errors import SettingsError
+from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 from callmocks.testing.mocks import Mocks
 from callmocks.testing.operations import TimeInput
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
 _PORTS = ("arm_port", "cdr_port", "onec_port", "control_port")
 _CLI_ONLY = ("json", "log", "config", "workers")
+_START_SECONDS = 60
+_STOP_SECONDS = 30
 
 
-@contextmanager
 def running(
     *,
     seed: int = 42,
@@ -31,25 +34,19 @@ def running(
     calls_per_day: int | None = None,
     limits: str = "off",
     **settings: object,
-) -> Iterator[Mocks]:
-    """A suite in this process, on free ports, until the block ends.
+) -> InProcessSuite:
+    """A suite in this process, on free ports, for ``with`` or to ``start`` and ``stop``.
 
     The settings are those of ``callmocks serve`` with underscores (``timezone``, ``only``,
     ``tls``, …) and shape the tenant ``demo``; environment variables are ignored. It answers from a
     thread of its own, so the client may block or be asynchronous. ``SettingsError`` says which
     setting cannot be used.
     """
-    server = _start_server(
-        seed=seed, now=now, world=world, calls_per_day=calls_per_day, limits=limits, **settings
-    )
-    try:
-        yield _make_handles(server)
-    finally:
-        server.stop()
+    sizes = {"world": world, "calls_per_day": calls_per_day, "limits": limits}
+    return InProcessSuite({"seed": seed, "now": now, **sizes, **settings})
 
 
-@asynccontextmanager
-async def arunning(
+def arunning(
     *,
     seed: int = 42,
     now: TimeInput = "real",
@@ -57,21 +54,78 @@ async def arunning(
     calls_per_day: int | None = None,
     limits: str = "off",
     **settings: object,
-) -> AsyncIterator[Mocks]:
+) -> AsyncInProcessSuite:
     """``running`` for ``async with``: the loop goes on while the suite starts and stops.
 
     The methods of ``Mocks`` are plain calls here too, of a few milliseconds each.
     """
-    suite = running(
-        seed=seed, now=now, world=world, calls_per_day=calls_per_day, limits=limits, **settings
-    )
-    starting = asyncio.ensure_future(asyncio.to_thread(suite.__enter__))
-    try:
-        yield await asyncio.shield(starting)
-    finally:
-        await asyncio.wait((starting,))  # a start that was cancelled has to be undone too
-        if starting.exception() is None:
-            await asyncio.to_thread(suite.__exit__, None, None, None)
+    sizes = {"world": world, "calls_per_day": calls_per_day, "limits": limits}
+    return AsyncInProcessSuite({"seed": seed, "now": now, **sizes, **settings})
+
+
+class InProcessSuite(ContextDecorator):
+    """It runs from ``start`` to ``stop`` or the end of the process, whether or not this is kept."""
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        self._settings = settings
+        self._server: BackgroundServer | None = None
+
+    def start(self) -> Mocks:
+        if self._server is not None:
+            raise CallmocksError("this suite has been started already")
+        self._server = _start_server(**self._settings)
+        return _make_handles(self._server)
+
+    def stop(self) -> None:
+        """Nothing happens when it does not run, or was started before this process was forked."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def __enter__(self) -> Mocks:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _recreate_cm(self) -> InProcessSuite:  # each call of a decorated function has a suite
+        return InProcessSuite(self._settings)
+
+
+class AsyncInProcessSuite(AsyncContextDecorator):
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        self._suite = InProcessSuite(settings)
+
+    async def start(self) -> Mocks:
+        starting = asyncio.ensure_future(asyncio.to_thread(self._suite.start))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait((starting,))  # it has to be undone
+            if starting.exception() is None:
+                await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._suite.stop)
+
+    async def __aenter__(self) -> Mocks:
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _recreate_cm(self) -> AsyncInProcessSuite:
+        return AsyncInProcessSuite(self._suite._settings)
+
+
+def _open_loop() -> asyncio.AbstractEventLoop:
+    from callmocks.history.clock import read_stopwatch
+
+    loop = asyncio.SelectorEventLoop()
+    # Its timers go on when a test stops the clocks of Python.
+    loop.time = read_stopwatch  # type: ignore[method-assign]
+    return loop
 
 
 class BackgroundServer:
@@ -83,19 +137,30 @@ class BackgroundServer:
         self._ready: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop
         self._stopped: asyncio.Event
+        self._process_id = os.getpid()
 
     def start(self) -> None:
         self._thread.start()
-        self._ready.result()
+        try:
+            self._ready.result(_START_SECONDS)
+        except FutureTimeoutError:
+            text = f"the suite did not start within {_START_SECONDS} s"
+            raise CallmocksError(
+                f"{text}; was this process forked from one with threads?"
+            ) from None
 
     def stop(self) -> None:
+        if os.getpid() != self._process_id:
+            return  # the thread, and the clients, are those of the parent process
         self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            raise CallmocksError(f"the suite did not stop within {_STOP_SECONDS} s")
 
     def _run_loop(self) -> None:
         try:
             # Not by the event loop policy: that is the caller's.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with asyncio.Runner(loop_factory=_open_loop) as runner:
                 runner.run(self._serve_until_stopped())
         except BaseException as error:
             if self._ready.done():

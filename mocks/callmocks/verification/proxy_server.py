@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from callmocks.contract.urls import format_origin
+from callmocks.control.log_writer import LogWriter
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import make_random_key
 from callmocks.provider.base import Provider
@@ -52,8 +53,14 @@ class ProxySettings:
 class ProxyServer:
     """Serves inside ``async with``; ``SettingsError`` when it cannot."""
 
-    def __init__(self, settings: ProxySettings, on_event: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: ProxySettings,
+        on_event: Callable[[str], None],
+        log_writer: LogWriter | None = None,
+    ) -> None:
         self.settings = settings
+        self._log_writer = log_writer
         self.url = ""  # for clients, with the path of the provider
         self.control_url = ""  # empty without a control port
         self._on_event = on_event
@@ -97,7 +104,7 @@ class ProxyServer:
             from callmocks.verification.proxy_control import make_app
 
             self.control_url = self._origin_of(control)
-            await self._start_app(make_app(registry), control)
+            await self._start_app(make_app(registry, self._log_writer), control)
 
     async def _stop(self) -> None:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))

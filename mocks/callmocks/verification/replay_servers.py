@@ -11,7 +11,7 @@ from callmocks.cdr.provider import CDR
 from callmocks.onec import wsdl
 from callmocks.onec.provider import ONEC
 from callmocks.provider.bodies import BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, request_origin
+from callmocks.provider.server import ProviderServer, accept_websocket, request_origin
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -57,7 +57,7 @@ class ArmReplayServer(ReplayServer):
         socket = web.WebSocketResponse(max_msg_size=limit, compress=False, decode_text=False)
         if not socket.can_prepare(request):
             return web.Response(status=404, text="a replay has recorded answers alone\n")
-        await socket.prepare(request)
+        await accept_websocket(request, socket)
         await ReplayConnection(self, request, socket).run()
         return socket
 

@@ -1,7 +1,4 @@
-from typing import Annotated
-
-from msgspec import Meta
-
+from callmocks.contract.xml import XmlText
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -12,7 +9,7 @@ class CommandErrorFault(Fault, frozen=True):
     fault_name = "command_error"
     breaks_contract = False
 
-    text: Annotated[str, Meta(max_length=1000)] = "timeout"
+    text: XmlText = "timeout"
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
         return context.error_reply("cannot_perform_cmd", {"text": self.text})

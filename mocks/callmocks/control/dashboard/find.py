@@ -73,10 +73,11 @@ def _session_of_communication(history: History, communication_id: int) -> int | 
 
 
 def _day_bounds(history: History, address: tuple[int, int] | None) -> tuple[int, int] | None:
-    """First and last second of the day that an id leads to, if the history has that day."""
+    """First and last second in which the leg or call of an id can start, if the history has it."""
     if address is None or not history.first_day <= address[0] <= history.last_day:
         return None
-    return day_start(address[0]), day_start(address[0] + 1) - 1000
+    # Legs of a pinned call may start on the day after the call.
+    return day_start(address[0]), day_start(address[0] + 2) - 1000
 
 
 def _session_of_call_ref(history: History, call_ref: str, window: DayWindow) -> int | None:

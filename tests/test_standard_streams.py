@@ -1,0 +1,100 @@
+"""Standard streams as supervisors leave them: pipes nobody reads, and none at all."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.test_serve import FREE, get
+
+PIPE_BYTES = 65_536
+SECONDS = 30  # for what takes a fraction of one
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and signals of POSIX")
+
+
+@contextmanager
+def running_command(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """A command whose stderr nobody reads, and its readiness line."""
+    command = [sys.executable, "-m", "callmocks", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def send_many(url: str, count: int, method: str, path: str, body: bytes = b"") -> None:
+    connection = http.client.HTTPConnection(url.split("/")[2], timeout=SECONDS)
+    for _ in range(count):
+        connection.request(method, path, body)
+        connection.getresponse().read()
+    connection.close()
+
+
+def stop(process: subprocess.Popen[bytes]) -> list[str]:
+    """End it while its stderr is full; what stands there."""
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SECONDS) == 0
+    assert process.stderr is not None
+    return process.stderr.read().decode().splitlines()
+
+
+def test_a_log_that_nobody_reads_stops_nothing_and_its_losses_are_told() -> None:
+    with running_command("serve", *FREE, "--json", "--log", "json", "--only", "cdr") as (
+        process,
+        ready,
+    ):
+        url = ready["control"]
+        long = "/nothing/" + "x" * 7000
+        send_many(url, 2600, "GET", long)  # 18 MB of lines, of which 16 MiB wait
+        dropped = json.loads(get(url + "/health"))["log_lines_dropped"]
+        assert 0 < dropped < 2600
+        assert f"callmocks_log_lines_dropped_total {dropped}.0".encode() in get(url + "/metrics")
+        assert process.stderr is not None
+        lines = map(json.loads, iter(process.stderr.readline, b""))
+        told = next(line for line in lines if line["event"] != "control")
+        assert told["event"] == "log lines dropped" and told["lines"] == dropped
+        send_many(url, 30, "GET", long)
+        assert len(stop(process)) <= 2 * PIPE_BYTES // len(long)
+
+
+def test_a_proxy_whose_findings_nobody_reads_goes_on() -> None:
+    with (
+        running_command("serve", *FREE, "--json", "--only", "cdr") as (_, upstream),
+        running_command(
+            *("proxy", "cdr", upstream["cdr"], "--port", "0", "--control-port", "0", "--json")
+        ) as (process, ready),
+    ):
+        send_many(ready["proxy"], 700, "POST", "/v2.0", b'{"jsonrpc": "2.0"}')
+        assert json.loads(get(ready["control"] + "/health"))["log_lines_dropped"] == 0
+        shown = stop(process)
+        assert 265 < len(shown) < 700  # as many as a pipe holds
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_not_matter(closed: str) -> None:
+    script = (
+        "import os, signal\n"
+        "from callmocks import cli\n"
+        "from callmocks.cli import serve\n"
+        "show = serve.print_ready\n"
+        "end = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "serve.print_ready = lambda suite: (show(suite), end())\n"
+        "cli.main()\n"
+    )
+    shell = f'exec "$0" -c "$1" serve {" ".join(FREE)} {closed}'
+    done = subprocess.run(["sh", "-c", shell, sys.executable, script], env=CLEAN, timeout=60)
+    assert done.returncode == 0

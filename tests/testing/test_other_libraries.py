@@ -1,0 +1,85 @@
+"""A suite beside what other libraries and the system do to the process of a test run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
+
+
+def run_python(*arguments: str) -> str:
+    """In a process of its own: what a library caches at its first use is cached for all tests."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=CLEAN, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("library", "begins", "tick"),
+    [
+        ("freezegun", "start", "stop"),
+        ("freezegun", "middle", "tick"),
+        ("time_machine", "middle", "stop"),
+    ],
+)
+def test_nothing_depends_on_patched_clocks(library: str, begins: str, tick: str) -> None:
+    assert run_python("-m", "tests.testing.patched_clocks", library, begins, tick) == "done\n"
+
+
+CASSETTE = """
+import sys, vcr, urllib.request
+with vcr.use_cassette(sys.argv[1], record_mode="none"):
+    import callmocks
+    with callmocks.running(world="empty") as mocks:
+        mocks.pin("2026-03-02T12:00:00")
+        try:
+            urllib.request.urlopen(mocks.onec.wsdl_url)
+        except vcr.errors.CannotOverwriteExistingCassetteException:
+            print("the client's request is the cassette's")
+assert mocks.control.url
+with callmocks.running(world="empty") as mocks:
+    print(len(mocks.truth("2026-03-02", "2026-03-03")))
+"""
+
+
+def test_requests_of_the_fixtures_go_into_no_cassette(tmp_path: Path) -> None:
+    shown = run_python("-c", CASSETTE, str(tmp_path / "cassette.yaml"))
+    assert shown == "the client's request is the cassette's\n0\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+FORK = """
+import os, sys, warnings
+import callmocks
+warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of a fork with threads
+outer = callmocks.running(world="empty")
+mocks = outer.start()
+child = os.fork()
+if not child:
+    assert mocks.now  # the parent's suite is there
+    try:
+        callmocks.running(world="empty").start()
+    except callmocks.errors.CallmocksError as error:
+        outer.stop()
+        os._exit(7 if "spawn" in str(error) else 8)
+    os._exit(9)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert mocks.now  # and goes on after the child's end
+outer.stop()
+outer.stop()
+with callmocks.running(world="empty") as mocks:
+    print(mocks.demo.name)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_is_told_that_it_cannot_have_a_suite() -> None:
+    assert run_python("-c", FORK) == "demo\n"
