@@ -176,8 +176,8 @@ async def start() -> AsyncIterator[Start]:
 
     async def begin(contract: str = "documented", **settings: Any) -> RunningArm:
         registry = Registry(FACTORY, PROVIDERS)
-        arm = ArmSettings(contract=contract)
-        tenant = registry.create(TenantSettings("demo", **{"now": NOW, "arm": arm, **settings}))
+        settings = {"now": NOW, "arm": ArmSettings(contract=contract), **settings}
+        tenant = registry.create(TenantSettings("demo", **settings))
         runner = web.AppRunner(
             ArmServer(registry).create_app(), access_log=None, shutdown_timeout=0.5
         )

@@ -213,7 +213,7 @@ def is_error_about(answer: ParsedResponse, attribute: str) -> bool:
         ("limit", ""), ("limit", "1.5"), ("offset", "-1"), ("offset", "9" * 20), ("offset", " "),
         ("from_date", "2026-03-02"), ("from_date", "2026/02/30 10:00:00"), ("from_date", "вчера"),
         ("from_date", "2026/03/02T10:00:00"), ("to_date", "2026/13/01"), ("to_date", "0000/01/01"),
-        ("to_date", "2026/03/02 24:00:00"), ("direction", "sideways"), ("direction", ""),
+        ("to_date", "2026/03/02 24:00:00"), ("direction", "sideways"),
         ("skip_incomplete", "no"), ("tag", "x"), ("display_name", "я" * 3000),
     ],
 )  # fmt: skip
@@ -247,11 +247,16 @@ async def test_booleans_and_numbers_may_be_written_in_all_the_schemas_ways(
 
 @pytest.mark.proves("arm.empty-filter")
 async def test_empty_filters_count_as_not_given_unless_chosen_otherwise(demo: RunningArm) -> None:
-    empty = dict.fromkeys(("number", "from_date", "display_name", "cc_agent_id", "tag"), "")
+    names = ("number", "from_date", "display_name", "cc_agent_id", "tag", "offset", "direction")
+    empty = dict.fromkeys((*names, "skip_incomplete"), "")
     plain = await demo.history(OPERATOR)
     assert (await demo.history(OPERATOR, **empty)).refs == plain.refs
     assert "arm.empty-filter" in demo.journal()[-1].assumptions
+    missing = await demo.history(OPERATOR, limit="")
+    assert missing.error.endswith("@limit: expected this attribute, it is required, got none")
     demo.tenant.assumptions.set_choice("arm.empty-filter", "literal")
+    for name in ("limit", "offset", "direction"):
+        assert is_error_about(await demo.history(OPERATOR, **{name: ""}), name)
     anonymous = await demo.history(OPERATOR, from_number="")
     assert anonymous.rows
     assert {row["remote_digits"] for row in anonymous.rows} == {""}

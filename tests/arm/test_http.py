@@ -10,7 +10,9 @@ import xmlschema
 
 from callmocks.arm import pages, rows
 from callmocks.contract.resources import schema_path as schema_file
-from tests.arm.conftest import RunningArm, basic_auth, request_xml
+from callmocks.errors import SettingsError
+from callmocks.tenants.settings import ArmSettings, TenantSettings
+from tests.arm.conftest import ParsedResponse, RunningArm, Start, basic_auth, request_xml
 
 JUDGE = xmlschema.XMLSchema(str(schema_file("arm/operator_call_history.documented.xsd")))
 
@@ -50,6 +52,97 @@ async def test_xml_may_be_written_in_all_its_ways(demo: RunningArm, body: str) -
 
 
 @pytest.mark.proves("arm.transport-status")
+def without_declaration(charset: str) -> bytes:
+    return request_xml(limit=50, from_date="2026/02/20", display_name="Ов").encode(charset)
+
+
+@pytest.mark.proves("arm.charset")
+async def test_a_document_without_a_declaration_has_the_charset_of_its_content_type(
+    demo: RunningArm,
+) -> None:
+    async def post(body: bytes, charset: str) -> ParsedResponse:
+        headers = basic_auth("101") | {"Content-Type": f"text/xml; charset={charset}"}
+        return await demo.post("operator_call_history", body, headers)
+
+    plain = await post(without_declaration("utf-8"), "utf-8")
+    assert plain.rows
+    for charset in ("windows-1251", "koi8-r", "utf-16"):
+        assert (await post(without_declaration(charset), charset)).rows == plain.rows
+    declared = b'<?xml version="1.0" encoding="utf-8"?>' + without_declaration("utf-8")
+    assert (await post(declared, "windows-1251")).rows == plain.rows
+    unknown = await post(without_declaration("utf-8"), "x-nothing")
+    assert (unknown.status, unknown.error) == (
+        400, "the charset 'x-nothing' of the Content-Type is not known",
+    )  # fmt: skip
+    demo.tenant.assumptions.set_choice("arm.charset", "ignored")
+    assert (await post(without_declaration("windows-1251"), "windows-1251")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ('<filters limit="1"/>', "/filters: expected the root in or out, got 'filters'"),
+        (
+            '<in><request><filters limit="1">text</filters></request></in>',
+            "/in/request/filters: expected no text here, got 'text'",
+        ),
+        (
+            '<in><request><filters limit="1"/>text</request></in>',
+            "/in/request: expected no text here, got 'text'",
+        ),
+        ("<in/>", "/in: expected request, got nothing"),
+        (
+            '<in><request><filters limit="x"/></request></in>',
+            "/in/request/filters/@limit: expected xs:integer, got 'x'",
+        ),
+    ],
+)
+async def test_an_error_names_what_is_wrong_where(demo: RunningArm, body: str, says: str) -> None:
+    answer = await demo.post("operator_call_history", body, basic_auth("101"))
+    assert answer.error == says
+
+
+async def test_broken_xml_is_told_by_line_and_column(demo: RunningArm) -> None:
+    answer = await demo.post("operator_call_history", "<in><a></in>", basic_auth("101"))
+    assert answer.error == (
+        "not well-formed XML: Opening and ending tag mismatch: a line 1 and in, line 1, column 13"
+    )
+
+
+@pytest.mark.proves("arm.cors")
+async def test_browser_clients_of_other_origins_are_let_in_by_a_setting(start: Start) -> None:
+    page = "http://localhost:3000"
+    preflight = {"Origin": page, "Access-Control-Request-Method": "POST"}
+    demo = await start()
+    url = f"{demo.address}/operator_call_history"
+    async with demo.session.options(url, headers=preflight) as answer:
+        assert (answer.status, "Access-Control-Allow-Origin" in answer.headers) == (405, False)
+    for origins in (["*"], ["https://a.example", page]):
+        arm = ArmSettings(cors_origins=origins)
+        open_demo = await start(arm=arm)
+        url = f"{open_demo.address}/operator_call_history"
+        async with open_demo.session.options(url, headers=preflight) as answer:
+            assert answer.status == 204
+            assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+            assert answer.headers["Access-Control-Allow-Origin"] == page
+        headers = basic_auth("101") | {"Origin": page}
+        answered = await open_demo.post("operator_call_history", request_xml(limit=1), headers)
+        refused = await open_demo.post("operator_call_history", "<in/>", {"Origin": page})
+        for got in (answered, refused):
+            assert got.headers["Access-Control-Allow-Origin"] == page
+            assert got.headers["Access-Control-Allow-Credentials"] == "true"
+            assert got.headers["Vary"] == "Origin"
+        plain = await open_demo.post("operator_call_history", request_xml(limit=1))
+        assert "Access-Control-Allow-Origin" not in plain.headers
+    async with open_demo.session.options(url, headers={**preflight, "Origin": "http://x"}) as no:
+        assert (no.status, "Access-Control-Allow-Origin" in no.headers) == (405, False)
+
+
+def test_an_origin_that_is_none_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"arm\.cors_origins: 'localhost' is neither"):
+        TenantSettings("t", arm=ArmSettings(cors_origins=["localhost"])).with_defaults()
+
+
 @pytest.mark.parametrize(
     "body",
     [

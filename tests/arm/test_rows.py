@@ -7,11 +7,13 @@ import re
 import wave
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError
 
+from callmocks.arm import tag
 from callmocks.arm.media import render_pdf
 from callmocks.contract.json_model import to_json
 from callmocks.faults.active import FaultScope
@@ -170,6 +172,50 @@ async def test_digits_are_the_operators_and_remote_digits_the_other_partys(
 
 
 @pytest.mark.proves("arm.queue-id")
+@pytest.mark.proves("arm.own-display-name")
+async def test_the_operators_own_name_is_empty_unless_chosen(demo: RunningArm) -> None:
+    assert {row["display_name"] for row in await rows_of(demo, "105", 5)} == {""}
+    demo.tenant.assumptions.set_choice("arm.own-display-name", "full-name")
+    (operator,) = (o for o in demo.tenant.history.directory.operators if o.number == "105")
+    assert {row["display_name"] for row in await rows_of(demo, "105", 5)} == {operator.full_name}
+
+
+@pytest.mark.proves("arm.agent-id", "arm.tag")
+async def test_a_world_gives_agents_and_groups_names_of_their_own(
+    start: Start, tmp_path: Path
+) -> None:
+    world = tmp_path / "agents.toml"
+    world.write_text(
+        """
+        [[groups]]
+        name = "First line"
+        agent_group = "first"
+        [[groups]]
+        name = "Second line"
+        [[operators]]
+        number = "1001"
+        agent_id = "1"
+        group = "First line"
+        [[operators]]
+        number = "1002"
+        group = "Second line"
+        """,
+        encoding="utf-8",
+    )
+    centre = await start(world=str(world), history_from="2026-02-01")
+    (second,) = (g.id for g in centre.tenant.history.directory.groups if g.name == "Second line")
+    inside = (await centre.history("1002", cc_agent_id="1")).rows
+    assert inside
+    assert {(row["remote_digits"], row["remote_agent_id"]) for row in inside} == {("1001", "1")}
+    by_group = await centre.history("1002", cc_agent_group="first")
+    assert by_group.rows == inside
+    assert (await centre.history("1002", cc_agent_group="First line")).rows == []
+    own = await centre.history("1001", cc_agent_group=str(second))
+    assert {row["remote_agent_id"] for row in own.rows} == {"1002"}
+    assert (await centre.history("1001", cc_agent_id="1001")).rows == []
+    assert tag.decode(own.tag or "").agent == "1"
+
+
 async def test_queue_id_only_for_calls_that_passed_a_queue_and_then_last(demo: RunningArm) -> None:
     rows = await rows_of(demo, "101")
     queued = [row for row in rows if "queue_id" in row]

@@ -17,7 +17,7 @@ from callmocks.arm import frames
 from callmocks.arm.server import ArmServer
 from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.faults.active import FaultScope
-from tests.arm.conftest import ArmSocket, RunningArm, Start, parse_frame, request_json
+from tests.arm.conftest import ArmSocket, RunningArm, Start, basic_auth, parse_frame, request_json
 
 HISTORY = "operator_call_history"
 
@@ -40,7 +40,7 @@ def framed(body: bytes, command: str = HISTORY, id: str = "0077") -> bytes:
         (framed(b"[]"), "0077", "exactly one root"),
         (framed(b'[{"_name":"in"},{"_name":"in"}]'), "0077", "exactly one root"),
         (framed(b'[{"_name":"in"'), "0077", "JSON"),
-        (framed(b'[{"_name":"in","_attributes":{"a":5}}]'), "0077", "_attributes"),
+        (framed(b'[{"_name":"in","_attributes":{"a":5}}]'), "0077", "/in/@a: expected a string"),
         (framed(b'[{"_name":"in","_content":"x"}]'), "0077", "_content"),
         (framed(b'[{"_name":"a b"}]'), "0077", "name"),
         (framed(b'[{"_name":"in","_attributes":{"xs:a":"1"}}]'), "0077", "prefix"),
@@ -161,6 +161,23 @@ async def test_pings_are_answered_and_a_subprotocol_is_not_agreed_on(demo: Runni
         await asyncio.wait_for(await raw.ping(), 2)
         assert raw.subprotocol is None
         assert (await ArmSocket(raw).history(limit=1)).status == 200
+
+
+@pytest.mark.proves("arm.compression")
+async def test_messages_are_compressed_only_when_chosen(demo: RunningArm) -> None:
+    for choice, extensions in (("none", 0), ("permessage-deflate", 1)):
+        demo.tenant.assumptions.set_choice("arm.compression", choice)
+        async with websockets.connect(
+            demo.websocket, additional_headers=basic_auth("101"), compression="deflate"
+        ) as raw:
+            assert len(raw.protocol.extensions) == extensions
+            assert len((await ArmSocket(raw).history(limit=300)).rows) == 300
+    async with websockets.connect(demo.websocket, compression="deflate") as raw:
+        await raw.send(b"01" + b"0" * (16 << 20))
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await raw.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009  # the message as it is unpacked
 
 
 async def test_an_unknown_domain_has_no_websocket(demo: RunningArm) -> None:

@@ -27,7 +27,7 @@ async def filter_case(client: RecordingClient) -> None:
     await post_history(client, limit=5000)
     await post_history(client, limit=0)
     await post_history(client, limit=50, from_date="2026/03/02")
-    await post_history(client, limit=50, number="")
+    await post_history(client, limit=50, number="", offset="")
     names = re.findall(r'remote_display_name="([^"]{8,})"', page.decode())
     await post_history(client, limit=50, display_name=names[0][1:6])
     await post_history(client, limit=50, from_date="2026/03/01", number="7%")
@@ -46,6 +46,15 @@ async def paging_case(client: RecordingClient) -> None:
         if "<call_history " not in page:
             break
         tag = re.findall(r' tag="([^"]+)"', page)[0]
+
+
+async def charset_case(client: RecordingClient) -> None:
+    """A document that only its Content-Type tells the charset of."""
+    url = f"{client.urls['arm']}/free/service/cc/arm/{COMMAND}"
+    content_type = {"Content-Type": "text/xml; charset=windows-1251"}
+    headers = client.basic_auth("101", "free") | content_type
+    body = history_request(limit=5, from_date="2026/03/02", display_name="ов")
+    await client.post(url, data=body.encode("windows-1251"), headers=headers)
 
 
 async def tag_case(client: RecordingClient) -> None:
@@ -85,7 +94,8 @@ async def websocket_case(client: RecordingClient) -> None:
     ):
         try:
             url = f"{client.urls['arm']}/free/service/cc/arm"
-            async with client.http.ws_connect(url, headers=headers) as socket:
+            async with client.http.ws_connect(url, headers=headers, compress=15) as socket:
+                client.responses.append(socket.compress)
                 wrong = message[:2] + b"0000000007" + message[12:]
                 for send in (
                     socket.send_bytes(message),
@@ -110,6 +120,6 @@ async def session_case(client: RecordingClient) -> None:
 
 
 CASES = (
-    *(filter_case, paging_case, tag_case, unfinished_case, media_case),
+    *(filter_case, charset_case, paging_case, tag_case, unfinished_case, media_case),
     *(websocket_case, session_case),
 )

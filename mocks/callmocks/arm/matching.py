@@ -98,8 +98,8 @@ def _operator_texts(directory: Directory, kind: str) -> list[str]:
     if kind == "name":
         return [each.full_name for each in operators]
     if kind == "group":
-        return [str(directory.groups[each.group].id) for each in operators]
-    return [each.number for each in operators]
+        return [directory.groups[each.group].agent_group for each in operators]
+    return [each.agent_id if kind == "agent" else each.number for each in operators]
 
 
 def _make_text_test(value: str, pattern: str | None, *, exact: bool) -> Callable[[str], bool]:

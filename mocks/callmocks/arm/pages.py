@@ -120,7 +120,7 @@ async def _build_page(history: History, request: PageRequest) -> CallPage:
             await asyncio.sleep(0)
         rows += _row_cache.render(batch, build_frame, scope, request.options, now_ms)
     last_part, last_positions = selected[-1]
-    next_tag = _make_tag(history.key, request, last_part.legs, last_positions[-1])
+    next_tag = _make_tag(history, request, last_part.legs, last_positions[-1])
     return CallPage(rows, next_tag, [each for row in rows for each in row.violations])
 
 
@@ -237,13 +237,14 @@ def _position_after(key: bytes, legs: OperatorLegs, cursor: tag.PagingTag | None
     return behind
 
 
-def _make_tag(key: bytes, request: PageRequest, legs: OperatorLegs, position: int) -> str:
+def _make_tag(history: History, request: PageRequest, legs: OperatorLegs, position: int) -> str:
     """The cursor behind a row; with what tells it from other rows of its second, if any."""
-    operator, query, exact = request.operator, request.query, int(legs.start[position])
+    query, exact = request.query, int(legs.start[position])
+    agent = history.directory.operators[int(legs.operator[position])].agent_id
     neighbours = legs.start[max(position - 1, 0) : position + 2].tolist()
     shared = sum(each // 1000 == exact // 1000 for each in neighbours) > 1
     start = ms_to_datetime(exact) - timedelta(milliseconds=exact % 1000)
     if request.plain_tag:
-        return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete))
-    after = (exact % 1000, find_call_ref(key, legs, position)) if shared else None
-    return tag.encode(tag.PagingTag(start, operator, query.skip_incomplete, query.filters, after))
+        return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete))
+    after = (exact % 1000, find_call_ref(history.key, legs, position)) if shared else None
+    return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete, query.filters, after))

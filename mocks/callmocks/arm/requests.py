@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from lxml import etree
+
 from callmocks.arm import schema, tree
 from callmocks.arm.schema import SchemaViolation
 from callmocks.errors import CallmocksError
@@ -14,31 +16,59 @@ _MAX_CACHED_BYTES = 2048
 _ATTRIBUTE_ELEMENTS = {schema.HISTORY: "filters", schema.LOGIN: "request", schema.LOGOUT: "in"}
 
 
+class BodyOptions(NamedTuple):
+    """``charset`` is the Content-Type's. Without ``empty_values``, an empty one is not given."""
+
+    format: BodyFormat
+    contract: str
+    empty_values: bool = True
+    charset: str | None = None
+
+
 class CommandBody(NamedTuple):
+    """``dropped``: an empty value counted as not given."""
+
     attributes: Mapping[str, str]
     violations: tuple[SchemaViolation, ...] = ()
     parse_error: str = ""
+    dropped: bool = False
 
 
-def parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str) -> CommandBody:
+def parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     # A client that polls sends the same bytes again and again.
     if command == schema.HISTORY and len(body) <= _MAX_CACHED_BYTES:
-        return _parse_cached(body, body_format, command, contract)
-    return _parse_body(body, body_format, command, contract)
+        return _parse_cached(body, command, options)
+    return _parse_body(body, command, options)
 
 
-def _parse_body(body: bytes, body_format: BodyFormat, command: str, contract: str) -> CommandBody:
+def _parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     try:
-        root = schema.parse(tree.json_to_xml(body) if body_format == "json" else body)
+        document = tree.json_to_xml(body) if options.format == "json" else body
+        root = schema.parse(document, options.charset)
     except CallmocksError as error:
         return CommandBody({}, parse_error=str(error))
-    violations = schema.get_schema(command, contract).validate(root)
+    dropped = command == schema.HISTORY and not options.empty_values and _drop_empty_values(root)
+    violations = schema.get_schema(command, options.contract).validate(root)
     if not violations and root.tag != "in":
         violations = [SchemaViolation(f"/{root.tag}", "the root in", str(root.tag))]
     if violations:
-        return CommandBody({}, tuple(violations))
+        return CommandBody({}, tuple(violations), dropped=dropped)
     element = next(root.iter(_ATTRIBUTE_ELEMENTS[command]))
-    return CommandBody({str(name): str(value) for name, value in element.attrib.items()})
+    attributes = {str(name): str(value) for name, value in element.attrib.items()}
+    return CommandBody(attributes, dropped=dropped)
+
+
+def _drop_empty_values(root: etree._Element) -> bool:
+    """Take the empty filters away before the schema sees them: they are no numbers."""
+    empty = [
+        (element, name)
+        for element in root.iter("filters")
+        for name, value in element.attrib.items()
+        if not value
+    ]
+    for element, name in empty:
+        del element.attrib[name]
+    return bool(empty)
 
 
 _parse_cached = lru_cache(maxsize=512)(_parse_body)

@@ -20,7 +20,8 @@ class RenderOptions(NamedTuple):
     """All that changes the text of a finished row.
 
     ``base_url`` is that of records and faxes; ``url_list``, ``queue_id`` and ``unfinished`` are
-    choices of the ledger. With ``self_check`` rows are validated when they are rendered.
+    choices of the ledger, ``display_name`` is the operator's or empty. With ``self_check`` rows are
+    validated when they are rendered.
     """
 
     base_url: str
@@ -28,6 +29,7 @@ class RenderOptions(NamedTuple):
     url_list: str
     queue_id: str
     unfinished: str
+    display_name: str
     self_check: bool = True
 
 
@@ -117,6 +119,7 @@ def _build_node(values: dict[str, Any], options: RenderOptions) -> Node:
         "call_record" if name == "_record" else name: value for name, value in values.items()
     }
     attributes["call_record"] = record_url
+    attributes["display_name"] = options.display_name
     if options.contract == "strict":
         del attributes["release_reason"]
     if queue is not None or options.queue_id == "always":

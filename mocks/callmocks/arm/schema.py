@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cache, cached_property
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from functools import cache, cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,9 @@ COMMANDS = (HISTORY, LOGIN, LOGOUT)
 _VALUE_ERROR = re.compile(r"attribute ([^\s=]+)=")
 _MISSING_ERROR = re.compile(r"missing required attribute '([^']+)'")
 _UNKNOWN_ERROR = re.compile(r"'([^']+)' attribute not allowed")
+# What libxml2 adds to an error that names line and column already.
+_POSITION = re.compile(r"\s*\(<string>, line \d+\)$")
+_BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 _MAX_VALUE_CHARS = 80
 _MAX_VIOLATIONS = 10
 _MAX_EXPLAINED_ERRORS = 100
@@ -68,7 +72,7 @@ class Schema:
         small = next(islice(root.iter(), _MAX_EXPLAINED_ELEMENTS, None), None) is None
         if small and len(errors) <= _MAX_EXPLAINED_ERRORS:
             first = islice(self._xmlschema.iter_errors(root), _MAX_VIOLATIONS)
-            explained = [_locate_error(error) for error in first]
+            explained = [*dict.fromkeys(map(_locate_error, first))]
         return explained or [
             SchemaViolation(str(error.path), error.message, "this")
             for error in errors[:_MAX_VIOLATIONS]
@@ -90,18 +94,32 @@ def get_schema(command: str, contract: str = "documented") -> Schema:
     return Schema(f"{command}.xsd")
 
 
-def parse(document: bytes) -> etree._Element:
-    """The root of a document from outside; ``XmlError`` also for one with a document type."""
+def parse(document: bytes, charset: str | None = None) -> etree._Element:
+    """The root of a document from outside; ``XmlError`` also for one with a document type.
+
+    ``charset`` is the Content-Type's, for a document that has no declaration (RFC 7303).
+    """
+    declares = document.startswith((b"<?xml", *_BYTE_ORDER_MARKS))
+    parser = _request_parser if charset is None or declares else _get_parser(charset)
     try:
-        root = etree.fromstring(document, _request_parser)
+        root = etree.fromstring(document, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise XmlError(str(error)) from None
+        text = _POSITION.sub("", str(error))
+        raise XmlError(f"not well-formed XML: {text}") from None
     if get_dtd(root.getroottree()) is not None:
         raise XmlError("a document type declaration is not accepted")
     return root
 
 
 _request_parser = make_parser()
+
+
+@lru_cache(maxsize=16)
+def _get_parser(charset: str) -> etree.XMLParser:
+    try:
+        return make_parser(encoding=charset)
+    except LookupError:
+        raise XmlError(f"the charset {charset!r} of the Content-Type is not known") from None
 
 
 def _locate_error(error: Any) -> SchemaViolation:
@@ -123,9 +141,12 @@ def _locate_error(error: Any) -> SchemaViolation:
     if error.expected_tags or error.invalid_tag:
         expected = " or ".join(map(str, error.expected_tags)) or "no further element"
         return SchemaViolation(path, expected, str(error.invalid_tag or "nothing"))
-    if hasattr(validator, "elements"):  # of the schema itself, by name, or those of a group
-        names = [str(getattr(each, "local_name", each)) for each in validator.elements]
-        expected = f"the root {' or '.join(names)}"
+    if reason.startswith("character data"):
+        texts = (error.elem.text, *(child.tail for child in error.elem))
+        text = next((each.strip() for each in texts if each and each.strip()), "")
+        return SchemaViolation(path, "no text here", _format_value(text))
+    if reason.endswith("is not an element of the schema"):
+        expected = f"the root {' or '.join(map(str, validator.elements))}"
         return SchemaViolation(path, expected, _format_value(error.elem.tag))
     return SchemaViolation(path, reason, _format_value(error.elem.text or error.elem.tag))
 

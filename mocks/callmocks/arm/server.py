@@ -24,6 +24,11 @@ from callmocks.tenants.state import StaleTenantsError
 
 _COMMAND_PATH = re.compile(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})")
 _CLOSE_TIMEOUT = 0.5
+_PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Max-Age": "600",
+}
 # aiohttp warns of every client that asks for a protocol inside the websocket; it gets none.
 _upgrading: ContextVar[bool] = ContextVar("upgrading", default=False)
 logging.getLogger("aiohttp.websocket").addFilter(lambda record: not _upgrading.get())
@@ -32,9 +37,9 @@ logging.getLogger("aiohttp.websocket").addFilter(lambda record: not _upgrading.g
 class _SizeLimitedWebSocket(web.WebSocketResponse):
     """A websocket whose close frame names the limit that a message exceeds."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, compress: bool) -> None:
         super().__init__(
-            max_msg_size=max_bytes, compress=False, decode_text=False, timeout=_CLOSE_TIMEOUT
+            max_msg_size=max_bytes, compress=compress, decode_text=False, timeout=_CLOSE_TIMEOUT
         )
         self._max_bytes = max_bytes
 
@@ -62,6 +67,7 @@ class ArmServer(ProviderServer):
     def create_app(self) -> web.Application:
         app = super().create_app()
         app.on_shutdown.append(self._close_sockets)
+        app.on_response_prepare.append(self._add_cors_headers)
         return app
 
     def list_routes(self) -> list[web.RouteDef]:
@@ -71,6 +77,7 @@ class ArmServer(ProviderServer):
             web.get(f"{base}/call_record/{{record}}.wav", self.serve_record),
             web.get(f"{base}/fax/{{operator}}/{{leg}}.pdf", self.serve_fax),
             web.get("/{domain}/{path:.+}", self.handle_upgrade, allow_head=False),
+            web.options("/{domain}/{path:.+}", self.handle_preflight),
             web.route("*", "/{path:.*}", self.handle_unknown_path),
         ]
 
@@ -85,7 +92,12 @@ class ArmServer(ProviderServer):
         if exchange.tenant is self.registry.unmatched:
             return await self._send_error(request, command, 404, service.UNKNOWN_DOMAIN)
         credentials = _read_credentials(request)
-        handle = partial(service.handle_post, credentials=credentials, nesting=limits.nesting)
+        handle = partial(
+            service.handle_post,
+            credentials=credentials,
+            nesting=limits.nesting,
+            charset=request.charset,
+        )
         return await self.respond(request, exchange, handle)
 
     async def handle_upgrade(self, request: web.Request) -> web.StreamResponse:
@@ -106,7 +118,8 @@ class ArmServer(ProviderServer):
             raise
         except StateError as error:
             return await self._send_error(request, "upgrade", 503, str(error), exchange)
-        socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message)
+        compress = exchange.use_assumption("arm.compression") == "permessage-deflate"
+        socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message, compress=compress)
         await accept_websocket(request, socket)
         self._sockets.add(socket)
         domain = exchange.tenant.name
@@ -142,6 +155,30 @@ class ArmServer(ProviderServer):
             return await self._send_error(request, "fax", 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")
         return await self.respond(request, exchange, partial(_return_planned, planned=planned))
+
+    async def handle_preflight(self, request: web.Request) -> web.StreamResponse:
+        """What a browser asks before a page of another origin may call."""
+        exchange = self._open_exchange(request, "preflight")
+        exchange.use_assumption("arm.cors")
+        asked = "Access-Control-Request-Method" in request.headers
+        if not (asked and self._find_allowed_origin(request)):
+            return await self.handle_unknown_path(request, exchange)
+        reply = Reply(b"", 204, headers=_PREFLIGHT_HEADERS.copy())
+        return await self.respond(request, exchange, partial(_return_planned, planned=reply))
+
+    def _find_allowed_origin(self, request: web.Request) -> str | None:
+        origin = request.headers.get("Origin")
+        tenant = self.registry.get(request.match_info.get("domain", "")) if origin else None
+        allowed = tenant.settings.arm.cors_origins if tenant else ()
+        return origin if "*" in allowed or origin in allowed else None
+
+    async def _add_cors_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        origin = self._find_allowed_origin(request)
+        if origin is not None:
+            # Not "*", which is not allowed together with credentials.
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Vary"] = "Origin"
 
     async def handle_unknown_path(
         self, request: web.Request, previous: Exchange | None = None

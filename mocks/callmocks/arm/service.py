@@ -65,8 +65,8 @@ async def handle_frame(
 
     Without a session the domain of the connection has ceased to exist.
     """
-    _, _, unit = exchange.use_assumptions("arm.message", "arm.opcode", "arm.frame-length")
-    length_unit = cast(LengthUnit, unit)
+    exchange.use_assumptions("arm.message", "arm.opcode", "arm.compression")
+    length_unit = cast(LengthUnit, exchange.use_assumption("arm.frame-length"))
     try:
         frame = frames.decode_request(exchange.request, unit=length_unit)
     except FrameError as error:
@@ -79,10 +79,16 @@ async def handle_frame(
 
 
 async def handle_post(
-    exchange: Exchange, credentials: RequestCredentials, nesting: int = DEFAULT_LIMITS.nesting
+    exchange: Exchange,
+    credentials: RequestCredentials,
+    nesting: int = DEFAULT_LIMITS.nesting,
+    charset: str | None = None,
 ) -> Reply:
     """Answer one document; the operation of the exchange is the command in the URL."""
-    response = await _catch_errors(exchange, _run_post(exchange, credentials, nesting))
+    if charset is not None and exchange.use_assumption("arm.charset") == "ignored":
+        charset = None
+    steps = _run_post(exchange, credentials, nesting, charset)
+    response = await _catch_errors(exchange, steps)
     return make_http_reply(exchange, response)
 
 
@@ -104,13 +110,13 @@ async def _run_frame(
 
 
 async def _run_post(
-    exchange: Exchange, credentials: RequestCredentials, nesting: int
+    exchange: Exchange, credentials: RequestCredentials, nesting: int, charset: str | None
 ) -> CommandResponse:
     if is_xml_too_deep(exchange.request, nesting):
         raise _make_nesting_failure(exchange, "XML", nesting)
     is_login = exchange.operation == schema.LOGIN
     session = ArmSession() if is_login else await authenticate_request(exchange, credentials)
-    return await _run_command(exchange, exchange.request, "xml", session)
+    return await _run_command(exchange, exchange.request, "xml", session, charset)
 
 
 def _make_nesting_failure(exchange: Exchange, form: str, nesting: int) -> CommandFailure:
@@ -131,7 +137,11 @@ async def authenticate_request(exchange: Exchange, credentials: RequestCredentia
 
 
 async def _run_command(
-    exchange: Exchange, body: bytes, body_format: BodyFormat, session: ArmSession
+    exchange: Exchange,
+    body: bytes,
+    body_format: BodyFormat,
+    session: ArmSession,
+    charset: str | None = None,
 ) -> CommandResponse:
     command = exchange.operation
     perform = _COMMANDS.get(command)
@@ -139,8 +149,12 @@ async def _run_command(
         raise CommandFailure(404, f"unknown command; there are {', '.join(_COMMANDS)}")
     if session.operator is None and command != schema.LOGIN:
         raise CommandFailure(401, sessions.NOT_LOGGED_IN)
-    contract = exchange.tenant.settings.arm.contract
-    request = requests.parse_body(body, body_format, command, contract)
+    contract, choices = exchange.tenant.settings.arm.contract, exchange.tenant.assumptions.choices
+    empty_values = contract == "strict" or choices["arm.empty-filter"] == "literal"
+    options = requests.BodyOptions(body_format, contract, empty_values, charset)
+    request = requests.parse_body(body, command, options)
+    if request.dropped:
+        exchange.use_assumption("arm.empty-filter")
     if request.parse_error:
         exchange.add_violation("body", "a document that can be read", request.parse_error)
         raise CommandFailure(400, request.parse_error)
@@ -158,23 +172,31 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
         exchange.use_assumption("arm.unfinished")
     if filters.filters or (filters.cursor is not None and filters.cursor.after is not None):
         exchange.use_assumption("arm.tag-properties")
-    url_list, queue_id, empty_page_tag, _ = exchange.use_assumptions(
-        "arm.url-list", "arm.queue-id", "arm.empty-page-tag", "arm.own-legs"
+    url_list, queue_id, empty_page_tag, _, _ = exchange.use_assumptions(
+        "arm.url-list", "arm.queue-id", "arm.empty-page-tag", "arm.own-legs", "arm.agent-id"
     )
-    tenant = exchange.tenant
+    tenant, operator = exchange.tenant, session.operator or ""
     options = RenderOptions(
         f"{exchange.origin}/{tenant.settings.name}/{SERVICE_PATH}",
         tenant.settings.arm.contract,
         url_list,
         queue_id,
         unfinished,
+        _choose_display_name(exchange, operator),
         tenant.settings.self_check,
     )
     now_ms, repeat_tag = datetime_to_ms(exchange.now), empty_page_tag == "incoming"
     plain_tag = tag_properties == "documented"
-    request = PageRequest(session.operator or "", filters, now_ms, options, repeat_tag, plain_tag)
+    request = PageRequest(operator, filters, now_ms, options, repeat_tag, plain_tag)
     page = await pages.get_page(tenant.history, request)
     return CommandResponse(schema.HISTORY, page=page)
+
+
+def _choose_display_name(exchange: Exchange, operator: str) -> str:
+    if exchange.use_assumption("arm.own-display-name") == "empty":
+        return ""
+    history = exchange.tenant.history
+    return history.directory.operators[history.operator_index(operator)].full_name
 
 
 async def _log_in(exchange: Exchange, values: Attributes, session: ArmSession) -> CommandResponse:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 from lxml import etree
@@ -20,6 +21,7 @@ from callmocks.errors import CallmocksError
 
 # Elements inside one another; the protocol's deepest tree has 6.
 MAX_DEPTH = 32
+_MAX_VALUE_CHARS = 80
 
 
 class TreeError(CallmocksError):
@@ -53,6 +55,8 @@ _ESCAPED = str.maketrans(_ENTITIES | {char: f"&#{ord(char)};" for char in "\t\n\
 def decode(body: bytes) -> Node:
     try:
         roots = _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise TreeError(f"JSON: {_locate_error(body) or error}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TreeError(f"JSON: {error}") from None
     except RecursionError:
@@ -60,6 +64,51 @@ def decode(body: bytes) -> Node:
     if len(roots) != 1:
         raise TreeError(f"JSON: expected exactly one root in the outermost array, got {len(roots)}")
     return roots[0]
+
+
+def _locate_error(body: bytes) -> str:
+    """Where JSON is no tree, by the names of elements and attributes; msgspec counts places."""
+    try:
+        roots = msgspec.json.decode(body)
+    except msgspec.DecodeError:  # behind the place where it is no tree, it is no JSON
+        return ""
+    if not isinstance(roots, list):
+        return f"expected an array of one root, got {_describe_value(roots)}"
+    problems = (_find_problem(root, "") for root in roots)
+    return next(filter(None, problems), "")
+
+
+def _find_problem(item: Any, path: str) -> str:
+    if not isinstance(item, dict):
+        return f"{path or '/'}: expected an element, got {_describe_value(item)}"
+    name, attributes, content = (item.get(k) for k in ("_name", "_attributes", "_content"))
+    if not isinstance(name, str):
+        return f"{path or '/'}: expected an element's name in _name, got {_describe_value(name)}"
+    path = f"{path}/{name}"
+    unknown = item.keys() - {"_name", "_attributes", "_content"}
+    if unknown:
+        expected = "expected _name, _attributes and _content alone"
+        return f"{path}: {expected}, got {', '.join(sorted(unknown))}"
+    if not isinstance(attributes, dict | None):
+        return f"{path}: expected an object in _attributes, got {_describe_value(attributes)}"
+    for key, value in (attributes or {}).items():
+        if not isinstance(value, str):
+            return f"{path}/@{key}: expected a string, got {_describe_value(value)}"
+    if not isinstance(content, list | None):
+        return f"{path}: expected an array in _content, got {_describe_value(content)}"
+    for index, child in enumerate(content or ()):
+        if not isinstance(child, str | dict):
+            expected = f"expected an element or a text in _content[{index}]"
+            return f"{path}: {expected}, got {_describe_value(child)}"
+    children = (_find_problem(child, path) for child in content or () if isinstance(child, dict))
+    return next(filter(None, children), "")
+
+
+def _describe_value(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
 
 
 def encode(root: Node) -> bytes:

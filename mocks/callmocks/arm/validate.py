@@ -177,7 +177,9 @@ class _Validator:
         """Schema and filters; the missing offset of the vendor's example is tolerated."""
         if command not in schema.COMMANDS:
             return
-        body = requests.parse_body(message, body_format, command, self._contract)
+        body = requests.parse_body(
+            message, command, requests.BodyOptions(body_format, self._contract)
+        )
         if body.parse_error:
             if not len(self.findings):
                 self.findings.add("body", "a document that can be read", body.parse_error)
@@ -186,7 +188,9 @@ class _Validator:
         if command != schema.HISTORY:
             return
         if self._contract != "strict":
-            strict = requests.parse_body(message, body_format, command, "strict")
+            strict = requests.parse_body(
+                message, command, requests.BodyOptions(body_format, "strict")
+            )
             for violation in strict.violations:
                 if violation not in body.violations and violation.where.endswith("/@offset"):
                     self.findings.tolerate(*violation)
@@ -251,12 +255,14 @@ def _read_request_frame(message: bytes | None) -> _RequestContext | None:
     if frame is None:
         return None
     command = frame.command if frame.command in schema.COMMANDS else schema.HISTORY
-    body = requests.parse_body(frame.body, "json", command, "documented")
+    body = requests.parse_body(frame.body, command, requests.BodyOptions("json", "documented"))
     return _RequestContext(frame.id, body.attributes)
 
 
 def _read_request_document(message: bytes) -> _RequestContext:
-    body = requests.parse_body(message, _detect_format(message), schema.HISTORY, "documented")
+    body = requests.parse_body(
+        message, schema.HISTORY, requests.BodyOptions(_detect_format(message), "documented")
+    )
     return _RequestContext("", body.attributes)
 
 

@@ -12,7 +12,8 @@ from datetime import date, datetime
 class Operator:
     """Agent (ARM), employee (CDR) and specialist (1C) in one person."""
 
-    number: str  # internal number: ARM login, ``digits`` and agent id
+    number: str  # internal number: ARM login and ``digits``
+    agent_id: str  # of ARM, usually the number
     employee_id: int
     first_name: str
     last_name: str
@@ -35,6 +36,7 @@ class Operator:
 class Group:
     id: int
     name: str
+    agent_group: str  # its name in ARM, usually the id
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,12 +89,12 @@ class DirectoryBuilder:
         names = _cycle_names(self._centre.groups, self._world.sizes.groups)
         entries = self._world.groups or [GroupEntry(name=name) for name in names]
         ids = UniquePool(entry.id for entry in entries)
-        return tuple(
-            Group(
-                **fill_entry(entry, id=ids.take_number(stream, 10_000, 1_000_000), name=entry.name)
-            )
-            for _, entry, stream in self._with_streams(_GROUPS, entries)
-        )
+        groups = []
+        for _, entry, stream in self._with_streams(_GROUPS, entries):
+            drawn = ids.take_number(stream, 10_000, 1_000_000)
+            id = entry.id or drawn
+            groups.append(Group(id, entry.name, entry.agent_group or str(id)))
+        return tuple(groups)
 
     def _build_departments(self) -> tuple[Department, ...]:
         names = _cycle_names(self._centre.departments, self._world.sizes.departments)
@@ -202,6 +202,7 @@ class DirectoryBuilder:
                     **names,
                     **values,
                     number=number,
+                    agent_id=entry.agent_id or number,
                     sip=sip,
                     phone=sip if phone_kind == "sip" else number,
                     group=group,

@@ -29,6 +29,7 @@ Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-f
 PositiveId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Phone = Annotated[str, Meta(pattern=r"^[1-9][0-9]{4,14}$")]
 ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9]{2,10}$")]
+AgentName = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=64)]
 Text255 = Annotated[str, Meta(min_length=1, max_length=255)]
 Text20 = Annotated[str, Meta(min_length=1, max_length=20)]
 Text50 = Annotated[str, Meta(min_length=1, max_length=50)]
@@ -57,6 +58,7 @@ class Sizes(_WorldTable, frozen=True):
 
 class OperatorEntry(_WorldTable, frozen=True):
     number: ExtensionNumber | None = None
+    agent_id: AgentName | None = None
     employee_id: PositiveId | None = None
     specialist_id: Uuid | None = None
     last_name: Text20 | None = None
@@ -77,6 +79,7 @@ class OperatorEntry(_WorldTable, frozen=True):
 class GroupEntry(_WorldTable, frozen=True):
     name: Text255
     id: PositiveId | None = None
+    agent_group: AgentName | None = None
 
 
 class DepartmentEntry(_WorldTable, frozen=True):

@@ -157,9 +157,11 @@ def _check_duplicates(world: World) -> Iterator[Problem]:
     ]
     for unique in (
         ("operators.number", "operators.sip"),
+        ("operators.agent_id",),
         ("operators.employee_id",),
         ("operators.specialist_id",),
         *((f"{kind}.{field}",) for kind in kinds[1:4] for field in ("id", "name")),
+        ("groups.agent_group",),
         ("scenarios.action_id",),
         ("lines.service_id",),
         ("lines.queue_id",),

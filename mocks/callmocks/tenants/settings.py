@@ -9,6 +9,7 @@ from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history.generator import derive_token
 
+_ORIGIN = re.compile(r"https?://[^/\s]+")
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
@@ -18,10 +19,22 @@ def cdr_token_prefix(tenant: str) -> str:
 
 
 class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """The workplace: every operator logs in with his internal number and this password."""
+    """The workplace: every operator logs in with his internal number and this password.
+
+    Pages of ``cors_origins`` may call it from a browser.
+    """
 
     password: str = ""
     contract: str = "documented"
+    cors_origins: list[str] = []
+
+    def check(self) -> None:
+        if self.contract not in ("documented", "strict"):
+            raise SettingsError(f"contract {self.contract!r}: use documented or strict")
+        for origin in self.cors_origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                text = f"{origin!r} is neither * nor an origin such as http://localhost:3000"
+                raise SettingsError(f"arm.cors_origins: {text}")
 
 
 class CdrUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,8 +124,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
             raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):
             raise SettingsError(f"limits {self.limits!r}: use documented or off")
-        if self.arm.contract not in ("documented", "strict"):
-            raise SettingsError(f"contract {self.arm.contract!r}: use documented or strict")
+        self.arm.check()
         self.cdr.check()
         self.onec.check()
         name, replace = self.name, msgspec.structs.replace

@@ -132,6 +132,7 @@ def build_arm_rows(key: bytes, legs: OperatorLegs, lookups: Lookups) -> pl.DataF
     answered = answer >= 0
     refs = pl.Series(ids.call_refs(key, *ids.leg_addresses(legs.leg_id), legs.outgoing))
     remote, internal = legs.remote_operator, pl.Series(legs.remote_operator >= 0)
+    remote_agent = lookups.agent_id.gather(remote).cast(pl.String)
     remote_number = lookups.operator_number.gather(remote).cast(pl.String)
     remote_name = lookups.operator_name.gather(remote).cast(pl.String)
     user_name = lookups.user_name.gather(legs.user).cast(pl.String)
@@ -153,7 +154,7 @@ def build_arm_rows(key: bytes, legs: OperatorLegs, lookups: Lookups) -> pl.DataF
             "direction": _DIRECTION.gather(legs.outgoing.astype(np.int8)),
             "remote_display_name": remote_name.zip_with(internal, user_name).fill_null(""),
             "display_name": pl.Series([""], dtype=pl.String).new_from_index(0, len(legs)),
-            "remote_agent_id": remote_number.fill_null(""),
+            "remote_agent_id": remote_agent.fill_null(""),
             "queue_id": lookups.queue.gather(legs.queue),
             "_operator": legs.operator,
             "_start": start,

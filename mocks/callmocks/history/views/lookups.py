@@ -82,6 +82,7 @@ class Lookups:
 
     operator_name = _attribute("operators", "full_name")
     operator_phone = _attribute("operators", "phone")
+    agent_id = _attribute("operators", "agent_id")
     operator_number = _attribute("operators", "number")
     employee_id = _attribute("operators", "employee_id", pl.Int64)
     specialist = _attribute("operators", "specialist_id", pl.String)
