@@ -325,6 +325,23 @@ async def test_a_second_head_has_its_own_time_and_a_pause_between_requests_is_no
         assert 0.9 < time.perf_counter() - begun < 2.5
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+async def test_an_encoding_that_cannot_be_decoded_is_named_in_the_providers_own_shape(
+    encoding: str,
+) -> None:
+    text = f"the request has a Content-Encoding {encoding}, which is not supported"
+    async with limited_server() as there:
+        for name in NAMES:
+            async with there.raw(name) as raw:
+                status, body = await raw.request(name, None, f"Content-Encoding: {encoding}")
+                assert await raw.closed()
+            assert status == 400
+            told = {"cdr": "parse_error", "onec": f"soap:Client{text}"}.get(name, text)
+            assert error_text(name, body) == told
+        nobody = there.suite.registry.unmatched.journal.read_entries()
+        assert text in {note for entry in nobody for note in entry.notes}
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_body_that_never_ends_gets_a_408_of_the_providers(name: str) -> None:
     async with limited_server(body_timeout=1) as there, there.raw(name) as raw:

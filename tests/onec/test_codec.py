@@ -152,7 +152,7 @@ def test_values_are_read_by_their_type(xml: str, expected: object) -> None:
         ('<Value xsi:type="Null">x</Value>', "Value", "Null"),
         ('<Value xsi:type="xs:string"><b/></Value>', "Value", "xs:string"),
         ('<Value xsi:type="no:string">x</Value>', "Value", "a declared prefix"),
-        ('<Value xsi:type="xs:nothing">x</Value>', "Value", "a type of XML Schema"),
+        ('<Value xsi:type="xs:nothing">x</Value>', "Value", "a type that callmocks.onec reads"),
         ("<Value><b/></Value>", "Value", "xsi:type"),
         (
             '<Value xsi:type="Array"><Value/><Val/></Value>', "Value/Val[1]", "Value"

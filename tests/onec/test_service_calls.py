@@ -14,6 +14,7 @@ from callmocks.contract.json_model import to_json
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.onec import EMPTY_DATE, read_answer
 from tests.onec.conftest import (
+    CORE,
     DAY,
     NIGHT,
     Client,
@@ -343,7 +344,23 @@ def test_dates_may_be_written_in_these_ways(client: Client, written: str) -> Non
         ),
         ("PeriodFrom", make_value("xs:decimal", 1), "PARAM_WRONG_TYPE", "xs:decimal"),
         ("PeriodFrom", "<Value>soon</Value>", "PARAM_WRONG_TYPE", "'soon'"),
-        ("PeriodFrom", make_value("undeclared:type", "x"), "PARAM_WRONG_TYPE", "undeclared:type"),
+        (
+            "PeriodFrom",
+            f'<Value xmlns:q="urn:q" xsi:type="q:dateTime">{FROM}</Value>',
+            "PARAM_WRONG_TYPE",
+            "expected xs:dateTime, got dateTime of urn:q",
+        ),
+        (
+            "PeriodFrom",
+            make_value("dateTime", FROM),
+            "PARAM_WRONG_TYPE",
+            f"expected xs:dateTime, got dateTime of {CORE}",
+        ),
+        ("CallResult", make_value("xs:double", "1.5E0"), "PARAM_WRONG_VALUE", "got 1.5E0"),
+        ("CallResult", make_value("xs:double", "INF"), "PARAM_WRONG_VALUE", "got INF"),
+        ("CallResult", make_value("xs:decimal", "1E0"), "PARAM_WRONG_TYPE", "'1E0'"),
+        ("CallResult", make_value("xs:decimal", "9" * 400_000), "PARAM_WRONG_VALUE", "got 999"),
+        ("CallResult", make_value("Null", "x"), "PARAM_WRONG_TYPE", "Null of"),
         ("ClientID", make_value("xs:string", "Romashka"), "PARAM_WRONG_UUID", "'Romashka'"),
         ("ClientID", make_value("xs:decimal", 7), "PARAM_WRONG_TYPE", "xs:decimal"),
         ("ServiceID", make_value("xs:string", "{" + "0" * 36 + "}"), "PARAM_WRONG_UUID", "a UUID"),

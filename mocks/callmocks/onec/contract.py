@@ -25,8 +25,8 @@ class HourlyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
-    type: str  # ``dateTime``, ``uuid`` or ``decimal``
-    evidence: str
+    type: str  # ``dateTime``, ``uuid`` or ``decimal`` (of some ``values``)
+    evidence: Evidence
     values: tuple[int, ...] = ()
 
 

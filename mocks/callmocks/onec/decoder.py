@@ -14,9 +14,19 @@ from lxml import etree
 from callmocks.contract.xml import make_parser
 from callmocks.errors import CallmocksError
 from callmocks.onec import values
-from callmocks.onec.namespaces import CORE, FAULT_PATHS, RETURN, VALUE, XS, XSI_NIL, XSI_TYPE
+from callmocks.onec.namespaces import (
+    CORE,
+    FAULT_PATHS,
+    RETURN,
+    VALUE,
+    XS,
+    XSI_NIL,
+    XSI_TYPE,
+    name_namespace,
+    split_name,
+)
 from callmocks.onec.scalars import SCALARS, read_scalar
-from callmocks.onec.values import BadValue, Structure, Value
+from callmocks.onec.values import BadValue, Structure, UnreadType, Value
 
 Element = etree._Element
 _PARSER = make_parser(huge_tree=True)
@@ -66,7 +76,10 @@ def read_value(element: Element, where: str = "Value") -> Value:
         return _read_scalar_element(element, where, type_name)
     read_composite = _COMPOSITES.get(type_name)
     if read_composite is None:
-        raise BadValue(where, "a type of XML Schema or of the core schema", type_name)
+        # XML Schema's own types are all known, so that another one there is a mistake.
+        namespace, short_name = split_name(type_name)
+        error = BadValue if namespace in (XS, "") else UnreadType
+        raise error(where, "a type that callmocks.onec reads", short_name or type_name)
     return read_composite(element, where)
 
 
@@ -104,12 +117,22 @@ def _iter_children(element: Element, where: str, *names: str) -> Iterator[tuple[
         namespace, name = etree.QName(child).namespace, get_local_name(child)
         counts[name] = counts.get(name, 0) + 1
         path = f"{where}/{name}[{counts[name]}]".removeprefix("/")
-        if namespace != CORE or name not in names:
+        if name not in names:
             raise BadValue(path, " or ".join(names), etree.QName(child).text)
+        if namespace != CORE:
+            got = f"{name} of {name_namespace(namespace or '')}"
+            raise BadValue(path, f"{name} of {CORE}", got)
         if names.index(name) < stage:
             raise BadValue(path, f"{name} before {names[stage]}", f"{name} after it")
         stage = names.index(name)
         yield name, child, path
+
+
+def _describe_attributes(element: Element) -> str:
+    """``none``, or the namespaces of attributes called name."""
+    names = (split_name(str(each)) for each in element.attrib)
+    found = [f"name of {namespace}" for namespace, local in names if local == "name" and namespace]
+    return ", ".join(found) or "none"
 
 
 def _read_structure(kind: type[Structure], element: Element, where: str) -> Structure:
@@ -117,10 +140,11 @@ def _read_structure(kind: type[Structure], element: Element, where: str) -> Stru
     for _, child, path in _iter_children(element, where, "Property"):
         name = child.get("name")
         if not name:
-            raise BadValue(path, "the attribute name", "none")
+            raise BadValue(path, "the attribute name", _describe_attributes(child))
         if name in structure:
             raise BadValue(path, "a name once", f"{name} again")
         if len(child) != 1 or child[0].tag != VALUE:
+            next(_iter_children(child, path, "Value"), None)
             raise BadValue(path, "one Value", f"{len(child)} elements")
         structure[name] = read_value(child[0], f"{path}/Value")
     return structure

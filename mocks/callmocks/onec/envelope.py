@@ -14,7 +14,13 @@ from typing import Final, NamedTuple
 from lxml import etree
 
 from callmocks.contract.xml import get_dtd, make_parser
-from callmocks.onec.namespaces import SOAP11, SOAP12, SOAP_VERSIONS
+from callmocks.onec.namespaces import (
+    SOAP11,
+    SOAP12,
+    SOAP_VERSIONS,
+    name_namespace,
+    split_name,
+)
 from callmocks.onec.soap import SoapError
 
 MAX_TAGS: Final = 100_000  # a request with every parameter has about forty
@@ -28,7 +34,11 @@ _WINDOW: Final = MAX_UNTAGGED_BYTES // 2
 _BYTE_ORDER_MARKS: Final = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 _PROLOG: Final = re.compile(rb"[^<]*(?:<!--.*?-->\s*|<\?.*?\?>\s*)*", re.DOTALL)
 _DTD_FORBIDDEN: Final = "the request has a DTD, which SOAP forbids"
-_NEXT_ACTOR: Final = "http://schemas.xmlsoap.org/soap/actor/next"
+# Who a header block may be addressed to, to mean the receiver of the request.
+_OWN_ACTORS: Final = {
+    SOAP11: ("", "http://schemas.xmlsoap.org/soap/actor/next"),
+    SOAP12: ("", f"{SOAP12}/role/next", f"{SOAP12}/role/ultimateReceiver"),
+}
 
 
 class SoapMessage(NamedTuple):
@@ -43,9 +53,9 @@ class SoapMessage(NamedTuple):
         for block in self.header if self.header is not None else ():
             prefix = f"{{{self.namespace}}}"
             required = block.get(f"{prefix}mustUnderstand", "").strip()
-            actor = block.get(f"{prefix}actor") or block.get(f"{prefix}role", "")
-            addressed = not actor or actor == _NEXT_ACTOR or actor.startswith(self.namespace)
-            if required in ("1", "true") and addressed:
+            name = "actor" if self.namespace == SOAP11 else "role"
+            actor = block.get(prefix + name, "").strip()
+            if required in ("1", "true") and actor in _OWN_ACTORS[self.namespace]:
                 return str(block.tag)
         return None
 
@@ -126,11 +136,13 @@ def parse_document(body: bytes, charset: str | None = None) -> etree._Element:
 
 
 def read_envelope(root: etree._Element) -> SoapMessage:
-    namespace, _, local = str(root.tag)[1:].rpartition("}")
+    namespace, local = split_name(str(root.tag))
     if local != "Envelope":
         raise SoapError("Client", f"the request is not SOAP: its root is {root.tag}")
     if namespace not in SOAP_VERSIONS:
-        raise SoapError("VersionMismatch", f"{root.tag} is not the envelope of SOAP 1.1 or 1.2")
+        known = " or ".join(f"{uri} ({version})" for uri, version in SOAP_VERSIONS.items())
+        text = f"the Envelope is of {name_namespace(namespace)}; SOAP's is of {known}"
+        raise SoapError("VersionMismatch", text)
     header = None
     for body in root:  # faster than lxml's paths, which are Python
         if body.tag == f"{{{namespace}}}Header":
@@ -138,11 +150,19 @@ def read_envelope(root: etree._Element) -> SoapMessage:
         elif body.tag == f"{{{namespace}}}Body":
             break
     else:
-        raise SoapError("Client", "the envelope has no Body")
+        raise SoapError("Client", _explain_missing_body(root, namespace))
     if not len(body):
         raise SoapError("Client", "the Body calls no operation: it has no element")
     tag = str(body[0].tag)
     return SoapMessage(namespace, body[0], tag, tag.rpartition("}")[2], len(body) - 1, header)
+
+
+def _explain_missing_body(root: etree._Element, namespace: str) -> str:
+    for child in root:
+        other, local = split_name(str(child.tag))
+        if local == "Body":
+            return f"the Body is of {name_namespace(other)}, the Envelope of {namespace}"
+    return "the envelope has no Body"
 
 
 def guess_soap_namespace(body: bytes, content_type: str) -> str:

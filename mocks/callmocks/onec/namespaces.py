@@ -29,6 +29,11 @@ FAULT_PATHS: Final = {
 }
 
 
+def name_namespace(namespace: str) -> str:
+    """As an error tells it."""
+    return namespace or "no namespace"
+
+
 def split_name(name: str) -> tuple[str, str]:
     """Namespace (empty when there is none) and local part of a name in Clark notation."""
     namespace, _, local = name.removeprefix("{").rpartition("}")

@@ -10,15 +10,18 @@ from lxml import etree
 from callmocks.contract.xml import UUID
 from callmocks.onec.contract import Parameter, ServedOperation
 from callmocks.onec.decoder import resolve_name
-from callmocks.onec.namespaces import XS, XSI_NIL, XSI_TYPE
+from callmocks.onec.namespaces import CORE, XS, XSI_NIL, XSI_TYPE, name_namespace, split_name
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.scalars import NUMBERS, STRINGS, read_date, read_datetime, read_scalar
-from callmocks.onec.values import EMPTY_DATE, BadValue
+from callmocks.onec.values import EMPTY_DATE
 from callmocks.tenants.exchange import Exchange
 
 ParameterValue = datetime | str | int
 """Naive wall time in whole seconds, UUID in small letters, or number."""
 
+ONCE: Final = "a parameter once"
+_DECIMAL: Final = f"{{{XS}}}decimal"
+_FLOATS: Final = (f"{{{XS}}}double", f"{{{XS}}}float")
 # By type: how an error names it, and the types in which a request may write it.
 _TYPES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "dateTime": ("xs:dateTime", frozenset({f"{{{XS}}}dateTime", f"{{{XS}}}date"})),
@@ -30,7 +33,10 @@ _TYPES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 def read_parameters(
     exchange: Exchange, operation: ServedOperation, params: Iterable[etree._Element]
 ) -> dict[str, ParameterValue]:
-    """The values by parameter; ``ResultCodeError`` when one is not as the contract says."""
+    """The values by parameter; ``ResultCodeError`` when one is not as the contract says.
+
+    ``BadValue`` when a type has an undeclared prefix.
+    """
     values: dict[str, ParameterValue] = {}
     names: set[str] = set()
     for element in params:
@@ -40,7 +46,7 @@ def read_parameters(
             _handle_unknown(exchange, operation, name)
         elif parameter.name in names:
             code = "onec.code-duplicate-parameter"
-            reject_parameter(exchange, code, name, "a parameter once", "it again")
+            reject_parameter(exchange, code, name, ONCE, "it again")
         else:
             names.add(parameter.name)
             value = _ValueReader(exchange, parameter).read(element[0])
@@ -81,34 +87,44 @@ class _ValueReader(NamedTuple):
 
     def read(self, element: etree._Element) -> ParameterValue | None:
         text = (element.text or "").strip()
-        if element.get(XSI_NIL, "").strip() in ("true", "1"):
+        if element.get(XSI_NIL, "").strip() in ("true", "1") or self.is_null(element):
             if self.counts_as_absent():
                 return None
             self.reject_type("nil")
-        self.check_type(element)
+        type_name = self.check_type(element)
         if not text and self.counts_as_absent():
             return None
         if self.parameter.type == "dateTime":
             return self.read_wall_time(text)
-        return self.read_uuid(text) if self.parameter.type == "uuid" else self.read_number(text)
+        if self.parameter.type == "uuid":
+            return self.read_uuid(text)
+        return self.read_number(text, type_name if type_name in _FLOATS else _DECIMAL)
+
+    def is_null(self, element: etree._Element) -> bool:
+        """Whether it is 1C's own Null, which has no text."""
+        written = element.get(XSI_TYPE, "").strip()
+        if not written.endswith("Null") or element.text or len(element):
+            return False
+        return resolve_name(element, written, "Value") == f"{{{CORE}}}Null"
 
     def counts_as_absent(self) -> bool:
         """Whether an empty value does."""
         return self.exchange.use_assumption("onec.empty-parameter") == "absent"
 
-    def check_type(self, element: etree._Element) -> None:
+    def check_type(self, element: etree._Element) -> str:
+        """The type in Clark notation; empty when it is not told, or is another and may be."""
         if len(element):
             self.reject_type("elements")
         written = element.get(XSI_TYPE)
-        try:
-            type_name = resolve_name(element, written or "", "Value")
-        except BadValue:
-            type_name = ""
+        type_name = resolve_name(element, written or "", "Value")
         if type_name in _TYPES[self.parameter.type][1]:
-            return
+            return type_name
         # Without a type it is read as text.
         if self.exchange.use_assumption("onec.value-typing") == "typed" and written is not None:
-            self.reject_type(written)
+            namespace, local = split_name(type_name)
+            xs = namespace == XS
+            self.reject_type(f"xs:{local}" if xs else f"{local} of {name_namespace(namespace)}")
+        return ""
 
     def read_wall_time(self, text: str) -> datetime | None:
         try:
@@ -132,14 +148,16 @@ class _ValueReader(NamedTuple):
             self.reject("onec.code-bad-uuid", "a UUID", repr(text[:80]))
         return text.lower()
 
-    def read_number(self, text: str) -> int:
+    def read_number(self, text: str, type_name: str) -> int:
         try:
-            value = read_scalar(f"{{{XS}}}decimal", text)
+            value = read_scalar(type_name, text)
         except ValueError:
             self.reject_type(repr(text[:80]))
-        assert isinstance(value, Decimal)
-        number, values = int(value), self.parameter.values
-        if number != value or (values and number not in values):
+        assert isinstance(value, Decimal | float)
+        # Never as an int: half a million digits would take seconds.
+        values = self.parameter.values
+        number = next((each for each in values if each == value), None)
+        if number is None:
             self.reject("onec.code-wrong-value", " or ".join(map(str, values)), text[:80])
         return number
 

@@ -18,6 +18,7 @@ from callmocks.tenants.tenant import Tenant
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
+_ENCODINGS: Final = frozenset({"identity", "gzip", "deflate"})
 
 
 class OnecServer(ProviderServer):
@@ -33,7 +34,7 @@ class OnecServer(ProviderServer):
         state = tenant.state.for_request()  # before the body is read: the tenant may change
         if not authorized:
             return await self._reject_unauthorized(request, tenant, state)
-        guard, error = envelope.InputGuard(), None
+        guard, error = envelope.InputGuard(), _find_unsupported_form(request)
         try:
             body = await read_body(request, _get_body_limit(tenant), guard.check)
             nesting = request.app[SERVER_LIMITS].nesting
@@ -83,6 +84,18 @@ class OnecServer(ProviderServer):
         if tenant is None or credentials is None:
             return self.registry.unmatched, False
         return tenant, secrets_equal(credentials.password, tenant.settings.onec.password)
+
+
+def _find_unsupported_form(request: web.Request) -> SoapError | None:
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "")
+    if encoding and encoding.strip().lower() not in _ENCODINGS:
+        text = f"the request has a Content-Encoding {encoding[:80]!r}, which is not supported"
+        return SoapError("Client", text)
+    if request.content_type.startswith("multipart/"):
+        media = request.content_type[:80]
+        text = f"the request is {media}: attachments and MTOM are not supported, send its XML alone"
+        return SoapError("Client", text)
+    return None
 
 
 def _get_body_limit(tenant: Tenant) -> int:

@@ -14,7 +14,16 @@ from callmocks.onec.decoder import read_structure
 from callmocks.onec.encoder import write_properties
 from callmocks.onec.layout import LAYOUTS, Layout
 from callmocks.onec.limits import HourlyQuota
-from callmocks.onec.namespaces import PARAMS, SOAP11, SOAP12, split_name
+from callmocks.onec.namespaces import (
+    PROPERTY,
+    SERVICE,
+    SOAP11,
+    SOAP12,
+    VALUE,
+    XSI_TYPE,
+    name_namespace,
+    split_name,
+)
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import SoapBinding, SoapError, get_binding
@@ -102,9 +111,10 @@ def warm_up() -> None:
 
 
 def _explain_unknown_operation(tag: str) -> SoapError:
-    operations, name = load_operations(), split_name(tag)[1]
+    operations, (namespace, name) = load_operations(), split_name(tag)
     if name in operations:
-        return SoapError("Client", f"{tag} is not in the service's namespace")
+        text = f"{name} is of {name_namespace(namespace)}, the service's is of {SERVICE}"
+        return SoapError("Client", text)
     text = f"PartnerWebAPI2 has no operation {name}"
     if name in contract.load_operation_names():
         served = ", ".join(operations)
@@ -114,19 +124,37 @@ def _explain_unknown_operation(tag: str) -> SoapError:
 
 def _check_structure(call: etree._Element) -> None:
     # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
-    for violation in wsdl.find_wsdl_violations(call):
+    violations = wsdl.find_wsdl_violations(call)
+    for violation in violations:
         if not violation.is_of_value:
             raise SoapError("Client", _explain_violation(call, violation))
+    if violations:
+        _check_type_prefixes(call)
 
 
 def _explain_violation(call: etree._Element, violation: wsdl.WsdlViolation) -> str:
-    if len(call) == 1 and call[0].tag == PARAMS:
+    namespace, name = split_name(str(call[0].tag)) if len(call) else ("", "")
+    if name == "Params" and namespace != SERVICE:
+        return f"Params is of {name_namespace(namespace)}, expected Params of {SERVICE}"
+    if len(call) == 1 and name == "Params":
         try:
             read_structure(call[0])
         except BadValue as error:
-            if "/Value" not in error.where:
+            if "/Value/" not in f"{error.where}/":
                 return f"Params/{error}"
     return f"{violation.path}: {violation.message}"
+
+
+def _check_type_prefixes(call: etree._Element) -> None:
+    """An undeclared prefix is a mistake of the XML, not of a parameter."""
+    for number, element in enumerate(call.iter(PROPERTY), 1):
+        for value in element.iter(VALUE):
+            written = value.get(XSI_TYPE, "").strip()
+            prefix = written.rpartition(":")[0]
+            if prefix and prefix not in value.nsmap:
+                where = f"Params/Property[{number}] ({element.get('name')})/Value"
+                text = f"{where}: the prefix {prefix} of xsi:type {written!r} is not declared"
+                raise SoapError("Client", text)
 
 
 async def _execute_operation(

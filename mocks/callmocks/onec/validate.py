@@ -8,7 +8,12 @@ from typing import Any
 
 from lxml import etree
 
-from callmocks.contract.findings import Findings, ValidationResult, xml_error_position
+from callmocks.contract.findings import (
+    Evidence,
+    Findings,
+    ValidationResult,
+    xml_error_position,
+)
 from callmocks.contract.xml import get_dtd, make_parser
 from callmocks.onec import contract, envelope, namespaces, parameters, wsdl
 from callmocks.onec.contract import HISTORY_OPERATION, ServedOperation
@@ -18,7 +23,7 @@ from callmocks.onec.provider import ONEC
 from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
 from callmocks.onec.validate_table import TableValidator
-from callmocks.onec.values import BadValue, ValueTable
+from callmocks.onec.values import BadValue, UnreadType, ValueTable
 from callmocks.tenants.detached import detached_exchange
 
 _FAULT_STATUSES = {namespaces.SOAP11: (500,), namespaces.SOAP12: (400, 500)}
@@ -83,7 +88,7 @@ class _MessageValidator:
         version, add = SOAP_VERSIONS[message.namespace], self.findings.add
         operation = message.operation.removesuffix("Response")
         if message.extra_body_elements:
-            add("/Envelope/Body", "one element", message.extra_body_elements + 1)
+            add("/Envelope/Body", "one element", message.extra_body_elements + 1, "assumed")
         is_fault = message.tag == f"{{{message.namespace}}}Fault"
         is_answer = operation != message.operation and operation in contract.load_operation_names()
         if not is_fault and not is_answer:
@@ -103,7 +108,8 @@ class _MessageValidator:
             self._check_response(answered)
         statuses = _FAULT_STATUSES[message.namespace] if is_fault else (200,)
         if status is not None and status not in statuses:
-            add("status", " or ".join(map(str, statuses)), status)
+            evidence: Evidence = "assumed" if is_fault else "observed"
+            add("status", " or ".join(map(str, statuses)), status, evidence)
         wanted = namespaces.CONTENT_TYPES[message.namespace].partition(";")[0]
         if media is not None and media != wanted:
             add("Content-Type", f"{wanted}, for SOAP {version}", media, "observed")
@@ -131,15 +137,30 @@ class _MessageValidator:
     def _check_parameters(self, operation: ServedOperation) -> None:
         params = self.message.payload[0]
         exchange = detached_exchange(ONEC)
-        # The first refusal ends a reading, so each parameter is read by itself too.
-        for elements in (params, *([element] for element in params)):
-            with suppress(ResultCodeError):
-                parameters.read_parameters(exchange, operation, elements)
+        params_path = f"/Envelope/Body/{operation.name}/Params"
         positions = {element.get("name", "").strip(): at for at, element in enumerate(params, 1)}
+        with suppress(ResultCodeError, BadValue):
+            parameters.read_parameters(exchange, operation, params)
+        # The first refusal ends a reading, so each parameter is read by itself too.
+        for number, element in enumerate(params, 1):
+            try:
+                parameters.read_parameters(exchange, operation, [element])
+            except ResultCodeError:
+                pass
+            except BadValue as error:
+                where = f"{params_path}/Property[{number}]/{error.where}"
+                self.findings.add(where, error.expected, error.got)
         for violation in exchange.violations:
             name = violation.where.removeprefix("Params/")
-            path = f"/Envelope/Body/{operation.name}/Params/Property[{positions.get(name, 1)}]"
-            self.findings.add(f"{path} ({name})", violation.expected, violation.got)
+            path = f"{params_path}/Property[{positions.get(name, 1)}]"
+            known = operation.parameters.get(name)
+            evidence, assumption = (
+                (known.evidence, None) if known else _get_naming_rule(operation, name)
+            )
+            if violation.expected == parameters.ONCE:
+                evidence, assumption = "assumed", "onec.code-duplicate-parameter"
+            at = f"{path} ({name})"
+            self.findings.add(at, violation.expected, violation.got, evidence, assumption)
 
     def _check_response(self, request: envelope.SoapMessage | None) -> None:
         response, name = self.message.payload, self.result.operation
@@ -152,6 +173,8 @@ class _MessageValidator:
             result = read_structure(response[0])
         except RecursionError:
             self.findings.add(path, "values less deep inside one another", "deeper ones", "assumed")
+            return
+        except UnreadType:
             return
         except BadValue as error:
             if intact:
@@ -169,13 +192,21 @@ class _MessageValidator:
             if not isinstance(data, str):
                 self.findings.add(data_path, "the reason as xs:string", data_type)
         elif operation is not None and not isinstance(data, ValueTable):
-            self.findings.add(data_path, "a ValueTable", data_type)
+            is_history = operation.name == HISTORY_OPERATION
+            evidence: Evidence = "documented" if is_history else "observed"
+            self.findings.add(data_path, "a ValueTable", data_type, evidence)
         elif operation is not None and isinstance(data, ValueTable):
             validator = TableValidator(data, operation, data_path, self.findings)
             validator.check_columns()
             validator.check_cells()
             if operation.name == HISTORY_OPERATION:
                 validator.check_calls(_read_parameters(request))
+
+
+def _get_naming_rule(operation: ServedOperation, name: str) -> tuple[Evidence, str]:
+    """Of a parameter that the operation does not have; that it has no others is assumed."""
+    names = {known.lower() for known in operation.parameters}
+    return "assumed", f"onec.{'parameter-case' if name.lower() in names else 'unknown-parameter'}"
 
 
 def _read_message(body: bytes) -> envelope.SoapMessage | None:
@@ -189,7 +220,7 @@ def _read_parameters(request: envelope.SoapMessage | None) -> dict[str, paramete
     """Empty when they cannot be read."""
     operation = contract.load_operations().get(request.operation) if request else None
     if request and operation and _is_built_as_described(request.payload, Findings()):
-        with suppress(ResultCodeError):
+        with suppress(ResultCodeError, BadValue):
             exchange = detached_exchange(ONEC)
             return parameters.read_parameters(exchange, operation, request.payload[0])
     return {}

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Final
 
-from callmocks.contract.findings import Findings, mask_characters
+from callmocks.contract.findings import Evidence, Findings, mask_characters
 from callmocks.contract.xml import UUID
 from callmocks.onec.contract import ColumnSpec, ServedOperation, TableColumns, describe_column
 from callmocks.onec.harmless import is_personal
@@ -50,7 +50,7 @@ class TableValidator:
         for number, row in enumerate(self.table.rows, 1):
             path = f"{self.path}/row[{number}]"
             if len(row) != len(order):
-                self.findings.add(path, f"{len(order)} cells", len(row))
+                self.findings.add(path, f"{len(order)} cells", len(row), "observed")
                 continue
             for position, (value, spec) in enumerate(zip(row, order, strict=True), 1):
                 if spec is not None:
@@ -85,8 +85,10 @@ class TableValidator:
         wanted = values.get("SpecialistID")
         sides = {str(row.get(name)).lower() for name in ("CallerID", "CalleeID")}
         if wanted is not None and wanted not in sides:
+            # That nobody is the specialist of an unanswered call is assumed.
+            evidence: Evidence = "documented" if row.get("CallResult") == 1 else "assumed"
             expected = f"the specialist {wanted}, filtered by, on one side"
-            self.findings.add(path, expected, "others")
+            self.findings.add(path, expected, "others", evidence)
 
     def _check_cell(self, value: Value, spec: ColumnSpec, path: str) -> None:
         if value is None or value is NULL:

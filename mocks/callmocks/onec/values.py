@@ -45,6 +45,10 @@ class BadValue(CallmocksError):
         self.got = got
 
 
+class UnreadType(BadValue):
+    """A value of a type that stands in a schema, and that this codec has no class for."""
+
+
 class Null(Enum):
     NULL = ""
 

@@ -32,6 +32,7 @@ from callmocks.config.server_limits import ServerLimits
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.server import error_response, release_when_websocket
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
+from callmocks.server.undecodable import make_protocol
 from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
 
@@ -76,7 +77,7 @@ class ConnectionLimiter:
         handler = cast("Any", server.request_handler)
         server.request_handler = RequestLimiter(self, runner.app, handler).handle
         site = _LimitedSite(runner, listener, ssl_context=ssl_context, backlog=1024)
-        site.limiter = self
+        site.limiter, site.app = self, runner.app
         await site.start()
         if self._timeout_task is None:
             closing = self._close_slow_connections()
@@ -288,13 +289,14 @@ class GuardedProtocol(asyncio.Protocol):
 
 class _LimitedSite(web.SockSite):
     limiter: ConnectionLimiter
+    app: web.Application
 
     async def start(self) -> None:
         await web.BaseSite.start(self)
         server = self._runner.server
         assert server is not None
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: GuardedProtocol(self.limiter, server()),
+            lambda: GuardedProtocol(self.limiter, make_protocol(server, self.app)),
             sock=self._sock,
             ssl=self._ssl_context,
             backlog=self._backlog,
