@@ -118,7 +118,20 @@ def fields_page() -> Iterator[str]:
             for r in load_table("cdr/enum_values.csv")
         ],
     )
-    yield "`finish_reason` of sessions has the values of legs, below, besides.\n\n"
+    yield "Values of `finish_reason` are below.\n\n"
+    yield "## Elements of arrays and objects\n\n"
+    yield from table_lines(
+        ("method", "field", "of each element", "type", "values", "evidence"),
+        [
+            (
+                *(code_span(r[name]) for name in ("method", "parent", "field")),
+                r["type"],
+                ", ".join(map(code_span, r["values"].split())),
+                r["evidence"],
+            )
+            for r in load_table("cdr/element_fields.csv")
+        ],
+    )
     yield "## Filter operators\n\n"
     yield from table_lines(
         ("operator", "types of fields"),
@@ -162,6 +175,21 @@ def finish_reason_tables() -> Iterator[str]:
         for r in load_table("cdr/reason_agreement.csv")
     ]
     yield from table_lines(("reason", "description", *AGREEMENT), rows)
+    yield "## Finish reasons of sessions\n\n"
+    yield "The outcome of a call is one of these, or the reason of its first leg:\n\n"
+    for r in load_table("cdr/session_outcomes.csv"):
+        kept = "beside" if r["first_leg_reason"] == "kept" else "instead of"
+        yield f"- `{r['outcome']}`: {r['meaning']}; {kept} the first leg's ({r['evidence']})\n"
+    yield "\n"
+    sessions = [
+        (
+            code_span(r["finish_reason"]),
+            r["description_ru"],
+            ", ".join(map(code_span, r["outcomes"].split())) or f"not served: no {r['lacks']}",
+        )
+        for r in load_table("cdr/session_finish_reasons.csv")
+    ]
+    yield from table_lines(("reason", "description", "outcomes"), sessions)
     yield "## Release causes\n\n"
     causes = [(r["code"], r["description"]) for r in load_table("cdr/release_causes.csv")]
     yield from table_lines(("code", "description"), causes)

@@ -20,6 +20,7 @@ from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 
+CONTENT_TYPE = "application/json; charset=UTF-8"
 NOW = "2026-03-05T12:00:00"
 ONE_DAY = ("2026-03-02 00:00:00", "2026-03-02 23:59:59")
 WEEK = ("2026-02-24 00:00:00", "2026-03-02 23:59:59")
@@ -76,6 +77,7 @@ class CdrClient:
     def post(self, body: bytes | str, path: str = "/v2.0", **headers: str) -> Answer:
         """The decoded answer to a body; errors too travel with HTTP status 200."""
         raw = body if isinstance(body, bytes) else body.encode()
+        headers = {"Content-Type": CONTENT_TYPE} | headers
         response, text = self.fetch("POST", path, raw, **headers)
         assert response.status == 200, text
         answer: Answer = json.loads(text)

@@ -84,9 +84,7 @@ CASES: dict[str, Case] = {
         "2.1",
         BEFORE,
     ),
-    "method_not_found": case(
-        lambda api: api.rpc("get.virtual_numbers"), "method", "get.virtual_numbers", BEFORE
-    ),
+    "method_not_found": case(lambda api: api.rpc("get.tags"), "method", "get.tags", BEFORE),
     "auth_error": case(
         lambda api: api.rpc("login.user", token=None, login="t", password="wrong"), limits=BEFORE
     ),
@@ -110,6 +108,7 @@ CASES: dict[str, Case] = {
     "forbidden": case(lambda api: api.rpc("get.customer_users")),
     "ip_not_whitelisted": case(
         lambda api: api.rpc("get.account"),
+        limits=BEFORE,
         prepare=account(allowed_ips=["10.0.0.0/8", "::1"]),
         ip="127.0.0.1",
     ),

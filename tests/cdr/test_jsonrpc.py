@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cdr.conftest import Answer, CdrClient, error_fields, mnemonic, rows
+from tests.cdr.conftest import Answer, CdrClient, error_fields, last_entry, mnemonic, rows
 
 WHOLE = {
     "jsonrpc": "2.0",
@@ -31,13 +31,27 @@ def test_requests_are_always_made_by_post(api: CdrClient, method: str) -> None:
     assert response.status == 405
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "application/json", "application/xml"])
-def test_content_type_is_not_enforced_and_accept_is_ignored(
-    api: CdrClient, kind: str | None
+@pytest.mark.parametrize(
+    ("kind", "tolerated"),
+    [
+        ("application/json; charset=UTF-8", ""),
+        ("application/json", ""),
+        ("Application/JSON;charset=utf-8", ""),
+        (None, "none"),
+        ("text/plain", "text/plain"),
+        ("application/json; charset=windows-1251", "application/json; charset=windows-1251"),
+    ],
+)
+def test_another_content_type_is_tolerated_and_accept_is_ignored(
+    api: CdrClient, kind: str | None, tolerated: str
 ) -> None:
-    api.tenant()
+    tenant = api.tenant()
     headers = {"Accept": "text/html"} | ({"Content-Type": kind} if kind else {})
-    assert rows(api.post(envelope(), **headers))
+    response, _ = api.fetch("POST", "/v2.0", envelope().encode(), **headers)
+    entry = last_entry(tenant)
+    assert (response.status, entry.violations) == (200, ())
+    expected = "tolerated: Content-Type: expected application/json; charset=UTF-8, got "
+    assert entry.notes == ((expected + tolerated,) if tolerated else ())
 
 
 @pytest.mark.parametrize(
@@ -126,6 +140,41 @@ def test_a_scalar_is_an_invalid_request(api: CdrClient, sent: str) -> None:
 def test_what_is_not_json_is_a_parse_error(api: CdrClient, sent: bytes) -> None:
     answer = api.post(sent)
     assert (answer["id"], mnemonic(answer)) == (None, "parse_error")
+
+
+@pytest.mark.parametrize(
+    ("sent", "where", "got"),
+    [
+        (b"", "byte 1", "truncated"),
+        (b"{", "byte 2", "truncated"),
+        (b'{"jsonrpc":"2.0","id":1,}', "byte 25", "trailing comma"),
+        (b'{"jsonrpc":"2.0","id":1} more', "byte 26", "trailing characters"),
+        (b'\xef\xbb\xbf{"id":tru}', "byte 1", "a byte order mark"),
+        (b'{"jsonrpc":"2.0","id":"\xff"}', "byte 24", "no UTF-8"),
+        (b'{"a":' * 5_000, "body", "unbalanced brackets"),
+    ],
+)
+def test_what_is_no_json_is_journaled_with_its_place_and_reason(
+    api: CdrClient, sent: bytes, where: str, got: str
+) -> None:
+    assert mnemonic(api.post(sent)) == "parse_error"
+    violations = last_entry(api.registry.unmatched).violations
+    found = violations[-1]
+    assert (found.where, found.expected) == (where, "JSON")
+    assert got in found.got
+
+
+def test_a_byte_order_mark_is_a_choice(api: CdrClient) -> None:
+    tenant = api.tenant()
+    marked = b"\xef\xbb\xbf" + envelope().encode()
+    answer = api.post(marked)
+    assert (answer["id"], mnemonic(answer)) == (None, "parse_error")
+    entry = last_entry(tenant)
+    assert [(v.where, v.got) for v in entry.violations] == [("byte 1", "a byte order mark")]
+    assert "cdr.byte-order-mark" in entry.assumptions
+    tenant.assumptions.set_choice("cdr.byte-order-mark", "ignored")
+    assert rows(api.post(marked))
+    assert last_entry(tenant).violations == ()
 
 
 @pytest.mark.parametrize("sent", [[], ["t-token"], None, 1, "x"])

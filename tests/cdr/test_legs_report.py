@@ -345,6 +345,7 @@ def test_the_journal_names_what_an_answer_rested_on(api: CdrClient) -> None:
         "cdr.window-ends",
         "cdr.leg-direction",
         "cdr.default-order",
+        "cdr.wav-records",
     }
     api.legs(sort=[{"field": "duration"}])
     assert "cdr.sort-nulls" in last_entry(tenant).assumptions

@@ -124,9 +124,28 @@ def test_errors_before_authentication_show_no_limits(api: CdrClient) -> None:
         assert "metadata" not in answer["error"]["data"]
 
 
+def test_a_deprecated_version_says_so_in_metadata(api: CdrClient) -> None:
+    tenant = api.tenant()
+    answers = [api.legs(limit=1)["result"], api.legs(page=2)["error"]["data"]]
+    assert all(list(answer["metadata"])[-1:] == ["limits"] for answer in answers)
+    assert not any("api_version" in answer["metadata"] for answer in answers)
+    assert "cdr.api-version" not in last_entry(tenant).assumptions
+    tenant.assumptions.set_choice("cdr.api-version", "deprecated")
+    for answer in (api.legs(limit=1)["result"], api.legs(page=2)["error"]["data"]):
+        version = answer["metadata"]["api_version"]
+        assert version["current_version_depricated"] is True
+        assert version["current_version"] == "v2.0" < version["latest_version"]
+        assert "limits" in answer["metadata"]
+    assert "cdr.api-version" in last_entry(tenant).assumptions
+
+
 def test_errors_can_come_without_limits(api: CdrClient) -> None:
     tenant = api.tenant()
     assert "metadata" in api.legs(page=2)["error"]["data"]
+    assert "metadata" in api.rpc("logout.user", page=2)["error"]["data"]
+    tenant.assumptions.set_choice("cdr.error-limits", "get-methods")
+    assert "metadata" in api.legs(page=2)["error"]["data"]
+    assert "metadata" not in api.rpc("logout.user", page=2)["error"]["data"]
     tenant.assumptions.set_choice("cdr.error-limits", "absent")
     assert "metadata" not in api.legs(page=2)["error"]["data"]
 

@@ -1,4 +1,4 @@
-"""Records that play, at the two addresses of the vendor's document."""
+"""Records that play, at the addresses of the vendor's tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 def talks(api: CdrClient) -> list[Row]:
     """Operators' legs with a record of their own, each with its communication id."""
     api.tenant()
-    fields = ["id", "call_session_id", "call_records", "duration", "is_operator", "start_time"]
+    fields = ["id", "call_session_id", "call_records", "wav_call_records", "duration", "start_time"]
     legs = rows(api.legs(fields=fields, filter=simple("is_operator", "=", True)))
     sessions = {
         row["id"]: row["communication_id"]
@@ -31,11 +31,11 @@ def talks(api: CdrClient) -> list[Row]:
 
 
 def wav_of(leg: Row) -> str:
-    return f"/system/media/wav/{leg['communication_id']}/{leg['call_records'][0]}"
+    return f"/system/media/wav/{leg['communication_id']}/{leg['wav_call_records'][0]}"
 
 
 def talk_of(leg: Row) -> str:
-    return f"/system/media/talk/{leg['call_session_id']}/{leg['call_records'][0]}"
+    return f"/system/media/talk/{leg['communication_id']}/{leg['call_records'][0]}"
 
 
 def test_wav_plays_as_long_as_the_talk(api: CdrClient, talks: list[Row]) -> None:
@@ -101,8 +101,8 @@ def test_ranges(api: CdrClient, talks: list[Row]) -> None:
 
 def test_either_number_and_a_slash_at_the_end(api: CdrClient, talks: list[Row]) -> None:
     leg = talks[0]
-    record = leg["call_records"][0]
-    for kind in ("talk", "wav"):
+    for kind, field in (("talk", "call_records"), ("wav", "wav_call_records")):
+        record = leg[field][0]
         for call in (leg["call_session_id"], leg["communication_id"]):
             for end in ("", "/"):
                 response, _ = api.fetch("HEAD", f"/system/media/{kind}/{call}/{record}{end}")
@@ -111,11 +111,16 @@ def test_either_number_and_a_slash_at_the_end(api: CdrClient, talks: list[Row]) 
 
 def test_wrong_ids_are_404(api: CdrClient, talks: list[Row]) -> None:
     leg, other = talks[0], talks[1]
-    record = leg["call_records"][0]
+    record, wav = leg["call_records"][0], leg["wav_call_records"][0]
     last = "1" if record[-1] == "0" else "0"
     for path in (
         f"/system/media/talk/{other['call_session_id']}/{record}",
-        f"/system/media/wav/{other['communication_id']}/{record}",
+        f"/system/media/wav/{other['communication_id']}/{wav}",
+        f"/system/media/wav/{leg['communication_id']}/{record}",
+        f"/system/media/talk/{leg['communication_id']}/{wav}",
+        f"/{other['communication_id']}/{record}",
+        f"/{leg['communication_id']}/{wav}",
+        f"/{leg['communication_id']}",
         f"/system/media/talk/0{leg['call_session_id']}/{record}",
         f"/system/media/talk/{leg['id']}/{record}",
         f"/system/media/talk/{leg['call_session_id']}/{record[:-1]}{last}",
@@ -141,10 +146,13 @@ def test_a_record_is_there_when_the_call_has_ended(api: CdrClient, talks: list[R
 
 def test_the_full_record_link_of_a_session_plays(api: CdrClient, talks: list[Row]) -> None:
     wanted = simple("id", "in", [leg["call_session_id"] for leg in talks])
-    for session in rows(api.sessions(fields=["full_record_file_link"], filter=wanted)):
+    fields = ["full_record_file_link", "communication_id", "call_records"]
+    for session in rows(api.sessions(fields=fields, filter=wanted)):
         link = session["full_record_file_link"]
-        assert link.startswith(api.root + "/system/media/talk/")
-        assert api.fetch("HEAD", link.removeprefix(api.root))[0].status == 200
+        record = session["call_records"][0]
+        assert link == f"{api.root}/{session['communication_id']}/{record}"
+        for end in ("", "/"):
+            assert api.fetch("HEAD", link.removeprefix(api.root) + end)[0].status == 200
 
 
 def test_records_of_another_seed_are_404(api: CdrClient, talks: list[Row]) -> None:
@@ -155,18 +163,46 @@ def test_records_of_another_seed_are_404(api: CdrClient, talks: list[Row]) -> No
 
 def test_each_of_several_records_has_its_own_talk(api: CdrClient) -> None:
     api.tenant()
-    fields = ["call_session_id", "call_records"]
+    fields = ["call_session_id", "call_records", "wav_call_records"]
     legs = rows(api.legs(fields=fields, filter=simple("is_operator", "=", False)))
     two = next(leg for leg in legs if len(leg["call_records"]) == 2)
     session = simple("call_session_id", "=", two["call_session_id"])
-    own = rows(api.legs(fields=["call_records", "duration", "is_operator"], filter=session))
+    own = rows(api.legs(fields=[*fields, "duration", "is_operator"], filter=session))
     durations = {
-        leg["call_records"][0]: leg["duration"]
+        leg["wav_call_records"][0]: leg["duration"]
         for leg in own
         if leg["is_operator"] and leg["call_records"]
     }
-    assert set(durations) == set(two["call_records"])
+    assert set(durations) == set(two["wav_call_records"])
     for record, duration in durations.items():
         path = f"/system/media/wav/{two['call_session_id']}/{record}"
         with wave.open(io.BytesIO(api.fetch("GET", path)[1])) as file:
             assert duration <= file.getnframes() / 8000 < duration + 1
+
+
+def test_the_full_record_holds_the_pause_between_two_talks(
+    api: CdrClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "mp3_available", lambda: False)
+    api.tenant()
+    fields = ["full_record_file_link", "talk_duration", "clean_talk_duration", "call_records"]
+    pauses = [
+        row
+        for row in rows(api.sessions(fields=fields))
+        if len(row["call_records"]) == 2 and row["talk_duration"] > row["clean_talk_duration"]
+    ]
+    for row in pauses[:3]:
+        path = row["full_record_file_link"].removeprefix(api.root)
+        with wave.open(io.BytesIO(api.fetch("GET", path)[1])) as file:
+            seconds = file.getnframes() / file.getframerate()
+        assert row["talk_duration"] <= seconds < row["talk_duration"] + 1
+    assert pauses
+
+
+def test_wav_records_can_be_empty(api: CdrClient) -> None:
+    tenant = api.tenant()
+    assert any(row["wav_call_records"] for row in rows(api.legs()))
+    tenant.assumptions.set_choice("cdr.wav-records", "empty")
+    for answer in (api.legs(), api.legs(fields=["wav_call_records"]), api.sessions()):
+        assert all(row["wav_call_records"] == [] for row in rows(answer))
+    assert any(row["call_records"] for row in rows(api.legs()))

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from callmocks.cdr import methods, tables
+from callmocks.cdr import directory_rows, methods, tables
 from callmocks.contract.resources import fixture_path, schema_path
 from callmocks.tenants.settings import CdrSettings, CdrUser
 from tests.cdr.conftest import ONE_DAY, WEEK, Answer, CdrClient, error_fields, mnemonic, rows
@@ -63,7 +63,14 @@ def test_it_describes_every_method() -> None:
 
 
 def test_rpc_discover_returns_it_without_a_token(api: CdrClient) -> None:
-    assert api.rpc("rpc.discover", token=None)["result"] == DOCUMENT
+    servers = [{"name": "callmocks", "url": api.url}]
+    assert api.rpc("rpc.discover", token=None)["result"] == DOCUMENT | {"servers": servers}
+
+
+def test_rpc_discover_names_the_address_of_the_request(api: CdrClient) -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}'
+    answer = api.post(body, Host="calls.example:81")
+    assert answer["result"]["servers"][0]["url"] == "http://calls.example:81/v2.0"
 
 
 @pytest.mark.parametrize("fields", [None, list(tables.load_fields("get.call_legs_report").fields)])
@@ -87,6 +94,9 @@ def test_other_answers_conform(api: CdrClient) -> None:
     api.tenant(cdr=CdrSettings(partner=True, customer_users=[user]))
     result_conforms("get.customer_users", api.rpc("get.customer_users"))
     result_conforms("get.account", api.rpc("get.account", user_id=5))
+    for method in directory_rows.ROW_BUILDERS:
+        answer = api.rpc(method, user_id=5, fields=list(tables.load_fields(method).fields))
+        result_conforms(method, answer)
     logged_in = api.rpc("login.user", token=None, login="t", password="t")
     result_conforms("login.user", logged_in)
     token = logged_in["result"]["data"]["access_token"]

@@ -37,7 +37,7 @@ def test_each_call_of_the_truth_is_the_same_call_in_every_view(busy: History) ->
         assert sorted(legs["id"]) == sorted(call.cdr.leg_ids)
         assert session["start_time"] == shown_time(call.start)
         assert session["finish_time"] == shown_time(call.end)
-        assert session["talk_duration"] == call.talk_seconds
+        assert session["clean_talk_duration"] == call.talk_seconds
         assert session["contact_phone_number"] == call.client_phone
         by_id = {row["id"]: row for row in legs.iter_rows(named=True)}
         rows = arm_rows(history, call)

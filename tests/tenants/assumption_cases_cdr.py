@@ -67,4 +67,27 @@ async def account_case(client: RecordingClient) -> None:
     await call_method(client, "get.account", access_token=token)
 
 
-CASES = (report_case, account_case)
+async def sessions_case(client: RecordingClient) -> None:
+    """Sessions of ended calls and of those under way."""
+    await call_method(client, "get.calls_report", **WINDOW)
+    await call_method(client, "get.calls_report", **WINDOW, include_ongoing_calls=True)
+
+
+async def directory_case(client: RecordingClient) -> None:
+    """The people and things that legs name."""
+    for method in ("get.employees", "get.group_employees", "get.virtual_numbers", "get.scenarios"):
+        await call_method(client, method)
+    fields = ["id", "virtual_phone_numbers", "operations"]
+    await call_method(client, "get.scenarios", fields=fields)
+    await call_method(client, "get.employees", "demo")
+
+
+async def envelope_case(client: RecordingClient) -> None:
+    """A byte order mark, and an error of a method that is no get."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": "get.account"}
+    request["params"] = {"access_token": "free-token"}
+    await client.post(client.urls["cdr"], data=b"\xef\xbb\xbf" + msgspec.json.encode(request))
+    await call_method(client, "logout.user", page=2)
+
+
+CASES = (report_case, account_case, sessions_case, directory_case, envelope_case)

@@ -244,7 +244,7 @@ def test_messages_outside_the_contract_are_forwarded_and_not_recorded(
     with suite.tenant() as tenant, run_proxy("cdr", tenant.cdr.url, "--record", file) as proxy:
         rows = post_legs(proxy.ready["proxy"], f"{tenant.name}-token").json()["result"]["data"]
         row = next(row for row in rows if row["call_records"])
-        path = f"/system/media/wav/{row['call_session_id']}/{row['call_records'][0]}"
+        path = f"/system/media/wav/{row['call_session_id']}/{row['wav_call_records'][0]}"
         audio = requests.get(proxy.ready["proxy"].removesuffix("/v2.0") + path, timeout=10)
         proxy.stop()
     assert audio.content[:4] == b"RIFF"

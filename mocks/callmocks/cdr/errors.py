@@ -74,6 +74,8 @@ def echo_value(value: object) -> str | None:
     return text if len(text) <= MAX_ECHO_CHARS else text[:MAX_ECHO_CHARS] + "…"
 
 
+# Documented: of an address that is not allowed nothing is told.
+ERRORS_WITHOUT_LIMITS = frozenset({"ip_not_whitelisted"})
 MAX_ECHO_CHARS = 1000
 MAX_NOTED = 20  # for the journal; a hostile filter could have ten thousand errors
 _INDEX = re.compile(r"\.\d+(?=\.|$)")

@@ -43,6 +43,7 @@ def load_harmless_fields() -> HarmlessFields:
         for name, field in tables.load_fields(method).fields.items():
             words = _list_values(name) if field.type == "enum" else frozenset()
             rules[name] = FieldRule(_FORMS.get(field.type), _choose_mask(name), words)
+    rules |= _list_element_rules(rules)
     rules |= {name: FieldRule(mask=mask) for name, mask in _MASKS.items()}
     names = frozenset({*rules, *_ENVELOPE, *openrpc.load_methods(), *load_error_table()})
     rules |= _list_envelope_rules(names)
@@ -57,6 +58,17 @@ def is_personal(field: str) -> bool:
     """Whether a field of the tables has a form that does not stay."""
     rule = load_harmless_fields().find_rule(field)
     return rule.form is None and not rule.words
+
+
+def _list_element_rules(rules: dict[str, FieldRule]) -> dict[str, FieldRule]:
+    """Of enumerated elements, and of enumerated fields of elements."""
+    found: dict[str, FieldRule] = {}
+    for row in load_table("cdr/element_fields.csv"):
+        name = row["field"] or row["parent"]
+        if row["values"]:
+            known = found.get(name) or rules.get(name, FieldRule())
+            found[name] = FieldRule("word", words=known.words.union(row["values"].split()))
+    return found
 
 
 def _list_envelope_rules(names: frozenset[str]) -> dict[str, FieldRule]:
@@ -105,7 +117,7 @@ def _make_rule(name: str, shape: dict[str, Any]) -> FieldRule:
 
 
 def _choose_mask(name: str) -> MaskKind:
-    return "number" if name.endswith("_phone_number") else "text"
+    return "number" if name.endswith(("phone_number", "phone_numbers")) else "text"
 
 
 def _list_values(field: str) -> frozenset[str]:

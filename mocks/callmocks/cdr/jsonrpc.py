@@ -1,5 +1,7 @@
 """JSON-RPC as the vendor has it: from bytes to a request, and from an answer to bytes."""
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,17 +38,19 @@ _members_decoder = msgspec.json.Decoder(Members)
 class ParsedRequest:
     """``error`` is the first rule it breaks, ``readable`` whether there is an envelope at all,
     ``echo_id`` the id to answer with: as it was spelt if it is a string or a number, else null.
+    A byte order mark is passed over.
     """
 
-    __slots__ = ("body", "echo_id", "envelope", "error", "readable")
+    __slots__ = ("body", "echo_id", "envelope", "error", "has_byte_order_mark", "readable")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
+        self.has_byte_order_mark = body.startswith(BOM_UTF8)
         self.echo_id = NULL_ID
         self.error: RpcError | None = None
         self.readable = True
         try:
-            self.envelope = _decode_envelope(body)
+            self.envelope = _decode_envelope(body.removeprefix(BOM_UTF8))
         except RpcError as error:
             self.envelope, self.error, self.readable = Envelope(), error, False
             return
@@ -89,6 +93,28 @@ def _decode_body(body: bytes) -> Envelope:
     if isinstance(other, list):
         raise RpcError("batch_opreations_not_supported", expected="one request object")
     raise _invalid_request(None, other, "a request object")
+
+
+def locate_json_error(body: bytes) -> tuple[str, str]:
+    """``byte 118``, where JSON stops being JSON, and why; ``body`` when that cannot be told."""
+    text = body.removeprefix(BOM_UTF8)
+    skipped, reason = len(body) - len(text) + 1, "something else"
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        reason, _, offset = str(error).partition(" (byte ")
+        position = int(re.sub(r"\D", "", offset) or len(text))
+        position -= reason.endswith("trailing characters")  # msgspec counts past the first
+        return f"byte {skipped + position}", reason
+    except RecursionError:
+        return "body", "unbalanced brackets"
+    except UnicodeDecodeError:
+        pass
+    try:
+        text.decode("utf-8")  # the decoder above counts from the text that is none
+    except UnicodeDecodeError as error:
+        return f"byte {skipped + error.start}", "no UTF-8"
+    return "body", reason
 
 
 def _invalid_request(field: str | None, value: object, expected: str) -> RpcError:

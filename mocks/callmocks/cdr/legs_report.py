@@ -70,8 +70,14 @@ def _is_as_generated(query: ReportQuery) -> bool:
     return (
         not exchange.tenant.history.pins
         and exchange.use_assumption("cdr.leg-direction") == "leg"
+        and _wav_choice(query) == rows.OWN_WAV_IDS
         and (bool(query.sort) or exchange.use_assumption("cdr.default-order") == "ascending")
     )
+
+
+def _wav_choice(query: ReportQuery) -> str:
+    shown = "wav_call_records" in query.fields
+    return query.exchange.use_assumption("cdr.wav-records") if shown else rows.OWN_WAV_IDS
 
 
 def _report_days(query: ReportQuery, window: WindowDays, span: Span) -> MethodData:
@@ -149,4 +155,5 @@ def _report_frame(query: ReportQuery, frame: pl.DataFrame) -> MethodData:
     if query.exchange.use_assumption("cdr.leg-direction") == "session":
         frame = frame.with_columns(direction="_session_direction")
     total, page = select_page(query, frame)
-    return MethodData(rows.render_rows(page, rows.leg_column_expressions(query.fields)), total)
+    columns = rows.leg_column_expressions(query.fields, _wav_choice(query))
+    return MethodData(rows.render_rows(page, columns), total)

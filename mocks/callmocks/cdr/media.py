@@ -1,12 +1,14 @@
-"""Records that play: the two addresses of the vendor's document.
+"""Records that play, at the addresses of the vendor's tables.
 
-``/system/media/talk/{session}/{record}`` and ``/system/media/wav/{communication}/{record}``. No
-token, like the vendor's links. The documents name both kinds of number for either address, so
-either is taken; a record that does not belong to the call is 404.
+``/system/media/talk/{communication}/{record}``, ``/system/media/wav/{communication}/{wav record}``
+and ``/{communication}/{record}``, the whole conversation. No token, like the vendor's links. The
+documents disagree about the number, so the session's is taken too; a record that does not belong
+to the call is 404.
 """
 
 from aiohttp import web
 
+from callmocks.cdr.rows import swap_id_halves
 from callmocks.errors import StateError
 from callmocks.history import audio
 from callmocks.history.history import TalkRecord
@@ -18,19 +20,19 @@ from callmocks.tenants.state import StaleTenantsError
 
 def make_routes(registry: Registry) -> list[web.RouteDef]:
     async def serve_record(request: web.Request) -> web.StreamResponse:
-        record = await _find_record(registry, request)
-        key = request.match_info["record"].lower().encode()
-        # A talk is MP3 with the extra `audio`.
-        as_mp3 = request.match_info["kind"] == "talk" and audio.mp3_available()
-        make = audio.make_mp3 if as_mp3 else audio.make_wav
-        return await media.send_audio(request, make(key, record.talk_ms))
+        kind, name = request.match_info.get("kind"), request.match_info["record"].lower()
+        name = swap_id_halves(name) if kind == "wav" else name
+        record = await _find_record(registry, request.match_info["call"], name)
+        # All but WAV is MP3 with the extra `audio`.
+        make = audio.make_mp3 if kind != "wav" and audio.mp3_available() else audio.make_wav
+        length = record.talk_ms if kind else record.conversation_ms
+        return await media.send_audio(request, make(name.encode(), length))
 
-    path = "/system/media/{kind:talk|wav}/{call}/{record}"
-    return [web.get(path + end, serve_record) for end in ("", "/")]
+    paths = (r"/system/media/{kind:talk|wav}/{call}/{record}", r"/{call:\d+}/{record}")
+    return [web.get(path + end, serve_record) for path in paths for end in ("", "/")]
 
 
-async def _find_record(registry: Registry, request: web.Request) -> TalkRecord:
-    call, name = request.match_info["call"], request.match_info["record"]
+async def _find_record(registry: Registry, call: str, name: str) -> TalkRecord:
     try:
         await registry.unmatched.state.for_request().confirm()
     except StaleTenantsError:

@@ -1,11 +1,14 @@
 """The methods that serve no report, and all methods by name."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import polars as pl
 
 from callmocks.cdr import account, query, rows, tables
+from callmocks.cdr.directory import get_directory
+from callmocks.cdr.directory_rows import ROW_BUILDERS
 from callmocks.cdr.legs_report import get_call_legs_report
 from callmocks.cdr.openrpc import Params
 from callmocks.cdr.rows import MethodData
@@ -55,6 +58,7 @@ METHODS: dict[str, MethodHandler] = {
     "logout.user": logout_user,
     "get.account": get_account,
     "get.customer_users": get_customer_users,
+    **{method: partial(get_directory, method) for method in ROW_BUILDERS},
     "get.calls_report": get_calls_report,
     "get.call_legs_report": get_call_legs_report,
 }

@@ -1,6 +1,6 @@
 """The OpenRPC document: what methods there are, what they take, what their rows look like."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -34,16 +34,17 @@ class MethodSpec(msgspec.Struct, frozen=True):
     result: dict[str, Any]
 
 
-@cache
-def load_source() -> msgspec.Raw:
-    """As it is, for ``rpc.discover``."""
-    text = schema_path("cdr/openrpc.json").read_bytes()
-    return msgspec.Raw(msgspec.json.format(text, indent=0).strip())
+@lru_cache(maxsize=16)
+def load_source(url: str) -> msgspec.Raw:
+    """For ``rpc.discover`` at an address."""
+    servers = [{"name": "callmocks", "url": url}]
+    return msgspec.Raw(msgspec.json.encode(load_document() | {"servers": servers}))
 
 
 @cache
 def load_document() -> dict[str, Any]:
-    return msgspec.json.decode(load_source(), type=dict[str, Any])
+    text = schema_path("cdr/openrpc.json").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, Any])
 
 
 @cache

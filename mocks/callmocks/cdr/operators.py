@@ -166,8 +166,10 @@ def _build_array(leaf: Condition) -> pl.Expr:
         raise ConditionError("data_type_error", "value", "an array")
     if len(leaf.value) > MAX_ELEMENTS:
         raise ConditionError("invalid_parameter_value", None, f"at most {MAX_ELEMENTS} elements")
-    if not all(type(value) is int for value in leaf.value):
-        raise ConditionError("data_type_error", "value", "an array of ids")
-    wanted = pl.lit(pl.Series([leaf.value], dtype=pl.List(pl.Int64)))
+    texts = leaf.dtype.inner == pl.String
+    if not all(type(value) is (str if texts else int) for value in leaf.value):
+        expected = "an array of texts" if texts else "an array of ids"
+        raise ConditionError("data_type_error", "value", expected)
+    wanted = pl.lit(pl.Series([leaf.value], dtype=leaf.dtype))
     overlaps = pl.col(leaf.field.name).list.set_intersection(wanted).list.len() > 0
     return ~overlaps if leaf.operator == "not_overlap" else overlaps

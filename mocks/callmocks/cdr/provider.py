@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.cdr import jsonrpc, limits, openrpc
-from callmocks.cdr.errors import RpcError, load_error_table
+from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
@@ -133,7 +133,7 @@ class CdrProvider(Provider):
         """The vendor's error; substitutions of its message that are missing get likely values."""
         given = {**_default_params(exchange, name, params), **params}
         error = RpcError(name, given.pop("field", None), given.pop("value", None), given)
-        if error.code not in _CODES_BEFORE_AUTHENTICATION:
+        if error.code not in _CODES_BEFORE_AUTHENTICATION and name not in ERRORS_WITHOUT_LIMITS:
             spent = given.get("limit_type") if name == "limit_exceeded" else None
             error.metadata = {"limits": limits.initial_limits(exchange, spent)}
         return jsonrpc.make_error_reply(error, ParsedRequest(exchange.request).echo_id)

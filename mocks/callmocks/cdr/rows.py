@@ -25,6 +25,8 @@ MAX_WARMED_BATCHES = 5
 # Rows of the largest window whose days are worth rendering ahead.
 MAX_WARMED_ROWS = 100_000
 RECORDS = {"call_records", "wav_call_records"}
+HALF_ID = 16  # characters
+OWN_WAV_IDS = "own-ids"  # the choice of `cdr.wav-records` by which days are rendered
 
 # A generated day, and a number: its legs from position `number * BATCH_ROWS` on.
 RowBatch = tuple[int, int]
@@ -38,20 +40,35 @@ class MethodData(msgspec.Struct, frozen=True):
 
     body: JsonChunks
     total: int | None = None
+    points: int = 1
 
 
-def leg_column_expressions(fields: Sequence[str]) -> list[pl.Expr]:
-    return [list_records().alias(name) if name in RECORDS else pl.col(name) for name in fields]
+def leg_column_expressions(fields: Sequence[str], wav_choice: str = OWN_WAV_IDS) -> list[pl.Expr]:
+    return [list_records(name, wav_choice) if name in RECORDS else pl.col(name) for name in fields]
 
 
-def list_records() -> pl.Expr:
+def list_records(field: str, wav_choice: str) -> pl.Expr:
     """The record ids of a row: none, one or two."""
-    return pl.concat_list("_record_1", "_record_2").list.drop_nulls()
+    columns = [pl.col("_record_1"), pl.col("_record_2")]
+    if field == "wav_call_records":
+        if wav_choice != OWN_WAV_IDS:
+            return pl.lit([], dtype=pl.List(pl.String)).alias(field)
+        columns = [column.str.slice(HALF_ID) + column.str.slice(0, HALF_ID) for column in columns]
+    return pl.concat_list(columns).list.drop_nulls().alias(field)
+
+
+def swap_id_halves(record: str) -> str:
+    """The id of a record as WAV from that of the record, and back."""
+    return record[HALF_ID:] + record[:HALF_ID]
 
 
 def render_rows(frame: pl.DataFrame, columns: Sequence[pl.Expr]) -> JsonChunks:
     """The rows as one JSON array; times come out as ``YYYY-MM-DD hh:mm:ss``."""
-    return (frame.select(columns).write_json().encode() if len(frame) else b"[]",)
+    if not len(frame):
+        return (b"[]",)
+    # A selection of literals alone would be one row.
+    names = [column.meta.output_name() for column in columns]
+    return (frame.with_columns(columns).select(names).write_json().encode(),)
 
 
 def _join_array(rows: Sequence[bytes]) -> JsonChunks:

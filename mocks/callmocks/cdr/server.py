@@ -18,6 +18,7 @@ from callmocks.tenants.tenant import Tenant
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
 _MAX_PATH_CHARS = 200
+_CONTENT_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
 
 
 class CdrServer(ProviderServer):
@@ -41,6 +42,7 @@ class CdrServer(ProviderServer):
         parsed = ParsedRequest(body)
         tenant = self._find_tenant(parsed.envelope)
         exchange = self.start_exchange(request, tenant, body)
+        _note_content_type(request, exchange)
         handle = partial(service.handle_request, parsed=parsed)
         if parsed.readable and is_json_too_deep(body, max_depth):
             expected = f"nesting of at most {max_depth} levels"
@@ -69,6 +71,19 @@ class CdrServer(ProviderServer):
         # A session's token begins with its tenant's digits, so that every replica knows it.
         prefix = token[:CDR_PREFIX_DIGITS]
         return self.registry.find(TOKEN, token) or self.registry.find(TOKEN, prefix)
+
+
+def _note_content_type(request: web.Request, exchange: Exchange) -> None:
+    sent = request.headers.get("Content-Type", "")
+    if sent.lower() in _CONTENT_TYPES:
+        return
+    if (
+        request.content_type != "application/json"
+        or (request.charset or "utf-8").lower() != "utf-8"
+    ):
+        sent = sent[:_MAX_PATH_CHARS] or "none"
+        text = "application/json; charset=UTF-8"
+        exchange.notes.append(f"tolerated: Content-Type: expected {text}, got {sent}")
 
 
 async def _answer_oversized(

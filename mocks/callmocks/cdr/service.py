@@ -20,8 +20,14 @@ import msgspec
 from msgspec import UNSET
 
 from callmocks.cdr import account, openrpc, self_check
-from callmocks.cdr.errors import RpcError
-from callmocks.cdr.jsonrpc import ParsedRequest, encode_error, encode_result
+from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError
+from callmocks.cdr.jsonrpc import (
+    NULL_ID,
+    ParsedRequest,
+    encode_error,
+    encode_result,
+    locate_json_error,
+)
 from callmocks.cdr.limits import PointLimits, RateLimiter
 from callmocks.cdr.methods import METHODS, MethodHandler
 from callmocks.cdr.rows import JsonChunks, MethodData
@@ -38,6 +44,12 @@ with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a dep
 
 # Codes of errors that say the request breaks the contract.
 CLIENT_ERROR_CODES = frozenset({-32700, -32600, -32601, -32602, -32099})
+# Spelt as in the vendor's documents; it comes with versions that are deprecated.
+API_VERSION = {
+    "current_version_depricated": True,
+    "current_version": "v2.0",
+    "latest_version": "v3.0",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -58,14 +70,25 @@ async def _dispatch(exchange: Exchange, parsed: ParsedRequest) -> Result:
     method = parsed.envelope.method
     if isinstance(method, str):
         exchange.operation = method
-    if parsed.error is not None:
-        return _make_error(exchange, parsed.error)
+    error = parsed.error
+    if parsed.has_byte_order_mark and _refuses_byte_order_mark(exchange):
+        parsed.echo_id, error = NULL_ID, RpcError("parse_error")
+        exchange.add_violation("byte 1", "JSON", "a byte order mark")
+    elif error is not None and error.mnemonic == "parse_error":
+        where, reason = locate_json_error(parsed.body)
+        exchange.add_violation(where, "JSON", reason)
+    if error is not None:
+        return _make_error(exchange, error)
     # As one positional argument: the contract checks the parameters, not a Python signature.
     request = Request(method, [parsed.envelope.params], parsed.echo_id)
     _, result = await dispatch_request(_RPC_METHODS, exchange, request)
     if isinstance(result, Left) and result._error.code == ERROR_METHOD_NOT_FOUND:
         return _make_error(exchange, RpcError("method_not_found", "method", method))
     return result
+
+
+def _refuses_byte_order_mark(exchange: Exchange) -> bool:
+    return exchange.use_assumption("cdr.byte-order-mark") == "parse_error"
 
 
 def _make_error(exchange: Exchange, error: RpcError) -> Result:
@@ -90,7 +113,7 @@ async def _call_method(
             await account.authorize(exchange, name, params, limiter)
         data = await handler(exchange, params)
         authenticated = True
-        limits = await limiter.spend_point()
+        limits = await (limiter.spend_point() if data.points else limiter.get_limits())
         return Success(_encode_data(exchange, data, limits))
     except RpcError as refused:
         error = refused
@@ -102,17 +125,27 @@ async def _call_method(
         exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
         _log.exception("internal error in %s", name)
         error = RpcError("internal_error")
-    if authenticated and exchange.use_assumption("cdr.error-limits") == "present":
-        error.metadata = {"limits": await limiter.get_limits()}
+    if authenticated and error.mnemonic not in ERRORS_WITHOUT_LIMITS:
+        choice = exchange.use_assumption("cdr.error-limits")
+        if choice == "present" or (choice == "get-methods" and name.startswith("get.")):
+            error.metadata = _make_metadata(exchange, await limiter.get_limits())
     return _make_error(exchange, error)
 
 
 def _encode_data(exchange: Exchange, data: MethodData, limits: PointLimits) -> JsonChunks:
     self_check.check_limits(exchange, limits)
-    metadata = msgspec.json.encode({"limits": limits})
+    metadata = msgspec.json.encode(_make_metadata(exchange, limits))
     if data.total is not None:
         metadata = b'{"total_items":%d,' % data.total + metadata[1:]
     return b'{"metadata":', metadata, b',"data":', *data.body, b"}"
+
+
+def _make_metadata(exchange: Exchange, limits: PointLimits) -> dict[str, Any]:
+    # By default there is nothing to see of it: the journal names it only where it is chosen.
+    if exchange.tenant.assumptions.choices["cdr.api-version"] == "deprecated":
+        exchange.use_assumption("cdr.api-version")
+        return {"api_version": API_VERSION, "limits": limits}
+    return {"limits": limits}
 
 
 def _make_rpc_method(name: str, handler: MethodHandler) -> Any:
@@ -130,8 +163,9 @@ def _attach_signature(method: Any) -> Any:
     return method
 
 
-async def _discover_methods(_exchange: Exchange, _params: object) -> Result:
-    return Success((bytes(openrpc.load_source()),))
+async def _discover_methods(exchange: Exchange, _params: object) -> Result:
+    url = exchange.origin + exchange.provider.url_path
+    return Success((bytes(openrpc.load_source(url)),))
 
 
 _RPC_METHODS = {name: _make_rpc_method(name, handler) for name, handler in METHODS.items()}

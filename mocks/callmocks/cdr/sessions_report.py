@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from callmocks.cdr import rows, self_check, tables, window_cache
-from callmocks.cdr.errors import RpcError
+from callmocks.cdr import ongoing_calls, rows, self_check, tables, window_cache
 from callmocks.cdr.legs_report import COLUMN_TYPES_BYTES, EMPTY, compute_window
 from callmocks.cdr.openrpc import Params
 from callmocks.cdr.query import ReportQuery, parse_query
@@ -11,10 +10,11 @@ from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.tables import Field
 from callmocks.history.history import History
-from callmocks.history.walltime import DAY_MS
+from callmocks.history.walltime import DAY_MS, DAYS, day_start
 from callmocks.tenants.exchange import Exchange
 
 METHOD = "get.calls_report"
+_END_OF_HISTORY = day_start(DAYS + 1)
 
 # Columns the history does not have: of no visitor, and ids of an array's elements.
 _DTYPES: dict[str, pl.DataType] = {
@@ -42,36 +42,54 @@ _FROM_LEGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
 
 async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
     query = parse_query(exchange, METHOD, params, get_column_types)
-    if params.get("include_ongoing_calls"):
-        message = "callmocks does not serve ongoing calls here"
-        raise RpcError("error", "include_ongoing_calls", True, {"error_message": message})
-    history = exchange.tenant.history
     start, end, now = compute_window(query)
     if start > end:
         return EMPTY
+    shown_at = now
+    if params.get("include_ongoing_calls"):
+        end, shown_at = min(end, now), _END_OF_HISTORY
+    frame = await _read_sessions(query, start, end, shown_at)
+    frame = _apply_choices(query, frame)
+    if shown_at > now:
+        frame = ongoing_calls.show_until(exchange, frame.filter(pl.col("_start") <= now), now)
+    history, names = exchange.tenant.history, query.filter.fields.union(n for n, _ in query.sort)
+    total, page = select_page(query, _add_columns(history, frame, names, now))
+    return MethodData(_render(query, page, now), total)
+
+
+async def _read_sessions(query: ReportQuery, start: int, end: int, now: int) -> pl.DataFrame:
+    exchange, history = query.exchange, query.exchange.tenant.history
     sessions = query.filter.must_equal.get("id")
     if sessions is None:
         history.require_row_budget(start, end, now)
         days = history.days_in_window(start, end + 1000, now)
         await window_cache.generate_days(exchange, "sessions", days)
         self_check.check_slices(exchange, METHOD, history.slice_sessions(start, end, now))
-        frame = history.sessions_between(start, end, now)
-    else:  # the id is an address
-        frame = history.generated.empty_frame("sessions")
-        if len(sessions) == 1:
-            frame = history.find_session(next(iter(sessions)), now)
-            frame = frame.filter(pl.col("_start").is_between(start, end + 999))
-        self_check.check_frame(exchange, METHOD, frame)
-    names = query.filter.fields.union(name for name, _ in query.sort)
-    total, page = select_page(query, _add_columns(history, frame, names, now))
-    return MethodData(_render(query, page, now), total)
+        return history.sessions_between(start, end, now)
+    frame = history.generated.empty_frame("sessions")
+    if len(sessions) == 1:  # the id is an address
+        frame = history.find_session(next(iter(sessions)), now)
+        frame = frame.filter(pl.col("_start").is_between(start, end + 999))
+    self_check.check_frame(exchange, METHOD, frame)
+    return frame
+
+
+def _apply_choices(query: ReportQuery, frame: pl.DataFrame) -> pl.DataFrame:
+    used = {*query.fields, *query.filter.fields, *(name for name, _ in query.sort)}
+    choose, changed = query.exchange.use_assumption, {}
+    if "finish_reason" in used and choose("cdr.session-reasons") == "first-leg":
+        changed["finish_reason"] = pl.col("_first_leg_reason")
+    if "is_lost" in used and choose("cdr.lost-internal-calls") == "never":
+        # Only an internal call has no line.
+        changed["is_lost"] = pl.col("is_lost") & pl.col("virtual_phone_number").is_not_null()
+    return frame.with_columns(**changed) if changed else frame
 
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
     def build_types() -> dict[str, pl.DataType]:
         known = history.generated.empty_frame("sessions").schema
         fields = tables.load_fields(METHOD).fields
-        return {name: known.get(name, _DTYPES[field.type]) for name, field in fields.items()}
+        return {name: known.get(name, _dtype(field)) for name, field in fields.items()}
 
     return history.generated.get_or_create(
         "cdr-session-columns", history.last_day, build_types, lambda _: COLUMN_TYPES_BYTES
@@ -92,7 +110,13 @@ def _add_columns(history: History, frame: pl.DataFrame, names: set[str], now: in
 
 def _make_empty_column(field: Field) -> pl.Expr:
     value: list[int] | None = [] if field.type == "array" else None
-    return pl.lit(value, dtype=_DTYPES[field.type]).alias(field.name)
+    return pl.lit(value, dtype=_dtype(field)).alias(field.name)
+
+
+def _dtype(field: Field) -> pl.DataType:
+    if "" in tables.load_elements(METHOD).get(field.name, ()):
+        return pl.List(pl.String)
+    return _DTYPES[field.type]
 
 
 def _list_from_legs(
@@ -111,16 +135,17 @@ def _list_from_legs(
 
 
 def _get_session_legs(history: History, frame: pl.DataFrame, now: int) -> pl.DataFrame:
-    """All legs of the sessions in a frame."""
+    """The legs that have begun of the sessions in a frame."""
     if not len(frame):
         return history.generated.empty_frame("legs")
     starts = frame["_start"]
     first, last = int(starts.min() or 0), int(starts.max() or 0)  # type: ignore[arg-type]
-    till = (last // DAY_MS + 1) * DAY_MS - 1  # generated legs start on the day of their call
+    until = (last // DAY_MS + 1) * DAY_MS - 1  # generated legs start on the day of their call
     if history.pins:
-        till = max(till, int(frame["_call_end"].max() or 0))  # type: ignore[arg-type]
-    legs = history.legs_between(first, till, now)
-    return legs.join(frame.select("id"), left_on="call_session_id", right_on="id", how="semi")
+        until = max(until, int(frame["_call_end"].max() or 0))  # type: ignore[arg-type]
+    legs = history.legs_between(first, until, _END_OF_HISTORY)
+    legs = legs.join(frame.select("id"), left_on="call_session_id", right_on="id", how="semi")
+    return ongoing_calls.show_legs_until(legs, now)
 
 
 def _render(query: ReportQuery, page: pl.DataFrame, now: int) -> JsonChunks:
@@ -134,10 +159,12 @@ def _render(query: ReportQuery, page: pl.DataFrame, now: int) -> JsonChunks:
 
 def _make_column(exchange: Exchange, page: pl.DataFrame, name: str) -> pl.Expr:
     if name in rows.RECORDS:
-        return rows.list_records().alias(name)
+        own = name != "wav_call_records"
+        choice = rows.OWN_WAV_IDS if own else exchange.use_assumption("cdr.wav-records")
+        return rows.list_records(name, choice)
     if name == "full_record_file_link":
-        address = pl.lit(f"{exchange.origin}/system/media/talk/")
-        return pl.concat_str(address, "id", pl.lit("/"), "_record_1").alias(name)
+        address = (pl.lit(f"{exchange.origin}/"), pl.col("communication_id"), pl.lit("/"))
+        return pl.concat_str(*address, "_record_1").alias(name)
     if name in _FROM_LEGS:
         return pl.col(name).fill_null([])
     if name in page.columns:

@@ -9,7 +9,7 @@ from callmocks.contract.resources import load_table
 
 class Field(msgspec.Struct, frozen=True):
     name: str
-    type: str  # number, string, boolean, enum, iso8601 or array
+    type: str  # number, string, boolean, enum, iso8601, array or object
     filterable: bool
     sortable: bool
     default: bool
@@ -30,6 +30,10 @@ SOURCES = {
     "get.call_legs_report": ("call_legs_report_fields.csv",),
     # Working clients name every documented field: those of a visitor are always null or empty.
     "get.calls_report": ("calls_report_fields.csv", "calls_report_visitor_fields.csv"),
+    "get.employees": ("employees_fields.csv",),
+    "get.group_employees": ("group_employees_fields.csv",),
+    "get.virtual_numbers": ("virtual_numbers_fields.csv",),
+    "get.scenarios": ("scenarios_fields.csv",),
     "get.customer_users": ("customer_users_fields.csv",),
     "get.account": ("account_fields.csv",),
 }
@@ -38,3 +42,13 @@ SOURCES = {
 @cache
 def load_fields(method: str) -> FieldTable:
     return FieldTable(*SOURCES[method])
+
+
+@cache
+def load_elements(method: str) -> dict[str, dict[str, str]]:
+    """Types of the fields of an array's or object's elements; that of ``""`` is a plain one's."""
+    found: dict[str, dict[str, str]] = {}
+    for row in load_table("cdr/element_fields.csv"):
+        if row["method"] == method:
+            found.setdefault(row["parent"], {})[row["field"]] = row["type"]
+    return found

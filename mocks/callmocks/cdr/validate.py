@@ -8,18 +8,32 @@ import msgspec
 from msgspec import UNSET
 
 from callmocks.cdr import legs_report, methods, openrpc, query, sessions_report, validate_rows
+from callmocks.cdr.directory import get_column_types
+from callmocks.cdr.directory_rows import ROW_BUILDERS
 from callmocks.cdr.errors import RpcError, load_error_table
 from callmocks.cdr.harmless import is_personal
-from callmocks.cdr.jsonrpc import Envelope, Members, ParsedRequest, split_members
+from callmocks.cdr.jsonrpc import (
+    Envelope,
+    Members,
+    ParsedRequest,
+    locate_json_error,
+    split_members,
+)
 from callmocks.cdr.provider import CDR
 from callmocks.cdr.schema_validation import explain_violations, format_value, matches_result_schema
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 
+
+def _make_directory_types(method: str) -> query.ColumnTypes:
+    return lambda _: get_column_types(method)
+
+
 _COLUMN_TYPES: dict[str, query.ColumnTypes] = {
     "get.call_legs_report": legs_report.get_column_types,
     "get.calls_report": sessions_report.get_column_types,
     "get.customer_users": methods.get_customer_user_types,
+    **{method: _make_directory_types(method) for method in ROW_BUILDERS},
 }
 _MAX_COMPARED_CHARS = 2000
 _decode_json = msgspec.json.Decoder().decode
@@ -43,10 +57,13 @@ def validate_request(body: bytes) -> ValidationResult:
     if isinstance(parsed.envelope.method, str):
         result.operation = parsed.envelope.method
     error = parsed.error
+    if parsed.has_byte_order_mark:
+        found.add("byte 1", "no byte order mark", "one", "assumed")
     if error is None:
         _check_params(parsed.envelope, found)
     elif error.mnemonic == "parse_error":
-        found.add(_find_json_error(body), "JSON", "something else")
+        where, got = locate_json_error(body)
+        found.add(where, "JSON", got)
     elif error.value is not None:
         where = error.field or "request"
         found.add(where, error.expected, format_value(where, error.value))
@@ -72,7 +89,8 @@ def validate_response(
     except msgspec.ValidationError:
         found.add("answer", "an object", "something else")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found.add(_find_json_error(body), "JSON", "something else")
+        where, got = locate_json_error(body)
+        found.add(where, "JSON", got)
     else:
         parsed = None if request is None else ParsedRequest(request)
         result.operation = _detect_method(parsed, members)
@@ -209,21 +227,3 @@ def _check_limits(limits: Any, where: str, found: Findings) -> None:
             found.add(f"{where}.{window}_remaining", f"{limit} at most", left)
         if isinstance(reset, int) and reset > seconds:
             found.add(f"{where}.{window}_reset", f"{seconds} seconds at most", reset)
-
-
-def _find_json_error(body: bytes) -> str:
-    """``byte 118``: where JSON stops being JSON."""
-    try:
-        msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        offset = re.search(r"byte (\d+)", str(error))
-        return f"byte {int(offset[1]) + 1}" if offset else f"byte {len(body) + 1}"
-    except RecursionError:
-        return "body"
-    except UnicodeDecodeError:
-        pass
-    try:
-        body.decode("utf-8")  # the decoder above counts from the text that is none
-    except UnicodeDecodeError as error:
-        return f"byte {error.start + 1}"
-    return "body"

@@ -9,7 +9,7 @@ import polars as pl
 from callmocks.contract.truth import Call
 from callmocks.errors import TooManyRows
 from callmocks.history import ids
-from callmocks.history.columns import DayColumns
+from callmocks.history.columns import DayColumns, LegRole
 from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.pins import Pins
 from callmocks.history.truth import collect_truth
@@ -55,12 +55,16 @@ class LegSlice:
 
 @dataclass(frozen=True, slots=True)
 class TalkRecord:
-    """The talk of one leg, and its audio. ARM shows it from ``leg_end``, CDR from ``call_end``."""
+    """The talk of one leg, and its audio. ARM shows it from ``leg_end``, CDR from ``call_end``.
+
+    The conversation is all of the call, from its first talk to the end of its last.
+    """
 
     leg_id: int
     session_id: int
     communication_id: int
     talk_ms: int
+    conversation_ms: int
     leg_end: int
     call_end: int
 
@@ -208,6 +212,7 @@ class History:
             int(ids.session_id(day.first_day, row)[0]),
             int(ids.communication_id(day.first_day, row)[0]),
             talk,
+            _conversation_ms(day, call),
             day_start(day.first_day) + int(day.legs.end[leg]),
             day_start(day.first_day) + int(day.calls.end[call]),
         )
@@ -297,6 +302,14 @@ class History:
     def operator_index(self, number: str) -> int:
         numbers = [operator.number for operator in self.directory.operators]
         return numbers.index(number) if number in numbers else -1
+
+
+def _conversation_ms(day: DayColumns, call: int) -> int:
+    first = int(day.calls.first_leg[call])
+    own = slice(first, first + int(day.calls.leg_count[call]))
+    role, connect = day.legs.role[own], day.legs.connect[own]
+    talks = (connect >= 0) & (role != LegRole.SUBSCRIBER) & (role != LegRole.COACH)
+    return int(day.legs.end[own][talks].max() - connect[talks].min())
 
 
 def _slice_day(

@@ -19,8 +19,8 @@ from callmocks.control.dashboard.window import (
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.history.history import History
-from callmocks.history.reasons import NAMES
 from callmocks.history.views.lists import LISTS, ListColumn, directory_names
+from callmocks.history.views.session_reasons import NAMES
 
 
 class CallFilter(NamedTuple):

@@ -11,6 +11,7 @@ from callmocks.history.phone_numbers import (
     find_regions,
     load_regions,
 )
+from callmocks.history.views import session_reasons
 from callmocks.history.views.lookups import (
     Lookup,
     Lookups,
@@ -90,12 +91,14 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
 def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     """By exact start, then row: the scalar columns of ``calls_report_fields.csv``.
 
-    Hidden ones: ``_start``, ``_call_end`` (exact wall ms), ``_record_1`` and ``_record_2``.
+    Hidden ones: ``_start``, ``_answered``, ``_call_end`` (exact wall ms), ``_record_1``,
+    ``_record_2`` and ``_first_leg_reason``.
     """
     calls, midnight = day.calls, day_start(day.first_day)
     talks = find_talks(day)
     answered = calls.answered >= 0
     waited = np.where(answered, calls.answered, calls.end) - calls.start
+    fax_received = calls.reason == reasons.INDEX["fax_session_done"]
     total = (calls.end - calls.start).astype(np.int64)
     line = np.where(calls.kind == CallKind.INTERNAL, -1, calls.line)
     scenario = _scenarios(day, lookups)
@@ -107,17 +110,17 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
             "id": ids.session_id(day.call_days, calls.row),
             "start_time": show_times(midnight, calls.start),
             "finish_time": show_times(midnight, calls.end),
-            "finish_reason": lookups.reason.gather(calls.reason),
+            "finish_reason": _SESSION_REASON.gather(session_reasons.find_session_reasons(day)),
             "direction": _DIRECTION.gather((calls.kind != CallKind.INCOMING).astype(np.int8)),
             **_region_columns(calls.phone),
-            "source": _SOURCE.gather((calls.kind == CallKind.AUTO).astype(np.int8)),
-            "is_lost": (calls.kind == CallKind.INCOMING) & ~answered,
+            "source": _SOURCE.gather(_SOURCE_OF_KIND[calls.kind]),
+            "is_lost": ~answered & ~fax_received,
             "contact_phone_number": show_phones(calls.phone),
             "communication_id": ids.communication_id(day.call_days, calls.row),
             "communication_type": _COMMUNICATION_TYPE.gather(np.zeros(len(calls.row), np.int8)),
             "wait_duration": waited.astype(np.int64) // 1000,
             "total_wait_duration": (total - calls.talk) // 1000,
-            "talk_duration": calls.talk.astype(np.int64) // 1000,
+            "talk_duration": _conversation_ms(day, talks) // 1000,
             "clean_talk_duration": calls.talk.astype(np.int64) // 1000,
             "total_duration": total // 1000,
             "virtual_phone_number": lookups.virtual_number.gather(line),
@@ -128,7 +131,9 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
             "contact_id": lookups.contact_id.gather(calls.user),
             "contact_full_name": lookups.user_name.gather(calls.user),
             "_start": midnight + calls.start.astype(np.int64),
+            "_answered": add_nulls(midnight + calls.answered.astype(np.int64), answered),
             "_call_end": midnight + calls.end.astype(np.int64),
+            "_first_leg_reason": _SESSION_REASON.gather(session_reasons.first_leg_reasons(day)),
             "_record_1": first_record.gather(first_leg),
             "_record_2": second_record.gather(first_leg),
         }
@@ -148,12 +153,29 @@ _NULL_INTEGERS = (
 )
 _NULL_STRINGS = ("call_api_external_id", "ext_id", "full_record_file_link")
 
-_SOURCE = enum_lookup(("sip", "callapi"))
+_SESSION_REASON = enum_lookup(session_reasons.NAMES)
+_SOURCES = ("va", "sip", "auto_out_calls")
+_SOURCE = enum_lookup(_SOURCES)
+_SOURCE_BY_KIND = {
+    CallKind.INCOMING: "va",
+    CallKind.OUTGOING: "sip",
+    CallKind.AUTO: "auto_out_calls",
+    CallKind.INTERNAL: "sip",
+}
+_SOURCE_OF_KIND = np.array([_SOURCES.index(_SOURCE_BY_KIND[kind]) for kind in CallKind], np.int8)
 _COMMUNICATION_TYPE = enum_lookup(("call",))
 _REGION_ID = Lookup([region.id for region in load_regions()], pl.Int64)
 _REGION_NAME = enum_lookup([region.name for region in load_regions()])
 _COUNTRY_ID = enum_lookup([code for code, _ in COUNTRIES])
 _COUNTRY = enum_lookup([name for _, name in COUNTRIES])
+
+
+def _conversation_ms(day: DayColumns, talks: Talks) -> IntColumn:
+    """From the first talk to the end of the last, pauses between included; 0 without one."""
+    begin, end = (
+        np.append(column, 0).astype(np.int64) for column in (day.legs.connect, day.legs.end)
+    )
+    return end[talks.last] - begin[talks.first]
 
 
 def _region_columns(numbers: IntColumn) -> dict[str, pl.Series]:

@@ -1,0 +1,138 @@
+"""``get.employees``, ``get.group_employees``, ``get.virtual_numbers`` and ``get.scenarios``.
+
+They are small: filters and sorts run over a frame of the columns that a request names, in which an
+array is the list of its elements' ids and an object whether it is there.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from callmocks.cdr import directory_rows
+from callmocks.cdr.directory_rows import ROW_BUILDERS, Row
+from callmocks.cdr.openrpc import Params
+from callmocks.cdr.query import ReportQuery, parse_query
+from callmocks.cdr.rows import MethodData
+from callmocks.cdr.selection import find_matches
+from callmocks.cdr.tables import load_elements, load_fields
+from callmocks.history.history import History
+from callmocks.tenants.exchange import Exchange
+
+_ROW_BYTES = 3000
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+_DTYPES: dict[str, pl.DataType] = {
+    "number": pl.Int64(),
+    "string": pl.String(),
+    "enum": pl.String(),
+    "boolean": pl.Boolean(),
+    "iso8601": pl.Datetime("ms"),
+    "object": pl.Boolean(),
+}
+# What the history has not, and accounts usually have.
+_SETTINGS = ("login", "call_recording", "channels_count", "activation_date", "category")
+
+
+async def get_directory(method: str, exchange: Exchange, params: Params) -> MethodData:
+    ids_alone = method == "get.scenarios" and exchange.use_assumption("cdr.scenario-lists") == "ids"
+    types = get_column_types(method, ids_alone=ids_alone)
+    query = parse_query(exchange, method, params, lambda _: types)
+    rows = _apply_choices(method, query, _load_rows(method, exchange.tenant.history))
+    if ids_alone:
+        rows = _list_ids_alone(rows, exchange.tenant.history)
+    names = query.filter.fields.union(name for name, _ in query.sort)
+    found = find_matches(query, _make_frame(method, rows, types, ["id", *sorted(names - {"id"})]))
+    matching = rows if found is None else [rows[position] for position in found.tolist()]
+    fields = query.fields if params.get("fields") else _default_fields(method, query)
+    page = matching[query.offset : query.offset + query.limit]
+    body = msgspec.json.encode([{name: row[name] for name in fields} for row in page])
+    points = int(exchange.use_assumption("cdr.directory-points"))
+    return MethodData((body,), len(matching), points)
+
+
+def get_column_types(method: str, *, ids_alone: bool = False) -> dict[str, pl.DataType]:
+    types: dict[str, pl.DataType] = {}
+    for name, field in load_fields(method).fields.items():
+        if field.type == "array":
+            plain = "number" if ids_alone else load_elements(method)[name].get("", "number")
+            types[name] = pl.List(pl.Int64 if plain == "number" else pl.String)
+        else:
+            types[name] = _DTYPES[field.type]
+    return types
+
+
+def _load_rows(method: str, history: History) -> list[Row]:
+    """By id, ascending."""
+
+    def build_rows() -> list[Row]:
+        return sorted(ROW_BUILDERS[method](history.directory), key=lambda row: row["id"])
+
+    return history.generated.get_or_create(
+        f"cdr {method}", history.last_day, build_rows, lambda rows: _ROW_BYTES * (len(rows) + 1)
+    )
+
+
+def _apply_choices(method: str, query: ReportQuery, rows: list[Row]) -> list[Row]:
+    choose = query.exchange.use_assumption
+    used = {*query.fields, *query.filter.fields, *(name for name, _ in query.sort)}
+    changed: Row = {}
+    if method == "get.employees":
+        if choose("cdr.left-employees") == "absent":
+            rows = [row for row in rows if row["calls_available"]]
+        if "status_id" in used and choose("cdr.status-ids") == "null":
+            changed["status_id"] = None
+    settings = used.intersection(_SETTINGS)
+    if settings and choose("cdr.directory-settings") == "null":
+        changed |= dict.fromkeys(settings)
+    return [row | changed for row in rows] if changed else rows
+
+
+def _list_ids_alone(scenarios: list[Row], history: History) -> list[Row]:
+    ids = directory_rows.number_ids(history.directory)
+    return [
+        row
+        | {
+            "virtual_phone_numbers": [ids[number] for number in row["virtual_phone_numbers"]],
+            "operations": _element_ids(row["operations"]),
+        }
+        for row in scenarios
+    ]
+
+
+def _default_fields(method: str, query: ReportQuery) -> tuple[str, ...]:
+    if method == "get.scenarios":  # its table says
+        return query.fields
+    if query.exchange.use_assumption("cdr.directory-fields") == "all":
+        return query.fields
+    fields = load_fields(method).fields
+    return tuple(name for name in query.fields if fields[name].type not in ("array", "object"))
+
+
+def _make_frame(
+    method: str, rows: list[Row], types: dict[str, pl.DataType], names: Iterable[str]
+) -> pl.DataFrame:
+    columns, fields = [], load_fields(method).fields
+    for name in names:
+        values: list[Any] = [row[name] for row in rows]
+        kind, dtype = fields[name].type, types[name]
+        if kind == "iso8601":
+            times = pl.Series(name, values, pl.String).str.to_datetime(_TIME_FORMAT)
+            columns.append(times.cast(dtype))
+            continue
+        if kind == "array":
+            values = [_element_ids(value) for value in values]
+        elif kind == "object":
+            values = [True if value else None for value in values]
+        columns.append(pl.Series(name, values, dtype))
+    return pl.DataFrame(columns)
+
+
+def _element_ids(elements: list[Any]) -> list[Any]:
+    """The first number of each object, which is its id; what is no object is its own."""
+    return [
+        next(value for value in each.values() if isinstance(value, int))
+        if isinstance(each, dict)
+        else each
+        for each in elements
+    ]
