@@ -60,6 +60,8 @@ def main(url: str) -> None:
         )
     )
     calls = list(client.get_calls_report(START, END))
+    groups = list(client.get_employees_groups())
+    numbers = list(client.get_virtual_numbers(sort=[{"field": "name", "order": "asc"}]))
     wrong = Comagic(token="nonsense")
     wrong.API_URL = url
     report = {
@@ -71,6 +73,13 @@ def main(url: str) -> None:
         "talked": [[leg.id, leg.duration] for leg in talked],
         "calls": [[call.id, call.is_lost, call.talk_duration] for call in calls],
         "employees": sum(len(call.employees) for call in calls),
+        "staff": [
+            [one.id, one.full_name, one.extension["extension_phone_number"], len(one.phone_numbers)]
+            for one in client.get_employees()
+        ],
+        "groups": [[g.id, g.name, len(g.members), len(g.phone_number)] for g in groups],
+        "numbers": [[n.virtual_phone_number, n.scenarios[0]["scenario_id"]] for n in numbers],
+        "scenarios": [[one.id, one.virtual_phone_numbers] for one in client.get_scenarios()],
         "errors": [
             error_of(lambda: wrong.get_call_legs_report(START, END)),
             error_of(lambda: client.get_call_legs_report(END, START)),

@@ -77,6 +77,25 @@ def test_its_sessions_with_all_the_fields_it_knows(api: CdrClient, report: dict[
     assert report["employees"] == sum(len(s["employees"]) for s in sessions) > 100
 
 
+def test_its_directory_with_all_the_fields_it_knows(api: CdrClient, report: dict[str, Any]) -> None:
+    tenant = api.registry.get("t")
+    assert tenant is not None
+    directory = tenant.history.directory
+    assert sorted(report["staff"]) == sorted(
+        [one.employee_id, one.full_name, one.number, 2] for one in directory.operators
+    )
+    groups = {group.id: group.name for group in directory.groups}
+    assert {number: name for number, name, _, _ in report["groups"]} == groups
+    assert all(members == numbers > 0 for _, _, members, numbers in report["groups"])
+    by_name = sorted(directory.lines, key=lambda line: line.name)
+    assert [number for number, _ in report["numbers"]] == [
+        line.virtual_phone_number for line in by_name
+    ]
+    scenarios = dict(report["scenarios"])
+    for number, scenario in report["numbers"]:
+        assert number in scenarios[scenario]
+
+
 def test_it_reads_our_errors(report: dict[str, Any]) -> None:
     assert report["errors"] == [
         "access_token_invalid",
