@@ -150,3 +150,13 @@ def test_internal_calls_may_never_be_lost(api: CdrClient) -> None:
     assert total(lost()) > 0
     tenant.assumptions.set_choice("cdr.lost-internal-calls", "never")
     assert total(lost()) == 0
+
+
+def test_the_source_of_internal_calls_is_a_choice(api: CdrClient) -> None:
+    tenant = api.tenant()
+    for choice in ("sip", "va"):
+        tenant.assumptions.set_choice("cdr.internal-source", choice)
+        found = rows(api.sessions(filter=simple("virtual_phone_number", "is_null")))
+        assert {row["source"] for row in found} == {choice}
+        by_source = rows(api.sessions(filter=simple("source", "=", "va"), limit=10_000))
+        assert (found[0] in by_source) == (choice == "va")

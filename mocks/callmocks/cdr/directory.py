@@ -30,6 +30,8 @@ _DTYPES: dict[str, pl.DataType] = {
     "iso8601": pl.Datetime("ms"),
     "object": pl.Boolean(),
 }
+# The table of scenarios says which fields come by default.
+DEFAULT_FIELDS_ASSUMED = frozenset(ROW_BUILDERS) - {"get.scenarios"}
 # What the history has not, and accounts usually have.
 _SETTINGS = ("login", "call_recording", "channels_count", "activation_date", "category")
 
@@ -101,7 +103,7 @@ def _list_ids_alone(scenarios: list[Row], history: History) -> list[Row]:
 
 
 def _default_fields(method: str, query: ReportQuery) -> tuple[str, ...]:
-    if method == "get.scenarios":  # its table says
+    if method not in DEFAULT_FIELDS_ASSUMED:
         return query.fields
     if query.exchange.use_assumption("cdr.directory-fields") == "all":
         return query.fields

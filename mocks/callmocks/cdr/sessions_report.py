@@ -79,9 +79,12 @@ def _apply_choices(query: ReportQuery, frame: pl.DataFrame) -> pl.DataFrame:
     choose, changed = query.exchange.use_assumption, {}
     if "finish_reason" in used and choose("cdr.session-reasons") == "first-leg":
         changed["finish_reason"] = pl.col("_first_leg_reason")
+    internal = pl.col("virtual_phone_number").is_null()  # other calls have a line
     if "is_lost" in used and choose("cdr.lost-internal-calls") == "never":
-        # Only an internal call has no line.
-        changed["is_lost"] = pl.col("is_lost") & pl.col("virtual_phone_number").is_not_null()
+        changed["is_lost"] = pl.col("is_lost") & ~internal
+    if "source" in used and choose("cdr.internal-source") == "va":
+        source = pl.when(internal).then(pl.lit("va")).otherwise("source")
+        changed["source"] = source.cast(frame.schema["source"])
     return frame.with_columns(**changed) if changed else frame
 
 

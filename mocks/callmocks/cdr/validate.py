@@ -58,7 +58,7 @@ def validate_request(body: bytes) -> ValidationResult:
         result.operation = parsed.envelope.method
     error = parsed.error
     if parsed.has_byte_order_mark:
-        found.add("byte 1", "no byte order mark", "one", "assumed")
+        found.add("byte 1", "no byte order mark", "one", "assumed", "cdr.byte-order-mark")
     if error is None:
         _check_params(parsed.envelope, found)
     elif error.mnemonic == "parse_error":

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from callmocks.cdr import dates, openrpc, tables
+from callmocks.cdr.directory import DEFAULT_FIELDS_ASSUMED
 from callmocks.cdr.openrpc import Params
 from callmocks.cdr.schema_validation import format_value
 from callmocks.contract.findings import Evidence, Findings
@@ -23,6 +24,10 @@ def check_rows(
     if method == "get.call_legs_report":
         for index, row in enumerate(rows):
             _check_leg(row, f"result.data.{index}", found)
+    elif method == "get.calls_report":
+        ongoing = params is None or params.get("include_ongoing_calls") is True
+        for index, row in enumerate(rows):
+            _check_session(row, f"result.data.{index}", ongoing, found)
     _check_unique_ids(rows, found)
     if params is None:
         return
@@ -69,6 +74,18 @@ def _check_leg(row: Row, where: str, found: Findings) -> None:
         add_finding("call_records", "[] of a leg without talk", "assumed")
     if isinstance(row.get("finish_reason"), str):
         _check_reason(row, add_finding)
+
+
+def _check_session(row: Row, where: str, ongoing: bool, found: Findings) -> None:
+    """``ongoing``: whether calls that have not ended may be among them."""
+    names = ("clean_talk_duration", "talk_duration", "total_duration")
+    known = [(name, row[name]) for name in names if isinstance(row.get(name), int)]
+    for (name, shorter), (longest, longer) in pairwise(known):
+        if shorter > longer:
+            found.add(f"{where}.{name}", f"{longest} at most", shorter)
+    for name in ("finish_time", "finish_reason"):
+        if not ongoing and name in row and row[name] is None:
+            found.add(f"{where}.{name}", "a value without include_ongoing_calls", "null")
 
 
 def _check_answered(row: Row, add: Any) -> None:
@@ -133,9 +150,12 @@ def _check_fields(method: str, rows: list[Row], params: Params, found: Findings)
         return
     known = tables.load_fields(method)
     expected = set(filter(lambda name: isinstance(name, str), named or known.default))
+    chosen = method in DEFAULT_FIELDS_ASSUMED and not named
+    how: tuple[Evidence, str | None] = ("documented", None)
+    how = ("assumed", "cdr.directory-fields") if chosen else how
     for index, row in enumerate(rows):
         for name in expected - row.keys():
-            found.add(f"result.data.{index}.{name}", "this field", "none")
+            found.add(f"result.data.{index}.{name}", "this field", "none", *how)
         for name in row.keys() & known.fields.keys() - expected:
             text = "only the fields asked for" if named else "only the default fields"
             found.add(f"result.data.{index}.{name}", text, "one more")
