@@ -189,6 +189,12 @@ def test_a_client_account_may_name_any_user(api: CdrClient) -> None:
     assert error_fields(api.rpc("get.account", user_id="x"))[0] == "data_type_error"
 
 
+def test_a_user_id_of_a_client_account_can_be_forbidden(api: CdrClient) -> None:
+    api.tenant().assumptions.set_choice("cdr.client-user-id", "forbidden")
+    assert error_fields(api.rpc("get.account", user_id=99)) == ("forbidden", "user_id", "99")
+    assert rows(api.rpc("get.account"))
+
+
 @pytest.mark.parametrize(
     ("allowed", "open_"),
     [

@@ -225,6 +225,14 @@ def test_three_calendar_months_and_not_a_second_more(
         assert error_fields(answer) == ("date_interval_limit_reached", "date_till", end)
 
 
+def test_three_months_can_be_92_days(api: CdrClient) -> None:
+    tenant = api.tenant(calls_per_day=0)
+    tenant.assumptions.set_choice("cdr.interval-months", "92-days")
+    assert "result" in api.legs(("2025-11-30 00:00:00", "2026-03-02 00:00:00"))
+    refused = api.legs(("2025-11-30 00:00:00", "2026-03-02 00:00:01"))
+    assert error_fields(refused)[0] == "date_interval_limit_reached"
+
+
 @pytest.mark.parametrize("choice", ["invalid_parameters_combination", "invalid_parameter_value"])
 def test_from_after_till(api: CdrClient, choice: str) -> None:
     tenant = api.tenant()
@@ -346,6 +354,7 @@ def test_the_journal_names_what_an_answer_rested_on(api: CdrClient) -> None:
         "cdr.leg-direction",
         "cdr.default-order",
         "cdr.wav-records",
+        "cdr.point-windows",
     }
     api.legs(sort=[{"field": "duration"}])
     assert "cdr.sort-nulls" in last_entry(tenant).assumptions

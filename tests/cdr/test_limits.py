@@ -81,6 +81,19 @@ def test_the_day_runs_out_and_comes_back_at_midnight(api: CdrClient) -> None:
     assert remaining(api.rpc("get.account")) == (1, 59)
 
 
+def test_days_can_be_those_of_utc(api: CdrClient) -> None:
+    tenant = api.tenant(
+        limits="documented", now="2026-03-05T12:00:00", timezone="Asia/Yekaterinburg"
+    )
+    assert limits(api.rpc("get.account"))["day_reset"] == 12 * 3600
+    tenant.assumptions.set_choice("cdr.point-windows", "utc")
+    assert limits(api.rpc("get.account"))["day_reset"] == 17 * 3600
+    tenant.clock.advance(17 * 3600 - 1)
+    assert remaining(api.rpc("get.account"))[0] == 2997
+    tenant.clock.advance(1)
+    assert remaining(api.rpc("get.account"))[0] == 2999
+
+
 @pytest.mark.parametrize(
     ("now", "day", "minute"),
     [

@@ -208,6 +208,11 @@ def test_overlap_compares_the_ids_of_the_elements(week: Any, api: CdrClient) -> 
         ]
         assert [row["id"] for row in found] == expected
         assert 0 < len(expected) < len(sessions)
+    tenant = api.registry.get("t")
+    assert tenant is not None
+    tenant.assumptions.set_choice("cdr.overlap-objects", "refused")
+    refused = api.sessions(filter=simple("employees", "overlap", chosen))
+    assert error_fields(refused)[:2] == ("invalid_parameter_value", "filter.operator")
     wrong = api.sessions(filter=simple("employees", "overlap", ["x"]))
     assert error_fields(wrong) == ("data_type_error", "filter.value", '["x"]')
 

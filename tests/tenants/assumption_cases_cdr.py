@@ -51,6 +51,10 @@ async def report_case(client: RecordingClient) -> None:
     await call_legs(client, limit=20_000)
     await call_legs(client, date_from="2026-03-02T09:00:00")
     await call_legs(client, date_from="2026-03-02 11:00:00", date_till="2026-03-02 10:00:00")
+    await call_legs(client, date_from="2025-11-30 00:00:00", date_till="2026-03-02 00:00:00")
+    await call_method(client, REPORT, **WINDOW, user_id=1)
+    overlap = {"field": "employees", "operator": "overlap", "value": [1]}
+    await call_method(client, "get.calls_report", **WINDOW, filter=overlap)
     second = whole["result"]["data"][5]["start_time"]
     await call_legs(client, date_from=second, date_till=second)
 

@@ -82,9 +82,13 @@ async def authorize(exchange: Exchange, method: str, params: Params, limiter: Ra
     except RpcError:
         if exchange.use_assumption("cdr.check-order") == "limits-first":
             raise
-    # Of a client account `user_id` means nothing.
-    if settings.partner and method not in ("logout.user", "get.customer_users"):
-        _check_user(exchange, params.get("user_id"))
+    if method in ("logout.user", "get.customer_users"):
+        return
+    user = params.get("user_id")
+    if settings.partner:
+        _check_user(exchange, user)
+    elif user is not None and exchange.use_assumption("cdr.client-user-id") == "forbidden":
+        raise RpcError("forbidden", "user_id", user)
 
 
 def _check_account(exchange: Exchange) -> None:

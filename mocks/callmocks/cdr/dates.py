@@ -8,6 +8,7 @@ _EXACT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _LENIENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
 MAX_MONTHS = 3
+_MAX_DAYS = timedelta(days=92)  # the longest three months
 _SHORTEST_MAX = timedelta(days=89)  # February, March and April: no three months are shorter
 
 
@@ -30,5 +31,11 @@ def add_months(time: datetime, months: int) -> datetime:
     return time.replace(year=year, month=month + 1, day=day)
 
 
-def is_too_long(start: datetime, end: datetime) -> bool:
-    return end - start > _SHORTEST_MAX and end > add_months(start, MAX_MONTHS)
+def may_be_too_long(start: datetime, end: datetime) -> bool:
+    return end - start > _SHORTEST_MAX
+
+
+def is_too_long(start: datetime, end: datetime, *, in_days: bool = False) -> bool:
+    if in_days:
+        return end - start > _MAX_DAYS
+    return end > add_months(start, MAX_MONTHS)

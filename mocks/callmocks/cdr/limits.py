@@ -1,6 +1,7 @@
 """Points: every successful call costs one, of a calendar day's and of a minute's (documented)."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import msgspec
@@ -45,7 +46,7 @@ class RateLimiter:
 
     @cached_property
     def _windows(self) -> tuple[LimitWindow, LimitWindow]:
-        cdr, now = self.exchange.tenant.settings.cdr, self.exchange.now
+        cdr, now = self.exchange.tenant.settings.cdr, _window_time(self.exchange)
         day = now.toordinal()
         minute = (day * 24 + now.hour) * 60 + now.minute
         per_day = LimitWindow("day", cdr.day_limit, day)
@@ -99,8 +100,16 @@ def initial_limits(exchange: Exchange, spent: str | None = None) -> PointLimits:
     return _make_limits(exchange, day, 0 if spent == "minute" else cdr.minute_limit)
 
 
+def _window_time(exchange: Exchange) -> datetime:
+    """By whose clock a day ends: that of the account or of UTC."""
+    if exchange.use_assumption("cdr.point-windows") == "account":
+        return exchange.now
+    seconds = exchange.tenant.clock.to_unix_seconds(exchange.now)
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
 def _make_limits(exchange: Exchange, day_remaining: int, minute_remaining: int) -> PointLimits:
-    cdr, now = exchange.tenant.settings.cdr, exchange.now
+    cdr, now = exchange.tenant.settings.cdr, _window_time(exchange)
     second = now.hour * 3600 + now.minute * 60 + now.second
     day = cdr.day_limit, day_remaining, DAY_SECONDS - second
     return PointLimits(*day, cdr.minute_limit, minute_remaining, 60 - now.second)

@@ -45,7 +45,7 @@ def build_condition(leaf: Condition, options: FilterOptions) -> pl.Expr:
     column = pl.col(leaf.field.name)
     value, operator = leaf.value, leaf.operator
     if leaf.field.type == "array":
-        return _build_array(leaf)
+        return _build_array(leaf, options)
     if operator == "is_null" or (operator == "=" and value is None):
         return column.is_null()
     if operator == "is_not_null" or (operator == "!=" and value is None):
@@ -139,6 +139,7 @@ def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
         raise ConditionError("data_type_error", "value", "a string")
     try:
         if leaf.operator == "regexp":
+            options.use_assumption("cdr.regexp-flavour")
             regex = regex_translation.translate_posix(leaf.value)
         else:
             choose = options.use_assumption
@@ -158,7 +159,7 @@ def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
     return ~found if leaf.operator.startswith("not_") else found
 
 
-def _build_array(leaf: Condition) -> pl.Expr:
+def _build_array(leaf: Condition, options: FilterOptions) -> pl.Expr:
     """Arrays of objects compare by the ids of their elements; no array is ever null."""
     if leaf.operator in ("is_null", "is_not_null"):
         return pl.lit(leaf.operator == "is_not_null")
@@ -170,6 +171,8 @@ def _build_array(leaf: Condition) -> pl.Expr:
     if not all(type(value) is (str if texts else int) for value in leaf.value):
         expected = "an array of texts" if texts else "an array of ids"
         raise ConditionError("data_type_error", "value", expected)
+    if not texts and options.use_assumption("cdr.overlap-objects") == "refused":
+        raise ConditionError("invalid_parameter_value", "operator", "no array of objects")
     wanted = pl.lit(pl.Series([leaf.value], dtype=leaf.dtype))
     overlaps = pl.col(leaf.field.name).list.set_intersection(wanted).list.len() > 0
     return ~overlaps if leaf.operator == "not_overlap" else overlaps

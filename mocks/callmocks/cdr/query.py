@@ -156,6 +156,11 @@ def _parse_paging(param: MethodParam, given: Params, errors: ParameterErrors) ->
     return default
 
 
+def _is_too_long(query: ReportQuery) -> bool:
+    in_days = query.exchange.use_assumption("cdr.interval-months") == "92-days"
+    return dates.is_too_long(query.start, query.end, in_days=in_days)
+
+
 def _parse_window(given: Params, query: ReportQuery, errors: ParameterErrors) -> None:
     exchange = query.exchange
     ends: list[datetime] = []
@@ -177,6 +182,6 @@ def _parse_window(given: Params, query: ReportQuery, errors: ParameterErrors) ->
         if choice != "empty":
             expected = "no later than date_till"
             errors.add(choice, "date_from", given["date_from"], expected, order=CheckOrder.INTERVAL)
-    elif dates.is_too_long(query.start, query.end):
-        expected = "at most 3 calendar months after date_from"
+    elif dates.may_be_too_long(query.start, query.end) and _is_too_long(query):
+        expected = "at most 3 months after date_from"
         errors.add("date_interval_limit_reached", "date_till", given["date_till"], expected)

@@ -106,6 +106,7 @@ async def _call_method(
     try:
         params = {} if params is UNSET else params
         if not isinstance(params, dict):
+            exchange.use_assumption("cdr.params-type")
             raise RpcError("data_type_error", "params", params, expected="an object")
         if name != "login.user":  # it is what authenticates
             await account.check_token(exchange, params.get("access_token"))
