@@ -10,7 +10,7 @@ import pytest
 from callmocks.contract.assumptions import load_ledger
 from contract_evidence import KINDS, PAGES, ROOT, parse_clause, read_marks, read_page
 
-CONVERTED = ("arm",)
+CONVERTED = ("arm", "cdr")
 """Pages whose rows have ids."""
 STATEMENTS = [each for provider in CONVERTED for each in read_page(provider).statements]
 

@@ -26,6 +26,7 @@ def partner(api: CdrClient) -> None:
     api.tenant(cdr=CdrSettings(partner=True, customer_users=USERS))
 
 
+@pytest.mark.proves("cdr.login", "cdr.login-metadata", "cdr.ended-session")
 def test_login_gives_a_token_of_one_hour(api: CdrClient) -> None:
     tenant = api.tenant()
     result = login(api)["result"]
@@ -52,6 +53,7 @@ def test_logout_ends_one_session_only(api: CdrClient) -> None:
     assert rows(api.rpc("get.account", token=second))
 
 
+@pytest.mark.proves("cdr.login")
 def test_a_static_key_has_no_end(api: CdrClient) -> None:
     tenant = api.tenant()
     api.rpc("logout.user")
@@ -119,6 +121,7 @@ def test_an_unknown_token_is_journaled_as_unmatched(api: CdrClient) -> None:
     assert len(list(api.registry.unmatched.journal.read_entries())) == before + 1
 
 
+@pytest.mark.proves("cdr.account")
 def test_get_account_is_a_list_of_one(api: CdrClient) -> None:
     api.tenant(timezone="Asia/Yekaterinburg")
     answer = api.rpc("get.account")
@@ -129,6 +132,7 @@ def test_get_account_is_a_list_of_one(api: CdrClient) -> None:
     assert error_fields(api.rpc("get.account", limit=1))[0] == "unexpected_parameters"
 
 
+@pytest.mark.proves("cdr.customer-users")
 def test_customer_users_are_for_partners(api: CdrClient) -> None:
     partner(api)
     answer = api.rpc("get.customer_users")
@@ -157,6 +161,7 @@ def test_a_partner_without_customers_has_an_empty_list(api: CdrClient) -> None:
     assert rows(api.rpc("get.customer_users")) == []
 
 
+@pytest.mark.proves("cdr.partner-user", "cdr.foreign-user")
 @pytest.mark.parametrize("method", ["get.call_legs_report", "get.calls_report", "get.account"])
 def test_a_partner_must_name_a_user(api: CdrClient, method: str) -> None:
     partner(api)
@@ -175,6 +180,7 @@ def test_a_partner_must_name_a_user(api: CdrClient, method: str) -> None:
     assert "result" in api.rpc(method, user_id=11, **params)
 
 
+@pytest.mark.proves("cdr.foreign-user")
 def test_a_foreign_user_can_be_a_wrong_value(api: CdrClient) -> None:
     partner(api)
     tenant = api.registry.get("t")
@@ -183,12 +189,14 @@ def test_a_foreign_user_can_be_a_wrong_value(api: CdrClient) -> None:
     assert mnemonic(api.rpc("get.account", user_id=99)) == "invalid_parameter_value"
 
 
+@pytest.mark.proves("cdr.client-user-id")
 def test_a_client_account_may_name_any_user(api: CdrClient) -> None:
     api.tenant()
     assert rows(api.rpc("get.account", user_id=99))
     assert error_fields(api.rpc("get.account", user_id="x"))[0] == "data_type_error"
 
 
+@pytest.mark.proves("cdr.client-user-id")
 def test_a_user_id_of_a_client_account_can_be_forbidden(api: CdrClient) -> None:
     api.tenant().assumptions.set_choice("cdr.client-user-id", "forbidden")
     assert error_fields(api.rpc("get.account", user_id=99)) == ("forbidden", "user_id", "99")
@@ -219,6 +227,7 @@ def test_a_disabled_account_cannot_log_in_either(api: CdrClient) -> None:
     assert mnemonic(login(api, password="wrong")) == "auth_error"
 
 
+@pytest.mark.proves("cdr.component-code")
 def test_disabled_components(api: CdrClient) -> None:
     tenant = api.tenant(cdr=CdrSettings(disabled_components=["data_api_reports"]))
     assert api.legs()["error"]["code"] == -32008

@@ -27,6 +27,7 @@ def by_id(api: CdrClient, method: str) -> dict[int, Row]:
     return {row["id"]: row for row in rows(api.rpc(method, fields=fields))}
 
 
+@pytest.mark.proves("cdr.directory-ids")
 def test_every_id_of_a_leg_resolves(api: CdrClient) -> None:
     api.tenant()
     employees, groups, numbers, scenarios = (by_id(api, method) for method in METHODS)
@@ -58,6 +59,7 @@ def test_every_id_of_a_leg_resolves(api: CdrClient) -> None:
     assert len(seen["employee_id"]) > 10 and len(seen["action_id"]) > 1
 
 
+@pytest.mark.proves("cdr.directory-nesting", "cdr.directory-ids")
 def test_the_four_agree_with_one_another(api: CdrClient) -> None:
     api.tenant()
     employees, groups, numbers, scenarios = (by_id(api, method) for method in METHODS)
@@ -144,6 +146,7 @@ def test_filters(api: CdrClient, method: str, wanted: Row, keep: Any) -> None:
     assert total(answer) == len(rows(answer))
 
 
+@pytest.mark.proves("cdr.overlap-objects", "cdr.scenario-lists")
 def test_lists_are_filtered_by_the_ids_of_their_elements(api: CdrClient) -> None:
     api.tenant()
     group = rows(api.rpc("get.group_employees"))[0]
@@ -203,6 +206,7 @@ def test_wrong_parameters(api: CdrClient, params: Row, expected: tuple[str, str,
     assert error_fields(api.rpc("get.employees", **params)) == expected
 
 
+@pytest.mark.proves("cdr.group-numbers")
 def test_a_group_has_its_numbers_under_the_older_name_too(api: CdrClient) -> None:
     api.tenant()
     default = rows(api.rpc("get.group_employees"))
@@ -217,6 +221,7 @@ def test_a_partner_must_name_a_user(api: CdrClient) -> None:
         assert error_fields(api.rpc(method))[:2] == ("required_parameter_missed", "user_id")
 
 
+@pytest.mark.proves("cdr.directory-points")
 def test_a_call_costs_a_point(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", cdr=CdrSettings(minute_limit=2))
 
@@ -232,6 +237,13 @@ def test_a_call_costs_a_point(api: CdrClient) -> None:
     assert mnemonic(api.rpc("get.scenarios")) == "limit_exceeded"
 
 
+@pytest.mark.proves(
+    "cdr.directory-fields",
+    "cdr.directory-settings",
+    "cdr.left-employees",
+    "cdr.status-ids",
+    "cdr.scenario-lists",
+)
 def test_choices_of_the_ledger(api: CdrClient) -> None:
     tenant = api.tenant()
     employees = rows(api.rpc("get.employees"))

@@ -1,4 +1,4 @@
-"""The contract page names every assumption of the ledger, every setting and every limit."""
+"""The contract page names every setting and every limit."""
 
 import re
 from pathlib import Path
@@ -6,17 +6,11 @@ from pathlib import Path
 import msgspec
 
 from callmocks.cdr import filters, operators, regex_translation
-from callmocks.contract.assumptions import load_ledger
 from callmocks.tenants.settings import CdrSettings
 from tests.cdr.conftest import CdrClient, rows
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "cdr.md").read_text(encoding="utf-8")
-
-
-def test_the_page_names_the_ledgers_assumptions_and_no_others() -> None:
-    named = set(re.findall(r"`(cdr\.[a-z-]+)`", PAGE))
-    assert named == {name for name, entry in load_ledger().items() if entry.provider == "cdr"}
 
 
 def test_the_page_leads_to_every_setting_of_the_account() -> None:

@@ -167,10 +167,21 @@ CASES: dict[str, Case] = {
 WITHOUT_ID = {"parse_error", "batch_opreations_not_supported", "notifications_not_supported"}
 
 
+@pytest.mark.proves("cdr.errors")
 def test_every_row_of_the_table_has_a_case() -> None:
     assert CASES.keys() == TABLE.keys()
 
 
+@pytest.mark.proves(
+    "cdr.errors",
+    "cdr.error-field",
+    "cdr.error-metadata",
+    "cdr.status-200",
+    "cdr.error-limits",
+    "cdr.component-code",
+    "cdr.notifications",
+    "cdr.customer-users",
+)
 @pytest.mark.parametrize("mnemonic", TABLE)
 def test_the_whole_error(api: CdrClient, mnemonic: str) -> None:
     send, data = CASES[mnemonic]
@@ -209,6 +220,7 @@ ORDER = [
 ]
 
 
+@pytest.mark.proves("cdr.check-order")
 @pytest.mark.parametrize(("body", "call", "expected"), ORDER)
 def test_json_then_envelope_then_method_then_token(
     api: CdrClient, body: str | None, call: dict[str, str] | None, expected: str
@@ -217,6 +229,7 @@ def test_json_then_envelope_then_method_then_token(
     assert answer["error"]["data"]["mnemonic"] == expected
 
 
+@pytest.mark.proves("cdr.check-order")
 def test_limits_come_before_parameters(api: CdrClient) -> None:
     api.tenant(limits="documented", cdr=CdrSettings(minute_limit=0))
     assert legs(page=2)(api)["error"]["data"]["mnemonic"] == "limit_exceeded"
@@ -232,6 +245,7 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.proves("cdr.parameter-order")
 @pytest.mark.parametrize("first", range(len(PARAMETERS)))
 def test_parameters_are_checked_in_the_contracts_order(api: CdrClient, first: int) -> None:
     api.tenant()
@@ -259,12 +273,14 @@ def test_all_errors_are_journaled_with_their_paths(api: CdrClient) -> None:
     ]
 
 
+@pytest.mark.proves("cdr.long-value")
 def test_a_long_value_is_cut_in_its_echo(api: CdrClient) -> None:
     api.tenant()
     answer = legs(limit="x" * 100_000)(api)
     assert answer["error"]["data"]["value"] == "x" * 1000 + "…"
 
 
+@pytest.mark.proves("cdr.error-field")
 @pytest.mark.parametrize(
     ("sent", "echoed"),
     [(True, "true"), (1.5, "1.5"), ([1, "я"], '[1,"я"]'), ({"a": None}, '{"a":null}')],

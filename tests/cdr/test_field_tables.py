@@ -59,6 +59,7 @@ def call_method(api: CdrClient, method: str, **params: Any) -> Answer:
     return api.rpc(method, **(dates | user | {"limit": 3} | params))
 
 
+@pytest.mark.proves("cdr.legs-fields")
 def test_the_tables_are_the_contracts() -> None:
     legs = table("get.call_legs_report")
     assert len(legs) == 34
@@ -67,6 +68,7 @@ def test_the_tables_are_the_contracts() -> None:
     assert sum(row["default"] == "yes" for row in legs) == 26
 
 
+@pytest.mark.proves("cdr.sessions-fields")
 @every_field
 def test_a_field_can_be_named_and_comes_alone(
     shared: CdrClient, method: str, row: dict[str, str]
@@ -76,6 +78,7 @@ def test_a_field_can_be_named_and_comes_alone(
     assert all(list(found) == [row["field"]] for found in rows(answer))
 
 
+@pytest.mark.proves("cdr.legs-fields", "cdr.sessions-fields", "cdr.directory-tables")
 @every_field
 def test_filter_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     name = row["field"]
@@ -86,6 +89,7 @@ def test_filter_flag(shared: CdrClient, method: str, row: dict[str, str]) -> Non
         assert error_fields(answer) == ("filter_prohibited", "filter.field", name)
 
 
+@pytest.mark.proves("cdr.legs-fields", "cdr.sessions-fields", "cdr.directory-tables")
 @every_field
 def test_sort_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     name = row["field"]
@@ -96,6 +100,7 @@ def test_sort_flag(shared: CdrClient, method: str, row: dict[str, str]) -> None:
         assert error_fields(answer) == ("sort_prohibited", "sort.field", name)
 
 
+@pytest.mark.proves("cdr.legs-fields", "cdr.directory-fields", "cdr.null-parameter")
 @pytest.mark.parametrize("method", SOURCES)
 @pytest.mark.parametrize("fields", [{}, {"fields": []}])
 def test_without_fields_the_default_ones_come(
@@ -105,6 +110,7 @@ def test_without_fields_the_default_ones_come(
     assert list(rows(call_method(shared, method, **fields))[0]) == expected
 
 
+@pytest.mark.proves("cdr.empty-values", "cdr.directory-tables", "cdr.directory-nesting")
 @every_field
 def test_values_have_the_fields_type(shared: CdrClient, method: str, row: dict[str, str]) -> None:
     kinds: dict[str, Any] = {
@@ -157,6 +163,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.proves("cdr.filter-operators")
 @pytest.mark.parametrize(("method", "operator", "kind"), PAIRS)
 def test_operators_fit_types_as_documented(
     shared: CdrClient, method: str, operator: str, kind: str

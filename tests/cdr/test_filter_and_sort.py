@@ -80,6 +80,7 @@ FILTERS: list[tuple[Any, tuple[str, str, str | None]]] = [
 ]
 
 
+@pytest.mark.proves("cdr.error-path", "cdr.unknown-enum-value", "cdr.error-field")
 @pytest.mark.parametrize(("wanted", "expected"), FILTERS, ids=[json.dumps(f) for f, _ in FILTERS])
 def test_wrong_filters(
     api: CdrClient, wanted: object, expected: tuple[str, str, str | None]
@@ -101,18 +102,21 @@ def test_the_first_unknown_name_of_the_request_is_the_error(
     assert error_fields(in_sort)[1] == f"sort.{names[0]}"
 
 
+@pytest.mark.proves("cdr.error-path")
 def test_an_index_in_the_path_can_be_chosen(api: CdrClient) -> None:
     api.tenant().assumptions.set_choice("cdr.error-path", "indexed")
     wanted = tree("and", simple("id", "=", 1), tree("or", simple("id", "=", "x")))
     assert error_fields(api.legs(filter=wanted))[1] == "filter.filters.1.filters.0.value"
 
 
+@pytest.mark.proves("cdr.empty-filter")
 @pytest.mark.parametrize("wanted", [{}, {"filters": []}, tree("or"), tree("and", tree("or"))])
 def test_an_empty_filter_lets_everything_through(api: CdrClient, wanted: dict[str, Any]) -> None:
     api.tenant()
     assert api.legs(filter=wanted)["result"] == api.legs()["result"]
 
 
+@pytest.mark.proves("cdr.null-test")
 def test_value_left_out_is_null(api: CdrClient) -> None:
     api.tenant()
     left_out = api.legs(filter={"field": "employee_id", "operator": "="})
@@ -120,6 +124,7 @@ def test_value_left_out_is_null(api: CdrClient) -> None:
     assert 0 < total(left_out) < total(api.legs())
 
 
+@pytest.mark.proves("cdr.missing-condition")
 def test_a_tree_without_condition_means_and(api: CdrClient) -> None:
     tenant = api.tenant()
     parts = [simple("is_operator", "=", True), simple("duration", ">", 60)]
@@ -132,6 +137,7 @@ def test_a_tree_without_condition_means_and(api: CdrClient) -> None:
     )
 
 
+@pytest.mark.proves("cdr.null-comparison")
 def test_a_null_can_be_different_from_every_value(api: CdrClient) -> None:
     tenant = api.tenant()
     wanted = simple("employee_rating", "!=", 5)
@@ -142,6 +148,7 @@ def test_a_null_can_be_different_from_every_value(api: CdrClient) -> None:
     assert nulls > 0
 
 
+@pytest.mark.proves("cdr.sort-nulls")
 def test_nulls_can_come_first_or_last(api: CdrClient) -> None:
     tenant = api.tenant()
     for choice, edge in (("first", 0), ("last", -1)):
@@ -153,6 +160,7 @@ def test_nulls_can_come_first_or_last(api: CdrClient) -> None:
             assert found[-1 - edge]["employee_rating"] is not None
 
 
+@pytest.mark.proves("cdr.unknown-enum-value")
 def test_an_unknown_enum_value_can_match_nothing(api: CdrClient) -> None:
     api.tenant().assumptions.set_choice("cdr.unknown-enum-value", "no-rows")
     assert total(api.legs(filter=simple("finish_reason", "=", "nope"))) == 0
@@ -161,6 +169,7 @@ def test_an_unknown_enum_value_can_match_nothing(api: CdrClient) -> None:
     assert some == total(api.legs(filter=simple("finish_reason", "=", "operator_busy"))) > 0
 
 
+@pytest.mark.proves("cdr.like-underscore")
 def test_underscore_can_be_literal(api: CdrClient) -> None:
     tenant = api.tenant()
     wanted = simple("virtual_phone_number", "like", "7__________")
@@ -169,6 +178,7 @@ def test_underscore_can_be_literal(api: CdrClient) -> None:
     assert total(api.legs(filter=wanted)) == 0
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_the_depth_can_be_the_documented_one(api: CdrClient) -> None:
     tenant = api.tenant()
     nested = tree("and", tree("or", tree("and", simple("id", ">", 1))))

@@ -149,6 +149,7 @@ modest = settings(
 )
 
 
+@pytest.mark.proves("cdr.null-comparison", "cdr.like", "cdr.regexp", "cdr.null-test")
 @modest
 @given(filters)
 @example(tree("or", simple("employee_id", "!=", 5), simple("employee_id", "is_null")))
@@ -179,6 +180,7 @@ def test_pages_of_filtered_and_sorted_rows(
     assert rows(answer) == shown[offset : offset + limit]
 
 
+@pytest.mark.proves("cdr.sort-nulls")
 def test_nulls_sort_last_ascending_and_first_descending(legs: Legs) -> None:
     for field in ("employee_rating", "employee_full_name", "scenario_id"):
         for order, edge in (("asc", -1), ("desc", 0)):

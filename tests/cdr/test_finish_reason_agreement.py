@@ -61,6 +61,7 @@ def having(column: str, *values: str) -> list[str]:
     return [reason for reason, row in AGREEMENT.items() if row[column] in values]
 
 
+@pytest.mark.proves("cdr.leg-reasons")
 def test_all_64_reasons_occur_with_their_descriptions(year: pl.DataFrame) -> None:
     assert len(year) > 80_000
     pairs = year.select("finish_reason", "finish_reason_description").unique().rows()
@@ -68,6 +69,7 @@ def test_all_64_reasons_occur_with_their_descriptions(year: pl.DataFrame) -> Non
     assert len(pairs) == len(AGREEMENT) == 64
 
 
+@pytest.mark.proves("cdr.leg-reasons")
 def test_answered_and_talked_as_the_reason_says(year: pl.DataFrame) -> None:
     reason = pl.col("finish_reason")
     answered, talked = pl.col("connect_time").is_not_null(), pl.col("is_talked")
@@ -76,6 +78,7 @@ def test_answered_and_talked_as_the_reason_says(year: pl.DataFrame) -> None:
         assert not broken(year, ~reason.is_in(having(column, "no")) | ~shown)
 
 
+@pytest.mark.proves("cdr.leg-reasons")
 def test_cause_codes_agree_with_the_reason(year: pl.DataFrame) -> None:
     cause = {reason: int(row["cause"]) for reason, row in AGREEMENT.items()}
     expected = pl.col("finish_reason").replace_strict(cause, return_dtype=pl.Int64)
@@ -96,6 +99,7 @@ def test_legs_without_an_employee_as_the_reason_says(year: pl.DataFrame) -> None
     assert year.filter(operator & ~there).height > 100
 
 
+@pytest.mark.proves("cdr.leg-reasons")
 def test_the_kind_of_leg_as_the_reason_says(year: pl.DataFrame) -> None:
     kind = (
         pl.when(pl.col("is_coach"))
@@ -120,6 +124,7 @@ def test_the_kind_of_leg_as_the_reason_says(year: pl.DataFrame) -> None:
     }
 
 
+@pytest.mark.proves("cdr.leg-reasons")
 def test_the_position_in_the_session_as_the_reason_says(year: pl.DataFrame) -> None:
     size = pl.len().over("call_session_id")
     alone = pl.col("finish_reason").is_in(having("place", "alone"))
@@ -129,6 +134,7 @@ def test_the_position_in_the_session_as_the_reason_says(year: pl.DataFrame) -> N
     assert set(beside["call_session_id"]) <= set(answered["call_session_id"])
 
 
+@pytest.mark.proves("cdr.is-failed", "cdr.leg-reasons")
 def test_an_unanswered_leg_has_no_duration_and_is_failed(year: pl.DataFrame) -> None:
     answered = pl.col("connect_time").is_not_null()
     assert not broken(year, answered | ((pl.col("duration") == 0) & ~pl.col("is_talked")))
@@ -157,6 +163,7 @@ def test_leg_and_session_ids_have_9_or_10_digits_and_never_meet(year: pl.DataFra
     assert all(re.fullmatch(r"\d{9,10}", str(number)) for number in (*legs, *sessions))
 
 
+@pytest.mark.proves("cdr.wav-records")
 def test_records_belong_to_talks_and_a_leg_may_have_several(year: pl.DataFrame) -> None:
     records = pl.col("call_records")
     assert not broken(year, pl.col("wav_call_records").list.len() == records.list.len())

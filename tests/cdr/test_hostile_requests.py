@@ -39,6 +39,7 @@ def test_catastrophic_patterns_are_linear(api: CdrClient, pattern: str) -> None:
     assert seconds < HANG_S
 
 
+@pytest.mark.proves("cdr.regexp")
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -92,6 +93,7 @@ def test_a_filter_10_000_levels_deep(api: CdrClient) -> None:
     assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_a_million_elements_of_in(api: CdrClient) -> None:
     api.tenant()
     answer, seconds = timed(api, filter=simple("id", "in", list(range(1_000_000))))
@@ -99,6 +101,7 @@ def test_a_million_elements_of_in(api: CdrClient) -> None:
     assert seconds < 1.5  # nearly all of it is making, sending and reading 7 MB of JSON
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_50_000_elements_of_in(api: CdrClient) -> None:
     api.tenant()
     wanted = [row["id"] for row in api.legs()["result"]["data"]]
@@ -110,6 +113,7 @@ def test_50_000_elements_of_in(api: CdrClient) -> None:
     assert mnemonic(api.legs(filter=simple("id", "in", [1] * 50_001))) == "invalid_parameter_value"
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_ten_thousand_nodes_and_one_more(api: CdrClient) -> None:
     api.tenant()
     most = tree("or", *(simple("duration", "=", number) for number in range(9_999)))
@@ -143,6 +147,7 @@ def test_the_deepest_filter_is_evaluated(api: CdrClient) -> None:
     assert seconds < HANG_S
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_too_many_patterns(api: CdrClient) -> None:
     api.tenant()
     many = [simple("calling_phone_number", "regexp", f"^7{number}") for number in range(17)]

@@ -19,18 +19,21 @@ def envelope(**changes: Any) -> str:
     return json.dumps({key: value for key, value in (WHOLE | changes).items() if value is not ...})
 
 
+@pytest.mark.proves("cdr.slash", "cdr.post")
 @pytest.mark.parametrize("path", ["/v2.0", "/v2.0/"])
 def test_post_to_v2_0_with_or_without_a_slash(api: CdrClient, path: str) -> None:
     api.tenant()
     assert rows(api.post(envelope(), path))[0]["name"] == "t"
 
 
+@pytest.mark.proves("cdr.post")
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_requests_are_always_made_by_post(api: CdrClient, method: str) -> None:
     response, _ = api.fetch(method, "/v2.0")
     assert response.status == 405
 
 
+@pytest.mark.proves("cdr.post", "cdr.content-type")
 @pytest.mark.parametrize(
     ("kind", "tolerated"),
     [
@@ -54,6 +57,7 @@ def test_another_content_type_is_tolerated_and_accept_is_ignored(
     assert entry.notes == ((expected + tolerated,) if tolerated else ())
 
 
+@pytest.mark.proves("cdr.envelope")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -82,11 +86,13 @@ def test_the_id_is_echoed_as_it_was_sent(api: CdrClient, sent: str) -> None:
     assert b"method_not_found" in bad
 
 
+@pytest.mark.proves("cdr.notifications")
 def test_no_id_is_a_notification_and_refused(api: CdrClient) -> None:
     answer = api.post(envelope(id=...))
     assert (answer["id"], mnemonic(answer)) == (None, "notifications_not_supported")
 
 
+@pytest.mark.proves("cdr.envelope")
 @pytest.mark.parametrize("sent", [None, True, [1], {"a": 1}])
 def test_an_id_of_another_type_is_an_invalid_request(api: CdrClient, sent: object) -> None:
     answer = api.post(envelope(id=sent))
@@ -95,6 +101,7 @@ def test_an_id_of_another_type_is_an_invalid_request(api: CdrClient, sent: objec
     assert answer["error"]["data"]["field"] == "id"
 
 
+@pytest.mark.proves("cdr.notifications")
 @pytest.mark.parametrize("batch", ["[]", f"[{json.dumps(WHOLE)}]", "[1, 2]"])
 def test_a_batch_is_refused(api: CdrClient, batch: str) -> None:
     answer = api.post(batch)
@@ -102,6 +109,7 @@ def test_a_batch_is_refused(api: CdrClient, batch: str) -> None:
     assert (answer["id"], mnemonic(answer)) == (None, "batch_opreations_not_supported")
 
 
+@pytest.mark.proves("cdr.envelope")
 @pytest.mark.parametrize("sent", [..., None, "1.0", 2.0, 2])
 def test_jsonrpc_must_be_the_string_2_0(api: CdrClient, sent: object) -> None:
     answer = api.post(envelope(jsonrpc=sent))
@@ -109,6 +117,7 @@ def test_jsonrpc_must_be_the_string_2_0(api: CdrClient, sent: object) -> None:
     assert error_fields(answer)[:2] == ("invalid_request", "jsonrpc")
 
 
+@pytest.mark.proves("cdr.envelope")
 @pytest.mark.parametrize("sent", [..., None, 1, ["get.account"]])
 def test_method_must_be_a_string(api: CdrClient, sent: object) -> None:
     answer = api.post(envelope(method=sent))
@@ -142,6 +151,7 @@ def test_what_is_not_json_is_a_parse_error(api: CdrClient, sent: bytes) -> None:
     assert (answer["id"], mnemonic(answer)) == (None, "parse_error")
 
 
+@pytest.mark.proves("cdr.no-json")
 @pytest.mark.parametrize(
     ("sent", "where", "got"),
     [
@@ -164,6 +174,7 @@ def test_what_is_no_json_is_journaled_with_its_place_and_reason(
     assert got in found.got
 
 
+@pytest.mark.proves("cdr.byte-order-mark")
 def test_a_byte_order_mark_is_a_choice(api: CdrClient) -> None:
     tenant = api.tenant()
     marked = b"\xef\xbb\xbf" + envelope().encode()
@@ -177,12 +188,14 @@ def test_a_byte_order_mark_is_a_choice(api: CdrClient) -> None:
     assert last_entry(tenant).violations == ()
 
 
+@pytest.mark.proves("cdr.params-type")
 @pytest.mark.parametrize("sent", [[], ["t-token"], None, 1, "x"])
 def test_params_must_be_an_object(api: CdrClient, sent: object) -> None:
     api.tenant()
     assert error_fields(api.post(envelope(params=sent)))[:2] == ("data_type_error", "params")
 
 
+@pytest.mark.proves("cdr.unknown-members")
 def test_unknown_members_of_the_envelope_are_tolerated(api: CdrClient) -> None:
     api.tenant()
     assert rows(api.post(envelope(extra={"deep": [[[]]]}, Method="x")))
@@ -199,6 +212,7 @@ def deep(levels: int) -> str:
     return '{"filters":[' * levels + inner + '],"condition":"or"}' * levels
 
 
+@pytest.mark.proves("cdr.filter-depth")
 @pytest.mark.parametrize("levels", [65, 120, 500, 2_000, 60_000])
 def test_a_deep_filter_is_no_parse_error(api: CdrClient, levels: int) -> None:
     api.tenant()
@@ -212,6 +226,7 @@ def test_a_deep_filter_is_no_parse_error(api: CdrClient, levels: int) -> None:
     assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_64_levels_are_taken(api: CdrClient) -> None:
     api.tenant()
     answer = api.legs(filter=json.loads(deep(64)))
@@ -243,6 +258,7 @@ def test_depth_beyond_the_server_limit_is_refused_wherever_it_stands(api: CdrCli
     assert mnemonic(api.post(nest)) == "batch_opreations_not_supported"
 
 
+@pytest.mark.proves("cdr.filter-depth")
 def test_a_body_too_large_gets_an_error_object_too(api: CdrClient) -> None:
     answer = api.post(b'{"jsonrpc":"2.0","id":1,"x":"' + b"x" * (2 * 1024 * 1024) + b'"}')
     assert answer["id"] is None

@@ -26,6 +26,7 @@ def ids(found: list[dict[str, Any]]) -> list[int]:
     return [row["id"] for row in found]
 
 
+@pytest.mark.proves("cdr.paging", "cdr.total-items")
 def test_default_limit_is_1000_and_total_counts_all(api: CdrClient) -> None:
     api.tenant(calls_per_day=800)
     answer = api.legs()
@@ -33,6 +34,7 @@ def test_default_limit_is_1000_and_total_counts_all(api: CdrClient) -> None:
     assert total(answer) > 1500
 
 
+@pytest.mark.proves("cdr.total-items", "cdr.paging")
 @pytest.mark.parametrize("fields", [{}, {"fields": ["id"]}])
 @pytest.mark.parametrize("size", [1, 97, 1000])
 def test_pages_put_together_are_the_report(
@@ -60,6 +62,7 @@ def test_an_offset_past_the_end_is_empty_data(api: CdrClient) -> None:
         assert total(answer) > 900
 
 
+@pytest.mark.proves("cdr.paging-bounds")
 def test_a_limit_of_0_only_counts(api: CdrClient) -> None:
     api.tenant()
     answer = api.legs(limit=0)
@@ -67,6 +70,7 @@ def test_a_limit_of_0_only_counts(api: CdrClient) -> None:
     assert total(answer) > 900
 
 
+@pytest.mark.proves("cdr.paging", "cdr.paging-bounds")
 @pytest.mark.parametrize(
     ("name", "value"),
     [("limit", -1), ("limit", 10_001), ("offset", -1), ("offset", 100_001), ("limit", 2**80)],
@@ -95,6 +99,7 @@ def test_10_0_is_a_whole_number(api: CdrClient) -> None:
     assert len(rows(api.legs(limit=10.0))) == 10
 
 
+@pytest.mark.proves("cdr.default-order")
 def test_without_sort_by_start_time_then_id(api: CdrClient) -> None:
     api.tenant()
     found = rows(api.legs(WEEK, limit=10_000))
@@ -102,6 +107,7 @@ def test_without_sort_by_start_time_then_id(api: CdrClient) -> None:
     assert [row["start_time"] for row in found] == sorted(row["start_time"] for row in found)
 
 
+@pytest.mark.proves("cdr.default-order")
 def test_descending_default_order_can_be_chosen(api: CdrClient) -> None:
     tenant = api.tenant()
     ascending = ids(rows(api.legs(limit=10_000)))
@@ -110,6 +116,7 @@ def test_descending_default_order_can_be_chosen(api: CdrClient) -> None:
     assert ids(rows(api.legs(limit=5, offset=3))) == ascending[::-1][3:8]
 
 
+@pytest.mark.proves("cdr.default-order")
 @pytest.mark.parametrize(
     ("method", "names"),
     [
@@ -144,6 +151,7 @@ def test_the_default_order_decides_between_equal_keys(
             assert "cdr.default-order" not in last_entry(tenant).assumptions
 
 
+@pytest.mark.proves("cdr.window-ends")
 def test_both_ends_of_the_window_are_inside(api: CdrClient) -> None:
     tenant = api.tenant()
     found = rows(api.legs(fields=["id", "start_time"]))
@@ -164,6 +172,7 @@ def test_a_window_of_one_second(api: CdrClient) -> None:
     assert {row["start_time"] for row in found} == {one["start_time"]}
 
 
+@pytest.mark.proves("cdr.date-format")
 @pytest.mark.parametrize(
     "text",
     [
@@ -190,6 +199,7 @@ def test_other_forms_of_time_are_refused(api: CdrClient, name: str, text: str) -
     )
 
 
+@pytest.mark.proves("cdr.date-format")
 def test_a_lenient_reading_of_times_can_be_chosen(api: CdrClient) -> None:
     tenant = api.tenant()
     strict = total(api.legs(("2026-03-02 00:00:00", "2026-03-03 00:00:00")))
@@ -197,6 +207,7 @@ def test_a_lenient_reading_of_times_can_be_chosen(api: CdrClient) -> None:
     assert total(api.legs(("2026-03-02", "2026-03-03T00:00"))) == strict
 
 
+@pytest.mark.proves("cdr.interval", "cdr.interval-months")
 @pytest.mark.parametrize(
     ("start", "end", "fits"),
     [
@@ -225,6 +236,7 @@ def test_three_calendar_months_and_not_a_second_more(
         assert error_fields(answer) == ("date_interval_limit_reached", "date_till", end)
 
 
+@pytest.mark.proves("cdr.interval-months")
 def test_three_months_can_be_92_days(api: CdrClient) -> None:
     tenant = api.tenant(calls_per_day=0)
     tenant.assumptions.set_choice("cdr.interval-months", "92-days")
@@ -233,6 +245,7 @@ def test_three_months_can_be_92_days(api: CdrClient) -> None:
     assert error_fields(refused)[0] == "date_interval_limit_reached"
 
 
+@pytest.mark.proves("cdr.dates-reversed")
 @pytest.mark.parametrize("choice", ["invalid_parameters_combination", "invalid_parameter_value"])
 def test_from_after_till(api: CdrClient, choice: str) -> None:
     tenant = api.tenant()
@@ -240,6 +253,7 @@ def test_from_after_till(api: CdrClient, choice: str) -> None:
     assert error_fields(api.legs(ONE_DAY[::-1])) == (choice, "date_from", ONE_DAY[1])
 
 
+@pytest.mark.proves("cdr.dates-reversed")
 def test_from_after_till_can_be_an_empty_report(api: CdrClient) -> None:
     api.tenant().assumptions.set_choice("cdr.dates-reversed", "empty")
     answer = api.legs(ONE_DAY[::-1])
@@ -247,6 +261,7 @@ def test_from_after_till_can_be_an_empty_report(api: CdrClient) -> None:
     assert rows(api.sessions(ONE_DAY[::-1])) == []
 
 
+@pytest.mark.proves("cdr.ended-calls")
 def test_only_ended_calls_are_there(api: CdrClient) -> None:
     tenant = api.tenant(now="2026-03-02T14:00:00")
     before = rows(api.legs(limit=10_000))
@@ -327,6 +342,7 @@ def test_pinned_calls_are_in_order(api: CdrClient) -> None:
     assert {row["id"] for row in pinned} <= set(ids(rows(api.legs(filter=session))))
 
 
+@pytest.mark.proves("cdr.leg-direction")
 def test_the_direction_can_be_the_sessions(api: CdrClient) -> None:
     tenant = api.tenant()
     session_ways = {row["id"]: row["direction"] for row in rows(api.sessions())}
@@ -338,6 +354,7 @@ def test_the_direction_can_be_the_sessions(api: CdrClient) -> None:
             assert row["direction"] == session_ways[row["call_session_id"]]
 
 
+@pytest.mark.proves("cdr.null-parameter")
 @pytest.mark.parametrize("name", ["filter", "sort", "fields", "limit", "offset", "user_id"])
 def test_null_counts_as_absent(api: CdrClient, name: str) -> None:
     tenant = api.tenant()
@@ -355,6 +372,7 @@ def test_the_journal_names_what_an_answer_rested_on(api: CdrClient) -> None:
         "cdr.default-order",
         "cdr.wav-records",
         "cdr.point-windows",
+        "cdr.ended-calls",
     }
     api.legs(sort=[{"field": "duration"}])
     assert "cdr.sort-nulls" in last_entry(tenant).assumptions

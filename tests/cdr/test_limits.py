@@ -21,6 +21,7 @@ def remaining(answer: Answer) -> tuple[int, int]:
     return found["day_remaining"], found["minute_remaining"]
 
 
+@pytest.mark.proves("cdr.point-windows")
 def test_default_limits_are_3000_and_60(api: CdrClient) -> None:
     api.tenant(limits="documented")
     found = limits(api.rpc("get.account"))
@@ -28,6 +29,7 @@ def test_default_limits_are_3000_and_60(api: CdrClient) -> None:
     assert (found["day_remaining"], found["minute_remaining"]) == (2999, 59)
 
 
+@pytest.mark.proves("cdr.points", "cdr.login-metadata")
 def test_every_successful_call_costs_a_point(api: CdrClient) -> None:
     api.tenant(limits="documented")
     calls = [
@@ -40,6 +42,7 @@ def test_every_successful_call_costs_a_point(api: CdrClient) -> None:
     assert [remaining(call()) for call in calls] == [(3000 - n, 60 - n) for n in range(1, 6)]
 
 
+@pytest.mark.proves("cdr.points")
 def test_failed_calls_cost_nothing(api: CdrClient) -> None:
     api.tenant(limits="documented")
     for answer in (
@@ -53,6 +56,7 @@ def test_failed_calls_cost_nothing(api: CdrClient) -> None:
     assert remaining(api.rpc("get.account")) == (2999, 59)
 
 
+@pytest.mark.proves("cdr.point-windows")
 def test_the_minute_runs_out_and_comes_back(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", now="2026-03-05T12:00:20")
     answers = [api.rpc("get.account") for _ in range(61)]
@@ -68,6 +72,7 @@ def test_the_minute_runs_out_and_comes_back(api: CdrClient) -> None:
     assert remaining(api.rpc("get.account")) == (2939, 59)
 
 
+@pytest.mark.proves("cdr.point-windows")
 def test_the_day_runs_out_and_comes_back_at_midnight(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", cdr=CdrSettings(day_limit=2, minute_limit=60))
     assert remaining(api.rpc("get.account")) == (1, 59)
@@ -81,6 +86,7 @@ def test_the_day_runs_out_and_comes_back_at_midnight(api: CdrClient) -> None:
     assert remaining(api.rpc("get.account")) == (1, 59)
 
 
+@pytest.mark.proves("cdr.point-windows")
 def test_days_can_be_those_of_utc(api: CdrClient) -> None:
     tenant = api.tenant(
         limits="documented", now="2026-03-05T12:00:00", timezone="Asia/Yekaterinburg"
@@ -94,6 +100,7 @@ def test_days_can_be_those_of_utc(api: CdrClient) -> None:
     assert remaining(api.rpc("get.account"))[0] == 2999
 
 
+@pytest.mark.proves("cdr.points", "cdr.point-windows")
 @pytest.mark.parametrize(
     ("now", "day", "minute"),
     [
@@ -131,12 +138,14 @@ def test_tenants_have_points_of_their_own(api: CdrClient) -> None:
     assert remaining(api.rpc("get.account", token="u-token")) == (2999, 59)
 
 
+@pytest.mark.proves("cdr.error-metadata")
 def test_errors_before_authentication_show_no_limits(api: CdrClient) -> None:
     api.tenant()
     for answer in (api.rpc("get.account", token="wrong"), api.rpc("get.nothing")):
         assert "metadata" not in answer["error"]["data"]
 
 
+@pytest.mark.proves("cdr.api-version")
 def test_a_deprecated_version_says_so_in_metadata(api: CdrClient) -> None:
     tenant = api.tenant()
     answers = [api.legs(limit=1)["result"], api.legs(page=2)["error"]["data"]]
@@ -152,6 +161,7 @@ def test_a_deprecated_version_says_so_in_metadata(api: CdrClient) -> None:
     assert "cdr.api-version" in last_entry(tenant).assumptions
 
 
+@pytest.mark.proves("cdr.error-limits")
 def test_errors_can_come_without_limits(api: CdrClient) -> None:
     tenant = api.tenant()
     assert "metadata" in api.legs(page=2)["error"]["data"]
@@ -163,6 +173,7 @@ def test_errors_can_come_without_limits(api: CdrClient) -> None:
     assert "metadata" not in api.legs(page=2)["error"]["data"]
 
 
+@pytest.mark.proves("cdr.check-order")
 def test_parameters_can_come_before_limits(api: CdrClient) -> None:
     tenant = api.tenant(limits="documented", cdr=CdrSettings(minute_limit=0))
     tenant.assumptions.set_choice("cdr.check-order", "parameters-first")

@@ -38,6 +38,7 @@ def talk_of(leg: Row) -> str:
     return f"/system/media/talk/{leg['communication_id']}/{leg['call_records'][0]}"
 
 
+@pytest.mark.proves("cdr.media", "cdr.audio")
 def test_wav_plays_as_long_as_the_talk(api: CdrClient, talks: list[Row]) -> None:
     for leg in talks:
         response, body = api.fetch("GET", wav_of(leg))
@@ -50,6 +51,7 @@ def test_wav_plays_as_long_as_the_talk(api: CdrClient, talks: list[Row]) -> None
         assert leg["duration"] <= seconds < leg["duration"] + 1
 
 
+@pytest.mark.proves("cdr.media", "cdr.audio")
 @pytest.mark.skipif(not audio.mp3_available(), reason="the extra audio is not installed")
 def test_talk_is_mp3_of_the_same_length(api: CdrClient, talks: list[Row]) -> None:
     for leg in talks:
@@ -61,6 +63,7 @@ def test_talk_is_mp3_of_the_same_length(api: CdrClient, talks: list[Row]) -> Non
         assert frames * 0.072 < leg["duration"] + 1.2
 
 
+@pytest.mark.proves("cdr.audio")
 def test_without_the_encoder_talk_is_wav(
     api: CdrClient, talks: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +81,7 @@ def test_the_same_call_has_the_same_bytes_and_others_do_not(
     assert len({api.fetch("GET", wav_of(leg))[1][44:] for leg in talks}) == len(talks)
 
 
+@pytest.mark.proves("cdr.audio")
 def test_ranges(api: CdrClient, talks: list[Row]) -> None:
     for path in (wav_of(talks[0]), talk_of(talks[0])):
         _, whole = api.fetch("GET", path)
@@ -99,6 +103,7 @@ def test_ranges(api: CdrClient, talks: list[Row]) -> None:
         assert int(response.headers["Content-Length"]) == len(whole)
 
 
+@pytest.mark.proves("cdr.media-number")
 def test_either_number_and_a_slash_at_the_end(api: CdrClient, talks: list[Row]) -> None:
     leg = talks[0]
     for kind, field in (("talk", "call_records"), ("wav", "wav_call_records")):
@@ -180,6 +185,7 @@ def test_each_of_several_records_has_its_own_talk(api: CdrClient) -> None:
             assert duration <= file.getnframes() / 8000 < duration + 1
 
 
+@pytest.mark.proves("cdr.full-record")
 def test_the_full_record_holds_the_pause_between_two_talks(
     api: CdrClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +205,7 @@ def test_the_full_record_holds_the_pause_between_two_talks(
     assert pauses
 
 
+@pytest.mark.proves("cdr.wav-records")
 def test_wav_records_can_be_empty(api: CdrClient) -> None:
     tenant = api.tenant()
     assert any(row["wav_call_records"] for row in rows(api.legs()))

@@ -33,6 +33,7 @@ def ongoing(api: CdrClient) -> list[tuple[Row, Call]]:
     return [(found[number], call) for number, call in wanted.items()]
 
 
+@pytest.mark.proves("cdr.ongoing", "cdr.ongoing-durations")
 def test_they_stand_as_they_are_now(ongoing: list[tuple[Row, Call]]) -> None:
     for row, call in ongoing:
         assert row["finish_time"] is row["finish_reason"] is row["full_record_file_link"] is None
@@ -71,6 +72,7 @@ def test_filters_and_sorts_see_them_so(api: CdrClient, ongoing: list[tuple[Row, 
         assert total(answer) == count
 
 
+@pytest.mark.proves("cdr.ongoing-durations")
 def test_durations_may_be_null(api: CdrClient, ongoing: list[tuple[Row, Call]]) -> None:
     tenant = api.registry.get("t")
     assert tenant is not None
@@ -97,6 +99,7 @@ def test_a_window_that_ends_before_they_began_has_none(api: CdrClient) -> None:
     assert rows(api.sessions(future, include_ongoing_calls=True)) == []
 
 
+@pytest.mark.proves("cdr.ongoing")
 def test_the_parameter_is_a_boolean_of_sessions_alone(api: CdrClient) -> None:
     api.tenant()
     assert "result" in api.sessions(include_ongoing_calls=False)

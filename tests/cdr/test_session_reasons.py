@@ -35,6 +35,7 @@ def read_all(report: Any, window: tuple[str, str], **params: Any) -> list[Row]:
     return found
 
 
+@pytest.mark.proves("cdr.session-reason-list")
 def test_the_table_is_whole() -> None:
     assert len(TABLE) == 92
     assert all(bool(row["outcomes"]) != bool(row["lacks"]) for row in TABLE)
@@ -45,6 +46,7 @@ def test_the_table_is_whole() -> None:
     assert len(NOT_SERVED) == 8
 
 
+@pytest.mark.proves("cdr.session-reason-list")
 @pytest.mark.parametrize("calls_per_day", [400, 87])
 def test_all_that_are_served_occur_in_any_20_blocks(api: CdrClient, calls_per_day: int) -> None:
     api.tenant(world="finish-reasons", calls_per_day=calls_per_day)
@@ -89,6 +91,7 @@ def outcome_of(session: Row, legs: list[Row]) -> tuple[str, str]:
     return (own if gave_up else "nobody_answered"), own
 
 
+@pytest.mark.proves("cdr.session-reasons")
 def test_each_session_has_a_reason_of_its_outcome(api: CdrClient) -> None:
     api.tenant()
     legs: dict[int, list[Row]] = defaultdict(list)
@@ -106,6 +109,7 @@ def test_each_session_has_a_reason_of_its_outcome(api: CdrClient) -> None:
     assert {"nobody_answered", "colleague_unreached", "hung_up_early"} <= seen.keys()
 
 
+@pytest.mark.proves("cdr.session-reasons")
 def test_the_first_legs_reason_is_a_choice(api: CdrClient) -> None:
     tenant = api.tenant()
     unreached = simple("finish_reason", "=", "no_success_subscriber_call")
@@ -137,6 +141,7 @@ def test_pinned_calls_have_the_first_reason_of_their_outcome(api: CdrClient) -> 
         assert reason in (None, session["finish_reason"])
 
 
+@pytest.mark.proves("cdr.lost-internal-calls")
 def test_internal_calls_may_never_be_lost(api: CdrClient) -> None:
     tenant = api.tenant()
     lost_inside = {
@@ -152,6 +157,7 @@ def test_internal_calls_may_never_be_lost(api: CdrClient) -> None:
     assert total(lost()) == 0
 
 
+@pytest.mark.proves("cdr.internal-source")
 def test_the_source_of_internal_calls_is_a_choice(api: CdrClient) -> None:
     tenant = api.tenant()
     for choice in ("sip", "va"):

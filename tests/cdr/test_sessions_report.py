@@ -55,6 +55,7 @@ def test_times_and_durations_agree_with_the_legs(week: Any) -> None:
         assert session["wait_duration"] <= session["total_duration"]
 
 
+@pytest.mark.proves("cdr.talk-duration")
 def test_talk_has_the_pauses_that_clean_talk_has_not(week: Any) -> None:
     sessions, legs = week
     pauses = 0
@@ -76,6 +77,7 @@ def test_talk_has_the_pauses_that_clean_talk_has_not(week: Any) -> None:
     assert pauses > 10
 
 
+@pytest.mark.proves("cdr.is-lost", "cdr.lost-internal-calls")
 def test_lost_is_a_call_that_nobody_picked_up_and_no_fax(week: Any) -> None:
     sessions, legs = week
     for session in sessions:
@@ -89,6 +91,7 @@ def test_lost_is_a_call_that_nobody_picked_up_and_no_fax(week: Any) -> None:
     assert lost == {("in", True), ("in", False), ("out", True), ("out", False)}
 
 
+@pytest.mark.proves("cdr.source", "cdr.internal-source")
 def test_sources_are_those_of_the_vendors_table(week: Any) -> None:
     sessions, legs = week
     for session in sessions:
@@ -134,6 +137,7 @@ def test_first_and_last_employees_are_among_those_who_answered(week: Any) -> Non
     assert seen > 1000
 
 
+@pytest.mark.proves("cdr.wav-records")
 def test_records_are_those_of_the_legs(week: Any) -> None:
     sessions, legs = week
     several = 0
@@ -163,6 +167,7 @@ def test_operations_scenario_and_contact_agree(week: Any) -> None:
         assert session["is_transfer"] == any(leg["is_transfered"] for leg in own)
 
 
+@pytest.mark.proves("cdr.sessions-fields")
 def test_visitor_fields_are_empty(week: Any) -> None:
     sessions, _ = week
     visitor = set(tables.FieldTable("calls_report_visitor_fields.csv").fields)
@@ -195,6 +200,7 @@ def test_filters_of_sessions(week: Any, api: CdrClient, wanted: Row, keep: Any) 
     assert [row["id"] for row in found] == [s["id"] for s in sessions if keep(s)]
 
 
+@pytest.mark.proves("cdr.overlap-objects")
 def test_overlap_compares_the_ids_of_the_elements(week: Any, api: CdrClient) -> None:
     sessions, _ = week
     chosen = sorted({e["employee_id"] for s in sessions for e in s["employees"]})[:2]

@@ -26,6 +26,7 @@ EMPTY = MethodData((b"[]",), 0)
 async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
     query = parse_query(exchange, METHOD, params, get_column_types)
     start, end, now = span = compute_window(query)
+    exchange.use_assumption("cdr.ended-calls")
     if start > end:
         return EMPTY
     sessions = query.filter.must_equal.get("call_session_id")
