@@ -55,17 +55,20 @@ def validate_request_frame(message: bytes, contract: str = "documented") -> Vali
 
 
 def validate_response_frame(
-    message: bytes, request_message: bytes | None = None, contract: str = "documented"
+    message: bytes,
+    request_message: bytes | None = None,
+    contract: str = "documented",
+    unit: frames.LengthUnit = "bytes",
 ) -> ValidationResult:
     """``request_message`` is the frame that is answered, where it is known."""
     validator = _Validator(contract)
     command = ""
     try:
-        frame = frames.decode_response(message)
+        frame = frames.decode_response(message, unit=unit)
     except FrameError as error:
         validator.findings.add(error.where, error.expected, error.got, "observed")
     else:
-        validator.check_deviations(frame.deviations)
+        validator.check_deviations(frame.deviations, _count_other_units(message, unit))
         request = _read_request_frame(request_message)
         if request is not None and request.id != frame.id:
             validator.findings.add("bytes 13-16 (id)", f"the request's, {request.id}", frame.id)
@@ -120,9 +123,15 @@ class _Validator:
     ) -> ValidationResult:
         return ValidationResult("arm", f"ARM {side} {kind}", side, command, list(self.findings))
 
-    def check_deviations(self, deviations: tuple[frames.Deviation, ...]) -> None:
+    def check_deviations(
+        self, deviations: tuple[frames.Deviation, ...], other_length: str = ""
+    ) -> None:
+        """``other_length`` is that of an answer in the unit that is not assumed."""
         for deviation in deviations:
-            self.findings.add(*deviation, evidence="observed")
+            if deviation.got == other_length:
+                self.findings.add(*deviation, "assumed", "arm.frame-length")
+            else:
+                self.findings.add(*deviation, evidence="observed")
 
     def check_tree(self, message: bytes) -> tree.Node | None:
         """The tree of a JSON body, whose form is compared with the documented one."""
@@ -245,6 +254,11 @@ class _Validator:
 
 def _evidence(is_documented: bool) -> Evidence:
     return "documented" if is_documented else "assumed"
+
+
+def _count_other_units(message: bytes, unit: frames.LengthUnit) -> str:
+    characters = len(message.decode("utf-8", "replace"))
+    return str(characters if unit == "bytes" else len(message))
 
 
 def _read_request_frame(message: bytes | None) -> _RequestContext | None:

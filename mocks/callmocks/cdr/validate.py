@@ -1,6 +1,7 @@
 """Messages from outside, held against the contract; requests by the very checks of the service."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from callmocks.cdr.jsonrpc import (
 )
 from callmocks.cdr.provider import CDR
 from callmocks.cdr.schema_validation import explain_violations, format_value, matches_result_schema
+from callmocks.contract.assumptions import load_default_choices
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 
@@ -75,9 +77,14 @@ def validate_request(body: bytes) -> ValidationResult:
 
 
 def validate_response(
-    body: bytes, request: bytes | None = None, status: int | None = None
+    body: bytes,
+    request: bytes | None = None,
+    status: int | None = None,
+    choices: Mapping[str, str] | None = None,
 ) -> ValidationResult:
-    """``request`` is what is answered, ``status`` the HTTP status, where they are known."""
+    """``request`` is what is answered, ``status`` the HTTP status, where they are known;
+    ``choices`` are those of the ledger, its defaults without any.
+    """
     found = Findings()
     result = ValidationResult("cdr", "JSON-RPC answer", "answer")
     if status is not None and status != 200:
@@ -98,7 +105,8 @@ def validate_response(
         if "error" in members:
             _check_error(members["error"], found)
         elif "result" in members:
-            _check_result(members["result"], result.operation, parsed, found)
+            chosen = choices or load_default_choices()
+            _check_result(members["result"], result.operation, parsed, chosen, found)
     result.findings = list(found)
     return result
 
@@ -196,7 +204,11 @@ def _check_error(raw: msgspec.Raw, found: Findings) -> None:
 
 
 def _check_result(
-    raw: msgspec.Raw, method: str, parsed: ParsedRequest | None, found: Findings
+    raw: msgspec.Raw,
+    method: str,
+    parsed: ParsedRequest | None,
+    choices: Mapping[str, str],
+    found: Findings,
 ) -> None:
     if method == "rpc.discover":
         return
@@ -215,7 +227,7 @@ def _check_result(
         sent = None if parsed is None else parsed.envelope.params
         params = sent if isinstance(sent, dict) else None
         total = metadata.get("total_items") if isinstance(metadata, dict) else None
-        validate_rows.check_rows(method, rows, total, params, found)
+        validate_rows.check_rows(method, rows, total, params, choices, found)
 
 
 def _check_limits(limits: Any, where: str, found: Findings) -> None:

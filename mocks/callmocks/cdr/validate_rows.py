@@ -4,7 +4,7 @@
 That the vendor's reasons mean just this is derived from their descriptions: assumed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -19,11 +19,16 @@ Row = dict[str, Any]
 
 
 def check_rows(
-    method: str, rows: list[Row], total: object, params: Params | None, found: Findings
+    method: str,
+    rows: list[Row],
+    total: object,
+    params: Params | None,
+    choices: Mapping[str, str],
+    found: Findings,
 ) -> None:
     if method == "get.call_legs_report":
         for index, row in enumerate(rows):
-            _check_leg(row, f"result.data.{index}", found)
+            _check_leg(row, f"result.data.{index}", choices, found)
     elif method == "get.calls_report":
         ongoing = params is None or params.get("include_ongoing_calls") is True
         for index, row in enumerate(rows):
@@ -36,7 +41,7 @@ def check_rows(
     for index, row in enumerate(rows):
         _check_window(row, params, f"result.data.{index}", found)
         _check_filter(row, params.get("filter"), f"result.data.{index}", found)
-    _check_order(method, rows, params, found)
+    _check_order(method, rows, params, choices["cdr.default-order"], found)
 
 
 def _get_leg_kind(row: Row) -> str:
@@ -49,7 +54,7 @@ def _get_leg_kind(row: Row) -> str:
     return "initiator" if row["direction"] == "in" else "operator"
 
 
-def _check_leg(row: Row, where: str, found: Findings) -> None:
+def _check_leg(row: Row, where: str, choices: Mapping[str, str], found: Findings) -> None:
     def add_finding(
         field: str, expected: str, evidence: Evidence, assumption: str | None = None
     ) -> None:
@@ -73,7 +78,7 @@ def _check_leg(row: Row, where: str, found: Findings) -> None:
     if row.get("call_records") and row.get("is_talked") is False:
         add_finding("call_records", "[] of a leg without talk", "assumed")
     if isinstance(row.get("finish_reason"), str):
-        _check_reason(row, add_finding)
+        _check_reason(row, choices["cdr.leg-direction"], add_finding)
 
 
 def _check_session(row: Row, where: str, ongoing: bool, found: Findings) -> None:
@@ -101,7 +106,7 @@ def _check_answered(row: Row, add: Any) -> None:
         add("connect_time", "start_time or later", "documented")
 
 
-def _check_reason(row: Row, add: Any) -> None:
+def _check_reason(row: Row, whose_direction: str, add: Any) -> None:
     reason = row["finish_reason"]
     rule = reasons.AGREEMENT.get(reason)
     if rule is None:
@@ -123,7 +128,8 @@ def _check_reason(row: Row, add: Any) -> None:
     if rule["employee"] == "yes" and row.get("is_operator") and row.get("employee_id", 0) is None:
         add("employee_id", f"a number, for the reason {reason}", "assumed")
     flags = ("is_coach", "is_transfered", "is_operator", "direction")
-    if all(row.get(name) is not None for name in flags):
+    # The session's direction does not tell an initiator's leg from another operator's.
+    if whose_direction == "leg" and all(row.get(name) is not None for name in flags):
         kind = _get_leg_kind(row)
         if kind not in rule["legs"].split("|"):
             text = f"a reason of the {kind}'s leg"
@@ -203,10 +209,12 @@ def _check_filter(row: Row, node: object, where: str, found: Findings) -> None:
         found.add(f"{where}.{name}", expected, format_value(str(name), row[name]))
 
 
-def _check_order(method: str, rows: list[Row], params: Params, found: Findings) -> None:
+def _check_order(
+    method: str, rows: list[Row], params: Params, default_order: str, found: Findings
+) -> None:
     """The first sort key, unless it is a text: the order of texts is not documented."""
     sort = params.get("sort")
-    field, descending = "start_time", False
+    field, descending = "start_time", default_order == "descending"
     evidence: Evidence = "assumed"
     assumption: str | None = "cdr.default-order"
     if isinstance(sort, list) and sort and isinstance(sort[0], dict):

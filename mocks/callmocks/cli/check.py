@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,13 +12,15 @@ from callmocks.config.types import PROVIDER_NAMES, parse_date
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from callmocks.contract.findings import Evidence
+    from callmocks.verification.gate import Gate
     from callmocks.verification.report import CheckReport
+    from callmocks.verification.runner import CheckTarget
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _REPORT = click.Choice(("text", "json", "junit"))
-F = TypeVar("F", bound="Callable[..., Any]")
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def _credential_options(command: F) -> F:
@@ -48,6 +51,23 @@ def _credential_options(command: F) -> F:
 )
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
+@click.option(
+    "--websocket-path", default="", metavar="PATH", help="ARM: of the websocket, below the domain."
+)
+@click.option("--assumptions", type=_FILE, help="Judge by these choices of the ledger.")
+@click.option("--baseline", type=_FILE, help="Known findings: count only the others.")
+@click.option("--write-baseline", type=_FILE, help="Write what is found there, and exit with 0.")
+@click.option(
+    "--require",
+    metavar="PROBE,…",
+    help="Exit with 2 when one of them is skipped (those of rows; an empty text: none).",
+)
+@click.option(
+    "--min-evidence",
+    type=click.Choice(("documented", "observed", "assumed")),
+    default="assumed",
+    help="Count findings of this evidence and stronger (assumed).",
+)
 @click.option("--format", "report_format", type=_REPORT, default="text", help="(text)")
 @click.option("--output", type=_FILE, help="Write the report there instead of to stdout.")
 def check(
@@ -56,37 +76,88 @@ def check(
     day: str | None,
     transport: str,
     ca: Path | None,
+    assumptions: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    require: str | None,
+    min_evidence: Evidence,
     report_format: str,
     output: Path | None,
-    **target_fields: Any,
+    **fields: Any,
 ) -> None:
     """Check a running provider, or a mock of one, against the contract.
 
-    PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no
-    findings, 1: findings, 2: nothing could be checked.
+    PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no new
+    findings, 1: new findings, or known ones that are gone, 2: it could not be checked.
     """
+    from callmocks.verification.baseline import read_baseline
+    from callmocks.verification.checks import choose_required_probes, run_check
+    from callmocks.verification.gate import Gate
+    from callmocks.verification.render_report import RENDERERS
+
+    target = _make_target(provider, url, transport, day, ca, assumptions, fields)
+    known = {} if baseline is None else read_baseline(baseline, "--baseline")
+    gate = Gate(known, choose_required_probes(provider, target, require), min_evidence)
+    report = asyncio.run(run_check(provider, target))
+    write_output(RENDERERS[report_format](report, gate), output)
+    if write_baseline is not None:
+        _update_baseline(report, gate, write_baseline)
+        sys.exit(0)
+    sys.exit(gate.choose_exit_code(report))
+
+
+def _make_target(
+    provider: str,
+    url: str,
+    transport: str,
+    day: str | None,
+    ca: Path | None,
+    assumptions: Path | None,
+    fields: dict[str, Any],
+) -> CheckTarget:
+    from callmocks.config.assumption_file import read_assumptions
+    from callmocks.contract.assumptions import Assumptions
     from callmocks.server.providers import PROVIDERS
-    from callmocks.verification.checks import run_check
     from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.runner import CheckTarget
 
     served = PROVIDERS[provider]
     address = parse_url_option(url, "URL", served.url_schemes).rstrip("/")
     transports = _choose_transports(address, transport)
-    try:
-        date = None if day is None else parse_date(day)
-    except SettingsError as error:
-        raise SettingsError(f"--day: {error}") from None
-    target = CheckTarget(address, day=date, transports=transports, tls=load_ca(ca), **target_fields)
+    date = None if day is None else _parse_option("--day", parse_date, day)
+    chosen = _parse_option("--assumptions", read_assumptions, assumptions) if assumptions else {}
+    target = CheckTarget(
+        address,
+        day=date,
+        transports=transports,
+        tls=load_ca(ca),
+        assumptions=Assumptions(chosen),
+        **fields,
+    )
     option = served.credential_option
     credential = getattr(target, option) if option else ""
     if not (target.login and target.password) and not credential:
         other = f" or --{option}" if option else ""
         raise SettingsError(f"--login and --password{other}: credentials are missing")
     served.check_endpoint(address, credential)
-    report = asyncio.run(run_check(provider, target))
-    _write_report(report, report_format, output)
-    sys.exit(1 if report.finding_count else 0)
+    return target
+
+
+def _parse_option(option: str, parse: Callable[[Any], T], value: Any) -> T:
+    try:
+        return parse(value)
+    except SettingsError as error:
+        raise SettingsError(f"{option}: {error}") from None
+
+
+def _update_baseline(report: CheckReport, gate: Gate, path: Path) -> None:
+    """What stood there before keeps its reasons."""
+    from callmocks.verification.baseline import read_baseline, write_baseline
+    from callmocks.verification.gate import Gate
+
+    known = read_baseline(path, "--write-baseline") if path.exists() else {}
+    wider = Gate(known | dict(gate.baseline), gate.required, gate.min_evidence)
+    write_baseline(path, wider.list_known(report))
 
 
 def _choose_transports(url: str, chosen: str) -> tuple[str, ...]:
@@ -97,12 +168,7 @@ def _choose_transports(url: str, chosen: str) -> tuple[str, ...]:
     return ("http", "websocket") if chosen == "both" else (chosen,)
 
 
-def _write_report(report: CheckReport, report_format: str, output: Path | None) -> None:
-    content = {
-        "text": lambda: report.render_text().encode() + b"\n",
-        "json": lambda: report.render_json() + b"\n",
-        "junit": report.render_junit,
-    }[report_format]()
+def write_output(content: bytes, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(content.decode("utf-8"))
         sys.stdout.flush()

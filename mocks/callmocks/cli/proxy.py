@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from callmocks.cli.check import write_output
 from callmocks.cli.serve import (
     exit_on_stop_signals,
     make_stop_event,
@@ -15,8 +17,10 @@ from callmocks.cli.serve import (
 )
 from callmocks.cli.validate import contract_option
 from callmocks.config.types import PROVIDER_NAMES
+from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
+    from callmocks.contract.findings import Evidence
     from callmocks.verification.proxy_server import ProxyServer
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -37,10 +41,25 @@ _PORT = click.IntRange(0, 65535)
     help="What no contract has, and what cannot be read: by length and hash (hash), or masked.",
 )
 @contract_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(("documented", "observed", "assumed")),
+    help="Exit with 1 when there were findings of this evidence or a stronger one.",
+)
+@click.option("--report", type=click.Choice(("junit", "json")), help="Write what was found …")
+@click.option("--output", type=_FILE, help="… there, when the proxy ends.")
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")
 def proxy(
-    provider: str, upstream: str, port: int | None, ca: Path | None, as_json: bool, **fields: Any
+    provider: str,
+    upstream: str,
+    port: int | None,
+    ca: Path | None,
+    as_json: bool,
+    fail_on: Evidence | None,
+    report: str | None,
+    output: Path | None,
+    **fields: Any,
 ) -> None:
     """Relay between a client and a provider and check both against the contract.
 
@@ -48,6 +67,8 @@ def proxy(
     https://dataapi.example/v2.0. Until SIGINT or SIGTERM; violations of the
     contract are printed on stderr.
     """
+    if (report is None) != (output is None):
+        raise SettingsError("--report and --output: use both, the form and the file")
     from callmocks.server.providers import PROVIDERS
     from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.proxy_server import ProxyServer, ProxySettings
@@ -58,7 +79,13 @@ def proxy(
     settings = ProxySettings(served, address, port=port, tls=load_ca(ca), **fields)
     exit_on_stop_signals()
     with write_stderr_in_background() as log_writer:
-        asyncio.run(_run_proxy(ProxyServer(settings, print_message, log_writer), as_json))
+        server = ProxyServer(settings, print_message, log_writer)
+        asyncio.run(_run_proxy(server, as_json))
+    found = server.processor.report
+    if report is not None:
+        render = found.render_json if report == "json" else found.render_junit
+        write_output(render(fail_on), output)
+    sys.exit(1 if found.count_failures(fail_on) else 0)
 
 
 async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:

@@ -26,7 +26,7 @@ ENV_PREFIX = "CALLMOCKS"
 # Of commands whose options are settings.
 CONTEXT_SETTINGS = {"auto_envvar_prefix": ENV_PREFIX}
 HISTORY_SETTINGS = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
-_FILE_SETTINGS = ("calls", "replay", "tls_cert", "tls_key", "tls_ca_out")
+_FILE_SETTINGS = ("calls", "assumptions", "replay", "tls_cert", "tls_key", "tls_ca_out")
 _CONFIG_FILE = "callmocks.config_file"
 # From 0 to 1; names that differ by one letter are at least so similar.
 _SIMILARITY = 0.93

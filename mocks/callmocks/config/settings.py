@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from callmocks.config import types
+from callmocks.config.assumption_file import parse_assumption_file, read_assumptions
 from callmocks.config.server_limits import DEFAULT_LIMITS as LIMITS
 from callmocks.config.server_limits import ServerLimits
 from callmocks.history.clock import load_time_zone
@@ -38,6 +39,7 @@ _ZONE = types.CheckedText(load_time_zone, "NAME")
 _WORLD = types.CheckedText(load_world, "NAME|FILE")
 _DATE = types.ParsedText(lambda text: parse_first_date(text).isoformat(), "DATE")
 _FILE = types.ParsedText(types.parse_readable_file, "FILE")
+_CHOICES = types.ParsedText(parse_assumption_file, "FILE")
 _NEW_FILE = types.ParsedText(types.parse_writable_file, "FILE")
 _URL = types.ParsedText(types.parse_public_url, "URL")
 _NAMES = types.ParsedText(types.parse_host_list, "NAME,…")
@@ -62,6 +64,8 @@ class ServeSettings:
     world: str = setting("default", _WORLD, "A world that comes along, or a file.")
     history_from: str = setting("2015-01-01", _DATE, "First day with calls.")
     calls: Path | None = setting(None, _FILE, "Calls to pin, one JSON object a line.")
+    assumptions: Path | None = setting(None, _CHOICES, "Choices of the ledger, for all tenants.")
+    """As ``callmocks learn`` writes them; a tenant may change them."""
     replay: Path | None = setting(None, _FILE, "Serve the answers of a recording.")
     public_url: str = setting("", _URL, "How clients reach the suite; may hold {port}.")
     allowed_hosts: tuple[str, ...] = setting((), _NAMES, "Further names the suite is reached by.")
@@ -127,4 +131,5 @@ class ServeSettings:
     def make_tenant_settings(self, name: str = "demo") -> TenantSettings:
         common = set(TenantSettings.__struct_fields__) & set(self.__slots__)
         values = {field_name: getattr(self, field_name) for field_name in common}
+        values["assumptions"] = read_assumptions(self.assumptions) if self.assumptions else {}
         return TenantSettings(name=name, arm=ArmSettings(contract=self.contract), **values)

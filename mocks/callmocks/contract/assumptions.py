@@ -1,6 +1,7 @@
 """The ledger of what is unknown outside the vendors, ``schemas/assumptions.toml``, and choices."""
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 
 import msgspec
@@ -35,7 +36,8 @@ def load_ledger() -> dict[str, Assumption]:
 
 
 @cache
-def _load_defaults() -> dict[str, str]:
+def load_default_choices() -> Mapping[str, str]:
+    """By the id of the assumption."""
     return {entry.id: entry.default for entry in load_ledger().values()}
 
 
@@ -43,7 +45,7 @@ class Assumptions:
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
         # By the id of the assumption, defaults included.
-        self.choices = _load_defaults().copy()
+        self.choices = dict(load_default_choices())
         for assumption, choice in (chosen or {}).items():
             self.set_choice(assumption, choice)
 
@@ -71,9 +73,9 @@ class Assumptions:
         return dict(self._chosen)
 
     def changed_choices(self) -> dict[str, str]:
-        defaults = _load_defaults()
+        defaults = load_default_choices()
         return {key: value for key, value in self._chosen.items() if value != defaults[key]}
 
     def reset(self) -> None:
         self._chosen.clear()
-        self.choices = _load_defaults().copy()
+        self.choices = dict(load_default_choices())

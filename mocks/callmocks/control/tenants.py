@@ -126,7 +126,10 @@ async def create_tenant(context: RequestContext) -> TenantView:
         _check_world(context, new.world)
     try:
         given = {name: value for name, value in asdict(new).items() if value is not UNSET}
-        settings = replace(context.app_context.defaults, **given)
+        defaults = context.app_context.defaults
+        if "assumptions" in given:
+            given["assumptions"] = defaults.assumptions | given["assumptions"]
+        settings = replace(defaults, **given)
         return describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
         raise ProblemError(409, str(error), where="$.name") from None

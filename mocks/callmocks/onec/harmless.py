@@ -78,7 +78,7 @@ def load_harmless_fields() -> HarmlessFields:
     uris |= {*namespaces.SOAP_VERSIONS, namespaces.CORE, namespaces.SERVICE}
     uris |= {namespaces.XS, namespaces.XSI, *(u for u in wsdl.nsmap.values() if u)}
     return HarmlessFields(
-        frozenset({*named, *_SOAP_NAMES, SUCCESS}),
+        frozenset({*named, *_SOAP_NAMES, SUCCESS, OUT_OF_LIMIT[0]}),
         split_words(*OUT_OF_LIMIT, *operations, *named),
         frozenset(operations),
         _list_rules(frozenset(uris), frozenset(values)),

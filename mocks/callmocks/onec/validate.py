@@ -1,6 +1,7 @@
 """Messages of any 1C-Connect service: the WSDL's schema validates their structure."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -8,6 +9,7 @@ from typing import Any
 
 from lxml import etree
 
+from callmocks.contract.assumptions import load_default_choices
 from callmocks.contract.findings import (
     Evidence,
     Findings,
@@ -39,9 +41,15 @@ _PORTS = ["PartnerWebAPI2Soap", "PartnerWebAPI2Soap12"]
 
 
 def validate_message(
-    body: bytes, request: bytes | None = None, status: int | None = None, media: str | None = None
+    body: bytes,
+    request: bytes | None = None,
+    status: int | None = None,
+    media: str | None = None,
+    choices: Mapping[str, str] | None = None,
 ) -> ValidationResult:
-    """``request`` is what an answer is to, ``media`` its content type without parameters."""
+    """``request`` is what an answer is to, ``media`` its content type without parameters;
+    ``choices`` are those of the ledger, its defaults without any.
+    """
     findings = Findings()
     result = ValidationResult("onec", "SOAP message", "request" if request is None else "answer")
     root = _parse_document(body, findings)
@@ -54,7 +62,8 @@ def validate_message(
             expected = "an envelope of SOAP 1.1 or 1.2 with a call"
             findings.add(f"/{get_local_name(root)}", expected, error.text)
         else:
-            _MessageValidator(message, result, findings).validate(request, status, media)
+            chosen = choices or load_default_choices()
+            _MessageValidator(message, result, findings, chosen).validate(request, status, media)
     result.findings = list(findings)
     return result
 
@@ -82,6 +91,7 @@ class _MessageValidator:
     message: envelope.SoapMessage
     result: ValidationResult
     findings: Findings
+    choices: Mapping[str, str]
 
     def validate(self, request: bytes | None, status: int | None, media: str | None) -> None:
         message, result = self.message, self.result
@@ -196,7 +206,7 @@ class _MessageValidator:
             evidence: Evidence = "documented" if is_history else "observed"
             self.findings.add(data_path, "a ValueTable", data_type, evidence)
         elif operation is not None and isinstance(data, ValueTable):
-            validator = TableValidator(data, operation, data_path, self.findings)
+            validator = TableValidator(data, operation, data_path, self.findings, self.choices)
             validator.check_columns()
             validator.check_cells()
             if operation.name == HISTORY_OPERATION:

@@ -26,10 +26,14 @@ class TableValidator:
     operation: ServedOperation
     path: str
     findings: Findings
+    choices: Mapping[str, str]
 
     @property
     def columns(self) -> TableColumns:
-        return self.operation.columns
+        chosen = self.operation.columns_choice
+        if not chosen:
+            return self.operation.columns
+        return self.operation.list_columns(self.choices[chosen])
 
     def check_columns(self) -> None:
         # Their order too: clients index cells by position.

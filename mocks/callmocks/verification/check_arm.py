@@ -42,11 +42,13 @@ def build_request(**filters: object) -> bytes:
 class ArmCheck(ProviderCheck):
     provider = ARM
     example_url = "http://HOST:8086/DOMAIN"
+    row_probes = ("history", "offset", "tag", "filters")
     too_few_rows = "the operator has too few calls"
 
     def prepare(self) -> None:
         target = self.target
-        self.base, self.socket_url = resolve_urls(target.url)
+        socket_path = target.websocket_path or self.choices["arm.websocket-path"]
+        self.base, self.socket_url = resolve_urls(target.url, socket_path)
         self.rows: Rows = []
         self.cookie = target.cookie
         self.logged_in = False
@@ -138,8 +140,9 @@ class ArmCheck(ProviderCheck):
         ):
             response = await self._post_command(command, body, name, login=login)
             self.add_result(validate.validate_body(response.body), name)
-            if response.status != status:
-                where, expected = f"{name}: status", str(status)
+            wanted = self.choose_status(status)
+            if response.status != wanted:
+                where, expected = f"{name}: status", str(wanted)
                 assumption = "arm.transport-status"
                 self.probe.add(where, expected, response.status, "assumed", assumption)
 
@@ -170,7 +173,9 @@ class ArmCheck(ProviderCheck):
         ):
             async with self._connect(self._auth_headers()) as connection:
                 await connection.expect_refusal(name, frame, status)
-        if self.basic or self.cookie:
+        if self.choices["arm.anonymous-upgrade"] == "refused":
+            await self._connect({}).expect_no_upgrade()
+        elif self.basic or self.cookie:
             async with self._connect({}) as connection:
                 page = connection.encode_frame(build_request())
                 await connection.expect_refusal("nobody", page, 401)
@@ -213,11 +218,15 @@ class ArmCheck(ProviderCheck):
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         headers |= self._auth_headers() if login else {}
         response = await self.send_request(name, "POST", f"{self.base}/{command}", headers, body)
-        found = response.media_type
-        if found not in XML_MEDIA_TYPES:
-            where, expected = f"{name}: Content-Type", XML_MEDIA_TYPES[0]
+        found, chosen = response.media_type, self.choices["arm.content-type"].partition(";")[0]
+        if found not in {*XML_MEDIA_TYPES, chosen}:
+            where, expected = f"{name}: Content-Type", chosen
             self.probe.add(where, expected, repr(found), "assumed", "arm.content-type")
         return response
+
+    def choose_status(self, status: int) -> int:
+        """Of a request that fails before its command does."""
+        return 200 if self.choices["arm.transport-status"] == "200" else status
 
     def _auth_headers(self) -> dict[str, str]:
         if self.cookie:
@@ -225,7 +234,7 @@ class ArmCheck(ProviderCheck):
         return {"Authorization": self.basic} if self.basic else {}
 
     def _connect(self, headers: dict[str, str]) -> FrameConnection:
-        return FrameConnection(self, self.socket_url, headers)
+        return FrameConnection(self, self.socket_url, headers, self.choose_status)
 
     @staticmethod
     def _parse_rows(root: etree._Element) -> Rows:
@@ -252,11 +261,11 @@ class ArmCheck(ProviderCheck):
         self.probe.add(where, text, other, evidence, assumption)
 
 
-def resolve_urls(url: str) -> tuple[str, str]:
+def resolve_urls(url: str, socket_path: str = SERVICE_PATH) -> tuple[str, str]:
     """Where commands are posted to and where the websocket is, without a slash at the end.
 
-    Of ``http://host/DOMAIN`` and of any address below it; the address of a websocket
-    (``ws://…``) is taken as it is.
+    Of ``http://host/DOMAIN`` and of any address below it; ``socket_path`` is below the domain. The
+    address of a websocket (``ws://…``) is taken as it is.
     """
     parts = urlsplit(url)
     secure = parts.scheme in ("https", "wss")
@@ -264,6 +273,6 @@ def resolve_urls(url: str) -> tuple[str, str]:
     path = f"{domain}/{SERVICE_PATH}"
     http = urlunsplit(("https" if secure else "http", parts.netloc, path, "", ""))
     own = parts.scheme in ("ws", "wss")
-    socket_path = parts.path if own else path
-    socket = urlunsplit(("wss" if secure else "ws", parts.netloc, socket_path, "", ""))
+    opened = parts.path if own else f"{domain}/{socket_path.strip('/')}"
+    socket = urlunsplit(("wss" if secure else "ws", parts.netloc, opened, "", ""))
     return http, socket

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 
 from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from lxml import etree
@@ -20,10 +22,18 @@ CLOSE_PROTOCOL_ERROR = 1002
 
 
 class FrameConnection:
-    def __init__(self, check: ProviderCheck, url: str, headers: dict[str, str]) -> None:
+    def __init__(
+        self,
+        check: ProviderCheck,
+        url: str,
+        headers: dict[str, str],
+        choose_status: Callable[[int], int],
+    ) -> None:
         self._check = check
         self._url = url
         self._headers = headers
+        self._choose_status = choose_status
+        self._unit = cast(frames.LengthUnit, check.choices["arm.frame-length"])
         self._socket: ClientWebSocketResponse
         self._pending: dict[str, bytes] = {}
         self._number = 0
@@ -45,6 +55,23 @@ class FrameConnection:
             self._check.record_no_answer("upgrade", str(error))
             raise
         return self
+
+    async def expect_no_upgrade(self) -> None:
+        """The upgrade must be refused with 401."""
+        try:
+            socket = await self._check.http_client.open_websocket(self._url, self._headers)
+        except WSServerHandshakeError as error:
+            outcome = str(error.status)
+        except NoResponseError as error:
+            self._check.record_no_answer("upgrade", str(error))
+            raise
+        else:
+            await socket.close()
+            outcome = "101"
+        self._check.record_request("upgrade", outcome)
+        if outcome != "401":
+            where, assumption = "upgrade: status", "arm.anonymous-upgrade"
+            self._check.probe.add(where, "401, without login", outcome, "assumed", assumption)
 
     async def __aexit__(self, kind: object, *_: object) -> None:
         if kind is None:
@@ -83,10 +110,11 @@ class FrameConnection:
             if self._socket.close_code == CLOSE_PROTOCOL_ERROR and status == 400:
                 return
             raise
-        result = validate.validate_response_frame(message)
+        result = validate.validate_response_frame(message, unit=self._unit)
         self._check.add_result(result, name)
         if not result.failures:
             got = frames.decode_response(message).status
+            status = self._choose_status(status)
             if got != status:
                 where, assumption = f"{name}: status", "arm.transport-status"
                 expected = str(status)
@@ -105,7 +133,8 @@ class FrameConnection:
         id = frames.get_id_field(message).decode("ascii", "replace")
         if id not in self._pending:
             id = next(iter(self._pending), "")
-        result = validate.validate_response_frame(message, self._pending.pop(id, None))
+        request = self._pending.pop(id, None)
+        result = validate.validate_response_frame(message, request, unit=self._unit)
         self._check.add_result(result, "frame")
         return message
 
@@ -125,8 +154,11 @@ class FrameConnection:
                 self._check.record_request(operation, outcome)
                 raise NoResponseError(outcome)
             raise self._no_response(operation, outcome)
-        if message.type is not WSMsgType.TEXT:
-            expected, got = "text, as the request", message.type.name
+        opcode = self._check.choices["arm.opcode"]
+        wanted = WSMsgType.BINARY if opcode == "binary" else WSMsgType.TEXT
+        if message.type is not wanted:
+            expected = "text, as the request" if opcode == "request" else opcode
+            got = message.type.name
             self._check.probe.add("frame: opcode", expected, got, "assumed", "arm.opcode")
         data: bytes | str = message.data
         frame = data.encode() if isinstance(data, str) else data

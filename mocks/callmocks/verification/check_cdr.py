@@ -33,6 +33,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class CdrCheck(ProviderCheck):
     provider = CDR
     example_url = "https://HOST/v2.0"
+    row_probes = ("legs", "default-fields", "paging", "filter", "sort", "sessions")
     too_few_rows = "not enough legs"
 
     def prepare(self) -> None:
@@ -167,7 +168,7 @@ class CdrCheck(ProviderCheck):
         for case in check_cdr_refusals.build_cases(valid):
             response = await self._post_request(case.name, case.body)
             if response is not None:
-                check_cdr_refusals.check_refusal(case, response, self.probe)
+                check_cdr_refusals.check_refusal(case, response, self.choices, self.probe)
                 self.observed_limits.add_error(response)
 
     async def check_limits(self) -> None:
@@ -223,7 +224,8 @@ class CdrCheck(ProviderCheck):
         response = await self.send_request(name, "POST", self.target.url, headers, body)
         if (media_type := response.media_type) != "application/json":
             self.probe.add(f"{name}: Content-Type", "application/json", repr(media_type), "assumed")
-        self.add_result(validate.validate_response(response.body, body, response.status), name)
+        result = validate.validate_response(response.body, body, response.status, self.choices)
+        self.add_result(result, name)
         try:
             members = msgspec.json.decode(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -16,13 +16,19 @@ UNAUTHENTICATED = ("parse_error", "invalid_request", "method_not_found", "access
 
 @dataclass(frozen=True, slots=True)
 class RefusalCase:
-    """``mnemonic`` and ``field`` are those of the error that the contract demands."""
+    """``mnemonic`` and ``field`` are those of the error that the contract demands;
+    ``indexed_field`` is the same path with the positions in lists.
+    """
 
     name: str
     body: bytes
     mnemonic: str
     field: str | None = None
     evidence: Evidence = "documented"
+
+    @property
+    def indexed_field(self) -> str:
+        return (self.field or "").replace("sort.", "sort.0.")
 
 
 def build_cases(valid: dict[str, Any]) -> Iterator[RefusalCase]:
@@ -55,7 +61,9 @@ def build_cases(valid: dict[str, Any]) -> Iterator[RefusalCase]:
         yield RefusalCase(name, encode_request(LEGS_METHOD, params), mnemonic, field)
 
 
-def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) -> None:
+def check_refusal(
+    case: RefusalCase, response: Mapping[str, Any], choices: Mapping[str, str], probe: Probe
+) -> None:
     """Compare an error with its case; ``cdr.validate`` has checked its shape."""
     error = response.get("error")
     data = error.get("data") if isinstance(error, dict) else None
@@ -66,16 +74,20 @@ def check_refusal(case: RefusalCase, response: Mapping[str, Any], probe: Probe) 
         where = f"{case.name}: error.data.mnemonic"
         probe.add(where, case.mnemonic, data.get("mnemonic"), case.evidence)
         return
-    if case.field is not None and data.get("field") != case.field:
+    indexed = choices["cdr.error-path"] == "indexed"
+    field = case.indexed_field if indexed and case.field else case.field
+    if field is not None and data.get("field") != field:
         # The only documented example of a path has no list in it.
-        assumed = "." in case.field
+        assumed = "." in field
         evidence: Evidence = "assumed" if assumed else case.evidence
         where, got = f"{case.name}: error.data.field", data.get("field")
-        probe.add(where, case.field, got, evidence, "cdr.error-path" if assumed else None)
+        probe.add(where, field, got, evidence, "cdr.error-path" if assumed else None)
     early = case.mnemonic in UNAUTHENTICATED or case.mnemonic.endswith("_not_supported")
-    if early == ("metadata" in data):
-        expected = "no metadata before authentication" if early else "metadata.limits"
-        got = "metadata" if early else "none"
+    wanted = not early and choices["cdr.error-limits"] != "absent"
+    if wanted != ("metadata" in data):
+        expected = "metadata.limits" if wanted else "no metadata"
+        expected += " before authentication" if early else ""
+        got = "none" if wanted else "metadata"
         where = f"{case.name}: error.data.metadata"
         probe.add(where, expected, got, "assumed", "cdr.error-limits")
 

@@ -45,6 +45,7 @@ def build_request(namespace: str, operation: str, params: Structure) -> bytes:
 class OnecCheck(ProviderCheck):
     provider = ONEC
     example_url = "https://HOST/cus/ws/PartnerWebAPI2"
+    row_probes = ("history", "soap-1.1", "parties")
     too_few_rows = "no calls"
 
     def prepare(self) -> None:
@@ -92,12 +93,16 @@ class OnecCheck(ProviderCheck):
             self.probe.add(where, count, f"{len(found)} calls, or others")
 
     async def check_unknown_client(self) -> None:
-        """No rows, but all columns (assumed)."""
+        """No rows, but all columns (assumed); or a refusal."""
         params = Structure({**self.period, "ClientID": UNKNOWN_CLIENT_ID})
-        rows = await self._fetch_records(SOAP12, params)
+        if self.choices["onec.unknown-uuid"] == "refuse":
+            await self._expect_refusal("nobody", params, "onec.unknown-uuid")
+            return
+        rows = await self._fetch_records(SOAP12, params, "onec.unknown-uuid")
         if rows:
             where = f"{HISTORY_OPERATION}: ResultData"
-            self.probe.add(where, f"no calls of {UNKNOWN_CLIENT_ID}", f"{len(rows)} calls")
+            expected = f"no calls of {UNKNOWN_CLIENT_ID}"
+            self.probe.add(where, expected, f"{len(rows)} calls")
 
     async def check_parties(self) -> None:
         """The user is caller or callee; the line is one of the partner's (assumed)."""
@@ -108,7 +113,8 @@ class OnecCheck(ProviderCheck):
                 where = f"{HISTORY_OPERATION}: row {number} (CallerID, CalleeID)"
                 self.probe.add(where, "ServiceUserID on one side", "others", "assumed")
         table = await self._fetch_table(SOAP12, LINES_OPERATION, Structure())
-        lines = {row[0] for row in table.rows if row}
+        position = table.names.index("ServiceID") if "ServiceID" in table.names else 0
+        lines = {row[position] for row in table.rows if len(row) > position}
         for number, row in enumerate(self.rows, 1):
             line = row.get("ServiceID")
             if line is not None and line not in lines:
@@ -127,16 +133,7 @@ class OnecCheck(ProviderCheck):
 
     async def check_refusals(self) -> None:
         params = Structure({**self.period, "ClientID": "callmocks"})
-        invalid = build_request(SOAP12, HISTORY_OPERATION, params)
-        name = "a ClientID that is no UUID"
-        response = await self._post_envelope(name, SOAP12, invalid)
-        self._validate(name, response)
-        try:
-            if (code := read_answer(response.body).get("ResultCode")) == SUCCESS:
-                where, expected = f"{name}: ResultCode", "another than SUCCESS"
-                self.probe.add(where, expected, code, "assumed", "onec.code-bad-uuid")
-        except (BadValue, SoapFault, RecursionError) as error:
-            self.probe.add(f"{name}: answer", "a ResultCode", str(error), "assumed")
+        await self._expect_refusal("a ClientID that is no UUID", params, "onec.code-bad-uuid")
         for namespace in (SOAP11, SOAP12):
             unknown = build_request(namespace, "CallmocksCheck", Structure())
             name = f"an unknown operation, SOAP {'1.1' if namespace == SOAP11 else '1.2'}"
@@ -151,11 +148,30 @@ class OnecCheck(ProviderCheck):
         elif not response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
             self.probe.add("nobody: WWW-Authenticate", "Basic", "another or none", "observed")
 
-    async def _fetch_records(self, namespace: str, params: Structure) -> Records:
-        return list((await self._fetch_table(namespace, HISTORY_OPERATION, params)).records())
+    async def _expect_refusal(self, name: str, params: Structure, assumption: str) -> None:
+        """A ResultCode that is not SUCCESS."""
+        body = build_request(SOAP12, HISTORY_OPERATION, params)
+        response = await self._post_envelope(name, SOAP12, body)
+        self._validate(name, response)
+        try:
+            if (code := read_answer(response.body).get("ResultCode")) == SUCCESS:
+                where, expected = f"{name}: ResultCode", "another than SUCCESS"
+                self.probe.add(where, expected, code, "assumed", assumption)
+        except (BadValue, SoapFault, RecursionError) as error:
+            self.probe.add(f"{name}: answer", "a ResultCode", str(error), "assumed")
 
-    async def _fetch_table(self, namespace: str, operation: str, params: Structure) -> ValueTable:
-        """The table; anything else is a finding and ends the probe."""
+    async def _fetch_records(
+        self, namespace: str, params: Structure, assumption: str = ""
+    ) -> Records:
+        table = await self._fetch_table(namespace, HISTORY_OPERATION, params, assumption)
+        return list(table.records())
+
+    async def _fetch_table(
+        self, namespace: str, operation: str, params: Structure, assumption: str = ""
+    ) -> ValueTable:
+        """The table; anything else is a finding and ends the probe. A refusal is about the
+        ``assumption``, if any.
+        """
         body = build_request(namespace, operation, params)
         response = await self._post_envelope(operation, namespace, body)
         if response.status == 401 and not self.rows:
@@ -173,7 +189,11 @@ class OnecCheck(ProviderCheck):
         if code == OUT_OF_LIMIT[0]:
             raise StopCheck(f"the service says {code}: {data!s}")
         if code != SUCCESS:
-            self.probe.add(f"{operation}: ResultCode", SUCCESS, f"{code!s}: {data!s}")
+            where, got = f"{operation}: ResultCode", f"{code!s}: {data!s}"
+            if assumption:
+                self.probe.add(where, SUCCESS, got, "assumed", assumption)
+            else:
+                self.probe.add(where, SUCCESS, got)
             raise EndOfProbe
         if not isinstance(data, ValueTable):
             raise EndOfProbe
@@ -201,6 +221,6 @@ class OnecCheck(ProviderCheck):
         self, name: str, response: HttpResponse, request: bytes | None = None
     ) -> ValidationResult:
         status, media_type = response.status, response.media_type
-        result = validate.validate_message(response.body, request, status, media_type)
+        result = validate.validate_message(response.body, request, status, media_type, self.choices)
         self.add_result(result, name)
         return result

@@ -1,5 +1,6 @@
 """The checks of all providers, and one run of a check."""
 
+from callmocks.errors import SettingsError
 from callmocks.verification.check_arm import ArmCheck
 from callmocks.verification.check_cdr import CdrCheck
 from callmocks.verification.check_onec import OnecCheck
@@ -9,6 +10,21 @@ from callmocks.verification.runner import CheckTarget, ProviderCheck
 
 _CHECKS: tuple[type[ProviderCheck], ...] = (ArmCheck, CdrCheck, OnecCheck)
 CHECKS = {check.provider.name: check for check in _CHECKS}
+
+
+def choose_required_probes(
+    provider: str, target: CheckTarget, wanted: str | None
+) -> tuple[str, ...]:
+    """Those that ``--require`` names, or those of rows; ``SettingsError`` for unknown ones."""
+    check = CHECKS[provider](target, HttpClient(target.timeout))
+    if wanted is None:
+        return check.row_probes
+    known = [name for name, _, _ in check.probe_steps()]
+    required = tuple(name.strip() for name in wanted.split(",") if name.strip())
+    for name in required:
+        if name not in known:
+            raise SettingsError(f"--require: {name!r} is none of {', '.join(known)}")
+    return required
 
 
 async def run_check(provider: str, target: CheckTarget) -> CheckReport:

@@ -19,6 +19,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.tenant import Tenant
 from callmocks.verification.mask_message import UNKNOWN_OPERATION, MaskedMessage, MessageMasker
 from callmocks.verification.masking import MAX_SECRETS
+from callmocks.verification.proxy_report import ProxyReport
 from callmocks.verification.recording import RecordedExchange, RecordedViolation, Recorder
 from callmocks.verification.redaction import FindingRedactor
 
@@ -90,6 +91,7 @@ class ExchangeProcessor:
     def __init__(
         self,
         provider: Provider,
+        upstream: str,
         tenant: Tenant,
         masker: MessageMasker,
         contract: str,
@@ -100,6 +102,7 @@ class ExchangeProcessor:
         self.tenant = tenant
         self.exchange_count = 0
         self.violation_count = 0  # exchanges with findings
+        self.report = ProxyReport(provider.name, upstream)
         self._masker = masker
         values = masker.values
         self._redactor = FindingRedactor(masker.fields, values.knows_secret, values.masked_words)
@@ -183,6 +186,7 @@ class ExchangeProcessor:
     ) -> None:
         self.exchange_count += 1
         self.violation_count += bool(processed.findings)
+        self.report.add_exchange(processed.operation, processed.findings)
         notes = captured.notes + processed.list_notes()
         exchange = Exchange.start(self.tenant, self.provider, processed.request.text.encode())
         exchange.operation, exchange.transport = processed.operation, captured.transport

@@ -95,7 +95,13 @@ class ProxyServer:
             recorder = Recorder(settings.record, header, self._on_event)
         masker = MessageMasker(make_random_key(), provider, settings.record_unknown)
         self.processor = ExchangeProcessor(
-            provider, tenant, masker, settings.contract, recorder, self._on_event
+            provider,
+            settings.upstream,
+            tenant,
+            masker,
+            settings.contract,
+            recorder,
+            self._on_event,
         )
         proxy = Proxy(settings.upstream, self.processor, settings.tls)
         self.url = self._origin_of(listener) + proxy.path

@@ -7,12 +7,12 @@ an enumeration's value (``[a-z][a-z0-9_]{0,63}``); of all others the form is sho
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
 from callmocks.contract.findings import Finding, mask_characters
-from callmocks.provider.harmless import HarmlessFields, has_form
+from callmocks.provider.harmless import FieldRule, HarmlessFields, has_form
 
 _PART: Final = re.compile(
     r"(?P<time>\d{4}[-/]\d\d[-/]\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?![\w-]))"
@@ -39,6 +39,10 @@ _OWN_WORDS: Final = frozenset({
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
+# What a text is: our own sentence, a path, a value, a value of a field that is somebody's.
+TextRole = Literal["sentence", "path", "value", "personal"]
+
+
 class FindingRedactor:
     """``is_secret`` knows credentials, ``hidden`` are words that a message had under a mask: with
     ``strict`` a name that only looks like an enumeration's value is none when it is among them.
@@ -57,64 +61,66 @@ class FindingRedactor:
 
     def redact(self, finding: Finding) -> Finding:
         field = _FIELD.search(finding.where)
-        rule = self._fields.find_rule(field[0]) if field else None
-        is_personal = (
-            field is not None
-            and field[0] in self._fields.rules
-            and (rule is not None and rule.form is None and not rule.words)
-        )
+        rule = self._fields.rules.get(field[0]) if field else None
+        is_personal = rule is not None and rule.form is None and not rule.words
         return replace(
             finding,
-            where=self.redact_text(finding.where, in_path=True),
-            expected=self.redact_text(finding.expected, is_own=True),
-            got=self.redact_text(finding.got, hides_numbers=is_personal),
+            where=self.redact_text(finding.where, "path"),
+            expected=self.redact_text(finding.expected, "sentence"),
+            got=self.redact_text(finding.got, "personal" if is_personal else "value", rule),
         )
 
     def redact_text(
-        self,
-        text: str,
-        *,
-        in_path: bool = False,
-        is_own: bool = False,
-        hides_numbers: bool = False,
+        self, text: str, role: TextRole = "value", rule: FieldRule | None = None
     ) -> str:
+        """``rule`` is the one of the field that a value was found in."""
+
         def redact_part(part: re.Match[str]) -> str:
             whole = part[0]
             if part["time"] or part["uuid"]:
-                return mask_characters(whole) if hides_numbers else whole
-            if part["phone"]:
-                shown = has_form("number", whole) and not hides_numbers
-                return whole if shown else mask_characters(whole)
-            if part["unit"]:
-                unit = whole.rstrip(".…")
-                shown = self._is_shown(unit, in_path, is_own, hides_numbers)
-                return whole if shown else mask_characters(whole)
-            quoted = part["double"] if part["double"] is not None else part["single"]
-            shown = self._is_quotable(quoted, hides_numbers)
-            return whole if shown else f"{whole[0]}{mask_characters(quoted)}{whole[-1]}"
+                shown = role != "personal"
+            elif part["phone"]:
+                shown = has_form("number", whole) and role != "personal"
+            elif part["unit"]:
+                shown = self._is_shown(whole.rstrip(".…"), role, rule)
+            else:
+                quoted = part["double"] if part["double"] is not None else part["single"]
+                shown = self._is_quotable(quoted, role, rule)
+            return whole if shown else mask_characters(whole)
 
         return _PART.sub(redact_part, text)
 
-    def _is_quotable(self, text: str, hides_numbers: bool) -> bool:
-        if self._is_shown(text, False, False, hides_numbers) or has_form("time", text):
+    def _is_quotable(self, text: str, role: TextRole, rule: FieldRule | None) -> bool:
+        """Whatever is quoted comes from a message, also in a sentence of our own."""
+        role = "value" if role == "sentence" else role
+        if self._is_shown(text, role, rule) or has_form("time", text):
             return True
         words = re.findall(r"\w+", text)
         known = self._fields.words | self._fields.names
         return bool(words) and all(word in known for word in words)
 
-    def _is_shown(self, unit: str, in_path: bool, is_own: bool, hides_numbers: bool) -> bool:
+    def _is_shown(self, unit: str, role: TextRole, rule: FieldRule | None) -> bool:
         if self._is_secret(unit):
             return False
-        if not any(char.isalnum() for char in unit):
-            return True
-        if unit in self._fields.names or unit in self._fields.words or unit in _OWN_WORDS:
+        if self._is_known(unit):
             return True
         if has_form("number", unit) or _RANGE.fullmatch(unit):
-            return not hides_numbers
-        if in_path and "." in unit:
-            return all(self._is_shown(part, True, is_own, False) for part in unit.split("."))
-        form = has_form("word", unit) or (in_path and not self._strict and is_identifier(unit))
-        return form and (is_own or unit not in self._hidden)
+            return role != "personal"
+        if "." in unit and role == "path":
+            return all(self._is_shown(part, role, rule) for part in unit.split("."))
+        if "." in unit:
+            return all(self._is_known(part) or part.isdecimal() for part in unit.split("."))
+        if rule is not None and rule.form and self._fields.allows(rule, unit, in_answer=True):
+            return unit not in self._hidden
+        is_word = has_form("word", unit)
+        if role == "path" and not self._strict:
+            is_word = is_identifier(unit)
+        return is_word and (role == "sentence" or unit not in self._hidden)
+
+    def _is_known(self, unit: str) -> bool:
+        is_sign = not any(char.isalnum() for char in unit)
+        fields = self._fields
+        return is_sign or unit in fields.names or unit in fields.words or unit in _OWN_WORDS
 
 
 def is_identifier(text: str) -> bool:

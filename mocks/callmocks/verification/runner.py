@@ -11,17 +11,20 @@ import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar
 
+from callmocks.contract.assumptions import Assumptions
 from callmocks.contract.findings import ValidationResult
 from callmocks.errors import CheckError
 from callmocks.provider.base import Provider
+from callmocks.verification.foreign_answers import WEB_PAGE, identify_answer
 from callmocks.verification.http_client import HttpClient, HttpResponse, NoResponseError
 from callmocks.verification.report import CheckReport, Probe, SentRequest
 
 MAX_UNANSWERED = 2  # requests in a row without a whole response after which the check stops
+FOREIGN_ANSWERS = 2  # so many in a row at the start are no accident
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 WRONG_PATH_STATUSES = (404, 405)
 
@@ -36,12 +39,18 @@ class CheckTarget:
     user_id: int | None = None
     day: date | None = None
     transports: tuple[str, ...] = ("http", "websocket")
+    assumptions: Assumptions = field(default_factory=Assumptions)  # it is judged by
+    websocket_path: str = ""  # ARM: instead of the assumed one
     timeout: float = 10.0
     tls: ssl.SSLContext | bool = True
 
     @property
     def secrets(self) -> tuple[str, ...]:
         return (self.login, self.password, self.token, self.cookie, self.cookie.partition("=")[2])
+
+
+class WrongEndpoint(CheckError):
+    """It is positively something else: no finding about it makes sense."""
 
 
 class EndOfProbe(Exception):
@@ -64,13 +73,16 @@ class ProviderCheck:
     example_url: ClassVar[str]
     too_few_rows: ClassVar[str]  # why a probe is skipped that needs more rows than the endpoint has
     probe: Probe  # the one that is running
+    row_probes: ClassVar[tuple[str, ...]]  # those that need rows to look at
     rows: Sequence[object] = ()
 
     def __init__(self, target: CheckTarget, http_client: HttpClient) -> None:
         self.target = target
         self.http_client = http_client
+        self.choices = target.assumptions.choices
         self.report = CheckReport(self.provider, target.url, target.secrets)
         self._unanswered = 0
+        self._foreign: list[str] = []  # what the first responses were instead of this provider's
         self.prepare()
 
     def prepare(self) -> None:
@@ -107,7 +119,8 @@ class ProviderCheck:
                 with suppress(NoResponseError, EndOfProbe, CheckError):
                     await self.log_out()
         except StopCheck as reason:
-            raise CheckError(f"{self.target.url}: nothing could be checked: {reason}") from None
+            shown = self.report.describe(str(reason))
+            raise CheckError(f"{self.target.url}: nothing could be checked: {shown}") from None
         return self.report
 
     async def _run_probe(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -120,12 +133,14 @@ class ProviderCheck:
                 raise
             self.probe.skipped = self.report.stopped = str(reason)
         except CheckError as reason:
-            if not self.report.finding_count:
+            if isinstance(reason, WrongEndpoint) or not self.report.finding_count:
                 raise
+            self.probe.is_cut_short = True
             self.report.stopped = str(reason)
         except EndOfProbe:
-            pass
+            self.probe.is_cut_short = True
         except NoResponseError:
+            self.probe.is_cut_short = True
             if self._unanswered >= MAX_UNANSWERED:
                 self.report.stopped = "the endpoint does not answer properly"
 
@@ -139,6 +154,7 @@ class ProviderCheck:
             self.record_no_answer(operation, str(error))
             raise
         self._unanswered = 0
+        self._raise_if_foreign(url, response)
         if not self.report.sent:
             self.raise_if_wrong_url(url, response.status, response.headers.get("Location", ""))
         self.record_request(operation, str(response.status))
@@ -150,6 +166,17 @@ class ProviderCheck:
             raise CheckError(f"{url} answers {status} and leads to {location}: check that address")
         if status in WRONG_PATH_STATUSES:
             raise CheckError(f"{url} answers {status}: wrong path? URL is like {self.example_url}")
+
+    def _raise_if_foreign(self, url: str, response: HttpResponse) -> None:
+        """``WrongEndpoint`` when the first two responses are something else's."""
+        if len(self._foreign) == len(self.report.sent) < FOREIGN_ANSWERS:
+            found = identify_answer(response.body)
+            if found and found != self.provider.title:
+                self._foreign.append(found)
+        if len(self._foreign) == FOREIGN_ANSWERS:
+            answer = self._foreign[-1]
+            text = f"answers with a {answer}" if answer == WEB_PAGE else f"answers as {answer} does"
+            raise WrongEndpoint(f"{url} {text}, not as {self.provider.title}: wrong address?")
 
     def record_no_answer(self, operation: str, outcome: str) -> None:
         self._unanswered += 1

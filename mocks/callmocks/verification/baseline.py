@@ -1,0 +1,80 @@
+"""A baseline: a TOML file with the ids of known findings, and why each of them is accepted."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from callmocks.config import toml
+from callmocks.config.validation import describe_error
+from callmocks.errors import SettingsError
+
+UNEXPLAINED = "not explained yet"
+_HEADER = """\
+# Known findings of `callmocks check --baseline`: any other one fails, and so does one of these that
+# is gone. Say why each is accepted.
+"""
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+class KnownFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: Annotated[str, Meta(pattern=r"^[^/\s]+/[^/\s]+/\S+$")]
+    why: str = UNEXPLAINED
+
+    @property
+    def provider(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def probe(self) -> str:
+        return self.id.split("/")[1]
+
+
+class BaselineFile(msgspec.Struct, forbid_unknown_fields=True):
+    finding: list[KnownFinding] = []
+
+
+def read_baseline(path: Path, option: str) -> dict[str, KnownFinding]:
+    """By id; ``SettingsError`` names the file and the entry."""
+    source = f"{option}: {path}"
+    try:
+        raw = toml.parse(path.read_text(encoding="utf-8"))
+        entries = msgspec.convert(raw, BaselineFile).finding
+    except OSError as error:
+        raise SettingsError(f"{source}: {error.strerror}") from None
+    except msgspec.ValidationError as error:
+        where, reason = describe_error(error, BaselineFile)
+        raise SettingsError(f"{source}: {_format_place(where)}{reason}") from None
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}") from None
+    found: dict[str, KnownFinding] = {}
+    for entry in entries:
+        if entry.id in found:
+            raise SettingsError(f"{source}: {entry.id}: it is listed twice")
+        found[entry.id] = entry
+    return found
+
+
+def write_baseline(path: Path, entries: Iterable[KnownFinding]) -> None:
+    parts = [_HEADER]
+    for entry in sorted(entries, key=lambda each: each.id):
+        parts.append(f"\n[[finding]]\nid = {_quote(entry.id)}\nwhy = {_quote(entry.why)}\n")
+    try:
+        path.write_text("".join(parts), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"--write-baseline: {path}: {error.strerror}") from None
+
+
+def _format_place(where: str) -> str:
+    """``$.finding[0].id`` as ``finding 1: id``."""
+    place = re.fullmatch(r"\$\.finding\[(\d+)\](?:\.(\w+))?", where)
+    if place is None:
+        return ""
+    return f"finding {int(place[1]) + 1}: " + (f"{place[2]}: " if place[2] else "")
+
+
+def _quote(text: str) -> str:
+    return '"' + "".join(_ESCAPES.get(char, char) for char in text if char.isprintable()) + '"'
