@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,6 +104,10 @@ def test_joins_hold_and_of_vendor_scheme_calls_only_people_do_not_resolve(
     }
     assert 0.002 < len(vendor) / len(week) < 0.03
     for record in week:
+        if record["ServiceUserID"] is None:  # an unknown caller
+            assert record["ClientID"] is record["ServiceID"] is record["CallerID"] is None
+            assert record["CalleeID"] is None or record["CalleeID"] in specialists
+            continue
         parties = {record["CallerID"], record["CalleeID"]}
         assert record["ServiceUserID"] in parties
         (other,) = parties - {record["ServiceUserID"]}
@@ -115,6 +120,44 @@ def test_joins_hold_and_of_vendor_scheme_calls_only_people_do_not_resolve(
         else:
             assert users[record["ServiceUserID"]] == record["ClientID"]
             assert other is None or other in specialists
+
+
+@pytest.mark.parametrize("world", ["default", "edge-cases"])
+def test_the_initiator_of_an_outgoing_call_is_its_caller_though_nobody_answered(
+    service: Service, world: str
+) -> None:
+    client = service.client(world=world)
+    people = {each.number: each.specialist_id for each in client.tenant.history.directory.operators}
+    rows = {row["CallID"]: row for row in client.records(make_history_call(PeriodFrom=FROM))}
+    dialled: dict[str, set[str]] = {}
+    for entry in read_truth(client, FROM, NIGHT):
+        if entry["direction"] != "out" or entry["onec"]["vendor_scheme"] or entry["answered"]:
+            continue
+        row = rows[entry["onec"]["CallID"]]
+        (initiator,) = (leg["operator"] for leg in entry["legs"] if leg["role"] == "initiator")
+        assert (row["CallResult"], row["CallerID"]) == (2, people[initiator])
+        assert row["CalleeID"] == row["ServiceUserID"] is not None
+        dialled.setdefault(row["CallerID"], set()).add(row["CallID"])
+    assert sum(map(len, dialled.values())) > 20
+    failed = [
+        row
+        for row in rows.values()
+        if row["CallResult"] == 2 and row["CalleeID"] == row["ServiceUserID"] is not None
+    ]
+    assert failed and all(row["CallerID"] is not None for row in failed)
+    specialist, calls = next(iter(dialled.items()))
+    body = make_history_call(PeriodFrom=FROM, SpecialistID=specialist, CallResult=2)
+    assert calls <= {row["CallID"] for row in client.records(body)}
+
+
+def test_nil_stands_in_all_five_columns_that_may_hold_it(service: Service) -> None:
+    rows = service.client(world="edge-cases").records(make_history_call(PeriodFrom=FROM))
+    assert {name for row in rows for name, cell in row.items() if cell is None} == NULLABLE
+    unknown = [row for row in rows if row["ClientID"] is None]
+    assert all(
+        row["ServiceUserID"] is row["ServiceID"] is row["CallerID"] is None for row in unknown
+    )
+    assert any(row["CallResult"] == 1 and row["Duration"] > 0 for row in unknown)
 
 
 def test_call_time_may_lie_past_the_period(service: Service) -> None:
@@ -209,8 +252,8 @@ def test_windows_side_by_side_miss_nothing_and_repeat_nothing(
 
 
 def test_a_single_row_and_an_empty_table(client: Client, wsdl_schema: etree.XMLSchema) -> None:
-    entry = read_truth(client, FROM, TO)[100]
-    start = datetime.fromisoformat(str(entry["start"])[:19])
+    starts = Counter(str(entry["start"])[:19] for entry in read_truth(client, FROM, TO))
+    start = datetime.fromisoformat(next(moment for moment, calls in starts.items() if calls == 1))
     one = make_history_call(
         PeriodFrom=start.isoformat(), PeriodTo=(start + timedelta(seconds=1)).isoformat()
     )

@@ -129,6 +129,31 @@ async def read_quota_case(client: RecordingClient) -> None:
         await call_operation(client, operation="DepartmentRead", tenant="demo")
 
 
+async def envelope_case(client: RecordingClient) -> None:
+    """Envelopes, bodies, encodings and credentials that are not as they should be."""
+    body = ENVELOPE.format(operation="DepartmentRead", header="", properties="", padding="")
+    two = body.replace("</e:Body>", "<other/></e:Body>")
+    in_soap_12 = body.replace(
+        "schemas.xmlsoap.org/soap/envelope/", "www.w3.org/2003/05/soap-envelope"
+    )
+    unknown = ENVELOPE.format(
+        operation=HISTORY, header="", properties=property_xml("ClientID", "СЛ"), padding=""
+    )
+    declared = f'<?xml version="1.0" encoding="utf-8"?>{unknown}'
+    latin = {"Content-Type": "text/xml; charset=windows-1251"}
+    for text, headers in (
+        (two, {}),
+        (body.replace("schemas.xmlsoap.org/soap", "example.org"), {}),
+        (in_soap_12.replace("DepartmentRead", "Nothing"), {}),
+        (declared, latin),
+    ):
+        login = {"Content-Type": "text/xml", **client.basic_auth("free", "free"), **headers}
+        await client.post(client.urls["onec"], data=BytesIO(text.encode()), headers=login)
+    wrong = client.basic_auth("free", "wrong")
+    async with client.http.post(client.urls["onec"], headers=wrong) as answer:
+        client.responses.append((answer.status, answer.headers["WWW-Authenticate"]))
+
+
 async def body_case(client: RecordingClient) -> None:
     """Long ones."""
     for megabytes in (2, 17, 65):
@@ -150,6 +175,5 @@ async def wsdl_case(client: RecordingClient) -> None:
 
 CASES = (
     read_case, parameter_case, day_and_night_case, period_end_case, wsdl_case, quota_case,
-    body_case, read_quota_case,
-    too_many_rows_case,
+    envelope_case, body_case, read_quota_case, too_many_rows_case,
 )  # fmt: skip

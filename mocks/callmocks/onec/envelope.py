@@ -108,19 +108,25 @@ def _check_bound(text: str, count: int, bound: int) -> None:
 _PARSER: Final = make_parser()
 
 
-def read_message(body: bytes, charset: str | None = None) -> SoapMessage:
-    """``charset`` is the Content-Type header's, for a document that declares no encoding."""
+class Charset(NamedTuple):
+    """The Content-Type header's; without ``wins`` what the document declares goes before it."""
+
+    name: str
+    wins: bool = False
+
+
+def read_message(body: bytes, charset: Charset | None = None) -> SoapMessage:
     return read_envelope(parse_document(body, charset))
 
 
-def parse_document(body: bytes, charset: str | None = None) -> etree._Element:
+def parse_document(body: bytes, charset: Charset | None = None) -> etree._Element:
     """The root of a document; ``SoapError`` when it is broken or hostile."""
-    parser, encoding = _PARSER, _find_declared_encoding(body)
-    if encoding is not None:
-        if not _shows_tags_in_ascii(encoding):
-            raise SoapError("Client", f"Unsupported encoding: {encoding!r}")
-    elif charset is not None and not body.startswith(_BYTE_ORDER_MARKS):
-        parser = _get_parser(charset)
+    parser, encoding = _PARSER, find_declared_encoding(body)
+    if encoding is not None and not _shows_tags_in_ascii(encoding):
+        raise SoapError("Client", f"Unsupported encoding: {encoding!r}")
+    chosen = charset if charset and (charset.wins or encoding is None) else None
+    if chosen is not None and not body.startswith(_BYTE_ORDER_MARKS):
+        parser = _get_parser(chosen.name, chosen.wins)
     if len(body) > _HEAD_BYTES:  # in a smaller one nothing takes the parser long
         InputGuard().check(body)
     try:
@@ -180,8 +186,8 @@ def _starts_with_dtd(body: bytes) -> bool:
     return prolog is not None and head.startswith(b"<!DOCTYPE", prolog.end())
 
 
-def _get_parser(charset: str) -> etree.XMLParser:
-    if charset.lower() in ("utf-8", "utf8"):
+def _get_parser(charset: str, wins: bool) -> etree.XMLParser:
+    if not wins and charset.lower() in ("utf-8", "utf8"):
         return _PARSER
     with suppress(LookupError):  # of libxml2
         if _shows_tags_in_ascii(charset):
@@ -189,7 +195,7 @@ def _get_parser(charset: str) -> etree.XMLParser:
     raise SoapError("Client", f"the charset {charset!r} is not known")
 
 
-def _find_declared_encoding(body: bytes) -> str | None:
+def find_declared_encoding(body: bytes) -> str | None:
     head = body[:_DECLARATION_BYTES]
     if len(body) > len(head) and head.lstrip().startswith(b"<?xml") and b"?>" not in head:
         raise SoapError("Client", "the request has an XML declaration without an end")

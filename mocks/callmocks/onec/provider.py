@@ -123,7 +123,7 @@ class OnecProvider(Provider):
         if name not in self.list_errors():
             raise KeyError(name)
         if name == "unauthorized":
-            return service.make_unauthorized_reply()
+            return service.make_unauthorized_reply(exchange)
         request = exchange.request
         message = _read_message(request)
         namespace = message.namespace if message else envelope.guess_soap_namespace(request, "")

@@ -113,12 +113,12 @@ def _explain_body_limit(tenant: Tenant, limit: int) -> SoapError:
 
 
 async def _reply_unauthorized(exchange: Exchange) -> Reply:
-    return service.make_unauthorized_reply()
+    return service.make_unauthorized_reply(exchange)
 
 
 async def _reply_wsdl(exchange: Exchange, authorized: bool) -> Reply:
     exchange.use_assumption("onec.wsdl-access")
     if not authorized:
-        return service.make_unauthorized_reply()
+        return service.make_unauthorized_reply(exchange)
     body = wsdl.render_wsdl(exchange.origin + wsdl.PATH)
     return Reply(body, 200, "text/xml; charset=utf-8")

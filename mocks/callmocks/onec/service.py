@@ -26,7 +26,7 @@ from callmocks.onec.namespaces import (
 )
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.service_calls import select_calls
-from callmocks.onec.soap import SoapBinding, SoapError, get_binding
+from callmocks.onec.soap import FaultCode, SoapBinding, SoapError, get_binding
 from callmocks.onec.values import BadValue, Structure
 from callmocks.tenants.exchange import Exchange, Reply
 
@@ -48,12 +48,15 @@ async def handle_request(
     try:
         if error is not None:
             raise error
-        message = envelope.read_message(exchange.request, charset)
+        message = envelope.read_message(exchange.request, _choose_charset(exchange, charset))
         namespace = message.namespace
         binding = get_binding(namespace)
         exchange.operation = message.operation
         if message.extra_body_elements:
-            exchange.add_violation("Body", "one element", f"{message.extra_body_elements + 1}")
+            count = message.extra_body_elements + 1
+            exchange.add_violation("Body", "one element", f"{count}")
+            if exchange.use_assumption("onec.body-elements") == "fault":
+                raise SoapError("Client", f"the Body has {count} elements, where one is a call")
         block = message.find_unsupported_header()
         if block is not None and exchange.use_assumption("onec.must-understand") == "fault":
             raise SoapError("MustUnderstand", f"the header block {block} is not understood")
@@ -65,6 +68,8 @@ async def handle_request(
     except SoapError as refused:
         if refused.assumption:
             exchange.use_assumption(refused.assumption)
+        if refused.code == "VersionMismatch":
+            refused = SoapError(_choose_mismatch_code(exchange), refused.text)
         exchange.add_violation(*refused.violation)
         namespace = namespace or envelope.guess_soap_namespace(exchange.request, media)
         return make_fault_reply(exchange, namespace, refused)
@@ -79,12 +84,17 @@ async def handle_request(
 
 def make_fault_reply(exchange: Exchange, namespace: str, error: SoapError) -> Reply:
     binding, layout = get_binding(namespace), _get_layout(exchange)
+    status = 500
+    if namespace == SOAP12 and error.code == "Client":
+        status = int(exchange.use_assumption("onec.sender-fault-status"))
     body = layout.format_document(binding.render_fault(error))
-    return Reply(body, binding.get_status(error.code), binding.content_type)
+    return Reply(body, status, binding.content_type)
 
 
-def make_unauthorized_reply() -> Reply:
-    challenge = {"WWW-Authenticate": 'Basic realm="1C:Enterprise"'}
+def make_unauthorized_reply(exchange: Exchange) -> Reply:
+    realm = exchange.use_assumption("onec.realm")
+    quoted = "".join(char for char in realm if char.isprintable() and char not in '"\\')
+    challenge = {"WWW-Authenticate": f'Basic realm="{quoted}"'}
     return Reply(b"Unauthorized", 401, "text/plain; charset=utf-8", challenge)
 
 
@@ -96,6 +106,20 @@ def make_result_code_reply(
     result = write_properties(Structure(ResultCode=code, ResultData=reason))
     body = layout.format_document(before + result.encode() + after)
     return Reply(body, 200, binding.content_type)
+
+
+def _choose_charset(exchange: Exchange, charset: str | None) -> envelope.Charset | None:
+    if charset is None:
+        return None
+    wins = False
+    if envelope.find_declared_encoding(exchange.request) is not None:
+        wins = exchange.use_assumption("onec.request-encoding") == "charset"
+    return envelope.Charset(charset, wins)
+
+
+def _choose_mismatch_code(exchange: Exchange) -> FaultCode:
+    chosen = exchange.use_assumption("onec.version-mismatch")
+    return "Client" if chosen == "Client" else "VersionMismatch"
 
 
 def _get_layout(exchange: Exchange) -> Layout:

@@ -25,6 +25,9 @@ MAX_PERIOD: Final = timedelta(days=7)
 _BATCH_DAYS: Final = 16  # generated at a time; other requests run between them
 _CACHED_DAYS: Final = 62
 _ROW_BYTES: Final = 200
+# Of an unsuccessful call, and of one whose caller is unknown.
+_FAILED_CHOICES: Final = ("onec.failed-call-time", "onec.failed-duration", "onec.failed-callee")
+_UNKNOWN_CHOICE: Final = "onec.unknown-callers"
 _FILTERS: Final = ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID", "CallResult")
 # Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
 RowSink = Callable[[bytes], object]
@@ -43,9 +46,9 @@ class _CallQuery:
     filters: list[tuple[str, ParameterValue]]
 
     @property
-    def empty_dates(self) -> bool:
-        """Whether the time of a failed call is 1C's empty date."""
-        return self.exchange.tenant.assumptions.choices["onec.failed-call-time"] == "empty-date"
+    def row_choices(self) -> dict[str, str]:
+        choices = self.exchange.tenant.assumptions.choices
+        return {name: choices[name] for name in (*_FAILED_CHOICES, _UNKNOWN_CHOICE)}
 
     @property
     def self_check(self) -> bool:
@@ -53,7 +56,8 @@ class _CallQuery:
 
     @property
     def cache_key(self) -> str:
-        return f"onec-rows {self.empty_dates=} {self.self_check=} {self.layout.indented=}"
+        choices = " ".join(self.row_choices.values())
+        return f"onec-rows {choices} {self.self_check=} {self.layout.indented=}"
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ class _RenderedDay:
     ends: NDArray[np.int64]
     last_end: int
     failed: list[int]  # ``failed[i]``: unsuccessful calls among the first ``i``
+    unknown: list[int]  # the same of calls whose caller is unknown
     _indexes: dict[str, dict[ParameterValue, list[int]]] = field(default_factory=dict)
 
     @property
@@ -219,11 +224,20 @@ def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> Non
         positions = day.find_positions(query, first, last)
         write_rows(day.rows.get_rows(positions))
         failed = any(day.failed[position + 1] > day.failed[position] for position in positions)
+        unknown = any(day.unknown[position + 1] > day.unknown[position] for position in positions)
     else:
         write_rows(day.rows.get_range(first, last))
         failed = day.failed[last] > day.failed[first]
-    if failed:
-        query.exchange.use_assumption("onec.failed-call-time")
+        unknown = day.unknown[last] > day.unknown[first]
+    _use_row_choices(query, failed, unknown)
+
+
+def _use_row_choices(query: _CallQuery, failed: bool, unknown: bool) -> None:
+    """``failed`` and ``unknown``: whether there are rows of such calls."""
+    for assumption in _FAILED_CHOICES if failed else ():
+        query.exchange.use_assumption(assumption)
+    if unknown or query.row_choices[_UNKNOWN_CHOICE] == "absent":
+        query.exchange.use_assumption(_UNKNOWN_CHOICE)
 
 
 def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
@@ -232,20 +246,38 @@ def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
 
     def render_day() -> _RenderedDay:
         view = generated.get_view("onec", day)
-        failed = [0, *(view.frame["CallResult"] == _FAILED).cum_sum().to_list()]
-        rows, ends = _render_frame(view.frame, query), view.frame["_end"].to_numpy()
-        starts = view.starts.tolist()
-        return _RenderedDay(view.frame, rows, starts, ends, view.last_end, failed)
+        frame = _apply_row_choices(view.frame, query.row_choices)
+        failed = [0, *(frame["CallResult"] == _FAILED).cum_sum().to_list()]
+        unknown = [0, *frame["_unknown"].cum_sum().to_list()]
+        rows, ends = _render_frame(frame, query), frame["_end"].to_numpy()
+        starts = frame["_start"].to_list()
+        return _RenderedDay(frame, rows, starts, ends, view.last_end, failed, unknown)
 
     if len(query.days) > _CACHED_DAYS:
         return render_day()
     return generated.get_or_create(query.cache_key, day, render_day, lambda new: new.nbytes)
 
 
+def _apply_row_choices(frame: pl.DataFrame, choices: Mapping[str, str]) -> pl.DataFrame:
+    """The rows as the tenant's choices have them."""
+    failed = pl.col("CallResult") == _FAILED
+    changed: dict[str, pl.Expr] = {}
+    if choices["onec.failed-call-time"] == "empty-date":
+        changed["CallTime"] = pl.when(~failed).then(pl.col("CallTime"))
+    if choices["onec.failed-duration"] == "whole-call":
+        whole = (pl.col("_end") - pl.col("_start")) // 1000
+        changed["Duration"] = pl.when(failed).then(whole).otherwise(pl.col("Duration"))
+    if choices["onec.failed-callee"] == "nil":
+        kept = ~(failed & pl.col("_incoming"))
+        changed |= {name: pl.when(kept).then(pl.col(name)) for name in ("CalleeID", "_specialist")}
+    if choices[_UNKNOWN_CHOICE] == "with-line":
+        changed["ServiceID"] = pl.col("_line")
+    elif choices[_UNKNOWN_CHOICE] == "absent":
+        frame = frame.filter(~pl.col("_unknown"))
+    return frame.with_columns(**changed) if changed else frame
+
+
 def _render_frame(frame: pl.DataFrame, query: _CallQuery) -> tables.RenderedRows:
-    if query.empty_dates:
-        answered = pl.when(pl.col("CallResult") != _FAILED).then(pl.col("CallTime"))
-        frame = frame.with_columns(CallTime=answered)
     columns = load_operations()[HISTORY_OPERATION].columns
     return tables.render_rows(frame, columns, query.layout, query.self_check)
 
@@ -261,13 +293,12 @@ async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink
         frames += [each.to_frame() for each in slices]
     if not frames:
         return []
-    frame = pl.concat(frames, rechunk=False)
+    frame = _apply_row_choices(pl.concat(frames, rechunk=False), query.row_choices)
     if query.filters:
         frame = frame.filter(pl.col(name) == value for name, value in query.filters)
     by = ["CallTime", "_start"] if order == "call-time" else ["_start"]
     frame = frame.sort(*by, "_session_id", descending=order == "call-start-descending")
     rows = _render_frame(frame, query)
     write_rows(rows.xml)
-    if frame["CallResult"].max() == _FAILED:
-        exchange.use_assumption("onec.failed-call-time")
+    _use_row_choices(query, frame["CallResult"].max() == _FAILED, bool(frame["_unknown"].any()))
     return list(rows.violations)

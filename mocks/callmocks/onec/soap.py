@@ -91,10 +91,6 @@ class SoapBinding:
         context.out_error = error
         return self._serialize(context, {})
 
-    def get_status(self, code: FaultCode) -> int:
-        """HTTP status of a fault: 1.1 knows 500 alone, 1.2 has 400 for the sender's."""
-        return 400 if self.namespace == SOAP12 and code == "Client" else 500
-
     def _serialize(self, context: Any, prefixes: dict[str, str]) -> bytes:
         self._app.interface.nsmap = {"soap": self.namespace, **prefixes}
         self._server.get_out_string(context)

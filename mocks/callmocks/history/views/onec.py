@@ -11,16 +11,18 @@ from callmocks.history.walltime import day_start
 
 
 def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
-    """The calls that reached a line and whose user is known, by start.
+    """The calls that a line took, by start; of an unknown caller all of his columns are null.
 
     ``CallTime`` is the first answer, of an unanswered call its start. Hidden: ``_start``, ``_end``
-    (exact wall ms), ``_answered``, ``_specialist``, ``_vendor``, ``_session_id``.
+    (exact wall ms), ``_answered``, ``_incoming``, ``_specialist``, ``_line``, ``_vendor``,
+    ``_unknown``, ``_session_id``.
     """
     calls, legs, midnight = day.calls, day.legs, day_start(day.first_day)
     tried = np.bincount(legs.call[legs.role != LegRole.SUBSCRIBER], minlength=len(calls.row)) > 0
     refused = (calls.kind == CallKind.OUTGOING) & (calls.leg_count == 1)
     known = (calls.user >= 0) | (calls.vendor >= 0)
-    call = np.flatnonzero(known & tried & ~refused & (calls.kind != CallKind.INTERNAL))
+    listed = (known & (calls.kind != CallKind.INTERNAL)) | (calls.kind == CallKind.INCOMING)
+    call = np.flatnonzero(listed & tried & ~refused)
     days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[call]
     user, vendor = calls.user[call], calls.vendor[call]
     of_vendor = pl.Series(vendor >= 0)
@@ -31,6 +33,7 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
     vendor_specialist = lookups.vendor_specialist.gather(np.where(operator >= 0, vendor, -1))
     specialist = vendor_specialist.zip_with(of_vendor, lookups.specialist.gather(operator))
     incoming = pl.Series(calls.kind[call] == CallKind.INCOMING)
+    unknown = ~known[call]
     answered, start = calls.answered[call], calls.start[call]
     call_time = np.where(answered >= 0, answered, start)
     return pl.DataFrame(
@@ -38,7 +41,7 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
             "CallID": pl.Series(ids.call_uuids(key, days, calls.row[call])).cast(pl.String),
             "ClientID": client,
             "ServiceUserID": account,
-            "ServiceID": lookups.service.gather(calls.line[call]),
+            "ServiceID": lookups.service.gather(np.where(unknown, -1, calls.line[call])),
             "CallTime": show_times(midnight, call_time).cast(WALL_TIME_DTYPE),
             "CallerID": account.zip_with(incoming, specialist),
             "CalleeID": specialist.zip_with(incoming, account),
@@ -47,19 +50,25 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
             "_start": midnight + start.astype(np.int64),
             "_end": midnight + calls.end[call].astype(np.int64),
             "_answered": answered >= 0,
+            "_incoming": incoming,
             "_specialist": specialist,
+            "_line": lookups.service.gather(calls.line[call]),
             "_vendor": of_vendor,
+            "_unknown": unknown,
             "_session_id": ids.session_id(days, calls.row[call]),
         }
     )
 
 
 def _serving_operators(day: DayColumns) -> np.ndarray:
-    """The first who answered, or the last whose phone rang; else -1."""
+    """Who dialled, or the first who answered, or the last whose phone rang; else -1."""
     legs = day.legs
     rang = np.flatnonzero(legs.rang & (legs.operator >= 0) & (legs.role != LegRole.COACH))
     last = np.full(len(day.calls.row), -1, np.int64)
     np.maximum.at(last, legs.call[rang], rang)
     first = find_talks(day).first
     leg = np.where(first >= 0, first, last)
+    dialled = np.flatnonzero(legs.role == LegRole.INITIATOR)
+    of_outgoing = dialled[day.calls.kind[legs.call[dialled]] == CallKind.OUTGOING]
+    leg[legs.call[of_outgoing]] = of_outgoing
     return np.append(legs.operator, -1)[leg]
