@@ -168,8 +168,8 @@ def measure_walk() -> Chart:
         history_from = f"{2026 - years}-03-10"
         with running_callmocks(history_from=history_from) as (server, ports):
             frames = _WorkplaceClient(server, ports["arm"])
-            first = frames.request_cost({"limit": "50", "number": "0"})
-            again = frames.request_cost({"limit": "50", "number": "00"})
+            first = frames.request_cost({"limit": "50", "number": "79161234567"})
+            again = frames.request_cost({"limit": "50", "number": "79161234568"})
             frames.close()
         chart.add("days never asked for", years, first)
         chart.add("again, another number", years, again)

@@ -42,7 +42,15 @@ class Client:
         return rows, history["_attributes"]["tag"]
 
 
-@pytest.mark.proves("arm.websocket-path", "arm.frame-header", "arm.session", "arm.tag-paging")
+@pytest.mark.proves(
+    "arm.websocket-path",
+    "arm.frame-header",
+    "arm.session",
+    "arm.tag-paging",
+    "arm.login",
+    "arm.tree-text",
+    "arm.error-reason",
+)
 async def test_login_three_pages_by_tag_logout(demo: RunningArm) -> None:
     async with websockets.connect(demo.websocket) as socket:
         client = Client(socket)

@@ -27,7 +27,7 @@ def by_id(api: CdrClient, method: str) -> dict[int, Row]:
     return {row["id"]: row for row in rows(api.rpc(method, fields=fields))}
 
 
-@pytest.mark.proves("cdr.directory-ids")
+@pytest.mark.proves("cdr.directory-ids", "cdr.scenario-lists")
 def test_every_id_of_a_leg_resolves(api: CdrClient) -> None:
     api.tenant()
     employees, groups, numbers, scenarios = (by_id(api, method) for method in METHODS)
@@ -102,6 +102,7 @@ def test_rows_come_by_id_in_pages(api: CdrClient, method: str) -> None:
     assert rows(api.rpc(method)) == whole[::-1]
 
 
+@pytest.mark.proves("cdr.directory-settings")
 @pytest.mark.parametrize(
     ("method", "wanted", "keep"),
     [

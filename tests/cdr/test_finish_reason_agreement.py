@@ -99,7 +99,7 @@ def test_legs_without_an_employee_as_the_reason_says(year: pl.DataFrame) -> None
     assert year.filter(operator & ~there).height > 100
 
 
-@pytest.mark.proves("cdr.leg-reasons")
+@pytest.mark.proves("cdr.leg-reasons", "cdr.leg-direction")
 def test_the_kind_of_leg_as_the_reason_says(year: pl.DataFrame) -> None:
     kind = (
         pl.when(pl.col("is_coach"))

@@ -149,6 +149,7 @@ def test_a_record_is_there_when_the_call_has_ended(api: CdrClient, talks: list[R
     assert api.fetch("GET", wav_of(leg))[0].status == 200
 
 
+@pytest.mark.proves("cdr.full-record")
 def test_the_full_record_link_of_a_session_plays(api: CdrClient, talks: list[Row]) -> None:
     wanted = simple("id", "in", [leg["call_session_id"] for leg in talks])
     fields = ["full_record_file_link", "communication_id", "call_records"]
