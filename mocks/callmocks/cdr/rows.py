@@ -66,9 +66,11 @@ def render_rows(frame: pl.DataFrame, columns: Sequence[pl.Expr]) -> JsonChunks:
     """The rows as one JSON array; times come out as ``YYYY-MM-DD hh:mm:ss``."""
     if not len(frame):
         return (b"[]",)
-    # A selection of literals alone would be one row.
-    names = [column.meta.output_name() for column in columns]
-    return (frame.with_columns(columns).select(names).write_json().encode(),)
+    shown = frame.select(columns)
+    if len(shown) < len(frame):  # a selection of literals alone is one row
+        names = [column.meta.output_name() for column in columns]
+        shown = frame.with_columns(columns).select(names)
+    return (shown.write_json().encode(),)
 
 
 def _join_array(rows: Sequence[bytes]) -> JsonChunks:

@@ -152,15 +152,16 @@ def _get_session_legs(history: History, frame: pl.DataFrame, now: int) -> pl.Dat
 
 
 def _render(query: ReportQuery, page: pl.DataFrame, now: int) -> JsonChunks:
-    page = page.select(name for name in page.columns if name not in _FROM_LEGS)
+    page = page.drop(_FROM_LEGS.keys() & set(page.columns))
     for name in _FROM_LEGS.keys() & set(query.fields):
         lists = _list_from_legs(query.exchange.tenant.history, page, name, now)
         page = page.join(lists, on="id", how="left", maintain_order="left")
-    columns = [_make_column(query.exchange, page, name) for name in query.fields]
+    known = set(page.columns)
+    columns = [_make_column(query.exchange, known, name) for name in query.fields]
     return rows.render_rows(page, columns)
 
 
-def _make_column(exchange: Exchange, page: pl.DataFrame, name: str) -> pl.Expr:
+def _make_column(exchange: Exchange, known: set[str], name: str) -> pl.Expr:
     if name in rows.RECORDS:
         own = name != "wav_call_records"
         choice = rows.OWN_WAV_IDS if own else exchange.use_assumption("cdr.wav-records")
@@ -170,6 +171,6 @@ def _make_column(exchange: Exchange, page: pl.DataFrame, name: str) -> pl.Expr:
         return pl.concat_str(*address, "_record_1").alias(name)
     if name in _FROM_LEGS:
         return pl.col(name).fill_null([])
-    if name in page.columns:
+    if name in known:
         return pl.col(name)
     return _make_empty_column(tables.load_fields(METHOD).fields[name])
