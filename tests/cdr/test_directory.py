@@ -116,6 +116,7 @@ def test_rows_come_by_id_in_pages(api: CdrClient, method: str) -> None:
         ("get.employees", simple("coach", "is_null"), lambda r: True),
         ("get.employees", simple("extension", "is_not_null"), lambda r: True),
         ("get.employees", simple("schedule_id", "is_null"), lambda r: True),
+        ("get.employees", simple("groups", "overlap", [2**63, -(2**80)]), lambda r: False),
         (
             "get.employees",
             simple("allowed_in_call_types", "overlap", ["external", "x"]),
@@ -270,6 +271,13 @@ def test_choices_of_the_ledger(api: CdrClient) -> None:
         assert all(isinstance(operation, int) for operation in row["operations"])
     wanted = simple("virtual_phone_numbers", "overlap", [min(numbers)])
     assert rows(api.rpc("get.scenarios", filter=wanted))
+
+
+def test_empty_scalars_are_null(api: CdrClient) -> None:
+    api.tenant()
+    for method in METHODS:
+        for row in rows(api.rpc(method)):
+            assert "" not in row.values()
 
 
 def test_an_empty_world_has_its_directory(api: CdrClient) -> None:

@@ -32,9 +32,9 @@ def _build_employee(directory: Directory, operator: Operator) -> Row:
     return {
         "id": operator.employee_id,
         "login": operator.email,
-        "first_name": operator.first_name,
-        "last_name": operator.last_name,
-        "patronymic": operator.patronymic,
+        "first_name": operator.first_name or None,
+        "last_name": operator.last_name or None,
+        "patronymic": operator.patronymic or None,  # documented: an empty scalar is null
         "full_name": operator.full_name,
         "status": status,
         "status_id": _STATUSES.index(status) + 1,

@@ -173,6 +173,8 @@ def _build_array(leaf: Condition, options: FilterOptions) -> pl.Expr:
         raise ConditionError("data_type_error", "value", expected)
     if not texts and options.use_assumption("cdr.overlap-objects") == "refused":
         raise ConditionError("invalid_parameter_value", "operator", "no array of objects")
-    wanted = pl.lit(pl.Series([leaf.value], dtype=leaf.dtype))
+    low, high = _INT64
+    values = leaf.value if texts else [value for value in leaf.value if low <= value <= high]
+    wanted = pl.lit(pl.Series([values], dtype=leaf.dtype))
     overlaps = pl.col(leaf.field.name).list.set_intersection(wanted).list.len() > 0
     return ~overlaps if leaf.operator == "not_overlap" else overlaps
