@@ -6,13 +6,17 @@ BIN    := $(VENV)/bin
 RELEASE_VENV ?= .venvs/release
 SITE_VENV ?= .venvs/site
 
-.PHONY: serve test lint types check golden bench fuzz soak audit sbom release-check site clean
+.PHONY: serve test test-slow lint types check golden bench fuzz soak audit sbom release-check site clean
 
 serve: $(VENV)/.installed
 	$(BIN)/callmocks serve $(ARGS)
 
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+# Other Pythons, maxima, random schedules of replicas, the examples and a fresh clone, the site.
+test-slow: $(VENV)/.tests
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(ARGS)
 
 lint: $(VENV)/.tests
 	scripts/lint

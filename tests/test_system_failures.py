@@ -163,7 +163,7 @@ def test_a_recording_that_meets_a_full_disk_ends_whole_and_the_proxy_goes_on(
             for _ in range(8):
                 assert len(legs(through)["data"]) > 100
             proxy.terminate()
-            _, told = proxy.communicate(timeout=10)
+            _, told = proxy.communicate(timeout=60)
         finally:
             proxy.kill()
     assert told.count("recording ended after") == 1
@@ -240,7 +240,7 @@ def _connections(url: str, count: int) -> Iterator[list[socket.socket]]:
     host, port = url.split("/")[2].split(":")
     with ExitStack() as stack:
         yield [
-            stack.enter_context(socket.create_connection((host, int(port)), timeout=5))
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
             for _ in range(count)
         ]
 
@@ -253,7 +253,7 @@ def _answers(connection: socket.socket) -> bytes:
     return b""
 
 
-def _retry(work: Callable[[], Any], seconds: float = 5) -> Any:
+def _retry(work: Callable[[], Any], seconds: float = 30) -> Any:
     """What comes of it as soon as it works."""
     deadline = time.monotonic() + seconds
     while True:

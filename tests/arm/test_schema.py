@@ -135,6 +135,6 @@ def test_a_huge_wrong_request_is_explained_in_no_time() -> None:
     many = " ".join(f'a{index}="{index}"' for index in range(20_000))
     children = b"<in><request>" + b'<filters limit="1"/>' * 10_000 + b"</request></in>"
     for document in (filters(many), children):
-        began = time.perf_counter()
+        began = time.process_time()
         assert 1 <= len(DOCUMENTED.validate_bytes(document)) <= 10
-        assert time.perf_counter() - began < 3
+        assert time.process_time() - began < 3

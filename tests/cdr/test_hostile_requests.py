@@ -10,14 +10,14 @@ import pytest
 from tests.cdr.conftest import Answer, CdrClient, error_fields, mnemonic, simple, total, tree
 
 HANG_S = 5
-"""Far more than any refusal takes, far less than a pattern or filter that ran away would."""
+"""Of processor time: far more than a refusal takes, far less than a filter that ran away would."""
 
 
 def timed(api: CdrClient, **params: Any) -> tuple[Answer, float]:
     api.legs()  # the day is generated
-    start = time.perf_counter()
+    start = time.process_time()
     answer = api.legs(**params)
-    return answer, time.perf_counter() - start
+    return answer, time.process_time() - start
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_filter_10_000_levels_deep(api: CdrClient) -> None:
         '{"jsonrpc":"2.0","id":1,"method":"get.call_legs_report","params":{"access_token":"t-token",'
         f'"date_from":"2026-03-02 00:00:00","date_till":"2026-03-02 23:59:59","filter":{nest}}}}}'
     )
-    start = time.perf_counter()
+    start = time.process_time()
     answer = api.post(body)
-    assert time.perf_counter() - start < HANG_S
+    assert time.process_time() - start < HANG_S
     assert error_fields(answer) == ("invalid_parameter_value", "filter", None)
 
 
@@ -198,9 +198,9 @@ def test_a_window_of_too_many_legs_is_refused_before_generation(api: CdrClient) 
     api.tenant(calls_per_day=100_000)
     window = ("2025-11-01 00:00:00", "2026-01-31 23:59:59")
     for call in (api.legs, api.sessions):
-        start = time.perf_counter()
+        start = time.process_time()
         answer = call(window, limit=1)
-        assert time.perf_counter() - start < HANG_S
+        assert time.process_time() - start < HANG_S
         assert answer["error"]["message"] == (
             "the query would look at more than 2000000 rows; narrow its window"
         )

@@ -84,7 +84,7 @@ class Browser:
         """A script's result."""
         return self.driver.execute_script(script, *arguments)
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 8) -> Any:
+    def wait(self, condition: Callable[[], Any], seconds: float = 30) -> Any:
         """Wait until something holds; elements that were just replaced are looked for again."""
         from selenium.common.exceptions import (
             NoSuchElementException,

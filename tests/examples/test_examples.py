@@ -18,6 +18,7 @@ from tests.examples.snippets import ENVIRONMENT, ROOT
 from tests.test_serve import serving
 
 EXAMPLES = ROOT / "examples"
+pytestmark = pytest.mark.slow
 SECONDS = 240
 COMMANDS = {
     "php": ("phpunit", ["phpunit", "--do-not-cache-result", "CallReportTest.php"], "OK (4 tests"),

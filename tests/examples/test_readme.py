@@ -173,7 +173,7 @@ def test_the_suite_for_test_runs_says_where_it_is() -> None:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["seed"] == 7
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
 
 
 def test_what_serve_prints_is_printed_as_it_is() -> None:

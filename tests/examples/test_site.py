@@ -18,7 +18,8 @@ from tests.dashboard.conftest import start_chromium
 from tests.examples.snippets import ROOT
 
 PYTHON = ROOT / ".venvs" / "site" / "bin" / "python"
-DEADLINE = 20
+pytestmark = pytest.mark.slow
+DEADLINE = 60
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -67,9 +67,9 @@ QUADRATIC = make_dtd_document(f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]>', "&
     ids=["billion laughs", "quadratic", "external entity", "external DTD", "harmless", "utf-16"],
 )
 def test_a_dtd_is_refused(client: Client, body: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     text = read_fault_text(client.post(body, headers={"Content-Type": "application/soap+xml"}))
-    assert time.perf_counter() - begun < HANG_S
+    assert time.process_time() - begun < HANG_S
     assert text == "the request has a DTD, which SOAP forbids"
 
 
@@ -96,9 +96,9 @@ def test_nothing_is_fetched_for_a_request(client: Client) -> None:
 @pytest.mark.parametrize("depth", [300, 40_000])
 def test_deep_nesting_is_refused(client: Client, depth: int) -> None:
     body = make_call("ClientRead", "<a>" * depth + "</a>" * depth)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert "Excessive depth" in read_fault_text(client.post(body))
-    assert time.perf_counter() - begun < HANG_S
+    assert time.process_time() - begun < HANG_S
 
 
 def test_nested_structures_within_the_limit_are_no_values_of_ours(client: Client) -> None:
@@ -266,15 +266,14 @@ def test_a_compressed_bomb_is_not_unpacked_whole(process: Process) -> None:
 
 def test_other_requests_are_answered_while_a_heavy_one_is_parsed(process: Process) -> None:
     bodies = [HEAVY["many elements"](), HEAVY["one text"]()]
-    worst = 0.0
+    answered = 0
     threads = [threading.Thread(target=process.post, args=(body,)) for body in bodies]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        begun = time.perf_counter()
         assert process.post(make_call("DepartmentRead")).status_code == 200
-        worst = max(worst, time.perf_counter() - begun)
-    assert worst < 1
+        answered += 1
+    assert answered >= 10  # one that waited for the heavy ones would be the only one
 
 
 def test_the_version_of_a_fault_is_guessed_from_the_first_bytes(client: Client) -> None:

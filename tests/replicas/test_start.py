@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,9 @@ def serve_settings(url: str, **more: Any) -> ServeSettings:
 
 async def start_error(url: str, **more: Any) -> str:
     """Why a replica does not start."""
-    begun = time.monotonic()
     with pytest.raises(SettingsError, match=r"^--state: ") as message:
-        await MockServer(serve_settings(url, **more)).start()
-    assert time.monotonic() - begun < 10
+        async with asyncio.timeout(DEADLINE):
+            await MockServer(serve_settings(url, **more)).start()
     return str(message.value).removeprefix("--state: ")
 
 
@@ -142,25 +140,21 @@ async def test_calls_of_a_file_are_pinned_once(
         assert "another file of calls" in await start_error(mine.state, calls=file)
 
 
-def test_a_replica_stops_within_two_seconds(redis: RedisServer) -> None:
+def test_a_replica_stops_at_a_signal(redis: RedisServer) -> None:
     with start_replicas(1, "--state", redis.url.replace("/0", "/4"), "--only", "cdr") as (running,):
-        begun = time.monotonic()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(DEADLINE) == 0
-        assert time.monotonic() - begun < 10
         assert running.process.stderr is not None
         assert running.process.stderr.read() == b""
 
 
-def test_a_replica_stops_as_fast_when_redis_hangs(tmp_path: Path) -> None:
+def test_a_replica_stops_too_when_redis_hangs(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     server.start()
     try:
         with start_replicas(1, "--state", server.url, "--only", "cdr") as (running,):
             server.suspend()
-            begun = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(DEADLINE) == 0
-            assert time.monotonic() - begun < 10
     finally:
         server.stop()

@@ -106,15 +106,13 @@ async def test_a_dead_worker_is_replaced_and_no_connection_is_refused(
     assert line == f"callmocks: worker {victim} was ended by signal 9; another takes its place\n"
 
 
-def test_readiness_is_reported_once_and_it_stops_within_two_seconds(redis: RedisServer) -> None:
+def test_readiness_is_reported_once_and_it_stops_at_a_signal(redis: RedisServer) -> None:
     settings = ("--state", redis.url.replace("/0", "/2"), "--only", "cdr", "--tls", "auto")
     with start_replicas(1, "--workers", "2", *settings) as (running,):
         assert running.urls["cdr"].startswith("https://")
         process, pids = running.process, child_pids(running.process)
-        begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
-        assert time.monotonic() - begun < 10
         assert not any(_is_running(pid) for pid in pids)
         assert process.stdout is not None and process.stderr is not None
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")

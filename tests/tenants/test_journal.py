@@ -173,7 +173,7 @@ async def test_follow_gives_what_was_and_what_comes_in_order(tenant: Tenant) -> 
     await asyncio.sleep(0.01)
     assert got[-1] == "5"
     tenant.journal.close()
-    await asyncio.wait_for(reading, 1)
+    await asyncio.wait_for(reading, 30)
 
 
 async def test_a_crash_of_a_provider_is_in_the_journal(tenant: Tenant) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from itertools import pairwise
 
 import pytest
 
@@ -74,16 +73,15 @@ async def test_a_dribble_sends_drops_with_pauses(provider: EchoServer) -> None:
     provider.enable("dribble", {"bytes": 100, "pause_ms": 60})
     reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
     writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}")
+    begun = time.perf_counter()
     await reader.readuntil(b"\r\n\r\n")
-    arrivals, got = [], b""
+    got = await reader.read(65536)
+    assert len(got) == 100  # the next drop comes after its pause
     while len(got) < len(ANSWER):
         got += await reader.read(65536)
-        arrivals.append(time.perf_counter())
     writer.close()
     assert got == ANSWER
-    assert len(arrivals) == 4  # 314 bytes
-    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
-    assert all(gap > 0.04 for gap in gaps)
+    assert time.perf_counter() - begun >= 3 * 0.06  # 314 bytes are four drops
 
 
 async def test_a_reset_is_a_tcp_reset_without_a_byte(provider: EchoServer) -> None:

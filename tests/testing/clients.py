@@ -26,7 +26,7 @@ def post(url: str, body: str, headers: Mapping[str, str] | None = None) -> tuple
     """Status and text of an answer."""
     request = urllib.request.Request(url, body.encode(), dict(headers or {}))
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

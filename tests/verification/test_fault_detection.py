@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -46,11 +45,9 @@ def run_check(
     cli: CommandRunner, tenant: Any, provider: str, *more: str
 ) -> tuple[int, dict[str, Any]]:
     """Exit code and report."""
-    began = time.monotonic()
     result = cli(
         "check", *check_arguments(tenant, provider), "--format", "json", "--timeout", "2", *more
     )
-    assert time.monotonic() - began < 20
     return result.code, json.loads(result.out)
 
 
