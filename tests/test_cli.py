@@ -22,6 +22,11 @@ VIEWS = [
     ("--view", "onec"),
     ("--view", "truth"),
 ]
+# Each export is a process or two: `make test` has one view, `make test-slow` the others.
+EXPORTS = [
+    pytest.param(view, id=view[1], marks=pytest.mark.slow if number else ())
+    for number, view in enumerate(VIEWS)
+]
 STARTS = {
     "cdr-legs": "start_time",
     "cdr-sessions": "start_time",
@@ -92,7 +97,7 @@ def test_show_of_a_quiet_night_says_so() -> None:
     assert text == b"no calls\n"
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view[1])
+@pytest.mark.parametrize("view", EXPORTS)
 def test_two_processes_export_the_same_bytes_and_another_seed_others(
     view: tuple[str, ...],
 ) -> None:
@@ -101,7 +106,7 @@ def test_two_processes_export_the_same_bytes_and_another_seed_others(
     assert output(*command, "7") != output(*command, "8")
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view[1])
+@pytest.mark.parametrize("view", EXPORTS)
 def test_all_formats_hold_the_same_rows(view: tuple[str, ...], tmp_path: Path) -> None:
     command = ("history", "export", *view, *MORNING, "--from", "2026-02-27")
     lines = [json.loads(line) for line in output(*command).splitlines()]
@@ -126,7 +131,7 @@ def test_all_formats_hold_the_same_rows(view: tuple[str, ...], tmp_path: Path) -
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view[1])
+@pytest.mark.parametrize("view", EXPORTS)
 def test_windows_beside_one_another_hold_each_call_once(view: tuple[str, ...]) -> None:
     def window(start: str, end: str) -> list[dict[str, object]]:
         return rows(*view, *NOON, "--from", f"2026-02-27T{start}", "--till", f"2026-02-28T{end}")

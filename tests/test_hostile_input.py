@@ -76,9 +76,9 @@ def served() -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def bomb() -> bytes:
-    """A gigabyte of spaces."""
+    """Half a gigabyte of spaces."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(b" " * MIB) for _ in range(1024)) + packer.flush()
+    return b"".join(packer.compress(b" " * MIB) for _ in range(512)) + packer.flush()
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,10 @@ from callmocks.errors import SettingsError
 from callmocks.server.mock_server import MockServer
 
 PORTS = ("arm", "cdr", "onec", "control")
-LIBRARIES = "import aiohttp.web, lxml.etree, numpy, polars"
+LIBRARIES = (
+    "import aiohttp.web, click, jsonrpcserver, lxml.etree; "
+    "import msgspec, numpy, polars, spyne.application"
+)
 FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
 LEGS: dict[str, Any] = {
     "jsonrpc": "2.0",

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
     [
         # Not the document itself, nor the stream.
         ("examples,coverage,fuzzing", "schemathesis-demo.toml", len(ROUTES) - 2),
-        ("stateful", "schemathesis.toml", None),
+        pytest.param("stateful", "schemathesis.toml", None, marks=pytest.mark.slow),
     ],
 )
 async def test_schemathesis_finds_nothing(

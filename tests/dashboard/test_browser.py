@@ -146,6 +146,7 @@ def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Sit
     assert site.api("GET", "/api/tenants/demo/faults")["faults"] == []
 
 
+@pytest.mark.slow
 def test_every_fault_form_makes_a_request_the_api_takes(browser: Browser, site: Site) -> None:
     needed = {"mnemonic": "auth_error", "code": "SOME_CODE"}
     for provider in ("arm", "cdr", "onec"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,8 @@ TRANSLATED = {
 }
 """Pages with the snippets of another one, which runs them."""
 ALL = {page: snippets.read(page) for page in PAGES}
+OFTEN_RUN = {ROOT / "docs" / page for page in ("tutorial.md", "how-to/unittest.md")}
+"""Pages whose snippets `make test` runs too."""
 RUN = [
     each
     for page, found in ALL.items()
@@ -32,7 +35,12 @@ RUN = [
 ]
 
 
-@pytest.mark.parametrize("snippet", RUN, ids=[each.where for each in RUN])
+def mark_if_slow(snippet: Snippet) -> Any:
+    marks = () if snippet.page in OFTEN_RUN else pytest.mark.slow
+    return pytest.param(snippet, id=snippet.where, marks=marks)
+
+
+@pytest.mark.parametrize("snippet", [mark_if_slow(each) for each in RUN])
 def test_a_snippet_does_what_its_page_says(snippet: Snippet, tmp_path: Path) -> None:
     for command in ("sh", "curl") if snippet.language == "sh" else ():
         if (command == "sh" or command in snippet.text) and shutil.which(command) is None:

@@ -13,6 +13,7 @@ from tests.verification.conftest import CommandRunner, check_arguments
 
 WITHOUT_EFFECT = ("wrong_id", "arm", "http")
 """ARM answers over HTTP carry no id."""
+WAIT = {"never_answer": ("--timeout", "0.5")}
 TRANSPORTS = {"http": "http", "frame": "websocket"}
 BREAKING = [
     pytest.param(
@@ -46,7 +47,7 @@ def run_check(
 ) -> tuple[int, dict[str, Any]]:
     """Exit code and report."""
     result = cli(
-        "check", *check_arguments(tenant, provider), "--format", "json", "--timeout", "2", *more
+        "check", *check_arguments(tenant, provider), "--format", "json", "--timeout", "30", *more
     )
     return result.code, json.loads(result.out)
 
@@ -61,7 +62,8 @@ def test_a_fault_that_breaks_the_contract_is_found(
 ) -> None:
     with suite.tenant() as tenant:
         switched = getattr(tenant, provider).fault(fault)
-        more = ("--transport", transport) if provider == "arm" else ()
+        more = list(WAIT.get(fault, ()))
+        more += ["--transport", transport] if provider == "arm" else []
         code, report = run_check(cli, tenant, provider, *more)
         assert switched.applied > 0
     assert code == 1
@@ -129,7 +131,7 @@ def test_the_finding_names_what_is_broken(
 ) -> None:
     with suite.tenant() as tenant:
         getattr(tenant, provider).fault(fault, **params)
-        _, report = run_check(cli, tenant, provider)
+        _, report = run_check(cli, tenant, provider, *WAIT.get(fault, ()))
     assert any(
         where in found["where"] and expected in found["expected"] for found in all_findings(report)
     ), all_findings(report)
