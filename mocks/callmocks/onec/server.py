@@ -34,7 +34,8 @@ class OnecServer(ProviderServer):
         state = tenant.state.for_request()  # before the body is read: the tenant may change
         if not authorized:
             return await self._reject_unauthorized(request, tenant, state)
-        guard, error = envelope.InputGuard(), _find_unsupported_form(request)
+        media = request.content_type
+        guard, error = envelope.InputGuard(), _find_unsupported_form(request, media)
         try:
             body = await read_body(request, _get_body_limit(tenant), guard.check)
             nesting = request.app[SERVER_LIMITS].nesting
@@ -44,7 +45,7 @@ class OnecServer(ProviderServer):
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)
         except SoapError as refused:
             body, error = guard.head, refused
-        media, charset = request.content_type, request.charset
+        charset = request.charset
         handle = partial(service.handle_request, media=media, charset=charset, error=error)
         exchange = self.start_exchange(request, tenant, body, state=state)
         return await self.respond(request, exchange, handle)
@@ -86,14 +87,15 @@ class OnecServer(ProviderServer):
         return tenant, secrets_equal(credentials.password, tenant.settings.onec.password)
 
 
-def _find_unsupported_form(request: web.Request) -> SoapError | None:
+def _find_unsupported_form(request: web.Request, media: str) -> SoapError | None:
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "")
     if encoding and encoding.strip().lower() not in _ENCODINGS:
         text = f"the request has a Content-Encoding {encoding[:80]!r}, which is not supported"
         return SoapError("Client", text)
-    if request.content_type.startswith("multipart/"):
-        media = request.content_type[:80]
-        text = f"the request is {media}: attachments and MTOM are not supported, send its XML alone"
+    if media.startswith("multipart/"):
+        text = (
+            f"the request is {media[:80]}: attachments and MTOM are not supported, send XML alone"
+        )
         return SoapError("Client", text)
     return None
 

@@ -225,9 +225,10 @@ async def _execute_operation(
 
 def _use_unless_recorded(exchange: Exchange, operation: ServedOperation, assumption: str) -> str:
     """The choice; that an answer is as recorded ones are is not assumed."""
-    choice = exchange.tenant.assumptions.choices[assumption]
-    if operation.recorded and choice == load_ledger()[assumption].default:
-        return choice
+    if operation.recorded:
+        choice = exchange.tenant.assumptions.choices[assumption]
+        if choice == load_ledger()[assumption].default:
+            return choice
     return exchange.use_assumption(assumption)
 
 

@@ -28,6 +28,7 @@ _ROW_BYTES: Final = 200
 # Of an unsuccessful call, and of one whose caller is unknown.
 _FAILED_CHOICES: Final = ("onec.failed-call-time", "onec.failed-duration", "onec.failed-callee")
 _UNKNOWN_CHOICE: Final = "onec.unknown-callers"
+_ROW_CHOICES: Final = (*_FAILED_CHOICES, _UNKNOWN_CHOICE)
 _FILTERS: Final = ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID", "CallResult")
 # Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
 RowSink = Callable[[bytes], object]
@@ -46,9 +47,10 @@ class _CallQuery:
     filters: list[tuple[str, ParameterValue]]
 
     @property
-    def row_choices(self) -> dict[str, str]:
+    def row_choices(self) -> list[str]:
+        """The choices of ``_ROW_CHOICES``."""
         choices = self.exchange.tenant.assumptions.choices
-        return {name: choices[name] for name in (*_FAILED_CHOICES, _UNKNOWN_CHOICE)}
+        return [choices[name] for name in _ROW_CHOICES]
 
     @property
     def self_check(self) -> bool:
@@ -56,8 +58,7 @@ class _CallQuery:
 
     @property
     def cache_key(self) -> str:
-        choices = " ".join(self.row_choices.values())
-        return f"onec-rows {choices} {self.self_check=} {self.layout.indented=}"
+        return f"onec-rows {self.row_choices} {self.self_check=} {self.layout.indented=}"
 
 
 @dataclass(slots=True)
@@ -236,7 +237,8 @@ def _use_row_choices(query: _CallQuery, failed: bool, unknown: bool) -> None:
     """``failed`` and ``unknown``: whether there are rows of such calls."""
     for assumption in _FAILED_CHOICES if failed else ():
         query.exchange.use_assumption(assumption)
-    if unknown or query.row_choices[_UNKNOWN_CHOICE] == "absent":
+    choices = query.exchange.tenant.assumptions.choices
+    if unknown or choices[_UNKNOWN_CHOICE] == "absent":
         query.exchange.use_assumption(_UNKNOWN_CHOICE)
 
 
@@ -246,7 +248,7 @@ def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
 
     def render_day() -> _RenderedDay:
         view = generated.get_view("onec", day)
-        frame = _apply_row_choices(view.frame, query.row_choices)
+        frame = _apply_row_choices(view.frame, query)
         failed = [0, *(frame["CallResult"] == _FAILED).cum_sum().to_list()]
         unknown = [0, *frame["_unknown"].cum_sum().to_list()]
         rows, ends = _render_frame(frame, query), frame["_end"].to_numpy()
@@ -258,8 +260,9 @@ def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
     return generated.get_or_create(query.cache_key, day, render_day, lambda new: new.nbytes)
 
 
-def _apply_row_choices(frame: pl.DataFrame, choices: Mapping[str, str]) -> pl.DataFrame:
+def _apply_row_choices(frame: pl.DataFrame, query: _CallQuery) -> pl.DataFrame:
     """The rows as the tenant's choices have them."""
+    choices = query.exchange.tenant.assumptions.choices
     failed = pl.col("CallResult") == _FAILED
     changed: dict[str, pl.Expr] = {}
     if choices["onec.failed-call-time"] == "empty-date":
@@ -293,7 +296,7 @@ async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink
         frames += [each.to_frame() for each in slices]
     if not frames:
         return []
-    frame = _apply_row_choices(pl.concat(frames, rechunk=False), query.row_choices)
+    frame = _apply_row_choices(pl.concat(frames, rechunk=False), query)
     if query.filters:
         frame = frame.filter(pl.col(name) == value for name, value in query.filters)
     by = ["CallTime", "_start"] if order == "call-time" else ["_start"]
