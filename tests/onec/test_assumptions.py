@@ -430,6 +430,19 @@ def test_every_assumption_and_every_choice_has_a_probe() -> None:
         assert (entry.statement.endswith(".") and entry.why.endswith(".")) or entry.statement
 
 
+@pytest.mark.proves(
+    "onec.day-clock",
+    "onec.failed-callee",
+    "onec.code-too-many-rows",
+    "onec.body-limit",
+    "onec.failed-call-time",
+    "onec.row-order",
+    "onec.failed-duration",
+    "onec.version-mismatch",
+    "onec.fault-status",
+    "onec.body-elements",
+    "onec.request-encoding",
+)
 @pytest.mark.parametrize(("name", "choice"), CASES)
 def test_a_choice_has_its_effect_and_is_journaled(service: Service, name: str, choice: str) -> None:
     settings, observe, expected = PROBES[name]

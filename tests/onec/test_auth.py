@@ -18,6 +18,7 @@ def basic(text: bytes) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(text).decode()}"}
 
 
+@pytest.mark.proves("onec.unauthorized")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -58,11 +59,13 @@ def test_credentials_open_one_tenant_alone(service: Service) -> None:
     assert client.post(BODY).status_code == 401
 
 
+@pytest.mark.proves("onec.unauthorized")
 def test_credentials_are_checked_before_the_request(client: Client) -> None:
     for body in (b"<broken", make_call("NoSuchThing"), b"x" * 1_000_000):
         assert client.post(body, auth=("no", "body")).status_code == 401
 
 
+@pytest.mark.proves("onec.wsdl-access")
 def test_the_wsdl_is_open_unless_its_tenant_closes_it(service: Service) -> None:
     client = service.client()
     url = f"{service.url}?wsdl"

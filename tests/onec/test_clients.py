@@ -107,6 +107,7 @@ def test_suds(wsdl: str, client: Client, operation: str) -> None:
     assert rows == show_cells(table)
 
 
+@pytest.mark.proves("onec.value-type")
 def test_php_finds_the_rows_where_it_finds_them_in_production(wsdl: str, client: Client) -> None:
     php, name = require_tool("php"), client.tenant.name
     for operation in READS:
@@ -140,6 +141,7 @@ def test_node_soap(wsdl: str, client: Client, node_folder: Path) -> None:
         assert rows == show_cells(table)
 
 
+@pytest.mark.proves("onec.value-type")
 def test_the_struct_that_gowsdl_generates_finds_properties_and_no_cell(
     client: Client, tmp_path: Path
 ) -> None:

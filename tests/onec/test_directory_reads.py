@@ -18,6 +18,7 @@ from tests.onec.live_schema import RECORDED_COLUMNS
 READS = [name for name in load_operations() if name.endswith("Read")]
 
 
+@pytest.mark.proves("onec.specialist-read", "onec.department-read")
 @pytest.mark.parametrize("operation", RECORDED_COLUMNS)
 def test_columns_are_those_of_the_recorded_answer(client: Client, operation: str) -> None:
     answer = etree.fromstring(client.post(make_call(operation)).content)
@@ -31,6 +32,7 @@ def test_columns_are_those_of_the_recorded_answer(client: Client, operation: str
     assert found == RECORDED_COLUMNS[operation]
 
 
+@pytest.mark.proves("onec.read-ids")
 @pytest.mark.parametrize("operation", READS)
 def test_ids_are_strings_of_any_length_or_null(client: Client, operation: str) -> None:
     key = TypeDescription((f"{{{XS}}}string", f"{{{CORE}}}Null"), string=Text(0, "Variable"))
@@ -38,6 +40,7 @@ def test_ids_are_strings_of_any_length_or_null(client: Client, operation: str) -
     assert {c.type == key for c in columns if (c.name or "").endswith("ID")} == {True}
 
 
+@pytest.mark.proves("onec.client-read", "onec.third-party", "onec.vendor-clients")
 def test_clients_are_the_organisations_and_those_of_the_vendor_scheme(client: Client) -> None:
     cast = client.tenant.history.directory
     rows = client.read("ClientRead")
@@ -52,6 +55,7 @@ def test_clients_are_the_organisations_and_those_of_the_vendor_scheme(client: Cl
     assert len({row["Name"] for row in others}) == len(others)
 
 
+@pytest.mark.proves("onec.client-read", "onec.client-user-read")
 def test_clients_by_position_find_what_they_find_in_production(client: Client) -> None:
     """As a public client of 2022 resolves the author of a request."""
     users = client.table(make_call("ClientUserRead")).rows
@@ -64,6 +68,7 @@ def test_clients_by_position_find_what_they_find_in_production(client: Client) -
         assert company[4] == inn
 
 
+@pytest.mark.proves("onec.client-user-read")
 def test_users_belong_to_clients(client: Client) -> None:
     cast = client.tenant.history.directory
     rows = client.read("ClientUserRead")
@@ -75,6 +80,7 @@ def test_users_belong_to_clients(client: Client) -> None:
         assert names == (user.first_name[:20], user.last_name[:20], user.patronymic[:20])
 
 
+@pytest.mark.proves("onec.client-user-read")
 def test_users_of_one_client(client: Client) -> None:
     wanted = client.read("ClientRead")[4]["ClientID"]
     rows = client.read("ClientUserRead", ClientID=wanted)
@@ -83,6 +89,7 @@ def test_users_of_one_client(client: Client) -> None:
     assert client.read("ClientUserRead", ClientID="00000000-0000-4000-8000-000000000001") == []
 
 
+@pytest.mark.proves("onec.specialist-read")
 def test_specialists_have_the_observed_columns(client: Client) -> None:
     cast = client.tenant.history.directory
     rows = client.read("SpecialistRead")
@@ -99,12 +106,14 @@ def test_specialists_have_the_observed_columns(client: Client) -> None:
         assert row["DepartmentID"] in departments
 
 
+@pytest.mark.proves("onec.service-line-kind-read")
 def test_lines_have_the_id_first_and_the_name_third(client: Client) -> None:
     table = client.table(make_call("ServiceLineKindRead"))
     lines = client.tenant.history.directory.lines
     assert [(row[0], row[2]) for row in table.rows] == [(n.service_id, n.name) for n in lines]
 
 
+@pytest.mark.proves("onec.user-service-line-read", "onec.empty-date", "onec.third-party")
 def test_every_user_has_every_line_and_some_for_ever(client: Client) -> None:
     cast = client.tenant.history.directory
     rows = client.read("UserServiceLineRead")
@@ -118,6 +127,7 @@ def test_every_user_has_every_line_and_some_for_ever(client: Client) -> None:
     assert all(row["CreateTime"] < datetime(2015, 1, 1) for row in rows)
 
 
+@pytest.mark.proves("onec.read-zones")
 @pytest.mark.parametrize("zone", ["Asia/Vladivostok", "America/New_York", "Europe/Moscow"])
 def test_dates_of_a_subscription_are_in_gmt_3_and_other_times_in_the_cabinets_zone(
     service: Service, zone: str
@@ -136,6 +146,7 @@ def test_dates_of_a_subscription_are_in_gmt_3_and_other_times_in_the_cabinets_zo
     assert changed
 
 
+@pytest.mark.proves("onec.changed-from")
 @pytest.mark.parametrize("operation", READS)
 def test_changed_from_selects_what_changed_since(service: Service, operation: str) -> None:
     client = service.client(now="2026-03-03T02:30:00")
@@ -146,6 +157,7 @@ def test_changed_from_selects_what_changed_since(service: Service, operation: st
     assert "onec.changed-times" in client.journal[-1].assumptions
 
 
+@pytest.mark.proves("onec.changed-times")
 def test_changes_of_a_year_come_one_after_the_other(service: Service) -> None:
     client = service.client(now="2026-03-03T02:30:00")
     counts = []

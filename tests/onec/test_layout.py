@@ -38,6 +38,7 @@ REQUESTS = {
 ATTRIBUTE = re.compile(r'[\w:]+="[^"<]*"')
 
 
+@pytest.mark.proves("onec.answer-layout")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_every_line_ends_with_cr_lf_and_begins_with_the_tabs_of_its_level(
     client: Client, name: str
@@ -61,6 +62,7 @@ def test_every_line_ends_with_cr_lf_and_begins_with_the_tabs_of_its_level(
     assert depth == 0
 
 
+@pytest.mark.proves("onec.answer-layout", "onec.namespaces")
 def test_namespaces_are_declared_where_the_recorded_answers_declare_them(client: Client) -> None:
     declared = re.compile(r"<([\w:]+)((?:\s+xmlns(?::\w+)?=\"[^\"]+\")+)(\s+name=\"\w+\")?")
     text = client.post(REQUESTS["rows"]).content.decode()
@@ -93,6 +95,7 @@ def test_text_nodes_stand_where_a_client_by_position_meets_them(client: Client) 
     assert [node.data for node in row.childNodes[::2]] == ["\n" + "\t" * 7] * 3 + ["\n" + "\t" * 6]
 
 
+@pytest.mark.proves("onec.answer-layout")
 def test_compact_answers_are_the_same_without_space(service: Service) -> None:
     indented, compact = service.client(), service.client()
     compact.tenant.assumptions.set_choice("onec.answer-layout", "compact")

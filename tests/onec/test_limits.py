@@ -35,6 +35,7 @@ def limited(service: Service, now: str, **settings: str) -> Client:
     return service.client(now=now, limits="documented", **settings)
 
 
+@pytest.mark.proves("onec.quota", "onec.code-out-of-limit")
 @pytest.mark.parametrize(("now", "limit"), [(DAY, 10), (NIGHT, 50)])
 def test_the_history_is_limited_to_10_by_day_and_50_by_night(
     service: Service, now: str, limit: int
@@ -42,6 +43,7 @@ def test_the_history_is_limited_to_10_by_day_and_50_by_night(
     assert answered(limited(service, now), CALLS, limit) == limit
 
 
+@pytest.mark.proves("onec.read-limits", "onec.quota-account")
 @pytest.mark.parametrize(("now", "limit"), [(DAY, 250), (NIGHT, 1250)])
 def test_reads_are_limited_to_250_by_day_and_1250_by_night(
     service: Service, now: str, limit: int
@@ -57,12 +59,14 @@ def test_the_limits_are_those_of_the_table() -> None:
     assert set(limits.values()) == {(250, 1250)}
 
 
+@pytest.mark.proves("onec.quota-account")
 def test_each_account_has_its_limit(service: Service) -> None:
     first, second = limited(service, DAY), limited(service, DAY)
     assert answered(first, CALLS, 10) == 10
     assert second.code(CALLS) == "SUCCESS"
 
 
+@pytest.mark.proves("onec.quota-hour")
 def test_the_hour_is_the_clocks_hour(service: Service) -> None:
     client = limited(service, "2026-03-03T12:59:59")
     assert answered(client, CALLS, 10) == 10
@@ -79,6 +83,7 @@ def test_at_night_fall_the_limit_of_the_night_begins(service: Service) -> None:
     assert answered(client, CALLS, 50) == 50
 
 
+@pytest.mark.proves("onec.quota-counts")
 def test_refused_calls_count_too(service: Service) -> None:
     client = limited(service, DAY)
     bad = make_history_call(PeriodFrom="2020-01-01T00:00:00")
@@ -88,6 +93,7 @@ def test_refused_calls_count_too(service: Service) -> None:
     assert client.code(CALLS) == "OUT_OF_LIMIT"
 
 
+@pytest.mark.proves("onec.quota-counts")
 def test_unauthorized_and_invalid_requests_do_not_count(service: Service) -> None:
     client = limited(service, DAY)
     for _ in range(12):
@@ -122,6 +128,7 @@ async def test_reset_gives_the_hour_back(service: Service) -> None:
     assert client.code(CALLS) == "SUCCESS"
 
 
+@pytest.mark.proves("onec.quota-counts")
 def test_the_limit_is_checked_before_the_parameters(service: Service) -> None:
     client = limited(service, DAY)
     answered(client, CALLS, 10)

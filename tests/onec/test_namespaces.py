@@ -32,6 +32,7 @@ def make_bare(inside: str = "", **other: str) -> bytes:
     return BARE.format(inside=inside, **names).encode()
 
 
+@pytest.mark.proves("onec.fault-namespaces")
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -112,6 +113,7 @@ def test_an_undeclared_prefix_counts_no_call_and_no_choice_lets_it_pass(client: 
     assert "is not declared" in read_fault(client.post(body))[2]
 
 
+@pytest.mark.proves("onec.empty-parameter")
 @pytest.mark.parametrize("written", ["Null", "c:Null", " c:Null "])
 def test_the_cores_null_is_nil(client: Client, written: str) -> None:
     null = make_property(
@@ -138,6 +140,7 @@ def test_a_double_may_have_an_exponent(client: Client, kind: str, text: str) -> 
     assert rows and {row["CallResult"] for row in rows} == {1}
 
 
+@pytest.mark.proves("onec.must-understand")
 @pytest.mark.parametrize(
     ("version", "attribute", "answered"),
     [
@@ -162,6 +165,7 @@ def test_whose_a_header_block_is(
         assert read_fault(client.post(body))[1] == "MustUnderstand"
 
 
+@pytest.mark.proves("onec.multipart")
 @pytest.mark.parametrize("version", [SOAP11, SOAP12])
 def test_a_multipart_request_gets_a_fault_that_names_it(client: Client, version: str) -> None:
     media = 'multipart/related; boundary=b; type="application/xop+xml"'
@@ -172,6 +176,7 @@ def test_a_multipart_request_gets_a_fault_that_names_it(client: Client, version:
     assert client.journal[-1].request.startswith("--b")
 
 
+@pytest.mark.proves("onec.multipart")
 @pytest.mark.parametrize("encoding", ["compress", "gzip, br", "x" * 200])
 def test_a_body_in_an_unknown_encoding_gets_a_fault_that_names_it(
     client: Client, encoding: str

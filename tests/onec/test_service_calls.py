@@ -61,6 +61,7 @@ def get_ids(records: list[Record]) -> list[str]:
 # ---- What a row says -------------------------------------------------------------------------
 
 
+@pytest.mark.proves("onec.row-order")
 def test_the_rows_are_the_calls_of_the_truth(reader: Client, week: list[Record]) -> None:
     expected = read_truth(reader, FROM, TO)
     assert len(week) > 1000
@@ -74,12 +75,14 @@ def test_ids_are_uuids_and_a_call_id_comes_once(week: list[Record]) -> None:
             assert record[name] is None or UUID.fullmatch(record[name])
 
 
+@pytest.mark.proves("onec.nil")
 def test_nil_stands_only_where_the_type_lists_null(week: list[Record]) -> None:
     missing = {name for record in week for name, cell in record.items() if cell is None}
     assert missing
     assert missing <= NULLABLE
 
 
+@pytest.mark.proves("onec.failed-duration")
 def test_results_and_durations(week: list[Record]) -> None:
     by_result = {result: [r for r in week if r["CallResult"] == result] for result in (1, 2)}
     assert len(by_result[1]) + len(by_result[2]) == len(week)
@@ -89,6 +92,9 @@ def test_results_and_durations(week: list[Record]) -> None:
     assert all(datetime(2026, 2, 23) <= record["CallTime"] for record in week)
 
 
+@pytest.mark.proves(
+    "onec.vendor-scheme", "onec.third-party", "onec.unknown-callers", "onec.parties"
+)
 def test_joins_hold_and_of_vendor_scheme_calls_only_people_do_not_resolve(
     reader: Client, week: list[Record]
 ) -> None:
@@ -122,6 +128,7 @@ def test_joins_hold_and_of_vendor_scheme_calls_only_people_do_not_resolve(
             assert other is None or other in specialists
 
 
+@pytest.mark.proves("onec.parties", "onec.specialist-id")
 @pytest.mark.parametrize("world", ["default", "edge-cases"])
 def test_the_initiator_of_an_outgoing_call_is_its_caller_though_nobody_answered(
     service: Service, world: str
@@ -150,6 +157,7 @@ def test_the_initiator_of_an_outgoing_call_is_its_caller_though_nobody_answered(
     assert calls <= {row["CallID"] for row in client.records(body)}
 
 
+@pytest.mark.proves("onec.unknown-callers", "onec.nil")
 def test_nil_stands_in_all_five_columns_that_may_hold_it(service: Service) -> None:
     rows = service.client(world="edge-cases").records(make_history_call(PeriodFrom=FROM))
     assert {name for row in rows for name, cell in row.items() if cell is None} == NULLABLE
@@ -160,6 +168,7 @@ def test_nil_stands_in_all_five_columns_that_may_hold_it(service: Service) -> No
     assert any(row["CallResult"] == 1 and row["Duration"] > 0 for row in unknown)
 
 
+@pytest.mark.proves("onec.period-by-start", "onec.call-time")
 def test_call_time_may_lie_past_the_period(service: Service) -> None:
     client = service.client(world="empty")
     client.tenant.history.pins.add(
@@ -167,7 +176,7 @@ def test_call_time_may_lie_past_the_period(service: Service) -> None:
     )
     begin, end = "2026-03-02T11:59:00", "2026-03-02T12:00:00"
     (record,) = client.records(make_history_call(PeriodFrom=begin, PeriodTo=end))
-    assert record["CallTime"] >= datetime(2026, 3, 2, 12)
+    assert record["CallTime"] == datetime(2026, 3, 2, 12, 0, 5)
     assert client.records(make_history_call(PeriodFrom=end, PeriodTo="2026-03-02T13:00:00")) == []
 
 
@@ -181,6 +190,7 @@ PICKS: dict[str, Callable[[Record], Any]] = {
 }
 
 
+@pytest.mark.proves("onec.client-id", "onec.service-user-id", "onec.service-id", "onec.call-result")
 @pytest.mark.parametrize("name", PICKS)
 def test_a_filter_gives_exactly_the_rows_that_match(
     client: Client, week: list[Record], name: str
@@ -192,6 +202,7 @@ def test_a_filter_gives_exactly_the_rows_that_match(
     assert 0 < len(found) < len(week)
 
 
+@pytest.mark.proves("onec.specialist-id")
 def test_the_specialist_is_caller_or_callee(client: Client, week: list[Record]) -> None:
     specialist = client.read("SpecialistRead")[3]["SpecialistID"]
     found = client.records(make_history_call(PeriodFrom=FROM, PeriodTo=TO, SpecialistID=specialist))
@@ -200,6 +211,14 @@ def test_the_specialist_is_caller_or_callee(client: Client, week: list[Record]) 
     assert {r["CallerID"] == specialist for r in found} == {True, False}
 
 
+@pytest.mark.proves(
+    "onec.period",
+    "onec.client-id",
+    "onec.service-user-id",
+    "onec.service-id",
+    "onec.specialist-id",
+    "onec.call-result",
+)
 def test_all_seven_parameters_together(client: Client, week: list[Record]) -> None:
     wanted = next(r for r in week if r["CallResult"] == 1 and r["ClientID"] and r["CalleeID"])
     specialist = ({wanted["CallerID"], wanted["CalleeID"]} - {wanted["ServiceUserID"]}).pop()
@@ -216,6 +235,7 @@ def test_all_seven_parameters_together(client: Client, week: list[Record]) -> No
     assert all(record[name] == parameters[name] for record in found for name in parameters)
 
 
+@pytest.mark.proves("onec.unknown-uuid", "onec.columns")
 def test_an_unknown_uuid_gives_no_rows(client: Client, wsdl_schema: etree.XMLSchema) -> None:
     for name in ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID"):
         body = make_history_call(PeriodFrom=FROM, **{name: "00000000-0000-4000-8000-000000000001"})
@@ -228,6 +248,7 @@ def test_an_unknown_uuid_gives_no_rows(client: Client, wsdl_schema: etree.XMLSch
         assert "onec.unknown-uuid" in client.journal[-1].assumptions
 
 
+@pytest.mark.proves("onec.period", "onec.period-bounds")
 def test_bounds_are_from_included_to_excluded(client: Client, week: list[Record]) -> None:
     entries = read_truth(client, FROM, TO)[:50]
     begin, end = (str(entry["start"])[:19] for entry in (entries[10], entries[20]))
@@ -251,6 +272,7 @@ def test_windows_side_by_side_miss_nothing_and_repeat_nothing(
     assert rows == week
 
 
+@pytest.mark.proves("onec.columns")
 def test_a_single_row_and_an_empty_table(client: Client, wsdl_schema: etree.XMLSchema) -> None:
     starts = Counter(str(entry["start"])[:19] for entry in read_truth(client, FROM, TO))
     start = datetime.fromisoformat(next(moment for moment, calls in starts.items() if calls == 1))
@@ -265,6 +287,7 @@ def test_a_single_row_and_an_empty_table(client: Client, wsdl_schema: etree.XMLS
         assert content.count(b"<column>") == 9
 
 
+@pytest.mark.proves("onec.row-appearance")
 def test_only_ended_calls_are_there(service: Service) -> None:
     client = service.client(now=DAY)
     table = client.records(make_history_call(PeriodFrom="2026-03-03T00:00:00"))
@@ -289,6 +312,7 @@ def test_outside_the_history_there_is_nothing(service: Service) -> None:
 # ---- Day and night ---------------------------------------------------------------------------
 
 
+@pytest.mark.proves("onec.period-cap", "onec.code-period-too-long")
 def test_by_day_the_period_may_be_seven_calendar_days_and_no_more(service: Service) -> None:
     client = service.client(now=DAY)
     whole = make_history_call(PeriodFrom="2026-02-24T12:30:00", PeriodTo=DAY)
@@ -301,10 +325,17 @@ def test_by_day_the_period_may_be_seven_calendar_days_and_no_more(service: Servi
     assert client.code(make_history_call(PeriodFrom="2026-02-24T12:30:00")) == "SUCCESS"
 
 
+@pytest.mark.proves("onec.period-cap")
 def test_by_night_the_period_has_no_cap(client: Client) -> None:
     assert len(client.records(make_history_call(PeriodFrom="2026-01-01T00:00:00"))) > 10_000
 
 
+@pytest.mark.proves(
+    "onec.period-from",
+    "onec.missing-period-from",
+    "onec.missing-period-to",
+    "onec.code-missing-parameter",
+)
 def test_period_from_is_required_by_day_and_optional_by_night(service: Service) -> None:
     by_day = service.client(now=DAY).answer(make_history_call())
     assert (by_day["ResultCode"], by_day["ResultData"]) == ("PARAM_NOT_EXIST", "PERIODFROM")
@@ -318,6 +349,7 @@ def test_period_from_is_required_by_day_and_optional_by_night(service: Service) 
     assert until == everything[: len(until)] != []
 
 
+@pytest.mark.proves("onec.day-hours")
 @pytest.mark.parametrize(
     ("now", "day"),
     [
@@ -333,6 +365,7 @@ def test_day_is_from_eight_to_twenty(service: Service, now: str, day: bool) -> N
     assert code == ("PERIOD_TOO_LONG" if day else "SUCCESS")
 
 
+@pytest.mark.proves("onec.reversed-period")
 def test_a_period_backwards_is_empty(client: Client) -> None:
     assert client.records(make_history_call(PeriodFrom=TO, PeriodTo=FROM)) == []
     assert client.records(make_history_call(PeriodFrom=TO, PeriodTo=TO)) == []
@@ -343,6 +376,7 @@ def test_a_period_backwards_is_empty(client: Client) -> None:
 # ---- Values ----------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("onec.dates-accepted", "onec.offset-dates", "onec.value-typing")
 @pytest.mark.parametrize(
     "written",
     [
@@ -362,6 +396,16 @@ def test_dates_may_be_written_in_these_ways(client: Client, written: str) -> Non
     assert client.records(body) == plain
 
 
+@pytest.mark.proves(
+    "onec.result-code",
+    "onec.value-typing",
+    "onec.unknown-parameter",
+    "onec.parameter-case",
+    "onec.code-unknown-parameter",
+    "onec.code-wrong-type",
+    "onec.code-bad-uuid",
+    "onec.code-wrong-value",
+)
 @pytest.mark.parametrize(
     ("name", "written", "code", "reason"),
     [
@@ -433,11 +477,13 @@ def test_a_bad_parameter_is_refused_with_its_name_and_the_reason(
     assert any(choice.startswith("onec.code-") for choice in entry.assumptions)
 
 
+@pytest.mark.proves("onec.code-duplicate-parameter")
 def test_a_parameter_twice_is_refused(client: Client) -> None:
     twice = make_parameter("PeriodFrom", FROM) * 2
     assert client.code(make_call("GetHistoryOfServiceCalls", twice)) == "PARAM_DUPLICATE"
 
 
+@pytest.mark.proves("onec.empty-parameter")
 @pytest.mark.parametrize(
     ("name", "written"),
     [
@@ -458,6 +504,7 @@ def test_an_empty_parameter_counts_as_absent(client: Client, name: str, written:
 # ---- Pinned calls ----------------------------------------------------------------------------
 
 
+@pytest.mark.proves("onec.duration")
 def test_pinned_calls_stand_between_generated_ones(service: Service, week: list[Record]) -> None:
     client = service.client()
     pinned = client.tenant.history.pins.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 import requests
@@ -54,6 +55,7 @@ def read_fault(response: requests.Response) -> tuple[str, str, str]:
     return version, name, text.text
 
 
+@pytest.mark.proves("onec.soap-version", "onec.content-types")
 @pytest.mark.parametrize("content_type", ["application/soap+xml", "text/xml", "text/plain", None])
 @pytest.mark.parametrize("version", [SOAP11, SOAP12])
 def test_the_answer_follows_the_namespace_of_the_envelope(
@@ -72,6 +74,7 @@ def test_the_answer_follows_the_namespace_of_the_envelope(
     assert get_body_child(response.content).tag == f"{{{SERVICE}}}GetHistoryOfServiceCallsResponse"
 
 
+@pytest.mark.proves("onec.namespaces", "onec.columns")
 def test_the_documented_request_gets_an_answer_of_the_documented_shape(
     client: Client, wsdl_schema: etree.XMLSchema
 ) -> None:
@@ -85,6 +88,7 @@ def test_the_documented_request_gets_an_answer_of_the_documented_shape(
     assert infoset(ours) == infoset(documented)
 
 
+@pytest.mark.proves("onec.namespaces", "onec.result-order", "onec.date-form")
 def test_a_full_answer_declares_its_prefixes_where_the_documented_one_does(
     client: Client, wsdl_schema: etree.XMLSchema
 ) -> None:
@@ -96,8 +100,11 @@ def test_a_full_answer_declares_its_prefixes_where_the_documented_one_does(
     code, data = get_body_child(content)[0]
     assert (code.get("name"), data.get("name")) == ("ResultCode", "ResultData")
     assert b"<row>" in content
+    times = re.findall(rb'<Value xsi:type="xs:dateTime">([^<]*)<', content)
+    assert times and all(re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", each) for each in times)
 
 
+@pytest.mark.proves("onec.dispatch")
 @pytest.mark.parametrize(
     "body",
     [
@@ -155,6 +162,7 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.proves("onec.fault-sender", "onec.fault-status")
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_an_invalid_call_gets_a_fault_with_the_reason(client: Client, body: bytes) -> None:
     response = client.post(body)
@@ -183,6 +191,7 @@ def test_a_fault_names_the_path(client: Client, body: bytes, path: str) -> None:
     assert path in read_fault(client.post(body))[2]
 
 
+@pytest.mark.proves("onec.unserved-operation", "onec.unknown-operation")
 def test_an_operation_of_the_real_service_that_is_not_served_is_named(client: Client) -> None:
     _, code, text = read_fault(client.post(make_call("ClientAdd")))
     assert code == "Sender"
@@ -193,6 +202,7 @@ def test_an_operation_of_the_real_service_that_is_not_served_is_named(client: Cl
     assert client.journal[-1].operation == "NoSuchThing"
 
 
+@pytest.mark.proves("onec.version-mismatch")
 def test_another_envelope_is_a_version_mismatch(client: Client) -> None:
     body = make_call("ClientRead", version="http://www.w3.org/2001/12/soap-envelope")
     response = client.post(body, headers={"Content-Type": "text/xml"})
@@ -200,6 +210,7 @@ def test_another_envelope_is_a_version_mismatch(client: Client) -> None:
     assert (version, code, response.status_code) == (SOAP11, "VersionMismatch", 500)
 
 
+@pytest.mark.proves("onec.must-understand")
 @pytest.mark.parametrize(
     ("version", "flag", "answered"),
     [
@@ -224,6 +235,7 @@ def test_header_blocks_that_must_be_understood(
         assert "{urn:x}Security" in text
 
 
+@pytest.mark.proves("onec.body-elements")
 def test_a_second_element_in_the_body_is_noted_and_passed_over(client: Client) -> None:
     one = "<par:DepartmentRead><par:Params/></par:DepartmentRead>"
     assert client.code(make_envelope(one + one)) == "SUCCESS"
@@ -247,6 +259,7 @@ def test_zeep_understands_our_faults(service: Service, client: Client) -> None:
     assert "the attribute name" in caught.value.message
 
 
+@pytest.mark.proves("onec.request-encoding")
 @pytest.mark.parametrize(
     ("encode", "headers"),
     [
@@ -266,6 +279,7 @@ def test_encodings_are_those_that_the_request_declares(
     assert "ЦВЕТ" in str(answer["ResultData"])
 
 
+@pytest.mark.proves("onec.request-encoding")
 def test_a_declared_encoding_overrules_the_header(client: Client) -> None:
     text = (
         '<?xml version="1.0" encoding="windows-1251"?>'

@@ -124,6 +124,7 @@ def test_ranges_and_positions_select_rows() -> None:
     assert render_rows(make_frame(HISTORY, []), HISTORY.columns, INDENTED).xml == b""
 
 
+@pytest.mark.proves("onec.nil")
 def test_nil_keeps_later_cells_in_their_place() -> None:
     rows = render_rows(
         make_frame(HISTORY, [make_call_row(7, ClientID=None, CallerID=None), make_call_row(8)]),
@@ -158,6 +159,7 @@ def test_ten_thousand_rows_are_rendered_far_faster_than_cell_by_cell() -> None:
     assert max(ratios) > 2
 
 
+@pytest.mark.proves("onec.columns")
 def test_the_columns_are_exactly_as_documented() -> None:
     answer = etree.parse(DOCUMENTED / "response.xml")
     documented = answer.findall(f".//{{{CORE}}}column")

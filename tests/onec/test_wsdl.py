@@ -37,6 +37,7 @@ def list_operations(holder: etree._Element) -> list[str]:
     return [found.get("name", "") for found in holder.findall(f"{W}operation")]
 
 
+@pytest.mark.proves("onec.wsdl", "onec.wsdl-access")
 def test_it_is_served_as_text_xml_without_credentials(service: Service) -> None:
     for query in ("wsdl", "WSDL", "wsdl="):
         response = requests.get(f"{service.url}?{query}", timeout=30)
@@ -52,6 +53,7 @@ def test_the_service_itself_is_not_fetched(service: Service) -> None:
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
 
+@pytest.mark.proves("onec.wsdl")
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "mock.example"])
 def test_the_address_is_the_one_the_client_used(service: Service, host: str) -> None:
     name = host.format(port=service.port)
@@ -61,6 +63,7 @@ def test_the_address_is_the_one_the_client_used(service: Service, host: str) -> 
     assert found == [f"http://{name}{PATH}"] * 2
 
 
+@pytest.mark.proves("onec.wsdl-wrapping", "onec.wsdl-ports", "onec.wsdl-messages")
 def test_names_and_ports(wsdl: etree._Element) -> None:
     assert (wsdl.get("name"), wsdl.get("targetNamespace")) == ("PartnerWebAPI2", SERVICE)
     (port_type,) = wsdl.findall(f"{W}portType")
@@ -81,6 +84,7 @@ def test_it_lists_the_operations_that_are_served(wsdl: etree._Element) -> None:
     assert set(list_operations(port_type)) < load_operation_names()
 
 
+@pytest.mark.proves("onec.wsdl-wrapping", "onec.soap-action")
 def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._Element) -> None:
     bindings = wsdl.findall(f"{W}binding")
     assert [b.get("name") for b in bindings] == [
@@ -99,6 +103,7 @@ def test_bindings_are_document_literal_with_the_live_soap_actions(wsdl: etree._E
             assert {body.get("use") for body in operation.iter(f"{soap}body")} == {"literal"}
 
 
+@pytest.mark.proves("onec.wsdl-wrapping", "onec.wsdl-messages")
 def test_messages_wrap_one_element_each_way(wsdl: etree._Element) -> None:
     elements = {e.get("name"): e for e in wsdl.iter(f"{{{XS}}}element") if e.get("name")}
     messages = {m.get("name"): m for m in wsdl.findall(f"{W}message")}
@@ -113,6 +118,7 @@ def test_messages_wrap_one_element_each_way(wsdl: etree._Element) -> None:
             assert [(c.get("name"), c.get("type")) for c in child] == [(inside, "core:Structure")]
 
 
+@pytest.mark.proves("onec.wsdl-schemas")
 def test_two_inline_schemas_and_an_import_without_location(wsdl: etree._Element) -> None:
     core, service = wsdl.findall(f"{W}types/{{{XS}}}schema")
     assert (core.get("targetNamespace"), service.get("targetNamespace")) == (CORE, SERVICE)
@@ -122,6 +128,7 @@ def test_two_inline_schemas_and_an_import_without_location(wsdl: etree._Element)
     assert imported.items() == [("namespace", CORE)]
 
 
+@pytest.mark.proves("onec.core-types", "onec.value-type")
 def test_core_types_are_those_of_the_live_schema(wsdl: etree._Element) -> None:
     core = wsdl.find(f"{W}types/{{{XS}}}schema")
     assert core is not None
@@ -231,6 +238,7 @@ def test_zeep_loads_it_and_calls_both_ports(service: Service, client: Client) ->
     assert [row["Value"] for row in answers[1][1]["Value"]["row"]] == rows
 
 
+@pytest.mark.proves("onec.dispatch")
 def test_zeep_in_the_lazy_form_sends_an_empty_params(service: Service) -> None:
     by_night = service.client(world="empty")
     by_day = service.client(world="empty", now="2026-03-03T12:00:00")
