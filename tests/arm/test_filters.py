@@ -196,9 +196,9 @@ async def test_offset_and_limit_cut_the_same_list(demo: RunningArm) -> None:
 
 @pytest.mark.proves("arm.scope")
 async def test_the_scope_is_the_operators_own_calls_whatever_is_filtered(demo: RunningArm) -> None:
-    rows = (await demo.history("101", cc_agent_id="112", limit=1000, from_date=FROM)).rows
+    rows = (await demo.history("101", cc_agent_id="111", limit=1000, from_date=FROM)).rows
     assert rows
-    assert all(row["digits"] == "101" and row["remote_agent_id"] == "112" for row in rows)
+    assert all(row["digits"] == "101" and row["remote_agent_id"] == "111" for row in rows)
 
 
 def is_error_about(answer: ParsedResponse, attribute: str) -> bool:

@@ -311,7 +311,7 @@ async def test_a_pinned_call_shows_at_once_although_the_page_was_asked_for_befor
     demo: RunningArm,
 ) -> None:
     before = (await demo.history(limit=5)).refs
-    demo.pin(missed(datetime(2026, 3, 2, 11, 50)))
+    demo.pin(missed(datetime(2026, 3, 2, 11, 59)))
     assert (await demo.history(limit=5)).refs[1:] == before[:4]
     demo.tenant.history.pins.clear()
     assert (await demo.history(limit=5)).refs == before

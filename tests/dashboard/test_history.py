@@ -64,7 +64,7 @@ def test_a_reason_narrows_the_list(site: Site) -> None:
 
 
 def test_arm_lists_are_what_the_workplace_answers(site: Site) -> None:
-    number = "102"
+    number = "101"
     window = 'from_date="2026/03/02 00:00:00" skip_incomplete="false" offset="0" limit="1000"'
     rows = site.arm(number, window).xpath("//call_history")
     page = site.get(f"/tenants/demo/arm?operator={number}").page

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict
+from datetime import date, timedelta
 
 import pytest
 
@@ -280,7 +281,11 @@ def test_listed_lines_name_their_hours_and_scenarios() -> None:
 
 
 def test_one_operator_of_the_default_centre_has_left(directory: Directory) -> None:
-    assert [operator.number for operator in directory.operators if operator.deleted] == ["112"]
+    left = [each for each in directory.operators if each.has_left(date(2026, 1, 1))]
+    assert [operator.number for operator in left] == ["112"]
+    last_day = left[0].last_day
+    assert last_day and not left[0].has_left(last_day)
+    assert left[0].has_left(last_day + timedelta(1))
 
 
 def test_one_more_organisation_changes_nothing_else(directory: Directory) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from callmocks.contract.resources import load_table
 from callmocks.history import reasons
+from callmocks.history.calendar import DayKind, day_kinds
 from callmocks.history.columns import CallKind, LegRole
 from callmocks.history.history import History
 from callmocks.history.walltime import DAYS, date_of_day, day_of_date, day_start, ms_to_datetime
@@ -32,8 +33,9 @@ def reasons_in_order(history: History, days: Iterable[int]) -> NDArray[np.int64]
 def test_the_mean_of_weekdays_is_the_calls_per_day(make_history: MakeHistory) -> None:
     for wanted in (40, 400, 4000):
         history = make_history(calls_per_day=wanted)
+        kinds = day_kinds(history.world.calendar)
         counts = [
-            history.generated.count_calls(day) for day in YEAR if date_of_day(day).weekday() < 5
+            history.generated.count_calls(day) for day in YEAR if kinds[day] == DayKind.WORKDAY
         ]
         assert abs(sum(counts) / len(counts) / wanted - 1) < 0.02
 
@@ -45,19 +47,16 @@ def test_a_call_has_about_2_3_legs(history: History) -> None:
     assert 2.2 < legs / calls < 2.4
 
 
-def test_any_1500_legs_in_a_row_hold_all_64_finish_reasons(history: History) -> None:
-    order = reasons_in_order(history, YEAR)
-    for reason, name in enumerate(reasons.NAMES):
-        positions = np.flatnonzero(order == reason)
-        gaps = np.diff(np.concatenate(([-1], positions, [len(order)])))
-        assert gaps.max() <= 1500, name
-
-
-@pytest.mark.parametrize("seed", [1, 7, 8])
-def test_the_cycle_holds_for_other_seeds(make_history: MakeHistory, seed: int) -> None:
-    order = reasons_in_order(make_history(seed=seed), YEAR[:120])
-    worst = max(np.diff(np.flatnonzero(order == reason)).max() for reason in range(64))
-    assert worst <= 1500
+@pytest.mark.parametrize("seed", [42, 1, 7])
+def test_every_calendar_month_holds_all_64_finish_reasons(
+    make_history: MakeHistory, seed: int
+) -> None:
+    history = make_history(seed=seed)
+    for month in range(1, 13):
+        days = range(day_of_date(date(2026, month, 1)), day_of_date(date(2026, month, 1)) + 31)
+        order = reasons_in_order(history, (day for day in days if date_of_day(day).month == month))
+        missing = set(range(64)) - set(order.tolist())
+        assert not missing, (month, [reasons.NAMES[reason] for reason in missing])
 
 
 @pytest.mark.parametrize("calls", [30, 400, 50_000])

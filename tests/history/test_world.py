@@ -149,7 +149,8 @@ def test_the_plan_finish_reasons_has_room_for_so_many_calls_only() -> None:
 
 def test_the_reference_has_every_key_and_the_page_no_other() -> None:
     known: set[str] = set()
-    for table in (world.World, world.Sizes, world.Traffic, *ENTRIES):
+    tables_of_values = (world.Sizes, world.Traffic, world.RosterRules, world.Calendar)
+    for table in (world.World, *tables_of_values, *ENTRIES):
         known |= set(table.__struct_fields__)
     reference = (DOCS.parent / "reference" / "worlds.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \|", reference, re.MULTILINE))
@@ -163,10 +164,10 @@ def test_the_reference_has_every_key_and_the_page_no_other() -> None:
 def test_the_reference_gives_the_defaults_that_hold() -> None:
     reference = (DOCS.parent / "reference" / "worlds.md").read_text(encoding="utf-8")
     documented = dict(re.findall(r"^\| `(\w+)` \| \w+ \| `(\d+)` \|", reference, re.MULTILINE))
-    for table in (world.Sizes(), world.Traffic()):
+    for table in (world.Sizes(), world.Traffic(), world.RosterRules()):
         for name in table.__struct_fields__:
             value = getattr(table, name)
-            if isinstance(value, int):
+            if type(value) is int:
                 assert documented[name] == str(value), name
 
 

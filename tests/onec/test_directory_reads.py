@@ -100,7 +100,7 @@ def test_specialists_have_the_observed_columns(client: Client) -> None:
     departments = {row["DepartmentID"] for row in client.read("DepartmentRead")}
     for row, person in zip(rows, cast.operators, strict=True):
         assert row["SpecialistID"] == person.specialist_id
-        assert row["Deleted"] is person.deleted
+        assert row["Deleted"] is person.has_left(client.tenant.clock.now().date())
         assert isinstance(row["Login"], Decimal)
         assert row["Birthday"].date() == person.birthday
         assert row["DepartmentID"] in departments

@@ -23,7 +23,9 @@ class CredentialsError(Exception):
 
 def check_password(exchange: Exchange, login: str, password: str) -> bool:
     tenant = exchange.tenant
-    exists = tenant.history.operator_index(login) >= 0
+    index = tenant.history.operator_index(login)
+    operators, today = tenant.history.directory.operators, exchange.now.date()
+    exists = index >= 0 and not operators[index].has_left(today)
     return secrets_equal(password, tenant.settings.arm.password) and exists
 
 

@@ -40,7 +40,7 @@ async def get_directory(method: str, exchange: Exchange, params: Params) -> Meth
     ids_alone = method == "get.scenarios" and exchange.use_assumption("cdr.scenario-lists") == "ids"
     types = get_column_types(method, ids_alone=ids_alone)
     query = parse_query(exchange, method, params, lambda _: types)
-    rows = _apply_choices(method, query, _load_rows(method, exchange.tenant.history))
+    rows = _apply_choices(method, query, _load_rows(method, exchange))
     if ids_alone:
         rows = _list_ids_alone(rows, exchange.tenant.history)
     names = query.filter.fields.union(name for name, _ in query.sort)
@@ -64,14 +64,19 @@ def get_column_types(method: str, *, ids_alone: bool = False) -> dict[str, pl.Da
     return types
 
 
-def _load_rows(method: str, history: History) -> list[Row]:
+def _load_rows(method: str, exchange: Exchange) -> list[Row]:
     """By id, ascending."""
+    history, today = exchange.tenant.history, exchange.now.date()
+    left = tuple(each.number for each in history.directory.operators if each.has_left(today))
 
     def build_rows() -> list[Row]:
-        return sorted(ROW_BUILDERS[method](history.directory), key=lambda row: row["id"])
+        return sorted(ROW_BUILDERS[method](history.directory, today), key=lambda row: row["id"])
 
     return history.generated.get_or_create(
-        f"cdr {method}", history.last_day, build_rows, lambda rows: _ROW_BYTES * (len(rows) + 1)
+        ("cdr", method, left),
+        history.last_day,
+        build_rows,
+        lambda rows: _ROW_BYTES * (len(rows) + 1),
     )
 
 

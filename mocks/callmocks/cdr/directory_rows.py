@@ -1,6 +1,7 @@
 """The history's people and things as rows of the directory methods, with every field of each."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from callmocks.contract.resources import load_table
@@ -20,14 +21,17 @@ _STATUSES = next(
 )
 
 
-def build_employees(directory: Directory) -> list[Row]:
-    return [_build_employee(directory, operator) for operator in directory.operators]
+def build_employees(directory: Directory, today: date) -> list[Row]:
+    return [
+        _build_employee(directory, operator, operator.has_left(today))
+        for operator in directory.operators
+    ]
 
 
-def _build_employee(directory: Directory, operator: Operator) -> Row:
-    status = "not_at_work" if operator.deleted else "available"
-    kinds = [] if operator.deleted else ["internal", "external"]
-    directions = [] if operator.deleted else ["in", "out"]
+def _build_employee(directory: Directory, operator: Operator, left: bool) -> Row:
+    status = "not_at_work" if left else "available"
+    kinds = [] if left else ["internal", "external"]
+    directions = [] if left else ["in", "out"]
     group = directory.groups[operator.group]
     return {
         "id": operator.employee_id,
@@ -38,7 +42,7 @@ def _build_employee(directory: Directory, operator: Operator) -> Row:
         "full_name": operator.full_name,
         "status": status,
         "status_id": _STATUSES.index(status) + 1,
-        "calls_available": not operator.deleted,
+        "calls_available": not left,
         "allowed_in_call_types": kinds,
         "in_external_allowed_call_directions": directions,
         "in_internal_allowed_call_directions": directions,
@@ -57,7 +61,7 @@ def _build_employee(directory: Directory, operator: Operator) -> Row:
                 "phone_number": number,
                 "channels_count": 1,  # documented, as the two below
                 "dial_time": 60,
-                "status": "inactive" if operator.deleted else "active",
+                "status": "inactive" if left else "active",
             }
             for index, number in enumerate((operator.phone, operator.mobile))
         ],
@@ -70,10 +74,11 @@ def _build_employee(directory: Directory, operator: Operator) -> Row:
     }
 
 
-def build_groups(directory: Directory) -> list[Row]:
+def build_groups(directory: Directory, today: date) -> list[Row]:
     rows = []
+    employed = [each for each in directory.operators if not each.has_left(today)]
     for index, group in enumerate(directory.groups):
-        members = [each for each in directory.operators if each.group == index and not each.deleted]
+        members = [each for each in employed if each.group == index]
         numbers = [
             {
                 "employee_phone_number": each.phone,
@@ -102,7 +107,7 @@ def build_groups(directory: Directory) -> list[Row]:
     return rows
 
 
-def build_virtual_numbers(directory: Directory) -> list[Row]:
+def build_virtual_numbers(directory: Directory, _: date) -> list[Row]:
     rows = []
     for index, line in enumerate(directory.lines):
         rows.append(
@@ -133,7 +138,7 @@ def build_virtual_numbers(directory: Directory) -> list[Row]:
     return rows
 
 
-def build_scenarios(directory: Directory) -> list[Row]:
+def build_scenarios(directory: Directory, _: date) -> list[Row]:
     return [
         {
             "id": scenario.id,
@@ -166,7 +171,7 @@ def _phone_id(operator: Operator, index: int) -> int:
     return operator.employee_id * _PHONES_PER_EMPLOYEE + index
 
 
-ROW_BUILDERS: dict[str, Callable[[Directory], list[Row]]] = {
+ROW_BUILDERS: dict[str, Callable[[Directory, date], list[Row]]] = {
     "get.employees": build_employees,
     "get.group_employees": build_groups,
     "get.virtual_numbers": build_virtual_numbers,

@@ -127,15 +127,21 @@ async def unpin_call(context: RequestContext) -> None:
     response=json_struct(TruthList),
 )
 async def show_truth(context: RequestContext) -> dict[str, Any]:
-    query: TruthQuery = context.query
     tenant = context.tenant
+    begin, before = read_window(context)
+    now = datetime_to_ms(tenant.clock.now())
+    _check_window_size(tenant.history, begin, min(before, now))
+    return {"calls": await _truth_by_day(tenant.history, begin, before, now)}
+
+
+def read_window(context: RequestContext) -> tuple[int, int]:
+    """Wall times in ms, the second one excluded."""
+    query: TruthQuery = context.query
     begin = datetime_to_ms(parse_wall_time(query.from_, "from"))
     before = datetime_to_ms(parse_wall_time(query.till, "till"))
     if before < begin:
         raise ProblemError(422, "the window ends before it begins", where="till")
-    now = datetime_to_ms(tenant.clock.now())
-    _check_window_size(tenant.history, begin, min(before, now))
-    return {"calls": await _truth_by_day(tenant.history, begin, before, now)}
+    return begin, before
 
 
 async def _truth_by_day(

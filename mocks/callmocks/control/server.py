@@ -16,7 +16,16 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from callmocks import __version__
-from callmocks.control import assumptions, calls, clock, dashboard, faults, journal, tenants
+from callmocks.control import (
+    assumptions,
+    calls,
+    clock,
+    contact_centre,
+    dashboard,
+    faults,
+    journal,
+    tenants,
+)
 from callmocks.control.addresses import Addresses
 from callmocks.control.guard import make_guard
 from callmocks.control.json_struct import doc
@@ -110,7 +119,7 @@ def _cached_document(guarded: bool) -> dict[str, Any]:
     return build_document(ROUTES, guarded=guarded)
 
 
-for module in (tenants, clock, faults, journal, calls, assumptions):
+for module in (tenants, clock, faults, journal, calls, contact_centre, assumptions):
     ROUTES += module.ROUTES
 
 

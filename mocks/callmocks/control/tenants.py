@@ -173,7 +173,8 @@ async def reset_tenant(context: RequestContext) -> TenantView:
 def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     addresses, settings = context.addresses, tenant.settings
     staff, password = tenant.history.directory.operators, settings.arm.password
-    operators = [OperatorLogin(each.number, password) for each in staff if not each.deleted]
+    today = tenant.clock.now().date()
+    operators = [OperatorLogin(each.number, password) for each in staff if not each.has_left(today)]
     return TenantView(
         name=tenant.name,
         seed=settings.seed,

@@ -9,16 +9,17 @@ from callmocks.history.generator import (
     interpolate_quantiles,
     weighted_indexes,
 )
+from callmocks.history.phone_numbers import draw_phone_numbers
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import MAX_ATTEMPTS, SLOT_COUNT, CallOutcomes, CallParameters, Slot
-from callmocks.history.world import Traffic, World
+from callmocks.history.world import Traffic
 
 _R = reasons.INDEX
 
 # Quantiles, in milliseconds.
 _SHORT_MS = (40, 120, 250, 400, 900)
-_IVR_MS = (700, 1_500, 3_000, 6_000, 12_000, 30_000)
+_IVR_MS = (900, 2_500, 4_500, 7_500, 13_000, 32_000)
 _ANSWER_MS = (1_200, 2_500, 4_000, 6_000, 9_000, 14_000, 26_000)
 _NO_ANSWER_MS = (5_000, 12_000, 20_000, 25_000, 30_000)
 _ALONE_MS = (300, 900, 2_000, 4_000, 12_000)
@@ -27,16 +28,8 @@ _COACH_DELAY_MS = (500, 5_000, 20_000, 60_000)
 _AFTER_TALK_MS = (2_000, 6_000, 15_000)
 
 
-def draw_parameters(
-    raw: RawNumbers,
-    outcomes: CallOutcomes,
-    start: IntColumn,
-    first_call: int,
-    world: World,
-    directory: Directory,
-) -> CallParameters:
-    """``first_call`` is the first call's number in the whole history."""
-    traffic = world.traffic
+def draw_parameters(raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic) -> CallParameters:
+    """Lengths and marks; attempts, starts and parties are still open."""
 
     def draw_ms(column: RawColumn, quantiles: tuple[int, ...]) -> IntColumn:
         return interpolate_quantiles(raw[:, column], quantiles)
@@ -44,7 +37,7 @@ def draw_parameters(
     def drawn_by_share(column: RawColumn, per_mille: int) -> BoolColumn:
         return integers_below(raw[:, column], 1000) < per_mille
 
-    user, vendor, phone = _draw_parties(raw, outcomes, traffic, directory)
+    nobody, nothing = np.full(len(raw), -1), np.zeros(len(raw), np.int64)
     remote, transfer = outcomes.reasons[:, Slot.REMOTE], outcomes.reasons[:, Slot.TRANSFER]
     reached = (remote == SUBSCRIBER_HUNG_UP) | (remote == OPERATOR_HUNG_UP)
     remote_failed = (remote >= 0) & ~reached
@@ -53,29 +46,53 @@ def draw_parameters(
     transfer_answer = draw_ms(RawColumn.TRANSFER_RING, _ANSWER_MS)
     no_answer = draw_ms(RawColumn.RING, _NO_ANSWER_MS)
     failed_ms = np.where(reasons.RANG[remote], no_answer, draw_ms(RawColumn.RING, _ALONE_MS))
-    after_talk_ms = draw_ms(RawColumn.AFTER_TALK, _AFTER_TALK_MS)
     rating = 1 + weighted_indexes(raw[:, RawColumn.RATING], (4, 6, 15, 30, 45))
     return CallParameters(
         row=np.arange(len(raw)),
-        start=start,
-        operators=_assign_operators(raw, outcomes, first_call, directory),
-        user=user,
-        vendor=vendor,
-        phone=phone,
-        line=integers_below(raw[:, RawColumn.LINE], len(directory.lines)),
+        start=nothing,
+        operators=np.full((len(raw), SLOT_COUNT), -1, np.int16, order="F"),
+        user=nobody,
+        vendor=nobody,
+        phone=nothing,
+        line=nothing,
         ivr_ms=draw_ms(RawColumn.IVR, _IVR_MS),
-        attempt_ms=_draw_attempt_lengths(raw, outcomes),
+        attempt_ms=np.zeros((len(raw), MAX_ATTEMPTS), np.int32, order="F"),
         ring_ms=np.where(remote_failed, failed_ms, draw_ms(RawColumn.RING, _ANSWER_MS)),
         talk_ms=draw_ms(RawColumn.TALK, traffic.talk_ms),
         transfer_ring_ms=np.where(transfer_unanswered, transfer_no_answer, transfer_answer),
         transfer_talk_ms=draw_ms(RawColumn.TRANSFER_TALK, traffic.talk_ms),
         coach_delay_ms=draw_ms(RawColumn.COACH_DELAY, _COACH_DELAY_MS),
-        after_talk_ms=np.where(_continues_after_talk(outcomes), after_talk_ms, 0),
+        after_talk_ms=draw_ms(RawColumn.AFTER_TALK, _AFTER_TALK_MS),
         recorded=drawn_by_share(RawColumn.RECORDED, traffic.recorded),
         rating=np.where(drawn_by_share(RawColumn.RATED, traffic.rated), rating, 0),
         released_by_platform=integers_below(raw[:, RawColumn.RELEASED_BY], 8) == 0,
-        fax=_fax_results(outcomes),
+        fax=nothing,
     )
+
+
+def draw_lengths_of_outcomes(
+    parameters: CallParameters, raw: RawNumbers, outcomes: CallOutcomes
+) -> None:
+    """What depends on all legs of the calls."""
+    parameters.attempt_ms = _draw_attempt_lengths(raw, outcomes)
+    parameters.fax = _fax_results(outcomes)
+    parameters.after_talk_ms = np.where(
+        _continues_after_talk(outcomes), parameters.after_talk_ms, 0
+    )
+
+
+def draw_parties(
+    parameters: CallParameters,
+    raw: RawNumbers,
+    outcomes: CallOutcomes,
+    traffic: Traffic,
+    directory: Directory,
+) -> None:
+    """Clients and lines of calls that have nothing to do with one another."""
+    numbers, vendors = list_user_numbers(directory), len(directory.vendor_users)
+    parties = draw_clients(raw, outcomes.kind, traffic, numbers, vendors)
+    parameters.user, parameters.vendor, parameters.phone = parties
+    parameters.line = integers_below(raw[:, RawColumn.LINE], len(directory.lines))
 
 
 def _continues_after_talk(outcomes: CallOutcomes) -> BoolColumn:
@@ -94,7 +111,7 @@ def _fax_results(outcomes: CallOutcomes) -> IntColumn:
 
 
 def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
-    lengths = np.zeros((len(raw), MAX_ATTEMPTS), np.int32)
+    lengths = np.zeros((len(raw), MAX_ATTEMPTS), np.int32, order="F")
     for number in range(MAX_ATTEMPTS):
         reason = outcomes.reasons[:, Slot.ATTEMPT + number]
         calls = np.flatnonzero(reason >= 0)
@@ -117,23 +134,27 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
     return lengths
 
 
-def _draw_parties(
-    raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic, directory: Directory
+def list_user_numbers(directory: Directory) -> IntColumn:
+    return np.array([int(person.phone) for person in directory.users], np.int64)
+
+
+def draw_clients(
+    raw: RawNumbers, kind: IntColumn, traffic: Traffic, user_numbers: IntColumn, vendors: int
 ) -> tuple[IntColumn, IntColumn, IntColumn]:
-    internal = outcomes.kind == CallKind.INTERNAL
-    count, numbers = len(directory.users), raw[:, RawColumn.USER]
+    """User, user of the vendor scheme, and number, of calls of some kinds."""
+    internal = kind == CallKind.INTERNAL
+    count, numbers = len(user_numbers), raw[:, RawColumn.USER]
     # The lesser of two draws: some clients call far more often than others.
     other = numbers << np.uint64(32)
     user = np.minimum(integers_below(numbers, count), integers_below(other, count))
     share = integers_below(raw[:, RawColumn.PARTY], 1000)
-    anonymous = (share < traffic.anonymous) & (outcomes.kind == CallKind.INCOMING)
+    anonymous = (share < traffic.anonymous) & (kind == CallKind.INCOMING)
     limit = traffic.anonymous + traffic.unknown_caller
     unknown = (share >= traffic.anonymous) & (share < limit)
     of_vendor = (share >= limit) & (share < limit + traffic.vendor) & ~internal
-    unknown_phone = 79_000_000_000 + integers_below(raw[:, RawColumn.PHONE], 999_999_999)
-    user_phones = np.array([int(person.phone) for person in directory.users], np.int64)
-    phone = np.where(unknown | of_vendor, unknown_phone, user_phones[user])
-    vendor = integers_below(raw[:, RawColumn.VENDOR], len(directory.vendor_users))
+    stranger = draw_phone_numbers(raw[:, RawColumn.PHONE])
+    phone = np.where(unknown | of_vendor, stranger, user_numbers[user])
+    vendor = integers_below(raw[:, RawColumn.VENDOR], vendors)
     return (
         np.where(internal | anonymous | unknown | of_vendor, -1, user),
         np.where(of_vendor, vendor, -1),
@@ -141,29 +162,28 @@ def _draw_parties(
     )
 
 
-def _assign_operators(
-    raw: RawNumbers, outcomes: CallOutcomes, first_call: int, directory: Directory
-) -> IntColumn:
-    """Operators take turns through the history; attempts before go to the same group."""
-    groups: list[list[int]] = [[] for _ in directory.groups]
-    for index, operator in enumerate(directory.operators):
-        groups[operator.group].append(index)
-    order = np.array([index for group in groups for index in group])
-    group_size = np.array([len(groups[operator.group]) for operator in directory.operators])
-    group_begin = np.array([sum(map(len, groups[: o.group])) for o in directory.operators])
-    # Data version 1 takes the column of the attempts; RawColumn.OPERATOR is unused.
-    count, numbers = len(order), raw[:, RawColumn.ATTEMPT_COUNT]
-    in_turn = ((first_call + np.arange(len(raw))) * _coprime_stride(count)) % count
-    at_random = integers_below(numbers << np.uint64(32), count)
-    turn = np.where(integers_below(numbers, 8) == 0, at_random, in_turn)
+def draw_operators(
+    parameters: CallParameters,
+    raw: RawNumbers,
+    outcomes: CallOutcomes,
+    directory: Directory,
+    employed: BoolColumn,
+) -> None:
+    """Operators for calls that do not ask who works: attempts go to the group of who answers."""
+    order = np.array(
+        sorted(np.flatnonzero(employed), key=lambda index: directory.operators[index].group)
+    )
+    group = np.array([directory.operators[index].group for index in order])
+    begin, size = np.searchsorted(group, group), np.bincount(group)[group]
+    count = len(order)
+    turn = integers_below(raw[:, RawColumn.OPERATOR], count)
     answering, next_one = order[turn], order[(turn + 1) % count]
-    position = turn - group_begin[answering]
-    operators = np.full((len(raw), SLOT_COUNT), -1, np.int16, order="F")
+    operators = parameters.operators
     for attempt in range(MAX_ATTEMPTS):
         calls = np.flatnonzero(outcomes.reasons[:, Slot.ATTEMPT + attempt] >= 0)
-        of_call = answering[calls]
-        offset = (position[calls] + 1 + attempt) % group_size[of_call]
-        operators[calls, Slot.ATTEMPT + attempt] = order[group_begin[of_call] + offset]
+        of_call = turn[calls]
+        offset = (of_call - begin[of_call] + 1 + attempt) % size[of_call]
+        operators[calls, Slot.ATTEMPT + attempt] = order[begin[of_call] + offset]
     for slot in (Slot.FIRST, Slot.ANSWER, Slot.PARALLEL + 1):
         operators[:, slot] = answering
     other_answers = outcomes.reasons[:, Slot.PARALLEL] == _R["another_operator_answer"]
@@ -171,9 +191,3 @@ def _assign_operators(
     operators[:, Slot.TRANSFER] = next_one
     operators[:, Slot.COACH] = order[(turn + 2) % count]
     operators[:, Slot.REMOTE] = next_one
-    return operators
-
-
-def _coprime_stride(count: int) -> int:
-    """A step that visits all operators and jumps between groups."""
-    return next(step for step in range(count // 2 + 1, 2 * count) if np.gcd(step, count) == 1)

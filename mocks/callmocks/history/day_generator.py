@@ -3,17 +3,24 @@
 import msgspec
 import numpy as np
 
-from callmocks.history import reason_blocks, traffic
-from callmocks.history.call_parameters import draw_parameters
+from callmocks.history import reason_blocks
+from callmocks.history.calendar import DayKind, day_kinds, season_factors
+from callmocks.history.call_parameters import (
+    draw_lengths_of_outcomes,
+    draw_operators,
+    draw_parameters,
+    draw_parties,
+)
 from callmocks.history.columns import DayColumns, IntColumn
+from callmocks.history.contact_centre import ContactCentre
 from callmocks.history.directory import Directory
 from callmocks.history.generator import Generator, RawNumbers, derive_key, integers_below
 from callmocks.history.ids import PINNED_SESSION
 from callmocks.history.raw_columns import RAW_COLUMNS, USED_COLUMNS
-from callmocks.history.reason_cycle import assign_reasons
+from callmocks.history.roster import LAST_SATURDAY_HOUR, SATURDAY
 from callmocks.history.timeline import CallOutcomes, build_timeline
-from callmocks.history.walltime import DAY_MS, DAYS, date_of_day
-from callmocks.history.world import Traffic, World
+from callmocks.history.walltime import DAYS, date_of_day
+from callmocks.history.world import Calendar, RosterRules, Traffic, World
 
 # Raised whenever the same seed would give other calls; see CHANGELOG.md.
 DATA_VERSION = 2
@@ -22,8 +29,6 @@ DATA_VERSION = 2
 BATCH_CALLS = 16_000
 _COUNTS, _CALLS = 1, 2  # streams
 _WEEKDAYS = (1050, 1020, 1000, 980, 950)
-_SATURDAY = 5
-_LAST_SATURDAY_HOUR = 20
 
 
 def history_key(seed: int, world: World) -> bytes:
@@ -33,15 +38,15 @@ def history_key(seed: int, world: World) -> bytes:
 
 def directory_key(seed: int, world: World) -> bytes:
     """Sixteen bytes that name a directory: seed and people, however many calls they have."""
-    people = msgspec.structs.replace(world, calls_per_day=0, traffic=Traffic())
+    people = msgspec.structs.replace(
+        world, calls_per_day=0, traffic=Traffic(), roster=RosterRules(), calendar=Calendar()
+    )
     return derive_key("cast", DATA_VERSION, seed, people.fingerprint.hex())
 
 
-def make_empty_day(world: World, directory: Directory) -> DayColumns:
+def make_empty_day(world: World) -> DayColumns:
     raw, outcomes = np.zeros((0, USED_COLUMNS), np.uint64), CallOutcomes.without_legs(0)
-    start = np.zeros(0, np.int64)
-    parameters = draw_parameters(raw, outcomes, start, 0, world, directory)
-    return build_timeline(0, outcomes, parameters)
+    return build_timeline(0, outcomes, draw_parameters(raw, outcomes, world.traffic))
 
 
 class DayGenerator:
@@ -52,8 +57,10 @@ class DayGenerator:
         self._world = world
         self._directory = directory
         self._in_blocks = world.traffic.plan == "finish-reasons"
+        self._kinds = day_kinds(world.calendar)
         self.calls_by_day = self._draw_calls_by_day()
         self._first_call = np.concatenate(([0], np.cumsum(self.calls_by_day)))
+        self.centre = ContactCentre(self._generator, world, directory, self.calls_by_day)
 
     @property
     def days_per_batch(self) -> int:
@@ -68,23 +75,24 @@ class DayGenerator:
 
     def generate(self, first: int, days: int = 1) -> DayColumns:
         """A day, or a batch of at most ``days_per_batch``: the same calls as one by one."""
-        raw, first_call = self._draw_raw(first, days), int(self._first_call[first])
-        counts = self.calls_by_day[first : first + days]
-        day_offset = np.repeat(np.arange(days), counts)
+        raw = self._draw_raw(first, days)
         if self._in_blocks:
-            outcomes, start = reason_blocks.draw_outcomes(raw)
-        else:
-            time_of_day = self._draw_start_times(first, days, day_offset, raw)
-            start = np.sort(day_offset * DAY_MS + time_of_day)
-            forced = assign_reasons(self._generator, first_call, len(raw))
-            outcomes = traffic.OutcomeDraw(raw, forced, self._world.traffic).draw()
-        parameters = draw_parameters(raw, outcomes, start, first_call, self._world, self._directory)
-        if self._in_blocks:
-            reason_blocks.compress_to_block(parameters, len(raw) // reason_blocks.BLOCK_CALLS)
-        if days > 1:
-            parameters.row = parameters.row - np.repeat(np.cumsum(counts) - counts, counts)
-            parameters.day_offset = day_offset
-        return build_timeline(first, outcomes, parameters)
+            return self._generate_blocks(first, raw)
+        day_offset = np.repeat(np.arange(days), self.calls_by_day[first : first + days])
+        weights = np.array([self._hour_weights(first + offset) for offset in range(days)])
+        return self.centre.generate(first, day_offset, raw, weights)
+
+    def _generate_blocks(self, day: int, raw: RawNumbers) -> DayColumns:
+        outcomes, start = reason_blocks.draw_outcomes(raw)
+        traffic, directory = self._world.traffic, self._directory
+        parameters = draw_parameters(raw, outcomes, traffic)
+        draw_lengths_of_outcomes(parameters, raw, outcomes)
+        employed = self.centre.are_employed(day, 1)[0]
+        draw_operators(parameters, raw, outcomes, directory, employed)
+        draw_parties(parameters, raw, outcomes, traffic, directory)
+        parameters.start = start
+        reason_blocks.compress_to_block(parameters, len(raw) // reason_blocks.BLOCK_CALLS)
+        return build_timeline(day, outcomes, parameters)
 
     def _draw_raw(self, first: int, days: int) -> RawNumbers:
         counts = self.calls_by_day[first : first + days].tolist()
@@ -97,29 +105,20 @@ class DayGenerator:
             columns[:, begin:end] = rows[:, :USED_COLUMNS].T
         return columns.T
 
-    def _draw_start_times(
-        self, first: int, days: int, day_offset: IntColumn, raw: RawNumbers
-    ) -> IntColumn:
-        if days == 1:
-            return traffic.draw_start_times(raw, self._hour_weights(first))
-        by_weights: dict[tuple[int, ...], list[int]] = {}
-        for offset in range(days):
-            by_weights.setdefault(self._hour_weights(first + offset), []).append(offset)
-        times = np.empty(len(raw), np.int64)
-        for weights, offsets in by_weights.items():
-            calls = np.isin(day_offset, offsets)
-            times[calls] = traffic.draw_start_times(raw[calls], weights)
-        return times
-
     def _draw_calls_by_day(self) -> IntColumn:
-        """The weekday's share of the mean, up to 12 % more or less."""
-        mean, weekend = self._world.calls_per_day, self._world.traffic.weekend
+        """The weekday's share of the mean and the season's, up to 12 % more or less."""
+        mean, traffic = self._world.calls_per_day, self._world.traffic
         raw = self._generator.draw_raw(_COUNTS, 0, DAYS)
-        shares = np.array([*_WEEKDAYS, weekend, weekend])
         weekday = (np.arange(DAYS) + date_of_day(0).weekday()) % 7
+        # A Saturday that is worked instead of another day is as a Friday.
+        share = np.array([*_WEEKDAYS, _WEEKDAYS[-1], _WEEKDAYS[-1]])[weekday]
+        share = np.where(self._kinds == DayKind.SHORT, share * traffic.short_day // 1000, share)
+        share = np.where(self._kinds == DayKind.DAY_OFF, traffic.weekend, share)
+        share = np.where(self._kinds == DayKind.HOLIDAY, traffic.holiday, share)
+        share = share * season_factors(self._world.calendar) // 1000
         swing = 880 + integers_below(raw, 241)
         dither = integers_below(raw << np.uint64(32), 1_000_000)
-        counts = (mean * shares[weekday] * swing + dither) // 1_000_000
+        counts = (mean * share * swing + dither) // 1_000_000
         if self._in_blocks:
             size = reason_blocks.BLOCK_CALLS
             blocks = np.maximum((counts + size // 2) // size, 1)
@@ -129,10 +128,9 @@ class DayGenerator:
 
     def _hour_weights(self, day: int) -> tuple[int, ...]:
         """Late Saturday has no calls: clocks change then."""
-        weekday = date_of_day(day).weekday()
-        if weekday < _SATURDAY:
-            return self._world.traffic.weekday_hours
-        weights = self._world.traffic.weekend_hours
-        if weekday == _SATURDAY:
-            return weights[: _LAST_SATURDAY_HOUR + 1] + (0,) * (23 - _LAST_SATURDAY_HOUR)
+        works = self._kinds[day] in (DayKind.WORKDAY, DayKind.SHORT)
+        traffic = self._world.traffic
+        weights = traffic.weekday_hours if works else traffic.weekend_hours
+        if date_of_day(day).weekday() == SATURDAY:
+            return weights[: LAST_SATURDAY_HOUR + 1] + (0,) * (23 - LAST_SATURDAY_HOUR)
         return weights

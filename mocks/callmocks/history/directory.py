@@ -28,8 +28,13 @@ class Operator:
     email: str
     mobile: str
     birthday: date
-    created_at: datetime  # before the first day of any history
-    deleted: bool
+    created_at: datetime
+    first_day: date
+    last_day: date | None  # of who has left, or will
+    workload: int  # per mille of the others' calls
+
+    def has_left(self, day: date) -> bool:
+        return self.last_day is not None and day > self.last_day
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,10 @@ _FIRST_EXTENSION, _FIRST_QUEUE = 101, 701
 # Every fourth drawn line is toll-free.
 _TOLL_FREE_EVERY = 4
 _NIGHT_SCENARIO = "Ночной приём"
-# From this size on, the last of the drawn operators has left.
-_MIN_OPERATORS_WITH_DELETED = 6
+# From this size on, the last of the drawn operators leaves.
+_MIN_OPERATORS_WITH_LEAVER = 6
+_LEAVING_YEAR = date(2025, 2, 1)
+_WORKLOADS = (800, 900, 950, 1000, 1000, 1050, 1150, 1250)
 
 
 def build_directory(world: World, key: bytes) -> Directory:
@@ -186,7 +188,7 @@ class DirectoryBuilder:
             sip = entry.sip or drawn_sip
             phone_kind = entry.phone or ("sip" if index % 3 == 2 else "number")
             group = _index_of(entry.group, groups, index)
-            left = not listed and _MIN_OPERATORS_WITH_DELETED <= size == index + 1
+            left = not listed and _MIN_OPERATORS_WITH_LEAVER <= size == index + 1
             values = fill_entry(
                 entry,
                 employee_id=employee_ids.take_number(stream, 100_000, 1_000_000),
@@ -195,8 +197,13 @@ class DirectoryBuilder:
                 email=f"operator{number}@centre.example",
                 mobile=self._values.take_phone(stream, "mobile", self._region),
                 birthday=date(1960, 1, 1) + timedelta(stream.integer_below(14_600)),
-                created_at=_draw_hire_time(stream),
+                created_at=_draw_hire_time(stream, may_be_late=index > 2 and not left),
+                workload=_WORKLOADS[stream.integer_below(len(_WORKLOADS))],
             )
+            hired = values["created_at"].date()
+            drawn_last_day = _LEAVING_YEAR + timedelta(stream.integer_below(300))
+            leaves = entry.deleted or left
+            last_day = entry.last_day or (max(drawn_last_day, hired) if leaves else None)
             operators.append(
                 Operator(
                     **names,
@@ -207,7 +214,8 @@ class DirectoryBuilder:
                     phone=sip if phone_kind == "sip" else number,
                     group=group,
                     department=_index_of(entry.department, departments, group),
-                    deleted=entry.deleted or left,
+                    first_day=entry.first_day or hired,
+                    last_day=last_day,
                 )
             )
         return tuple(operators)
@@ -219,9 +227,12 @@ def _index_of(name: str | None, entries: Sequence[Group | Department | Scenario]
     return [entry.name for entry in entries].index(name)
 
 
-def _draw_hire_time(stream: RandomStream) -> datetime:
+def _draw_hire_time(stream: RandomStream, may_be_late: bool) -> datetime:
+    """Most came before the first day of a history, one of six in its first eight years."""
     days, seconds = stream.integer_below(1000), stream.integer_below(30_000)
-    return datetime(2012, 1, 10, 9) + timedelta(days=days, seconds=seconds)
+    late = stream.integer_below(6) == 0 and may_be_late
+    first = datetime(2015, 6, 1, 9) + 2 * timedelta(days) if late else datetime(2012, 1, 10, 9)
+    return first + timedelta(days=days, seconds=seconds)
 
 
 def _cycle_names(names: Sequence[str], size: int) -> list[str]:

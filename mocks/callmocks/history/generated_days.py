@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from callmocks.history import ids
 from callmocks.history.cache import DayCache
-from callmocks.history.columns import DayColumns
+from callmocks.history.columns import BoolColumn, DayColumns
 from callmocks.history.day_generator import DayGenerator, make_empty_day
 from callmocks.history.directory import Directory
+from callmocks.history.episodes import DayPlan
+from callmocks.history.roster import Roster
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.views.lookups import Lookups
@@ -64,6 +66,14 @@ class GeneratedDays:
         counts = self._day_generator.calls_by_day[first : max(last + 1, first)]
         days: list[int] = (np.flatnonzero(counts) + first).tolist()
         return days
+
+    def plan_days(self, first: int, days: int) -> tuple[Roster, list[DayPlan]]:
+        return self._day_generator.centre.plan(first, days)
+
+    def find_employed(self, day: int) -> BoolColumn:
+        """By operator; all where nobody is."""
+        employed: BoolColumn = self._day_generator.centre.are_employed(day, 1)[0]
+        return employed if employed.any() else ~employed
 
     def get_day(self, day: int) -> DayColumns:
         return self.get_days(day, 1)
@@ -120,7 +130,7 @@ class GeneratedDays:
 
     def empty_frame(self, view_name: str) -> pl.DataFrame:
         if view_name not in self._empty_frames:
-            day = make_empty_day(self.world, self.directory)
+            day = make_empty_day(self.world)
             self._empty_frames[view_name] = CALL_VIEWS[view_name].build(self.key, day, self.lookups)
         return self._empty_frames[view_name]
 
@@ -142,7 +152,7 @@ class GeneratedDays:
 
     @cached_property
     def no_legs(self) -> arm.OperatorLegs:
-        return arm.select_operator_legs(make_empty_day(self.world, self.directory))
+        return arm.select_operator_legs(make_empty_day(self.world))
 
     def build_arm_rows(self, legs: arm.OperatorLegs) -> pl.DataFrame:
         return arm.build_arm_rows(self.key, legs, self.lookups)

@@ -10,8 +10,10 @@ from callmocks.contract.truth import Call
 from callmocks.errors import TooManyRows
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns, LegRole
+from callmocks.history.episodes import DayPlan
 from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.pins import Pins
+from callmocks.history.roster import Roster
 from callmocks.history.truth import collect_truth
 from callmocks.history.views.arm import OperatorLegs, concat_legs, sort_newest_first
 from callmocks.history.views.call_views import CALL_VIEWS
@@ -145,6 +147,10 @@ class History:
 
     def _clip_days(self, from_ms: int, till_ms: int) -> tuple[int, int]:
         return max(day_of(from_ms), self.first_day), min(day_of(till_ms), self.last_day)
+
+    def plan_days(self, first: int, days: int) -> tuple[Roster, list[DayPlan]]:
+        """Who works, and what fails for a while."""
+        return self.generated.plan_days(first, days)
 
     # Single calls
 

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from callmocks.history.call_parameters import draw_parameters
+from callmocks.history.call_parameters import (
+    draw_lengths_of_outcomes,
+    draw_operators,
+    draw_parameters,
+    draw_parties,
+)
 from callmocks.history.columns import CallKind, DayColumns
 from callmocks.history.directory import Directory
 from callmocks.history.generated_days import GeneratedDays
@@ -25,7 +30,12 @@ def build_pinned_call(
         outcomes.reasons[0, slot] = reason
     raw = generator.draw_raw(_STREAM, (day << 20) | row, RAW_COLUMNS).reshape(1, -1)
     start = np.array([pin.start_ms - day_start(day)])
-    parameters = draw_parameters(raw, outcomes, start, row, generated.world, directory)
+    traffic = generated.world.traffic
+    parameters = draw_parameters(raw, outcomes, traffic)
+    draw_lengths_of_outcomes(parameters, raw, outcomes)
+    draw_operators(parameters, raw, outcomes, directory, generated.find_employed(day))
+    draw_parties(parameters, raw, outcomes, traffic, directory)
+    parameters.start = start
     parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
     _set_operators(parameters, pin, directory)
     _set_client(parameters, pin, directory)
@@ -95,6 +105,6 @@ def _distribute_wait(
     attempts = int((outcomes.reasons[0, Slot.ATTEMPT : Slot.PARALLEL] >= 0).sum())
     parts = attempts + (2 if pin.answered else 1)
     parameters.ivr_ms[0] = wait_ms // parts
-    parameters.attempt_ms[0, :] = wait_ms // parts
+    parameters.attempt_ms[0, :attempts] = wait_ms // parts
     last = wait_ms - (parts - 1) * (wait_ms // parts)
     (parameters.ring_ms if pin.answered else parameters.attempt_ms[0])[0] = last

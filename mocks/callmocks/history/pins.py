@@ -184,8 +184,7 @@ class _PinFrames:
 
     def __init__(self, generated: GeneratedDays, days: list[DayColumns]) -> None:
         self._key, self._lookups = generated.key, generated.lookups
-        world, directory = generated.world, generated.directory
-        self._day = concat_days(days) if days else make_empty_day(world, directory)
+        self._day = concat_days(days) if days else make_empty_day(generated.world)
         self._views: dict[str, pl.DataFrame] = {}
 
     def build_view(self, name: str) -> pl.DataFrame:

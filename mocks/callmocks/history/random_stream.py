@@ -12,6 +12,9 @@ class RandomStream:
     def __init__(self, raw: list[int]) -> None:
         self._raw = iter(raw)
 
+    def next_raw(self) -> int:
+        return next(self._raw)
+
     def integer_below(self, bound: int) -> int:
         return ((next(self._raw) >> 32) * bound) >> 32
 

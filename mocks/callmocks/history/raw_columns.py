@@ -38,8 +38,12 @@ class RawColumn(IntEnum):
     VENDOR = 28
     UNREACHED = 29
     ATTEMPT = 30  # and two more: the reason (low bits) and the length (high bits) of each attempt
+    WORK_AFTER = 33
+    QUEUE = 34
+    REPEAT = 35
+    STRANGER = 36
 
 
 ATTEMPT_COLUMNS = 3
-USED_COLUMNS = RawColumn.ATTEMPT + ATTEMPT_COLUMNS
+USED_COLUMNS = len(RawColumn) + ATTEMPT_COLUMNS - 1
 RAW_COLUMNS = 40

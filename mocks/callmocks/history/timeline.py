@@ -49,7 +49,8 @@ class Slot(IntEnum):
 SLOT_COUNT = Slot.COACH + 1
 
 # A transfer comes within 25 minutes of talk, so that no leg begins on another day than its call.
-_LATEST_TRANSFER_MS = 1_500_000
+LATEST_TRANSFER_MS = 1_500_000
+MAX_DIAL_MS = 2_000  # until the called party's phone rings
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class CallParameters:
     phone: IntColumn
     line: IntColumn
     ivr_ms: IntColumn  # from the call's start to its first attempt
-    attempt_ms: IntMatrix  # [call, MAX_ATTEMPTS]
+    attempt_ms: IntMatrix  # [call, MAX_ATTEMPTS]; without a leg it is a pause
     ring_ms: IntColumn  # from the attempt's start to the answer; of an unanswered remote leg, all
     talk_ms: IntColumn
     transfer_ring_ms: IntColumn
@@ -139,7 +140,7 @@ class _Timeline:
     def _place_remote_leg(self) -> IntColumn:
         parameters, picked_up = self._parameters, self._picked_up[:, Slot.REMOTE]
         start = parameters.start.astype(np.int32)
-        ring = start + np.minimum(parameters.ivr_ms, 2000)
+        ring = start + np.minimum(parameters.ivr_ms, MAX_DIAL_MS)
         answer = ring + parameters.ring_ms
         end = answer + np.where(picked_up, parameters.talk_ms, 0)
         self._place_leg(Slot.REMOTE, ring, end, np.where(picked_up, answer, -1))
@@ -148,9 +149,8 @@ class _Timeline:
 
     def _place_attempts(self, cursor: IntColumn) -> IntColumn:
         for number in range(MAX_ATTEMPTS):
-            exists = self._exists[:, Slot.ATTEMPT + number]
-            if exists.any():
-                length = np.where(exists, self._parameters.attempt_ms[:, number], 0)
+            length = self._parameters.attempt_ms[:, number]
+            if length.any() or self._exists[:, Slot.ATTEMPT + number].any():
                 end = cursor + length.astype(np.int32)
                 self._place_leg(Slot.ATTEMPT + number, cursor, end)
                 cursor = end
@@ -158,7 +158,7 @@ class _Timeline:
 
     def _place_answer_and_transfer(self, cursor: IntColumn) -> IntColumn:
         parameters = self._parameters
-        limited = np.minimum(parameters.talk_ms, _LATEST_TRANSFER_MS)
+        limited = np.minimum(parameters.talk_ms, LATEST_TRANSFER_MS)
         talk = np.where(self._exists[:, Slot.TRANSFER], limited, parameters.talk_ms)
         for slot, ring, length in (
             (Slot.ANSWER, parameters.ring_ms, talk),

@@ -1,4 +1,7 @@
-"""What happens in the calls of an ordinary contact centre, by the shares of its world."""
+"""What happens in the calls of an ordinary contact centre, by the shares of its world.
+
+Attempts are drawn as they would go; ``contact_centre`` then finds who could take part in them.
+"""
 
 import numpy as np
 
@@ -11,140 +14,131 @@ from callmocks.history.timeline import CallOutcomes, Slot
 from callmocks.history.world import Traffic
 
 _R = reasons.INDEX
-_INTERNAL_REFUSALS = _R["internal_call_not_allowed"], _R["internal_call_not_allowed_by_status"]
-_ATTEMPT_REASONS = {
-    "operator_not_responsible": 50,
-    "operator_busy": 14,
-    "employee_busy": 12,
-    "timeout": 6,
-    "employee_busy_after_call": 6,
-    "employee_status_break": 4,
-    "employee_status_do_not_disturb": 3,
-    "sip_offline": 3,
-    "operator_number_problems": 2,
-}
-_UNREACHED_TRANSFER = {"operator_not_responsible": 70, "operator_busy": 20, "employee_busy": 10}
-_UNREACHED_INTERNAL = {"operator_not_responsible": 60, "operator_busy": 25, "employee_busy": 15}
+NO_ANSWER = _R["operator_not_responsible"]
+REFUSED = _R["operator_busy"]  # stands for any reason that refuses a call at once
+# The last attempt: the caller gives up while a telephone rings.
+LAST_ATTEMPT = Slot.ATTEMPT + ATTEMPT_COLUMNS
+NATURAL_ATTEMPTS = ATTEMPT_COLUMNS + 1
+_ATTEMPT_REASONS = {"operator_not_responsible": 38, "timeout": 5, "operator_busy": 57}
+_UNREACHED_TRANSFER = {"operator_not_responsible": 70, "operator_busy": 30}
+_UNREACHED_INTERNAL = {"operator_not_responsible": 60, "operator_busy": 40}
+_UNREACHED_COLLEAGUE = (NO_ANSWER, REFUSED)
 _UNREACHED_OUTGOING = {
     "subscriber_not_responsible": 60,
     "subscriber_busy": 30,
     "subscriber_number_problems": 10,
 }
+# Of calls that no operator answers.
+_ENDED_IN_MENU = {
+    "subscriber_disconnects": 85,
+    "incorrect_input": 6,
+    "max_transition_count_exceeded": 5,
+    "action_interval_exceeded": 4,
+}
 _ATTEMPTS_WHEN_ANSWERED = (74, 17, 6, 3)
-_ATTEMPTS_WHEN_MISSED = (30, 45, 18, 7)
-
-
-def draw_start_times(raw: RawNumbers, hour_weights: tuple[int, ...]) -> IntColumn:
-    hour = weighted_indexes(raw[:, RawColumn.HOUR], hour_weights)
-    return hour * 3_600_000 + integers_below(raw[:, RawColumn.TIME_IN_HOUR], 3_600_000)
-
-
-class _ForcedReason:
-    def __init__(self, reason: IntColumn) -> None:
-        self.reason = reason
-        refused = reasons.reasons_at("alone", "initiator")
-        alone = (*reasons.reasons_at("alone", "subscriber"), *reasons.ENDED_BY_PLATFORM)
-        self.alone = self._select(*alone, *refused)
-        self.attempt = self._select(*reasons.reasons_at("attempt", "operator"))
-        self.unreached = self._select(*reasons.reasons_at("attempt", "subscriber"))
-        self.parallel = self._select(*reasons.reasons_at("beside", "operator"))
-        self.hung_up = self._select(SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
-        self.transfer = reason == _R["transfer_disconnects"]
-        self.scenario = reason == _R["scenario_disconnects"]
-        self.internal = reasons.membership_table(_INTERNAL_REFUSALS)[reason]
-        self.outgoing = reasons.membership_table(refused)[reason] & ~self.internal
-        self.outgoing |= self.unreached >= 0
-
-    def _select(self, *candidates: int) -> IntColumn:
-        return np.where(reasons.membership_table(candidates)[self.reason], self.reason, -1)
+_ATTEMPTS_WHEN_MISSED = (15, 50, 25, 10)
+_PARALLEL = 40  # per mille of answered calls
 
 
 class OutcomeDraw:
-    """``forced_reasons``: the reason that a leg of the call must have, or -1."""
-
-    def __init__(self, raw: RawNumbers, forced_reasons: IntColumn, traffic: Traffic) -> None:
+    def __init__(self, raw: RawNumbers, traffic: Traffic) -> None:
         self._raw = raw
         self._traffic = traffic
-        self._forced = _ForcedReason(forced_reasons)
-        self._outcomes = CallOutcomes.without_legs(len(raw))
-        self._reasons = self._outcomes.reasons  # [call, slot]
+        self.outcomes = CallOutcomes.without_legs(len(raw))
+        self._reasons = self.outcomes.reasons  # [call, slot]
         by_subscriber = self._below(RawColumn.ENDED_BY, 100) < 60
-        hung_up = np.where(by_subscriber, SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
-        self._hung_up = np.where(self._forced.hung_up >= 0, self._forced.hung_up, hung_up)
+        self._hung_up = np.where(by_subscriber, SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
 
     def draw(self) -> CallOutcomes:
-        kind = self._outcomes.kind
+        """All but the attempts, which depend on who has time."""
+        kind = self.outcomes.kind
         kind[:] = self._draw_kinds()
-        self._add_incoming_legs(kind)
-        self._fail_auto_calls(kind == CallKind.AUTO)
+        incoming, auto = kind == CallKind.INCOMING, kind == CallKind.AUTO
+        missed = incoming & (self._below(RawColumn.MISSED, 1000) < self._traffic.missed)
+        answered = (incoming | auto) & ~missed
+        for slot in (Slot.FIRST, Slot.ANSWER):
+            self._reasons[answered, slot] = self._hung_up[answered]
+        self._add_parallel_legs(answered)
+        self._add_transfers(answered)
+        self._add_coaches(answered)
+        self._add_faxes(answered & incoming)
+        self.miss(np.flatnonzero(missed))
+        self._fail_auto_calls(auto)
         outgoing, internal = kind == CallKind.OUTGOING, kind == CallKind.INTERNAL
-        self._add_direct_legs(outgoing, 35, _UNREACHED_OUTGOING, self._forced.unreached)
-        self._add_direct_legs(internal, 25, _UNREACHED_INTERNAL, np.full(len(kind), -1))
-        alone = self._forced.alone >= 0
-        self._reasons[alone] = -1
-        self._reasons[alone, Slot.FIRST] = self._forced.alone[alone]
-        return self._outcomes
+        self._add_direct_legs(outgoing, 35, _UNREACHED_OUTGOING)
+        self._add_direct_legs(internal, 25, _UNREACHED_INTERNAL)
+        return self.outcomes
+
+    def miss(self, calls: IntColumn) -> None:
+        """Make them incoming calls that no operator answers."""
+        self.outcomes.kind[calls] = CallKind.INCOMING
+        self._reasons[calls] = -1
+        self._reasons[calls, Slot.FIRST] = self._pick(RawColumn.UNREACHED, _ENDED_IN_MENU)[calls]
+
+    def add_attempts(self) -> None:
+        table = self._reasons
+        answered = table[:, Slot.ANSWER] >= 0
+        missed = (self.outcomes.kind == CallKind.INCOMING) & ~answered
+        missed &= table[:, Slot.FIRST] == SUBSCRIBER_HUNG_UP
+        numbers = self._raw[:, RawColumn.ATTEMPT_COUNT]
+        count = weighted_indexes(numbers, _ATTEMPTS_WHEN_ANSWERED)
+        count = np.where(missed, weighted_indexes(numbers, _ATTEMPTS_WHEN_MISSED), count)
+        count[~answered & ~missed] = 0
+        for number in range(ATTEMPT_COLUMNS):
+            exists = np.flatnonzero(count > number)
+            reason = self._pick(RawColumn.ATTEMPT + number, _ATTEMPT_REASONS, exists)
+            table[exists, Slot.ATTEMPT + number] = reason
+        gives_up = missed & (self._below(RawColumn.TRANSFER, 100) < 60)
+        table[gives_up, LAST_ATTEMPT] = SUBSCRIBER_HUNG_UP
 
     def _below(self, column: int, bound: int) -> IntColumn:
         return integers_below(self._raw[:, column], bound)
 
-    def _pick_reasons(self, column: int, weights: dict[str, int]) -> IntColumn:
+    def _pick(
+        self, column: int, weights: dict[str, int], calls: IntColumn | slice = slice(None)
+    ) -> IntColumn:
         indexes = np.array([_R[name] for name in weights], np.int16)
-        return indexes[weighted_indexes(self._raw[:, column], tuple(weights.values()))]
+        return indexes[weighted_indexes(self._raw[calls, column], tuple(weights.values()))]
 
     def _draw_kinds(self) -> IntColumn:
-        traffic, forced = self._traffic, self._forced
+        traffic = self._traffic
         share = self._below(RawColumn.KIND, 1000)
-        kind = np.full(len(share), CallKind.INCOMING, np.int8)
-        limit = traffic.internal
-        kind[share < limit] = CallKind.INTERNAL
-        kind[(share >= limit) & (share < limit + traffic.outgoing)] = CallKind.OUTGOING
-        limit += traffic.outgoing
-        kind[(share >= limit) & (share < limit + traffic.auto_outgoing)] = CallKind.AUTO
-        kind[forced.reason >= 0] = CallKind.INCOMING
-        kind[forced.outgoing] = CallKind.OUTGOING
-        kind[forced.internal] = CallKind.INTERNAL
-        return kind
+        shares = (traffic.internal, traffic.outgoing, traffic.auto_outgoing)
+        kinds = (CallKind.INTERNAL, CallKind.OUTGOING, CallKind.AUTO, CallKind.INCOMING)
+        return np.array(kinds, np.int8)[np.searchsorted(np.cumsum(shares), share, side="right")]
 
-    def _add_incoming_legs(self, kind: IntColumn) -> None:
-        by_attempts = (kind == CallKind.INCOMING) | (kind == CallKind.AUTO)
-        incoming = kind == CallKind.INCOMING
-        missed = incoming & (self._below(RawColumn.MISSED, 1000) < self._traffic.missed)
-        missed &= self._forced.reason < 0
-        answered = by_attempts & ~missed
-        self._add_attempts(by_attempts, missed)
-        gives_up = missed & (self._below(RawColumn.ENDED_BY, 100) < 60)
-        self._reasons[gives_up, Slot.ATTEMPT + ATTEMPT_COLUMNS] = SUBSCRIBER_HUNG_UP
-        self._reasons[missed, Slot.FIRST] = SUBSCRIBER_HUNG_UP
-        self._reasons[answered, Slot.FIRST] = self._hung_up[answered]
-        self._reasons[answered, Slot.ANSWER] = self._hung_up[answered]
-        parallel = self._forced.parallel >= 0
-        self._reasons[parallel, Slot.PARALLEL] = self._forced.parallel[parallel]
-        self._add_transfers(answered)
-        self._add_coaches(answered)
-        self._add_faxes(answered & incoming)
-
-    def _add_attempts(self, by_attempts: BoolColumn, missed: BoolColumn) -> None:
-        numbers = self._raw[:, RawColumn.ATTEMPT_COUNT]
-        count = weighted_indexes(numbers, _ATTEMPTS_WHEN_ANSWERED)
-        count = np.where(missed, weighted_indexes(numbers, _ATTEMPTS_WHEN_MISSED), count)
-        for number in range(ATTEMPT_COLUMNS):
-            exists = by_attempts & (count > number)
-            reason = self._pick_reasons(RawColumn.ATTEMPT + number, _ATTEMPT_REASONS)
-            self._reasons[exists, Slot.ATTEMPT + number] = reason[exists]
-        forced = self._forced.attempt >= 0
-        self._reasons[forced, Slot.ATTEMPT] = self._forced.attempt[forced]
+    def _add_parallel_legs(self, answered: BoolColumn) -> None:
+        share = integers_below(self._raw[:, RawColumn.MISSED] << np.uint64(32), 1000)
+        other = answered & (share < _PARALLEL)
+        own = answered & (share >= _PARALLEL) & (share < 2 * _PARALLEL)
+        self._reasons[other, Slot.PARALLEL] = _R["another_operator_answer"]
+        self._reasons[own, Slot.PARALLEL + 1] = _R["operator_answer"]
 
     def _add_transfers(self, answered: BoolColumn) -> None:
-        forced = self._forced
         drawn = self._below(RawColumn.TRANSFER, 1000) < self._traffic.transfer
-        transferred = answered & (drawn & (forced.hung_up < 0) & ~forced.scenario | forced.transfer)
+        transferred = answered & drawn
         unreached = transferred & (self._below(RawColumn.TRANSFER_END, 100) < 15)
-        reason = self._pick_reasons(RawColumn.UNREACHED, _UNREACHED_TRANSFER)
+        reason = self._pick(RawColumn.UNREACHED, _UNREACHED_TRANSFER)
         self._reasons[transferred, Slot.ANSWER] = _R["transfer_disconnects"]
         self._reasons[transferred, Slot.TRANSFER] = self._hung_up[transferred]
         self._reasons[unreached, Slot.TRANSFER] = reason[unreached]
         self._reasons[unreached, Slot.FIRST] = SUBSCRIBER_HUNG_UP
+
+    def cancel_transfers(self, calls: IntColumn) -> None:
+        """Nobody could take them over."""
+        table, hung_up = self._reasons, self._hung_up[calls]
+        table[calls, Slot.TRANSFER] = -1
+        table[calls, Slot.FIRST] = table[calls, Slot.ANSWER] = hung_up
+        coached = calls[table[calls, Slot.COACH] >= 0]
+        table[coached, Slot.COACH] = self._hung_up[coached]
+
+    def dial_outside(self, calls: IntColumn) -> None:
+        """A client instead of a colleague who could not be found."""
+        self.outcomes.kind[calls] = CallKind.OUTGOING
+        table = self._reasons
+        failed = calls[reasons.membership_table(_UNREACHED_COLLEAGUE)[table[calls, Slot.REMOTE]]]
+        for slot in (Slot.FIRST, Slot.REMOTE):
+            table[failed, slot] = _R["subscriber_not_responsible"]
 
     def _add_coaches(self, answered: BoolColumn) -> None:
         coached = answered & (self._below(RawColumn.COACH, 1000) < self._traffic.coach)
@@ -154,10 +148,10 @@ class OutcomeDraw:
 
     def _add_faxes(self, answered: BoolColumn) -> None:
         """A fax is the whole call, or comes when the operator has started the fax scenario."""
-        forced, table = self._forced, self._reasons
-        drawn = (self._below(RawColumn.FAX, 1000) < self._traffic.fax) & (forced.reason < 0)
-        fax = answered & (table[:, Slot.TRANSFER] < 0) & (drawn | forced.scenario)
-        whole = fax & ~forced.scenario & (self._below(RawColumn.FAX_END, 3) < 2)
+        table = self._reasons
+        fax = answered & (table[:, Slot.TRANSFER] < 0)
+        fax &= self._below(RawColumn.FAX, 1000) < self._traffic.fax
+        whole = fax & (self._below(RawColumn.FAX_END, 2) == 0)
         after_talk = fax & ~whole
         table[whole] = -1
         table[whole, Slot.FIRST] = _R["fax_session_done"]
@@ -169,16 +163,18 @@ class OutcomeDraw:
 
     def _fail_auto_calls(self, auto: BoolColumn) -> None:
         failed = auto & (self._below(RawColumn.REMOTE, 100) < 50)
-        reason = self._pick_reasons(RawColumn.UNREACHED, _UNREACHED_OUTGOING)
-        self._reasons[failed] = -1
-        self._reasons[failed, Slot.FIRST] = reason[failed]
+        self.fail_auto_calls(np.flatnonzero(failed))
+
+    def fail_auto_calls(self, calls: IntColumn) -> None:
+        self._reasons[calls] = -1
+        reason = self._pick(RawColumn.UNREACHED, _UNREACHED_OUTGOING)[calls]
+        self._reasons[calls, Slot.FIRST] = reason
 
     def _add_direct_legs(
-        self, direct: BoolColumn, percent_unreached: int, weights: dict[str, int], forced: IntColumn
+        self, direct: BoolColumn, percent_unreached: int, weights: dict[str, int]
     ) -> None:
         unreached = direct & (self._below(RawColumn.REMOTE, 100) < percent_unreached)
-        drawn = self._pick_reasons(RawColumn.UNREACHED, weights)
+        drawn = self._pick(RawColumn.UNREACHED, weights)
         reason = np.where(unreached, drawn, self._hung_up)
-        reason = np.where(forced >= 0, forced, reason)
         for slot in (Slot.FIRST, Slot.REMOTE):
             self._reasons[direct, slot] = reason[direct]

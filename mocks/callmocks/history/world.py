@@ -74,6 +74,9 @@ class OperatorEntry(_WorldTable, frozen=True):
     birthday: Date | None = None
     created_at: DateTime | None = None
     deleted: bool = False
+    first_day: Date | None = None
+    last_day: Date | None = None
+    workload: Annotated[int, Meta(ge=100, le=10_000)] | None = None
 
 
 class GroupEntry(_WorldTable, frozen=True):
@@ -129,7 +132,7 @@ class OrganisationEntry(_WorldTable, frozen=True):
 _WEEKDAY_HOURS = (*[0] * 5, 1, 3, 10, 35, 80, 105, 110, 90, 80, 95, 95, 85, 65, 40, 25, 12, 6, 3, 0)
 _WEEKEND_HOURS = (*[0] * 5, 1, 2, 5, 12, 25, 38, 42, 40, 34, 30, 28, 22, 16, 12, 8, 5, 2, 1, 0)
 _SEASONS = (1040, 1030, 1050, 1040, 930, 980, 930, 900, 1030, 1050, 1030, 990)
-_TALK_MS = tuple(1000 * s for s in (1, 8, 19, 35, 55, 80, 115, 170, 260, 480, 2400))
+_TALK_MS = tuple(1000 * s for s in (1, 25, 60, 95, 130, 165, 215, 285, 390, 600, 2400))
 
 
 class Traffic(_WorldTable, frozen=True):
@@ -142,16 +145,28 @@ class Traffic(_WorldTable, frozen=True):
     anonymous: PerMille = 20
     unknown_caller: PerMille = 120
     vendor: PerMille = 10
-    missed: PerMille = 130
+    missed: PerMille = 100
     transfer: PerMille = 90
     coach: PerMille = 30
-    fax: PerMille = 8
+    fax: PerMille = 12
     recorded: PerMille = 900
     rated: PerMille = 250
     weekend: PerMille = 350
+    holiday: PerMille = 120
+    short_day: PerMille = 850
     weekday_hours: HourWeights = _WEEKDAY_HOURS
     weekend_hours: HourWeights = _WEEKEND_HOURS
     talk_ms: tuple[TalkLength, ...] = _TALK_MS
+    repeat: PerMille = 400
+    episodes: bool = True
+
+
+class RosterRules(_WorldTable, frozen=True):
+    """How the operators' days are drawn; ``shift_hours`` with the breaks."""
+
+    shift_hours: Annotated[int, Meta(ge=2, le=12)] = 8
+    breaks: Annotated[int, Meta(ge=0, le=4)] = 3
+    vacation: bool = True
 
 
 class Calendar(_WorldTable, frozen=True):
@@ -176,6 +191,8 @@ class World(_WorldTable, frozen=True):
     operators: tuple[OperatorEntry, ...] = ()
     organisations: tuple[OrganisationEntry, ...] = ()
     traffic: Traffic = Traffic()
+    roster: RosterRules = RosterRules()
+    calendar: Calendar = Calendar()
 
     @property
     def fingerprint(self) -> bytes:

@@ -93,6 +93,9 @@ def _find_problems(world: World) -> Iterator[Problem]:
         yield "operators", "one operator alone cannot transfer or call inside; list two or none"
     yield from _check_taxpayers(world.organisations)
     yield from _check_hours(world.lines)
+    for index, entry in enumerate(world.operators):
+        if entry.first_day and entry.last_day and entry.last_day < entry.first_day:
+            yield f"operators[{index}].last_day", f"{entry.last_day} is before his first day"
     yield from _check_duplicates(world)
     yield from _check_references(world)
 

@@ -1,7 +1,7 @@
 """The reads: whom and what the ids of a call lead to, the vendor scheme's people excepted."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -47,6 +47,7 @@ class _Listing(NamedTuple):
     directory: Directory
     zone: ZoneInfo
     with_vendor: bool
+    today: date
 
 
 def select_rows(
@@ -60,7 +61,9 @@ def select_rows(
     if operation.name in ("ClientRead", "UserServiceLineRead"):
         with_vendor = exchange.use_assumption("onec.vendor-clients") == "named"
     tenant = exchange.tenant
-    listing = _Listing(tenant.history.directory, tenant.clock.zone, with_vendor)
+    listing = _Listing(
+        tenant.history.directory, tenant.clock.zone, with_vendor, exchange.now.date()
+    )
     frame = _build_frame(listing, operation)
     if "ClientID" in parameters:
         frame = frame.filter(pl.col("ClientID") == parameters["ClientID"])
@@ -172,7 +175,7 @@ def _list_specialists(listing: _Listing) -> Iterator[_DirectoryRow]:
         fields = {
             "SpecialistID": operator.specialist_id,
             "CreatedAt": operator.created_at,
-            "Deleted": operator.deleted,
+            "Deleted": operator.has_left(listing.today),
             "Login": operator.employee_id,
             **_name_fields(operator),
             "Birthday": datetime.combine(operator.birthday, time()),

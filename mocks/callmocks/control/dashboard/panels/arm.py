@@ -90,7 +90,9 @@ class ArmPanel(base.ProviderPanel):
 
 
 def _numbers(tenant: Tenant) -> list[str]:
-    return [each.number for each in tenant.history.directory.operators if not each.deleted]
+    today = tenant.clock.now().date()
+    operators = tenant.history.directory.operators
+    return [each.number for each in operators if not each.has_left(today)]
 
 
 def _rung_operators(truth: Call) -> list[str]:

@@ -1,0 +1,191 @@
+"""Rosters and episodes, which no provider shows: why the calls went as they did."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from callmocks.control.calls import TruthQuery, read_window
+from callmocks.control.json_struct import doc
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.history import reasons
+from callmocks.history.directory import Operator
+from callmocks.history.episodes import Episode
+from callmocks.history.history import History
+from callmocks.history.roster import Roster
+from callmocks.history.walltime import day_of, day_start, ms_to_datetime
+
+DAYS_PER_STEP = 31
+"""That are described before other requests are served."""
+MAX_DAYS = 400
+"""In one response."""
+
+_Time = Annotated[str, doc("Wall time, to the millisecond.")]
+
+
+class Break(msgspec.Struct):
+    """Part of a shift in which calls are refused."""
+
+    from_: _Time = msgspec.field(name="from")
+    till: _Time
+    status: Annotated[str, doc("The finish reason of calls that are refused in it.")]
+
+
+class Shift(msgspec.Struct):
+    """One operator's work of a day."""
+
+    from_: _Time = msgspec.field(name="from")
+    till: _Time
+    breaks: list[Break]
+
+
+class OperatorRoster(msgspec.Struct):
+    """One operator's shifts."""
+
+    operator: Annotated[str, doc("Internal number.")]
+    employee_id: int
+    specialist_id: str
+    name: str
+    first_day: str
+    last_day: Annotated[str | None, doc("Of who has left, or will.")]
+    left: Annotated[bool, doc("Whether his last day has passed by the tenant's clock.")]
+    shifts: list[Shift]
+
+
+class RosterList(msgspec.Struct):
+    """Every operator, whether he works in the window or not."""
+
+    operators: list[OperatorRoster]
+
+
+class EpisodeView(msgspec.Struct):
+    """While it lasts, every call that it concerns fails by its reason."""
+
+    scope: Annotated[str, doc("account, line, number or employee.")]
+    reason: str
+    from_: _Time = msgspec.field(name="from")
+    till: _Time
+    operator: Annotated[str | None, doc("Internal number of whose calls fail.")]
+    line: Annotated[str | None, doc("Virtual number of the line that fails.")]
+    number: Annotated[str | None, doc("The client's number that cannot be called.")]
+
+
+class EpisodeList(msgspec.Struct):
+    """Episodes by their beginning."""
+
+    episodes: list[EpisodeView]
+
+
+ROUTES = RouteTable()
+
+
+@ROUTES.add(
+    "GET",
+    f"{TENANT}/roster",
+    "Shifts and breaks that begin in a window, by operator",
+    "roster_show",
+    query=TruthQuery,
+)
+async def show_roster(context: RequestContext) -> RosterList:
+    history = context.tenant.history
+    begin, before = read_window(context)
+    today = context.tenant.clock.now().date()
+    rows = [_describe_operator(each, each.has_left(today)) for each in history.directory.operators]
+    for first, count in _split_days(history, begin, before):
+        roster, _ = history.plan_days(first, count)
+        for operator, row in enumerate(rows):
+            row.shifts += _list_shifts(roster, operator, begin, before)
+        await asyncio.sleep(0)
+    return RosterList(rows)
+
+
+@ROUTES.add(
+    "GET",
+    f"{TENANT}/episodes",
+    "What failed for a while in a window: the account, lines, numbers, employees",
+    "episodes_list",
+    query=TruthQuery,
+)
+async def list_episodes(context: RequestContext) -> EpisodeList:
+    history = context.tenant.history
+    begin, before = read_window(context)
+    found: list[EpisodeView] = []
+    for first, count in _split_days(history, begin, before):
+        _, plans = history.plan_days(first, count)
+        episodes = [episode for plan in plans for episode in plan.episodes]
+        for episode in sorted(episodes, key=lambda each: (each.day, each.begin, each.end)):
+            midnight = day_start(episode.day)
+            if midnight + episode.begin < before and midnight + episode.end > begin:
+                found.append(_describe_episode(history, episode))
+        await asyncio.sleep(0)
+    return EpisodeList(found)
+
+
+def _split_days(history: History, begin: int, before: int) -> list[tuple[int, int]]:
+    first, last = max(day_of(begin), history.first_day), min(day_of(before - 1), history.last_day)
+    if last - first >= MAX_DAYS:
+        detail = f"the window holds more than {MAX_DAYS} days; narrow it"
+        raise ProblemError(422, detail, where="till")
+    steps = range(first, last + 1, DAYS_PER_STEP)
+    return [(day, min(DAYS_PER_STEP, last + 1 - day)) for day in steps]
+
+
+def _describe_operator(operator: Operator, left: bool) -> OperatorRoster:
+    return OperatorRoster(
+        operator=operator.number,
+        employee_id=operator.employee_id,
+        specialist_id=operator.specialist_id,
+        name=operator.full_name,
+        first_day=operator.first_day.isoformat(),
+        last_day=operator.last_day.isoformat() if operator.last_day else None,
+        left=left,
+        shifts=[],
+    )
+
+
+def _list_shifts(roster: Roster, operator: int, begin: int, before: int) -> list[Shift]:
+    midnight = day_start(roster.first_day)
+
+    def show(ms: int) -> str:
+        return _show_time(midnight + ms)
+
+    start, end = roster.start[:, operator], roster.end[:, operator]
+    in_window = (midnight + start >= begin) & (midnight + start < before) & (start >= 0)
+    return [
+        Shift(
+            show(start[day]),
+            show(end[day]),
+            [
+                Break(show(from_ms), show(till_ms), reasons.NAMES[status])
+                for from_ms, till_ms, status in zip(
+                    roster.break_start[day, operator].tolist(),
+                    roster.break_end[day, operator].tolist(),
+                    roster.break_status[day, operator].tolist(),
+                    strict=True,
+                )
+                if from_ms < till_ms
+            ],
+        )
+        for day in np.flatnonzero(in_window).tolist()
+    ]
+
+
+def _describe_episode(history: History, episode: Episode) -> EpisodeView:
+    directory, midnight = history.directory, day_start(episode.day)
+    operator = directory.operators[episode.operator].number if episode.operator >= 0 else None
+    line = directory.lines[episode.line].virtual_phone_number if episode.line >= 0 else None
+    return EpisodeView(
+        scope=episode.scope,
+        reason=reasons.NAMES[episode.reason],
+        from_=_show_time(midnight + episode.begin),
+        till=_show_time(midnight + episode.end),
+        operator=operator,
+        line=line,
+        number=str(episode.number) if episode.number else None,
+    )
+
+
+def _show_time(ms: int) -> str:
+    return ms_to_datetime(int(ms)).isoformat(timespec="milliseconds")
