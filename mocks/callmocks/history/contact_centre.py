@@ -14,7 +14,7 @@ from callmocks.history import reasons
 from callmocks.history.availability import Availability, Requests
 from callmocks.history.call_parameters import draw_lengths_of_outcomes, draw_parameters
 from callmocks.history.callers import CallerBook
-from callmocks.history.columns import CallKind, DayColumns, IntColumn
+from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn
 from callmocks.history.directory import Directory
 from callmocks.history.engagements import DutyLoads, Placement
 from callmocks.history.episodes import LEAD_MS, OUTAGES, DayPlan, Episode, MonthPlanner, Scope
@@ -367,6 +367,7 @@ class _Draft:
         lost = ~answered & ~self._planned
         parameters.line = self._draw_lines()
         self._failed = self._planned.copy()
+        self._replace_auto_calls(lost)
         for offset, plan in enumerate(self._plans):
             for episode in plan.episodes:
                 if episode.scope not in OUTAGES or not episode.stops_incoming:
@@ -395,6 +396,21 @@ class _Draft:
         waited = parameters.ivr_ms[waiting] + parameters.attempt_ms[waiting].sum(axis=1)
         parameters.attempt_ms[waiting] = 0
         parameters.attempt_ms[waiting, 0] = waited
+
+    def _replace_auto_calls(self, lost: BoolColumn) -> None:
+        """Where no call may go out, the exchange calls nobody: clients call instead."""
+        parameters, first = self._parameters, self._reasons[:, Slot.FIRST]
+        auto = self._outcomes.kind == CallKind.AUTO
+        unanswered = np.isin(first, reasons.reasons_at("attempt", "subscriber"))
+        for offset, plan in enumerate(self._plans):
+            for episode in plan.episodes:
+                if episode.scope not in OUTAGES or episode.stops_incoming:
+                    continue
+                begin, end = (offset * DAY_MS + ms for ms in (episode.begin, episode.end))
+                inside = auto & (parameters.start >= begin) & (parameters.start < end)
+                self._outcomes.kind[inside] = CallKind.INCOMING
+                first[inside & lost & unanswered] = SUBSCRIBER_HUNG_UP
+                parameters.start[inside] += parameters.ring_ms[inside]
 
     def _draw_lines(self) -> IntColumn:
         """The first line has the most calls."""

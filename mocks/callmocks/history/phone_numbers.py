@@ -88,8 +88,7 @@ def choose_range(stream: RandomStream, kind: NumberKind, region: int | None) -> 
 
 def choose_region(stream: RandomStream) -> int:
     """A region with a city, as often as its share of the clients says."""
-    edges = np.cumsum([region.share for region in load_regions()])
-    return int(np.searchsorted(edges, stream.integer_below(int(edges[-1])), side="right"))
+    return stream.choose_from(_region_by_share())
 
 
 def find_regions(numbers: IntColumn) -> Ints:
@@ -109,6 +108,13 @@ def find_countries(numbers: IntColumn) -> Ints:
     """Indexes of ``COUNTRIES``; -1 for a number of another country, or none."""
     kazakh = np.isin(numbers // 10**9, (76, 77))
     return np.where(numbers // 10**10 == 7, np.where(kazakh, 1, 0), -1)
+
+
+@cache
+def _region_by_share() -> tuple[int, ...]:
+    """Indexes of regions, each as often as its share says."""
+    shares = [region.share for region in load_regions()]
+    return tuple(index for index, share in enumerate(shares) for _ in range(share))
 
 
 @cache

@@ -12,9 +12,11 @@ from callmocks.contract.xml import FORBIDDEN
 from callmocks.errors import SettingsError
 from callmocks.history.clock import restore_builtin_dates
 from callmocks.history.name_pools import load_pools
+from callmocks.history.walltime import FIRST_DATE, LAST_DATE
 from callmocks.history.world import (
     FIRST_HOUR,
     LAST_HOUR,
+    Calendar,
     HourWeights,
     LineEntry,
     OrganisationEntry,
@@ -91,6 +93,7 @@ def _find_problems(world: World) -> Iterator[Problem]:
         yield "sizes.users", f"least {least} is more than most {most}"
     if len(world.operators) == 1:
         yield "operators", "one operator alone cannot transfer or call inside; list two or none"
+    yield from _check_calendar(world.calendar)
     yield from _check_taxpayers(world.organisations)
     yield from _check_hours(world.lines)
     for index, entry in enumerate(world.operators):
@@ -132,6 +135,21 @@ def _check_traffic(traffic: Traffic) -> Iterator[Problem]:
             yield f"traffic.{name}", "no hour from 5 to 20 has calls"
     if len(traffic.talk_ms) < 2 or list(traffic.talk_ms) != sorted(traffic.talk_ms):
         yield "traffic.talk_ms", "two or more quantiles, ascending"
+
+
+def _check_calendar(calendar: Calendar) -> Iterator[Problem]:
+    if len(calendar.seasons) != 12:
+        yield "calendar.seasons", f"{len(calendar.seasons)} months instead of 12"
+    kinds = ("holidays", "workdays", "short_days")
+    paths = [
+        (f"calendar.{kind}[{index}]", day)
+        for kind in kinds
+        for index, day in enumerate(getattr(calendar, kind))
+    ]
+    for path, day in paths:
+        if not FIRST_DATE <= day <= LAST_DATE:
+            yield path, f"{day} is not in {FIRST_DATE} … {LAST_DATE}"
+    yield from _find_duplicates((path, day.isoformat()) for path, day in paths)
 
 
 def _check_hours(lines: Iterable[LineEntry]) -> Iterator[Problem]:
