@@ -273,7 +273,7 @@ def test_other_requests_are_answered_while_a_heavy_one_is_parsed(process: Proces
     while any(thread.is_alive() for thread in threads):
         assert process.post(make_call("DepartmentRead")).status_code == 200
         answered += 1
-    assert answered >= 10  # one that waited for the heavy ones would be the only one
+    assert answered >= 4  # one that waited for the heavy ones would be the only one
 
 
 def test_the_version_of_a_fault_is_guessed_from_the_first_bytes(client: Client) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from callmocks.history.clock import read_stopwatch
 from callmocks.history.history import History, LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_datetime
+from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
 
 # Seconds of search, and rows that are rendered, after which others are served.
 _YIELD_SECONDS = 0.01
@@ -78,6 +79,13 @@ _page_cache = PageCache(max_rows=16_384)
 _row_cache = RowCache(max_rows=32_768)
 
 
+YieldTurn = Callable[[], Awaitable[None]]
+
+
+async def yield_turn() -> None:
+    await asyncio.sleep(0)
+
+
 class PageRequest(NamedTuple):
     operator: str
     query: CallHistoryQuery
@@ -89,27 +97,33 @@ class PageRequest(NamedTuple):
     """Tags have the documented properties alone."""
 
 
-async def get_page(history: History, request: PageRequest) -> CallPage:
+async def get_page(
+    history: History, request: PageRequest, let_others_run: YieldTurn = yield_turn
+) -> CallPage:
     """``TooManyRows`` when the row budget ends before the page is full.
 
     Other requests are served between days and between batches of rows.
     """
+    is_long = history.has_long_days or len(history.pins) > LONG_CALLS
     # A page stays the same until a call of the operator begins or ends, so a client that polls gets
     # the cached one. Pinned calls come and go: with them no page is cached.
     if history.pins:
-        return await _build_page(history, request)
+        return await run_computation(_build_page(history, request, let_others_run), is_long)
     operator, query, now_ms, *choices = request
     key = (history.key, history.first_day, operator, query, *choices)
     page = _page_cache.find(key, now_ms)
     if page is None:
-        page = await _build_page(history, request)
-        _page_cache.put(key, page, now_ms, _next_change_ms(history, operator, query, now_ms))
+        page = await run_computation(_build_page(history, request, let_others_run), is_long)
+        find_change = partial(_next_change_ms, history, operator, query, now_ms)
+        _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
     return page
 
 
-async def _build_page(history: History, request: PageRequest) -> CallPage:
+async def _build_page(
+    history: History, request: PageRequest, let_others_run: YieldTurn
+) -> CallPage:
     query, now_ms = request.query, request.now_ms
-    selected = await _select_rows(history, request)
+    selected = await _select_rows(history, request, let_others_run)
     if not selected:
         repeated = query.cursor if request.repeat_tag else None
         return CallPage([], tag.encode(repeated) if repeated else None, [])
@@ -117,7 +131,7 @@ async def _build_page(history: History, request: PageRequest) -> CallPage:
     scope, build_frame = (history.key, request.options), history.generated.build_arm_rows
     for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
         if rows:
-            await asyncio.sleep(0)
+            await let_others_run()
         rows += _row_cache.render(batch, build_frame, scope, request.options, now_ms)
     last_part, last_positions = selected[-1]
     next_tag = _make_tag(history, request, last_part.legs, last_positions[-1])
@@ -136,7 +150,9 @@ def _split_selection(selected: list[Selection], max_rows: int) -> Iterator[list[
     yield batch
 
 
-async def _select_rows(history: History, request: PageRequest) -> list[Selection]:
+async def _select_rows(
+    history: History, request: PageRequest, let_others_run: YieldTurn
+) -> list[Selection]:
     operator, query, now_ms = request[:3]
     matcher = CallMatcher(query, history.directory, history.operator_index(operator))
     if not matcher.can_match:
@@ -153,7 +169,7 @@ async def _select_rows(history: History, request: PageRequest) -> list[Selection
         if not left:
             break
         if read_stopwatch() - since > _YIELD_SECONDS:
-            await asyncio.sleep(0)
+            await let_others_run()
             since = read_stopwatch()
     return selected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
+from threading import Lock
 
 import polars as pl
 
@@ -28,6 +29,7 @@ class RowCache:
         self._max_rows = max_rows
         self._rows: dict[int, CallRow] = {}
         self._scopes: dict[Hashable, int] = {}
+        self._lock = Lock()  # long pages are made in other threads
 
     def render(
         self,
@@ -58,25 +60,30 @@ class RowCache:
             made = render_frame(build_frame(legs.take(missing)), options, now_ms)
             for place, row in zip(missing, made, strict=True):
                 rows[place] = row
-                if final[place]:
-                    cached[keys[place]] = row
-            self._drop_first()
+            pairs = zip(missing, made, strict=True)
+            self._keep({keys[place]: row for place, row in pairs if final[place]})
         return rows  # type: ignore[return-value]
 
     def _first_key(self, scope: Hashable) -> int:
+        with self._lock:
+            return self._find_scope(scope) << _ID_BITS
+
+    def _find_scope(self, scope: Hashable) -> int:
         number = self._scopes.get(scope)
         if number is None:
             if len(self._scopes) == _MAX_SCOPES:  # addresses of answers are the clients' choice
                 self._scopes.clear()
                 self._rows.clear()
             number = self._scopes[scope] = len(self._scopes)
-        return number << _ID_BITS
+        return number
 
-    def _drop_first(self) -> None:
-        surplus = len(self._rows) - self._max_rows
-        if surplus > 0:
-            for key in list(islice(self._rows, surplus)):
-                del self._rows[key]
+    def _keep(self, rows: dict[int, CallRow]) -> None:
+        with self._lock:
+            self._rows |= rows
+            surplus = len(self._rows) - self._max_rows
+            if surplus > 0:
+                for key in list(islice(self._rows, surplus)):
+                    del self._rows[key]
 
 
 def _as_slice(positions: Sequence[int]) -> Sequence[int] | slice:

@@ -21,6 +21,7 @@ from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import StaleTenantsError
+from callmocks.tenants.worker import run_if_long
 
 _COMMAND_PATH = re.compile(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})")
 _CLOSE_TIMEOUT = 0.5
@@ -133,7 +134,8 @@ class ArmServer(ProviderServer):
             return await self._send_error(
                 request, "call_record", 401, sessions.NOT_LOGGED_IN, exchange
             )
-        audio = media.find_record(exchange, request.match_info["record"])
+        find_record = partial(media.find_record, exchange, request.match_info["record"])
+        audio = await run_if_long(find_record, exchange.tenant.history.has_long_days)
         if audio is None:
             return await self._send_error(request, "call_record", 404, "no such record")
         part = audio_web.select_range(audio, request)
@@ -150,7 +152,8 @@ class ArmServer(ProviderServer):
         if not await _may_fetch_media(exchange, request):
             return await self._send_error(request, "fax", 401, sessions.NOT_LOGGED_IN, exchange)
         path = request.match_info
-        document = media.find_fax(exchange, path["operator"], path["leg"])
+        find_fax = partial(media.find_fax, exchange, path["operator"], path["leg"])
+        document = await run_if_long(find_fax, exchange.tenant.history.has_long_days)
         if document is None:
             return await self._send_error(request, "fax", 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")

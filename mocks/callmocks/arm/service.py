@@ -188,7 +188,7 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
     now_ms, repeat_tag = datetime_to_ms(exchange.now), empty_page_tag == "incoming"
     plain_tag = tag_properties == "documented"
     request = PageRequest(operator, filters, now_ms, options, repeat_tag, plain_tag)
-    page = await pages.get_page(tenant.history, request)
+    page = await pages.get_page(tenant.history, request, exchange.let_others_run)
     return CommandResponse(schema.HISTORY, page=page)
 
 

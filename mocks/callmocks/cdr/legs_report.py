@@ -1,6 +1,7 @@
 """``get.call_legs_report``: the legs of the calls that ended, by the start of the leg."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -16,6 +17,12 @@ from callmocks.history.generator import derive_key
 from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import (
+    LONG_CALLS,
+    LONG_REQUEST_BYTES,
+    run_computation,
+    run_if_long,
+)
 
 METHOD = "get.call_legs_report"
 COLUMN_TYPES_BYTES = 20_000
@@ -24,8 +31,17 @@ EMPTY = MethodData((b"[]",), 0)
 
 
 async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
-    query = parse_query(exchange, METHOD, params, get_column_types)
-    start, end, now = span = compute_window(query)
+    is_long = len(exchange.request) > LONG_REQUEST_BYTES
+    parse = partial(parse_query, exchange, METHOD, params, get_column_types)
+    query = await run_if_long(parse, is_long)
+    span = compute_window(query)
+    history = exchange.tenant.history
+    is_long = is_long or history.count_window_calls(*span) + len(history.pins) > LONG_CALLS
+    return await run_computation(_report(query, span), is_long)
+
+
+async def _report(query: ReportQuery, span: Span) -> MethodData:
+    exchange, (start, end, now) = query.exchange, span
     exchange.use_assumption("cdr.ended-calls")
     if start > end:
         return EMPTY

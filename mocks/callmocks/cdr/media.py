@@ -6,6 +6,8 @@ documents disagree about the number, so the session's is taken too; a record tha
 to the call is 404.
 """
 
+from functools import partial
+
 from aiohttp import web
 
 from callmocks.cdr.rows import swap_id_halves
@@ -16,6 +18,7 @@ from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider import media
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import StaleTenantsError
+from callmocks.tenants.worker import run_if_long
 
 
 def make_routes(registry: Registry) -> list[web.RouteDef]:
@@ -40,7 +43,8 @@ async def _find_record(registry: Registry, call: str, name: str) -> TalkRecord:
     except StateError as error:
         raise web.HTTPServiceUnavailable(text=str(error)) from None
     for tenant in registry:
-        record = tenant.history.find_record(name)
+        find_record = partial(tenant.history.find_record, name)
+        record = await run_if_long(find_record, tenant.history.has_long_days)
         if record is None or record.call_end > datetime_to_ms(tenant.clock.now()):
             continue
         if call in (str(record.session_id), str(record.communication_id)):

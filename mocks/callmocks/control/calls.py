@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -22,6 +23,7 @@ from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
 from callmocks.history.truth import collect_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
+from callmocks.tenants.worker import run_computation, run_in_worker
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""
@@ -31,6 +33,8 @@ MAX_PINS = 1000
 """In one request."""
 MAX_TRUTH_CALLS = 100_000
 """In one response."""
+_LONG_TRUTH = 1000
+"""Calls from which on the truth is described in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,9 @@ ROUTES = RouteTable()
 @ROUTES.add("GET", _CALLS, "The pinned calls", "calls_listing", response=json_struct(PinList))
 async def list_pins(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
-    return {"calls": await _describe_pins(history, history.pins.list_all())}
+    pins = history.pins.list_all()
+    is_long = len(pins) > PINS_PER_BATCH
+    return {"calls": await run_computation(_describe_pins(history, pins), is_long)}
 
 
 @ROUTES.add(
@@ -96,7 +102,9 @@ async def list_pins(context: RequestContext) -> dict[str, Any]:
 async def pin_calls(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     if isinstance(context.body, bytes):
-        return {"calls": await _describe_pins(history, await _pin_lines(context, context.body))}
+        pins = await _pin_lines(context, context.body)
+        describe = _describe_pins(history, pins)
+        return {"calls": await run_computation(describe, len(pins) > PINS_PER_BATCH)}
     call = msgspec.to_builtins(context.body)
     try:
         pin = await context.change_tenant(lambda tenant: tenant.pins.add(call))
@@ -131,7 +139,9 @@ async def show_truth(context: RequestContext) -> dict[str, Any]:
     begin, before = read_window(context)
     now = datetime_to_ms(tenant.clock.now())
     _check_window_size(tenant.history, begin, min(before, now))
-    return {"calls": await _truth_by_day(tenant.history, begin, before, now)}
+    is_long = tenant.history.count_window_calls(begin, before, now) > _LONG_TRUTH
+    describe = _describe_truth(tenant.history, begin, before, now)
+    return {"calls": await run_computation(describe, is_long)}
 
 
 def read_window(context: RequestContext) -> tuple[int, int]:
@@ -144,16 +154,20 @@ def read_window(context: RequestContext) -> tuple[int, int]:
     return begin, before
 
 
-async def _truth_by_day(
+async def _describe_truth(
     history: History, from_ms: int, till_ms: int, now_ms: int
-) -> list[dict[str, Any]]:
+) -> list[msgspec.Raw]:
     """The truth of a window, day by day, so that other requests are served in between."""
-    calls: list[dict[str, Any]] = []
+    calls: list[msgspec.Raw] = []
     for day in range(max(day_of(from_ms), 0), min(day_of(min(till_ms - 1, now_ms)) + 1, DAYS)):
         window = max(from_ms, day_start(day)), min(till_ms, day_start(day + 1))
-        calls += map(to_json, history.truth_between(*window, now_ms))
+        calls += map(_encode_call, history.truth_between(*window, now_ms))
         await asyncio.sleep(0)
     return calls
+
+
+def _encode_call(call: Call) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(to_json(call)))
 
 
 _SAME_HASH = "A hash that is equal where the calls are"
@@ -162,14 +176,15 @@ _SAME_HASH = "A hash that is equal where the calls are"
 @ROUTES.add("GET", f"{TENANT}/fingerprint", _SAME_HASH, "calls_show_fingerprint")
 async def show_fingerprint(context: RequestContext) -> Fingerprint:
     first, last = REFERENCE_WEEK
-    fingerprint = compute_fingerprint(context.tenant.history)
+    fingerprint = await run_in_worker(partial(compute_fingerprint, context.tenant.history))
     return Fingerprint(fingerprint, DATA_VERSION, first.isoformat(), last.isoformat())
 
 
-async def _describe_pins(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
-    views: list[dict[str, Any]] = []
+async def _describe_pins(history: History, pins: list[Pin]) -> list[msgspec.Raw]:
+    views: list[msgspec.Raw] = []
     for start in range(0, len(pins), PINS_PER_BATCH):
-        views += _describe_batch(history, pins[start : start + PINS_PER_BATCH])
+        batch = _describe_batch(history, pins[start : start + PINS_PER_BATCH])
+        views += [msgspec.Raw(msgspec.json.encode(view)) for view in batch]
         await asyncio.sleep(0)
     return views
 
@@ -196,7 +211,8 @@ async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
             raise _with_line(refused, number) from None
         numbers.append(number)
     try:
-        return await context.change_tenant(lambda tenant: tenant.pins.add_many(calls))
+        store = context.app_context.store
+        return await store.update_pins(context.tenant, lambda pins: pins.add_many(calls))
     except Contradiction as error:
         index, field = locate_contradiction(error)
         problem = ProblemError(422, f"{field}: {error.reason}", where=f"$.{field}")

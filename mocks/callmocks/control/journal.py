@@ -17,12 +17,15 @@ from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
 from callmocks.tenants.verify import verify
+from callmocks.tenants.worker import run_if_long
 
 HEARTBEAT_SECONDS = 15.0
 """Of a stream without entries."""
 UNREAD_SECONDS = 30.0
 """After which a reader of a stream who takes nothing is dropped."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_LONG_COMPARISONS, _LONG_BYTES = 10_000, 4 * 1024 * 1024
+"""From which on requests are compared in a thread."""
 _YIELD_EVERY = 1024 * 1024
 """Bytes of one answer after which other requests are served."""
 
@@ -148,10 +151,15 @@ async def verify_journal(context: RequestContext) -> Answer:
     journal = find_journal(context)
     entries, providers = journal.read_entries(question.after), context.registry.providers
     expected = [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect]
-    verdicts = verify(entries, expected, providers, question.in_order)
     replica = context.app_context.store.replica_name or UNSET
-    ok = all(verdict.ok for verdict in verdicts)
-    return Answer(ok, _encode_verdicts(verdicts), journal.dropped_count, replica)
+
+    def compare() -> tuple[bool, list[Any]]:
+        verdicts = verify(entries, expected, providers, question.in_order)
+        return all(verdict.ok for verdict in verdicts), _encode_verdicts(verdicts)
+
+    is_long = len(expected) * len(journal) > _LONG_COMPARISONS or journal.bytes_used > _LONG_BYTES
+    ok, results = await run_if_long(compare, is_long)
+    return Answer(ok, results, journal.dropped_count, replica)
 
 
 def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:

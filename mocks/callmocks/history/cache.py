@@ -1,5 +1,6 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,35 +19,39 @@ class DayCache:
         self.max_bytes = max_bytes
         self.bytes_used = 0
         self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = Lock()
 
     def get_or_create(
         self, key: Hashable, create: Callable[[], T], size_of: Callable[[T], int]
     ) -> T:
-        entry = self._items.get(key)
-        if entry is not None:
-            self._items.move_to_end(key)
-            value: T = entry[0]
+        value: T | None = self.peek(key)
+        if value is not None:
             return value
+        # Not under the lock: another thread that wants it too makes the same, bit for bit.
         value = create()
         size = size_of(value)
-        self._items[key] = (value, size)
-        self.bytes_used += size
-        while self.bytes_used > self.max_bytes and len(self._items) > 1:
-            _, (_, freed) = self._items.popitem(last=False)
-            self.bytes_used -= freed
+        with self._lock:
+            _, replaced = self._items.pop(key, (None, 0))
+            self._items[key] = (value, size)
+            self.bytes_used += size - replaced
+            while self.bytes_used > self.max_bytes and len(self._items) > 1:
+                _, (_, freed) = self._items.popitem(last=False)
+                self.bytes_used -= freed
         return value
 
     def peek(self, key: Hashable) -> Any | None:
         """It counts as used."""
-        entry = self._items.get(key)
-        if entry is None:
-            return None
-        self._items.move_to_end(key)
-        return entry[0]
+        with self._lock:
+            entry = self._items.get(key)
+            if entry is None:
+                return None
+            self._items.move_to_end(key)
+            return entry[0]
 
     def clear(self) -> None:
-        self._items.clear()
-        self.bytes_used = 0
+        with self._lock:
+            self._items.clear()
+            self.bytes_used = 0
 
     def __len__(self) -> int:
         return len(self._items)

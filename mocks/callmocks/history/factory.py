@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -12,10 +13,13 @@ from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
 from callmocks.history.walltime import day_of_date, parse_first_date
 from callmocks.history.world import World
-from callmocks.history.world_file import load_world
+from callmocks.history.world_file import load_world, world_names
 
 if TYPE_CHECKING:
     from callmocks.tenants.settings import TenantSettings
+
+
+_MANY_USERS = 500
 
 
 class HistoryFactory:
@@ -43,9 +47,28 @@ class HistoryFactory:
             raise SettingsError(f"history-from: {error}") from None
         return History(generated, first_day)
 
+    def takes_long(self, settings: TenantSettings, world: World | None = None) -> bool:
+        """Whether its people are many, and no tenant has them yet; a world file takes long too."""
+        if world is None and settings.world not in world_names():
+            return True
+        world = world or load_world(settings.world)
+        many = world.sizes.organisations * world.sizes.users[1] > _MANY_USERS
+        return many and directory_key(settings.seed, world) not in self._directories
+
     def _get_directory(self, seed: int, world: World) -> Directory:
         key = directory_key(seed, world)
         directory = self._directories.get(key)
         if directory is None:
-            directory = self._directories[key] = build_directory(world, key)
+            directory = self._directories[key] = _build_without_gc(world, key)
         return directory
+
+
+def _build_without_gc(world: World, key: bytes) -> Directory:
+    # Each full collection of garbage would stop all threads, for a second when people are many.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return build_directory(world, key)
+    finally:
+        if was_enabled:
+            gc.enable()

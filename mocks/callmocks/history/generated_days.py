@@ -128,6 +128,11 @@ class GeneratedDays:
             self._batch_of |= {(view_name, day): (name, first) for day in days}
         return self.get_or_create(name, first, create, lambda days: sum(day.nbytes for day in days))
 
+    def build_view(self, view_name: str, first: int, count: int) -> pl.DataFrame:
+        """The rows of a batch, of which nothing is kept."""
+        days = self._day_generator.generate(first, count)
+        return CALL_VIEWS[view_name].build(self.key, days, self.lookups)
+
     def empty_frame(self, view_name: str) -> pl.DataFrame:
         if view_name not in self._empty_frames:
             day = make_empty_day(self.world)

@@ -21,6 +21,7 @@ from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
 # Rows that a query may look at: in a window of CDR or 1C all legs, in ARM those of the operator.
 ROW_BUDGET = 2_000_000
+LONG_DAY_CALLS = 5000
 # Legs that are generated to find an operator's; the default history has some 4 million by 2026.
 GENERATION_BUDGET = 10_000_000
 _SINGLE_DAYS = 2  # a walk back begins with days one by one: its page is often full by then
@@ -93,12 +94,21 @@ class History:
         first, last = self._clip_days(from_ms, before_ms - 1)
         return self.generated.days_with_calls(first, min(last, day_of(now_ms)))
 
-    def require_row_budget(self, from_ms: int, till_ms: int, now_ms: int) -> None:
-        """``TooManyRows`` when a window's days hold more than ``ROW_BUDGET`` legs."""
-        # No day is generated for it: a call has a little more than two legs.
+    @property
+    def has_long_days(self) -> bool:
+        """Whether a day takes so long to generate that it should not be done on the event loop."""
+        return self.generated.days_per_batch == 1 and self.world.calls_per_day > LONG_DAY_CALLS
+
+    def count_window_calls(self, from_ms: int, till_ms: int, now_ms: int) -> int:
+        """Of the days that a window touches; none is generated for it."""
         first, last = self._clip_days(from_ms, till_ms)
         days = min(last, day_of(now_ms)) - first + 1
-        if days > 0 and 2 * self.generated.count_calls(first, days) > ROW_BUDGET:
+        return self.generated.count_calls(first, days) if days > 0 else 0
+
+    def require_row_budget(self, from_ms: int, till_ms: int, now_ms: int) -> None:
+        """``TooManyRows`` when a window's days hold more than ``ROW_BUDGET`` legs."""
+        # A call has a little more than two legs.
+        if 2 * self.count_window_calls(from_ms, till_ms, now_ms) > ROW_BUDGET:
             raise TooManyRows(ROW_BUDGET)
 
     def slice_legs(self, from_ms: int, till_ms: int, now_ms: int) -> list[FrameSlice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,12 +64,16 @@ class Pins:
         self._first_day = first_day
         self._generator = Generator(generated.key)
         self._pins: dict[int, Pin] = {}
+        # By operator's index, ascending: start, end, and the pin's id. No two overlap.
+        self._talks: dict[int, list[tuple[int, int, int]]] = {}
         self._frames: _PinFrames | None = None
         self.counters = PinCounters()
+        self.revision = 0  # how often it was changed
 
     def copy(self) -> Pins:
         other = Pins(self._generated, self._first_day)
         other._pins = dict(self._pins)
+        other._talks = {operator: list(talks) for operator, talks in self._talks.items()}
         other.counters = self.counters
         return other
 
@@ -83,47 +87,54 @@ class Pins:
         """All or none; ``Contradiction.field`` of several begins with ``[index].``."""
         counters = self.counters
         added: list[Pin] = []
-        by_day: dict[int, list[Pin]] = defaultdict(list)
-        for pin in self._pins.values():
-            by_day[pin.day.first_day].append(pin)
         for index, request in enumerate(requests):
             try:
                 pin = self._make_pin(request)
-                for day in range(pin.day.first_day - 1, pin.day.first_day + 2):
-                    self._check_overlap(pin, by_day.get(day, ()))
+                self._check_overlap(pin)
             except Contradiction as error:
                 self.counters = counters
+                for pin in added:
+                    self._remove_talks(pin)
                 if len(requests) == 1:
                     raise
                 raise Contradiction(f"[{index}].{error.field}", error.reason) from None
             added.append(pin)
-            by_day[pin.day.first_day].append(pin)
+            self._add_talks(pin)
         self._pins |= {pin.id: pin for pin in added}
-        self._frames = None
+        self._mark_changed()
         return added
 
     def restore(self, request: dict[str, Any], sequence: int, row: int, leg_row: int) -> Pin:
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
         pin = self._build_pin(resolved, sequence, row, leg_row)
         self._pins[pin.id] = pin
-        self._frames = None
+        self._add_talks(pin)
+        self._mark_changed()
         return pin
 
     def remove(self, session_id: int) -> bool:
-        self._frames = None
-        return self._pins.pop(session_id, None) is not None
+        pin = self._pins.pop(session_id, None)
+        if pin is not None:
+            self._remove_talks(pin)
+        self._mark_changed()
+        return pin is not None
 
     def clear(self) -> None:
         self._pins.clear()
+        self._talks.clear()
         self.counters = PinCounters()
+        self._mark_changed()
+
+    def _mark_changed(self) -> None:
         self._frames = None
+        self.revision += 1
 
     def list_all(self) -> list[Pin]:
         return [*self._pins.values()]
 
     @property
     def days(self) -> Iterable[DayColumns]:
-        return [pin.day for pin in self._pins.values()]
+        return [pin.day for pin in list(self._pins.values())]
 
     def find_by_leg(self, day: int, row: int) -> DayColumns | None:
         days = (each for each in self.days if each.first_day == day)
@@ -137,9 +148,10 @@ class Pins:
         return self._get_frames().operator_legs
 
     def _get_frames(self) -> _PinFrames:
-        if self._frames is None:
-            self._frames = _PinFrames(self._generated, [*self.days])
-        return self._frames
+        frames = self._frames
+        if frames is None:
+            frames = self._frames = _PinFrames(self._generated, [*self.days])
+        return frames
 
     def _make_pin(self, request: dict[str, Any]) -> Pin:
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
@@ -169,14 +181,23 @@ class Pins:
         request = msgspec.to_builtins(resolved.call)
         return Pin(session_id, request, day, sequence, _list_talks(day))
 
-    def _check_overlap(self, pin: Pin, others: Iterable[Pin]) -> None:
-        for other in others:
-            for operator, start, end in other.talks:
-                same = [talk[1:] for talk in pin.talks if talk[0] == operator]
-                if any(begin < end and start < stop for begin, stop in same):
-                    number = self._generated.directory.operators[operator].number
-                    reason = f"{number} speaks in the pinned call {other.id} at that time"
-                    raise Contradiction("operator", reason)
+    def _check_overlap(self, pin: Pin) -> None:
+        for operator, begin, stop in pin.talks:
+            talks = self._talks.get(operator, [])
+            before = bisect_left(talks, (stop,))
+            if before and talks[before - 1][1] > begin:
+                number = self._generated.directory.operators[operator].number
+                other = talks[before - 1][2]
+                reason = f"{number} speaks in the pinned call {other} at that time"
+                raise Contradiction("operator", reason)
+
+    def _add_talks(self, pin: Pin) -> None:
+        for operator, start, end in pin.talks:
+            insort(self._talks.setdefault(operator, []), (start, end, pin.id))
+
+    def _remove_talks(self, pin: Pin) -> None:
+        for operator, start, end in pin.talks:
+            self._talks[operator].remove((start, end, pin.id))
 
 
 class _PinFrames:

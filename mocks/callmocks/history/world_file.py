@@ -1,6 +1,7 @@
 """World files: TOML, checked beyond what the types of ``world`` say."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def load_world(name: str) -> World:
     return parse_world(_read_world_file(path), name)
 
 
+@lru_cache(maxsize=32)
 def parse_world(text: str, source: str) -> World:
     try:
         world = msgspec.convert(restore_builtin_dates(toml.parse(text)), World)

@@ -1,7 +1,8 @@
 """The reads: whom and what the ids of a call lead to, the vendor scheme's people excepted."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,10 +18,14 @@ from callmocks.onec import tables
 from callmocks.onec.contract import ColumnSpec, ServedOperation, TableColumns
 from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue
+from callmocks.onec.results import RowSink, require_row_budget
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import run_computation
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _FIRST: Final = datetime(2014, 1, 1)  # in this year began what has no date: before any history
+_PIECE_ROWS: Final = 10_000
+_LONG_ROWS: Final = 2000  # from which on a table is made in a thread
 _LAST: Final = datetime(2035, 1, 1)  # subscriptions that end do so later, after any history
 # Of ActivateDate and ExpiresDate, whatever the cabinet's zone, in which all other times are.
 _GMT3: Final = timezone(timedelta(hours=3))
@@ -50,38 +55,64 @@ class _Listing(NamedTuple):
     today: date
 
 
-def select_rows(
+async def write_directory_rows(
     exchange: Exchange,
     operation: ServedOperation,
     columns: TableColumns,
     parameters: Mapping[str, ParameterValue],
     layout: Layout,
-) -> tables.RenderedRows:
+    write_rows: RowSink,
+) -> list[str]:
+    """Returns where written rows leave the contract; ``ResultCodeError`` when they are too many."""
     with_vendor = False
     if operation.name in ("ClientRead", "UserServiceLineRead"):
         with_vendor = exchange.use_assumption("onec.vendor-clients") == "named"
     tenant = exchange.tenant
-    listing = _Listing(
-        tenant.history.directory, tenant.clock.zone, with_vendor, exchange.now.date()
-    )
-    frame = _build_frame(listing, operation)
+    directory = tenant.history.directory
+    listing = _Listing(directory, tenant.clock.zone, with_vendor, exchange.now.date())
+    count = max(len(directory.users), len(directory.organisations))
+    if operation.name == "UserServiceLineRead":
+        count *= len(directory.lines)
+    require_row_budget(exchange, count)
+
+    async def write_pieces() -> list[str]:
+        violations: dict[str, None] = {}
+        found = False
+        rows = _LISTS[operation.name](listing)
+        # Also without a row: the frame's columns are checked.
+        while (piece := list(islice(rows, _PIECE_ROWS))) or not found:
+            await exchange.let_others_run()
+            frame = _filter_frame(exchange, _build_frame(piece, operation), parameters)
+            shown = frame.select(**{spec.name: _show_field(frame, spec) for spec in columns.specs})
+            rendered = tables.render_rows(shown, columns, layout, tenant.settings.self_check)
+            write_rows(rendered.xml)
+            violations |= dict.fromkeys(rendered.violations)
+            found = found or not frame.is_empty()
+            if not piece:
+                break
+        if "ClientID" in parameters and not found:
+            exchange.use_assumption("onec.unknown-uuid")
+        return list(violations)
+
+    return await run_computation(write_pieces(), count > _LONG_ROWS)
+
+
+def _filter_frame(
+    exchange: Exchange, frame: pl.DataFrame, parameters: Mapping[str, ParameterValue]
+) -> pl.DataFrame:
     if "ClientID" in parameters:
         frame = frame.filter(pl.col("ClientID") == parameters["ClientID"])
-        if frame.is_empty():
-            exchange.use_assumption("onec.unknown-uuid")
     if "ChangedFrom" in parameters:
         yearly = exchange.use_assumption("onec.changed-times") == "yearly"
         changed = _build_last_change(exchange.now) if yearly else pl.col("_created")
         since = parameters["ChangedFrom"]
         assert isinstance(since, datetime)
         frame = frame.filter(changed >= _to_literal(since))
-    shown = frame.select(**{spec.name: _show_field(frame, spec) for spec in columns.specs})
-    return tables.render_rows(shown, columns, layout, tenant.settings.self_check)
+    return frame
 
 
-def _build_frame(listing: _Listing, operation: ServedOperation) -> pl.DataFrame:
+def _build_frame(rows: Sequence[_DirectoryRow], operation: ServedOperation) -> pl.DataFrame:
     """All fields, ``_created``, and ``_phase``: seconds into each year."""
-    rows = list(_LISTS[operation.name](listing))
     types = load_ledger()[operation.columns_choice].fields
     schema = {name: tables.DTYPES["string" if k == "uuid" else k] for name, k in types.items()}
     schema |= {"_created": WALL_TIME_DTYPE, "_phase": pl.Int64()}

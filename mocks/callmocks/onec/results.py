@@ -1,16 +1,22 @@
 """Answers: an envelope, ``return``, and in it ResultCode, then ResultData: clients count on it."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from callmocks.errors import TooManyRows
+from callmocks.history.history import ROW_BUDGET
 from callmocks.onec.contract import TableColumns
 from callmocks.onec.encoder import write_property, write_value
 from callmocks.onec.envelope import read_message
 from callmocks.onec.layout import Layout
 from callmocks.onec.soap import get_binding
 from callmocks.onec.wsdl import find_wsdl_violations
+from callmocks.tenants.exchange import Exchange
 
 SUCCESS = "SUCCESS"
+# Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
+RowSink = Callable[[bytes], object]
 
 
 class ResultCodeError(Exception):
@@ -20,6 +26,13 @@ class ResultCodeError(Exception):
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+
+
+def require_row_budget(exchange: Exchange, rows: int) -> None:
+    if rows > ROW_BUDGET:
+        reason = str(TooManyRows(ROW_BUDGET))
+        exchange.notes.append(reason)
+        raise ResultCodeError(exchange.use_assumption("onec.code-too-many-rows"), reason)
 
 
 class TableEnvelope(NamedTuple):

@@ -15,6 +15,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
@@ -39,7 +40,9 @@ class OnecServer(ProviderServer):
         try:
             body = await read_body(request, _get_body_limit(tenant), guard.check)
             nesting = request.app[SERVER_LIMITS].nesting
-            if guard.tags > nesting and is_xml_too_deep(body, nesting):
+            is_too_deep = partial(is_xml_too_deep, body, nesting)
+            is_long = len(body) > LONG_REQUEST_BYTES
+            if guard.tags > nesting and await run_if_long(is_too_deep, is_long):
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
         except BodyTooLarge as too_large:
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)

@@ -1,6 +1,7 @@
 """The 1C-Connect service without its transport: a request's bytes in, a reply out."""
 
 import logging
+from functools import partial
 from io import BytesIO
 from typing import Final
 
@@ -29,6 +30,7 @@ from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import FaultCode, SoapBinding, SoapError, get_binding
 from callmocks.onec.values import BadValue, Structure
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 _log = logging.getLogger(__name__)
 # Bytes of a request from which on one of the choices of ``onec.body-limit`` refuses it.
@@ -48,7 +50,9 @@ async def handle_request(
     try:
         if error is not None:
             raise error
-        message = envelope.read_message(exchange.request, _choose_charset(exchange, charset))
+        is_long = len(exchange.request) > LONG_REQUEST_BYTES
+        read = partial(envelope.read_message, exchange.request, _choose_charset(exchange, charset))
+        message = await run_if_long(read, is_long)
         namespace = message.namespace
         binding = get_binding(namespace)
         exchange.operation = message.operation
@@ -63,7 +67,7 @@ async def handle_request(
         operation = binding.operations.get(message.tag)
         if operation is None:
             raise _explain_unknown_operation(message.tag)
-        _check_structure(message.payload)
+        await run_if_long(partial(_check_structure, message.payload), is_long)
         return await _execute_operation(exchange, binding, operation, message.payload[0])
     except SoapError as refused:
         if refused.assumption:
@@ -202,13 +206,14 @@ async def _execute_operation(
     try:
         if exchange.tenant.settings.limits != "off":
             await quota.count_call()
-        values = parameters.read_parameters(exchange, operation, params)
+        read = partial(parameters.read_parameters, exchange, operation, params)
+        values = await run_if_long(read, len(exchange.request) > LONG_REQUEST_BYTES)
         if operation.name == contract.HISTORY_OPERATION:
             violations = await select_calls(exchange, values, quota.is_day, layout, write_rows)
         else:
-            rows = directory_reads.select_rows(exchange, operation, columns, values, layout)
-            write_rows(rows.xml)
-            violations = list(rows.violations)
+            violations = await directory_reads.write_directory_rows(
+                exchange, operation, columns, values, layout, write_rows
+            )
         if quota.counts_answers:
             await quota.count_answered_call()
     except ResultCodeError as error:

@@ -1,7 +1,7 @@
 """``GetHistoryOfServiceCalls``: which calls a request selects, and their rows."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,28 +10,26 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from callmocks.errors import TooManyRows
-from callmocks.history.history import ROW_BUDGET
-from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
+from callmocks.history.walltime import datetime_to_ms, day_of, day_start
 from callmocks.onec import tables
 from callmocks.onec.contract import HISTORY_OPERATION, load_operations
 from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue, reject_missing, reject_parameter
-from callmocks.onec.results import ResultCodeError
+from callmocks.onec.results import RowSink, require_row_budget
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import LONG_CALLS, run_computation
 
 _FAILED: Final = 2
 MAX_PERIOD: Final = timedelta(days=7)
 _BATCH_DAYS: Final = 16  # generated at a time; other requests run between them
 _CACHED_DAYS: Final = 62
+_PIECE_ROWS: Final = 10_000  # rendered at a time
 _ROW_BYTES: Final = 200
 # Of an unsuccessful call, and of one whose caller is unknown.
 _FAILED_CHOICES: Final = ("onec.failed-call-time", "onec.failed-duration", "onec.failed-callee")
 _UNKNOWN_CHOICE: Final = "onec.unknown-callers"
 _ROW_CHOICES: Final = (*_FAILED_CHOICES, _UNKNOWN_CHOICE)
 _FILTERS: Final = ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID", "CallResult")
-# Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
-RowSink = Callable[[bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,12 @@ class _CallQuery:
     @property
     def self_check(self) -> bool:
         return self.exchange.tenant.settings.self_check
+
+    @property
+    def call_count(self) -> int:
+        """Of all calls of its days."""
+        generated = self.exchange.tenant.history.generated
+        return generated.count_calls(self.days.start, len(self.days)) if self.days else 0
 
     @property
     def cache_key(self) -> str:
@@ -92,9 +96,10 @@ class _RenderedDay:
     def _index_column(self, name: str) -> dict[ParameterValue, list[int]]:
         index = self._indexes.get(name)
         if index is None:
-            index = self._indexes[name] = {}
+            index = {}
             for position, cell in enumerate(self.frame[name].to_list()):
                 index.setdefault(cell, []).append(position)
+            self._indexes[name] = index  # whole: other threads may look at it
         return index
 
 
@@ -109,11 +114,14 @@ async def select_calls(
     begin, end = _resolve_period(exchange, parameters, is_day)
     _check_identifiers(exchange, parameters)
     query = _build_query(exchange, layout, begin, end, parameters)
-    _check_row_budget(query)
+    require_row_budget(exchange, query.call_count)
     order = exchange.use_assumption("onec.row-order")
     if order == "call-start" and not exchange.tenant.history.pins:
-        return await _write_generated_days(query, write_rows)
-    return await _write_sorted_frame(query, order, write_rows)
+        steps = _write_generated_days(query, write_rows)
+    else:
+        steps = _write_sorted_frame(query, order, write_rows)
+    call_count = query.call_count + len(exchange.tenant.history.pins)
+    return await run_computation(steps, call_count > LONG_CALLS)
 
 
 def _resolve_period(
@@ -185,22 +193,14 @@ def _build_query(
     return _CallQuery(exchange, layout, from_ms, till_ms, now_ms, days, filters)
 
 
-def _check_row_budget(query: _CallQuery) -> None:
-    exchange, days = query.exchange, query.days
-    is_long = days and query.till_ms - query.from_ms > _BATCH_DAYS * DAY_MS
-    generated = exchange.tenant.history.generated
-    if is_long and generated.count_calls(days.start, len(days)) > ROW_BUDGET:
-        reason = str(TooManyRows(ROW_BUDGET))
-        exchange.notes.append(reason)
-        raise ResultCodeError(exchange.use_assumption("onec.code-too-many-rows"), reason)
-
-
 async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[str]:
     generated, days = query.exchange.tenant.history.generated, query.days
     if len(days) == 1:
         rendered = _get_rendered_day(query, days.start)
         _write_day(rendered, query, write_rows)
         return list(rendered.rows.violations)
+    if len(days) > _CACHED_DAYS:
+        return await _write_uncached_days(query, write_rows)
     with_calls = set(generated.days_with_calls(days.start, days.stop - 1))
     violations: list[str] = []
     for first, count in generated.split_into_batches(days):
@@ -214,6 +214,28 @@ async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[
             violations += rendered.rows.violations
             _write_day(rendered, query, write_rows)
     return violations
+
+
+async def _write_uncached_days(query: _CallQuery, write_rows: RowSink) -> list[str]:
+    """Nothing is kept: a long period would evict all other days."""
+    generated, violations = query.exchange.tenant.history.generated, dict[str, None]()
+    first_day, last_day = query.days.start, query.days.stop - 1
+    for first, count in generated.split_into_batches(
+        generated.days_with_calls(first_day, last_day)
+    ):
+        await query.exchange.let_others_run()
+        frame = generated.build_view("onec", first, count)
+        frame = _apply_row_choices(frame, query)
+        in_period = pl.col("_start").is_between(query.from_ms, query.till_ms, closed="left")
+        matches = [pl.col(name) == value for name, value in query.filters]
+        frame = frame.filter(in_period, pl.col("_end") <= query.now_ms, *matches)
+        for piece in frame.iter_slices(_PIECE_ROWS):
+            rows = _render_frame(piece, query)
+            write_rows(rows.xml)
+            violations |= dict.fromkeys(rows.violations)
+        failed = frame["CallResult"].eq(_FAILED).any()
+        _use_row_choices(query, failed, bool(frame["_unknown"].any()))
+    return list(violations)
 
 
 def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> None:
@@ -243,7 +265,6 @@ def _use_row_choices(query: _CallQuery, failed: bool, unknown: bool) -> None:
 
 
 def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
-    """Kept for the next request, unless a long period would evict all other days."""
     generated = query.exchange.tenant.history.generated
 
     def render_day() -> _RenderedDay:
@@ -255,8 +276,6 @@ def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
         starts = frame["_start"].to_list()
         return _RenderedDay(frame, rows, starts, ends, view.last_end, failed, unknown)
 
-    if len(query.days) > _CACHED_DAYS:
-        return render_day()
     return generated.get_or_create(query.cache_key, day, render_day, lambda new: new.nbytes)
 
 
@@ -301,7 +320,11 @@ async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink
         frame = frame.filter(pl.col(name) == value for name, value in query.filters)
     by = ["CallTime", "_start"] if order == "call-time" else ["_start"]
     frame = frame.sort(*by, "_session_id", descending=order == "call-start-descending")
-    rows = _render_frame(frame, query)
-    write_rows(rows.xml)
+    violations: dict[str, None] = {}
+    for piece in frame.iter_slices(_PIECE_ROWS):
+        await exchange.let_others_run()
+        rows = _render_frame(piece, query)
+        write_rows(rows.xml)
+        violations |= dict.fromkeys(rows.violations)
     _use_row_choices(query, frame["CallResult"].max() == _FAILED, bool(frame["_unknown"].any()))
-    return list(rows.violations)
+    return list(violations)

@@ -1,10 +1,12 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 
 from callmocks.errors import CallmocksError
+from callmocks.history.history import History
 from callmocks.replication import documents
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.state import RedisState
@@ -58,6 +60,18 @@ class DocumentCache:
                 present[part] = document
         if not present:
             del self._documents[name]
+
+    async def load_histories(self, changes: DocumentChanges) -> list[History]:
+        """What new tenants need; while they are held, to apply the changes takes no time."""
+        loaded = []
+        for key, document in changes.written.items():
+            name, _, part = key.partition("/")
+            if part == SPEC_KEY and self._registry.get(name) is None:
+                with suppress(CallmocksError, msgspec.MsgspecError):  # said when it is applied
+                    spec = msgspec.json.decode(document, type=TenantSpec)
+                    history = self._registry.load_history(spec.settings, spec.parse_world_file())
+                    loaded.append(await history)
+        return loaded
 
     def apply_changes(self, changes: DocumentChanges) -> None:
         written, deleted = changes.written, list(changes.deleted)

@@ -21,6 +21,7 @@ from callmocks.errors import SettingsError, StateError
 from callmocks.history.clock import read_stopwatch, unix_time
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import derive_key
+from callmocks.history.pins import Pins
 from callmocks.replication import documents, recovery
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.document_cache import DocumentCache, get_state
@@ -52,6 +53,7 @@ from callmocks.tenants.tenant_store import (
     TenantDeleted,
     TenantStore,
 )
+from callmocks.tenants.worker import run_if_long, run_in_worker
 
 if TYPE_CHECKING:
     from callmocks.provider.base import Provider
@@ -140,13 +142,22 @@ class Replica(TenantStore):
             await self.catch_up(version)
 
     async def create(self, settings: TenantSettings) -> Tenant:
-        spec = documents.make_spec(settings)
-        return await self._run_transaction(
+        spec = await run_in_worker(lambda: documents.make_spec(settings))
+        history = await self.registry.load_history(spec.settings, spec.parse_world_file())
+        tenant = await self._run_transaction(
             lambda: create_transaction(self.registry, spec, self.version.number + 1)
         )
+        del history
+        return tenant
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         return await self._run_transaction(lambda: update_transaction(self._check(tenant), edit))
+
+    async def update_pins(self, tenant: Tenant, edit: Callable[[Pins], T]) -> T:
+        def prepare() -> Transaction[T]:
+            return update_transaction(self._check(tenant), lambda draft: edit(draft.pins))
+
+        return await self._run_transaction(prepare, is_long=True)
 
     async def reset(self, tenant: Tenant) -> None:
         await self._run_transaction(lambda: reset_transaction(self._check(tenant), self._cache))
@@ -161,10 +172,12 @@ class Replica(TenantStore):
             raise TenantDeleted(f"tenant {tenant.name!r} was deleted")
         return tenant
 
-    async def _run_transaction(self, prepare: Callable[[], Transaction[T]]) -> T:
+    async def _run_transaction(
+        self, prepare: Callable[[], Transaction[T]], *, is_long: bool = False
+    ) -> T:
         async with self._lock:
             for _ in range(_MAX_ATTEMPTS):
-                transaction = prepare()
+                transaction = await run_if_long(prepare, is_long)
                 if await self._commit_transaction(transaction):
                     return transaction.result
                 await self._apply_remote_changes()
@@ -205,10 +218,12 @@ class Replica(TenantStore):
         try:
             for _ in range(_MAX_ATTEMPTS):
                 changes = await self._store.read_changes(self.version)
+                histories = [] if changes is None else await self._cache.load_histories(changes)
                 if changes is not None and changes.is_whole and changes.includes_since:
                     self._follow(changes)
                 elif not await self._recover(changes):
                     continue
+                histories.clear()
                 self._damaged_since = 0.0
                 await self._put_back_lost_tenants()
                 return
@@ -323,7 +338,9 @@ class Replica(TenantStore):
         for attempt in range(_MAX_ATTEMPTS):
             changes = await self._store.read_changes(self.version)
             if changes is not None and changes.is_whole:
+                histories = await self._cache.load_histories(changes)
                 self._cache.apply_changes(changes)
+                histories.clear()
                 if self._cache.problem:
                     raise self._settings_error(self._cache.problem)
                 self._stamps = changes.stamps

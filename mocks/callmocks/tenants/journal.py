@@ -29,7 +29,7 @@ MAX_OPERATION_CHARS = 200  # the name of an operation is whatever the client sen
 ENTRY_BYTES = VIOLATION_BYTES = 1024  # an upper estimate, without the bodies
 
 
-class _TruncatedBody(NamedTuple):
+class TruncatedBody(NamedTuple):
     data: bytes
     size: int
     sha256: str | None
@@ -47,8 +47,8 @@ class JournalRecord(NamedTuple):
     assumptions: dict[str, None]
     faults: list[str]
     notes: list[str]
-    request: bytes | _TruncatedBody
-    response: bytes | _TruncatedBody
+    request: bytes | TruncatedBody
+    response: bytes | TruncatedBody
     duration: float
     bytes_used: int
 
@@ -57,7 +57,7 @@ class JournalRecord(NamedTuple):
         return round(self.duration * 1000, 3)
 
     def to_entry(self) -> JournalEntry:
-        request, response = _truncate_body(self.request), _truncate_body(self.response)
+        request, response = truncate_body(self.request), truncate_body(self.response)
         return JournalEntry(
             seq=self.seq,
             at=self.at,
@@ -78,20 +78,20 @@ class JournalRecord(NamedTuple):
         )
 
 
-def _count_bytes(body: bytes | _TruncatedBody) -> int:
-    return len(body.data if isinstance(body, _TruncatedBody) else body)
+def _count_bytes(body: bytes | TruncatedBody) -> int:
+    return len(body.data if isinstance(body, TruncatedBody) else body)
 
 
-def _truncate_body(body: bytes | _TruncatedBody) -> _TruncatedBody:
-    if isinstance(body, _TruncatedBody):
+def truncate_body(body: bytes | TruncatedBody) -> TruncatedBody:
+    if isinstance(body, TruncatedBody):
         return body
     if len(body) <= SHOWN_BODY_BYTES:
-        return _TruncatedBody(body, len(body), None)
-    return _TruncatedBody(body[:SHOWN_BODY_BYTES], len(body), hashlib.sha256(body).hexdigest())
+        return TruncatedBody(body, len(body), None)
+    return TruncatedBody(body[:SHOWN_BODY_BYTES], len(body), hashlib.sha256(body).hexdigest())
 
 
-def _body_to_keep(body: bytes) -> bytes | _TruncatedBody:
-    return body if len(body) <= KEPT_WHOLE_BYTES else _truncate_body(body)
+def _body_to_keep(body: bytes) -> bytes | TruncatedBody:
+    return body if len(body) <= KEPT_WHOLE_BYTES else truncate_body(body)
 
 
 class JournalBudget:
@@ -123,12 +123,15 @@ class Journal:
         self.bytes_used = 0
         self.dropped_count = 0  # since `delete_entries`
 
-    def add(self, exchange: Exchange, reply: Reply) -> float:
-        """Record an exchange and return how many seconds it took."""
+    def add(self, exchange: Exchange, reply: Reply, response: TruncatedBody | None = None) -> float:
+        """Record an exchange and return how many seconds it took.
+
+        ``response`` is the reply's body, if it was truncated already.
+        """
         duration = read_stopwatch() - exchange.started
         self._seq += 1
-        request, response = _body_to_keep(exchange.request), _body_to_keep(reply.body)
-        bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(response)
+        request, kept = _body_to_keep(exchange.request), response or _body_to_keep(reply.body)
+        bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(kept)
         bytes_used += VIOLATION_BYTES * len(exchange.violations)
         record = JournalRecord(
             self._seq,
@@ -141,7 +144,7 @@ class Journal:
             exchange.faults,
             exchange.notes,
             request,
-            response,
+            kept,
             duration,
             bytes_used,
         )

@@ -3,15 +3,20 @@
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from callmocks.errors import SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultContext
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.journal import TruncatedBody, truncate_body
 from callmocks.tenants.state import StaleTenantsError
+from callmocks.tenants.worker import run_in_worker
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
+# Of which the hash is not made on the loop.
+_LONG_BODY_BYTES = 16 * 1024 * 1024
 MatchedFaults = list[tuple[ActiveFault, FaultContext]]
 
 
@@ -45,13 +50,18 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
         )
         _record_exchange(exchange, Reply(b"", 500))
         raise
-    _record_exchange(exchange, reply)
+    truncated = None
+    if len(reply.body) > _LONG_BODY_BYTES:
+        truncated = await run_in_worker(partial(truncate_body, reply.body))
+    _record_exchange(exchange, reply, truncated)
     return reply
 
 
-def _record_exchange(exchange: Exchange, reply: Reply) -> None:
+def _record_exchange(
+    exchange: Exchange, reply: Reply, response: TruncatedBody | None = None
+) -> None:
     tenant = exchange.tenant
-    seconds = tenant.journal.add(exchange, reply)
+    seconds = tenant.journal.add(exchange, reply, response)
     for observe in tenant.observers:
         observe(exchange, reply, seconds)
 

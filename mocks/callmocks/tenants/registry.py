@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from callmocks.errors import SettingsError
 from callmocks.history.factory import HistoryFactory
+from callmocks.history.history import History
 from callmocks.history.world import World
 from callmocks.tenants.journal import JournalBudget
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Observer, Tenant
+from callmocks.tenants.worker import run_if_long
 
 if TYPE_CHECKING:
     from callmocks.provider.base import Credential, Provider
@@ -47,6 +50,12 @@ class Registry:
         tenant = self.prepare_tenant(settings)
         self.add(tenant)
         return tenant
+
+    async def load_history(self, settings: TenantSettings, world: World | None = None) -> History:
+        """What a tenant of these settings needs; while it is held, to create one takes no time."""
+        settings = settings.with_defaults()
+        is_long = self._histories.takes_long(settings, world)
+        return await run_if_long(partial(self._histories.create, settings, world), is_long)
 
     def prepare_tenant(self, settings: TenantSettings, world: World | None = None) -> Tenant:
         """A tenant that cannot be found yet; ``TenantConflict`` when it cannot be added.

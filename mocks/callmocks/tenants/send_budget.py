@@ -1,5 +1,6 @@
 """Memory for large answers, from the making of their bytes until these have left."""
 
+from threading import Lock
 from typing import Final
 
 from callmocks.errors import SendLimitReached
@@ -17,6 +18,7 @@ class SendBudget:
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._used = 0
+        self._lock = Lock()  # an answer may grow in another thread
 
     @property
     def bytes_used(self) -> int:
@@ -24,11 +26,12 @@ class SendBudget:
 
     def resize(self, reserved: int, size: int) -> int:
         """Count an answer as ``size`` bytes instead of ``reserved`` ones, and return ``size``."""
-        others = self._used - reserved
-        if self._limit is not None and others and size > reserved and others + size > self._limit:
-            text = f"the answers that are being sent have {self._limit} bytes together already"
-            raise SendLimitReached(text)
-        self._used = others + size
+        with self._lock:
+            others, grows = self._used - reserved, size > reserved
+            if self._limit is not None and others and grows and others + size > self._limit:
+                text = f"the answers that are being sent have {self._limit} bytes together already"
+                raise SendLimitReached(text)
+            self._used = others + size
         return size
 
 

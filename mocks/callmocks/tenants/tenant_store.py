@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from callmocks.errors import SettingsError
+from callmocks.tenants.worker import run_in_worker
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
@@ -61,11 +63,24 @@ class TenantStore:
         """Bring memory up to date with other replicas; ``StateError`` when that fails."""
 
     async def create(self, settings: TenantSettings) -> Tenant:
-        return self.registry.create(settings)
+        history = await self.registry.load_history(settings)
+        tenant = self.registry.create(settings)
+        del history
+        return tenant
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         """``edit`` must change nothing else: it is called again when another replica was faster."""
         return edit(tenant)
+
+    async def update_pins(self, tenant: Tenant, edit: Callable[[Pins], T]) -> T:
+        """A long ``edit`` of a copy, in a thread; it is repeated when it was overtaken."""
+        while True:
+            before, revision = tenant.pins, tenant.pins.revision
+            pins = before.copy()
+            result = await run_in_worker(partial(edit, pins))
+            if tenant.pins is before and before.revision == revision:
+                tenant.history.pins = pins
+                return result
 
     async def reset(self, tenant: Tenant) -> None:
         await tenant.reset()

@@ -8,7 +8,7 @@
        └── PUT, POST, DELETE /api/…      every change: a form sends it to the admin API
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -18,8 +18,9 @@ from aiohttp import web
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import AppContext, RequestContext
 from callmocks.errors import SettingsError, StateError, TooManyRows
+from callmocks.tenants.worker import run_computation
 
-Page = Callable[[RequestContext], Awaitable[dict[str, Any] | web.Response]]
+Page = Callable[[RequestContext], Coroutine[Any, Any, dict[str, Any] | web.Response]]
 
 _TENANT = "/tenants/{tenant}"
 PAGES = {
@@ -59,7 +60,8 @@ def _make_handler(
             await app_context.store.sync()
         try:
             make_model: Page = getattr(import_module(f"{__name__}.{module}"), function)
-            model = await make_model(context)
+            # Pages of the history wait for nothing but the days they show.
+            model = await run_computation(make_model(context), section == "history")
             if isinstance(model, web.Response):
                 return model
             return render_page(context, template, section, model)

@@ -1,5 +1,6 @@
 """A tenant's clock and what follows it: calls that end, sessions that age, limits that reset."""
 
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,7 @@ from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.control.routing import RequestContext
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, ms_to_datetime
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import run_if_long
 
 STEPS = {60: "1 minute", 600: "10 minutes", 3600: "1 hour", 86_400: "1 day", 604_800: "1 week"}
 """Seconds that a button moves the clock by."""
@@ -18,7 +20,7 @@ async def show_clock(context: RequestContext) -> dict[str, Any]:
     tenant = context.tenant
     return {
         "tenant": tenant,
-        "today": day_progress(tenant),
+        "today": await run_if_long(partial(day_progress, tenant), tenant.history.has_long_days),
         "steps": STEPS,
         "settings": tenant.settings,
         "session_time_offset": tenant.session_time_offset,

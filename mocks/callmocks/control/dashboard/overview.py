@@ -1,5 +1,6 @@
 """The first page of a tenant: what runs, how to reach it, and the latest exchanges."""
 
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from callmocks.control.dashboard.journal import EntryFilter, count_entries, newe
 from callmocks.control.dashboard.panels import PANELS, read_limits
 from callmocks.control.dashboard.window import read_window
 from callmocks.control.routing import RequestContext
+from callmocks.tenants.worker import run_if_long
 
 _RECENT_ENTRIES = 6
 
@@ -28,14 +30,17 @@ async def show_overview(context: RequestContext) -> dict[str, Any]:
         for panel, limit in limits
         if panel.always_show_limits or limit.remaining < limit.maximum
     ]
+    history = tenant.history
+    calls = partial(charts.ended_sessions, history, window)
+    sessions = await run_if_long(calls, history.has_long_days)
     return {
         "tenant": tenant,
         "addresses": addresses,
         "panels": PANELS.values(),
         "settings": tenant.settings,
         "encrypted": (addresses.control or "").startswith("https:"),
-        "today": day_progress(tenant),
-        "chart": charts.calls_over_time(charts.ended_sessions(tenant.history, window), window),
+        "today": await run_if_long(partial(day_progress, tenant), history.has_long_days),
+        "chart": charts.calls_over_time(sessions, window),
         "limits": shown,
         "unused_limits": len(limits) - len(shown),
         "counts": count_entries(tenant.journal),
