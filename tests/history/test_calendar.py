@@ -5,9 +5,13 @@ from datetime import date, timedelta
 
 import pytest
 
+from callmocks.history.cache import DayCache
 from callmocks.history.calendar import DayKind, day_kinds, season_factors
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.walltime import day_of_date
 from callmocks.history.world import Calendar
+from callmocks.history.world_file import parse_world
+from callmocks.tenants.settings import TenantSettings
 
 # Workdays and shortened ones of a year, as the published calendars count them; 2020 without its
 # two days of the parade and the vote. Weeks off by the decrees of the pandemic are workdays here.
@@ -85,3 +89,21 @@ def test_seasons_are_the_months_factors() -> None:
     assert factors[day_of_date(date(2026, 1, 31))] == 100
     assert factors[day_of_date(date(2026, 12, 1))] == 1200
     assert 990 < season_factors(Calendar()).mean() < 1010
+
+
+def count_calls(world_text: str, day: date) -> int:
+    world = parse_world(world_text, "mine.toml")
+    history = HistoryFactory(DayCache()).create(TenantSettings("calendar"), world)
+    return history.generated.count_calls(day_of_date(day))
+
+
+def test_a_worlds_calendar_decides_how_many_calls_a_day_has() -> None:
+    new_year, ordinary = date(2026, 1, 1), date(2026, 9, 3)
+    assert count_calls("", new_year) < count_calls("", ordinary) / 4
+    none = '[calendar]\ncountry = "none"'
+    assert count_calls(none, new_year) > count_calls(none, ordinary) * 3 / 4
+    own = "[calendar]\nholidays = [2026-09-03]\nworkdays = [2026-01-01]"
+    assert count_calls(own, ordinary) < count_calls(own, new_year) / 4
+    closed = f"[calendar]\nseasons = {[0] * 8 + [1000] * 4}"
+    assert count_calls(closed, date(2026, 8, 31)) == 0
+    assert count_calls(closed, ordinary) > 300
