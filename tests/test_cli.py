@@ -308,3 +308,21 @@ def test_help_and_version_are_no_mistakes() -> None:
     text = output("serve", "--help").decode()
     for flag in ("--arm-port", "--calls-per-day", "--public-url", "--config", "CALLMOCKS_SEED"):
         assert flag in text
+
+
+def test_an_ending_that_says_no_format_is_refused(tmp_path: Path) -> None:
+    for arguments, message in (
+        (("--output", str(tmp_path / "calls.xlsx")), "is none of .jsonl, .ndjson, .csv, .parquet"),
+        (("--output", str(tmp_path / "calls.jsonl"), "--bom"), "--bom: is for csv, not for jsonl"),
+    ):
+        done = run("history", "export", *MORNING, *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr.decode() and done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_for_excel_has_a_byte_order_mark() -> None:
+    plain = output("history", "export", *MORNING, "--format", "csv")
+    assert (
+        output("history", "export", *MORNING, "--format", "csv", "--bom") == b"\xef\xbb\xbf" + plain
+    )

@@ -83,7 +83,8 @@ def legs(url: str, **params: object) -> Any:
 
 def test_the_readiness_line_says_where_everything_is() -> None:
     with serving("--seed", "7") as (_, ready):
-        assert list(ready) == ["arm", "cdr", "onec", "control", "tenant", "seed"]
+        access = ["login", "password", "token"]
+        assert list(ready) == ["arm", "cdr", "onec", "control", "tenant", "seed", *access]
         assert (ready["tenant"], ready["seed"]) == ("demo", 7)
         health = json.loads(get(ready["control"] + "/health"))
         assert health["addresses"] == {name: ready[name] for name in PORTS}

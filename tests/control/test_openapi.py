@@ -98,3 +98,14 @@ def test_the_document_is_json_for_a_guarded_server_too() -> None:
     guarded = build_document(ROUTES, guarded=True)
     assert guarded["security"] == [{"token": []}]
     assert msgspec.json.decode(msgspec.json.encode(guarded)) == guarded
+
+
+async def test_head_is_served_wherever_get_is(control: ControlClient) -> None:
+    """As ``wait-on`` and load balancers ask whether a service is ready."""
+    for route in ROUTES:
+        if route.method != "GET" or "{" in route.path.replace("{tenant}", ""):
+            continue
+        url = control.url + route.path.replace("{tenant}", "demo")
+        query = {"from": "2026-03-01", "till": "2026-03-01"} if "truth" in route.path else {}
+        async with control.session.head(url, params=query) as answer:
+            assert (answer.status, await answer.read()) == (200, b""), route.path

@@ -51,6 +51,10 @@ def test_it_is_served_as_text_xml_without_credentials(service: Service) -> None:
 def test_the_service_itself_is_not_fetched(service: Service) -> None:
     response = requests.get(service.url, timeout=30)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    for answer in (response, requests.get(service.url.rpartition("/cus")[0] + "/", timeout=30)):
+        fault = etree.fromstring(answer.content).findtext(".//faultstring") or ""
+        assert "posted to /cus/ws/PartnerWebAPI2" in fault and "?wsdl" in fault
+    assert answer.status_code == 404
 
 
 @pytest.mark.proves("onec.wsdl")

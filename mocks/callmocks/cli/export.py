@@ -1,5 +1,6 @@
 """Writing frames of a view as JSON lines, CSV or Parquet."""
 
+import codecs
 import io
 import json
 import sys
@@ -18,17 +19,31 @@ _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
+def choose_format(given: str | None, output: str | None, bom: bool) -> str:
+    """By the ending of the file's name when none is given; ``SettingsError`` for an unknown one."""
+    suffix = Path(output or "").suffix
+    if given is None and suffix and suffix.lower() not in _SUFFIXES:
+        known = ", ".join(_SUFFIXES)
+        text = f"{suffix} is none of {known}; --format says what it is"
+        raise SettingsError(f"--output: {output}: {text}")
+    file_format = given or _SUFFIXES.get(suffix.lower(), "jsonl")
+    if bom and file_format != "csv":
+        raise SettingsError(f"--bom: is for csv, not for {file_format}")
+    return file_format
+
+
 def write_frames(
-    frames: Iterable[pl.DataFrame], file_format: str | None, output: str | None
+    frames: Iterable[pl.DataFrame], file_format: str, output: str | None, bom: bool
 ) -> None:
     """Write all frames as one data set to a file, which appears when it is complete, or stdout."""
-    file_format = file_format or _SUFFIXES.get(Path(output or "").suffix.lower(), "jsonl")
     if file_format == "parquet" and output is None and sys.stdout.isatty():
         raise SettingsError("--format: parquet is not for terminals; use --output")
     with _open_output(output) as file:
         if file_format == "parquet":
             _write_parquet(frames, file)
             return
+        if bom:
+            file.write(codecs.BOM_UTF8)
         for number, frame in enumerate(frames):
             shown = frame.with_columns(pl.col(pl.Datetime).dt.strftime(_TIME))
             is_csv = file_format == "csv"

@@ -67,16 +67,18 @@ def show(context: click.Context, /, limit: int, **_: object) -> None:
     help="(by --output, else jsonl)",
 )
 @_option("--output", "-o", metavar="FILE", help="A file instead of stdout.")
+@_option("--bom", is_flag=True, help="CSV with a byte order mark, for Excel.")
 @options.setting_options(options.HISTORY_SETTINGS)
 @click.pass_context
 def export(
-    context: click.Context, /, file_format: str | None, output: str | None, **_: object
+    context: click.Context, /, file_format: str | None, output: str | None, bom: bool, **_: object
 ) -> None:
     """Write all calls of a window as JSON lines, CSV or Parquet."""
-    from callmocks.cli.export import write_frames
+    from callmocks.cli.export import choose_format, write_frames
 
     output = None if output == "-" else output
-    write_frames(_show_progress(_open_view(context)), file_format, output)
+    file_format = choose_format(file_format, output, bom)
+    write_frames(_show_progress(_open_view(context)), file_format, output, bom)
 
 
 @history.command(context_settings=options.CONTEXT_SETTINGS)

@@ -117,7 +117,8 @@ def print_message(text: str) -> None:
 def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
     if settings.json:
         urls = {name: suite.urls.get(name) for name in URL_PATHS}
-        return json.dumps({**urls, "tenant": "demo", "seed": settings.seed})
+        access = {"login": "demo", "password": "demo", "token": "demo-token"}
+        return json.dumps({**urls, "tenant": "demo", "seed": settings.seed, **access})
     titles = {**PROVIDER_TITLES, "control": "control"}
     lines = [f"callmocks is ready: tenant demo, seed {settings.seed}"]
     lines += [f"  {titles[name]:8}{url}" for name, url in suite.urls.items()]

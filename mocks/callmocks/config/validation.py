@@ -16,6 +16,8 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
     """
     reason, _, path = str(error).partition(" - at `")
     path = path.rstrip("`")
+    if reason.startswith("Expected `str") and reason.endswith("got `int`"):
+        return path, f"{reason}: write it in quotes"
     known = ""
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
         names = _known_names(_types_at(inspect.type_info(model), path))

@@ -191,6 +191,8 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
     )
     with context.app_context.track_stream():
         await response.prepare(context.request)
+        if context.request.method == "HEAD":
+            return response
         entries = journal.follow(after)
         next_entry = asyncio.ensure_future(anext(entries, None))
         try:

@@ -188,6 +188,8 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
         return await send_json(request, msgspec.json.encode(result), route.status)
 
     app.router.add_route(route.method, route.path, handle_request)
+    if route.method == "GET":
+        app.router.add_route("HEAD", route.path, handle_request)
 
 
 async def _read_body(request: web.Request, route: Route) -> Any:
@@ -199,7 +201,7 @@ async def _read_body(request: web.Request, route: Route) -> Any:
 
 
 async def send_json(request: web.Request, body: bytes, status: int = 200) -> web.StreamResponse:
-    if len(body) > LARGE_ANSWER_BYTES:
+    if len(body) > LARGE_ANSWER_BYTES and request.method != "HEAD":
         return await send_counted(request, body, status, "application/json")
     return web.Response(body=body, status=status, content_type="application/json")
 

@@ -28,7 +28,11 @@ class OnecServer(ProviderServer):
         service.warm_up()
 
     def list_routes(self) -> list[web.RouteDef]:
-        return [web.post(wsdl.PATH, self.handle_call), web.get(wsdl.PATH, self.handle_wsdl)]
+        return [
+            web.post(wsdl.PATH, self.handle_call),
+            web.get(wsdl.PATH, self.handle_wsdl),
+            web.route("*", "/{path:.*}", self.handle_other_request),
+        ]
 
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
         tenant, authorized = self._find_tenant(request)
@@ -68,18 +72,26 @@ class OnecServer(ProviderServer):
     ) -> Reply:
         exchange.notes.append(text)
         namespace = envelope.guess_soap_namespace(b"", content_type)
-        error = SoapError("Client" if status == 400 else "Server", text)
+        error = SoapError("Client" if status in (400, 404, 405) else "Server", text)
         return replace(service.make_fault_reply(exchange, namespace, error), status=status)
 
     async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
         if not any(name.lower() == "wsdl" for name in request.query):
-            raise web.HTTPMethodNotAllowed("GET", ["POST"])
+            return await self.handle_other_request(request)
         tenant, authorized = self._find_tenant(request)
         tenants = [tenant] if hdrs.AUTHORIZATION in request.headers else list(self.registry)
         access = {tenant.assumptions.choices["onec.wsdl-access"] for tenant in tenants}
         handle = partial(_reply_wsdl, authorized=authorized or access != {"basic"})
         exchange = self.start_exchange(request, tenant, operation="wsdl")
         return await self.respond(request, exchange, handle)
+
+    async def handle_other_request(self, request: web.Request) -> web.StreamResponse:
+        is_service = request.path == wsdl.PATH
+        text = f"SOAP requests are posted to {wsdl.PATH}, and {wsdl.PATH}?wsdl describes them"
+        response = await self.respond_unread(request, 405 if is_service else 404, text)
+        if is_service and not response.prepared:
+            response.headers[hdrs.ALLOW] = "POST"
+        return response
 
     def _find_tenant(self, request: web.Request) -> tuple[Tenant, bool]:
         """The tenant of the request's user, and whether the password is right."""
