@@ -24,7 +24,7 @@ from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_
 from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
 
 # Seconds of search, and rows that are rendered, after which others are served.
-_YIELD_SECONDS = 0.01
+_YIELD_SECONDS = 0.004
 _YIELD_EVERY_ROWS = 150
 
 
@@ -166,11 +166,11 @@ async def _select_rows(
             selected.append((part, positions[skip : skip + left]))
             left -= len(selected[-1][1])
         skip = max(0, skip - len(positions))
-        if not left:
-            break
         if read_stopwatch() - since > _YIELD_SECONDS:
             await let_others_run()
             since = read_stopwatch()
+        if not left:
+            break
     return selected
 
 

@@ -29,6 +29,11 @@ _REGULAR_STRANGERS, _REGULAR = 600, 550
 _REPEAT_AFTER_MS = (15_000, 60_000, 150_000, 330_000, 700_000, 1_300_000)
 _REPEAT_WITHIN_MS = 1_780_000
 _ROUNDS = 3
+# What ``CallerBook.assign`` reads of a call's numbers.
+CALLER_COLUMNS = (
+    *(RawColumn.USER, RawColumn.PARTY, RawColumn.PHONE, RawColumn.VENDOR),
+    *(RawColumn.STRANGER, RawColumn.REPEAT),
+)
 
 
 class CallerBook:

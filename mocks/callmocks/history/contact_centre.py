@@ -13,7 +13,7 @@ import numpy as np
 from callmocks.history import reasons
 from callmocks.history.availability import Availability, Requests
 from callmocks.history.call_parameters import draw_lengths_of_outcomes, draw_parameters
-from callmocks.history.callers import CallerBook
+from callmocks.history.callers import CALLER_COLUMNS, CallerBook
 from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn
 from callmocks.history.directory import Directory
 from callmocks.history.engagements import DutyLoads, Placement
@@ -431,17 +431,20 @@ class _Draft:
         parameters.row = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         parameters.day_offset = self._day_offset if len(self._plans) > 1 else None
         day = build_timeline(first, outcomes, parameters)
-        raw, excluded = _take_rows(self._raw, order), self._failed[order]
+        raw, excluded = _take_rows(self._raw, order, CALLER_COLUMNS), self._failed[order]
         for row, call in self._planned_rows:
             if call.number:
                 day.calls.phone[np.flatnonzero(order == row)] = call.number
         return callers.assign(day, raw, excluded, self._plans)
 
 
-def _take_rows(values: np.ndarray, order: IntColumn) -> np.ndarray:
+def _take_rows(
+    values: np.ndarray, order: IntColumn, columns: Sequence[int] | None = None
+) -> np.ndarray:
+    """Other columns than those named are left as they happen to be."""
     if values.ndim == 1:
         return values[order]
     taken = np.empty_like(values, order="F")
-    for column in range(values.shape[1]):
+    for column in range(values.shape[1]) if columns is None else columns:
         taken[:, column] = values[order, column]
     return taken

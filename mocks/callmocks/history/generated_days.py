@@ -27,6 +27,8 @@ from callmocks.history.views.lookups import Lookups
 from callmocks.history.walltime import day_start
 from callmocks.history.world import World
 
+SEARCH_CALLS = 10_000
+
 T = TypeVar("T")
 
 
@@ -54,6 +56,10 @@ class GeneratedDays:
         self.lookups = Lookups(directory)
         self._day_generator = DayGenerator(key, world, directory)
         self.days_per_batch = self._day_generator.days_per_batch
+        # A search generates in pieces between which others are served: of these calls, on average,
+        # and of days whose times fit into 32 bits.
+        days = SEARCH_CALLS // max(world.calls_per_day, 1)
+        self.days_per_search = min(max(days, 1), 24) if self.days_per_batch > 1 else 1
         self._cache = cache
         self._empty_frames: dict[str, pl.DataFrame] = {}
         # By view and day: name and first day of the batch that the view was created in.

@@ -309,7 +309,7 @@ class History:
     def _split_backwards(self, oldest: int, newest: int) -> Iterator[tuple[int, int]]:
         split = max(newest - _SINGLE_DAYS + 1, oldest)
         yield from ((day, 1) for day in range(newest, split - 1, -1))
-        last, limit = split - 1, self.generated.days_per_batch
+        last, limit = split - 1, self.generated.days_per_search
         while last >= oldest:
             first = max(last - last % limit, oldest)
             yield first, last - first + 1
