@@ -10,14 +10,14 @@ from dataclasses import fields
 
 import numpy as np
 
-from callmocks.history import reasons
+from callmocks.history import outages, reasons
 from callmocks.history.availability import Availability, Requests
 from callmocks.history.call_parameters import draw_lengths_of_outcomes, draw_parameters
 from callmocks.history.callers import CALLER_COLUMNS, CallerBook
-from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn
+from callmocks.history.columns import CallKind, DayColumns, IntColumn
 from callmocks.history.directory import Directory
 from callmocks.history.engagements import DutyLoads, Placement
-from callmocks.history.episodes import LEAD_MS, OUTAGES, DayPlan, Episode, MonthPlanner, Scope
+from callmocks.history.episodes import LEAD_MS, DayPlan, MonthPlanner
 from callmocks.history.generator import (
     Generator,
     RawNumbers,
@@ -52,9 +52,6 @@ _QUEUE_MS = (4_000, 15_000, 35_000, 70_000, 180_000)
 _IDLE_MS = 20_000
 # Between two calls of an operator, besides the work after one.
 _SPACING_MS = 2_000
-_ALONE_MS = (300, 900, 2_000, 4_000, 12_000)
-
-
 # Of calls that want an operator: call, slot, and when he must be there, picks up and is free again.
 _Wanted = tuple[IntColumn, IntColumn, IntColumn, IntColumn, IntColumn]
 
@@ -243,9 +240,8 @@ class _Draft:
         attempts = parameters.attempt_ms[calls].sum(axis=1)
         offset = self._day_offset[calls]
         earliest = offset * DAY_MS + FIRST_HOUR * HOUR_MS
-        for begin_offset, episode in self._list_outages():
-            end = begin_offset * DAY_MS + episode.end
-            later = (offset == begin_offset) & (end <= answering)
+        for day, end in outages.list_closed_times(self._plans, len(self._directory.lines)):
+            later = (offset == day) & (end <= answering)
             earliest = np.where(later, np.maximum(earliest, end), earliest)
         short = dialled + parameters.ivr_ms[calls] + attempts > answering - earliest
         hurried = calls[short]
@@ -253,17 +249,6 @@ class _Draft:
         parameters.attempt_ms[hurried] = 0
         attempts = np.where(short, 0, attempts)
         parameters.start[calls] = answering - dialled - parameters.ivr_ms[calls] - attempts
-
-    def _list_outages(self) -> list[tuple[int, Episode]]:
-        """Of all lines, with the day's offset."""
-        single = len(self._directory.lines) == 1
-        return [
-            (offset, episode)
-            for offset, plan in enumerate(self._plans)
-            for episode in plan.episodes
-            if episode.stops_incoming
-            and (episode.scope is Scope.ACCOUNT or (single and episode.scope is Scope.LINE))
-        ]
 
     def find_colleagues(self) -> None:
         """Operators for attempts, transfers, parallel telephones, internal calls and coaching."""
@@ -361,30 +346,13 @@ class _Draft:
         self._give_up(call[~found], slot[~found])
 
     def apply_outages(self) -> None:
-        """Calls that begin in an outage, and that no operator took, fail by it."""
         parameters, table = self._parameters, self._reasons
         answered = (table[:, Slot.ANSWER] >= 0) | (table[:, Slot.REMOTE] >= 0)
         lost = ~answered & ~self._planned
         parameters.line = self._draw_lines()
-        self._failed = self._planned.copy()
-        self._replace_auto_calls(lost)
-        for offset, plan in enumerate(self._plans):
-            for episode in plan.episodes:
-                if episode.scope not in OUTAGES or not episode.stops_incoming:
-                    continue
-                begin, end = (offset * DAY_MS + ms for ms in (episode.begin, episode.end))
-                inside = lost & (parameters.start >= begin) & (parameters.start < end)
-                if episode.line >= 0:
-                    inside &= parameters.line == episode.line
-                calls = np.flatnonzero(inside)
-                self._outcomes.kind[calls] = CallKind.INCOMING
-                table[calls] = -1
-                table[calls, Slot.FIRST] = episode.reason
-                parameters.attempt_ms[calls] = 0
-                lengths = interpolate_quantiles(self._raw[calls, RawColumn.ATTEMPT], _ALONE_MS)
-                parameters.attempt_ms[calls, 0] = lengths
-                parameters.after_talk_ms[calls] = 0
-                self._failed[calls] = True
+        changed = (self._plans, self._outcomes, parameters, lost)
+        outages.replace_auto_calls(*changed)
+        self._failed = self._planned | outages.fail_calls(*changed, self._raw)
         for row, call in self._planned_rows:
             if call.line >= 0:
                 parameters.line[row] = call.line
@@ -396,21 +364,6 @@ class _Draft:
         waited = parameters.ivr_ms[waiting] + parameters.attempt_ms[waiting].sum(axis=1)
         parameters.attempt_ms[waiting] = 0
         parameters.attempt_ms[waiting, 0] = waited
-
-    def _replace_auto_calls(self, lost: BoolColumn) -> None:
-        """Where no call may go out, the exchange calls nobody: clients call instead."""
-        parameters, first = self._parameters, self._reasons[:, Slot.FIRST]
-        auto = self._outcomes.kind == CallKind.AUTO
-        unanswered = np.isin(first, reasons.reasons_at("attempt", "subscriber"))
-        for offset, plan in enumerate(self._plans):
-            for episode in plan.episodes:
-                if episode.scope not in OUTAGES or episode.stops_incoming:
-                    continue
-                begin, end = (offset * DAY_MS + ms for ms in (episode.begin, episode.end))
-                inside = auto & (parameters.start >= begin) & (parameters.start < end)
-                self._outcomes.kind[inside] = CallKind.INCOMING
-                first[inside & lost & unanswered] = SUBSCRIBER_HUNG_UP
-                parameters.start[inside] += parameters.ring_ms[inside]
 
     def _draw_lines(self) -> IntColumn:
         """The first line has the most calls."""
