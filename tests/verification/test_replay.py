@@ -281,3 +281,53 @@ def test_the_recording_itself_is_clean_and_names_what_is_a_hash_alone(
     ]
     assert "cannot be replayed" in hashed[0]["notes"][0]
     assert "Body/NoSuchThing" not in recorded.read_text(encoding="utf-8")
+
+
+def nest_json(levels: int) -> str:
+    return "[" * levels + "1" + "]" * levels
+
+
+DEEP = {
+    "cdr": f'{{"jsonrpc":"2.0","id":5,"method":"get.account","params":{{"a":{nest_json(600)}}}}}',
+    "onec": soap_envelope(f"<p:Params>{'<a>' * 600}{'</a>' * 600}</p:Params>"),
+    "arm": "<in>" + "<a>" * 600 + "</a>" * 600 + "</in>",
+}
+
+
+@pytest.mark.parametrize("provider", DEEP)
+def test_a_nested_request_is_answered_in_the_providers_shape(
+    replay: dict[str, Any], provider: str
+) -> None:
+    path = "/any/service/cc/arm/operator_call_history" if provider == "arm" else ""
+    answer = requests.post(replay[provider] + path, data=DEEP[provider], timeout=10)
+    text = "nested deeper than 250 levels"
+    if provider == "cdr":
+        error = answer.json()
+        assert (answer.status_code, error["id"]) == (200, 5)
+        assert text in error["error"]["message"]
+    elif provider == "arm":
+        assert text in (etree.fromstring(answer.content).findtext("error") or "")
+    else:
+        assert answer.status_code == 500
+        assert text in (etree.fromstring(answer.content).findtext(".//faultstring") or "")
+
+
+def test_a_nested_frame_is_answered_by_a_frame(replay: dict[str, Any]) -> None:
+    url = replay["arm"].replace("http", "ws") + "/any/service/cc/arm"
+    frame = frames.encode_request("0007", "operator_call_history", nest_json(600).encode())
+    (answer,) = asyncio.run(exchange_frames(url, {}, frame))
+    decoded = frames.decode_response(answer)
+    assert decoded.id == "0007" and b"nested deeper than 250 levels" in decoded.body
+
+
+@pytest.mark.parametrize("provider", DEEP)
+def test_a_recording_of_a_nested_request_is_refused_with_its_line(
+    recorded: Path, tmp_path: Path, provider: str
+) -> None:
+    lines = recorded.read_text(encoding="utf-8").splitlines()[:3]
+    exchange = json.loads(lines[1]) | {"provider": provider, "request": DEEP[provider]}
+    file = tmp_path / "deep.jsonl"
+    file.write_text("\n".join([*lines, json.dumps(exchange)]), encoding="utf-8")
+    result = run_command("serve", "--replay", file)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert f"--replay: {file}: line 4: a request nested deeper than 250 levels" in result.err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,16 @@ from callmocks.cli.serve import (
     write_stderr_in_background,
 )
 from callmocks.cli.validate import contract_option
-from callmocks.config.types import PROVIDER_NAMES
+from callmocks.config.types import PROVIDER_NAMES, is_loopback
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
     from callmocks.contract.findings import Evidence
     from callmocks.verification.proxy_server import ProxyServer
+    from callmocks.verification.tunnels import ForwardHost
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_TLS = click.Choice(("off", "auto"))
 _PORT = click.IntRange(0, 65535)
 
 
@@ -49,6 +52,21 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--report", type=click.Choice(("junit", "json")), help="Write what was found …")
 @click.option("--output", type=_FILE, help="… there, when the proxy ends.")
 @click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
+@click.option(
+    "--tls",
+    type=click.Choice(("off", "auto")),
+    default="off",
+    help="auto: https by a CA of its own.",
+)
+@click.option("--tls-cert", type=_FILE, help="https with this certificate (PEM).")
+@click.option("--tls-key", type=_FILE, help="Its key, when it stands in a file of its own.")
+@click.option("--tls-ca-out", type=_FILE, help="Write the certificate of that CA here.")
+@click.option(
+    "--forward",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Let clients that use it as their HTTP proxy reach this https host too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say where it is as one line of JSON.")
 def proxy(
     provider: str,
@@ -59,6 +77,7 @@ def proxy(
     fail_on: Evidence | None,
     report: str | None,
     output: Path | None,
+    forward: tuple[str, ...],
     **fields: Any,
 ) -> None:
     """Relay between a client and a provider and check both against the contract.
@@ -72,11 +91,17 @@ def proxy(
     from callmocks.server.providers import PROVIDERS
     from callmocks.verification.http_client import load_ca, parse_url_option
     from callmocks.verification.proxy_server import ProxyServer, ProxySettings
+    from callmocks.verification.tunnels import parse_forward_host
 
     served = PROVIDERS[provider]
     address = parse_url_option(upstream, "UPSTREAM", ("http", "https")).rstrip("/")
     port = served.proxy_port if port is None else port
-    settings = ProxySettings(served, address, port=port, tls=load_ca(ca), **fields)
+    hosts = tuple(map(parse_forward_host, forward))
+    if hosts and not is_loopback(fields["host"]):
+        raise SettingsError("--forward: only with a --host of this machine, such as 127.0.0.1")
+    identity = _open_identity(fields, hosts)
+    fields["tunnel_tls" if hosts else "listen_tls"] = identity
+    settings = ProxySettings(served, address, port=port, tls=load_ca(ca), forward=hosts, **fields)
     exit_on_stop_signals()
     with write_stderr_in_background() as log_writer:
         server = ProxyServer(settings, print_message, log_writer)
@@ -86,6 +111,24 @@ def proxy(
         render = found.render_json if report == "json" else found.render_junit
         write_output(render(fail_on), output)
     sys.exit(1 if found.count_failures(fail_on) else 0)
+
+
+def _open_identity(fields: dict[str, Any], hosts: tuple[ForwardHost, ...]) -> ssl.SSLContext | None:
+    """Takes its options out of ``fields``. Hosts to forward to need a certificate."""
+    tls, cert, key, ca_out = (fields.pop(f"tls{n}") for n in ("", "_cert", "_key", "_ca_out"))
+    automatic = tls == "auto" or (bool(hosts) and cert is None)
+    if cert is not None and tls == "auto":
+        raise SettingsError("--tls-cert: --tls auto makes a certificate of its own")
+    if key is not None and cert is None:
+        raise SettingsError("--tls-key: there is no certificate to go with it")
+    if ca_out is not None and not automatic:
+        raise SettingsError("--tls-ca-out: only --tls auto and --forward have a CA of their own")
+    if not automatic and cert is None:
+        return None
+    from callmocks.server.tls import open_identity_for
+
+    names = (fields["host"], *(host.name for host in hosts))
+    return open_identity_for(names, cert, key, ca_out).ssl_context
 
 
 async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:
@@ -98,6 +141,7 @@ async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:
             "upstream": settings.upstream,
             "control": proxy.control_url or None,
             "record": None if settings.record is None else str(settings.record),
+            "forward": ", ".join(f"{host.name}:{host.port}" for host in settings.forward) or None,
         }
         shown = [f"  {name:9}{value}" for name, value in facts.items() if value and name != "proxy"]
         text = "\n".join([f"callmocks proxy is ready: {proxy.url}", *shown])

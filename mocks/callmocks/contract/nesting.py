@@ -75,6 +75,11 @@ class _ParsingEnded(Exception):
     pass
 
 
+def is_message_too_deep(body: bytes, limit: int) -> bool:
+    """Of a document, of JSON, or of a frame around it."""
+    return is_json_too_deep(body, limit) or is_xml_too_deep(body, limit)
+
+
 def is_xml_too_deep(body: bytes, limit: int) -> bool:
     """False for a document that cannot be parsed: the provider's own parser says why."""
     if body.count(b"<") <= limit:

@@ -6,7 +6,7 @@ import datetime
 import os
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,16 +44,23 @@ def load_generated_identity(generated_pem: bytes, ca_pem: bytes) -> TlsIdentity:
 
 def open_identity(settings: ServeSettings) -> TlsIdentity:
     """The certificate of a generated CA is written before the first request is served."""
-    if settings.tls_cert is not None:
-        return _load_user_identity(settings.tls_cert, settings.tls_key)
-    names = [name for name in settings.host_names() if name not in LOOPBACK_OF_WILDCARD]
-    identity = _generate_identity(tuple(dict.fromkeys((*LOCAL_NAMES, *names))))
-    if settings.tls_ca_out is not None and identity.ca_pem is not None:
+    names = settings.host_names()
+    return open_identity_for(names, settings.tls_cert, settings.tls_key, settings.tls_ca_out)
+
+
+def open_identity_for(
+    names: Iterable[str], cert: Path | None, key: Path | None, ca_out: Path | None
+) -> TlsIdentity:
+    """The user's certificate, or one for ``names`` and this machine's by a CA of this run."""
+    if cert is not None:
+        return _load_user_identity(cert, key)
+    others = [name for name in names if name not in LOOPBACK_OF_WILDCARD]
+    identity = _generate_identity(tuple(dict.fromkeys((*LOCAL_NAMES, *others))))
+    if ca_out is not None and identity.ca_pem is not None:
         try:
-            settings.tls_ca_out.write_bytes(identity.ca_pem)
+            ca_out.write_bytes(identity.ca_pem)
         except OSError as error:
-            text = f"--tls-ca-out: {settings.tls_ca_out}: {error.strerror}"
-            raise SettingsError(text) from None
+            raise SettingsError(f"--tls-ca-out: {ca_out}: {error.strerror}") from None
     return identity
 
 

@@ -15,6 +15,7 @@ DIGITS = "0123456789"
 HEX = "0123456789abcdef"
 MAX_INTERNAL_DIGITS = 6  # internal numbers name workplaces, not people: they stay
 ROUNDS = 8
+MAX_PART = 48  # symbols that are permuted together
 WORD = re.compile(r"[а-яё]+|[a-z]+|[0-9]+|[^\W_]", re.IGNORECASE)
 # For letters of other alphabets, by their bytes in UTF-8: first replacement, number of them.
 REPLACEMENT_LETTERS = {2: ("а", 32), 3: ("一", 0x4000), 4: ("𠀀", 0x4000)}
@@ -23,7 +24,7 @@ REPLACEMENT_LETTERS = {2: ("а", 32), 3: ("一", 0x4000), 4: ("𠀀", 0x4000)}
 class Cipher:
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._permute_cached = lru_cache(maxsize=65_536)(self._permute_word)
+        self._permute_part = lru_cache(maxsize=65_536)(self._permute_word)
 
     def mask_number(self, text: str, internal_digits: int = MAX_INTERNAL_DIGITS) -> str:
         """The first digit stays, so that 7 … stays 7 …; so does what is no digit."""
@@ -58,6 +59,12 @@ class Cipher:
         if not set(lowered) <= set(HEX):
             return self.mask_name(text)
         return self._permute_cached("hex", lowered, HEX)
+
+    def _permute_cached(self, purpose: str, word: str, alphabet: str) -> str:
+        """A long word part by part: its time would take the square of its length."""
+        starts = range(0, len(word), MAX_PART)
+        parts = (word[start : start + MAX_PART] for start in starts)
+        return "".join(self._permute_part(purpose, part, alphabet) for part in parts)
 
     def _mask_word(self, match: re.Match[str]) -> str:
         word, first = match[0], match[0][0].lower()

@@ -8,7 +8,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from callmocks.contract.findings import Finding
@@ -27,7 +27,9 @@ _log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 100  # exchanges that wait, their responses sent; then the next client waits
 THREAD_THRESHOLD = 64 * 1024  # bytes from which on an exchange is processed in a thread of its own
-MAX_BODY_BYTES = 64 * 1024 * 1024  # of a longer response only the beginning is processed
+MAX_BODY_BYTES = 64 * 1024 * 1024  # of a longer response only the beginning is kept
+MAX_HELD_BYTES = 256 * 1024 * 1024  # of all copies that wait or are being made
+CUT_BYTES = 4096  # of a response that is not kept
 MAX_PRINTED_FINDINGS = 3
 SideFindings = list[tuple[str, Finding]]  # each with the side it was found on
 
@@ -47,6 +49,9 @@ class CapturedExchange(WireExchange):
     response_encoding: str = ""
     in_contract: bool = True  # the contract describes the exchange; others are journaled only
     credentials: tuple[str, ...] = ()  # that its headers have
+    held_bytes: int = 0  # of memory for the copies
+    is_cut: bool = False  # only the beginning of the answer was kept
+    response_length: int = 0
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=read_stopwatch)
 
@@ -111,6 +116,7 @@ class ExchangeProcessor:
         self._on_event = on_event
         self._queue: asyncio.Queue[CapturedExchange | None] = asyncio.Queue(QUEUE_SIZE)
         self._worker: asyncio.Task[None] | None = None
+        self._held_bytes = 0
 
     def start(self) -> None:
         self._worker = asyncio.create_task(self._process_queue())
@@ -124,6 +130,30 @@ class ExchangeProcessor:
 
     async def add(self, captured: CapturedExchange) -> None:
         await self._queue.put(captured)
+
+    def hold(self, captured: CapturedExchange, count: int) -> bool:
+        """Whether there is memory for so many bytes more of it."""
+        if self._held_bytes + count > MAX_HELD_BYTES:
+            return False
+        self._held_bytes += count
+        captured.held_bytes += count
+        return True
+
+    def release(self, captured: CapturedExchange) -> None:
+        self._held_bytes -= captured.held_bytes
+        captured.held_bytes = 0
+
+    def add_chunk(self, captured: CapturedExchange, copy: bytearray, chunk: bytes) -> None:
+        """The next bytes of a response, as long as there is room for them."""
+        captured.response_length += len(chunk)
+        if captured.is_cut or not captured.in_contract:
+            return
+        if len(copy) + len(chunk) <= MAX_BODY_BYTES and self.hold(captured, len(chunk)):
+            copy += chunk
+            return
+        captured.is_cut = True
+        captured.notes.append("the answer is too long to be kept: not validated")
+        del copy[CUT_BYTES:]
 
     async def _process_queue(self) -> None:
         while (captured := await self._queue.get()) is not None:
@@ -141,6 +171,7 @@ class ExchangeProcessor:
                 nothing = MaskedMessage("", 0)
                 processed = ProcessedExchange(UNKNOWN_OPERATION, nothing, nothing, [])
             self._record_exchange(captured, processed, seconds)
+            self.release(captured)
 
     def _process_exchange(self, captured: CapturedExchange) -> ProcessedExchange:
         masker, operation = self._masker, captured.operation
@@ -159,21 +190,29 @@ class ExchangeProcessor:
             captured.transport,
             captured.content_type,
         )
-        found = self._validate(plain) if captured.in_contract else []
+        found = self._validate(plain, captured.is_cut) if captured.in_contract else []
         name = masker.name_operation(operation)
         mask, content = masker.mask_message, captured.in_contract
         return ProcessedExchange(
             name,
             mask(request or captured.request, operation, in_answer=False, content=content),
-            mask(response or captured.response, operation, in_answer=True, content=content),
+            self._mask_response(captured, response, operation),
             self._redact(found, name),
         )
 
-    def _validate(self, exchange: WireExchange) -> SideFindings:
+    def _mask_response(
+        self, captured: CapturedExchange, response: bytes, operation: str
+    ) -> MaskedMessage:
+        content = captured.in_contract and not captured.is_cut
+        body = response or captured.response
+        masked = self._masker.mask_message(body, operation, in_answer=True, content=content)
+        return replace(masked, length=captured.response_length) if captured.is_cut else masked
+
+    def _validate(self, exchange: WireExchange, is_cut: bool) -> SideFindings:
         results = []
         if exchange.request:
             results.append(self.provider.validate_request(exchange, self._contract))
-        if exchange.status:
+        if exchange.status and not is_cut:
             results.append(self.provider.validate_response(exchange, self._contract))
         return [(result.side, each) for result in results for each in result.failures]
 

@@ -70,7 +70,7 @@ class MessageMasker:
         if text is None and content and self._unknown == "masked":
             text = self.values.mask_free_text(decode_any(body))
         if text is None or self.values.is_full:
-            self.values.mask_free_text(decode_any(body))  # so that no finding quotes a word of it
+            self.values.hide_words(decode_any(body))
             digest = blake2b(body, key=self._key, digest_size=HASH_BYTES).hexdigest()
             return MaskedMessage("", length, digest)
         return MaskedMessage(text, length)

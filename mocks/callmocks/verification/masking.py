@@ -15,6 +15,9 @@ from callmocks.verification.cipher import Cipher
 
 MAX_SECRETS = 10_000  # credentials that are known at once; then nothing more is written
 MAX_SECRET_CHARS = 4096
+MAX_CACHED_CHARS = 256
+MAX_HIDDEN_WORDS = 100_000  # of one exchange
+ALL_WORDS = ""  # stands for all of them, when there are more
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 KNOWN_SCHEMES = ("http://", "https://", "ws://", "wss://")
 MEDIA_SUFFIX = re.compile(r"\.(?:wav|mp3|pdf|tiff?)\Z", re.IGNORECASE)
@@ -27,7 +30,7 @@ TEXT_PART = re.compile(
 )
 NAME_PART = re.compile(r"[^.:]+")
 WORD = re.compile(r"[^\W_]+")
-ENUMERATION = re.compile(r"[a-z][a-z0-9_]*")
+ENUMERATION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -55,7 +58,11 @@ class ValueMasker:
 
     def hide_words(self, text: str) -> None:
         """No finding about the exchange may quote them."""
-        self.masked_words.update(ENUMERATION.findall(text.lower()))
+        for word in ENUMERATION.finditer(text.lower()):
+            if len(self.masked_words) >= MAX_HIDDEN_WORDS:
+                self.masked_words.add(ALL_WORDS)
+                return
+            self.masked_words.add(word[0])
 
     def knows_secret(self, text: str) -> bool:
         return text in self._secrets
@@ -63,20 +70,22 @@ class ValueMasker:
     def mask_value(self, rule: FieldRule, text: str, *, in_answer: bool) -> str:
         if rule.mask != "secret" and self.fields.allows(rule, text, in_answer=in_answer):
             return self._secrets.get(text, text)
-        self.masked_words.update(ENUMERATION.findall(text))
+        self.hide_words(text)
         if rule.form == "name":
             # A prefix is the client's own word; what it stands before, the contract's.
             mask = self.mask_name
             return NAME_PART.sub(lambda part: mask(part[0], in_answer=in_answer), text)
         if rule.mask == "secret":
             return self._mask_secret(text)  # each time: the table has to know it
+        if len(text) > MAX_CACHED_CHARS:
+            return self._masks[rule.mask](text)
         return self._mask_cached(rule.mask, text)
 
     def mask_name(self, name: str, *, in_answer: bool) -> str:
         """The name of a member, an element or an attribute."""
         if self.fields.is_declared_name(name, in_answer=in_answer):
             return name
-        self.masked_words.update(ENUMERATION.findall(name))
+        self.hide_words(name)
         return self._mask_text(name)
 
     def mask_number(self, rule: FieldRule, token: str, *, in_answer: bool) -> str:

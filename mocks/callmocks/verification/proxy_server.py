@@ -26,6 +26,7 @@ from callmocks.verification.exchange_processor import ExchangeProcessor
 from callmocks.verification.mask_message import MessageMasker, UnknownPolicy
 from callmocks.verification.proxy import Proxy
 from callmocks.verification.recording import FORMAT, Recorder, RecordingHeader
+from callmocks.verification.tunnels import ForwardHost, Tunnels
 
 # aiohttp's own log quotes what cannot be read as HTTP.
 _silent_log = logging.getLogger(f"{__name__}.silent")
@@ -48,6 +49,9 @@ class ProxySettings:
     record_unknown: UnknownPolicy = "hash"
     contract: str = "documented"
     tls: ssl.SSLContext | bool = True
+    listen_tls: ssl.SSLContext | None = None  # clients connect by https
+    forward: tuple[ForwardHost, ...] = ()
+    tunnel_tls: ssl.SSLContext | None = None  # inside of connections to the hosts of `forward`
 
 
 class ProxyServer:
@@ -103,13 +107,19 @@ class ProxyServer:
             recorder,
             self._on_event,
         )
-        proxy = Proxy(settings.upstream, self.processor, settings.tls)
-        self.url = self._origin_of(listener) + proxy.path
-        await self._start_app(proxy.create_app(), listener)
+        tunnels = None
+        if settings.tunnel_tls is not None:
+            tunnels = Tunnels(settings.forward, settings.tunnel_tls)
+        proxy = Proxy(settings.upstream, self.processor, settings.tls, tunnels)
+        scheme = "http" if settings.listen_tls is None else "https"
+        self.url = format_origin(scheme, settings.host, port_of(listener)) + proxy.path
+        runner = await self._start_app(proxy.create_app(), listener, settings.listen_tls)
+        if tunnels is not None:
+            tunnels.server = runner.server
         if control is not None:
             from callmocks.verification.proxy_control import make_app
 
-            self.control_url = self._origin_of(control)
+            self.control_url = format_origin("http", settings.host, port_of(control))
             await self._start_app(make_app(registry, self._log_writer), control)
 
     async def _stop(self) -> None:
@@ -117,21 +127,25 @@ class ProxyServer:
         for listener in self._sockets:
             listener.close()
 
-    async def _start_app(self, app: web.Application, listener: socket.socket) -> None:
+    async def _start_app(
+        self,
+        app: web.Application,
+        listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
+    ) -> web.AppRunner:
         runner = web.AppRunner(
             app,
             access_log=None,
             shutdown_timeout=STOP_SECONDS,
             auto_decompress=False,
             logger=_silent_log,
+            handler_cancellation=True,  # a client that goes away ends its request
         )
         self._runners.append(runner)
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        await web.SockSite(runner, listener, ssl_context=tls).start()
+        return runner
 
     def _open_socket(self, port: int, flag: str) -> socket.socket:
         self._sockets.append(open_listener(self.settings.host, port, flag))
         return self._sockets[-1]
-
-    def _origin_of(self, listener: socket.socket) -> str:
-        return format_origin("http", self.settings.host, port_of(listener))

@@ -107,7 +107,12 @@ class FramePairs:
 
     async def add_request(self, frame: bytes) -> None:
         command = frames.get_command_field(frame).decode("ascii", "replace")
-        self._pending.append(self._capture_frame(command, frame))
+        captured = self._capture_frame(command, frame)
+        if not self._processor.hold(captured, len(frame)):
+            return  # too much is kept already: this one goes by, and so does its answer
+        if len(self._pending) == MAX_PENDING:
+            self._processor.release(self._pending.popleft())
+        self._pending.append(captured)
 
     async def add_response(self, frame: bytes) -> None:
         captured = self._find_request(frames.get_id_field(frame))
@@ -117,7 +122,10 @@ class FramePairs:
             captured = self._capture_frame("frame", b"")
             captured.notes.append("no request waits for an answer with this id")
         status = frames.get_status_field(frame)
-        captured.response, captured.status = frame, int(status) if status.isdigit() else 500
+        copy = bytearray()
+        self._processor.add_chunk(captured, copy, frame)
+        captured.response = bytes(copy)
+        captured.status = int(status) if status.isdigit() else 500
         await self._processor.add(captured)
 
     def _capture_frame(self, operation: str, request: bytes) -> CapturedExchange:

@@ -15,12 +15,15 @@ import msgspec
 from msgspec import Meta
 
 from callmocks import __version__
+from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.config.types import ProviderName
 from callmocks.contract.journal import Violation
+from callmocks.contract.nesting import is_message_too_deep
 from callmocks.errors import SettingsError
 from callmocks.provider.base import Provider, WireExchange
 
 FORMAT = "recording 1"
+MAX_NESTING = DEFAULT_LIMITS.nesting
 MAX_REASON_LENGTH = 120
 
 
@@ -87,11 +90,16 @@ def is_json_lines(text: bytes) -> bool:
 
 
 def read_recording(path: Path, flag: str) -> list[RecordedExchange]:
-    """``SettingsError`` with the number of the first line that is no exchange."""
+    """``SettingsError`` with the number of the first line that is none, or cannot be served."""
     source = f"{flag}: {path}"
+    found: list[RecordedExchange] = []
     try:
         with path.open("rb") as file:
-            found = [exchange for _, exchange in iter_exchanges(file, source)]
+            for number, exchange in iter_exchanges(file, source):
+                if is_message_too_deep(exchange.request.encode(), MAX_NESTING):
+                    reason = f"a request nested deeper than {MAX_NESTING} levels"
+                    raise SettingsError(f"{source}: line {number}: {reason}")
+                found.append(exchange)
     except OSError as error:
         raise SettingsError(f"{source}: {error.strerror}") from None
     if not found:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from callmocks.contract.findings import Finding, mask_characters
 from callmocks.provider.harmless import FieldRule, HarmlessFields, has_form
+from callmocks.verification.masking import ALL_WORDS
 
 _PART: Final = re.compile(
     r"(?P<time>\d{4}[-/]\d\d[-/]\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?![\w-]))"
@@ -111,11 +112,14 @@ class FindingRedactor:
         if "." in unit:
             return all(self._is_known(part) or part.isdecimal() for part in unit.split("."))
         if rule is not None and rule.form and self._fields.allows(rule, unit, in_answer=True):
-            return unit not in self._hidden
+            return not self._is_hidden(unit)
         is_word = has_form("word", unit)
         if role == "path" and not self._strict:
             is_word = is_identifier(unit)
-        return is_word and (role == "sentence" or unit not in self._hidden)
+        return is_word and (role == "sentence" or not self._is_hidden(unit))
+
+    def _is_hidden(self, unit: str) -> bool:
+        return unit in self._hidden or ALL_WORDS in self._hidden
 
     def _is_known(self, unit: str) -> bool:
         is_sign = not any(char.isalnum() for char in unit)

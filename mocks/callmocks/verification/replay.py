@@ -14,10 +14,11 @@ from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
+from callmocks.contract.nesting import is_message_too_deep
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
-from callmocks.verification.recording import RecordedExchange
+from callmocks.verification.recording import MAX_NESTING, RecordedExchange
 
 MAX_DIFFERENCES = 3  # that an error lists
 MAX_SHOWN_CHARS = 60
@@ -49,6 +50,10 @@ class ReplayIndex:
                 self._add_exchange(each.seq, each.to_wire(provider))
 
     async def handle(self, exchange: Exchange) -> Reply:
+        if is_message_too_deep(exchange.request, MAX_NESTING):
+            text = f"replay: the request is nested deeper than {MAX_NESTING} levels"
+            exchange.notes.append(text)
+            return self.provider.no_match_reply(exchange, text)
         if not exchange.operation:
             exchange.operation = self.provider.find_operation(exchange)
         request_key = self.provider.request_key(exchange.request, exchange.transport)
