@@ -31,6 +31,7 @@ from callmocks.history.roster import HOUR_MS, Roster, RosterBuilder
 from callmocks.history.timeline import (
     LATEST_TRANSFER_MS,
     MAX_DIAL_MS,
+    SLOT_COUNT,
     Slot,
     build_timeline,
 )
@@ -52,6 +53,7 @@ _QUEUE_MS = (4_000, 15_000, 35_000, 70_000, 180_000)
 _IDLE_MS = 20_000
 # Between two calls of an operator, besides the work after one.
 _SPACING_MS = 2_000
+_USED_SLOTS = (*range(Slot.ATTEMPT + NATURAL_ATTEMPTS), *range(Slot.PARALLEL, SLOT_COUNT))
 # Of calls that want an operator: call, slot, and when he must be there, picks up and is free again.
 _Wanted = tuple[IntColumn, IntColumn, IntColumn, IntColumn, IntColumn]
 
@@ -237,7 +239,7 @@ class _Draft:
         dialled = np.where(
             self._outcomes.kind[calls] == CallKind.AUTO, parameters.ring_ms[calls], 0
         )
-        attempts = parameters.attempt_ms[calls].sum(axis=1)
+        attempts = parameters.attempt_ms[calls, :NATURAL_ATTEMPTS].sum(axis=1)
         offset = self._day_offset[calls]
         earliest = offset * DAY_MS + FIRST_HOUR * HOUR_MS
         for day, end in outages.list_closed_times(self._plans, len(self._directory.lines)):
@@ -255,7 +257,7 @@ class _Draft:
         table, parameters = self._reasons, self._parameters
         starts = self._time_attempts()
         attempts = table[:, Slot.ATTEMPT : Slot.ATTEMPT + NATURAL_ATTEMPTS]
-        rings = np.isin(attempts, (NO_ANSWER, _R["timeout"], SUBSCRIBER_HUNG_UP))
+        rings = reasons.membership_table((NO_ANSWER, _R["timeout"], SUBSCRIBER_HUNG_UP))[attempts]
         rings[self._planned] = False
         call, number = np.nonzero(rings)
         start, length = starts[call, number], parameters.attempt_ms[call, number]
@@ -361,7 +363,9 @@ class _Draft:
         waiting = np.flatnonzero(
             alone & lost & ~self._failed & (table[:, Slot.FIRST] == SUBSCRIBER_HUNG_UP)
         )
-        waited = parameters.ivr_ms[waiting] + parameters.attempt_ms[waiting].sum(axis=1)
+        waited = parameters.ivr_ms[waiting] + parameters.attempt_ms[waiting, :NATURAL_ATTEMPTS].sum(
+            axis=1
+        )
         parameters.attempt_ms[waiting] = 0
         parameters.attempt_ms[waiting, 0] = waited
 
@@ -375,29 +379,28 @@ class _Draft:
         parameters, outcomes = self._parameters, self._outcomes
         order = np.argsort(parameters.start, kind="stable")
         outcomes.kind = outcomes.kind[order]
-        outcomes.reasons = _take_rows(outcomes.reasons, order)
+        outcomes.reasons = _sort_rows(outcomes.reasons, order)
         for field in fields(parameters):
             value = getattr(parameters, field.name)
             if isinstance(value, np.ndarray):
-                setattr(parameters, field.name, _take_rows(value, order))
+                setattr(parameters, field.name, _sort_rows(value, order))
         counts = np.bincount(self._day_offset, minlength=len(self._plans))
         parameters.row = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         parameters.day_offset = self._day_offset if len(self._plans) > 1 else None
         day = build_timeline(first, outcomes, parameters)
-        raw, excluded = _take_rows(self._raw, order, CALLER_COLUMNS), self._failed[order]
+        raw = np.empty(self._raw.shape, np.uint64, order="F")
+        for column in CALLER_COLUMNS:
+            raw[:, column] = self._raw[order, column]
         for row, call in self._planned_rows:
             if call.number:
                 day.calls.phone[np.flatnonzero(order == row)] = call.number
-        return callers.assign(day, raw, excluded, self._plans)
+        return callers.assign(day, raw, self._failed[order], self._plans)
 
 
-def _take_rows(
-    values: np.ndarray, order: IntColumn, columns: Sequence[int] | None = None
-) -> np.ndarray:
-    """Other columns than those named are left as they happen to be."""
+def _sort_rows(values: np.ndarray, order: IntColumn) -> np.ndarray:
+    """In place where an ordinary contact centre leaves many columns empty."""
     if values.ndim == 1:
         return values[order]
-    taken = np.empty_like(values, order="F")
-    for column in range(values.shape[1]) if columns is None else columns:
-        taken[:, column] = values[order, column]
-    return taken
+    for column in _USED_SLOTS if values.shape[1] == SLOT_COUNT else range(NATURAL_ATTEMPTS):
+        values[:, column] = values[order, column]
+    return values

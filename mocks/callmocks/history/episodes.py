@@ -171,11 +171,15 @@ class MonthPlanner:
         plans = []
         for offset, count in enumerate(call_counts.tolist()):
             day = roster.first_day + offset
-            planned = self._reasons_of_day(int(self._month_of_day[day])).get(day, ())
+            planned = self._reasons_of_day(int(self._month_of_day[day])).get(day)
+            if planned is None:
+                plans.append(DayPlan(day))
+                continue
             layout = _DayLayout(self._world, self._directory, roster, offset)
             for name, raw in planned:
                 stream = RandomStream(raw)
-                if stream.integer_below(_CALLS_FOR_ALL_REASONS) < count:
+                kept = stream.integer_below(_CALLS_FOR_ALL_REASONS) < count
+                if kept and len(layout.plan.calls) < count:
                     layout.add(name, stream)
             plans.append(layout.plan)
         return plans
@@ -209,25 +213,11 @@ class _DayLayout:
         self._quiet_hours = _find_quiet_hours(self._weights)
         self._taken: set[int] = set()
         self.plan = DayPlan(roster.first_day + offset)
-        midnight = offset * DAY_MS
+        self._roster, self._offset = roster, offset
         self._operators = np.flatnonzero(roster.working[offset]).tolist()
-        self._shifts = {
-            each: (
-                int(roster.start[offset, each]) - midnight,
-                int(roster.end[offset, each]) - midnight,
-            )
-            for each in self._operators
-        }
-        self._breaks = {
-            each: list(
-                zip(
-                    (roster.break_start[offset, each] - midnight).tolist(),
-                    (roster.break_end[offset, each] - midnight).tolist(),
-                    strict=True,
-                )
-            )
-            for each in self._operators
-        }
+        start = (roster.start[offset] - offset * DAY_MS).tolist()
+        end = (roster.end[offset] - offset * DAY_MS).tolist()
+        self._shifts = {each: (start[each], end[each]) for each in self._operators}
 
     def add(self, name: str, stream: RandomStream) -> None:
         scope = _SCOPES.get(name)
@@ -291,15 +281,16 @@ class _DayLayout:
 
     def _add_in_break(self, name: str, stream: RandomStream) -> None:
         operator = self._take_operator(stream)
+        breaks = self._list_breaks(operator)
         choices = [
             number
-            for number, (begin, end) in enumerate(self._breaks.get(operator, ()))
+            for number, (begin, end) in enumerate(breaks)
             if end > begin and self._is_free(begin + (end - begin) * 5 // 8)
         ]
         if not choices:
             return
         number = stream.choose_from(choices)
-        begin, end = self._breaks[operator][number]
+        begin, end = breaks[number]
         time = begin + (end - begin) * 5 // 8 + stream.integer_below((end - begin) // 4)
         self.plan.statuses.append((operator, number, _R[_IN_BREAK[name]]))
         if name in _DIALLED:
@@ -329,6 +320,12 @@ class _DayLayout:
                 if self._is_free(time):
                     self._add_attempt(name, operator, time)
                     return
+
+    def _list_breaks(self, operator: int) -> list[tuple[int, int]]:
+        roster, midnight = self._roster, self._offset * DAY_MS
+        begin = (roster.break_start[self._offset, operator] - midnight).tolist()
+        end = (roster.break_end[self._offset, operator] - midnight).tolist()
+        return list(zip(begin, end, strict=True))
 
     def _take_operator(self, stream: RandomStream) -> int:
         """Each operator once a day; -1 when none is left."""

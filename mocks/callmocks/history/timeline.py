@@ -259,7 +259,8 @@ class _Timeline:
 
 
 def _is_direct(kind: IntColumn) -> BoolColumn:
-    return np.isin(kind, (CallKind.OUTGOING, CallKind.INTERNAL))
+    direct: BoolColumn = (kind == CallKind.OUTGOING) | (kind == CallKind.INTERNAL)
+    return direct
 
 
 def _rows_by_day(call: IntColumn, day_offset: IntColumn | None) -> IntColumn:
