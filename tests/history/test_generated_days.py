@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from callmocks.contract.resources import load_table
 from callmocks.history import reasons
+from callmocks.history.cache import DayCache
 from callmocks.history.calendar import DayKind, day_kinds
 from callmocks.history.columns import CallKind, LegRole
+from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
 from callmocks.history.walltime import DAYS, date_of_day, day_of_date, day_start, ms_to_datetime
+from callmocks.tenants.settings import TenantSettings
 
 from .conftest import MakeHistory
 
@@ -57,6 +61,30 @@ def test_every_calendar_month_holds_all_64_finish_reasons(
         order = reasons_in_order(history, (day for day in days if date_of_day(day).month == month))
         missing = set(range(64)) - set(order.tolist())
         assert not missing, (month, [reasons.NAMES[reason] for reason in missing])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[sizes]\noperators = 2\nlines = 1\n[roster]\nbreaks = 0\nshift_hours = 2\n[traffic]\n",
+        "[sizes]\noperators = 30\n[traffic]\ntalk_ms = [21000000, 21600000]\ninternal = 400",
+        "[traffic]\nweekend = 1000\noutgoing = 1000\ninternal = 0\nauto_outgoing = 0",
+    ],
+)
+def test_calls_come_at_the_hours_of_their_world(text: str, tmp_path: Path) -> None:
+    """Whatever the hours are, and however little time the operators have in them."""
+    weekday, weekend = [0] * 24, [0] * 24
+    weekday[20], weekday[22], weekend[9] = 9, 3, 1
+    hours = f"weekday_hours = {weekday}\nweekend_hours = {weekend}\n"
+    file = tmp_path / "world.toml"
+    file.write_text(text.replace("[traffic]\n", f"[traffic]\n{hours}"))
+    history = HistoryFactory(DayCache()).create(TenantSettings("odd", world=str(file)))
+    kinds = day_kinds(history.world.calendar)
+    for number in YEAR[:60]:
+        day = history.generated.get_day(number)
+        allowed = {20, 22} if kinds[number] < DayKind.DAY_OFF else {9}
+        assert len(day.calls.row) == history.generated.count_calls(number)
+        assert set((day.calls.start // 3_600_000).tolist()) <= allowed
 
 
 @pytest.mark.parametrize("calls", [30, 400, 50_000])

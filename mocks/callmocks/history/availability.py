@@ -86,9 +86,11 @@ class Availability:
             base = duty << DUTY_BITS
             start, end = base + requests.start[pending], base + requests.end[pending] + _SPACING_MS
             piece, found = self._time.find_piece(duty, requests.start[pending])
-            found &= requests.connect[pending] < self._time.end[piece]
-            found &= requests.end[pending] <= self._time.talk_limit[piece]
             chosen = np.flatnonzero(found)
+            piece, wanted = piece[chosen], pending[chosen]
+            fits = requests.connect[wanted] < self._time.end[piece]
+            fits &= requests.end[wanted] <= self._time.talk_limit[piece]
+            chosen = chosen[fits]
             chosen = chosen[self._are_untaken(start[chosen], end[chosen])]
             chosen = chosen[np.argsort(start[chosen], kind="stable")]
             ends = np.maximum.accumulate(end[chosen]) if len(chosen) else end[chosen]

@@ -83,8 +83,8 @@ class ContactCentre:
     ) -> DayColumns:
         """``day_offset`` of each call, ascending; ``hour_weights`` by day and hour."""
         roster, plans = self.plan(first, len(hour_weights))
-        draft = _Draft(self._world, self._directory, roster, plans, day_offset, raw)
-        draft.place_calls(hour_weights)
+        draft = _Draft(self._world, self._directory, roster, plans, day_offset, raw, hour_weights)
+        draft.place_calls()
         draft.find_colleagues()
         draft.apply_outages()
         return draft.build(first, self._callers)
@@ -101,13 +101,15 @@ class _Draft:
         plans: Sequence[DayPlan],
         day_offset: IntColumn,
         raw: RawNumbers,
+        hour_weights: IntColumn,
     ) -> None:
         self._directory = directory
+        self._hour_weights = hour_weights
         self._roster = roster
         self._plans = plans
         self._day_offset = day_offset
         self._raw = raw
-        self._time = WorkingTime(roster, plans, len(directory.lines))
+        self._time = WorkingTime(roster, plans, len(directory.lines), hour_weights)
         self._draw = OutcomeDraw(raw, world.traffic)
         self._outcomes = self._draw.draw()
         self._reasons = self._outcomes.reasons
@@ -134,21 +136,21 @@ class _Draft:
             self._reasons[row, Slot.FIRST] = call.reason
             self._outcomes.kind[row] = call.kind
 
-    def place_calls(self, hour_weights: IntColumn) -> None:
+    def place_calls(self) -> None:
         table, parameters = self._reasons, self._parameters
         has_operator = (table[:, Slot.ANSWER] >= 0) | (table[:, Slot.REMOTE] >= 0)
         calls = np.flatnonzero(has_operator)
         dial, ring, talk, work_after = self._measure(calls)
         length = dial + ring + talk + work_after + _SPACING_MS
         workload = self._roster.workload.reshape(-1)
-        loads = DutyLoads(self._time, hour_weights, workload)
+        loads = DutyLoads(self._time, self._hour_weights, workload)
         hours = self._raw[calls, RawColumn.HOUR]
         placement = loads.place(np.arange(len(calls)), self._day_offset[calls], length, hours)
         self._leave_out(np.delete(calls, placement.call))
         self._draw.add_attempts()
         self._put_planned_attempts()
         draw_lengths_of_outcomes(parameters, self._raw, self._outcomes)
-        parameters.start = self._draw_start_times(hour_weights)
+        parameters.start = self._draw_start_times(self._hour_weights)
         self._set_talks(calls[placement.call], placement, work_after[placement.call])
         for row, call in self._planned_rows:
             lead = LEAD_MS if call.attempt >= 0 else 0

@@ -42,10 +42,12 @@ class DutyLoads:
         by_hour = (scaled * effort // total).reshape(len(workload), 24)
         self._time = time
         self._days = days
-        self._effort = effort.sum(axis=2).reshape(-1) >> 8
         self._by_hour = by_hour
         self._cumulative = np.zeros((len(workload), 25), np.int64)
         np.cumsum(by_hour, axis=1, out=self._cumulative[:, 1:])
+        # Who works at hours without calls only has none.
+        present = effort.sum(axis=2).reshape(-1) >> 8
+        self._effort = np.where(self._cumulative[:, -1] > 0, present, 0)
 
     def place(
         self, call: IntColumn, day_offset: IntColumn, length: IntColumn, raw: RawNumbers

@@ -299,8 +299,9 @@ class _DayLayout:
             self._add_attempt(name, operator, time)
 
     def _add_after_shift(self, name: str, stream: RandomStream) -> None:
+        minutes = 3 + stream.integer_below(20)
         for operator in self._operators:
-            time = self._shifts[operator][1] + (3 + stream.integer_below(20)) * MINUTE_MS
+            time = self._shifts[operator][1] + minutes * MINUTE_MS
             if self._is_free(time):
                 self._add_attempt(name, operator, time)
                 return

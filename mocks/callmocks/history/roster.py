@@ -75,6 +75,8 @@ class RosterBuilder:
         # Where weekends are as busy as other days, the days off are spread over the week.
         self._whole_week = world.traffic.weekend > 500
         self._opening, closing = find_opening_hours(world.traffic.weekday_hours)
+        if world.traffic.weekday_hours[self._opening // HOUR_MS - 1] == 0:
+            self._opening += _QUARTER_MS  # no call begins before, and some wait
         index = np.arange(self._count)
         self._rotating = np.isin(index % 5, (1, 4))
         part_time = index % 5 == 3

@@ -14,6 +14,8 @@ from callmocks.history.roster import HOUR_MS, MINUTE_MS, Roster
 from callmocks.history.walltime import DAY_MS
 
 DUTY_BITS = 32
+# From a call's start until an operator has it, at most.
+_MAX_WAIT_MS = 6 * MINUTE_MS
 
 
 class WorkingTime:
@@ -22,7 +24,10 @@ class WorkingTime:
     A talk may run on into the break or the episode after its piece, up to ``talk_limit``.
     """
 
-    def __init__(self, roster: Roster, plans: Sequence[DayPlan], line_count: int) -> None:
+    def __init__(
+        self, roster: Roster, plans: Sequence[DayPlan], line_count: int, hour_weights: IntColumn
+    ) -> None:
+        """``hour_weights`` by day and hour."""
         days, operators = roster.start.shape
         self.operators = operators
         working = roster.working.reshape(-1)
@@ -30,6 +35,9 @@ class WorkingTime:
         shift_end = np.where(working, roster.end.reshape(-1), 0)
         breaks = roster.break_start.reshape(len(working), -1)
         break_ends = roster.break_end.reshape(len(working), -1)
+        closed = _list_closed_hours(hour_weights, shift_start, shift_end, operators)
+        breaks = np.concatenate((breaks, *(begin for begin, _ in closed)), axis=1)
+        break_ends = np.concatenate((break_ends, *(end for _, end in closed)), axis=1)
         begin, end = self._list_episodes(plans, shift_end, line_count)
         starts = np.concatenate((breaks, begin), axis=1)
         ends = np.concatenate((break_ends, end), axis=1)
@@ -85,6 +93,8 @@ class WorkingTime:
     def find_piece(self, duty: IntColumn, time: IntColumn) -> tuple[IntColumn, np.ndarray]:
         """The piece that has the time, and whether there is one."""
         piece = np.searchsorted(self._keys, (duty << DUTY_BITS) + time, side="right") - 1
+        if not len(self.duty):
+            return piece, np.zeros(len(piece), np.bool_)
         found = (piece >= 0) & (self.duty[piece] == duty) & (time < self.end[piece])
         return piece, found
 
@@ -92,3 +102,22 @@ class WorkingTime:
         """The piece and the time when so much of a duty's working time has passed."""
         piece = np.searchsorted(self._passed_keys, (duty << DUTY_BITS) + worked, side="right") - 1
         return piece, self.start[piece] + worked - self._passed[piece]
+
+
+def _list_closed_hours(
+    hour_weights: IntColumn, shift_start: IntColumn, shift_end: IntColumn, operators: int
+) -> list[tuple[IntColumn, IntColumn]]:
+    """A column for each hour within a shift in which the world has no calls."""
+    midnight = np.repeat(np.arange(len(hour_weights)) * DAY_MS, operators)
+    hours: list[tuple[IntColumn, IntColumn]] = []
+    for hour in np.flatnonzero((hour_weights == 0).any(axis=0)).tolist():
+        begin = midnight + hour * HOUR_MS
+        end = begin + HOUR_MS + _MAX_WAIT_MS
+        closed = np.repeat(hour_weights[:, hour] == 0, operators)
+        closed &= (begin < shift_end) & (end > shift_start)
+        if closed.any():
+            begin, end = (
+                np.where(closed, np.minimum(each, shift_end), shift_end) for each in (begin, end)
+            )
+            hours.append((begin[:, None], end[:, None]))
+    return hours
