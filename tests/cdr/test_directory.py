@@ -1,5 +1,6 @@
 """The directory methods: every id of a leg resolves there, by the machinery of the reports."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -57,6 +58,36 @@ def test_every_id_of_a_leg_resolves(api: CdrClient) -> None:
     assert seen["virtual_phone_number"] <= by_number.keys()
     assert seen["group_id"] == groups.keys()
     assert len(seen["employee_id"]) > 5 and len(seen["action_id"]) > 1
+
+
+@pytest.mark.proves("cdr.employee-status")
+def test_statuses_are_those_that_calls_meet(api: CdrClient) -> None:
+    tenant = api.tenant()
+    fields = ["employee_id", "start_time", "connect_time", "finish_reason", "is_talked"]
+    legs = [
+        leg
+        for leg in rows(api.legs(WEEK, fields=fields, limit=10_000))
+        if leg["employee_id"] is not None
+    ]
+    checked = []
+    for status in ("break", "do_not_disturb", "not_at_workplace", "not_at_work", "available"):
+        reason = f"employee_status_{status}"
+        refused = [leg for leg in legs if leg["finish_reason"] == reason]
+        if status == "available":
+            refused = [leg for leg in legs if leg["is_talked"]][::400]
+        for leg in refused[:4]:
+            at = leg["connect_time"] or leg["start_time"]
+            tenant.clock.freeze(datetime.fromisoformat(at))
+            (found,) = rows(api.rpc("get.employees", filter=simple("id", "=", leg["employee_id"])))
+            assert (found["status"], leg) == (status, leg)
+            assert found["calls_available"] == (status == "available")
+            assert bool(found["allowed_in_call_types"]) == found["calls_available"]
+            checked.append(status)
+    assert len(set(checked)) > 2
+    tenant.clock.freeze(datetime(2026, 3, 3, 3))
+    assert {row["status"] for row in rows(api.rpc("get.employees"))} == {"not_at_work"}
+    tenant.assumptions.set_choice("cdr.employee-status", "available")
+    assert {row["status"] for row in rows(api.rpc("get.employees"))} == {"available", "not_at_work"}
 
 
 @pytest.mark.proves("cdr.directory-nesting", "cdr.directory-ids")
@@ -249,13 +280,19 @@ def test_a_call_costs_a_point(api: CdrClient) -> None:
 def test_choices_of_the_ledger(api: CdrClient) -> None:
     tenant = api.tenant()
     employees = rows(api.rpc("get.employees"))
-    left = [row for row in employees if row["status"] == "not_at_work"]
-    assert left and all(row["status_id"] == 5 for row in left)
+    away = [row for row in employees if row["status"] == "not_at_work"]
+    assert away and all(row["status_id"] == 5 for row in away)
+    today = tenant.clock.now().date()
+    operators = tenant.history.directory.operators
+    left = [each.employee_id for each in operators if each.last_day and each.last_day < today]
+    assert {*left} < {row["id"] for row in away}
     tenant.assumptions.set_choice("cdr.left-employees", "absent")
     tenant.assumptions.set_choice("cdr.status-ids", "null")
     tenant.assumptions.set_choice("cdr.directory-settings", "null")
     present = rows(api.rpc("get.employees"))
-    assert [row["id"] for row in present] == [row["id"] for row in employees if row not in left]
+    assert [row["id"] for row in present] == [
+        row["id"] for row in employees if row["id"] not in left
+    ]
     for row in present:
         assert row["status_id"] is row["login"] is row["call_recording"] is None
     assert rows(api.rpc("get.employees", filter=simple("login", "is_not_null"))) == []

@@ -11,13 +11,14 @@ import msgspec
 import polars as pl
 
 from callmocks.cdr import directory_rows
-from callmocks.cdr.directory_rows import ROW_BUILDERS, Row
+from callmocks.cdr.directory_rows import AVAILABLE, NOT_AT_WORK, ROW_BUILDERS, STATUSES, Row
 from callmocks.cdr.openrpc import Params
 from callmocks.cdr.query import ReportQuery, parse_query
 from callmocks.cdr.rows import MethodData
 from callmocks.cdr.selection import find_matches
 from callmocks.cdr.tables import load_elements, load_fields
 from callmocks.history.history import History
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
 
 _ROW_BYTES = 3000
@@ -68,15 +69,33 @@ def _load_rows(method: str, exchange: Exchange) -> list[Row]:
     """By id, ascending."""
     history, today = exchange.tenant.history, exchange.now.date()
     left = tuple(each.number for each in history.directory.operators if each.has_left(today))
+    statuses = _find_statuses(exchange) if method == "get.employees" else ()
 
     def build_rows() -> list[Row]:
-        return sorted(ROW_BUILDERS[method](history.directory, today), key=lambda row: row["id"])
+        rows = ROW_BUILDERS[method](history.directory, today, statuses)
+        return sorted(rows, key=lambda row: row["id"])
 
     return history.generated.get_or_create(
-        ("cdr", method, left),
+        ("cdr", method, left, statuses),
         history.last_day,
         build_rows,
         lambda rows: _ROW_BYTES * (len(rows) + 1),
+    )
+
+
+def _find_statuses(exchange: Exchange) -> tuple[str, ...]:
+    """Of each operator now, as the vendor calls them."""
+    history, now = exchange.tenant.history, datetime_to_ms(exchange.now)
+    by_roster = exchange.use_assumption("cdr.employee-status") == "roster"
+    found = history.find_statuses(now) if by_roster else None
+    today = exchange.now.date()
+    return tuple(
+        NOT_AT_WORK
+        if operator.has_left(today)
+        else AVAILABLE
+        if found is None
+        else next(each for each in STATUSES if found[number].endswith(f"_status_{each}"))
+        for number, operator in enumerate(history.directory.operators)
     )
 
 
@@ -86,7 +105,9 @@ def _apply_choices(method: str, query: ReportQuery, rows: list[Row]) -> list[Row
     changed: Row = {}
     if method == "get.employees":
         if choose("cdr.left-employees") == "absent":
-            rows = [row for row in rows if row["calls_available"]]
+            operators, today = query.exchange.tenant.history.directory.operators, query.exchange.now
+            left = {each.employee_id for each in operators if each.has_left(today.date())}
+            rows = [row for row in rows if row["id"] not in left]
         if "status_id" in used and choose("cdr.status-ids") == "null":
             changed["status_id"] = None
     settings = used.intersection(_SETTINGS)

@@ -1,6 +1,6 @@
 """The history's people and things as rows of the directory methods, with every field of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,24 +14,25 @@ _PHONES_PER_EMPLOYEE = 10  # documented: so many at most
 _MAX_CHANNELS = 199  # documented
 # Older than any call and any employee.
 _ACTIVATION_DATE = "2012-01-10 09:00:00"
-_STATUSES = next(
+AVAILABLE, NOT_AT_WORK = "available", "not_at_work"
+STATUSES = next(
     row["values"].split()
     for row in load_table("cdr/enum_values.csv")
     if (row["method"], row["field"]) == ("get.employees", "status")
 )
 
 
-def build_employees(directory: Directory, today: date) -> list[Row]:
+def build_employees(directory: Directory, today: date, statuses: Sequence[str]) -> list[Row]:
     return [
-        _build_employee(directory, operator, operator.has_left(today))
-        for operator in directory.operators
+        _build_employee(directory, operator, operator.has_left(today), status)
+        for operator, status in zip(directory.operators, statuses, strict=True)
     ]
 
 
-def _build_employee(directory: Directory, operator: Operator, left: bool) -> Row:
-    status = "not_at_work" if left else "available"
-    kinds = [] if left else ["internal", "external"]
-    directions = [] if left else ["in", "out"]
+def _build_employee(directory: Directory, operator: Operator, left: bool, status: str) -> Row:
+    available = status == AVAILABLE
+    kinds = ["internal", "external"] if available else []
+    directions = ["in", "out"] if available else []
     group = directory.groups[operator.group]
     return {
         "id": operator.employee_id,
@@ -41,8 +42,8 @@ def _build_employee(directory: Directory, operator: Operator, left: bool) -> Row
         "patronymic": operator.patronymic or None,  # documented: an empty scalar is null
         "full_name": operator.full_name,
         "status": status,
-        "status_id": _STATUSES.index(status) + 1,
-        "calls_available": not left,
+        "status_id": STATUSES.index(status) + 1,
+        "calls_available": available,
         "allowed_in_call_types": kinds,
         "in_external_allowed_call_directions": directions,
         "in_internal_allowed_call_directions": directions,
@@ -74,7 +75,7 @@ def _build_employee(directory: Directory, operator: Operator, left: bool) -> Row
     }
 
 
-def build_groups(directory: Directory, today: date) -> list[Row]:
+def build_groups(directory: Directory, today: date, _: Sequence[str]) -> list[Row]:
     rows = []
     employed = [each for each in directory.operators if not each.has_left(today)]
     for index, group in enumerate(directory.groups):
@@ -107,7 +108,7 @@ def build_groups(directory: Directory, today: date) -> list[Row]:
     return rows
 
 
-def build_virtual_numbers(directory: Directory, _: date) -> list[Row]:
+def build_virtual_numbers(directory: Directory, *_: object) -> list[Row]:
     rows = []
     for index, line in enumerate(directory.lines):
         rows.append(
@@ -138,7 +139,7 @@ def build_virtual_numbers(directory: Directory, _: date) -> list[Row]:
     return rows
 
 
-def build_scenarios(directory: Directory, _: date) -> list[Row]:
+def build_scenarios(directory: Directory, *_: object) -> list[Row]:
     return [
         {
             "id": scenario.id,
@@ -171,7 +172,7 @@ def _phone_id(operator: Operator, index: int) -> int:
     return operator.employee_id * _PHONES_PER_EMPLOYEE + index
 
 
-ROW_BUILDERS: dict[str, Callable[[Directory, date], list[Row]]] = {
+ROW_BUILDERS: dict[str, Callable[[Directory, date, Sequence[str]], list[Row]]] = {
     "get.employees": build_employees,
     "get.group_employees": build_groups,
     "get.virtual_numbers": build_virtual_numbers,

@@ -162,6 +162,16 @@ class History:
         """Who works, and what fails for a while."""
         return self.generated.plan_days(first, days)
 
+    def find_statuses(self, ms: int) -> list[str] | None:
+        """Of each operator, ``employee_status_…``; None where nobody has a shift that day."""
+        day = day_of(ms)
+        if not self.first_day <= day <= self.last_day:
+            return None
+        roster: Roster = self.generated.get_or_create(
+            "roster", day, lambda: self.plan_days(day, 1)[0], lambda roster: roster.nbytes
+        )
+        return roster.find_statuses(ms - day_start(day)) if roster.working.any() else None
+
     # Single calls
 
     def legs_of_session(self, session_id: int, now_ms: int) -> pl.DataFrame:

@@ -38,6 +38,7 @@ BREAK_STATUSES = {
 }
 _STATUSES = np.array([reasons.INDEX[name] for name in BREAK_STATUSES], np.int16)
 ON_BREAK = int(_STATUSES[0])
+AVAILABLE, NOT_AT_WORK = "employee_status_available", "employee_status_not_at_work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,22 @@ class Roster:
     @property
     def working(self) -> BoolColumn:
         return self.start >= 0
+
+    @property
+    def nbytes(self) -> int:
+        return 3 * self.start.nbytes + 3 * self.break_start.nbytes
+
+    def find_statuses(self, ms: int) -> list[str]:
+        """Of each operator at a time of the first day: a finish reason, ``employee_status_…``."""
+        on_break = (self.break_start[0] <= ms) & (ms < self.break_end[0])
+        return [
+            reasons.NAMES[self.break_status[0, operator, int(np.argmax(on_break[operator]))]]
+            if on_break[operator].any()
+            else AVAILABLE
+            if on_shift
+            else NOT_AT_WORK
+            for operator, on_shift in enumerate((self.start[0] <= ms) & (ms < self.end[0]))
+        ]
 
 
 class RosterBuilder:
