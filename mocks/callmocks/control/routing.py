@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from callmocks.config import validation
+from callmocks.contract.garbage import paused_collection
 from callmocks.control.addresses import Addresses
 from callmocks.control.log_writer import LogWriter
 from callmocks.control.problems import ProblemError
@@ -31,6 +33,7 @@ from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant, TenantStore
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
 """A tenant's wall time, without a zone."""
@@ -197,7 +200,9 @@ async def _read_body(request: web.Request, route: Route) -> Any:
         raw = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
         raise ProblemError(413, str(error)) from None
-    return raw if request.content_type in route.lines_media else decode(raw, route.body)
+    if request.content_type in route.lines_media:
+        return raw
+    return await run_if_long(partial(decode, raw, route.body), len(raw) > LONG_REQUEST_BYTES)
 
 
 async def send_json(request: web.Request, body: bytes, status: int = 200) -> web.StreamResponse:
@@ -214,7 +219,8 @@ def render_json(result: object, status: int = 200) -> web.Response:
 
 def decode(raw: bytes, model: Any) -> Any:
     try:
-        return msgspec.json.decode(raw, type=model)
+        with paused_collection():
+            return msgspec.json.decode(raw, type=model)
     except msgspec.ValidationError as error:
         raise _validation_problem(error, model) from None
     except (ValueError, RecursionError) as error:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from callmocks.contract.garbage import paused_collection
 from callmocks.errors import SettingsError
 from callmocks.history.cache import DayCache
 from callmocks.history.day_generator import directory_key, history_key
@@ -59,16 +59,6 @@ class HistoryFactory:
         key = directory_key(seed, world)
         directory = self._directories.get(key)
         if directory is None:
-            directory = self._directories[key] = _build_without_gc(world, key)
+            with paused_collection():
+                directory = self._directories[key] = build_directory(world, key)
         return directory
-
-
-def _build_without_gc(world: World, key: bytes) -> Directory:
-    # Each full collection of garbage would stop all threads, for a second when people are many.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return build_directory(world, key)
-    finally:
-        if was_enabled:
-            gc.enable()

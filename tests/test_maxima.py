@@ -1,0 +1,226 @@
+"""At the documented maxima no request holds up the others.
+
+A server in a process of its own measures the callbacks of its loop, another process asks for
+``/health`` all the time, and all operations are walked through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.control.server_client import basic
+
+pytestmark = pytest.mark.slow
+
+WORLD = """
+calls_per_day = 200_000
+[sizes]
+operators = 800
+groups = 100
+departments = 100
+lines = 100
+scenarios = 100
+organisations = 5000
+users = [50, 50]
+"""
+# Prints the longest time that /health took, in seconds, since the last line that it read.
+PROBE = """
+import sys, threading, time, urllib.request
+longest = 0.0
+def ask():
+    global longest
+    while True:
+        begun = time.perf_counter()
+        urllib.request.urlopen(sys.argv[1], timeout=60).read()
+        longest = max(longest, time.perf_counter() - begun)
+        time.sleep(0.02)
+threading.Thread(target=ask, daemon=True).start()
+for _ in sys.stdin:
+    print(longest, flush=True)
+    longest = 0.0
+"""
+CORE = "http://v8.1c.ru/8.1/data/core"
+DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
+MAX_HEALTH_SECONDS = 0.5
+
+
+class MaximalSuite:
+    def __init__(self, urls: dict[str, str], world: str) -> None:
+        self.urls, self.world = urls, world
+        self.tenant = urls["control"] + "/api/tenants/demo"
+        operators = json.loads(self.request(self.tenant)[1])["arm"]["operators"]
+        self.operators = [each["number"] for each in operators]
+
+    def request(
+        self, url: str, body: bytes | None = None, method: str | None = None, **headers: str
+    ) -> tuple[int, bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(url, body, named, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=300) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def arm(self, filters: str) -> tuple[int, bytes]:
+        url = self.urls["arm"] + "/demo/service/cc/arm/operator_call_history"
+        body = f"<in><request><filters {filters}/></request></in>".encode()
+        return self.request(url, body, Content_Type="text/xml", **basic(self.operators[0]))
+
+    def cdr(self, method: str, **params: Any) -> tuple[int, bytes]:
+        params = {"access_token": "demo-token", **DAY, "limit": 10_000, **params}
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return self.request(self.urls["cdr"], json.dumps(body).encode())
+
+    def onec(self, operation: str, params: str = "") -> tuple[int, bytes]:
+        body = (
+            '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"'
+            ' xmlns:xs="http://www.w3.org/2001/XMLSchema"'
+            ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body>'
+            f'<x:{operation} xmlns:x="http://buhphone.com/PartnerWebAPI2"><x:Params>{params}'
+            f"</x:Params></x:{operation}></e:Body></e:Envelope>"
+        )
+        headers = {"Content_Type": "text/xml", **basic("demo")}
+        return self.request(self.urls["onec"], body.encode(), **headers)
+
+    def pin(self) -> tuple[int, bytes]:
+        lines = (
+            {"start": f"2026-03-03T{8 + i // 60:02}:{i % 60:02}:00", "operator": number}
+            for i, number in enumerate(self.operators[:250])
+        )
+        body = "\n".join(map(json.dumps, lines)).encode()
+        return self.request(f"{self.tenant}/calls", body, Content_Type="application/x-ndjson")
+
+    def page(self, path: str) -> tuple[int, bytes]:
+        return self.request(f"{self.urls['control']}/tenants/demo/{path}")
+
+
+def prop(name: str, value: str) -> str:
+    typed = f'<Value xsi:type="xs:dateTime">{value}</Value>'
+    return f'<Property xmlns="{CORE}" name="{name}">{typed}</Property>'
+
+
+def any_of(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"condition": "or", "filters": conditions}
+
+
+def like(number: int) -> dict[str, Any]:
+    return {"field": "calling_phone_number", "operator": "like", "value": f"%{number}%"}
+
+
+Step = Callable[[MaximalSuite], tuple[int, bytes]]
+STEPS: dict[str, Step] = {
+    "arm newest": lambda it: it.arm('limit="10000" offset="0"'),
+    "arm offset": lambda it: it.arm('limit="10000" offset="100000"'),
+    "legs": lambda it: it.cdr("get.call_legs_report"),
+    "legs offset, sorted": lambda it: it.cdr(
+        "get.call_legs_report",
+        offset=100_000,
+        sort=[{"field": "employee_full_name", "order": "desc"}],
+    ),
+    "legs like": lambda it: it.cdr(
+        "get.call_legs_report", filter=any_of([like(number) for number in range(9990)])
+    ),
+    "legs in": lambda it: it.cdr(
+        "get.call_legs_report",
+        filter={
+            "field": "calling_phone_number",
+            "operator": "in",
+            "value": [f"7999{number:07}" for number in range(50_000)],
+        },
+    ),
+    "sessions": lambda it: it.cdr("get.calls_report"),
+    "sessions overlap": lambda it: it.cdr(
+        "get.calls_report",
+        filter={"field": "employees", "operator": "overlap", "value": list(range(50_000))},
+    ),
+    "1C day": lambda it: it.onec(
+        "GetHistoryOfServiceCalls", prop("PeriodFrom", "2026-03-02T00:00:00")
+    ),
+    "1C all": lambda it: it.onec("GetHistoryOfServiceCalls"),
+    "1C clients": lambda it: it.onec("ClientRead"),
+    "1C users": lambda it: it.onec("ClientUserRead"),
+    "1C specialists": lambda it: it.onec("SpecialistRead"),
+    "1C departments": lambda it: it.onec("DepartmentRead"),
+    "1C lines": lambda it: it.onec("ServiceLineKindRead"),
+    "1C subscriptions": lambda it: it.onec("UserServiceLineRead"),
+    "1C tags": lambda it: it.onec("ClientRead", prop("ChangedFrom", "x") * 45_000),
+    "1C 64 MiB": lambda it: it.onec("ClientRead", ("<a>" + "x" * 660 + "</a>") * 95_000),
+    "control 8 MiB": lambda it: it.request(
+        f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},' * 600_000 + b"{}]}"
+    ),
+    "verify": lambda it: it.request(
+        f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},' * 999 + b"{}]}"
+    ),
+    "truth": lambda it: it.request(
+        f"{it.tenant}/truth?from=2026-03-01T00:00:00&till=2026-03-02T00:00:00"
+    ),
+    "pins": lambda it: it.pin(),
+    "pins listed": lambda it: it.request(f"{it.tenant}/calls"),
+    "legs with pins": lambda it: it.cdr("get.call_legs_report"),
+    "page of calls": lambda it: it.page("calls?day=2026-03-02"),
+    "page of a week": lambda it: it.page("cdr/legs?day=2026-03-02&span=7"),
+    "page of 1C": lambda it: it.page("onec?day=2026-03-02"),
+    "overview": lambda it: it.page(""),
+    "find": lambda it: it.page("find?q=613295627&day=2026-02-24"),
+    "journal": lambda it: it.request(f"{it.tenant}/journal"),
+    "fingerprint": lambda it: it.request(f"{it.tenant}/fingerprint"),
+    "tenant": lambda it: it.request(
+        it.urls["control"] + "/api/tenants",
+        json.dumps({"name": "second", "seed": 9, "world": it.world}).encode(),
+    ),
+}
+
+
+@contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[str]]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, *command], stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_nothing_holds_up_other_requests_at_the_documented_maxima(tmp_path: Path) -> None:
+    world = tmp_path / "maxima.toml"
+    world.write_text(WORLD, encoding="utf-8")
+    server_file = str(Path(__file__).with_name("measured_server.py"))
+    with running(server_file, str(world)) as server:
+        assert server.stdout is not None
+        urls = json.loads(server.stdout.readline())
+        suite = MaximalSuite(urls, str(world))
+        late: dict[str, float] = {}
+        ended: dict[str, float] = {}
+        with running("-c", PROBE, urls["control"] + "/health") as probe:
+            assert probe.stdin is not None and probe.stdout is not None
+            for name, step in STEPS.items():
+                status, body = step(suite)
+                assert status < 500 or b"Fault" in body, (name, status, body[:200])
+                ended[name] = time.time()
+                probe.stdin.write("\n")
+                probe.stdin.flush()
+                seconds = float(probe.stdout.readline())
+                # Other processes of a busy machine take their share of every wait.
+                if seconds > MAX_HEALTH_SECONDS * max(1, os.getloadavg()[0] - 1):
+                    late[name] = seconds
+        server.kill()
+        slow = [json.loads(line) for line in server.stdout]
+    for each in slow:  # in which step it was
+        each["step"] = next((n for n, at in ended.items() if each["ended"] < at + 0.1), "the end")
+    assert (slow, late) == ([], {})
