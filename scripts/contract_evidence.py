@@ -15,6 +15,7 @@ statements that they prove: ``@pytest.mark.proves("arm.frame-length")``.
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 _ID = re.compile(r"`([a-z]+\.[a-z0-9-]+)`")
 _LEVEL = re.compile(r"(documented|observed|assumed|callmocks)(?:, (.+))?")
 _PLACED = re.compile(r"([\w-]+): (.+)")
+_LINK = re.compile(r"\]\((?!https?:)([^)#]*)")
 
 
 class Statement(NamedTuple):
@@ -156,11 +158,13 @@ def evidence_page() -> Iterator[str]:
         )
         yield from table_lines(
             ("id", "statement", "evidence", "source", "tests"),
-            [_render_row(each, marks) for each in page.statements],
+            [_render_row(each, marks, f"{provider}.md") for each in page.statements],
         )
 
 
-def _render_row(statement: Statement, marks: dict[str, list[str]]) -> tuple[str, ...]:
+def _render_row(
+    statement: Statement, marks: dict[str, list[str]], page_name: str
+) -> tuple[str, ...]:
     clauses = [parse_clause(each) for each in statement.clauses]
     places = [
         f"{each.source}: {each.place}" if each.source and each.place else each.source or each.place
@@ -168,7 +172,11 @@ def _render_row(statement: Statement, marks: dict[str, list[str]]) -> tuple[str,
     ]
     return (
         f"`{statement.id}`",
-        statement.text,
+        _LINK.sub(
+            # Links of a page in docs/, seen from docs/reference/.
+            lambda link: f"]({posixpath.relpath(link[1] or page_name, 'reference')}",
+            statement.text,
+        ),
         ", ".join(dict.fromkeys(each.level for each in clauses)),
         "; ".join(filter(None, places)),
         ", ".join(f"`{test}`" for test in marks.get(statement.id, ())),
