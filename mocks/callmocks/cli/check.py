@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from callmocks.verification.report import CheckReport
     from callmocks.verification.runner import CheckTarget
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
 _REPORT = click.Choice(("text", "json", "junit"))
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-def _credential_options(command: F) -> F:
+def add_credential_options(command: F) -> F:
     for name, text in (
         ("cookie", "ARM: NAME=VALUE of a session, instead of them."),
         ("token", "CDR: a token, instead of login and password."),
@@ -40,7 +40,7 @@ def _credential_options(command: F) -> F:
 @click.command()
 @click.argument("provider", type=click.Choice(PROVIDER_NAMES), metavar="PROVIDER")
 @click.argument("url")
-@_credential_options
+@add_credential_options
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
 @click.option("--day", metavar="DATE", help="Whose calls (yesterday; not for ARM).")
 @click.option(
@@ -50,13 +50,13 @@ def _credential_options(command: F) -> F:
     help="ARM: what to check (both; an address ws://… means websocket).",
 )
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
-@click.option("--ca", type=_FILE, help="PEM file with the certificates to trust.")
+@click.option("--ca", type=FILE, help="PEM file with the certificates to trust.")
 @click.option(
     "--websocket-path", default="", metavar="PATH", help="ARM: of the websocket, below the domain."
 )
-@click.option("--assumptions", type=_FILE, help="Judge by these choices of the ledger.")
-@click.option("--baseline", type=_FILE, help="Known findings: count only the others.")
-@click.option("--write-baseline", type=_FILE, help="Write what is found there, and exit with 0.")
+@click.option("--assumptions", type=FILE, help="Judge by these choices of the ledger.")
+@click.option("--baseline", type=FILE, help="Known findings: count only the others.")
+@click.option("--write-baseline", type=FILE, help="Write what is found there, and exit with 0.")
 @click.option(
     "--require",
     metavar="PROBE,…",
@@ -69,7 +69,7 @@ def _credential_options(command: F) -> F:
     help="Count findings of this evidence and stronger (assumed).",
 )
 @click.option("--format", "report_format", type=_REPORT, default="text", help="(text)")
-@click.option("--output", type=_FILE, help="Write the report there instead of to stdout.")
+@click.option("--output", type=FILE, help="Write the report there instead of to stdout.")
 def check(
     provider: str,
     url: str,
@@ -95,7 +95,7 @@ def check(
     from callmocks.verification.gate import Gate
     from callmocks.verification.render_report import RENDERERS
 
-    target = _make_target(provider, url, transport, day, ca, assumptions, fields)
+    target = make_target(provider, url, transport, day, ca, assumptions, fields)
     known = {} if baseline is None else read_baseline(baseline, "--baseline")
     gate = Gate(known, choose_required_probes(provider, target, require), min_evidence)
     report = asyncio.run(run_check(provider, target))
@@ -106,7 +106,7 @@ def check(
     sys.exit(gate.choose_exit_code(report))
 
 
-def _make_target(
+def make_target(
     provider: str,
     url: str,
     transport: str,

@@ -5,6 +5,7 @@ from callmocks.cli.check import check
 from callmocks.cli.docs import docs
 from callmocks.cli.history import history
 from callmocks.cli.init import init
+from callmocks.cli.learn import learn
 from callmocks.cli.proxy import proxy
 from callmocks.cli.serve import serve
 from callmocks.cli.validate import validate
@@ -16,5 +17,5 @@ def group() -> None:
     """Mock servers of three telephony providers over one reproducible call history."""
 
 
-for command in (serve, history, check, proxy, validate, init, docs):
+for command in (serve, history, check, learn, proxy, validate, init, docs):
     group.add_command(command)

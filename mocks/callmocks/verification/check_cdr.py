@@ -164,9 +164,9 @@ class CdrCheck(ProviderCheck):
 
     async def check_refusals(self) -> None:
         window = {"date_from": self.window[0], "date_till": self.window[1]}
-        valid = {"access_token": self.token, **self._user_params(), **window}
+        valid = {"access_token": self.token, **self.user_params(), **window}
         for case in check_cdr_refusals.build_cases(valid):
-            response = await self._post_request(case.name, case.body)
+            response = await self.post_request(case.name, case.body)
             if response is not None:
                 check_cdr_refusals.check_refusal(case, response, self.choices, self.probe)
                 self.observed_limits.add_error(response)
@@ -182,15 +182,13 @@ class CdrCheck(ProviderCheck):
         self, method: str, params: Mapping[str, Any], *, with_user: bool = True
     ) -> dict[str, Any]:
         """The result; anything else is a finding and ends the probe."""
-        left = self.observed_limits.remaining
-        if left is not None and left <= RESERVED_POINTS:
-            raise StopCheck(f"{left} points are left of the account's limit")
+        self.raise_if_few_points()
         if method != "login.user":
-            user = self._user_params() if with_user else {}
+            user = self.user_params() if with_user else {}
             params = {"access_token": self.token, **user, **params}
         self.request_id += 1
         body = check_cdr_refusals.encode_request(method, params, self.request_id)
-        response = await self._post_request(method, body)
+        response = await self.post_request(method, body)
         if response is None:
             raise EndOfProbe
         if isinstance(response.get("error"), dict):
@@ -200,6 +198,11 @@ class CdrCheck(ProviderCheck):
             raise EndOfProbe
         self.observed_limits.add_result(result)
         return result
+
+    def raise_if_few_points(self) -> None:
+        left = self.observed_limits.remaining
+        if left is not None and left <= RESERVED_POINTS:
+            raise StopCheck(f"{left} points are left of the account's limit")
 
     def _raise_for_error(self, method: str, error: dict[str, Any]) -> None:
         data = error.get("data")
@@ -218,7 +221,7 @@ class CdrCheck(ProviderCheck):
         window = {"date_from": self.window[0], "date_till": self.window[1]}
         return self._parse_rows(await self.call_method(LEGS_METHOD, window | params))
 
-    async def _post_request(self, name: str, body: bytes) -> dict[str, Any] | None:
+    async def post_request(self, name: str, body: bytes) -> dict[str, Any] | None:
         """None when the response is no JSON object."""
         headers = {"Content-Type": "application/json; charset=UTF-8"}
         response = await self.send_request(name, "POST", self.target.url, headers, body)
@@ -232,7 +235,7 @@ class CdrCheck(ProviderCheck):
             return None
         return members if isinstance(members, dict) else None
 
-    def _user_params(self) -> dict[str, Any]:
+    def user_params(self) -> dict[str, Any]:
         return {} if self.target.user_id is None else {"user_id": self.target.user_id}
 
     @staticmethod

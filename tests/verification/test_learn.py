@@ -1,0 +1,125 @@
+"""``callmocks learn`` finds what tenants with random choices hide, and says nothing wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callmocks.config.assumption_file import read_assumptions
+from callmocks.contract.assumptions import load_ledger
+from callmocks.errors import CheckError, SettingsError
+from callmocks.testing import Mocks
+from callmocks.verification.decisions import Decision
+from callmocks.verification.learning import learn_from_endpoint
+from callmocks.verification.report import CheckReport
+from tests.verification.conftest import CommandRunner, check_arguments, write_file
+
+DRAWS = 20
+# The entries of the ledger of version 0.1.
+FIRST_CDR = """leg-direction check-order error-limits error-path component-code ended-session
+foreign-user null-parameter paging-bounds date-format dates-reversed window-ends default-order
+sort-nulls null-comparison like-underscore unknown-enum-value missing-condition filter-depth"""
+
+
+def draw_choices(provider: str, number: int) -> dict[str, str]:
+    """A random choice of each assumption; any text is another one in each draw."""
+    chance = random.Random(f"{provider} {number}")
+    drawn = {}
+    for entry in load_ledger().values():
+        if entry.provider != provider or entry.fields:
+            continue
+        named = [entry.default, *(choice for choice in entry.alternatives if choice != "*")]
+        if "*" in entry.alternatives:
+            named.append(f"DRAWN_{number}_{chance.randrange(1000)}")
+        drawn[entry.id] = chance.choice(named)
+    return drawn
+
+
+def learn_from(tenant: Any, provider: str, **more: Any) -> tuple[list[Decision], CheckReport]:
+    from callmocks.cli.check import make_target
+
+    arguments = check_arguments(tenant, provider)
+    fields: dict[str, Any] = {"login": "", "password": "", "token": "", "cookie": ""}
+    options = dict(zip(arguments[2::2], arguments[3::2], strict=True))
+    day = options.pop("--day", None)
+    fields |= {name.strip("-"): value for name, value in options.items()} | more
+    fields |= {"user_id": None, "timeout": 10.0} | more
+    target = make_target(provider, arguments[1], "both", day, None, None, fields)
+    return asyncio.run(learn_from_endpoint(provider, target))
+
+
+def assert_right(decisions: list[Decision], hidden: dict[str, str]) -> set[str]:
+    """No decision is wrong; returns what was decided."""
+    decided = {each.id: each.choice for each in decisions if each.decided}
+    wrong = {id: (choice, hidden[id]) for id, choice in decided.items() if choice != hidden.get(id)}
+    assert not {id: both for id, both in wrong.items() if id in hidden}
+    assert all(each.why for each in decisions if not each.decided)
+    return set(decided)
+
+
+@pytest.mark.parametrize("number", range(DRAWS))
+def test_cdr(suite: Mocks, number: int) -> None:
+    hidden = draw_choices("cdr", number)
+    with suite.tenant(assumptions=hidden) as tenant:
+        login = {"token": "", "login": tenant.name, "password": tenant.name}
+        decisions, report = learn_from(tenant, "cdr", **login)
+    decided = assert_right(decisions, hidden)
+    first = {f"cdr.{name}" for name in FIRST_CDR.split()}
+    assert len(decided & first) >= 14, sorted(first - decided)
+    assert len(report.sent) <= 40
+
+
+def find_about(result: Any, decided: set[str]) -> list[Any]:
+    """Findings of a check about what was decided."""
+    found = [each for probe in result.json["probes"] for each in probe["findings"]]
+    return [each for each in found if each["assumption"] in decided]
+
+
+@pytest.mark.parametrize("provider", ["cdr"])
+def test_a_check_by_what_was_learnt_is_clean(
+    suite: Mocks, cli: CommandRunner, tmp_path: Path, provider: str
+) -> None:
+    file = tmp_path / "choices.toml"
+    for number in range(2):
+        file.unlink(missing_ok=True)
+        hidden = draw_choices(provider, number)
+        with suite.tenant(assumptions=hidden) as tenant:
+            arguments = check_arguments(tenant, provider)
+            learnt = cli("learn", *arguments, "--output", file, "--format", "json")
+            judged = cli("check", *arguments, "--assumptions", file, "--format", "json")
+        assert learnt.code == 0
+        entries = learnt.json["assumptions"]
+        assert set(entries[0]) == {"id", "decided", "choice", "evidence", "why"}
+        decided = {each["id"] for each in entries if each["decided"]}
+        assert decided and find_about(judged, decided) == []
+        with suite.tenant(assumptions=read_assumptions(file)) as copy:
+            again = cli("learn", *check_arguments(copy, provider), "--format", "json")
+        same = {each["id"]: each["choice"] for each in again.json["assumptions"] if each["decided"]}
+        assert same.items() >= {(e["id"], e["choice"]) for e in entries if e["decided"]}
+
+
+def test_what_is_undecided_keeps_its_choice(
+    suite: Mocks, cli: CommandRunner, tmp_path: Path
+) -> None:
+    file = write_file(
+        tmp_path / "choices.toml", '[assumptions]\n"cdr.check-order" = "parameters-first"\n'
+    )
+    with suite.tenant() as tenant:
+        result = cli("learn", *check_arguments(tenant, "cdr"), "--output", file)
+    assert "decided" in result.out
+    choices = read_assumptions(file)
+    assert choices["cdr.check-order"] == "parameters-first"
+    assert choices["cdr.error-path"] == "names"
+
+
+def test_nothing_to_ask_is_an_error(suite: Mocks, cli: CommandRunner) -> None:
+    with suite.tenant() as tenant:
+        arguments = ["cdr", tenant.cdr.url, "--token", "wrong"]
+        with pytest.raises(CheckError, match="refuses the credentials: access_token_invalid"):
+            cli("learn", *arguments)
+    with pytest.raises(SettingsError, match="give PROVIDER and URL, or --recording"):
+        cli("learn", "cdr")
