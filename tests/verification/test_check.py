@@ -353,6 +353,11 @@ def test_garbage_responses_are_findings(cli: CommandRunner, provider: str, body:
     assert not result.json["ok"]
 
 
+def test_a_data_api_asks_for_no_http_credentials(suite: Mocks, cli: CommandRunner) -> None:
+    with pytest.raises(CheckError, match="a demand for HTTP credentials, not as CDR"):
+        cli("check", "cdr", suite.onec.url, "--token", "t")
+
+
 FOREIGN = {
     "a web page": b"<!DOCTYPE html>\n<html><body>It works</body></html>",
     "CDR": b'{"jsonrpc":"2.0","id":1,"error":{"code":[],"data":{"mnemonic":"error"}}}',

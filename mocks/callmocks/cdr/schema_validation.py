@@ -15,6 +15,12 @@ from callmocks.contract.findings import Evidence, Findings, mask_characters
 
 _MAX_ERRORS = 2000
 _JSON_TYPES: dict[str, Any] = {**openrpc.PYTHON_TYPES, "null": None}
+# Of the patterns in the OpenRPC document.
+_PATTERN_NAMES = {
+    r"^\d+$": "digits",
+    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$": "YYYY-MM-DD hh:mm:ss",
+    r"^[0-9a-f]{32}$": "32 hexadecimal digits",
+}
 _MAX_LISTED_VALUES = 6
 
 
@@ -71,7 +77,7 @@ def _format_expected(error: Any) -> str:
             return f"one of {len(some)} documented values"
         return " or ".join(map(repr, some))
     if error.validator == "pattern":
-        return f"text like {wanted}"
+        return _PATTERN_NAMES.get(wanted, "a text of another form")
     if error.validator == "minimum":
         return f"at least {wanted}"
     return str(error.message)

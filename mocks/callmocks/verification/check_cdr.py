@@ -33,6 +33,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class CdrCheck(ProviderCheck):
     provider = CDR
     example_url = "https://HOST/v2.0"
+    has_http_login = False
     row_probes = ("legs", "default-fields", "paging", "filter", "sort", "sessions")
     too_few_rows = "not enough legs"
 

@@ -3,6 +3,7 @@
 import re
 
 WEB_PAGE = "web page"
+HTTP_LOGIN = "demand for HTTP credentials"
 _HEAD_BYTES = 4096
 _PATTERNS = {
     WEB_PAGE: re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S),

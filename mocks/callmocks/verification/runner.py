@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar
 
+from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.assumptions import Assumptions
 from callmocks.contract.findings import ValidationResult
 from callmocks.errors import CheckError
 from callmocks.provider.base import Provider
-from callmocks.verification.foreign_answers import WEB_PAGE, identify_answer
+from callmocks.verification.foreign_answers import HTTP_LOGIN, identify_answer
 from callmocks.verification.http_client import HttpClient, HttpResponse, NoResponseError
 from callmocks.verification.report import CheckReport, Probe, SentRequest
 
@@ -71,6 +72,7 @@ ProbeStep = tuple[str, str, Callable[[], Awaitable[None]]]  # name, title, funct
 class ProviderCheck:
     provider: ClassVar[Provider]
     example_url: ClassVar[str]
+    has_http_login: ClassVar[bool] = True  # whether it may ask for HTTP credentials
     too_few_rows: ClassVar[str]  # why a probe is skipped that needs more rows than the endpoint has
     probe: Probe  # the one that is running
     row_probes: ClassVar[tuple[str, ...]]  # those that need rows to look at
@@ -163,7 +165,8 @@ class ProviderCheck:
     def raise_if_wrong_url(self, url: str, status: int, location: str = "") -> None:
         """``CheckError`` when the first response of all shows that the address is wrong."""
         if status in REDIRECT_STATUSES and location:
-            raise CheckError(f"{url} answers {status} and leads to {location}: check that address")
+            place = "".join(filter(str.isprintable, location.partition("?")[0]))
+            raise CheckError(f"{url} answers {status} and leads to {place}: check that address")
         if status in WRONG_PATH_STATUSES:
             raise CheckError(f"{url} answers {status}: wrong path? URL is like {self.example_url}")
 
@@ -171,11 +174,14 @@ class ProviderCheck:
         """``WrongEndpoint`` when the first two responses are something else's."""
         if len(self._foreign) == len(self.report.sent) < FOREIGN_ANSWERS:
             found = identify_answer(response.body)
+            if not self.has_http_login and "WWW-Authenticate" in response.headers:
+                found = HTTP_LOGIN
             if found and found != self.provider.title:
                 self._foreign.append(found)
         if len(self._foreign) == FOREIGN_ANSWERS:
             answer = self._foreign[-1]
-            text = f"answers with a {answer}" if answer == WEB_PAGE else f"answers as {answer} does"
+            own = answer in PROVIDER_TITLES.values()
+            text = f"answers as {answer} does" if own else f"answers with a {answer}"
             raise WrongEndpoint(f"{url} {text}, not as {self.provider.title}: wrong address?")
 
     def record_no_answer(self, operation: str, outcome: str) -> None:
