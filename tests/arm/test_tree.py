@@ -143,6 +143,14 @@ def test_a_deep_tree_is_refused_and_overflows_nothing(depth: int) -> None:
         tree.to_xml(tree.decode(body))
 
 
+@pytest.mark.parametrize("depth", range(470, 501, 3))
+@pytest.mark.parametrize("leaf", [b'{"_name":1}', b'{"_name":"x","_attributes":{"a":1}}', b"1"])
+def test_a_deep_mistake_overflows_nothing(depth: int, leaf: bytes) -> None:
+    for levels in range(depth, depth + 3):
+        with pytest.raises(TreeError, match="JSON"):
+            tree.decode(b"[" + b'{"_name":"a","_content":[' * levels + leaf + b"]}" * levels + b"]")
+
+
 @pytest.mark.parametrize(
     "text", ["\0", "\x01", "\uffff", "\x0b"], ids=["NUL", "control", "noncharacter", "tab"]
 )

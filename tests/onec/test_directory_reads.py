@@ -52,7 +52,9 @@ def test_clients_are_the_organisations_and_those_of_the_vendor_scheme(client: Cl
     assert [row["FullName"] for row in own] == [c.full_name[:255] for c in cast.organisations]
     assert [row["ClientID"] for row in others] == list(cast.vendor_clients)
     assert all(row["Name"] and not row["TaxPayerIdentificator"] for row in others)
-    assert len({row["Name"] for row in others}) == len(others)
+    assert not any("партнёр" in row["Name"] for row in others)  # names of companies
+    assert {row["FullName"] for row in others}.isdisjoint(row["FullName"] for row in own)
+    assert len({row["Name"] for row in rows}) == len(rows)
 
 
 @pytest.mark.proves("onec.client-read", "onec.client-user-read")
@@ -176,9 +178,10 @@ def test_changes_of_a_year_come_one_after_the_other(service: Service) -> None:
 
 @pytest.mark.parametrize("operation", READS)
 def test_reads_refuse_unknown_parameters(client: Client, operation: str) -> None:
-    assert client.code(
-        make_call(operation, make_parameter("PeriodFrom", "2026-01-01T00:00:00"))
-    ) == ("PARAM_UNKNOWN")
+    call = make_call(operation, make_parameter("PeriodFrom", "2026-01-01T00:00:00"))
+    answer = client.answer(call)
+    assert answer["ResultCode"] == "PARAM_UNKNOWN"
+    assert str(answer["ResultData"]).endswith(", got 'PeriodFrom'")
 
 
 def test_long_names_are_cut_and_special_characters_kept(service: Service) -> None:

@@ -70,12 +70,12 @@ def _locate_error(body: bytes) -> str:
     """Where JSON is no tree, by the names of elements and attributes; msgspec counts places."""
     try:
         roots = msgspec.json.decode(body)
+        if not isinstance(roots, list):
+            return f"expected an array of one root, got {_describe_value(roots)}"
+        problems = (_find_problem(root, "") for root in roots)
+        return next(filter(None, problems), "")
     except (msgspec.DecodeError, RecursionError):
         return ""  # behind the place where it is no tree, it is no JSON, or too deep
-    if not isinstance(roots, list):
-        return f"expected an array of one root, got {_describe_value(roots)}"
-    problems = (_find_problem(root, "") for root in roots)
-    return next(filter(None, problems), "")
 
 
 def _find_problem(item: Any, path: str) -> str:

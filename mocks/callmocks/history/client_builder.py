@@ -63,7 +63,7 @@ class ClientBuilder:
         self._region_of_client.append(region_index)
         region = load_regions()[region_index]
         client_id = stream.make_uuid()
-        name, full_name = self._choose_names(index, stream)
+        name, full_name = self.choose_names(index, stream)
         return Organisation(
             **fill_entry(
                 entry,
@@ -98,7 +98,7 @@ class ClientBuilder:
         post_code = f"{region.post_code}{stream.integer_below(150):03d}"
         return f"{post_code}, г. {region.city}, {address}"
 
-    def _choose_names(self, index: int, stream: RandomStream) -> tuple[str, str]:
+    def choose_names(self, index: int, stream: RandomStream) -> tuple[str, str]:
         """The short and the full name."""
         short = self._names.take_from(
             stream,

@@ -112,3 +112,4 @@ class Directory:
     vendor_users: tuple[str, ...]  # user ``i`` belongs to ``vendor_clients[i % len]``
     vendor_specialists: tuple[str, ...]
     vendor_clients: tuple[str, ...]
+    vendor_client_names: tuple[tuple[str, str], ...]  # short and full

@@ -60,11 +60,13 @@ class DirectoryBuilder:
     def build(self) -> Directory:
         groups, departments = self._build_groups(), self._build_departments()
         scenarios = self._build_scenarios()
-        organisations, users = ClientBuilder(self._world, self._values).build(
+        clients = ClientBuilder(self._world, self._values)
+        organisations, users = clients.build(
             partial(self._open_streams, _ORGANISATIONS), partial(self._open_streams, _USERS)
         )
         size = _VENDOR_CLIENTS + _VENDOR_USERS + _VENDOR_SPECIALISTS
-        vendor_ids = tuple(stream.make_uuid() for stream in self._open_streams(_VENDORS, size))
+        vendor_streams = self._open_streams(_VENDORS, size)
+        vendor_ids = tuple(stream.make_uuid() for stream in vendor_streams)
         return Directory(
             operators=self._build_operators(groups, departments),
             groups=groups,
@@ -76,6 +78,10 @@ class DirectoryBuilder:
             vendor_users=vendor_ids[_VENDOR_CLIENTS : _VENDOR_CLIENTS + _VENDOR_USERS],
             vendor_specialists=vendor_ids[_VENDOR_CLIENTS + _VENDOR_USERS :],
             vendor_clients=vendor_ids[:_VENDOR_CLIENTS],
+            vendor_client_names=tuple(
+                clients.choose_names(len(organisations) + number, stream)
+                for number, stream in enumerate(vendor_streams[:_VENDOR_CLIENTS])
+            ),
         )
 
     def _open_streams(self, kind: int, entry_count: int) -> list[RandomStream]:

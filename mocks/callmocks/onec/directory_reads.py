@@ -178,10 +178,11 @@ def _list_clients(listing: _Listing) -> Iterator[_DirectoryRow]:
             "Phone": client.phone,
         }
         yield _DirectoryRow((client.client_id,), fields)
-    vendor_clients = listing.directory.vendor_clients if listing.with_vendor else ()
-    for number, client_id in enumerate(vendor_clients, 1):
-        name = f"Клиент стороннего партнёра № {number}"
-        yield _DirectoryRow((client_id,), {"ClientID": client_id, "Name": name, "FullName": name})
+    directory = listing.directory
+    vendor_clients = directory.vendor_clients if listing.with_vendor else ()
+    for client_id, names in zip(vendor_clients, directory.vendor_client_names, strict=False):
+        fields = dict(zip(("ClientID", "Name", "FullName"), (client_id, *names), strict=True))
+        yield _DirectoryRow((client_id,), fields)
 
 
 def _list_users(listing: _Listing) -> Iterator[_DirectoryRow]:

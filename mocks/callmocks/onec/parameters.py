@@ -75,10 +75,10 @@ def _find_any_case(exchange: Exchange, operation: ServedOperation, name: str) ->
 
 
 def _handle_unknown(exchange: Exchange, operation: ServedOperation, name: str) -> None:
-    expected = f"one of {', '.join(operation.parameters)}"
+    expected, got = f"one of {', '.join(operation.parameters)}", repr(name)
     if exchange.use_assumption("onec.unknown-parameter") == "refuse":
-        reject_parameter(exchange, "onec.code-unknown-parameter", name, expected, "another name")
-    exchange.add_violation(f"Params/{name}", expected, "another name")
+        reject_parameter(exchange, "onec.code-unknown-parameter", name, expected, got)
+    exchange.add_violation(f"Params/{name}", expected, got)
 
 
 class _ValueReader(NamedTuple):
