@@ -109,6 +109,23 @@ def quarter_means(memory: list[tuple[float, float]], seconds: float) -> tuple[fl
     return statistics.fmean(second or [0.0]), statistics.fmean(last or [0.0])
 
 
+def compare_metrics(run: Any, text: str) -> None:
+    """What Prometheus sees is what was sent."""
+    seen: Counter[str] = Counter()
+    faults = own = 0
+    for line in text.splitlines():
+        name, _, value = line.rpartition(" ")
+        if name.startswith("callmocks_exchanges_total"):
+            seen[name.split('provider="')[1].split('"')[0]] += int(float(value))
+        elif name.startswith("callmocks_faults_total"):
+            faults += int(float(value))
+        elif name.startswith("callmocks_violations_total") and 'side="answer"' in name:
+            own += int(float(value))
+    run.expect(seen == run.sent, f"metrics: {dict(seen)}, sent {dict(run.sent)}")
+    run.expect(faults == sum(run.faults.values()), f"metrics: {faults} faults")
+    run.expect(own == 0, f"metrics: {own} violations of our own")
+
+
 def render_report(result: dict[str, Any]) -> str:
     """The result as a table."""
     early, late, most = result["memory"]
@@ -121,6 +138,7 @@ def render_report(result: dict[str, Any]) -> str:
         "tenants made and deleted": str(result["tenants"]),
         "faults, each seen once": str(result["faults"]),
         "requests to control": str(result["admin"]),
+        "restarts of the Redis of two replicas": str(result["restarts"]),
         "lines logged, all expected": str(result["lines"]),
         "memory, second quarter → last": f"{early:.1f} → {late:.1f} MiB (at most {most:.1f})",
         "wrong": "; ".join(result["wrong"]) or "nothing",
