@@ -26,6 +26,11 @@ def test_every_statement_is_proved_by_a_test() -> None:
     assert [each.id for each in STATEMENTS if each.id not in marks] == []
 
 
+def test_marks_stand_on_tests_alone() -> None:
+    marked = {test for tests in read_marks().values() for test in tests}
+    assert [each for each in marked if not each.partition("::")[2].startswith("test_")] == []
+
+
 def test_every_mark_names_a_statement() -> None:
     known = {each.id for each in STATEMENTS}
     wrong = {id: tests for id, tests in read_marks().items() if id not in known}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -235,6 +236,26 @@ async def test_number_wildcards_are_not_invented(demo: RunningArm) -> None:
     assert await everything(demo, number=number)
     for wild in (number[:-1] + "*", number[:-1] + "?", number[:-1] + "%", number[:-1]):
         assert await everything(demo, number=wild) == []
+
+
+@pytest.mark.proves("arm.party-filters")
+@pytest.mark.parametrize("name", ["number", "from_number", "to_number"])
+async def test_a_percent_sign_stands_for_any_text_when_chosen(demo: RunningArm, name: str) -> None:
+    demo.tenant.assumptions.set_choice("arm.party-filters", "wildcards")
+    rows = await everything(demo)
+    reference = ReferenceFilter(demo.tenant.history.directory)
+    side = {"a": slice(1), "b": slice(1, 2), "x": slice(2)}[WHAT[name][1]]
+    number = next(row["remote_digits"] for row in rows if len(row["remote_digits"]) == 11)
+    for wild in ("%", "79%", f"%{number[3:7]}%", f"{number[:4]}%{number[8:]}", "10%", "7.%", "1__"):
+        pattern = re.compile(".*".join(map(re.escape, wild.split("%"))))
+        found = await everything(demo, **{name: wild})
+        assert found == [
+            row
+            for row in rows
+            if any(pattern.fullmatch(party) for party in reference.parties(row, "number")[side])
+        ], wild
+    by_group = await everything(demo, cc_agent_group="%")
+    assert by_group == []
 
 
 @pytest.mark.parametrize("value", ["true", "1", " true "])

@@ -171,7 +171,6 @@ async def test_digits_are_the_operators_and_remote_digits_the_other_partys(
     assert anonymous
 
 
-@pytest.mark.proves("arm.queue-id")
 @pytest.mark.proves("arm.own-display-name")
 async def test_the_operators_own_name_is_empty_unless_chosen(demo: RunningArm) -> None:
     assert {row["display_name"] for row in await rows_of(demo, "105", 5)} == {""}
@@ -216,9 +215,11 @@ async def test_a_world_gives_agents_and_groups_names_of_their_own(
     assert tag.decode(own.tag or "").agent == "1"
 
 
+@pytest.mark.proves("arm.queue-id")
 async def test_queue_id_only_for_calls_that_passed_a_queue_and_then_last(demo: RunningArm) -> None:
     rows = await rows_of(demo, "101")
     queued = [row for row in rows if "queue_id" in row]
+    assert {list(row)[-1] for row in queued} == {"queue_id"}
     assert 0 < len(queued) < len(rows)
     assert all(row["direction"] == "in" and row["queue_id"] for row in queued)
 

@@ -1,5 +1,7 @@
 """Small days are generated in batches, with the same result as one by one."""
 
+import gc
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,32 @@ def test_an_operators_rows_over_a_year_are_those_of_its_days(operator: str) -> N
         for frame in days.arm_frames(operator, day_start(day + 1) - 1, day_start(day))
     ]
     assert pl.concat(walked).equals(pl.concat(alone))
+
+
+def test_the_cache_counts_what_a_search_over_many_operators_keeps() -> None:
+    cache = DayCache()
+    history = HistoryFactory(cache).create(TenantSettings("t", world="busy", calls_per_day=200))
+    batches = range(3000, 3480, 24)
+    history.generated.operator_legs(2976, 24)  # what the process keeps for all
+    gc.collect()
+    tracemalloc.start()
+    try:
+        counted = cache.bytes_used
+        for first in batches:
+            assert len(history.generated.operator_legs(first, 24)) > 150
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1.2 * (cache.bytes_used - counted)
+
+
+def test_a_search_through_large_days_keeps_the_legs_alone() -> None:
+    cache = DayCache()
+    history = HistoryFactory(cache).create(TenantSettings("t", calls_per_day=12_000))
+    assert history.generated.days_per_search == 1
+    legs = [history.generated.operator_legs(day) for day in (3001, 3002)]
+    assert cache.bytes_used == sum(each.nbytes for each in legs)
 
 
 def test_pinned_calls_stand_among_the_rows_of_days_drawn_together() -> None:

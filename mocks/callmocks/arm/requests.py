@@ -48,9 +48,10 @@ def _parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     except CallmocksError as error:
         return CommandBody({}, parse_error=str(error))
     dropped = command == schema.HISTORY and not options.empty_values and _drop_empty_values(root)
-    violations = schema.get_schema(command, options.contract).validate(root)
-    if not violations and root.tag != "in":
-        violations = [SchemaViolation(f"/{root.tag}", "the root in", str(root.tag))]
+    if root.tag != "in":  # the schema has the root of answers, too
+        violations = [schema.describe_wrong_root(root)]
+    else:
+        violations = schema.get_schema(command, options.contract).validate(root)
     if violations:
         return CommandBody({}, tuple(violations), dropped=dropped)
     element = next(root.iter(_ATTRIBUTE_ELEMENTS[command]))

@@ -122,6 +122,12 @@ def _get_parser(charset: str) -> etree.XMLParser:
         raise XmlError(f"the charset {charset!r} of the Content-Type is not known") from None
 
 
+def describe_wrong_root(root: etree._Element) -> SchemaViolation:
+    """Of a request."""
+    name = etree.QName(root).localname
+    return SchemaViolation(f"/{name}", "the root in", _format_value(root.tag))
+
+
 def _locate_error(error: Any) -> SchemaViolation:
     path, reason, validator = error.path or "/", error.reason or "", error.validator
     value = _VALUE_ERROR.match(reason)

@@ -145,21 +145,22 @@ class GeneratedDays:
             self._empty_frames[view_name] = CALL_VIEWS[view_name].build(self.key, day, self.lookups)
         return self._empty_frames[view_name]
 
-    def operator_legs(self, first: int, count: int = 1) -> dict[int, arm.OperatorLegs]:
+    def operator_legs(self, first: int, count: int = 1) -> arm.LegsByOperator:
         """By operator, of a day or of a batch."""
         return self.get_or_create(
             f"arm of {count}",
             first,
             lambda: self._split_operator_legs(first, count),
-            lambda parts: sum(legs.nbytes for legs in parts.values()),
+            lambda legs: legs.nbytes,
         )
 
-    def _split_operator_legs(self, first: int, count: int) -> dict[int, arm.OperatorLegs]:
+    def _split_operator_legs(self, first: int, count: int) -> arm.LegsByOperator:
         # A search over years goes through batches of which nothing else is wanted: their days are
-        # not cached, or they would drop everything else.
-        days = self.get_days(first, 1) if count == 1 else self.peek(f"{count} days", first)
+        # not cached, or they would drop everything else. Where a day is a batch, none of them is.
+        cached = count == 1 and self.days_per_search > 1
+        days = self.get_days(first, 1) if cached else self.peek(f"{count} days", first)
         days = days or self._day_generator.generate(first, count)
-        return arm.split_by_operator(arm.select_operator_legs(days))
+        return arm.LegsByOperator(arm.select_operator_legs(days))
 
     @cached_property
     def no_legs(self) -> arm.OperatorLegs:

@@ -144,7 +144,7 @@ class Pins:
         return self._get_frames().build_view(view_name)
 
     @property
-    def operator_legs(self) -> dict[int, arm.OperatorLegs]:
+    def operator_legs(self) -> arm.LegsByOperator:
         return self._get_frames().operator_legs
 
     def _get_frames(self) -> _PinFrames:
@@ -215,8 +215,8 @@ class _PinFrames:
         return self._views[name]
 
     @cached_property
-    def operator_legs(self) -> dict[int, arm.OperatorLegs]:
-        return arm.split_by_operator(arm.select_operator_legs(self._day))
+    def operator_legs(self) -> arm.LegsByOperator:
+        return arm.LegsByOperator(arm.select_operator_legs(self._day))
 
 
 def _list_talks(day: DayColumns) -> list[tuple[int, int, int]]:

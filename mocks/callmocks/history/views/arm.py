@@ -7,7 +7,7 @@ rows are built of what it finds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,14 +72,31 @@ def sort_newest_first(legs: OperatorLegs) -> OperatorLegs:
     return legs.take(np.lexsort((-legs.leg_id, -legs.start)))
 
 
-def split_by_operator(legs: OperatorLegs) -> dict[int, OperatorLegs]:
-    by_operator = legs.take(np.argsort(legs.operator, kind="stable"))
-    operators, first = np.unique(by_operator.operator, return_index=True)
-    edges = [*first.tolist(), len(legs)]
-    return {
-        int(operator): by_operator.take(slice(*edges[index : index + 2]))
-        for index, operator in enumerate(operators)
-    }
+class LegsByOperator(Mapping[int, OperatorLegs]):
+    """Legs of a day or of a batch, by index of their operator."""
+
+    # An operator's legs are cut out when they are wanted. Kept ready, the arrays of each operator
+    # of each day would take more memory than what is in them.
+    def __init__(self, legs: OperatorLegs) -> None:
+        self._legs = legs.take(np.argsort(legs.operator, kind="stable"))
+        self._operators, first = np.unique(self._legs.operator, return_index=True)
+        self._edges = np.append(first, len(legs)).astype(np.int32)
+
+    @property
+    def nbytes(self) -> int:
+        return self._legs.nbytes + self._operators.nbytes + self._edges.nbytes
+
+    def __getitem__(self, operator: int) -> OperatorLegs:
+        index = int(self._operators.searchsorted(self._operators.dtype.type(operator)))
+        if index == len(self._operators) or self._operators[index] != operator:
+            raise KeyError(operator)
+        return self._legs.take(slice(*self._edges[index : index + 2].tolist()))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._operators.tolist())
+
+    def __len__(self) -> int:
+        return len(self._operators)
 
 
 def select_operator_legs(day: DayColumns) -> OperatorLegs:
