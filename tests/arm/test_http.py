@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -101,6 +102,12 @@ async def test_an_error_names_what_is_wrong_where(demo: RunningArm, body: str, s
     assert answer.error == says
 
 
+async def test_depth_is_told_without_the_parsers_options(demo: RunningArm) -> None:
+    headers = basic_auth("101") | {"Content-Type": "text/xml; charset=utf-16le"}
+    answer = await demo.post("operator_call_history", ("<a>" * 300).encode("utf-16le"), headers)
+    assert answer.error.startswith("not well-formed XML: Excessive depth in document: 256, line 1,")
+
+
 async def test_broken_xml_is_told_by_line_and_column(demo: RunningArm) -> None:
     answer = await demo.post("operator_call_history", "<in><a></in>", basic_auth("101"))
     assert answer.error == (
@@ -124,6 +131,10 @@ async def test_browser_clients_of_other_origins_are_let_in_by_a_setting(start: S
             assert answer.status == 204
             assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
             assert answer.headers["Access-Control-Allow-Origin"] == page
+        asked = "authorization,content-type,x-requested-with"
+        wish = {**preflight, "Access-Control-Request-Headers": asked}
+        async with open_demo.session.options(url, headers=wish) as answer:
+            assert answer.headers["Access-Control-Allow-Headers"] == asked
         headers = basic_auth("101") | {"Origin": page}
         answered = await open_demo.post("operator_call_history", request_xml(limit=1), headers)
         refused = await open_demo.post("operator_call_history", "<in/>", {"Origin": page})
@@ -137,9 +148,11 @@ async def test_browser_clients_of_other_origins_are_let_in_by_a_setting(start: S
         assert (no.status, "Access-Control-Allow-Origin" in no.headers) == (405, False)
 
 
-def test_an_origin_that_is_none_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"arm\.cors_origins: 'localhost' is neither"):
-        TenantSettings("t", arm=ArmSettings(cors_origins=["localhost"])).with_defaults()
+@pytest.mark.parametrize("origin", ["localhost", "http://*.example", "http://a/", "http://a b"])
+def test_an_origin_that_is_none_is_refused(origin: str) -> None:
+    text = f"arm.cors_origins: {origin!r} is neither"
+    with pytest.raises(SettingsError, match=re.escape(text)):
+        TenantSettings("t", arm=ArmSettings(cors_origins=[origin])).with_defaults()
 
 
 @pytest.mark.proves("arm.transport-status")

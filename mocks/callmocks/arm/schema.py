@@ -27,6 +27,8 @@ _MISSING_ERROR = re.compile(r"missing required attribute '([^']+)'")
 _UNKNOWN_ERROR = re.compile(r"'([^']+)' attribute not allowed")
 # What libxml2 adds to an error that names line and column already.
 _POSITION = re.compile(r"\s*\(<string>, line \d+\)$")
+# An option of the parser, which is not the client's.
+_ADVICE = re.compile(r", use XML_PARSE_HUGE option|\n")
 _BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 _MAX_VALUE_CHARS = 80
 _MAX_VIOLATIONS = 10
@@ -104,7 +106,7 @@ def parse(document: bytes, charset: str | None = None) -> etree._Element:
     try:
         root = etree.fromstring(document, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        text = _POSITION.sub("", str(error))
+        text = _ADVICE.sub("", _POSITION.sub("", str(error)))
         raise XmlError(f"not well-formed XML: {text}") from None
     if get_dtd(root.getroottree()) is not None:
         raise XmlError("a document type declaration is not accepted")

@@ -25,11 +25,7 @@ from callmocks.tenants.worker import run_if_long
 
 _COMMAND_PATH = re.compile(f"/[^/]+/{SERVICE_PATH}/({'|'.join(schema.COMMANDS)})")
 _CLOSE_TIMEOUT = 0.5
-_PREFLIGHT_HEADERS = {
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
-    "Access-Control-Max-Age": "600",
-}
+_ALLOWED_HEADERS = "Authorization, Content-Type"
 # aiohttp warns of every client that asks for a protocol inside the websocket; it gets none.
 _upgrading: ContextVar[bool] = ContextVar("upgrading", default=False)
 logging.getLogger("aiohttp.websocket").addFilter(lambda record: not _upgrading.get())
@@ -166,7 +162,15 @@ class ArmServer(ProviderServer):
         asked = "Access-Control-Request-Method" in request.headers
         if not (asked and self._find_allowed_origin(request)):
             return await self.handle_unknown_path(request, exchange)
-        reply = Reply(b"", 204, headers=_PREFLIGHT_HEADERS.copy())
+        headers = {
+            "Access-Control-Allow-Methods": "GET, POST",
+            # Named one by one, because "*" is not allowed together with credentials.
+            "Access-Control-Allow-Headers": request.headers.get(
+                "Access-Control-Request-Headers", _ALLOWED_HEADERS
+            ),
+            "Access-Control-Max-Age": "600",
+        }
+        reply = Reply(b"", 204, headers=headers)
         return await self.respond(request, exchange, partial(_return_planned, planned=reply))
 
     def _find_allowed_origin(self, request: web.Request) -> str | None:

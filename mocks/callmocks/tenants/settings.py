@@ -9,7 +9,8 @@ from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history.generator import derive_token
 
-_ORIGIN = re.compile(r"https?://[^/\s]+")
+# As browsers write it.
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
