@@ -23,6 +23,10 @@ DRAWS = 20
 FIRST_CDR = """leg-direction check-order error-limits error-path component-code ended-session
 foreign-user null-parameter paging-bounds date-format dates-reversed window-ends default-order
 sort-nulls null-comparison like-underscore unknown-enum-value missing-condition filter-depth"""
+FIRST_ARM = """content-type error-status transport-status error-reason frame-length frame-pad
+message opcode websocket-path anonymous-upgrade basic session session-minutes limit-most to-date
+date-without-time party-filters display-name empty-filter unfinished tag-filters tag-properties
+empty-page-tag url-list included-schemas"""
 
 
 def draw_choices(provider: str, number: int) -> dict[str, str]:
@@ -73,13 +77,27 @@ def test_cdr(suite: Mocks, number: int) -> None:
     assert len(report.sent) <= 40
 
 
+@pytest.mark.parametrize("number", range(DRAWS))
+def test_arm(suite: Mocks, number: int) -> None:
+    """Where the websocket is cannot be guessed: it is told in every other draw."""
+    hidden = draw_choices("arm", number)
+    path = hidden["arm.websocket-path"] if number % 2 else ""
+    with suite.tenant(assumptions=hidden) as tenant:
+        decisions, report = learn_from(tenant, "arm", websocket_path=path)
+    decided = assert_right(decisions, hidden)
+    first = {f"arm.{name}" for name in FIRST_ARM.split()}
+    assert len(decided & first) >= 10, sorted(first - decided)
+    assert ("arm.opcode" in decided) or not path
+    assert len(report.sent) <= 40
+
+
 def find_about(result: Any, decided: set[str]) -> list[Any]:
     """Findings of a check about what was decided."""
     found = [each for probe in result.json["probes"] for each in probe["findings"]]
     return [each for each in found if each["assumption"] in decided]
 
 
-@pytest.mark.parametrize("provider", ["cdr"])
+@pytest.mark.parametrize("provider", ["arm", "cdr"])
 def test_a_check_by_what_was_learnt_is_clean(
     suite: Mocks, cli: CommandRunner, tmp_path: Path, provider: str
 ) -> None:

@@ -73,13 +73,13 @@ class ArmCheck(ProviderCheck):
     async def check_history(self) -> None:
         """By HTTP Basic, or by the login command where Basic is refused."""
         body = build_request()
-        response = await self._post_command(schema.HISTORY, body)
+        response = await self.post_command(schema.HISTORY, body)
         if response.status == 401 and self.basic:
-            await self._log_in()
-            response = await self._post_command(schema.HISTORY, body)
+            await self.log_in()
+            response = await self.post_command(schema.HISTORY, body)
         if response.status == 401:
             raise CheckError(f"{self.target.url} refuses the credentials")
-        self.rows, _ = self._parse_page(response, body)
+        self.rows, _ = self.parse_page(response, body)
         self.probe.notes.append(f"{len(self.rows)} calls")
         if not self.rows:
             raise SkipProbe("the operator has no calls: rows were not checked")
@@ -125,7 +125,7 @@ class ArmCheck(ProviderCheck):
     async def check_refusals(self) -> None:
         for name, attributes in REFUSED_FILTERS.items():
             body = f"<in><request><filters {attributes}/></request></in>".encode()
-            response = await self._post_command(schema.HISTORY, body, name)
+            response = await self.post_command(schema.HISTORY, body, name)
             result = validate.validate_body(response.body, None, response.status)
             self.add_result(result, name)
             if b"<error" not in response.body:
@@ -138,7 +138,7 @@ class ArmCheck(ProviderCheck):
             ("an unknown command", "callmocks_check", page, True, 404),
             ("nobody", schema.HISTORY, page, False, 401),
         ):
-            response = await self._post_command(command, body, name, login=login)
+            response = await self.post_command(command, body, name, login=login)
             self.add_result(validate.validate_body(response.body), name)
             wanted = self.choose_status(status)
             if response.status != wanted:
@@ -148,7 +148,7 @@ class ArmCheck(ProviderCheck):
 
     async def check_frames(self) -> None:
         """The same page by tag in a frame and by POST."""
-        async with self._connect(self._auth_headers()) as connection:
+        async with self._connect(self.auth_headers()) as connection:
             first = await connection.exchange_frame(build_request())
             if first.find("response") is None:
                 raise EndOfProbe
@@ -162,7 +162,7 @@ class ArmCheck(ProviderCheck):
         self._compare_rows("POST and frames", posted, self._parse_rows(again))
 
     async def check_concurrent_frames(self) -> None:
-        async with self._connect(self._auth_headers()) as connection:
+        async with self._connect(self.auth_headers()) as connection:
             await connection.exchange_concurrently(build_request(limit=1), build_request(limit=2))
 
     async def check_refused_frames(self) -> None:
@@ -171,7 +171,7 @@ class ArmCheck(ProviderCheck):
             ("an unreadable header", b"99callmocks", 400),
             ("an unknown command", b"", 404),
         ):
-            async with self._connect(self._auth_headers()) as connection:
+            async with self._connect(self.auth_headers()) as connection:
                 await connection.expect_refusal(name, frame, status)
         if self.choices["arm.anonymous-upgrade"] == "refused":
             await self._connect({}).expect_no_upgrade()
@@ -182,13 +182,13 @@ class ArmCheck(ProviderCheck):
 
     async def log_out(self) -> None:
         if self.logged_in:
-            await self._post_command(schema.LOGOUT, b"<in><request/></in>")
+            await self.post_command(schema.LOGOUT, b"<in><request/></in>")
 
-    async def _log_in(self) -> None:
+    async def log_in(self) -> None:
         self.basic = ""
         login, password = quoteattr(self.target.login), quoteattr(self.target.password)
         body = f"<in><request login={login} password={password}/></in>".encode()
-        response = await self._post_command(schema.LOGIN, body)
+        response = await self.post_command(schema.LOGIN, body)
         cookie = response.headers.get("Set-Cookie", "").partition(";")[0]
         if response.status == 200 and cookie:
             self.cookie, self.logged_in = cookie, True
@@ -196,9 +196,9 @@ class ArmCheck(ProviderCheck):
 
     async def _fetch_page(self, **filters: object) -> tuple[Rows, str]:
         body = build_request(**filters)
-        return self._parse_page(await self._post_command(schema.HISTORY, body), body)
+        return self.parse_page(await self.post_command(schema.HISTORY, body), body)
 
-    def _parse_page(self, response: HttpResponse, body: bytes) -> tuple[Rows, str]:
+    def parse_page(self, response: HttpResponse, body: bytes) -> tuple[Rows, str]:
         result = validate.validate_body(response.body, body, response.status)
         self.add_result(result, schema.HISTORY)
         try:
@@ -211,12 +211,12 @@ class ArmCheck(ProviderCheck):
             raise EndOfProbe
         return self._parse_rows(root), self._parse_tag(root)
 
-    async def _post_command(
+    async def post_command(
         self, command: str, body: bytes, name: str = "", *, login: bool = True
     ) -> HttpResponse:
         name = name or command
         headers = {"Content-Type": "text/xml; charset=utf-8"}
-        headers |= self._auth_headers() if login else {}
+        headers |= self.auth_headers() if login else {}
         response = await self.send_request(name, "POST", f"{self.base}/{command}", headers, body)
         found, chosen = response.media_type, self.choices["arm.content-type"].partition(";")[0]
         if found not in {*XML_MEDIA_TYPES, chosen}:
@@ -228,7 +228,7 @@ class ArmCheck(ProviderCheck):
         """Of a request that fails before its command does."""
         return 200 if self.choices["arm.transport-status"] == "200" else status
 
-    def _auth_headers(self) -> dict[str, str]:
+    def auth_headers(self) -> dict[str, str]:
         if self.cookie:
             return {"Cookie": self.cookie}
         return {"Authorization": self.basic} if self.basic else {}

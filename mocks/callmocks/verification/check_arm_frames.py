@@ -34,13 +34,13 @@ class FrameConnection:
         self._headers = headers
         self._choose_status = choose_status
         self._unit = cast(frames.LengthUnit, check.choices["arm.frame-length"])
-        self._socket: ClientWebSocketResponse
+        self.socket: ClientWebSocketResponse
         self._pending: dict[str, bytes] = {}
         self._number = 0
 
     async def __aenter__(self) -> FrameConnection:
         try:
-            self._socket = await self._check.http_client.open_websocket(self._url, self._headers)
+            self.socket = await self._check.http_client.open_websocket(self._url, self._headers)
         except WSServerHandshakeError as error:
             if not self._check.report.sent:
                 self._check.raise_if_wrong_url(self._url, error.status)
@@ -77,7 +77,7 @@ class FrameConnection:
         if kind is None:
             await self._expect_silence()
         with suppress(ClientError, TimeoutError, OSError):
-            await asyncio.wait_for(self._socket.close(), self._check.http_client.timeout)
+            await asyncio.wait_for(self.socket.close(), self._check.http_client.timeout)
 
     def encode_frame(self, document: bytes, command: str = schema.HISTORY) -> bytes:
         self._number += 1
@@ -103,11 +103,11 @@ class FrameConnection:
         """A frame that must be refused with a status, or by the end of the connection."""
         document = b'<in><request><filters offset="0" limit="1"/></request></in>'
         frame = frame or self.encode_frame(document, "callmocks_check")
-        await self._socket.send_str(frame.decode())
+        await self.socket.send_str(frame.decode())
         try:
             message = await self._receive_message(name)
         except NoResponseError:
-            if self._socket.close_code == CLOSE_PROTOCOL_ERROR and status == 400:
+            if self.socket.close_code == CLOSE_PROTOCOL_ERROR and status == 400:
                 return
             raise
         result = validate.validate_response_frame(message, unit=self._unit)
@@ -123,7 +123,7 @@ class FrameConnection:
     async def _send_frame(self, frame: bytes) -> None:
         self._pending[frames.get_id_field(frame).decode()] = frame
         try:
-            await self._socket.send_str(frame.decode())
+            await self.socket.send_str(frame.decode())
         except (ClientError, ConnectionError):
             await self._receive_response()  # the close code says more than the failed write
 
@@ -142,13 +142,13 @@ class FrameConnection:
         """The next message; the end of the connection instead is a finding."""
         timeout = self._check.http_client.timeout
         try:
-            message = await asyncio.wait_for(self._socket.receive(), timeout)
+            message = await asyncio.wait_for(self.socket.receive(), timeout)
         except TimeoutError:
             raise self._no_response(operation, f"nothing for {timeout:g} seconds") from None
         except (ClientError, OSError) as error:
             raise self._no_response(operation, str(error) or type(error).__name__) from None
         if message.type in CLOSE_TYPES:
-            code = self._socket.close_code
+            code = self.socket.close_code
             outcome = "a closed websocket" + (f", code {code}" if code else "")
             if code == CLOSE_PROTOCOL_ERROR and operation != schema.HISTORY:
                 self._check.record_request(operation, outcome)
@@ -173,7 +173,7 @@ class FrameConnection:
 
     async def _expect_silence(self) -> None:
         try:
-            message = await asyncio.wait_for(self._socket.receive(), GRACE_SECONDS)
+            message = await asyncio.wait_for(self.socket.receive(), GRACE_SECONDS)
         except (TimeoutError, ClientError, OSError):
             return
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):

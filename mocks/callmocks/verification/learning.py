@@ -4,17 +4,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from callmocks.provider.base import WireExchange
 from callmocks.server.providers import PROVIDERS
-from callmocks.verification import decide_cdr
+from callmocks.verification import decide_arm, decide_cdr
 from callmocks.verification.cdr_exchange import parse_exchanges
 from callmocks.verification.decisions import Decision, Sighting, decide_all
 from callmocks.verification.http_client import HttpClient
+from callmocks.verification.learn_arm import ArmLearner
 from callmocks.verification.learn_cdr import CdrLearner
 from callmocks.verification.learner import Learner
 from callmocks.verification.recording import RecordedExchange
 from callmocks.verification.report import CheckReport
 from callmocks.verification.runner import CheckTarget
 
-_LEARNERS: tuple[type[Learner], ...] = (CdrLearner,)
+_LEARNERS: tuple[type[Learner], ...] = (ArmLearner, CdrLearner)
 LEARNERS = {learner.provider.name: learner for learner in _LEARNERS}
 
 
@@ -22,7 +23,14 @@ def _find_cdr_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]
     yield from decide_cdr.find_sightings(parse_exchanges(exchanges))
 
 
+def _find_arm_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
+    parsed = [found for each in exchanges if (found := decide_arm.parse_exchange(each))]
+    yield from decide_arm.find_sightings(parsed)
+    yield from decide_arm.find_frame_sightings(exchanges)
+
+
 _DECIDERS: dict[str, Callable[[Sequence[WireExchange]], Iterator[Sighting]]] = {
+    "arm": _find_arm_sightings,
     "cdr": _find_cdr_sightings,
 }
 
