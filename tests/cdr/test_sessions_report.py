@@ -98,9 +98,20 @@ def test_sources_are_those_of_the_vendors_table(week: Any) -> None:
         dialled = all(leg["is_operator"] for leg in legs[session["id"]]) or any(
             leg["is_operator"] and leg["direction"] == "in" for leg in legs[session["id"]]
         )
+        reasons = {leg["finish_reason"] for leg in legs[session["id"]]}
+        dialled &= "auto_out_calls_not_allowed_by_status" not in reasons
         automatic = "auto_out_calls" if session["direction"] == "out" else "va"
         assert session["source"] == ("sip" if dialled else automatic)
     assert {session["source"] for session in sessions} == {"va", "sip", "auto_out_calls"}
+
+
+@pytest.mark.proves("cdr.source")
+def test_automatic_dialling_that_a_status_forbids_is_automatic(api: CdrClient) -> None:
+    api.tenant(world="finish-reasons")
+    refused = simple("finish_reason", "=", "auto_out_calls_not_allowed_by_status")
+    sessions = rows(api.sessions(fields=["direction", "source"], filter=refused))
+    assert sessions
+    assert all(row == {"direction": "out", "source": "auto_out_calls"} for row in sessions)
 
 
 def test_employees_are_those_of_the_legs(week: Any) -> None:
@@ -167,13 +178,24 @@ def test_operations_scenario_and_contact_agree(week: Any) -> None:
         assert session["is_transfer"] == any(leg["is_transfered"] for leg in own)
 
 
-@pytest.mark.proves("cdr.sessions-fields")
-def test_visitor_fields_are_empty(week: Any) -> None:
+@pytest.mark.proves("cdr.sessions-fields", "cdr.sessions-empty")
+def test_fields_without_a_source_are_empty(week: Any) -> None:
     sessions, _ = week
     visitor = set(tables.FieldTable("calls_report_visitor_fields.csv").fields)
-    arrays = {"visitor_custom_properties", "segments", "attributes"}
-    for name in visitor:
-        assert all(session[name] == ([] if name in arrays else None) for session in sessions)
+    others = {"call_api_request_id", "call_api_external_id", "ext_id", "communication_number"}
+    others |= {
+        "tags",
+        "voice_mail_records",
+        "postprocess_duration",
+        "lost_call_processing_duration",
+    }
+    arrays = {"visitor_custom_properties", "segments", "attributes", "tags", "voice_mail_records"}
+    empty = {
+        name
+        for name in sessions[0]
+        if all(session[name] == ([] if name in arrays else None) for session in sessions)
+    }
+    assert empty == visitor | others
 
 
 @pytest.mark.parametrize(

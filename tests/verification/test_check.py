@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def test_documented_limits_are_never_reached(
         result = cli("check", *check_arguments(tenant, provider), "--format", "json")
         if provider == "cdr":
             notes = {probe["name"]: probe["notes"] for probe in result.json["probes"]}
-            assert notes["limits"] == ["2990 of 3000 points left today, 50 of 60 this minute"]
+            assert notes["limits"] == ["2986 of 3000 points left today, 46 of 60 this minute"]
         if provider == "onec":
             history = [e for e in result.json["requests"] if "History" in e["operation"]]
             assert len(history) <= 4
@@ -113,6 +114,21 @@ def test_another_choice_of_an_assumption_is_an_assumed_finding(
     assert result.code == 1
     assert found and {each["evidence"] for each in found} == {"assumed"}
     assert all("start_time" in each["where"] for each in found)
+
+
+def test_the_directory_lists_what_legs_name(suite: Mocks, cli: CommandRunner) -> None:
+    with suite.tenant() as tenant:
+        tenant.cdr.fault("missing_metadata", operation="get.scenarios")
+        result = cli("check", *check_arguments(tenant, "cdr"), "--format", "json")
+    notes = {probe["name"]: probe["notes"] for probe in result.json["probes"]}["directory"]
+    counts = [re.fullmatch(r"(.+): \d+ rows, (\d+) of (\d+) that legs name", n) for n in notes]
+    assert [(c[1], c[2] == c[3] != "0") for c in counts if c] == [
+        ("get.employees", True),
+        ("get.group_employees", True),
+        ("get.virtual_numbers", True),
+    ]
+    found = [each for probe in result.json["probes"] for each in probe["findings"]]
+    assert {each["where"].split(":")[0] for each in found} == {"get.scenarios"}
 
 
 def test_a_websocket_address_is_checked_alone(suite: Mocks, cli: CommandRunner) -> None:

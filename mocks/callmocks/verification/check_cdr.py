@@ -1,4 +1,4 @@
-"""Probes of a Data API: some twenty-five requests, a dozen of which cost a point each.
+"""Probes of a Data API: some thirty requests, fourteen of which cost a point each.
 
 Reports are requested for a past day, so that nothing changes between two requests. Requests that
 are refused cost no point (documented).
@@ -23,6 +23,13 @@ PAGE_SIZE = 20
 RESERVED_POINTS = 3  # points of a window that are left to other users of the account
 
 LEGS_METHOD, SESSIONS_METHOD = "get.call_legs_report", "get.calls_report"
+# Of a leg's field: the method that lists what it names, and the field there.
+DIRECTORY = {
+    "employee_id": ("get.employees", "id"),
+    "group_id": ("get.group_employees", "id"),
+    "virtual_phone_number": ("get.virtual_numbers", "virtual_phone_number"),
+    "scenario_id": ("get.scenarios", "id"),
+}
 CREDENTIAL_ERRORS = {
     *("auth_error", "access_token_invalid", "access_token_expired", "access_token_blocked"),
     *("ip_not_whitelisted", "account_inactive"),
@@ -57,6 +64,7 @@ class CdrCheck(ProviderCheck):
             ("filter", "the legs of one session, by filter", self.check_filter),
             ("sort", "legs by length, longest first", self.check_sort),
             ("sessions", "the sessions that the legs belong to", self.check_sessions),
+            ("directory", "whom and what the legs name", self.check_directory),
             (REFUSAL_PROBES[0], "requests that must be refused", self.check_refusals),
             ("limits", "the numbers in metadata.limits", self.check_limits),
         ]
@@ -162,6 +170,15 @@ class CdrCheck(ProviderCheck):
             if session not in found:
                 text = f"session {session} of the legs' call_session_id"
                 self.probe.add(f"{SESSIONS_METHOD}: result.data", text, "none")
+
+    async def check_directory(self) -> None:
+        """Answers are checked; what was deleted since may be missing, which is noted."""
+        for field, (method, key) in DIRECTORY.items():
+            rows, total = self._parse_rows(await self.call_method(method, {"limit": 10_000}))
+            named = {row[field] for row in self.rows if isinstance(row.get(field), int | str)}
+            listed = {row[key] for row in rows if isinstance(row.get(key), int | str)}
+            found = f"{len(named & listed)} of {len(named)} that legs name"
+            self.probe.notes.append(f"{method}: {total} rows, {found}")
 
     async def check_refusals(self) -> None:
         window = {"date_from": self.window[0], "date_till": self.window[1]}

@@ -98,6 +98,8 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
     talks = find_talks(day)
     answered = calls.answered >= 0
     waited = np.where(answered, calls.answered, calls.end) - calls.start
+    refused_dialling = calls.reason == reasons.INDEX["auto_out_calls_not_allowed_by_status"]
+    automatic = np.int8(_SOURCES.index("auto_out_calls"))
     fax_received = calls.reason == reasons.INDEX["fax_session_done"]
     total = (calls.end - calls.start).astype(np.int64)
     line = np.where(calls.kind == CallKind.INTERNAL, -1, calls.line)
@@ -113,7 +115,9 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
             "finish_reason": _SESSION_REASON.gather(session_reasons.find_session_reasons(day)),
             "direction": _DIRECTION.gather((calls.kind != CallKind.INCOMING).astype(np.int8)),
             **_region_columns(calls.phone),
-            "source": _SOURCE.gather(_SOURCE_OF_KIND[calls.kind]),
+            "source": _SOURCE.gather(
+                np.where(refused_dialling, automatic, _SOURCE_OF_KIND[calls.kind])
+            ),
             "is_lost": ~answered & ~fax_received,
             "contact_phone_number": show_phones(calls.phone),
             "communication_id": ids.communication_id(day.call_days, calls.row),
