@@ -41,12 +41,14 @@ class DayCache:
 
     def peek(self, key: Hashable) -> Any | None:
         """It counts as used."""
-        with self._lock:
-            entry = self._items.get(key)
-            if entry is None:
-                return None
+        entry = self._items.get(key)
+        if entry is None:
+            return None
+        try:  # noqa: SIM105 - suppress() takes six times as long
             self._items.move_to_end(key)
-            return entry[0]
+        except KeyError:  # another thread has dropped it meanwhile
+            pass
+        return entry[0]
 
     def clear(self) -> None:
         with self._lock:
