@@ -278,7 +278,10 @@ def test_a_bad_line_of_pinned_calls_is_named(text: str, expected: str, tmp_path:
         ("serve --only smtp", "--only: 'smtp'"),
         ("history show --view x", "--view: 'x' is not one of 'arm', 'cdr-legs'"),
         ("history show --view arm", "--operator: the view arm needs one, 101"),
-        ("history show --view arm --operator 99", "--operator: '99' is none of 101"),
+        (
+            "history show --view arm --operator 99 --now 2026-03-02T12:00:00",
+            "--operator: '99' is none of 101 … 112 (112 left on 2025-",
+        ),
         ("history show --operator 101", "--operator: the view cdr-legs is not one operator's"),
         ("history show --limit none", "--limit: 'none'"),
         ("history show --from soon", "--from: 'soon' is not an ISO time"),
@@ -290,6 +293,11 @@ def test_a_bad_line_of_pinned_calls_is_named(text: str, expected: str, tmp_path:
 )
 def test_a_mistake_is_one_line_and_exit_code_2(command: str, expected: str) -> None:
     assert expected in error_line(*command.split())
+
+
+def test_nobody_is_marked_before_he_has_left() -> None:
+    command = ("history", "show", "--view", "arm", "--operator", "99")
+    assert error_line(*command, "--now", "2024-03-02T12:00:00").endswith("101 … 112\n")
 
 
 def test_a_mistake_in_a_variable_names_the_variable() -> None:

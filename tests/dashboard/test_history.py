@@ -74,6 +74,22 @@ def test_arm_lists_are_what_the_workplace_answers(site: Site) -> None:
     assert hours == [row.get("start_time")[11:13] for row in rows]
 
 
+def test_arm_lists_mark_who_has_left(site: Site) -> None:
+    roster = site.api(
+        "GET", "/api/tenants/demo/roster?from=2026-03-02T00:00:00&till=2026-03-03T00:00:00"
+    )
+    page = site.get("/tenants/demo/arm").page
+    marked = {
+        option.get("value"): option.text_content().rpartition(" (left on ")[2].rstrip(")")
+        for option in page.xpath("//select[@id='operator']/option")
+        if "(left on " in option.text_content()
+    }
+    assert marked == {
+        row["operator"]: row["last_day"] for row in roster["operators"] if row["left"]
+    }
+    assert len(marked) == 1
+
+
 def test_onec_lists_hold_the_calls_that_truth_has_for_1c(site: Site) -> None:
     calls = site.truth("2026-03-02", NOW)
     expected = [call["onec"]["CallID"] for call in calls if call["onec"] and call["finished"]]

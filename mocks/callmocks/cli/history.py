@@ -112,7 +112,7 @@ def _open_view(context: click.Context) -> ViewReader:
     start = params["from"] or till - timedelta(days=1)
     if start >= till:
         raise SettingsError("--from: the window ends before it begins")
-    operator = check_operator(tenant.history, params["view"], params["operator"])
+    operator = check_operator(tenant.history, params["view"], params["operator"], now.date())
     times = map(datetime_to_ms, (start, till, now))
     return ViewReader(tenant.history, LISTS[params["view"]], operator, *times)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -45,7 +46,7 @@ class ViewReader:
         return frame.select(name for name in frame.columns if not name.startswith("_"))
 
 
-def check_operator(history: History, view: str, operator: str | None) -> str:
+def check_operator(history: History, view: str, operator: str | None, today: date) -> str:
     """The operator of the view ``arm``; ``SettingsError`` when the view needs another."""
     numbers = [each.number for each in history.directory.operators]
     if not LISTS[view].by_operator:
@@ -55,5 +56,11 @@ def check_operator(history: History, view: str, operator: str | None) -> str:
     if operator is None:
         raise SettingsError(f"--operator: the view {view} needs one, {numbers[0]} for example")
     if operator not in numbers:
-        raise SettingsError(f"--operator: {operator!r} is none of {numbers[0]} … {numbers[-1]}")
+        left = [
+            f"{each.number} left on {each.last_day}"
+            for each in history.directory.operators
+            if each.has_left(today)
+        ]
+        known = f"{numbers[0]} … {numbers[-1]}" + (f" ({', '.join(left)})" if left else "")
+        raise SettingsError(f"--operator: {operator!r} is none of {known}")
     return operator

@@ -13,6 +13,7 @@ from callmocks.history.phone_numbers import draw_phone_numbers
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import MAX_ATTEMPTS, SLOT_COUNT, CallOutcomes, CallParameters, Slot
+from callmocks.history.walltime import day_of_date
 from callmocks.history.world import Traffic
 
 _R = reasons.INDEX
@@ -136,6 +137,16 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
 
 def list_user_numbers(directory: Directory) -> IntColumn:
     return np.array([int(person.phone) for person in directory.users], np.int64)
+
+
+def list_known_days(directory: Directory) -> IntColumn:
+    """Of each user, the day from which his number is known."""
+    return np.array([day_of_date(person.known_from) for person in directory.users], np.int64)
+
+
+def forget_strangers(user: IntColumn, days: int | IntColumn, known_days: IntColumn) -> IntColumn:
+    """-1 where a user calls before his number is known."""
+    return np.where((user >= 0) & (known_days[user] > days), -1, user)
 
 
 def draw_clients(

@@ -8,7 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from callmocks.history.call_parameters import draw_clients, list_user_numbers
+from callmocks.history.call_parameters import (
+    draw_clients,
+    forget_strangers,
+    list_known_days,
+    list_user_numbers,
+)
 from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn
 from callmocks.history.directory import Directory
 from callmocks.history.episodes import OUTAGES, DayPlan
@@ -40,6 +45,7 @@ class CallerBook:
     def __init__(self, generator: Generator, world: World, directory: Directory) -> None:
         self._traffic = world.traffic
         self._user_numbers = list_user_numbers(directory)
+        self._known_days = list_known_days(directory)
         self._vendors = len(directory.vendor_users)
         self._lines = len(directory.lines)
         strangers = generator.draw_raw(_STRANGERS, 0, _REGULAR_STRANGERS)
@@ -56,6 +62,7 @@ class CallerBook:
             raw, calls.kind, self._traffic, self._user_numbers, self._vendors
         )
         self._use_regular_strangers(user, vendor, phone, raw)
+        user = forget_strangers(user, day.call_days, self._known_days)
         fixed = calls.phone > 0
         user[fixed], vendor[fixed], phone[fixed] = -1, -1, calls.phone[fixed]
         source = self._find_sources(day, raw, excluded, phone > 0)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 from callmocks.history import taxpayers
@@ -7,9 +8,12 @@ from callmocks.history.directory import Organisation, User
 from callmocks.history.name_pools import MAX_CLIENT_LENGTH, STORED_LOCALE, load_centre_names
 from callmocks.history.phone_numbers import Region, choose_region, load_regions
 from callmocks.history.random_stream import RandomStream, UniquePool
+from callmocks.history.walltime import FIRST_DATE
 from callmocks.history.world import OrganisationEntry, UserEntry, World
 
 _SOLE_TRADER = "ИП"
+# Every eighth drawn user has been a stranger until a day of 2015 to 2025.
+_BECOMES_KNOWN, _KNOWN_WITHIN = 8, date(2026, 1, 1) - FIRST_DATE
 _LEGAL_FORMS = {
     "АО": "Акционерное общество",
     "ЗАО": "Закрытое акционерное общество",
@@ -132,7 +136,12 @@ class ClientBuilder:
             "email": email,
             "post": stream.choose_from(self._centre.client_posts),
         }
-        return User(**names, **fill_entry(entry, **drawn), organisation=client)
+        becomes_known = stream.integer_below(_BECOMES_KNOWN) == 0 and entry == UserEntry()
+        day = timedelta(stream.integer_below(_KNOWN_WITHIN.days))
+        known_from = FIRST_DATE + day if becomes_known else date.min
+        return User(
+            **names, **fill_entry(entry, **drawn), organisation=client, known_from=known_from
+        )
 
 
 def _region_of_office(tax_number: str | None, otherwise: int) -> int:

@@ -10,6 +10,8 @@ from callmocks.history.call_parameters import (
     draw_operators,
     draw_parameters,
     draw_parties,
+    forget_strangers,
+    list_known_days,
 )
 from callmocks.history.columns import DayColumns, IntColumn
 from callmocks.history.contact_centre import ContactCentre
@@ -90,6 +92,8 @@ class DayGenerator:
         employed = self.centre.are_employed(day, 1)[0]
         draw_operators(parameters, raw, outcomes, directory, employed)
         draw_parties(parameters, raw, outcomes, traffic, directory)
+        known_days = list_known_days(directory)
+        parameters.user = forget_strangers(parameters.user, day, known_days)
         parameters.start = start
         reason_blocks.compress_to_block(parameters, len(raw) // reason_blocks.BLOCK_CALLS)
         return build_timeline(day, outcomes, parameters)

@@ -98,6 +98,7 @@ class User:
     phone: str  # digits alone; no two users and no line have the same
     email: str
     post: str
+    known_from: date  # before that day he calls as a stranger
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from callmocks.contract.assumptions import load_ledger
-from callmocks.history.directory import Directory
+from callmocks.history.directory import Directory, User
 from callmocks.history.generator import derive_key
 from callmocks.history.views.lookups import WALL_TIME_DTYPE
 from callmocks.history.walltime import datetime_to_ms
@@ -53,6 +53,10 @@ class _Listing(NamedTuple):
     zone: ZoneInfo
     with_vendor: bool
     today: date
+
+    @property
+    def known_users(self) -> Iterator[User]:
+        return (user for user in self.directory.users if user.known_from <= self.today)
 
 
 async def write_directory_rows(
@@ -187,7 +191,7 @@ def _list_clients(listing: _Listing) -> Iterator[_DirectoryRow]:
 
 def _list_users(listing: _Listing) -> Iterator[_DirectoryRow]:
     clients = listing.directory.organisations
-    for user in listing.directory.users:
+    for user in listing.known_users:
         fields = {
             "ClientUserID": user.user_id,
             "UserID": user.user_id,
@@ -233,7 +237,7 @@ def _list_lines(listing: _Listing) -> Iterator[_DirectoryRow]:
 
 def _list_subscriptions(listing: _Listing) -> Iterator[_DirectoryRow]:
     # Every user has every line, since any of them may be the line of a user's next call.
-    users = [user.user_id for user in listing.directory.users]
+    users = [user.user_id for user in listing.known_users]
     for user_id in (*users, *(listing.directory.vendor_users if listing.with_vendor else ())):
         for line in listing.directory.lines:
             row = _DirectoryRow((user_id, line.service_id), {})

@@ -59,6 +59,7 @@ async def show_list(context: RequestContext) -> dict[str, Any]:
         "spans": SPANS,
         "call_filter": call_filter,
         "operators": history.directory.operators,
+        "today": context.tenant.clock.now().date(),
         "reasons": NAMES,
         "link": partial(build_link, context, page=None),
         "paging": paging,
