@@ -109,6 +109,28 @@ def test_a_batch_is_refused(api: CdrClient, batch: str) -> None:
     assert (answer["id"], mnemonic(answer)) == (None, "batch_opreations_not_supported")
 
 
+@pytest.mark.parametrize(
+    ("body", "where", "got"),
+    [
+        (envelope(id=...), "id", "nothing"),
+        (envelope(id=None), "id", "null"),
+        (envelope(method=...), "method", "nothing"),
+        (envelope(jsonrpc=...), "jsonrpc", "nothing"),
+        (envelope(params={}), "access_token", "nothing"),
+        ("[]", "request", "an array"),
+        ("null", "request", "null"),
+        ("7", "request", "7"),
+    ],
+)
+def test_the_journal_says_what_an_envelope_has_instead(
+    api: CdrClient, body: str, where: str, got: str
+) -> None:
+    tenant = api.tenant() if "t-token" in body else api.registry.unmatched
+    api.post(body)
+    (violation,) = last_entry(tenant).violations
+    assert (violation.where, violation.got) == (where, got)
+
+
 @pytest.mark.proves("cdr.envelope")
 @pytest.mark.parametrize("sent", [..., None, "1.0", 2.0, 2])
 def test_jsonrpc_must_be_the_string_2_0(api: CdrClient, sent: object) -> None:

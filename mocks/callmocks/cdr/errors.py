@@ -27,7 +27,7 @@ def load_error_table() -> dict[str, ErrorTableRow]:
 
 class RpcError(Exception):
     """``field`` is the dotted path of a parameter, ``value`` what was sent there, ``params``
-    the substitutions of the message. ``expected`` goes to the journal only.
+    the substitutions of the message. ``expected`` and ``got`` go to the journal only.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class RpcError(Exception):
         value: object = None,
         params: dict[str, object] | None = None,
         expected: str = "",
+        got: str = "",
     ) -> None:
         row = load_error_table()[mnemonic]
         self.mnemonic = mnemonic
@@ -44,10 +45,18 @@ class RpcError(Exception):
         self.value = echo_value(value)
         self.params = params or {}
         self.expected = expected or row.when
+        self.got = got or self._describe_value(value)
         self.metadata: dict[str, Any] | None = None  # of errors after authentication
         self.code = row.code
         self.message = row.message.format_map(self.params)
         super().__init__(self.message)
+
+    def _describe_value(self, value: object) -> str:
+        if self.value is not None:
+            return self.value
+        if value is not None:
+            return "a value that is nested too deep"
+        return "nothing" if self.mnemonic == "required_parameter_missed" else "null"
 
     def build_error_object(self) -> dict[str, Any]:
         # No key of data is ever left out.
@@ -133,7 +142,7 @@ class ParameterErrors:
             self.noted += 1
             # Only quotes tell "5" from 5, when the type is what is wrong.
             quoted = order is CheckOrder.TYPE and isinstance(value, str)
-            got = f'"{error.value}"' if quoted else str(error.value)
+            got = f'"{error.got}"' if quoted else error.got
             self.exchange.add_violation(path, error.expected, got)
         if is_first:
             self.first, self.first_order = error, order

@@ -64,7 +64,7 @@ class ParsedRequest:
         if sent.jsonrpc != "2.0" or not isinstance(sent.jsonrpc, str):
             return _invalid_request("jsonrpc", sent.jsonrpc, 'the string "2.0"')
         if isinstance(sent.id, UnsetType):
-            return RpcError("notifications_not_supported", "id", expected="an id")
+            return RpcError("notifications_not_supported", "id", expected="an id", got="nothing")
         if self.echo_id is NULL_ID:
             return _invalid_request("id", msgspec.json.decode(sent.id), "a string or a number")
         if not isinstance(sent.method, str):
@@ -91,7 +91,9 @@ def _decode_body(body: bytes) -> Envelope:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RpcError("parse_error", expected="JSON", value=None) from error
     if isinstance(other, list):
-        raise RpcError("batch_opreations_not_supported", expected="one request object")
+        raise RpcError(
+            "batch_opreations_not_supported", expected="one request object", got="an array"
+        )
     raise _invalid_request(None, other, "a request object")
 
 
@@ -118,8 +120,9 @@ def locate_json_error(body: bytes) -> tuple[str, str]:
 
 
 def _invalid_request(field: str | None, value: object, expected: str) -> RpcError:
-    sent = None if isinstance(value, UnsetType) else value
-    return RpcError("invalid_request", field, sent, expected=expected)
+    if isinstance(value, UnsetType):
+        return RpcError("invalid_request", field, expected=expected, got="nothing")
+    return RpcError("invalid_request", field, value, expected=expected)
 
 
 def encode_result(echo_id: msgspec.Raw, chunks: Iterable[bytes]) -> bytes:

@@ -83,7 +83,9 @@ async def _dispatch(exchange: Exchange, parsed: ParsedRequest) -> Result:
     request = Request(method, [parsed.envelope.params], parsed.echo_id)
     _, result = await dispatch_request(_RPC_METHODS, exchange, request)
     if isinstance(result, Left) and result._error.code == ERROR_METHOD_NOT_FOUND:
-        return _make_error(exchange, RpcError("method_not_found", "method", method))
+        return _make_error(
+            exchange, RpcError("method_not_found", "method", method, expected="a served method")
+        )
     return result
 
 
@@ -94,7 +96,7 @@ def _refuses_byte_order_mark(exchange: Exchange) -> bool:
 def _make_error(exchange: Exchange, error: RpcError) -> Result:
     """The error as jsonrpcserver's; the journal gets what the client did wrong."""
     if error.code in CLIENT_ERROR_CODES and not exchange.violations:
-        exchange.add_violation(error.field or "request", error.expected, str(error.value))
+        exchange.add_violation(error.field or "request", error.expected, error.got)
     return Error(**error.build_error_object())
 
 
