@@ -14,7 +14,7 @@ from lxml import etree
 from callmocks.contract.resources import schema_path
 from callmocks.history.directory import Directory
 from callmocks.history.walltime import datetime_to_ms
-from tests.arm.conftest import ParsedResponse, RunningArm, basic_auth, request_xml
+from tests.arm.conftest import ParsedResponse, RunningArm, Start, basic_auth, request_xml
 
 FROM = "2026/02/16 00:00:00"
 OPERATOR = "101"
@@ -282,6 +282,14 @@ async def test_empty_filters_count_as_not_given_unless_chosen_otherwise(demo: Ru
     assert anonymous.rows
     assert {row["remote_digits"] for row in anonymous.rows} == {""}
     assert is_error_about(await demo.history(OPERATOR, from_date=""), "from_date")
+
+
+@pytest.mark.proves("arm.empty-filter")
+async def test_the_profile_strict_takes_empty_filters_to_the_letter(start: Start) -> None:
+    strict = await start(contract="strict")
+    for name in ("limit", "offset", "direction", "skip_incomplete"):
+        given = {"limit": 5, "offset": 0, name: ""}
+        assert is_error_about(await strict.history(OPERATOR, **given), name)
 
 
 @pytest.mark.proves("arm.to-date", "arm.date-without-time", "arm.display-name", "arm.limit-most")

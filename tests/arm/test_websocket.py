@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from callmocks.arm import frames
 from callmocks.arm.server import ArmServer
-from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.faults.active import FaultScope
 from tests.arm.conftest import ArmSocket, RunningArm, Start, basic_auth, parse_frame, request_json
 
@@ -79,15 +78,17 @@ async def test_a_tree_that_breaks_the_schema_is_an_error_answer(demo: RunningArm
 
 
 @pytest.mark.proves("arm.message-limit")
-@pytest.mark.parametrize("size", [DEFAULT_LIMITS.message + 1, 16 << 20])
+@pytest.mark.parametrize("size", [256 * 1024 + 1, 16 << 20])
 async def test_a_huge_message_closes_the_connection_with_1009(demo: RunningArm, size: int) -> None:
     async with demo.connect("101") as raw:
+        await raw.send(b"01" + b"[" * (256 * 1024 - 2))
+        assert parse_frame(await raw.recv()).status == 400
         with pytest.raises(websockets.ConnectionClosed) as closed:
-            await raw.send(b"01" + b"[" * size)
+            await raw.send(b"01" + b"[" * (size - 2))
             await raw.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
-    assert closed.value.rcvd.reason == f"a message has at most {DEFAULT_LIMITS.message} bytes"
+    assert closed.value.rcvd.reason == "a message has at most 262144 bytes"
     async with demo.connect("101") as again:
         assert (await ArmSocket(again).history(limit=1)).status == 200
 
