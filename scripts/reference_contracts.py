@@ -113,7 +113,7 @@ def fields_page() -> Iterator[str]:
             (
                 code_span(r["method"]),
                 code_span(r["field"]),
-                ", ".join(map(code_span, r["values"].split())),
+                ", ".join(map(code_span, r["values"].split("|"))),
             )
             for r in load_table("cdr/enum_values.csv")
         ],

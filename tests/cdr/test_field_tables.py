@@ -69,6 +69,13 @@ def test_the_tables_are_the_contracts() -> None:
 
 
 @pytest.mark.proves("cdr.sessions-fields")
+@pytest.mark.parametrize("value", ["Новый", "Вернувшийся", "Не заполнен"])
+def test_types_of_visitors_are_the_tables(shared: CdrClient, value: str) -> None:
+    answer = call_method(shared, "get.calls_report", filter=simple("visitor_type", "=", value))
+    assert rows(answer) == []
+
+
+@pytest.mark.proves("cdr.sessions-fields")
 @every_field
 def test_a_field_can_be_named_and_comes_alone(
     shared: CdrClient, method: str, row: dict[str, str]

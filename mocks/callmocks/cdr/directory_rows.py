@@ -16,7 +16,7 @@ _MAX_CHANNELS = 199  # documented
 _ACTIVATION_DATE = "2012-01-10 09:00:00"
 AVAILABLE, NOT_AT_WORK = "available", "not_at_work"
 STATUSES = next(
-    row["values"].split()
+    row["values"].split("|")
     for row in load_table("cdr/enum_values.csv")
     if (row["method"], row["field"]) == ("get.employees", "status")
 )
