@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import callmocks
 from callmocks.config.assumption_file import read_assumptions
 from callmocks.contract.assumptions import load_ledger
 from callmocks.errors import CheckError, SettingsError
@@ -16,7 +18,7 @@ from callmocks.testing import Mocks
 from callmocks.verification.decisions import Decision
 from callmocks.verification.learning import learn_from_endpoint
 from callmocks.verification.report import CheckReport
-from tests.verification.conftest import CommandRunner, check_arguments, write_file
+from tests.verification.conftest import NOW, CommandRunner, check_arguments, write_file
 
 DRAWS = 20
 # The entries of the ledger of version 0.1.
@@ -27,18 +29,24 @@ FIRST_ARM = """content-type error-status transport-status error-reason frame-len
 message opcode websocket-path anonymous-upgrade basic session session-minutes limit-most to-date
 date-without-time party-filters display-name empty-filter unfinished tag-filters tag-properties
 empty-page-tag url-list included-schemas"""
+FIRST_ONEC = """day-hours day-clock quota-hour quota-counts read-limits period-from
+missing-period-from missing-period-to period-bounds reversed-period failed-call-time row-order
+unknown-uuid unknown-parameter parameter-case empty-parameter value-typing offset-dates
+changed-times must-understand wsdl-access body-limit code-missing-parameter code-unknown-parameter
+code-duplicate-parameter code-wrong-type code-bad-uuid code-wrong-value code-period-too-long
+code-too-many-rows"""
 
 
 def draw_choices(provider: str, number: int) -> dict[str, str]:
     """A random choice of each assumption; any text is another one in each draw."""
     chance = random.Random(f"{provider} {number}")
-    drawn = {}
+    drawn: dict[str, str] = {}
     for entry in load_ledger().values():
         if entry.provider != provider or entry.fields:
             continue
         named = [entry.default, *(choice for choice in entry.alternatives if choice != "*")]
         if "*" in entry.alternatives:
-            named.append(f"DRAWN_{number}_{chance.randrange(1000)}")
+            named.append(f"DRAWN_{number}_{len(drawn)}_{chance.randrange(1000)}")
         drawn[entry.id] = chance.choice(named)
     return drawn
 
@@ -91,13 +99,42 @@ def test_arm(suite: Mocks, number: int) -> None:
     assert len(report.sent) <= 40
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mocks]:
+    """No other tenant serves the WSDL openly."""
+    file = tmp_path_factory.mktemp("guarded") / "choices.toml"
+    write_file(file, '[assumptions]\n"onec.wsdl-access" = "basic"\n')
+    with callmocks.running(now=NOW, assumptions=file, only=("onec",)) as mocks:
+        yield mocks
+
+
+@pytest.mark.parametrize(
+    ("hours", "wanted", "number"),
+    [("always", 18, number) for number in range(DRAWS)]
+    # By night a history from its beginning is asked for.
+    + [
+        pytest.param("never", 16, number, marks=pytest.mark.slow if number else ())
+        for number in range(DRAWS)
+    ],
+)
+def test_onec(guarded: Mocks, number: int, hours: str, wanted: int) -> None:
+    hidden = draw_choices("onec", number) | {"onec.day-hours": hours}
+    with guarded.tenant(assumptions=hidden, limits="documented") as tenant:
+        decisions, report = learn_from(tenant, "onec")
+    decided = assert_right(decisions, hidden)
+    first = {f"onec.{name}" for name in FIRST_ONEC.split()}
+    assert len(decided & first) >= wanted, sorted(first - decided)
+    assert sum("History" in sent.operation for sent in report.sent) <= 9
+    assert len(report.sent) <= 30
+
+
 def find_about(result: Any, decided: set[str]) -> list[Any]:
     """Findings of a check about what was decided."""
     found = [each for probe in result.json["probes"] for each in probe["findings"]]
     return [each for each in found if each["assumption"] in decided]
 
 
-@pytest.mark.parametrize("provider", ["arm", "cdr"])
+@pytest.mark.parametrize("provider", ["arm", "cdr", "onec"])
 def test_a_check_by_what_was_learnt_is_clean(
     suite: Mocks, cli: CommandRunner, tmp_path: Path, provider: str
 ) -> None:

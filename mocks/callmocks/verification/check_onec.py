@@ -137,12 +137,12 @@ class OnecCheck(ProviderCheck):
         for namespace in (SOAP11, SOAP12):
             unknown = build_request(namespace, "CallmocksCheck", Structure())
             name = f"an unknown operation, SOAP {'1.1' if namespace == SOAP11 else '1.2'}"
-            response = await self._post_envelope(name, namespace, unknown)
+            response = await self.post_envelope(name, namespace, unknown)
             self._expect_fault(name, response)
-        response = await self._post_envelope("no SOAP message", SOAP11, b"<callmocks/>")
+        response = await self.post_envelope("no SOAP message", SOAP11, b"<callmocks/>")
         self._expect_fault("no SOAP message", response)
         valid = build_request(SOAP12, HISTORY_OPERATION, self.period)
-        response = await self._post_envelope("nobody", SOAP12, valid, login=False)
+        response = await self.post_envelope("nobody", SOAP12, valid, login=False)
         if response.status != 401:
             self.probe.add("nobody: status", "401", response.status, "observed")
         elif not response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
@@ -151,7 +151,7 @@ class OnecCheck(ProviderCheck):
     async def _expect_refusal(self, name: str, params: Structure, assumption: str) -> None:
         """A ResultCode that is not SUCCESS."""
         body = build_request(SOAP12, HISTORY_OPERATION, params)
-        response = await self._post_envelope(name, SOAP12, body)
+        response = await self.post_envelope(name, SOAP12, body)
         self._validate(name, response)
         try:
             if (code := read_answer(response.body).get("ResultCode")) == SUCCESS:
@@ -173,7 +173,7 @@ class OnecCheck(ProviderCheck):
         ``assumption``, if any.
         """
         body = build_request(namespace, operation, params)
-        response = await self._post_envelope(operation, namespace, body)
+        response = await self.post_envelope(operation, namespace, body)
         if response.status == 401 and not self.rows:
             raise CheckError(f"{self.target.url} refuses the credentials")
         self._validate(operation, response, body)
@@ -199,7 +199,7 @@ class OnecCheck(ProviderCheck):
             raise EndOfProbe
         return data
 
-    async def _post_envelope(
+    async def post_envelope(
         self, name: str, namespace: str, body: bytes, *, login: bool = True
     ) -> HttpResponse:
         headers = {"Content-Type": MEDIA_TYPES[namespace]}

@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from callmocks.provider.base import WireExchange
 from callmocks.server.providers import PROVIDERS
-from callmocks.verification import decide_arm, decide_cdr
+from callmocks.verification import decide_arm, decide_cdr, decide_onec
 from callmocks.verification.cdr_exchange import parse_exchanges
 from callmocks.verification.decisions import Decision, Sighting, decide_all
 from callmocks.verification.http_client import HttpClient
 from callmocks.verification.learn_arm import ArmLearner
 from callmocks.verification.learn_cdr import CdrLearner
+from callmocks.verification.learn_onec import OnecLearner
 from callmocks.verification.learner import Learner
 from callmocks.verification.recording import RecordedExchange
 from callmocks.verification.report import CheckReport
 from callmocks.verification.runner import CheckTarget
 
-_LEARNERS: tuple[type[Learner], ...] = (ArmLearner, CdrLearner)
+_LEARNERS: tuple[type[Learner], ...] = (ArmLearner, CdrLearner, OnecLearner)
 LEARNERS = {learner.provider.name: learner for learner in _LEARNERS}
 
 
@@ -32,6 +33,7 @@ def _find_arm_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]
 _DECIDERS: dict[str, Callable[[Sequence[WireExchange]], Iterator[Sighting]]] = {
     "arm": _find_arm_sightings,
     "cdr": _find_cdr_sightings,
+    "onec": decide_onec.find_sightings,
 }
 
 

@@ -1,0 +1,120 @@
+"""What exchanges of a 1C-Connect service show of its assumptions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from callmocks.errors import CallmocksError
+from callmocks.onec.decoder import SoapFault, read_answer
+from callmocks.onec.results import SUCCESS
+from callmocks.onec.values import EMPTY_DATE, ValueTable
+from callmocks.provider.base import WireExchange
+from callmocks.verification.decisions import Sighting, see
+
+FAILED = 2
+MANY_EMPTY = 5  # so many together are no accident
+CLOSE_CALLS, MANY_CLOSE_CALLS = timedelta(seconds=10), 20
+COLUMNS_REASON = "a table's columns stand in its answer; lengths and types are not all sent"
+REASONS = {
+    "onec.day-hours": "it shows only over a whole day",
+    "onec.day-clock": "it shows only at the hours at which day and night change",
+    "onec.quota-hour": "it would take all calls of an hour",
+    "onec.quota-counts": "it would take all calls of an hour",
+    "onec.read-limits": "it would take 251 calls of a read",
+    "onec.body-limit": "it would take a request of more than 1 MiB",
+    "onec.code-too-many-rows": "it would take an answer of 2 million calls",
+    "onec.changed-times": "the service tells no time of change",
+    "onec.vendor-clients": "an answer does not say whose clients they are",
+    "onec.request-encoding": "no request is sent whose charsets contradict one another",
+    "onec.period-bounds": "no two unsuccessful calls show when they began",
+    "onec.code-period-too-long": "no period is too long by night",
+    "onec.missing-period-from": "PeriodFrom is required now",
+    "onec.code-missing-parameter": "no parameter is required now",
+    "onec.code-unknown-parameter": "unknown parameters are not refused",
+    "onec.unknown-callers": "rows do not say who was not looked up",
+    "onec.period-from": "whether it is required at other hours shows only then",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OnecAnswer:
+    """``code`` is ``Fault`` for a Fault, whose code is ``fault``."""
+
+    status: int
+    code: str
+    fault: str = ""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.code == SUCCESS
+
+
+def parse_answer(body: bytes, status: int) -> OnecAnswer | None:
+    try:
+        result = read_answer(body)
+    except SoapFault as fault:
+        return OnecAnswer(status, "Fault", fault.code)
+    except (CallmocksError, RecursionError):
+        return None
+    data = result.get("ResultData")
+    rows = list(data.records()) if isinstance(data, ValueTable) else []
+    return OnecAnswer(status, str(result.get("ResultCode")), "", rows)
+
+
+def find_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
+    for each in exchanges:
+        yield from _decide_layout(each.response)
+        answer = parse_answer(each.response, each.status)
+        if answer is not None and answer.rows:
+            yield from _decide_rows(answer.rows)
+
+
+def _decide_layout(body: bytes) -> Iterator[Sighting]:
+    if b"Envelope" in body and len(body) > 200:
+        choice = "indented" if b"\r\n\t" in body else "compact"
+        yield from see("onec.answer-layout", choice, f"answers are {choice}")
+
+
+def _decide_rows(rows: Sequence[dict[str, Any]]) -> Iterator[Sighting]:
+    """Of rows of the history, in the order in which they came."""
+    if "CallTime" not in rows[0] or "CallResult" not in rows[0]:
+        return
+    failed = [row for row in rows if row["CallResult"] == FAILED]
+    if failed:
+        empty = all(_is_empty(row["CallTime"]) for row in failed)
+        choice = "empty-date" if empty else "attempt"
+        yield from see("onec.failed-call-time", choice, f"CallTime of unsuccessful calls: {choice}")
+        if any(row.get("Duration") for row in failed):
+            yield from see("onec.failed-duration", "whole-call", "unsuccessful calls have some")
+        elif len(failed) >= MANY_CLOSE_CALLS:
+            yield from see("onec.failed-duration", "zero", "unsuccessful calls have none")
+    empty_times = [_is_empty(row["CallTime"]) for row in rows]
+    yield from _decide_order([r["CallTime"] for r in rows if not _is_empty(r["CallTime"])])
+    count = sum(empty_times)
+    if MANY_EMPTY <= count <= len(rows) - MANY_EMPTY and all(empty_times[:count]):
+        yield from see(
+            "onec.row-order", "call-time", f"the {count} rows without CallTime are first"
+        )
+
+
+def _is_empty(time: object) -> bool:
+    return not isinstance(time, datetime) or time == EMPTY_DATE
+
+
+def _decide_order(times: list[datetime]) -> Iterator[Sighting]:
+    """By start, a call that waited longer comes before one that was answered earlier."""
+    pairs = list(pairwise(times))
+    falls = sum(later < earlier for earlier, later in pairs)
+    close = sum(abs(later - earlier) <= CLOSE_CALLS for earlier, later in pairs)
+    if len(pairs) < MANY_CLOSE_CALLS:
+        return
+    shown = f"{falls} of {len(pairs)} calls were answered before the row above"
+    if falls > len(pairs) // 2:
+        yield from see("onec.row-order", "call-start-descending", shown)
+    elif falls:
+        yield from see("onec.row-order", "call-start", shown)
+    elif close >= MANY_CLOSE_CALLS:
+        yield from see("onec.row-order", "call-time", shown)
