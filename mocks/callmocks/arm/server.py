@@ -35,8 +35,10 @@ class _SizeLimitedWebSocket(web.WebSocketResponse):
     """A websocket whose close frame names the limit that a message exceeds."""
 
     def __init__(self, max_bytes: int, *, compress: bool) -> None:
+        # aiohttp refuses a frame of just its limit, too.
+        limit = max_bytes + 1
         super().__init__(
-            max_msg_size=max_bytes, compress=compress, decode_text=False, timeout=_CLOSE_TIMEOUT
+            max_msg_size=limit, compress=compress, decode_text=False, timeout=_CLOSE_TIMEOUT
         )
         self._max_bytes = max_bytes
 
