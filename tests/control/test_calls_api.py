@@ -132,6 +132,26 @@ async def test_one_bad_line_refuses_all_and_is_named(
     assert await control.get(CALLS) == {"calls": []}
 
 
+async def test_truth_has_the_reason_of_the_session(control: ControlClient, serve: Any) -> None:
+    url = await serve(CDR.create_app(control.registry)) + "/v2.0"
+    params = {
+        "access_token": "demo-token",
+        "date_from": "2026-03-02 08:00:00",
+        "date_till": "2026-03-02 11:59:59",
+        "fields": ["id", "finish_reason"],
+    }
+    request = {"jsonrpc": "2.0", "id": 1, "method": "get.calls_report", "params": params}
+    async with control.session.post(url, json=request) as answer:
+        sessions = (await answer.json(content_type=None))["result"]["data"]
+    path = "/api/tenants/demo/truth?from=2026-03-02T08:00:00&till=2026-03-02T12:00:00"
+    calls = {call["cdr"]["call_session_id"]: call for call in (await control.get(path))["calls"]}
+    assert len(sessions) > 20
+    for session in sessions:
+        told = calls[session["id"]]["cdr"]["session_finish_reason"]
+        assert told == session["finish_reason"]
+    assert any(each["finish_reason"] != calls[each["id"]]["finish_reason"] for each in sessions)
+
+
 async def test_truth_is_what_has_begun_in_the_window(control: ControlClient) -> None:
     path = "/api/tenants/demo/truth?from=2026-03-02T11:00:00&till=2026-03-02T13:00:00"
     before = (await control.get(path))["calls"]

@@ -33,12 +33,13 @@ class ArmRow:
 
 @dataclass(frozen=True, slots=True)
 class CdrIds:
-    """The ids of a call in the Data API."""
+    """The ids of a call in the Data API, and the reason of its session there."""
 
     json_name: ClassVar = "TruthCdr"
     call_session_id: int
     communication_id: int
     leg_ids: tuple[int, ...]
+    session_finish_reason: Annotated[str, "In ``get.calls_report``, by the outcome of the call."]
 
 
 @dataclass(frozen=True, slots=True)

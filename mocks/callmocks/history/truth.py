@@ -11,7 +11,7 @@ import numpy as np
 from callmocks.contract.truth import ArmRow, Call, CdrIds, Leg, OnecId
 from callmocks.history import ids, reasons
 from callmocks.history.columns import CALL_DIRECTIONS, CallKind, DayColumns, LegRole
-from callmocks.history.views import arm, onec
+from callmocks.history.views import arm, onec, session_reasons
 from callmocks.history.walltime import day_start, ms_to_datetime
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class _ProviderIds:
         self._onec = {session_id: OnecId(*row) for *row, session_id in onec_rows.iter_rows()}
         self._leg_ids = ids.leg_id(day.leg_days, day.legs.row)
         self._sessions = ids.session_id(day.call_days, day.calls.row)
+        self._session_reasons = session_reasons.find_session_reasons(day)
         self._communications = ids.communication_id(day.call_days, day.calls.row)
 
     def describe_call(self, call: int, now: int) -> Call:
@@ -78,7 +79,12 @@ class _ProviderIds:
             recorded=bool(calls.recorded[call]),
             legs=tuple(self._describe_leg(leg) for leg in legs),
             arm=tuple(self._arm[leg_id] for leg_id in leg_ids if leg_id in self._arm),
-            cdr=CdrIds(session, int(self._communications[call]), leg_ids),
+            cdr=CdrIds(
+                session,
+                int(self._communications[call]),
+                leg_ids,
+                session_reasons.NAMES[int(self._session_reasons[call])],
+            ),
             onec=self._onec.get(session),
         )
 
