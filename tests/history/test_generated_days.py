@@ -98,6 +98,39 @@ def test_finish_reasons_world_holds_all_64_in_every_aligned_block(
         assert len(set(order[begin : begin + 64].tolist())) == 64
 
 
+def test_a_number_has_one_call_at_a_time_in_the_heaviest_traffic(
+    make_history: MakeHistory, tmp_path: Path
+) -> None:
+    """Thousands of strangers in one hour, of whom some would have drawn one number."""
+    world = tmp_path / "hour.toml"
+    world.write_text(
+        "calls_per_day = 40_000\n[sizes]\noperators = 2\norganisations = 1\n[traffic]\n"
+        f"anonymous = 0\nweekday_hours = {[int(hour == 13) for hour in range(24)]}",
+        encoding="utf-8",
+    )
+    calls = make_history(world=str(world)).generated.get_day(YEAR[70]).calls
+    order = np.lexsort((calls.start, calls.phone))
+    phone, start, end = calls.phone[order], calls.start[order], calls.end[order]
+    again = (phone[1:] == phone[:-1]) & (phone[1:] > 0)
+    assert not (again & (start[1:] // 1000 < end[:-1] // 1000)).any()
+
+
+def test_a_planned_refusal_comes_when_the_world_has_calls(
+    make_history: MakeHistory, tmp_path: Path
+) -> None:
+    weights = [int(5 < hour < 22 and hour % 2) for hour in range(24)]
+    world = tmp_path / "gaps.toml"
+    world.write_text(
+        f"calls_per_day = 100\n[traffic]\nweekend = 0\nholiday = 0\nweekday_hours = {weights}\n"
+        "[roster]\nbreaks = 4",
+        encoding="utf-8",
+    )
+    history = make_history(world=str(world))
+    for day in YEAR[::2]:
+        hours = history.generated.get_day(day).calls.start // 3_600_000
+        assert all(weights[hour] for hour in hours.tolist())
+
+
 def test_the_empty_world_has_no_calls(make_history: MakeHistory) -> None:
     history = make_history(world="empty")
     assert sum(history.generated.count_calls(day) for day in range(DAYS)) == 0

@@ -68,9 +68,13 @@ class CallerBook:
         source = self._find_sources(day, raw, excluded, phone > 0)
         line = calls.line[source]
         user, vendor, phone = user[source], vendor[source], phone[source]
-        double = _find_doubles(phone, calls.start, calls.end) & ~fixed
-        user[double] = vendor[double] = -1
-        phone[double] = draw_phone_numbers(raw[double, RawColumn.STRANGER])
+        for turn in range(_ROUNDS):  # in heavy traffic strangers may have one number too
+            double = np.flatnonzero(_find_doubles(phone, calls.start, calls.end) & ~fixed)
+            if not len(double):
+                break
+            user[double] = vendor[double] = -1
+            drawn = raw[double, RawColumn.STRANGER] * np.uint64(2 * turn + 1)
+            phone[double] = draw_phone_numbers(drawn)
         self._avoid_outages(line, day, excluded, plans)
         changed = replace(
             calls,

@@ -261,7 +261,9 @@ class _DayLayout:
     def _add_episode(self, scope: Scope, name: str, stream: RandomStream) -> None:
         """Of an operator or his number, or of a client's number, while he works."""
         operator = self._take_operator(stream)
+        shift_begin, shift_end = self._shifts.get(operator, (0, DAY_MS))
         length = (15 + 5 * stream.integer_below(16)) * MINUTE_MS
+        length = min(length, shift_end - shift_begin)
         begin, time = self._choose_window(operator, length, stream)
         if not self._is_free(time):
             return
@@ -291,7 +293,9 @@ class _DayLayout:
             return
         number = stream.choose_from(choices)
         begin, end = breaks[number]
-        time = begin + (end - begin) * 5 // 8 + stream.integer_below((end - begin) // 4)
+        time = begin + (end - begin) * 5 // 8
+        later = time + stream.integer_below((end - begin) // 4)
+        time = later if self._is_free(later) else time
         self.plan.statuses.append((operator, number, _R[_IN_BREAK[name]]))
         if name in _DIALLED:
             self._add_dialled(name, operator, time, stream)
@@ -350,9 +354,8 @@ class _DayLayout:
             return False
         outages = (each for each in self.plan.episodes if each.scope in OUTAGES)
         before = time - LEAD_MS
-        return self._weights[before // HOUR_MS] > 0 and not any(
-            each.begin <= time and before < each.end for each in outages
-        )
+        has_calls = self._weights[before // HOUR_MS] > 0 and self._weights[time // HOUR_MS] > 0
+        return has_calls and not any(each.begin <= time and before < each.end for each in outages)
 
     def _add_attempt(self, name: str, operator: int, time: int) -> None:
         self._add_call(time, CallKind.INCOMING, SUBSCRIBER_HUNG_UP, _R[name], operator)
