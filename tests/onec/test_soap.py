@@ -183,12 +183,45 @@ def test_an_invalid_call_gets_a_fault_with_the_reason(client: Client, body: byte
         (BROKEN["no name"], "Params/Property[1]: expected the attribute name"),
         (BROKEN["no Value"], "Params/Property[1]: expected one Value, got 0 elements"),
         (BROKEN["two Values"], "Params/Property[1]: expected one Value, got 2 elements"),
-        (BROKEN["no Params"], "/par:ClientRead: "),
+        (BROKEN["no Params"], f"ClientRead: expected Params of {SERVICE}, got no element"),
         (BROKEN["cut"], "line 6, column"),
     ],
 )
 def test_a_fault_names_the_path(client: Client, body: bytes, path: str) -> None:
     assert path in read_fault(client.post(body))[2]
+
+
+PARAMS_MISTAKES = {
+    ">x</par:ClientRead": f"ClientRead: expected Params of {SERVICE}, got the text 'x'",
+    "><Foo/></par:ClientRead": f"ClientRead: expected Params of {SERVICE}, got Foo of {CORE}",
+    "><par:Params/> x</par:ClientRead": f"ClientRead: expected Params of {SERVICE} alone, got the"
+    " text 'x' beside it",
+    "><par:Params/><par:Params/></par:ClientRead": "ClientRead: expected one Params, got Params of"
+    f" {SERVICE} after it",
+    ' a="1"><par:Params/></par:ClientRead': "ClientRead: expected no attribute a, got '1'",
+    ' xsi:type="A"><par:Params/></par:ClientRead': "ClientRead: expected no xsi:type, got 'A'",
+    "><par:Params>x</par:Params></par:ClientRead": "Params: expected elements, got the text 'x'",
+    '><par:Params xsi:nil="1"/></par:ClientRead': "Params: expected no xsi:nil, got '1'",
+    '><par:Params xsi:type="q:A"/></par:ClientRead': "Params: expected no xsi:type but Structure"
+    f" of {CORE}, got 'q:A'",
+    '><par:Params><Property name="A"><Value/></Property><Property name="B C"><Value/></Property>'
+    "</par:Params></par:ClientRead": "Params/Property[2]: expected a name of letters, digits and"
+    " . - _ :, got 'B C'",
+    '><par:Params><Property name="A" b="1"><Value/></Property></par:Params></par:ClientRead': (
+        "Params/Property[1]: expected no attribute b, got '1'"
+    ),
+    '><par:Params><Property name="A">x<Value/></Property></par:Params></par:ClientRead': (
+        "Params/Property[1]: expected one Value, got the text 'x' beside it"
+    ),
+}
+
+
+@pytest.mark.proves("onec.fault-sender")
+@pytest.mark.parametrize("inside", PARAMS_MISTAKES)
+def test_a_fault_tells_in_words_what_the_wsdl_forbids(client: Client, inside: str) -> None:
+    call = f'<par:ClientRead xmlns="{CORE}" xmlns:xsi="{XSI}"{inside}>'
+    _, code, text = read_fault(client.post(make_envelope(call)))
+    assert (code, text) == ("Sender", PARAMS_MISTAKES[inside])
 
 
 @pytest.mark.proves("onec.unserved-operation", "onec.unknown-operation")

@@ -10,8 +10,8 @@ from lxml import etree
 from callmocks.contract.assumptions import load_ledger
 from callmocks.errors import Unavailable
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
+from callmocks.onec.call_structure import explain_structure_violation
 from callmocks.onec.contract import ServedOperation, load_operations
-from callmocks.onec.decoder import read_structure
 from callmocks.onec.encoder import write_properties
 from callmocks.onec.layout import LAYOUTS, Layout
 from callmocks.onec.limits import HourlyQuota
@@ -28,7 +28,7 @@ from callmocks.onec.namespaces import (
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import FaultCode, SoapBinding, SoapError, get_binding
-from callmocks.onec.values import BadValue, Structure
+from callmocks.onec.values import Structure
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
@@ -153,24 +153,10 @@ def _explain_unknown_operation(tag: str) -> SoapError:
 def _check_structure(call: etree._Element) -> None:
     # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
     violations = wsdl.find_wsdl_violations(call)
-    for violation in violations:
-        if not violation.is_of_value:
-            raise SoapError("Client", _explain_violation(call, violation))
+    if not all(violation.is_of_value for violation in violations):
+        raise SoapError("Client", explain_structure_violation(call))
     if violations:
         _check_type_prefixes(call)
-
-
-def _explain_violation(call: etree._Element, violation: wsdl.WsdlViolation) -> str:
-    namespace, name = split_name(str(call[0].tag)) if len(call) else ("", "")
-    if name == "Params" and namespace != SERVICE:
-        return f"Params is of {name_namespace(namespace)}, expected Params of {SERVICE}"
-    if len(call) == 1 and name == "Params":
-        try:
-            read_structure(call[0])
-        except BadValue as error:
-            if "/Value/" not in f"{error.where}/":
-                return f"Params/{error}"
-    return f"{violation.path}: {violation.message}"
 
 
 def _check_type_prefixes(call: etree._Element) -> None:
