@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import callmocks
@@ -16,10 +19,12 @@ from callmocks.contract.assumptions import load_ledger
 from callmocks.errors import CheckError, SettingsError
 from callmocks.testing import Mocks
 from callmocks.verification.decisions import Decision
-from callmocks.verification.learning import learn_from_endpoint
+from callmocks.verification.learning import LEARNERS, learn_from_endpoint
 from callmocks.verification.report import CheckReport
 from tests.verification.conftest import NOW, CommandRunner, check_arguments, write_file
+from tests.verification.processes import run_proxy
 
+ROOT = Path(__file__).parents[2]
 DRAWS = 20
 # The entries of the ledger of version 0.1.
 FIRST_CDR = """leg-direction check-order error-limits error-path component-code ended-session
@@ -178,3 +183,42 @@ def test_nothing_to_ask_is_an_error(suite: Mocks, cli: CommandRunner) -> None:
             cli("learn", *arguments)
     with pytest.raises(SettingsError, match="give PROVIDER and URL, or --recording"):
         cli("learn", "cdr")
+
+
+@pytest.mark.parametrize(("provider", "count"), [("arm", 7), ("cdr", 12), ("onec", 2)])
+def test_a_recording_shows_what_its_traffic_contains(
+    suite: Mocks, cli: CommandRunner, tmp_path: Path, provider: str, count: int
+) -> None:
+    """Of the exchanges of `learn` itself, as a journal and as the proxy writes them."""
+    hidden = draw_choices(provider, 1) | {"arm.websocket-path": "service/cc/arm"}
+    hidden = {id: choice for id, choice in hidden.items() if id.startswith(provider)}
+    with suite.tenant(assumptions=hidden) as tenant:
+        arguments = check_arguments(tenant, provider)
+        url = arguments[1]
+        with run_proxy(provider, url, "--record", tmp_path / "proxied") as proxy:
+            address = proxy.ready["proxy"].split("/")[2]
+            proxied = url.replace(url.split("/")[2], address)
+            cli("learn", provider, proxied, *arguments[2:])
+        entries = tenant.request("GET", "journal")["entries"]
+    write_file(tmp_path / "journal", "".join(f"{json.dumps(each)}\n" for each in entries))
+    for name in ("proxied", "journal"):
+        result = cli("learn", "--recording", tmp_path / name, "--format", "json")
+        found = [msgspec.convert(each, Decision) for each in result.json["assumptions"]]
+        decided = assert_right(found, hidden)
+        # A journal keeps long answers in part.
+        assert name == "journal" or len(decided) >= count
+
+
+def test_a_recording_without_exchanges_is_an_error(cli: CommandRunner, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="leave PROVIDER and URL out"):
+        cli("learn", "cdr", "http://127.0.0.1:1", "--recording", tmp_path / "none")
+
+
+def test_the_page_lists_what_no_request_can_show() -> None:
+    text = (ROOT / "docs" / "learn.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([a-z.0-9-]+)` \| (.+) \|$", text, re.M))
+    reasons = {
+        id: reason for learner in LEARNERS.values() for id, reason in learner.reasons.items()
+    }
+    assert listed == reasons
+    assert reasons.keys() <= load_ledger().keys()

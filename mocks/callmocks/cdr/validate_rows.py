@@ -36,7 +36,7 @@ def check_rows(
     _check_unique_ids(rows, found)
     if params is None:
         return
-    _check_fields(method, rows, params, found)
+    _check_fields(method, rows, params, choices["cdr.directory-fields"], found)
     _check_page(rows, total, params, found)
     for index, row in enumerate(rows):
         _check_window(row, params, f"result.data.{index}", found)
@@ -150,13 +150,18 @@ def _check_unique_ids(rows: Iterable[Row], found: Findings) -> None:
             seen.add(number)
 
 
-def _check_fields(method: str, rows: list[Row], params: Params, found: Findings) -> None:
+def _check_fields(
+    method: str, rows: list[Row], params: Params, directory_fields: str, found: Findings
+) -> None:
     named = params.get("fields")
     if named is not None and not isinstance(named, list):
         return
     known = tables.load_fields(method)
     expected = set(filter(lambda name: isinstance(name, str), named or known.default))
     chosen = method in DEFAULT_FIELDS_ASSUMED and not named
+    if chosen and directory_fields == "scalars":
+        nested = {name for name, each in known.fields.items() if each.type in ("array", "object")}
+        expected -= nested
     how: tuple[Evidence, str | None] = ("documented", None)
     how = ("assumed", "cdr.directory-fields") if chosen else how
     for index, row in enumerate(rows):

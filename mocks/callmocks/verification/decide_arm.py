@@ -117,7 +117,9 @@ def _decide_errors(exchange: ArmExchange) -> Iterator[Sighting]:
     error = exchange.error
     if error is None:
         return
-    yield from see_name("arm.error-reason", error.get("reason", ""), "the reason of an error")
+    reason = error.get("reason", "")
+    if exchange.logged_in is not None or reason == "cannot_perform_cmd":  # else it may be masked
+        yield from see_name("arm.error-reason", reason, "the reason of an error")
     status, early = exchange.status, exchange.logged_in is False or not exchange.readable
     early = early or exchange.command not in schema.COMMANDS
     if early:
@@ -218,8 +220,8 @@ def _decide_names_and_numbers(
     """Of filters by the beginning of a known number, or by a part of a known name."""
     sent = exchange.filters
     names = {"offset", "limit", "from_date", "number", "display_name"}
-    if not exchange.has_page or {*sent} - names:
-        return
+    if not exchange.has_page or {*sent} - names or not exchange.logged_in:
+        return  # in a recording numbers and names are masked
     since = sent.get("from_date", "")
     rows = [row for row in known.values() if row.get("start_time", "") >= since]
     number, name = sent.get("number", ""), sent.get("display_name", "")

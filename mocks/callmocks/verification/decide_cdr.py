@@ -27,12 +27,17 @@ REASONS = {
 }
 
 
-def find_sightings(exchanges: Sequence[RpcExchange]) -> Iterator[Sighting]:
+def find_sightings(exchanges: Sequence[RpcExchange], *, masked: bool) -> Iterator[Sighting]:
+    """``masked``: texts may not be those that were on the wire, as in a recording."""
     for each in exchanges:
+        if not masked:
+            yield from _decide_enum_value(each)
         for decide in (*_ONE_EXCHANGE, *decide_cdr_rows.ONE_EXCHANGE):
             yield from decide(each)
     for decide_together in decide_cdr_rows.ALL_EXCHANGES:
         yield from decide_together(exchanges)
+    if not masked:
+        yield from decide_cdr_rows.decide_like(exchanges)
 
 
 def _decide_refusal(
@@ -211,7 +216,7 @@ def _decide_overlap(exchange: RpcExchange) -> Iterator[Sighting]:
 
 
 _ONE_EXCHANGE: tuple[Callable[[RpcExchange], Iterator[Sighting]], ...] = (
-    _decide_null_parameter, _decide_paging_bounds, _decide_dates, _decide_enum_value,
+    _decide_null_parameter, _decide_paging_bounds, _decide_dates,
     _decide_missing_condition, _decide_filter_depth, _decide_error_path, _decide_error_limits,
     _decide_component_code, _decide_api_version, _decide_byte_order_mark, _decide_overlap,
 )  # fmt: skip

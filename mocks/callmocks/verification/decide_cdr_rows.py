@@ -97,7 +97,7 @@ def _list_joined(exchange: RpcExchange) -> tuple[list[Any], Params] | None:
 
 
 def _decide_comparisons(exchanges: Sequence[RpcExchange]) -> Iterator[Sighting]:
-    """``!=`` of a row with null, and ``_`` in ``like``, of rows that are known."""
+    """``!=`` of a row with null, of rows that are known."""
     known = _index_rows(exchanges)
     for each in exchanges:
         joined = _list_joined(each)
@@ -114,13 +114,29 @@ def _decide_comparisons(exchanges: Sequence[RpcExchange]) -> Iterator[Sighting]:
             yield from see(
                 "cdr.null-comparison", choice, f"!= and null: {'a' if shown else 'no'} row"
             )
-        if operator == "like" and isinstance(value, str) and value.count("_") == 1:
-            start, end = value.split("_")
-            like = {id for id, cell in rows.items() if _fits_wildcard(cell, start, end)}
-            if like and _takes_all(each, ids) and not any(char in value for char in "%\\"):
-                choice = "wildcard" if like <= found else "literal"
-                shown_count = f"{len(like & found)} of {len(like)} rows"
-                yield from see("cdr.like-underscore", choice, f"_ in like: {shown_count}")
+
+
+def decide_like(exchanges: Sequence[RpcExchange]) -> Iterator[Sighting]:
+    """``_`` in ``like``, of rows that are known."""
+    known = _index_rows(exchanges)
+    for each in exchanges:
+        joined = _list_joined(each)
+        if joined is None or joined[1].get("operator") != "like":
+            continue
+        ids, leaf = joined
+        name, value = str(leaf["field"]), str(leaf.get("value"))
+        if (
+            value.count("_") != 1
+            or any(char in value for char in "%\\")
+            or not _takes_all(each, ids)
+        ):
+            continue
+        start, end = value.split("_")
+        fits = {id for id in ids if _fits_wildcard(known.get(id, {}).get(name), start, end)}
+        found = {row.get("id") for row in each.rows or []}
+        if fits:
+            shown = f"_ in like: {len(fits & found)} of {len(fits)} rows"
+            yield from see("cdr.like-underscore", "wildcard" if fits <= found else "literal", shown)
 
 
 def _takes_all(exchange: RpcExchange, ids: list[Any]) -> bool:

@@ -67,6 +67,12 @@ def parse_answer(body: bytes, status: int) -> OnecAnswer | None:
 def find_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
     for each in exchanges:
         yield from _decide_layout(each.response)
+    yield from find_row_sightings(exchanges)
+
+
+def find_row_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
+    """What a recording shows, too, whose other texts may be masked."""
+    for each in exchanges:
         answer = parse_answer(each.response, each.status)
         if answer is not None and answer.rows:
             yield from _decide_rows(answer.rows)
@@ -82,6 +88,8 @@ def _decide_rows(rows: Sequence[dict[str, Any]]) -> Iterator[Sighting]:
     """Of rows of the history, in the order in which they came."""
     if "CallTime" not in rows[0] or "CallResult" not in rows[0]:
         return
+    if any(not isinstance(row["CallTime"], datetime | None) for row in rows):
+        return  # it is masked
     failed = [row for row in rows if row["CallResult"] == FAILED]
     if failed:
         empty = all(_is_empty(row["CallTime"]) for row in failed)

@@ -42,7 +42,7 @@ class CdrLearner(Learner, CdrCheck):
         ]
 
     def find_sightings(self) -> Iterator[Sighting]:
-        yield from decide_cdr.find_sightings(parse_exchanges(self.exchanges))
+        yield from decide_cdr.find_sightings(parse_exchanges(self.exchanges), masked=False)
         yield from self.own_sightings
 
     async def ask(self, method: str, params: Params) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ LEARNERS = {learner.provider.name: learner for learner in _LEARNERS}
 
 
 def _find_cdr_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
-    yield from decide_cdr.find_sightings(parse_exchanges(exchanges))
+    yield from decide_cdr.find_sightings(parse_exchanges(exchanges), masked=True)
 
 
 def _find_arm_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
@@ -33,7 +33,7 @@ def _find_arm_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]
 _DECIDERS: dict[str, Callable[[Sequence[WireExchange]], Iterator[Sighting]]] = {
     "arm": _find_arm_sightings,
     "cdr": _find_cdr_sightings,
-    "onec": decide_onec.find_sightings,
+    "onec": decide_onec.find_row_sightings,
 }
 
 
