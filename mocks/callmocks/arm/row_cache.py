@@ -17,6 +17,7 @@ Selection = tuple[LegSlice, Sequence[int]]
 
 _MAX_SCOPES = 1024
 _ID_BITS = 40
+_SCOPE_NUMBERS = 1 << 20
 
 
 class RowCache:
@@ -29,6 +30,7 @@ class RowCache:
         self._max_rows = max_rows
         self._rows: dict[int, CallRow] = {}
         self._scopes: dict[Hashable, int] = {}
+        self._next_scope = 0  # never given again: a thread may hold one that was dropped
         self._lock = Lock()  # long pages are made in other threads
 
     def render(
@@ -74,7 +76,8 @@ class RowCache:
             if len(self._scopes) == _MAX_SCOPES:  # addresses of answers are the clients' choice
                 self._scopes.clear()
                 self._rows.clear()
-            number = self._scopes[scope] = len(self._scopes)
+            number = self._scopes[scope] = self._next_scope
+            self._next_scope = (self._next_scope + 1) % _SCOPE_NUMBERS
         return number
 
     def _keep(self, rows: dict[int, CallRow]) -> None:
