@@ -183,6 +183,9 @@ def test_what_is_not_json_is_a_parse_error(api: CdrClient, sent: bytes) -> None:
         (b'{"jsonrpc":"2.0","id":1} more', "byte 26", "trailing characters"),
         (b'\xef\xbb\xbf{"id":tru}', "byte 1", "a byte order mark"),
         (b'{"jsonrpc":"2.0","id":"\xff"}', "byte 24", "no UTF-8"),
+        (rb'{"id":"\ud800"}', "byte 8", r"half a surrogate pair: \ud800"),
+        (rb'{"id":"\\ud800 \ud83d\ude00\udC00" ,"method":1}', "byte 28", r"pair: \udC00"),
+        (rb'{"id":"\ud83d\ude0', "byte 19", "truncated"),
         (b'{"a":' * 5_000, "body", "unbalanced brackets"),
     ],
 )

@@ -17,6 +17,13 @@ from callmocks.tenants.exchange import Reply
 # the filter's own limit (64 levels are 128 of JSON).
 MAX_DECODED_DEPTH = 200
 
+# Pairs and other escapes are passed over: what follows an escaped backslash is text. What the end
+# of the body cuts may have been a pair.
+_LONE_SURROGATE = re.compile(
+    rb"(?s)\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}"
+    rb"|(?P<lone>\\u[dD][89a-fA-F][\da-fA-F]{2})(?!(?:\\(?:u[\da-fA-F]{0,3})?)?\Z)|\\."
+)
+
 NULL_ID = msgspec.Raw(b"null")
 Members = dict[str, msgspec.Raw]
 
@@ -105,6 +112,11 @@ def locate_json_error(body: bytes) -> tuple[str, str]:
         msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         reason, _, offset = str(error).partition(" (byte ")
+        found = None
+        if "surrogate" in reason or "truncated" in reason:
+            found = _find_lone_surrogate(text)
+        if found is not None:
+            return f"byte {skipped + found.start()}", f"half a surrogate pair: {found[0].decode()}"
         position = int(re.sub(r"\D", "", offset) or len(text))
         position -= reason.endswith("trailing characters")  # msgspec counts past the first
         return f"byte {skipped + position}", reason
@@ -117,6 +129,10 @@ def locate_json_error(body: bytes) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         return f"byte {skipped + error.start}", "no UTF-8"
     return "body", reason
+
+
+def _find_lone_surrogate(text: bytes) -> re.Match[bytes] | None:
+    return next((each for each in _LONE_SURROGATE.finditer(text) if each["lone"]), None)
 
 
 def _invalid_request(field: str | None, value: object, expected: str) -> RpcError:
