@@ -133,7 +133,8 @@ class OnecLearner(Learner, OnecCheck):
         user = next((row for row in answered if row.get("ServiceUserID")), None)
         if user is not None:
             chosen = write_property("ServiceUserID", user["ServiceUserID"])
-            self.known = (chosen, write_property("CallResult", 1, "decimal"))
+            line = [write_property("ServiceID", user["ServiceID"])] if user["ServiceID"] else []
+            self.known = (chosen, *line, write_property("CallResult", 1, "decimal"))
             self.known_call = str(user.get("CallID"))
 
     async def try_unknown_parameter(self) -> None:
