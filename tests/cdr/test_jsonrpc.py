@@ -185,6 +185,7 @@ def test_what_is_not_json_is_a_parse_error(api: CdrClient, sent: bytes) -> None:
         (b'{"jsonrpc":"2.0","id":"\xff"}', "byte 24", "no UTF-8"),
         (rb'{"id":"\ud800"}', "byte 8", r"half a surrogate pair: \ud800"),
         (rb'{"id":"\\ud800 \ud83d\ude00\udC00" ,"method":1}', "byte 28", r"pair: \udC00"),
+        (b'{"id":"' + rb"\ud83d\ude00" * 9 + rb'\ud800"}', "byte 116", r"pair: \ud800"),
         (rb'{"id":"\ud83d\ude0', "byte 19", "truncated"),
         (b'{"a":' * 5_000, "body", "unbalanced brackets"),
     ],

@@ -23,6 +23,7 @@ _LONE_SURROGATE = re.compile(
     rb"(?s)\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}"
     rb"|(?P<lone>\\u[dD][89a-fA-F][\da-fA-F]{2})(?!(?:\\(?:u[\da-fA-F]{0,3})?)?\Z)|\\."
 )
+_PAIR_BYTES = 12
 
 NULL_ID = msgspec.Raw(b"null")
 Members = dict[str, msgspec.Raw]
@@ -112,12 +113,12 @@ def locate_json_error(body: bytes) -> tuple[str, str]:
         msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         reason, _, offset = str(error).partition(" (byte ")
-        found = None
-        if "surrogate" in reason or "truncated" in reason:
-            found = _find_lone_surrogate(text)
-        if found is not None:
-            return f"byte {skipped + found.start()}", f"half a surrogate pair: {found[0].decode()}"
         position = int(re.sub(r"\D", "", offset) or len(text))
+        if "surrogate" in reason or "truncated" in reason:
+            found = _find_lone_surrogate(text, position)
+            if found is not None:
+                escape = found[0].decode()
+                return f"byte {skipped + found.start()}", f"half a surrogate pair: {escape}"
         position -= reason.endswith("trailing characters")  # msgspec counts past the first
         return f"byte {skipped + position}", reason
     except RecursionError:
@@ -131,8 +132,16 @@ def locate_json_error(body: bytes) -> tuple[str, str]:
     return "body", reason
 
 
-def _find_lone_surrogate(text: bytes) -> re.Match[bytes] | None:
-    return next((each for each in _LONE_SURROGATE.finditer(text) if each["lone"]), None)
+def _find_lone_surrogate(text: bytes, position: int) -> re.Match[bytes] | None:
+    # The decoder stops within a pair's length of it. The search begins earlier, at no escaped
+    # character, and leaves out what may be the second half of a pair that began still earlier.
+    begin = max(position - 4 * _PAIR_BYTES, 0)
+    begin -= (begin - len(text[:begin].rstrip(b"\\"))) % 2
+    first = begin + _PAIR_BYTES if begin else 0
+    for found in _LONE_SURROGATE.finditer(text, begin, position + 2 * _PAIR_BYTES):
+        if found["lone"] and found.start() >= first:
+            return found
+    return None
 
 
 def _invalid_request(field: str | None, value: object, expected: str) -> RpcError:
