@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from callmocks.config.options import ENV_PREFIX, resolve_settings
 from callmocks.config.settings import ServeSettings
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
+from callmocks.onec.namespaces import SOAP11, SOAP12
 from callmocks.server.mock_server import MockServer
 from tests.control.server_client import SOAP, basic
 
@@ -338,6 +339,19 @@ async def test_an_encoding_that_cannot_be_decoded_is_named_in_the_providers_own_
             assert error_text(name, body) == told
         nobody = there.suite.registry.unmatched.journal.read_entries()
         assert text in {note for entry in nobody for note in entry.notes}
+
+
+@pytest.mark.proves("onec.undecodable-body")
+async def test_such_an_encoding_gets_a_fault_of_soap_11_for_soap_12_too() -> None:
+    body = SOAP.replace(SOAP11, SOAP12).encode()
+    assert SOAP12.encode() in body
+    async with limited_server() as there, there.raw("onec") as raw:
+        head = raw.head("onec", len(body), "Content-Encoding: br")
+        raw.writer.write(head.replace(b"text/xml", b"application/soap+xml") + body)
+        status, fault = await raw.answer()
+        root = ElementTree.fromstring(fault)
+        assert (status, root.tag) == (400, f"{{{SOAP11}}}Envelope")
+        assert root.find(f"{{{SOAP11}}}Body/{{{SOAP11}}}Fault/faultcode") is not None
 
 
 @pytest.mark.parametrize("name", NAMES)
