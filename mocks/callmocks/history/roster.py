@@ -101,7 +101,7 @@ class RosterBuilder:
         usual = min(self._rules.shift_hours * HOUR_MS, span)
         length = np.where(part_time, usual * 2 // 3 // _QUARTER_MS * _QUARTER_MS, usual)
         longer = min(usual + 3 * HOUR_MS, span)
-        self._length = np.where(self._rotating & ~self._whole_week, longer, length)
+        self._length = np.where(self._rotating & (not self._whole_week), longer, length)
         self._length = np.maximum(self._length, min(span, HOUR_MS))
         raw = generator.draw_raw(_HABITS, 0, 2 * self._count).reshape(2, -1)
         # Early and late shifts take turns, so that every hour has somebody.
