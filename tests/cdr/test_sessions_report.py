@@ -245,6 +245,38 @@ def test_overlap_compares_the_ids_of_the_elements(week: Any, api: CdrClient) -> 
     assert error_fields(wrong) == ("data_type_error", "filter.value", '["x"]')
 
 
+@pytest.mark.proves("cdr.empty-arrays")
+def test_an_empty_array_is_null_by_choice(week: Any, api: CdrClient) -> None:
+    sessions, _ = week
+    tenant = api.registry.get("t")
+    assert tenant is not None
+    for choice in ("not-null", "null"):
+        tenant.assumptions.set_choice("cdr.empty-arrays", choice)
+        for field in ("tags", "employees"):
+            nulls = [s["id"] for s in sessions if choice == "null" and not s[field]]
+            others = [s["id"] for s in sessions if s["id"] not in set(nulls)]
+            for operator, expected in (("is_null", nulls), ("is_not_null", others)):
+                wanted = simple(field, operator)
+                found = rows(api.sessions(WEEK, fields=["id"], filter=wanted, limit=10_000))
+                assert [row["id"] for row in found] == expected
+    assert nulls and others
+
+
+@pytest.mark.proves("cdr.empty-arrays")
+def test_an_empty_object_is_null_and_an_empty_array_is_not(week: Any, api: CdrClient) -> None:
+    tenant = api.registry.get("t")
+    assert tenant is not None
+    tenant.assumptions.set_choice("cdr.empty-arrays", "not-null")
+    employees = rows(api.rpc("get.employees"))
+    assert employees and all(each["coach"] == {} for each in employees)
+    nulls = {name: simple(name, "is_null") for name in ("coach", "groups")}
+    assert total(api.rpc("get.employees", filter=nulls["coach"])) == len(employees)
+    assert total(api.rpc("get.employees", filter=nulls["groups"])) == 0
+    tenant.assumptions.set_choice("cdr.empty-arrays", "null")
+    alone = sum(not each["groups"] for each in employees)
+    assert total(api.rpc("get.employees", filter=nulls["groups"])) == alone
+
+
 def test_sorts_of_sessions(week: Any, api: CdrClient) -> None:
     sessions, _ = week
     sort = [{"field": "finish_reason", "order": "desc"}, {"field": "start_time", "order": "desc"}]

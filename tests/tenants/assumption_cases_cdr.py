@@ -55,6 +55,8 @@ async def report_case(client: RecordingClient) -> None:
     await call_method(client, REPORT, **WINDOW, user_id=1)
     overlap = {"field": "employees", "operator": "overlap", "value": [1]}
     await call_method(client, "get.calls_report", **WINDOW, filter=overlap)
+    no_tags = {"field": "tags", "operator": "is_null"}
+    await call_method(client, "get.calls_report", **WINDOW, filter=no_tags)
     second = whole["result"]["data"][5]["start_time"]
     await call_legs(client, date_from=second, date_till=second)
 

@@ -87,6 +87,7 @@ def test_cdr(suite: Mocks, number: int) -> None:
     decided = assert_right(decisions, hidden)
     first = {f"cdr.{name}" for name in FIRST_CDR.split()}
     assert len(decided & first) >= 14, sorted(first - decided)
+    assert "cdr.empty-arrays" in decided
     assert len(report.sent) <= 40
 
 

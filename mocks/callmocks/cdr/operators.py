@@ -160,9 +160,14 @@ def _build_pattern(leaf: Condition, options: FilterOptions) -> pl.Expr:
 
 
 def _build_array(leaf: Condition, options: FilterOptions) -> pl.Expr:
-    """Arrays of objects compare by the ids of their elements; no array is ever null."""
+    """Arrays of objects compare by the ids of their elements; in the columns none is null."""
+    column = pl.col(leaf.field.name)
     if leaf.operator in ("is_null", "is_not_null"):
-        return pl.lit(leaf.operator == "is_not_null")
+        if options.use_assumption("cdr.empty-arrays") == "null":
+            is_empty = column.list.len() == 0
+            return is_empty if leaf.operator == "is_null" else ~is_empty
+        # Not a literal: alone in a filter it would be a column of one row.
+        return column.is_null() if leaf.operator == "is_null" else column.is_not_null()
     if not isinstance(leaf.value, list):
         raise ConditionError("data_type_error", "value", "an array")
     if len(leaf.value) > MAX_ELEMENTS:
@@ -176,5 +181,5 @@ def _build_array(leaf: Condition, options: FilterOptions) -> pl.Expr:
     low, high = _INT64
     values = leaf.value if texts else [value for value in leaf.value if low <= value <= high]
     wanted = pl.lit(pl.Series([values], dtype=leaf.dtype))
-    overlaps = pl.col(leaf.field.name).list.set_intersection(wanted).list.len() > 0
+    overlaps = column.list.set_intersection(wanted).list.len() > 0
     return ~overlaps if leaf.operator == "not_overlap" else overlaps

@@ -204,6 +204,15 @@ def _decide_byte_order_mark(exchange: RpcExchange) -> Iterator[Sighting]:
             yield from see("cdr.byte-order-mark", "ignored", f"{shown}: a result")
 
 
+def _decide_empty_arrays(exchange: RpcExchange) -> Iterator[Sighting]:
+    leaf, rows = exchange.params.get("filter"), exchange.result and exchange.result.get("data")
+    if not isinstance(leaf, dict) or not isinstance(rows, list):
+        return
+    choice = {"is_null": "null", "is_not_null": "not-null"}.get(str(leaf.get("operator")))
+    if choice and any(isinstance(row, dict) and row.get(leaf.get("field")) == [] for row in rows):
+        yield from see("cdr.empty-arrays", choice, f"{leaf['operator']}: a row with []")
+
+
 def _decide_overlap(exchange: RpcExchange) -> Iterator[Sighting]:
     if exchange.method not in openrpc.load_methods():
         return
@@ -219,4 +228,5 @@ _ONE_EXCHANGE: tuple[Callable[[RpcExchange], Iterator[Sighting]], ...] = (
     _decide_null_parameter, _decide_paging_bounds, _decide_dates,
     _decide_missing_condition, _decide_filter_depth, _decide_error_path, _decide_error_limits,
     _decide_component_code, _decide_api_version, _decide_byte_order_mark, _decide_overlap,
+    _decide_empty_arrays,
 )  # fmt: skip

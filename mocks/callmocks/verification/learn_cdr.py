@@ -36,6 +36,7 @@ class CdrLearner(Learner, CdrCheck):
             *requests,
             ("byte-order-mark", "a body that begins with one", self.try_byte_order_mark),
             ("overlap", "sessions by an employee", self.try_overlap),
+            ("empty-arrays", "sessions with and without tags", self.try_empty_arrays),
             ("directory", "an employee without fields, and a scenario", self.try_directory),
             ("foreign-user", "a user_id of nobody", self.try_foreign_user),
             ("logout", "logout.user with a parameter too many", self.try_logout),
@@ -74,6 +75,12 @@ class CdrLearner(Learner, CdrCheck):
     async def try_overlap(self) -> None:
         leaf = {"field": "employees", "operator": "overlap", "value": [1]}
         await self.ask(SESSIONS_METHOD, self.list_window_params() | {"filter": leaf})
+
+    async def try_empty_arrays(self) -> None:
+        for operator in ("is_null", "is_not_null"):
+            leaf = {"field": "tags", "operator": operator}
+            params = self.list_window_params() | {"fields": ["id", "tags"], "filter": leaf}
+            await self.ask(SESSIONS_METHOD, params)
 
     async def try_directory(self) -> None:
         await self.ask("get.employees", {"limit": 1})
