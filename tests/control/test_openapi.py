@@ -40,7 +40,7 @@ async def test_schemathesis_finds_nothing(
         sys.executable,
         *("-m", "schemathesis.cli", "--config-file", str(HERE / config)),
         *("run", f"{control.url}/openapi.json", "--no-color", "--seed", "1", "--phases", phases),
-        *("--max-examples", "8", "--max-time", "60", "--request-timeout", "20"),
+        *("--max-examples", "8", "--max-time", "40", "--request-timeout", "20"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=tmp_path,
