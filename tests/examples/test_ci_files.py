@@ -64,6 +64,21 @@ def test_a_mistake_would_be_noticed(tmp_path: Path) -> None:
     assert snippet_errors(gitlab, tmp_path) != ""
 
 
+INSTALLS = re.compile(r"pip install [^\n`]*(?<![\w./-])callmocks(?![\w./@-])")
+TOLD = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", sorted(TOLD), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_page_installs_by_a_name_that_an_index_could_answer(page: Path) -> None:
+    """Nothing is published on an index: it would be somebody else's package."""
+    assert INSTALLS.findall(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("line", ["pip install callmocks", "pip install 'callmocks[tls]' pytest"])
+def test_such_a_line_would_be_noticed(line: str) -> None:
+    assert INSTALLS.search(line)
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
 def test_the_workflows_of_the_project_fit_their_service(path: Path) -> None:
     assert schema_errors(path, "vendor.github-workflows") == ""
