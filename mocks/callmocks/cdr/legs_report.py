@@ -9,7 +9,7 @@ import polars as pl
 
 from callmocks.cdr import rows, self_check, tables, window_cache
 from callmocks.cdr.openrpc import Params
-from callmocks.cdr.query import ReportQuery, parse_query
+from callmocks.cdr.query import ColumnTypes, ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import RowPositions, find_matches, is_latest_first, select_page
 from callmocks.cdr.window_cache import Span, WindowDays
@@ -31,13 +31,19 @@ EMPTY = MethodData((b"[]",), 0)
 
 
 async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
-    is_long = len(exchange.request) > LONG_REQUEST_BYTES
-    parse = partial(parse_query, exchange, METHOD, params, get_column_types)
-    query = await run_if_long(parse, is_long)
-    span = compute_window(query)
-    history = exchange.tenant.history
-    is_long = is_long or history.count_window_calls(*span) + len(history.pins) > LONG_CALLS
+    query, span, is_long = await prepare_report(exchange, METHOD, params, get_column_types)
     return await run_computation(_report(query, span), is_long)
+
+
+async def prepare_report(
+    exchange: Exchange, method: str, params: Params, types: ColumnTypes
+) -> tuple[ReportQuery, Span, bool]:
+    """The query, its window, and whether its rows take too long for the event loop."""
+    is_long = len(exchange.request) > LONG_REQUEST_BYTES
+    query = await run_if_long(partial(parse_query, exchange, method, params, types), is_long)
+    span, history = _compute_window(query), exchange.tenant.history
+    is_long = is_long or history.count_window_calls(*span) + len(history.pins) > LONG_CALLS
+    return query, span, is_long
 
 
 async def _report(query: ReportQuery, span: Span) -> MethodData:
@@ -74,7 +80,7 @@ def get_column_types(history: History) -> dict[str, pl.DataType]:
     )
 
 
-def compute_window(query: ReportQuery) -> Span:
+def _compute_window(query: ReportQuery) -> Span:
     end = query.end
     if query.exchange.use_assumption("cdr.window-ends") == "before" and end > datetime.min:
         end -= timedelta(seconds=1)

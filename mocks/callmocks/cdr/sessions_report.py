@@ -1,13 +1,11 @@
 """``get.calls_report``: sessions, whose lists of people and operations come from their legs."""
 
-from functools import partial
-
 import polars as pl
 
 from callmocks.cdr import ongoing_calls, rows, self_check, tables, window_cache
-from callmocks.cdr.legs_report import COLUMN_TYPES_BYTES, EMPTY, compute_window
+from callmocks.cdr.legs_report import COLUMN_TYPES_BYTES, EMPTY, prepare_report
 from callmocks.cdr.openrpc import Params
-from callmocks.cdr.query import ReportQuery, parse_query
+from callmocks.cdr.query import ReportQuery
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.tables import Field
@@ -15,12 +13,7 @@ from callmocks.cdr.window_cache import Span
 from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, DAYS, day_start
 from callmocks.tenants.exchange import Exchange
-from callmocks.tenants.worker import (
-    LONG_CALLS,
-    LONG_REQUEST_BYTES,
-    run_computation,
-    run_if_long,
-)
+from callmocks.tenants.worker import run_computation
 
 METHOD = "get.calls_report"
 _END_OF_HISTORY = day_start(DAYS + 1)
@@ -50,12 +43,7 @@ _FROM_LEGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
 
 
 async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
-    is_long = len(exchange.request) > LONG_REQUEST_BYTES
-    parse = partial(parse_query, exchange, METHOD, params, get_column_types)
-    query = await run_if_long(parse, is_long)
-    span = compute_window(query)
-    history = exchange.tenant.history
-    is_long = is_long or history.count_window_calls(*span) + len(history.pins) > LONG_CALLS
+    query, span, is_long = await prepare_report(exchange, METHOD, params, get_column_types)
     return await run_computation(_report(query, span, params), is_long)
 
 
