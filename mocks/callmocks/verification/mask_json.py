@@ -1,11 +1,11 @@
 """JSON with masked values, otherwise byte for byte the same: spaces, escapes, order of members."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callmocks.provider.harmless import UNDECLARED, FieldRule
-from callmocks.verification.masking import ValueMasker
+from callmocks.verification.masking import ValueMasker, mask_parts
 
 STRING = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 TOKEN = re.compile(
@@ -98,14 +98,7 @@ def mask_escaped(raw: str, mask: Callable[[str], str]) -> str:
     """``mask`` gets the plain text; an escaped character has an escaped mask."""
     if "\\" not in raw:
         return mask(raw)
-    parts = ESCAPES.findall(raw)
-    plain = list(map(_decode_escape, parts))
-    return "".join(_iter_masked(parts, plain, mask("".join(plain))))
-
-
-def _iter_masked(parts: list[str], plain: list[str], masked: str) -> Iterator[str]:
-    for part, before, after in zip(parts, plain, masked, strict=True):
-        yield part if before == after else _encode_escape(part, after)
+    return mask_parts(ESCAPES.findall(raw), _decode_escape, _encode_escape, mask)
 
 
 def _decode_escape(part: str) -> str:

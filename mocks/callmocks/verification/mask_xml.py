@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from callmocks.provider.harmless import UNDECLARED, FieldRule
-from callmocks.verification.masking import ValueMasker
+from callmocks.verification.masking import ValueMasker, mask_parts
 
 TOKEN = re.compile(
     r"<!--(?P<comment>.*?)-->|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<\?(?P<instruction>.*?)\?>"
@@ -131,10 +131,7 @@ def mask_entities(raw: str, mask: Callable[[str], str]) -> str:
     """``mask`` gets the plain text; a character reference has another one as its mask."""
     if "&" not in raw:
         return mask(raw)
-    parts = ENTITIES.findall(raw)
-    plain = list(map(_decode_entity, parts))
-    triples = zip(parts, plain, mask("".join(plain)), strict=True)
-    return "".join(part if a == b else _encode_entity(part, b) for part, a, b in triples)
+    return mask_parts(ENTITIES.findall(raw), _decode_entity, _encode_entity, mask)
 
 
 def _decode_entity(part: str) -> str:

@@ -5,7 +5,7 @@ A mask keeps length in bytes and kind of every character. What is harmless, each
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -176,3 +176,15 @@ class ValueMasker:
     def _mask_birthday(self, text: str) -> str:
         found = re.fullmatch(r"(\d{4})-\d\d-\d\d(|T00:00:00)", text, re.ASCII)
         return f"{found[1]}-01-01{found[2]}" if found else self._mask_text(text)
+
+
+def mask_parts(
+    parts: Sequence[str],
+    decode: Callable[[str], str],
+    encode: Callable[[str, str], str],
+    mask: Callable[[str], str],
+) -> str:
+    """Of a text whose characters may be escaped; ``encode`` gets a part and its new character."""
+    plain = list(map(decode, parts))
+    triples = zip(parts, plain, mask("".join(plain)), strict=True)
+    return "".join(part if old == new else encode(part, new) for part, old, new in triples)
