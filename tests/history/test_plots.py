@@ -1,24 +1,19 @@
 """The plots of docs/history.md are those of the data."""
 
 import re
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.script_module import load_script
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def history_plots() -> Any:
-    loader = SourceFileLoader("history_plots", str(ROOT / "scripts" / "history-plots"))
-    spec = spec_from_loader("history_plots", loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_script("history-plots")
 
 
 def test_plots_are_as_they_are_drawn_now(history_plots: Any) -> None:

@@ -4,8 +4,6 @@ import gc
 import json
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from callmocks.history.factory import HistoryFactory
 from callmocks.history.fingerprint import compute_fingerprint
 from callmocks.history.world_file import world_names
 from callmocks.tenants.settings import TenantSettings
+from tests.script_module import load_script
 
 from .conftest import MakeHistory
 
@@ -42,12 +41,7 @@ def fingerprint_in_process(python: str, seed: int, world: str = "default") -> st
 @pytest.fixture(scope="module")
 def golden() -> Any:
     """The program scripts/golden as a module."""
-    loader = SourceFileLoader("golden", str(ROOT / "scripts" / "golden"))
-    spec = spec_from_loader("golden", loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_script("golden")
 
 
 def test_golden_fingerprints_of_seed_42_in_every_world(golden: Any) -> None:
