@@ -49,10 +49,18 @@ def day_kinds(calendar: Calendar) -> NDArray[np.int8]:
 @lru_cache(maxsize=64)
 def season_factors(calendar: Calendar) -> Ints:
     """Per mille of the mean number of calls, for each day of a history."""
-    months = np.array([date_of_day(day).month for day in range(DAYS)])
-    factors: Ints = np.array(calendar.seasons, np.int64)[months - 1]
+    factors: Ints = np.array(calendar.seasons, np.int64)[months_of_days() % 12]
     factors.flags.writeable = False
     return factors
+
+
+@cache
+def months_of_days() -> Ints:
+    """Of each day of a history, months since January 1970."""
+    days = np.datetime64(FIRST_DATE) + np.arange(DAYS)
+    months: Ints = days.astype("datetime64[M]").astype(np.int64)
+    months.flags.writeable = False
+    return months
 
 
 def _weekly_kinds() -> NDArray[np.int8]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from callmocks.history import reasons
-from callmocks.history.calendar import DayKind, day_kinds
+from callmocks.history.calendar import DayKind, day_kinds, months_of_days
 from callmocks.history.columns import CallKind
 from callmocks.history.directory import Directory
 from callmocks.history.generator import Generator
@@ -20,7 +20,7 @@ from callmocks.history.phone_numbers import draw_phone_numbers
 from callmocks.history.random_stream import RandomStream
 from callmocks.history.reasons import SUBSCRIBER_HUNG_UP
 from callmocks.history.roster import HOUR_MS, MINUTE_MS, SATURDAY, Roster, find_opening_hours
-from callmocks.history.walltime import DAY_MS, DAYS, date_of_day
+from callmocks.history.walltime import DAY_MS, date_of_day
 from callmocks.history.world import FIRST_HOUR, LAST_HOUR, HourWeights, World
 
 _PLANS = 9  # stream
@@ -161,9 +161,7 @@ class MonthPlanner:
         self._world = world
         self._directory = directory
         self._kinds = day_kinds(world.calendar)
-        dates = [date_of_day(day) for day in range(DAYS)]
-        months = np.array([12 * each.year + each.month for each in dates])
-        self._month_of_day = months - months[0]
+        self._month_of_day = months_of_days() - months_of_days()[0]
         self._reasons_of_day = lru_cache(maxsize=64)(self._plan_month)
 
     def plan(self, roster: Roster, call_counts: np.ndarray) -> list[DayPlan]:
