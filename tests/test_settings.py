@@ -11,6 +11,7 @@ from callmocks.config.options import ENV_PREFIX, SETTINGS, resolve_settings
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
+from callmocks.history.arrival import LagRange
 
 
 def resolve(
@@ -69,7 +70,8 @@ def test_values_of_all_kinds_come_from_a_file(tmp_path: Path) -> None:
         tmp_path,
         'only = ["onec", "arm"]\nnow = 2026-03-02T12:00:00\nhistory_from = 2025-01-01\n'
         'self-check = false\njson = true\ncalls = "calls.jsonl"\nworld = "mine.toml"\n'
-        'public_url = "http://mocks:{port}/"\nlimits = "off"\ncontract = "strict"',
+        'public_url = "http://mocks:{port}/"\nlimits = "off"\ncontract = "strict"\n'
+        'arm_lag = 1.5\ncdr_lag = "60-600"\nonec_lag = {min = 0, max = 30}',
     )
     settings = resolve({"config": file}, {})
     assert settings.only == ("arm", "onec")
@@ -86,6 +88,8 @@ def test_values_of_all_kinds_come_from_a_file(tmp_path: Path) -> None:
         "strict",
         "2026-03-02T12:00:00",
     )
+    assert (tenant.arm_lag, tenant.cdr_lag) == (1.5, LagRange(60, 600))
+    assert (tenant.onec_lag, tenant.records_lag) == (LagRange(0, 30), 0)
 
 
 MISTAKES = [
@@ -100,6 +104,9 @@ MISTAKES = [
     ("world", "defualt", "busy, default, edge-cases"),
     ("history_from", "2014-12-31", "2015-01-01 … 2034-12-31"),
     ("history_from", "monday", "not a date"),
+    ("arm_lag", "604801", "use 0 to 604800 seconds"),
+    ("cdr_lag", "90-60", "min, 90, is more than max, 60"),
+    ("records_lag", "-1", "not a number of seconds such as 60 or 0-600, at most 604800"),
     ("calls", "nowhere.jsonl", "No such file"),
     ("public_url", "mocks.example", "https://mocks.example"),
     ("limits", "on", "'documented', 'off'"),

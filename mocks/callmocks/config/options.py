@@ -27,6 +27,7 @@ ENV_PREFIX = "CALLMOCKS"
 CONTEXT_SETTINGS = {"auto_envvar_prefix": ENV_PREFIX}
 HISTORY_SETTINGS = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
 _FILE_SETTINGS = ("calls", "assumptions", "replay", "tls_cert", "tls_key", "tls_ca_out")
+_RANGE_KEYS = {"min", "max"}  # of a lag, as the admin API has it
 _CONFIG_FILE = "callmocks.config_file"
 # From 0 to 1; names that differ by one letter are at least so similar.
 _SIMILARITY = 0.93
@@ -114,6 +115,8 @@ def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
 def format_flag_value(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, dict) and value.keys() == _RANGE_KEYS:
+        return f"{value['min']}-{value['max']}"
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return value.isoformat() if isinstance(value, date) else str(value)
@@ -143,7 +146,7 @@ def _load_config(context: click.Context, _: click.Parameter, file: str | None) -
             near = get_close_matches(name, SETTINGS, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"config {file}: {key}: there is no such setting{hint}")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value.keys() != _RANGE_KEYS:
             raise SettingsError(f"config {file}: {key}: a table cannot be a value")
         text = format_flag_value(value)
         if name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml")):

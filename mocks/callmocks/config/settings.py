@@ -11,6 +11,7 @@ from callmocks.config import types
 from callmocks.config.assumption_file import parse_assumption_file, read_assumptions
 from callmocks.config.server_limits import DEFAULT_LIMITS as LIMITS
 from callmocks.config.server_limits import ServerLimits
+from callmocks.history.arrival import LagRange
 from callmocks.history.clock import load_time_zone
 from callmocks.history.walltime import parse_first_date
 from callmocks.history.world_file import load_world
@@ -38,6 +39,7 @@ _NOW = types.ParsedText(types.parse_now, "real|TIME")
 _ZONE = types.CheckedText(load_time_zone, "NAME")
 _WORLD = types.CheckedText(load_world, "NAME|FILE")
 _DATE = types.ParsedText(lambda text: parse_first_date(text).isoformat(), "DATE")
+_LAG = types.ParsedText(types.parse_lag, "SECONDS|MIN-MAX")
 _FILE = types.ParsedText(types.parse_readable_file, "FILE")
 _CHOICES = types.ParsedText(parse_assumption_file, "FILE")
 _NEW_FILE = types.ParsedText(types.parse_writable_file, "FILE")
@@ -63,6 +65,10 @@ class ServeSettings:
     calls_per_day: int | None = setting(None, _CALLS, "Mean of a weekday; else the world's.")
     world: str = setting("default", _WORLD, "A world that comes along, or a file.")
     history_from: str = setting("2015-01-01", _DATE, "First day with calls.")
+    arm_lag: float | LagRange = setting(0, _LAG, "Seconds from a call's end to its row in the ARM.")
+    cdr_lag: float | LagRange = setting(0, _LAG, "The same for the Data API.")
+    onec_lag: float | LagRange = setting(0, _LAG, "The same for 1C-Connect.")
+    records_lag: float | LagRange = setting(0, _LAG, "Seconds from a row to its record's audio.")
     calls: Path | None = setting(None, _FILE, "Calls to pin, one JSON object a line.")
     assumptions: Path | None = setting(None, _CHOICES, "Choices of the ledger, for all tenants.")
     """As ``callmocks learn`` writes them; a tenant may change them."""

@@ -11,8 +11,10 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from callmocks.errors import SettingsError
+from callmocks.history.arrival import MAX_LAG_SECONDS, LagRange, check_lag
 from callmocks.history.clock import parse_clock_time, parse_wall_time
 
+_LAG = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:-(\d{1,9}(?:\.\d{1,9})?))?", re.ASCII)
 ProviderName = Literal["arm", "cdr", "onec"]
 PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
 PROVIDER_TITLES: dict[str, str] = {"arm": "ARM", "cdr": "CDR", "onec": "1C"}
@@ -92,6 +94,18 @@ def parse_now(text: str) -> str:
         except SettingsError as error:
             raise SettingsError(str(error).removeprefix("now: ")) from None
     return text
+
+
+def parse_lag(text: str) -> float | LagRange:
+    """Seconds, or ``MIN-MAX``."""
+    match = _LAG.fullmatch(text)
+    if match is None:
+        limits = f"60 or 0-600, at most {MAX_LAG_SECONDS}"
+        raise SettingsError(f"{text!r} is not a number of seconds such as {limits}")
+    low = float(match[1])
+    lag = low if match[2] is None else LagRange(low, float(match[2]))
+    check_lag(text, lag)
+    return lag
 
 
 def parse_readable_file(text: str) -> Path:

@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 from callmocks.control.json_struct import Natural, doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.history.arrival import Lag
 from callmocks.history.world_file import is_file, world_names
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.settings import TENANT_NAME, ArmSettings, CdrSettings, OnecSettings
@@ -43,6 +44,14 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     timezone: str | UnsetType = UNSET
     history_from: str | UnsetType = UNSET
     limits: Literal["documented", "off"] | UnsetType = UNSET
+    arm_lag: Annotated[
+        Lag | UnsetType, doc("Seconds from the end of a call to its row in the ARM.")
+    ] = UNSET
+    cdr_lag: Annotated[Lag | UnsetType, doc("The same for the Data API.")] = UNSET
+    onec_lag: Annotated[Lag | UnsetType, doc("The same for 1C-Connect.")] = UNSET
+    records_lag: Annotated[
+        Lag | UnsetType, doc("Seconds from the row of a call to its record and the audio.")
+    ] = UNSET
     assumptions: Annotated[dict[str, str] | UnsetType, doc("Choices by id of the ledger.")] = UNSET
     arm: ArmSettings | UnsetType = UNSET
     cdr: CdrSettings | UnsetType = UNSET

@@ -7,11 +7,13 @@ import msgspec
 
 from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
+from callmocks.history.arrival import Lag, check_lag
 from callmocks.history.generator import derive_token
 
 # As browsers write it.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
+LAGS = ("arm_lag", "cdr_lag", "onec_lag", "records_lag")
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
 
@@ -102,7 +104,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     Empty credentials become the tenant's name, its token ``NAME-token``. ``now`` is ``real`` or
     a naive ISO time that freezes the clock; ``calls_per_day`` None means the world's own. Without
-    ``self_check`` our own answers are not held against the contract.
+    ``self_check`` our own answers are not held against the contract. Lags: ``history.arrival``.
     """
 
     name: str
@@ -114,6 +116,10 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     history_from: str = "2015-01-01"
     limits: str = "documented"
     self_check: bool = True
+    arm_lag: Lag = 0
+    cdr_lag: Lag = 0
+    onec_lag: Lag = 0
+    records_lag: Lag = 0
     assumptions: dict[str, str] = {}
     arm: ArmSettings = msgspec.field(default_factory=ArmSettings)
     cdr: CdrSettings = msgspec.field(default_factory=CdrSettings)
@@ -125,6 +131,8 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
             raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):
             raise SettingsError(f"limits {self.limits!r}: use documented or off")
+        for lag in LAGS:
+            check_lag(lag, getattr(self, lag))
         self.arm.check()
         self.cdr.check()
         self.onec.check()

@@ -29,7 +29,10 @@ _MARKER = (
     "the settings of this test's tenant"
 )
 # Those of `callmocks_settings` that a tenant has too.
-_TENANT_SETTINGS = ("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits")
+_TENANT_SETTINGS = (
+    *("seed", "world", "calls_per_day", "now", "timezone", "history_from", "limits"),
+    *("arm_lag", "cdr_lag", "onec_lag", "records_lag"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
