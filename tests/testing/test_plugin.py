@@ -168,6 +168,28 @@ def test_a_wrong_marker_is_reported_without_a_traceback(
     result.stdout.no_fnmatch_line("*plugin.py*")
 
 
+def test_the_clock_stands_at_noon_of_a_monday_unless_told_otherwise(run: Run) -> None:
+    result = run(
+        """
+        import time
+        import pytest
+
+        @pytest.mark.parametrize("hour", [0, 12])
+        def test_it_stands(hour, callmocks_tenant, callmocks_suite):
+            clock = callmocks_tenant.request("GET", "clock")
+            assert clock == {"mode": "frozen", "now": "2026-03-02T12:00:00", "speed": 0.0}
+            assert callmocks_suite.demo.now == callmocks_tenant.now
+            assert len(callmocks_tenant.truth("2026-03-02", "2026-03-03")) > 100
+
+        @pytest.mark.callmocks(now="real", timezone="UTC")
+        def test_it_follows_the_machine(cdr):
+            assert abs(cdr.now.timestamp() - time.time()) < 86400
+        """,
+        url=None,
+    )
+    result.assert_outcomes(passed=3)
+
+
 def test_names_of_the_users_own_win(run: Run) -> None:
     result = run(
         """
@@ -300,9 +322,15 @@ def test_the_address_may_stand_in_the_configuration(
 
 
 def test_an_admin_token_goes_in_with_the_address(run: Run) -> None:
-    with callmocks.running(world="empty", admin_token="s3cret") as guarded:
+    now = "2026-07-01T08:00:00"
+    with callmocks.running(world="empty", admin_token="s3cret", now=now) as guarded:
         url = guarded.control_url.replace("://", "://any:s3cret@")
-        result = run("def test_it(cdr): assert 's3cret' not in repr(cdr)", url=url)
+        text = f"""
+            def test_it(cdr):
+                assert 's3cret' not in repr(cdr)
+                assert cdr.now.isoformat() == "{now}"
+            """
+        result = run(text, url=url)
         result.assert_outcomes(passed=1)
         result = run("def test_it(cdr): pass", url=guarded.control_url)
         result.assert_outcomes(errors=1)

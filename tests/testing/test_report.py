@@ -43,6 +43,7 @@ def test_a_failed_test_shows_its_exchanges(
             "E * Nearest of 2 requests:",
             'E * operation: expected "get.calls_report", got "get.call_legs_report"',
             "*- callmocks: exchanges of tenant *test-fails-* -*",
+            "Its clock: 2026-03-02T12:00:00 (frozen)",
             "[#]1 12:00:00.000 cdr get.call_legs_report → 200 in * ms",
             "  ! by fault: rpc_error",
             '  > {"jsonrpc": "2.0", *',

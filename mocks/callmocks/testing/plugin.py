@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 
 _TENANT = pytest.StashKey["TenantHandle"]()
+_NOW = "2026-03-02T12:00:00"  # a Monday; by the machine's clock, tests would depend on the hour
 _MAX_EXCHANGES = 1000  # in the report of a failed test with -vv, which shows whole messages
 _MARKER = (
     "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
@@ -58,22 +59,29 @@ def pytest_runtest_makereport(
     report = outcome.get_result()
     tenant = item.stash.get(_TENANT, None)
     if report.failed and report.when != "teardown" and tenant is not None:
-        from callmocks.errors import CallmocksError
-
-        try:
-            whole = item.config.getoption("verbose") > 1
-            text = tenant.transcript(_MAX_EXCHANGES, None) if whole else tenant.transcript()
-        except CallmocksError as error:
-            text = f"(not available: {error})"
+        whole = item.config.getoption("verbose") > 1
+        text = _describe_tenant(tenant, whole=whole)
         report.sections.append((f"callmocks: exchanges of tenant {tenant.name}", text))
+
+
+def _describe_tenant(tenant: TenantHandle, *, whole: bool) -> str:
+    from callmocks.errors import CallmocksError
+
+    try:
+        text = tenant.transcript(_MAX_EXCHANGES, None) if whole else tenant.transcript()
+        clock = tenant.request("GET", "clock")
+        return f"Its clock: {clock['now']} ({clock['mode']})\n\n{text}"
+    except CallmocksError as error:
+        return f"(not available: {error})"
 
 
 @pytest.fixture(scope="session")
 def callmocks_settings() -> dict[str, Any]:
     """Settings of the suite; override it: ``return {"seed": 7, "world": "empty"}``.
 
-    They are the keywords of ``callmocks.running``. A suite that runs already keeps its own, but
-    gives each test's tenant what a tenant can have.
+    They are the keywords of ``callmocks.running``; without ``now`` the clock stands at
+    2026-03-02T12:00:00. A suite that runs already keeps its own settings, but gives each test's
+    tenant what a tenant can have.
     """
     return {}
 
@@ -92,7 +100,8 @@ def callmocks_suite(
     url = request.config.getoption("callmocks_url") or request.config.getini("callmocks_url")
     with ExitStack() as stack:
         try:
-            mocks = connect(url) if url else stack.enter_context(running(**callmocks_settings))
+            settings = {"now": _NOW, **callmocks_settings}
+            mocks = connect(url) if url else stack.enter_context(running(**settings))
         except (CallmocksError, TypeError) as error:
             where = "--callmocks-url" if url else "callmocks_settings"
             _fail_test(f"{where}: {error}")
