@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -313,6 +314,10 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 def test_help_and_version_are_no_mistakes() -> None:
     assert output("--version").startswith(b"callmocks, version ")
+    listed = re.findall(r"^  (\w+)  +([A-Z].*)$", output("--help").decode(), re.M)
+    assert len(listed) >= 8
+    for command, summary in listed:
+        assert summary in output(command, "--help").decode()
     text = output("serve", "--help").decode()
     for flag in ("--arm-port", "--calls-per-day", "--public-url", "--config", "CALLMOCKS_SEED"):
         assert flag in text

@@ -53,6 +53,17 @@ def test_importing_callmocks_imports_its_version_alone() -> None:
     assert found & HEAVY == set()
 
 
+def test_the_help_of_the_command_names_all_commands_and_imports_none() -> None:
+    shown = (
+        f"import atexit, sys; sys.argv[1:] = ['--help']; atexit.register(lambda: exec({LIST!r}))"
+    )
+    found = modules("-c", f"{shown}; from callmocks.cli import main; main()")
+    assert found & HEAVY == set()
+    assert {name for name in found if name.startswith("callmocks.cli.")} == {
+        "callmocks.cli.commands"
+    }
+
+
 def test_the_plugin_of_a_run_that_does_not_use_it_adds_four_small_modules(tmp_path: Path) -> None:
     test = tmp_path / "test_nothing.py"
     test.write_text(f"def test():\n    {LIST}\n")

@@ -85,9 +85,7 @@ def check(
     output: Path | None,
     **fields: Any,
 ) -> None:
-    """Check a running provider, or a mock of one, against the contract.
-
-    PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no new
+    """PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no new
     findings, 1: new findings, or known ones that are gone, 2: it could not be checked.
     """
     from callmocks.verification.baseline import read_baseline

@@ -1,21 +1,47 @@
+"""All commands. A module of a command is loaded when it runs, so that ``--help`` is quick."""
+
+from importlib import import_module
+from inspect import cleandoc
+
 import click
 
 from callmocks import __version__
-from callmocks.cli.check import check
-from callmocks.cli.docs import docs
-from callmocks.cli.history import history
-from callmocks.cli.init import init
-from callmocks.cli.learn import learn
-from callmocks.cli.proxy import proxy
-from callmocks.cli.serve import serve
-from callmocks.cli.validate import validate
+
+# Each is the function of that name in the module of that name; its docstring goes on from here.
+SUMMARIES = {
+    "check": "Check a running provider, or a mock of one, against the contract.",
+    "docs": "Print the documentation, for a reader or an assistant without the repository.",
+    "history": "Look at the calls behind the servers.",
+    "init": "Write what a project needs to test with callmocks into the current folder.",
+    "learn": "Decide assumptions of the ledger by what a provider answers.",
+    "proxy": "Relay between a client and a provider and check both against the contract.",
+    "serve": "Serve the three providers and control until SIGINT or SIGTERM.",
+    "validate": "Check saved frames, XML, JSON-RPC, SOAP and recordings against the contract.",
+}
 
 
-@click.group(name="callmocks", context_settings={"help_option_names": ["-h", "--help"]})
+class CommandGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in SUMMARIES and cmd_name not in self.commands:
+            module = import_module(f"callmocks.cli.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
+            command.help = f"{SUMMARIES[cmd_name]}\n\n{cleandoc(command.help or '')}"
+            self.add_command(command)
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(
+    name="callmocks",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 def group() -> None:
     """Mock servers of three telephony providers over one reproducible call history."""
-
-
-for command in (serve, history, check, learn, proxy, validate, init, docs):
-    group.add_command(command)

@@ -8,9 +8,7 @@ PAGES = {"index": "llms.txt", "full": "llms-full.txt", "skill": "assistants.md"}
 @click.command()
 @click.argument("page", type=click.Choice(tuple(PAGES)), default="index")
 def docs(page: str) -> None:
-    """Print the documentation, for a reader or an assistant without the repository.
-
-    ``index`` lists the pages, ``full`` prints all of them, ``skill`` is one page about testing a
+    """``index`` lists the pages, ``full`` prints all of them, ``skill`` is one page about testing a
     client.
     """
     from callmocks.contract.resources import docs_path

@@ -29,7 +29,7 @@ _option = partial(click.option, allow_from_autoenv=False)
 
 @click.group()
 def history() -> None:
-    """Look at the calls behind the servers."""
+    pass
 
 
 def _window_options(command: F) -> F:

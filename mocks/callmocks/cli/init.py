@@ -26,9 +26,7 @@ CI_FILES = {
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 def init(ci: str | None, requirement: str | None, dry_run: bool) -> None:
-    """Write what a project needs to test with callmocks into the current folder.
-
-    ``tests/conftest.py``, ``compose.callmocks.yml`` and, with ``--ci``, a CI file. A file that
+    """``tests/conftest.py``, ``compose.callmocks.yml`` and, with ``--ci``, a CI file. A file that
     exists is kept: what would have to be added is printed, and the exit code is 1.
     """
     files = {"tests/conftest.py": "conftest.txt", "compose.callmocks.yml": "compose.yml"}

@@ -40,9 +40,7 @@ def learn(
     report_format: str,
     **fields: Any,
 ) -> None:
-    """Decide assumptions of the ledger by what a provider answers.
-
-    PROVIDER is arm, cdr or onec. Only reads, at most some forty requests; or none at all, with
+    """PROVIDER is arm, cdr or onec. Only reads, at most some forty requests; or none at all, with
     a recording. The file of choices is for `serve --assumptions` and `check --assumptions`; what
     is undecided keeps its choice. Exit code 0: it ran, 2: nothing could be asked.
     """

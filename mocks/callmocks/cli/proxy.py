@@ -80,9 +80,7 @@ def proxy(
     forward: tuple[str, ...],
     **fields: Any,
 ) -> None:
-    """Relay between a client and a provider and check both against the contract.
-
-    PROVIDER is arm, cdr or onec; UPSTREAM is its address, with its path:
+    """PROVIDER is arm, cdr or onec; UPSTREAM is its address, with its path:
     https://dataapi.example/v2.0. Until SIGINT or SIGTERM; violations of the
     contract are printed on stderr.
     """

@@ -30,7 +30,6 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @options.setting_options()
 @click.pass_context
 def serve(context: click.Context, /, **_: object) -> None:
-    """Serve the three providers and control until SIGINT or SIGTERM."""
     exit_on_stop_signals()
     for name, similar in options.find_similar_env_vars(os.environ).items():
         print_message(f"warning: {name} is no setting; did you mean {similar}?")

@@ -31,9 +31,7 @@ contract_option = click.option(
 @contract_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object for each file.")
 def validate(files: tuple[str, ...], contract: str, as_json: bool) -> None:
-    """Check saved messages against the contract: frames, XML, JSON-RPC, SOAP, recordings.
-
-    Prints what each file is, and where each violation is. ``-`` is stdin. Exit code 0: no
+    """Prints what each file is, and where each violation is. ``-`` is stdin. Exit code 0: no
     violations, 1: some, 2: a file cannot be read.
     """
     from callmocks.verification import detect
