@@ -11,7 +11,8 @@ import callmocks
 PACKAGE = Path(callmocks.__file__).parent
 LINES = (
     ("_version", "errors"),
-    ("contract", "config.validation", "config.toml"),
+    ("contract", "config.toml"),
+    ("config.validation",),
     ("history",),
     ("tenants.exchange", "tenants.delivery", "tenants.state"),
     ("faults",),

@@ -40,6 +40,7 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
         **requested,
         "params": {"status": 500, "body": None},
         "id": "f1",
+        "unlisted": False,
         "breaks_contract": True,
         "met": 0,
         "applied": 0,
@@ -57,8 +58,26 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
     ("body", "text"),
     [
         ({"provider": "sms", "fault": "delay"}, "$.provider"),
-        ({"provider": "cdr", "fault": "nonsense"}, "no fault 'nonsense'; cdr has close, con"),
+        ({"provider": "cdr", "fault": "nonsense"}, "no fault 'nonsense'; there are close, con"),
         ({"provider": "cdr", "fault": "split"}, "'cdr' is not one of arm"),
+        ({"provider": "cdr", "fault": "delai"}, "no fault 'delai'; did you mean delay?$.fault"),
+        (
+            {"provider": "cdr", "fault": "delay", "operation": "get.acount"},
+            "no operation 'get.acount'; did you mean get.account? (unlisted=true allows it)",
+        ),
+        ({"provider": "cdr", "fault": "delay", "operation": "login"}, "$.operation"),
+        (
+            {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "limit_exceded"}},
+            "no 'limit_exceded'; did you mean limit_exceeded?$.params",
+        ),
+        (
+            {
+                "provider": "cdr",
+                "fault": "rpc_error",
+                "params": {"mnemonic": "limit_exceeded", "params": {"limit_type": "hour"}},
+            },
+            "limit_type: the vendor has day and minute, not 'hour'",
+        ),
         ({"provider": "cdr", "fault": "delay", "params": {"ms": -1}}, "params.ms: Expected"),
         (
             {"provider": "cdr", "fault": "delay", "params": {"sm": 1}},
@@ -76,6 +95,14 @@ async def test_an_invalid_fault_is_refused(
     status, problem = await control.call("POST", FAULTS, body)
     assert status == 422 and text in problem["detail"] + problem.get("where", "")
     assert await control.get(FAULTS) == {"faults": []}
+
+
+async def test_a_fault_of_an_unlisted_operation_is_switched_on_when_that_is_said(
+    control: ControlClient,
+) -> None:
+    fault = {"provider": "cdr", "fault": "close", "operation": "get.campaigns", "unlisted": True}
+    shown = await control.post(FAULTS, fault)
+    assert (shown["operation"], shown["unlisted"]) == ("get.campaigns", True)
 
 
 async def test_the_faults_of_a_tenant_are_limited(control: ControlClient) -> None:
@@ -109,4 +136,8 @@ async def test_a_tenant_chooses_for_itself_alone(control: ControlClient) -> None
         "PUT", path.format("acme") + "/cdr.leg-direction", {"choice": "sideways"}
     )
     assert (status, problem["where"]) == (422, "$.choice") and "session" in problem["detail"]
-    assert (await control.call("PUT", path.format("acme") + "/cdr.x", {"choice": "a"}))[0] == 404
+    status, problem = await control.call(
+        "PUT", path.format("acme") + "/leg-directions", {"choice": "session"}
+    )
+    assert (status, problem["where"]) == (404, "assumption")
+    assert "did you mean cdr.leg-direction?" in problem["detail"]

@@ -42,7 +42,7 @@ async def test_an_error_names_the_given_params(client: Client) -> None:
         ({"mnemonic": "oops"}, "limit_exceeded"),
         (
             {"mnemonic": "limit_exceeded", "params": {"limittype": "day"}},
-            "limit_exceeded has no 'limittype'; there are field, value, limit_type, limit_max",
+            "limit_exceeded has no 'limittype'; did you mean limit_type?",
         ),
     ],
 )

@@ -67,7 +67,8 @@ class EchoServer(NamedTuple):
         return got, None
 
     def enable(self, fault: str, params: Any = None, **scope: Any) -> ActiveFault:
-        return self.tenant.faults.enable("cdr", fault, params or {}, FaultScope(**scope))
+        wanted = FaultScope(**scope, unlisted=True)
+        return self.tenant.faults.enable("cdr", fault, params or {}, wanted)
 
     def last_faults(self) -> list[str]:
         return list([*self.tenant.journal.read_entries()][-1].faults)

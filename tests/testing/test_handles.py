@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -149,6 +150,16 @@ def test_the_next_request_can_meet_any_kind_of_fault(cdr: Cdr) -> None:
     assert clients.post(cdr.url, json.dumps(request))[0] == 200
 
 
+def test_a_request_is_answered_with_a_status(tenant: Tenant) -> None:
+    tenant.cdr.fail_next(503, body="Service Unavailable")
+    with pytest.raises(json.JSONDecodeError):
+        clients.legs(tenant.cdr)
+    tenant.arm.fail_next(HTTPStatus.BAD_GATEWAY)
+    assert clients.history(tenant.arm)[0] == 502
+    tenant.onec.fail_next(504)
+    assert clients.service_calls(tenant.onec)[0] == 504
+
+
 def test_the_arm_fails_with_its_own_errors(tenant: Tenant) -> None:
     tenant.arm.fail_next("cannot_perform_cmd", text="timeout")
     assert 'reason="cannot_perform_cmd"' in clients.history(tenant.arm)[1]
@@ -170,9 +181,9 @@ def test_1c_fails_with_a_result_code_a_fault_or_its_limit(tenant: Tenant) -> Non
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("cdr", "limit_exceded", "no mnemonic 'limit_exceded'; one of .*limit_exceeded"),
-        ("arm", "limit_exceeded", "use cannot_perform_cmd, or one of .*unauthorized"),
-        ("onec", "limit_reachd", "use a ResultCode such as INTERNAL_ERROR, or one of .*limit_rea"),
+        ("cdr", "limit_exceded", "one of parse_error, .* or one of close, .* mean limit_exceeded"),
+        ("arm", "limit_exceeded", "use cannot_perform_cmd, a status .* or one of .*unauthorized"),
+        ("onec", "limit_reachd", "use a ResultCode such as INTERNAL_ERROR, .* mean limit_reached"),
         ("cdr", "soap_fault", "'cdr' is not one of onec"),
     ],
 )
@@ -227,7 +238,7 @@ def test_all_faults_are_switched_off_at_once(tenant: Tenant) -> None:
 def test_no_parameter_of_a_fault_hides_behind_its_scope(mocks: Mocks) -> None:
     kinds = mocks.control.get("/api/faults")["faults"]
     names = {name for kind in kinds for name in kind["params"]["properties"]}
-    assert names and names.isdisjoint({"operation", "times", "skip", "probability"})
+    assert names and names.isdisjoint({"operation", "times", "skip", "probability", "unlisted"})
 
 
 def test_exchanges_have_the_fields_of_the_journal(tenant: Tenant) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from lxml import etree
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.listed_names import Operations
 from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
@@ -61,6 +63,11 @@ class ArmProvider(Provider):
             for element in root.iter()
             for name, value in element.attrib.items()
         }
+
+    @cached_property
+    def operations(self) -> Operations:
+        commands = {name: schema.load_request_attributes(name) for name in schema.COMMANDS}
+        return commands | dict.fromkeys(service.GET_OPERATIONS, ())
 
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         try:

@@ -22,6 +22,7 @@ LOGIN = "login"
 LOGOUT = "logout"
 COMMANDS = (HISTORY, LOGIN, LOGOUT)
 
+_XS = "{http://www.w3.org/2001/XMLSchema}"
 _VALUE_ERROR = re.compile(r"attribute ([^\s=]+)=")
 _MISSING_ERROR = re.compile(r"missing required attribute '([^']+)'")
 _UNKNOWN_ERROR = re.compile(r"'([^']+)' attribute not allowed")
@@ -94,6 +95,20 @@ def get_schema(command: str, contract: str = "documented") -> Schema:
     if command == HISTORY and contract == "documented":
         return Schema(f"{HISTORY}.documented.xsd")
     return Schema(f"{command}.xsd")
+
+
+@cache
+def load_request_attributes(command: str) -> tuple[str, ...]:
+    """``filters.limit``: element and attribute, as the schema declares them below ``in``."""
+    root = etree.parse(schema_path(f"arm/{command}.xsd"), make_parser()).getroot()
+    types = {each.get("name"): each for each in root.iter(f"{_XS}complexType") if each.get("name")}
+    request = next(each for each in root if each.get("name") == "in")
+    found = []
+    for element in request.iter(f"{_XS}element"):
+        declared = types.get(element.get("type"), element.find(f"{_XS}complexType"))
+        attributes = [] if declared is None else declared.findall(f"{_XS}attribute")
+        found += [f"{element.get('name')}.{each.get('name')}" for each in attributes]
+    return tuple(found)
 
 
 def parse(document: bytes, charset: str | None = None) -> etree._Element:

@@ -12,7 +12,15 @@ from aiohttp import WSCloseCode, web
 from callmocks.arm import media, responses, schema, service, sessions
 from callmocks.arm.connection import ArmConnection
 from callmocks.arm.provider import ARM
-from callmocks.arm.service import SERVICE_PATH, ArmSession, RequestCredentials
+from callmocks.arm.service import (
+    CALL_RECORD,
+    FAX,
+    PREFLIGHT,
+    SERVICE_PATH,
+    UPGRADE,
+    ArmSession,
+    RequestCredentials,
+)
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
@@ -102,21 +110,21 @@ class ArmServer(ProviderServer):
     async def handle_upgrade(self, request: web.Request) -> web.StreamResponse:
         """Any GET: the websocket, when it has its path."""
         _upgrading.set(True)
-        exchange = self._open_exchange(request, "upgrade")
+        exchange = self._open_exchange(request, UPGRADE)
         if request.match_info["path"] != exchange.use_assumption("arm.websocket-path"):
             return await self.handle_unknown_path(request, exchange)
         if exchange.tenant is self.registry.unmatched:
-            return await self._send_error(request, "upgrade", 404, service.UNKNOWN_DOMAIN)
+            return await self._send_error(request, UPGRADE, 404, service.UNKNOWN_DOMAIN)
         if not _is_websocket_upgrade(request):
-            return await self._send_error(request, "upgrade", 426, "a websocket is served here")
+            return await self._send_error(request, UPGRADE, 426, "a websocket is served here")
         try:
             session = await _open_session(exchange, _read_credentials(request))
         except sessions.CredentialsError as error:
-            return await self._send_error(request, "upgrade", 401, str(error), exchange)
+            return await self._send_error(request, UPGRADE, 401, str(error), exchange)
         except StaleTenantsError:
             raise
         except StateError as error:
-            return await self._send_error(request, "upgrade", 503, str(error), exchange)
+            return await self._send_error(request, UPGRADE, 503, str(error), exchange)
         compress = exchange.use_assumption("arm.compression") == "permessage-deflate"
         socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message, compress=compress)
         await accept_websocket(request, socket)
@@ -127,15 +135,15 @@ class ArmServer(ProviderServer):
 
     async def serve_record(self, request: web.Request) -> web.StreamResponse:
         """The audio of a recorded call, whole or in part."""
-        exchange = self._open_exchange(request, "call_record")
+        exchange = self._open_exchange(request, CALL_RECORD)
         if not await _may_fetch_media(exchange, request):
             return await self._send_error(
-                request, "call_record", 401, sessions.NOT_LOGGED_IN, exchange
+                request, CALL_RECORD, 401, sessions.NOT_LOGGED_IN, exchange
             )
         find_record = partial(media.find_record, exchange, request.match_info["record"])
         audio = await run_if_long(find_record, exchange.tenant.history.has_long_days)
         if audio is None:
-            return await self._send_error(request, "call_record", 404, "no such record")
+            return await self._send_error(request, CALL_RECORD, 404, "no such record")
         part = audio_web.select_range(audio, request)
         has_faults = exchange.tenant.faults.by_provider["arm"]  # they need the whole body
         body = b"".join(audio.iter_chunks(part.start, part.stop)) if has_faults else b""
@@ -146,20 +154,20 @@ class ArmServer(ProviderServer):
         return await send_reply(request, reply)
 
     async def serve_fax(self, request: web.Request) -> web.StreamResponse:
-        exchange = self._open_exchange(request, "fax")
+        exchange = self._open_exchange(request, FAX)
         if not await _may_fetch_media(exchange, request):
-            return await self._send_error(request, "fax", 401, sessions.NOT_LOGGED_IN, exchange)
+            return await self._send_error(request, FAX, 401, sessions.NOT_LOGGED_IN, exchange)
         path = request.match_info
         find_fax = partial(media.find_fax, exchange, path["operator"], path["leg"])
         document = await run_if_long(find_fax, exchange.tenant.history.has_long_days)
         if document is None:
-            return await self._send_error(request, "fax", 404, "no such fax")
+            return await self._send_error(request, FAX, 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")
         return await self.respond(request, exchange, partial(_return_planned, planned=planned))
 
     async def handle_preflight(self, request: web.Request) -> web.StreamResponse:
         """What a browser asks before a page of another origin may call."""
-        exchange = self._open_exchange(request, "preflight")
+        exchange = self._open_exchange(request, PREFLIGHT)
         exchange.use_assumption("arm.cors")
         asked = "Access-Control-Request-Method" in request.headers
         if not (asked and self._find_allowed_origin(request)):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from callmocks.cdr import openrpc, tables
 from callmocks.cdr.errors import load_error_table
+from callmocks.cdr.limits import LIMIT_TYPES
 from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history import reasons
@@ -86,7 +87,7 @@ def _list_envelope_rules(names: frozenset[str]) -> dict[str, FieldRule]:
         "order": FieldRule(words=frozenset({"asc", "desc"})),
         "condition": FieldRule(words=frozenset({"and", "or"})),
         "timezone": FieldRule("zone"),
-        "limit_type": FieldRule(words=frozenset({"day", "minute"})),
+        "limit_type": FieldRule(words=frozenset(LIMIT_TYPES)),
         "components": FieldRule("name"),
         "finish_reason_description": FieldRule(words=frozenset(reasons.DESCRIPTIONS)),
         "release_cause_description": FieldRule(words=frozenset(causes)),

@@ -11,6 +11,7 @@ from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.state import CounterIncrement
 
 DAY_SECONDS = 86_400
+LIMIT_TYPES = ("day", "minute")
 
 
 class PointLimits(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_tab
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.listed_names import Operations
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Exchange, Reply
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.registry import Registry
 
 _CREDENTIALS = ("access_token", "login", "password")
+_ENVELOPE_FIELDS = ("jsonrpc", "method", "id")
 LOGIN, TOKEN = "CDR login", "CDR token"
 _CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099})
 
@@ -67,6 +70,13 @@ class CdrProvider(Provider):
         if isinstance(sent.params, dict):
             found |= {f"params.{name}": value for name, value in sent.params.items()}
         return found
+
+    @cached_property
+    def operations(self) -> Operations:
+        return {
+            name: (*_ENVELOPE_FIELDS, *(f"params.{param}" for param in method.params))
+            for name, method in openrpc.load_methods().items()
+        }
 
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         parsed = ParsedRequest(request)

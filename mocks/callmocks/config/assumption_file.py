@@ -1,11 +1,14 @@
 """A file of choices: ``[assumptions]``, then ``"cdr.error-limits" = "absent"`` for each."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from callmocks.config import toml
 from callmocks.config.types import parse_readable_file
-from callmocks.contract.assumptions import Assumptions, load_ledger
+from callmocks.contract.assumptions import (
+    Assumptions,
+    describe_unknown_assumption,
+    load_ledger,
+)
 from callmocks.errors import SettingsError
 
 _TABLE = "assumptions"
@@ -31,9 +34,7 @@ def read_assumptions(path: Path) -> dict[str, str]:
             quoted = f'"{assumption}.{next(iter(choice), "NAME")}"'
             raise SettingsError(f"{where}: a table; write {quoted} = … in quotes")
         if assumption not in load_ledger():
-            near = get_close_matches(assumption, load_ledger(), 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{where}: there is no such assumption in the ledger{hint}")
+            raise SettingsError(f"{where}: {describe_unknown_assumption(assumption)}")
         if not isinstance(choice, str):
             raise SettingsError(f"{where}: expected a text in quotes, got {choice!r}")
         try:

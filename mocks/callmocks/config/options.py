@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from callmocks.config import toml
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import REDIS
+from callmocks.contract.similar_names import find_similar_name
 from callmocks.errors import SettingsError
 from callmocks.history.world_file import load_world
 
@@ -143,8 +144,8 @@ def _load_config(context: click.Context, _: click.Parameter, file: str | None) -
         name = key.replace("-", "_")
         option = SETTINGS.get(name)
         if option is None:
-            near = get_close_matches(name, SETTINGS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = find_similar_name(name, SETTINGS)
+            hint = f"; did you mean {near}?" if near else ""
             raise SettingsError(f"config {file}: {key}: there is no such setting{hint}")
         if isinstance(value, dict) and value.keys() != _RANGE_KEYS:
             raise SettingsError(f"config {file}: {key}: a table cannot be a value")

@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from callmocks.contract.similar_names import find_similar_name
+
+_QUOTED = re.compile("[`'](.*)[`']")
 _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 
 
@@ -18,11 +21,13 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
     path = path.rstrip("`")
     if reason.startswith("Expected `str") and reason.endswith("got `int`"):
         return path, f"{reason}: write it in quotes"
-    known = ""
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
-        names = _known_names(_types_at(inspect.type_info(model), path))
-        known = ", ".join(map(str, names))
-    return path, f"{reason}; there are {known}" if known else reason
+        names = [str(each) for each in _known_names(_types_at(inspect.type_info(model), path))]
+        unknown = _QUOTED.search(reason)
+        near = find_similar_name(unknown[1], names) if unknown else None
+        reason += f"; there are {', '.join(names)}" if names else ""
+        reason += f"; did you mean {near}?" if near else ""
+    return path, reason
 
 
 def _types_at(root: inspect.Type, path: str) -> list[inspect.Type]:

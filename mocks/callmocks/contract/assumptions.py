@@ -8,6 +8,7 @@ import msgspec
 
 from callmocks.contract.column_list import parse_columns
 from callmocks.contract.resources import schema_path
+from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import SettingsError
 
 
@@ -41,6 +42,11 @@ def load_default_choices() -> Mapping[str, str]:
     return {entry.id: entry.default for entry in load_ledger().values()}
 
 
+def describe_unknown_assumption(name: str) -> str:
+    hint = suggest_name(name, load_ledger())
+    return f"there is no assumption {name!r} in the ledger; {hint}"
+
+
 class Assumptions:
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
@@ -53,7 +59,7 @@ class Assumptions:
         """``SettingsError`` lists the choices that there are, or names the column at fault."""
         entry = load_ledger().get(assumption)
         if entry is None:
-            raise SettingsError(f"no assumption {assumption!r} in the ledger")
+            raise SettingsError(describe_unknown_assumption(assumption))
         allowed = (entry.default, *entry.alternatives)
         if choice not in allowed and "*" not in entry.alternatives:
             known = ", ".join(allowed)

@@ -27,6 +27,9 @@ class Expectation:
     times: Annotated[int | None, Minimum(0), "Exactly so many …"] = None
     at_least: Annotated[int | None, Minimum(0), "… or no fewer; 1 when no count is given …"] = None
     at_most: Annotated[int | None, Minimum(0), "… or no more."] = None
+    unlisted: Annotated[
+        bool, "Operation and fields may be ones that the contract does not have."
+    ] = False
 
     def check(self) -> None:
         """``ValueError`` when counts contradict each other."""

@@ -4,7 +4,11 @@ from typing import Annotated
 
 import msgspec
 
-from callmocks.contract.assumptions import Assumption, load_ledger
+from callmocks.contract.assumptions import (
+    Assumption,
+    describe_unknown_assumption,
+    load_ledger,
+)
 from callmocks.control.json_struct import doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
@@ -76,7 +80,7 @@ async def set_choice(context: RequestContext) -> ChoiceView:
     name, choice = context.path_part("assumption"), context.body.choice
     entry = load_ledger().get(name)
     if entry is None:
-        raise ProblemError(404, f"no assumption {name!r} in the ledger", where="assumption")
+        raise ProblemError(404, describe_unknown_assumption(name), where="assumption")
     try:
         await context.change_tenant(lambda tenant: tenant.assumptions.set_choice(name, choice))
     except SettingsError as error:

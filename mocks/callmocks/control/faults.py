@@ -14,7 +14,7 @@ from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.errors import StateError
-from callmocks.faults.active import ActiveFault, FaultScope
+from callmocks.faults.active import ActiveFault, FaultError, FaultScope
 from callmocks.faults.base import FaultType
 from callmocks.server.providers import FAULT_TYPES
 
@@ -60,6 +60,9 @@ class NewFault(msgspec.Struct, forbid_unknown_fields=True):
         Meta(ge=0, le=1),
         doc("Chance of each matching request after those skipped; seeded, the same in every run."),
     ] = 1.0
+    unlisted: Annotated[bool, doc("The operation may be one that the contract does not have.")] = (
+        False
+    )
 
 
 class FaultView(msgspec.Struct):
@@ -73,6 +76,7 @@ class FaultView(msgspec.Struct):
     skip: int
     times: int | None
     probability: float
+    unlisted: bool
     breaks_contract: bool
     met: Annotated[int, doc("Matching requests so far.")]
     applied: Annotated[int, doc("Answers it changed.")]
@@ -123,10 +127,13 @@ async def list_faults(context: RequestContext) -> FaultList:
 @ROUTES.add("POST", _FAULTS, "Switch a fault on", "faults_switch_on", body=NewFault, status=201)
 async def enable_fault(context: RequestContext) -> FaultView:
     new: NewFault = context.body
-    scope = FaultScope(new.operation, new.skip, new.times, new.probability)
-    active = await context.change_tenant(
-        lambda tenant: tenant.faults.enable(new.provider, new.fault, new.params, scope)
-    )
+    scope = FaultScope(new.operation, new.skip, new.times, new.probability, new.unlisted)
+    try:
+        active = await context.change_tenant(
+            lambda tenant: tenant.faults.enable(new.provider, new.fault, new.params, scope)
+        )
+    except FaultError as error:
+        raise ProblemError(422, str(error), where=f"$.{error.where}") from None
     return describe_fault(active)
 
 

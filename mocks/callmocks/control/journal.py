@@ -1,7 +1,7 @@
 """A tenant's journal over the admin API."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,12 @@ from msgspec import UNSET, Meta, UnsetType
 from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
+from callmocks.contract.listed_names import find_unlisted_name
+from callmocks.contract.similar_names import suggest_name
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.provider.base import Provider
 from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
 from callmocks.tenants.verify import verify
 from callmocks.tenants.worker import run_if_long
@@ -79,7 +82,7 @@ class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
-    """What requests a test expects."""
+    """What requests a test expects; their operations and fields are the contract's."""
 
     expect: Annotated[list[ExpectationJson], Meta(max_length=1000)]
     in_order: Annotated[bool, doc("They came in this order, whatever else came between them.")] = (
@@ -151,6 +154,8 @@ async def verify_journal(context: RequestContext) -> Answer:
     journal = find_journal(context)
     entries, providers = journal.read_entries(question.after), context.registry.providers
     expected = [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect]
+    for index, each in enumerate(expected):
+        _check_names(each, providers, f"$.expect[{index}]")
     replica = context.app_context.store.replica_name or UNSET
 
     def compare() -> tuple[bool, list[Any]]:
@@ -160,6 +165,22 @@ async def verify_journal(context: RequestContext) -> Answer:
     is_long = len(expected) * len(journal) > _LONG_COMPARISONS or journal.bytes_used > _LONG_BYTES
     ok, results = await run_if_long(compare, is_long)
     return Answer(ok, results, journal.dropped_count, replica)
+
+
+def _check_names(expected: Expectation, providers: Mapping[str, Provider], where: str) -> None:
+    chosen = providers
+    if expected.provider is not None:
+        if expected.provider not in providers:
+            hint = suggest_name(expected.provider, providers)
+            text = f"{expected.provider!r} is no provider; {hint}"
+            raise ProblemError(422, text, where=f"{where}.provider")
+        chosen = {expected.provider: providers[expected.provider]}
+    if expected.unlisted:
+        return
+    contracts = {name: provider.operations for name, provider in chosen.items()}
+    unlisted = find_unlisted_name(contracts, expected.operation, expected.fields)
+    if unlisted is not None:
+        raise ProblemError(422, unlisted.reason, where=f"{where}.{unlisted.member}")
 
 
 def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.config import validation
+from callmocks.contract.listed_names import find_unlisted_name
+from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.history.generator import Generator, derive_key
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
 MAX_ACTIVE_FAULTS = 1000
+
+
+class FaultError(SettingsError):
+    """``where`` is the member of the request at fault: ``params.ms``."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(reason)
+        self.where = where
 
 
 class FaultScope(msgspec.Struct, frozen=True):
@@ -32,6 +42,7 @@ class FaultScope(msgspec.Struct, frozen=True):
     skip: int = 0
     times: int | None = None
     probability: float = 1.0
+    unlisted: bool = False  # the operation need not be the contract's
 
 
 @dataclass(eq=False)
@@ -97,10 +108,15 @@ class ActiveFaults:
         self.by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
 
     def enable(self, provider: str, name: str, params: object, scope: FaultScope) -> ActiveFault:
-        """``SettingsError`` says what is wrong with the name or the parameters."""
+        """``FaultError`` says what is wrong with the name, the operation or the parameters."""
         if len(self._active) >= MAX_ACTIVE_FAULTS:
             raise SettingsError(f"{MAX_ACTIVE_FAULTS} faults are switched on; remove some")
         number, serial = self.last_numbers
+        if provider in self._providers and not scope.unlisted:
+            contract = {provider: self._providers[provider].operations}
+            unlisted = find_unlisted_name(contract, scope.operation)
+            if unlisted is not None:
+                raise FaultError("operation", f"fault {name}: operation: {unlisted.reason}")
         active = self.put(number + 1, serial + 1, provider, name, params, scope)
         self.last_numbers = number + 1, serial + 1
         return active
@@ -132,15 +148,19 @@ class ActiveFaults:
             if others:
                 unknown = f"fault {name}: {provider!r} is not one of {', '.join(others)}"
             else:
-                known = ", ".join(sorted(at.fault_types)) if at else "none"
-                unknown = f"no fault {name!r}; {provider} has {known}"
-            raise SettingsError(unknown)
+                known = sorted(at.fault_types) if at else []
+                unknown = f"{provider} has no fault {name!r}; {suggest_name(name, known)}"
+            raise FaultError("fault", unknown)
         try:
             fault = msgspec.convert(params, model)
         except msgspec.ValidationError as error:
             path, reason = validation.describe_error(error, model)
-            raise SettingsError(f"fault {name}: params{path[1:]}: {reason}") from None
-        fault.check(at)
+            where = f"params{path[1:]}"
+            raise FaultError(where, f"fault {name}: {where}: {reason}") from None
+        try:
+            fault.check(at)
+        except SettingsError as error:
+            raise FaultError("params", str(error)) from None
         return fault
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:

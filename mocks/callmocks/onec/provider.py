@@ -1,11 +1,13 @@
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 from aiohttp import web
 from lxml import etree
 
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.findings import ValidationResult
+from callmocks.contract.listed_names import Operations
 from callmocks.onec import contract, envelope, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT
@@ -52,6 +54,16 @@ class OnecProvider(Provider):
             for element in message.payload.iter(PROPERTY)
             if len(element)
         }
+
+    @cached_property
+    def operations(self) -> Operations:
+        """Of the real service; it is documented what those take that are served."""
+        served = {
+            name: tuple(f"Params.{parameter}" for parameter in operation.parameters)
+            for name, operation in contract.load_operations().items()
+        }
+        names = sorted(contract.load_operation_names())
+        return {**served, "wsdl": (), **{name: served.get(name) for name in names}}
 
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         message = _read_message(request)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.contract.findings import ValidationResult
+    from callmocks.contract.listed_names import Operations
     from callmocks.faults.base import Fault
     from callmocks.provider.harmless import HarmlessFields
     from callmocks.tenants.exchange import Exchange, Reply
@@ -79,6 +80,11 @@ class Provider(ABC):
     @abstractmethod
     def read_fields(self, request: bytes) -> dict[str, object]:
         """A request as flat names and values, ``{"params.limit": 100}``; empty when unreadable."""
+
+    @property
+    @abstractmethod
+    def operations(self) -> Operations:
+        """The contract's, as the journal names them, with what ``read_fields`` may find."""
 
     @abstractmethod
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from callmocks.contract.urls import bracket_host
 from callmocks.errors import AdminError
+from callmocks.testing.hidden_frames import hide_frame
 
 if TYPE_CHECKING:
     import http.client as http_client
@@ -19,6 +20,7 @@ else:
     http_client = module_from_spec(_spec)
     _spec.loader.exec_module(http_client)
 
+__tracebackhide__ = hide_frame
 _TIMEOUT_SECONDS = 60.0  # a truth of many days takes long when they are not generated yet
 EXPECTED_SERVICE = "the control address of a callmocks suite"
 
@@ -87,8 +89,9 @@ class AdminClient:
             raise AdminError(f"{self.url} is not {EXPECTED_SERVICE}") from None
 
     @cached_property
-    def fault_kinds(self) -> dict[str, list[str]]:
-        return {kind["fault"]: kind["providers"] for kind in self.get("/api/faults")["faults"]}
+    def fault_kinds(self) -> dict[str, dict[str, Any]]:
+        """By name, as ``GET /api/faults`` describes them."""
+        return {kind["fault"]: kind for kind in self.get("/api/faults")["faults"]}
 
     def _describe_problem(self, status: int, raw: bytes, path: str) -> str:
         try:

@@ -6,10 +6,12 @@ from itertools import count
 
 from callmocks.errors import AdminError
 from callmocks.testing.admin_client import EXPECTED_SERVICE, AdminClient
+from callmocks.testing.hidden_frames import hide_frame
 from callmocks.testing.operations import TenantOperations, TimeInput, format_time
 from callmocks.testing.providers import Arm, Cdr, Onec
 from callmocks.testing.tenant import TenantHandle
 
+__tracebackhide__ = hide_frame
 _NAME_CHARS = 30
 _NAME_ATTEMPTS = 1000
 

@@ -6,10 +6,12 @@ from urllib.parse import quote
 
 from callmocks.contract.json_model import from_json
 from callmocks.contract.truth import Call
+from callmocks.testing.hidden_frames import hide_frame
 
 if TYPE_CHECKING:
     from callmocks.testing.tenant import TenantHandle
 
+__tracebackhide__ = hide_frame
 # A wall time of the tenant's, without a zone; text is ISO, such as `2026-03-02T12:00:00`.
 TimeInput = datetime | date | str
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from callmocks.contract.expectations import Expectation
 from callmocks.contract.journal import JournalEntry
+from callmocks.contract.similar_names import find_similar_name
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing.expectations import format_violations
+from callmocks.testing.hidden_frames import hide_frame
 from callmocks.testing.operations import TenantOperations
 
 if TYPE_CHECKING:
     from callmocks.testing.tenant import TenantHandle
 
+__tracebackhide__ = hide_frame
 _SERVICE_PATH = "service/cc/arm"  # of commands and of the websocket, below the domain
 _JSON_SCALARS = (str, int, float, bool)
 
@@ -72,38 +75,47 @@ class ProviderHandle(TenantOperations):
         times: int | None = None,
         skip: int = 0,
         probability: float = 1.0,
+        unlisted: bool = False,
         **params: Any,
     ) -> FaultHandle:
         """Enable a fault, for ``times`` answers or until it is removed.
 
-        It concerns requests for ``operation`` alone, after the first ``skip`` ones. ``params`` are
-        the kind's own. ``AdminError`` says which kinds, parameters and values there are.
+        It concerns requests for ``operation`` alone, which is one of the contract unless
+        ``unlisted``, after the first ``skip`` ones. ``params`` are the kind's own. ``AdminError``
+        says which kinds, operations, parameters and values there are.
         """
-        scope = {"operation": operation, "times": times}
-        body = {
-            "provider": self.name,
-            "fault": kind,
-            "params": params,
-            "skip": skip,
-            "probability": probability,
-            **{name: value for name, value in scope.items() if value is not None},
-        }
+        return self._enable_fault(kind, params, operation, times, skip, probability, unlisted)
+
+    def _enable_fault(self, kind: str, params: Mapping[str, Any], *scope: object) -> FaultHandle:
+        names = ("operation", "times", "skip", "probability", "unlisted")
+        body: dict[str, object] = {"provider": self.name, "fault": kind, "params": params}
+        given = zip(names, scope, strict=True)
+        body |= {name: value for name, value in given if value is not None}
         return FaultHandle(self.tenant, self.tenant.request("POST", "faults", body))
 
     def fail_next(
         self,
-        error: str,
+        error: str | int,
         /,
         *,
         times: int = 1,
         operation: str | None = None,
         skip: int = 0,
+        unlisted: bool = False,
         **params: Any,
     ) -> FaultHandle:
-        """Make the next request fail: by a kind of fault, or with an error of the provider."""
-        if error not in self.tenant.control.fault_kinds:
-            error, params = self._fault_of_error(error, params)
-        return self.fault(error, times=times, operation=operation, skip=skip, **params)
+        """Make the next request fail.
+
+        By a kind of fault, with an error of the provider, or with a status such as 503.
+        """
+        if isinstance(error, int):
+            kind, params = "status", {"status": int(error), **params}
+        elif error in self.tenant.control.fault_kinds:
+            kind = error
+        else:
+            kind, params = self._fault_of_error(error, params)
+        scope = (operation, times, skip, 1.0, unlisted)
+        return self._enable_fault(kind, params, *scope)
 
     def expect(
         self,
@@ -116,14 +128,39 @@ class ProviderHandle(TenantOperations):
         status: int | None = None,
         violations: bool | None = None,
         request: Mapping[str, object] | None = None,
+        unlisted: bool = False,
         **params: Any,
     ) -> Expectation:
         """The requests of ``assert_called``, for ``Tenant.verify``."""
+        expected = self._make_expectation(
+            operation,
+            (times, at_least, at_most),
+            status=status,
+            violations=violations,
+            request=request,
+            unlisted=unlisted,
+            **params,
+        )
+        self.tenant.check_expectation(expected)
+        return expected
+
+    def _make_expectation(
+        self,
+        operation: str | None,
+        counts: tuple[int | None, int | None, int | None],
+        *,
+        status: int | None = None,
+        violations: bool | None = None,
+        request: Mapping[str, object] | None = None,
+        unlisted: bool = False,
+        **params: Any,
+    ) -> Expectation:
         fields = {self._field_path(operation, name): value for name, value in params.items()}
         fields |= request or {}
         encoded = {name: self._encode_value(value) for name, value in fields.items()}
-        counts = (times, at_least, at_most)
-        return Expectation(self.name, operation, status, encoded, violations, *counts)
+        return Expectation(
+            self.name, operation, status, encoded, violations, *counts, unlisted=unlisted
+        )
 
     def assert_called(
         self,
@@ -136,6 +173,7 @@ class ProviderHandle(TenantOperations):
         status: int | None = None,
         violations: bool | None = None,
         request: Mapping[str, object] | None = None,
+        unlisted: bool = False,
         **params: Any,
     ) -> None:
         """``AssertionError`` unless such requests came: at least one when no count is given.
@@ -143,17 +181,16 @@ class ProviderHandle(TenantOperations):
         ``params`` are parameters of the operation, as the client sends them or as times; None
         means that the parameter is absent. What is not named may have any value. ``request`` names
         fields by their paths (``{"jsonrpc": "2.0"}``), ``status`` is that of the answer,
-        ``violations`` whether the request broke the contract.
+        ``violations`` whether the request broke the contract. ``AdminError`` for an operation or a
+        parameter that the contract does not have, unless ``unlisted``.
         """
-        __tracebackhide__ = True
-        expected = self.expect(
+        expected = self._make_expectation(
             operation,
-            times=times,
-            at_least=at_least,
-            at_most=at_most,
+            (times, at_least, at_most),
             status=status,
             violations=violations,
             request=request,
+            unlisted=unlisted,
             **params,
         )
         self.tenant.verify(expected)
@@ -164,15 +201,18 @@ class ProviderHandle(TenantOperations):
         /,
         *,
         request: Mapping[str, object] | None = None,
+        unlisted: bool = False,
         **params: Any,
     ) -> None:
-        """``AssertionError`` if such a request came."""
-        __tracebackhide__ = True
-        self.tenant.verify(self.expect(operation, times=0, request=request, **params))
+        """``AssertionError`` if such a request came; names are checked as by ``assert_called``."""
+        never = (0, None, None)
+        expected = self._make_expectation(
+            operation, never, request=request, unlisted=unlisted, **params
+        )
+        self.tenant.verify(expected)
 
     def assert_no_violations(self) -> None:
         """``AssertionError`` if a request to this provider broke the contract, saying where."""
-        __tracebackhide__ = True
         text = format_violations(self.name, self.exchanges())
         if text:
             raise AssertionError(text)
@@ -183,11 +223,13 @@ class ProviderHandle(TenantOperations):
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
 
-    def _unknown_error(self, error: str, errors: str) -> CallmocksError:
-        every = self.tenant.control.fault_kinds
-        kinds = ", ".join(kind for kind, providers in every.items() if self.name in providers)
-        text = f"{self.name} has no error {error!r}: use {errors}, or one of {kinds}"
-        return CallmocksError(text)
+    def _unknown_error(self, error: str, summary: str, *errors: str) -> CallmocksError:
+        every = self.tenant.control.fault_kinds.values()
+        kinds = [kind["fault"] for kind in every if self.name in kind["providers"]]
+        near = find_similar_name(error, (*errors, *kinds))
+        known = f"use {summary}, a status such as 503, or one of {', '.join(kinds)}"
+        hint = f"; did you mean {near}?" if near else ""
+        return CallmocksError(f"{self.name} has no error {error!r}: {known}{hint}")
 
     def _field_path(self, operation: str | None, name: str) -> str:
         raise NotImplementedError
@@ -237,7 +279,7 @@ class Arm(ProviderHandle):
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if error == "cannot_perform_cmd":
             return "command_error", params
-        raise self._unknown_error(error, "cannot_perform_cmd")
+        raise self._unknown_error(error, "cannot_perform_cmd", "cannot_perform_cmd")
 
     def _field_path(self, operation: str | None, name: str) -> str:
         return f"{'request' if operation == 'login' else 'filters'}.{name}"
@@ -256,6 +298,9 @@ class Cdr(ProviderHandle):
         self.token: str = access["token"]  # the static key, good without a login
 
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        shape = self.tenant.control.fault_kinds["rpc_error"]["params"]["properties"]["mnemonic"]
+        if error not in shape["enum"]:
+            raise self._unknown_error(error, f"one of {', '.join(shape['enum'])}", *shape["enum"])
         texts = {name: str(value) for name, value in params.items()}
         return "rpc_error", {"mnemonic": error, "params": texts}
 

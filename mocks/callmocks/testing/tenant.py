@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -10,10 +11,12 @@ from callmocks.contract.json_model import from_json, to_json
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing.admin_client import AdminClient
 from callmocks.testing.expectations import format_failure
+from callmocks.testing.hidden_frames import hide_frame
 from callmocks.testing.journal import format_transcript
 from callmocks.testing.operations import TenantOperations
 from callmocks.testing.providers import Arm, Cdr, Onec, ProviderHandle
 
+__tracebackhide__ = hide_frame
 P = TypeVar("P", bound=ProviderHandle)
 
 _TRANSCRIPT_LENGTH = 20
@@ -89,7 +92,6 @@ class TenantHandle(TenantOperations):
 
         ``in_order``: one after the other, whatever else came between them.
         """
-        __tracebackhide__ = True
         body = {"expect": [to_json(each) for each in expected], "in_order": in_order}
         answer = self.request("POST", "journal/verify", body)
         verdicts = [from_json(Verdict, raw) for raw in answer["results"]]
@@ -100,6 +102,11 @@ class TenantHandle(TenantOperations):
         ]
         if texts:
             raise AssertionError("\n\n".join(texts))
+
+    def check_expectation(self, expected: Expectation) -> None:
+        """``AdminError`` when it names what the contract does not have."""
+        question = {"expect": [to_json(expected)], "after": sys.maxsize}  # compare no request
+        self.request("POST", "journal/verify", question)
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         return self.control.request(method, f"{self._api_path()}/{path}", body)

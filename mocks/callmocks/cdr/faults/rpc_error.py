@@ -3,6 +3,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from callmocks.cdr.errors import load_error_table
+from callmocks.cdr.limits import LIMIT_TYPES
+from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.provider.base import Provider
@@ -16,7 +19,11 @@ class RpcErrorFault(Fault, frozen=True):
     breaks_contract = False
 
     mnemonic: Annotated[
-        str, Meta(description="Of the vendor's error table, for example ``limit_exceeded``.")
+        str,
+        Meta(
+            description="Of the vendor's error table, for example ``limit_exceeded``.",
+            extra_json_schema={"enum": list(load_error_table())},
+        ),
     ]
     params: Annotated[
         dict[str, str],
@@ -29,13 +36,18 @@ class RpcErrorFault(Fault, frozen=True):
     def check(self, provider: Provider) -> None:
         errors = provider.list_errors()
         if self.mnemonic not in errors:
-            known = ", ".join(errors)
-            raise SettingsError(f"fault rpc_error: no mnemonic {self.mnemonic!r}; one of {known}")
+            hint = suggest_name(self.mnemonic, errors)
+            text = f"the vendor's table has no {self.mnemonic!r}; {hint}"
+            raise SettingsError(f"fault rpc_error: params.mnemonic: {text}")
         for name in self.params:
             if name not in errors[self.mnemonic]:
-                known = ", ".join(errors[self.mnemonic])
-                text = f"{self.mnemonic} has no {name!r}; there are {known}"
-                raise SettingsError(f"fault rpc_error: params: {text}")
+                hint = suggest_name(name, errors[self.mnemonic])
+                text = f"{self.mnemonic} has no {name!r}; {hint}"
+                raise SettingsError(f"fault rpc_error: params.params: {text}")
+        window = self.params.get("limit_type", LIMIT_TYPES[0])
+        if window not in LIMIT_TYPES:
+            text = f"limit_type: the vendor has {' and '.join(LIMIT_TYPES)}, not {window!r}"
+            raise SettingsError(f"fault rpc_error: params.params: {text}")
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
         return context.error_reply(self.mnemonic, self.params)
