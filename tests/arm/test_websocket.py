@@ -188,15 +188,6 @@ async def test_an_unknown_domain_has_no_websocket(demo: RunningArm) -> None:
     assert refused.value.response.status_code == 404
 
 
-async def test_a_deleted_domain_answers_404_on_open_sockets(demo: RunningArm) -> None:
-    async with demo.connect("101") as raw:
-        socket = ArmSocket(raw)
-        assert (await socket.history(limit=1)).status == 200
-        demo.registry.delete("demo")
-        answer = await socket.history(limit=1)
-    assert (answer.status, answer.error) == (404, "unknown domain")
-
-
 @pytest.mark.proves("arm.message", "arm.frame-header")
 async def test_a_hundred_requests_in_flight_are_all_answered_by_id(demo: RunningArm) -> None:
     async with demo.connect("101") as raw:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.history.pin_resolution import PinnedCall
@@ -328,3 +330,23 @@ def test_names_in_use_are_skipped(mocks: Mocks) -> None:
         assert len(long.name) <= 40
     with mocks.create_numbered_tenant("тест", {}) as nameless:
         assert nameless.name.startswith("t-")
+
+
+def test_a_test_sees_and_drops_the_websockets_of_its_client(tenant: Tenant) -> None:
+    number, password = tenant.arm.operators[0].number, tenant.arm.operators[0].password
+    headers = clients.basic(number, password)
+    with connect(tenant.arm.websocket_url, additional_headers=headers) as first:
+        (shown,) = tenant.arm.connections
+        assert (shown.operator, shown.since, shown.frames) == (number, tenant.now, 0)
+        assert tenant.arm.drop(shown, how="reset") == (shown,)
+        with pytest.raises(ConnectionClosed):
+            first.recv(timeout=5)
+        assert tenant.arm.drop(shown) == ()
+    with connect(tenant.arm.websocket_url, additional_headers=headers) as second:
+        assert len(tenant.arm.drop()) == 1
+        with pytest.raises(ConnectionClosed) as closed:
+            second.recv(timeout=5)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
+    assert tenant.arm.drop() == ()
+    with pytest.raises(AdminError, match="how"):
+        tenant.arm.drop(how="softly")  # type: ignore[arg-type]

@@ -33,8 +33,8 @@ def modules(*arguments: str, cwd: Path | None = None) -> set[str]:
 def test_the_public_names() -> None:
     assert callmocks.__all__ == ["__version__", "arunning", "running"]
     assert callmocks.testing.__all__ == [
-        *("Arm", "Call", "Cdr", "Exchange", "Fault", "Mocks", "Onec", "Operator", "Tenant"),
-        "connect",
+        *("Arm", "Call", "Cdr", "Connection", "Exchange", "Fault", "Mocks", "Onec", "Operator"),
+        *("Tenant", "connect"),
     ]
     for package in (callmocks, callmocks.testing):
         for name in package.__all__:

@@ -11,13 +11,19 @@ read, nothing is read from it, so what it can make the server hold is bounded.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from callmocks.arm import service
+from callmocks.arm.idle_watch import IdleWatch
 from callmocks.arm.provider import ARM
+from callmocks.contract.connections import Connection, EndMethod
+from callmocks.faults.active import ActiveFault
+from callmocks.history.clock import read_stopwatch
+from callmocks.history.generator import make_random_key
 from callmocks.provider.bodies import SERVER_LIMITS
 from callmocks.provider.server import abort_connection, attach_exchange
 from callmocks.tenants import pipeline
@@ -25,9 +31,12 @@ from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import rerun_when_stale
+from callmocks.tenants.tenant import Tenant
 
 # Replies delayed at the same time; then reading waits.
 MAX_DELAYED = 16
+# For a close frame to leave, when the client does not read.
+_CLOSE_SECONDS = 1.0
 
 SentSignal = asyncio.Future[None]
 
@@ -37,7 +46,8 @@ _OPCODES = {"text": WSMsgType.TEXT, "binary": WSMsgType.BINARY}
 @dataclass(eq=False)
 class ArmConnection:
     _registry: Registry
-    _domain: str
+    _tenant: Tenant
+    _watch: IdleWatch
     _request: web.Request
     _socket: web.WebSocketResponse
     _session: service.ArmSession
@@ -45,16 +55,68 @@ class ArmConnection:
     _delayed: set[asyncio.Task[None]] = field(default_factory=set)
     _delay_slots: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, MAX_DELAYED))
     _send_waiters: list[SentSignal] = field(default_factory=list)
+    _closing: asyncio.Task[None] | None = None
+    _is_processing: bool = False
+
+    def __post_init__(self) -> None:
+        # Random, because all replicas share them.
+        self.id = make_random_key()[:6].hex()
+        self._opened = self._last_seen = self._tenant.clock.now()
+        self._active_at, self._frames = read_stopwatch(), 0
+        self.faults_met: set[ActiveFault] = set()
 
     async def run(self) -> None:
+        self._tenant.connections.add(self)
+        self._watch.add(self, self._tenant)
         try:
             async for message in self._socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await self._process_message(message.data, message.type)
+                await self._receive_message(message)
         finally:
+            self._watch.remove(self)
+            self._tenant.connections.remove(self)
             for task in self._delayed:
                 task.cancel()
             await asyncio.gather(*self._delayed, return_exceptions=True)
+
+    @property
+    def idle_since(self) -> float | None:
+        return None if self._is_processing or self._delayed else self._active_at
+
+    def describe_connection(self) -> Connection:
+        operator = self._session.operator
+        return Connection(self.id, operator, self._opened, self._frames, self._last_seen)
+
+    def end_connection(self, how: EndMethod, reason: str) -> None:
+        if how == "reset":
+            abort_connection(self._request, Delivery(termination="reset"))
+        elif self._closing is None:
+            self._closing = asyncio.create_task(self._close_socket(reason))
+
+    async def _close_socket(self, reason: str) -> None:
+        closing = self._socket.close(code=WSCloseCode.GOING_AWAY, message=reason.encode())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(closing, _CLOSE_SECONDS)
+        transport = self._request.transport
+        if isinstance(transport, asyncio.Transport) and transport.get_write_buffer_size():
+            transport.abort()
+
+    async def _receive_message(self, message: WSMessage) -> None:
+        self._last_seen = self._tenant.clock.now()
+        if message.type is WSMsgType.PING:
+            with suppress(ConnectionError):  # the client has gone; the socket tells the reader
+                await self._socket.pong(message.data)
+        elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self._frames += 1
+            self._is_processing = True
+            try:
+                await self._process_message(message.data, message.type)
+            finally:
+                self._is_processing = False
+        self._mark_active()
+
+    def _mark_active(self) -> None:
+        self._active_at = read_stopwatch()
+        self.faults_met.clear()
 
     async def _process_message(self, message: bytes, opcode: WSMsgType) -> None:
         exchange, reply = await rerun_when_stale(partial(self._handle_frame, message))
@@ -78,10 +140,12 @@ class ArmConnection:
     def _on_delivered(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
         exchange.release_answer()
         self._delayed.discard(task)
+        self._mark_active()
         self._delay_slots.release()
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
-        tenant = self._registry.get(self._domain)
+        # Another tenant may have the domain since.
+        tenant = self._tenant if self._registry.get(self._tenant.name) is self._tenant else None
         served, peer = tenant or self._registry.unmatched, self._request.remote or ""
         exchange = Exchange.start(
             served, ARM, message, origin=self._origin, peer=peer, transport="frame"

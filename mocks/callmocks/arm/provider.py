@@ -67,7 +67,7 @@ class ArmProvider(Provider):
     @cached_property
     def operations(self) -> Operations:
         commands = {name: schema.load_request_attributes(name) for name in schema.COMMANDS}
-        return commands | dict.fromkeys(service.GET_OPERATIONS, ())
+        return commands | dict.fromkeys(service.OTHER_OPERATIONS, ())
 
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         try:

@@ -11,6 +11,8 @@ from aiohttp import WSCloseCode, web
 
 from callmocks.arm import media, responses, schema, service, sessions
 from callmocks.arm.connection import ArmConnection
+from callmocks.arm.faults.refuse_upgrade import find_refusal
+from callmocks.arm.idle_watch import IdleWatch
 from callmocks.arm.provider import ARM
 from callmocks.arm.service import (
     CALL_RECORD,
@@ -24,7 +26,7 @@ from callmocks.arm.service import (
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, accept_websocket, send_reply
+from callmocks.provider.server import ProviderServer, accept_websocket, return_reply, send_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -46,7 +48,11 @@ class _SizeLimitedWebSocket(web.WebSocketResponse):
         # aiohttp refuses a frame of just its limit, too.
         limit = max_bytes + 1
         super().__init__(
-            max_msg_size=limit, compress=compress, decode_text=False, timeout=_CLOSE_TIMEOUT
+            max_msg_size=limit,
+            compress=compress,
+            decode_text=False,
+            timeout=_CLOSE_TIMEOUT,
+            autoping=False,
         )
         self._max_bytes = max_bytes
 
@@ -70,10 +76,11 @@ class ArmServer(ProviderServer):
             for contract in ("documented", "strict"):
                 schema.get_schema(command, contract)
         self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
+        self._idle_watch = IdleWatch(registry)
 
     def create_app(self) -> web.Application:
         app = super().create_app()
-        app.on_shutdown.append(self._close_sockets)
+        app.on_shutdown.extend((self._idle_watch.stop, self._close_sockets))
         app.on_response_prepare.append(self._add_cors_headers)
         return app
 
@@ -117,6 +124,9 @@ class ArmServer(ProviderServer):
             return await self._send_error(request, UPGRADE, 404, service.UNKNOWN_DOMAIN)
         if not _is_websocket_upgrade(request):
             return await self._send_error(request, UPGRADE, 426, "a websocket is served here")
+        refusal = await find_refusal(exchange)
+        if refusal is not None:
+            return await self.respond(request, exchange, partial(return_reply, reply=refusal))
         try:
             session = await _open_session(exchange, _read_credentials(request))
         except sessions.CredentialsError as error:
@@ -129,8 +139,15 @@ class ArmServer(ProviderServer):
         socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message, compress=compress)
         await accept_websocket(request, socket)
         self._sockets.add(socket)
-        domain = exchange.tenant.name
-        await ArmConnection(self.registry, domain, request, socket, session, exchange.origin).run()
+        await ArmConnection(
+            self.registry,
+            exchange.tenant,
+            self._idle_watch,
+            request,
+            socket,
+            session,
+            exchange.origin,
+        ).run()
         return socket
 
     async def serve_record(self, request: web.Request) -> web.StreamResponse:
@@ -148,7 +165,7 @@ class ArmServer(ProviderServer):
         has_faults = exchange.tenant.faults.by_provider["arm"]  # they need the whole body
         body = b"".join(audio.iter_chunks(part.start, part.stop)) if has_faults else b""
         planned = Reply(body, part.status, audio.content_type, dict(part.headers))
-        reply = await pipeline.run(exchange, partial(_return_planned, planned=planned))
+        reply = await pipeline.run(exchange, partial(return_reply, reply=planned))
         if reply is planned and not has_faults:
             return await audio_web.send_audio(request, audio, part)
         return await send_reply(request, reply)
@@ -163,7 +180,7 @@ class ArmServer(ProviderServer):
         if document is None:
             return await self._send_error(request, FAX, 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")
-        return await self.respond(request, exchange, partial(_return_planned, planned=planned))
+        return await self.respond(request, exchange, partial(return_reply, reply=planned))
 
     async def handle_preflight(self, request: web.Request) -> web.StreamResponse:
         """What a browser asks before a page of another origin may call."""
@@ -181,7 +198,7 @@ class ArmServer(ProviderServer):
             "Access-Control-Max-Age": "600",
         }
         reply = Reply(b"", 204, headers=headers)
-        return await self.respond(request, exchange, partial(_return_planned, planned=reply))
+        return await self.respond(request, exchange, partial(return_reply, reply=reply))
 
     def _find_allowed_origin(self, request: web.Request) -> str | None:
         origin = request.headers.get("Origin")
@@ -268,10 +285,6 @@ async def _may_fetch_media(exchange: Exchange, request: web.Request) -> bool:
     except sessions.CredentialsError:
         return False
     return session.operator is not None
-
-
-async def _return_planned(exchange: Exchange, planned: Reply) -> Reply:
-    return planned
 
 
 def _is_websocket_upgrade(request: web.Request) -> bool:

@@ -36,8 +36,9 @@ logger = logging.getLogger(__name__)
 # Below the domain: the commands, and what their answers link to.
 SERVICE_PATH = "service/cc/arm"
 UPGRADE, CALL_RECORD, FAX, PREFLIGHT = "upgrade", "call_record", "fax", "preflight"
-# Requests that are no commands, as the journal names them.
-GET_OPERATIONS = (UPGRADE, CALL_RECORD, FAX, PREFLIGHT)
+IDLE = "idle"
+# What the journal has besides commands: other requests, and the end of an idle websocket.
+OTHER_OPERATIONS = (UPGRADE, CALL_RECORD, FAX, PREFLIGHT, IDLE)
 UNKNOWN_DOMAIN = "unknown domain"
 
 

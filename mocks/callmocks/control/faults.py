@@ -28,7 +28,11 @@ class FaultKind(msgspec.Struct):
     summary: str
     providers: list[str]
     transports: Annotated[
-        list[str], doc("``http``, ``frame`` (the workplace's websocket), or both.")
+        list[str],
+        doc(
+            "``http``, ``frame`` (of the workplace's websocket), ``upgrade`` (the request that "
+            "opens it), ``connection`` (the open websocket itself)."
+        ),
     ]
     breaks_contract: Annotated[bool, doc("An answer with it is one the contract does not allow.")]
     params: Annotated[dict[str, Any], doc("JSON schema of its parameters.")]

@@ -15,6 +15,7 @@ _REF_TEMPLATE = "#/components/schemas/{name}"
 UNREACHABLE = "What replicas share cannot be reached now"
 _PATH_PARAMETERS = {
     "tenant": "Name of a tenant",
+    "connection": "Id of an open websocket",
     "fault": "Id of a fault that is on",
     "assumption": "Id in the ledger",
     "call": "CDR session id of a pinned call",

@@ -20,6 +20,7 @@ from callmocks.control import (
     assumptions,
     calls,
     clock,
+    connections,
     contact_centre,
     dashboard,
     faults,
@@ -119,7 +120,16 @@ def _cached_document(guarded: bool) -> dict[str, Any]:
     return build_document(ROUTES, guarded=guarded)
 
 
-for module in (tenants, clock, faults, journal, calls, contact_centre, assumptions):
+for module in (
+    tenants,
+    clock,
+    faults,
+    journal,
+    calls,
+    contact_centre,
+    assumptions,
+    connections,
+):
     ROUTES += module.ROUTES
 
 

@@ -27,6 +27,7 @@ from callmocks.replication.connection import RedisConnection
 from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import TenantSpec
 from callmocks.replication.recovery import Divergence
+from callmocks.replication.remote_connections import RemoteConnections
 from callmocks.replication.state import TTL_SECONDS, RedisState
 from callmocks.replication.store import (
     ALIVE_SECONDS,
@@ -56,6 +57,7 @@ from callmocks.tenants.tenant_store import (
 from callmocks.tenants.worker import run_if_long, run_in_worker
 
 if TYPE_CHECKING:
+    from callmocks.contract.connections import Connection, EndMethod
     from callmocks.provider.base import Provider
 
 T = TypeVar("T")
@@ -83,6 +85,7 @@ class Replica(TenantStore):
         self._damaged_since = 0.0
         self._store = DocumentStore(self.connection)
         self._cache = DocumentCache(self.registry)
+        self._remote_connections = RemoteConnections(self.connection, self._store, self.registry)
         self._lock = asyncio.Lock()  # held while memory goes from one version to another
         self._replicas = 0
         self._ttl_renewed_at = read_stopwatch()
@@ -120,7 +123,7 @@ class Replica(TenantStore):
             await self._send_heartbeat()
         except StateError as error:
             raise self._settings_error(self.connection.problem or str(error)) from None
-        steps = (self._send_heartbeat, self._subscribe)
+        steps = (self._send_heartbeat, self._subscribe, self._remote_connections.serve)
         self._tasks = [asyncio.create_task(self._repeat_forever(step)) for step in steps]
 
     async def stop(self) -> None:
@@ -166,6 +169,14 @@ class Replica(TenantStore):
         await self._run_transaction(
             lambda: delete_transaction(self.registry, self._check(tenant), self._cache)
         )
+
+    async def list_connections(self, tenant: Tenant) -> list[Connection]:
+        return await self._remote_connections.send_request(tenant.name)
+
+    async def end_connections(
+        self, tenant: Tenant, how: EndMethod, id: str | None = None
+    ) -> list[Connection]:
+        return await self._remote_connections.send_request(tenant.name, how, id)
 
     def _check(self, tenant: Tenant) -> Tenant:
         if self.registry.get(tenant.name) is not tenant:

@@ -48,16 +48,16 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
             "".join(traceback.format_exception_only(crash)).strip(),
             side="answer",
         )
-        _record_exchange(exchange, Reply(b"", 500))
+        record_exchange(exchange, Reply(b"", 500))
         raise
     truncated = None
     if len(reply.body) > _LONG_BODY_BYTES:
         truncated = await run_in_worker(partial(truncate_body, reply.body))
-    _record_exchange(exchange, reply, truncated)
+    record_exchange(exchange, reply, truncated)
     return reply
 
 
-def _record_exchange(
+def record_exchange(
     exchange: Exchange, reply: Reply, response: TruncatedBody | None = None
 ) -> None:
     tenant = exchange.tenant

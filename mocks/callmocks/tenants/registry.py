@@ -81,6 +81,7 @@ class Registry:
         """``KeyError`` for an unknown name. The caller deletes the tenant's ``state``."""
         tenant = self._tenants.pop(name)
         tenant.journal.close()
+        tenant.connections.close()
         for credential in self._list_credentials(tenant.settings):
             self._by_credential.pop(credential[:2], None)
         return tenant

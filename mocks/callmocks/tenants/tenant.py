@@ -12,6 +12,7 @@ from callmocks.history.clock import Clock, load_time_zone, parse_clock_time
 from callmocks.history.history import History
 from callmocks.history.pins import Pins
 from callmocks.tenants.journal import Journal, JournalBudget
+from callmocks.tenants.open_connections import OpenConnections
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import State
 
@@ -43,6 +44,7 @@ class Tenant:
         self.faults = ActiveFaults(self.settings.seed, state, providers)
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
+        self.connections = OpenConnections()
 
     @property
     def pins(self) -> Pins:

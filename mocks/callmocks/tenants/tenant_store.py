@@ -7,10 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from callmocks.errors import SettingsError
+from callmocks.tenants.open_connections import END_REASON
 from callmocks.tenants.worker import run_in_worker
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
+    from callmocks.contract.connections import Connection, EndMethod
     from callmocks.faults.active import ActiveFaults
     from callmocks.history.clock import Clock
     from callmocks.history.pins import Pins
@@ -84,6 +86,16 @@ class TenantStore:
 
     async def reset(self, tenant: Tenant) -> None:
         await tenant.reset()
+
+    async def list_connections(self, tenant: Tenant) -> list[Connection]:
+        """Those of all replicas; ``StateError`` when one does not answer."""
+        return tenant.connections.list_connections()
+
+    async def end_connections(
+        self, tenant: Tenant, how: EndMethod, id: str | None = None
+    ) -> list[Connection]:
+        """End all, or that of one id, and return them; ``StateError`` as for a list."""
+        return tenant.connections.end_connections(how, END_REASON, id)
 
     async def delete(self, tenant: Tenant) -> None:
         self.registry.delete(tenant.name)

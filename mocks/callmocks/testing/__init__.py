@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from callmocks.contract.connections import Connection
     from callmocks.contract.journal import JournalEntry as Exchange
     from callmocks.contract.truth import Call
     from callmocks.testing.mocks import Mocks, connect
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
     from callmocks.testing.tenant import TenantHandle as Tenant
 
 __all__ = [
-    "Arm", "Call", "Cdr", "Exchange", "Fault", "Mocks", "Onec", "Operator", "Tenant", "connect",
+    "Arm", "Call", "Cdr", "Connection", "Exchange", "Fault", "Mocks", "Onec", "Operator", "Tenant",
+    "connect",
 ]  # fmt: skip
 
 _DEFINED_IN = {
     "Arm": "testing.providers.Arm",
     "Call": "contract.truth.Call",
     "Cdr": "testing.providers.Cdr",
+    "Connection": "contract.connections.Connection",
     "Exchange": "contract.journal.JournalEntry",
     "Fault": "testing.providers.FaultHandle",
     "Mocks": "testing.mocks.Mocks",

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+from urllib.parse import quote
 
+from callmocks.contract.connections import Connection, EndMethod
 from callmocks.contract.expectations import Expectation
 from callmocks.contract.journal import JournalEntry
+from callmocks.contract.json_model import from_json
 from callmocks.contract.similar_names import find_similar_name
 from callmocks.errors import AdminError, CallmocksError
 from callmocks.testing.expectations import format_violations
@@ -275,6 +278,33 @@ class Arm(ProviderHandle):
     @property
     def websocket_url(self) -> str:
         return f"ws{self.service_url.removeprefix('http')}"
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The open websockets, oldest first."""
+        return self._decode_connections(self.tenant.request("GET", "connections"))
+
+    def drop(
+        self, connection: Connection | None = None, /, *, how: EndMethod = "close"
+    ) -> tuple[Connection, ...]:
+        """End a websocket, or all, and return those that were open.
+
+        ``close`` sends a close frame with code 1001, ``reset`` resets the TCP connection.
+        """
+        if connection is None:
+            return self._decode_connections(
+                self.tenant.request("DELETE", f"connections?how={quote(how)}")
+            )
+        try:
+            self.tenant.request("DELETE", f"connections/{connection.id}?how={quote(how)}")
+        except AdminError as error:
+            if error.status != 404:
+                raise
+            return ()
+        return (connection,)
+
+    def _decode_connections(self, answer: Mapping[str, Any]) -> tuple[Connection, ...]:
+        return tuple(from_json(Connection, raw) for raw in answer["connections"])
 
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if error == "cannot_perform_cmd":

@@ -1,17 +1,20 @@
 """HTTP servers of a replay, at the addresses of the recorded providers."""
 
 import re
+from functools import cached_property, partial
 
 from aiohttp import web
 
 from callmocks.arm.connection import ArmConnection
+from callmocks.arm.faults.refuse_upgrade import find_refusal
+from callmocks.arm.idle_watch import IdleWatch
 from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH, ArmSession
 from callmocks.cdr.provider import CDR
 from callmocks.onec import wsdl
 from callmocks.onec.provider import ONEC
 from callmocks.provider.bodies import BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, accept_websocket, request_origin
+from callmocks.provider.server import ProviderServer, accept_websocket, request_origin, return_reply
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -46,6 +49,15 @@ class ReplayServer(ProviderServer):
 
 
 class ArmReplayServer(ReplayServer):
+    def create_app(self) -> web.Application:
+        app = super().create_app()
+        app.on_shutdown.append(self.idle_watch.stop)
+        return app
+
+    @cached_property
+    def idle_watch(self) -> IdleWatch:
+        return IdleWatch(self.registry)
+
     def list_routes(self) -> list[web.RouteDef]:
         return [
             web.post(f"/{{domain:.*}}/{SERVICE_PATH}/{{command}}", self.handle_post),
@@ -54,9 +66,15 @@ class ArmReplayServer(ReplayServer):
 
     async def handle_websocket(self, request: web.Request) -> web.StreamResponse:
         limit = MAX_BODY_BYTES
-        socket = web.WebSocketResponse(max_msg_size=limit, compress=False, decode_text=False)
+        socket = web.WebSocketResponse(
+            max_msg_size=limit, compress=False, decode_text=False, autoping=False
+        )
         if not socket.can_prepare(request):
             return web.Response(status=404, text="a replay has recorded answers alone\n")
+        exchange = self.start_exchange(request, operation="upgrade")
+        refusal = await find_refusal(exchange)
+        if refusal is not None:
+            return await self.respond(request, exchange, partial(return_reply, reply=refusal))
         await accept_websocket(request, socket)
         await ReplayConnection(self, request, socket).run()
         return socket
@@ -64,10 +82,11 @@ class ArmReplayServer(ReplayServer):
 
 class ReplayConnection(ArmConnection):
     def __init__(
-        self, server: ReplayServer, request: web.Request, socket: web.WebSocketResponse
+        self, server: ArmReplayServer, request: web.Request, socket: web.WebSocketResponse
     ) -> None:
         session, origin = ArmSession(), request_origin(request)
-        super().__init__(server.registry, "", request, socket, session, origin)
+        tenant, watch = server.default_tenant, server.idle_watch
+        super().__init__(server.registry, tenant, watch, request, socket, session, origin)
         self._server = server
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
