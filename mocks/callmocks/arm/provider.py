@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from callmocks.contract.findings import ValidationResult
     from callmocks.provider.harmless import HarmlessFields
+    from callmocks.provider.recorded_rows import RowReader
     from callmocks.tenants.exchange import Exchange
     from callmocks.tenants.registry import Registry
 
@@ -145,6 +146,11 @@ class ArmProvider(Provider):
             return None
         content_type = "" if was_frame else recorded.content_type
         return Reply(body, recorded.status, content_type or "text/xml; charset=utf-8")
+
+    def make_row_reader(self) -> RowReader:
+        from callmocks.arm import recorded_rows
+
+        return recorded_rows.ArmRowReader()
 
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
         return self.error_reply(exchange, responses.CANNOT_PERFORM, {"text": text})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from callmocks.contract.findings import ValidationResult
     from callmocks.provider.harmless import HarmlessFields
+    from callmocks.provider.recorded_rows import RowReader
     from callmocks.tenants.registry import Registry
 
 _CREDENTIALS = ("access_token", "login", "password")
@@ -127,6 +128,11 @@ class CdrProvider(Provider):
                 response["id"] = request.echo_id
             body = msgspec.json.encode(response)
         return Reply(body, recorded.status, recorded.content_type or "application/json")
+
+    def make_row_reader(self) -> RowReader:
+        from callmocks.cdr import recorded_rows
+
+        return recorded_rows.CdrRowReader()
 
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
         return self.error_reply(exchange, "error", {"error_message": text})

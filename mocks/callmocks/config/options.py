@@ -198,6 +198,11 @@ def _check_combinations(settings: ServeSettings, context: click.Context) -> None
         refuse("tls_ca_out", "only tls auto has a CA of its own")
     if settings.workers > 1 and settings.state == "memory":
         refuse("workers", f"processes have to share their state: --state {REDIS}")
+    for name, default in (("replay_match", "exact"), ("replay_now", "real")):
+        if settings.replay is None and getattr(settings, name) != default:
+            refuse(name, "there is no recording: --replay FILE")
+    if settings.replay_now == "recorded" and settings.now != "real":
+        refuse("replay_now", "--now sets the clock already")
     if settings.calls_per_day is not None:
         try:
             load_world(settings.world).with_calls_per_day(settings.calls_per_day)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import click
@@ -16,6 +16,8 @@ from callmocks.history.clock import load_time_zone
 from callmocks.history.walltime import parse_first_date
 from callmocks.history.world_file import load_world
 from callmocks.tenants.settings import ArmSettings, TenantSettings
+
+ReplayMatch = Literal["exact", "operation", "window"]
 
 
 def setting(default: Any, type: click.ParamType[Any], help: str) -> Any:
@@ -47,6 +49,7 @@ _URL = types.ParsedText(types.parse_public_url, "URL")
 _NAMES = types.ParsedText(types.parse_host_list, "NAME,…")
 _STATE = types.ParsedText(types.parse_state, "memory|redis://…")
 _PROVIDERS = types.ParsedText(types.parse_providers, "arm,cdr,onec")
+_MATCH = types.OneOf(*get_args(ReplayMatch))
 _TOKEN = types.ParsedText(types.parse_token, "TOKEN")
 
 
@@ -73,6 +76,12 @@ class ServeSettings:
     assumptions: Path | None = setting(None, _CHOICES, "Choices of the ledger, for all tenants.")
     """As ``callmocks learn`` writes them; a tenant may change them."""
     replay: Path | None = setting(None, _FILE, "Serve the answers of a recording.")
+    replay_match: ReplayMatch = setting(
+        "exact", _MATCH, "Its answers to equal requests, to the nearest, or its rows by window."
+    )
+    replay_now: str = setting(
+        "real", types.OneOf("real", "recorded"), "recorded: the clock stands at its last exchange."
+    )
     public_url: str = setting("", _URL, "How clients reach the suite; may hold {port}.")
     allowed_hosts: tuple[str, ...] = setting((), _NAMES, "Further names the suite is reached by.")
     """Control answers to them, ``tls auto`` certifies them; ``*.example``: one more label."""

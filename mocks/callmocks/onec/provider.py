@@ -16,6 +16,7 @@ from callmocks.onec.soap import FaultCode, SoapError
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.harmless import HarmlessFields
 from callmocks.provider.listeners import URL_PATHS
+from callmocks.provider.recorded_rows import RowReader
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -121,6 +122,11 @@ class OnecProvider(Provider):
             body = body.replace(namespace.encode(), wanted.encode())
             content_type = CONTENT_TYPES[wanted]
         return Reply(body, recorded.status, content_type)
+
+    def make_row_reader(self) -> RowReader:
+        from callmocks.onec import recorded_rows
+
+        return recorded_rows.OnecRowReader()
 
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
         return self.error_reply(exchange, "soap_fault", {"code": "server", "text": text})

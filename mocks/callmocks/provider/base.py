@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from callmocks.contract.listed_names import Operations
     from callmocks.faults.base import Fault
     from callmocks.provider.harmless import HarmlessFields
+    from callmocks.provider.recorded_rows import RowReader
     from callmocks.tenants.exchange import Exchange, Reply
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
@@ -130,6 +131,10 @@ class Provider(ABC):
 
     @abstractmethod
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply: ...
+
+    @abstractmethod
+    def make_row_reader(self) -> RowReader:
+        """How rows of its recorded answers are served in other portions."""
 
     def unreadable_reply(self, exchange: Exchange) -> Reply | None:
         """The error for a request that cannot be read; None when there is no own one for that."""

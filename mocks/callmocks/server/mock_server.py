@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from callmocks.server.connections import ConnectionLimiter
     from callmocks.server.tls import TlsIdentity
     from callmocks.tenants.registry import Registry
+    from callmocks.verification.recording import RecordedExchange
 
 DEFAULT_TENANT = "demo"
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class MockServer:
         self._identity = identity
         self._limiter: ConnectionLimiter | None = None
         self._replica: Replica | None = None
+        self._recording: list[RecordedExchange] = []
 
     @property
     def ca_pem(self) -> bytes | None:
@@ -82,6 +84,7 @@ class MockServer:
                 from callmocks.server.tls import open_identity
 
                 self._identity = open_identity(self.settings)
+            self._read_recording()
             self._open_registry()
             self._open_limiter()
             apps = self._make_apps()
@@ -147,6 +150,7 @@ class MockServer:
         apps = {provider.name: provider.create_app(self.registry) for provider in served}
         if self.settings.replay is not None:
             apps |= self._make_replay_apps(self.settings.replay)
+            self._recording = []
         from callmocks.control.addresses import Addresses
         from callmocks.control.server import make_app as make_control
         from callmocks.control.tenants import WORLD_FILES_ALLOWED
@@ -164,11 +168,22 @@ class MockServer:
         apps["control"][WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
         return apps
 
-    def _make_replay_apps(self, path: Path) -> dict[str, web.Application]:
+    def _read_recording(self) -> None:
+        path = self.settings.replay
+        if path is None:
+            return
         from callmocks.verification.recording import read_recording
+        from callmocks.verification.replay import find_recording_time
+
+        self._recording = read_recording(path, "--replay")
+        if self.settings.replay_now == "recorded":
+            now = find_recording_time(self._recording, f"--replay-now: {path}")
+            self.settings = replace(self.settings, now=now.isoformat())
+
+    def _make_replay_apps(self, path: Path) -> dict[str, web.Application]:
         from callmocks.verification.replay import make_apps
 
-        apps = make_apps(self.registry, read_recording(path, "--replay"))
+        apps = make_apps(self.registry, self._recording, self.settings.replay_match)
         served = {name: app for name, app in apps.items() if name in self._sockets}
         if not served:
             names = ", ".join(apps)

@@ -5,23 +5,33 @@
     request ── operation, key ── the responses recorded for it, in their order; the last one stays
                               └─ none: an error in the provider's own shape names the nearest
 
-Credentials are not checked. Exchanges are journaled for the tenant ``demo``, and its faults apply
-to recorded responses too.
+With ``--replay-match operation`` the nearest one's responses are sent instead of that error, with
+``window`` the recorded rows that the request asks for (``replay_window.py``). Credentials are not
+checked. Exchanges are journaled for the tenant ``demo``, and its faults apply to recorded responses
+too.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 
 from aiohttp import web
 
+from callmocks.config.settings import ReplayMatch
 from callmocks.contract.nesting import is_message_too_deep
+from callmocks.errors import SettingsError
+from callmocks.history.clock import parse_clock_time
+from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.verification.recording import MAX_NESTING, RecordedExchange
-
-MAX_DIFFERENCES = 3  # that an error lists
-MAX_SHOWN_CHARS = 60
+from callmocks.verification.replay_window import NotRecorded, RecordedRequest, WindowIndex
+from callmocks.verification.request_differences import (
+    hashable_key,
+    join_differences,
+    list_differences,
+)
 
 
 class RecordedResponses:
@@ -36,18 +46,26 @@ class RecordedResponses:
 
 
 class ReplayIndex:
-    def __init__(self, provider: Provider, exchanges: Iterable[RecordedExchange]) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        exchanges: Sequence[RecordedExchange],
+        match: ReplayMatch = "exact",
+    ) -> None:
         self.provider = provider
         self.wsdl: bytes = b""  # empty when none was recorded
-        self._by_operation: dict[str, dict[tuple[tuple[str, str], ...], RecordedResponses]] = {}
         self.hashed_count = 0  # exchanges that were recorded by their hash, and cannot be sent
+        self._match = match
+        self._by_operation: dict[str, dict[tuple[tuple[str, str], ...], RecordedResponses]] = {}
+        requests: list[RecordedRequest] = []
         for each in exchanges:
             if each.provider != provider.name or not each.status or each.is_truncated:
                 continue
             if each.is_hashed:
                 self.hashed_count += 1
             else:
-                self._add_exchange(each.seq, each.to_wire(provider))
+                requests += self._add_exchange(each, each.to_wire(provider))
+        self._windows = WindowIndex(provider.make_row_reader(), requests)
 
     async def handle(self, exchange: Exchange) -> Reply:
         if is_message_too_deep(exchange.request, MAX_NESTING):
@@ -62,74 +80,108 @@ class ReplayIndex:
             if reply is not None:
                 return reply
             request_key = {}
-        by_key = self._by_operation.get(exchange.operation, {})
-        is_session = exchange.operation in self.provider.session_operations
-        responses = by_key.get(_hashable_key({} if is_session else request_key))
-        if responses is not None:
-            reply = self.provider.replay_reply(exchange, responses.next_response())
-            if reply is not None:
-                return reply
-        text = f"replay: {self._describe_nearest(exchange.operation, request_key)}"
+        reply, refusal = None, ""
+        if self._match == "window":
+            reply, refusal = self._find_window(exchange, request_key)
+        reply = reply or self._find_exact(exchange, request_key)
+        if reply is None and self._match == "operation":
+            reply = self._find_nearest(exchange, request_key)
+        if reply is not None:
+            return reply
+        text = f"replay: {refusal or self._describe_nearest(exchange.operation, request_key)}"
         if self.hashed_count:
             text += f"; {self.hashed_count} exchanges were recorded by a hash alone"
         exchange.notes.append(text)
         return self.provider.no_match_reply(exchange, text)
 
-    def _add_exchange(self, number: int, recorded: WireExchange) -> None:
+    def _add_exchange(
+        self, exchange: RecordedExchange, recorded: WireExchange
+    ) -> list[RecordedRequest]:
         if recorded.operation == "wsdl":
             self.wsdl = recorded.response
-            return
+            return []
         request_key = self.provider.request_key(recorded.request, recorded.transport)
         if recorded.operation in self.provider.session_operations:
             request_key = {}
-        if request_key is not None:
-            by_key = self._by_operation.setdefault(recorded.operation, {})
-            empty = RecordedResponses(request_key, number)
-            by_key.setdefault(_hashable_key(request_key), empty).responses.append(recorded)
+        if request_key is None:
+            return []
+        by_key = self._by_operation.setdefault(recorded.operation, {})
+        empty = RecordedResponses(request_key, exchange.seq)
+        by_key.setdefault(hashable_key(request_key), empty).responses.append(recorded)
+        at = parse_recorded_time(exchange.at)
+        at_ms = 0 if at is None else datetime_to_ms(at)
+        return [RecordedRequest(recorded, request_key, exchange.seq, at_ms)]
+
+    def _find_exact(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
+        by_key = self._by_operation.get(exchange.operation, {})
+        is_session = exchange.operation in self.provider.session_operations
+        responses = by_key.get(hashable_key({} if is_session else request_key))
+        if responses is None:
+            return None
+        return self.provider.replay_reply(exchange, responses.next_response())
+
+    def _find_window(self, exchange: Exchange, request_key: RequestKey) -> tuple[Reply | None, str]:
+        """Or why the rows cannot be served; ``""`` when the operation has none."""
+        try:
+            recorded = self._windows.find_answer(exchange, request_key)
+        except NotRecorded as error:
+            return None, str(error)
+        reply = self.provider.replay_reply(exchange, recorded) if recorded else None
+        return reply, ""
+
+    def _find_nearest(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
+        for differences, responses in self._rank_nearest(exchange.operation, request_key):
+            reply = self.provider.replay_reply(exchange, responses.next_response())
+            if reply is not None:
+                listed = join_differences(differences)
+                exchange.notes.append(f"replay: nearest is number {responses.number}: {listed}")
+                return reply
+        return None
+
+    def _rank_nearest(
+        self, operation: str, request_key: RequestKey
+    ) -> list[tuple[list[str], RecordedResponses]]:
+        by_key = self._by_operation.get(operation, {})
+        ranked = [(list_differences(request_key, r.request_key), r) for r in by_key.values()]
+        return sorted(ranked, key=lambda each: len(each[0]))
 
     def _describe_nearest(self, operation: str, request_key: RequestKey) -> str:
-        by_key = self._by_operation.get(operation)
-        if not by_key:
+        ranked = self._rank_nearest(operation, request_key)
+        if not ranked:
             names = ", ".join(sorted(self._by_operation)) or "nothing"
             return f"no {operation or 'such request'} was recorded, only {names}"
-        ranked = [(list_differences(request_key, r.request_key), r) for r in by_key.values()]
-        differences, nearest = min(ranked, key=lambda each: len(each[0]))
+        differences, nearest = ranked[0]
         if not differences:
             return f"{operation} was recorded in another version of SOAP alone, as a Fault"
-        listed = "; ".join(differences[:MAX_DIFFERENCES])
-        if len(differences) > MAX_DIFFERENCES:
-            listed += f" and {len(differences) - MAX_DIFFERENCES} more"
+        listed = join_differences(differences)
         return f"{operation} was not recorded so; nearest is number {nearest.number}: {listed}"
 
 
-def _hashable_key(request_key: RequestKey) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(request_key.items()))
+def parse_recorded_time(text: str) -> datetime | None:
+    try:
+        return parse_clock_time(text)
+    except SettingsError:
+        return None
 
 
-def list_differences(requested: RequestKey, recorded: RequestKey) -> list[str]:
-    """``limit: 5, recorded 10`` for each parameter that differs."""
-    return [
-        f"{name}: {_format_value(requested.get(name))}, "
-        f"recorded {_format_value(recorded.get(name))}"
-        for name in dict.fromkeys([*requested, *recorded])
-        if requested.get(name) != recorded.get(name)
-    ]
-
-
-def _format_value(value: str | None) -> str:
-    if value is None:
-        return "none"
-    return value if len(value) <= MAX_SHOWN_CHARS else value[:MAX_SHOWN_CHARS] + "…"
+def find_recording_time(exchanges: Sequence[RecordedExchange], source: str) -> datetime:
+    """Of the last exchange; ``SettingsError`` when none tells it."""
+    times = [time for each in exchanges if (time := parse_recorded_time(each.at)) is not None]
+    if not times:
+        raise SettingsError(f"{source}: no exchange tells when it was, as 2026-03-02T12:00:00")
+    return max(times)
 
 
 def make_apps(
-    registry: Registry, exchanges: Sequence[RecordedExchange]
+    registry: Registry, exchanges: Sequence[RecordedExchange], match: ReplayMatch = "exact"
 ) -> dict[str, web.Application]:
     from callmocks.verification import replay_servers
 
     recorded = {each.provider for each in exchanges}
     return {
-        name: replay_servers.SERVERS[name](registry, ReplayIndex(provider, exchanges)).create_app()
+        name: replay_servers.SERVERS[name](
+            registry, ReplayIndex(provider, exchanges, match)
+        ).create_app()
         for name, provider in registry.providers.items()
         if name in recorded
     }
