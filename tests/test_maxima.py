@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +98,15 @@ class MaximalSuite:
         return self.request(self.urls["onec"], body.encode(), **headers)
 
     def pin(self) -> tuple[int, bytes]:
-        lines = (
-            {"start": f"2026-03-03T{8 + i // 60:02}:{i % 60:02}:00", "operator": number}
-            for i, number in enumerate(self.operators[:250])
-        )
-        body = "\n".join(map(json.dumps, lines)).encode()
-        return self.request(f"{self.tenant}/calls", body, Content_Type="application/x-ndjson")
+        """Six thousand calls, in requests of 600."""
+        for hour in range(9, 19):
+            start = f"2026-03-03T{hour:02}:00:00"
+            calls = ({"start": start, "operator": n, "talk_seconds": 60} for n in self.operators)
+            body = "\n".join(map(json.dumps, islice(calls, 600))).encode()
+            url, of_lines = f"{self.tenant}/calls", "application/x-ndjson"
+            answer = self.request(url, body, Content_Type=of_lines)
+            assert answer[0] == 201, answer[1][:200]
+        return answer
 
     def page(self, path: str) -> tuple[int, bytes]:
         return self.request(f"{self.urls['control']}/tenants/demo/{path}")

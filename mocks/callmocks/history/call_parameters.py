@@ -13,7 +13,6 @@ from callmocks.history.phone_numbers import draw_phone_numbers
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import MAX_ATTEMPTS, SLOT_COUNT, CallOutcomes, CallParameters, Slot
-from callmocks.history.walltime import day_of_date
 from callmocks.history.world import Traffic
 
 _R = reasons.INDEX
@@ -90,7 +89,7 @@ def draw_parties(
     directory: Directory,
 ) -> None:
     """Clients and lines of calls that have nothing to do with one another."""
-    numbers, vendors = list_user_numbers(directory), len(directory.vendor_users)
+    numbers, vendors = directory.user_numbers, len(directory.vendor_users)
     parties = draw_clients(raw, outcomes.kind, traffic, numbers, vendors)
     parameters.user, parameters.vendor, parameters.phone = parties
     parameters.line = integers_below(raw[:, RawColumn.LINE], len(directory.lines))
@@ -133,15 +132,6 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
     length = np.where(reasons.RANG[reason], interpolate_quantiles(numbers, _NO_ANSWER_MS), length)
     lengths[:, 0] = np.where(alone, length, lengths[:, 0])
     return lengths
-
-
-def list_user_numbers(directory: Directory) -> IntColumn:
-    return np.array([int(person.phone) for person in directory.users], np.int64)
-
-
-def list_known_days(directory: Directory) -> IntColumn:
-    """Of each user, the day from which his number is known."""
-    return np.array([day_of_date(person.known_from) for person in directory.users], np.int64)
 
 
 def forget_strangers(user: IntColumn, days: int | IntColumn, known_days: IntColumn) -> IntColumn:

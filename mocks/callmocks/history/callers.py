@@ -11,8 +11,6 @@ import numpy as np
 from callmocks.history.call_parameters import (
     draw_clients,
     forget_strangers,
-    list_known_days,
-    list_user_numbers,
 )
 from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn
 from callmocks.history.directory import Directory
@@ -44,8 +42,8 @@ CALLER_COLUMNS = (
 class CallerBook:
     def __init__(self, generator: Generator, world: World, directory: Directory) -> None:
         self._traffic = world.traffic
-        self._user_numbers = list_user_numbers(directory)
-        self._known_days = list_known_days(directory)
+        self._user_numbers = directory.user_numbers
+        self._known_days = directory.known_days
         self._vendors = len(directory.vendor_users)
         self._lines = len(directory.lines)
         strangers = generator.draw_raw(_STRANGERS, 0, _REGULAR_STRANGERS)

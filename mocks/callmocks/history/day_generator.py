@@ -11,7 +11,6 @@ from callmocks.history.call_parameters import (
     draw_parameters,
     draw_parties,
     forget_strangers,
-    list_known_days,
 )
 from callmocks.history.columns import DayColumns, IntColumn
 from callmocks.history.contact_centre import ContactCentre
@@ -92,7 +91,7 @@ class DayGenerator:
         employed = self.centre.are_employed(day, 1)[0]
         draw_operators(parameters, raw, outcomes, directory, employed)
         draw_parties(parameters, raw, outcomes, traffic, directory)
-        known_days = list_known_days(directory)
+        known_days = directory.known_days
         parameters.user = forget_strangers(parameters.user, day, known_days)
         parameters.start = start
         reason_blocks.compress_to_block(parameters, len(raw) // reason_blocks.BLOCK_CALLS)

@@ -6,6 +6,12 @@ brackets, ``ё``, an emoji. Fields that are named after another entry are its in
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
+
+import numpy as np
+
+from callmocks.history.columns import IntColumn
+from callmocks.history.walltime import day_of_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class User:
     known_from: date  # before that day he calls as a stranger
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True)
 class Directory:
     operators: tuple[Operator, ...]
     groups: tuple[Group, ...]
@@ -114,3 +120,30 @@ class Directory:
     vendor_specialists: tuple[str, ...]
     vendor_clients: tuple[str, ...]
     vendor_client_names: tuple[tuple[str, str], ...]  # short and full
+
+    @cached_property
+    def user_numbers(self) -> IntColumn:
+        return np.array([int(user.phone) for user in self.users], np.int64)
+
+    @cached_property
+    def known_days(self) -> IntColumn:
+        """Of each user, the day from which his number is known."""
+        return np.array([day_of_date(user.known_from) for user in self.users], np.int64)
+
+    @cached_property
+    def operators_by_number(self) -> dict[str, int]:
+        return {operator.number: index for index, operator in enumerate(self.operators)}
+
+    @cached_property
+    def lines_by_name(self) -> dict[str, int]:
+        """By virtual number, and after these by 1C ServiceID."""
+        numbers = {line.virtual_phone_number: index for index, line in enumerate(self.lines)}
+        return numbers | {line.service_id: index for index, line in enumerate(self.lines)}
+
+    @cached_property
+    def users_by_phone(self) -> dict[str, int]:
+        return {user.phone: index for index, user in enumerate(self.users)}
+
+    @cached_property
+    def users_by_id(self) -> dict[str, int]:
+        return {user.user_id: index for index, user in enumerate(self.users)}

@@ -1,7 +1,8 @@
 """A pinned call as its author writes it, and the legs that follow from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -141,36 +142,32 @@ def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
 
 
 def _find_operator(number: str | None, field: str, directory: Directory) -> int:
-    numbers = [(operator.number,) for operator in directory.operators]
-    return _find_index(number, field, numbers, "operator")
+    return _find_index(number, field, directory.operators_by_number, "operator")
 
 
 def _find_line(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
     internal = kind == CallKind.INTERNAL
     _refuse_if(call.line is not None and internal, "line", "an internal call uses no line")
-    names = [(line.virtual_phone_number, line.service_id) for line in directory.lines]
-    return _find_index(call.line, "line", names, "line")
+    return _find_index(call.line, "line", directory.lines_by_name, "line")
 
 
 def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
-    user = _find_index(call.user, "user", [(user.user_id,) for user in directory.users], "user")
+    user = _find_index(call.user, "user", directory.users_by_id, "user")
     if user < 0 and call.client_phone is not None:
-        numbers = [user.phone for user in directory.users]
-        user = numbers.index(call.client_phone) if call.client_phone in numbers else -1
+        user = directory.users_by_phone.get(call.client_phone, -1)
     has_no_user = kind == CallKind.INTERNAL or call.vendor or call.anonymous
     text = "an internal, anonymous or vendor-scheme call has no own user"
     _refuse_if(user >= 0 and has_no_user, "user", text)
     return user
 
 
-def _find_index(name: str | None, field: str, names: Sequence[tuple[str, ...]], noun: str) -> int:
+def _find_index(name: str | None, field: str, indexes: Mapping[str, int], noun: str) -> int:
     if name is None:
         return -1
-    for index, of_entry in enumerate(names):
-        if name in of_entry:
-            return index
-    some = ", ".join(of_entry[0] for of_entry in names[:_MAX_SUGGESTIONS]) or "none"
-    more = ", …" if len(names) > _MAX_SUGGESTIONS else ""
+    if name in indexes:
+        return indexes[name]
+    some = ", ".join(islice(indexes, _MAX_SUGGESTIONS)) or "none"
+    more = ", …" if len(indexes) > _MAX_SUGGESTIONS else ""
     raise Contradiction(field, f"the world has no {noun} {name!r}; there are {some}{more}")
 
 
