@@ -34,6 +34,14 @@ FLAGS = (
 )
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_STAYING_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
 class Reply(NamedTuple):
     """What a server answered."""
 
@@ -55,11 +63,20 @@ class Site:
         self.control = urls["control"]
 
     def send(self, url: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
+        return self._open(urllib.request.urlopen, url, method, body, headers)
+
+    def redirect(self, path: str, **headers: str) -> Reply:
+        """The answer itself, not the page that it leads to."""
+        return self._open(_STAYING_OPENER.open, self.control + path, "GET", None, headers)
+
+    def _open(
+        self, open_url: Any, url: str, method: str, body: Any, headers: dict[str, str]
+    ) -> Reply:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         request = urllib.request.Request(url, data, named, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with open_url(request, timeout=20) as answer:
                 return Reply(answer.status, answer.headers, answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:

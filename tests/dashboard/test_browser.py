@@ -59,7 +59,7 @@ def test_violations_are_marked_and_opened_in_place(browser: Browser, site: Site)
     site.rpc("get.call_legs_report", **DAY, limit="x", sort=[{"field": "<b>"}])
     entry = browser.wait(lambda: browser.one("#entries > li.violated"))
     assert "2 violations" in entry.text
-    browser.wait(lambda: browser.text(".count.violations") == "1\nwith violations")
+    browser.wait(lambda: browser.text(".count.journal") == "1\nwith violations")
     entry.find_element("css selector", "summary").click()
     browser.wait(lambda: browser.one("#entries .violations"))
     assert "a JSON integer" in browser.text("#entries .violations")
@@ -139,9 +139,9 @@ def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Sit
     assert answer["error"]["data"]["mnemonic"] == "limit_exceeded"
     assert "result" in site.rpc("get.account")
     browser.open("/tenants/demo/faults?provider=cdr")
-    assert "rests" in browser.text("#part-on")
+    assert "used up" in browser.text("#part-on")
     browser.one("#part-on td button").click()
-    browser.wait(lambda: "None: every answer" in browser.text("#part-on"))
+    browser.wait(lambda: "None: every response" in browser.text("#part-on"))
     assert browser.focused().get_attribute("id") == "h-on"
     assert site.api("GET", "/api/tenants/demo/faults")["faults"] == []
 
@@ -198,7 +198,7 @@ def test_moving_the_clock_ends_sessions_unless_they_are_kept(browser: Browser, s
     browser.one(f"{form} [name='keep_sessions']").click()
     browser.one(f"{form} button[value='86400']").click()
     browser.wait(lambda: browser.text(".big") == "2026-03-03 15:04:05")
-    assert "Sessions were kept over 24:00:00" in browser.text("#part-clock")
+    assert "moved by 24:00:00 without ending sessions" in browser.text("#part-clock")
     assert "result" in site.rpc("get.account", access_token=token)
     browser.one("#now").clear()
     browser.run("document.getElementById('now').value = '2026-03-05T10:00:00'")
@@ -243,7 +243,7 @@ def test_a_tenant_is_made_switched_to_reset_and_deleted(browser: Browser, site: 
     assert site.api("GET", "/api/tenants/second/clock")["now"].endswith("15:05:05")
     browser.one("form[data-path='/api/tenants/second/reset'] button").click()
     browser.one("#confirm button[value='yes']").click()
-    browser.wait(lambda: "as it was first" in browser.text("#status"))
+    browser.wait(lambda: "was reset" in browser.text("#status"))
     assert site.api("GET", "/api/tenants/second/clock")["now"].endswith("15:04:05")
     browser.one("form[data-path='/api/tenants/second'] button").click()
     browser.one("#confirm button[value='yes']").click()

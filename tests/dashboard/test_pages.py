@@ -223,7 +223,7 @@ def test_an_empty_tenant_and_no_tenant(site: Site) -> None:
     site.api("POST", "/api/tenants", {"name": "empty", "world": "empty"})
     for path in VIEWS:
         assert site.get(path.replace("demo", "empty")).status == 200, path
-    assert "No call has begun" in site.get("/tenants/empty/calls").page.xpath("string(//main)")
+    assert "No call in these days" in site.get("/tenants/empty/calls").page.xpath("string(//main)")
     with running(only=("cdr",)) as other:
         other.api("DELETE", "/api/tenants/demo")
         assert "New tenant" in other.get("/").page.xpath("string(//main)")

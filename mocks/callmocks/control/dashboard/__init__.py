@@ -36,6 +36,7 @@ PAGES = {
     f"{_TENANT}/faults": ("faults.show_faults", "faults.html", "faults"),
     f"{_TENANT}/clock": ("clock.show_clock", "clock.html", "clock"),
     f"{_TENANT}/assumptions": ("assumptions.show_assumptions", "assumptions.html", "assumptions"),
+    "/language/{language}": ("texts.switch_language", "", ""),
     "/static/{name}": ("static_files.serve_file", "", ""),
 }
 """By path: the function of this package that makes the model, the template, the section."""

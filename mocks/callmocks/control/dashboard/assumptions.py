@@ -5,9 +5,10 @@ from typing import Any
 
 from callmocks.contract.assumptions import Assumption, load_ledger
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.texts import mark_text
 from callmocks.control.routing import RequestContext
 
-GROUPS = {"history": "The calls themselves", **PROVIDER_TITLES}
+GROUPS = {"history": mark_text("The calls themselves"), **PROVIDER_TITLES}
 
 
 async def show_assumptions(context: RequestContext) -> dict[str, Any]:

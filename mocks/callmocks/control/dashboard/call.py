@@ -10,6 +10,7 @@ from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import PANELS
 from callmocks.control.dashboard.panels.base import SECOND, ProviderPanel
 from callmocks.control.dashboard.template_filters import format_duration
+from callmocks.control.dashboard.texts import Texts, find_texts, mark_text
 from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
@@ -18,11 +19,11 @@ from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
 
 _ROLES = {
-    "subscriber": "Subscriber",
-    "operator": "Operator",
-    "initiator": "Dialling operator",
-    "transfer": "Transfer target",
-    "coach": "Listening coach",
+    "subscriber": mark_text("Subscriber"),
+    "operator": mark_text("Operator"),
+    "initiator": mark_text("Dialling operator"),
+    "transfer": mark_text("Transfer target"),
+    "coach": mark_text("Listening coach"),
 }
 
 
@@ -36,7 +37,7 @@ async def show_call(context: RequestContext) -> dict[str, Any]:
         "truth": truth,
         "pinned": address is not None and address[1] >= ids.PINNED_SESSION,
         "day": truth.start.date(),
-        "bars": list(_leg_bars(tenant.history, truth, now)),
+        "bars": list(_leg_bars(tenant.history, truth, now, find_texts(context))),
         "panels": [_make_panel(context, panel, truth, now) for panel in PANELS.values()],
     }
 
@@ -52,7 +53,9 @@ def _find_truth(history: History, session_id: str, now_ms: int) -> Call:
     return next(call for call in calls if call.session_id == int(session_id))
 
 
-def _leg_bars(history: History, truth: Call, now: datetime) -> Iterator[dict[str, Any]]:
+def _leg_bars(
+    history: History, truth: Call, now: datetime, texts: Texts
+) -> Iterator[dict[str, Any]]:
     """Legs on the call's time line; ``waiting`` and ``talking``: left edge and width, per cent."""
     names = {each.number: each.full_name for each in history.directory.operators}
     begin = truth.start
@@ -67,19 +70,22 @@ def _leg_bars(history: History, truth: Call, now: datetime) -> Iterator[dict[str
             continue
         start, stop = leg.start, min(leg.end, now)
         answered = leg.answered if leg.answered and leg.answered <= now else None
-        party = _ROLES.get(leg.role, leg.role)
-        if leg.operator:
-            party = f"{party} {leg.operator}, {names.get(leg.operator, '')}"
         waited = format_duration((answered or stop) - start)
-        talked = f"then connected {format_duration(stop - answered)}" if answered else ""
+        talked = format_duration(stop - answered) if answered else ""
+        summary = (
+            texts.gettext("waited %(waited)s, then connected %(talked)s")
+            if answered
+            else texts.gettext("waited %(waited)s, not answered")
+        )
         yield {
-            "party": party,
+            "party": texts.gettext(_ROLES[leg.role]),
+            "operator": f"{leg.operator}, {names.get(leg.operator, '')}" if leg.operator else "",
             "start": start,
             "seconds": (stop - start) / SECOND,
-            "reason": leg.finish_reason if leg.end <= now else "under way",
+            "reason": leg.finish_reason if leg.end <= now else "",
             "waiting": bar_extent(start, answered or stop),
             "talking": bar_extent(answered, stop) if answered else None,
-            "summary": f"waited {waited}, {talked or 'not answered'}",
+            "summary": summary % {"waited": waited, "talked": talked},
         }
 
 
@@ -87,8 +93,9 @@ def _make_panel(
     context: RequestContext, panel: ProviderPanel, truth: Call, now: datetime
 ) -> dict[str, Any]:
     tenant, url = context.tenant, getattr(context.app_context.addresses, panel.provider.name)
-    rows = panel.find_rows(tenant, truth, now)
-    absence = "" if rows else panel.explain_absence(truth)
+    texts = find_texts(context)
+    rows = panel.find_rows(tenant, truth, now, texts)
+    absence = "" if rows else texts.gettext(panel.explain_absence(truth))
     shown = rows and url and truth.end <= now
-    snippets = panel.make_call_examples(tenant, url, truth) if shown else []
+    snippets = panel.make_call_examples(tenant, url, truth, texts) if shown else []
     return {"panel": panel, "rows": rows, "absence": absence, "snippets": snippets}

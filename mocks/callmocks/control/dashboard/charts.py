@@ -5,13 +5,13 @@ the same numbers as a table.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
 from markupsafe import Markup
 from simplecharts import BaseRenderer, StackedColumnRenderer
 
+from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.control.dashboard.window import DayWindow
 from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, date_of_day
@@ -20,19 +20,19 @@ _HOUR_MS = 3_600_000
 _MAX_REASONS = 12
 """Finish reasons that have a bar of their own."""
 _WIDE, _NARROW = 880, 350
-OUTCOMES = ("answered", "lost", "outgoing and internal")
+OUTCOMES = (mark_text("answered"), mark_text("lost"), mark_text("outgoing and internal"))
 
 Rows = Sequence[tuple[str, tuple[int, ...]]]
 """Label and one number for each series."""
 
 
-def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> dict[str, Any]:
+def calls_over_time(sessions: pl.DataFrame, window: DayWindow, texts: Texts) -> dict[str, Any]:
     """Ended calls by the hour they began in, or by the day when the window has several days."""
     by_hour = window.first == window.last
     step = _HOUR_MS if by_hour else DAY_MS
     labels = [f"{hour:02}:00" for hour in range(24)]
     if not by_hour:
-        labels = [_day_label(window, index) for index in range(window.last - window.first + 1)]
+        labels = [str(date_of_day(day)) for day in range(window.first, window.last + 1)]
     position = ((pl.col("_start") - window.from_ms) // step).alias("position")
     incoming = pl.col("direction").cast(pl.String) == "in"
     outcome = pl.when(incoming).then(pl.col("is_lost").cast(pl.Int8)).otherwise(2).alias("outcome")
@@ -42,16 +42,16 @@ def calls_over_time(sessions: pl.DataFrame, window: DayWindow) -> dict[str, Any]
         numbers[row][series] = calls
     rows = [(label, tuple(row)) for label, row in zip(labels, numbers, strict=True)]
     return {
-        "title": "Calls by hour" if by_hour else "Calls by day",
-        "summary": _summarize_rows(rows, len(sessions)),
-        "series": OUTCOMES,
+        "title": texts.gettext("Calls by hour") if by_hour else texts.gettext("Calls by day"),
+        "summary": _summarize_rows(rows, len(sessions), texts),
+        "series": [texts.gettext(each) for each in OUTCOMES],
         "rows": rows,
         "wide": _Columns(_WIDE, 2 if by_hour else max(1, len(rows) // 10)).draw(rows),
         "narrow": _Columns(_NARROW, 6 if by_hour else max(1, len(rows) // 4)).draw(rows),
     }
 
 
-def calls_by_reason(sessions: pl.DataFrame) -> dict[str, Any]:
+def calls_by_reason(sessions: pl.DataFrame, texts: Texts) -> dict[str, Any]:
     counted = (
         sessions.select(pl.col("finish_reason").cast(pl.String))
         .group_by("finish_reason")
@@ -62,12 +62,17 @@ def calls_by_reason(sessions: pl.DataFrame) -> dict[str, Any]:
     shown, others = rows[:_MAX_REASONS], rows[_MAX_REASONS:]
     if others:
         rest = sum(calls for _, (calls,) in others)
-        shown = [*shown, (f"{len(others)} other reasons", (rest,))]
-    commonest = f"; most often {rows[0][0]}, {rows[0][1][0]}" if rows else ""
+        label = texts.ngettext("%(num)s other reason", "%(num)s other reasons", len(others))
+        shown = [*shown, (label % {"num": len(others)}, (rest,))]
+    summary = texts.gettext("no call has ended")
+    if rows:
+        reason, (calls,) = rows[0]
+        summary = texts.gettext("%(calls)d calls; most often %(reason)s: %(number)d")
+        summary %= {"calls": len(sessions), "reason": reason, "number": calls}
     return {
-        "title": "Calls by finish reason",
-        "summary": f"{len(sessions)} calls, {len(rows)} reasons{commonest}",
-        "series": ("calls",),
+        "title": texts.gettext("Calls by finish reason"),
+        "summary": summary,
+        "series": [texts.gettext("calls")],
         "rows": rows,
         "wide": _Bars(_WIDE, 7).draw(shown),
         "narrow": _Bars(_NARROW, 5).draw(shown),
@@ -79,20 +84,19 @@ def ended_sessions(history: History, window: DayWindow) -> pl.DataFrame:
     return history.sessions_between(window.from_ms, window.till_ms - 1000, window.now_ms)
 
 
-def _day_label(window: DayWindow, index: int) -> str:
-    when = date_of_day(window.first) + timedelta(days=index)
-    return f"{when:%a} {when.day}" if window.span <= 7 else f"{when.day} {when:%b}"
-
-
-def _summarize_rows(rows: Rows, total: int) -> str:
+def _summarize_rows(rows: Rows, total: int, texts: Texts) -> str:
     if not total:
-        return "no call has ended"
+        return texts.gettext("no call has ended")
     label, values = max(rows, key=lambda row: sum(row[1]))
-    return f"{total} calls, most of them at {label}: {sum(values)}"
+    text = texts.gettext("%(calls)d calls, most of them at %(time)s: %(number)d")
+    return text % {"calls": total, "time": label, "number": sum(values)}
 
 
 class _Columns(StackedColumnRenderer):  # type: ignore[misc]
-    """Columns with whole numbers at the axis; ``every``: which of the labels there is room for."""
+    """Columns with whole numbers at the axis; ``every``: which of the labels there is room for.
+
+    Of a date the label is month and day.
+    """
 
     def __init__(self, width: int, every: int) -> None:
         super().__init__(
@@ -106,7 +110,7 @@ class _Columns(StackedColumnRenderer):  # type: ignore[misc]
 
     def draw(self, rows: Rows) -> Markup:
         labelled = [
-            {"label": "" if index % self.every else label, "name": label, "values": values}
+            {"label": "" if index % self.every else label[-5:], "name": label, "values": values}
             for index, (label, values) in enumerate(rows)
         ]
         return Markup(self.render({"rows": labelled}))

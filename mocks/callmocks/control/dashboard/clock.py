@@ -6,13 +6,20 @@ from typing import Any
 import polars as pl
 
 from callmocks.control.dashboard.panels import read_limits
+from callmocks.control.dashboard.texts import find_texts, mark_text
 from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.control.routing import RequestContext
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, ms_to_datetime
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.worker import run_if_long
 
-STEPS = {60: "1 minute", 600: "10 minutes", 3600: "1 hour", 86_400: "1 day", 604_800: "1 week"}
+STEPS = {
+    60: mark_text("1 minute"),
+    600: mark_text("10 minutes"),
+    3600: mark_text("1 hour"),
+    86_400: mark_text("1 day"),
+    604_800: mark_text("1 week"),
+}
 """Seconds that a button moves the clock by."""
 
 
@@ -24,7 +31,7 @@ async def show_clock(context: RequestContext) -> dict[str, Any]:
         "steps": STEPS,
         "settings": tenant.settings,
         "session_time_offset": tenant.session_time_offset,
-        "limits": await read_limits(tenant, context.app_context.addresses),
+        "limits": await read_limits(tenant, context.app_context.addresses, find_texts(context)),
     }
 
 

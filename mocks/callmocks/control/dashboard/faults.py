@@ -6,6 +6,7 @@ from typing import Any
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
 from callmocks.control.dashboard.render import MAX_LISTED
 from callmocks.control.dashboard.template_filters import format_parameter
+from callmocks.control.dashboard.texts import Texts, find_texts
 from callmocks.control.faults import FaultKind, FaultView, describe_fault_type, list_faults
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
@@ -17,11 +18,11 @@ async def show_faults(context: RequestContext) -> dict[str, Any]:
     provider = context.request.query.get("provider", "cdr")
     if provider not in PROVIDER_TITLES:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
-    entries = tenant.journal.read_records()
+    entries, texts = tenant.journal.read_records(), find_texts(context)
     active = (await list_faults(context)).faults
     return {
         "tenant": tenant,
-        "active": [(fault, _summarize_fault(fault)) for fault in active[:MAX_LISTED]],
+        "active": [(fault, _summarize_fault(fault, texts)) for fault in active[:MAX_LISTED]],
         "unlisted": max(len(active) - MAX_LISTED, 0),
         "provider": provider,
         "kinds": [kind for kind in _fault_kinds() if provider in kind.providers],
@@ -39,16 +40,18 @@ def _fault_kinds() -> list[FaultKind]:
     return sorted(kinds, key=lambda kind: (kind.breaks_contract, kind.fault))
 
 
-def _summarize_fault(fault: FaultView) -> str:
+def _summarize_fault(fault: FaultView, texts: Texts) -> str:
     parts = [
         f"{name} {format_parameter(value)}" for name, value in fault.params.items() if value != {}
     ]
     if fault.operation is not None:
-        parts.append(f"only {fault.operation}")
+        parts.append(texts.gettext("only %(name)s") % {"name": fault.operation})
     if fault.skip:
-        parts.append(f"after {fault.skip}")
+        parts.append(texts.gettext("after %(number)d") % {"number": fault.skip})
     if fault.times is not None:
-        parts.append("once" if fault.times == 1 else f"{fault.times} times")
+        text = texts.ngettext("%(num)s time", "%(num)s times", fault.times)
+        parts.append(text % {"num": fault.times})
     if fault.probability < 1:
-        parts.append(f"chance {fault.probability:g}")
+        chance = {"number": f"{fault.probability:g}"}
+        parts.append(texts.gettext("probability %(number)s") % chance)
     return ", ".join(parts)

@@ -8,6 +8,7 @@ import polars as pl
 
 from callmocks.control.dashboard import charts
 from callmocks.control.dashboard.template_filters import format_duration
+from callmocks.control.dashboard.texts import Texts, find_texts, mark_text
 from callmocks.control.dashboard.window import (
     END_OF_HISTORY,
     SPANS,
@@ -21,6 +22,22 @@ from callmocks.control.routing import RequestContext
 from callmocks.history.history import History
 from callmocks.history.views.lists import LISTS, ListColumn, directory_names
 from callmocks.history.views.session_reasons import NAMES
+
+_CALL_VALUES = {
+    "direction": {
+        "in": mark_text("incoming"),
+        "out": mark_text("outgoing"),
+        "auto": mark_text("automatic"),
+        "internal": mark_text("internal"),
+    },
+    "client": {
+        "?unknown": mark_text("unknown"),
+        "?anonymous": mark_text("anonymous"),
+        "?internal": mark_text("internal"),
+    },
+    "onec": {"yes": mark_text("yes")},
+}
+"""By column of the calls' list: words for its values."""
 
 
 class CallFilter(NamedTuple):
@@ -41,13 +58,15 @@ class ListPage(NamedTuple):
     """Rows by start, with ``_session`` or what ``complete`` needs for it, and ``_ended``."""
     complete: Callable[[History, pl.DataFrame], pl.DataFrame] = lambda _, rows: rows
     """Adds to the rows of a page what would cost too much for all."""
-    noun: str = "row"
+    operation: str = ""
+    """Of the provider; none for the calls themselves."""
 
 
 async def show_list(context: RequestContext) -> dict[str, Any]:
     page, window = LIST_PAGES[context.path_part("list")], read_window(context, context.tenant)
     call_filter = read_filter(context, page)
     history = context.tenant.history
+    texts = find_texts(context)
     frame = page.read(history, window, call_filter).reverse()
     paging = read_paging(context, len(frame))
     rows = page.complete(history, frame.slice(paging.first, paging.last - paging.first))
@@ -63,8 +82,8 @@ async def show_list(context: RequestContext) -> dict[str, Any]:
         "reasons": NAMES,
         "link": partial(build_link, context, page=None),
         "paging": paging,
-        "rows": _format_rows(rows, page.columns, directory_names(history.directory)),
-        "charts": _draw_charts(history, window) if page.noun == "call" else None,
+        "rows": _format_rows(rows, page.columns, _value_names(history, page, texts)),
+        "charts": None if page.operation else _draw_charts(history, window, texts),
     }
 
 
@@ -108,14 +127,25 @@ def _format_cell(
     text = "" if value is None else str(value)
     if column.kind == "time":
         return text[11:19], ""
-    return (names or {}).get(text, text), text
+    shown = (names or {}).get(text, text)
+    return shown, "" if shown == text or text.startswith("?") else text
 
 
-def _draw_charts(history: History, window: DayWindow) -> dict[str, Any]:
+def _value_names(history: History, page: ListPage, texts: Texts) -> dict[str, Mapping[str, str]]:
+    """By column: what is shown for its values."""
+    if page.operation:
+        return directory_names(history.directory)
+    return {
+        column: {value: texts.gettext(text) for value, text in names.items()}
+        for column, names in _CALL_VALUES.items()
+    }
+
+
+def _draw_charts(history: History, window: DayWindow, texts: Texts) -> dict[str, Any]:
     sessions = charts.ended_sessions(history, window)
     return {
-        "over_time": charts.calls_over_time(sessions, window),
-        "by_reason": charts.calls_by_reason(sessions),
+        "over_time": charts.calls_over_time(sessions, window, texts),
+        "by_reason": charts.calls_by_reason(sessions, texts),
         "ended": len(sessions),
         "under_way": _begun_sessions(history, window).filter(~pl.col("_ended")).height,
     }
@@ -136,10 +166,10 @@ def _read_calls(history: History, window: DayWindow, call_filter: CallFilter) ->
         found = found.filter(phone.str.contains(call_filter.phone, literal=True))
     unnamed = (
         pl.when(phone.is_not_null())
-        .then(pl.lit("unknown"))
+        .then(pl.lit("?unknown"))
         .when(pl.col("virtual_phone_number").is_not_null())
-        .then(pl.lit("anonymous"))
-        .otherwise(pl.lit("internal"))
+        .then(pl.lit("?anonymous"))
+        .otherwise(pl.lit("?internal"))
     )
     talk = pl.col("talk_duration")
     return found.with_columns(
@@ -196,62 +226,71 @@ def _columns(name: str) -> tuple[ListColumn, ...]:
 
 LIST_PAGES = {
     "calls": ListPage(
-        "Calls",
-        "Calls",
+        mark_text("Calls"),
+        mark_text("Calls"),
         "",
         (
-            ListColumn("start_time", "time", label="Began"),
-            ListColumn("direction", room="minor", label="Direction"),
-            ListColumn("client", label="Client"),
-            ListColumn("contact_phone_number", "id", "minor", label="Number"),
-            ListColumn("virtual_phone_number", "id", "spare", label="Line"),
+            ListColumn("start_time", "time", label=mark_text("Began")),
+            ListColumn("direction", room="minor", label=mark_text("Direction")),
+            ListColumn("client", label=mark_text("Client")),
+            ListColumn("contact_phone_number", "id", "minor", label=mark_text("Number")),
+            ListColumn("virtual_phone_number", "id", "spare", label=mark_text("Line")),
             ListColumn(
-                "last_answered_employee_full_name", room="minor", at_end=True, label="Operator"
+                "last_answered_employee_full_name",
+                room="minor",
+                at_end=True,
+                label=mark_text("Operator"),
             ),
-            ListColumn("talk_duration", "duration", at_end=True, label="Talk"),
-            ListColumn("total_duration", "duration", "spare", at_end=True, label="Total"),
-            ListColumn("finish_reason", "reason", at_end=True, label="Finish reason"),
-            ListColumn("onec", room="minor", label="In 1C"),
+            ListColumn("talk_duration", "duration", at_end=True, label=mark_text("Talk")),
+            ListColumn(
+                "total_duration", "duration", "spare", at_end=True, label=mark_text("Total")
+            ),
+            ListColumn("finish_reason", "reason", at_end=True, label=mark_text("Finish reason")),
+            ListColumn("onec", room="minor", label=mark_text("In 1C")),
         ),
         ("reason", "phone"),
         _read_calls,
         _add_onec,
-        "call",
     ),
     "arm": ListPage(
         "ARM",
-        "ARM history",
-        "operator_call_history: what this operator's workplace shows. Calls under way come with "
-        "skip_incomplete=false only.",
+        mark_text("ARM history"),
+        mark_text(
+            "what this operator's workplace shows. Calls under way come with skip_incomplete=false "
+            "only."
+        ),
         _columns("arm"),
         ("operator",),
         _read_arm,
         _add_session,
+        operation="operator_call_history",
     ),
     "cdr": ListPage(
-        "CDR sessions",
-        "CDR sessions",
-        "get.calls_report: calls that have ended.",
+        mark_text("CDR sessions"),
+        mark_text("CDR sessions"),
+        mark_text("calls that have ended."),
         _columns("cdr-sessions"),
         ("reason",),
         partial(_read_ended, "cdr-sessions", "id"),
+        operation="get.calls_report",
     ),
     "cdr/legs": ListPage(
-        "CDR legs",
-        "CDR legs",
-        "get.call_legs_report: the legs of calls that have ended.",
+        mark_text("CDR legs"),
+        mark_text("CDR legs"),
+        mark_text("the legs of calls that have ended."),
         _columns("cdr-legs"),
         ("reason",),
         partial(_read_ended, "cdr-legs", "call_session_id"),
+        operation="get.call_legs_report",
     ),
     "onec": ListPage(
-        "1C",
-        "1C service calls",
-        "GetHistoryOfServiceCalls: calls that have ended. Names stand for the ids that the "
-        "service sends.",
+        mark_text("1C"),
+        mark_text("1C service calls"),
+        mark_text("calls that have ended. Names stand for the ids that the service sends."),
         _columns("onec"),
         (),
         partial(_read_ended, "onec", "_session_id"),
+        operation="GetHistoryOfServiceCalls",
     ),
 }
 """By the path below the tenant's."""

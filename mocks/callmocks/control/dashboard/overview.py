@@ -5,11 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
-from callmocks.control.dashboard import charts
 from callmocks.control.dashboard.clock import day_progress
 from callmocks.control.dashboard.journal import EntryFilter, count_entries, newest_entries
 from callmocks.control.dashboard.panels import PANELS, read_limits
-from callmocks.control.dashboard.window import read_window
+from callmocks.control.dashboard.texts import find_texts
 from callmocks.control.routing import RequestContext
 from callmocks.tenants.worker import run_if_long
 
@@ -22,25 +21,21 @@ async def show_overview(context: RequestContext) -> dict[str, Any]:
     tenant = context.tenant if named else next(iter(context.registry), None)
     if tenant is None:
         raise web.HTTPSeeOther("/tenants")
-    window = read_window(context, tenant)
     addresses = context.app_context.addresses
-    limits = await read_limits(tenant, addresses)
+    limits = await read_limits(tenant, addresses, find_texts(context))
     shown = [
         (panel, limit)
         for panel, limit in limits
         if panel.always_show_limits or limit.remaining < limit.maximum
     ]
-    history = tenant.history
-    calls = partial(charts.ended_sessions, history, window)
-    sessions = await run_if_long(calls, history.has_long_days)
     return {
         "tenant": tenant,
         "addresses": addresses,
         "panels": PANELS.values(),
         "settings": tenant.settings,
         "encrypted": (addresses.control or "").startswith("https:"),
-        "today": await run_if_long(partial(day_progress, tenant), history.has_long_days),
-        "chart": charts.calls_over_time(sessions, window),
+        "today": await run_if_long(partial(day_progress, tenant), tenant.history.has_long_days),
+        "texts": find_texts(context),
         "limits": shown,
         "unused_limits": len(limits) - len(shown),
         "counts": count_entries(tenant.journal),

@@ -1,15 +1,18 @@
 """Pages: templates, the frame around each page, security headers."""
 
-from functools import cache
+import json
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from callmocks import __version__
 from callmocks.control.dashboard import template_filters
 from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.texts import LANGUAGES, Texts, find_texts, load_texts, mark_text
 from callmocks.control.problems import Problem, ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.tenants.tenant import Tenant
@@ -24,24 +27,45 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 SECTIONS = {
-    "overview": ("Overview", ""),
-    "history": ("Call history", "/calls"),
-    "journal": ("Journal", "/journal"),
-    "faults": ("Faults", "/faults"),
-    "clock": ("Clock and limits", "/clock"),
-    "assumptions": ("Assumptions", "/assumptions"),
+    "overview": (mark_text("Overview"), ""),
+    "history": (mark_text("Call history"), "/calls"),
+    "journal": (mark_text("Journal"), "/journal"),
+    "faults": (mark_text("Faults"), "/faults"),
+    "clock": (mark_text("Clock and limits"), "/clock"),
+    "assumptions": (mark_text("Assumptions"), "/assumptions"),
 }
 """The navigation: name, and path below the tenant's."""
+SCRIPT_TEXTS = (
+    mark_text("callmocks does not answer; is it still running?"),
+    mark_text("Copied"),
+    mark_text("Copy"),
+    mark_text("Done"),
+    mark_text("Live"),
+    mark_text("Lost the connection, trying again"),
+    mark_text("Not live"),
+    mark_text("Pause"),
+    mark_text("Paused"),
+    mark_text("Press Ctrl+C"),
+    mark_text("Resume"),
+    mark_text("This entry is not in the journal any more."),
+)
+"""Of static/*.js, which find them in the page."""
+_PROBLEM_TITLES = {404: mark_text("Not found"), 422: mark_text("This cannot be shown")}
+_OTHER_PROBLEM = mark_text("Something went wrong")
 MAX_PAGE_BYTES = 2_000_000
 MAX_LISTED = 500
 """Tenants or faults that a page lists."""
 
 
-def describe_clock(tenant: Tenant) -> dict[str, Any]:
+def describe_clock(tenant: Tenant, texts: Texts) -> dict[str, Any]:
     clock = tenant.clock
-    running = "running" if clock.speed == 1 else f"running × {clock.speed:g}"
-    modes = {"real": "real time", "frozen": "frozen", "offset": running}
-    return {"now": clock.now(), "speed": clock.speed, "description": modes[clock.mode]}
+    modes = {
+        "real": texts.gettext("real time"),
+        "frozen": texts.gettext("frozen"),
+        "offset": texts.gettext("running"),
+    }
+    mode = modes[clock.mode] + (f" × {clock.speed:g}" if clock.speed > 1 else "")
+    return {"now": clock.now(), "speed": clock.speed, "description": mode}
 
 
 def render_page(
@@ -49,26 +73,32 @@ def render_page(
 ) -> web.Response:
     """``tenant`` of the model is the page's; a page of all tenants has none."""
     tenant, unmatched = model.get("tenant"), context.registry.unmatched
+    texts = find_texts(context)
     frame = {
         "version": __version__,
+        "language": texts.language,
+        "path": context.request.path_qs,
+        "script_texts": json.dumps({each: texts.gettext(each) for each in SCRIPT_TEXTS}),
         "tenants": [each.name for each in islice(context.registry, MAX_LISTED)],
         "sections": () if tenant is None else ("journal",) if tenant is unmatched else SECTIONS,
         "section": section,
         "counts": {} if tenant is None else _count_changes(tenant),
-        "clock": None if tenant in (None, unmatched) else describe_clock(tenant),
+        "clock": None if tenant in (None, unmatched) else describe_clock(tenant, texts),
     }
-    page = _template_environment().get_template(template)
+    page = _template_environment(texts.language).get_template(template)
     body = page.render({"tenant": None, **model, "frame": frame}).encode()
     if len(body) > MAX_PAGE_BYTES:
         reason = f"this page would have more than {MAX_PAGE_BYTES} bytes; the admin API has it all"
         raise ProblemError(422, reason)
-    headers = {**SECURITY_HEADERS, "Content-Type": "text/html; charset=utf-8"}
+    headers = {**SECURITY_HEADERS, "Content-Language": texts.language}
+    headers["Content-Type"] = "text/html; charset=utf-8"
     return web.Response(body=body, status=status, headers=headers)
 
 
 def render_problem(context: RequestContext, problem: Problem) -> web.Response:
     tenant = context.registry.get(context.request.match_info.get("tenant", ""))
-    model = {"tenant": tenant, "problem": problem}
+    title = find_texts(context).gettext(_PROBLEM_TITLES.get(problem.status, _OTHER_PROBLEM))
+    model = {"tenant": tenant, "problem": problem, "title": title}
     return render_page(context, "problem.html", "", model, problem.status)
 
 
@@ -76,22 +106,36 @@ def _count_changes(tenant: Tenant) -> dict[str, tuple[int, str]]:
     """By section: a number behind its name, and what it counts."""
     violations = sum(bool(entry.violations) for entry in tenant.journal.read_records())
     return {
-        "journal": (violations, "with violations"),
-        "faults": (len(tenant.faults.list_active()), "on"),
-        "assumptions": (len(tenant.assumptions.changed_choices()), "changed"),
+        "journal": (violations, mark_text("with violations")),
+        "faults": (len(tenant.faults.list_active()), mark_text("active")),
+        "assumptions": (len(tenant.assumptions.changed_choices()), mark_text("changed")),
     }
 
 
 @cache
-def _template_environment() -> Environment:
+def _template_environment(language: str) -> Environment:
+    texts = load_texts(language)
     environment = Environment(
         loader=PackageLoader(__package__),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= template_filters.FILTERS
-    environment.globals |= {"PROVIDERS": PROVIDER_TITLES, "SECTIONS": SECTIONS}
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {**template_filters.FILTERS, "translate": texts.gettext}
+    environment.globals |= {
+        "PROVIDERS": PROVIDER_TITLES,
+        "SECTIONS": SECTIONS,
+        "LANGUAGES": LANGUAGES,
+        "ngettext": partial(_count, texts),
+    }
     return environment
+
+
+def _count(texts: Texts, one: str, many: str, number: int) -> Markup:
+    text = Markup(texts.ngettext(one, many, number))
+    return text % {"num": template_filters.format_amount(number)}

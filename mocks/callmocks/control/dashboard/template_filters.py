@@ -5,14 +5,27 @@ from datetime import date, datetime, timedelta
 
 from markupsafe import Markup, escape
 
+from callmocks.control.dashboard.texts import mark_text
+
 
 def format_moment(value: datetime | str) -> str:
     when = datetime.fromisoformat(value) if isinstance(value, str) else value
     return when.isoformat(" ", "seconds")
 
 
-def format_day(value: date) -> str:
-    return f"{value:%a} {value.day} {value:%B %Y}"
+_WEEKDAYS = [
+    mark_text("Monday"),
+    mark_text("Tuesday"),
+    mark_text("Wednesday"),
+    mark_text("Thursday"),
+    mark_text("Friday"),
+    mark_text("Saturday"),
+    mark_text("Sunday"),
+]
+
+
+def format_weekday(value: date) -> str:
+    return _WEEKDAYS[value.weekday()]
 
 
 def format_duration(seconds: float | int | timedelta | None) -> str:
@@ -26,10 +39,6 @@ def format_duration(seconds: float | int | timedelta | None) -> str:
     return f"{sign}{hours}:{minutes:02}:{rest:02}" if hours else f"{sign}{minutes}:{rest:02}"
 
 
-def format_count(number: int, one: str, many: str = "") -> str:
-    return f"{format_amount(number)} {one if number == 1 else many or one + 's'}"
-
-
 def format_amount(number: int) -> str:
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
@@ -40,7 +49,8 @@ def render_code(text: str) -> Markup:
 
 
 def add_line_breaks(name: str) -> Markup:
-    return Markup(escape(name).replace("_", Markup("_<wbr>")))
+    """May be broken behind ``_`` and where a word of ``CamelCase`` begins, nowhere else."""
+    return Markup(re.sub(r"_|[a-z](?=[A-Z][a-z])", r"\g<0><wbr>", str(escape(name))))
 
 
 def format_parameter(value: object) -> str:
@@ -54,9 +64,8 @@ def format_parameter(value: object) -> str:
 
 FILTERS = {
     "moment": format_moment,
-    "day": format_day,
+    "weekday": format_weekday,
     "duration": format_duration,
-    "count": format_count,
     "amount": format_amount,
     "parameter": format_parameter,
     "coded": render_code,

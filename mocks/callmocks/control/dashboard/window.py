@@ -4,6 +4,7 @@ from datetime import date
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from callmocks.control.dashboard.texts import mark_text
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.history.history import History
@@ -17,7 +18,7 @@ from callmocks.history.walltime import (
 )
 from callmocks.tenants.tenant import Tenant
 
-SPANS = {1: "Day", 7: "Week", 30: "30 days"}
+SPANS = {1: mark_text("Day"), 7: mark_text("Week"), 30: mark_text("30 days")}
 ROWS_PER_PAGE = 50
 """Rows of a page."""
 MAX_CALLS = 300_000

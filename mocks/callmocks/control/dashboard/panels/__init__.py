@@ -5,6 +5,7 @@ from callmocks.control.dashboard.panels.arm import ArmPanel
 from callmocks.control.dashboard.panels.base import ProviderPanel, RemainingLimit
 from callmocks.control.dashboard.panels.cdr import CdrPanel
 from callmocks.control.dashboard.panels.onec import OnecPanel
+from callmocks.control.dashboard.texts import Texts
 from callmocks.tenants.tenant import Tenant
 
 PANELS: dict[str, ProviderPanel] = {
@@ -15,11 +16,11 @@ PROVIDER_TITLES = {name: panel.provider.title for name, panel in PANELS.items()}
 
 
 async def read_limits(
-    tenant: Tenant, addresses: Addresses
+    tenant: Tenant, addresses: Addresses, texts: Texts
 ) -> list[tuple[ProviderPanel, RemainingLimit]]:
     return [
         (panel, limit)
         for panel in PANELS.values()
         if getattr(addresses, panel.provider.name)
-        for limit in await panel.read_limits(tenant)
+        for limit in await panel.read_limits(tenant, texts)
     ]

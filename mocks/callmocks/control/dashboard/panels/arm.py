@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 from callmocks.arm.provider import ARM
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
+from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.tenant import Tenant
 
@@ -34,34 +35,37 @@ with connect({url}) as arm:
 
 class ArmPanel(base.ProviderPanel):
     provider = ARM
-    description = "operator's workplace, ECSS-10"
+    description = mark_text("operator's workplace, ECSS-10")
     open_all_rows = True
 
-    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+    def list_access(self, tenant: Tenant, url: str, texts: Texts) -> list[tuple[str, str]]:
         numbers = _numbers(tenant)
         shown = ", ".join(numbers[:3])
         if len(numbers) > 3:
             shown += f", … {numbers[-1]} ({len(numbers)})"
         return [
-            ("Address", _service_url(tenant, url)),
-            ("Domain", tenant.name),
-            ("Operators", shown),
-            ("Password", tenant.settings.arm.password),
+            (texts.gettext("Address"), _service_url(tenant, url)),
+            (texts.gettext("Domain"), tenant.name),
+            (texts.gettext("Operators"), shown),
+            (texts.gettext("Password"), tenant.settings.arm.password),
         ]
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[base.Snippet]:
+    def make_examples(self, tenant: Tenant, url: str, texts: Texts) -> list[base.Snippet]:
         operator = _numbers(tenant)[0]
         login = {"login": operator, "password": tenant.settings.arm.password}
         path = tenant.assumptions.choices["arm.websocket-path"]
         address = f"ws{url.removeprefix('http')}/{tenant.name}/{path}"
         program = _WEBSOCKET.format(login=base.format_json(login), url=base.format_json(address))
         newest = _post_history(tenant, url, operator, {"offset": "0", "limit": "10"})
+        history = texts.gettext("History of operator %(number)s over HTTP") % {"number": operator}
         return [
-            base.Snippet(f"History of operator {operator} over HTTP", "shell", newest),
-            base.Snippet("The same as frames on a websocket", "python", program),
+            base.Snippet(history, "shell", newest),
+            base.Snippet(texts.gettext("The same as frames on a websocket"), "python", program),
         ]
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[base.ProviderRow]:
+    def find_rows(
+        self, tenant: Tenant, truth: Call, now: datetime, texts: Texts
+    ) -> list[base.ProviderRow]:
         begin, end = datetime_to_ms(truth.start), datetime_to_ms(truth.end)
         rows = [
             row
@@ -72,18 +76,22 @@ class ArmPanel(base.ProviderPanel):
         ]
         list_url = f"/tenants/{tenant.name}/arm?day={truth.start.date()}&operator="
         rows.sort(key=lambda row: row["_start"])
-        return [_describe_row(list_url, row, now) for row in rows]
+        return [_describe_row(list_url, row, now, texts) for row in rows]
 
     def explain_absence(self, truth: Call) -> str:
-        return "No operator's phone rang: none of them has this call in his history."
+        return mark_text("No operator's phone rang: none of them has this call in his history.")
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[base.Snippet]:
+    def make_call_examples(
+        self, tenant: Tenant, url: str, truth: Call, texts: Texts
+    ) -> list[base.Snippet]:
         begin, end = truth.start, truth.end
         period = {"from_date": f"{begin:{_TIME}}", "to_date": f"{end:{_TIME}}"}
         filters = {**period, "offset": "0", "limit": "10"}
         return [
             base.Snippet(
-                f"As operator {operator}", "shell", _post_history(tenant, url, operator, filters)
+                texts.gettext("As operator %(number)s") % {"number": operator},
+                "shell",
+                _post_history(tenant, url, operator, filters),
             )
             for operator in _rung_operators(truth)
         ]
@@ -103,15 +111,20 @@ def _service_url(tenant: Tenant, url: str) -> str:
     return f"{url}/{tenant.name}/service/cc/arm"
 
 
-def _describe_row(list_url: str, row: dict[str, Any], now: datetime) -> base.ProviderRow:
+def _describe_row(
+    list_url: str, row: dict[str, Any], now: datetime, texts: Texts
+) -> base.ProviderRow:
     """A row; of a call under way without what only its end, or its answer, tells."""
     hidden: set[str] = set()
-    title = f"Operator {row['digits']} from {row['start_time']:%H:%M:%S}"
+    title = texts.gettext("Operator %(number)s from %(time)s")
     if row["_release"] > datetime_to_ms(now):
-        title += ", under way: only with skip_incomplete=false"
+        title = texts.gettext(
+            "Operator %(number)s from %(time)s, under way: only with skip_incomplete=false"
+        )
         hidden |= _KNOWN_AT_END
         if row["_answer"] is None or row["_answer"] > datetime_to_ms(now):
             hidden |= _KNOWN_WHEN_ANSWERED
+    title %= {"number": row["digits"], "time": f"{row['start_time']:%H:%M:%S}"}
     return base.ProviderRow(
         title, list_url + row["digits"], base.describe_fields(row, _TIME, hidden)
     )

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from callmocks.contract.truth import Call
+from callmocks.control.dashboard.texts import Texts
 from callmocks.provider.base import Provider
 from callmocks.tenants.tenant import Tenant
 
@@ -57,25 +58,30 @@ class ProviderPanel:
     always_show_limits: ClassVar[bool] = False
     """On the overview, even when nothing of them is used."""
 
-    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+    def list_access(self, tenant: Tenant, url: str, texts: Texts) -> list[tuple[str, str]]:
         """Address and credentials: label and value."""
         raise NotImplementedError
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[Snippet]:
+    def make_examples(self, tenant: Tenant, url: str, texts: Texts) -> list[Snippet]:
         """Requests for the last calls before the tenant's now."""
         raise NotImplementedError
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[ProviderRow]:
+    def find_rows(
+        self, tenant: Tenant, truth: Call, now: datetime, texts: Texts
+    ) -> list[ProviderRow]:
         raise NotImplementedError
 
     def explain_absence(self, truth: Call) -> str:
+        """A key of the texts."""
         raise NotImplementedError
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[Snippet]:
+    def make_call_examples(
+        self, tenant: Tenant, url: str, truth: Call, texts: Texts
+    ) -> list[Snippet]:
         """Requests for this call alone."""
         raise NotImplementedError
 
-    async def read_limits(self, tenant: Tenant) -> list[RemainingLimit]:
+    async def read_limits(self, tenant: Tenant, texts: Texts) -> list[RemainingLimit]:
         """Counters of the provider, read without using any of them up."""
         return []
 

@@ -6,39 +6,43 @@ from callmocks.cdr.limits import RateLimiter
 from callmocks.cdr.provider import CDR
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
+from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.views.lists import add_record_ids
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y-%m-%d %H:%M:%S"
+_WINDOWS = {"minute": mark_text("points a minute"), "day": mark_text("points a day")}
 
 
 class CdrPanel(base.ProviderPanel):
     provider = CDR
-    description = "CoMagic / UIS Data API"
+    description = mark_text("CoMagic / UIS Data API")
     always_show_limits = True
 
-    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+    def list_access(self, tenant: Tenant, url: str, texts: Texts) -> list[tuple[str, str]]:
         cdr = tenant.settings.cdr
         return [
-            ("Address", url),
-            ("Login", cdr.login),
-            ("Password", cdr.password),
-            ("Static token", cdr.token),
+            (texts.gettext("Address"), url),
+            (texts.gettext("Login"), cdr.login),
+            (texts.gettext("Password"), cdr.password),
+            (texts.gettext("Static token"), cdr.token),
         ]
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[base.Snippet]:
+    def make_examples(self, tenant: Tenant, url: str, texts: Texts) -> list[base.Snippet]:
         cdr, now = tenant.settings.cdr, tenant.clock.now()
         start = now - timedelta(days=1)
         legs = _call_report(tenant, url, "get.call_legs_report", start, now, limit=10)
         login = _call_method(url, "login.user", {"login": cdr.login, "password": cdr.password})
         return [
-            base.Snippet("Call legs of the last 24 hours", "shell", legs),
-            base.Snippet("Log in for a token of your own", "shell", login),
+            base.Snippet(texts.gettext("Call legs of the last 24 hours"), "shell", legs),
+            base.Snippet(texts.gettext("Log in for a token of your own"), "shell", login),
         ]
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[base.ProviderRow]:
+    def find_rows(
+        self, tenant: Tenant, truth: Call, now: datetime, texts: Texts
+    ) -> list[base.ProviderRow]:
         history, number = tenant.history, truth.session_id
         list_url, query = f"/tenants/{tenant.name}/cdr", f"?day={truth.start.date()}"
         sessions = history.find_session(number, datetime_to_ms(now))
@@ -47,35 +51,40 @@ class CdrPanel(base.ProviderPanel):
             base.ProviderRow(
                 f"{title} {row['id']}", f"{list_url}{path}{query}", base.describe_fields(row, _TIME)
             )
-            for title, path, frame in (("Session", "", sessions), ("Leg", "/legs", legs))
+            for title, path, frame in (
+                (texts.gettext("Session"), "", sessions),
+                (texts.gettext("Leg"), "/legs", legs),
+            )
             for row in add_record_ids(frame).to_dicts()
         ]
 
     def explain_absence(self, truth: Call) -> str:
-        return "The call is under way; the Data API shows it when it has ended."
+        return mark_text("The call is under way; the Data API shows it when it has ended.")
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[base.Snippet]:
+    def make_call_examples(
+        self, tenant: Tenant, url: str, truth: Call, texts: Texts
+    ) -> list[base.Snippet]:
         begin, end = truth.start, truth.end
         snippets = []
         for title, method, name in (
-            ("Its session", "get.calls_report", "id"),
-            ("Its legs", "get.call_legs_report", "call_session_id"),
+            (texts.gettext("Its session"), "get.calls_report", "id"),
+            (texts.gettext("Its legs"), "get.call_legs_report", "call_session_id"),
         ):
             only = {"field": name, "operator": "=", "value": truth.session_id}
             text = _call_report(tenant, url, method, begin, end, filter=only)
             snippets.append(base.Snippet(title, "shell", text))
         return snippets
 
-    async def read_limits(self, tenant: Tenant) -> list[base.RemainingLimit]:
+    async def read_limits(self, tenant: Tenant, texts: Texts) -> list[base.RemainingLimit]:
         points = await RateLimiter(Exchange.start(tenant, self.provider, b"")).get_limits()
         return [
             base.RemainingLimit(
-                f"points a {window}",
+                texts.gettext(name),
                 getattr(points, f"{window}_remaining"),
                 getattr(points, f"{window}_limit"),
                 timedelta(seconds=getattr(points, f"{window}_reset")),
             )
-            for window in ("minute", "day")
+            for window, name in _WINDOWS.items()
         ]
 
 

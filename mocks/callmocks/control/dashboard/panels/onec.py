@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
+from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.views.lists import LISTS, directory_names
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.onec import contract
@@ -37,32 +38,38 @@ _PROPERTY = """\
 
 class OnecPanel(base.ProviderPanel):
     provider = ONEC
-    description = "1C-Connect, PartnerWebAPI2"
+    description = mark_text("1C-Connect, PartnerWebAPI2")
 
-    def list_access(self, tenant: Tenant, url: str) -> list[tuple[str, str]]:
+    def list_access(self, tenant: Tenant, url: str, texts: Texts) -> list[tuple[str, str]]:
         onec = tenant.settings.onec
         return [
-            ("Address", url),
-            ("User", onec.user),
-            ("Password", onec.password),
-            ("WSDL", f"{url}?wsdl"),
+            (texts.gettext("Address"), url),
+            (texts.gettext("User"), onec.user),
+            (texts.gettext("Password"), onec.password),
+            (texts.gettext("WSDL"), f"{url}?wsdl"),
         ]
 
-    def make_examples(self, tenant: Tenant, url: str) -> list[base.Snippet]:
+    def make_examples(self, tenant: Tenant, url: str, texts: Texts) -> list[base.Snippet]:
         now = tenant.clock.now()
         day = _post_history(tenant, url, now - timedelta(days=1), now)
         return [
-            base.Snippet("Service calls of the last 24 hours", "shell", day),
-            base.Snippet("The WSDL", "shell", f"curl -s {shlex.quote(url + '?wsdl')}"),
+            base.Snippet(texts.gettext("Service calls of the last 24 hours"), "shell", day),
+            base.Snippet(
+                texts.gettext("The WSDL"), "shell", f"curl -s {shlex.quote(url + '?wsdl')}"
+            ),
         ]
 
-    def find_rows(self, tenant: Tenant, truth: Call, now: datetime) -> list[base.ProviderRow]:
+    def find_rows(
+        self, tenant: Tenant, truth: Call, now: datetime, texts: Texts
+    ) -> list[base.ProviderRow]:
         if truth.onec is None:
             return []
         frame = tenant.history.find_service_call(truth.onec.call_id, datetime_to_ms(now))
-        title = "Row of GetHistoryOfServiceCalls"
+        title = texts.gettext("Row of GetHistoryOfServiceCalls")
         if truth.onec.vendor_scheme:
-            title = "Vendor scheme: its client and specialist are somebody else's"
+            title = texts.gettext(
+                "Vendor scheme: client and specialist are those of another company"
+            )
         href = f"/tenants/{tenant.name}/onec?day={truth.start.date()}"
         names = directory_names(tenant.history.directory)
         columns = [column.name for column in LISTS["onec"].columns]
@@ -73,26 +80,29 @@ class OnecPanel(base.ProviderPanel):
 
     def explain_absence(self, truth: Call) -> str:
         if truth.onec is not None:
-            return "The call is under way; 1C-Connect shows it when it has ended."
+            return mark_text("The call is under way; 1C-Connect shows it when it has ended.")
         if truth.direction == "internal":
-            return "1C-Connect does not show calls between two operators."
+            return mark_text("1C-Connect does not show calls between two operators.")
         if not truth.client_phone:
-            return "1C-Connect does not show anonymous callers."
+            return mark_text("1C-Connect does not show anonymous callers.")
         if truth.user_id is None:
-            return "1C-Connect shows only users it knows; nobody has this number."
-        return "The call did not reach a line of 1C-Connect."
+            return mark_text("1C-Connect shows only users it knows; nobody has this number.")
+        return mark_text("The call did not reach a line of 1C-Connect.")
 
-    def make_call_examples(self, tenant: Tenant, url: str, truth: Call) -> list[base.Snippet]:
+    def make_call_examples(
+        self, tenant: Tenant, url: str, truth: Call, texts: Texts
+    ) -> list[base.Snippet]:
         text = _post_history(tenant, url, truth.start, truth.start + base.SECOND)
-        return [base.Snippet("Calls that began in this second", "shell", text)]
+        return [base.Snippet(texts.gettext("Calls that began in this second"), "shell", text)]
 
-    async def read_limits(self, tenant: Tenant) -> list[base.RemainingLimit]:
+    async def read_limits(self, tenant: Tenant, texts: Texts) -> list[base.RemainingLimit]:
         exchange = Exchange.start(tenant, self.provider, b"")
         found = []
+        name = texts.gettext("%(operation)s an hour")
         for operation in contract.load_operations().values():
             remaining = await HourlyQuota(exchange, operation).get_remaining_calls()
             if remaining is not None:
-                found.append(base.RemainingLimit(f"{operation.name} an hour", *remaining))
+                found.append(base.RemainingLimit(name % {"operation": operation.name}, *remaining))
         return found
 
 

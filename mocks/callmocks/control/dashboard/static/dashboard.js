@@ -1,5 +1,5 @@
 // What every page needs: forms as requests to the admin API, copying, running clocks.
-import { enableControls } from "./parts.js";
+import { enableControls, translate } from "./parts.js";
 import { followJournal } from "./journal.js";
 import { sendForm } from "./forms.js";
 
@@ -13,8 +13,8 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const done = await copyText(button.closest("figure").querySelector("code"));
-  button.firstChild.textContent = done ? "Copied" : "Press Ctrl+C";
-  setTimeout(() => (button.firstChild.textContent = "Copy"), 2000);
+  button.firstChild.textContent = done ? translate("Copied") : translate("Press Ctrl+C");
+  setTimeout(() => (button.firstChild.textContent = translate("Copy")), 2000);
 });
 
 // Where a page has no clipboard (plain HTTP from another machine), its text is selected for it.

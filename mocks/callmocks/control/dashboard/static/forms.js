@@ -1,5 +1,5 @@
 // Forms as requests to the admin API: data-method, data-path, and what to do when it worked.
-import { announce, refreshParts } from "./parts.js";
+import { announce, refreshParts, translate } from "./parts.js";
 
 export async function sendForm(form, submitter) {
   const { method, path, done, go, confirm: question } = form.dataset;
@@ -20,16 +20,16 @@ export async function sendForm(form, submitter) {
       headers: { "Content-Type": "application/json" },
     });
   } catch {
-    return showProblem(form, "callmocks does not answer; is it still running?");
+    return showProblem(form, translate("callmocks does not answer; is it still running?"));
   }
   const result = response.status === 204 ? {} : await response.json();
-  if (!response.ok) return showProblem(form, result.detail ?? `status ${response.status}`, result.where);
+  if (!response.ok) return showProblem(form, result.detail ?? String(response.status), result.where);
   if (go) {
     location.assign(new URL(go.replace("{name}", encodeURIComponent(result.name ?? "")), location.origin));
     return;
   }
   await refreshAfter(form, submitter);
-  announce(done ?? "Done");
+  announce(done ?? translate("Done"));
 }
 
 // Refresh what changed; the focus stays on the same control, or goes where the form says.
@@ -86,7 +86,7 @@ function requireJson(text, name) {
     JSON.parse(text);
     return text;
   } catch {
-    throw Object.assign(new Error(`${name}: not JSON: ${text}`), { field: name });
+    throw Object.assign(new Error(`${name}: ${text}: JSON?`), { field: name });
   }
 }
 

@@ -1,5 +1,5 @@
 // The journal: the stream signals a new entry, the server renders it, entries open in place.
-import { fetchPage } from "./parts.js";
+import { fetchPage, translate } from "./parts.js";
 
 const PAUSE_MS = 300; // between two loads, however many requests a client sends
 
@@ -11,7 +11,7 @@ export function followJournal() {
   document.querySelector("[data-pause]")?.addEventListener("click", (event) => {
     follower.paused = !follower.paused;
     event.currentTarget.setAttribute("aria-pressed", String(follower.paused));
-    event.currentTarget.textContent = follower.paused ? "Go on" : "Pause";
+    event.currentTarget.textContent = follower.paused ? translate("Resume") : translate("Pause");
     follower.connect();
   });
   document.addEventListener("visibilitychange", () => follower.connect());
@@ -41,15 +41,15 @@ class JournalFollower {
     const address = new URL(this.#list.dataset.stream, location.origin);
     address.searchParams.set("after", this.#last);
     this.#stream = new EventSource(address);
-    this.#stream.onopen = () => this.#showState("Live", true);
-    this.#stream.onerror = () => this.#showState("Lost the connection, trying again", false);
+    this.#stream.onopen = () => this.#showState(translate("Live"), true);
+    this.#stream.onerror = () => this.#showState(translate("Lost the connection, trying again"), false);
     this.#stream.onmessage = () => this.#loadSoon();
   }
 
   close() {
     this.#stream?.close();
     this.#stream = null;
-    this.#showState(this.paused ? "Paused" : "Not live", false);
+    this.#showState(this.paused ? translate("Paused") : translate("Not live"), false);
   }
 
   async #loadSoon() {
@@ -63,7 +63,7 @@ class JournalFollower {
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     } catch {
-      this.#showState("Lost the connection, trying again", false);
+      this.#showState(translate("Lost the connection, trying again"), false);
     } finally {
       this.#loading = false;
     }
@@ -80,7 +80,7 @@ class JournalFollower {
     this.#list.prepend(...rows);
     while (this.#list.children.length > Number(this.#list.dataset.most)) this.#list.lastElementChild.remove();
     const violations = counted.querySelector("[data-violations]").dataset.violations;
-    const badge = document.querySelector(".count.violations");
+    const badge = document.querySelector(".count.journal");
     if (badge) {
       badge.hidden = violations === "0";
       badge.firstElementChild.textContent = violations;
@@ -109,6 +109,6 @@ async function loadEntry(event) {
     target.replaceChildren(article);
   } catch {
     details.dataset.src = source;
-    target.textContent = "This entry is not in the journal any more.";
+    target.textContent = translate("This entry is not in the journal any more.");
   }
 }

@@ -27,6 +27,11 @@ export function enableControls(root) {
   for (const control of root.querySelectorAll("button[disabled]")) control.disabled = false;
 }
 
+// A text of the page's language, by the English one.
+const texts = JSON.parse(document.body.dataset.texts);
+
+export const translate = (text) => texts[text];
+
 export function announce(text) {
   const status = document.getElementById("status");
   status.textContent = "";
