@@ -93,9 +93,9 @@ async def test_a_counter_is_exact_under_concurrency(link: RedisConnection) -> No
 async def test_a_bounded_set_takes_no_more_than_its_limit(link: RedisConnection) -> None:
     state = fresh(link)
     joined = await asyncio.gather(
-        *(state.add_to_bounded_set("l", f"m{n % 50}", 20) for n in range(200))
+        *(state.add_to_bounded_set("l", f"m{n % 50:02}", 20) for n in range(200))
     )
-    on = {f"m{n % 50}" for n, is_on in enumerate(joined) if is_on}
+    on = {f"m{n % 50:02}" for n, is_on in enumerate(joined) if is_on}
     assert len(on) == 20
     assert [await state.add_to_bounded_set("l", f"m{n}", 20) for n in range(50)] == [
         f"m{n}" in on for n in range(50)

@@ -1,5 +1,6 @@
 """Points: every successful call costs one, of a calendar day's and of a minute's (documented)."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,6 +13,7 @@ from callmocks.tenants.state import CounterIncrement
 
 DAY_SECONDS = 86_400
 LIMIT_TYPES = ("day", "minute")
+POINTS_KEY = re.compile(r"cdr:points:(day|minute):\d{1,12}", re.ASCII)
 
 
 class PointLimits(msgspec.Struct, frozen=True):

@@ -56,6 +56,9 @@ class CdrProvider(Provider):
             Credential(TOKEN, cdr_token_prefix(settings.name), secret=True),
         ]
 
+    def quota_kind(self, key: str) -> type[int] | None:
+        return int if limits.POINTS_KEY.fullmatch(key) else None
+
     def find_operation(self, exchange: Exchange) -> str:
         method = ParsedRequest(exchange.request).envelope.method
         return method if isinstance(method, str) else ""

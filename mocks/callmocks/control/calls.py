@@ -6,13 +6,14 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import msgspec
+from msgspec import UNSET, UnsetType, to_builtins
 
 from callmocks.config.pin_file import iter_lines, locate_contradiction
-from callmocks.contract.json_model import to_json
+from callmocks.contract.json_model import json_members, to_json
 from callmocks.contract.truth import Call
-from callmocks.control.json_struct import doc, json_struct
+from callmocks.control.json_struct import ServerMade, doc, json_struct
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import TENANT, RequestContext, RouteTable, WallTime, decode
+from callmocks.control.routing import TENANT, RequestContext, RouteTable, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
@@ -23,6 +24,7 @@ from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
 from callmocks.history.truth import collect_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
+from callmocks.tenants.scenario import WallTime
 from callmocks.tenants.worker import run_computation, run_in_worker
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
@@ -50,6 +52,8 @@ class PinView(Call):
 
     json_name: ClassVar = "PinView"
     id: Annotated[int, "Its CDR session id, under which it is unpinned."]
+    number: Annotated[int, "Which pinned call of its day it is; its ids follow from it."]
+    requested: Annotated[dict[str, Any], "What was asked for."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,38 @@ class PinList:
     """Pinned calls, in the order they were pinned."""
 
     calls: tuple[PinView, ...]
+
+
+class RepeatableCall(PinnedCall, forbid_unknown_fields=True, omit_defaults=True):
+    """A call to pin."""
+
+    id: ServerMade = UNSET
+    truth: ServerMade = UNSET
+    requested: Annotated[
+        PinnedCall | UnsetType,
+        doc("In an answer that is sent again: what counts, instead of all beside it."),
+    ] = UNSET
+
+
+_OF_ANSWERS = {each.key for each in json_members(PinView)} - {*RepeatableCall.__struct_fields__}
+PostedCall = msgspec.defstruct(
+    "PostedCall",
+    [("answered", bool | str | None, None), *((name, ServerMade, UNSET) for name in _OF_ANSWERS)],
+    bases=(RepeatableCall,),
+    namespace={"__doc__": RepeatableCall.__doc__},
+    forbid_unknown_fields=True,
+)
+
+
+def read_request(posted: Any) -> dict[str, Any]:
+    """What is to be pinned; ``Contradiction`` names what only an answer sent again may have."""
+    if posted.requested is not UNSET:
+        request: dict[str, Any] = to_builtins(posted.requested)
+        return request
+    for name in sorted(_OF_ANSWERS):
+        if getattr(posted, name) is not UNSET:
+            raise Contradiction(name, "it follows from the others; a request does not have it")
+    return {name: getattr(posted, name) for name in PinnedCall.__struct_fields__}
 
 
 class TruthQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -94,7 +130,7 @@ async def list_pins(context: RequestContext) -> dict[str, Any]:
     _CALLS,
     "Pin a call, or one for each line of the body, all or none",
     "calls_pin",
-    body=PinnedCall,
+    body=PostedCall,
     lines_media=JSON_LINES_TYPES,
     response=(json_struct(PinView), json_struct(PinList)),
     status=201,
@@ -105,8 +141,8 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
         pins = await _pin_lines(context, context.body)
         describe = _describe_pins(history, pins)
         return {"calls": await run_computation(describe, len(pins) > PINS_PER_BATCH)}
-    call = msgspec.to_builtins(context.body)
     try:
+        call = read_request(context.body)
         pin = await context.change_tenant(lambda tenant: tenant.pins.add(call))
         return _describe_batch(history, [pin])[0]
     except Contradiction as error:
@@ -195,7 +231,10 @@ def _describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
         call.session_id: to_json(call)
         for call in collect_truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
     }
-    return [{"id": pin.id, **calls[pin.id]} for pin in pins]
+    return [
+        {"id": pin.id, "number": pin.number, "requested": pin.request, **calls[pin.id]}
+        for pin in pins
+    ]
 
 
 async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
@@ -206,9 +245,12 @@ async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
             detail = f"one request pins {MAX_PINS} calls at most"
             raise _with_line(ProblemError(422, detail), number)
         try:
-            calls.append(decode(line, dict[str, Any]))
+            calls.append(read_request(decode(line, PostedCall)))
         except ProblemError as refused:
             raise _with_line(refused, number) from None
+        except Contradiction as error:
+            problem = ProblemError(422, str(error), where=f"$.{error.field}")
+            raise _with_line(problem, number) from None
         numbers.append(number)
     try:
         store = context.app_context.store

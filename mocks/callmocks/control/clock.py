@@ -1,20 +1,19 @@
 """A tenant's clock over the admin API."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from callmocks.control.json_struct import doc
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import TENANT, RequestContext, RouteTable, WallTime
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.errors import SettingsError
-from callmocks.history.clock import check_clock_range, parse_wall_time
+from callmocks.history.clock import check_clock_range
+from callmocks.tenants.contents import apply_clock_state
+from callmocks.tenants.scenario import ClockMode, ClockState
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
-
-ClockMode = Literal["real", "frozen", "offset"]
 
 
 class ClockView(msgspec.Struct):
@@ -30,21 +29,9 @@ class ClockView(msgspec.Struct):
     speed: Annotated[float, doc("Wall seconds a second: 0 when frozen, 1 when real.")]
 
 
-class ClockSetting(msgspec.Struct, forbid_unknown_fields=True):
+class ClockSetting(ClockState, kw_only=True):
     """How a clock shall go on: ``{"now": …}`` alone freezes, ``{"mode": "real"}`` releases."""
 
-    now: Annotated[
-        WallTime | None,
-        doc("A wall time such as ``2026-03-02T12:00:00``; without it, what the clock shows."),
-    ] = None
-    mode: Annotated[
-        ClockMode | None,
-        doc("When left out: ``offset`` if a speed is given, otherwise ``frozen``."),
-    ] = None
-    speed: Annotated[
-        Annotated[float, Meta(gt=0, le=86_400)] | None,
-        doc("Wall seconds a second, for ``offset``; 1 when left out."),
-    ] = None
     keep_sessions: Annotated[
         bool, doc("Sessions and tokens do not age by the jump, so that nobody is logged out by it.")
     ] = False
@@ -77,30 +64,12 @@ async def set_clock(context: RequestContext) -> ClockView:
 
     def change(tenant: MutableTenant) -> None:
         before = tenant.clock.now()
-        _set_clock(tenant, setting)
+        apply_clock_state(tenant.clock, setting)
         if setting.keep_sessions:
             tenant.keep_sessions((tenant.clock.now() - before).total_seconds())
 
     await context.change_tenant(change)
     return describe_clock(context.tenant)
-
-
-def _set_clock(tenant: MutableTenant, setting: ClockSetting) -> None:
-    if setting.mode == "real":
-        if setting.now is not None or setting.speed is not None:
-            raise ProblemError(422, "mode real takes neither now nor speed", where="$.mode")
-        tenant.clock.follow_machine()
-        return
-    start = tenant.clock.now() if setting.now is None else parse_wall_time(setting.now, "$.now")
-    check_range(start, "$.now")
-    if setting.mode == "offset" or (setting.mode is None and setting.speed is not None):
-        tenant.clock.run(start, setting.speed or 1.0)
-    elif setting.speed is not None:
-        raise ProblemError(422, "a frozen clock has no speed", where="$.speed")
-    elif setting.mode is None and setting.now is None:
-        raise ProblemError(422, "say now, mode or speed", where="$")
-    else:
-        tenant.clock.freeze(start)
 
 
 @ROUTES.add("POST", f"{_CLOCK}/advance", "Move the clock", "clock_advance", body=Advance)

@@ -6,17 +6,18 @@ from functools import cache
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from callmocks.config.types import ProviderName
-from callmocks.control.json_struct import Natural, doc
+from callmocks.control.json_struct import ServerMade, doc
 from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.errors import StateError
-from callmocks.faults.active import ActiveFault, FaultError, FaultScope
+from callmocks.faults.active import ActiveFault, FaultError
 from callmocks.faults.base import FaultType
 from callmocks.server.providers import FAULT_TYPES
+from callmocks.tenants.scenario import FaultSetting
 
 FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})]
 
@@ -44,29 +45,15 @@ class FaultKinds(msgspec.Struct):
     faults: list[FaultKind]
 
 
-class NewFault(msgspec.Struct, forbid_unknown_fields=True):
+class NewFault(FaultSetting, kw_only=True):
     """A fault to switch on, and for which exchanges."""
 
     provider: ProviderName
     fault: Annotated[FaultName, doc("One of ``GET /api/faults``.")]
-    params: Annotated[dict[str, Any], doc("As the kind's schema says.")] = {}
-    operation: Annotated[
-        str | None,
-        doc("Only requests for this operation, by the name the journal shows; without it, all."),
-    ] = None
-    skip: Annotated[int, doc("So many matching requests pass first.", ge=0)] = 0
-    times: Annotated[
-        Natural | None,
-        doc("It applies so many times and then rests; without it, until it is removed."),
-    ] = None
-    probability: Annotated[
-        float,
-        Meta(ge=0, le=1),
-        doc("Chance of each matching request after those skipped; seeded, the same in every run."),
-    ] = 1.0
-    unlisted: Annotated[bool, doc("The operation may be one that the contract does not have.")] = (
-        False
-    )
+    id: ServerMade = UNSET
+    breaks_contract: ServerMade = UNSET
+    met: ServerMade = UNSET
+    applied: ServerMade = UNSET
 
 
 class FaultView(msgspec.Struct):
@@ -131,10 +118,9 @@ async def list_faults(context: RequestContext) -> FaultList:
 @ROUTES.add("POST", _FAULTS, "Switch a fault on", "faults_switch_on", body=NewFault, status=201)
 async def enable_fault(context: RequestContext) -> FaultView:
     new: NewFault = context.body
-    scope = FaultScope(new.operation, new.skip, new.times, new.probability, new.unlisted)
     try:
         active = await context.change_tenant(
-            lambda tenant: tenant.faults.enable(new.provider, new.fault, new.params, scope)
+            lambda tenant: tenant.faults.enable(new.provider, new.fault, new.params, new.scope)
         )
     except FaultError as error:
         raise ProblemError(422, str(error), where=f"$.{error.where}") from None

@@ -7,10 +7,14 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
+from msgspec import UnsetType
 
 from callmocks.contract.json_model import JsonMember, json_members
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
+ServerMade = Annotated[
+    Any | UnsetType, msgspec.Meta(description="Ignored, so that an answer can be sent again.")
+]
 
 
 def doc(text: str, **constraints: Any) -> msgspec.Meta:

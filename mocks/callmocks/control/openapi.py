@@ -49,7 +49,8 @@ def _build_schemas(routes: Sequence[Route]) -> dict[str, Any]:
         model for route in routes for model in (route.body, *route.responses) if model is not None
     ]
     _, components = msgspec.json.schema_components([*models, Problem], ref_template=_REF_TEMPLATE)
-    return {name: put_descriptions_last(schema) for name, schema in components.items()}
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(components))  # without tuples
+    return {name: put_descriptions_last(schema) for name, schema in plain.items()}
 
 
 def put_descriptions_last(schema: dict[str, Any]) -> dict[str, Any]:

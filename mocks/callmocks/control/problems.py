@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from callmocks.control.json_struct import doc
 from callmocks.errors import CallmocksError, Unavailable
 from callmocks.provider.bodies import BodyReadError
+from callmocks.tenants.scenario import ScenarioError
 from callmocks.tenants.state import StaleTenantsError
 from callmocks.tenants.tenant_store import TenantDeleted
 
@@ -77,6 +78,10 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return ProblemError(404, str(error), where="tenant").to_response()
     except StaleTenantsError:
         raise
+    except ScenarioError as error:
+        path = error.mistakes[0].path
+        where = f"$.{path}" if path else "$"
+        return ProblemError(422, str(error), where=where).to_response()
     except Unavailable as error:
         return ProblemError(503, str(error), headers={"Retry-After": "1"}).to_response()
     except CallmocksError as error:

@@ -14,11 +14,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
 from callmocks.config import validation
 from callmocks.contract.garbage import paused_collection
@@ -34,9 +33,6 @@ from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant, TenantStore
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
-
-WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
-"""A tenant's wall time, without a zone."""
 
 TENANT = "/api/tenants/{tenant}"
 MAX_BODY_BYTES = 8 * 1024 * 1024

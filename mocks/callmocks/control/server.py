@@ -25,6 +25,7 @@ from callmocks.control import (
     dashboard,
     faults,
     journal,
+    scenario,
     tenants,
 )
 from callmocks.control.addresses import Addresses
@@ -122,6 +123,7 @@ def _cached_document(guarded: bool) -> dict[str, Any]:
 
 for module in (
     tenants,
+    scenario,
     clock,
     faults,
     journal,

@@ -1,61 +1,69 @@
 """Tenants over the admin API."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Meta, UnsetType
-from msgspec.structs import asdict, replace
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
 
-from callmocks.control.json_struct import Natural, doc
+from callmocks.contract.structs import omit_defaults
+from callmocks.control.json_struct import ServerMade, doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
-from callmocks.history.arrival import Lag
 from callmocks.history.world_file import is_file, world_names
+from callmocks.tenants.contents import check_settings
 from callmocks.tenants.registry import TenantConflict
-from callmocks.tenants.settings import TENANT_NAME, ArmSettings, CdrSettings, OnecSettings
+from callmocks.tenants.scenario import (
+    ArmLag,
+    CdrLag,
+    OnecLag,
+    RecordsLag,
+    TenantName,
+    TenantOptions,
+)
+from callmocks.tenants.settings import ArmSettings, CdrSettings, OnecSettings, TenantSettings
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import run_if_long
 
 
-class NewTenant(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class PostedArm(ArmSettings, forbid_unknown_fields=True):
+    url: ServerMade = UNSET
+    domain: ServerMade = UNSET
+    operators: ServerMade = UNSET
+
+
+class PostedCdr(CdrSettings, forbid_unknown_fields=True):
+    url: ServerMade = UNSET
+
+
+class PostedOnec(OnecSettings, forbid_unknown_fields=True):
+    url: ServerMade = UNSET
+
+
+class NewTenant(TenantOptions, kw_only=True):
     """A tenant to make. What is left out is as ``callmocks serve`` was told for ``demo``.
 
     Credentials that are left out are the tenant's name, the CDR token ``NAME-token``.
     """
 
-    name: Annotated[str, doc("Its ARM domain too.", pattern=f"^{TENANT_NAME.pattern}$")]
-    seed: Annotated[
-        Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | UnsetType,
-        doc("Tenants of equal seed, world and size hold equal calls."),
-    ] = UNSET
-    world: Annotated[
-        str | UnsetType, doc("The name of a world, or a world file on the server's machine.")
-    ] = UNSET
-    calls_per_day: Annotated[
-        Natural | UnsetType | None, doc("Mean of a weekday; null: as the world says.")
-    ] = UNSET
-    now: Annotated[
-        str | UnsetType,
-        doc(
-            "``real``, or a wall time such as ``2026-03-02T12:00:00`` at which the clock is frozen."
-        ),
-    ] = UNSET
-    timezone: str | UnsetType = UNSET
-    history_from: str | UnsetType = UNSET
-    limits: Literal["documented", "off"] | UnsetType = UNSET
-    arm_lag: Annotated[
-        Lag | UnsetType, doc("Seconds from the end of a call to its row in the ARM.")
-    ] = UNSET
-    cdr_lag: Annotated[Lag | UnsetType, doc("The same for the Data API.")] = UNSET
-    onec_lag: Annotated[Lag | UnsetType, doc("The same for 1C-Connect.")] = UNSET
-    records_lag: Annotated[
-        Lag | UnsetType, doc("Seconds from the row of a call to its record and the audio.")
-    ] = UNSET
-    assumptions: Annotated[dict[str, str] | UnsetType, doc("Choices by id of the ledger.")] = UNSET
-    arm: ArmSettings | UnsetType = UNSET
-    cdr: CdrSettings | UnsetType = UNSET
-    onec: OnecSettings | UnsetType = UNSET
+    name: TenantName
+    arm_lag: ArmLag | UnsetType = UNSET
+    cdr_lag: CdrLag | UnsetType = UNSET
+    onec_lag: OnecLag | UnsetType = UNSET
+    records_lag: RecordsLag | UnsetType = UNSET
+    arm: PostedArm | UnsetType = UNSET
+    cdr: PostedCdr | UnsetType = UNSET
+    onec: PostedOnec | UnsetType = UNSET
+
+    def replace_given(self, base: TenantSettings) -> TenantSettings:
+        settings = super().replace_given(base)
+        chosen = base.assumptions | settings.assumptions
+        return msgspec.convert(
+            asdict(settings) | {"assumptions": chosen}, TenantSettings, from_attributes=True
+        )
 
 
 class OperatorLogin(msgspec.Struct):
@@ -65,38 +73,43 @@ class OperatorLogin(msgspec.Struct):
     password: str
 
 
-class ArmAccess(msgspec.Struct):
-    """How to reach the workplace of a tenant."""
+class ArmAccess(ArmSettings):
+    """The workplace of a tenant, and how to reach it."""
 
-    url: str | None
-    domain: str
-    operators: list[OperatorLogin]
-
-
-class CdrAccess(msgspec.Struct):
-    """How to reach the Data API of a tenant."""
-
-    url: str | None
-    login: str
-    password: str
-    token: str
+    url: str | None = None
+    domain: str = ""
+    operators: tuple[OperatorLogin, ...] = ()
 
 
-class OnecAccess(msgspec.Struct):
-    """How to reach the 1C-Connect service of a tenant."""
+class CdrAccess(CdrSettings):
+    """The Data API of a tenant, and how to reach it."""
 
-    url: str | None
-    user: str
-    password: str
+    url: str | None = None
+
+
+class OnecAccess(OnecSettings):
+    """The 1C-Connect service of a tenant, and how to reach it."""
+
+    url: str | None = None
 
 
 class TenantView(msgspec.Struct):
-    """A tenant and everything a client needs to talk to it as its customer."""
+    """A tenant with its settings, and all that a client needs to talk to it as its customer."""
 
     name: str
     seed: int
-    world: str
+    world: Annotated[str | dict[str, Any], doc("Its name or file, or all that it says.")]
+    calls_per_day: int | None
+    now: str
+    timezone: str
+    history_from: str
     limits: str
+    self_check: bool
+    arm_lag: ArmLag
+    cdr_lag: CdrLag
+    onec_lag: OnecLag
+    records_lag: RecordsLag
+    assumptions: Annotated[dict[str, str], doc("Choices that it was made with.")]
     arm: ArmAccess
     cdr: CdrAccess
     onec: OnecAccess
@@ -131,14 +144,12 @@ async def list_tenants(context: RequestContext) -> TenantList:
 )
 async def create_tenant(context: RequestContext) -> TenantView:
     new: NewTenant = context.body
-    if new.world is not UNSET:
+    if isinstance(new.world, str):
         _check_world(context, new.world)
     try:
-        given = {name: value for name, value in asdict(new).items() if value is not UNSET}
-        defaults = context.app_context.defaults
-        if "assumptions" in given:
-            given["assumptions"] = defaults.assumptions | given["assumptions"]
-        settings = replace(defaults, **given)
+        settings = new.replace_given(context.app_context.defaults)
+        is_named = settings.world in world_names()
+        await run_if_long(partial(check_settings, settings), not is_named)
         return describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
         raise ProblemError(409, str(error), where="$.name") from None
@@ -183,13 +194,16 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     addresses, settings = context.addresses, tenant.settings
     staff, password = tenant.history.directory.operators, settings.arm.password
     today = tenant.clock.now().date()
-    operators = [OperatorLogin(each.number, password) for each in staff if not each.has_left(today)]
+    present = [each for each in staff if not each.has_left(today)]
+    operators = tuple(OperatorLogin(each.number, password) for each in present)
     return TenantView(
-        name=tenant.name,
-        seed=settings.seed,
-        world=settings.world,
-        limits=settings.limits,
-        arm=ArmAccess(addresses.arm, tenant.name, operators),
-        cdr=CdrAccess(addresses.cdr, settings.cdr.login, settings.cdr.password, settings.cdr.token),
-        onec=OnecAccess(addresses.onec, settings.onec.user, settings.onec.password),
+        **asdict(settings)
+        | {
+            "world": omit_defaults(settings.world),
+            "arm": ArmAccess(
+                **asdict(settings.arm), url=addresses.arm, domain=tenant.name, operators=operators
+            ),
+            "cdr": CdrAccess(**asdict(settings.cdr), url=addresses.cdr),
+            "onec": OnecAccess(**asdict(settings.onec), url=addresses.onec),
+        }
     )

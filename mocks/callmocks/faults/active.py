@@ -60,6 +60,9 @@ class ActiveFault:
 
     def __post_init__(self, seed: int) -> None:
         self.id, self._key = f"f{self.number}", f"fault.{self.serial}"
+        self.met_key, self.applied_key, self.members_key = (
+            f"{self._key}.{name}" for name in ("met", "applied", "list")
+        )
         self._memory: dict[str, Any] = {}
         self._generator = Generator(derive_key("fault", seed, self.number, self.fault.fault_name))
 
@@ -70,27 +73,27 @@ class ActiveFault:
             return None
         if scope.operation is not None and operation != scope.operation:
             return None
-        self.matched_count = count = await exchange.state.add(f"{self._key}.met", 1) or 0
+        self.matched_count = count = await exchange.state.add(self.met_key, 1) or 0
         if count <= scope.skip or (scope.probability < 1 and not self._passes_probability()):
             return None
-        applied = await exchange.state.add(f"{self._key}.applied", 1, scope.times)
+        applied = await exchange.state.add(self.applied_key, 1, scope.times)
         if applied is None:
             return None
         self.applied_count = applied
         return FaultContext(exchange, self._generator, count, self._memory, self._key)
 
     async def undo_application(self) -> None:
-        self.applied_count = await self._state.add(f"{self._key}.applied", -1) or 0
+        self.applied_count = await self._state.add(self.applied_key, -1) or 0
 
     async def refresh(self) -> None:
         """Counts of all replicas together."""
-        increments = [CounterIncrement(f"{self._key}.{name}", 0) for name in ("met", "applied")]
+        increments = [CounterIncrement(key, 0) for key in (self.met_key, self.applied_key)]
         counted = await self._state.add_all(increments)
         self.matched_count, self.applied_count = counted.values
 
     async def delete_counters(self) -> None:
-        for name in ("met", "applied", "list"):
-            await self._state.delete(f"{self._key}.{name}")
+        for key in (self.met_key, self.applied_key, self.members_key):
+            await self._state.delete(key)
 
     def _passes_probability(self) -> bool:
         drawn = int(self._generator.draw_raw(0, self.matched_count, 1)[0])
@@ -107,18 +110,28 @@ class ActiveFaults:
         self._active: dict[str, ActiveFault] = {}
         self.by_provider: dict[str, list[ActiveFault]] = {name: [] for name in providers}
 
-    def enable(self, provider: str, name: str, params: object, scope: FaultScope) -> ActiveFault:
+    def enable(
+        self,
+        provider: str,
+        name: str,
+        params: object,
+        scope: FaultScope,
+        number: int | None = None,
+    ) -> ActiveFault:
         """``FaultError`` says what is wrong with the name, the operation or the parameters."""
         if len(self._active) >= MAX_ACTIVE_FAULTS:
             raise SettingsError(f"{MAX_ACTIVE_FAULTS} faults are switched on; remove some")
-        number, serial = self.last_numbers
+        last, serial = self.last_numbers
+        number = number or last + 1
+        if f"f{number}" in self._active:
+            raise FaultError("number", f"fault {name}: number: f{number} is on already")
         if provider in self._providers and not scope.unlisted:
             contract = {provider: self._providers[provider].operations}
             unlisted = find_unlisted_name(contract, scope.operation)
             if unlisted is not None:
                 raise FaultError("operation", f"fault {name}: operation: {unlisted.reason}")
-        active = self.put(number + 1, serial + 1, provider, name, params, scope)
-        self.last_numbers = number + 1, serial + 1
+        active = self.put(number, serial + 1, provider, name, params, scope)
+        self.last_numbers = max(number, last), serial + 1
         return active
 
     def put(
@@ -150,7 +163,7 @@ class ActiveFaults:
             else:
                 known = sorted(at.fault_types) if at else []
                 unknown = f"{provider} has no fault {name!r}; {suggest_name(name, known)}"
-            raise FaultError("fault", unknown)
+            raise FaultError("provider" if at is None else "fault", unknown)
         try:
             fault = msgspec.convert(params, model)
         except msgspec.ValidationError as error:

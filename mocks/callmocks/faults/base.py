@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
-from callmocks.history.generator import Generator
+from callmocks.history.generator import Generator, derive_key
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
 
@@ -44,8 +44,12 @@ class FaultContext:
     prepared: bool = False
 
     async def add_to_bounded_set(self, member: str, limit: int) -> bool:
-        """Whether a member is in the fault's set, which replicas share and ``limit`` bounds."""
-        return await self.exchange.state.add_to_bounded_set(f"{self.key}.list", member, limit)
+        """Whether a member is in the fault's set, which replicas share and ``limit`` bounds.
+
+        The set holds hashes: a member may be a secret.
+        """
+        hashed = derive_key("member", member).hex()
+        return await self.exchange.state.add_to_bounded_set(f"{self.key}.list", hashed, limit)
 
     def error_reply(self, name: str, params: Mapping[str, str] | None = None) -> Reply:
         return self.exchange.provider.error_reply(self.exchange, name, params or {})

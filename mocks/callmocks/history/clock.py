@@ -149,6 +149,15 @@ class Clock:
     def describe_state(self) -> dict[str, object]:
         return {"mode": self.mode, "now": self.now().isoformat(), "speed": self.speed}
 
+    def shows_as(self, other: "Clock") -> bool:
+        """Whether both show the same at any moment."""
+        if self.mode == other.mode == "real":
+            return True
+        own, others = self.dump_state(), other.dump_state()
+        return own == others or (
+            self.mode == other.mode == "frozen" and self._shown == other._shown
+        )
+
     def dump_state(self) -> dict[str, object]:
         shown = self._shown.isoformat()
         return {"mode": self.mode, "speed": self.speed, "shown": shown, "read_at": self._read_at}

@@ -49,7 +49,8 @@ class HistoryFactory:
 
     def takes_long(self, settings: TenantSettings, world: World | None = None) -> bool:
         """Whether its people are many, and no tenant has them yet; a world file takes long too."""
-        if world is None and settings.world not in world_names():
+        is_file = isinstance(settings.world, str) and settings.world not in world_names()
+        if world is None and is_file:
             return True
         world = world or load_world(settings.world)
         many = world.sizes.organisations * world.sizes.users[1] > _MANY_USERS

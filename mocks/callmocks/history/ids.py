@@ -7,6 +7,8 @@ Session and leg ids (9 to 10 digits, as the vendor's) divide each day into slots
                                     | 350 000 …          legs generated (900 000)
                                     | 1 250 000 …        legs pinned    (100 000)
 
+The n-th pinned call of a day has the n-th pinned session and the n-th five of the pinned legs.
+
 The 1C CallID and the record ids look random, but their first bits are the address, scrambled
 with the history's key, and the rest proves that they belong to this history.
 """
@@ -21,6 +23,8 @@ DAY_SLOTS = 1_350_000
 SESSION_SLOTS = 350_000
 PINNED_SESSION = 300_000
 PINNED_LEG = 900_000
+LEGS_PER_PIN = 5  # at most: a caller, an attempt or a parallel leg, an answer, a transfer, a coach
+PINS_PER_DAY = (DAY_SLOTS - SESSION_SLOTS - PINNED_LEG) // LEGS_PER_PIN
 COMMUNICATION_BASE = 1_000_000_000
 
 Words = NDArray[np.uint64]

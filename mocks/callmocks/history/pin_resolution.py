@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from callmocks.config import validation
 from callmocks.errors import Contradiction, SettingsError
@@ -13,6 +14,7 @@ from callmocks.history import reasons
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import CALL_DIRECTIONS, CallKind
 from callmocks.history.directory import Directory
+from callmocks.history.ids import PINS_PER_DAY
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import Slot
 from callmocks.history.walltime import DAYS, FIRST_DATE, LAST_DATE, datetime_to_ms, day_of
@@ -35,6 +37,8 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     line is a virtual number or a 1C ServiceID, a user a 1C ServiceUserID. Seconds may have
     fractions. ``finish_reason`` must appear on a leg of the call; ``talk_seconds`` is the first
     operator's talk, ``wait_seconds`` the time from the start to the answer, or to giving up.
+    ``number`` counts the pinned calls of a day from 1 and decides the ids; it is the next one when
+    it is left out.
     """
 
     start: str
@@ -55,6 +59,7 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     recorded: bool | None = None
     rating: int | None = None
     vendor: bool = False
+    number: Annotated[int, Meta(ge=1, le=PINS_PER_DAY)] | None = None
 
 
 @dataclass(slots=True)

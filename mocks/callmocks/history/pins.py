@@ -34,9 +34,10 @@ from callmocks.history.walltime import (
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A pinned call as requested and as columns; ``id`` is its CDR session id."""
+    """A pinned call as requested, with its number, and as columns; ``id`` is its session id."""
 
     id: int
+    number: int
     request: dict[str, Any]
     day: DayColumns
     sequence: int  # how many were pinned before it
@@ -44,19 +45,18 @@ class Pin:
 
 
 class PinCounters(msgspec.Struct, frozen=True):
-    """Next rows by day: no row is used twice before all pins are cleared."""
+    """Last numbers by day: none is given twice before all pins are cleared."""
 
     added: int = 0
-    rows: dict[int, int] = {}
-    leg_rows: dict[int, int] = {}
+    numbers: dict[int, int] = {}
 
 
 class Pins:
     """The pinned calls of one tenant.
 
-    A pin takes the next row of its day's reserved range, so that adding the same pins in the
-    same order gives the same ids. What a pin leaves open is drawn from the history's key and
-    that row.
+    Its number among the pinned calls of its day decides a call's ids and what its request leaves
+    open. A request without one gets the next, so that the same requests in the same order give
+    the same calls.
     """
 
     def __init__(self, generated: GeneratedDays, first_day: int = 0) -> None:
@@ -94,19 +94,19 @@ class Pins:
             except Contradiction as error:
                 self.counters = counters
                 for pin in added:
-                    self._remove_talks(pin)
+                    self._remove_talks(self._pins.pop(pin.id))
                 if len(requests) == 1:
                     raise
                 raise Contradiction(f"[{index}].{error.field}", error.reason) from None
             added.append(pin)
+            self._pins[pin.id] = pin
             self._add_talks(pin)
-        self._pins |= {pin.id: pin for pin in added}
         self._mark_changed()
         return added
 
-    def restore(self, request: dict[str, Any], sequence: int, row: int, leg_row: int) -> Pin:
+    def restore(self, request: dict[str, Any], sequence: int) -> Pin:
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
-        pin = self._build_pin(resolved, sequence, row, leg_row)
+        pin = self._build_pin(resolved, sequence)
         self._pins[pin.id] = pin
         self._add_talks(pin)
         self._mark_changed()
@@ -159,27 +159,32 @@ class Pins:
         if day < self._first_day:
             first = date_of_day(self._first_day)
             raise Contradiction("start", f"the history of this tenant begins on {first}")
-        row = counters.rows.get(day, ids.PINNED_SESSION)
-        leg_row = counters.leg_rows.get(day, ids.PINNED_LEG)
-        if row >= ids.SESSION_SLOTS:
-            raise Contradiction("start", "the day holds no more pinned calls")
-        pin = self._build_pin(resolved, counters.added, row, leg_row)
+        last = counters.numbers.get(day, 0)
+        if resolved.call.number is None:
+            if last >= ids.PINS_PER_DAY:
+                raise Contradiction("start", "the day holds no more pinned calls")
+            resolved.call = msgspec.structs.replace(resolved.call, number=last + 1)
+        pin = self._build_pin(resolved, counters.added)
+        if pin.id in self._pins:
+            raise Contradiction("number", f"the pinned call {pin.id} has it already")
         end_ms = day_start(day) + int(pin.day.legs.end.max())
         if day_of(end_ms) >= DAYS:
             reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
             raise Contradiction("start", reason)
-        self.counters = PinCounters(
-            counters.added + 1,
-            {**counters.rows, day: row + 1},
-            {**counters.leg_rows, day: leg_row + len(pin.day.legs.row)},
-        )
+        numbers = {**counters.numbers, day: max(last, pin.number)}
+        self.counters = PinCounters(counters.added + 1, numbers)
         return pin
 
-    def _build_pin(self, resolved: ResolvedPin, sequence: int, row: int, leg_row: int) -> Pin:
+    def _build_pin(self, resolved: ResolvedPin, sequence: int) -> Pin:
+        number = resolved.call.number
+        assert number is not None
+        row = ids.PINNED_SESSION + number - 1
+        leg_row = ids.PINNED_LEG + (number - 1) * ids.LEGS_PER_PIN
         day = build_pinned_call(self._generator, resolved, row, leg_row, self._generated)
+        assert len(day.legs.row) <= ids.LEGS_PER_PIN
         session_id = int(ids.session_id(day.first_day, day.calls.row)[0])
         request = msgspec.to_builtins(resolved.call)
-        return Pin(session_id, request, day, sequence, _list_talks(day))
+        return Pin(session_id, number, request, day, sequence, _list_talks(day))
 
     def _check_overlap(self, pin: Pin) -> None:
         for operator, begin, stop in pin.talks:

@@ -33,8 +33,10 @@ def world_names() -> list[str]:
     return sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
 
 
-def load_world(name: str) -> World:
+def load_world(name: str | World) -> World:
     """The world of that name or in that file; ``SettingsError`` names the file and the key."""
+    if isinstance(name, World):
+        return name
     path = Path(name)
     if name in world_names():
         path = fixture_path(f"worlds/{name}.toml")
@@ -52,7 +54,7 @@ def parse_world(text: str, source: str) -> World:
         raise SettingsError(f"world {source}: {_describe_error(error)}") from None
     except ValueError as error:  # numbers of thousands of digits too
         raise SettingsError(f"world {source}: {error}") from None
-    for path, problem in _find_problems(world):
+    for path, problem in find_world_problems(world):
         raise SettingsError(f"world {source}: {path}: {problem}")
     return world
 
@@ -81,7 +83,7 @@ def _describe_error(error: msgspec.ValidationError) -> str:
     return f"{path}: {reason}" if path else reason
 
 
-def _find_problems(world: World) -> Iterator[Problem]:
+def find_world_problems(world: World) -> Iterator[Problem]:
     yield from _find_forbidden_characters(msgspec.to_builtins(world), "")
     for problem in world.find_plan_problems():
         yield "calls_per_day", problem

@@ -1,5 +1,6 @@
 """Day and night, and how many calls an hour an account may make."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
@@ -12,6 +13,7 @@ from callmocks.tenants.exchange import Exchange
 
 _HOUR: Final = timedelta(hours=1)
 _CLOCK_TOLERANCE: Final = timedelta(seconds=10)
+QUOTA_KEY: Final = re.compile(r"onec/[A-Za-z]+/(first|\d{4}-\d\d-\d\dT[\d:.]+)", re.ASCII)
 OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
 
 

@@ -10,7 +10,7 @@ from callmocks.contract.findings import ValidationResult
 from callmocks.contract.listed_names import Operations
 from callmocks.onec import contract, envelope, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
-from callmocks.onec.limits import OUT_OF_LIMIT
+from callmocks.onec.limits import OUT_OF_LIMIT, QUOTA_KEY
 from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
 from callmocks.onec.soap import FaultCode, SoapError
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
@@ -40,6 +40,10 @@ class OnecProvider(Provider):
 
     def list_credentials(self, settings: TenantSettings) -> list[Credential]:
         return [Credential(USER, settings.onec.user)]
+
+    def quota_kind(self, key: str) -> type[int] | type[str] | None:
+        found = QUOTA_KEY.fullmatch(key)
+        return None if found is None else str if found[1] == "first" else int
 
     def find_operation(self, exchange: Exchange) -> str:
         message = _read_message(exchange.request)

@@ -72,6 +72,10 @@ class Provider(ABC):
     def list_credentials(self, settings: TenantSettings) -> list[Credential]:
         return []
 
+    def quota_kind(self, key: str) -> type[int] | type[str] | None:
+        """What is kept under a key of a tenant's state; None when it counts no quota."""
+        return None
+
     # Requests
 
     @abstractmethod

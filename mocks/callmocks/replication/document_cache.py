@@ -62,11 +62,10 @@ class DocumentCache:
             del self._documents[name]
 
     async def load_histories(self, changes: DocumentChanges) -> list[History]:
-        """What new tenants need; while they are held, to apply the changes takes no time."""
+        """What new and reset tenants need; while it is held, the changes are applied at once."""
         loaded = []
         for key, document in changes.written.items():
-            name, _, part = key.partition("/")
-            if part == SPEC_KEY and self._registry.get(name) is None:
+            if key.partition("/")[2] == SPEC_KEY:
                 with suppress(CallmocksError, msgspec.MsgspecError):  # said when it is applied
                     spec = msgspec.json.decode(document, type=TenantSpec)
                     history = self._registry.load_history(spec.settings, spec.parse_world_file())
@@ -113,7 +112,9 @@ class DocumentCache:
                 tenant = self._registry.prepare_tenant(spec.settings, spec.parse_world_file())
                 self._registry.add(tenant)
             elif get_state(tenant).incarnation != spec.incarnation:
-                tenant.reset_local()
+                world = spec.parse_world_file()
+                prepared = self._registry.prepare_tenant(spec.settings, world, replaced=tenant)
+                self._registry.replace(tenant, prepared)
             else:
                 is_new = False
             get_state(tenant).incarnation = spec.incarnation

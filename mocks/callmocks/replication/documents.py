@@ -30,8 +30,8 @@ T = TypeVar("T")
 #     orders/choices      its choices among assumptions
 #     orders/faults       numbers of faults given so far
 #     orders/fault/3      an active fault
-#     orders/pins         rows of pinned calls given so far
-#     orders/pin/5605…    a pinned call: the request, and its rows
+#     orders/pins         numbers of pinned calls given so far
+#     orders/pin/5605…    a pinned call: the request, with its number
 #
 # By the part of the key after the tenant's name; None deletes.
 TenantDocuments = dict[str, bytes | None]
@@ -45,11 +45,11 @@ class TenantSpec(msgspec.Struct, frozen=True):
     data_version: int = DATA_VERSION
     created_at_version: int = 0  # number of that change
     mark: str = ""  # random: tells tenants of one name apart
-    reset_count: int = 0
+    reset_mark: str = ""  # random: of its last reset
 
     @property
     def incarnation(self) -> str:
-        return f"{self.mark}.{self.reset_count}"
+        return f"{self.mark}.{self.reset_mark}"
 
     def is_of(self, incarnation: str) -> bool:
         """Whether that incarnation differs by resets alone."""
@@ -68,8 +68,8 @@ class TenantSpec(msgspec.Struct, frozen=True):
         return found
 
     def parse_world_file(self) -> World | None:
-        """None for a built-in world. The file itself may be on another machine."""
-        return parse_world(self.world, self.settings.world) if self.world else None
+        """None when the settings have it. The file itself may be on another machine."""
+        return parse_world(self.world, str(self.settings.world)) if self.world else None
 
 
 class ClockDocument(msgspec.Struct):
@@ -88,13 +88,11 @@ class FaultDocument(msgspec.Struct, omit_defaults=True):
 class PinDocument(msgspec.Struct):
     requested: dict[str, Any]
     at: int
-    row: int
-    leg_row: int
 
 
 def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec:
     world = ""
-    if settings.world not in world_names():
+    if isinstance(settings.world, str) and settings.world not in world_names():
         load_world(settings.world)  # validates it
         world = _read_file(Path(settings.world)).decode()
     digest = "" if calls is None else hashlib.sha256(_read_file(calls)).hexdigest()
@@ -110,15 +108,26 @@ def encode_choices(assumptions: Assumptions) -> TenantDocuments:
     return {"choices": msgspec.json.encode(assumptions.explicit_choices())}
 
 
-def encode_changed_faults(faults: ActiveFaults, before: ActiveFaults) -> TenantDocuments:
-    after, then = ({each.number: each for each in f.list_active()} for f in (faults, before))
+def encode_contents(tenant: Tenant) -> TenantDocuments:
+    """Of a tenant that has no documents yet, all but its settings."""
+    found: TenantDocuments = {}
+    if not tenant.clock.shows_as(tenant.create_initial_clock()):
+        found |= encode_clock(tenant.clock, tenant.session_time_offset)
+    return found | encode_changed_faults(tenant.faults) | encode_changed_pins(tenant.pins)
+
+
+def encode_changed_faults(
+    faults: ActiveFaults, before: ActiveFaults | None = None
+) -> TenantDocuments:
+    after = {each.number: each for each in faults.list_active()}
+    then = {} if before is None else {each.number: each for each in before.list_active()}
     found: TenantDocuments = {f"fault/{number}": None for number in then.keys() - after.keys()}
     for number, active in after.items():
         if active is not then.get(number):
             params, name = to_builtins(active.fault), active.fault.fault_name
             document = FaultDocument(active.serial, active.provider, name, params, active.scope)
             found[f"fault/{number}"] = msgspec.json.encode(document)
-    if faults.last_numbers != before.last_numbers:
+    if faults.last_numbers != ((0, 0) if before is None else before.last_numbers):
         found["faults"] = msgspec.json.encode(faults.last_numbers)
     return found
 
@@ -129,8 +138,7 @@ def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocumen
     found: TenantDocuments = {f"pin/{id}": None for id in then.keys() - after.keys()}
     for id, pin in after.items():
         if pin is not then.get(id):
-            rows = int(pin.day.calls.row[0]), int(pin.day.legs.row[0])
-            found[f"pin/{id}"] = msgspec.json.encode(PinDocument(pin.request, pin.sequence, *rows))
+            found[f"pin/{id}"] = msgspec.json.encode(PinDocument(pin.request, pin.sequence))
     if pins.counters != (PinCounters() if before is None else before.counters):
         found["pins"] = msgspec.json.encode(pins.counters)
     return found
@@ -173,7 +181,7 @@ def _apply_pins(pins: Pins, changed: TenantDocuments) -> None:
         pins.remove(id)
     written = (msgspec.json.decode(each, type=PinDocument) for each in numbered.values() if each)
     for pin in sorted(written, key=lambda pin: pin.at):
-        pins.restore(pin.requested, pin.at, pin.row, pin.leg_row)
+        pins.restore(pin.requested, pin.at)
     if "pins" in changed:
         pins.counters = _decode(changed["pins"], PinCounters, PinCounters())
 

@@ -21,6 +21,7 @@ from callmocks.errors import SettingsError, StateError
 from callmocks.history.clock import read_stopwatch, unix_time
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import derive_key
+from callmocks.history.history import History
 from callmocks.history.pins import Pins
 from callmocks.replication import documents, recovery
 from callmocks.replication.connection import RedisConnection
@@ -42,7 +43,7 @@ from callmocks.replication.transaction import (
     Transaction,
     create_transaction,
     delete_transaction,
-    reset_transaction,
+    replace_transaction,
     update_transaction,
 )
 from callmocks.tenants.registry import Registry
@@ -59,6 +60,7 @@ from callmocks.tenants.worker import run_if_long, run_in_worker
 if TYPE_CHECKING:
     from callmocks.contract.connections import Connection, EndMethod
     from callmocks.provider.base import Provider
+    from callmocks.tenants.contents import FillTenant
 
 T = TypeVar("T")
 
@@ -110,16 +112,24 @@ class Replica(TenantStore):
             problem = "keys of the shared state were deleted; a replica that has them restores it"
         return ReplicationStatus(self.connection.address, self._replicas, problem, self._last_loss)
 
-    async def start(self, default_tenant: TenantSettings, calls: Path | None = None) -> None:
-        """Load what is there, or begin with the default tenant and its pinned calls.
+    async def start(
+        self,
+        default_tenant: TenantSettings,
+        fill: FillTenant | None = None,
+        calls: Path | None = None,
+        *,
+        keep_found: bool = False,
+    ) -> None:
+        """Load what is there, or begin with the default tenant and what ``fill`` puts in.
 
-        ``SettingsError`` when the store cannot be used, or other replicas have another default
-        tenant.
+        ``calls`` is the file that ``fill`` reads. ``SettingsError`` when the store cannot be used,
+        or, unless ``keep_found``, when other replicas have another default tenant.
         """
         spec = documents.make_spec(default_tenant, calls)
         try:
-            await self._load_documents(spec, calls)
-            await self._match_default_tenant(spec, calls)
+            await self._load_documents(spec, fill)
+            if not keep_found:
+                await self._match_default_tenant(spec, fill)
             await self._send_heartbeat()
         except StateError as error:
             raise self._settings_error(self.connection.problem or str(error)) from None
@@ -144,14 +154,26 @@ class Replica(TenantStore):
         if not await self._store.is_current(version):
             await self.catch_up(version)
 
-    async def create(self, settings: TenantSettings) -> Tenant:
-        spec = await run_in_worker(lambda: documents.make_spec(settings))
-        history = await self.registry.load_history(spec.settings, spec.parse_world_file())
+    async def create(self, settings: TenantSettings, fill: FillTenant | None = None) -> Tenant:
+        spec, history = await self._prepare_spec(settings)
         tenant = await self._run_transaction(
-            lambda: create_transaction(self.registry, spec, self.version.number + 1)
+            lambda: create_transaction(self.registry, spec, self.version.number + 1, fill)
         )
         del history
         return tenant
+
+    async def _prepare_spec(self, settings: TenantSettings) -> tuple[TenantSpec, History]:
+        spec = await run_in_worker(lambda: documents.make_spec(settings))
+        return spec, await self.registry.load_history(spec.settings, spec.parse_world_file())
+
+    async def replace(
+        self, tenant: Tenant, settings: TenantSettings, fill: FillTenant | None = None
+    ) -> None:
+        spec, history = await self._prepare_spec(settings)
+        await self._run_transaction(
+            lambda: replace_transaction(self.registry, self._check(tenant), self._cache, spec, fill)
+        )
+        del history
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         return await self._run_transaction(lambda: update_transaction(self._check(tenant), edit))
@@ -163,7 +185,9 @@ class Replica(TenantStore):
         return await self._run_transaction(prepare, is_long=True)
 
     async def reset(self, tenant: Tenant) -> None:
-        await self._run_transaction(lambda: reset_transaction(self._check(tenant), self._cache))
+        await self._run_transaction(
+            lambda: replace_transaction(self.registry, self._check(tenant), self._cache)
+        )
 
     async def delete(self, tenant: Tenant) -> None:
         await self._run_transaction(
@@ -199,6 +223,7 @@ class Replica(TenantStore):
         if not transaction.documents:
             return await self._store.is_current(self.version)
         try:
+            await transaction.write_new_state()
             changed = transaction.written, transaction.deleted, transaction.state_keys_to_delete
             following = self.version.make_next()
             done = await self._store.commit_changes(self.version, following, *changed)
@@ -209,7 +234,7 @@ class Replica(TenantStore):
             transaction.rollback()
             raise
         if not done:
-            transaction.rollback()
+            await transaction.cancel()
             return False
         self.version = following
         self._cache.store_documents(transaction.tenant, transaction.documents)
@@ -345,7 +370,7 @@ class Replica(TenantStore):
 
     # joining
 
-    async def _load_documents(self, spec: TenantSpec, calls: Path | None) -> None:
+    async def _load_documents(self, spec: TenantSpec, fill: FillTenant | None) -> None:
         for attempt in range(_MAX_ATTEMPTS):
             changes = await self._store.read_changes(self.version)
             if changes is not None and changes.is_whole:
@@ -370,8 +395,9 @@ class Replica(TenantStore):
                 note = "Redis had lost some of its keys, and no replica had them"
                 log.warning("callmocks: %s", note)
             number = replaced.number + 1
-            first = create_transaction(self.registry, spec, number, calls)
+            first = create_transaction(self.registry, spec, number, fill)
             version = StoreVersion(make_stamp(), number, make_stamp())
+            await first.write_new_state()
             if await self._store.create_store(version, first.written, replaced, {}, note):
                 self.version, self._note, self._last_loss = version, note, note
                 self._cache.store_documents(first.tenant, first.documents)
@@ -380,7 +406,7 @@ class Replica(TenantStore):
             first.rollback()
         raise StateError("others were always faster")
 
-    async def _match_default_tenant(self, spec: TenantSpec, calls: Path | None) -> None:
+    async def _match_default_tenant(self, spec: TenantSpec, fill: FillTenant | None) -> None:
         name = spec.settings.name
         present = self._cache.get_spec(name)
         differences = [] if present is None else present.describe_differences(spec)
@@ -395,7 +421,7 @@ class Replica(TenantStore):
         if tenant is not None:
             await self.delete(tenant)
         await self._run_transaction(
-            lambda: create_transaction(self.registry, spec, self.version.number + 1, calls)
+            lambda: create_transaction(self.registry, spec, self.version.number + 1, fill)
         )
 
     def _settings_error(self, reason: str) -> SettingsError:

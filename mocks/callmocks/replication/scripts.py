@@ -26,8 +26,15 @@ local operations = {
   get = function() return redis.call('HGET', hash, field) end,
   put = function() set(field, ARGV[5]) return 1 end,
   delete = function() return redis.call('HDEL', hash, unpack(ARGV, 4)) end,
+  read_all = function() return redis.call('HGETALL', hash) end,
   delete_all = function() return redis.call('UNLINK', hash) end,
 }
+-- fields and values in turn
+function operations.replace_all()
+  redis.call('UNLINK', hash)
+  for i = 4, #ARGV, 2 do set(ARGV[i], ARGV[i + 1]) end
+  return 1
+end
 -- field, value, expected: '' for nothing, '=' and a value
 function operations.compare_and_set()
   local now = redis.call('HGET', hash, field)

@@ -7,8 +7,14 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from callmocks.history.generator import derive_key, make_random_key
-from callmocks.tenants.state import CounterIncrement, CounterTotals, StaleTenantsError, State
+from callmocks.history.generator import make_random_key
+from callmocks.tenants.state import (
+    CounterIncrement,
+    CounterTotals,
+    StaleTenantsError,
+    State,
+    StateDump,
+)
 
 if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
@@ -84,8 +90,29 @@ class RedisState(State):
         return CounterTotals(tuple(values), None if rejected < 0 else rejected)
 
     async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
-        hashed = derive_key("member", member).hex() + ","
-        return bool(await self._run("add_to_set", f"l:{key}", hashed, limit))
+        return bool(await self._run("add_to_set", f"l:{key}", f"{member},", limit))
+
+    async def read_all(self) -> StateDump:
+        fields = await self._run("read_all")
+        dump = StateDump()
+        for field, value in zip(fields[::2], fields[1::2], strict=True):
+            kind, _, key = field.decode().partition(":")
+            if kind == "v":
+                dump.values[key] = value
+            elif kind == "c":
+                dump.counters[key] = int(value)
+            else:
+                dump.sets[key] = set(value.decode().split(",")[:-1])
+        return dump
+
+    async def replace_all(self, dump: StateDump) -> None:
+        fields: list[str | bytes | int] = []
+        for kind in (dump.values, dump.counters):
+            for key, value in kind.items():
+                fields += [f"{'c' if isinstance(value, int) else 'v'}:{key}", value]
+        for key, members in dump.sets.items():
+            fields += [f"l:{key}", "".join(f"{member}," for member in sorted(members))]
+        await self._run("replace_all", *fields)
 
     async def delete_all(self) -> None:
         await self._run("delete_all")

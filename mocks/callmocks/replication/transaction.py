@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
@@ -10,8 +9,11 @@ from callmocks.replication import documents
 from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.draft import TenantDraft
+from callmocks.replication.state import RedisState
 from callmocks.replication.store import make_stamp
+from callmocks.tenants.contents import FillTenant
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.state import StateDump
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
 
@@ -28,6 +30,19 @@ class Transaction(Generic[T]):
     apply: Callable[[], object]
     rollback: Callable[[], object] = lambda: None
     state_keys_to_delete: list[str] = field(default_factory=list)
+    # What a new incarnation begins with; nobody reads it before the documents are written.
+    new_state: tuple[RedisState, StateDump] | None = None
+
+    async def write_new_state(self) -> None:
+        if self.new_state is not None:
+            state, dump = self.new_state
+            await state.replace_all(dump)
+
+    async def cancel(self) -> None:
+        """Others were faster."""
+        self.rollback()
+        if self.new_state is not None:
+            await self.new_state[0].delete_all()
 
     @property
     def written(self) -> dict[str, bytes]:
@@ -41,40 +56,57 @@ class Transaction(Generic[T]):
 
 
 def create_transaction(
-    registry: Registry, spec: TenantSpec, version: int, calls: Path | None = None
+    registry: Registry, spec: TenantSpec, version: int, fill: FillTenant | None = None
 ) -> Transaction[Tenant]:
-    """A new tenant, with the calls of a file pinned; ``TenantConflict`` when it cannot be."""
+    """A new tenant, with what ``fill`` puts in; ``TenantConflict`` when it cannot be."""
     tenant = registry.prepare_tenant(spec.settings, spec.parse_world_file())
-    if calls is not None:
-        from callmocks.config.pin_file import pin_calls_from_file
-
-        pin_calls_from_file(tenant.pins, calls)
     spec = msgspec.structs.replace(spec, created_at_version=version, mark=make_stamp())
-    get_state(tenant).incarnation = spec.incarnation
-    created = {SPEC_KEY: msgspec.json.encode(spec), **documents.encode_changed_pins(tenant.pins)}
+    new_state = _fill_prepared(tenant, spec, fill)
+    created = {SPEC_KEY: msgspec.json.encode(spec), **documents.encode_contents(tenant)}
     add, discard = partial(registry.add, tenant), tenant.journal.close
-    return Transaction(tenant, tenant.name, created, add, discard)
+    return Transaction(tenant, tenant.name, created, add, discard, new_state=new_state)
+
+
+def replace_transaction(
+    registry: Registry,
+    tenant: Tenant,
+    cache: DocumentCache,
+    spec: TenantSpec | None = None,
+    fill: FillTenant | None = None,
+) -> Transaction[None]:
+    """The tenant reset, or of another ``spec``, with what ``fill`` puts in and nothing else."""
+    present = cache.get_spec(tenant.name)
+    assert present is not None
+    spec = spec or present
+    prepared = registry.prepare_tenant(spec.settings, spec.parse_world_file(), replaced=tenant)
+    same = {"created_at_version": present.created_at_version, "mark": present.mark}
+    spec = msgspec.structs.replace(spec, **same, reset_mark=make_stamp())
+    new_state = _fill_prepared(prepared, spec, fill)
+    changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
+    changed |= {SPEC_KEY: msgspec.json.encode(spec), **documents.encode_contents(prepared)}
+    replace, discard = partial(registry.replace, tenant, prepared), prepared.journal.close
+    keys = [get_state(tenant).hash_key]
+    return Transaction(None, tenant.name, changed, replace, discard, keys, new_state)
+
+
+def _fill_prepared(
+    tenant: Tenant, spec: TenantSpec, fill: FillTenant | None
+) -> tuple[RedisState, StateDump] | None:
+    state = get_state(tenant)
+    state.incarnation = spec.incarnation
+    if fill is None:
+        return None
+    try:
+        return state, fill(tenant)
+    except BaseException:
+        tenant.journal.close()
+        raise
 
 
 def update_transaction(tenant: Tenant, edit: Callable[[MutableTenant], T]) -> Transaction[T]:
     draft = TenantDraft(tenant)
     result = edit(draft)
     return Transaction(result, tenant.name, draft.changed_documents(), draft.apply)
-
-
-def reset_transaction(tenant: Tenant, cache: DocumentCache) -> Transaction[None]:
-    spec = cache.get_spec(tenant.name)
-    assert spec is not None
-    new_spec = msgspec.structs.replace(spec, reset_count=spec.reset_count + 1)
-
-    def apply_reset() -> None:
-        tenant.reset_local()
-        get_state(tenant).incarnation = new_spec.incarnation
-
-    changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
-    changed[SPEC_KEY] = msgspec.json.encode(new_spec)
-    keys = [get_state(tenant).hash_key]
-    return Transaction(None, tenant.name, changed, apply_reset, state_keys_to_delete=keys)
 
 
 def delete_transaction(

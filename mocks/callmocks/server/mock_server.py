@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from callmocks.replication.replica import Replica
     from callmocks.server.connections import ConnectionLimiter
     from callmocks.server.tls import TlsIdentity
+    from callmocks.tenants.contents import FillTenant
     from callmocks.tenants.registry import Registry
+    from callmocks.tenants.tenant import Tenant
     from callmocks.verification.recording import RecordedExchange
 
 DEFAULT_TENANT = "demo"
@@ -90,8 +92,12 @@ class MockServer:
             apps = self._make_apps()
             if self._replica is not None:
                 # After all imports: they block the loop, and Redis would time out.
-                demo = self.settings.make_tenant_settings(DEFAULT_TENANT)
-                await self._replica.start(demo, self.settings.calls)
+                demo, calls = (
+                    self.settings.make_tenant_settings(DEFAULT_TENANT),
+                    self.settings.calls,
+                )
+                fill = None if calls is None else pin_file_calls(calls)
+                await self._replica.start(demo, fill, calls)
             for name, app in apps.items():
                 await self._start_site(name, app)
         except BaseException:
@@ -249,10 +255,19 @@ def open_registry(settings: ServeSettings) -> Registry:
     registry = Registry(HistoryFactory(), PROVIDERS)
     tenant = registry.create(settings.make_tenant_settings(DEFAULT_TENANT))
     if settings.calls is not None:
-        from callmocks.config.pin_file import pin_calls_from_file
-
-        pin_calls_from_file(tenant.history.pins, settings.calls)
+        pin_file_calls(settings.calls)(tenant)
     return registry
+
+
+def pin_file_calls(path: Path) -> FillTenant:
+    from callmocks.config.pin_file import pin_calls_from_file
+    from callmocks.tenants.state import StateDump
+
+    def fill(tenant: Tenant) -> StateDump:
+        pin_calls_from_file(tenant.pins, path)
+        return StateDump()
+
+    return fill
 
 
 def open_listeners(settings: ServeSettings, count: int = 1) -> list[dict[str, socket.socket]]:

@@ -57,34 +57,49 @@ class Registry:
         is_long = self._histories.takes_long(settings, world)
         return await run_if_long(partial(self._histories.create, settings, world), is_long)
 
-    def prepare_tenant(self, settings: TenantSettings, world: World | None = None) -> Tenant:
+    def prepare_tenant(
+        self, settings: TenantSettings, world: World | None = None, replaced: Tenant | None = None
+    ) -> Tenant:
         """A tenant that cannot be found yet; ``TenantConflict`` when it cannot be added.
 
-        ``world`` is a world file's of another machine. A tenant that is not added gets its journal
-        closed.
+        ``world`` is a world file's of another machine. A tenant that is not added, nor takes the
+        place of ``replaced``, gets its journal closed.
         """
         settings = settings.with_defaults()
-        if settings.name in self._tenants or settings.name == UNMATCHED:
+        if self._tenants.get(settings.name) is not replaced or settings.name == UNMATCHED:
             raise TenantConflict(f"tenant {settings.name!r} exists already")
         for credential in self._list_credentials(settings):
-            if credential[:2] in self._by_credential:
+            if self._by_credential.get(credential[:2], replaced) is not replaced:
                 value = "" if credential.secret else f" {credential.value!r}"
                 raise TenantConflict(f"{credential.kind}{value} exists already")
         return self._build_tenant(settings, world)
 
     def add(self, tenant: Tenant) -> None:
         self._tenants[tenant.name] = tenant
-        for credential in self._list_credentials(tenant.settings):
-            self._by_credential[credential[:2]] = tenant
+        self._add_credentials(tenant)
+
+    def replace(self, tenant: Tenant, prepared: Tenant) -> None:
+        """Give a tenant the settings and contents of one that was prepared in its place."""
+        self._remove_credentials(tenant)
+        tenant.adopt(prepared)
+        prepared.journal.close()
+        self._add_credentials(tenant)
 
     def delete(self, name: str) -> Tenant:
         """``KeyError`` for an unknown name. The caller deletes the tenant's ``state``."""
         tenant = self._tenants.pop(name)
         tenant.journal.close()
         tenant.connections.close()
+        self._remove_credentials(tenant)
+        return tenant
+
+    def _add_credentials(self, tenant: Tenant) -> None:
+        for credential in self._list_credentials(tenant.settings):
+            self._by_credential[credential[:2]] = tenant
+
+    def _remove_credentials(self, tenant: Tenant) -> None:
         for credential in self._list_credentials(tenant.settings):
             self._by_credential.pop(credential[:2], None)
-        return tenant
 
     def get(self, name: str) -> Tenant | None:
         """The tenant of that name (which is its ARM domain)."""

@@ -9,6 +9,7 @@ from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history.arrival import Lag, check_lag
 from callmocks.history.generator import derive_token
+from callmocks.history.world import World
 
 # As browsers write it.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
@@ -33,7 +34,7 @@ class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     def check(self) -> None:
         if self.contract not in ("documented", "strict"):
-            raise SettingsError(f"contract {self.contract!r}: use documented or strict")
+            raise SettingsError(f"arm.contract: {self.contract!r} is neither documented nor strict")
         for origin in self.cors_origins:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 text = f"{origin!r} is neither * nor an origin such as http://localhost:3000"
@@ -84,8 +85,9 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
             if component not in known:
                 text = f"{component!r} is not one of {', '.join(known)}"
                 raise SettingsError(f"cdr.disabled_components: {text}")
-        if min(self.day_limit, self.minute_limit) < 0:
-            raise SettingsError("cdr.day_limit and cdr.minute_limit: use 0 or more")
+        for name in ("day_limit", "minute_limit"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"cdr.{name}: use 0 or more")
 
 
 class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,7 +98,8 @@ class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     def check(self) -> None:
         if ":" in self.user:
-            raise SettingsError(f"onec.user {self.user!r}: Basic authentication has no colon in it")
+            text = f"{self.user!r} has a colon, which Basic authentication cannot carry"
+            raise SettingsError(f"onec.user: {text}")
 
 
 class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,7 +112,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str
     seed: int = 42
-    world: str = "default"
+    world: str | World = "default"
     calls_per_day: int | None = None
     now: str = "real"
     timezone: str = "Europe/Moscow"
@@ -125,6 +128,10 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     cdr: CdrSettings = msgspec.field(default_factory=CdrSettings)
     onec: OnecSettings = msgspec.field(default_factory=OnecSettings)
 
+    @property
+    def provider_settings(self) -> "dict[str, ArmSettings | CdrSettings | OnecSettings]":
+        return {"arm": self.arm, "cdr": self.cdr, "onec": self.onec}
+
     def with_defaults(self) -> "TenantSettings":
         """A checked copy with the empty credentials filled in; ``SettingsError``."""
         if not TENANT_NAME.fullmatch(self.name):
@@ -133,9 +140,8 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
             raise SettingsError(f"limits {self.limits!r}: use documented or off")
         for lag in LAGS:
             check_lag(lag, getattr(self, lag))
-        self.arm.check()
-        self.cdr.check()
-        self.onec.check()
+        for part in self.provider_settings.values():
+            part.check()
         name, replace = self.name, msgspec.structs.replace
         arm, cdr, onec = self.arm, self.cdr, self.onec
         login, password, token = cdr.login or name, cdr.password or name, cdr.token

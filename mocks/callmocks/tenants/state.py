@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from callmocks.errors import StateError
@@ -23,6 +24,15 @@ class CounterIncrement(NamedTuple):
 class CounterTotals(NamedTuple):
     values: tuple[int, ...]
     rejected_index: int | None = None  # the first above its limit; then nothing was added at all
+
+
+@dataclass(frozen=True, slots=True)
+class StateDump:
+    """All of a state, by key."""
+
+    values: dict[str, bytes] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    sets: dict[str, set[str]] = field(default_factory=dict)
 
 
 class StaleTenantsError(StateError):
@@ -104,7 +114,10 @@ class State:
         return CounterTotals(after)
 
     async def add_to_bounded_set(self, key: str, member: str, limit: int) -> bool:
-        """Whether a member is in a set; it is added while the set has fewer than ``limit``."""
+        """Whether a member is in a set; it is added while the set has fewer than ``limit``.
+
+        Members of a set have one length, and no comma.
+        """
         members = self._sets.get(key, set())
         if member not in members and len(members) < limit:
             self._sets[key] = members = members | {member}
@@ -115,6 +128,14 @@ class State:
         before = await self.get(key)
         await self.put(key, value)
         return before
+
+    async def read_all(self) -> StateDump:
+        sets = {key: set(members) for key, members in self._sets.items()}
+        return StateDump(dict(self._values), dict(self._counters), sets)
+
+    async def replace_all(self, dump: StateDump) -> None:
+        self._values, self._counters = dict(dump.values), dict(dump.counters)
+        self._sets = {key: set(members) for key, members in dump.sets.items()}
 
     async def delete_all(self) -> None:
         self._values.clear()

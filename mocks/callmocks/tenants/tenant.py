@@ -38,6 +38,7 @@ class Tenant:
         self.name = settings.name  # its ARM domain, and its logins when no others were set
         self.history = history
         self.state = state
+        self.providers = providers
         self.assumptions = Assumptions(settings.assumptions)
         self.clock = self.create_initial_clock()
         self.session_time_offset = timedelta()  # moves of the clock that did not age sessions
@@ -62,6 +63,13 @@ class Tenant:
         self.faults.disable_all()
         self.journal.delete_entries()
         self.history.pins.clear()
+
+    def adopt(self, other: Tenant) -> None:
+        """Become what another tenant is, for all who know this one; the journal is emptied."""
+        self.settings, self.history, self.state = other.settings, other.history, other.state
+        self.assumptions, self.clock, self.faults = other.assumptions, other.clock, other.faults
+        self.session_time_offset = other.session_time_offset
+        self.journal.delete_entries()
 
     def keep_sessions(self, seconds: float) -> None:
         """Exempt sessions from ageing by a move of the clock (see ``Exchange.session_now``)."""

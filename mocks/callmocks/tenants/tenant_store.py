@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from callmocks.faults.active import ActiveFaults
     from callmocks.history.clock import Clock
     from callmocks.history.pins import Pins
+    from callmocks.tenants.contents import FillTenant
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
     from callmocks.tenants.tenant import Tenant
@@ -64,11 +65,32 @@ class TenantStore:
     async def sync(self) -> None:
         """Bring memory up to date with other replicas; ``StateError`` when that fails."""
 
-    async def create(self, settings: TenantSettings) -> Tenant:
+    async def create(self, settings: TenantSettings, fill: FillTenant | None = None) -> Tenant:
+        """``fill`` puts things into the tenant before anybody can find it."""
         history = await self.registry.load_history(settings)
-        tenant = self.registry.create(settings)
+        tenant = self.registry.prepare_tenant(settings)
+        await self._fill_prepared(tenant, fill)
+        self.registry.add(tenant)
         del history
         return tenant
+
+    async def replace(
+        self, tenant: Tenant, settings: TenantSettings, fill: FillTenant | None = None
+    ) -> None:
+        """Reset a tenant to other settings and contents, in one step and all or nothing."""
+        history = await self.registry.load_history(settings)
+        prepared = self.registry.prepare_tenant(settings, replaced=tenant)
+        await self._fill_prepared(prepared, fill)
+        self.registry.replace(tenant, prepared)
+        del history
+
+    async def _fill_prepared(self, tenant: Tenant, fill: FillTenant | None) -> None:
+        try:
+            if fill is not None:
+                await tenant.state.replace_all(fill(tenant))
+        except BaseException:
+            tenant.journal.close()
+            raise
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         """``edit`` must change nothing else: it is called again when another replica was faster."""

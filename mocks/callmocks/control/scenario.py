@@ -1,0 +1,50 @@
+"""All that a tenant holds, as one document, over the admin API."""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from callmocks.contract.structs import omit_defaults
+from callmocks.control.problems import ProblemError
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.tenants.contents import check_settings, describe_scenario, fill_tenant
+from callmocks.tenants.registry import TenantConflict
+from callmocks.tenants.scenario import NamedTenantScenario, TenantScenario
+from callmocks.tenants.worker import run_in_worker
+
+_SCENARIO = f"{TENANT}/scenario"
+ROUTES = RouteTable()
+
+
+@ROUTES.add(
+    "GET", _SCENARIO, "All that a tenant holds", "scenario_show", response=NamedTenantScenario
+)
+async def show_scenario(context: RequestContext) -> dict[str, Any]:
+    scenario = await describe_scenario(context.tenant)
+    described: dict[str, Any] = await run_in_worker(lambda: omit_defaults(scenario))
+    return described
+
+
+@ROUTES.add(
+    "PUT",
+    _SCENARIO,
+    "Reset a tenant and give it all that a scenario says, or change nothing",
+    "scenario_replace",
+    body=TenantScenario,
+    response=NamedTenantScenario,
+    problems={409: "One of the credentials belongs to another tenant"},
+)
+async def replace_scenario(context: RequestContext) -> dict[str, Any]:
+    scenario: TenantScenario = context.body
+    tenant = context.tenant
+    if scenario.name not in (UNSET, tenant.name):
+        text = f"this is the tenant {tenant.name!r}; leave the name out, or name this one"
+        raise ProblemError(422, text, where="$.name")
+    settings = scenario.replace_given(tenant.settings)
+    await run_in_worker(lambda: check_settings(settings))
+    try:
+        store = context.app_context.store
+        await store.replace(tenant, settings, lambda prepared: fill_tenant(prepared, scenario))
+    except TenantConflict as error:
+        raise ProblemError(409, str(error)) from None
+    return await show_scenario(context)

@@ -1,0 +1,299 @@
+"""From a tenant to its scenario, and back into a tenant that nobody uses yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from callmocks.contract.assumptions import Assumptions
+from callmocks.contract.structs import omit_defaults
+from callmocks.errors import Contradiction, SettingsError
+from callmocks.faults.active import FaultError
+from callmocks.history.arrival import check_lag
+from callmocks.history.clock import (
+    Clock,
+    check_clock_range,
+    load_time_zone,
+    parse_clock_time,
+    parse_wall_time,
+)
+from callmocks.history.pin_resolution import PinnedCall
+from callmocks.history.pins import PinCounters, Pins
+from callmocks.history.walltime import date_of_day, day_of_date, parse_first_date
+from callmocks.history.world import World
+from callmocks.history.world_file import find_world_problems, load_world, world_names
+from callmocks.tenants.scenario import (
+    ClockState,
+    FaultState,
+    Mistake,
+    NamedTenantScenario,
+    ScenarioError,
+    TenantLags,
+    TenantScenario,
+)
+from callmocks.tenants.settings import LAGS, TenantSettings
+from callmocks.tenants.state import StateDump
+
+if TYPE_CHECKING:
+    from callmocks.tenants.tenant import Tenant
+
+FillTenant = Callable[["Tenant"], StateDump]
+"""Puts things into a tenant that nobody uses yet; returns what its state has to hold."""
+
+
+class MistakeCollector:
+    def __init__(self) -> None:
+        self.mistakes: list[Mistake] = []
+
+    @contextmanager
+    def catch(self, path: str) -> Iterator[None]:
+        """What fails inside is a mistake at ``path``, or below it."""
+        try:
+            yield
+        except ScenarioError as error:
+            self.mistakes += error.within(path).mistakes
+        except Contradiction as error:
+            self.mistakes.append(Mistake(f"{path}.{error.field}", error.reason))
+        except SettingsError as error:
+            name = path.rpartition(".")[2]
+            self.mistakes.append(Mistake(path, str(error).removeprefix(f"{name}: ")))
+
+    def raise_if_any(self) -> None:
+        if self.mistakes:
+            raise ScenarioError(self.mistakes)
+
+
+def check_settings(settings: TenantSettings) -> None:
+    """``ScenarioError`` has every setting at fault."""
+    found = MistakeCollector()
+    with found.catch("timezone"):
+        load_time_zone(settings.timezone)
+    if settings.now != "real":
+        with found.catch("now"):
+            parse_clock_time(settings.now)
+    with found.catch("history_from"):
+        parse_first_date(settings.history_from)
+    for assumption, choice in settings.assumptions.items():
+        with found.catch(f'assumptions."{assumption}"'):
+            Assumptions({assumption: choice})
+    for name in LAGS:
+        with found.catch(f"lags.{name}"):
+            check_lag(name, getattr(settings, name))
+    for part in settings.provider_settings.values():
+        try:
+            part.check()
+        except SettingsError as error:
+            path, _, reason = str(error).partition(": ")
+            found.mistakes.append(Mistake(path, reason))
+    with found.catch("world"):
+        world = load_world(settings.world)
+        if isinstance(settings.world, World):
+            problems = [Mistake(path, text) for path, text in find_world_problems(world)]
+            if problems:
+                raise ScenarioError(problems)
+        if settings.calls_per_day is not None:
+            with found.catch("calls_per_day"):
+                world.with_calls_per_day(settings.calls_per_day)
+    found.raise_if_any()
+
+
+def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
+    """``ScenarioError`` when it cannot hold what the scenario says beyond its settings."""
+    found, dump = MistakeCollector(), StateDump()
+    if scenario.clock is not None:
+        with found.catch("clock"):
+            apply_clock_state(tenant.clock, scenario.clock)
+    for index, call in enumerate(scenario.calls):
+        with found.catch(f"calls[{index}]"):
+            tenant.pins.add(msgspec.to_builtins(call))
+    for index, fault in enumerate(scenario.faults):
+        with found.catch(f"faults[{index}]"):
+            _enable_fault(tenant, fault, dump)
+    _raise_last_numbers(tenant, scenario, found)
+    for key, value in scenario.quotas.items():
+        with found.catch(f'quotas."{key}"'):
+            _put_quota(tenant, key, value, dump)
+    found.raise_if_any()
+    return dump
+
+
+def apply_clock_state(clock: Clock, state: ClockState) -> None:
+    """``ScenarioError``: the places are those of the state."""
+    if state.mode == "real":
+        _refuse_if(
+            state.now is not None or state.speed is not None,
+            "mode",
+            "mode real takes neither now nor speed",
+        )
+        clock.follow_machine()
+        return
+    with _at_place("now"):
+        start = clock.now() if state.now is None else parse_wall_time(state.now)
+        check_clock_range(start)
+    if state.mode == "offset" or (state.mode is None and state.speed is not None):
+        clock.run(start, state.speed or 1.0)
+        return
+    _refuse_if(state.speed is not None, "speed", "a frozen clock has no speed")
+    _refuse_if(state.mode is None and state.now is None, "", "say now, mode or speed")
+    clock.freeze(start)
+
+
+def _refuse_if(wrong: bool, path: str, reason: str) -> None:
+    if wrong:
+        raise ScenarioError([Mistake(path, reason)])
+
+
+@contextmanager
+def _at_place(path: str) -> Iterator[None]:
+    found = MistakeCollector()
+    with found.catch(path):
+        yield
+    found.raise_if_any()
+
+
+def _enable_fault(tenant: Tenant, fault: FaultState, dump: StateDump) -> None:
+    own = fault.provider, fault.fault, fault.params, fault.scope, fault.number
+    try:
+        active = tenant.faults.enable(*own)
+    except FaultError as error:
+        reason = str(error).removeprefix(f"fault {fault.fault}: ").removeprefix(f"{error.where}: ")
+        raise ScenarioError([Mistake(error.where, reason)]) from None
+    active.matched_count, active.applied_count = fault.met, fault.applied
+    for key, count in ((active.met_key, fault.met), (active.applied_key, fault.applied)):
+        if count:
+            dump.counters[key] = count
+    if fault.members:
+        dump.sets[active.members_key] = set(fault.members)
+
+
+def _raise_last_numbers(tenant: Tenant, scenario: TenantScenario, found: MistakeCollector) -> None:
+    counters = tenant.pins.counters
+    numbers = dict(counters.numbers)
+    for text, number in scenario.last_call_numbers.items():
+        with found.catch(f'last_call_numbers."{text}"'):
+            day = _parse_day(text)
+            given = numbers.get(day, 0)
+            _refuse_if(number < given, "", f"a call of that day has the number {given}")
+            numbers[day] = number
+    tenant.pins.counters = PinCounters(counters.added, numbers)
+    last, serial = tenant.faults.last_numbers
+    with found.catch("last_fault_number"):
+        if scenario.last_fault_number:
+            too_low = scenario.last_fault_number < last
+            _refuse_if(too_low, "", f"a fault has the number {last}")
+            tenant.faults.last_numbers = scenario.last_fault_number, serial
+
+
+def _parse_day(text: str) -> int:
+    try:
+        return day_of_date(date.fromisoformat(text))
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a date such as 2026-03-02") from None
+
+
+def _put_quota(tenant: Tenant, key: str, value: int | str, dump: StateDump) -> None:
+    kinds = (provider.quota_kind(key) for provider in tenant.providers.values())
+    kind = next(filter(None, kinds), None)
+    if kind is None:
+        raise SettingsError("no provider counts anything under that name")
+    if not isinstance(value, kind):
+        expected = "a number" if kind is int else "a text in quotes"
+        raise SettingsError(f"expected {expected}, got {value!r}")
+    if isinstance(value, int):
+        dump.counters[key] = value
+    else:
+        dump.values[key] = value.encode()
+
+
+async def describe_scenario(tenant: Tenant) -> NamedTenantScenario:
+    """All of a tenant but its journal, its sessions and what connects to it."""
+    settings, dump = tenant.settings, await tenant.state.read_all()
+    choices = tenant.assumptions.explicit_choices()
+    return NamedTenantScenario(
+        name=tenant.name,
+        seed=settings.seed,
+        world=settings.world if settings.world in world_names() else tenant.history.world,
+        calls_per_day=tenant.history.world.calls_per_day,
+        now=settings.now,
+        timezone=settings.timezone,
+        history_from=settings.history_from,
+        limits=settings.limits,  # type: ignore[arg-type]
+        self_check=settings.self_check,
+        assumptions=dict(sorted(choices.items())),
+        lags=TenantLags(**{name: getattr(settings, name) for name in LAGS}),
+        **_omit_derived_credentials(settings),
+        clock=_describe_clock(tenant),
+        calls=[msgspec.convert(pin.request, PinnedCall) for pin in tenant.pins.list_all()],
+        faults=_describe_faults(tenant, dump),
+        quotas=_describe_quotas(tenant, dump),
+        last_call_numbers=_describe_last_call_numbers(tenant.pins),
+        last_fault_number=_describe_last_fault_number(tenant),
+    )
+
+
+def _omit_derived_credentials(settings: TenantSettings) -> dict[str, Any]:
+    """Another suite derives them from the name again."""
+    derived = TenantSettings(settings.name).with_defaults().provider_settings
+    found = {}
+    for name, part in settings.provider_settings.items():
+        values, others = msgspec.structs.asdict(part), msgspec.structs.asdict(derived[name])
+        given = {key: value for key, value in values.items() if value != others[key]}
+        found[name] = type(part)(**given)
+    return found
+
+
+def _describe_clock(tenant: Tenant) -> ClockState | None:
+    clock = tenant.clock
+    if clock.shows_as(tenant.create_initial_clock()):
+        return None
+    if clock.mode == "real":
+        return ClockState(mode="real")
+    speed = clock.speed if clock.mode == "offset" else None
+    return ClockState(now=clock.now().isoformat(), speed=speed)
+
+
+def _describe_faults(tenant: Tenant, dump: StateDump) -> list[FaultState]:
+    return [
+        FaultState(
+            provider=active.provider,
+            fault=active.fault.fault_name,
+            params=omit_defaults(active.fault),
+            **msgspec.structs.asdict(active.scope),
+            number=active.number,
+            met=dump.counters.get(active.met_key, 0),
+            applied=dump.counters.get(active.applied_key, 0),
+            members=sorted(dump.sets.get(active.members_key, ())),
+        )
+        for active in tenant.faults.list_active()
+    ]
+
+
+def _describe_quotas(tenant: Tenant, dump: StateDump) -> dict[str, int | str]:
+    kept: dict[str, int | str] = {key: value.decode() for key, value in dump.values.items()}
+    kept |= {key: count for key, count in dump.counters.items() if count}
+    providers = tenant.providers.values()
+    is_quota = {key: any(each.quota_kind(key) for each in providers) for key in sorted(kept)}
+    return {key: kept[key] for key, counted in is_quota.items() if counted}
+
+
+def _describe_last_call_numbers(pins: Pins) -> dict[str, int]:
+    """Those that are not the number of a call."""
+    present: dict[int, int] = {}
+    for pin in pins.list_all():
+        present[pin.day.first_day] = max(pin.number, present.get(pin.day.first_day, 0))
+    return {
+        date_of_day(day).isoformat(): number
+        for day, number in sorted(pins.counters.numbers.items())
+        if number != present.get(day)
+    }
+
+
+def _describe_last_fault_number(tenant: Tenant) -> int:
+    last, _ = tenant.faults.last_numbers
+    return (
+        0 if last == max((each.number for each in tenant.faults.list_active()), default=0) else last
+    )
