@@ -24,7 +24,8 @@ class Lookup:
         self._null = len(values)
 
     def gather(self, indexes: IntColumn) -> pl.Series:
-        return self._values.gather(np.where(indexes < 0, self._null, indexes).astype(np.uint32))
+        rows = np.where(indexes < 0, self._null, indexes).astype(np.uint32)
+        return self._values[pl.Series(rows)]  # Series.gather() would run a query
 
 
 def ordered_enum(values: Iterable[str]) -> pl.Enum:
