@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from lxml import html
+from websockets.sync.client import connect
 
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
@@ -113,14 +114,20 @@ class Site:
         calls = self.truth("2026-03-02T15:00:00", "2026-03-02T15:00:01")
         return next(int(c["cdr"]["call_session_id"]) for c in calls if not c["finished"])
 
+    def open_websocket(self, operator: str) -> Any:
+        url = self.urls["arm"].replace("http", "ws", 1) + "/demo/service/cc/arm"
+        return connect(url, additional_headers={"Authorization": self._basic_auth(operator)})
+
+    def _basic_auth(self, operator: str) -> str:
+        return "Basic " + base64.b64encode(f"{operator}:demo".encode()).decode()
+
     def arm(self, operator: str, filters: str) -> Any:
         """``operator_call_history`` over HTTP, as XML."""
-        key = base64.b64encode(f"{operator}:demo".encode()).decode()
         reply = self.send(
             self.urls["arm"] + "/demo/service/cc/arm/operator_call_history",
             "POST",
             f"<in><request><filters {filters}/></request></in>".encode(),
-            Authorization=f"Basic {key}",
+            Authorization=self._basic_auth(operator),
         )
         assert reply.status == 200, reply.text
         return html.fromstring(reply.text.encode())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.dashboard.browser import Browser
 from tests.dashboard.conftest import Site, running
@@ -144,6 +145,23 @@ def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Sit
     browser.wait(lambda: "None: every response" in browser.text("#part-on"))
     assert browser.focused().get_attribute("id") == "h-on"
     assert site.api("GET", "/api/tenants/demo/faults")["faults"] == []
+
+
+def test_websockets_are_ended_one_or_all(browser: Browser, site: Site) -> None:
+    with site.open_websocket("101") as first, site.open_websocket("102") as second:
+        browser.open("/tenants/demo/faults?provider=arm")
+        assert [each.text for each in browser.all("#part-websockets tbody th")] == ["101", "102"]
+        browser.one("#part-websockets tbody tr:first-child form:last-child button").click()
+        browser.wait(lambda: browser.text("#status") == "The websocket was ended")
+        browser.wait(lambda: len(browser.all("#part-websockets tbody tr")) == 1)
+        with pytest.raises(ConnectionClosed) as reset:
+            first.recv(timeout=5)
+        assert reset.value.rcvd is None
+        browser.one("#part-websockets > form button").click()
+        browser.wait(lambda: "no client of ARM" in browser.text("#part-websockets"))
+        with pytest.raises(ConnectionClosed) as closed:
+            second.recv(timeout=5)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
 
 
 @pytest.mark.slow

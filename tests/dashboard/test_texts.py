@@ -87,7 +87,7 @@ def marked(site: Site) -> Iterator[Site]:
             site.api("POST", "/api/tenants/demo/faults", body)
     leg = "/api/tenants/demo/assumptions/cdr.leg-direction"
     site.api("PUT", leg, {"choice": "session"})
-    with marked_texts():
+    with marked_texts(), site.open_websocket("101"):
         yield site
 
 

@@ -1,4 +1,4 @@
-"""The fault switches: what is on, and a form for each kind made from its parameters' schema."""
+"""Faults that are on, open websockets, and a form for each kind of fault from its schema."""
 
 from functools import cache
 from typing import Any
@@ -20,8 +20,11 @@ async def show_faults(context: RequestContext) -> dict[str, Any]:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
     entries, texts = tenant.journal.read_records(), find_texts(context)
     active = (await list_faults(context)).faults
+    connections = await context.app_context.store.list_connections(tenant)
     return {
         "tenant": tenant,
+        "connections": connections[:MAX_LISTED],
+        "unlisted_connections": max(len(connections) - MAX_LISTED, 0),
         "active": [(fault, _summarize_fault(fault, texts)) for fault in active[:MAX_LISTED]],
         "unlisted": max(len(active) - MAX_LISTED, 0),
         "provider": provider,
