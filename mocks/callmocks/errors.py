@@ -17,6 +17,10 @@ class CallmocksError(Exception):
     """Base of all errors that a user of callmocks can cause."""
 
 
+class UnmetFaultWarning(UserWarning):
+    """A fault was to be applied a number of times, and was not."""
+
+
 class SettingsError(CallmocksError):
     """The text names the setting, or the file and its line."""
 

@@ -79,7 +79,7 @@ def test_handles_on_a_running_suite_import_nothing_heavy(
     test = tmp_path / "test_remote.py"
     test.write_text(
         "def test(callmocks_tenant, arm, cdr, onec):\n"
-        "    cdr.fail_next('limit_exceeded')\n"
+        "    cdr.fail_next('limit_exceeded').remove()\n"
         "    cdr.assert_not_called()\n"
         f"    {LIST}\n"
     )

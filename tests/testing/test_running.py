@@ -19,7 +19,7 @@ import pytest
 import websockets
 
 import callmocks
-from callmocks.errors import AdminError, CallmocksError, SettingsError
+from callmocks.errors import AdminError, CallmocksError, SettingsError, UnmetFaultWarning
 from callmocks.testing import Mocks, connect
 from tests.testing import clients
 
@@ -274,6 +274,24 @@ def test_a_suite_runs_until_it_is_stopped() -> None:
         _ = mocks.now
     assert suite.start().demo.name == "demo"
     suite.stop()
+
+
+def test_a_fault_that_was_applied_to_nothing_is_warned_of() -> None:
+    text = r"tenant {}: fault f1 \(cdr rpc_error, mnemonic internal_error\) was applied {}"
+    suite = callmocks.running(world="empty", now=NOW)
+    mocks = suite.start()
+    warned = pytest.warns(UnmetFaultWarning, match=text.format("orders", "0 of 1 time; 0 req"))
+    with warned as found, mocks.tenant("orders") as tenant:
+        tenant.cdr.fail_next("internal_error")
+    assert {each.filename for each in found} == {__file__}
+    with pytest.raises(ZeroDivisionError), mocks.tenant() as tenant:
+        tenant.cdr.fail_next("internal_error")
+        raise ZeroDivisionError
+    mocks.cdr.fail_next("internal_error", times=2)
+    clients.legs(mocks.cdr)
+    with pytest.warns(UnmetFaultWarning, match=text.format("demo", "1 of 2 times; 1 req")) as found:
+        suite.stop()
+    assert [each.filename for each in found] == [__file__]
 
 
 async def test_an_asynchronous_suite_runs_until_it_is_stopped() -> None:

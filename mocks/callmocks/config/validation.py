@@ -20,7 +20,9 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
     reason, _, path = str(error).partition(" - at `")
     path = path.rstrip("`")
     if reason.startswith("Expected `str") and reason.endswith("got `int`"):
-        return path, f"{reason}: write it in quotes"
+        return path, f"{reason}: a string is wanted, write it in quotes"
+    if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
+        return path, f"{reason}: a number is wanted, write it without quotes"
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
         names = [str(each) for each in _known_names(_types_at(inspect.type_info(model), path))]
         unknown = _QUOTED.search(reason)

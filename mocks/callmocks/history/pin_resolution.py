@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.config import validation
+from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history import reasons
 from callmocks.history.clock import parse_wall_time
@@ -93,7 +94,9 @@ def parse_pin(raw: Any) -> PinnedCall:
 def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
     reason = -1 if call.finish_reason is None else _R.get(call.finish_reason, -2)
     if reason == -2:
-        raise Contradiction("finish_reason", f"{call.finish_reason!r} is none of the 64 reasons")
+        hint = suggest_name(call.finish_reason or "", _R)
+        text = f"{call.finish_reason!r} is none of the 64 reasons; {hint}"
+        raise Contradiction("finish_reason", text)
     kind = _resolve_kind(call, reason)
     pin = ResolvedPin(
         call=call,

@@ -47,6 +47,8 @@ class AdminClient:
         self._ca_pem = ca_pem
         address = bracket_host(host) + (f":{port}" if port else "")
         self.url = f"{parts.scheme}://{address}{self._path}"  # without the token
+        # By name, until they are deleted.
+        self.tenants_with_counted_faults: set[str] = set()
         self._headers = {"Connection": "close"}
         if parts.password:
             login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"

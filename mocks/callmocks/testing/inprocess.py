@@ -16,6 +16,7 @@ from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.listeners import LOOPBACK_OF_WILDCARD
 from callmocks.testing.mocks import Mocks
 from callmocks.testing.operations import TimeInput
+from callmocks.testing.unmet_faults import warn_of_unmet_faults
 
 if TYPE_CHECKING:
     from callmocks.server.mock_server import MockServer
@@ -69,24 +70,40 @@ class InProcessSuite(ContextDecorator):
     def __init__(self, settings: Mapping[str, object]) -> None:
         self._settings = settings
         self._server: BackgroundServer | None = None
+        self._mocks: Mocks | None = None
 
     def start(self) -> Mocks:
         if self._server is not None:
             raise CallmocksError("this suite has been started already")
         self._server = _start_server(**self._settings)
-        return _make_handles(self._server)
+        self._mocks = _make_handles(self._server)
+        return self._mocks
 
     def stop(self) -> None:
-        """Nothing happens when it does not run, or was started before this process was forked."""
+        """Nothing happens when it does not run, or was started before this process was forked.
+
+        An ``UnmetFaultWarning`` tells of each fault that was to be applied so many ``times``, and
+        was not.
+        """
+        self.close(warn=True)
+
+    def close(self, *, warn: bool) -> None:
         server, self._server = self._server, None
-        if server is not None:
+        if server is None or self._mocks is None:
+            return
+        control = self._mocks.control
+        try:
+            if warn and server.is_own:
+                for tenant in sorted(control.tenants_with_counted_faults):
+                    warn_of_unmet_faults(control, tenant, stacklevel=3)
+        finally:
             server.stop()
 
     def __enter__(self) -> Mocks:
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, error: object, *_: object) -> None:
+        self.close(warn=error is None)
 
     def _recreate_cm(self) -> InProcessSuite:  # each call of a decorated function has a suite
         return InProcessSuite(self._settings)
@@ -112,8 +129,8 @@ class AsyncInProcessSuite(AsyncContextDecorator):
     async def __aenter__(self) -> Mocks:
         return await self.start()
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+    async def __aexit__(self, error: object, *_: object) -> None:
+        await asyncio.to_thread(self._suite.close, warn=error is None)
 
     def _recreate_cm(self) -> AsyncInProcessSuite:
         return AsyncInProcessSuite(self._suite._settings)
@@ -149,8 +166,13 @@ class BackgroundServer:
                 f"{text}; was this process forked from one with threads?"
             ) from None
 
+    @property
+    def is_own(self) -> bool:
+        """Whether this process started it, and not the one that this was forked from."""
+        return os.getpid() == self._process_id
+
     def stop(self) -> None:
-        if os.getpid() != self._process_id:
+        if not self.is_own:
             return  # the thread, and the clients, are those of the parent process
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(_STOP_SECONDS)

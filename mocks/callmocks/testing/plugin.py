@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from callmocks.testing.mocks import Mocks
     from callmocks.testing.providers import Arm, Cdr, Onec
     from callmocks.testing.tenant import TenantHandle
+    from callmocks.testing.unmet_faults import UnmetFault
 
 P = TypeVar("P")
 
+_PASSED = pytest.StashKey[bool]()
 _TENANT = pytest.StashKey["TenantHandle"]()
 _NOW = "2026-03-02T12:00:00"  # a Monday; by the machine's clock, tests would depend on the hour
+_UNMET_FAULTS = "callmocks_unmet_faults"  # in the configuration, and a property of a test
 _MAX_EXCHANGES = 1000  # in the report of a failed test with -vv, which shows whole messages
 _MARKER = (
     "callmocks(seed=..., now=..., calls_per_day=..., world=..., limits=...): "
@@ -44,10 +48,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Control address of a running suite to test against, instead of one in this process.",
     )
     parser.addini("callmocks_url", "What --callmocks-url is when it is not given.")
+    parser.addini(
+        _UNMET_FAULTS,
+        "What becomes of a test that passes while a fault with times was applied to nothing: "
+        "error, warn or off.",
+        default="error",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
+    mode = config.getini(_UNMET_FAULTS)
+    if mode not in ("error", "warn", "off"):
+        raise pytest.UsageError(f"{_UNMET_FAULTS}: {mode!r} is none of error, warn, off")
+    if mode == "off":
+        ignored = "ignore::callmocks.errors.UnmetFaultWarning"
+        config.addinivalue_line("filterwarnings", ignored)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for found in terminalreporter.stats.values() for each in found]
+    lines = [
+        f"{report.nodeid}: {text}"
+        for report in reports
+        if getattr(report, "when", None) == "teardown"
+        for name, text in report.user_properties
+        if name == _UNMET_FAULTS
+    ]
+    if lines:
+        terminalreporter.section("callmocks: faults applied less often than they were to be")
+        terminalreporter.write("".join(f"{line}\n" for line in lines))
 
 
 # The older of the two kinds of wrapper: pytest 7 may come with a pluggy that has no other.
@@ -57,20 +87,27 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     outcome = yield
     report = outcome.get_result()
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
     tenant = item.stash.get(_TENANT, None)
     if report.failed and report.when != "teardown" and tenant is not None:
         whole = item.config.getoption("verbose") > 1
-        text = _describe_tenant(tenant, whole=whole)
+        unmet = item.config.getini(_UNMET_FAULTS) != "off"
+        text = _describe_tenant(tenant, whole=whole, unmet=unmet)
         report.sections.append((f"callmocks: exchanges of tenant {tenant.name}", text))
 
 
-def _describe_tenant(tenant: TenantHandle, *, whole: bool) -> str:
+def _describe_tenant(tenant: TenantHandle, *, whole: bool, unmet: bool) -> str:
     from callmocks.errors import CallmocksError
+    from callmocks.testing.unmet_faults import find_unmet_faults
 
     try:
         text = tenant.transcript(_MAX_EXCHANGES, None) if whole else tenant.transcript()
         clock = tenant.request("GET", "clock")
-        return f"Its clock: {clock['now']} ({clock['mode']})\n\n{text}"
+        lines = [f"Its clock: {clock['now']} ({clock['mode']})"]
+        if unmet:
+            lines += [fault.text for fault in find_unmet_faults(tenant.control, tenant.name)]
+        return "\n\n".join(["\n".join(lines), text])
     except CallmocksError as error:
         return f"(not available: {error})"
 
@@ -124,6 +161,7 @@ def callmocks_tenant(
 ) -> Iterator[TenantHandle]:
     """A tenant of this test's own, as its markers say; limits are off unless they say otherwise."""
     from callmocks.errors import CallmocksError
+    from callmocks.testing.unmet_faults import find_unmet_faults
 
     settings = {
         "limits": "off",
@@ -137,7 +175,11 @@ def callmocks_tenant(
         _fail_test(f"the tenant of this test cannot be made: {error}")
     request.node.stash[_TENANT] = tenant
     yield tenant
-    tenant.delete()
+    try:
+        unmet = find_unmet_faults(tenant.control, tenant.name)
+    finally:
+        tenant.delete()
+    _report_unmet_faults(request, unmet)
 
 
 @pytest.fixture
@@ -174,6 +216,24 @@ def cdr(callmocks_cdr: Cdr) -> Cdr:
 def onec(callmocks_onec: Onec) -> Onec:
     """1C-Connect of this test's tenant; ``callmocks_onec`` when the name is yours already."""
     return callmocks_onec
+
+
+def _report_unmet_faults(request: pytest.FixtureRequest, unmet: list[UnmetFault]) -> None:
+    mode = request.config.getini(_UNMET_FAULTS)
+    if mode == "off":
+        return
+    passed = request.node.stash.get(_PASSED, False)
+    failing = [fault for fault in unmet if passed and not fault.applied]
+    for fault in unmet:
+        if fault not in failing:
+            request.node.user_properties.append((_UNMET_FAULTS, fault.text))
+    if failing and mode == "error":
+        hint = f"remove() it, or set {_UNMET_FAULTS} = warn"
+        _fail_test("\n".join([*(fault.text for fault in failing), hint]))
+    for fault in failing:
+        from callmocks.errors import UnmetFaultWarning
+
+        warnings.warn(fault.text, UnmetFaultWarning, stacklevel=1)
 
 
 def _read_markers(item: pytest.Item) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
@@ -94,7 +95,10 @@ class ProviderHandle(TenantOperations):
         body: dict[str, object] = {"provider": self.name, "fault": kind, "params": params}
         given = zip(names, scope, strict=True)
         body |= {name: value for name, value in given if value is not None}
-        return FaultHandle(self.tenant, self.tenant.request("POST", "faults", body))
+        handle = FaultHandle(self.tenant, self.tenant.request("POST", "faults", body))
+        if "times" in body:
+            self.tenant.control.tenants_with_counted_faults.add(self.tenant.name)
+        return handle
 
     def fail_next(
         self,
@@ -109,10 +113,13 @@ class ProviderHandle(TenantOperations):
     ) -> FaultHandle:
         """Make the next request fail.
 
-        By a kind of fault, with an error of the provider, or with a status such as 503.
+        By a kind of fault, with an error of the provider, or with a status such as 503 and its name
+        as the body.
         """
         if isinstance(error, int):
-            kind, params = "status", {"status": int(error), **params}
+            phrases = {status.value: status.phrase for status in HTTPStatus}
+            text = phrases.get(error, "error")  # instead of a result with that status
+            kind, params = "status", {"status": int(error), "body": text, **params}
         elif error in self.tenant.control.fault_kinds:
             kind = error
         else:
@@ -226,13 +233,13 @@ class ProviderHandle(TenantOperations):
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
 
-    def _unknown_error(self, error: str, summary: str, *errors: str) -> CallmocksError:
+    def _unknown_error(self, error: str, summary: str, *errors: str) -> AdminError:
         every = self.tenant.control.fault_kinds.values()
         kinds = [kind["fault"] for kind in every if self.name in kind["providers"]]
         near = find_similar_name(error, (*errors, *kinds))
         known = f"use {summary}, a status such as 503, or one of {', '.join(kinds)}"
         hint = f"; did you mean {near}?" if near else ""
-        return CallmocksError(f"{self.name} has no error {error!r}: {known}{hint}")
+        return AdminError(f"{self.name} has no error {error!r}: {known}{hint}")
 
     def _field_path(self, operation: str | None, name: str) -> str:
         raise NotImplementedError

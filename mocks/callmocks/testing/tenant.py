@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from callmocks.testing.hidden_frames import hide_frame
 from callmocks.testing.journal import format_transcript
 from callmocks.testing.operations import TenantOperations
 from callmocks.testing.providers import Arm, Cdr, Onec, ProviderHandle
+from callmocks.testing.unmet_faults import warn_of_unmet_faults
 
 __tracebackhide__ = hide_frame
 P = TypeVar("P", bound=ProviderHandle)
@@ -26,7 +28,8 @@ _BODY_CHARS = 1000  # of each message in a transcript
 class TenantHandle(TenantOperations):
     """A tenant: credentials, history, clock, faults and journal of its own.
 
-    As a context manager it is deleted at the end of the block.
+    As a context manager it is deleted at the end of the block, with a warning of faults that were
+    to be applied so many ``times`` and were not.
     """
 
     def __init__(self, control: AdminClient, view: dict[str, Any]) -> None:
@@ -64,6 +67,7 @@ class TenantHandle(TenantOperations):
 
     def delete(self) -> None:
         """Nothing happens when it is deleted already."""
+        self.control.tenants_with_counted_faults.discard(self.name)
         try:
             self.control.delete(self._api_path())
         except AdminError as error:
@@ -152,5 +156,10 @@ class TenantHandle(TenantOperations):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.delete()
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            if error is None:
+                with suppress(CallmocksError):  # it is deleted already
+                    warn_of_unmet_faults(self.control, self.name, stacklevel=2)
+        finally:
+            self.delete()
