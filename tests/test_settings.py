@@ -11,7 +11,7 @@ from callmocks.config.options import ENV_PREFIX, SETTINGS, resolve_settings
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.errors import SettingsError
-from callmocks.history.arrival import LagRange
+from callmocks.history.lags import LagRange
 
 
 def resolve(

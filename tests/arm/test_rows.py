@@ -328,9 +328,9 @@ async def test_a_record_comes_with_the_row_even_while_others_still_talk(demo: Ru
     operator, found = next(
         (operator, found)
         for operator, found in recorded
-        if found is not None and found.call_end - found.leg_end > 5000  # it was transferred
+        if found is not None and found.cdr_from - found.arm_from > 5000  # it was transferred
     )
-    demo.now((ms_to_datetime(found.leg_end) + timedelta(seconds=1)).isoformat())
+    demo.now((ms_to_datetime(found.arm_from) + timedelta(seconds=1)).isoformat())
     (row,) = (await demo.history(operator, limit=1)).rows
     async with demo.session.get(row["call_record"]) as answer:
         assert answer.status == 200

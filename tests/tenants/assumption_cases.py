@@ -26,6 +26,7 @@ TENANTS: dict[str, dict[str, Any]] = {
     },
     "basic-plan": {"cdr": {"disabled_components": ["data_api_reports"]}},
     "far": {"timezone": "Asia/Vladivostok", "limits": "off"},
+    "late": {"limits": "off", "arm_lag": 1800, "cdr_lag": 1800, "records_lag": 3600},
     "bare": {"world": "empty", "limits": "off"},
     "huge": {"calls_per_day": 150_000, "limits": "off"},
 }

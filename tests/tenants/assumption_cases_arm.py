@@ -72,6 +72,11 @@ async def unfinished_case(client: RecordingClient) -> None:
         await client.post(url, data=body, headers=headers)
 
 
+async def late_case(client: RecordingClient) -> None:
+    """Calls that ended minutes ago, whose rows and records are late."""
+    await post_history(client, "late", limit=50, skip_incomplete="false")
+
+
 async def media_case(client: RecordingClient) -> None:
     """A record, asked for without a login."""
     page = (await post_history(client, limit=50)).decode()
@@ -120,6 +125,6 @@ async def session_case(client: RecordingClient) -> None:
 
 
 CASES = (
-    *(filter_case, charset_case, paging_case, tag_case, unfinished_case, media_case),
-    *(websocket_case, session_case),
+    *(filter_case, charset_case, paging_case, tag_case, unfinished_case, late_case),
+    *(media_case, websocket_case, session_case),
 )

@@ -77,6 +77,7 @@ async def sessions_case(client: RecordingClient) -> None:
     """Sessions of ended calls and of those under way."""
     await call_method(client, "get.calls_report", **WINDOW)
     await call_method(client, "get.calls_report", **WINDOW, include_ongoing_calls=True)
+    await call_method(client, "get.calls_report", "late", **WINDOW, include_ongoing_calls=True)
 
 
 async def directory_case(client: RecordingClient) -> None:

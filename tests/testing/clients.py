@@ -40,8 +40,15 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 def legs(cdr: Cdr, token: str | None = None, **params: object) -> Any:
     """The decoded answer of the legs' report over the second of March."""
-    params = {"access_token": token or cdr.token, **DAY, **params}
-    request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": params}
+    return call(
+        cdr, "get.call_legs_report", **{"access_token": token or cdr.token, **DAY, **params}
+    )
+
+
+def call(cdr: Cdr, method: str, **params: object) -> Any:
+    """The decoded answer of a method of the Data API."""
+    params = {"access_token": cdr.token, **params}
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return json.loads(post(cdr.url, json.dumps(request))[1])
 
 

@@ -15,15 +15,15 @@ from callmocks.tenants.exchange import Exchange
 
 
 def find_record(exchange: Exchange, record_id: str) -> Audio | None:
-    """The audio of a leg that has ended by the tenant's clock."""
+    """The audio of a leg, once ARM has it by the tenant's clock."""
     record = exchange.tenant.history.find_record(record_id)
-    if record is None or record.leg_end > datetime_to_ms(exchange.now):
+    if record is None or record.arm_from > datetime_to_ms(exchange.now):
         return None
     return make_wav(record_id.lower().encode("utf-8"), record.talk_ms)
 
 
 def find_fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
-    """The fax of a call that has ended by the tenant's clock, as PDF."""
+    """The fax of a call whose row is there by the tenant's clock, as PDF."""
     address = ids.leg_address(int(leg_id)) if leg_id.isascii() and leg_id.isdigit() else None
     if address is None:
         return None

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.arm import tag
@@ -20,7 +21,7 @@ from callmocks.arm.schema import SchemaViolation
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.history import History, LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
-from callmocks.history.walltime import datetime_to_ms, day_of, day_start, ms_to_datetime
+from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start, ms_to_datetime
 from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
 
 # Seconds of search, and rows that are rendered, after which others are served.
@@ -95,6 +96,10 @@ class PageRequest(NamedTuple):
     """An empty page returns the tag of its request."""
     plain_tag: bool
     """Tags have the documented properties alone."""
+    hide_late: bool = False
+    """A call that has ended is not shown before its row is there, not even as running."""
+    early_records: bool = False
+    """A row names its record before that is there."""
 
 
 async def get_page(
@@ -110,11 +115,11 @@ async def get_page(
     if history.pins:
         return await run_computation(_build_page(history, request, let_others_run), is_long)
     operator, query, now_ms, *choices = request
-    key = (history.key, history.first_day, operator, query, *choices)
+    key = (history.key, history.first_day, history.arrivals.arm_key, operator, query, *choices)
     page = _page_cache.find(key, now_ms)
     if page is None:
         page = await run_computation(_build_page(history, request, let_others_run), is_long)
-        find_change = partial(_next_change_ms, history, operator, query, now_ms)
+        find_change = partial(_next_change_ms, history, request)
         _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
     return page
 
@@ -128,14 +133,34 @@ async def _build_page(
         repeated = query.cursor if request.repeat_tag else None
         return CallPage([], tag.encode(repeated) if repeated else None, [])
     rows: list[CallRow] = []
-    scope, build_frame = (history.key, request.options), history.generated.build_arm_rows
+    scope, find_final_times = (history.key, request.options), partial(_final_times, history)
+    build_frame = partial(_build_frame, history, request)
     for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
         if rows:
             await let_others_run()
-        rows += _row_cache.render(batch, build_frame, scope, request.options, now_ms)
+        rows += _row_cache.render(
+            batch, build_frame, find_final_times, scope, request.options, now_ms
+        )
     last_part, last_positions = selected[-1]
     next_tag = _make_tag(history, request, last_part.legs, last_positions[-1])
     return CallPage(rows, next_tag, [each for row in rows for each in row.violations])
+
+
+def _final_times(history: History, legs: OperatorLegs) -> NDArray[np.int64]:
+    return history.arrivals.find_arm_times(legs)[1]
+
+
+def _build_frame(history: History, request: PageRequest, legs: OperatorLegs) -> pl.DataFrame:
+    """``_release`` is when the row of the finished call is there."""
+    frame = history.generated.build_arm_rows(legs)
+    if not history.arrivals.has_arm_lags:
+        return frame
+    shown, final = history.arrivals.find_arm_times(legs)
+    frame = frame.with_columns(_release=shown)
+    if request.early_records:
+        return frame
+    present = pl.Series(final <= request.now_ms)
+    return frame.with_columns(_record=pl.when(present).then("_record"))
 
 
 def _split_selection(selected: list[Selection], max_rows: int) -> Iterator[list[Selection]]:
@@ -161,7 +186,7 @@ async def _select_rows(
     skip, left = query.offset, query.limit
     since = read_stopwatch()
     for part in _iter_parts(history, operator, query, now_ms):
-        positions = _match_legs(history.key, part, query, matcher, now_ms)
+        positions = _match_legs(history, part, request, matcher)
         if skip < len(positions):
             selected.append((part, positions[skip : skip + left]))
             left -= len(selected[-1][1])
@@ -174,35 +199,62 @@ async def _select_rows(
     return selected
 
 
-def _next_change_ms(history: History, operator: str, query: CallHistoryQuery, now_ms: int) -> int:
+class _PageChanges(NamedTuple):
+    """Ascending wall ms of an operator's calls, up to the end of a day."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]  # until then a call is shown as running
+    rows: NDArray[np.int64]  # rows of finished calls come, and their records
+
+    @property
+    def nbytes(self) -> int:
+        return sum(times.nbytes for times in self)
+
+
+def _next_change_ms(history: History, request: PageRequest) -> int:
     """The first instant after ``now_ms`` at which the page may change, midnight at most."""
-    # It changes when the next call ends. When unfinished calls are shown, it changes when the next
-    # call begins, and while one lasts, at once: its durations grow.
-    day = day_of(now_ms)
-    midnight = day_start(day + 1)
-
-    def load_changes() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        parts = history.slice_operator_legs(operator, midnight - 1, day_start(day - 1))
-        legs = [part.legs for part in parts]
-        starts, releases = (
-            np.sort(np.concatenate([np.zeros(0, np.int64), *times]))
-            for times in ([each.start for each in legs], [each.release for each in legs])
-        )
-        return starts, releases
-
-    starts, releases = history.generated.get_or_create(
-        f"arm.changes {operator} {history.first_day}",
+    # It changes when the row of a call comes, or its record. When unfinished calls are shown, it
+    # changes when the next call begins, and while one lasts, at once: its durations grow.
+    operator, query, now_ms = request[:3]
+    day, lags = day_of(now_ms), (history.arrivals.arm_key, request.hide_late)
+    changes: _PageChanges = history.generated.get_or_create(
+        ("arm.changes", operator, history.first_day, lags),
         day,
-        load_changes,
-        lambda changes: 2 * changes[0].nbytes,
+        partial(_load_changes, history, operator, day, request.hide_late),
+        lambda changes: changes.nbytes,
     )
-    times, next_index = releases, int(releases.searchsorted(now_ms, side="right"))
+    times = [day_start(day + 1), *_first_after(changes.rows, now_ms)]
     if not query.skip_incomplete:
-        ended = next_index
-        times, next_index = starts, int(starts.searchsorted(now_ms, side="right"))
-        if next_index > ended:  # more have begun than have ended
+        begun = int(changes.starts.searchsorted(now_ms, side="right"))
+        if begun > int(changes.ends.searchsorted(now_ms, side="right")):
             return now_ms
-    return min(int(times[next_index]), midnight) if next_index < len(times) else midnight
+        times += _first_after(changes.starts, now_ms)
+    return min(times)
+
+
+def _load_changes(history: History, operator: str, day: int, hide_late: bool) -> _PageChanges:
+    # A call lasts less than a day; then its row may be late, and its record after that.
+    arrivals = history.arrivals
+    first_day = day - 1 - -(-(arrivals.arm.max_ms + arrivals.records.max_ms) // DAY_MS)
+    parts = history.slice_operator_legs(operator, day_start(day + 1) - 1, day_start(first_day))
+    legs = [part.legs for part in parts]
+    starts = _sort_times(each.start for each in legs)
+    releases = _sort_times(each.release for each in legs)
+    if not arrivals.has_arm_lags:
+        return _PageChanges(starts, releases, releases)
+    times = [arrivals.find_arm_times(each) for each in legs]
+    shown = _sort_times(shown for shown, _ in times)
+    rows = _sort_times([shown, *(final for _, final in times)])
+    return _PageChanges(starts, releases if hide_late else shown, rows)
+
+
+def _sort_times(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
+
+
+def _first_after(times: NDArray[np.int64], now_ms: int) -> list[int]:
+    index = int(times.searchsorted(now_ms, side="right"))
+    return [int(times[index])] if index < len(times) else []
 
 
 def _iter_parts(
@@ -218,24 +270,43 @@ def _iter_parts(
 
 
 def _match_legs(
-    key: bytes, part: LegSlice, query: CallHistoryQuery, matcher: CallMatcher, now_ms: int
+    history: History, part: LegSlice, request: PageRequest, matcher: CallMatcher
 ) -> Sequence[int]:
-    legs, first, last = part.legs, part.first, part.last
-    first = max(first, _position_after(key, legs, query.cursor))
+    query, legs, first, last = request.query, part.legs, part.first, part.last
+    first = max(first, _position_after(history.key, legs, query.cursor))
     if first >= last:
         return range(0)
-    by_release = query.before_ms is not None and query.before_column == "_release"
-    until = min(now_ms, query.before_ms - 1) if by_release and query.before_ms else now_ms
-    ended = query.skip_incomplete or by_release
-    releases = legs.release[first:last]
-    all_ended = not ended or bool(releases.max() <= until)
-    if matcher.keeps_all and all_ended:
+    matches = _find_visible(history, request, legs, first, last)
+    if matcher.keeps_all and matches is None:
         return range(first, last)
-    matches = np.ones(last - first, np.bool_) if all_ended else releases <= until
+    if matches is None:
+        matches = np.ones(last - first, np.bool_)
     if not matcher.keeps_all:
         matches &= matcher.match(legs.take(slice(first, last)))
     positions: list[int] = (np.flatnonzero(matches) + first).tolist()
     return positions
+
+
+def _find_visible(
+    history: History, request: PageRequest, legs: OperatorLegs, first: int, last: int
+) -> NDArray[np.bool_] | None:
+    """Which legs the dates of the query and its ``skip_incomplete`` leave; None: all of them."""
+    query, now_ms, lag = request.query, request.now_ms, history.arrivals.arm
+    by_release = query.before_ms is not None and query.before_column == "_release"
+    finished = query.skip_incomplete or by_release
+    if not finished and not (request.hide_late and lag.max_ms):
+        return None
+    releases = legs.release[first:last]
+    newest = int(releases.max())
+    visible: NDArray[np.bool_] | None = None
+    if newest + lag.max_ms > now_ms:
+        visible = history.arrivals.find_arm_times(legs)[0][first:last] <= now_ms
+        if not finished:
+            visible |= releases > now_ms
+    if by_release and query.before_ms is not None and newest >= query.before_ms:
+        ended = releases < query.before_ms
+        return ended if visible is None else visible & ended
+    return visible
 
 
 def _position_after(key: bytes, legs: OperatorLegs, cursor: tag.PagingTag | None) -> int:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
 from threading import Lock
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from callmocks.arm.rows import CallRow, RenderOptions, render_frame
 from callmocks.history.history import LegSlice
@@ -37,11 +39,12 @@ class RowCache:
         self,
         selected: Sequence[Selection],
         build_frame: Callable[[OperatorLegs], pl.DataFrame],
+        find_final_times: Callable[[OperatorLegs], NDArray[np.int64]],
         scope: Hashable,
         options: RenderOptions,
         now_ms: int,
     ) -> list[CallRow]:
-        """Rows as they are at an instant."""
+        """Rows as they are at an instant; from its final time on, a row stays the same."""
         first_key, cached = self._first_key(scope), self._rows
         keys: list[int] = []
         final: list[bool] = []  # those of running calls change, and pinned ones come and go
@@ -52,7 +55,7 @@ class RowCache:
             if part.day is None:
                 final += [False] * len(part_keys)
             else:
-                final += (part.legs.release[chosen] <= now_ms).tolist()
+                final += (find_final_times(part.legs)[chosen] <= now_ms).tolist()
         rows: list[CallRow | None]
         rows = [cached.get(key) if kept else None for key, kept in zip(keys, final, strict=True)]
         missing = [place for place, row in enumerate(rows) if row is None]

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from callmocks.cdr import rows, self_check, tables, window_cache
+from callmocks.cdr import late_calls, rows, self_check, tables, window_cache
 from callmocks.cdr.openrpc import Params
 from callmocks.cdr.query import ColumnTypes, ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
@@ -61,11 +61,12 @@ async def _report(query: ReportQuery, span: Span) -> MethodData:
         if not days:
             return EMPTY
         window = await window_cache.load_days(exchange, METHOD, days)
-        return _report_days(query, window, span)
+        if not late_calls.lacks_records(exchange, int(window.last_ends.max()), now):
+            return _report_days(query, window, span)
     await window_cache.generate_days(exchange, "legs", days)
     slices = history.slice_legs(start, end, now)
     self_check.check_slices(exchange, METHOD, slices)
-    return _report_frame(query, history.join_legs(slices))
+    return _report_frame(query, history.join_legs(slices), now)
 
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
@@ -156,25 +157,28 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
     start, end, now = span
     exchange, history = query.exchange, query.exchange.tenant.history
     if len(sessions) > 1:
-        return _report_frame(query, history.generated.empty_frame("legs"))
+        return _report_frame(query, history.generated.empty_frame("legs"), now)
     (session,) = sessions
     located = history.leg_positions(session, now)
     if located is None:  # pinned, or none at all
         frame = history.legs_of_session(session, now)
         self_check.check_frame(exchange, METHOD, frame)
-        return _report_frame(query, frame.filter(pl.col("_start").is_between(start, end + 999)))
+        frame = frame.filter(pl.col("_start").is_between(start, end + 999))
+        return _report_frame(query, frame, now)
     day, positions = located
     view = history.generated.get_view("legs", day)
     self_check.check_frame(exchange, METHOD, view.frame, day)
     found = [position for position in positions if start <= view.starts[position] < end + 1000]
     plain = query.filter.condition_count == 1 and not query.sort
+    plain = plain and not late_calls.lacks_records(exchange, view.last_end, now)
     if plain and _is_as_generated(query) and query.fields == tables.load_fields(METHOD).default:
         page = found[query.offset : query.offset + query.limit]
         return MethodData(rows.render_day_rows(history, day, page), len(found))
-    return _report_frame(query, view.frame[found])
+    return _report_frame(query, view.frame[found], now)
 
 
-def _report_frame(query: ReportQuery, frame: pl.DataFrame) -> MethodData:
+def _report_frame(query: ReportQuery, frame: pl.DataFrame, now: int) -> MethodData:
+    frame = late_calls.hide_records(query.exchange, "legs", frame, now)
     if query.exchange.use_assumption("cdr.leg-direction") == "session":
         frame = frame.with_columns(direction="_session_direction")
     total, page = select_page(query, frame)

@@ -45,7 +45,7 @@ async def _find_record(registry: Registry, call: str, name: str) -> TalkRecord:
     for tenant in registry:
         find_record = partial(tenant.history.find_record, name)
         record = await run_if_long(find_record, tenant.history.has_long_days)
-        if record is None or record.call_end > datetime_to_ms(tenant.clock.now()):
+        if record is None or record.cdr_from > datetime_to_ms(tenant.clock.now()):
             continue
         if call in (str(record.session_id), str(record.communication_id)):
             return record

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from callmocks.cdr import ongoing_calls, rows, self_check, tables, window_cache
+from callmocks.cdr import late_calls, ongoing_calls, rows, self_check, tables, window_cache
 from callmocks.cdr.legs_report import COLUMN_TYPES_BYTES, EMPTY, prepare_report
 from callmocks.cdr.openrpc import Params
 from callmocks.cdr.query import ReportQuery
@@ -11,12 +11,11 @@ from callmocks.cdr.selection import select_page
 from callmocks.cdr.tables import Field
 from callmocks.cdr.window_cache import Span
 from callmocks.history.history import History
-from callmocks.history.walltime import DAY_MS, DAYS, day_start
+from callmocks.history.walltime import DAY_MS, END_OF_HISTORY
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.worker import run_computation
 
 METHOD = "get.calls_report"
-_END_OF_HISTORY = day_start(DAYS + 1)
 
 # Columns the history does not have: of no visitor, and ids of an array's elements.
 _DTYPES: dict[str, pl.DataType] = {
@@ -53,11 +52,12 @@ async def _report(query: ReportQuery, span: Span, params: Params) -> MethodData:
         return EMPTY
     shown_at = now
     if params.get("include_ongoing_calls"):
-        end, shown_at = min(end, now), _END_OF_HISTORY
+        end, shown_at = min(end, now), END_OF_HISTORY
     frame = await _read_sessions(query, start, end, shown_at)
-    frame = _apply_choices(query, frame)
+    frame = late_calls.hide_records(exchange, "sessions", _apply_choices(query, frame), now)
     if shown_at > now:
-        frame = ongoing_calls.show_until(exchange, frame.filter(pl.col("_start") <= now), now)
+        frame = late_calls.delay_ends(exchange, frame.filter(pl.col("_start") <= now), now)
+        frame = ongoing_calls.show_until(exchange, frame, now)
     history, names = exchange.tenant.history, query.filter.fields.union(n for n, _ in query.sort)
     total, page = select_page(query, _add_columns(history, frame, names, now))
     return MethodData(_render(query, page, now), total)
@@ -152,7 +152,7 @@ def _get_session_legs(history: History, frame: pl.DataFrame, now: int) -> pl.Dat
     until = (last // DAY_MS + 1) * DAY_MS - 1  # generated legs start on the day of their call
     if history.pins:
         until = max(until, int(frame["_call_end"].max() or 0))  # type: ignore[arg-type]
-    legs = history.legs_between(first, until, _END_OF_HISTORY)
+    legs = history.legs_between(first, until, END_OF_HISTORY)
     legs = legs.join(frame.select("id"), left_on="call_session_id", right_on="id", how="semi")
     return ongoing_calls.show_legs_until(legs, now)
 

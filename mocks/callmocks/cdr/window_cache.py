@@ -97,8 +97,9 @@ def join_days(history: History, window: WindowDays) -> pl.DataFrame:
 
 
 def find_positions(history: History, window: WindowDays, span: Span) -> tuple[range, Integers]:
-    """Of the legs that start in a window, and of those whose calls have not ended."""
+    """Of the legs that start in a window, and of those whose calls are not there yet."""
     start, end, now = span
+    arrivals = history.arrivals
     get_view, days = history.generated.get_view, window.days
     first, last = 0, window.row_count
     if start > window.begin_ms:
@@ -107,9 +108,9 @@ def find_positions(history: History, window: WindowDays, span: Span) -> tuple[ra
         inside = get_view("legs", days[-1]).starts.searchsorted(end + 1000)
         last = int(window.begins[-1]) + int(inside)
     running = [_NONE]
-    for index in np.flatnonzero(window.last_ends > now).tolist():
-        ends = get_view("legs", days[index]).frame.get_column("_call_end").to_numpy()
-        running.append(int(window.begins[index]) + np.flatnonzero(ends > now))
+    for index in np.flatnonzero(window.last_ends + arrivals.get_lag("legs").max_ms > now).tolist():
+        times = arrivals.find_day("legs", days[index])
+        running.append(int(window.begins[index]) + np.flatnonzero(times > now))
     return range(first, max(first, last)), np.concatenate(running) if running[1:] else _NONE
 
 

@@ -11,8 +11,8 @@ from callmocks.config import types
 from callmocks.config.assumption_file import parse_assumption_file, read_assumptions
 from callmocks.config.server_limits import DEFAULT_LIMITS as LIMITS
 from callmocks.config.server_limits import ServerLimits
-from callmocks.history.arrival import LagRange
 from callmocks.history.clock import load_time_zone
+from callmocks.history.lags import LagRange
 from callmocks.history.walltime import parse_first_date
 from callmocks.history.world_file import load_world
 from callmocks.tenants.settings import ArmSettings, TenantSettings

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from callmocks.errors import SettingsError
-from callmocks.history.arrival import MAX_LAG_SECONDS, LagRange, check_lag
 from callmocks.history.clock import parse_clock_time, parse_wall_time
+from callmocks.history.lags import MAX_LAG_SECONDS, LagRange, check_lag
 
 _LAG = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:-(\d{1,9}(?:\.\d{1,9})?))?", re.ASCII)
 ProviderName = Literal["arm", "cdr", "onec"]

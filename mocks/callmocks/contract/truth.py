@@ -29,6 +29,8 @@ class ArmRow:
     json_name: ClassVar = "TruthArm"
     operator: str
     call_ref: str
+    shown_at: Annotated[datetime, "When it is there as that of a finished call."]
+    record_shown_at: Annotated[datetime | None, "When its record is there too."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class CdrIds:
     communication_id: int
     leg_ids: tuple[int, ...]
     session_finish_reason: Annotated[str, "In ``get.calls_report``, by the outcome of the call."]
+    shown_at: Annotated[datetime, "When the reports have it."]
+    record_shown_at: Annotated[datetime | None, "When its records are there too."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class OnecId:
     json_name: ClassVar = "TruthOnec"
     call_id: Annotated[str, JsonName("CallID")]
     vendor_scheme: Annotated[bool, "Somebody else's client and specialist on the partner's line."]
+    shown_at: Annotated[datetime, "When its row is there."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class HistoryFactory:
             first_day = day_of_date(parse_first_date(settings.history_from))
         except SettingsError as error:
             raise SettingsError(f"history-from: {error}") from None
-        return History(generated, first_day)
+        return History(generated, first_day, settings.lags)
 
     def takes_long(self, settings: TenantSettings, world: World | None = None) -> bool:
         """Whether its people are many, and no tenant has them yet; a world file takes long too."""

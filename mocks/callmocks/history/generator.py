@@ -15,6 +15,8 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
+from callmocks.history.ids import mix64
+
 RawNumbers = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 _MAX_TABLE_SIZE = 4096
@@ -49,6 +51,13 @@ def integers_below(raw: RawNumbers, bound: int | Ints) -> Ints:
     return (((raw >> np.uint64(32)) * np.asarray(bound, dtype=np.uint64)) >> np.uint64(32)).astype(
         np.int64
     )
+
+
+def spread_by_number(key: bytes, numbers: NDArray[np.integer], lowest: int, highest: int) -> Ints:
+    """Evenly from the lowest to the highest; equal numbers get equal values."""
+    first, second = np.frombuffer(key, dtype="<u8")
+    raw = mix64(mix64(numbers.astype(np.uint64) ^ first) ^ second)
+    return lowest + integers_below(raw, highest - lowest + 1)
 
 
 def weighted_indexes(raw: RawNumbers, weights: Sequence[int]) -> Ints:

@@ -1,6 +1,6 @@
 """One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,11 @@ import polars as pl
 from callmocks.contract.truth import Call
 from callmocks.errors import TooManyRows
 from callmocks.history import ids
+from callmocks.history.arrivals import Arrivals
 from callmocks.history.columns import DayColumns, LegRole
 from callmocks.history.episodes import DayPlan
 from callmocks.history.generated_days import DayView, GeneratedDays
+from callmocks.history.lags import NO_LAGS, Lag
 from callmocks.history.pins import Pins
 from callmocks.history.roster import Roster
 from callmocks.history.truth import collect_truth
@@ -58,7 +60,7 @@ class LegSlice:
 
 @dataclass(frozen=True, slots=True)
 class TalkRecord:
-    """The talk of one leg, and its audio. ARM shows it from ``leg_end``, CDR from ``call_end``.
+    """The talk of one leg, and its audio, which ARM and CDR have from two instants on.
 
     The conversation is all of the call, from its first talk to the end of its last.
     """
@@ -68,18 +70,21 @@ class TalkRecord:
     communication_id: int
     talk_ms: int
     conversation_ms: int
-    leg_end: int
-    call_end: int
+    arm_from: int
+    cdr_from: int
 
 
 class History:
     """Times are wall times in milliseconds; frames have the columns of ``views``.
 
     Windows of CDR include both seconds; those of 1C and of the truth exclude their end. CDR and 1C
-    show a call once it has ended. Slices come day by day, oldest first, pins in one of their own.
+    show a call once it has ended and its lag is over. Slices come day by day, oldest first, pins in
+    one of their own.
     """
 
-    def __init__(self, generated: GeneratedDays, first_day: int = 0) -> None:
+    def __init__(
+        self, generated: GeneratedDays, first_day: int = 0, lags: Mapping[str, Lag] = NO_LAGS
+    ) -> None:
         self.generated = generated
         self.key = generated.key
         self.world = generated.world
@@ -87,6 +92,7 @@ class History:
         self.first_day = first_day
         self.last_day = DAYS - 1
         self.pins = Pins(generated, first_day)
+        self.arrivals = Arrivals(generated, lags)
 
     # Windows
 
@@ -138,15 +144,20 @@ class History:
 
     def _slice_view(self, name: str, from_ms: int, before_ms: int, now_ms: int) -> list[FrameSlice]:
         days = self.days_in_window(from_ms, before_ms, now_ms)
-        end_column = CALL_VIEWS[name].end_column
-        slices = [
-            _slice_day(view, day, from_ms, before_ms, now_ms, end_column)
-            for day, view in zip(days, self.generated.get_views(name, days), strict=True)
-        ]
+        lag_ms = self.arrivals.get_lag(name).max_ms
+        slices: list[FrameSlice] = []
+        for day, view in zip(days, self.generated.get_views(name, days), strict=True):
+            first, last = _find_rows(view, day, from_ms, before_ms)
+            if view.last_end + lag_ms <= now_ms:
+                slices.append(FrameSlice(view.frame, first, last, day))
+            else:
+                shown = self.arrivals.find_day(name, day)[first:last] <= now_ms
+                found = view.frame[first:last].filter(pl.Series(shown))
+                slices.append(FrameSlice(found, 0, len(found)))
         if self.pins:
             in_window = pl.col("_start").is_between(from_ms, before_ms, closed="left")
-            ended = pl.col(end_column) <= now_ms
-            pinned = self.pins.view_frame(name).filter(in_window & ended)
+            pinned = self.pins.view_frame(name).filter(in_window)
+            pinned = self.arrivals.keep_shown(name, pinned, now_ms)
             slices.append(FrameSlice(pinned, 0, len(pinned)))
         return [each for each in slices if each.last > each.first]
 
@@ -177,15 +188,15 @@ class History:
     def legs_of_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
         address = self._check_address(ids.session_address(session_id))
         if address is not None and address[1] >= ids.PINNED_SESSION:
-            in_session = pl.col("call_session_id") == session_id
-            return self.pins.view_frame("legs").filter(in_session & (pl.col("_call_end") <= now_ms))
+            pinned = self.pins.view_frame("legs").filter(pl.col("call_session_id") == session_id)
+            return self.arrivals.keep_shown("legs", pinned, now_ms)
         located = self.leg_positions(session_id, now_ms)
         if located is None:
             return self.generated.empty_frame("legs")
         return self.generated.get_view("legs", located[0]).frame[located[1]]
 
     def leg_positions(self, session_id: int, now_ms: int) -> tuple[int, list[int]] | None:
-        """Day of an ended call, and positions of its legs in that day's legs, by start.
+        """Day of a call that is there, and positions of its legs in that day's legs, by start.
 
         None when there is no such call, and for a pinned one, which is in no generated day.
         """
@@ -194,7 +205,8 @@ class History:
             return None
         day, row = address
         calls, view = self.generated.get_day(day).calls, self.generated.get_view("legs", day)
-        if view.position is None or day_start(day) + int(calls.end[row]) > now_ms:
+        end = day_start(day) + int(calls.end[row])
+        if view.position is None or self.arrivals.find_session_times(end, session_id)[0] > now_ms:
             return None
         first = int(calls.first_leg[row])
         return day, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())
@@ -219,7 +231,7 @@ class History:
             frame = self.generated.get_view(view_name, day).frame
             if view_name == "sessions":  # the only view with a row for every call
                 frame = frame.slice(row, 1)
-        return frame.filter(condition & (pl.col(CALL_VIEWS[view_name].end_column) <= now_ms))
+        return self.arrivals.keep_shown(view_name, frame.filter(condition), now_ms)
 
     def find_record(self, record_id: str) -> TalkRecord | None:
         leg_id = ids.record_leg(self.key, record_id.lower())
@@ -232,15 +244,16 @@ class History:
         expected_id = ids.record_ids(self.key, np.array([leg_id]), np.array([talk]))[0]
         if expected_id != record_id.lower() or not day.calls.recorded[call]:
             return None
-        row = day.calls.row[call : call + 1]
+        row, midnight = day.calls.row[call : call + 1], day_start(day.first_day)
+        session_id = int(ids.session_id(day.first_day, row)[0])
         return TalkRecord(
             leg_id,
-            int(ids.session_id(day.first_day, row)[0]),
+            session_id,
             int(ids.communication_id(day.first_day, row)[0]),
             talk,
             _conversation_ms(day, call),
-            day_start(day.first_day) + int(day.legs.end[leg]),
-            day_start(day.first_day) + int(day.calls.end[call]),
+            self.arrivals.find_leg_times(midnight + int(day.legs.end[leg]), session_id)[1],
+            self.arrivals.find_session_times(midnight + int(day.calls.end[call]), session_id)[1],
         )
 
     def _check_address(self, address: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -294,10 +307,13 @@ class History:
             yield LegSlice(legs, first, max(first, last), cached_day, count)
 
     def arm_frames(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
+        """``_release`` is when the row is there as that of a finished call."""
         for part in self.slice_operator_legs(operator, newest_ms, oldest_ms):
             if part.first == part.last:
                 continue
-            yield self.generated.build_arm_rows(part.legs.take(slice(part.first, part.last)))
+            legs = part.legs.take(slice(part.first, part.last))
+            frame = self.generated.build_arm_rows(legs)
+            yield frame.with_columns(_release=self.arrivals.find_arm_times(legs)[0])
 
     def _batches_newest_first(
         self, oldest: int, newest: int, pinned_days: set[int]
@@ -338,19 +354,14 @@ def _conversation_ms(day: DayColumns, call: int) -> int:
     return int(day.legs.end[own][talks].max() - connect[talks].min())
 
 
-def _slice_day(
-    view: DayView, day: int, from_ms: int, before_ms: int, now_ms: int, end_column: str
-) -> FrameSlice:
+def _find_rows(view: DayView, day: int, from_ms: int, before_ms: int) -> tuple[int, int]:
     first, last = 0, len(view.starts)
     midnight = day_start(day)
     if from_ms > midnight:
         first = int(view.starts.searchsorted(from_ms))
     if before_ms < midnight + DAY_MS:
         last = int(view.starts.searchsorted(before_ms))
-    if view.last_end <= now_ms:
-        return FrameSlice(view.frame, first, last, day)
-    ended = view.frame.slice(first, max(last - first, 0)).filter(pl.col(end_column) <= now_ms)
-    return FrameSlice(ended, 0, len(ended))
+    return first, max(first, last)
 
 
 def _merge_pinned(legs: OperatorLegs, pinned: OperatorLegs, day: int) -> OperatorLegs:

@@ -74,8 +74,8 @@ def call_uuids(key: bytes, day: Days, row: Ints) -> NDArray[np.bytes_]:
     """1C CallIDs (36 characters) of calls: the first eight digits are the scrambled address."""
     address = (np.asarray(day).astype(np.uint64) << np.uint64(19)) | row.astype(np.uint64)
     head = _scramble32(address ^ np.uint64(_key_word(key, 0) & 0xFFFFFFFF))
-    first = _mix64(head ^ np.uint64(_key_word(key, 1)))
-    second = _mix64(first ^ np.uint64(_key_word(key, 0)))
+    first = mix64(head ^ np.uint64(_key_word(key, 1)))
+    second = mix64(first ^ np.uint64(_key_word(key, 0)))
     words = np.empty((len(row), 2), dtype=">u8")
     words[:, 0] = (head << np.uint64(32)) | (first >> np.uint64(32))
     words[:, 1] = second
@@ -106,8 +106,8 @@ def call_uuid_address(key: bytes, uuid: str) -> tuple[int, int] | None:
 def record_ids(key: bytes, legs: Ints, talk_ms: Ints) -> list[str]:
     """Record ids (32 hexadecimal digits) of talks, by leg id and length in milliseconds."""
     words = np.empty((len(legs), 2), dtype=">u8")
-    words[:, 0] = _mix64(legs.astype(np.uint64) ^ np.uint64(_key_word(key, 0)))
-    words[:, 1] = _mix64(
+    words[:, 0] = mix64(legs.astype(np.uint64) ^ np.uint64(_key_word(key, 0)))
+    words[:, 1] = mix64(
         words[:, 0].astype(np.uint64)
         ^ np.uint64(_key_word(key, 1))
         ^ (talk_ms.astype(np.uint64) << np.uint64(20))
@@ -138,7 +138,7 @@ def call_refs(key: bytes, day: Days, row: Ints, outgoing: NDArray[np.bool_]) -> 
     """
     spread = np.asarray(day).astype(np.uint64) * np.uint64(0x9E3779B1)
     short = _scramble32((row.astype(np.uint64) + spread) ^ np.uint64(_key_word(key, 1) >> 32))
-    long = _mix64(leg_id(day, row).astype(np.uint64) ^ np.uint64(_key_word(key, 1)))
+    long = mix64(leg_id(day, row).astype(np.uint64) ^ np.uint64(_key_word(key, 1)))
     long = (long >> np.uint64(2)) | np.uint64(1 << 61)
     return np.where(outgoing, long, short)
 
@@ -170,7 +170,7 @@ def _unscramble32(value: int) -> int:
     return _undo_xor_shift(value, 16, 32)
 
 
-def _mix64(value: Words) -> Words:
+def mix64(value: Words) -> Words:
     value = value ^ (value >> np.uint64(30))
     value = value * np.uint64(_M64[0])
     value = value ^ (value >> np.uint64(27))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from callmocks.contract.truth import ArmRow, Call, CdrIds, Leg, OnecId
 from callmocks.history import ids, reasons
@@ -43,11 +44,20 @@ class _ProviderIds:
         lookups, key = history.generated.lookups, history.key
         operator_legs = arm.select_operator_legs(day)
         arm_rows = arm.build_arm_rows(key, operator_legs, lookups)
-        arm_rows = arm_rows.select("digits", "call_ref", "_leg_id")
-        self._arm = {leg_id: ArmRow(*row) for *row, leg_id in arm_rows.iter_rows()}
+        shown, complete = map(_show_times, history.arrivals.find_arm_times(operator_legs))
+        recorded = (operator_legs.record_leg >= 0).tolist()
+        rows = arm_rows.select("digits", "call_ref", "_leg_id").iter_rows()
+        self._arm = {
+            leg_id: ArmRow(number, ref, shown[index], complete[index] if recorded[index] else None)
+            for index, (number, ref, leg_id) in enumerate(rows)
+        }
         service_calls = onec.build_service_calls(key, day, lookups)
-        onec_rows = service_calls.select("CallID", "_vendor", "_session_id")
-        self._onec = {session_id: OnecId(*row) for *row, session_id in onec_rows.iter_rows()}
+        onec_rows = service_calls.select("CallID", "_vendor", "_session_id").iter_rows()
+        shown = _show_times(history.arrivals.find_arrivals("onec", service_calls))
+        self._onec = {
+            session_id: OnecId(call_id, of_vendor, shown_at)
+            for (call_id, of_vendor, session_id), shown_at in zip(onec_rows, shown, strict=True)
+        }
         self._leg_ids = ids.leg_id(day.leg_days, day.legs.row)
         self._sessions = ids.session_id(day.call_days, day.calls.row)
         self._session_reasons = session_reasons.find_session_reasons(day)
@@ -64,6 +74,8 @@ class _ProviderIds:
         user = None if calls.user[call] < 0 else directory.users[int(calls.user[call])]
         line = None if kind == CallKind.INTERNAL else directory.lines[int(calls.line[call])]
         session = int(self._sessions[call])
+        shown, complete = self._history.arrivals.find_session_times(end, session)
+        recorded = bool(calls.recorded[call])
         return Call(
             start=ms_to_datetime(midnight + int(calls.start[call])),
             answered=_optional_time(midnight, int(calls.answered[call])),
@@ -76,7 +88,7 @@ class _ProviderIds:
             line=line.virtual_phone_number if line else None,
             finish_reason=reasons.NAMES[int(calls.reason[call])],
             talk_seconds=int(calls.talk[call]) // 1000,
-            recorded=bool(calls.recorded[call]),
+            recorded=recorded,
             legs=tuple(self._describe_leg(leg) for leg in legs),
             arm=tuple(self._arm[leg_id] for leg_id in leg_ids if leg_id in self._arm),
             cdr=CdrIds(
@@ -84,6 +96,8 @@ class _ProviderIds:
                 int(self._communications[call]),
                 leg_ids,
                 session_reasons.NAMES[int(self._session_reasons[call])],
+                ms_to_datetime(shown),
+                ms_to_datetime(complete) if recorded else None,
             ),
             onec=self._onec.get(session),
         )
@@ -101,6 +115,10 @@ class _ProviderIds:
             finish_reason=reasons.NAMES[int(legs.reason[leg])],
             rang=bool(legs.rang[leg]),
         )
+
+
+def _show_times(times: NDArray[np.int64]) -> list[datetime]:
+    return list(map(ms_to_datetime, times.tolist()))
 
 
 def _optional_time(midnight: int, ms: int) -> datetime | None:

@@ -15,6 +15,8 @@ DAYS = (LAST_DATE - FIRST_DATE).days + 1
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST_MS = (datetime.combine(FIRST_DATE, datetime.min.time()) - _EPOCH) // _MILLISECOND
+# The last calls have ended by then, and their lags are over.
+END_OF_HISTORY = _FIRST_MS + (DAYS + 16) * DAY_MS
 
 
 def datetime_to_ms(wall_time: datetime) -> int:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from callmocks.history.arrivals import Arrivals
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start
 from callmocks.onec import tables
 from callmocks.onec.contract import HISTORY_OPERATION, load_operations
@@ -34,7 +33,7 @@ _FILTERS: Final = ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID", "Ca
 
 @dataclass(frozen=True, slots=True)
 class _CallQuery:
-    """Calls that start in [from, till), have ended by now and match all filters (wall ms)."""
+    """Calls that start in [from, till), are there by now and match all filters (wall ms)."""
 
     exchange: Exchange
     layout: Layout
@@ -61,6 +60,10 @@ class _CallQuery:
         return generated.count_calls(self.days.start, len(self.days)) if self.days else 0
 
     @property
+    def arrivals(self) -> Arrivals:
+        return self.exchange.tenant.history.arrivals
+
+    @property
     def cache_key(self) -> str:
         return f"onec-rows {self.row_choices} {self.self_check=} {self.layout.indented=}"
 
@@ -72,7 +75,6 @@ class _RenderedDay:
     frame: pl.DataFrame
     rows: tables.RenderedRows
     starts: list[int]
-    ends: NDArray[np.int64]
     last_end: int
     failed: list[int]  # ``failed[i]``: unsuccessful calls among the first ``i``
     unknown: list[int]  # the same of calls whose caller is unknown
@@ -83,15 +85,20 @@ class _RenderedDay:
         return self.rows.nbytes + _ROW_BYTES * len(self.starts)
 
     def find_positions(self, query: _CallQuery, first: int, last: int) -> Sequence[int]:
-        """The rows among ``first`` to ``last`` that match all filters and have ended."""
+        """The rows among ``first`` to ``last`` that match all filters and are there."""
         positions: Sequence[int] = range(first, last)
         for number, (name, value) in enumerate(query.filters):
             rows = self._index_column(name).get(value, [])
             rows = rows[bisect_left(rows, first) : bisect_left(rows, last)]
             positions = sorted(set(positions).intersection(rows)) if number else rows
-        if self.last_end <= query.now_ms:
+        if not self.may_lack_rows(query):
             return positions
-        return [position for position in positions if self.ends[position] <= query.now_ms]
+        times = query.arrivals.find_arrivals("onec", self.frame)
+        return [position for position in positions if times[position] <= query.now_ms]
+
+    def may_lack_rows(self, query: _CallQuery) -> bool:
+        lag = query.arrivals.get_lag("onec")
+        return self.last_end + lag.max_ms > query.now_ms
 
     def _index_column(self, name: str) -> dict[ParameterValue, list[int]]:
         index = self._indexes.get(name)
@@ -228,7 +235,7 @@ async def _write_uncached_days(query: _CallQuery, write_rows: RowSink) -> list[s
         frame = _apply_row_choices(frame, query)
         in_period = pl.col("_start").is_between(query.from_ms, query.till_ms, closed="left")
         matches = [pl.col(name) == value for name, value in query.filters]
-        frame = frame.filter(in_period, pl.col("_end") <= query.now_ms, *matches)
+        frame = query.arrivals.keep_shown("onec", frame.filter(in_period, *matches), query.now_ms)
         for piece in frame.iter_slices(_PIECE_ROWS):
             rows = _render_frame(piece, query)
             write_rows(rows.xml)
@@ -243,7 +250,7 @@ def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> Non
     last = bisect_left(day.starts, query.till_ms, first)
     if first == last:
         return
-    if query.filters or day.last_end > query.now_ms:
+    if query.filters or day.may_lack_rows(query):
         positions = day.find_positions(query, first, last)
         write_rows(day.rows.get_rows(positions))
         failed = any(day.failed[position + 1] > day.failed[position] for position in positions)
@@ -272,9 +279,8 @@ def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
         frame = _apply_row_choices(view.frame, query)
         failed = [0, *(frame["CallResult"] == _FAILED).cum_sum().to_list()]
         unknown = [0, *frame["_unknown"].cum_sum().to_list()]
-        rows, ends = _render_frame(frame, query), frame["_end"].to_numpy()
-        starts = frame["_start"].to_list()
-        return _RenderedDay(frame, rows, starts, ends, view.last_end, failed, unknown)
+        rows, starts = _render_frame(frame, query), frame["_start"].to_list()
+        return _RenderedDay(frame, rows, starts, view.last_end, failed, unknown)
 
     return generated.get_or_create(query.cache_key, day, render_day, lambda new: new.nbytes)
 

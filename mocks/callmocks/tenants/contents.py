@@ -13,7 +13,6 @@ from callmocks.contract.assumptions import Assumptions
 from callmocks.contract.structs import omit_defaults
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.faults.active import FaultError
-from callmocks.history.arrival import check_lag
 from callmocks.history.clock import (
     Clock,
     check_clock_range,
@@ -21,6 +20,7 @@ from callmocks.history.clock import (
     parse_clock_time,
     parse_wall_time,
 )
+from callmocks.history.lags import check_lag
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import PinCounters, Pins
 from callmocks.history.walltime import date_of_day, day_of_date, parse_first_date
@@ -35,7 +35,7 @@ from callmocks.tenants.scenario import (
     TenantLags,
     TenantScenario,
 )
-from callmocks.tenants.settings import LAGS, TenantSettings
+from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import StateDump
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def check_settings(settings: TenantSettings) -> None:
     for assumption, choice in settings.assumptions.items():
         with found.catch(f'assumptions."{assumption}"'):
             Assumptions({assumption: choice})
-    for name in LAGS:
+    for name, lag in settings.lags.items():
         with found.catch(f"lags.{name}"):
-            check_lag(name, getattr(settings, name))
+            check_lag(name, lag)
     for part in settings.provider_settings.values():
         try:
             part.check()
@@ -224,7 +224,7 @@ async def describe_scenario(tenant: Tenant) -> NamedTenantScenario:
         limits=settings.limits,  # type: ignore[arg-type]
         self_check=settings.self_check,
         assumptions=dict(sorted(choices.items())),
-        lags=TenantLags(**{name: getattr(settings, name) for name in LAGS}),
+        lags=TenantLags(**settings.lags),
         **_omit_derived_credentials(settings),
         clock=_describe_clock(tenant),
         calls=[msgspec.convert(pin.request, PinnedCall) for pin in tenant.pins.list_all()],

@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.errors import SettingsError
 from callmocks.faults.active import FaultScope
-from callmocks.history.arrival import Lag
 from callmocks.history.ids import PINS_PER_DAY
+from callmocks.history.lags import Lag
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.world import World
 from callmocks.tenants.settings import (

@@ -7,14 +7,13 @@ import msgspec
 
 from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
-from callmocks.history.arrival import Lag, check_lag
 from callmocks.history.generator import derive_token
+from callmocks.history.lags import NO_LAGS, Lag, check_lag
 from callmocks.history.world import World
 
 # As browsers write it.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
-LAGS = ("arm_lag", "cdr_lag", "onec_lag", "records_lag")
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
 
@@ -107,7 +106,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     Empty credentials become the tenant's name, its token ``NAME-token``. ``now`` is ``real`` or
     a naive ISO time that freezes the clock; ``calls_per_day`` None means the world's own. Without
-    ``self_check`` our own answers are not held against the contract. Lags: ``history.arrival``.
+    ``self_check`` our own answers are not held against the contract. Lags: ``history.lags``.
     """
 
     name: str
@@ -132,14 +131,18 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     def provider_settings(self) -> "dict[str, ArmSettings | CdrSettings | OnecSettings]":
         return {"arm": self.arm, "cdr": self.cdr, "onec": self.onec}
 
+    @property
+    def lags(self) -> dict[str, Lag]:
+        return {name: getattr(self, name) for name in NO_LAGS}
+
     def with_defaults(self) -> "TenantSettings":
         """A checked copy with the empty credentials filled in; ``SettingsError``."""
         if not TENANT_NAME.fullmatch(self.name):
             raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):
             raise SettingsError(f"limits {self.limits!r}: use documented or off")
-        for lag in LAGS:
-            check_lag(lag, getattr(self, lag))
+        for name, lag in self.lags.items():
+            check_lag(name, lag)
         for part in self.provider_settings.values():
             part.check()
         name, replace = self.name, msgspec.structs.replace

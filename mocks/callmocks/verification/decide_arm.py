@@ -18,6 +18,8 @@ LIMITS = ("100", "1000", "10000")
 REASONS = {
     "arm.session-minutes": "it shows only to a session that is left alone for minutes or hours",
     "arm.unfinished": "it shows only while the operator is in a call",
+    "arm.late-rows": "it shows only after a call has ended and before its row is there",
+    "arm.late-records": "it shows only before the record of a call is there",
     "arm.media-access": "it would take fetching the record of a talk",
     "arm.upgrade-credentials": "wrong credentials are not sent: they may lock the operator out",
     "arm.compression": "the websocket of a check offers no extension",

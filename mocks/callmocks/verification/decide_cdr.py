@@ -20,6 +20,8 @@ REASONS = {
     "cdr.lost-internal-calls": "a session does not say that its call is internal",
     "cdr.internal-source": "a session does not say that its call is internal",
     "cdr.ongoing-durations": "it shows only while a call is going on",
+    "cdr.late-calls": "it shows only after a call has ended and before its rows are there",
+    "cdr.late-records": "it shows only before the record of a call is there",
     "cdr.directory-points": "another client of the account may take points at the same time",
     "cdr.directory-settings": "the settings of an account are its own",
     "cdr.left-employees": "an employee who left is not told apart in the answers",

@@ -11,12 +11,11 @@ from callmocks.control.dashboard.panels import PANELS
 from callmocks.control.dashboard.panels.base import SECOND, ProviderPanel
 from callmocks.control.dashboard.template_filters import format_duration
 from callmocks.control.dashboard.texts import Texts, find_texts, mark_text
-from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.history import ids
 from callmocks.history.history import History
-from callmocks.history.walltime import datetime_to_ms
+from callmocks.history.walltime import END_OF_HISTORY, datetime_to_ms
 
 _ROLES = {
     "subscriber": mark_text("Subscriber"),

@@ -14,7 +14,7 @@ from simplecharts import BaseRenderer, StackedColumnRenderer
 from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.control.dashboard.window import DayWindow
 from callmocks.history.history import History
-from callmocks.history.walltime import DAY_MS, date_of_day
+from callmocks.history.walltime import DAY_MS, END_OF_HISTORY, date_of_day
 
 _HOUR_MS = 3_600_000
 _MAX_REASONS = 12
@@ -81,7 +81,8 @@ def calls_by_reason(sessions: pl.DataFrame, texts: Texts) -> dict[str, Any]:
 
 def ended_sessions(history: History, window: DayWindow) -> pl.DataFrame:
     """Sessions that began in the window and have ended."""
-    return history.sessions_between(window.from_ms, window.till_ms - 1000, window.now_ms)
+    begun = history.sessions_between(window.from_ms, window.till_ms - 1000, END_OF_HISTORY)
+    return begun.filter(pl.col("_call_end") <= window.now_ms)
 
 
 def _summarize_rows(rows: Rows, total: int, texts: Texts) -> str:

@@ -7,9 +7,8 @@ import polars as pl
 
 from callmocks.control.dashboard.panels import read_limits
 from callmocks.control.dashboard.texts import find_texts, mark_text
-from callmocks.control.dashboard.window import END_OF_HISTORY
 from callmocks.control.routing import RequestContext
-from callmocks.history.walltime import DAY_MS, datetime_to_ms, ms_to_datetime
+from callmocks.history.walltime import DAY_MS, END_OF_HISTORY, datetime_to_ms, ms_to_datetime
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.worker import run_if_long
 

@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from callmocks.control.dashboard.window import END_OF_HISTORY, DayWindow, read_window
+from callmocks.control.dashboard.window import DayWindow, read_window
 from callmocks.control.routing import RequestContext
 from callmocks.history import ids
 from callmocks.history.history import History
-from callmocks.history.walltime import day_start
+from callmocks.history.walltime import END_OF_HISTORY, day_start
 
 
 async def find_call(context: RequestContext) -> dict[str, Any]:

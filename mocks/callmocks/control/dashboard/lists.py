@@ -10,7 +10,6 @@ from callmocks.control.dashboard import charts
 from callmocks.control.dashboard.template_filters import format_duration
 from callmocks.control.dashboard.texts import Texts, find_texts, mark_text
 from callmocks.control.dashboard.window import (
-    END_OF_HISTORY,
     SPANS,
     DayWindow,
     build_link,
@@ -22,6 +21,7 @@ from callmocks.control.routing import RequestContext
 from callmocks.history.history import History
 from callmocks.history.views.lists import LISTS, ListColumn, directory_names
 from callmocks.history.views.session_reasons import NAMES
+from callmocks.history.walltime import END_OF_HISTORY
 
 _CALL_VALUES = {
     "direction": {

@@ -9,7 +9,6 @@ from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.history.history import History
 from callmocks.history.walltime import (
-    DAYS,
     date_of_day,
     datetime_to_ms,
     day_of,
@@ -23,8 +22,6 @@ ROWS_PER_PAGE = 50
 """Rows of a page."""
 MAX_CALLS = 300_000
 """Calls that a window may hold; a longer one gives up its oldest days."""
-END_OF_HISTORY = day_start(DAYS)
-"""A wall time at which all calls have ended."""
 
 
 class DayWindow(NamedTuple):

@@ -36,6 +36,7 @@ class OperatorLegs:
 
     operator: IntColumn
     leg_id: IntColumn
+    call_row: IntColumn  # with the leg's day, the address in its call's session id
     start: NDArray[np.int64]
     answer: NDArray[np.int64]
     release: NDArray[np.int64]
@@ -112,6 +113,7 @@ def select_operator_legs(day: DayColumns) -> OperatorLegs:
     return OperatorLegs(
         operator=legs.operator[leg].astype(np.int16),
         leg_id=ids.leg_id(_days_of_legs(day, leg), legs.row[leg]),
+        call_row=calls.row[call].astype(np.int32),
         start=midnight + legs.start[leg].astype(np.int64),
         answer=np.where(answer >= 0, midnight + answer, -1),
         release=midnight + legs.end[leg].astype(np.int64),
