@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -13,6 +13,7 @@ from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
     from callmocks.contract.findings import Evidence
+    from callmocks.verification.baseline import KnownFinding
     from callmocks.verification.gate import Gate
     from callmocks.verification.report import CheckReport
     from callmocks.verification.runner import CheckTarget
@@ -37,6 +38,48 @@ def add_credential_options(command: F) -> F:
     return command
 
 
+def add_endpoint_options(command: F) -> F:
+    for option in (
+        click.option(
+            "--websocket-path",
+            default="",
+            metavar="PATH",
+            help="ARM: of the websocket, below the domain.",
+        ),
+        click.option("--ca", type=FILE, help="PEM file with the certificates to trust."),
+        click.option(
+            "--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10)."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def add_gate_options(command: F) -> F:
+    for option in (
+        click.option("--output", type=FILE, help="Write the report there instead of to stdout."),
+        click.option("--format", "report_format", type=_REPORT, default="text", help="(text)"),
+        click.option(
+            "--min-evidence",
+            type=click.Choice(("documented", "observed", "assumed")),
+            default="assumed",
+            help="Count findings of this evidence and stronger (assumed).",
+        ),
+        click.option(
+            "--require",
+            metavar="PROBE,…",
+            help="Exit with 2 when one of them is skipped (those of rows; an empty text: none).",
+        ),
+        click.option(
+            "--write-baseline", type=FILE, help="Write what is found there, and exit with 0."
+        ),
+        click.option("--baseline", type=FILE, help="Known findings: count only the others."),
+        click.option("--assumptions", type=FILE, help="Judge by these choices of the ledger."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("provider", type=click.Choice(PROVIDER_NAMES), metavar="PROVIDER")
 @click.argument("url")
@@ -49,27 +92,8 @@ def add_credential_options(command: F) -> F:
     default="both",
     help="ARM: what to check (both; an address ws://… means websocket).",
 )
-@click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
-@click.option("--ca", type=FILE, help="PEM file with the certificates to trust.")
-@click.option(
-    "--websocket-path", default="", metavar="PATH", help="ARM: of the websocket, below the domain."
-)
-@click.option("--assumptions", type=FILE, help="Judge by these choices of the ledger.")
-@click.option("--baseline", type=FILE, help="Known findings: count only the others.")
-@click.option("--write-baseline", type=FILE, help="Write what is found there, and exit with 0.")
-@click.option(
-    "--require",
-    metavar="PROBE,…",
-    help="Exit with 2 when one of them is skipped (those of rows; an empty text: none).",
-)
-@click.option(
-    "--min-evidence",
-    type=click.Choice(("documented", "observed", "assumed")),
-    default="assumed",
-    help="Count findings of this evidence and stronger (assumed).",
-)
-@click.option("--format", "report_format", type=_REPORT, default="text", help="(text)")
-@click.option("--output", type=FILE, help="Write the report there instead of to stdout.")
+@add_endpoint_options
+@add_gate_options
 def check(
     provider: str,
     url: str,
@@ -88,15 +112,31 @@ def check(
     """PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no new
     findings, 1: new findings, or known ones that are gone, 2: it could not be checked.
     """
-    from callmocks.verification.baseline import read_baseline
     from callmocks.verification.checks import choose_required_probes, run_check
     from callmocks.verification.gate import Gate
-    from callmocks.verification.render_report import RENDERERS
 
     target = make_target(provider, url, transport, day, ca, assumptions, fields)
-    known = {} if baseline is None else read_baseline(baseline, "--baseline")
+    known = read_known_findings(baseline)
     gate = Gate(known, choose_required_probes(provider, target, require), min_evidence)
     report = asyncio.run(run_check(provider, target))
+    exit_by_gate(report, gate, report_format, output, write_baseline)
+
+
+def read_known_findings(baseline: Path | None) -> dict[str, KnownFinding]:
+    from callmocks.verification.baseline import read_baseline
+
+    return {} if baseline is None else read_baseline(baseline, "--baseline")
+
+
+def exit_by_gate(
+    report: CheckReport,
+    gate: Gate,
+    report_format: str,
+    output: Path | None,
+    write_baseline: Path | None,
+) -> NoReturn:
+    from callmocks.verification.render_report import RENDERERS
+
     write_output(RENDERERS[report_format](report, gate), output)
     if write_baseline is not None:
         _update_baseline(report, gate, write_baseline)

@@ -10,6 +10,7 @@ from callmocks import __version__
 # Each is the function of that name in the module of that name; its docstring goes on from here.
 SUMMARIES = {
     "check": "Check a running provider, or a mock of one, against the contract.",
+    "compare": "Send recorded requests again, and compare the shape of the answers.",
     "docs": "Print the documentation, for a reader or an assistant without the repository.",
     "history": "Look at the calls behind the servers.",
     "init": "Write what a project needs to test with callmocks into the current folder.",

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callmocks.cli.check import FILE, add_credential_options, make_target, write_output
+from callmocks.cli.check import (
+    FILE,
+    add_credential_options,
+    add_endpoint_options,
+    make_target,
+    write_output,
+)
 from callmocks.config.types import PROVIDER_NAMES
 from callmocks.errors import CheckError, SettingsError
 
@@ -20,11 +26,7 @@ if TYPE_CHECKING:
 @add_credential_options
 @click.option("--user-id", type=int, help="CDR: the customer's user a partner acts for.")
 @click.option("--day", metavar="DATE", help="Whose calls (yesterday; not for ARM).")
-@click.option("--timeout", type=click.FloatRange(0.1, 600), default=10.0, help="Seconds (10).")
-@click.option("--ca", type=FILE, help="PEM file with the certificates to trust.")
-@click.option(
-    "--websocket-path", default="", metavar="PATH", help="ARM: of the websocket, below the domain."
-)
+@add_endpoint_options
 @click.option("--recording", type=FILE, help="Learn from these exchanges instead.")
 @click.option("--output", type=FILE, metavar="FILE.toml", help="Write the choices there.")
 @click.option(

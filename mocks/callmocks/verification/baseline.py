@@ -24,14 +24,6 @@ class KnownFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(pattern=r"^[^/\s]+/[^/\s]+/\S+$")]
     why: str = UNEXPLAINED
 
-    @property
-    def provider(self) -> str:
-        return self.id.partition("/")[0]
-
-    @property
-    def probe(self) -> str:
-        return self.id.split("/")[1]
-
 
 class BaselineFile(msgspec.Struct, forbid_unknown_fields=True):
     finding: list[KnownFinding] = []

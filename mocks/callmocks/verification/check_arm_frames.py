@@ -93,6 +93,13 @@ class FrameConnection:
         except CallmocksError:
             raise EndOfProbe from None
 
+    async def exchange_recorded(self, frame: bytes) -> bytes:
+        """The next message, as it came."""
+        await self._send_frame(frame)
+        message = await self._receive_message(schema.HISTORY)
+        self._pending.clear()
+        return message
+
     async def exchange_concurrently(self, *documents: bytes) -> None:
         for document in documents:
             await self._send_frame(self.encode_frame(document))

@@ -70,12 +70,7 @@ class CdrCheck(ProviderCheck):
         ]
 
     async def check_account(self) -> None:
-        if not self.token:
-            params = {"login": self.target.login, "password": self.target.password}
-            result = await self.call_method("login.user", params, with_user=False)
-            self.token = str(result["data"].get("access_token", ""))
-            self.report.add_secret(self.token)
-            self.logged_in = True
+        await self.log_in()
         result = await self.call_method("get.account", {})
         data = result.get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
@@ -191,6 +186,14 @@ class CdrCheck(ProviderCheck):
 
     async def check_limits(self) -> None:
         self.observed_limits.check(self.probe)
+
+    async def log_in(self) -> None:
+        if not self.token:
+            params = {"login": self.target.login, "password": self.target.password}
+            result = await self.call_method("login.user", params, with_user=False)
+            self.token = str(result["data"].get("access_token", ""))
+            self.report.add_secret(self.token)
+            self.logged_in = True
 
     async def log_out(self) -> None:
         if self.logged_in:

@@ -42,13 +42,13 @@ class Gate:
     def find_gone(self, report: CheckReport) -> list[KnownFinding]:
         """Known findings that the probe would have found, because it ran to its end."""
         found = {each.id for probe in report.probes for each in report.list_findings(probe)}
-        whole = {probe.name for probe in report.probes if probe.is_whole}
+        whole = tuple(
+            f"{report.provider.name}/{probe.id_start}" for probe in report.probes if probe.is_whole
+        )
         return [
             known
             for known in self.baseline.values()
-            if known.provider == report.provider.name
-            and known.probe in whole
-            and known.id not in found
+            if known.id.startswith(whole) and known.id not in found
         ]
 
     def find_unchecked(self, report: CheckReport) -> list[Probe]:

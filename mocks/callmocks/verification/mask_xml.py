@@ -116,8 +116,11 @@ class XmlMasker:
         return self._fields.find_rule(parent.property_name)
 
     def _mask_name(self, name: str) -> str:
-        mask = self._values.mask_name
-        return ":".join(mask(part, in_answer=self._in_answer) for part in name.split(":"))
+        prefix, colon, local = name.rpartition(":")
+        if prefix == "xmlns":
+            return f"xmlns:{self._values.mask_prefix(local)}"
+        masked = self._values.mask_name(local, in_answer=self._in_answer)
+        return f"{self._values.mask_prefix(prefix)}:{masked}" if colon else masked
 
     def _mask(self, rule: FieldRule, text: str) -> str:
         return self._values.mask_value(rule, text, in_answer=self._in_answer)

@@ -28,6 +28,7 @@ TEXT_PART = re.compile(
     r"|(?P<word>[^\W_]+)",
     re.ASCII,
 )
+SHORT_PREFIX = re.compile(r"[a-z]{1,3}\d?")
 NAME_PART = re.compile(r"[^.:]+")
 WORD = re.compile(r"[^\W_]+")
 ENUMERATION = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -72,9 +73,10 @@ class ValueMasker:
             return self._secrets.get(text, text)
         self.hide_words(text)
         if rule.form == "name":
-            # A prefix is the client's own word; what it stands before, the contract's.
+            *prefixes, local = text.split(":")
             mask = self.mask_name
-            return NAME_PART.sub(lambda part: mask(part[0], in_answer=in_answer), text)
+            masked = NAME_PART.sub(lambda part: mask(part[0], in_answer=in_answer), local)
+            return ":".join((*map(self.mask_prefix, prefixes), masked))
         if rule.mask == "secret":
             return self._mask_secret(text)  # each time: the table has to know it
         if len(text) > MAX_CACHED_CHARS:
@@ -87,6 +89,10 @@ class ValueMasker:
             return name
         self.hide_words(name)
         return self._mask_text(name)
+
+    def mask_prefix(self, prefix: str) -> str:
+        """Of a namespace: the client's own word. The masks of two short ones could be the same."""
+        return prefix if SHORT_PREFIX.fullmatch(prefix) else self.mask_name(prefix, in_answer=False)
 
     def mask_number(self, rule: FieldRule, token: str, *, in_answer: bool) -> str:
         """A number of JSON; it stays one."""

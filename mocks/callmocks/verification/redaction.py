@@ -35,7 +35,7 @@ _OWN_WORDS: Final = frozenset({
     *("XML", "JSON", "HTTP", "TLS", "UUID", "WSDL", "XSD", "DTD", "UTF-8", "ASCII", "Basic"),
     *("Content-Type", "Content-Encoding", "WWW-Authenticate", "JSON-RPC", "Erlang", "POST"),
     *("YYYY-MM-DD", "YYYY", "MM", "DD", "HH", "SS", "well-formed", "logged-in", "Fault"),
-    *("SUCCESS", "soap+xml", "TEXT", "BINARY", "Null"),
+    *("SUCCESS", "utf-8", "soap+xml", "TEXT", "BINARY", "Null"),
 })  # fmt: skip
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
@@ -67,7 +67,7 @@ class FindingRedactor:
         return replace(
             finding,
             where=self.redact_text(finding.where, "path"),
-            expected=self.redact_text(finding.expected, "sentence"),
+            expected=self.redact_text(finding.expected, "sentence", rule),
             got=self.redact_text(finding.got, "personal" if is_personal else "value", rule),
         )
 
@@ -83,7 +83,7 @@ class FindingRedactor:
             elif part["phone"]:
                 shown = has_form("number", whole) and role != "personal"
             elif part["unit"]:
-                shown = self._is_shown(whole.rstrip(".…"), role, rule)
+                shown = self._is_shown(whole.rstrip(".…?"), role, rule)
             else:
                 quoted = part["double"] if part["double"] is not None else part["single"]
                 shown = self._is_quotable(quoted, role, rule)

@@ -10,7 +10,7 @@ from lxml import etree
 from callmocks.contract.findings import Finding
 from callmocks.contract.xml import replace_forbidden
 from callmocks.verification.gate import Gate
-from callmocks.verification.report import CheckReport, Probe
+from callmocks.verification.report import COMPARE, CheckReport, Probe
 
 
 def render_text(report: CheckReport, gate: Gate) -> bytes:
@@ -26,6 +26,7 @@ def render_text(report: CheckReport, gate: Gate) -> bytes:
             lines.append(f"    and {probe.findings.dropped} more")
     lines += [f"  {finding}" for finding in report.list_tolerated()]
     lines.append(f"sent: {report.summarize_requests()}")
+    lines += [f"left out: {line}" for line in _list_left_out(report)]
     if report.stopped:
         lines.append(f"stopped: {report.describe(report.stopped)}")
     lines += [f"gone: {known.id}; remove it from the baseline" for known in gate.find_gone(report)]
@@ -46,6 +47,11 @@ def render_json(report: CheckReport, gate: Gate) -> bytes:
         "tolerated": [msgspec.structs.asdict(each) for each in report.list_tolerated()],
         "requests": [msgspec.structs.asdict(each) for each in report.sent],
     }
+    if report.command == COMPARE:
+        members["left_out"] = [
+            {"operation": operation, "why": report.describe(reason), "count": count}
+            for (operation, reason), count in report.left_out.items()
+        ]
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
 
 
@@ -65,16 +71,24 @@ def render_junit(report: CheckReport, gate: Gate) -> bytes:
         "errors": "0",
         "skipped": str(outcomes["skipped"]),
     }
-    root = etree.Element("testsuites", {"name": "callmocks check", **counts})
+    root = etree.Element("testsuites", {"name": f"callmocks {report.command}", **counts})
     name = f"{report.provider.name} {report.url}"
     suite = etree.SubElement(root, "testsuite", {"name": name, **counts})
     suite.extend(cases)
     output = etree.SubElement(suite, "system-out")
-    output.text = replace_forbidden(f"sent: {report.summarize_requests()}")
+    lines = [f"sent: {report.summarize_requests()}", *_list_left_out(report)]
+    output.text = replace_forbidden("\n".join(lines))
     return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
 RENDERERS = {"text": render_text, "json": render_json, "junit": render_junit}
+
+
+def _list_left_out(report: CheckReport) -> list[str]:
+    return [
+        f"{count} {operation or 'without an operation'}: {report.describe(reason)}"
+        for (operation, reason), count in report.left_out.items()
+    ]
 
 
 def _iter_finding_lines(finding: Finding, gate: Gate) -> Iterator[str]:
@@ -132,7 +146,7 @@ def _make_case(report: CheckReport, gate: Gate, probe: Probe) -> etree._Element:
 
 
 def _name_case(report: CheckReport, name: str) -> dict[str, str]:
-    return {"classname": f"callmocks.check.{report.provider.name}", "name": name}
+    return {"classname": f"callmocks.{report.command}.{report.provider.name}", "name": name}
 
 
 def _add_failure(case: etree._Element, message: str, text: str) -> None:

@@ -16,6 +16,7 @@ from callmocks.verification.redaction import FindingRedactor
 
 REFUSAL_PROBES = ("errors", "frame-errors")  # probes whose requests a provider must refuse
 REDACTED = "•••"
+COMPARE = "compare"
 FINDING_TEXTS = ("where", "expected", "got")
 
 
@@ -35,6 +36,7 @@ class Probe:
     notes: list[str] = field(default_factory=list)
     skipped: str = ""
     is_cut_short: bool = False  # it could not go on with an answer
+    operation: str = ""  # of a comparison, the probe of whose findings is `compare`
 
     @property
     def is_whole(self) -> bool:
@@ -51,6 +53,19 @@ class Probe:
         self.findings.add(where, expected, got, evidence, assumption)
 
     @property
+    def id_start(self) -> str:
+        """Behind the provider, of the ids of all its findings."""
+        return f"{COMPARE}/{self.operation}/" if self.operation else f"{self.name}/"
+
+    def identify(self, finding: Finding, provider: str) -> Finding:
+        if not self.operation:
+            return finding.with_id(provider, self.name)
+        path = finding.where.removeprefix(f"{self.operation}: ").replace(": ", " ")
+        named = msgspec.structs.replace(finding, where=path)
+        id = named.with_id(provider, COMPARE, self.operation).id
+        return msgspec.structs.replace(finding, id=id)
+
+    @property
     def outcome(self) -> str:
         """``findings``, ``skipped`` or ``ok``."""
         return "findings" if len(self.findings) else "skipped" if self.skipped else "ok"
@@ -64,6 +79,8 @@ class CheckReport:
         self.sent: list[SentRequest] = []
         self.tolerated = Findings()  # deviations that the vendor's own example has too
         self.stopped = ""  # why the rest of the probes was skipped
+        self.command = "check"
+        self.left_out: Counter[tuple[str, str]] = Counter()  # recorded requests, and why
         fields = provider.load_harmless_fields()
         self._redactor = FindingRedactor(fields)
         self._protocol_words = fields.names | {""}  # are shown, whatever a credential is
@@ -75,7 +92,7 @@ class CheckReport:
     def list_findings(self, probe: Probe) -> list[Finding]:
         """As they are reported: without credentials, each with its id."""
         redacted = map(self._redact_finding, probe.findings)
-        return [finding.with_id(self.provider.name, probe.name) for finding in redacted]
+        return [probe.identify(finding, self.provider.name) for finding in redacted]
 
     @property
     def finding_count(self) -> int:
@@ -87,6 +104,9 @@ class CheckReport:
 
     def list_tolerated(self) -> list[Finding]:
         return list(map(self._redact_finding, self.tolerated))
+
+    def leave_out(self, operation: str, reason: str) -> None:
+        self.left_out[operation, reason] += 1
 
     def summarize_requests(self) -> str:
         counts = Counter(
