@@ -18,7 +18,7 @@ from callmocks.onec.values import EMPTY_DATE, BadValue, Value, ValueTable
 from callmocks.onec.values import NULL as CORE_NULL
 from callmocks.provider.base import WireExchange
 from callmocks.verification.check_onec import OnecCheck
-from callmocks.verification.comparison import WSDL, Comparison, RecordedRequest
+from callmocks.verification.comparison import WSDL, Comparison, RepeatedRequest
 from callmocks.verification.runner import SkipProbe
 from callmocks.verification.shapes import EMPTY_DATE as EMPTY_DATE_FORM
 from callmocks.verification.shapes import EMPTY_TEXT, NULL, Shape
@@ -52,7 +52,7 @@ class OnecComparison(Comparison, OnecCheck):
     def describe_variant(self, request: bytes) -> str:
         return envelope.guess_soap_namespace(request, "")
 
-    def depends_on_hour(self, request: RecordedRequest) -> bool:
+    def depends_on_hour(self, request: RepeatedRequest) -> bool:
         """By day a history needs its beginning, and has seven days at most."""
         begin, end = (request.parameters.get(name) for name in ("PeriodFrom", "PeriodTo"))
         if request.operation != HISTORY_OPERATION or not (begin and end):

@@ -38,8 +38,8 @@ from callmocks.verification.runner import (
     WrongEndpoint,
 )
 from callmocks.verification.shapes import (
-    Difference,
     Shape,
+    ShapeDifference,
     compare_empty,
     compare_kinds,
     compare_members,
@@ -55,7 +55,7 @@ Answer = tuple[WireExchange, Shape]
 
 
 @dataclass
-class RecordedRequest:
+class RepeatedRequest:
     """``answers`` are those that were recorded for equal requests, and have the same outcome."""
 
     operation: str
@@ -98,7 +98,7 @@ class Comparison(ProviderCheck):
         self.report.command = "compare"
         self.operations: dict[str, ComparedOperation] = {}
         self._masker = MessageMasker(make_random_key(), self.provider)
-        self._requests: dict[object, RecordedRequest] = {}
+        self._requests: dict[object, RepeatedRequest] = {}
         for each in recorded:
             if each.provider == self.provider.name:
                 self._add_recorded(each)
@@ -130,7 +130,7 @@ class Comparison(ProviderCheck):
         """The contract's enumerations, by path."""
         return {}
 
-    def depends_on_hour(self, request: RecordedRequest) -> bool:
+    def depends_on_hour(self, request: RepeatedRequest) -> bool:
         return False
 
     def find_assumption(self, operation: str, where: str) -> str | None:
@@ -168,7 +168,7 @@ class Comparison(ProviderCheck):
                 await self.log_out()
         return self.report
 
-    def _order_requests(self) -> Iterator[RecordedRequest]:
+    def _order_requests(self) -> Iterator[RepeatedRequest]:
         """Each form of a request first: where points run out, all forms were seen."""
         forms: dict[object, int] = {}
         ordered = []
@@ -200,7 +200,7 @@ class Comparison(ProviderCheck):
                 *(operation, wire.transport, tuple(sorted(parameters.items()))),
                 *(shape.outcome, wire.status, self.describe_variant(wire.request)),
             )
-            request = RecordedRequest(operation, wire, parameters)
+            request = RepeatedRequest(operation, wire, parameters)
             self._requests.setdefault(key, request).answers.append((wire, shape))
 
     def _explain_skip(
@@ -245,7 +245,7 @@ class Comparison(ProviderCheck):
             self.operations[name] = ComparedOperation(probe, known, recorded, got)
         return self.operations[name]
 
-    async def _compare_whole(self, request: RecordedRequest, operation: ComparedOperation) -> None:
+    async def _compare_whole(self, request: RepeatedRequest, operation: ComparedOperation) -> None:
         try:
             await self._compare_request(request, operation)
         except SkipProbe as reason:
@@ -268,12 +268,12 @@ class Comparison(ProviderCheck):
     def _has_compared(self) -> bool:
         return any(each.compared for each in self.operations.values())
 
-    def _leave_out(self, request: RecordedRequest, reason: str) -> None:
+    def _leave_out(self, request: RepeatedRequest, reason: str) -> None:
         self.report.leave_out(request.operation, reason)
         self.operations[request.operation].probe.is_cut_short = True
 
     async def _compare_request(
-        self, request: RecordedRequest, operation: ComparedOperation
+        self, request: RepeatedRequest, operation: ComparedOperation
     ) -> None:
         answer = await self.send_recorded(request.exchange)
         shape = self.read_shape(answer)
@@ -291,7 +291,7 @@ class Comparison(ProviderCheck):
                 raise SkipProbe("its answer depends on the hour")
             paths = {recorded.outcome_path, shape.outcome_path}
             where = paths.pop() if len(paths) == 1 else "answer"
-            self._add(operation, Difference(where, recorded.outcome, shape.outcome))
+            self._add(operation, ShapeDifference(where, recorded.outcome, shape.outcome))
             operation.compared += 1
             return
         if shape.rows == 0 or (recorded.rows is not None and not request.has_rows):
@@ -329,10 +329,12 @@ class Comparison(ProviderCheck):
         self, operation: ComparedOperation, recorded: WireExchange, answer: WireExchange
     ) -> None:
         if answer.status != recorded.status:
-            self._add(operation, Difference("status", str(recorded.status), str(answer.status)))
+            self._add(
+                operation, ShapeDifference("status", str(recorded.status), str(answer.status))
+            )
         theirs, ours = recorded.content_type, describe_content_type(answer.content_type)
         if theirs and theirs.replace(" ", "") != ours.replace(" ", ""):
-            self._add(operation, Difference("Content-Type", theirs, ours or "another"))
+            self._add(operation, ShapeDifference("Content-Type", theirs, ours or "another"))
 
     def _finish(self, operation: ComparedOperation) -> None:
         probe = self.probe = operation.probe
@@ -352,7 +354,7 @@ class Comparison(ProviderCheck):
         if any(rows):
             probe.notes.append(f"{rows[0]} recorded rows and {rows[1]} of now")
 
-    def _add(self, operation: ComparedOperation, difference: Difference) -> None:
+    def _add(self, operation: ComparedOperation, difference: ShapeDifference) -> None:
         """What a violation of the contract at the same place says already is left out."""
         where, expected, got = difference
         if not operation.violated.intersection(_list_names(where)[-2:]):

@@ -24,7 +24,7 @@ ACCIDENT = -20.0  # logarithm of a chance that is none
 _TIME = re.compile(r"\d{4}[-/]\d\d[-/]\d\d\b.*")
 
 
-class Difference(NamedTuple):
+class ShapeDifference(NamedTuple):
     where: str
     expected: str
     got: str
@@ -101,52 +101,54 @@ def describe_text(text: str, rule: FieldRule) -> str:
 
 def compare_members(
     recorded: Shape, got: Shape, optional: Collection[str] = ()
-) -> Iterator[Difference]:
+) -> Iterator[ShapeDifference]:
     """Of answers to one request; whether there is an ``optional`` one depends on the row."""
     for path, text in recorded.details.items():
         if text != got.details.get(path, text):
-            yield Difference(path, text, got.details[path])
+            yield ShapeDifference(path, text, got.details[path])
     for path in sorted(recorded.members.keys() & got.members.keys()):
         theirs, ours = recorded.list_names(path), got.list_names(path)
         always = set(theirs).intersection(*recorded.members[path])
         for name in theirs:
             if name in always and name not in ours and name not in optional:
-                yield Difference(recorded.join(path, name), "this member", "none")
+                yield ShapeDifference(recorded.join(path, name), "this member", "none")
         for name in ours:
             if name not in theirs and name not in optional:
-                yield Difference(recorded.join(path, name), "no such member", "one")
+                yield ShapeDifference(recorded.join(path, name), "no such member", "one")
         yield from _compare_order(path, recorded.members[path], got.members[path])
 
 
 def _compare_order(
     path: str, recorded: Collection[tuple[str, ...]], got: Collection[tuple[str, ...]]
-) -> Iterator[Difference]:
+) -> Iterator[ShapeDifference]:
     """The first two that come the other way round than in every recorded answer."""
     before = {(a, b) for names in recorded for at, a in enumerate(names) for b in names[at + 1 :]}
     known = {name for names in recorded for name in names}
     for names in got:
         for first, second in pairwise([name for name in names if name in known]):
             if (second, first) in before and (first, second) not in before:
-                yield Difference(path or "answer", f"{second} before {first}", "the other order")
+                yield ShapeDifference(
+                    path or "answer", f"{second} before {first}", "the other order"
+                )
                 return
 
 
-def compare_kinds(recorded: Shape, got: Shape, known: Shape) -> Iterator[Difference]:
+def compare_kinds(recorded: Shape, got: Shape, known: Shape) -> Iterator[ShapeDifference]:
     """Of all answers of an operation; ``known`` are all that were recorded of it."""
     for path in sorted(got.kinds.keys() & known.kinds.keys()):
         kinds = known.kinds[path].keys() - EMPTY_FORMS
         other = got.kinds[path].keys() - EMPTY_FORMS - kinds
         if kinds and other:
-            yield Difference(path, " or ".join(sorted(kinds)), " or ".join(sorted(other)))
+            yield ShapeDifference(path, " or ".join(sorted(kinds)), " or ".join(sorted(other)))
     for path in sorted(recorded.kinds.keys() | got.kinds.keys()):
         theirs = EMPTY_FORMS & recorded.count_kinds(path).keys()
         ours = EMPTY_FORMS & got.count_kinds(path).keys()
         if theirs and ours and not theirs & ours:
             told = " or ".join(sorted(theirs))
-            yield Difference(path, f"{told} for no value", " or ".join(sorted(ours)))
+            yield ShapeDifference(path, f"{told} for no value", " or ".join(sorted(ours)))
 
 
-def compare_empty(recorded: Shape, got: Shape) -> Iterator[Difference]:
+def compare_empty(recorded: Shape, got: Shape) -> Iterator[ShapeDifference]:
     """Of an answer and another one to the same request, the rows of which are not those of it."""
     for path in sorted(recorded.kinds.keys() | got.kinds.keys()):
         theirs, ours = recorded.count_kinds(path), got.count_kinds(path)
@@ -155,13 +157,13 @@ def compare_empty(recorded: Shape, got: Shape) -> Iterator[Difference]:
                   for side in (theirs, ours)]  # fmt: skip
         empty = [counts[0] - filled[0], counts[1] - filled[1]]
         if _is_no_accident(filled[0], counts[0], filled[1], counts[1]):
-            yield Difference(path, "a value in some rows", "none in any")
+            yield ShapeDifference(path, "a value in some rows", "none in any")
         elif _is_no_accident(filled[1], counts[1], filled[0], counts[0]):
-            yield Difference(path, "no value in any row", "one in some")
+            yield ShapeDifference(path, "no value in any row", "one in some")
         elif _is_no_accident(empty[1], counts[1], empty[0], counts[0]):
-            yield Difference(path, "a value in every row", "none in some")
+            yield ShapeDifference(path, "a value in every row", "none in some")
         elif _is_no_accident(empty[0], counts[0], empty[1], counts[1]):
-            yield Difference(path, "no value in some rows", "one in every")
+            yield ShapeDifference(path, "no value in some rows", "one in every")
 
 
 def _is_no_accident(found: int, total: int, others: int, other_total: int) -> bool:
@@ -174,10 +176,10 @@ def _is_no_accident(found: int, total: int, others: int, other_total: int) -> bo
 
 def compare_words(
     recorded: Shape, got: Shape, contract: Mapping[str, Collection[str]]
-) -> Iterator[Difference]:
+) -> Iterator[ShapeDifference]:
     """``contract`` has the values of each path that it lists."""
     for path, words in got.words.items():
         other = words - recorded.words.get(path, set()) - set(contract.get(path, ()))
         if other:
             text = "a value of the contract's list or of the recording"
-            yield Difference(path, text, ", ".join(map(repr, sorted(other))))
+            yield ShapeDifference(path, text, ", ".join(map(repr, sorted(other))))
