@@ -38,7 +38,7 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
     assert status == 201
     assert made == {
         **requested,
-        "params": {"status": 500, "body": None},
+        "params": {"status": 500, "headers": {}, "body": None},
         "id": "f1",
         "unlisted": False,
         "breaks_contract": True,

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from callmocks.faults.active import ActiveFault, FaultScope
 from callmocks.history.factory import HistoryFactory
 from callmocks.provider.bodies import read_body
-from callmocks.provider.server import send_reply
+from callmocks.provider.server import collect_head, send_reply
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
@@ -86,7 +86,9 @@ async def serve_echo(tenant: Tenant) -> AsyncIterator[EchoServer]:
     async def serve(request: web.Request) -> web.StreamResponse:
         body = await read_body(request, 1 << 24)
         exchange = Exchange.start(tenant, PROVIDERS["cdr"], body, operation=request.path[1:])
-        return await send_reply(request, await pipeline.run(exchange, handle[0]))
+        exchange.head = collect_head(request)
+        reply = await pipeline.run(exchange, handle[0])
+        return await send_reply(request, reply, exchange.transmission)
 
     app = web.Application()
     app.router.add_route("POST", "/{operation:.*}", serve)

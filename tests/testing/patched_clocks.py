@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import os
 import sys
 import tempfile
 import urllib.error
@@ -144,6 +145,10 @@ def walk_tenant(tenant: Any) -> None:
     tenant.cdr.assert_called("get.call_legs_report", date_from=datetime(2026, 3, 2))
     exchanges = tenant.exchanges()
     assert all(isinstance(exchange.at, datetime) for exchange in exchanges)
+    with tempfile.TemporaryFile() as new:  # has the system's time, whatever is patched
+        now = os.fstat(new.fileno()).st_mtime
+    real_times = [exchange.real_time.timestamp() for exchange in exchanges]
+    assert real_times == sorted(real_times) and now - 120 < real_times[0] <= now, real_times
     broken = [each.title for each in exchanges for v in each.violations if v.side == "answer"]
     assert broken == [], broken
     assert tenant.transcript()

@@ -58,6 +58,16 @@ def test_a_login_to_the_arm_has_its_parameters_in_the_request(tenant: Tenant) ->
     tenant.arm.assert_not_called("login", login="102")
 
 
+def test_headers_are_asserted_in_any_case(tenant: Tenant) -> None:
+    clients.service_calls(tenant.onec)
+    wanted = {"content-type": "text/xml; charset=utf-8", "SOAPAction": None}
+    tenant.onec.assert_called("GetHistoryOfServiceCalls", headers=wanted, times=1)
+    tenant.onec.assert_not_called(headers={"Content-Type": "application/soap+xml"})
+    message = failure_text(lambda: tenant.onec.assert_called(headers={"content-type": "text/html"}))
+    assert '    headers.content-type = "text/html"' in message
+    assert 'headers.content-type: expected "text/html", got "text/xml; charset=utf-8"' in message
+
+
 def test_values_inside_values_may_be_pythons_own(tenant: Tenant) -> None:
     tree = {"field": "start_time", "operator": ">", "value": "2026-03-02 10:00:00"}
     clients.legs(tenant.cdr, filter=tree, fields=["id", "start_time"])
@@ -169,7 +179,7 @@ def test_violations_are_listed_by_request_and_path(cdr: Cdr) -> None:
     assert failure_text(cdr.assert_no_violations) == lines(
         """
         cdr: requests broke the contract
-          #2 12:00:00.000 cdr get.call_legs_report → 200
+          #2 12:00:00.000 cdr get.call_legs_report → 200 error unexpected_parameters
               sort.0.field: expected a field's name, got nonsense
         """
     )
@@ -211,7 +221,7 @@ def test_a_transcript_shows_messages_violations_and_faults(tenant: Tenant) -> No
     clients.history(tenant.arm)
     start = '{"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report"'
     text = tenant.transcript(body=len(start))
-    assert "#1 12:00:00.000 cdr get.call_legs_report → 200 in " in text
+    assert "#1 12:00:00.000 cdr get.call_legs_report → 200 error internal_error in " in text
     assert "  ! by fault: rpc_error" in text
     assert "  ! the request breaks the contract: sort.0.field: expected" in text
     assert "  ? rests on: arm.basic" in text

@@ -25,9 +25,9 @@ from callmocks.faults.active import ActiveFault
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.generator import make_random_key
 from callmocks.provider.bodies import SERVER_LIMITS
-from callmocks.provider.server import abort_connection, attach_exchange
+from callmocks.provider.server import abort_connection, attach_exchange, collect_head
 from callmocks.tenants import pipeline
-from callmocks.tenants.delivery import Delivery
+from callmocks.tenants.delivery import Delivery, Ending, Transmission
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import rerun_when_stale
@@ -64,6 +64,7 @@ class ArmConnection:
         self._opened = self._last_seen = self._tenant.clock.now()
         self._active_at, self._frames = read_stopwatch(), 0
         self.faults_met: set[ActiveFault] = set()
+        self._head = collect_head(self._request)
 
     async def run(self) -> None:
         self._tenant.connections.add(self)
@@ -123,7 +124,7 @@ class ArmConnection:
         opcode = _OPCODES.get(exchange.tenant.assumptions.choices["arm.opcode"], opcode)
         if reply.delivery is None:
             try:
-                await self._send_messages([reply.body], opcode)
+                await self._send_messages([reply.body], opcode, exchange.transmission)
             finally:
                 exchange.release_answer()
             return
@@ -132,7 +133,7 @@ class ArmConnection:
         if reply.delivery.reorder_timeout:
             other_sent = asyncio.get_running_loop().create_future()
             self._send_waiters.append(other_sent)
-        delivery = self._deliver_delayed(reply.body, reply.delivery, opcode, other_sent)
+        delivery = self._deliver_delayed(exchange, reply, opcode, other_sent)
         task = asyncio.create_task(delivery)
         self._delayed.add(task)
         task.add_done_callback(partial(self._on_delivered, exchange))
@@ -141,6 +142,8 @@ class ArmConnection:
         exchange.release_answer()
         self._delayed.discard(task)
         self._mark_active()
+        if task.cancelled():
+            exchange.transmission.ended = "client left"
         self._delay_slots.release()
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
@@ -150,6 +153,7 @@ class ArmConnection:
         exchange = Exchange.start(
             served, ARM, message, origin=self._origin, peer=peer, transport="frame"
         )
+        exchange.head = self._head
         attach_exchange(exchange, self._request)
         # A copy, because a request that met stale data is run again with the session it began with.
         session = replace(self._session) if tenant else None
@@ -159,29 +163,42 @@ class ArmConnection:
         self._session = session or self._session
         return exchange, reply
 
-    async def _send_messages(self, messages: Iterable[bytes], opcode: WSMsgType) -> None:
+    async def _send_messages(
+        self,
+        messages: Iterable[bytes],
+        opcode: WSMsgType,
+        transmission: Transmission,
+        ending: Ending = "answered",
+    ) -> None:
         try:
             for message in messages:
                 await self._socket.send_frame(message, opcode)
         except ConnectionError:
-            return  # the client has gone; the socket tells the reader
+            transmission.ended = "client left"
+            return  # the socket tells the reader
+        if ending != transmission.ended:
+            transmission.ended = ending
         for waiter in self._send_waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def _deliver_delayed(
-        self, body: bytes, delivery: Delivery, opcode: WSMsgType, other_sent: SentSignal | None
+        self, exchange: Exchange, reply: Reply, opcode: WSMsgType, other_sent: SentSignal | None
     ) -> None:
         """Send a reply as faults want it; ``other_sent`` is done when another one was sent."""
+        body, delivery, transmission = reply.body, reply.delivery, exchange.transmission
+        assert delivery is not None
         if delivery.delay:
             await asyncio.sleep(delivery.delay)
         if other_sent is not None:
+            begun = read_stopwatch()
             await asyncio.wait((other_sent,), timeout=delivery.reorder_timeout)
             self._send_waiters.remove(other_sent)
+            transmission.delay += read_stopwatch() - begun
         nothing_sent = delivery.termination and not delivery.truncate_at
         messages = [] if nothing_sent else [body[: delivery.truncate_at]]
         for transform in delivery.frame_transforms:
             messages = transform(messages)
-        await self._send_messages(messages, opcode)
+        await self._send_messages(messages, opcode, transmission, delivery.regular_ending)
         if delivery.termination in ("close", "reset"):
             abort_connection(self._request, delivery)

@@ -12,6 +12,7 @@ from lxml import etree
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
 from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.base import Provider, RequestKey, WireExchange
@@ -37,6 +38,8 @@ class ArmProvider(Provider):
     proxy_port = 9086
     relays_websockets = True
     session_operations = frozenset({schema.LOGIN, schema.LOGOUT})
+    window_fields = ("from_date", "to_date")
+    secret_fields = frozenset({"password"})
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -84,6 +87,18 @@ class ArmProvider(Provider):
                 if text and (name, text) != ("offset", "0"):
                     found[str(name)] = text
         return found
+
+    def summarize_response(self, response: bytes) -> ResponseSummary:
+        try:
+            if response.lstrip()[:1] != b"<":
+                response = tree.json_to_xml(frames.decode_response(response).body)
+            root = schema.parse(response)
+        except CallmocksError:
+            return ResponseSummary()
+        error, history = root.find("error"), root.find("response/history")
+        if error is not None:
+            return ResponseSummary.of_error(error.get("reason", ""), error.text or "")
+        return ResponseSummary("", None if history is None else len(history))
 
     def guess_transport(self, request: bytes) -> str:
         return "http" if request.lstrip()[:1] in (b"<", b"[", b"") else "frame"

@@ -166,9 +166,10 @@ class ArmServer(ProviderServer):
         body = b"".join(audio.iter_chunks(part.start, part.stop)) if has_faults else b""
         planned = Reply(body, part.status, audio.content_type, dict(part.headers))
         reply = await pipeline.run(exchange, partial(return_reply, reply=planned))
+        transmission = exchange.transmission
         if reply is planned and not has_faults:
-            return await audio_web.send_audio(request, audio, part)
-        return await send_reply(request, reply)
+            return await audio_web.send_audio(request, audio, part, transmission)
+        return await send_reply(request, reply, transmission)
 
     async def serve_fax(self, request: web.Request) -> web.StreamResponse:
         exchange = self._open_exchange(request, FAX)

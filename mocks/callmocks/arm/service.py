@@ -147,7 +147,7 @@ async def _run_command(
     session: ArmSession,
     charset: str | None = None,
 ) -> CommandResponse:
-    command = exchange.operation
+    command, exchange.user = exchange.operation, session.operator or ""
     perform = _COMMANDS.get(command)
     if perform is None:
         raise CommandFailure(404, f"unknown command; there are {', '.join(_COMMANDS)}")
@@ -195,6 +195,7 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
         operator, filters, now_ms, options, repeat_tag, plain_tag, *_choose_late(exchange, filters)
     )
     page = await pages.get_page(tenant.history, request, exchange.let_others_run)
+    exchange.row_count = len(page.rows)
     return CommandResponse(schema.HISTORY, page=page)
 
 

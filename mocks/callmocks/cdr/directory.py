@@ -51,7 +51,7 @@ async def get_directory(method: str, exchange: Exchange, params: Params) -> Meth
     page = matching[query.offset : query.offset + query.limit]
     body = msgspec.json.encode([{name: row[name] for name in fields} for row in page])
     points = int(exchange.use_assumption("cdr.directory-points"))
-    return MethodData((body,), len(matching), points)
+    return MethodData((body,), len(matching), len(page), points)
 
 
 def get_column_types(method: str, *, ids_alone: bool = False) -> dict[str, pl.DataType]:

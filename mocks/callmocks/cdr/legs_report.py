@@ -27,7 +27,7 @@ from callmocks.tenants.worker import (
 METHOD = "get.call_legs_report"
 COLUMN_TYPES_BYTES = 20_000
 MATCHES_OVERHEAD_BYTES = 300
-EMPTY = MethodData((b"[]",), 0)
+EMPTY = MethodData((b"[]",), 0, 0)
 
 
 async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
@@ -125,7 +125,7 @@ def _report_days(query: ReportQuery, window: WindowDays, span: Span) -> MethodDa
     if body is None:
         frame = window_cache.join_days(history, window)[page]
         body = rows.render_rows(frame, rows.leg_column_expressions(query.fields))
-    return MethodData(body, len(found))
+    return MethodData(body, len(found), len(page))
 
 
 def _find_matches(query: ReportQuery, window: WindowDays, positions: range) -> RowPositions:
@@ -173,7 +173,8 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
     plain = plain and not late_calls.lacks_records(exchange, view.last_end, now)
     if plain and _is_as_generated(query) and query.fields == tables.load_fields(METHOD).default:
         page = found[query.offset : query.offset + query.limit]
-        return MethodData(rows.render_day_rows(history, day, page), len(found))
+        body = rows.render_day_rows(history, day, page)
+        return MethodData(body, len(found), len(page))
     return _report_frame(query, view.frame[found], now)
 
 
@@ -183,4 +184,4 @@ def _report_frame(query: ReportQuery, frame: pl.DataFrame, now: int) -> MethodDa
         frame = frame.with_columns(direction="_session_direction")
     total, page = select_page(query, frame)
     columns = rows.leg_column_expressions(query.fields, _wav_choice(query))
-    return MethodData(rows.render_rows(page, columns), total)
+    return MethodData(rows.render_rows(page, columns), total, len(page))

@@ -36,7 +36,7 @@ async def get_account(exchange: Exchange, params: Params) -> MethodData:
     tenant = exchange.tenant
     zone = tenant.settings.timezone
     row = {"app_id": account.derive_app_id(tenant.name), "name": tenant.name, "timezone": zone}
-    return MethodData((msgspec.json.encode([row]),), 1)
+    return MethodData((msgspec.json.encode([row]),), 1, 1)
 
 
 def get_customer_user_types(_: object = None) -> dict[str, pl.DataType]:
@@ -50,7 +50,8 @@ async def get_customer_users(exchange: Exchange, params: Params) -> MethodData:
     users = [msgspec.structs.asdict(user) for user in settings.customer_users]
     frame = pl.DataFrame(users, schema=get_customer_user_types()).sort("id")
     total, page = select_page(parsed, frame)
-    return MethodData(rows.render_rows(page, [pl.col(name) for name in parsed.fields]), total)
+    body = rows.render_rows(page, [pl.col(name) for name in parsed.fields])
+    return MethodData(body, total, len(page))
 
 
 METHODS: dict[str, MethodHandler] = {

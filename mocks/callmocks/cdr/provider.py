@@ -13,6 +13,7 @@ from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_tab
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from callmocks.provider.recorded_rows import RowReader
     from callmocks.tenants.registry import Registry
 
-_CREDENTIALS = ("access_token", "login", "password")
+_CREDENTIALS = frozenset({"access_token", "login", "password"})
 _ENVELOPE_FIELDS = ("jsonrpc", "method", "id")
 LOGIN, TOKEN = "CDR login", "CDR token"
 _CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099})
@@ -40,6 +41,8 @@ class CdrProvider(Provider):
     credential_option = "token"
     proxy_port = 9087
     session_operations = frozenset({"login.user", "logout.user"})
+    window_fields = ("date_from", "date_till")
+    secret_fields = _CREDENTIALS
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -100,6 +103,28 @@ class CdrProvider(Provider):
             plain = _normalize_json(value)
             found[name] = plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
         return found
+
+    def describe_value(self, name: str, value: object) -> str:
+        if name == "filter":
+            return _describe_filter(value)
+        if name == "sort" and isinstance(value, list):
+            return ", ".join(_describe_sort_key(key) for key in value)
+        if name == "fields" and isinstance(value, list):
+            return ", ".join(map(str, value))
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+    def summarize_response(self, response: bytes) -> ResponseSummary:
+        try:
+            read = _response_decoder.decode(response)
+            if read.error is not None:
+                data = read.error.data if isinstance(read.error.data, dict) else {}
+                return ResponseSummary.of_error(str(data.get("mnemonic") or read.error.code))
+            if read.result is None or bytes(memoryview(read.result.data)[:1]) != b"[":
+                return ResponseSummary()
+            rows, total = _rows_decoder.decode(read.result.data), read.result.metadata
+            return ResponseSummary("", len(rows), total.total_items)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ResponseSummary()
 
     def preload_validator(self, contract: str) -> None:
         from callmocks.cdr import validate
@@ -169,6 +194,53 @@ class CdrProvider(Provider):
         other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
         return replace(reply, body=msgspec.json.encode(response))
+
+
+class _ResponseError(msgspec.Struct):
+    code: Any = None
+    data: Any = None
+
+
+class _ResponseMetadata(msgspec.Struct, frozen=True):
+    total_items: int | None = None
+
+
+class _ResponseResult(msgspec.Struct):
+    metadata: _ResponseMetadata = _ResponseMetadata()
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Response(msgspec.Struct):
+    result: _ResponseResult | None = None
+    error: _ResponseError | None = None
+
+
+_response_decoder = msgspec.json.Decoder(_Response)
+_rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _describe_filter(tree: object) -> str:
+    """``direction = in and (duration > 10 or is_lost = true)``."""
+    if not isinstance(tree, dict):
+        return msgspec.json.encode(tree).decode()
+    parts = tree.get("filters")
+    if not isinstance(parts, list):
+        value = tree.get("value")
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return f"{tree.get('field')} {tree.get('operator')} {text}"
+    texts = [
+        f"({_describe_filter(part)})"
+        if isinstance(part, dict) and "filters" in part
+        else _describe_filter(part)
+        for part in parts
+    ]
+    return f" {tree.get('condition', 'and')} ".join(texts)
+
+
+def _describe_sort_key(key: object) -> str:
+    if not isinstance(key, dict):
+        return str(key)
+    return " ".join(str(key[name]) for name in ("field", "order") if name in key)
 
 
 def _normalize_json(value: Any) -> Any:

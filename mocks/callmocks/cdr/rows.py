@@ -40,6 +40,7 @@ class MethodData(msgspec.Struct, frozen=True):
 
     body: JsonChunks
     total: int | None = None
+    row_count: int | None = None
     points: int = 1
 
 

@@ -137,6 +137,7 @@ async def _call_method(
 
 def _encode_data(exchange: Exchange, data: MethodData, limits: PointLimits) -> JsonChunks:
     self_check.check_limits(exchange, limits)
+    exchange.row_count, exchange.total = data.row_count, data.total
     metadata = msgspec.json.encode(_make_metadata(exchange, limits))
     if data.total is not None:
         metadata = b'{"total_items":%d,' % data.total + metadata[1:]

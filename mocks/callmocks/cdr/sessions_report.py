@@ -60,7 +60,7 @@ async def _report(query: ReportQuery, span: Span, params: Params) -> MethodData:
         frame = ongoing_calls.show_until(exchange, frame, now)
     history, names = exchange.tenant.history, query.filter.fields.union(n for n, _ in query.sort)
     total, page = select_page(query, _add_columns(history, frame, names, now))
-    return MethodData(_render(query, page, now), total)
+    return MethodData(_render(query, page, now), total, len(page))
 
 
 async def _read_sessions(query: ReportQuery, start: int, end: int, now: int) -> pl.DataFrame:

@@ -24,6 +24,11 @@ class Expectation:
         "``null`` means that the request has no such field.",
     ] = field(default_factory=dict)
     violations: Annotated[bool | None, "Whether the request broke the contract."] = None
+    headers: Annotated[
+        dict[str, Any],
+        "Headers of the request by name, in any case, with their whole values; ``null``: absent.\n"
+        "Those of a frame are the headers of the request that opened its websocket.",
+    ] = field(default_factory=dict)
     times: Annotated[int | None, Minimum(0), "Exactly so many …"] = None
     at_least: Annotated[int | None, Minimum(0), "… or no fewer; 1 when no count is given …"] = None
     at_most: Annotated[int | None, Minimum(0), "… or no more."] = None
@@ -32,7 +37,10 @@ class Expectation:
     ] = False
 
     def check(self) -> None:
-        """``ValueError`` when counts contradict each other."""
+        """``ValueError`` when counts contradict each other, or a header is no text."""
+        for name, value in self.headers.items():
+            if not isinstance(value, str | None):
+                raise ValueError(f"headers: {name} is a text or null, not {value!r}")
         if self.times is not None and (self.at_least, self.at_most) != (None, None):
             raise ValueError("times stands alone, without at_least and at_most")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:

@@ -1,7 +1,7 @@
 """A tenant's journal over the admin API."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.provider.base import Provider
 from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
+from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.verify import verify
 from callmocks.tenants.worker import run_if_long
 
@@ -27,6 +28,8 @@ HEARTBEAT_SECONDS = 15.0
 UNREAD_SECONDS = 30.0
 """After which a reader of a stream who takes nothing is dropped."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_LONG_SEARCH = 20
+"""Entries from which on a text is looked for in a thread."""
 _LONG_COMPARISONS, _LONG_BYTES = 10_000, 4 * 1024 * 1024
 """From which on requests are compared in a thread."""
 _YIELD_EVERY = 1024 * 1024
@@ -38,6 +41,13 @@ class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
 
     provider: Annotated[str | UnsetType, doc("``arm``, ``cdr`` or ``onec``.")] = UNSET
     operation: str | UnsetType = UNSET
+    text: Annotated[
+        Annotated[str, Meta(max_length=1000)] | UnsetType,
+        doc(
+            "Only entries that contain it in headers, bodies, violations or summaries; upper and "
+            "lower case are the same."
+        ),
+    ] = UNSET
     after: Annotated[
         Natural | UnsetType,
         doc("Only entries with a higher number, the first of them; without it, the newest."),
@@ -116,6 +126,8 @@ async def read_journal(context: RequestContext) -> JournalView:
         if query.provider in (UNSET, record.provider)
         and query.operation in (UNSET, record.operation)
     ]
+    if query.text is not UNSET:
+        found = await find_text(found, query.text)
     chosen = found[-query.limit :] if query.after is UNSET else found[: query.limit]
     entries = await _encode_entries(chosen)
     replica = context.app_context.store.replica_name or UNSET
@@ -123,6 +135,12 @@ async def read_journal(context: RequestContext) -> JournalView:
     if len(entries) < len(chosen):
         view.next = chosen[len(entries) - 1].seq
     return view
+
+
+async def find_text(records: Sequence[JournalRecord], text: str) -> list[JournalRecord]:
+    matches = TextMatcher(text).matches
+    is_long = len(records) > _LONG_SEARCH
+    return await run_if_long(lambda: list(filter(matches, records)), is_long)
 
 
 async def _encode_entries(records: Iterable[JournalRecord]) -> list[Any]:
@@ -152,14 +170,14 @@ async def clear_journal(context: RequestContext) -> None:
 async def verify_journal(context: RequestContext) -> Answer:
     question: Question = context.body
     journal = find_journal(context)
-    entries, providers = journal.read_entries(question.after), context.registry.providers
+    records, providers = journal.read_records(question.after), context.registry.providers
     expected = [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect]
     for index, each in enumerate(expected):
         _check_names(each, providers, f"$.expect[{index}]")
     replica = context.app_context.store.replica_name or UNSET
 
     def compare() -> tuple[bool, list[Any]]:
-        verdicts = verify(entries, expected, providers, question.in_order)
+        verdicts = verify(records, expected, providers, question.in_order)
         return all(verdict.ok for verdict in verdicts), _encode_verdicts(verdicts)
 
     is_long = len(expected) * len(journal) > _LONG_COMPARISONS or journal.bytes_used > _LONG_BYTES

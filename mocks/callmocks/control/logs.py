@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 from callmocks.control.metrics import MAX_OPERATION_CHARS
 from callmocks.history.clock import read_stopwatch
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.http_head import find_trace_parent
 
 REQUEST_ID_HEADER = "X-Request-Id"
 # Of the request that this task answers.
@@ -39,6 +40,7 @@ def make_logger(file: TextIO) -> Any:
 def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
     def log_exchange(exchange: Exchange, reply: Reply, seconds: float) -> None:
         tenant = exchange.tenant
+        parent = find_trace_parent(exchange.head)
         log.info(
             "exchange",
             request_id=f"{tenant.name}-{tenant.journal.last_seq}",
@@ -49,6 +51,7 @@ def make_observer(log: Any) -> Callable[[Exchange, Reply, float], None]:
             ms=round(seconds * 1000, 3),
             violations=len(exchange.violations),
             faults=exchange.faults,
+            **({"traceparent": parent} if parent else {}),
         )
 
     return log_exchange

@@ -1,9 +1,23 @@
-from typing import Annotated
+from __future__ import annotations
 
-from msgspec import Meta
+from typing import TYPE_CHECKING, Annotated
 
+from msgspec import Meta, field
+
+from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
+
+if TYPE_CHECKING:
+    from callmocks.provider.base import Provider
+
+MAX_HEADERS = 20
+# They frame the message, or belong to the connection.
+_OWN_HEADERS = frozenset(
+    {"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"}
+)
+HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")]
+HeaderValue = Annotated[str, Meta(pattern=r"^[\t\x20-\x7e]*$", max_length=400)]
 
 
 class Status(Fault, frozen=True):
@@ -12,13 +26,30 @@ class Status(Fault, frozen=True):
     fault_name = "status"
 
     status: Annotated[int, Meta(ge=200, le=599)] = 503
+    headers: Annotated[
+        dict[HeaderName, HeaderValue],
+        Meta(
+            max_length=MAX_HEADERS,
+            description="Sent beside the provider's or instead of them; HTTP only.",
+            examples=[{"Retry-After": "2"}],
+        ),
+    ] = field(default_factory=dict)
     body: Annotated[
         str | None,
         Meta(description="Sent instead of the provider's body, as plain text; HTTP only."),
     ] = None
 
+    def check(self, provider: Provider) -> None:
+        for name in self.headers:
+            if name.lower() in _OWN_HEADERS:
+                raise SettingsError(f"headers: {name} is the server's own")
+
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         exchange = context.exchange
-        if self.body is None or exchange.transport != "http":
+        if exchange.transport != "http":
             return exchange.provider.with_status(exchange, reply, self.status)
-        return Reply(self.body.encode(), self.status, "text/plain; charset=utf-8")
+        if self.body is None:
+            reply = exchange.provider.with_status(exchange, reply, self.status)
+        else:
+            reply = Reply(self.body.encode(), self.status, "text/plain; charset=utf-8")
+        return reply.with_headers(self.headers)

@@ -8,28 +8,41 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib.machinery import BuiltinImporter
 from importlib.util import module_from_spec
 from tempfile import TemporaryFile
+from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from callmocks.errors import SettingsError
 
 
-def _load_stopwatch() -> Callable[[], float]:
+def _load_unpatched_time() -> ModuleType:
     # freezegun replaces the functions of `time` in all modules it finds, also in those that are
     # imported while it is active. A second copy of the built-in module is not among them.
     spec = BuiltinImporter.find_spec("time")
     assert spec is not None and spec.loader is not None
     unpatched_time = module_from_spec(spec)
     spec.loader.exec_module(unpatched_time)
-    stopwatch: Callable[[], float] = unpatched_time.perf_counter
-    return stopwatch
+    return unpatched_time
 
 
+_unpatched_time = _load_unpatched_time()
 # Seconds on a clock that never jumps or stands still, to measure a duration and to wait.
-read_stopwatch = _load_stopwatch()
+read_stopwatch: Callable[[], float] = _unpatched_time.perf_counter
+
+
+def _choose_uptime_clock() -> Callable[[], float]:
+    # Clocks that go on while the machine sleeps; the stopwatch of Linux and macOS does not.
+    name = "CLOCK_BOOTTIME" if sys.platform == "linux" else "CLOCK_MONOTONIC"
+    number = getattr(_unpatched_time, name, None)
+    return read_stopwatch if number is None else partial(_unpatched_time.clock_gettime, number)
+
+
+# Seconds since the machine was started, or some other point: for `uptime_to_utc`.
+read_uptime = _choose_uptime_clock()
 
 
 # What a tenant's clock may show: earlier and later ones have no Unix time in some time zone, or in
@@ -56,6 +69,14 @@ def unpatched_now() -> datetime:
 def find_builtin_type(patched: type[Any]) -> type[Any]:
     """The class of the standard library that ``datetime`` or ``date`` may be a patched one of."""
     return next(base for base in patched.__mro__ if base.__module__ == "datetime")
+
+
+_start_uptime, _start_time = read_uptime(), unpatched_now()
+
+
+def uptime_to_utc(uptime: float) -> datetime:
+    """The system's time at a reading of ``read_uptime``, whatever a test has patched."""
+    return _start_time + timedelta(seconds=uptime - _start_uptime)
 
 
 def restore_builtin_dates(value: Any) -> Any:

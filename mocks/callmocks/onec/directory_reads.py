@@ -89,7 +89,7 @@ async def write_directory_rows(
             frame = _filter_frame(exchange, _build_frame(piece, operation), parameters)
             shown = frame.select(**{spec.name: _show_field(frame, spec) for spec in columns.specs})
             rendered = tables.render_rows(shown, columns, layout, tenant.settings.self_check)
-            write_rows(rendered.xml)
+            write_rows(rendered.xml, len(shown))
             violations |= dict.fromkeys(rendered.violations)
             found = found or not frame.is_empty()
             if not piece:

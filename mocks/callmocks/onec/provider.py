@@ -7,11 +7,13 @@ from lxml import etree
 
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.findings import ValidationResult
+from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
 from callmocks.onec import contract, envelope, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT, QUOTA_KEY
-from callmocks.onec.namespaces import CONTENT_TYPES, PROPERTY
+from callmocks.onec.namespaces import CONTENT_TYPES, FAULT_PATHS, PROPERTY, ROW
+from callmocks.onec.results import SUCCESS
 from callmocks.onec.soap import FaultCode, SoapError
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.harmless import HarmlessFields
@@ -31,6 +33,7 @@ class OnecProvider(Provider):
     title = PROVIDER_TITLES["onec"]
     url_path = URL_PATHS["onec"]
     proxy_port = 9088
+    window_fields = ("PeriodFrom", "PeriodTo")
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -79,6 +82,23 @@ class OnecProvider(Provider):
             for element in message.payload.iter(PROPERTY)
         }
         return {name: text for name, text in texts.items() if text}
+
+    def summarize_response(self, response: bytes) -> ResponseSummary:
+        message = _read_message(response)
+        if message is None:
+            return ResponseSummary()
+        if message.operation == "Fault":
+            code, text = (message.payload.findtext(path) for path in FAULT_PATHS[message.namespace])
+            return ResponseSummary.of_error((code or "").rpartition(":")[2], text or "")
+        texts = (
+            (element[0].text or "").strip()
+            for element in message.payload.iter(PROPERTY)
+            if len(element) and element.get("name") == "ResultCode"
+        )
+        code = next(texts, "")
+        if code not in ("", SUCCESS):
+            return ResponseSummary.of_error(code)
+        return ResponseSummary("", sum(1 for _ in message.payload.iter(ROW)) if code else None)
 
     def classify_request(
         self, method: str, path: str, query: str, endpoint_path: str

@@ -15,8 +15,9 @@ from callmocks.onec.wsdl import find_wsdl_violations
 from callmocks.tenants.exchange import Exchange
 
 SUCCESS = "SUCCESS"
-# Takes rendered rows. A whole history has half a gigabyte, so it is never joined from parts.
-RowSink = Callable[[bytes], object]
+# Takes rendered rows and their number. A whole history has half a gigabyte, so it is never joined
+# from parts.
+RowSink = Callable[[bytes, int], object]
 
 
 class ResultCodeError(Exception):

@@ -182,12 +182,14 @@ async def _execute_operation(
         choice = _use_unless_recorded(exchange, operation, operation.columns_choice)
         columns = operation.list_columns(choice)
     table = results.render_table_envelope(binding.namespace, operation.name, layout, columns)
-    body = BytesIO()
+    body, row_count = BytesIO(), 0
     body.write(table.before)
 
-    def write_rows(xml: bytes) -> None:
+    def write_rows(xml: bytes, count: int) -> None:
+        nonlocal row_count
         exchange.reserve_answer(body.tell() + len(xml))
         body.write(xml)
+        row_count += count
 
     try:
         if exchange.tenant.settings.limits != "off":
@@ -209,6 +211,7 @@ async def _execute_operation(
             _record_self_violations(exchange, results.find_self_violations(reply.body))
         return reply
     body.write(table.after)
+    exchange.row_count = row_count
     if self_check:
         _record_self_violations(exchange, [*table.violations, *violations])
     return Reply(body.getvalue(), 200, binding.content_type)

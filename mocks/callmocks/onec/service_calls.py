@@ -238,7 +238,7 @@ async def _write_uncached_days(query: _CallQuery, write_rows: RowSink) -> list[s
         frame = query.arrivals.keep_shown("onec", frame.filter(in_period, *matches), query.now_ms)
         for piece in frame.iter_slices(_PIECE_ROWS):
             rows = _render_frame(piece, query)
-            write_rows(rows.xml)
+            write_rows(rows.xml, len(piece))
             violations |= dict.fromkeys(rows.violations)
         failed = frame["CallResult"].eq(_FAILED).any()
         _use_row_choices(query, failed, bool(frame["_unknown"].any()))
@@ -252,11 +252,11 @@ def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> Non
         return
     if query.filters or day.may_lack_rows(query):
         positions = day.find_positions(query, first, last)
-        write_rows(day.rows.get_rows(positions))
+        write_rows(day.rows.get_rows(positions), len(positions))
         failed = any(day.failed[position + 1] > day.failed[position] for position in positions)
         unknown = any(day.unknown[position + 1] > day.unknown[position] for position in positions)
     else:
-        write_rows(day.rows.get_range(first, last))
+        write_rows(day.rows.get_range(first, last), last - first)
         failed = day.failed[last] > day.failed[first]
         unknown = day.unknown[last] > day.unknown[first]
     _use_row_choices(query, failed, unknown)
@@ -330,7 +330,7 @@ async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink
     for piece in frame.iter_slices(_PIECE_ROWS):
         await exchange.let_others_run()
         rows = _render_frame(piece, query)
-        write_rows(rows.xml)
+        write_rows(rows.xml, len(piece))
         violations |= dict.fromkeys(rows.violations)
     _use_row_choices(query, frame["CallResult"].max() == _FAILED, bool(frame["_unknown"].any()))
     return list(violations)

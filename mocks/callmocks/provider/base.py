@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from callmocks.contract.journal import ResponseSummary
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 # What a request asks for: its parameters by name, each as a text. Equal requests have equal keys:
 # credentials, ids, the transport and defaults are left out.
 RequestKey = dict[str, str]
+_MAX_SUMMARY_CHARS = 300
 
 
 @dataclass(slots=True)
@@ -62,6 +65,9 @@ class Provider(ABC):
     relays_websockets: ClassVar[bool] = False
     # Their parameters are credentials alone.
     session_operations: ClassVar[frozenset[str]] = frozenset()
+    # Of a request: its window, and what a summary leaves out.
+    window_fields: ClassVar[tuple[str, str]]
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
     fault_types: ClassVar[Mapping[str, type[Fault]]]  # The faults that can be enabled, by name
 
     # Serving
@@ -94,6 +100,26 @@ class Provider(ABC):
     @abstractmethod
     def request_key(self, request: bytes, transport: str = "http") -> RequestKey | None:
         """What a request asks for; None when it cannot be read."""
+
+    def summarize_request(self, request: bytes) -> str:
+        """Window and parameters in one line, without credentials; empty when unreadable."""
+        found = {path.partition(".")[2]: value for path, value in self.read_fields(request).items()}
+        start, end = (found.pop(name, None) for name in self.window_fields)
+        parts = [f"{'' if start is None else start} … {'' if end is None else end}".strip()]
+        parts += [
+            f"{name} {self.describe_value(name, value)}"
+            for name, value in found.items()
+            if name and name not in self.secret_fields
+        ]
+        text = " ".join(", ".join(part for part in parts if part != "…").split())
+        return text if len(text) <= _MAX_SUMMARY_CHARS else f"{text[:_MAX_SUMMARY_CHARS]} …"
+
+    def describe_value(self, name: str, value: object) -> str:
+        return str(value)
+
+    @abstractmethod
+    def summarize_response(self, response: bytes) -> ResponseSummary:
+        """Of a whole response; empty when it cannot be read."""
 
     def guess_transport(self, request: bytes) -> str:
         return "http"

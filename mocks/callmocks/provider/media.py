@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from callmocks.history.audio import Audio
+from callmocks.tenants.delivery import Transmission
 
 _RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII)
 _MAX_RANGE_DIGITS = 18  # Python parses numbers of thousands of digits slowly
@@ -40,16 +41,26 @@ def select_range(audio: Audio, request: web.Request) -> ContentRange:
 
 
 async def send_audio(
-    request: web.Request, audio: Audio, content_range: ContentRange | None = None
+    request: web.Request,
+    audio: Audio,
+    content_range: ContentRange | None = None,
+    transmission: Transmission | None = None,
 ) -> web.StreamResponse:
+    transmission = transmission or Transmission()
     content_range = content_range or select_range(audio, request)
     response = web.StreamResponse(status=content_range.status, headers=content_range.headers)
     response.content_length = content_range.stop - content_range.start
-    await response.prepare(request)
-    if request.method != "HEAD":
-        for chunk in audio.iter_chunks(content_range.start, content_range.stop):
-            await response.write(chunk)
-    await response.write_eof()
+    transmission.headers, transmission.ended = response.headers, "sending"
+    try:
+        await response.prepare(request)
+        if request.method != "HEAD":
+            for chunk in audio.iter_chunks(content_range.start, content_range.stop):
+                await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:
+        transmission.ended = "client left"
+        raise
+    transmission.ended = "answered"
     return response
 
 

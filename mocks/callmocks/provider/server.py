@@ -23,8 +23,9 @@ from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.provider.base import Provider
 from callmocks.provider.bodies import SERVER_LIMITS
 from callmocks.tenants import pipeline
-from callmocks.tenants.delivery import Delivery
+from callmocks.tenants.delivery import Delivery, Transmission
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.http_head import join_head
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
 from callmocks.tenants.state import State
@@ -89,6 +90,7 @@ class ProviderServer(HttpServer):
         exchange = Exchange.start(
             tenant, self.provider, body, operation=operation, origin=origin, peer=peer, state=state
         )
+        exchange.head = collect_head(request)
         attach_exchange(exchange, request)
         return exchange
 
@@ -96,7 +98,8 @@ class ProviderServer(HttpServer):
         self, request: web.BaseRequest, exchange: Exchange, handle: pipeline.Handler
     ) -> web.StreamResponse:
         try:
-            return await send_reply(request, await pipeline.run(exchange, handle))
+            reply = await pipeline.run(exchange, handle)
+            return await send_reply(request, reply, exchange.transmission)
         finally:
             exchange.release_answer()
 
@@ -107,6 +110,7 @@ class ProviderServer(HttpServer):
         handle = partial(self.reject_unread, status=status, text=text, content_type=media)
         peer = request.remote or ""
         exchange = Exchange.start(self.default_tenant, self.provider, b"", peer=peer)
+        exchange.head = collect_head(request)
         return await self.respond(request, exchange, handle)
 
     async def reject_unread(
@@ -139,6 +143,10 @@ def attach_exchange(exchange: Exchange, request: web.Request) -> None:
     exchange.send_budget = request.app.get(SEND_BUDGET, UNLIMITED)
 
 
+def collect_head(request: web.BaseRequest) -> bytes:
+    return join_head(f"{request.method} {request.raw_path}", request.raw_headers)
+
+
 def is_disconnected(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
@@ -158,17 +166,26 @@ def request_origin(request: web.Request) -> str:
     return request.app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
 
 
-async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+async def send_reply(
+    request: web.BaseRequest, reply: Reply, transmission: Transmission | None = None
+) -> web.StreamResponse:
+    transmission = transmission or Transmission()
     headers = {"Content-Type": reply.content_type, **reply.headers}
     delivery = reply.delivery
     if delivery is None and len(reply.body) > LARGE_ANSWER_BYTES:
         # Of what the client does not take yet, the transport keeps a copy.
         delivery = Delivery(chunk_bytes=LARGE_ANSWER_BYTES)
     if delivery is None:
-        return web.Response(body=reply.body, status=reply.status, headers=headers)
+        response = web.Response(body=reply.body, status=reply.status, headers=headers)
+        transmission.headers = response.headers  # aiohttp adds its own when it sends them
+        if is_disconnected(request):
+            transmission.ended = "client left"
+        return response
+    transmission.ended = "sending"
     try:
-        return await _send_delivery(delivery, request, reply, headers)
+        return await _send_delivery(delivery, request, reply, headers, transmission)
     except ConnectionError as error:  # the client has gone
+        transmission.ended = "client left"
         traceback.clear_frames(error.__traceback__)  # they hold the body
         return web.Response()
 
@@ -186,7 +203,11 @@ async def send_counted(
 
 
 async def _send_delivery(
-    delivery: Delivery, request: web.BaseRequest, reply: Reply, headers: dict[str, str]
+    delivery: Delivery,
+    request: web.BaseRequest,
+    reply: Reply,
+    headers: dict[str, str],
+    transmission: Transmission,
 ) -> web.StreamResponse:
     # The body is streamed manually, so that Content-Length can be wrong.
     if delivery.delay:
@@ -195,9 +216,11 @@ async def _send_delivery(
         await _wait_disconnected(request)
     if delivery.termination and not delivery.truncate_at:
         abort_connection(request, delivery)
+        transmission.ended = delivery.regular_ending
         return web.Response()  # aiohttp needs one from every handler; the client is gone
     response = web.StreamResponse(status=reply.status, headers=headers)
     response.content_length = len(reply.body)
+    transmission.headers = response.headers
     await response.prepare(request)
     kept = reply.body[: delivery.truncate_at]
     step = delivery.chunk_bytes or len(kept) or 1
@@ -209,6 +232,7 @@ async def _send_delivery(
         await response.write_eof()
     else:
         abort_connection(request, delivery)
+    transmission.ended = delivery.regular_ending
     return response
 
 

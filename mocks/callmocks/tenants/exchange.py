@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from callmocks.contract.journal import Violation
 from callmocks.errors import ClientDisconnected
 from callmocks.history.clock import read_stopwatch
+from callmocks.tenants.delivery import Transmission
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delivery: Delivery | None = None
 
+    def with_headers(self, headers: Mapping[str, str]) -> Reply:
+        """Instead of those of the same names, in any case."""
+        names = {name.lower() for name in headers}
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in names}
+        media = [value for name, value in headers.items() if name.lower() == "content-type"]
+        others = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+        media_type = media[0] if media else self.content_type
+        return replace(self, content_type=media_type, headers=kept | others)
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -48,10 +58,15 @@ class Exchange:
     origin: str = ""  # `http://host:port` as the client reached it; addresses in answers use it
     peer: str = ""  # the client's IP address
     transport: str = "http"  # or `frame` for a message of the ARM's websocket
+    head: bytes = b""  # method, path and headers; of a frame those of its websocket's request
+    user: str = ""  # the operator who asks, where the provider has such
+    row_count: int | None = None  # of the answer as the provider made it; None without a table
+    total: int | None = None  # rows that match
     violations: list[Violation] = field(default_factory=list)
     assumptions: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    transmission: Transmission = field(default_factory=Transmission)
     started: float = field(default_factory=read_stopwatch)
     is_abandoned: Callable[[], bool] = bool  # whether the client has disconnected
     send_budget: SendBudget = UNLIMITED

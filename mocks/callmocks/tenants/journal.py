@@ -11,12 +11,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from callmocks.contract.journal import JournalEntry, Violation
-from callmocks.history.clock import read_stopwatch
+from callmocks.contract.journal import JournalEntry, ResponseSummary, Violation
+from callmocks.history.clock import read_stopwatch, read_uptime, uptime_to_utc
+from callmocks.tenants.http_head import (
+    find_trace_parent,
+    show_request_head,
+    show_response_headers,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from callmocks.provider.base import Provider
+    from callmocks.tenants.delivery import Transmission
     from callmocks.tenants.exchange import Exchange, Reply
 
 MAX_ENTRIES = 1000  # of one tenant
@@ -26,7 +33,8 @@ SHOWN_BODY_BYTES = 64 * 1024  # of a longer body, length and hash are shown too
 KEPT_WHOLE_BYTES = 2 * SHOWN_BODY_BYTES
 MAX_PROCESS_BYTES = 64 * 1024 * 1024  # of all tenants of a process
 MAX_OPERATION_CHARS = 200  # the name of an operation is whatever the client sent
-ENTRY_BYTES = VIOLATION_BYTES = 1024  # an upper estimate, without the bodies
+ENTRY_BYTES = 2048  # an upper estimate, without bodies and request headers
+VIOLATION_BYTES = 1024
 
 
 class TruncatedBody(NamedTuple):
@@ -49,15 +57,56 @@ class JournalRecord(NamedTuple):
     notes: list[str]
     request: bytes | TruncatedBody
     response: bytes | TruncatedBody
+    head: bytes
+    user: str
+    row_count: int | None
+    total: int | None
+    transmission: Transmission
+    protocol: Provider
     duration: float
+    uptime: float  # when it was added
     bytes_used: int
 
     @property
     def duration_ms(self) -> float:
         return round(self.duration * 1000, 3)
 
+    @property
+    def delay_ms(self) -> float:
+        return round(self.transmission.delay * 1000, 3)
+
+    @property
+    def real_time(self) -> datetime:
+        return uptime_to_utc(self.uptime - self.duration)
+
+    @property
+    def request_summary(self) -> str:
+        parts = [f"operator {self.user}"] if self.user else []
+        if isinstance(self.request, bytes):
+            parts.append(self.protocol.summarize_request(self.request))
+        return ", ".join(filter(None, parts))
+
+    @property
+    def response_summary(self) -> ResponseSummary:
+        if self.row_count is not None:
+            return ResponseSummary("", self.row_count, self.total)
+        found = ResponseSummary()
+        if isinstance(self.response, bytes):
+            found = self.protocol.summarize_response(self.response)
+        if not found.error and self.status >= 400:
+            return ResponseSummary(str(self.status))
+        return found
+
+    @property
+    def shown_request(self) -> bytes | None:
+        """None when it is not kept whole."""
+        body = self.request
+        return body if isinstance(body, bytes) and len(body) <= SHOWN_BODY_BYTES else None
+
     def to_entry(self) -> JournalEntry:
         request, response = truncate_body(self.request), truncate_body(self.response)
+        summary, transmission = self.response_summary, self.transmission
+        target, request_headers = show_request_head(self.head)
         return JournalEntry(
             seq=self.seq,
             at=self.at,
@@ -71,6 +120,16 @@ class JournalRecord(NamedTuple):
             request=request.data.decode("utf-8", "replace"),
             response=response.data.decode("utf-8", "replace"),
             duration_ms=self.duration_ms,
+            real_time=self.real_time,
+            delay_ms=self.delay_ms,
+            ended=transmission.ended,
+            request_summary=self.request_summary,
+            response_summary=str(summary),
+            error=summary.error,
+            target=target,
+            request_headers=request_headers,
+            response_headers=show_response_headers(transmission.headers or {}),
+            traceparent=find_trace_parent(self.head),
             request_bytes=request.size,
             response_bytes=response.size,
             request_sha256=request.sha256,
@@ -131,8 +190,10 @@ class Journal:
         duration = read_stopwatch() - exchange.started
         self._seq += 1
         request, kept = _body_to_keep(exchange.request), response or _body_to_keep(reply.body)
-        bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(kept)
+        bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(kept) + len(exchange.head)
         bytes_used += VIOLATION_BYTES * len(exchange.violations)
+        if reply.headers:
+            bytes_used += sum(map(len, reply.headers.values()))
         record = JournalRecord(
             self._seq,
             exchange.now,
@@ -145,7 +206,14 @@ class Journal:
             exchange.notes,
             request,
             kept,
+            exchange.head,
+            exchange.user,
+            exchange.row_count,
+            exchange.total,
+            exchange.transmission,
+            exchange.provider,
             duration,
+            read_uptime(),
             bytes_used,
         )
         if len(self._records) == MAX_ENTRIES:

@@ -79,7 +79,12 @@ async def _run_with_faults(exchange: Exchange, handle: Handler, matched: Matched
             if active.fault.configure_delivery(context, delivery)
         ]
         applied.update(configured)
-        return replace(reply, delivery=delivery) if configured else reply
+        if not configured:
+            return reply
+        pauses = delivery.count_pauses(len(reply.body))
+        exchange.transmission.delay = delivery.delay + pauses * delivery.pause
+        exchange.transmission.ended = "sending"
+        return replace(reply, delivery=delivery)
     finally:
         for active, _ in matched:
             if active.id in applied:
@@ -108,6 +113,7 @@ async def _apply_faults(
         for active, context in matched:
             changed: Reply | None = getattr(active.fault, hook)(context, reply)
             if changed is not None:
+                exchange.row_count = exchange.total = None
                 reply = changed
                 applied.add(active.id)
     return reply

@@ -14,22 +14,23 @@ from callmocks.contract.expectations import (
     Verdict,
     format_count,
 )
+from callmocks.tenants import http_head
 
 if TYPE_CHECKING:
-    from callmocks.contract.journal import JournalEntry
     from callmocks.provider.base import Provider
+    from callmocks.tenants.journal import JournalRecord
 
 MAX_NEAREST = 3
 
 
 def verify(
-    entries: Iterable[JournalEntry],
+    records: Iterable[JournalRecord],
     expectations: Sequence[Expectation],
     providers: Mapping[str, Provider],
     in_order: bool = False,
 ) -> list[Verdict]:
     """``in_order``: each has a match after the one that was found for the expectation before it."""
-    requests = [_JournaledRequest(entry, providers) for entry in entries]
+    requests = [_JournaledRequest(record, providers) for record in records]
     verdicts = []
     reached = 0
     for expected in expectations:
@@ -46,22 +47,27 @@ def verify(
 
 
 class _JournaledRequest:
-    def __init__(self, entry: JournalEntry, providers: Mapping[str, Provider]) -> None:
-        self.entry = entry
+    def __init__(self, record: JournalRecord, providers: Mapping[str, Provider]) -> None:
+        self.record = record
         self._providers = providers
 
     @cached_property
     def fields(self) -> dict[str, object]:
-        return self._providers[self.entry.provider].read_fields(self.entry.request.encode())
+        body = self.record.shown_request
+        return {} if body is None else self._providers[self.record.provider].read_fields(body)
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        return http_head.read_fields(self.record.head)
 
     def is_comparable(self, expected: Expectation) -> bool:
         provider, operation = expected.provider, expected.operation
-        same_provider = provider in (None, self.entry.provider)
-        return same_provider and operation in (None, self.entry.operation)
+        same_provider = provider in (None, self.record.provider)
+        return same_provider and operation in (None, self.record.operation)
 
     def find_differences(self, expected: Expectation) -> list[Difference]:
-        """Fields are compared where provider and operation are the same."""
-        entry = self.entry
+        """Fields and headers are compared where provider and operation are the same."""
+        entry = self.record
         pairs: list[tuple[str, object, object]] = [
             ("provider", expected.provider, entry.provider),
             ("operation", expected.operation, entry.operation),
@@ -79,7 +85,17 @@ class _JournaledRequest:
                 for name, wanted in expected.fields.items()
                 if not _values_equal(wanted, self.fields.get(name))
             ]
+        if expected.headers and self.is_comparable(expected):
+            found += [
+                Difference(f"headers.{name}", wanted, self._show_header(name.lower()))
+                for name, wanted in expected.headers.items()
+                if wanted != self.headers.get(name.lower())
+            ]
         return found
+
+    def _show_header(self, name: str) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else http_head.blank_value(name, value)
 
 
 def _values_equal(expected: object, got: object) -> bool:
@@ -93,16 +109,16 @@ def _values_equal(expected: object, got: object) -> bool:
 
 def _evaluate(requests: list[_JournaledRequest], expected: Expectation) -> Verdict:
     compared = [(request.find_differences(expected), request) for request in requests]
-    seqs = [request.entry.seq for differences, request in compared if not differences]
+    seqs = [request.record.seq for differences, request in compared if not differences]
     found, (least, most) = len(seqs), expected.count_range
     verdict = Verdict(True, expected, found, tuple(seqs))
     if found < least:
         others = sorted(
             (pair for pair in compared if pair[0]),
-            key=lambda p: (not p[1].is_comparable(expected), len(p[0]), -p[1].entry.seq),
+            key=lambda p: (not p[1].is_comparable(expected), len(p[0]), -p[1].record.seq),
         )
         nearest = tuple(
-            NearRequest(request.entry.seq, tuple(differences))
+            NearRequest(request.record.seq, tuple(differences))
             for differences, request in others[:MAX_NEAREST]
         )
         reason = f"{format_count(least)} expected at least, {format_count(found)} found"

@@ -49,9 +49,10 @@ def _describe_requests(expected: Expectation) -> str:
         title += f", answered with {expected.status}"
     if expected.violations is not None:
         title += f", {'breaking' if expected.violations else 'keeping'} the contract"
-    if expected.fields:
+    wanted = expected.fields | {f"headers.{name}": text for name, text in expected.headers.items()}
+    if wanted:
         title += ", with"
-    lines = [f"    {name} = {_format_value(value)}" for name, value in expected.fields.items()]
+    lines = [f"    {name} = {_format_value(value)}" for name, value in wanted.items()]
     return "\n".join([title, *lines])
 
 

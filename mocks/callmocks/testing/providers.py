@@ -137,6 +137,7 @@ class ProviderHandle(TenantOperations):
         at_most: int | None = None,
         status: int | None = None,
         violations: bool | None = None,
+        headers: Mapping[str, str | None] | None = None,
         request: Mapping[str, object] | None = None,
         unlisted: bool = False,
         **params: Any,
@@ -147,6 +148,7 @@ class ProviderHandle(TenantOperations):
             (times, at_least, at_most),
             status=status,
             violations=violations,
+            headers=headers,
             request=request,
             unlisted=unlisted,
             **params,
@@ -161,6 +163,7 @@ class ProviderHandle(TenantOperations):
         *,
         status: int | None = None,
         violations: bool | None = None,
+        headers: Mapping[str, str | None] | None = None,
         request: Mapping[str, object] | None = None,
         unlisted: bool = False,
         **params: Any,
@@ -168,8 +171,9 @@ class ProviderHandle(TenantOperations):
         fields = {self._field_path(operation, name): value for name, value in params.items()}
         fields |= request or {}
         encoded = {name: self._encode_value(value) for name, value in fields.items()}
+        sent = dict(headers or {})
         return Expectation(
-            self.name, operation, status, encoded, violations, *counts, unlisted=unlisted
+            self.name, operation, status, encoded, violations, sent, *counts, unlisted=unlisted
         )
 
     def assert_called(
@@ -182,6 +186,7 @@ class ProviderHandle(TenantOperations):
         at_most: int | None = None,
         status: int | None = None,
         violations: bool | None = None,
+        headers: Mapping[str, str | None] | None = None,
         request: Mapping[str, object] | None = None,
         unlisted: bool = False,
         **params: Any,
@@ -190,15 +195,17 @@ class ProviderHandle(TenantOperations):
 
         ``params`` are parameters of the operation, as the client sends them or as times; None
         means that the parameter is absent. What is not named may have any value. ``request`` names
-        fields by their paths (``{"jsonrpc": "2.0"}``), ``status`` is that of the answer,
-        ``violations`` whether the request broke the contract. ``AdminError`` for an operation or a
-        parameter that the contract does not have, unless ``unlisted``.
+        fields by their paths (``{"jsonrpc": "2.0"}``), ``headers`` have whole values or None for
+        an absent one, ``status`` is that of the answer, ``violations`` whether the request broke
+        the contract. ``AdminError`` for an operation or a parameter that the contract does not
+        have, unless ``unlisted``.
         """
         expected = self._make_expectation(
             operation,
             (times, at_least, at_most),
             status=status,
             violations=violations,
+            headers=headers,
             request=request,
             unlisted=unlisted,
             **params,
@@ -210,6 +217,7 @@ class ProviderHandle(TenantOperations):
         operation: str | None = None,
         /,
         *,
+        headers: Mapping[str, str | None] | None = None,
         request: Mapping[str, object] | None = None,
         unlisted: bool = False,
         **params: Any,
@@ -217,7 +225,7 @@ class ProviderHandle(TenantOperations):
         """``AssertionError`` if such a request came; names are checked as by ``assert_called``."""
         never = (0, None, None)
         expected = self._make_expectation(
-            operation, never, request=request, unlisted=unlisted, **params
+            operation, never, headers=headers, request=request, unlisted=unlisted, **params
         )
         self.tenant.verify(expected)
 

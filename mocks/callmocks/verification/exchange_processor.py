@@ -231,6 +231,7 @@ class ExchangeProcessor:
         exchange.operation, exchange.transport = processed.operation, captured.transport
         exchange.notes += notes
         exchange.started = read_stopwatch() - seconds
+        exchange.transmission.ended = ""  # of the client nothing is known
         exchange.violations += [
             Violation(found.where, found.expected, found.got, side)
             for side, found in processed.findings
