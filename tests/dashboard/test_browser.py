@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.dashboard.browser import Browser
-from tests.dashboard.conftest import Site, running
+from tests.dashboard.conftest import NOW, Site, running
+from tests.dashboard.test_snippets import run, snippets
 
 TAB, ENTER, ESCAPE, SPACE = "\ue004", "\ue007", "\ue00c", " "
 DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
@@ -33,7 +35,7 @@ def test_the_first_page_loads_and_links_to_all_sections(browser: Browser) -> Non
     browser.open("/")
     assert browser.driver.title == "Overview · demo · callmocks"
     names = [link.text.split("\n")[0] for link in browser.all("nav[aria-label='Tenant demo'] a")]
-    assert names[:2] == ["Overview", "Call history"] and len(names) == 6
+    assert names[:2] == ["Overview", "Call history"] and len(names) == 7
     loaded = browser.run("return performance.getEntriesByType('resource').map((e) => e.name)")
     assert loaded and all(name.startswith(browser.address) for name in loaded)
 
@@ -123,15 +125,17 @@ def test_text_of_clients_never_runs(browser: Browser, site: Site) -> None:
 def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Site) -> None:
     browser.open("/tenants/demo/faults?provider=cdr")
     browser.one("#kind-rpc_error summary").click()
-    browser.one("#rpc_error-mnemonic").send_keys("no_such_mnemonic")
+    mnemonic = browser.one("#rpc_error-mnemonic")
+    mnemonic.send_keys("limit_exceeded")
+    browser.one("#rpc_error-params").send_keys('{"no_such_name": "day"}')
     browser.one("#kind-rpc_error button.primary").click()
-    browser.wait(lambda: "no mnemonic" in browser.text("#kind-rpc_error .problem"))
+    browser.wait(lambda: "has no 'no_such_name'" in browser.text("#kind-rpc_error .problem"))
     complaint = browser.console_messages()
     assert len(complaint) == 1 and "422" in complaint[0]
-    field = browser.one("#rpc_error-mnemonic")
+    field = browser.one("#rpc_error-params")
+    assert browser.focused() == field
     field.clear()
-    field.send_keys("limit_exceeded")
-    browser.one("#rpc_error-params").send_keys('{"limit_type": "day"}')
+    field.send_keys('{"limit_type": "day"}')
     browser.one("#rpc_error--times").send_keys("1")
     browser.one("#kind-rpc_error button.primary").click()
     browser.wait(lambda: "rpc_error" in browser.text("#part-on"))
@@ -207,8 +211,6 @@ def test_moving_the_clock_ends_sessions_unless_they_are_kept(browser: Browser, s
     if "error" in login:
         call = {"jsonrpc": "2.0", "id": 1, "method": "login.user"}
         call["params"] = {"login": "demo", "password": "demo"}
-        import json
-
         login = json.loads(site.send(site.urls["cdr"], "POST", call).text)
     token = login["result"]["data"]["access_token"]
     browser.open("/tenants/demo/clock")
@@ -275,6 +277,48 @@ def test_a_taken_name_is_reported_beside_the_form(browser: Browser) -> None:
     browser.wait(lambda: "tenant 'demo' exists already" in browser.text("form.sheet .problem"))
     assert browser.focused().get_attribute("id") == "name"
     assert "409" in browser.console_messages()[0]
+
+
+def test_a_call_is_pinned_seen_at_all_providers_and_unpinned(browser: Browser, site: Site) -> None:
+    site.api("POST", "/api/tenants", {"name": "empty", "world": "empty", "now": NOW})
+    browser.open("/tenants/empty")
+    assert "This day has no call." in browser.text("main")
+    browser.one("main .note a").click()
+    browser.wait(lambda: "Pinned calls" in browser.driver.title and not browser.all("[disabled]"))
+    user = browser.one("#pin-user-fits option").get_attribute("value")
+    filled = {"start": "2026-03-02T14:30:00", "user": user, "talk_seconds": "61", "operator": "99"}
+    for name, value in filled.items():
+        browser.one(f"#pin-{name}").clear()
+        browser.one(f"#pin-{name}").send_keys(value)
+    browser.one("#pin button").click()
+    browser.wait(lambda: "no operator '99'; there are 101, 102" in browser.text("#pin"))
+    field = browser.focused()
+    assert field.get_attribute("id") == "pin-operator"
+    error = browser.one(f"#{field.get_attribute('aria-errormessage')}")
+    assert error.find_element("xpath", "..").find_elements("id", "pin-operator")
+    assert "422" in browser.console_messages()[0]
+    field.clear()
+    field.send_keys("103")
+    browser.one("#pin button").click()
+    browser.wait(lambda: "2026-03-02 14:30:00" in browser.text("#part-pins"))
+    assert not browser.all("#pin .field .problem, #pin [aria-invalid]")
+    browser.one("#part-pins tbody a").click()
+    browser.wait(lambda: "Incoming call" in browser.driver.title)
+    page = site.get(browser.run("return location.pathname")).page
+    session = browser.run("return location.pathname.split('/').pop()")
+    requests = {each: snippets(page, each)[0] for each in ("arm", "cdr", "onec")}
+    answers = {each: run(*request) for each, request in requests.items()}
+    assert "<call_history" in answers["arm"] and 'start_time="2026/03/02 14:30:' in answers["arm"]
+    (row,) = json.loads(answers["cdr"])["result"]["data"]
+    assert str(row["id"]) == session and row["start_time"] == "2026-03-02 14:30:00"
+    assert answers["onec"].count("<core:row>") == 1 or user in answers["onec"]
+    browser.open("/tenants/empty/pins")
+    browser.one("#part-pins td button").click()
+    browser.wait(lambda: "None yet." in browser.text("#part-pins"))
+    assert browser.focused().get_attribute("id") == "h-pins"
+    answers = {each: run(*request) for each, request in requests.items()}
+    assert json.loads(answers["cdr"])["result"]["data"] == []
+    assert "<call_history " not in answers["arm"] and user not in answers["onec"]
 
 
 def test_an_assumption_is_chosen(browser: Browser, site: Site) -> None:

@@ -28,6 +28,7 @@ VIEWS = [
     "/tenants/demo/faults?provider=cdr",
     "/tenants/demo/faults?provider=onec",
     "/tenants/demo/clock",
+    "/tenants/demo/pins",
     "/tenants/demo/assumptions",
 ]
 NAME = """<b onload="x">&'☎"""

@@ -144,7 +144,7 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
     try:
         call = read_request(context.body)
         pin = await context.change_tenant(lambda tenant: tenant.pins.add(call))
-        return _describe_batch(history, [pin])[0]
+        return describe_batch(history, [pin])[0]
     except Contradiction as error:
         raise ProblemError(422, str(error), where=f"$.{error.field}") from None
 
@@ -219,13 +219,13 @@ async def show_fingerprint(context: RequestContext) -> Fingerprint:
 async def _describe_pins(history: History, pins: list[Pin]) -> list[msgspec.Raw]:
     views: list[msgspec.Raw] = []
     for start in range(0, len(pins), PINS_PER_BATCH):
-        batch = _describe_batch(history, pins[start : start + PINS_PER_BATCH])
+        batch = describe_batch(history, pins[start : start + PINS_PER_BATCH])
         views += [msgspec.Raw(msgspec.json.encode(view)) for view in batch]
         await asyncio.sleep(0)
     return views
 
 
-def _describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
+def describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     day = concat_days([pin.day for pin in pins])
     calls = {
         call.session_id: to_json(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
 MAX_ACTIVE_FAULTS = 1000
+_NAMED_PARAMETER = re.compile(r"fault \w+: (params[.\w]*): ")
 
 
 class FaultError(SettingsError):
@@ -173,7 +175,8 @@ class ActiveFaults:
         try:
             fault.check(at)
         except SettingsError as error:
-            raise FaultError("params", str(error)) from None
+            named = _NAMED_PARAMETER.match(str(error))
+            raise FaultError(named[1] if named else "params", str(error)) from None
         return fault
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:

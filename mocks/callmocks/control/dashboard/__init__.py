@@ -33,6 +33,7 @@ PAGES = {
     f"{_TENANT}/journal": ("journal.show_journal", "journal.html", "journal"),
     f"{_TENANT}/journal/rows": ("journal.show_rows", "journal_rows.html", "journal"),
     f"{_TENANT}/journal/{{entry}}": ("journal.show_entry", "entry.html", "journal"),
+    f"{_TENANT}/pins": ("pins.show_pins", "pins.html", "pins"),
     f"{_TENANT}/faults": ("faults.show_faults", "faults.html", "faults"),
     f"{_TENANT}/clock": ("clock.show_clock", "clock.html", "clock"),
     f"{_TENANT}/assumptions": ("assumptions.show_assumptions", "assumptions.html", "assumptions"),

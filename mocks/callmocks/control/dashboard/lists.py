@@ -108,12 +108,15 @@ def _format_rows(
     frame: pl.DataFrame, columns: tuple[ListColumn, ...], names: dict[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
     """``cells`` are text and title of each column."""
+    reason = next((each.name for each in columns if each.kind == "reason"), "")
     return [
         {
             "session": row["_session"],
             "day": str(row[columns[0].name] or "")[:10],
             "cells": [_format_cell(each, row[each.name], names.get(each.name)) for each in columns],
             "ended": row["_ended"],
+            "reason": row[reason] if reason and row["_ended"] else "",
+            "running": reason and not row["_ended"],
         }
         for row in frame.to_dicts()
     ]

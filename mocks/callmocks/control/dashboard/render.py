@@ -29,6 +29,7 @@ SECURITY_HEADERS = {
 SECTIONS = {
     "overview": (mark_text("Overview"), ""),
     "history": (mark_text("Call history"), "/calls"),
+    "pins": (mark_text("Pinned calls"), "/pins"),
     "journal": (mark_text("Journal"), "/journal"),
     "faults": (mark_text("Faults"), "/faults"),
     "clock": (mark_text("Clock and limits"), "/clock"),
@@ -106,6 +107,7 @@ def _count_changes(tenant: Tenant) -> dict[str, tuple[int, str]]:
     """By section: a number behind its name, and what it counts."""
     violations = sum(bool(entry.violations) for entry in tenant.journal.read_records())
     return {
+        "pins": (len(tenant.history.pins), mark_text("pinned")),
         "journal": (violations, mark_text("with violations")),
         "faults": (len(tenant.faults.list_active()), mark_text("active")),
         "assumptions": (len(tenant.assumptions.changed_choices()), mark_text("changed")),

@@ -4,8 +4,7 @@ import { announce, refreshParts, translate } from "./parts.js";
 export async function sendForm(form, submitter) {
   const { method, path, done, go, confirm: question } = form.dataset;
   if (question && !(await confirmed(question))) return;
-  const problem = form.querySelector(".problem");
-  if (problem) problem.textContent = "";
+  clearProblems(form);
   let body;
   try {
     body = method === "DELETE" ? undefined : toJson(readControls(form, submitter));
@@ -50,12 +49,34 @@ async function refreshAfter(form, submitter) {
 }
 
 function showProblem(form, text, where) {
-  const problem = form.querySelector(".problem");
   const name = (where ?? "").replace(/^\$\.?/, "");
-  const field = name && form.elements.namedItem(name);
+  const control = name && form.elements.namedItem(name);
+  const field = control instanceof HTMLElement && control.closest(".field");
+  const problem = field ? addProblem(control, field) : form.querySelector(":scope > .problem");
   if (problem) problem.textContent = text;
   else announce(text);
-  if (field instanceof HTMLElement) field.focus();
+  if (control instanceof HTMLElement) control.focus();
+}
+
+// What is wrong with a field stands below it and is read with it.
+function addProblem(control, field) {
+  const problem = document.createElement("span");
+  problem.className = "problem";
+  problem.id = `${control.id}-problem`;
+  problem.setAttribute("role", "alert");
+  field.append(problem);
+  control.setAttribute("aria-invalid", "true");
+  control.setAttribute("aria-errormessage", problem.id);
+  return problem;
+}
+
+function clearProblems(form) {
+  for (const problem of form.querySelectorAll(":scope > .problem")) problem.textContent = "";
+  for (const problem of form.querySelectorAll(".field > .problem")) problem.remove();
+  for (const control of form.querySelectorAll("[aria-invalid]")) {
+    control.removeAttribute("aria-invalid");
+    control.removeAttribute("aria-errormessage");
+  }
 }
 
 // The controls as a tree of leaves that are JSON already; empty ones are left out.
