@@ -17,7 +17,7 @@ from callmocks.cli.serve import (
     write_stderr_in_background,
 )
 from callmocks.cli.validate import contract_option
-from callmocks.config.types import PROVIDER_NAMES, is_loopback
+from callmocks.config.types import PROVIDER_NAMES, ParsedText, is_loopback, parse_hosts
 from callmocks.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _TLS = click.Choice(("off", "auto"))
 _PORT = click.IntRange(0, 65535)
+_HOSTS = ParsedText(parse_hosts, "ADDRESS,…")
 
 
 @click.command()
 @click.argument("provider", type=click.Choice(PROVIDER_NAMES), metavar="PROVIDER")
 @click.argument("upstream")
-@click.option("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
+@click.option("--host", type=_HOSTS, default="127.0.0.1", help="Where to listen (127.0.0.1).")
 @click.option("--port", type=_PORT, help="Port; 0 takes a free one (9086, 9087, 9088).")
 @click.option("--control-port", type=_PORT, help="Port of the journal; there is none without it.")
 @click.option("--record", type=_FILE, help="Write what goes by there, masked.")

@@ -23,7 +23,7 @@ from callmocks.errors import CallmocksError
 
 class WorkerConfig(msgspec.Struct):
     settings: ServeSettings
-    listeners: dict[str, int]
+    listeners: dict[str, list[int]]
     """Descriptors of listening sockets by server."""
     generated_pem: bytes | None = None
     """Key and certificate, when the first process generated them."""
@@ -56,7 +56,10 @@ def main() -> NoReturn:
 async def _run_worker(config: WorkerConfig, log_writer: LogWriter | None) -> None:
     from callmocks.server.mock_server import MockServer
 
-    listeners = {name: socket.socket(fileno=fd) for name, fd in config.listeners.items()}
+    listeners = {
+        name: tuple(socket.socket(fileno=each) for each in descriptors)
+        for name, descriptors in config.listeners.items()
+    }
     identity = None
     if config.generated_pem is not None and config.ca_pem is not None:
         from callmocks.server.tls import load_generated_identity

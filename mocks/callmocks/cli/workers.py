@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import suppress
-from socket import socket
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +21,7 @@ from callmocks.cli.serve import make_stop_event, print_message, print_ready
 from callmocks.cli.worker import WorkerConfig
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
+from callmocks.provider.listeners import Listener, close_listener
 
 if TYPE_CHECKING:
     from callmocks.server.tls import TlsIdentity
@@ -64,16 +65,16 @@ async def supervise_workers(settings: ServeSettings) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in workers))
         for listener in (each for listeners in sockets for each in listeners.values()):
-            listener.close()
+            close_listener(listener)
 
 
 class Worker:
     def __init__(
-        self, settings: ServeSettings, listeners: dict[str, socket], identity: TlsIdentity | None
+        self, settings: ServeSettings, listeners: dict[str, Listener], identity: TlsIdentity | None
     ) -> None:
         self._config = WorkerConfig(
             settings,
-            {name: listener.fileno() for name, listener in listeners.items()},
+            {name: [each.fileno() for each in it] for name, it in listeners.items()},
             identity.generated_pem if identity else None,
             identity.ca_pem if identity else None,
         )
@@ -85,7 +86,7 @@ class Worker:
             *(sys.executable, "-m", "callmocks.cli.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=tuple(self._config.listeners.values()),
+            pass_fds=tuple(chain.from_iterable(self._config.listeners.values())),
         )
         assert process.stdin is not None and process.stdout is not None
         with suppress(ConnectionError):

@@ -36,7 +36,7 @@ _SENDING_BYTES = types.IntRange(2**20, 2**40, "BYTES")
 _HEADER_BYTES = types.IntRange(1024, 65536, "BYTES")
 _LEVELS = types.IntRange(32, 250, "NUMBER")
 _SECONDS = types.IntRange(0, 86_400, "SECONDS")
-_ADDRESS = types.ParsedText(types.parse_host, "ADDRESS")
+_ADDRESS = types.ParsedText(types.parse_hosts, "ADDRESS,…")
 _NOW = types.ParsedText(types.parse_now, "real|TIME")
 _ZONE = types.CheckedText(load_time_zone, "NAME")
 _WORLD = types.CheckedText(load_world, "NAME|FILE")
@@ -57,7 +57,7 @@ _TOKEN = types.ParsedText(types.parse_token, "TOKEN")
 class ServeSettings:
     """Settings of one running server. Port 0 takes a free port."""
 
-    host: str = setting("127.0.0.1", _ADDRESS, "Address to listen on.")
+    host: str = setting("127.0.0.1", _ADDRESS, "Where to listen; :: is everywhere.")
     arm_port: int = setting(8086, _PORT, "Port of the workplace (ARM); 0 takes a free one.")
     cdr_port: int = setting(8087, _PORT, "Port of the Data API (CDR).")
     onec_port: int = setting(8088, _PORT, "Port of 1C-Connect.")
@@ -122,6 +122,10 @@ class ServeSettings:
     def scheme(self) -> str:
         return "https" if self.tls == "auto" or self.tls_cert is not None else "http"
 
+    @property
+    def hosts(self) -> list[str]:
+        return self.host.split(",")
+
     def find_public_url(self, server: str, port: int) -> str:
         """The public URL of a server, without a path of the provider; empty when none is set."""
         chosen = types.split_public_url(self.public_url)
@@ -132,7 +136,7 @@ class ServeSettings:
             urlsplit(url.replace("{port}", "1")).hostname
             for url in types.split_public_url(self.public_url).values()
         )
-        names = (self.host, *public, *self.allowed_hosts)
+        names = (*self.hosts, *public, *self.allowed_hosts)
         return tuple(dict.fromkeys(name for name in names if name))
 
     @property

@@ -67,10 +67,13 @@ class OnOff(click.types.BoolParamType):
     metavar = "on|off"
 
 
-def parse_host(text: str) -> str:
-    if not text or text.split() != [text]:
-        raise SettingsError(f"{text!r} is not an address")
-    return text
+def parse_hosts(text: str) -> str:
+    """Addresses and names, separated by commas."""
+    hosts = [host.strip() for host in text.split(",")]
+    for host in hosts:
+        if not host or host.split() != [host]:
+            raise SettingsError(f"{host!r} is not an address")
+    return ",".join(hosts)
 
 
 def parse_time(text: str) -> datetime:
@@ -208,7 +211,12 @@ def parse_providers(text: str) -> tuple[str, ...]:
     return tuple(name for name in PROVIDER_NAMES if name in names)
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback(hosts: str) -> bool:
+    """Whether all of them are of this machine alone."""
+    return all(_is_loopback_host(host) for host in hosts.split(","))
+
+
+def _is_loopback_host(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

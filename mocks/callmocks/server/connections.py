@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import socket
 import ssl
 import traceback
 from collections.abc import Awaitable, Callable
@@ -30,6 +29,7 @@ from aiohttp.typedefs import Handler
 
 from callmocks.config.server_limits import ServerLimits
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
+from callmocks.provider.listeners import Listener
 from callmocks.provider.server import error_response, release_when_websocket
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
 from callmocks.server.undecodable import make_protocol
@@ -70,15 +70,16 @@ class ConnectionLimiter:
         self._last_warning = -_WARN_INTERVAL
 
     async def start_site(
-        self, runner: web.AppRunner, listener: socket.socket, ssl_context: ssl.SSLContext | None
+        self, runner: web.AppRunner, listener: Listener, ssl_context: ssl.SSLContext | None
     ) -> None:
         server = runner.server
         assert server is not None
         handler = cast("Any", server.request_handler)
         server.request_handler = RequestLimiter(self, runner.app, handler).handle
-        site = _LimitedSite(runner, listener, ssl_context=ssl_context, backlog=1024)
-        site.limiter, site.app = self, runner.app
-        await site.start()
+        for each in listener:
+            site = _LimitedSite(runner, each, ssl_context=ssl_context, backlog=1024)
+            site.limiter, site.app = self, runner.app
+            await site.start()
         if self._timeout_task is None:
             closing = self._close_slow_connections()
             self._timeout_task = asyncio.create_task(closing, name="callmocks header timeouts")

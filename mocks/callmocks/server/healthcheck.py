@@ -41,7 +41,7 @@ def _find_control(arguments: list[str], environ: Mapping[str, str]) -> tuple[str
             raise ValueError(f"{arguments[0]!r} is not like http://127.0.0.1:8080")
         return parts.hostname, parts.port, [parts.scheme]
     chosen = _read_settings(environ)
-    host = str(chosen.get("host", "127.0.0.1"))
+    host = str(chosen.get("host", "127.0.0.1")).partition(",")[0].strip()
     secure = chosen.get("tls", "off") != "off" or "tls_cert" in chosen
     schemes = ["https", "http"] if secure else ["http", "https"]
     return LOOPBACK_OF_WILDCARD.get(host, host), int(chosen.get("control_port", 8080)), schemes

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +21,13 @@ from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
 from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError
-from callmocks.provider.listeners import URL_PATHS, open_listener, port_of
+from callmocks.provider.listeners import (
+    URL_PATHS,
+    Listener,
+    close_listener,
+    open_listener,
+    port_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,13 +57,13 @@ class MockServer:
     def __init__(
         self,
         settings: ServeSettings,
-        listeners: Mapping[str, socket.socket] | None = None,
+        listeners: Mapping[str, Listener] | None = None,
         identity: TlsIdentity | None = None,
         log_writer: LogWriter | None = None,
     ) -> None:
         self.settings = settings
         self._log_writer = log_writer
-        self._sockets = dict(listeners or {})
+        self._listeners = dict(listeners or {})
         self._runners: list[web.AppRunner] = []
         self._identity = identity
         self._limiter: ConnectionLimiter | None = None
@@ -72,16 +77,16 @@ class MockServer:
 
     @property
     def urls(self) -> dict[str, str]:
-        return {name: self._format_url(name) for name in URL_PATHS if name in self._sockets}
+        return {name: self._format_url(name) for name in URL_PATHS if name in self._listeners}
 
     def get_port(self, name: str) -> int:
-        return port_of(self._sockets[name])
+        return port_of(self._listeners[name])
 
     async def start(self) -> None:
         """``SettingsError`` when it cannot serve."""
         _refuse_forked_process()
         try:
-            self._sockets = self._sockets or open_listeners(self.settings)[0]
+            self._listeners = self._listeners or open_listeners(self.settings)[0]
             if self.settings.scheme == "https" and self._identity is None:
                 from callmocks.server.tls import open_identity
 
@@ -111,10 +116,10 @@ class MockServer:
         if self._replica is not None:
             await self._replica.stop()
             self._replica = None
-        for listener in self._sockets.values():
-            listener.close()
+        for listener in self._listeners.values():
+            close_listener(listener)
         self._runners.clear()
-        self._sockets.clear()
+        self._listeners.clear()
         self._identity = None
 
     async def __aenter__(self) -> MockServer:
@@ -152,7 +157,7 @@ class MockServer:
     def _make_apps(self) -> dict[str, web.Application]:
         from callmocks.server.providers import PROVIDERS
 
-        served = [provider for name, provider in PROVIDERS.items() if name in self._sockets]
+        served = [provider for name, provider in PROVIDERS.items() if name in self._listeners]
         apps = {provider.name: provider.create_app(self.registry) for provider in served}
         if self.settings.replay is not None:
             apps |= self._make_replay_apps(self.settings.replay)
@@ -190,7 +195,7 @@ class MockServer:
         from callmocks.verification.replay import make_apps
 
         apps = make_apps(self.registry, self._recording, self.settings.replay_match)
-        served = {name: app for name, app in apps.items() if name in self._sockets}
+        served = {name: app for name, app in apps.items() if name in self._listeners}
         if not served:
             names = ", ".join(apps)
             raise SettingsError(f"--replay: {path}: {names} is recorded, which --only leaves out")
@@ -224,12 +229,12 @@ class MockServer:
         self._runners.append(runner)
         await runner.setup()
         ssl_context = self._identity.ssl_context if self._identity else None
-        await limiter.start_site(runner, self._sockets[name], ssl_context)
+        await limiter.start_site(runner, self._listeners[name], ssl_context)
 
     def _format_url(self, name: str) -> str:
         settings, port = self.settings, self.get_port(name)
         origin = settings.find_public_url(name, port)
-        return (origin or format_origin(settings.scheme, settings.host, port)) + URL_PATHS[name]
+        return (origin or format_origin(settings.scheme, settings.hosts[0], port)) + URL_PATHS[name]
 
 
 _served_by: set[int] = set()  # the process that started a server, or the one it was forked from
@@ -270,9 +275,9 @@ def pin_file_calls(path: Path) -> FillTenant:
     return fill
 
 
-def open_listeners(settings: ServeSettings, count: int = 1) -> list[dict[str, socket.socket]]:
+def open_listeners(settings: ServeSettings, count: int = 1) -> list[dict[str, Listener]]:
     """Sockets by server, for each of some mock servers that share their ports."""
-    opened: list[dict[str, socket.socket]] = [{} for _ in range(count)]
+    opened: list[dict[str, Listener]] = [{} for _ in range(count)]
     try:
         for name in (*settings.only, "control"):
             shared = _open_shared_sockets(name, settings, count)
@@ -280,23 +285,23 @@ def open_listeners(settings: ServeSettings, count: int = 1) -> list[dict[str, so
                 listeners[name] = listener
     except BaseException:
         for listener in (each for listeners in opened for each in listeners.values()):
-            listener.close()
+            close_listener(listener)
         raise
     return opened
 
 
-def _open_shared_sockets(name: str, settings: ServeSettings, count: int) -> Iterator[socket.socket]:
+def _open_shared_sockets(name: str, settings: ServeSettings, count: int) -> Iterator[Listener]:
     # Sockets at one port have a queue each: the system distributes connections.
     setting = SETTINGS[f"{name}_port"]
     port: int = getattr(settings, setting.name)
 
-    def open_at(port: int, *, shared: bool) -> socket.socket:
-        return open_listener(settings.host, port, setting.flag, backlog=1024, reuse_port=shared)
+    def open_at(port: int, *, shared: bool) -> Listener:
+        return open_listener(settings.hosts, port, setting.flag, backlog=1024, reuse_port=shared)
 
     first = open_at(port, shared=count > 1 and not port)
     if count > 1 and port:
         # SO_REUSEPORT also succeeds if another process has the port: the exclusive bind was a test.
-        first.close()
+        close_listener(first)
         first = open_at(port, shared=True)
     yield first
     for _ in range(1, count):

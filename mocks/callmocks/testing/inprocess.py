@@ -218,7 +218,7 @@ def _start_server(**settings: object) -> BackgroundServer:
 def _make_handles(server: BackgroundServer) -> Mocks:
     """Handles that use the bound address, not the public one."""
     settings, suite = server.mock_server.settings, server.mock_server
-    host = LOOPBACK_OF_WILDCARD.get(settings.host, settings.host)
+    host = LOOPBACK_OF_WILDCARD.get(settings.hosts[0], settings.hosts[0])
     origin = format_origin(settings.scheme, host, suite.get_port("control"))
     if settings.admin_token:
         origin = origin.replace("://", f"://callmocks:{quote(settings.admin_token, safe='')}@", 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from callmocks.control.log_writer import LogWriter
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import make_random_key
 from callmocks.provider.base import Provider
-from callmocks.provider.listeners import open_listener, port_of
+from callmocks.provider.listeners import Listener, close_listener, open_listener, port_of
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.detached import detached_exchange
 from callmocks.tenants.registry import Registry
@@ -67,9 +66,10 @@ class ProxyServer:
         self._log_writer = log_writer
         self.url = ""  # for clients, with the path of the provider
         self.control_url = ""  # empty without a control port
+        self._hosts = settings.host.split(",")
         self._on_event = on_event
         self._runners: list[web.AppRunner] = []
-        self._sockets: list[socket.socket] = []
+        self._listeners: list[Listener] = []
 
     async def __aenter__(self) -> ProxyServer:
         try:
@@ -84,10 +84,10 @@ class ProxyServer:
 
     async def _start(self) -> None:
         settings, provider = self.settings, self.settings.provider
-        listener = self._open_socket(settings.port, "--port")
+        listener = self._open_listener(settings.port, "--port")
         control = None
         if settings.control_port is not None:
-            control = self._open_socket(settings.control_port, "--control-port")
+            control = self._open_listener(settings.control_port, "--control-port")
         detached_exchange(provider)  # loads the history, so that the first exchange need not wait
         provider.preload_validator(settings.contract)
         registry = Registry(HistoryFactory(), PROVIDERS)
@@ -112,25 +112,25 @@ class ProxyServer:
             tunnels = Tunnels(settings.forward, settings.tunnel_tls)
         proxy = Proxy(settings.upstream, self.processor, settings.tls, tunnels)
         scheme = "http" if settings.listen_tls is None else "https"
-        self.url = format_origin(scheme, settings.host, port_of(listener)) + proxy.path
+        self.url = format_origin(scheme, self._hosts[0], port_of(listener)) + proxy.path
         runner = await self._start_app(proxy.create_app(), listener, settings.listen_tls)
         if tunnels is not None:
             tunnels.server = runner.server
         if control is not None:
             from callmocks.verification.proxy_control import make_app
 
-            self.control_url = format_origin("http", settings.host, port_of(control))
+            self.control_url = format_origin("http", self._hosts[0], port_of(control))
             await self._start_app(make_app(registry, self._log_writer), control)
 
     async def _stop(self) -> None:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
-        for listener in self._sockets:
-            listener.close()
+        for listener in self._listeners:
+            close_listener(listener)
 
     async def _start_app(
         self,
         app: web.Application,
-        listener: socket.socket,
+        listener: Listener,
         tls: ssl.SSLContext | None = None,
     ) -> web.AppRunner:
         runner = web.AppRunner(
@@ -143,9 +143,10 @@ class ProxyServer:
         )
         self._runners.append(runner)
         await runner.setup()
-        await web.SockSite(runner, listener, ssl_context=tls).start()
+        for each in listener:
+            await web.SockSite(runner, each, ssl_context=tls).start()
         return runner
 
-    def _open_socket(self, port: int, flag: str) -> socket.socket:
-        self._sockets.append(open_listener(self.settings.host, port, flag))
-        return self._sockets[-1]
+    def _open_listener(self, port: int, flag: str) -> Listener:
+        self._listeners.append(open_listener(self._hosts, port, flag))
+        return self._listeners[-1]
