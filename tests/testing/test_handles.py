@@ -333,6 +333,24 @@ def test_names_in_use_are_skipped(mocks: Mocks) -> None:
         assert nameless.name.startswith("t-")
 
 
+def test_a_tenant_goes_back_to_what_was_kept(tenant: Tenant) -> None:
+    call = tenant.pin("2026-03-02T11:00:00")
+    fault = tenant.cdr.fail_next("limit_exceeded")
+    tenant.snapshot()
+    assert "error" in clients.legs(tenant.cdr)
+    tenant.unpin()
+    tenant.clear_faults()
+    tenant.advance(3600)
+    tenant.snapshot("later-on")
+    tenant.restore()
+    assert tenant.now == datetime(2026, 3, 2, 12)
+    assert fault.applied == 0
+    assert "error" in clients.legs(tenant.cdr)
+    assert clients.leg_ids(tenant.cdr) == list(call.cdr.leg_ids)
+    with pytest.raises(AdminError, match="no snapshot 'another'"):
+        tenant.restore("another")
+
+
 def test_a_test_sees_and_drops_the_websockets_of_its_client(tenant: Tenant) -> None:
     number, password = tenant.arm.operators[0].number, tenant.arm.operators[0].password
     headers = clients.basic(number, password)

@@ -37,6 +37,7 @@ class ArmProvider(Provider):
     credential_option = "cookie"
     proxy_port = 9086
     relays_websockets = True
+    token_counters = frozenset({sessions.SESSION_COUNTER})
     session_operations = frozenset({schema.LOGIN, schema.LOGOUT})
     window_fields = ("from_date", "to_date")
     secret_fields = frozenset({"password"})

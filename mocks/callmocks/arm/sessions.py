@@ -13,6 +13,7 @@ COOKIE = "arm_session"
 INVALID_CREDENTIALS = "Invalid login or password"  # the vendor's text
 NOT_LOGGED_IN = "not logged in"
 MAX_SESSIONS = 10_000
+SESSION_COUNTER = "arm.sessions"
 
 _MINUTE_MS = 60_000
 
@@ -39,7 +40,7 @@ async def log_in(exchange: Exchange, login: str, password: str) -> str:
 async def open_session(exchange: Exchange, operator: str) -> str:
     """The token of a new session; beyond ``MAX_SESSIONS`` the oldest one ends."""
     state = exchange.state
-    number = await state.add("arm.sessions", 1) or 1
+    number = await state.add(SESSION_COUNTER, 1) or 1
     token = _make_session_token(exchange, number)
     oldest = await state.swap(f"arm.session-slot.{number % MAX_SESSIONS}", token.encode())
     if oldest is not None:

@@ -16,6 +16,7 @@ from callmocks.tenants.tenant import Tenant
 
 MAX_SESSIONS = 10_000  # of one account; a new one ends the oldest
 SESSION_SECONDS = 3600
+SESSION_COUNTER = "cdr:logins"
 
 
 @lru_cache(maxsize=4096)
@@ -31,7 +32,7 @@ async def open_session(exchange: Exchange, login: str, password: str) -> dict[st
     if tenant.name == "nobody" or not right:
         raise RpcError("auth_error")
     _check_account(exchange)
-    number = await exchange.state.add("cdr:logins", 1) or 1
+    number = await exchange.state.add(SESSION_COUNTER, 1) or 1
     session = _make_session_token(tenant, number)
     slot = f"cdr:session-slot:{number % MAX_SESSIONS}"
     oldest = await exchange.state.swap(slot, session.encode())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callmocks.cdr import jsonrpc, limits, openrpc
+from callmocks.cdr import account, jsonrpc, limits, openrpc
 from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
@@ -40,6 +40,7 @@ class CdrProvider(Provider):
     url_path = URL_PATHS["cdr"]
     credential_option = "token"
     proxy_port = 9087
+    token_counters = frozenset({account.SESSION_COUNTER})
     session_operations = frozenset({"login.user", "logout.user"})
     window_fields = ("date_from", "date_till")
     secret_fields = _CREDENTIALS

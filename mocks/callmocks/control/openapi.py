@@ -16,6 +16,7 @@ UNREACHABLE = "What replicas share cannot be reached now"
 _PATH_PARAMETERS = {
     "tenant": "Name of a tenant",
     "connection": "Id of an open websocket",
+    "snapshot": "Name of a snapshot",
     "fault": "Id of a fault that is on",
     "assumption": "Id in the ledger",
     "call": "CDR session id of a pinned call",

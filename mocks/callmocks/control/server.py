@@ -26,6 +26,7 @@ from callmocks.control import (
     faults,
     journal,
     scenario,
+    snapshots,
     tenants,
 )
 from callmocks.control.addresses import Addresses
@@ -131,6 +132,7 @@ for module in (
     contact_centre,
     assumptions,
     connections,
+    snapshots,
 ):
     ROUTES += module.ROUTES
 

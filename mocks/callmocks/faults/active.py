@@ -199,6 +199,18 @@ class ActiveFaults:
         self.by_provider[active.provider].remove(active)
         return active
 
+    def sort_by_serial(self) -> None:
+        """In the order in which they were enabled."""
+        ordered = sorted(self._active.values(), key=lambda active: active.serial)
+        self._active = {active.id: active for active in ordered}
+        for active in self.by_provider.values():
+            active.sort(key=lambda each: each.serial)
+
+    def continue_serials(self, other: ActiveFaults) -> None:
+        """Give no serial that the other ones have given."""
+        number, serial = self.last_numbers
+        self.last_numbers = number, max(serial, other.last_numbers[1])
+
     def disable_all(self) -> list[ActiveFault]:
         """Numbers begin again: the next run fails in the same way."""
         disabled = self.list_active()

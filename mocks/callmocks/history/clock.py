@@ -167,6 +167,15 @@ class Clock:
         else:
             self.run(target, self.speed)
 
+    def mark_moment(self) -> None:
+        """Let ``rewind`` return to what it shows now; one that follows the machine stays so."""
+        if self.mode == "offset":
+            self.run(self.now(), self.speed)
+
+    def rewind(self) -> None:
+        if self.mode == "offset":
+            self.run(self._shown, self.speed)
+
     def describe_state(self) -> dict[str, object]:
         return {"mode": self.mode, "now": self.now().isoformat(), "speed": self.speed}
 

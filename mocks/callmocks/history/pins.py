@@ -44,6 +44,10 @@ class Pin:
     talks: list[tuple[int, int, int]]  # (operator's index, start, end in wall ms), not coaching
 
 
+def _get_sequence(pin: Pin) -> int:
+    return pin.sequence
+
+
 class PinCounters(msgspec.Struct, frozen=True):
     """Last numbers by day: none is given twice before all pins are cleared."""
 
@@ -74,7 +78,7 @@ class Pins:
         other = Pins(self._generated, self._first_day)
         other._pins = dict(self._pins)
         other._talks = {operator: list(talks) for operator, talks in self._talks.items()}
-        other.counters = self.counters
+        other.counters, other._frames = self.counters, self._frames
         return other
 
     def __len__(self) -> int:
@@ -111,6 +115,9 @@ class Pins:
         self._add_talks(pin)
         self._mark_changed()
         return pin
+
+    def sort_by_sequence(self) -> None:
+        self._pins = {pin.id: pin for pin in sorted(self._pins.values(), key=_get_sequence)}
 
     def remove(self, session_id: int) -> bool:
         pin = self._pins.pop(session_id, None)

@@ -63,6 +63,8 @@ class Provider(ABC):
     credential_option: ClassVar[str] = ""
     proxy_port: ClassVar[int]
     relays_websockets: ClassVar[bool] = False
+    # Of a tenant's state: they number tokens, and no token is given twice.
+    token_counters: ClassVar[frozenset[str]] = frozenset()
     # Their parameters are credentials alone.
     session_operations: ClassVar[frozenset[str]] = frozenset()
     # Of a request: its window, and what a summary leaves out.

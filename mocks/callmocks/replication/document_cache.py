@@ -47,8 +47,9 @@ class DocumentCache:
         document = self._documents.get(name, {}).get(SPEC_KEY)
         return None if document is None else msgspec.json.decode(document, type=TenantSpec)
 
-    def part_names(self, name: str) -> list[str]:
-        return list(self._documents.get(name, ()))
+    def part_names(self, name: str, *, with_snapshots: bool = True) -> list[str]:
+        parts = self._documents.get(name, ())
+        return [part for part in parts if with_snapshots or not documents.is_snapshot(part)]
 
     def store_documents(self, name: str, changed: TenantDocuments) -> None:
         """Keep what was written of a tenant that is in this state already."""
@@ -95,7 +96,7 @@ class DocumentCache:
             if spec is not None:
                 specs[name] = spec
         for name in sorted(specs, key=lambda name: specs[name].created_at_version):
-            self._update_tenant(name, specs[name], changed[name])
+            self.update_tenant(name, specs[name], changed[name])
 
     def _read_spec(self, name: str) -> TenantSpec | None:
         self._problems.pop(name, None)
@@ -105,16 +106,18 @@ class DocumentCache:
             self._record_problem(name, error)
             return None
 
-    def _update_tenant(self, name: str, spec: TenantSpec, changed: TenantDocuments) -> None:
+    def update_tenant(self, name: str, spec: TenantSpec, changed: TenantDocuments) -> None:
         try:
             tenant, is_new = self._registry.get(name), True
             if tenant is None:
                 tenant = self._registry.prepare_tenant(spec.settings, spec.parse_world_file())
                 self._registry.add(tenant)
-            elif get_state(tenant).incarnation != spec.incarnation:
+            elif (
+                is_reset := spec.is_reset_of(get_state(tenant).incarnation)
+            ) or spec.settings != tenant.settings:
                 world = spec.parse_world_file()
                 prepared = self._registry.prepare_tenant(spec.settings, world, replaced=tenant)
-                self._registry.replace(tenant, prepared)
+                self._registry.replace(tenant, prepared, keep_journal=not is_reset)
             else:
                 is_new = False
             get_state(tenant).incarnation = spec.incarnation

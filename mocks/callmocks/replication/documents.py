@@ -32,10 +32,13 @@ T = TypeVar("T")
 #     orders/fault/3      an active fault
 #     orders/pins         numbers of pinned calls given so far
 #     orders/pin/5605…    a pinned call: the request, with its number
+#     orders/snapshot/…   a snapshot (snapshots.py)
 #
 # By the part of the key after the tenant's name; None deletes.
 TenantDocuments = dict[str, bytes | None]
 SPEC_KEY = "tenant"
+# Two documents of each snapshot: a short one for lists, and what it holds.
+SNAPSHOT_INFO, SNAPSHOT_CONTENTS = "snapshot/", "snapshot-contents/"
 
 
 class TenantSpec(msgspec.Struct, frozen=True):
@@ -46,13 +49,17 @@ class TenantSpec(msgspec.Struct, frozen=True):
     created_at_version: int = 0  # number of that change
     mark: str = ""  # random: tells tenants of one name apart
     reset_mark: str = ""  # random: of its last reset
+    state_mark: str = ""  # random: of the snapshot's restoring that its state came by
 
     @property
     def incarnation(self) -> str:
-        return f"{self.mark}.{self.reset_mark}"
+        return f"{self.mark}.{self.reset_mark}.{self.state_mark}"
+
+    def is_reset_of(self, incarnation: str) -> bool:
+        return self.incarnation.rpartition(".")[0] != incarnation.rpartition(".")[0]
 
     def is_of(self, incarnation: str) -> bool:
-        """Whether that incarnation differs by resets alone."""
+        """Whether that incarnation differs by resets and restored snapshots alone."""
         return incarnation.partition(".")[0] == self.mark
 
     def describe_differences(self, other: TenantSpec) -> list[str]:
@@ -90,6 +97,10 @@ class PinDocument(msgspec.Struct):
     at: int
 
 
+def is_snapshot(part: str) -> bool:
+    return part.startswith((SNAPSHOT_INFO, SNAPSHOT_CONTENTS))
+
+
 def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec:
     world = ""
     if isinstance(settings.world, str) and settings.world not in world_names():
@@ -99,9 +110,9 @@ def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec
     return TenantSpec(settings.with_defaults(), world, digest)
 
 
-def encode_clock(clock: Clock, session_offset: timedelta) -> TenantDocuments:
+def encode_clock(clock: Clock, session_offset: timedelta) -> bytes:
     document = ClockDocument(clock.dump_state(), session_offset.total_seconds())
-    return {"clock": msgspec.json.encode(document)}
+    return msgspec.json.encode(document)
 
 
 def encode_choices(assumptions: Assumptions) -> TenantDocuments:
@@ -112,7 +123,7 @@ def encode_contents(tenant: Tenant) -> TenantDocuments:
     """Of a tenant that has no documents yet, all but its settings."""
     found: TenantDocuments = {}
     if not tenant.clock.shows_as(tenant.create_initial_clock()):
-        found |= encode_clock(tenant.clock, tenant.session_time_offset)
+        found["clock"] = encode_clock(tenant.clock, tenant.session_time_offset)
     return found | encode_changed_faults(tenant.faults) | encode_changed_pins(tenant.pins)
 
 
@@ -171,8 +182,13 @@ def _apply_faults(faults: ActiveFaults, changed: TenantDocuments) -> None:
         if document is not None:
             new = msgspec.json.decode(document, type=FaultDocument)
             faults.put(number, new.serial, new.provider, new.fault, new.params, new.scope)
+    faults.sort_by_serial()
     if "faults" in changed:
-        faults.last_numbers = _decode(changed["faults"], tuple[int, int], (0, 0))
+        faults.last_numbers = decode_fault_numbers(changed["faults"])
+
+
+def decode_fault_numbers(document: bytes | None) -> tuple[int, int]:
+    return _decode(document, tuple[int, int], (0, 0))
 
 
 def _apply_pins(pins: Pins, changed: TenantDocuments) -> None:
@@ -182,6 +198,7 @@ def _apply_pins(pins: Pins, changed: TenantDocuments) -> None:
     written = (msgspec.json.decode(each, type=PinDocument) for each in numbered.values() if each)
     for pin in sorted(written, key=lambda pin: pin.at):
         pins.restore(pin.requested, pin.at)
+    pins.sort_by_sequence()
     if "pins" in changed:
         pins.counters = _decode(changed["pins"], PinCounters, PinCounters())
 

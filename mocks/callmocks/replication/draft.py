@@ -39,7 +39,7 @@ class TenantDraft:
         if "clock" in copied or self._session_offset != tenant.session_time_offset:
             clock = documents.encode_clock(self.clock, self._session_offset)
             if clock != documents.encode_clock(tenant.clock, tenant.session_time_offset):
-                found |= clock
+                found["clock"] = clock
         if "assumptions" in copied:
             choices = documents.encode_choices(self.assumptions)
             if choices != documents.encode_choices(tenant.assumptions):

@@ -21,14 +21,13 @@ from callmocks.errors import SettingsError, StateError
 from callmocks.history.clock import read_stopwatch, unix_time
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.generator import derive_key
-from callmocks.history.history import History
-from callmocks.history.pins import Pins
 from callmocks.replication import documents, recovery
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.document_cache import DocumentCache, get_state
 from callmocks.replication.documents import TenantSpec
 from callmocks.replication.recovery import Divergence
 from callmocks.replication.remote_connections import RemoteConnections
+from callmocks.replication.replicated_store import ReplicatedStore
 from callmocks.replication.state import TTL_SECONDS, RedisState
 from callmocks.replication.store import (
     ALIVE_SECONDS,
@@ -42,23 +41,15 @@ from callmocks.replication.store import (
 from callmocks.replication.transaction import (
     Transaction,
     create_transaction,
-    delete_transaction,
-    replace_transaction,
-    update_transaction,
 )
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import (
-    MutableTenant,
     ReplicationStatus,
-    TenantDeleted,
-    TenantStore,
 )
-from callmocks.tenants.worker import run_if_long, run_in_worker
+from callmocks.tenants.worker import run_if_long
 
 if TYPE_CHECKING:
-    from callmocks.contract.connections import Connection, EndMethod
     from callmocks.provider.base import Provider
     from callmocks.tenants.contents import FillTenant
 
@@ -72,7 +63,7 @@ _MAX_ATTEMPTS = 100  # of a change while other replicas are always faster
 log = logging.getLogger(__name__)
 
 
-class Replica(TenantStore):
+class Replica(ReplicatedStore):
     def __init__(self, url: str, providers: Mapping[str, Provider]) -> None:
         self.connection = RedisConnection(url)
         super().__init__(Registry(HistoryFactory(), providers, lambda name: RedisState(self, name)))
@@ -153,59 +144,6 @@ class Replica(TenantStore):
         version = self.version
         if not await self._store.is_current(version):
             await self.catch_up(version)
-
-    async def create(self, settings: TenantSettings, fill: FillTenant | None = None) -> Tenant:
-        spec, history = await self._prepare_spec(settings)
-        tenant = await self._run_transaction(
-            lambda: create_transaction(self.registry, spec, self.version.number + 1, fill)
-        )
-        del history
-        return tenant
-
-    async def _prepare_spec(self, settings: TenantSettings) -> tuple[TenantSpec, History]:
-        spec = await run_in_worker(lambda: documents.make_spec(settings))
-        return spec, await self.registry.load_history(spec.settings, spec.parse_world_file())
-
-    async def replace(
-        self, tenant: Tenant, settings: TenantSettings, fill: FillTenant | None = None
-    ) -> None:
-        spec, history = await self._prepare_spec(settings)
-        await self._run_transaction(
-            lambda: replace_transaction(self.registry, self._check(tenant), self._cache, spec, fill)
-        )
-        del history
-
-    async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
-        return await self._run_transaction(lambda: update_transaction(self._check(tenant), edit))
-
-    async def update_pins(self, tenant: Tenant, edit: Callable[[Pins], T]) -> T:
-        def prepare() -> Transaction[T]:
-            return update_transaction(self._check(tenant), lambda draft: edit(draft.pins))
-
-        return await self._run_transaction(prepare, is_long=True)
-
-    async def reset(self, tenant: Tenant) -> None:
-        await self._run_transaction(
-            lambda: replace_transaction(self.registry, self._check(tenant), self._cache)
-        )
-
-    async def delete(self, tenant: Tenant) -> None:
-        await self._run_transaction(
-            lambda: delete_transaction(self.registry, self._check(tenant), self._cache)
-        )
-
-    async def list_connections(self, tenant: Tenant) -> list[Connection]:
-        return await self._remote_connections.send_request(tenant.name)
-
-    async def end_connections(
-        self, tenant: Tenant, how: EndMethod, id: str | None = None
-    ) -> list[Connection]:
-        return await self._remote_connections.send_request(tenant.name, how, id)
-
-    def _check(self, tenant: Tenant) -> Tenant:
-        if self.registry.get(tenant.name) is not tenant:
-            raise TenantDeleted(f"tenant {tenant.name!r} was deleted")
-        return tenant
 
     async def _run_transaction(
         self, prepare: Callable[[], Transaction[T]], *, is_long: bool = False

@@ -82,7 +82,7 @@ def replace_transaction(
     same = {"created_at_version": present.created_at_version, "mark": present.mark}
     spec = msgspec.structs.replace(spec, **same, reset_mark=make_stamp())
     new_state = _fill_prepared(prepared, spec, fill)
-    changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name))
+    changed: TenantDocuments = dict.fromkeys(cache.part_names(tenant.name, with_snapshots=False))
     changed |= {SPEC_KEY: msgspec.json.encode(spec), **documents.encode_contents(prepared)}
     replace, discard = partial(registry.replace, tenant, prepared), prepared.journal.close
     keys = [get_state(tenant).hash_key]

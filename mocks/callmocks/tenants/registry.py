@@ -78,10 +78,12 @@ class Registry:
         self._tenants[tenant.name] = tenant
         self._add_credentials(tenant)
 
-    def replace(self, tenant: Tenant, prepared: Tenant) -> None:
+    def replace(self, tenant: Tenant, prepared: Tenant, *, keep_journal: bool = False) -> None:
         """Give a tenant the settings and contents of one that was prepared in its place."""
         self._remove_credentials(tenant)
         tenant.adopt(prepared)
+        if not keep_journal:
+            tenant.journal.delete_entries()
         prepared.journal.close()
         self._add_credentials(tenant)
 

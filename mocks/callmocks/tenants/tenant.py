@@ -19,6 +19,7 @@ from callmocks.tenants.state import State
 if TYPE_CHECKING:
     from callmocks.provider.base import Provider
     from callmocks.tenants.exchange import Exchange, Reply
+    from callmocks.tenants.snapshots import Snapshot
 
 # Called with every exchange after it was recorded: exchange, reply, seconds it took.
 Observer = Callable[["Exchange", "Reply", float], None]
@@ -46,6 +47,7 @@ class Tenant:
         self.observers: list[Observer] = [] if observers is None else observers
         self.journal = Journal(budget)
         self.connections = OpenConnections()
+        self.snapshots: dict[str, Snapshot] = {}  # where no replicas share them
 
     @property
     def pins(self) -> Pins:
@@ -65,11 +67,10 @@ class Tenant:
         self.history.pins.clear()
 
     def adopt(self, other: Tenant) -> None:
-        """Become what another tenant is, for all who know this one; the journal is emptied."""
+        """Become what another tenant is, for all who know this one."""
         self.settings, self.history, self.state = other.settings, other.history, other.state
         self.assumptions, self.clock, self.faults = other.assumptions, other.clock, other.faults
         self.session_time_offset = other.session_time_offset
-        self.journal.delete_entries()
 
     def keep_sessions(self, seconds: float) -> None:
         """Exempt sessions from ageing by a move of the clock (see ``Exchange.session_now``)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from callmocks.errors import SettingsError
 from callmocks.tenants.open_connections import END_REASON
+from callmocks.tenants.snapshots import Snapshot, SnapshotInfo, check_limits, continue_numbers
 from callmocks.tenants.worker import run_in_worker
 
 if TYPE_CHECKING:
@@ -118,6 +119,32 @@ class TenantStore:
     ) -> list[Connection]:
         """End all, or that of one id, and return them; ``StateError`` as for a list."""
         return tenant.connections.end_connections(how, END_REASON, id)
+
+    def list_snapshots(self, tenant: Tenant) -> list[SnapshotInfo]:
+        """In the order they were kept."""
+        return [snapshot.info for snapshot in tenant.snapshots.values()]
+
+    async def keep_snapshot(self, tenant: Tenant, name: str) -> SnapshotInfo:
+        """``SnapshotLimitError`` when there is no room."""
+        snapshot = await Snapshot.take(tenant, name)
+        check_limits(self.list_snapshots(tenant), snapshot.info)
+        tenant.snapshots.pop(name, None)
+        tenant.snapshots[name] = snapshot
+        return snapshot.info
+
+    async def restore_snapshot(self, tenant: Tenant, name: str) -> None:
+        """``KeyError`` when there is none; ``TenantConflict`` when a credential was taken."""
+        snapshot = tenant.snapshots[name]
+        settings, world = snapshot.settings, snapshot.history.world
+        prepared = self.registry.prepare_tenant(settings, world, replaced=tenant)
+        dump = continue_numbers(snapshot.dump, await tenant.state.read_all(), tenant)
+        snapshot.fill_tenant(prepared, tenant)
+        await snapshot.state.replace_all(dump)
+        self.registry.replace(tenant, prepared, keep_journal=True)
+
+    async def remove_snapshot(self, tenant: Tenant, name: str) -> None:
+        """``KeyError`` when there is none."""
+        del tenant.snapshots[name]
 
     async def delete(self, tenant: Tenant) -> None:
         self.registry.delete(tenant.name)

@@ -65,6 +65,17 @@ class TenantHandle(TenantOperations):
         """Back to the initial state: clock, choices, faults, sessions, limits, journal, pins."""
         self.request("POST", "reset")
 
+    def snapshot(self, name: str = "snapshot") -> None:
+        """Keep what the tenant holds, under a name, in place of what had that name."""
+        self.request("PUT", f"snapshots/{quote(name, safe='')}")
+
+    def restore(self, name: str = "snapshot") -> None:
+        """Bring back what was kept: calls, faults, choices, clock, sessions, quotas.
+
+        The journal stays as it is. ``AdminError`` when there is no snapshot of that name.
+        """
+        self.request("POST", f"snapshots/{quote(name, safe='')}")
+
     def delete(self) -> None:
         """Nothing happens when it is deleted already."""
         self.control.tenants_with_counted_faults.discard(self.name)
