@@ -191,23 +191,23 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
     )
     now_ms, repeat_tag = datetime_to_ms(exchange.now), empty_page_tag == "incoming"
     plain_tag = tag_properties == "documented"
-    request = PageRequest(
-        operator, filters, now_ms, options, repeat_tag, plain_tag, *_choose_late(exchange, filters)
-    )
+    request = PageRequest(operator, filters, now_ms, options, repeat_tag, plain_tag)
+    if tenant.history.arrivals.has_arm_lags:
+        request = _choose_late_rows(exchange, request)
     page = await pages.get_page(tenant.history, request, exchange.let_others_run)
     exchange.row_count = len(page.rows)
     return CommandResponse(schema.HISTORY, page=page)
 
 
-def _choose_late(exchange: Exchange, filters: query.CallHistoryQuery) -> tuple[bool, bool]:
-    """Whether late rows are hidden until they are there, and whether records are listed before."""
+def _choose_late_rows(exchange: Exchange, request: PageRequest) -> PageRequest:
     arrivals = exchange.tenant.history.arrivals
-    hidden = listed = False
-    if arrivals.arm.max_ms and not filters.skip_incomplete:
+    if arrivals.arm.max_ms and not request.query.skip_incomplete:
         hidden = exchange.use_assumption("arm.late-rows") == "hidden"
+        request = request._replace(hide_late=hidden)
     if arrivals.records.max_ms:
         listed = exchange.use_assumption("arm.late-records") == "listed"
-    return hidden, listed
+        request = request._replace(early_records=listed)
+    return request
 
 
 def _choose_display_name(exchange: Exchange, operator: str) -> str:

@@ -6,12 +6,10 @@ from callmocks.tenants.exchange import Exchange
 
 
 def lacks_records(exchange: Exchange, last_end: int, now: int) -> bool:
-    """Whether rows may be shown without their records, of calls up to that end (wall ms)."""
+    """Whether rows may be without their records, which have a lag, of calls up to that end."""
     arrivals = exchange.tenant.history.arrivals
-    if not arrivals.records.max_ms:
-        return False
     shown = exchange.use_assumption("cdr.late-records") == "empty"
-    return shown and last_end + arrivals.get_lag("legs").max_ms + arrivals.records.max_ms > now
+    return shown and last_end + arrivals.by_view["legs"].max_ms + arrivals.records.max_ms > now
 
 
 def hide_records(exchange: Exchange, view_name: str, frame: pl.DataFrame, now: int) -> pl.DataFrame:
@@ -25,7 +23,7 @@ def hide_records(exchange: Exchange, view_name: str, frame: pl.DataFrame, now: i
 def delay_ends(exchange: Exchange, sessions: pl.DataFrame, now: int) -> pl.DataFrame:
     """Sessions whose calls end, in ``_call_end``, when their rows are there."""
     arrivals = exchange.tenant.history.arrivals
-    if not arrivals.get_lag("sessions").max_ms:
+    if not arrivals.by_view["sessions"].max_ms:
         return sessions
     times = pl.Series(arrivals.find_arrivals("sessions", sessions))
     if exchange.use_assumption("cdr.late-calls") == "hidden":

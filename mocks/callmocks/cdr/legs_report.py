@@ -61,7 +61,8 @@ async def _report(query: ReportQuery, span: Span) -> MethodData:
         if not days:
             return EMPTY
         window = await window_cache.load_days(exchange, METHOD, days)
-        if not late_calls.lacks_records(exchange, int(window.last_ends.max()), now):
+        lag = history.arrivals.records.max_ms
+        if not (lag and late_calls.lacks_records(exchange, int(window.last_ends.max()), now)):
             return _report_days(query, window, span)
     await window_cache.generate_days(exchange, "legs", days)
     slices = history.slice_legs(start, end, now)
@@ -170,7 +171,8 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
     self_check.check_frame(exchange, METHOD, view.frame, day)
     found = [position for position in positions if start <= view.starts[position] < end + 1000]
     plain = query.filter.condition_count == 1 and not query.sort
-    plain = plain and not late_calls.lacks_records(exchange, view.last_end, now)
+    if plain and history.arrivals.records.max_ms:
+        plain = not late_calls.lacks_records(exchange, view.last_end, now)
     if plain and _is_as_generated(query) and query.fields == tables.load_fields(METHOD).default:
         page = found[query.offset : query.offset + query.limit]
         body = rows.render_day_rows(history, day, page)

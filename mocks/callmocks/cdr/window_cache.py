@@ -108,7 +108,7 @@ def find_positions(history: History, window: WindowDays, span: Span) -> tuple[ra
         inside = get_view("legs", days[-1]).starts.searchsorted(end + 1000)
         last = int(window.begins[-1]) + int(inside)
     running = [_NONE]
-    for index in np.flatnonzero(window.last_ends + arrivals.get_lag("legs").max_ms > now).tolist():
+    for index in np.flatnonzero(window.last_ends + arrivals.by_view["legs"].max_ms > now).tolist():
         times = arrivals.find_day("legs", days[index])
         running.append(int(window.begins[index]) + np.flatnonzero(times > now))
     return range(first, max(first, last)), np.concatenate(running) if running[1:] else _NONE

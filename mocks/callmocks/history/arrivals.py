@@ -32,18 +32,15 @@ class Arrivals:
         self._generated = generated
         made = {name: ViewLag(generated.key, name, lag) for name, lag in lags.items()}
         self.arm, self.records = made["arm_lag"], made["records_lag"]
-        self._by_view = {name: made[view.lag] for name, view in CALL_VIEWS.items()}
+        self.by_view = {name: made[view.lag] for name, view in CALL_VIEWS.items()}
         self.has_arm_lags = self.arm.max_ms + self.records.max_ms > 0
         # What a page of ARM depends on, which is cached for all tenants of one history.
         lags_of_arm = (self.arm, self.records) if self.has_arm_lags else ()
         self.arm_key = tuple((lag.min_ms, lag.max_ms) for lag in lags_of_arm)
 
-    def get_lag(self, view_name: str) -> ViewLag:
-        return self._by_view[view_name]
-
     def find_day(self, view_name: str, day: int) -> Times:
         """Of the rows of a generated day."""
-        lag = self._by_view[view_name]
+        lag = self.by_view[view_name]
 
         def find_arrivals() -> Times:
             return self.find_arrivals(view_name, self._generated.get_view(view_name, day).frame)
@@ -55,7 +52,7 @@ class Arrivals:
 
     def find_arrivals(self, view_name: str, frame: pl.DataFrame) -> Times:
         """Of the rows of any frame of a view."""
-        view, lag = CALL_VIEWS[view_name], self._by_view[view_name]
+        view, lag = CALL_VIEWS[view_name], self.by_view[view_name]
         ends = frame.get_column(view.end_column).to_numpy()
         if not lag.max_ms:
             return ends
@@ -63,7 +60,7 @@ class Arrivals:
 
     def keep_shown(self, view_name: str, frame: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         """The rows of a frame that are there."""
-        if not self._by_view[view_name].max_ms:
+        if not self.by_view[view_name].max_ms:
             return frame.filter(pl.col(CALL_VIEWS[view_name].end_column) <= now_ms)
         return frame.filter(pl.Series(self.find_arrivals(view_name, frame) <= now_ms))
 
@@ -89,7 +86,7 @@ class Arrivals:
 
     def find_session_times(self, end_ms: int, session_id: int) -> tuple[int, int]:
         """When CDR shows a call that ended then, and when its records are there too."""
-        return self._add(self._by_view["sessions"], end_ms, session_id)
+        return self._add(self.by_view["sessions"], end_ms, session_id)
 
     def find_leg_times(self, end_ms: int, session_id: int) -> tuple[int, int]:
         """When ARM shows a leg that ended then, and when its record is there too."""

@@ -144,7 +144,7 @@ class History:
 
     def _slice_view(self, name: str, from_ms: int, before_ms: int, now_ms: int) -> list[FrameSlice]:
         days = self.days_in_window(from_ms, before_ms, now_ms)
-        lag_ms = self.arrivals.get_lag(name).max_ms
+        lag_ms = self.arrivals.by_view[name].max_ms
         slices: list[FrameSlice] = []
         for day, view in zip(days, self.generated.get_views(name, days), strict=True):
             first, last = _find_rows(view, day, from_ms, before_ms)
@@ -206,7 +206,9 @@ class History:
         day, row = address
         calls, view = self.generated.get_day(day).calls, self.generated.get_view("legs", day)
         end = day_start(day) + int(calls.end[row])
-        if view.position is None or self.arrivals.find_session_times(end, session_id)[0] > now_ms:
+        if self.arrivals.by_view["legs"].max_ms:
+            end, _ = self.arrivals.find_session_times(end, session_id)
+        if view.position is None or end > now_ms:
             return None
         first = int(calls.first_leg[row])
         return day, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())

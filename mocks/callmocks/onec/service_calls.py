@@ -91,14 +91,11 @@ class _RenderedDay:
             rows = self._index_column(name).get(value, [])
             rows = rows[bisect_left(rows, first) : bisect_left(rows, last)]
             positions = sorted(set(positions).intersection(rows)) if number else rows
-        if not self.may_lack_rows(query):
+        lag = query.arrivals.by_view["onec"]
+        if self.last_end + lag.max_ms <= query.now_ms:
             return positions
         times = query.arrivals.find_arrivals("onec", self.frame)
         return [position for position in positions if times[position] <= query.now_ms]
-
-    def may_lack_rows(self, query: _CallQuery) -> bool:
-        lag = query.arrivals.get_lag("onec")
-        return self.last_end + lag.max_ms > query.now_ms
 
     def _index_column(self, name: str) -> dict[ParameterValue, list[int]]:
         index = self._indexes.get(name)
@@ -250,7 +247,8 @@ def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> Non
     last = bisect_left(day.starts, query.till_ms, first)
     if first == last:
         return
-    if query.filters or day.may_lack_rows(query):
+    lag = query.exchange.tenant.history.arrivals.by_view["onec"]
+    if query.filters or day.last_end + lag.max_ms > query.now_ms:
         positions = day.find_positions(query, first, last)
         write_rows(day.rows.get_rows(positions), len(positions))
         failed = any(day.failed[position + 1] > day.failed[position] for position in positions)
