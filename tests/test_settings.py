@@ -149,8 +149,8 @@ def test_a_mistake_names_the_flag_the_variable_or_the_key(
     [
         ("arm_prot = 1", "arm_prot: there is no such setting; did you mean arm_port?"),
         ("zzz = 1", "zzz: there is no such setting"),
-        ("[serve]\nseed = 1", "serve: there is no such setting"),
-        ("seed = {a = 1}", "seed: a table cannot be a value"),
+        ("[serve]\nseed = 1", "serve: it is a table; settings stand at the top"),
+        ("seed = {a = 1}", "seed: it is a table; settings stand at the top"),
         ("seed = ", "Invalid value"),
     ],
 )

@@ -126,10 +126,10 @@ def test_a_required_probe_that_is_skipped_is_no_check(suite: Mocks, cli: Command
     ("option", "content", "error"),
     [
         ("--baseline", "x = 1", r"--baseline: .*: Object contains unknown field `x`"),
-        ("--baseline", '[[finding]]\nid = "a b"', r"finding 1: id: Expected `str`"),
+        ("--baseline", '[[finding]]\nid = "a b"', "finding 1: id: 'a b' is not like cdr/"),
         ("--baseline", '[[finding]]\nid="a/b/c"\n[[finding]]\nid="a/b/c"', "a/b/c: it is listed"),
         ("--baseline", "[[", r"--baseline: .*: Invalid initial char"),
-        ("--assumptions", '[assumptions]\n"cdr.no" = "x"', r'"cdr.no": there is no such assumpt'),
+        ("--assumptions", '[assumptions]\n"cdr.no" = "x"', r'"cdr.no": there is no assumption'),
         ("--assumptions", '[assumptions]\n"cdr.error-limit" = ""', "did you mean cdr.error-limits"),
         ("--assumptions", '[assumptions]\n"cdr.error-limits" = 1', "expected a text in quotes"),
         ("--assumptions", '[assumptions]\n"cdr.error-limits" = "x"', "'x' is none of present"),

@@ -143,12 +143,13 @@ def _load_config(context: click.Context, _: click.Parameter, file: str | None) -
     for key, value in _read_config(Path(file)).items():
         name = key.replace("-", "_")
         option = SETTINGS.get(name)
+        if isinstance(value, dict) and (option is None or value.keys() != _RANGE_KEYS):
+            text = "it is a table; settings stand at the top of the file, each with its value"
+            raise SettingsError(f"config {file}: {key}: {text}")
         if option is None:
             near = find_similar_name(name, SETTINGS)
             hint = f"; did you mean {near}?" if near else ""
             raise SettingsError(f"config {file}: {key}: there is no such setting{hint}")
-        if isinstance(value, dict) and value.keys() != _RANGE_KEYS:
-            raise SettingsError(f"config {file}: {key}: a table cannot be a value")
         text = format_flag_value(value)
         if name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml")):
             text = str(Path(file).parent / text)  # relative to it, not to the working directory

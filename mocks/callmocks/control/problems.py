@@ -92,6 +92,8 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         if error.status < 400:
             raise
         detail = f"{request.method} {request.path}: {error.reason}"
+        if error.status == 404:
+            detail += "; /openapi.json lists what there is"
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return ProblemError(error.status, detail, headers=headers).to_response()
     except Exception as error:

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from callmocks.config import validation
 from callmocks.contract.garbage import paused_collection
+from callmocks.contract.similar_names import find_similar_name
 from callmocks.control.addresses import Addresses
 from callmocks.control.log_writer import LogWriter
 from callmocks.control.problems import ProblemError
@@ -91,7 +92,9 @@ class RequestContext:
         name = self.path_part("tenant")
         tenant = self.registry.get(name)
         if tenant is None:
-            raise ProblemError(404, f"no tenant {name!r}", where="tenant")
+            near = find_similar_name(name, [tenant.name for tenant in self.registry])
+            hint = f"; did you mean {near}?" if near else ""
+            raise ProblemError(404, f"no tenant {name!r}{hint}", where="tenant")
         return tenant
 
     async def change_tenant(self, change: Callable[[MutableTenant], T]) -> T:
