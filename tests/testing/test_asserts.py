@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from callmocks.errors import AdminError
-from callmocks.testing import Cdr, Tenant
+from callmocks.testing import Cdr, Mocks, Tenant
 from tests.testing import clients
 
 IN = {"field": "direction", "operator": "=", "value": "in"}
@@ -152,6 +152,26 @@ def test_an_unmatched_request_is_pointed_out(tenant: Tenant) -> None:
     assert "get.call_legs_report → 200" in message
     assert "nobody's" not in failure_text(lambda: tenant.onec.assert_called())
     assert "nobody's" in tenant.transcript()
+
+
+def test_a_request_that_came_as_another_tenant_is_pointed_out(mocks: Mocks) -> None:
+    clients.legs(mocks.demo.cdr, limit=7)  # before the tenant was there
+    with mocks.tenant() as tenant, mocks.tenant("another") as other:
+        for _ in range(2):
+            clients.legs(mocks.demo.cdr, limit=7, sort=[{"field": "nonsense"}])
+        clients.legs(other.cdr, limit=8)
+        message = failure_text(lambda: tenant.cdr.assert_called(limit=7, violations=False))
+        last = mocks.demo.exchanges()[-1].seq
+        assert message.endswith(
+            "No request reached cdr as this tenant's.\n\n"
+            f"2 such requests came as tenant demo, the last as #{last} there."
+        )
+        message = failure_text(lambda: tenant.cdr.assert_called("get.call_legs_report"))
+        assert "Such a request came as tenant another, the last as #1 there." in message
+        tenant.forget_exchanges()
+        assert "as tenant" not in failure_text(lambda: tenant.cdr.assert_called(limit=7))
+        assert "as tenant" not in failure_text(lambda: other.cdr.assert_called("get.account"))
+        tenant.cdr.assert_not_called(limit=7)
 
 
 def test_a_request_to_a_wrong_address_or_by_a_wrong_method_is_pointed_out(tenant: Tenant) -> None:

@@ -75,6 +75,16 @@ class NearRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignRequests:
+    """Requests that match, but came as another tenant."""
+
+    json_name: ClassVar = "Foreign"
+    tenant: str
+    found: int
+    seq: Annotated[int, "The last one's number in that tenant's journal."]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of one expectation."""
 
@@ -85,6 +95,10 @@ class Verdict:
     reason: Annotated[str, "What is wrong, for people."] = ""
     nearest: Annotated[
         tuple[NearRequest, ...], "The nearest other requests, when too few match."
+    ] = ()
+    foreign: Annotated[
+        tuple[ForeignRequests, ...],
+        "When too few match: those that came as other tenants since this journal was empty.",
     ] = ()
 
 

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
+from callmocks.config.types import ProviderName
 from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
@@ -20,7 +21,7 @@ from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.provider.base import Provider
 from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
 from callmocks.tenants.journal_search import TextMatcher
-from callmocks.tenants.verify import verify
+from callmocks.tenants.verify import add_foreign_requests, verify
 from callmocks.tenants.worker import run_if_long
 
 HEARTBEAT_SECONDS = 15.0
@@ -39,7 +40,7 @@ _YIELD_EVERY = 1024 * 1024
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries."""
 
-    provider: Annotated[str | UnsetType, doc("``arm``, ``cdr`` or ``onec``.")] = UNSET
+    provider: ProviderName | UnsetType = UNSET
     operation: str | UnsetType = UNSET
     text: Annotated[
         Annotated[str, Meta(max_length=1000)] | UnsetType,
@@ -176,12 +177,22 @@ async def verify_journal(context: RequestContext) -> Answer:
         _check_names(each, providers, f"$.expect[{index}]")
     replica = context.app_context.store.replica_name or UNSET
 
-    def compare() -> tuple[bool, list[Any]]:
+    def compare() -> tuple[list[Verdict], list[Any]]:
         verdicts = verify(records, expected, providers, question.in_order)
-        return all(verdict.ok for verdict in verdicts), _encode_verdicts(verdicts)
+        return verdicts, _encode_verdicts(verdicts)
 
     is_long = len(expected) * len(journal) > _LONG_COMPARISONS or journal.bytes_used > _LONG_BYTES
-    ok, results = await run_if_long(compare, is_long)
+    verdicts, results = await run_if_long(compare, is_long)
+    ok = all(verdict.ok for verdict in verdicts)
+    if not ok:
+        others = [each for each in context.registry if each.journal is not journal]
+        foreign = {each.name: each.journal.read_records(since=journal.uptime) for each in others}
+
+        def compare_foreign() -> list[Any]:
+            return _encode_verdicts(add_foreign_requests(verdicts, foreign, providers))
+
+        is_long = sum(each.journal.bytes_used for each in others) > _LONG_BYTES
+        results = await run_if_long(compare_foreign, is_long)
     return Answer(ok, results, journal.dropped_count, replica)
 
 

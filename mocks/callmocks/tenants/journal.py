@@ -181,6 +181,7 @@ class Journal:
         self._closed = False
         self.bytes_used = 0
         self.dropped_count = 0  # since `delete_entries`
+        self.uptime = read_uptime()  # when it was made or last emptied
 
     def add(self, exchange: Exchange, reply: Reply, response: TruncatedBody | None = None) -> float:
         """Record an exchange and return how many seconds it took.
@@ -238,11 +239,12 @@ class Journal:
     def read_entries(self, after: int = 0) -> Iterator[JournalEntry]:
         return (record.to_entry() for record in self.read_records(after))
 
-    def read_records(self, after: int = 0) -> Sequence[JournalRecord]:
-        """Oldest first, with numbers above ``after``."""
+    def read_records(self, after: int = 0, since: float = 0.0) -> Sequence[JournalRecord]:
+        """Oldest first, with numbers above ``after``, recorded at that ``uptime`` or later."""
         records = tuple(self._records)
         first = records[0].seq if records else 0
-        return records[max(0, after + 1 - first) :]
+        found = records[max(0, after + 1 - first) :]
+        return [each for each in found if each.uptime >= since] if since else found
 
     def _find_record(self, after: int) -> JournalRecord | None:
         """The oldest with a number above ``after``."""
@@ -281,6 +283,7 @@ class Journal:
         self._budget.bytes_used -= self.bytes_used
         self.bytes_used = 0
         self.dropped_count = 0
+        self.uptime = read_uptime()
 
     def close(self) -> None:
         """Release the bytes and all followers: the tenant is deleted."""

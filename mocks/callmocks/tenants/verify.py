@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from callmocks.contract.expectations import (
     Difference,
     Expectation,
+    ForeignRequests,
     NearRequest,
     Verdict,
     format_count,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.journal import JournalRecord
 
 MAX_NEAREST = 3
+MAX_LOOKED_FOR = 10
 
 
 def verify(
@@ -44,6 +46,38 @@ def verify(
                 verdict = replace(verdict, ok=False, reason=reason)
         verdicts.append(verdict)
     return verdicts
+
+
+def add_foreign_requests(
+    verdicts: Sequence[Verdict],
+    records: Mapping[str, Sequence[JournalRecord]],
+    providers: Mapping[str, Provider],
+) -> list[Verdict]:
+    """``records`` are those of other tenants; only so many expectations are looked for there."""
+    unmet = [each for each in verdicts if each.found < each.expected.count_range[0]]
+    looked_for = unmet[:MAX_LOOKED_FOR]
+    return [
+        replace(each, foreign=_find_foreign(each.expected, records, providers))
+        if each in looked_for
+        else each
+        for each in verdicts
+    ]
+
+
+def _find_foreign(
+    expected: Expectation,
+    records: Mapping[str, Sequence[JournalRecord]],
+    providers: Mapping[str, Provider],
+) -> tuple[ForeignRequests, ...]:
+    wanted = replace(expected, status=None, violations=None)  # they depend on the tenant
+    found = []
+    for tenant, sent in records.items():
+        requests = (_JournaledRequest(record, providers) for record in sent)
+        comparable = (request for request in requests if request.is_comparable(wanted))
+        seqs = [each.record.seq for each in comparable if not each.find_differences(wanted)]
+        if seqs:
+            found.append(ForeignRequests(tenant, len(seqs), seqs[-1]))
+    return tuple(found)
 
 
 class _JournaledRequest:

@@ -22,6 +22,7 @@ __tracebackhide__ = hide_frame
 P = TypeVar("P", bound=ProviderHandle)
 
 _TRANSCRIPT_LENGTH = 20
+_MAX_FOREIGN = 5
 _BODY_CHARS = 1000  # of each message in a transcript
 
 
@@ -129,6 +130,10 @@ class TenantHandle(TenantOperations):
     def _format_failure(self, expected: Expectation, verdict: Verdict, dropped: int) -> str:
         exchanges = self.exchanges(provider=expected.provider)
         hints = [] if verdict.found else [self._describe_unmatched(expected.provider)]
+        for foreign in verdict.foreign[:_MAX_FOREIGN]:
+            came = "Such a request" if foreign.found == 1 else f"{foreign.found} such requests"
+            last = f"the last as #{foreign.seq} there"
+            hints.append(f"{came} came as tenant {foreign.tenant}, {last}.")
         if dropped:
             hints.append(f"The journal has dropped {dropped} older exchanges.")
         return format_failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
