@@ -323,13 +323,24 @@ def test_a_call_is_pinned_seen_at_all_providers_and_unpinned(browser: Browser, s
 
 def test_an_assumption_is_chosen(browser: Browser, site: Site) -> None:
     browser.open("/tenants/demo/assumptions")
+    assert not any(each.is_displayed() for each in browser.all(".ledger li"))
     line = "[id='cdr.leg-direction']"
-    browser.one(f"{line} select option[value='session']").click()
-    browser.one(f"{line} button").click()
-    browser.wait(lambda: "default: leg" in browser.text(line))
-    assert browser.text("#part-counts li:last-child") == "Changed 1"
+    browser.open("/tenants/demo/assumptions?q=leg-direction")
+    assert len(browser.all(".ledger li")) == 1
+    browser.one(f"{line} input[value='session']").click()
+    browser.wait(lambda: browser.text("#part-counts li:last-child") == "Changed 1")
+    assert browser.focused().get_attribute("value") == "session"
+    assert browser.text("#status") == "Saved: cdr.leg-direction"
+    browser.open("/tenants/demo/assumptions?show=used#onec.realm")
+    browser.open("/tenants/demo/assumptions#onec.realm")
+    own = browser.one("[id='onec.realm-own']")
+    assert own.is_displayed()
+    own.send_keys("Some realm", ENTER)
+    browser.wait(lambda: browser.text("#part-counts li:last-child") == "Changed 2")
+    assert "Some realm" in browser.text("[id='onec.realm'] .own")
     choices = site.api("GET", "/api/tenants/demo/assumptions")["assumptions"]
-    assert {each["id"]: each["choice"] for each in choices}["cdr.leg-direction"] == "session"
+    chosen = {each["id"]: each["choice"] for each in choices}
+    assert chosen["cdr.leg-direction"] == "session" and chosen["onec.realm"] == "Some realm"
 
 
 def test_a_request_is_copied_whole(browser: Browser) -> None:

@@ -21,6 +21,7 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     provider: str
+    topic: str
     statement: str
     why: str
     default: str

@@ -20,6 +20,7 @@ class AssumptionView(msgspec.Struct):
 
     id: str
     provider: str
+    topic: Annotated[str, doc("Under which the dashboard shows it.")]
     statement: Annotated[str, doc("What is taken to be true.")]
     why: Annotated[str, doc("What there is to go by.")]
     evidence: Annotated[

@@ -9,6 +9,12 @@ document.addEventListener("submit", (event) => {
   sendForm(event.target, event.submitter);
 });
 
+// A form without a button is sent when something in it was changed.
+document.addEventListener("change", (event) => {
+  const form = event.target.form;
+  if (form?.dataset.onChange !== undefined && form.reportValidity()) sendForm(form);
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -56,9 +62,12 @@ document.addEventListener("click", (event) => {
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
 
-// An address with the id of a folded element opens it.
+// An address with the id of something folded opens it.
 const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-if (target?.tagName === "DETAILS") target.open = true;
+for (let folded = target; folded; folded = folded.parentElement) {
+  if (folded.tagName === "DETAILS") folded.open = true;
+}
+if (target) target.scrollIntoView();
 
 enableControls(document);
 updateClocks();

@@ -35,8 +35,11 @@ export async function sendForm(form, submitter) {
 async function refreshAfter(form, submitter) {
   const { refresh: parts, focus, path } = form.dataset;
   const part = form.closest((parts ?? "").split(" ").filter(Boolean).map((id) => `[id="${id}"]`).join(",") || "none");
+  const focused = part?.contains(document.activeElement) && document.activeElement.id;
   await refreshParts((parts ?? "").split(" ").filter(Boolean));
   if (!part) return;
+  const same = focused && document.getElementById(focused);
+  if (same) return same.focus();
   const again = document.querySelector(`form[data-path="${CSS.escape(path)}"][data-method="${form.dataset.method}"]`);
   const target = again?.querySelector(submitter?.name ? `[name="${submitter.name}"]` : "button:not([name])");
   const heading = focus && document.getElementById(focus);
@@ -84,7 +87,7 @@ function readControls(form, submitter) {
   const tree = {};
   for (const control of form.elements) {
     if (!control.name || control.tagName === "BUTTON" || control.name === submitter?.name) continue;
-    if (control.type === "checkbox" && !control.checked) continue;
+    if ((control.type === "checkbox" || control.type === "radio") && !control.checked) continue;
     setValue(tree, control);
   }
   if (submitter?.name) setValue(tree, submitter);

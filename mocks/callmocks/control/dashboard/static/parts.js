@@ -24,7 +24,7 @@ export async function refreshParts(ids) {
 
 // Controls that need a script are disabled in the HTML.
 export function enableControls(root) {
-  for (const control of root.querySelectorAll("button[disabled]")) control.disabled = false;
+  for (const control of root.querySelectorAll("button[disabled], fieldset[disabled]")) control.disabled = false;
 }
 
 // A text of the page's language, by the English one.
