@@ -16,6 +16,7 @@ SUMMARIES = {
     "init": "Write what a project needs to test with callmocks into the current folder.",
     "learn": "Decide assumptions of the ledger by what a provider answers.",
     "proxy": "Relay between a client and a provider and check both against the contract.",
+    "scenario": "Check scenario files, and write a tenant to one.",
     "serve": "Serve the three providers and control until SIGINT or SIGTERM.",
     "validate": "Check saved frames, XML, JSON-RPC, SOAP and recordings against the contract.",
 }

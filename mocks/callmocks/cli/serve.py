@@ -114,13 +114,16 @@ def print_message(text: str) -> None:
 
 
 def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
+    demo = suite.demo_settings
+    cdr = demo.cdr
     if settings.json:
         urls = {name: suite.urls.get(name) for name in URL_PATHS}
-        access = {"login": "demo", "password": "demo", "token": "demo-token"}
-        return json.dumps({**urls, "tenant": "demo", "seed": settings.seed, **access})
+        access = {"login": cdr.login, "password": cdr.password, "token": cdr.token}
+        return json.dumps({**urls, "tenant": demo.name, "seed": demo.seed, **access})
     titles = {**PROVIDER_TITLES, "control": "control"}
-    lines = [f"callmocks is ready: tenant demo, seed {settings.seed}"]
+    lines = [f"callmocks is ready: tenant demo, seed {demo.seed}"]
     lines += [f"  {titles[name]:8}{url}" for name, url in suite.urls.items()]
-    lines.append("  login demo, password demo, CDR token demo-token; operators 101, 102, … too")
+    logins = f"login {cdr.login}, password {cdr.password}, CDR token {cdr.token}"
+    lines.append(f"  {logins}; operators 101, 102, … too")
     lines += [f"  CA      {settings.tls_ca_out}"] if settings.tls_ca_out else []
     return "\n".join(lines)

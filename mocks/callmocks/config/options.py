@@ -4,7 +4,7 @@ A flag wins over its environment variable, that over the key of the config file,
 default. An error names the one at fault and what would fit.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from difflib import get_close_matches
@@ -27,7 +27,7 @@ ENV_PREFIX = "CALLMOCKS"
 # Of commands whose options are settings.
 CONTEXT_SETTINGS = {"auto_envvar_prefix": ENV_PREFIX}
 HISTORY_SETTINGS = ("seed", "now", "timezone", "calls_per_day", "world", "history_from", "calls")
-_FILE_SETTINGS = ("calls", "assumptions", "replay", "tls_cert", "tls_key", "tls_ca_out")
+_FILE_SETTINGS = ("calls", "scenario", "assumptions", "replay", "tls_cert", "tls_key", "tls_ca_out")
 _RANGE_KEYS = {"min", "max"}  # of a lag, as the admin API has it
 _CONFIG_FILE = "callmocks.config_file"
 # From 0 to 1; names that differ by one letter are at least so similar.
@@ -39,7 +39,9 @@ class SettingOption(click.Option):
 
     name: str
 
-    def __init__(self, name: str, default: Any, type: click.ParamType[Any], help: str) -> None:
+    def __init__(
+        self, name: str, default: Any, type: click.ParamType[Any], help: str, multiple: bool
+    ) -> None:
         metavar = getattr(type, "metavar", "")  # click.BOOL has none: a switch
         self.flag = "--" + name.replace("_", "-")
         self.env_var = f"{ENV_PREFIX}_{name.upper()}"
@@ -51,6 +53,7 @@ class SettingOption(click.Option):
             type=type,
             metavar=metavar or None,
             is_flag=None if metavar else True,
+            multiple=multiple,
             help=f"{help}{shown if metavar else ''} [{self.env_var}]",
         )
 
@@ -78,13 +81,17 @@ def make_settings(context: click.Context) -> ServeSettings:
 
 
 def resolve_settings(
-    flags: Mapping[str, str],
+    flags: Mapping[str, str | Sequence[str]],
     names: Iterable[str] = tuple(SETTINGS),
     env_prefix: str | None = None,
 ) -> ServeSettings:
     """Settings from the texts of flags, by name; without ``env_prefix`` no variable is read."""
     command = click.Command("callmocks", params=_make_params(names))
-    arguments = [f"--{name.replace('_', '-')}={text}" for name, text in flags.items()]
+    arguments = [
+        f"--{name.replace('_', '-')}={text}"
+        for name, texts in flags.items()
+        for text in ([texts] if isinstance(texts, str) else texts)
+    ]
     try:
         context = command.make_context("callmocks", arguments, auto_envvar_prefix=env_prefix)
     except click.BadParameter as error:
@@ -111,6 +118,13 @@ def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
             if near:
                 found[name] = near[0]
     return found
+
+
+def format_flag_values(option: SettingOption, value: object) -> list[str]:
+    """One for each time that the flag is given."""
+    if option.multiple and isinstance(value, list | tuple):
+        return [format_flag_value(each) for each in value]
+    return [format_flag_value(value)]
 
 
 def format_flag_value(value: object) -> str:
@@ -150,12 +164,14 @@ def _load_config(context: click.Context, _: click.Parameter, file: str | None) -
             near = find_similar_name(name, SETTINGS)
             hint = f"; did you mean {near}?" if near else ""
             raise SettingsError(f"config {file}: {key}: there is no such setting{hint}")
-        text = format_flag_value(value)
-        if name in _FILE_SETTINGS or (name == "world" and text.endswith(".toml")):
-            text = str(Path(file).parent / text)  # relative to it, not to the working directory
-        defaults[name] = text
+        texts = format_flag_values(option, value)
+        if name in _FILE_SETTINGS or (name == "world" and texts[0].endswith(".toml")):
+            folder = Path(file).parent  # relative to it, not to the working directory
+            texts = [str(folder / text) for text in texts]
+        defaults[name] = texts if option.multiple else texts[0]
         try:  # keys of other commands too: one file serves all commands
-            option.type.convert(text, option, context)
+            for text in texts:
+                option.type.convert(text, option, context)
         except click.BadParameter as error:
             raise SettingsError(f"config {file}: {key}: {error.message}") from None
     context.default_map = defaults

@@ -20,9 +20,9 @@ from callmocks.tenants.settings import ArmSettings, TenantSettings
 ReplayMatch = Literal["exact", "operation", "window"]
 
 
-def setting(default: Any, type: click.ParamType[Any], help: str) -> Any:
-    """A field of ``ServeSettings`` and its option."""
-    return field(default=default, metadata={"type": type, "help": help})
+def setting(default: Any, type: click.ParamType[Any], help: str, *, multiple: bool = False) -> Any:
+    """A field of ``ServeSettings`` and its option; a ``multiple`` one has a tuple."""
+    return field(default=default, metadata={"type": type, "help": help, "multiple": multiple})
 
 
 _PROFILE = types.OneOf("documented", "strict")
@@ -43,6 +43,7 @@ _WORLD = types.CheckedText(load_world, "NAME|FILE")
 _DATE = types.ParsedText(lambda text: parse_first_date(text).isoformat(), "DATE")
 _LAG = types.ParsedText(types.parse_lag, "SECONDS|MIN-MAX")
 _FILE = types.ParsedText(types.parse_readable_file, "FILE")
+_FILES = types.ReadableFiles("FILE")
 _CHOICES = types.ParsedText(parse_assumption_file, "FILE")
 _NEW_FILE = types.ParsedText(types.parse_writable_file, "FILE")
 _URL = types.ParsedText(types.parse_public_url, "URL")
@@ -73,6 +74,9 @@ class ServeSettings:
     onec_lag: float | LagRange = setting(0, _LAG, "The same for 1C-Connect.")
     records_lag: float | LagRange = setting(0, _LAG, "Seconds from a row to its record's audio.")
     calls: Path | None = setting(None, _FILE, "Calls to pin, one JSON object a line.")
+    scenario: tuple[Path, ...] = setting(
+        (), _FILES, "Tenants with all they hold; more than once for several.", multiple=True
+    )
     assumptions: Path | None = setting(None, _CHOICES, "Choices of the ledger, for all tenants.")
     """As ``callmocks learn`` writes them; a tenant may change them."""
     replay: Path | None = setting(None, _FILE, "Serve the answers of a recording.")

@@ -1,5 +1,6 @@
 """Types of setting values: those of click, and text that a function parses."""
 
+import os
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -55,6 +56,15 @@ class CheckedText(ParsedText):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         super().convert(value, param, ctx)
         return value
+
+
+class ReadableFiles(ParsedText):
+    """A variable holds several as PATH does."""
+
+    envvar_list_splitter = os.pathsep
+
+    def __init__(self, metavar: str) -> None:
+        super().__init__(parse_readable_file, metavar)
 
 
 class OneOf(click.Choice[str]):

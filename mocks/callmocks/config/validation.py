@@ -9,6 +9,7 @@ from msgspec import inspect
 from callmocks.contract.similar_names import find_similar_name
 
 _QUOTED = re.compile("[`'](.*)[`']")
+_UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*?)`")
 _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 
 
@@ -30,6 +31,14 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
         reason += f"; there are {', '.join(names)}" if names else ""
         reason += f"; did you mean {near}?" if near else ""
     return path, reason
+
+
+def find_unknown_key(reason: str) -> tuple[str, str]:
+    """The key that an error of ``describe_error`` is about, and what is said then; else ``""``."""
+    unknown = _UNKNOWN_FIELD.match(reason)
+    if unknown is None:
+        return "", reason
+    return unknown[1], f"there is no such key{reason[unknown.end() :]}"
 
 
 def _types_at(root: inspect.Type, path: str) -> list[inspect.Type]:

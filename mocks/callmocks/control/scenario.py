@@ -46,5 +46,5 @@ async def replace_scenario(context: RequestContext) -> dict[str, Any]:
         store = context.app_context.store
         await store.replace(tenant, settings, lambda prepared: fill_tenant(prepared, scenario))
     except TenantConflict as error:
-        raise ProblemError(409, str(error)) from None
+        raise ProblemError(409, str(error), where=f"$.{error.where}") from None
     return await show_scenario(context)

@@ -152,7 +152,7 @@ async def create_tenant(context: RequestContext) -> TenantView:
         await run_if_long(partial(check_settings, settings), not is_named)
         return describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
-        raise ProblemError(409, str(error), where="$.name") from None
+        raise ProblemError(409, str(error), where=f"$.{error.where}") from None
 
 
 def _check_world(context: RequestContext, world: str) -> None:

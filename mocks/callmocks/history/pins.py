@@ -141,11 +141,13 @@ class Pins:
 
     @property
     def days(self) -> Iterable[DayColumns]:
-        return [pin.day for pin in list(self._pins.values())]
+        """By id: what is shown does not depend on the order in which calls were pinned."""
+        return [pin.day for _, pin in sorted(self._pins.copy().items())]
 
     def find_by_leg(self, day: int, row: int) -> DayColumns | None:
-        days = (each for each in self.days if each.first_day == day)
-        return next((each for each in days if row in each.legs.row), None)
+        number = (row - ids.PINNED_LEG) // ids.LEGS_PER_PIN
+        pin = self._pins.get(ids.BASE + day * ids.DAY_SLOTS + ids.PINNED_SESSION + number)
+        return pin.day if pin is not None and row in pin.day.legs.row else None
 
     def view_frame(self, view_name: str) -> pl.DataFrame:
         return self._get_frames().build_view(view_name)

@@ -48,7 +48,7 @@ class WireExchange:
 class Credential(NamedTuple):
     """What a client sends and the registry finds its tenant by."""
 
-    kind: str  # `CDR login`, for example; no two providers have the same kind
+    kind: str  # `CDR login`: title and setting; no two providers have the same kind
     value: str
     secret: bool = False  # The value must not be shown
 

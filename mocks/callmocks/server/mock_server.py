@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from callmocks.control.log_writer import LogWriter
     from callmocks.replication.replica import Replica
     from callmocks.server.connections import ConnectionLimiter
+    from callmocks.server.planned_tenants import PlannedTenant
     from callmocks.server.tls import TlsIdentity
-    from callmocks.tenants.contents import FillTenant
     from callmocks.tenants.registry import Registry
-    from callmocks.tenants.tenant import Tenant
+    from callmocks.tenants.settings import TenantSettings
     from callmocks.verification.recording import RecordedExchange
 
 DEFAULT_TENANT = "demo"
@@ -79,6 +79,14 @@ class MockServer:
     def urls(self) -> dict[str, str]:
         return {name: self._format_url(name) for name in URL_PATHS if name in self._listeners}
 
+    @property
+    def demo_settings(self) -> TenantSettings:
+        """Of the tenant ``demo``: those of flags or of a scenario."""
+        demo = self.registry.get(DEFAULT_TENANT) if hasattr(self, "registry") else None
+        if demo is not None:
+            return demo.settings
+        return plan_tenants(self.settings)[DEFAULT_TENANT].settings.with_defaults()
+
     def get_port(self, name: str) -> int:
         return port_of(self._listeners[name])
 
@@ -92,17 +100,12 @@ class MockServer:
 
                 self._identity = open_identity(self.settings)
             self._read_recording()
+            planned = plan_tenants(self.settings)
             self._open_registry()
             self._open_limiter()
             apps = self._make_apps()
-            if self._replica is not None:
-                # After all imports: they block the loop, and Redis would time out.
-                demo, calls = (
-                    self.settings.make_tenant_settings(DEFAULT_TENANT),
-                    self.settings.calls,
-                )
-                fill = None if calls is None else pin_file_calls(calls)
-                await self._replica.start(demo, fill, calls)
+            # After all imports: they block the loop, and Redis would time out.
+            await self._create_tenants(planned)
             for name, app in apps.items():
                 await self._start_site(name, app)
         except BaseException:
@@ -131,13 +134,26 @@ class MockServer:
 
     def _open_registry(self) -> None:
         if self.settings.state == "memory":
-            self.registry = open_registry(self.settings)
+            self.registry = create_registry()
             return
         from callmocks.replication.replica import Replica
         from callmocks.server.providers import PROVIDERS
 
         self._replica = Replica(self.settings.state, PROVIDERS)
         self.registry = self._replica.registry
+
+    async def _create_tenants(self, planned: dict[str, PlannedTenant]) -> None:
+        from callmocks.server.planned_tenants import check_planned_tenants, create_tenants
+        from callmocks.tenants.tenant_store import TenantStore
+
+        store = TenantStore(self.registry)
+        if self._replica is not None:
+            if self.settings.scenario:
+                await check_planned_tenants(planned.values())
+            store, demo = self._replica, planned[DEFAULT_TENANT]
+            keep_found = demo.found is not None
+            await self._replica.start(demo.settings, demo.fill, demo.calls, keep_found=keep_found)
+        await create_tenants(store, planned.values())
 
     def _open_limiter(self) -> None:
         from callmocks.server.connections import ConnectionLimiter
@@ -251,28 +267,26 @@ def _refuse_forked_process() -> None:
         )
 
 
-def open_registry(settings: ServeSettings) -> Registry:
-    """A registry with the tenant ``demo``, the calls of the settings pinned."""
+def create_registry() -> Registry:
     from callmocks.history.factory import HistoryFactory
     from callmocks.server.providers import PROVIDERS
     from callmocks.tenants.registry import Registry
 
-    registry = Registry(HistoryFactory(), PROVIDERS)
-    tenant = registry.create(settings.make_tenant_settings(DEFAULT_TENANT))
-    if settings.calls is not None:
-        pin_file_calls(settings.calls)(tenant)
+    return Registry(HistoryFactory(), PROVIDERS)
+
+
+def plan_tenants(settings: ServeSettings) -> dict[str, PlannedTenant]:
+    from callmocks.server import planned_tenants
+
+    return planned_tenants.plan_tenants(settings)
+
+
+def open_registry(settings: ServeSettings) -> Registry:
+    """A registry with the tenant ``demo``, the calls of the settings pinned."""
+    registry = create_registry()
+    demo = plan_tenants(settings)[DEFAULT_TENANT]
+    demo.fill(registry.create(demo.settings))
     return registry
-
-
-def pin_file_calls(path: Path) -> FillTenant:
-    from callmocks.config.pin_file import pin_calls_from_file
-    from callmocks.tenants.state import StateDump
-
-    def fill(tenant: Tenant) -> StateDump:
-        pin_calls_from_file(tenant.pins, path)
-        return StateDump()
-
-    return fill
 
 
 def open_listeners(settings: ServeSettings, count: int = 1) -> list[dict[str, Listener]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from callmocks.config import validation
 from callmocks.contract.assumptions import Assumptions
 from callmocks.contract.structs import omit_defaults
 from callmocks.errors import Contradiction, SettingsError
@@ -34,6 +35,7 @@ from callmocks.tenants.scenario import (
     ScenarioError,
     TenantLags,
     TenantScenario,
+    format_key,
 )
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import StateDump
@@ -78,7 +80,7 @@ def check_settings(settings: TenantSettings) -> None:
     with found.catch("history_from"):
         parse_first_date(settings.history_from)
     for assumption, choice in settings.assumptions.items():
-        with found.catch(f'assumptions."{assumption}"'):
+        with found.catch(f"assumptions{format_key(assumption)}"):
             Assumptions({assumption: choice})
     for name, lag in settings.lags.items():
         with found.catch(f"lags.{name}"):
@@ -115,7 +117,7 @@ def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
             _enable_fault(tenant, fault, dump)
     _raise_last_numbers(tenant, scenario, found)
     for key, value in scenario.quotas.items():
-        with found.catch(f'quotas."{key}"'):
+        with found.catch(f"quotas{format_key(key)}"):
             _put_quota(tenant, key, value, dump)
     found.raise_if_any()
     return dump
@@ -161,7 +163,9 @@ def _enable_fault(tenant: Tenant, fault: FaultState, dump: StateDump) -> None:
         active = tenant.faults.enable(*own)
     except FaultError as error:
         reason = str(error).removeprefix(f"fault {fault.fault}: ").removeprefix(f"{error.where}: ")
-        raise ScenarioError([Mistake(error.where, reason)]) from None
+        unknown, reason = validation.find_unknown_key(reason)
+        where = f"{error.where}{format_key(unknown)}" if unknown else error.where
+        raise ScenarioError([Mistake(where, reason)]) from None
     active.matched_count, active.applied_count = fault.met, fault.applied
     for key, count in ((active.met_key, fault.met), (active.applied_key, fault.applied)):
         if count:
@@ -174,7 +178,7 @@ def _raise_last_numbers(tenant: Tenant, scenario: TenantScenario, found: Mistake
     counters = tenant.pins.counters
     numbers = dict(counters.numbers)
     for text, number in scenario.last_call_numbers.items():
-        with found.catch(f'last_call_numbers."{text}"'):
+        with found.catch(f"last_call_numbers{format_key(text)}"):
             day = _parse_day(text)
             given = numbers.get(day, 0)
             _refuse_if(number < given, "", f"a call of that day has the number {given}")
@@ -216,7 +220,7 @@ async def describe_scenario(tenant: Tenant) -> NamedTenantScenario:
     return NamedTenantScenario(
         name=tenant.name,
         seed=settings.seed,
-        world=settings.world if settings.world in world_names() else tenant.history.world,
+        world=_describe_world(tenant),
         calls_per_day=tenant.history.world.calls_per_day,
         now=settings.now,
         timezone=settings.timezone,
@@ -244,6 +248,14 @@ def _omit_derived_credentials(settings: TenantSettings) -> dict[str, Any]:
         given = {key: value for key, value in values.items() if value != others[key]}
         found[name] = type(part)(**given)
     return found
+
+
+def _describe_world(tenant: Tenant) -> str | World:
+    """A file's is written out: another suite does not have it."""
+    if isinstance(tenant.settings.world, str) and tenant.settings.world in world_names():
+        return tenant.settings.world
+    # How many calls it has stands beside it.
+    return msgspec.structs.replace(tenant.history.world, calls_per_day=World().calls_per_day)
 
 
 def _describe_clock(tenant: Tenant) -> ClockState | None:

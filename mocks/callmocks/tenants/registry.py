@@ -21,7 +21,14 @@ UNMATCHED = "nobody"
 
 
 class TenantConflict(SettingsError):
-    """The tenant's name or one of its credentials belongs to another tenant."""
+    """The tenant's name or one of its credentials belongs to another tenant.
+
+    ``where`` is the setting: `name`, `cdr.login`.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(reason)
+        self.where = where
 
 
 class Registry:
@@ -67,11 +74,13 @@ class Registry:
         """
         settings = settings.with_defaults()
         if self._tenants.get(settings.name) is not replaced or settings.name == UNMATCHED:
-            raise TenantConflict(f"tenant {settings.name!r} exists already")
-        for credential in self._list_credentials(settings):
-            if self._by_credential.get(credential[:2], replaced) is not replaced:
-                value = "" if credential.secret else f" {credential.value!r}"
-                raise TenantConflict(f"{credential.kind}{value} exists already")
+            raise TenantConflict("name", f"tenant {settings.name!r} exists already")
+        for provider in self.providers.values():
+            for credential in provider.list_credentials(settings):
+                if self._by_credential.get(credential[:2], replaced) is not replaced:
+                    value = "" if credential.secret else f" {credential.value!r}"
+                    where = f"{provider.name}.{credential.kind.rpartition(' ')[2]}"
+                    raise TenantConflict(where, f"{credential.kind}{value} exists already")
         return self._build_tenant(settings, world)
 
     def add(self, tenant: Tenant) -> None:

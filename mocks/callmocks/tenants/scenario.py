@@ -33,9 +33,15 @@ WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00
 class Mistake(NamedTuple):
     path: str  # such as `calls[0].operator`; empty for the whole
     reason: str
+    source: str = ""  # the file
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}" if self.path else self.reason
+        return ": ".join(filter(None, (self.source, self.path, self.reason)))
+
+
+def format_key(key: str) -> str:
+    """As a step of a path: ``.name`` or, in quotes, ``."2026-03-02"``."""
+    return f".{key}" if key.isidentifier() else f'."{key}"'
 
 
 class ScenarioError(SettingsError):
@@ -45,13 +51,14 @@ class ScenarioError(SettingsError):
         super().__init__("; ".join(map(str, mistakes)))
         self.mistakes = mistakes
 
-    def within(self, path: str) -> ScenarioError:
+    def within(self, path: str, source: str = "") -> ScenarioError:
         """The same, of a document in which this one stands at ``path``."""
-        return ScenarioError([put_mistake_within(each, path) for each in self.mistakes])
-
-
-def put_mistake_within(mistake: Mistake, path: str) -> Mistake:
-    return Mistake(".".join(filter(None, (path, mistake.path))), mistake.reason)
+        return ScenarioError(
+            [
+                Mistake(".".join(filter(None, (path, each.path))), each.reason, source)
+                for each in self.mistakes
+            ]
+        )
 
 
 class ScenarioTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -127,6 +127,9 @@ class CallmocksContainer(DockerContainer):
 
     def _mount_or_format(self, name: str, value: object) -> str:
         """The value of a setting's variable; a file is mounted."""
+        if isinstance(value, list | tuple) and SETTINGS[name].multiple:
+            mounted = (self._mount_or_format(f"{name}-{n}", each) for n, each in enumerate(value))
+            return ":".join(mounted)
         if isinstance(value, Path):
             inside = f"{_FILES_FOLDER}/{name}{value.suffix}"
             self.with_volume_mapping(value.resolve(), inside, "ro")

@@ -197,15 +197,16 @@ class BackgroundServer:
 
 
 def _start_server(**settings: object) -> BackgroundServer:
-    from callmocks.config.options import SETTINGS, format_flag_value, resolve_settings
+    from callmocks.config.options import SETTINGS, format_flag_values, resolve_settings
     from callmocks.server.mock_server import MockServer
 
     for name in settings:
         if name not in SETTINGS or name in _CLI_ONLY:
             known = ", ".join(name for name in SETTINGS if name not in _CLI_ONLY)
             raise TypeError(f"running() has no setting {name!r}; there are {known}")
-    texts = dict.fromkeys(_PORTS, "0")
-    texts |= {key: format_flag_value(v) for key, v in settings.items() if v is not None}
+    given = {name: value for name, value in settings.items() if value is not None}
+    texts = {name: ["0"] for name in _PORTS}
+    texts |= {name: format_flag_values(SETTINGS[name], value) for name, value in given.items()}
     try:
         server = BackgroundServer(MockServer(resolve_settings(texts)))
         server.start()

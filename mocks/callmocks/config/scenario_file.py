@@ -1,0 +1,193 @@
+"""Scenario files: tenants with all that they hold, as TOML or JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+
+from callmocks.config import toml, validation
+from callmocks.errors import SettingsError
+from callmocks.history.clock import restore_builtin_dates
+from callmocks.history.world_file import load_world, world_names
+from callmocks.tenants.scenario import (
+    Mistake,
+    NamedTenantScenario,
+    ScenarioError,
+    ScenarioFile,
+    format_key,
+)
+
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
+_MISSING = re.compile("Object missing required field `(.*?)`")
+_MAX_MISTAKES = 50  # in what the types say; others are counted when those are gone
+Step = str | int
+
+
+class FoundTenant(NamedTuple):
+    source: str  # the file
+    path: str  # where in the file
+    scenario: NamedTenantScenario
+
+
+def read_scenarios(paths: Iterable[Path], setting: str = "") -> list[FoundTenant]:
+    """Of all files; no name comes twice. ``setting``: by which the files were given.
+
+    ``ScenarioError`` has all that the types forbid, ``SettingsError`` says what cannot be read.
+    """
+    found: dict[str, FoundTenant] = {}
+    mistakes: list[Mistake] = []
+    for file in paths:
+        source = f"{setting}{file}"
+        try:
+            tenants = _read_scenario(file, source)
+        except ScenarioError as error:
+            mistakes += error.within("", source).mistakes
+            continue
+        for tenant in tenants:
+            first = found.setdefault(tenant.scenario.name, tenant)
+            if first is not tenant:
+                text = f"{tenant.scenario.name!r} is {first.path or 'the tenant'} of {first.source}"
+                path = f"{tenant.path}.name".lstrip(".")
+                mistakes.append(Mistake(path, f"{text} already", source))
+    if mistakes:
+        raise ScenarioError(mistakes)
+    return [*found.values()]
+
+
+def _read_scenario(file: Path, source: str) -> list[FoundTenant]:
+    raw = _parse_file(file, source)
+    single = isinstance(raw, dict) and "tenants" not in raw and "name" in raw
+    document = {"tenants": [raw]} if single else raw
+    mistakes = find_type_mistakes(document, ScenarioFile)
+    if not mistakes:
+        mistakes += _resolve_worlds(document["tenants"], file.parent)
+    if mistakes and single:
+        raise ScenarioError(
+            [
+                Mistake(each.path.removeprefix("tenants[0]").lstrip("."), each.reason)
+                for each in mistakes
+            ]
+        )
+    if mistakes:
+        raise ScenarioError(mistakes)
+    tenants = msgspec.convert(document, ScenarioFile).tenants
+    paths = [""] if single else [f"tenants[{index}]" for index in range(len(tenants))]
+    return [FoundTenant(source, *each) for each in zip(paths, tenants, strict=True)]
+
+
+def _parse_file(path: Path, source: str) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{source}: not UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{source}: {error.strerror}") from None
+    if path.suffix not in (".toml", ".json"):
+        raise SettingsError(f"{source}: the name of a scenario file ends with .toml or .json")
+    try:
+        if path.suffix == ".toml":
+            return restore_builtin_dates(toml.parse(text))
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{source}: {error}") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _resolve_worlds(tenants: list[dict[str, Any]], folder: Path) -> list[Mistake]:
+    """A world file is named relative to the scenario file."""
+    mistakes = []
+    for index, tenant in enumerate(tenants):
+        world = tenant.get("world")
+        if isinstance(world, str) and world not in world_names():
+            file = str(folder / world)
+            try:
+                load_world(file)
+            except SettingsError as error:
+                mistakes.append(Mistake(f"tenants[{index}].world", str(error)))
+            tenant["world"] = file
+    return mistakes
+
+
+def find_type_mistakes(document: Any, model: Any) -> list[Mistake]:
+    """All values that do not fit the types of a model, each with its place."""
+    rest, mistakes = deepcopy(document), dict[str, Mistake]()
+    removed: defaultdict[str, list[int]] = defaultdict(list)  # indexes by path of their list
+    while len(mistakes) < _MAX_MISTAKES:
+        try:
+            msgspec.convert(rest, model)
+            break
+        except msgspec.ValidationError as error:
+            path, reason = validation.describe_error(error, model)
+        steps = _find_steps(rest, path, model)
+        unknown, reason = validation.find_unknown_key(reason)
+        steps += [unknown] if unknown else []
+        place = _format_path(steps, removed)
+        missing = _MISSING.match(reason)
+        if missing is None or f"{place}{format_key(missing[1])}" not in mistakes:
+            mistakes[place] = Mistake(place, reason.replace(" | null", ""))
+        if not steps:
+            break
+        if isinstance(steps[-1], int):
+            array, _, index = place.rpartition("[")
+            removed[array].append(int(index[:-1]))
+        _remove_value(rest, steps)
+    return [*mistakes.values()]
+
+
+def _find_steps(document: Any, path: str, model: Any) -> list[Step]:
+    """The keys and indexes of msgspec's path, which writes ``[...]`` for keys of a table."""
+    steps: list[Step] = []
+    value = document
+    for match in _STEP.finditer(path):
+        step: Step = match[1] or (int(match[2]) if match[2] else "")
+        if match[3]:
+            step = next(key for key in value if _is_wrong_alone(document, steps, key, path, model))
+        steps.append(step)
+        value = value[step]
+    return steps
+
+
+def _is_wrong_alone(document: Any, steps: list[Step], key: str, path: str, model: Any) -> bool:
+    copy = deepcopy(document)
+    table = copy
+    for step in steps:
+        table = table[step]
+    kept = table[key]
+    table.clear()
+    table[key] = kept
+    try:
+        msgspec.convert(copy, model)
+    except msgspec.ValidationError as error:
+        return validation.describe_error(error, model)[0] == path
+    return False
+
+
+def _format_path(steps: list[Step], removed: Mapping[str, list[int]]) -> str:
+    """As the document was before values were removed."""
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            for index in sorted(removed.get(text, ())):
+                step += index <= step
+            text += f"[{step}]"
+        else:
+            text += format_key(step)
+        text = text.lstrip(".")
+    return text
+
+
+def _remove_value(document: Any, steps: list[Step]) -> None:
+    holder = document
+    for step in steps[:-1]:
+        holder = holder[step]
+    del holder[steps[-1]]
