@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -108,9 +108,16 @@ class Pins:
         self._mark_changed()
         return added
 
-    def restore(self, request: dict[str, Any], sequence: int) -> Pin:
-        resolved = resolve_pin(parse_pin(request), self._generated.directory)
-        pin = self._build_pin(resolved, sequence)
+    def restore(
+        self, request: dict[str, Any], sequence: int, known: Mapping[int, Pin] | None = None
+    ) -> Pin:
+        """``known`` are pins of an equal history, by their sequence: to build one takes long."""
+        found = None if known is None else known.get(sequence)
+        if found is not None and found.request == request:
+            pin = found
+        else:
+            resolved = resolve_pin(parse_pin(request), self._generated.directory)
+            pin = self._build_pin(resolved, sequence)
         self._pins[pin.id] = pin
         self._add_talks(pin)
         self._mark_changed()
@@ -135,6 +142,11 @@ class Pins:
     def _mark_changed(self) -> None:
         self._frames = None
         self.revision += 1
+
+    def find_common(self, others: Iterable[Pins]) -> dict[int, Pin]:
+        """Pins of others that have the same generated history, by their sequence."""
+        equal = (other for other in others if other._generated is self._generated)
+        return {pin.sequence: pin for other in equal for pin in other.list_all()}
 
     def list_all(self) -> list[Pin]:
         return [*self._pins.values()]

@@ -7,6 +7,7 @@ import msgspec
 
 from callmocks.errors import CallmocksError
 from callmocks.history.history import History
+from callmocks.history.pins import Pins
 from callmocks.replication import documents
 from callmocks.replication.documents import SPEC_KEY, TenantDocuments, TenantSpec
 from callmocks.replication.state import RedisState
@@ -22,6 +23,8 @@ class DocumentCache:
         self._registry = registry
         self._documents: dict[str, Documents] = {}
         self._problems: dict[str, str] = {}
+        # By tenant and snapshot.
+        self._kept_pins: defaultdict[str, dict[str, Pins]] = defaultdict(dict)
 
     @property
     def problem(self) -> str:
@@ -61,6 +64,7 @@ class DocumentCache:
                 present[part] = document
         if not present:
             del self._documents[name]
+            self._kept_pins.pop(name, None)
 
     async def load_histories(self, changes: DocumentChanges) -> list[History]:
         """What new and reset tenants need; while it is held, the changes are applied at once."""
@@ -121,7 +125,14 @@ class DocumentCache:
             else:
                 is_new = False
             get_state(tenant).incarnation = spec.incarnation
-            documents.apply(tenant, dict(self._documents[name]) if is_new else changed)
+            changed = dict(self._documents[name]) if is_new else changed
+            kept_pins = self._kept_pins[name]
+            documents.apply(tenant, changed, kept_pins.values())
+            for part, document in changed.items():
+                if part.startswith(documents.SNAPSHOT_CONTENTS):
+                    kept_pins.pop(part, None)
+                    if document is not None:
+                        kept_pins[part] = tenant.pins.copy()
         except (CallmocksError, msgspec.MsgspecError, LookupError) as error:
             self._record_problem(name, error)
 

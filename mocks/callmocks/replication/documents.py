@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,14 +155,15 @@ def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocumen
     return found
 
 
-def apply(tenant: Tenant, changed: TenantDocuments) -> None:
+def apply(tenant: Tenant, changed: TenantDocuments, kept_pins: Collection[Pins] = ()) -> None:
+    """``kept_pins``: those of the tenant's snapshots, which need not be built again."""
     if "clock" in changed:
         _apply_clock(tenant, changed["clock"])
     if "choices" in changed:
         initial = tenant.settings.assumptions
         tenant.assumptions = Assumptions(_decode(changed["choices"], dict[str, str], initial))
     _apply_faults(tenant.faults, changed)
-    _apply_pins(tenant.pins, changed)
+    _apply_pins(tenant.pins, changed, kept_pins)
 
 
 def _apply_clock(tenant: Tenant, document: bytes | None) -> None:
@@ -191,13 +192,14 @@ def decode_fault_numbers(document: bytes | None) -> tuple[int, int]:
     return _decode(document, tuple[int, int], (0, 0))
 
 
-def _apply_pins(pins: Pins, changed: TenantDocuments) -> None:
+def _apply_pins(pins: Pins, changed: TenantDocuments, kept_pins: Collection[Pins]) -> None:
     numbered = dict(_iter_numbered(changed, "pin/"))
+    known = pins.find_common(kept_pins) if numbered else {}
     for id in numbered:
         pins.remove(id)
     written = (msgspec.json.decode(each, type=PinDocument) for each in numbered.values() if each)
     for pin in sorted(written, key=lambda pin: pin.at):
-        pins.restore(pin.requested, pin.at)
+        pins.restore(pin.requested, pin.at, known)
     pins.sort_by_sequence()
     if "pins" in changed:
         pins.counters = _decode(changed["pins"], PinCounters, PinCounters())

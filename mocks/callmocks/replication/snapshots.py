@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from datetime import timedelta
 from functools import partial
@@ -80,14 +81,22 @@ def keep_transaction(
     check_limits(list_snapshots(cache, tenant), info)
     document = msgspec.json.encode(SnapshotDocument(info, version))
     written: TenantDocuments = {SNAPSHOT_INFO + name: document, SNAPSHOT_CONTENTS + name: contents}
-    return Transaction(info, tenant.name, written, lambda: None)
+    return Transaction(info, tenant.name, written, _apply_later(cache, tenant, written))
 
 
 def remove_transaction(cache: DocumentCache, tenant: Tenant, name: str) -> Transaction[None]:
     """``KeyError`` when there is no snapshot of that name."""
     load_contents(cache, tenant, name)
     removed: TenantDocuments = {SNAPSHOT_INFO + name: None, SNAPSHOT_CONTENTS + name: None}
-    return Transaction(None, tenant.name, removed, lambda: None)
+    return Transaction(None, tenant.name, removed, _apply_later(cache, tenant, removed))
+
+
+def _apply_later(
+    cache: DocumentCache, tenant: Tenant, changed: TenantDocuments
+) -> Callable[[], None]:
+    spec = cache.get_spec(tenant.name)
+    assert spec is not None
+    return partial(cache.update_tenant, tenant.name, spec, changed)
 
 
 def restore_transaction(
