@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import websockets
+from websockets.exceptions import ConnectionClosed
 
 from callmocks.config.settings import ServeSettings
 from callmocks.replication import replica
@@ -115,8 +116,10 @@ async def test_a_frame_on_an_open_websocket_meets_a_new_fault(
         await socket.send(HISTORY_FRAME)
         assert b"error" in bytes(await socket.recv(decode=False))
         assert (await client.control(one, "DELETE", f"/api/tenants/{name}")).status == 204
-        await socket.send(HISTORY_FRAME)
-        assert b"0001404" in bytes(await socket.recv(decode=False))[:19]
+        with pytest.raises(ConnectionClosed, match="1001"):
+            await socket.send(HISTORY_FRAME)
+            assert b"0001404" in bytes(await socket.recv(decode=False))[:19]
+            await socket.recv(decode=False)
     journal = await client.control(other, "GET", f"/api/tenants/{name}/journal")
     assert journal.status == 404
 
