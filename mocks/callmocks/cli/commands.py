@@ -4,6 +4,7 @@ from importlib import import_module
 from inspect import cleandoc
 
 import click
+from click.exceptions import NoSuchCommand
 
 from callmocks import __version__
 
@@ -33,6 +34,15 @@ class CommandGroup(click.Group):
             command.help = f"{SUMMARIES[cmd_name]}\n\n{cleandoc(command.help or '')}"
             self.add_command(command)
         return self.commands.get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:  # click suggests loaded commands alone
+            known = self.list_commands(ctx)
+            raise NoSuchCommand(error.command_name, possibilities=known, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

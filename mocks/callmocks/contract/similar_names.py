@@ -10,15 +10,17 @@ def find_similar_name(name: str, known: Iterable[str]) -> str | None:
     """In any case; of a path such as ``params.limit`` the last part alone may be given."""
     by_text = {each.lower(): each for each in known}
     text = name.lower()
-    by_leaf = {each.rpartition(".")[2]: each for each in reversed(by_text)}
-    leaf = text.rpartition(".")[2]
-    if leaf in by_leaf:
-        return by_text[by_leaf[leaf]]
-    if near := get_close_matches(text, by_text, 1):
-        return by_text[near[0]]
-    if near := get_close_matches(leaf, by_leaf, 1):
-        return by_text[by_leaf[near[0]]]
-    return None
+    parent, dot, leaf = text.rpartition(".")
+    if parent in by_text:
+        return by_text[parent]
+    siblings = [each for each in by_text if dot and each.rpartition(".")[0] == parent]
+    by_leaf = {each.rpartition(".")[2]: each for each in reversed(siblings or [*by_text])}
+    # A common parent would make all its members look alike.
+    for candidates, wanted in ((by_leaf, leaf), ({} if siblings else by_text, text)):
+        if near := get_close_matches(wanted, candidates, 1):
+            return by_text[by_leaf.get(near[0], near[0])]
+    leaves = {each.rpartition(".")[2]: each for each in reversed([*by_text])}
+    return by_text[leaves[leaf]] if leaf in leaves else None
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str:
