@@ -148,6 +148,8 @@ class FileMistake(NamedTuple):
 
 WORLD, ASSUMED, CALLS = "serve --world", "serve --assumptions", f"{SHOW} --view truth --calls"
 BASELINE, CONFIG = f"{CHECK} --baseline", "serve --config"
+SCENARIO, CASE = "serve --scenario", '[[tenants]]\nname = "a"\n'
+FAULT = '[[tenants.faults]]\nprovider = "cdr"\nfault = '
 LIMITS = '"cdr.error-limits"'
 FILES = (
     FileMistake("c.toml", "sedd = 7", CONFIG, "sedd", "did you mean seed?"),
@@ -182,6 +184,30 @@ FILES = (
         BASELINE,
         "finding 1",
         "there are id, why",
+    ),
+    FileMistake("s.toml", '[[tenant]]\nname = "a"', SCENARIO, "tenant", "did you mean tenants?"),
+    FileMistake("s.toml", f"{CASE}sed = 7", SCENARIO, "tenants[0].sed", "did you mean seed?"),
+    FileMistake(
+        "s.toml",
+        f'{CASE}[[tenants.calls]]\nstart = "{START}"\noperator = 101',
+        SCENARIO,
+        "tenants[0].calls[0].operator",
+        "a string is wanted",
+    ),
+    FileMistake("s.toml", f'{CASE}{FAULT}"dely"', SCENARIO, "faults[0].fault", "mean delay?"),
+    FileMistake(
+        "s.toml",
+        f'{CASE}{FAULT}"close"\noperation = "get.acount"',
+        SCENARIO,
+        "tenants[0].faults[0].operation",
+        "did you mean get.account?",
+    ),
+    FileMistake(
+        "s.json",
+        '{"tenants": [{"name": "a", "assumptions": {"cdr.error-limit": "absent"}}]}',
+        SCENARIO,
+        'tenants[0].assumptions."cdr.error-limit"',
+        "did you mean cdr.error-limits?",
     ),
 )
 

@@ -18,7 +18,7 @@ async def show_faults(context: RequestContext) -> dict[str, Any]:
     provider = context.request.query.get("provider", "cdr")
     if provider not in PROVIDER_TITLES:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
-    entries, texts = tenant.journal.read_records(), find_texts(context)
+    texts = find_texts(context)
     active = (await list_faults(context)).faults
     connections = await context.app_context.store.list_connections(tenant)
     return {
@@ -30,9 +30,7 @@ async def show_faults(context: RequestContext) -> dict[str, Any]:
         "provider": provider,
         "kinds": [kind for kind in _fault_kinds() if provider in kind.providers],
         "errors": list(context.registry.providers[provider].list_errors()),
-        "operations": sorted(
-            {each.operation for each in entries if each.provider == provider} - {""}
-        ),
+        "operations": sorted(context.registry.providers[provider].operations),
     }
 
 
