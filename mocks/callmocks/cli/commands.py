@@ -13,7 +13,7 @@ SUMMARIES = {
     "check": "Check a running provider, or a mock of one, against the contract.",
     "compare": "Send recorded requests again, and compare the shape of the answers.",
     "docs": "Print the documentation, for a reader or an assistant without the repository.",
-    "history": "Look at the calls behind the servers.",
+    "history": "Look at the calls behind the servers, or import recorded ones.",
     "init": "Write what a project needs to test with callmocks into the current folder.",
     "learn": "Decide assumptions of the ledger by what a provider answers.",
     "proxy": "Relay between a client and a provider and check both against the contract.",

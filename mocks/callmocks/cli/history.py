@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from callmocks.cli.history_import import import_history
 from callmocks.config import options
 from callmocks.config.types import IntRange, ParsedText, parse_time
 from callmocks.errors import SettingsError
@@ -30,6 +31,9 @@ _option = partial(click.option, allow_from_autoenv=False)
 @click.group()
 def history() -> None:
     pass
+
+
+history.add_command(import_history)
 
 
 def _window_options(command: F) -> F:

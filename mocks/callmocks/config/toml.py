@@ -5,6 +5,7 @@ from typing import Any, Final
 
 # Dots in one line. A key of many parts (`a.b.c`) takes the square of their number.
 MAX_DOTS: Final = 100
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -16,3 +17,8 @@ def parse(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("arrays or tables are nested too deep") from None
+
+
+def quote(text: str) -> str:
+    """A string of TOML, without what cannot be printed."""
+    return '"' + "".join(_ESCAPES.get(char, char) for char in text if char.isprintable()) + '"'

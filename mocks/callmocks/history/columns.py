@@ -53,7 +53,8 @@ class CallColumns:
     start: IntColumn
     end: IntColumn
     kind: IntColumn
-    reason: IntColumn  # of the first leg, which is the session's
+    reason: IntColumn  # of the first leg
+    session_reason: IntColumn  # where it is given; -1: by the outcome
     user: IntColumn  # -1 for unknown and anonymous callers
     vendor: IntColumn  # index among the users of the vendor scheme
     phone: IntColumn  # the outside party's number; 0 when hidden or internal

@@ -1,7 +1,9 @@
 """A pinned call as its author writes it, and the legs that follow from it."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any
 
@@ -13,11 +15,13 @@ from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history import reasons
 from callmocks.history.clock import parse_wall_time
-from callmocks.history.columns import CALL_DIRECTIONS, CallKind
+from callmocks.history.columns import CALL_DIRECTIONS, CallKind, LegRole
 from callmocks.history.directory import Directory
 from callmocks.history.ids import PINS_PER_DAY
+from callmocks.history.pin_legs import PinnedLeg, ResolvedLeg, resolve_legs
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import Slot
+from callmocks.history.views import session_reasons
 from callmocks.history.walltime import DAYS, FIRST_DATE, LAST_DATE, datetime_to_ms, day_of
 
 _R = reasons.INDEX
@@ -29,6 +33,11 @@ _PARALLEL = frozenset(reasons.reasons_at("beside", "operator"))
 _BY_PLATFORM = frozenset(reasons.ENDED_BY_PLATFORM)
 _MAX_SECONDS = 6 * 3600
 _MAX_SUGGESTIONS = 5
+# What the legs tell, where they are given.
+_FIELDS_OF_LEGS = (
+    *("operator", "finish_reason", "answered", "wait_seconds", "talk_seconds"),
+    *("transfer_to", "transfer_talk_seconds", "coach", "rating", "vendor"),
+)
 
 
 class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,7 +48,8 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     fractions. ``finish_reason`` must appear on a leg of the call; ``talk_seconds`` is the first
     operator's talk, ``wait_seconds`` the time from the start to the answer, or to giving up.
     ``number`` counts the pinned calls of a day from 1 and decides the ids; it is the next one when
-    it is left out.
+    it is left out. With ``legs`` all legs are given one by one, nothing is filled in, and who takes
+    part and how it ends stands in them alone; ``session_finish_reason`` may be given then.
     """
 
     start: str
@@ -61,6 +71,8 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     rating: int | None = None
     vendor: bool = False
     number: Annotated[int, Meta(ge=1, le=PINS_PER_DAY)] | None = None
+    legs: list[PinnedLeg] | None = None
+    session_finish_reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +92,8 @@ class ResolvedPin:
     phone: int
     line: int
     slots: dict[int, int]  # finish reason by slot
+    session_reason: int = -1
+    legs: list[ResolvedLeg] = dataclasses.field(default_factory=list)
 
 
 def parse_pin(raw: Any) -> PinnedCall:
@@ -114,6 +128,18 @@ def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
         slots={},
     )
     pin.phone = _resolve_phone(call, pin, directory)
+    if call.legs is not None:
+        _check_given_legs(call)
+        pin.session_reason = _find_session_reason(call)
+        find_operator = partial(_find_operator, directory=directory)
+        pin.legs = resolve_legs(call.legs, kind, find_operator)
+        if kind == CallKind.INTERNAL and pin.to_operator < 0:
+            called = [leg.operator for leg in pin.legs if leg.role == LegRole.OPERATOR]
+            pin.to_operator = called[0] if called else -1
+            _refuse_if(pin.to_operator < 0, "to_operator", "the legs do not tell who is called")
+        return pin
+    alone = call.session_finish_reason is not None
+    _refuse_if(alone, "session_finish_reason", "only a call with legs has its own")
     _check_numbers(call)
     _check_participants(pin)
     pin.answered = _is_answered(pin)
@@ -161,7 +187,7 @@ def _find_line(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
 
 def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
     user = _find_index(call.user, "user", directory.users_by_id, "user")
-    if user < 0 and call.client_phone is not None:
+    if user < 0 and call.client_phone is not None and call.legs is None:
         user = directory.users_by_phone.get(call.client_phone, -1)
     has_no_user = kind == CallKind.INTERNAL or call.vendor or call.anonymous
     text = "an internal, anonymous or vendor-scheme call has no own user"
@@ -192,11 +218,29 @@ def _resolve_phone(call: PinnedCall, pin: ResolvedPin, directory: Directory) -> 
     digits = phone.isascii() and phone.isdigit()
     fits = 5 <= len(phone) <= 15 and not phone.startswith("0")
     other = pin.user >= 0 and call.user and directory.users[pin.user].phone != phone
+    other = other and call.legs is None  # in what was recorded, people have several numbers
     _refuse_if(pin.kind == CallKind.INTERNAL, field, "an internal call has no client")
     _refuse_if(not digits, field, f"{phone!r} is not digits alone")
     _refuse_if(not fits, field, f"{phone!r} is not 5 to 15 digits from 1-9")
     _refuse_if(bool(other), field, "it is not the number of the user named")
     return int(phone)
+
+
+def _check_given_legs(call: PinnedCall) -> None:
+    _refuse_if(call.direction is None, "direction", "with legs it has to be given")
+    has_line = call.line is not None or call.direction == "internal"
+    _refuse_if(not has_line, "line", "with legs it has to be given")
+    for name in _FIELDS_OF_LEGS:
+        _refuse_if(getattr(call, name) not in (None, False), name, "with legs it stands in them")
+
+
+def _find_session_reason(call: PinnedCall) -> int:
+    name = call.session_finish_reason
+    if name is None:
+        return -1
+    unknown = name not in session_reasons.INDEX
+    _refuse_if(unknown, "session_finish_reason", f"{name!r} is no reason of sessions")
+    return session_reasons.INDEX[name]
 
 
 def _check_numbers(call: PinnedCall) -> None:

@@ -12,6 +12,7 @@ from callmocks.history.columns import CallKind, DayColumns
 from callmocks.history.directory import Directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
+from callmocks.history.pin_legs import GivenCall, build_given_call
 from callmocks.history.pin_resolution import ResolvedPin
 from callmocks.history.raw_columns import RAW_COLUMNS
 from callmocks.history.timeline import CallOutcomes, CallParameters, Slot, build_timeline
@@ -24,6 +25,11 @@ def build_pinned_call(
     generator: Generator, pin: ResolvedPin, row: int, first_leg_row: int, generated: GeneratedDays
 ) -> DayColumns:
     day, directory = day_of(pin.start_ms), generated.directory
+    if pin.legs:
+        start_ms, recorded = pin.start_ms - day_start(day), bool(pin.call.recorded)
+        parties = pin.user, max(pin.phone, 0), pin.line, pin.to_operator
+        given = GivenCall(pin.kind, start_ms, *parties, recorded, pin.session_reason)
+        return build_given_call(day, given, pin.legs, row, first_leg_row)
     outcomes = CallOutcomes.without_legs(1)
     outcomes.kind[0] = pin.kind
     for slot, reason in pin.slots.items():

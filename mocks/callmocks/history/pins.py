@@ -43,6 +43,15 @@ class Pin:
     sequence: int  # how many were pinned before it
     talks: list[tuple[int, int, int]]  # (operator's index, start, end in wall ms), not coaching
 
+    @property
+    def covered_ids(self) -> range:
+        """Its own, and those of the numbers whose legs it takes too."""
+        return range(self.id, self.id + _count_numbers(len(self.day.legs.row)))
+
+
+def _count_numbers(leg_count: int) -> int:
+    return -(-leg_count // ids.LEGS_PER_PIN)
+
 
 def _get_sequence(pin: Pin) -> int:
     return pin.sequence
@@ -68,6 +77,7 @@ class Pins:
         self._first_day = first_day
         self._generator = Generator(generated.key)
         self._pins: dict[int, Pin] = {}
+        self._covered: set[int] = set()  # ids of which the legs are another pin's
         # By operator's index, ascending: start, end, and the pin's id. No two overlap.
         self._talks: dict[int, list[tuple[int, int, int]]] = {}
         self._frames: _PinFrames | None = None
@@ -76,7 +86,7 @@ class Pins:
 
     def copy(self) -> Pins:
         other = Pins(self._generated, self._first_day)
-        other._pins = dict(self._pins)
+        other._pins, other._covered = dict(self._pins), set(self._covered)
         other._talks = {operator: list(talks) for operator, talks in self._talks.items()}
         other.counters, other._frames = self.counters, self._frames
         return other
@@ -98,13 +108,12 @@ class Pins:
             except Contradiction as error:
                 self.counters = counters
                 for pin in added:
-                    self._remove_talks(self._pins.pop(pin.id))
+                    self._discard(self._pins.pop(pin.id))
                 if len(requests) == 1:
                     raise
                 raise Contradiction(f"[{index}].{error.field}", error.reason) from None
             added.append(pin)
-            self._pins[pin.id] = pin
-            self._add_talks(pin)
+            self._insert(pin)
         self._mark_changed()
         return added
 
@@ -118,8 +127,7 @@ class Pins:
         else:
             resolved = resolve_pin(parse_pin(request), self._generated.directory)
             pin = self._build_pin(resolved, sequence)
-        self._pins[pin.id] = pin
-        self._add_talks(pin)
+        self._insert(pin)
         self._mark_changed()
         return pin
 
@@ -129,13 +137,14 @@ class Pins:
     def remove(self, session_id: int) -> bool:
         pin = self._pins.pop(session_id, None)
         if pin is not None:
-            self._remove_talks(pin)
+            self._discard(pin)
         self._mark_changed()
         return pin is not None
 
     def clear(self) -> None:
         self._pins.clear()
         self._talks.clear()
+        self._covered.clear()
         self.counters = PinCounters()
         self._mark_changed()
 
@@ -181,18 +190,20 @@ class Pins:
             first = date_of_day(self._first_day)
             raise Contradiction("start", f"the history of this tenant begins on {first}")
         last = counters.numbers.get(day, 0)
-        if resolved.call.number is None:
-            if last >= ids.PINS_PER_DAY:
-                raise Contradiction("start", "the day holds no more pinned calls")
-            resolved.call = msgspec.structs.replace(resolved.call, number=last + 1)
+        number = resolved.call.number or last + 1
+        last_number = number + _count_numbers(max(len(resolved.legs), 1)) - 1
+        if last_number > ids.PINS_PER_DAY:
+            raise Contradiction("start", "the day holds no more pinned calls")
+        resolved.call = msgspec.structs.replace(resolved.call, number=number)
         pin = self._build_pin(resolved, counters.added)
-        if pin.id in self._pins:
-            raise Contradiction("number", f"the pinned call {pin.id} has it already")
+        for id in pin.covered_ids:
+            if id in self._pins or id in self._covered:
+                raise Contradiction("number", f"the pinned call {id} has it already")
         end_ms = day_start(day) + int(pin.day.legs.end.max())
         if day_of(end_ms) >= DAYS:
             reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
             raise Contradiction("start", reason)
-        numbers = {**counters.numbers, day: max(last, pin.number)}
+        numbers = {**counters.numbers, day: max(last, last_number)}
         self.counters = PinCounters(counters.added + 1, numbers)
         return pin
 
@@ -202,10 +213,12 @@ class Pins:
         row = ids.PINNED_SESSION + number - 1
         leg_row = ids.PINNED_LEG + (number - 1) * ids.LEGS_PER_PIN
         day = build_pinned_call(self._generator, resolved, row, leg_row, self._generated)
-        assert len(day.legs.row) <= ids.LEGS_PER_PIN
+        assert resolved.legs or len(day.legs.row) <= ids.LEGS_PER_PIN
         session_id = int(ids.session_id(day.first_day, day.calls.row)[0])
         request = msgspec.to_builtins(resolved.call)
-        return Pin(session_id, number, request, day, sequence, _list_talks(day))
+        # What was recorded, leg by leg, is not compared with other calls.
+        talks = [] if resolved.legs else _list_talks(day)
+        return Pin(session_id, number, request, day, sequence, talks)
 
     def _check_overlap(self, pin: Pin) -> None:
         for operator, begin, stop in pin.talks:
@@ -217,11 +230,14 @@ class Pins:
                 reason = f"{number} speaks in the pinned call {other} at that time"
                 raise Contradiction("operator", reason)
 
-    def _add_talks(self, pin: Pin) -> None:
+    def _insert(self, pin: Pin) -> None:
+        self._pins[pin.id] = pin
+        self._covered.update(pin.covered_ids[1:])
         for operator, start, end in pin.talks:
             insort(self._talks.setdefault(operator, []), (start, end, pin.id))
 
-    def _remove_talks(self, pin: Pin) -> None:
+    def _discard(self, pin: Pin) -> None:
+        self._covered.difference_update(pin.covered_ids[1:])
         for operator, start, end in pin.talks:
             self._talks[operator].remove((start, end, pin.id))
 

@@ -203,7 +203,9 @@ class _Timeline:
         has_talk = np.bincount(call[by_operator], minlength=len(parameters.start)) > 0
         talked = np.where(subscriber, (connect >= 0) & has_talk[call], by_operator)
         rated = talked & ((slot == Slot.ANSWER) | (role == LegRole.INITIATOR))
-        released = _released_by(reason, role, kind, connect, parameters.released_by_platform[call])
+        released = find_releasing_parties(
+            reason, role, kind, connect, parameters.released_by_platform[call]
+        )
         fax = np.where((slot == Slot.ANSWER) & (connect >= 0), parameters.fax[call], 0)
         remote_reason = self._outcomes.reasons[call, Slot.REMOTE]
         row = parameters.first_leg_row + _rows_by_day(call, parameters.day_offset)
@@ -217,7 +219,7 @@ class _Timeline:
             connect=connect,
             end=self._end[call, slot],
             reason=reason.astype(np.int8),
-            rang=_legs_that_rang(reason, role, connect, remote_reason),
+            rang=find_ringing_legs(reason, role, connect, remote_reason),
             talked=talked,
             released_by=released.astype(np.int8),
             rating=np.where(rated, parameters.rating[call], 0).astype(np.int8),
@@ -245,6 +247,7 @@ class _Timeline:
             end=self._end.max(axis=1, initial=-1).astype(np.int32),
             kind=kind.astype(np.int8),
             reason=self._outcomes.reasons[:, Slot.FIRST].astype(np.int8),
+            session_reason=np.full(len(kind), -1, np.int16),
             user=parameters.user.astype(np.int32),
             vendor=parameters.vendor.astype(np.int16),
             phone=parameters.phone.astype(np.int64),
@@ -283,7 +286,7 @@ def _leg_roles(kind: IntColumn, slot: IntColumn) -> IntColumn:
     return role
 
 
-def _legs_that_rang(
+def find_ringing_legs(
     reason: IntColumn, role: IntColumn, connect: IntColumn, remote_reason: IntColumn
 ) -> BoolColumn:
     """A phone rang when it was picked up, when the reason says so, or when the caller gave up."""
@@ -295,7 +298,7 @@ def _legs_that_rang(
     return result
 
 
-def _released_by(
+def find_releasing_parties(
     reason: IntColumn, role: IntColumn, kind: IntColumn, connect: IntColumn, by_platform: BoolColumn
 ) -> IntColumn:
     """As ARM shows it: A called, B was called."""

@@ -44,6 +44,8 @@ class PinFields(TypedDict, total=False):
     recorded: bool
     rating: int
     vendor: bool
+    legs: list[dict[str, object]]  # each as docs/history.md lists it
+    session_finish_reason: str
 
 
 class TenantOperations:

@@ -16,7 +16,6 @@ _HEADER = """\
 # Known findings of `callmocks check --baseline`: any other one fails, and so does one of these that
 # is gone. Say why each is accepted.
 """
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 class KnownFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +56,7 @@ def read_baseline(path: Path, option: str) -> dict[str, KnownFinding]:
 def write_baseline(path: Path, entries: Iterable[KnownFinding]) -> None:
     parts = [_HEADER]
     for entry in sorted(entries, key=lambda each: each.id):
-        parts.append(f"\n[[finding]]\nid = {_quote(entry.id)}\nwhy = {_quote(entry.why)}\n")
+        parts.append(f"\n[[finding]]\nid = {toml.quote(entry.id)}\nwhy = {toml.quote(entry.why)}\n")
     try:
         path.write_text("".join(parts), encoding="utf-8")
     except OSError as error:
@@ -70,7 +69,3 @@ def _format_place(where: str) -> str:
     if place is None:
         return ""
     return f"finding {int(place[1]) + 1}: " + (f"{place[2]}: " if place[2] else "")
-
-
-def _quote(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(char, char) for char in text if char.isprintable()) + '"'

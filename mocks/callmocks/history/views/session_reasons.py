@@ -18,8 +18,8 @@ _TABLE = load_table("cdr/session_finish_reasons.csv")
 _OUTCOMES = load_table("cdr/session_outcomes.csv")
 # Reasons of legs are among them, so that a session can be shown with its first leg's.
 NAMES = tuple(dict.fromkeys((*(row["finish_reason"] for row in _TABLE), *reasons.NAMES)))
-_INDEX = {name: index for index, name in enumerate(NAMES)}
-_OF_LEG = np.array([_INDEX[name] for name in reasons.NAMES], np.int16)
+INDEX = {name: index for index, name in enumerate(NAMES)}
+_OF_LEG = np.array([INDEX[name] for name in reasons.NAMES], np.int16)
 _PARALLEL = (reasons.INDEX["another_operator_answer"], reasons.INDEX["operator_answer"])
 _SCENARIO_STARTED = reasons.INDEX["scenario_disconnects"]
 
@@ -32,7 +32,7 @@ def first_leg_reasons(day: DayColumns) -> Reasons:
 
 
 def find_session_reasons(day: DayColumns) -> Reasons:
-    """Positions in ``NAMES``; a pinned call has the first reason of its outcome."""
+    """Positions in ``NAMES``; a pinned call has the given reason, or the first of its outcome."""
     calls = day.calls
     outcomes = find_outcomes(day)
     bits = 1 << np.arange(len(_OUTCOMES))
@@ -44,7 +44,9 @@ def find_session_reasons(day: DayColumns) -> Reasons:
     for row, each in zip(table, candidates, strict=True):
         row[: len(each)] = each
     turn = np.where(calls.row >= ids.PINNED_SESSION, 0, day.call_days + _count_before(day, code))
-    return table[code, turn % sizes[code]]
+    return np.where(
+        calls.session_reason >= 0, calls.session_reason, table[code, turn % sizes[code]]
+    )
 
 
 def find_outcomes(day: DayColumns) -> dict[str, BoolColumn]:
@@ -87,7 +89,7 @@ def _list_reasons(first_leg_reason: int, flags: int) -> tuple[int, ...]:
         names = [own, *_load_by_outcome().get(own, ())]
     for row in found:
         names += _load_by_outcome()[row["outcome"]]
-    return tuple(_INDEX[name] for name in dict.fromkeys(names))
+    return tuple(INDEX[name] for name in dict.fromkeys(names))
 
 
 @cache
