@@ -207,6 +207,11 @@ def test_texts_too_long_or_impossible_are_reported() -> None:
     assert find_violations(wrong, departments.columns.specs) == ["Deleted is String, not Boolean"]
 
 
+def test_columns_without_rules_have_no_violations() -> None:
+    flags = load_operations()["DepartmentRead"].list_columns("Deleted boolean")
+    assert find_violations(pl.DataFrame({"Deleted": [True]}), flags.specs) == []
+
+
 def test_served_operations_exist_and_are_described_whole() -> None:
     assert len(load_operation_names()) == 87
     assert set(load_operations()) < load_operation_names()

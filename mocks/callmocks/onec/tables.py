@@ -100,6 +100,8 @@ def find_violations(frame: pl.DataFrame, columns: Sequence[ColumnSpec]) -> list[
         for column in columns
         for rule, count in _count_violations(column).items()
     }
+    if not breaches:  # of flags alone, which cannot be wrong
+        return []
     counts = frame.select(**breaches).row(0, named=True)
     return [rule.format(count) for rule, count in counts.items() if count]
 

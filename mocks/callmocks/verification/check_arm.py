@@ -132,6 +132,9 @@ class ArmCheck(ProviderCheck):
                 self.probe.add(
                     f"{name}: /out", "out/error", "another answer", "assumed", "arm.error-reason"
                 )
+            elif str(response.status) != (expected := self.choices["arm.error-status"]):
+                where, assumption = f"{name}: status", "arm.error-status"
+                self.probe.add(where, expected, response.status, "assumed", assumption)
         page = build_request()
         for name, command, body, login, status in (
             ("no document", schema.HISTORY, b"<in><request>", True, 400),
@@ -142,9 +145,8 @@ class ArmCheck(ProviderCheck):
             self.add_result(validate.validate_body(response.body), name)
             wanted = self.choose_status(status)
             if response.status != wanted:
-                where, expected = f"{name}: status", str(wanted)
-                assumption = "arm.transport-status"
-                self.probe.add(where, expected, response.status, "assumed", assumption)
+                where, assumption = f"{name}: status", "arm.transport-status"
+                self.probe.add(where, str(wanted), response.status, "assumed", assumption)
 
     async def check_frames(self) -> None:
         """The same page by tag in a frame and by POST."""

@@ -22,8 +22,8 @@ REASONS = {
     "arm.late-records": "it shows only before the record of a call is there",
     "arm.media-access": "it would take fetching the record of a talk",
     "arm.upgrade-credentials": "wrong credentials are not sent: they may lock the operator out",
-    "arm.compression": "the websocket of a check offers no extension",
-    "arm.wrong-length": "a wrong frame may end the connection, whatever is chosen",
+    "arm.compression": "a recording does not hold what a websocket agrees on",
+    "arm.wrong-length": "no frame of a wrong length was answered",
     "arm.to-date": "no row that was looked at starts before to_date and ends after it",
     "arm.party-filters": "no number with % was asked for",
     "arm.tag-filters": "it shows only where a tag holds filters",
@@ -282,8 +282,17 @@ def find_frame_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting
         if each.transport == "frame":
             try:
                 yield from decide_frame(each.response)
+                yield from _decide_wrong_length(each)
             except (ValueError, CallmocksError):
                 continue
+
+
+def _decide_wrong_length(exchange: WireExchange) -> Iterator[Sighting]:
+    """An error may have another cause."""
+    answer = parse_exchange(exchange)
+    page = answer is not None and answer.has_page
+    if page and frames.decode_request(exchange.request).deviations:
+        yield from see("arm.wrong-length", "tolerated", "a frame of another length: a page")
 
 
 _ONE_EXCHANGE = (

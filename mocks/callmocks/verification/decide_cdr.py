@@ -24,8 +24,8 @@ REASONS = {
     "cdr.late-records": "it shows only before the record of a call is there",
     "cdr.directory-points": "another client of the account may take points at the same time",
     "cdr.directory-settings": "the settings of an account are its own",
-    "cdr.left-employees": "an employee who left is not told apart in the answers",
-    "cdr.status-ids": "the ids of statuses are the account's own",
+    "cdr.left-employees": "nobody whom legs name has left",
+    "cdr.status-ids": "no employee has a status",
 }
 
 

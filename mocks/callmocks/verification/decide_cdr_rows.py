@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from callmocks.cdr import tables
+from callmocks.verification import decide_cdr_directory
 from callmocks.verification.cdr_exchange import LEGS_METHOD, SESSIONS_METHOD, Params, RpcExchange
 from callmocks.verification.decisions import Sighting, see
 
@@ -168,30 +168,15 @@ def _decide_leg_direction(exchanges: Sequence[RpcExchange]) -> Iterator[Sighting
         yield from see("cdr.leg-direction", "session", shown)
 
 
-def _decide_directory_fields(exchange: RpcExchange) -> Iterator[Sighting]:
-    described = ("get.employees", "get.group_employees", "get.virtual_numbers")
-    if exchange.method not in described or exchange.params.get("fields") or not exchange.rows:
-        return
-    fields = tables.load_fields(exchange.method).fields
-    nested = {name for name, field in fields.items() if field.type in ("array", "object")}
-    there = nested & exchange.rows[0].keys()
-    if nested:
-        choice = "all" if there else "scalars"
-        yield from see("cdr.directory-fields", choice, f"{choice} fields without fields")
-
-
-def _decide_scenario_lists(exchange: RpcExchange) -> Iterator[Sighting]:
-    for row in exchange.rows or [] if exchange.method == "get.scenarios" else []:
-        for element in (row.get("operations") or [])[:1]:
-            choice = "values" if isinstance(element, dict) else "ids"
-            yield from see("cdr.scenario-lists", choice, f"operations are {choice}")
-
-
 ONE_EXCHANGE = (
     _decide_wav_records,
     _decide_default_order,
     _decide_sort_nulls,
-    _decide_directory_fields,
-    _decide_scenario_lists,
+    *decide_cdr_directory.ONE_EXCHANGE,
 )
-ALL_EXCHANGES = (_decide_window_ends, _decide_comparisons, _decide_leg_direction)
+ALL_EXCHANGES = (
+    _decide_window_ends,
+    _decide_comparisons,
+    _decide_leg_direction,
+    decide_cdr_directory.decide_left_employees,
+)

@@ -1,22 +1,24 @@
 """What exchanges of a 1C-Connect service show of its assumptions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from callmocks.errors import CallmocksError
-from callmocks.onec.decoder import SoapFault, read_answer
-from callmocks.onec.results import SUCCESS
-from callmocks.onec.values import EMPTY_DATE, ValueTable
+from callmocks.onec.values import EMPTY_DATE
 from callmocks.provider.base import WireExchange
+from callmocks.verification import decide_onec_requests
 from callmocks.verification.decisions import Sighting, see
+from callmocks.verification.onec_answers import parse_answer
 
 FAILED = 2
 MANY_EMPTY = 5  # so many together are no accident
+MANY_INCOMING = 20
 CLOSE_CALLS, MANY_CLOSE_CALLS = timedelta(seconds=10), 20
-COLUMNS_REASON = "columns are not compared: their list is written into the file by hand"
+READS = (
+    *("client", "client-user", "specialist", "department", "service-line-kind"),
+    "user-service-line",
+)
 REASONS = {
     "onec.day-hours": "it shows only over a whole day",
     "onec.day-clock": "it shows only at the hours at which day and night change",
@@ -35,52 +37,19 @@ REASONS = {
     "onec.code-unknown-parameter": "unknown parameters are not refused",
     "onec.unknown-callers": "rows do not say whether such callers are left out",
     "onec.period-from": "whether it is required at other hours shows only then",
-    "onec.realm": "no request is sent with wrong credentials",
-    "onec.failed-callee": "who was rung last is in no answer",
-    "onec.client-read-columns": COLUMNS_REASON,
-    "onec.client-user-read-columns": COLUMNS_REASON,
-    "onec.specialist-read-columns": COLUMNS_REASON,
-    "onec.department-read-columns": COLUMNS_REASON,
-    "onec.service-line-kind-read-columns": COLUMNS_REASON,
-    "onec.user-service-line-read-columns": COLUMNS_REASON,
+    "onec.realm": "it would take wrong credentials of the account: a call without any is nobody's",
+    "onec.failed-callee": "too few users' calls were unsuccessful",
+    **dict.fromkeys(
+        (f"onec.{read}-read-columns" for read in READS),
+        "the read was refused, or has a column that the ledger cannot show",
+    ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OnecAnswer:
-    """``code`` is ``Fault`` for a Fault, whose code is ``fault``."""
-
-    status: int
-    code: str
-    fault: str = ""
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def succeeded(self) -> bool:
-        return self.code == SUCCESS
-
-
-def parse_answer(body: bytes, status: int) -> OnecAnswer | None:
-    try:
-        result = read_answer(body)
-    except SoapFault as fault:
-        return OnecAnswer(status, "Fault", fault.code)
-    except (CallmocksError, RecursionError):
-        return None
-    data = result.get("ResultData")
-    rows = list(data.records()) if isinstance(data, ValueTable) else []
-    return OnecAnswer(status, str(result.get("ResultCode")), "", rows)
 
 
 def find_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
     for each in exchanges:
         yield from _decide_layout(each.response)
-    yield from find_row_sightings(exchanges)
-
-
-def find_row_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]:
-    """What a recording shows, too, whose other texts may be masked."""
-    for each in exchanges:
+        yield from decide_onec_requests.find_request_sightings(each)
         answer = parse_answer(each.response, each.status)
         if answer is not None and answer.rows:
             yield from _decide_rows(answer.rows)
@@ -107,6 +76,7 @@ def _decide_rows(rows: Sequence[dict[str, Any]]) -> Iterator[Sighting]:
             yield from see("onec.failed-duration", "whole-call", "unsuccessful calls have some")
         elif len(failed) >= MANY_CLOSE_CALLS:
             yield from see("onec.failed-duration", "zero", "unsuccessful calls have none")
+    yield from _decide_callee(failed)
     empty_times = [_is_empty(row["CallTime"]) for row in rows]
     yield from _decide_order([r["CallTime"] for r in rows if not _is_empty(r["CallTime"])])
     count = sum(empty_times)
@@ -114,6 +84,20 @@ def _decide_rows(rows: Sequence[dict[str, Any]]) -> Iterator[Sighting]:
         yield from see(
             "onec.row-order", "call-time", f"the {count} rows without CallTime are first"
         )
+
+
+def _decide_callee(failed: Sequence[dict[str, Any]]) -> Iterator[Sighting]:
+    """Of unsuccessful calls of users, whether they have who was rung."""
+    incoming = [
+        row.get("CalleeID")
+        for row in failed
+        if row.get("ServiceUserID") and row.get("CallerID") == row["ServiceUserID"]
+    ]
+    if any(incoming):
+        yield from see("onec.failed-callee", "last-rung", "unsuccessful calls have a CalleeID")
+    elif len(incoming) >= MANY_INCOMING:
+        shown = f"{len(incoming)} unsuccessful calls have none"
+        yield from see("onec.failed-callee", "nil", shown)
 
 
 def _is_empty(time: object) -> bool:

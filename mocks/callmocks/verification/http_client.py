@@ -16,6 +16,7 @@ import aiohttp
 from callmocks.errors import CheckError, SettingsError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # the rest of a longer response is not read
+MAX_WINDOW_BITS = 15  # of permessage-deflate
 # Reasons of several versions of OpenSSL for a response that is not TLS.
 NOT_TLS_REASONS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
 NOT_TLS_REASONS |= {"RECORD_LAYER_FAILURE"}
@@ -103,12 +104,17 @@ class HttpClient:
             raise self._to_check_error(error, url) from None
 
     async def open_websocket(
-        self, url: str, headers: Mapping[str, str]
+        self, url: str, headers: Mapping[str, str], *, compress: bool = False
     ) -> aiohttp.ClientWebSocketResponse:
-        """``WSServerHandshakeError`` when the server refuses the upgrade."""
+        """``WSServerHandshakeError`` when the server refuses the upgrade; with ``compress``
+        permessage-deflate is offered.
+        """
         try:
             limit = MAX_BODY_BYTES
-            opening = self._session.ws_connect(url, headers=headers, max_msg_size=limit)
+            bits = MAX_WINDOW_BITS if compress else 0
+            opening = self._session.ws_connect(
+                url, headers=headers, max_msg_size=limit, compress=bits
+            )
             socket = await asyncio.wait_for(opening, self.timeout)
         except aiohttp.WSServerHandshakeError:
             self.reached = True

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
-from callmocks.arm import schema
+from callmocks.arm import frames, schema
 from callmocks.errors import CheckError
 from callmocks.provider.base import WireExchange
 from callmocks.verification import decide_arm
@@ -48,6 +48,8 @@ class ArmLearner(Learner, ArmCheck):
         socket: list[Experiment] = [
             ("websocket-path", "frames as text and as binary", self.try_websocket),
             ("anonymous-upgrade", "a websocket without login", self.try_anonymous_upgrade),
+            ("wrong-length", "a frame of another length than it says", self.try_wrong_length),
+            ("compression", "a websocket that offers to compress", self.try_compression),
         ]
         chosen = self.target.transports
         return (http if "http" in chosen else []) + (socket if "websocket" in chosen else [])
@@ -178,18 +180,45 @@ class ArmLearner(Learner, ArmCheck):
 
     async def try_anonymous_upgrade(self) -> None:
         """Where a websocket opens with credentials."""
-        if not any(each.assumption == "arm.websocket-path" for each in self.own_sightings):
-            raise SkipProbe("no websocket was found")
+        self._require_websocket()
         try:
             socket = await self.http_client.open_websocket(self.socket_url, {})
         except WSServerHandshakeError as error:
-            if error.status == 401 or error.status == 200:
+            if error.status == 401:
                 choice, shown = "refused", f"status {error.status} without login"
                 self.own_sightings += see("arm.anonymous-upgrade", choice, shown)
         else:
             await socket.close()
             shown = "a websocket opened without login"
             self.own_sightings += see("arm.anonymous-upgrade", "accepted", shown)
+
+    async def try_wrong_length(self) -> None:
+        """On a websocket of its own, as it may be closed."""
+        self._require_websocket()
+        async with FrameConnection(self, self.socket_url, self.auth_headers(), int) as connection:
+            frame = connection.encode_frame(build_request(limit=1, from_date=FAR_FUTURE))
+            length = frames.get_declared_length(frame) + 7
+            wrong = frame[:2] + f"{length:010d}".encode() + frame[12:]
+            seen = WireExchange(schema.HISTORY, wrong, b"", 0, "frame")
+            seen.response = await connection.exchange_recorded(wrong)
+            answer = decide_arm.parse_exchange(seen)
+        if answer is not None:
+            choice = "tolerated" if answer.has_page else "refused"
+            self.own_sightings += see("arm.wrong-length", choice, f"a wrong length: {choice}")
+
+    async def try_compression(self) -> None:
+        self._require_websocket()
+        socket = await self.http_client.open_websocket(
+            self.socket_url, self.auth_headers(), compress=True
+        )
+        choice = "permessage-deflate" if socket.compress else "none"
+        await socket.close()
+        self.own_sightings += see("arm.compression", choice, f"permessage-deflate: {choice}")
+
+    def _require_websocket(self) -> None:
+        """Its path is known then."""
+        if not any(each.assumption == "arm.websocket-path" for each in self.own_sightings):
+            raise SkipProbe("no websocket was found")
 
     async def _receive_opcode(self, socket: ClientWebSocketResponse) -> str:
         message: Any = await socket.receive(self.http_client.timeout)

@@ -4,18 +4,21 @@ Each costs a point at most and asks for one row, or a few that are known.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from callmocks.cdr import tables
 from callmocks.verification import check_cdr_refusals, decide_cdr
 from callmocks.verification.cdr_exchange import BYTE_ORDER_MARK, Params, parse_exchanges
 from callmocks.verification.check_cdr import LEGS_METHOD, SESSIONS_METHOD, CdrCheck
+from callmocks.verification.decide_cdr_directory import EMPLOYEES_METHOD
 from callmocks.verification.decisions import Sighting, see
 from callmocks.verification.learner import Experiment, Learner
 from callmocks.verification.runner import SkipProbe, StopCheck
 
 FOREIGN_USER_ID = 2_147_483_647
 UNKNOWN_VALUE = "callmocks_none"
+OLD_DAYS = (180, 500)  # ago: employees of that time may have left since
 
 
 class CdrLearner(Learner, CdrCheck):
@@ -83,7 +86,13 @@ class CdrLearner(Learner, CdrCheck):
             await self.ask(SESSIONS_METHOD, params)
 
     async def try_directory(self) -> None:
-        await self.ask("get.employees", {"limit": 1})
+        await self.ask(EMPLOYEES_METHOD, {"limit": 1})
+        fields = ["id", "status", "status_id", "allowed_in_call_types", "phone_numbers"]
+        await self.ask(EMPLOYEES_METHOD, {"limit": 10_000, "fields": fields})
+        for days in OLD_DAYS:
+            first, last = self._day_window(self.day - timedelta(days), 7)
+            window = {"date_from": first, "date_till": last, "limit": 10_000}
+            await self.ask(LEGS_METHOD, window | {"fields": ["employee_id"]})
         await self.ask("get.scenarios", {"limit": 20, "fields": ["id", "operations"]})
 
     async def try_foreign_user(self) -> None:

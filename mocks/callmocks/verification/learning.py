@@ -33,7 +33,7 @@ def _find_arm_sightings(exchanges: Sequence[WireExchange]) -> Iterator[Sighting]
 _DECIDERS: dict[str, Callable[[Sequence[WireExchange]], Iterator[Sighting]]] = {
     "arm": _find_arm_sightings,
     "cdr": _find_cdr_sightings,
-    "onec": decide_onec.find_row_sightings,
+    "onec": decide_onec.find_sightings,
 }
 
 
