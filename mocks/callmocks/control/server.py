@@ -114,7 +114,11 @@ async def show_metrics(context: RequestContext) -> web.Response:
 
 @ROUTES.add("GET", "/openapi.json", "This API", "server_openapi", response=dict)
 async def show_openapi(context: RequestContext) -> web.Response:
-    return render_json(_cached_document(context.request.app[TOKEN_REQUIRED]))
+    return render_json(find_document(context.request.app))
+
+
+def find_document(app: web.Application) -> dict[str, Any]:
+    return _cached_document(app[TOKEN_REQUIRED])
 
 
 @cache

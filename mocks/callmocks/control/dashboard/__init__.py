@@ -37,6 +37,9 @@ PAGES = {
     f"{_TENANT}/faults": ("faults.show_faults", "faults.html", "faults"),
     f"{_TENANT}/clock": ("clock.show_clock", "clock.html", "clock"),
     f"{_TENANT}/assumptions": ("assumptions.show_assumptions", "assumptions.html", "assumptions"),
+    "/openapi": ("api.show_api", "api.html", ""),
+    "/docs": ("documentation.list_pages", "docs.html", ""),
+    "/docs/{page:.+}": ("documentation.show_page", "doc.html", ""),
     "/language/{language}": ("texts.switch_language", "", ""),
     "/static/{name}": ("static_files.serve_file", "", ""),
 }

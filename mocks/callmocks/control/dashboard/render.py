@@ -53,6 +53,16 @@ SCRIPT_TEXTS = (
 """Of static/*.js, which find them in the page."""
 _PROBLEM_TITLES = {404: mark_text("Not found"), 422: mark_text("This cannot be shown")}
 _OTHER_PROBLEM = mark_text("Something went wrong")
+_SECTION_DOCS = {
+    "overview": "dashboard.md",
+    "history": "history.md",
+    "pins": "history.md#pinned-calls",
+    "journal": "control.md",
+    "faults": "faults.md",
+    "clock": "control.md",
+    "assumptions": "reference/assumptions.md",
+}
+"""Pages of the documentation, by section."""
 MAX_PAGE_BYTES = 2_000_000
 MAX_LISTED = 500
 """Tenants or faults that a page lists."""
@@ -83,6 +93,7 @@ def render_page(
         "tenants": [each.name for each in islice(context.registry, MAX_LISTED)],
         "sections": () if tenant is None else ("journal",) if tenant is unmatched else SECTIONS,
         "section": section,
+        "docs": _SECTION_DOCS.get(section, ""),
         "counts": {} if tenant is None else _count_changes(tenant),
         "clock": None if tenant in (None, unmatched) else describe_clock(tenant, texts),
     }

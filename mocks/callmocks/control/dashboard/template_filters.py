@@ -53,6 +53,10 @@ def add_line_breaks(name: str) -> Markup:
     return Markup(re.sub(r"_|[a-z](?=[A-Z][a-z])", r"\g<0><wbr>", str(escape(name))))
 
 
+def add_path_breaks(path: str) -> Markup:
+    return Markup(escape(path).replace("/", Markup("/<wbr>")))
+
+
 def format_parameter(value: object) -> str:
     """A value as a form's field takes it; empty for null, lists and objects without members."""
     if isinstance(value, bool):
@@ -70,4 +74,5 @@ FILTERS = {
     "parameter": format_parameter,
     "coded": render_code,
     "breakable": add_line_breaks,
+    "pathed": add_path_breaks,
 }
