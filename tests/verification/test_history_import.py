@@ -218,7 +218,7 @@ def test_what_cannot_be_imported_is_listed(tmp_path: Path, cli: CommandRunner) -
         "13": "its times and durations contradict one another",
         "15": "it has no virtual number",
     }
-    assert "1 calls of" in text and "not imported: 5 calls: session 99: its legs" in text
+    assert "1 call of" in text and "not imported: 5 calls: session 99: its legs" in text
     assert "line 3: rows without start_time" in text
 
 

@@ -12,6 +12,7 @@ import pytest
 import requests
 from lxml import etree
 
+import callmocks
 from callmocks.arm import frames
 from callmocks.testing import Mocks
 from tests.verification.conftest import DAY, CommandRunner, run_command
@@ -192,6 +193,29 @@ def test_onec_answers_in_the_version_of_the_request(recorded: Path, replay: dict
     assert requests.post(replay["onec"], data=fault, timeout=10).status_code == 500
     wsdl = requests.get(f"{replay['onec']}?wsdl", timeout=10)
     assert set(re.findall(r'location="([^"]+)"', wsdl.text)) == {replay["onec"]}
+
+
+def test_masked_rows_are_served_in_other_portions(recorded: Path) -> None:
+    (_, second, *_), (page, _) = (
+        recorded_exchanges(recorded, *each)
+        for each in (("cdr", "get.call_legs_report"), ("arm", "operator_call_history"))
+    )
+    with callmocks.running(replay=recorded, replay_match="window") as mocks:
+        sort = [{"field": "start_time"}]
+        got = post_legs(mocks.cdr.url, "x", limit=2, offset=7, sort=sort).json()["result"]
+        url = f"{mocks.arm.url}/any/service/cc/arm"
+        body = "<in><request><filters limit='2' direction='in'/></request></in>"
+        answer = requests.post(f"{url}/operator_call_history", data=body, timeout=10)
+        frames_sent = history_frame(limit=2, offset=1)
+        (frame,) = asyncio.run(exchange_frames(url.replace("http", "ws"), {}, frames_sent))
+    recorded_result = json.loads(second["response"])["result"]
+    assert got["data"] == recorded_result["data"][2:4]
+    assert got["metadata"]["total_items"] == recorded_result["metadata"]["total_items"]
+    by_frame = recorded_exchanges(recorded, "arm", "operator_call_history")[1]["response"]
+    refs = re.findall(r'"call_ref":"(\d+)"', by_frame)
+    assert re.findall(r'call_ref="(\d+)"', answer.text) == refs[:2]
+    refs = re.findall(r'call_ref="(\d+)"', page["response"])
+    assert re.findall(rb'"call_ref":"(\d+)"', frame) == [ref.encode() for ref in refs[1:3]]
 
 
 def test_replayed_exchanges_are_in_the_journal_and_faults_apply(replay: dict[str, Any]) -> None:

@@ -57,20 +57,24 @@ def _describe_result(result: ImportedHistory, recorded: RecordedCalls) -> str:
     first, last = result.calls[0]["start"][:10], result.calls[-1]["start"][:10]
     counts = ", ".join(f"{count} {name}" for name, count in result.summary.items() if count)
     lines = [
-        f"{len(result.calls)} calls of {first} … {last}, {len(result.legs)} legs",
+        f"{_count(len(result.calls), 'call')} of {first} … {last}, {len(result.legs)} legs",
         f"world: {counts}",
     ]
     if result.strangers:
         numbers = [number for number, _ in result.strangers.most_common()]
-        calls = result.strangers.total()
-        lines.append(f"strangers: {len(numbers)} in {calls} calls: {_join_some(numbers)}")
+        calls = _count(result.strangers.total(), "call")
+        lines.append(f"strangers: {len(numbers)} in {calls}: {_join_some(numbers)}")
     if result.skipped:
         skipped = [f"session {session}: {why}" for session, why in result.skipped.items()]
-        lines.append(f"not imported: {len(skipped)} calls: {_join_some(skipped)}")
+        lines.append(f"not imported: {_count(len(skipped), 'call')}: {_join_some(skipped)}")
     lines += [f"passed over: {each}" for each in recorded.passed_over[:_MAX_LISTED]]
     if len(recorded.passed_over) > _MAX_LISTED:
         lines.append(f"passed over: {len(recorded.passed_over) - _MAX_LISTED} exchanges more")
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _join_some(texts: list[str]) -> str:

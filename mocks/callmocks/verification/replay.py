@@ -82,7 +82,7 @@ class ReplayIndex:
             request_key = {}
         reply, refusal = None, ""
         if self._match == "window":
-            reply, refusal = self._find_window(exchange, request_key)
+            reply, refusal = await self._find_window(exchange, request_key)
         reply = reply or self._find_exact(exchange, request_key)
         if reply is None and self._match == "operation":
             reply = self._find_nearest(exchange, request_key)
@@ -120,10 +120,12 @@ class ReplayIndex:
             return None
         return self.provider.replay_reply(exchange, responses.next_response())
 
-    def _find_window(self, exchange: Exchange, request_key: RequestKey) -> tuple[Reply | None, str]:
+    async def _find_window(
+        self, exchange: Exchange, request_key: RequestKey
+    ) -> tuple[Reply | None, str]:
         """Or why the rows cannot be served; ``""`` when the operation has none."""
         try:
-            recorded = self._windows.find_answer(exchange, request_key)
+            recorded = await self._windows.find_answer(exchange, request_key)
         except NotRecorded as error:
             return None, str(error)
         reply = self.provider.replay_reply(exchange, recorded) if recorded else None

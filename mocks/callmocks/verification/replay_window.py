@@ -8,6 +8,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from callmocks.errors import CallmocksError
@@ -21,6 +22,7 @@ from callmocks.provider.recorded_rows import (
     RowWindowError,
 )
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import run_in_worker
 from callmocks.verification.request_differences import (
     hashable_key,
     join_differences,
@@ -256,7 +258,7 @@ class WindowIndex:
         self._choices: dict[str, str] = {}
         self._tables: dict[str, list[RecordedTable]] = {}
 
-    def find_answer(self, exchange: Exchange, request_key: RequestKey) -> WireExchange | None:
+    async def find_answer(self, exchange: Exchange, request_key: RequestKey) -> WireExchange | None:
         """None when the operation has no rows; ``NotRecorded``."""
         reader = self._reader
         now = datetime_to_ms(exchange.now)
@@ -269,7 +271,8 @@ class WindowIndex:
             return None
         exchange.use_assumptions(*reader.assumptions)
         if choices != self._choices:
-            self._choices, self._tables = choices, self._build_tables(choices)
+            tables_of_choices = await run_in_worker(partial(self._build_tables, choices))
+            self._choices, self._tables = choices, tables_of_choices
         tables = self._tables.get(exchange.operation, [])
         table = next((table for table in tables if table.scope == window.scope), None)
         if table is None:
