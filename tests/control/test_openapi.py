@@ -102,7 +102,8 @@ def test_the_document_is_json_for_a_guarded_server_too() -> None:
     from callmocks.control.openapi import build_document
 
     guarded = build_document(ROUTES, guarded=True)
-    assert guarded["security"] == [{"token": []}]
+    assert guarded["security"] == [{"bearer": []}, {"basic": []}]
+    assert guarded["paths"]["/health"]["get"]["security"] == []
     assert msgspec.json.decode(msgspec.json.encode(guarded)) == guarded
 
 

@@ -92,7 +92,7 @@ async def test_a_tenant_is_made_with_any_seed_size_credentials_and_settings(
         ({"name": "b", "world": "mars"}, 422, "one of busy, default, "),
         ({"name": "b", "assumptions": {"cdr.sort-nulls": "up"}}, 422, "none of postgresql, first,"),
         ({"name": "b", "calls_per_day": -1}, 422, "calls_per_day"),
-        ({"name": "b", "calls_per_day": 10**9}, 422, "1000000000"),
+        ({"name": "b", "calls_per_day": 200_001}, 422, "<= 200000"),
         ({"name": "b", "now": "noon"}, 422, "noon"),
         ({"name": "b", "now": "1969-12-31T12:00:00"}, 422, "1970-01-02"),
         ({"name": "b", "now": "2200-01-01T00:00:00"}, 422, "2199-12-31"),

@@ -18,6 +18,7 @@ SUMMARIES = {
     "learn": "Decide assumptions of the ledger by what a provider answers.",
     "proxy": "Relay between a client and a provider and check both against the contract.",
     "scenario": "Check scenario files, and write a tenant to one.",
+    "schema": "List, print or write the schemas, field tables and ledger of the contract.",
     "serve": "Serve the three providers and control until SIGINT or SIGTERM.",
     "validate": "Check saved frames, XML, JSON-RPC, SOAP and recordings against the contract.",
 }

@@ -14,6 +14,7 @@ from callmocks.config.server_limits import ServerLimits
 from callmocks.history.clock import load_time_zone
 from callmocks.history.lags import LagRange
 from callmocks.history.walltime import parse_first_date
+from callmocks.history.world import CALLS_PER_DAY_MAX
 from callmocks.history.world_file import load_world
 from callmocks.tenants.settings import ArmSettings, TenantSettings
 
@@ -28,7 +29,7 @@ def setting(default: Any, type: click.ParamType[Any], help: str, *, multiple: bo
 _PROFILE = types.OneOf("documented", "strict")
 _PORT = types.IntRange(0, 65535, "PORT")
 _COUNT = types.IntRange(1, 100_000, "NUMBER")
-_CALLS = types.IntRange(0, 200_000, "NUMBER")
+_CALLS = types.IntRange(0, CALLS_PER_DAY_MAX, "NUMBER")
 _WORKERS = types.IntRange(1, 64, "NUMBER")
 _SEED = types.IntRange(-(2**63), 2**63 - 1, "NUMBER")
 _BYTES = types.IntRange(4096, 2**30, "BYTES")

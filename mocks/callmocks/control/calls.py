@@ -128,7 +128,7 @@ async def list_pins(context: RequestContext) -> dict[str, Any]:
 @ROUTES.add(
     "POST",
     _CALLS,
-    "Pin a call, or one for each line of the body, all or none",
+    f"Pin a call, or one for each line of the body ({MAX_PINS} at most), all or none",
     "calls_pin",
     body=PostedCall,
     lines_media=JSON_LINES_TYPES,
@@ -165,7 +165,8 @@ async def unpin_call(context: RequestContext) -> None:
 @ROUTES.add(
     "GET",
     f"{TENANT}/truth",
-    "The calls of a window as they happened, with their ids in each view",
+    f"The calls of a window ({MAX_TRUTH_CALLS} at most) as they happened, with their ids in each "
+    "view",
     "calls_show_truth",
     query=TruthQuery,
     response=json_struct(TruthList),

@@ -84,7 +84,7 @@ ROUTES = RouteTable()
 @ROUTES.add(
     "GET",
     f"{TENANT}/roster",
-    "Shifts and breaks that begin in a window, by operator",
+    f"Shifts and breaks that begin in a window of {MAX_DAYS} days at most, by operator",
     "roster_show",
     query=TruthQuery,
 )
@@ -104,7 +104,8 @@ async def show_roster(context: RequestContext) -> RosterList:
 @ROUTES.add(
     "GET",
     f"{TENANT}/episodes",
-    "What failed for a while in a window: the account, lines, numbers, employees",
+    f"What failed for a while in a window of {MAX_DAYS} days at most: the account, lines, numbers, "
+    "employees",
     "episodes_list",
     query=TruthQuery,
 )

@@ -16,7 +16,7 @@ from callmocks.contract.json_model import from_json, to_json
 from callmocks.contract.listed_names import find_unlisted_name
 from callmocks.contract.similar_names import suggest_name
 from callmocks.control.json_struct import Natural, doc, json_struct
-from callmocks.control.problems import ProblemError
+from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.provider.base import Provider
 from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
@@ -75,7 +75,10 @@ class JournalView(msgspec.Struct):
     ]
     next: Annotated[
         int | UnsetType,
-        doc("There are more, which 16 MiB did not hold: those ``after`` this number."),
+        doc(
+            f"There are more, which {format_bytes(MAX_ANSWER_BYTES)} did not hold: those ``after`` "
+            "this number."
+        ),
     ] = UNSET
     replica: Annotated[
         str | UnsetType,
@@ -231,7 +234,7 @@ def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:
     "Entries as server-sent events",
     "journal_stream",
     query=StreamQuery,
-    media="text/event-stream",
+    media=("text/event-stream",),
 )
 async def stream_entries(context: RequestContext) -> web.StreamResponse:
     journal = find_journal(context)

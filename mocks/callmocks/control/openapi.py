@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from callmocks import __version__
-from callmocks.control.problems import CONTENT_TYPE, Problem
-from callmocks.control.routing import Route
+from callmocks.control.guard import OPEN_PATHS
+from callmocks.control.problems import CONTENT_TYPE, Problem, format_bytes
+from callmocks.control.routing import MAX_BODY_BYTES, Route
 
 _REF_TEMPLATE = "#/components/schemas/{name}"
 
@@ -20,15 +21,29 @@ _PATH_PARAMETERS = {
     "fault": "Id of a fault that is on",
     "assumption": "Id in the ledger",
     "call": "CDR session id of a pinned call",
+    "file": "Name of a file, as `/schemas` lists it",
+    "provider": "`arm`, `cdr` or `onec`",
+}
+_ACCESS = "The token of `--admin-token`; while none is set, none is needed."
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": _ACCESS},
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": f"{_ACCESS} It is the password; any user name will do.",
+    },
 }
 
 
-def build_document(routes: Sequence[Route], *, guarded: bool) -> dict[str, Any]:
+def build_document(
+    routes: Sequence[Route], *, guarded: bool, body_limit: int = MAX_BODY_BYTES
+) -> dict[str, Any]:
     """``guarded``: a token is required."""
     components = _build_schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _describe_route(route)
+        described = _describe_route(route, guarded=guarded, body_limit=body_limit)
+        paths.setdefault(route.path, {})[route.method.lower()] = described
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -37,11 +52,9 @@ def build_document(routes: Sequence[Route], *, guarded: bool) -> dict[str, Any]:
             "description": "Tenants, clock, faults, journal, pinned calls and assumptions.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": _SECURITY_SCHEMES},
+        "security": [{name: []} for name in _SECURITY_SCHEMES] if guarded else [],
     }
-    if guarded:
-        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"token": []}]
     return document
 
 
@@ -62,7 +75,7 @@ def put_descriptions_last(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _describe_route(route: Route) -> dict[str, Any]:
+def _describe_route(route: Route, *, guarded: bool, body_limit: int) -> dict[str, Any]:
     parameters = [_describe_path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
     if route.query is not None:
         parameters += _describe_query(route.query)
@@ -70,8 +83,10 @@ def _describe_route(route: Route) -> dict[str, Any]:
         "operationId": route.id,
         "summary": route.summary,
         "tags": [route.tag],
-        "responses": _describe_responses(route),
+        "responses": _describe_responses(route, guarded=guarded, body_limit=body_limit),
     }
+    if route.path in OPEN_PATHS:
+        described["security"] = []
     if parameters:
         described["parameters"] = parameters
     if route.body is not None:
@@ -81,20 +96,25 @@ def _describe_route(route: Route) -> dict[str, Any]:
     return described
 
 
-def _describe_responses(route: Route) -> dict[str, Any]:
+def _describe_responses(route: Route, *, guarded: bool, body_limit: int) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
     if route.responses:
         schemas = [_schema_reference(model) for model in route.responses]
         schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-        success["content"] = {route.media: {"schema": schema}}
+        success["content"] = {media: {"schema": schema} for media in route.media}
     elif route.status != 204:
-        success["content"] = {route.media: {"schema": {"type": "string"}}}
+        success["content"] = {
+            media: {"schema": {} if media == "application/json" else {"type": "string"}}
+            for media in route.media
+        }
     problems = dict(route.problems)
+    if guarded and route.path not in OPEN_PATHS:
+        problems.setdefault(401, "The admin token is missing or wrong")
     if "{" in route.path:
         problems.setdefault(404, "There is no such thing")
     if route.body is not None:
         problems.setdefault(400, "The body is not JSON")
-        problems.setdefault(413, "The body is longer than 64 MiB")
+        problems.setdefault(413, f"The body is longer than {format_bytes(body_limit)}")
     if route.body is not None or route.query is not None:
         problems.setdefault(422, "Something asked for cannot be; the problem names the place")
     if route.replicated:

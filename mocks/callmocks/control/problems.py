@@ -101,3 +101,9 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
             raise  # the connection limiter answers it
         LOGGER.exception("%s %s", request.method, request.path)
         return ProblemError(500, "a defect of callmocks; its log says more").to_response()
+
+
+def format_bytes(size: int) -> str:
+    """``8 MiB`` where it is a whole number of them."""
+    mebibytes, rest = divmod(size, 1024 * 1024)
+    return f"{size} bytes" if rest else f"{mebibytes} MiB"

@@ -114,7 +114,7 @@ class Route:
     """One method of one path.
 
     ``response`` is the struct (or a tuple of those it may be) sent with ``status``; None means that
-    the handler makes its own response of type ``media``, or that there is none (204).
+    the handler makes its own response of a type of ``media``, or that there is none (204).
     """
 
     method: str
@@ -127,7 +127,7 @@ class Route:
     query: type[msgspec.Struct] | None = None
     response: Any = None
     status: int = 200
-    media: str = "application/json"
+    media: tuple[str, ...] = ("application/json",)
     lines_media: tuple[str, ...] = ()
     """Types under which the body may hold many items, one a line; the handler reads those."""
     problems: Mapping[int, str] = field(default_factory=dict)
@@ -150,8 +150,8 @@ class Route:
 
     @property
     def tag(self) -> str:
-        parts = self.path.split("/")
-        return parts[4] if len(parts) > 4 and not parts[4].startswith("{") else parts[-1] or "/"
+        names = [part for part in self.path.split("/") if part and not part.startswith("{")]
+        return names[min(len(names), 3) - 1]
 
 
 class RouteTable(list[Route]):

@@ -16,6 +16,7 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from callmocks import __version__
+from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.control import (
     assumptions,
     calls,
@@ -26,6 +27,7 @@ from callmocks.control import (
     faults,
     journal,
     scenario,
+    schemas,
     snapshots,
     tenants,
 )
@@ -37,7 +39,15 @@ from callmocks.control.logs import add_request_id, make_logger, make_middleware,
 from callmocks.control.metrics import Metrics, make_registry
 from callmocks.control.openapi import UNREACHABLE, build_document
 from callmocks.control.problems import problem_middleware, render_problem
-from callmocks.control.routing import AppContext, RequestContext, RouteTable, add_route, render_json
+from callmocks.control.routing import (
+    MAX_BODY_BYTES,
+    AppContext,
+    RequestContext,
+    RouteTable,
+    add_route,
+    render_json,
+)
+from callmocks.provider.bodies import SERVER_LIMITS
 from callmocks.provider.server import ERROR_RESPONSE
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
@@ -102,7 +112,7 @@ async def show_health(context: RequestContext) -> web.Response:
     return render_json(health, 200 if health.status == "ok" else 503)
 
 
-@ROUTES.add("GET", "/metrics", "Numbers for Prometheus", "server_metrics", media="text/plain")
+@ROUTES.add("GET", "/metrics", "Numbers for Prometheus", "server_metrics", media=("text/plain",))
 async def show_metrics(context: RequestContext) -> web.Response:
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -118,12 +128,13 @@ async def show_openapi(context: RequestContext) -> web.Response:
 
 
 def find_document(app: web.Application) -> dict[str, Any]:
-    return _cached_document(app[TOKEN_REQUIRED])
+    body_limit = min(MAX_BODY_BYTES, app.get(SERVER_LIMITS, DEFAULT_LIMITS).body)
+    return _cached_document(app[TOKEN_REQUIRED], body_limit)
 
 
 @cache
-def _cached_document(guarded: bool) -> dict[str, Any]:
-    return build_document(ROUTES, guarded=guarded)
+def _cached_document(guarded: bool, body_limit: int) -> dict[str, Any]:
+    return build_document(ROUTES, guarded=guarded, body_limit=body_limit)
 
 
 for module in (
@@ -137,6 +148,7 @@ for module in (
     assumptions,
     connections,
     snapshots,
+    schemas,
 ):
     ROUTES += module.ROUTES
 

@@ -2,12 +2,18 @@
 
 import msgspec
 
-from callmocks.control.problems import ProblemError
+from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.control.tenants import TenantView, describe_tenant
 from callmocks.errors import CallmocksError
 from callmocks.tenants.registry import TenantConflict
-from callmocks.tenants.snapshots import SNAPSHOT_NAME, SnapshotInfo, SnapshotLimitError
+from callmocks.tenants.snapshots import (
+    MAX_SNAPSHOT_BYTES,
+    MAX_SNAPSHOTS,
+    SNAPSHOT_NAME,
+    SnapshotInfo,
+    SnapshotLimitError,
+)
 
 
 class SnapshotList(msgspec.Struct):
@@ -32,7 +38,10 @@ async def list_snapshots(context: RequestContext) -> SnapshotList:
     "Keep what a tenant holds: pinned calls, faults and what is left of them, choices, clock, "
     "sessions, quotas",
     "snapshots_keep",
-    problems={409: "There are 16 others, or all together would have more than 64 MiB"},
+    problems={
+        409: f"There are {MAX_SNAPSHOTS} others, or all together would have more than "
+        f"{format_bytes(MAX_SNAPSHOT_BYTES)}"
+    },
 )
 async def keep_snapshot(context: RequestContext) -> SnapshotInfo:
     name = context.path_part("snapshot")

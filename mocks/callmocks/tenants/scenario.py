@@ -12,7 +12,7 @@ from callmocks.faults.active import FaultScope
 from callmocks.history.ids import PINS_PER_DAY
 from callmocks.history.lags import Lag
 from callmocks.history.pin_resolution import PinnedCall
-from callmocks.history.world import World
+from callmocks.history.world import CALLS_PER_DAY_MAX, World
 from callmocks.tenants.settings import (
     TENANT_NAME,
     ArmSettings,
@@ -169,7 +169,8 @@ class TenantOptions(ScenarioTable, kw_only=True):
         ),
     ] = UNSET
     calls_per_day: Annotated[
-        Count | UnsetType | None, Meta(description="Mean of a weekday; null: as the world says.")
+        Annotated[int, Meta(ge=0, le=CALLS_PER_DAY_MAX)] | UnsetType | None,
+        Meta(description="Mean of a weekday; null: as the world says."),
     ] = UNSET
     now: Annotated[
         str | UnsetType,
