@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 import tomli_w
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from callmocks import running
 from callmocks.cli.commands import group
+from callmocks.contract.resources import schema_path
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
+from tests.conftest import ROOT
+from tests.examples import snippets
 from tests.test_serve import get, serving
 
 NOW = "2026-03-02T12:00:00"
@@ -264,6 +268,12 @@ def test_files_come_by_flag_variable_config_and_python(tmp_path: Path) -> None:
         assert mocks.control.get("/api/tenants/b")["name"] == "b"
 
 
+def test_an_empty_variable_names_no_file() -> None:
+    """As a compose file passes it on."""
+    with serving(CALLMOCKS_SCENARIO="") as (_, ready):
+        assert ready["tenant"] == "demo"
+
+
 def test_a_world_file_is_named_relative_to_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "worlds").mkdir()
     (tmp_path / "worlds" / "small.toml").write_text(
@@ -316,3 +326,50 @@ def test_an_export_that_cannot_be_made_is_told(suite: Mocks, tmp_path: Path) -> 
     assert "write a .toml or .json file" in str(export(suite, tmp_path / "a.yaml").exception)
     assert "no tenant 'nope'" in str(export(suite, tmp_path / "a.toml", "nope").exception)
     assert not list(tmp_path.iterdir())
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SCENARIOS = [
+    each
+    for page in PAGES
+    for each in snippets.read(page)
+    if each.language in ("toml", "json") and "tenants" in each.text.partition("\n")[0]
+]
+
+
+@pytest.mark.parametrize("snippet", SCENARIOS, ids=[each.where for each in SCENARIOS])
+def test_a_documented_scenario_is_loaded(snippet: snippets.Snippet, tmp_path: Path) -> None:
+    path = tmp_path / f"scenario.{snippet.language}"
+    path.write_text(snippet.text, encoding="utf-8")
+    checked = check(path)
+    assert (checked.exit_code, checked.stderr) == (0, "")
+
+
+def test_there_is_a_documented_scenario() -> None:
+    assert SCENARIOS
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = json.loads(schema_path("scenario.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_the_schema_for_editors_takes_what_is_served(validator: Draft202012Validator) -> None:
+    for document in (WHOLE, {"tenants": [WHOLE, {"name": "b"}]}):
+        assert validator.is_valid(document)
+    for snippet in SCENARIOS:
+        assert validator.is_valid(tomllib.loads(snippet.text))
+
+
+def test_the_schema_for_editors_refuses_a_wrong_value_at_any_place(
+    validator: Draft202012Validator,
+) -> None:
+    wrong = [(place, spoil(WHOLE, steps, [[]])) for place, steps in places(WHOLE)]
+    wrong += [
+        (place, spoil(WHOLE, ["assumptions", place], "x")) for place in ("cdr.sort-nulls", "x")
+    ]
+    wrong.append(("fault", spoil(WHOLE, ["faults", 0, "fault"], "dellay")))
+    wrong.append(("params", spoil(WHOLE, ["faults", 0, "params", "nonsense"], 1)))
+    assert [place for place, document in wrong if validator.is_valid(document)] == []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from click.testing import CliRunner
 from lxml import html
 
+from callmocks.cli.commands import group
 from tests.dashboard.conftest import Site, running
 
 VIEWS = [
@@ -305,3 +308,19 @@ def test_the_documentation_is_there_without_a_network(site: Site) -> None:
     assert site.get("/docs/history.md").page.xpath("//h2[@id='pinned-calls']")
     assert site.get("/docs/ru/tutorial.md").page.xpath("string(//article/@lang)") == "ru"
     assert site.get("/docs/../pyproject.toml").status == 404
+
+
+def test_a_tenant_is_saved_as_a_scenario_file(site: Site, tmp_path: Path) -> None:
+    made = {"name": "kept", "world": {"title": "Мой мир", "operators": [{"number": "777"}, {}]}}
+    assert site.send(f"{site.control}/api/tenants", "POST", made).status == 201
+    try:
+        page = site.get("/tenants").page
+        (link,) = page.xpath("//a[@download='kept.json']")
+        assert link.text == "Save"
+        assert "Мой мир" in site.get("/tenants/kept").text
+        file = tmp_path / link.get("download")
+        file.write_text(site.get(link.get("href")).text, encoding="utf-8")
+        checked = CliRunner().invoke(group, ["scenario", "check", str(file)])
+        assert (checked.exit_code, checked.stderr) == (0, "")
+    finally:
+        site.send(f"{site.control}/api/tenants/kept", "DELETE")

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from callmocks.cli.commands import group
 from callmocks.config.options import SETTINGS
 from callmocks.config.settings import ServeSettings
 from tests.conftest import ROOT
@@ -83,11 +85,24 @@ def test_replicas_share_the_state_of_the_redis_beside_them(
     assert services["callmocks"]["environment"].keys() < replica["environment"].keys()
 
 
+def test_it_starts_from_a_scenario_file_when_one_is_named(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    assert "CALLMOCKS_SCENARIO=/scenarios/orders.toml docker compose up" in FILE.read_text("utf-8")
+    for name in ("callmocks", "replica"):
+        assert services[name]["environment"]["CALLMOCKS_SCENARIO"] == "${CALLMOCKS_SCENARIO:-}"
+        assert "./deploy/scenarios:/scenarios:ro" in services[name]["volumes"]
+    files = sorted((ROOT / "deploy" / "scenarios").iterdir())
+    checked = CliRunner().invoke(group, ["scenario", "check", *map(str, files)])
+    assert (checked.exit_code, [file.name for file in files]) == (0, ["orders.toml"])
+
+
 def test_files_that_are_mounted_and_arguments_of_the_build_exist(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    for volume in services["balancer"]["volumes"]:
-        assert (ROOT / volume.split(":")[0]).is_file()
+    for name in ("callmocks", "replica", "balancer"):
+        for volume in services[name]["volumes"]:
+            assert (ROOT / volume.split(":")[0]).exists() and volume.endswith(":ro")
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     for argument, value in services["callmocks"]["build"]["args"].items():
         default = value.partition(":-")[2].removesuffix("}")

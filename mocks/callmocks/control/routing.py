@@ -29,6 +29,7 @@ from callmocks.errors import StateError
 from callmocks.provider.bodies import BodyTooLarge, read_body
 from callmocks.provider.server import send_counted
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.scenario import format_key
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
@@ -240,4 +241,6 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
 
 def _validation_problem(error: msgspec.ValidationError, model: Any) -> ProblemError:
     path, reason = validation.describe_error(error, model)
-    return ProblemError(422, f"{path}: {reason}" if path else reason, where=path)
+    unknown, _ = validation.find_unknown_key(reason)
+    where = f"{path or '$'}{format_key(unknown)}" if unknown else path
+    return ProblemError(422, f"{path}: {reason}" if path else reason, where=where)

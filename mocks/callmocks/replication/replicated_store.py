@@ -52,7 +52,8 @@ class ReplicatedStore(TenantStore):
     async def create(self, settings: TenantSettings, fill: FillTenant | None = None) -> Tenant:
         spec, history = await self._prepare_spec(settings)
         tenant = await self._run_transaction(
-            lambda: create_transaction(self.registry, spec, self.version.number + 1, fill)
+            lambda: create_transaction(self.registry, spec, self.version.number + 1, fill),
+            is_long=fill is not None,
         )
         del history
         return tenant
@@ -66,7 +67,10 @@ class ReplicatedStore(TenantStore):
     ) -> None:
         spec, history = await self._prepare_spec(settings)
         await self._run_transaction(
-            lambda: replace_transaction(self.registry, self._check(tenant), self._cache, spec, fill)
+            lambda: replace_transaction(
+                self.registry, self._check(tenant), self._cache, spec, fill
+            ),
+            is_long=fill is not None,
         )
         del history
 

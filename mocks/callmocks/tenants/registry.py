@@ -73,6 +73,11 @@ class Registry:
         place of ``replaced``, gets its journal closed.
         """
         settings = settings.with_defaults()
+        self.check_available(settings, replaced)
+        return self._build_tenant(settings, world)
+
+    def check_available(self, settings: TenantSettings, replaced: Tenant | None = None) -> None:
+        """``TenantConflict`` when another tenant than ``replaced`` has the name or a credential."""
         if self._tenants.get(settings.name) is not replaced or settings.name == UNMATCHED:
             raise TenantConflict("name", f"tenant {settings.name!r} exists already")
         for provider in self.providers.values():
@@ -81,7 +86,6 @@ class Registry:
                     value = "" if credential.secret else f" {credential.value!r}"
                     where = f"{provider.name}.{credential.kind.rpartition(' ')[2]}"
                     raise TenantConflict(where, f"{credential.kind}{value} exists already")
-        return self._build_tenant(settings, world)
 
     def add(self, tenant: Tenant) -> None:
         self._tenants[tenant.name] = tenant

@@ -128,6 +128,10 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     onec: OnecSettings = msgspec.field(default_factory=OnecSettings)
 
     @property
+    def world_title(self) -> str:
+        return self.world if isinstance(self.world, str) else self.world.title or "…"
+
+    @property
     def provider_settings(self) -> "dict[str, ArmSettings | CdrSettings | OnecSettings]":
         return {"arm": self.arm, "cdr": self.cdr, "onec": self.onec}
 

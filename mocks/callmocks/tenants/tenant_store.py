@@ -81,14 +81,17 @@ class TenantStore:
         """Reset a tenant to other settings and contents, in one step and all or nothing."""
         history = await self.registry.load_history(settings)
         prepared = self.registry.prepare_tenant(settings, replaced=tenant)
-        await self._fill_prepared(prepared, fill)
+        await self._fill_prepared(prepared, fill, tenant)
         self.registry.replace(tenant, prepared)
         del history
 
-    async def _fill_prepared(self, tenant: Tenant, fill: FillTenant | None) -> None:
+    async def _fill_prepared(
+        self, tenant: Tenant, fill: FillTenant | None, replaced: Tenant | None = None
+    ) -> None:
         try:
             if fill is not None:
-                await tenant.state.replace_all(fill(tenant))
+                await tenant.state.replace_all(await run_in_worker(partial(fill, tenant)))
+                self.registry.check_available(tenant.settings, replaced)  # others were served
         except BaseException:
             tenant.journal.close()
             raise
