@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RELEASE_VENV ?= .venvs/release
 SITE_VENV ?= .venvs/site
 
-.PHONY: serve test test-slow lint types check golden bench fuzz soak audit sbom release-check site clean
+.PHONY: serve test test-slow lint types check golden bench fuzz soak audit dist sbom release-check site clean
 
 serve: $(VENV)/.installed
 	$(BIN)/callmocks serve $(ARGS)
@@ -33,6 +33,10 @@ bench: $(VENV)/.tests
 # For as long as one likes: make fuzz ARGS="--seconds 600 cdr_rpc", make soak ARGS="--minutes 30"
 fuzz soak: $(VENV)/.tests
 	scripts/$@ $(ARGS)
+
+# A wheel and a source archive, in dist/
+dist: $(RELEASE_VENV)/.installed
+	$(RELEASE_VENV)/bin/python -m build --outdir dist .
 
 audit: $(RELEASE_VENV)/.installed
 	scripts/audit

@@ -125,5 +125,6 @@ def _format_ready(suite: MockServer, settings: ServeSettings) -> str:
     lines += [f"  {titles[name]:8}{url}" for name, url in suite.urls.items()]
     logins = f"login {cdr.login}, password {cdr.password}, CDR token {cdr.token}"
     lines.append(f"  {logins}; operators 101, 102, … too")
+    lines.append(f"  open {suite.urls['control']} in a browser")
     lines += [f"  CA      {settings.tls_ca_out}"] if settings.tls_ca_out else []
     return "\n".join(lines)
