@@ -102,8 +102,8 @@ class ArmConnection:
             transport.abort()
 
     async def _receive_message(self, message: WSMessage) -> None:
-        self._last_seen = self._tenant.clock.now()
         if message.type is WSMsgType.PING:
+            self._last_seen = self._tenant.clock.now()
             with suppress(ConnectionError):  # the client has gone; the socket tells the reader
                 await self._socket.pong(message.data)
         elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -121,6 +121,7 @@ class ArmConnection:
 
     async def _process_message(self, message: bytes, opcode: WSMsgType) -> None:
         exchange, reply = await rerun_when_stale(partial(self._handle_frame, message))
+        self._last_seen = exchange.now
         opcode = _OPCODES.get(exchange.tenant.assumptions.choices["arm.opcode"], opcode)
         if reply.delivery is None:
             try:

@@ -10,6 +10,7 @@ from callmocks.control.dashboard.texts import Texts, find_texts
 from callmocks.control.faults import FaultKind, FaultView, describe_fault_type, list_faults
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
+from callmocks.errors import StateError
 from callmocks.server.providers import FAULT_TYPES
 
 
@@ -20,10 +21,14 @@ async def show_faults(context: RequestContext) -> dict[str, Any]:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
     texts = find_texts(context)
     active = (await list_faults(context)).faults
-    connections = await context.app_context.store.list_connections(tenant)
+    try:
+        connections, problem = await context.app_context.store.list_connections(tenant), ""
+    except StateError as error:  # of a replica that does not answer
+        connections, problem = [], str(error)
     return {
         "tenant": tenant,
         "connections": connections[:MAX_LISTED],
+        "connections_problem": problem,
         "unlisted_connections": max(len(connections) - MAX_LISTED, 0),
         "active": [(fault, _summarize_fault(fault, texts)) for fault in active[:MAX_LISTED]],
         "unlisted": max(len(active) - MAX_LISTED, 0),
