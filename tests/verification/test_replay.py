@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import requests
 from lxml import etree
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 import callmocks
 from callmocks.arm import frames
@@ -175,6 +177,24 @@ def test_arm_answers_over_both_transports(recorded: Path, replay: dict[str, Any]
     for broken in (b"99callmocks", history_frame()[:-1] + b"}"):
         (frame,) = asyncio.run(exchange_frames(socket, {}, broken))
         assert frames.decode_response(frame).status == 400
+
+
+def test_websockets_of_a_replay_are_ended_and_refused(replay: dict[str, Any]) -> None:
+    url = f"{replay['arm']}/demo/service/cc/arm".replace("http", "ws")
+    api = f"{replay['control']}/api/tenants/demo"
+    with connect(url) as socket:
+        assert len(requests.delete(f"{api}/connections", timeout=10).json()["connections"]) == 1
+        with pytest.raises(ConnectionClosed, match="1001"):
+            socket.recv(timeout=5)
+    faults: dict[str, dict[str, float]] = {"refuse_upgrade": {}, "idle_close": {"seconds": 0.1}}
+    for fault, params in faults.items():
+        body: Any = {"provider": "arm", "fault": fault, "params": params, "times": 1}
+        assert requests.post(f"{api}/faults", json=body, timeout=10).status_code == 201
+    with pytest.raises(InvalidStatus, match="503"):
+        connect(url).__enter__()
+    with connect(url) as socket, pytest.raises(ConnectionClosed, match="idle"):
+        socket.recv(timeout=5)
+    requests.delete(f"{api}/faults", timeout=10)
 
 
 def test_onec_answers_in_the_version_of_the_request(recorded: Path, replay: dict[str, Any]) -> None:

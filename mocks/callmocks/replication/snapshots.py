@@ -86,7 +86,8 @@ def keep_transaction(
 
 def remove_transaction(cache: DocumentCache, tenant: Tenant, name: str) -> Transaction[None]:
     """``KeyError`` when there is no snapshot of that name."""
-    load_contents(cache, tenant, name)
+    if SNAPSHOT_INFO + name not in cache.documents_of(tenant.name):
+        raise KeyError(name)
     removed: TenantDocuments = {SNAPSHOT_INFO + name: None, SNAPSHOT_CONTENTS + name: None}
     return Transaction(None, tenant.name, removed, _apply_later(cache, tenant, removed))
 
