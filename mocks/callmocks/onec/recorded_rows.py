@@ -88,10 +88,19 @@ class OnecRowReader(RowReader):
         root = etree.fromstring(template.response, _PARSER)
         table = _find_table(root)
         assert table is not None
-        for row in _iter_parts(table, "row"):
-            table.remove(row)
-        table.extend(etree.fromstring(row.body, _PARSER) for row in rows)
-        return replace(template, response=etree.tostring(root, encoding="UTF-8"))
+        recorded = _iter_parts(table, "row")
+        indents = [row.tail for row in recorded] or [None]
+        for old in recorded:
+            table.remove(old)
+        for number, row in enumerate(rows, 1):
+            element = etree.fromstring(row.body, _PARSER)
+            element.tail = indents[-1] if number == len(rows) else indents[0]
+            table.append(element)
+        declared = template.response.startswith(b"<?xml")
+        body = etree.tostring(root, encoding="UTF-8", xml_declaration=declared)
+        if b"\r\n" in template.response:  # a parser of XML makes them line feeds
+            body = body.replace(b"\n", b"\r\n")
+        return replace(template, response=body)
 
 
 def _find_table(root: etree._Element) -> etree._Element | None:
@@ -116,7 +125,7 @@ def _read_row(
         time = min(time, window.end - 1000)
     if window.begin is not None:
         time = max(time, window.begin)
-    return RecordedRow(cells[id_column].lower(), time, time, etree.tostring(row))
+    return RecordedRow(cells[id_column].lower(), time, time, etree.tostring(row, with_tail=False))
 
 
 def _read_time(times: dict[str, str], name: str) -> int | None:

@@ -236,8 +236,12 @@ def join_periods(periods: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _format_period(begin: int, end: int) -> str:
-    first = "the beginning" if begin == FIRST else str(ms_to_datetime(begin))
-    return f"{first} … {ms_to_datetime(end - SECOND_MS)}"
+    first = "the beginning" if begin == FIRST else _format_time(begin)
+    return f"{first} … {_format_time(end - SECOND_MS)}"
+
+
+def _format_time(ms: int) -> str:
+    return ms_to_datetime(ms).isoformat(" ", "seconds")
 
 
 class RecordedRequest(NamedTuple):
