@@ -183,6 +183,15 @@ def test_an_endpoint_is_judged_by_the_choices_of_a_file(
     assert (found, result.code) == ([], 0), choices
 
 
+def test_a_status_of_failed_commands_that_was_not_chosen_is_found(
+    suite: Mocks, cli: CommandRunner
+) -> None:
+    result = run_check(suite, cli, "arm", assumptions={"arm.error-status": "500"})
+    found = [each for probe in result.json["probes"] for each in probe["findings"]]
+    assert (result.code, {each["assumption"] for each in found}) == (1, {"arm.error-status"})
+    assert {each["where"].partition(": ")[2] for each in found} == {"status"}
+
+
 def test_the_path_of_the_websocket_can_be_given(suite: Mocks, cli: CommandRunner) -> None:
     choice = {"arm.websocket-path": "elsewhere/ws"}
     assert run_check(suite, cli, "arm", assumptions=choice).code == 1

@@ -74,7 +74,7 @@ class ArmCheck(ProviderCheck):
         """By HTTP Basic, or by the login command where Basic is refused."""
         body = build_request()
         response = await self.post_command(schema.HISTORY, body)
-        if response.status == 401 and self.basic:
+        if self.basic and self.is_refused(response.status, response.body):
             await self.log_in()
             response = await self.post_command(schema.HISTORY, body)
         if response.status == 401:
@@ -229,6 +229,11 @@ class ArmCheck(ProviderCheck):
     def choose_status(self, status: int) -> int:
         """Of a request that fails before its command does."""
         return 200 if self.choices["arm.transport-status"] == "200" else status
+
+    def is_refused(self, status: int, body: bytes) -> bool:
+        """Whether credentials are; where all errors have status 200, another error is none."""
+        as_others = self.choices["arm.transport-status"] == "200"
+        return status == 401 or (as_others and b"<error" in body)
 
     def auth_headers(self) -> dict[str, str]:
         if self.cookie:

@@ -6,10 +6,10 @@ period ends with a past day and has at most seven days: longer ones are refused 
 
 from datetime import datetime, time, timedelta
 from typing import Any
-from uuid import UUID
 from xml.sax.saxutils import quoteattr
 
 from callmocks.contract.findings import ValidationResult
+from callmocks.contract.xml import UUID
 from callmocks.errors import CheckError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.onec import validate
@@ -26,7 +26,7 @@ from callmocks.verification.report import REFUSAL_PROBES
 from callmocks.verification.runner import EndOfProbe, ProbeStep, ProviderCheck, SkipProbe, StopCheck
 
 HISTORY_OPERATION, LINES_OPERATION = "GetHistoryOfServiceCalls", "ServiceLineKindRead"
-UNKNOWN_CLIENT_ID = str(UUID(int=0x11111111222233334444555555555555))
+UNKNOWN_CLIENT_ID = "11111111-2222-3333-4444-555555555555"
 MEDIA_TYPES = {SOAP11: "text/xml; charset=utf-8", SOAP12: "application/soap+xml; charset=utf-8"}
 PARTY_COLUMNS = ("CallerID", "CalleeID")
 
@@ -115,6 +115,11 @@ class OnecCheck(ProviderCheck):
         table = await self._fetch_table(SOAP12, LINES_OPERATION, Structure())
         position = table.names.index("ServiceID") if "ServiceID" in table.names else 0
         lines = {row[position] for row in table.rows if len(row) > position}
+        if not all(isinstance(line, str) and UUID.fullmatch(line) for line in lines):
+            self.probe.notes.append(
+                f"{LINES_OPERATION} shows no ServiceID: lines were not compared"
+            )
+            return
         for number, row in enumerate(self.rows, 1):
             line = row.get("ServiceID")
             if line is not None and line not in lines:

@@ -95,7 +95,7 @@ class ArmComparison(Comparison, ArmCheck):
         send = self._send_frame if transport == "websocket" else self._post
         try:
             answer = await send(exchange)
-            refused = answer.status == 401
+            refused = answer.status == 401 or self._is_first_refusal(answer)
         except CheckError:
             if not self._may_log_in():
                 raise
@@ -104,6 +104,10 @@ class ArmComparison(Comparison, ArmCheck):
             await self.log_in()
             answer = await send(exchange)
         return answer
+
+    def _is_first_refusal(self, answer: WireExchange) -> bool:
+        """By the choice of statuses; later errors are those of requests."""
+        return not self.report.sent[1:] and self.is_refused(answer.status, answer.response)
 
     def _may_log_in(self) -> bool:
         """Where Basic is refused, the login command is tried, once."""
