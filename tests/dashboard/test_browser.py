@@ -22,6 +22,7 @@ def browser(chromium: Any, site: Site) -> Iterator[Browser]:
     """A browser on the server; no test may leave a console message."""
     browser = Browser(chromium, site.control)
     browser.size(1280)
+    browser.driver.delete_all_cookies()
     browser.console_messages()
     yield browser
     assert browser.console_messages() == []

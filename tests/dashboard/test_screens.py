@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from lxml import html
 
+from callmocks.control.dashboard.texts import LANGUAGES
 from tests.dashboard.browser import CONTRASTS, Browser
 from tests.dashboard.conftest import NOW, Site, running
+from tests.dashboard.marked_texts import find_unmarked, marked_texts
 
 DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
 SCREENS = {
     "light": (1280, False),
     "dark": (1280, True),
-    "phone": (360, False),
-    "night": (360, True),
+    "phone": (390, False),
+    "night": (390, True),
 }
+NARROWEST = 360
+FOLDED = "#kind-delay, .entry.violated:first-child details, .as-table, .api, .message details"
 VIEWS = {
     "overview": "/",
     "calls": "/tenants/demo/calls",
@@ -32,7 +38,12 @@ VIEWS = {
     "nobody": "/tenants/nobody/journal",
     "faults": "/tenants/demo/faults",
     "clock": "/tenants/demo/clock",
-    "assumptions": "/tenants/demo/assumptions",
+    "pins": "/tenants/demo/pins",
+    "empty": "/tenants/empty",
+    "assumptions": "/tenants/demo/assumptions?q=arm",
+    "api": "/openapi",
+    "docs": "/docs",
+    "doc": "/docs/faults.md",
     "tenants": "/tenants",
     "nothing": "/tenants/demo/find?q=nothing",
     "problem": "/tenants/none",
@@ -41,8 +52,8 @@ VIEWS = {
 
 @pytest.fixture(scope="module")
 def busy_site() -> Iterator[Site]:
-    """A server with entries, faults and choices."""
-    with running() as site:
+    """A server with entries, faults, choices and pinned calls; its texts are marked."""
+    with running() as site, marked_texts():
         faults = "/api/tenants/demo/faults"
         late = {"provider": "cdr", "fault": "delay", "params": {"ms": 20}, "times": 1}
         site.rpc("get.call_legs_report", **DAY, limit="x", filter={"field": "foo", "value": 3})
@@ -58,6 +69,8 @@ def busy_site() -> Iterator[Site]:
         site.api("PUT", leg, {"choice": "session"})
         name = "a-name-of-forty-characters-is-the-longest"
         site.api("POST", "/api/tenants", {"name": name[:40], "seed": -(2**63)})
+        empty = {"name": "empty", "world": "empty", "now": "2026-03-01T12:00:00"}
+        site.api("POST", "/api/tenants", empty)
         yield site
 
 
@@ -72,24 +85,30 @@ def paths(busy_site: Site) -> dict[str, str]:
     return {view: path.format(**ids) for view, path in VIEWS.items()}
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_page_fits_its_screen_can_be_read_and_logs_nothing(
-    chromium: Any, busy_site: Site, paths: dict[str, str], view: str, screen: str
+def test_a_page_fits_every_screen_can_be_read_and_logs_nothing(
+    chromium: Any, busy_site: Site, paths: dict[str, str], view: str, language: str
 ) -> None:
     browser = Browser(chromium, busy_site.control)
-    width, dark = SCREENS[screen]
-    browser.size(width, dark=dark)
+    browser.size(1280)
     browser.console_messages()
-    browser.open(paths[view])
-    for folded in browser.all("#kind-delay, .entry.violated:first-child details, .as-table")[:2]:
+    browser.open(f"/language/{language}?back={quote(paths[view])}")
+    assert browser.run("return document.documentElement.lang") == language
+    for folded in browser.all(FOLDED)[:2]:
         browser.run("arguments[0].open = true", folded)
     if view == "journal":
         browser.wait(lambda: browser.all("#entries article"))
-        browser.wait(lambda: browser.text("#live-state") == "Live")
-    assert browser.run("return document.documentElement.scrollWidth") <= width
-    browser.save_screenshot(f"{view}-{screen}")
-    assert browser.run(CONTRASTS) == []
+        browser.wait(lambda: browser.run("return document.querySelector('#live-dot.on')"))
+    for screen, (width, dark) in SCREENS.items():
+        browser.size(width, dark=dark)
+        assert browser.run("return document.documentElement.scrollWidth") <= width
+        browser.save_screenshot(f"{view}-{language}-{screen}")
+        if screen in ("light", "night"):
+            assert browser.run(CONTRASTS) == [], screen
+    browser.size(NARROWEST)
+    assert browser.run("return document.documentElement.scrollWidth") <= NARROWEST
+    assert find_unmarked(html.fromstring(browser.driver.page_source)) == []
     console_messages = [each for each in browser.console_messages() if "404" not in each]
     assert console_messages == [] or view == "problem"
 
@@ -97,6 +116,6 @@ def test_a_page_fits_its_screen_can_be_read_and_logs_nothing(
 def test_low_contrast_is_noticed(chromium: Any, busy_site: Site) -> None:
     browser = Browser(chromium, busy_site.control)
     browser.size(1280)
-    browser.open("/tenants")
+    browser.open("/language/en?back=/tenants")
     browser.run("document.documentElement.style.setProperty('--soft', '#999')")
-    assert any("TH Seed" in found for found in browser.run(CONTRASTS))
+    assert any("Seed" in found for found in browser.run(CONTRASTS))

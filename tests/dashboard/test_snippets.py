@@ -50,6 +50,16 @@ def test_every_request_of_the_first_page_is_answered(site: Site) -> None:
     assert not [entry["violations"] for entry in entries if entry["violations"]]
 
 
+def test_an_empty_journal_has_a_request_to_each_provider(site: Site) -> None:
+    figures = site.get("/tenants/demo/journal").page.xpath("//div[@class='none']//figure")
+    for figure in figures:
+        assert run(figure.xpath("string(.//summary/span)"), figure.xpath("string(.//code)"))
+    entries = site.api("GET", "/api/tenants/demo/journal")["entries"]
+    assert [entry["provider"] for entry in entries] == ["arm", "cdr", "onec"]
+    assert not any(entry["violations"] for entry in entries)
+    assert not site.get("/tenants/demo/journal").page.xpath("//div[@class='none']//figure")
+
+
 def test_the_requests_of_a_call_bring_this_call(site: Site) -> None:
     calls = site.truth("2026-03-02", NOW)
     call = next(each for each in calls if each["onec"] and each["arm"] and each["finished"])

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from callmocks.control.routing import RequestContext
+from callmocks.control.routing import TENANT, RequestContext
 
 _REF = "#/components/schemas/"
 
@@ -38,7 +38,8 @@ async def show_api(context: RequestContext) -> dict[str, Any]:
     tags: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            tag = operation["tags"][0]
+            tag = "tenants" if path == TENANT else operation["tags"][0]
+            tag = tag if path.startswith("/api/") else "server"
             tags.setdefault(tag, []).append(_read_operation(path, method, operation))
     schemas = document["components"]["schemas"]
     return {

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from callmocks.control.dashboard.highlight import highlight_message
-from callmocks.control.dashboard.panels import PROVIDER_TITLES
+from callmocks.control.dashboard.panels import PANELS, PROVIDER_TITLES
+from callmocks.control.dashboard.panels.base import Snippet
+from callmocks.control.dashboard.texts import find_texts
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.tenants.journal import Journal, JournalRecord
@@ -41,7 +43,21 @@ async def show_journal(context: RequestContext) -> dict[str, Any]:
         "entries": newest_entries(tenant.journal, entry_filter),
         "unmatched": len(context.registry.unmatched.journal),
         "is_unmatched": tenant is context.registry.unmatched,
+        "examples": _make_examples(context, tenant),
     }
+
+
+def _make_examples(context: RequestContext, tenant: Tenant) -> list[Snippet]:
+    """A request to each provider that runs, for a journal without an entry."""
+    if len(tenant.journal) or tenant is context.registry.unmatched:
+        return []
+    texts, addresses = find_texts(context), context.app_context.addresses
+    urls = {name: getattr(addresses, name) for name in PANELS}
+    return [
+        panel.make_examples(tenant, urls[name], texts)[0]
+        for name, panel in PANELS.items()
+        if urls[name]
+    ]
 
 
 async def show_rows(context: RequestContext) -> dict[str, Any]:

@@ -57,6 +57,10 @@ def add_path_breaks(path: str) -> Markup:
     return Markup(escape(path).replace("/", Markup("/<wbr>")))
 
 
+def keep_whole(moment: str) -> Markup:
+    return Markup("<time>{}</time>").format(moment)
+
+
 def format_parameter(value: object) -> str:
     """A value as a form's field takes it; empty for null, lists and objects without members."""
     if isinstance(value, bool):
@@ -75,4 +79,5 @@ FILTERS = {
     "coded": render_code,
     "breakable": add_line_breaks,
     "pathed": add_path_breaks,
+    "timed": keep_whole,
 }
