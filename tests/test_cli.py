@@ -286,6 +286,10 @@ def test_a_bad_line_of_pinned_calls_is_named(text: str, expected: str, tmp_path:
         ("history show --operator 101", "--operator: the view cdr-legs is not one operator's"),
         ("history show --limit none", "--limit: 'none'"),
         ("history show --from soon", "--from: 'soon' is not an ISO time"),
+        (
+            "history show --from 2040-01-01 --till 2040-02-01 --now 2026-03-02T12:00:00",
+            "--from: nothing has happened yet at 2040-01-01 00:00:00; it is 2026-03-02 12:00:00",
+        ),
         ("history show --from 2026-03-03 --till 2026-03-02", "--from: the window ends before"),
         ("history export --format xml", "--format: 'xml' is not one of 'jsonl', 'csv', 'parquet'"),
         ("history export -o /nowhere/calls.csv", "--output: /nowhere/calls.csv: No such file"),

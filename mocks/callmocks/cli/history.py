@@ -114,6 +114,10 @@ def _open_view(context: click.Context) -> ViewReader:
     now = tenant.clock.now()
     till = params["till"] or now
     start = params["from"] or till - timedelta(days=1)
+    if start >= now:
+        raise SettingsError(
+            f"--from: nothing has happened yet at {start}; it is {now:%Y-%m-%d %H:%M:%S}"
+        )
     if start >= till:
         raise SettingsError("--from: the window ends before it begins")
     operator = check_operator(tenant.history, params["view"], params["operator"], now.date())
