@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -68,9 +69,26 @@ def test_violations_are_marked_and_opened_in_place(browser: Browser, site: Site)
     browser.wait(lambda: browser.one("#entries .violations"))
     assert "a JSON integer" in browser.text("#entries .violations")
     marked = [mark.text for mark in browser.all("#entries mark")]
-    assert 'limit": "x' in marked and 'field": "<b>' in marked
+    assert marked == ['"x"', '"<b>"']
     browser.one("#entries .facts a[href*='assumptions#']").click()
     browser.wait(lambda: "Assumptions" in browser.driver.title)
+
+
+def test_a_row_tells_the_end_of_an_answer_that_was_being_sent(browser: Browser, site: Site) -> None:
+    fault = {"provider": "cdr", "fault": "delay", "params": {"ms": 1500}, "times": 1}
+    site.api("POST", "/api/tenants/demo/faults", fault)
+    browser.open("/tenants/demo/journal")
+    browser.wait(lambda: browser.text("#live-state") == "Live")
+    with ThreadPoolExecutor(1) as thread:
+        sent = thread.submit(site.rpc, "get.account")
+        browser.wait(lambda: "being sent" in browser.text("#entries .marks"))
+        assert "result" in sent.result(30)
+    browser.wait(lambda: "being sent" not in browser.text("#entries .marks"))
+    assert browser.text("#entries .marks").startswith("fault delay")
+    assert browser.text("#entries .took").endswith("+ 1500 ms")
+    browser.one("#entries summary").click()
+    copied = browser.wait(lambda: browser.one("#entries .copies .snippet"))
+    assert "demo-token" in copied.find_element("css selector", "code").get_attribute("textContent")
 
 
 def test_a_paused_journal_continues_where_it_stopped(browser: Browser, site: Site) -> None:

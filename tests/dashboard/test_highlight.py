@@ -12,6 +12,15 @@ from callmocks.arm import frames
 from callmocks.contract.journal import Violation
 from callmocks.control.dashboard.highlight import HighlightedMessage, highlight_message
 
+REQUEST = {"_name": "request", "_content": [{"_name": "filters", "_attributes": {"limit": "x"}}]}
+FRAME = frames.encode_request(
+    "0007", "operator_call_history", json.dumps([{"_name": "in", "_content": [REQUEST]}]).encode()
+).decode()
+PROPERTY = (
+    '<p:Params xmlns:p="a"><c:Property name="To"><c:Value t="xs:string">soon</c:Value></c:Property>'
+    '<c:Property name="From"><c:Value t="xs:string"> soon </c:Value></c:Property></p:Params>'
+).replace("xmlns:p", 'xmlns:c="b" xmlns:p')
+
 
 def shown(text: str, *violations: Violation, sha256: str | None = None) -> HighlightedMessage:
     return highlight_message(text, len(text.encode()), sha256, violations)
@@ -58,25 +67,57 @@ def test_a_truncated_text_is_not_reformatted() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "got", "expected"),
     [
-        ('{"limit": "x"}', "limit", "x", 'limit": "x'),
+        ('{"limit": "x"}', "limit", "x", '"x"'),
         (
             '{"filter": {"field": "id"}, "sort": [{"field": "nope"}]}',
             "sort.0.field",
             "nope",
-            'field": "nope',
+            '"nope"',
         ),
-        ('<in><filters offset="x"/></in>', "/in/filters/@offset", "'x'", 'offset="x'),
-        ('<P name="Foo"/>', "Params/Foo", "another name", "Foo"),
+        ('{"params": {"limit": "ten", "a": "limit"}}', "limit", '"ten"', '"ten"'),
+        ('{"limit": 5, "params": {"x": {"limit": 7}, "limit": -1}}', "limit", "-1", "-1"),
+        ('{"params": {"fields": ["id", "no"]}}', "fields.1", "no", '"no"'),
+        ('{"params": {"sort": 5}, "id": null}', "id", "null", "null"),
+        ('{"id": 1, "x" 5}', "byte 15", "invalid character", "5"),
+        ('<in><filters offset="x"/></in>', "/in/filters/@offset", "'x'", "x"),
+        ("<in><filters  a='1' b = '1'/></in>", "/in/filters/@b", "'1'", "1"),
+        ('<in><f o="1"/><f o="2"/></in>', "/in/f[2]/@o", "'2'", "2"),
+        ('<in><filters nonsense="1"/></in>', "/in/filters/@nonsense", "nonsense", "nonsense"),
+        ("<in><requst/></in>", "/in", "requst", "requst"),
+        ("<in><request>some</request></in>", "/in/request", "'some'", "some"),
+        ("<out><in/></out>", "/out", "'out'", "out"),
+        (FRAME, "/in/request/filters/@limit", "'x'", '"x"'),
+        (FRAME, "bytes 3-12 (length)", "127", FRAME[2:12]),
+        (PROPERTY, "Params/From", "'soon'", "soon"),
+        (PROPERTY, "Params/From", "xs:string", "xs:string"),
+        (PROPERTY, "Params/From", "From", "From"),
         ("01abc", "bytes 3-12 (length)", "'abc'", "abc"),
     ],
 )
-def test_the_place_of_a_violation_is_marked(text: str, where: str, got: str, expected: str) -> None:
+def test_the_mark_covers_the_value_of_a_violation_alone(
+    text: str, where: str, got: str, expected: str
+) -> None:
     message = shown(text, Violation(where, "another", got))
     assert marked(message) == [(expected, 1)]
 
 
 def test_a_place_that_is_not_in_the_text_is_not_marked() -> None:
-    assert marked(shown("{}", Violation("callmocks", "an answer", "ValueError: x"))) == []
+    for text, where in (
+        ("{}", "callmocks"),
+        ('{"params": {}}', "filter.operator"),
+        ("<in><filters/></in>", "/in/filters/@limit"),
+        ("<in>", "body"),
+        ("<a:Envelope/>", "Envelope"),
+        ("", "byte 1"),
+    ):
+        assert marked(shown(text, Violation(where, "an answer", "ValueError: x"))) == []
+
+
+@pytest.mark.parametrize("part", ["<", "<!--", "<a ", '"', "[", '{"a":', "<a>", "</a>", "a='"])
+def test_hostile_texts_take_no_long_time(part: str) -> None:
+    text = part * (64 * 1024 // len(part))
+    for where in ("limit", "/in/filters/@offset", "Params/From", "byte 60000"):
+        assert whole(shown(text, *[Violation(where, "", "x")] * 100)) == text
 
 
 @settings(max_examples=60, deadline=None)

@@ -81,10 +81,13 @@ class JournalRecord(NamedTuple):
 
     @property
     def request_summary(self) -> str:
-        parts = [f"operator {self.user}"] if self.user else []
-        if isinstance(self.request, bytes):
-            parts.append(self.protocol.summarize_request(self.request))
-        return ", ".join(filter(None, parts))
+        user = f"operator {self.user}" if self.user else ""
+        return ", ".join(filter(None, (user, self.request_parameters)))
+
+    @property
+    def request_parameters(self) -> str:
+        whole = isinstance(self.request, bytes)
+        return self.protocol.summarize_request(self.request) if whole else ""  # type: ignore[arg-type]
 
     @property
     def response_summary(self) -> ResponseSummary:

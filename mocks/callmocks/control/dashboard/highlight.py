@@ -1,4 +1,4 @@
-"""Requests and responses of the journal, indented, with the places of violations marked.
+"""Requests and responses of the journal, indented, with the values of violations marked.
 
 A message may be any text, and it may be truncated.
 """
@@ -13,13 +13,12 @@ from markupsafe import escape
 
 from callmocks.contract.journal import Violation
 from callmocks.contract.nesting import iter_json_depths
+from callmocks.control.dashboard.violation_spans import SpanFinder
 
 _FRAME = re.compile(r"01\d{14}[^\[{]{0,40}(?=[\[{])")
 """The header of an ARM frame: 48 or 19 characters before the JSON."""
 _ESCAPES = re.compile(r"(\\\\)|((?:\\u[0-9a-fA-F]{4})+)")
 """Escaped backslashes, which are left alone, and letters written as ``\\u0431``."""
-_MAX_VALUE_DISTANCE = 80
-"""Characters between a name and its value."""
 _MAX_HTML_BYTES = 400_000
 """Of one message, indented and as it was sent; without the indentation 64 KiB are less."""
 _INDENT = 2
@@ -109,10 +108,12 @@ def _iter_xml_depths(root: Any) -> Iterator[int]:
 
 
 def _split_pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[str, int]]:
+    header = _FRAME.match(text)
+    finder = SpanFinder(text, header.end() if header else 0)
     spans = sorted(
         (*span, number)
         for number, violation in enumerate(violations, 1)
-        if (span := _find_span(text, violation)) is not None
+        if (span := finder.find(violation)) is not None
     )
     position = 0
     for begin, end, number in spans:
@@ -122,31 +123,3 @@ def _split_pieces(text: str, violations: Sequence[Violation]) -> Iterator[tuple[
         yield text[begin:end], number
         position = end
     yield text[position:], 0
-
-
-def _find_span(text: str, violation: Violation) -> tuple[int, int] | None:
-    """The name with the value near it, else the first name, else the value, else None.
-
-    The name is the last step of the path: ``filter.field``, ``/in/request/filters/@offset``,
-    ``Params/Foo``.
-    """
-    name = re.split(r"[./@\[\]]+", violation.where.strip("]/."))[-1]
-    got = violation.got.strip("'\"")
-    names = list(_find_words(text, name)) if re.fullmatch(r"[\w-]+", name) else []
-    with_value = [
-        (near - end, begin, near + len(got))
-        for begin, end in names
-        if got and (near := text.find(got, end, end + _MAX_VALUE_DISTANCE + len(got))) >= 0
-    ]
-    if with_value:
-        _, begin, end = min(with_value)
-        return begin, end
-    if names:
-        return names[0]
-    near = text.find(got) if len(got) > 1 else -1
-    return (near, near + len(got)) if near >= 0 else None
-
-
-def _find_words(text: str, word: str) -> Iterator[tuple[int, int]]:
-    for found in re.finditer(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text):
-        yield found.span()

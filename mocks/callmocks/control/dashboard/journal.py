@@ -3,34 +3,63 @@
 A script follows the admin API's stream and then loads ``journal/rows``: only the server makes HTML.
 """
 
-from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from callmocks.control.dashboard.highlight import highlight_message
 from callmocks.control.dashboard.panels import PANELS, PROVIDER_TITLES
 from callmocks.control.dashboard.panels.base import Snippet
-from callmocks.control.dashboard.texts import find_texts
+from callmocks.control.dashboard.texts import find_texts, mark_text
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
 from callmocks.tenants.journal import Journal, JournalRecord
+from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import run_if_long
 
 ENTRIES_PER_PAGE = 100
+
+
+# An exchange that ended otherwise than with its whole answer.
+ENDINGS = {
+    "sending": mark_text("being sent"),
+    "cut": mark_text("only the beginning was sent"),
+    "reset": mark_text("connection reset"),
+    "closed": mark_text("connection closed"),
+    "unanswered": mark_text("no response"),
+    "client left": mark_text("the client disconnected"),
+}
+_MAX_TEXT_CHARS = 1000
 
 
 class EntryFilter(NamedTuple):
     provider: str = ""
     violations: bool = False
+    text: str = ""
 
-    def matches(self, entry: JournalRecord) -> bool:
-        if self.provider not in ("", entry.provider):
-            return False
-        return not self.violations or bool(entry.violations)
+    def find_newest(
+        self, records: Sequence[JournalRecord], limit: int = ENTRIES_PER_PAGE
+    ) -> list[JournalRecord]:
+        contains = TextMatcher(self.text).matches if self.text else bool
+        found = (
+            record
+            for record in reversed(records)
+            if self.provider in ("", record.provider)
+            and (not self.violations or record.violations)
+            and contains(record)
+        )
+        return list(islice(found, limit))
 
     @property
     def query(self) -> str:
-        named = {"provider": self.provider, "violations": "1" if self.violations else ""}
+        named = {
+            "provider": self.provider,
+            "violations": "1" if self.violations else "",
+            "text": self.text,
+        }
         return urlencode({name: value for name, value in named.items() if value})
 
 
@@ -40,7 +69,8 @@ async def show_journal(context: RequestContext) -> dict[str, Any]:
         "tenant": tenant,
         "entry_filter": entry_filter,
         "counts": count_entries(tenant.journal),
-        "entries": newest_entries(tenant.journal, entry_filter),
+        "entries": await _find_entries(tenant.journal, entry_filter),
+        "endings": ENDINGS,
         "unmatched": len(context.registry.unmatched.journal),
         "is_unmatched": tenant is context.registry.unmatched,
         "examples": _make_examples(context, tenant),
@@ -65,23 +95,27 @@ async def show_rows(context: RequestContext) -> dict[str, Any]:
     tenant, text = find_tenant(context), context.request.query.get("after", "0")
     if not (text.isascii() and text.isdigit()):
         raise ProblemError(422, f"{text!r} is not the number of an entry", where="after")
-    found = newest_entries(tenant.journal, _read_filter(context), int(text))
+    found = await _find_entries(tenant.journal, _read_filter(context), int(text))
     counts = count_entries(tenant.journal)
-    return {"tenant": tenant, "entries": found, "counts": counts}
+    return {"tenant": tenant, "entries": found, "counts": counts, "endings": ENDINGS}
 
 
 async def show_entry(context: RequestContext) -> dict[str, Any]:
     tenant, text = find_tenant(context), context.path_part("entry")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-    found = next(tenant.journal.read_entries(number - 1), None) if number else None
-    if found is None or found.seq != number:
+    record = next(iter(tenant.journal.read_records(number - 1)), None) if number else None
+    if record is None or record.seq != number:
         raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
+    found = record.to_entry()
     requested, answered = (
         [each for each in found.violations if each.side == side] for side in ("request", "answer")
     )
     return {
         "tenant": tenant,
         "entry": found,
+        "record": record,
+        "endings": ENDINGS,
+        "copies": _copy_request(context, tenant, record),
         "request": highlight_message(
             found.request, found.request_bytes, found.request_sha256, requested
         ),
@@ -97,11 +131,19 @@ def find_tenant(context: RequestContext) -> Tenant:
     return unmatched if context.path_part("tenant") == unmatched.name else context.tenant
 
 
-def newest_entries(
-    journal: Journal, entry_filter: EntryFilter, after: int = 0, limit: int = ENTRIES_PER_PAGE
+async def _find_entries(
+    journal: Journal, entry_filter: EntryFilter, after: int = 0
 ) -> list[JournalRecord]:
-    found = deque(filter(entry_filter.matches, journal.read_records(after)), limit)
-    return list(reversed(found))
+    find = partial(entry_filter.find_newest, journal.read_records(after))
+    return await run_if_long(find, bool(entry_filter.text))
+
+
+def _copy_request(context: RequestContext, tenant: Tenant, record: JournalRecord) -> list[Snippet]:
+    url: str | None = getattr(context.addresses, record.provider)
+    if url is None or not record.head:
+        return []
+    settings = None if tenant is context.registry.unmatched else tenant.settings
+    return PANELS[record.provider].copy_request(settings, url, record, find_texts(context))
 
 
 def count_entries(journal: Journal) -> dict[str, int]:
@@ -117,4 +159,5 @@ def _read_filter(context: RequestContext) -> EntryFilter:
     provider = context.request.query.get("provider", "")
     if provider and provider not in PROVIDER_TITLES:
         raise ProblemError(422, f"provider {provider!r} is none of {', '.join(PROVIDER_TITLES)}")
-    return EntryFilter(provider, context.request.query.get("violations") == "1")
+    text = context.request.query.get("text", "").strip()[:_MAX_TEXT_CHARS]
+    return EntryFilter(provider, context.request.query.get("violations") == "1", text)

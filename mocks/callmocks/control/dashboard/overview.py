@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from callmocks.control.dashboard.clock import day_progress
-from callmocks.control.dashboard.journal import EntryFilter, count_entries, newest_entries
+from callmocks.control.dashboard.journal import ENDINGS, EntryFilter, count_entries
 from callmocks.control.dashboard.panels import PANELS, read_limits
 from callmocks.control.dashboard.texts import find_texts
 from callmocks.control.routing import RequestContext
@@ -39,6 +39,7 @@ async def show_overview(context: RequestContext) -> dict[str, Any]:
         "limits": shown,
         "unused_limits": len(limits) - len(shown),
         "counts": count_entries(tenant.journal),
-        "entries": newest_entries(tenant.journal, EntryFilter(), limit=_RECENT_ENTRIES),
+        "entries": EntryFilter().find_newest(tenant.journal.read_records(), _RECENT_ENTRIES),
+        "endings": ENDINGS,
         "recent": _RECENT_ENTRIES,
     }

@@ -4,14 +4,26 @@ from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from callmocks.arm import frames, schema, tree
 from callmocks.arm.provider import ARM
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
+from callmocks.control.dashboard.panels.copied_request import (
+    CopiedRequest,
+    copy_http_request,
+    find_basic_user,
+    read_text,
+    replace_value,
+)
 from callmocks.control.dashboard.texts import Texts, mark_text
+from callmocks.errors import CallmocksError
 from callmocks.history.walltime import datetime_to_ms
+from callmocks.tenants.journal import JournalRecord
+from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y/%m/%d %H:%M:%S"
+_LOGIN_ATTRIBUTE = "/in/request/@password"
 _KNOWN_AT_END = {"talk_duration", "total_duration", "duration", "release_time", "release_reason"}
 _KNOWN_WHEN_ANSWERED = {"waiting_duration", "answer_time"}
 _WEBSOCKET = """\
@@ -81,6 +93,21 @@ class ArmPanel(base.ProviderPanel):
     def explain_absence(self, truth: Call) -> str:
         return mark_text("No operator's phone rang: none of them has this call in his history.")
 
+    def copy_request(
+        self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
+    ) -> list[base.Snippet]:
+        if record.head.startswith(b"GET ") and record.request:
+            return _copy_frame(settings, url, record, texts)
+        copied = copy_http_request(record, url)
+        if copied.body is None:
+            return []
+        if settings is not None:
+            copied.body = replace_value(copied.body, _LOGIN_ATTRIBUTE, settings.arm.password)
+            user = record.user or find_basic_user(record)
+            if user and record.operation != schema.LOGIN:
+                copied.user = f"{user}:{settings.arm.password}"
+        return [base.Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
+
     def make_call_examples(
         self, tenant: Tenant, url: str, truth: Call, texts: Texts
     ) -> list[base.Snippet]:
@@ -95,6 +122,33 @@ class ArmPanel(base.ProviderPanel):
             )
             for operator in _rung_operators(truth)
         ]
+
+
+def _copy_frame(
+    settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
+) -> list[base.Snippet]:
+    """The frame as it can be sent again, and as a document by POST."""
+    text, password = read_text(record), settings.arm.password if settings else ""
+    if text is None:
+        return []
+    title = texts.gettext("The frame, to send on a websocket")
+    try:
+        frame = frames.decode_request(text.encode())
+        body = frame.body.decode()
+        if password:
+            body = replace_value(body, _LOGIN_ATTRIBUTE, password)
+        if body.encode() != frame.body:
+            text = frames.encode_request(frame.id, frame.command, body.encode()).decode()
+        document = tree.json_to_xml(body.encode()).decode()
+    except CallmocksError:
+        return [base.Snippet(title, "text", text)]
+    domain = record.head.decode("utf-8", "replace").split("/")[1]
+    address = f"{url}/{domain}/service/cc/arm/{frame.command}"
+    posted = CopiedRequest("POST", address, [("Content-Type", "text/xml")], document)
+    if record.user and password and frame.command != schema.LOGIN:
+        posted.user = f"{record.user}:{password}"
+    by_post = base.Snippet(texts.gettext("The same by POST"), "shell", posted.text)
+    return [base.Snippet(title, "text", text), by_post]
 
 
 def _numbers(tenant: Tenant) -> list[str]:

@@ -9,13 +9,15 @@ from typing import Any, ClassVar, NamedTuple
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.texts import Texts
 from callmocks.provider.base import Provider
+from callmocks.tenants.journal import JournalRecord
+from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 
 SECOND = timedelta(seconds=1)
 
 
 class Snippet(NamedTuple):
-    """A text to copy; ``language`` is ``shell`` or ``python``."""
+    """A text to copy; ``language`` is ``shell``, ``python`` or ``text``."""
 
     title: str
     language: str
@@ -79,6 +81,15 @@ class ProviderPanel:
         self, tenant: Tenant, url: str, truth: Call, texts: Texts
     ) -> list[Snippet]:
         """Requests for this call alone."""
+        raise NotImplementedError
+
+    def copy_request(
+        self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
+    ) -> list[Snippet]:
+        """A request of the journal with its tenant's credentials, without settings as it was sent.
+
+        Empty when it is not kept whole or is no text.
+        """
         raise NotImplementedError
 
     async def read_limits(self, tenant: Tenant, texts: Texts) -> list[RemainingLimit]:

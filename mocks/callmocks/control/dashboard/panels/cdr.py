@@ -6,10 +6,13 @@ from callmocks.cdr.limits import RateLimiter
 from callmocks.cdr.provider import CDR
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
+from callmocks.control.dashboard.panels.copied_request import copy_http_request, replace_value
 from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.views.lists import add_record_ids
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.journal import JournalRecord
+from callmocks.tenants.settings import CdrSettings, TenantSettings
 from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -75,6 +78,16 @@ class CdrPanel(base.ProviderPanel):
             snippets.append(base.Snippet(title, "shell", text))
         return snippets
 
+    def copy_request(
+        self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
+    ) -> list[base.Snippet]:
+        copied = copy_http_request(record, url)
+        if copied.body is None:
+            return []
+        if settings is not None:
+            copied.body = _put_credentials(copied.body, settings.cdr)
+        return [base.Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
+
     async def read_limits(self, tenant: Tenant, texts: Texts) -> list[base.RemainingLimit]:
         points = await RateLimiter(Exchange.start(tenant, self.provider, b"")).get_limits()
         return [
@@ -86,6 +99,15 @@ class CdrPanel(base.ProviderPanel):
             )
             for window, name in _WINDOWS.items()
         ]
+
+
+def _put_credentials(body: str, cdr: CdrSettings) -> str:
+    if CDR.read_fields(body.encode()).get("method") == "login.user":
+        body = replace_value(body, "params.login", cdr.login)
+        return replace_value(body, "params.password", cdr.password)
+    sent = CDR.read_fields(body.encode()).get("params.access_token")
+    own = (cdr.token, *cdr.blocked_tokens, *cdr.expired_tokens)
+    return body if sent in own else replace_value(body, "params.access_token", cdr.token)
 
 
 def _call_report(

@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
+from callmocks.control.dashboard.panels.copied_request import copy_http_request, find_basic_user
 from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.views.lists import LISTS, directory_names
 from callmocks.history.walltime import datetime_to_ms
@@ -13,6 +14,8 @@ from callmocks.onec import contract
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.provider import ONEC
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.journal import JournalRecord
+from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
@@ -94,6 +97,16 @@ class OnecPanel(base.ProviderPanel):
     ) -> list[base.Snippet]:
         text = _post_history(tenant, url, truth.start, truth.start + base.SECOND)
         return [base.Snippet(texts.gettext("Calls that began in this second"), "shell", text)]
+
+    def copy_request(
+        self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
+    ) -> list[base.Snippet]:
+        copied = copy_http_request(record, url)
+        if copied.body is None:
+            return []
+        if settings is not None and find_basic_user(record) is not None:
+            copied.user = f"{settings.onec.user}:{settings.onec.password}"
+        return [base.Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
 
     async def read_limits(self, tenant: Tenant, texts: Texts) -> list[base.RemainingLimit]:
         exchange = Exchange.start(tenant, self.provider, b"")

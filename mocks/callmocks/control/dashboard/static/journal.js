@@ -44,6 +44,7 @@ class JournalFollower {
     this.#stream.onopen = () => this.#showState(translate("Live"), true);
     this.#stream.onerror = () => this.#showState(translate("Lost the connection, trying again"), false);
     this.#stream.onmessage = () => this.#loadSoon();
+    if (this.#sending().length) this.#loadSoon();
   }
 
   close() {
@@ -57,7 +58,7 @@ class JournalFollower {
     if (this.#loading) return;
     this.#loading = true;
     try {
-      while (this.#pending) {
+      while (this.#pending || (this.#stream && this.#sending().length)) {
         this.#pending = false;
         await this.#load();
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -69,12 +70,25 @@ class JournalFollower {
     }
   }
 
+  // Rows of answers that were still being sent: they are loaded again until these have ended.
+  #sending() {
+    return [...this.#list.querySelectorAll("[data-pending]")];
+  }
+
   async #load() {
     const address = new URL(this.#list.dataset.rows, location.origin);
-    address.searchParams.set("after", this.#last);
+    const first = Math.min(...this.#sending().map((row) => Number(row.dataset.pending)));
+    address.searchParams.set("after", Math.min(this.#last, first - 1));
     const page = await fetchPage(address.pathname + address.search);
     const counted = page.querySelector("#counted");
-    const rows = [...page.querySelectorAll("ol > li")].filter((row) => !document.getElementById(row.id));
+    const loaded = [...page.querySelectorAll("ol > li")];
+    const rows = loaded.filter((row) => !document.getElementById(row.id));
+    for (const row of this.#sending()) {
+      const ended = loaded.find((other) => other.id === row.id);
+      if (ended?.hasAttribute("data-pending")) continue;
+      row.removeAttribute("data-pending");
+      if (ended) row.querySelector("summary").replaceWith(ended.querySelector("summary"));
+    }
     this.#last = Number(counted.querySelector("[data-last]").dataset.last);
     for (const row of rows) row.classList.add("fresh");
     this.#list.prepend(...rows);
