@@ -201,7 +201,7 @@ def test_an_unknown_error_names_the_known_ones(
     ("call", "message"),
     [
         ({"operator": "999"}, "no operator '999'; there are 101, 102, 103, 104, 105, …$"),
-        ({"line": "+7"}, r"no line '\+7'; there are \d+, \d+, \d+, \d+$"),
+        ({"line": "+7"}, r"no line '\+7'; there are \d+, \d+, \d+, \d+, [\da-f-]+, …$"),
         ({"operater": "101"}, "unknown field `operater`; there are start, direction, operator, "),
     ],
 )

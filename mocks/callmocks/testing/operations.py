@@ -44,6 +44,7 @@ class PinFields(TypedDict, total=False):
     recorded: bool
     rating: int
     vendor: bool
+    number: int  # among the pinned calls of its day; it decides the call's ids
     legs: list[dict[str, object]]  # each as docs/history.md lists it
     session_finish_reason: str
 
