@@ -158,11 +158,13 @@ async def test_an_idle_websocket_is_closed(client: Client) -> None:
         assert len(await listed(client)) == 1
         _, answer = await call(client, "GET", "/journal")
         (entry,) = answer["entries"]
-        assert (entry["operation"], entry["status"], entry["faults"]) == (
-            "idle",
-            1001,
-            ["idle_close"],
-        )
+        shown = {name: entry[name] for name in ("operation", "status", "faults", "ended")}
+        assert shown == {
+            "operation": "idle",
+            "status": 1001,
+            "faults": ["idle_close"],
+            "ended": "closed",
+        }
         assert "101" in entry["notes"][0]
         assert (await close_code(busy))[0] == 1001
 

@@ -75,8 +75,8 @@ class IdleWatch:
                 assert isinstance(active.fault, IdleClose)
                 is_due = 0 < active.fault.seconds <= idle_seconds
                 if is_due and active not in connection.faults_met:
-                    connection.faults_met.add(active)
                     await _apply_fault(tenant, active, connection)
+                    connection.faults_met.add(active)
 
 
 async def _apply_fault(tenant: Tenant, active: ActiveFault, connection: IdleConnection) -> None:
@@ -86,6 +86,7 @@ async def _apply_fault(tenant: Tenant, active: ActiveFault, connection: IdleConn
     if await active.match(exchange, IDLE) is None:
         return
     tenant.connections.end_connections("close", "idle", connection.id)
+    exchange.transmission.ended = "closed"
     exchange.faults.append(active.fault.fault_name)
     operator = connection.describe_connection().operator or "nobody"
     exchange.notes.append(f"the websocket {connection.id} of {operator} was idle")
