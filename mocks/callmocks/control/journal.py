@@ -19,7 +19,7 @@ from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.provider.base import Provider
-from callmocks.tenants.journal import MAX_ENTRIES, Journal, JournalRecord
+from callmocks.tenants.journal import MAX_ENTRIES, MAX_OPERATION_CHARS, Journal, JournalRecord
 from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.verify import add_foreign_requests, verify
 from callmocks.tenants.worker import run_if_long
@@ -41,9 +41,10 @@ class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which entries."""
 
     provider: ProviderName | UnsetType = UNSET
-    operation: str | UnsetType = UNSET
+    operation: Annotated[str, Meta(max_length=MAX_OPERATION_CHARS)] | UnsetType = UNSET
+    # A character may take 12 bytes in a URL, whose line has 8190 at most.
     text: Annotated[
-        Annotated[str, Meta(max_length=1000)] | UnsetType,
+        Annotated[str, Meta(max_length=400)] | UnsetType,
         doc(
             "Only entries that contain it in headers, bodies, violations or summaries; upper and "
             "lower case are the same."
