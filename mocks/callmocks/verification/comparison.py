@@ -151,6 +151,11 @@ class Comparison(ProviderCheck):
 
     async def run_probes(self) -> CheckReport:
         """``CheckError`` when nothing could be compared."""
+        if not self._requests:
+            counts = (
+                f"{count} {what}: {why}" for (what, why), count in self.report.left_out.items()
+            )
+            raise CheckError(f"no recorded request can be sent again: {'; '.join(counts)}")
         for request in self._order_requests():
             operation = self.operations[request.operation]
             self.probe = operation.probe
@@ -187,7 +192,7 @@ class Comparison(ProviderCheck):
         shape = None if recorded.is_hashed or not wire.status else self.read_shape(wire)
         reason = self._explain_skip(recorded, wire, parameters, shape)
         if reason:
-            self.report.leave_out(operation, reason)
+            self.report.leave_out(self._masker.name_operation(operation), reason)
         if parameters is None or shape is None or recorded.is_truncated:
             return
         if reason and reason != MASKED:

@@ -50,7 +50,7 @@ class Learner(ProviderCheck):
     def decide(self) -> list[Decision]:
         """After the experiments have run."""
         skipped = {
-            f"{self.provider.name}.{probe.name}": probe.skipped
+            f"{self.provider.name}.{probe.name}": self.report.describe(probe.skipped)
             for probe in self.report.probes
             if probe.skipped
         }
