@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.control.conftest import NOW, ControlClient
+from callmocks.control.server import make_app
+from callmocks.control.tenants import WORLD_FILES_ALLOWED
+from tests.control.conftest import ADDRESSES, DEFAULTS, NOW, ControlClient
 
 API = "/api/tenants/demo"
 SCENARIO = f"{API}/scenario"
@@ -152,7 +155,7 @@ async def test_answers_can_be_posted_again(control: ControlClient) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "where"),
     [
-        ("/calls", CALL | {"legs": []}, "$.legs"),
+        ("/calls", CALL | {"finished": True}, "$.finished"),
         ("/calls", CALL | {"colour": 1}, "$.colour"),
         ("/calls", CALL | {"number": 0}, "$.number"),
         ("/calls", CALL | {"number": 20_001}, "$.number"),
@@ -193,3 +196,21 @@ async def test_a_world_is_written_out(control: ControlClient) -> None:
     first = await control.get("/api/tenants/acme/fingerprint")
     await control.call("PUT", SCENARIO, {**exported, "name": "demo"})
     assert await control.get(f"{API}/fingerprint") == first
+
+
+async def test_a_world_file_is_opened_for_clients_on_this_machine_alone(
+    control: ControlClient, serve: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('title = "mine"\ncalls_per_day = 9\n')
+    app = make_app(control.registry, ADDRESSES, defaults=DEFAULTS)
+    app[WORLD_FILES_ALLOWED] = False
+    far = control._replace(url=await serve(app))
+    status, problem = await far.call("PUT", SCENARIO, {"world": str(file)})
+    assert (status, problem["where"]) == (422, "$.world")
+    assert "files are opened only for clients on this machine" in problem["detail"]
+    status, exported = await control.call("PUT", SCENARIO, {"world": str(file)})
+    assert (status, exported["world"], exported["calls_per_day"]) == (200, {"title": "mine"}, 9)
+    file.unlink()
+    assert (await far.call("PUT", SCENARIO, {}))[1] == exported
+    assert await far.call("PUT", SCENARIO, exported) == (200, exported)

@@ -77,7 +77,11 @@ class RepeatableCall(PinnedCall, forbid_unknown_fields=True, omit_defaults=True)
 _OF_ANSWERS = {each.key for each in json_members(PinView)} - {*RepeatableCall.__struct_fields__}
 PostedCall = msgspec.defstruct(
     "PostedCall",
-    [("answered", bool | str | None, None), *((name, ServerMade, UNSET) for name in _OF_ANSWERS)],
+    [
+        # What an answer has under these names is of another type.
+        *((name, Any, None) for name in ("answered", "legs")),
+        *((name, ServerMade, UNSET) for name in _OF_ANSWERS),
+    ],
     bases=(RepeatableCall,),
     namespace={"__doc__": RepeatableCall.__doc__},
     forbid_unknown_fields=True,

@@ -7,6 +7,8 @@ from msgspec import UNSET
 from callmocks.contract.structs import omit_defaults
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.control.tenants import check_world_file
+from callmocks.history.world_file import world_names
 from callmocks.tenants.contents import check_settings, describe_scenario, fill_tenant
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.scenario import NamedTenantScenario, TenantScenario
@@ -40,7 +42,11 @@ async def replace_scenario(context: RequestContext) -> dict[str, Any]:
     if scenario.name not in (UNSET, tenant.name):
         text = f"this is the tenant {tenant.name!r}; leave the name out, or name this one"
         raise ProblemError(422, text, where="$.name")
+    if isinstance(scenario.world, str):
+        check_world_file(context, scenario.world)
     settings = scenario.replace_given(tenant.settings)
+    if scenario.world is UNSET and settings.world not in world_names():
+        settings.world = tenant.history.world  # its file may be on another replica's machine
     await run_in_worker(lambda: check_settings(settings))
     try:
         store = context.app_context.store

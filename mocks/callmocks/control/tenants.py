@@ -145,7 +145,7 @@ async def list_tenants(context: RequestContext) -> TenantList:
 async def create_tenant(context: RequestContext) -> TenantView:
     new: NewTenant = context.body
     if isinstance(new.world, str):
-        _check_world(context, new.world)
+        check_world_file(context, new.world)
     try:
         settings = new.replace_given(context.app_context.defaults)
         is_named = settings.world in world_names()
@@ -155,7 +155,7 @@ async def create_tenant(context: RequestContext) -> TenantView:
         raise ProblemError(409, str(error), where=f"$.{error.where}") from None
 
 
-def _check_world(context: RequestContext, world: str) -> None:
+def check_world_file(context: RequestContext, world: str) -> None:
     """A name is always allowed, a file only where its author can read it anyway."""
     if world in world_names() or world == context.app_context.defaults.world:
         return

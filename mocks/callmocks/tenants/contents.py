@@ -81,7 +81,7 @@ def check_settings(settings: TenantSettings) -> None:
         parse_first_date(settings.history_from)
     for assumption, choice in settings.assumptions.items():
         with found.catch(f"assumptions{format_key(assumption)}"):
-            Assumptions({assumption: choice})
+            _check_choice(assumption, choice)
     for name, lag in settings.lags.items():
         with found.catch(f"lags.{name}"):
             check_lag(name, lag)
@@ -101,6 +101,13 @@ def check_settings(settings: TenantSettings) -> None:
             with found.catch("calls_per_day"):
                 world.with_calls_per_day(settings.calls_per_day)
     found.raise_if_any()
+
+
+def _check_choice(assumption: str, choice: str) -> None:
+    try:
+        Assumptions({assumption: choice})
+    except SettingsError as error:
+        raise SettingsError(str(error).removeprefix(f"assumption {assumption}: ")) from None
 
 
 def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
