@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment
 
+from callmocks.contract.assumptions import load_ledger
 from callmocks.control import dashboard
 from callmocks.control.dashboard.render import SCRIPT_TEXTS
 from callmocks.control.dashboard.texts import load_table, load_texts
+from callmocks.control.faults import describe_fault_type
+from callmocks.server.providers import FAULT_TYPES
 from tests.dashboard.conftest import NOW, Site
 from tests.dashboard.marked_texts import find_unmarked, marked_texts
 from tests.dashboard.test_pages import VIEWS
@@ -43,8 +46,22 @@ def code_texts() -> Iterator[tuple[str, type]]:
                     yield argument.value, PLURAL if name == "ngettext" else SINGULAR
 
 
+def described_texts() -> Iterator[tuple[str, type]]:
+    """Of faults, their parameters and the ledger: texts that the admin API has, too."""
+    for fault_type in FAULT_TYPES.values():
+        kind = describe_fault_type(fault_type)
+        parameters = kind.params.get("properties", {}).values()
+        for text in (kind.summary, *(each.get("description") for each in parameters)):
+            if text:
+                yield text, SINGULAR
+    for assumption in load_ledger().values():
+        for text in (assumption.statement, assumption.why, assumption.no_alternative):
+            if text:
+                yield text, SINGULAR
+
+
 def used_texts() -> dict[str, type]:
-    return dict([*template_texts(), *code_texts()])
+    return dict([*template_texts(), *code_texts(), *described_texts()])
 
 
 def test_every_text_has_its_russian_one_and_none_is_left_over() -> None:
