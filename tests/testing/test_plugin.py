@@ -217,7 +217,8 @@ def test_settings_of_all_tests_stand_in_one_fixture(
         @pytest.fixture(scope="session")
         def callmocks_settings():
             wall = {"now": "2026-05-04T10:00:00", "world": "empty"}
-            return {"seed": 7, **wall, "only": ["cdr", "arm"]}
+            lags = {"cdr_lag": {"min": 60, "max": 90}, "arm_lag": 5}
+            return {"seed": 7, **wall, **lags, "only": ["cdr", "arm"]}
         """
     )
     result = run(
@@ -227,10 +228,15 @@ def test_settings_of_all_tests_stand_in_one_fixture(
         def test_them(callmocks_tenant):
             assert callmocks_tenant.seed == 7
             assert callmocks_tenant.now.isoformat() == "2026-05-04T10:00:00"
+            call = callmocks_tenant.cdr.pin("2026-05-04T09:00:00")
+            assert 60 <= (call.cdr.shown_at - call.end).total_seconds() <= 90
+            assert (call.arm[0].shown_at - call.legs[-1].end).total_seconds() == 5
 
-        @pytest.mark.callmocks(seed=9)
+        @pytest.mark.callmocks(seed=9, cdr_lag=1)
         def test_the_marker_wins(callmocks_tenant):
             assert callmocks_tenant.seed == 9
+            call = callmocks_tenant.cdr.pin("2026-05-04T09:00:00")
+            assert (call.cdr.shown_at - call.end).total_seconds() == 1
             assert callmocks_tenant.now.isoformat() == "2026-05-04T10:00:00"
 
         def test_not_served(onec): pass
