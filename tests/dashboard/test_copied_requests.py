@@ -130,7 +130,9 @@ def test_a_request_of_nobody_is_copied_as_it_was_sent(site: Site) -> None:
     assert answer["error"]["data"]["mnemonic"]
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"a": "\0"}', b"[" + b" " * 200_000 + b"]"])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe", b'{"a": "\0"}', b"[" + b" " * 200_000 + b"]", b'"' * 120_000]
+)
 def test_what_is_no_text_or_not_kept_whole_is_not_copied(site: Site, body: bytes) -> None:
     post(site, site.urls["cdr"], body)
     assert copies(site, "nobody") == []

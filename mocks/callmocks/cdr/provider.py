@@ -228,7 +228,8 @@ def _describe_filter(tree: object) -> str:
     if not isinstance(parts, list):
         value = tree.get("value")
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        return f"{tree.get('field')} {tree.get('operator')} {text}"
+        named = [str(tree[name]) for name in ("field", "operator") if name in tree]
+        return " ".join([*named, text] if "value" in tree else named)
     texts = [
         f"({_describe_filter(part)})"
         if isinstance(part, dict) and "filters" in part

@@ -9,6 +9,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from markupsafe import escape
+
 from callmocks.control.dashboard.highlight import highlight_message
 from callmocks.control.dashboard.panels import PANELS, PROVIDER_TITLES
 from callmocks.control.dashboard.panels.base import Snippet
@@ -33,6 +35,7 @@ ENDINGS = {
     "client left": mark_text("the client disconnected"),
 }
 _MAX_TEXT_CHARS = 1000
+_MAX_COPIED_BYTES = 400_000  # of a page, as HTML
 
 
 class EntryFilter(NamedTuple):
@@ -143,7 +146,9 @@ def _copy_request(context: RequestContext, tenant: Tenant, record: JournalRecord
     if url is None or not record.head:
         return []
     settings = None if tenant is context.registry.unmatched else tenant.settings
-    return PANELS[record.provider].copy_request(settings, url, record, find_texts(context))
+    copies = PANELS[record.provider].copy_request(settings, url, record, find_texts(context))
+    size = sum(len(escape(item.text).encode()) for item in copies)
+    return copies if size <= _MAX_COPIED_BYTES else []
 
 
 def count_entries(journal: Journal) -> dict[str, int]:
