@@ -295,6 +295,16 @@ def test_cells_are_masked_by_their_columns() -> None:
     assert "1234567" not in masked and "Иванов" not in masked
 
 
+def test_prefixes_of_namespaces_are_told_apart() -> None:
+    """Two masks of one letter would often be the same, and the request no document."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    declared = "".join(f' xmlns:{letter}="urn:{letter}"' for letter in letters)
+    body = f'<ivanov:ClientRead xmlns:ivanov="urn:x"{declared}/>'
+    masked = mask_request(ONEC, body, "ClientRead")
+    assert set(letters) < etree.fromstring(masked.encode()).nsmap.keys()
+    assert "ivanov" not in masked
+
+
 @pytest.mark.parametrize(
     ("provider", "operation", "body"),
     [
