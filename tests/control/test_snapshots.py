@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.control.server_client import WINDOW, Client
+from tests.control.test_arm_faults import exchange_frame
 
 PINS = [
     {"start": f"2026-03-02T{hour:02}:00:00", "operator": "101", "talk_seconds": 30}
@@ -146,6 +147,18 @@ async def test_tokens_made_later_are_invalid_and_none_is_given_twice(tenant: Ten
     fresh = [await tenant.log_in() for _ in range(3)]
     assert len({early, left, *late, *fresh}) == 8
     assert await tenant.rpc(fresh[0]) is None
+
+
+async def test_a_websocket_is_logged_in_as_it_was_then(client: Client) -> None:
+    tenant = TenantClient(client, "demo")
+    async with client.workplace() as early:
+        await tenant.keep()
+        async with client.workplace() as late:
+            assert (await exchange_frame(late))[16:19] == b"200"
+            await tenant.restore()
+            assert len((await tenant.get("/connections"))["connections"]) == 2
+            assert (await exchange_frame(late))[16:19] == b"401"
+        assert (await exchange_frame(early))[16:19] == b"200"
 
 
 async def test_a_running_clock_goes_on_from_where_it_was(tenant: TenantClient) -> None:
