@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.control.server_client import WINDOW, Client
+from tests.control.server_client import WINDOW, Client, post_arm
 from tests.control.test_arm_faults import exchange_frame
 
 PINS = [
@@ -271,3 +271,22 @@ async def test_generated_calls_are_as_before(client: Client) -> None:
     assert await client.cdr(**WINDOW) != legs
     await tenant.restore()
     assert (await client.cdr(**WINDOW))["result"] == legs["result"]
+
+
+async def test_another_call_under_a_number_that_was_given_back_is_shown(client: Client) -> None:
+    tenant = TenantClient(client, "demo")
+    await tenant.keep()
+    shown = []
+    for seconds in (20, 70):
+        call = {"start": "2026-03-02T11:50:00", "operator": "101", "talk_seconds": seconds}
+        pinned = await tenant.change("POST", "/calls", call)
+        _, page = await post_arm(client, 20)
+        assert pinned["arm"][0]["call_ref"].encode() in page
+        legs = {"field": "call_session_id", "operator": "=", "value": pinned["id"]}
+        answer = await client.cdr(**WINDOW, filter=legs)
+        shown.append((pinned["id"], page, answer["result"]["data"]))
+        await tenant.restore()
+    (one, page, legs), (other, other_page, other_legs) = shown
+    assert one == other
+    assert page != other_page
+    assert [leg["duration"] for leg in other_legs] != [leg["duration"] for leg in legs]
