@@ -80,6 +80,7 @@ class TenantStore:
     ) -> None:
         """Reset a tenant to other settings and contents, in one step and all or nothing."""
         history = await self.registry.load_history(settings)
+        self._check_present(tenant)
         prepared = self.registry.prepare_tenant(settings, replaced=tenant)
         await self._fill_prepared(prepared, fill, tenant)
         self.registry.replace(tenant, prepared)
@@ -91,10 +92,17 @@ class TenantStore:
         try:
             if fill is not None:
                 await tenant.state.replace_all(await run_in_worker(partial(fill, tenant)))
-                self.registry.check_available(tenant.settings, replaced)  # others were served
+                # Other requests were served meanwhile.
+                if replaced is not None:
+                    self._check_present(replaced)
+                self.registry.check_available(tenant.settings, replaced)
         except BaseException:
             tenant.journal.close()
             raise
+
+    def _check_present(self, tenant: Tenant) -> None:
+        if self.registry.get(tenant.name) is not tenant:
+            raise TenantDeleted(f"tenant {tenant.name!r} was deleted")
 
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         """``edit`` must change nothing else: it is called again when another replica was faster."""
