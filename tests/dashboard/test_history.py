@@ -195,7 +195,7 @@ def test_a_call_under_way_shows_nothing_of_its_end(site: Site) -> None:
     assert "under way" in text
     assert call["end"][11:19] not in text
     assert datetime.fromisoformat(call["end"]) > datetime.fromisoformat(NOW)
-    assert "the Data API shows it when it has ended" in text
+    assert "The Data API shows a call when it has ended" in text
     row = site.get("/tenants/demo/calls").page.xpath("//tr[@class='running'][1]")[0]
     assert "under way" in row.xpath("string()")
 

@@ -62,7 +62,7 @@ class CdrPanel(base.ProviderPanel):
         ]
 
     def explain_absence(self, truth: Call) -> str:
-        return mark_text("The call is under way; the Data API shows it when it has ended.")
+        return mark_text("The Data API shows a call when it has ended and its lag is over.")
 
     def make_call_examples(
         self, tenant: Tenant, url: str, truth: Call, texts: Texts

@@ -83,7 +83,7 @@ class OnecPanel(base.ProviderPanel):
 
     def explain_absence(self, truth: Call) -> str:
         if truth.onec is not None:
-            return mark_text("The call is under way; 1C-Connect shows it when it has ended.")
+            return mark_text("1C-Connect shows a call when it has ended and its lag is over.")
         if truth.direction == "internal":
             return mark_text("1C-Connect does not show calls between two operators.")
         if not truth.client_phone:
