@@ -299,3 +299,34 @@ def test_a_lag_of_a_week_draws_no_more_days_than_it_has(
                 counts[-1].append(sum(drawn))
     (arm, *others), (late_arm, *late_others) = counts
     assert 0 < late_arm <= arm + 24 and late_others == others
+
+
+def test_late_calls_may_be_hidden_and_late_records_listed(mocks: Mocks) -> None:
+    late = LateTenant(mocks.tenant(now=LATER, **LAGS["spread"]))
+    for choice in ("arm.late-rows=hidden", "cdr.late-calls=hidden"):
+        late.tenant.assume(*choice.split("="))
+    for provider in ("arm", "cdr"):
+        late.tenant.assume(f"{provider}.late-records", "listed")
+    calls = {call.session_id: call for call in late.truth}
+    legs = {
+        row.call_ref: (row, leg)
+        for call in late.truth
+        for leg, row in zip(_ringing_legs(call), call.arm, strict=True)
+    }
+    hidden = 0
+    for now in late.instants[100:700:60]:
+        late.tenant.cdr.freeze(now)
+        shown = [row for row in late.sessions if calls[row["id"]].cdr.shown_at <= now]
+        sessions = read_sessions(late.tenant)
+        assert [row for row in sessions if row["finish_time"]] == shown
+        running_ids = [row["id"] for row in sessions if not row["finish_time"]]
+        assert running_ids == [id for id, call in calls.items() if call.start <= now < call.end]
+        found = read_arm(late.tenant, skip_incomplete="false")
+        begun = [ref for ref in late.arm if legs[ref][1].start <= now]
+        assert list(found) == [
+            ref for ref in begun if legs[ref][0].shown_at <= now or now < legs[ref][1].end
+        ]
+        hidden += len(begun) - len(found)
+        finished = [text for text in found.values() if 'release_time=""' not in text]
+        assert finished == [late.arm[ref] for ref in begun if legs[ref][0].shown_at <= now]
+    assert hidden > 3
