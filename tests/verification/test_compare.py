@@ -20,7 +20,7 @@ from tests.verification.conftest import (
     write_file,
 )
 from tests.verification.messages import basic_auth, post_legs
-from tests.verification.processes import run_proxy
+from tests.verification.processes import run_proxy, run_replay
 from tests.verification.test_fault_detection import BREAKING, WAIT, all_findings
 
 PROVIDERS = ("arm", "cdr", "onec")
@@ -217,6 +217,26 @@ def test_the_order_of_columns_is_told(
     assert ("ResultData/column", "CalleeID before CallerID") in {
         (each["where"], each["expected"]) for each in found
     }
+
+
+def test_a_value_is_new_when_neither_the_contract_nor_the_recording_has_it(
+    cli: CommandRunner, recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    """Of an endpoint that answers as another recording."""
+    reason = "subscriber_not_responsible"
+    known, new = (
+        edit_answers(recordings["cdr"], tmp_path / f"{value}.jsonl", (reason, value))
+        for value in ("known_value", "new_value")
+    )
+    for answers, expected in ((known, []), (new, ["'new_value'"])):
+        with run_replay(answers) as urls:
+            result = cli("compare", known, urls["cdr"], "--token", "any", "--format", "json")
+        found = all_findings(result.json)
+        assert [each["got"] for each in found] == expected, found
+        assert {each["id"] for each in found} <= {
+            "cdr/compare/get.call_legs_report/result.data.*.finish_reason/"
+            "a-value-of-the-contract-s-list-or-of-the-recording"
+        }
 
 
 def test_what_is_not_sent_is_listed_and_findings_quote_nothing_of_anybody(

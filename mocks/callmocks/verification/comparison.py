@@ -77,6 +77,7 @@ class ComparedOperation:
     recorded: Shape
     got: Shape
     answers: list[WireExchange] = field(default_factory=list)
+    known_violations: set[tuple[str, str]] | None = None  # of recorded answers, once needed
     violated: set[str] = field(default_factory=set)  # names in paths of violations
     compared: int = 0
 
@@ -321,13 +322,13 @@ class Comparison(ProviderCheck):
         self, operation: ComparedOperation, answer: WireExchange
     ) -> list[Finding]:
         found = self.validate(answer).failures
-        if not found:
-            return []
-        known = {
-            _generalize_finding(each)
-            for recorded in operation.answers
-            for each in self.validate(recorded).failures
-        }
+        if found and operation.known_violations is None:
+            operation.known_violations = {
+                _generalize_finding(each)
+                for recorded in operation.answers
+                for each in self.validate(recorded).failures
+            }
+        known = operation.known_violations or ()
         return [each for each in found if _generalize_finding(each) not in known]
 
     def _compare_transport(
