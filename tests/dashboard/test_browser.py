@@ -362,6 +362,26 @@ def test_an_assumption_is_chosen(browser: Browser, site: Site) -> None:
     assert chosen["cdr.leg-direction"] == "session" and chosen["onec.realm"] == "Some realm"
 
 
+def test_a_phone_shows_the_switch_of_a_fault_and_the_reason_of_a_call(
+    browser: Browser, site: Site
+) -> None:
+    fault = {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": "limit_exceeded"}}
+    site.api("POST", "/api/tenants/demo/faults", fault)
+    browser.size(390)
+    for path, selector in (
+        ("/tenants/demo/faults", "#part-on td button"),
+        ("/tenants/demo/calls", "tbody th .reason"),
+        ("/tenants/demo/cdr/legs", "tbody th .reason"),
+        ("/tenants", "#part-tenants td button"),
+    ):
+        browser.open(path)
+        for element in browser.all(selector)[:5]:
+            box = element.rect
+            assert element.is_displayed() and box["x"] >= 0 and box["width"] > 20, path
+            assert box["x"] + box["width"] <= 390, path
+        assert browser.all(selector), path
+
+
 def test_a_request_is_copied_whole(browser: Browser) -> None:
     grant = {
         "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],

@@ -49,6 +49,7 @@ SCRIPT_TEXTS = (
     mark_text("Press Ctrl+C"),
     mark_text("Resume"),
     mark_text("This entry is not in the journal any more."),
+    mark_text("this is not JSON"),
 )
 """Of static/*.js, which find them in the page."""
 _PROBLEM_TITLES = {404: mark_text("Not found"), 422: mark_text("This cannot be shown")}

@@ -110,7 +110,7 @@ function requireJson(text, name) {
     JSON.parse(text);
     return text;
   } catch {
-    throw Object.assign(new Error(`${name}: ${text}: JSON?`), { field: name });
+    throw Object.assign(new Error(`${translate("this is not JSON")}: ${text}`), { field: name });
   }
 }
 
