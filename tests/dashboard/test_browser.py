@@ -362,6 +362,22 @@ def test_an_assumption_is_chosen(browser: Browser, site: Site) -> None:
     assert chosen["cdr.leg-direction"] == "session" and chosen["onec.realm"] == "Some realm"
 
 
+def test_a_chosen_language_stays_and_scripts_speak_it(browser: Browser) -> None:
+    browser.open("/tenants/demo/journal?violations=1")
+    browser.one("a[hreflang='ru']").click()
+    browser.wait(lambda: browser.text("h1") == "Журнал")
+    assert browser.driver.current_url.endswith("/tenants/demo/journal?violations=1")
+    browser.wait(lambda: browser.text("#live-state") == "Обновляется")
+    browser.one("[data-pause]").click()
+    assert browser.text("#live-state") == "Остановлен"
+    assert browser.text("[data-pause]") == "Продолжить"
+    browser.open("/tenants/demo/clock")
+    browser.one("button[value='60']").click()
+    browser.wait(lambda: browser.text("#status") == "Часы переведены")
+    browser.one("a[hreflang='en']").click()
+    browser.wait(lambda: browser.text("h1") == "Clock and limits")
+
+
 def test_a_phone_shows_the_switch_of_a_fault_and_the_reason_of_a_call(
     browser: Browser, site: Site
 ) -> None:

@@ -18,7 +18,8 @@ DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
 def cells(page: Any, column: int) -> list[str]:
     """Texts of a column of the page's list."""
     rows = page.xpath("//table[contains(@class, 'list')]/tbody/tr")
-    return [" ".join(row.xpath(f"string(*[{column}])").split()) for row in rows]
+    shown = f"string(*[{column}]/a | *[{column}][not(a)])"  # phones have the reason in it, too
+    return [" ".join(row.xpath(shown).split()) for row in rows]
 
 
 def total(page: Any) -> int:

@@ -49,7 +49,8 @@ def _load_index() -> list[tuple[str, list[IndexEntry]]]:
         if line.startswith("## "):
             sections.append((line.removeprefix("## "), []))
         elif found and found[2] in _load_pages():
-            sections[-1][1].append(IndexEntry(found[1], found[2], (found[3] or "").replace("`", "``")))
+            note = (found[3] or "").replace("`", "``")
+            sections[-1][1].append(IndexEntry(found[1], found[2], note))
     return sections
 
 
