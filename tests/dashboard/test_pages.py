@@ -324,3 +324,20 @@ def test_a_tenant_is_saved_as_a_scenario_file(site: Site, tmp_path: Path) -> Non
         assert (checked.exit_code, checked.stderr) == (0, "")
     finally:
         site.send(f"{site.control}/api/tenants/kept", "DELETE")
+
+
+def test_the_form_of_a_pin_has_all_its_fields_and_what_fits(site: Site) -> None:
+    form = site.get("/tenants/demo/pins").page.xpath("//form[@id='pin']")[0]
+    names = form.xpath(".//input/@name | .//select/@name")
+    schemas = site.api("GET", "/openapi.json")["components"]["schemas"]
+    assert sorted(names) == sorted(schemas["PinnedCall"]["properties"])
+    listed = {
+        name: form.xpath(f".//datalist[@id='pin-{name}-fits']/option/@value")
+        for name in ("operator", "line", "user", "client_phone", "finish_reason", "direction")
+    }
+    for name, values in listed.items():
+        body = {"start": "2026-03-02T14:00:00", name: values[-1]}
+        reply = site.send(f"{site.control}/api/tenants/demo/calls", "POST", body)
+        assert reply.status == 201, (name, reply.text)
+        site.api("DELETE", "/api/tenants/demo/calls")
+    assert len(listed["finish_reason"]) == 64

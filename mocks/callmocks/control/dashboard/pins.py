@@ -12,6 +12,7 @@ from callmocks.control.routing import RequestContext
 from callmocks.history import reasons
 from callmocks.history.columns import CALL_DIRECTIONS
 from callmocks.history.directory import Directory
+from callmocks.history.pin_legs import PinnedLeg
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.walltime import datetime_to_ms, ms_to_datetime
 
@@ -34,6 +35,9 @@ _FIELDS = {
     "recorded": mark_text("empty: as the world says"),
     "rating": mark_text("1 to 5, by the client"),
     "vendor": mark_text("in 1C, client and specialist are those of another company"),
+    "legs": mark_text("a JSON list, instead of the fields above; nothing is filled in"),
+    "session_finish_reason": mark_text("with legs: that of the session, otherwise by its outcome"),
+    "number": mark_text("which pinned call of its day it is, from 1; empty: the next"),
 }
 _GROUPS = {
     mark_text("When and who"): ("start", "direction", "operator", "to_operator", "line"),
@@ -47,7 +51,9 @@ _GROUPS = {
         "rating",
     ),
     mark_text("Others in the call"): ("transfer_to", "transfer_talk_seconds", "coach"),
+    mark_text("Leg by leg"): ("legs", "session_finish_reason", "number"),
 }
+_LEGS = """[{"role": "subscriber", "start": 0, "end": 9, "finish_reason": "no_money"}]"""
 _OPERATORS = ("operator", "to_operator", "transfer_to", "coach")
 
 
@@ -94,6 +100,8 @@ def _make_fields(directory: Directory, start: str) -> dict[str, PinField]:
         "finish_reason": list(zip(reasons.NAMES, reasons.DESCRIPTIONS, strict=True)),
         "rating": [(str(number), "") for number in range(1, 6)],
     }
+    choices["session_finish_reason"] = choices["finish_reason"]
+    examples = {"start": start, "legs": _LEGS}
     kinds = {field.name: _find_kind(field.type) for field in msgspec.structs.fields(PinnedCall)}
     return {
         name: PinField(
@@ -101,7 +109,7 @@ def _make_fields(directory: Directory, start: str) -> dict[str, PinField]:
             kinds[name],
             hint,
             choices.get(name, []),
-            start if name == "start" else next((value for value, _ in choices.get(name, [])), ""),
+            examples.get(name) or next((value for value, _ in choices.get(name, [])), ""),
         )
         for name, hint in _FIELDS.items()
     }
@@ -112,5 +120,11 @@ def _first(rows: tuple[Any, ...]) -> Any:
 
 
 def _find_kind(annotation: Any) -> str:
-    kinds = {str: "text", str | None: "text", bool: "flag", bool | None: "choice"}
+    kinds = {
+        str: "text",
+        str | None: "text",
+        bool: "flag",
+        bool | None: "choice",
+        list[PinnedLeg] | None: "json",
+    }
     return kinds.get(annotation, "number")

@@ -53,7 +53,8 @@ async function refreshAfter(form, submitter) {
 
 function showProblem(form, text, where) {
   const name = (where ?? "").replace(/^\$\.?/, "");
-  const control = name && form.elements.namedItem(name);
+  // Of a field with JSON, the error may be somewhere inside: legs[0].role.
+  const control = name && (form.elements.namedItem(name) ?? form.elements.namedItem(name.split(/[.[]/)[0]));
   const field = control instanceof HTMLElement && control.closest(".field");
   const problem = field ? addProblem(control, field) : form.querySelector(":scope > .problem");
   if (problem) problem.textContent = text;
