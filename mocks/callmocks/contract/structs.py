@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -15,12 +17,23 @@ def _omit_defaults(value: Any) -> Any:
     if not isinstance(value, msgspec.Struct):
         return value
     return {
-        field.encode_name: _omit_defaults(item)
-        for field in structs.fields(value)
-        if (item := getattr(value, field.name)) != _get_default(field)
+        key: _omit_defaults(item)
+        for name, key, make_default in _list_fields(type(value))
+        if (item := getattr(value, name)) != make_default()
     }
 
 
+@cache
+def _list_fields(struct: type[msgspec.Struct]) -> list[tuple[str, str, Callable[[], Any]]]:
+    """Name, key and default; where there is no default, what equals no value."""
+    found = []
+    for field in structs.fields(struct):
+        factory = field.default_factory
+        if factory is msgspec.NODEFAULT:
+            factory = partial(_get_default, field)
+        found.append((field.name, field.encode_name, factory))
+    return found
+
+
 def _get_default(field: structs.FieldInfo) -> Any:
-    factory = field.default_factory
-    return field.default if factory is msgspec.NODEFAULT else factory()
+    return field.default

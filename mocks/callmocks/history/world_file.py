@@ -1,7 +1,7 @@
 """World files: TOML, checked beyond what the types of ``world`` say."""
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from callmocks.history.world import (
 Problem = tuple[str, str]
 
 
+@cache
 def world_names() -> list[str]:
     return sorted(path.stem for path in fixture_path("worlds").glob("*.toml"))
 
