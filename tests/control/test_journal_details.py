@@ -34,6 +34,11 @@ async def post_cdr(
         return a.status, a.headers
 
 
+def shown_headers(got: Mapping[str, str]) -> dict[str, str]:
+    """Without those that every response of HTTP has."""
+    return {name: value for name, value in got.items() if name not in ("Date", "Server")}
+
+
 async def test_an_entry_says_in_a_line_what_was_asked_and_what_came(client: Client) -> None:
     tree = {"field": "direction", "operator": "=", "value": "in"}
     long = {"filters": [tree, {"field": "total_duration", "operator": ">", "value": 10}]}
@@ -136,7 +141,7 @@ async def test_the_headers_are_those_that_the_client_sent_and_got(client: Client
     assert shown["Cookie"] == "sid=***; lang=***"
     assert (shown["X-Api-Key"], shown["X-Auth-Token"]) == ("***", "***")
     assert shown["Authorization"] == "Bearer ***"
-    assert first["response_headers"] == dict(got)
+    assert first["response_headers"] == shown_headers(got)
     assert first["target"] == "POST /v2.0"
     assert second["request_headers"]["Authorization"] == "Basic ***"
     assert third["target"].endswith("/login?token=***&a=1")
@@ -305,7 +310,7 @@ async def test_a_status_fault_brings_its_own_headers(client: Client) -> None:
     assert (status, got["Retry-After"], got["Content-Type"]) == (429, "2", "text/html")
     assert (await post_arm(client))[1] == b"busy"
     first, second = await read_entries(client)
-    assert first["response_headers"] == dict(got)
+    assert first["response_headers"] == shown_headers(got)
     assert second["response_headers"]["WWW-Authenticate"] == "none"
     url = client.urls["control"] + "/api/tenants/demo/faults"
     for name, value, expected in (

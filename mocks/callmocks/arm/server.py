@@ -201,6 +201,14 @@ class ArmServer(ProviderServer):
         reply = Reply(b"", 204, headers=headers)
         return await self.respond(request, exchange, partial(return_reply, reply=reply))
 
+    async def respond(
+        self, request: web.BaseRequest, exchange: Exchange, handle: pipeline.Handler
+    ) -> web.StreamResponse:
+        response = await super().respond(request, exchange, handle)
+        if "Origin" in request.headers:  # `_add_cors_headers` may add some
+            exchange.transmission.headers = response.headers
+        return response
+
     def _find_allowed_origin(self, request: web.Request) -> str | None:
         origin = request.headers.get("Origin")
         tenant = self.registry.get(request.match_info.get("domain", "")) if origin else None
@@ -296,6 +304,7 @@ def _is_websocket_upgrade(request: web.Request) -> bool:
 
 
 def _read_credentials(request: web.Request) -> RequestCredentials:
-    return RequestCredentials(
-        request.headers.get("Authorization", ""), request.cookies.get(sessions.COOKIE, "")
-    )
+    authorization = request.headers.get("Authorization", "")
+    if authorization:  # goes before the cookie, which takes time to parse
+        return RequestCredentials(authorization)
+    return RequestCredentials(cookie=request.cookies.get(sessions.COOKIE, ""))

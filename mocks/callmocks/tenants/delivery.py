@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 # Instead of a proper end: TCP reset, plain close, or no answer until the client disconnects.
 Termination = Literal["", "reset", "close", "never"]
 
@@ -48,10 +50,9 @@ class Delivery:
         )
 
 
-class Transmission:
+class Transmission(msgspec.Struct, gc=False):
     """What became of an answer. Written after the journal's entry, which refers to it."""
 
-    # Of the class until they are set: nearly every exchange has one.
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None  # as sent; None: those of the reply
     delay: float = 0.0  # seconds that faults add
     ended: Ending = "answered"

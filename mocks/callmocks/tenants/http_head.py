@@ -20,9 +20,10 @@ RawFields = Iterable[tuple[bytes, bytes]]
 
 def join_head(start_line: str, fields: RawFields) -> bytes:
     """Start line and headers in lines, as they were sent; bounded."""
-    lines = [*map(b": ".join, fields)]
-    head = b"\r\n".join((start_line.encode("utf-8", "surrogateescape"), *lines))
-    return head if len(head) <= MAX_HEADER_BYTES else _cut_head(start_line, lines)
+    lines = [start_line.encode("utf-8", "surrogateescape")]
+    lines += map(b": ".join, fields)
+    head = b"\r\n".join(lines)
+    return head if len(head) <= MAX_HEADER_BYTES else _cut_head(start_line, lines[1:])
 
 
 def _cut_head(start_line: str, lines: list[bytes]) -> bytes:

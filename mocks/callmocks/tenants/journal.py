@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from callmocks.contract.journal import JournalEntry, ResponseSummary, Violation
@@ -61,6 +61,8 @@ class JournalRecord(NamedTuple):
     user: str
     row_count: int | None
     total: int | None
+    content_type: str
+    reply_headers: dict[str, str] | None
     transmission: Transmission
     protocol: Provider
     duration: float
@@ -106,6 +108,18 @@ class JournalRecord(NamedTuple):
         body = self.request
         return body if isinstance(body, bytes) and len(body) <= SHOWN_BODY_BYTES else None
 
+    def _list_response_headers(self, size: int) -> Mapping[str, str]:
+        if self.transmission.headers is not None:
+            return self.transmission.headers
+        if self.transmission.ended != "answered" or self.is_frame:
+            return {}
+        length = {} if self.status in (204, 304) else {"Content-Length": str(size)}
+        return {"Content-Type": self.content_type, **(self.reply_headers or {}), **length}
+
+    @property
+    def is_frame(self) -> bool:
+        return self.head.startswith(b"GET ") and bool(self.request)
+
     def to_entry(self) -> JournalEntry:
         request, response = truncate_body(self.request), truncate_body(self.response)
         summary, transmission = self.response_summary, self.transmission
@@ -131,7 +145,7 @@ class JournalRecord(NamedTuple):
             error=summary.error,
             target=target,
             request_headers=request_headers,
-            response_headers=show_response_headers(transmission.headers or {}),
+            response_headers=show_response_headers(self._list_response_headers(response.size)),
             traceparent=find_trace_parent(self.head),
             request_bytes=request.size,
             response_bytes=response.size,
@@ -214,6 +228,8 @@ class Journal:
             exchange.user,
             exchange.row_count,
             exchange.total,
+            reply.content_type,
+            reply.headers or None,
             exchange.transmission,
             exchange.provider,
             duration,

@@ -96,7 +96,7 @@ class ArmPanel(base.ProviderPanel):
     def copy_request(
         self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
     ) -> list[base.Snippet]:
-        if record.head.startswith(b"GET ") and record.request:
+        if record.is_frame:
             return _copy_frame(settings, url, record, texts)
         copied = copy_http_request(record, url)
         if copied.body is None:
