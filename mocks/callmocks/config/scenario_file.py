@@ -48,7 +48,7 @@ def read_scenarios(paths: Iterable[Path], setting: str = "") -> list[FoundTenant
         try:
             tenants = _read_scenario(file, source)
         except ScenarioError as error:
-            mistakes += error.within("", source).mistakes
+            mistakes += error.put_within("", source).mistakes
             continue
         for tenant in tenants:
             first = found.setdefault(tenant.scenario.name, tenant)

@@ -152,7 +152,9 @@ class MockServer:
                 await check_planned_tenants(planned.values())
             store, demo = self._replica, planned[DEFAULT_TENANT]
             keep_found = demo.found is not None
-            await self._replica.start(demo.settings, demo.fill, demo.calls, keep_found=keep_found)
+            await self._replica.start(
+                demo.settings, demo.fill_tenant, demo.calls, keep_found=keep_found
+            )
         await create_tenants(store, planned.values())
 
     def _open_limiter(self) -> None:
@@ -285,7 +287,7 @@ def open_registry(settings: ServeSettings) -> Registry:
     """A registry with the tenant ``demo``, the calls of the settings pinned."""
     registry = create_registry()
     demo = plan_tenants(settings)[DEFAULT_TENANT]
-    demo.fill(registry.create(demo.settings))
+    demo.fill_tenant(registry.create(demo.settings))
     return registry
 
 

@@ -31,7 +31,7 @@ class PlannedTenant:
     found: FoundTenant | None = None
     calls: Path | None = None  # a file of calls to pin
 
-    def fill(self, tenant: Tenant) -> StateDump:
+    def fill_tenant(self, tenant: Tenant) -> StateDump:
         if self.calls is not None:
             pin_calls_from_file(tenant.pins, self.calls)
         return StateDump() if self.found is None else fill_tenant(tenant, self.found.scenario)
@@ -39,15 +39,17 @@ class PlannedTenant:
     async def create(self, store: TenantStore) -> Tenant:
         """``ScenarioError`` names the place in a file; others are of flags."""
         if self.found is None:
-            return await store.create(self.settings, self.fill)
+            return await store.create(self.settings, self.fill_tenant)
         source, path, _ = self.found
         try:
             check_settings(self.settings)
-            return await store.create(self.settings, self.fill)
+            return await store.create(self.settings, self.fill_tenant)
         except ScenarioError as error:
-            raise error.within(path, source) from None
+            raise error.put_within(path, source) from None
         except TenantConflict as error:
-            raise ScenarioError([Mistake(error.where, str(error))]).within(path, source) from None
+            raise ScenarioError([Mistake(error.where, str(error))]).put_within(
+                path, source
+            ) from None
 
 
 def plan_tenants(

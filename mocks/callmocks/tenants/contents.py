@@ -52,12 +52,12 @@ class MistakeCollector:
         self.mistakes: list[Mistake] = []
 
     @contextmanager
-    def catch(self, path: str) -> Iterator[None]:
+    def catch_mistake(self, path: str) -> Iterator[None]:
         """What fails inside is a mistake at ``path``, or below it."""
         try:
             yield
         except ScenarioError as error:
-            self.mistakes += error.within(path).mistakes
+            self.mistakes += error.put_within(path).mistakes
         except Contradiction as error:
             self.mistakes.append(Mistake(f"{path}.{error.field}", error.reason))
         except SettingsError as error:
@@ -72,18 +72,18 @@ class MistakeCollector:
 def check_settings(settings: TenantSettings) -> None:
     """``ScenarioError`` has every setting at fault."""
     found = MistakeCollector()
-    with found.catch("timezone"):
+    with found.catch_mistake("timezone"):
         load_time_zone(settings.timezone)
     if settings.now != "real":
-        with found.catch("now"):
+        with found.catch_mistake("now"):
             parse_clock_time(settings.now)
-    with found.catch("history_from"):
+    with found.catch_mistake("history_from"):
         parse_first_date(settings.history_from)
     for assumption, choice in settings.assumptions.items():
-        with found.catch(f"assumptions{format_key(assumption)}"):
+        with found.catch_mistake(f"assumptions{format_key(assumption)}"):
             _check_choice(assumption, choice)
     for name, lag in settings.lags.items():
-        with found.catch(f"lags.{name}"):
+        with found.catch_mistake(f"lags.{name}"):
             check_lag(name, lag)
     for part in settings.provider_settings.values():
         try:
@@ -91,14 +91,14 @@ def check_settings(settings: TenantSettings) -> None:
         except SettingsError as error:
             path, _, reason = str(error).partition(": ")
             found.mistakes.append(Mistake(path, reason))
-    with found.catch("world"):
+    with found.catch_mistake("world"):
         world = load_world(settings.world)
         if isinstance(settings.world, World):
             problems = [Mistake(path, text) for path, text in find_world_problems(world)]
             if problems:
                 raise ScenarioError(problems)
         if settings.calls_per_day is not None:
-            with found.catch("calls_per_day"):
+            with found.catch_mistake("calls_per_day"):
                 world.with_calls_per_day(settings.calls_per_day)
     found.raise_if_any()
 
@@ -114,17 +114,17 @@ def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
     """``ScenarioError`` when it cannot hold what the scenario says beyond its settings."""
     found, dump = MistakeCollector(), StateDump()
     if scenario.clock is not None:
-        with found.catch("clock"):
+        with found.catch_mistake("clock"):
             apply_clock_state(tenant.clock, scenario.clock)
     for index, call in enumerate(scenario.calls):
-        with found.catch(f"calls[{index}]"):
+        with found.catch_mistake(f"calls[{index}]"):
             tenant.pins.add(msgspec.to_builtins(call))
     for index, fault in enumerate(scenario.faults):
-        with found.catch(f"faults[{index}]"):
+        with found.catch_mistake(f"faults[{index}]"):
             _enable_fault(tenant, fault, dump)
     _raise_last_numbers(tenant, scenario, found)
     for key, value in scenario.quotas.items():
-        with found.catch(f"quotas{format_key(key)}"):
+        with found.catch_mistake(f"quotas{format_key(key)}"):
             _put_quota(tenant, key, value, dump)
     found.raise_if_any()
     return dump
@@ -159,7 +159,7 @@ def _refuse_if(wrong: bool, path: str, reason: str) -> None:
 @contextmanager
 def _at_place(path: str) -> Iterator[None]:
     found = MistakeCollector()
-    with found.catch(path):
+    with found.catch_mistake(path):
         yield
     found.raise_if_any()
 
@@ -185,14 +185,14 @@ def _raise_last_numbers(tenant: Tenant, scenario: TenantScenario, found: Mistake
     counters = tenant.pins.counters
     numbers = dict(counters.numbers)
     for text, number in scenario.last_call_numbers.items():
-        with found.catch(f"last_call_numbers{format_key(text)}"):
+        with found.catch_mistake(f"last_call_numbers{format_key(text)}"):
             day = _parse_day(text)
             given = numbers.get(day, 0)
             _refuse_if(number < given, "", f"a call of that day has the number {given}")
             numbers[day] = number
     tenant.pins.counters = PinCounters(counters.added, numbers)
     last, serial = tenant.faults.last_numbers
-    with found.catch("last_fault_number"):
+    with found.catch_mistake("last_fault_number"):
         if scenario.last_fault_number:
             too_low = scenario.last_fault_number < last
             _refuse_if(too_low, "", f"a fault has the number {last}")

@@ -94,7 +94,7 @@ class Registry:
     def replace(self, tenant: Tenant, prepared: Tenant, *, keep_journal: bool = False) -> None:
         """Give a tenant the settings and contents of one that was prepared in its place."""
         self._remove_credentials(tenant)
-        tenant.adopt(prepared)
+        tenant.replace_state(prepared)
         if not keep_journal:
             tenant.journal.delete_entries()
         prepared.journal.close()

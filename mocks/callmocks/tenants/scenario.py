@@ -51,7 +51,7 @@ class ScenarioError(SettingsError):
         super().__init__("; ".join(map(str, mistakes)))
         self.mistakes = mistakes
 
-    def within(self, path: str, source: str = "") -> ScenarioError:
+    def put_within(self, path: str, source: str = "") -> ScenarioError:
         """The same, of a document in which this one stands at ``path``."""
         return ScenarioError(
             [

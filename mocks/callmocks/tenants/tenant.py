@@ -66,7 +66,7 @@ class Tenant:
         self.journal.delete_entries()
         self.history.pins.clear()
 
-    def adopt(self, other: Tenant) -> None:
+    def replace_state(self, other: Tenant) -> None:
         """Become what another tenant is, for all who know this one."""
         self.settings, self.history, self.state = other.settings, other.history, other.state
         self.assumptions, self.clock, self.faults = other.assumptions, other.clock, other.faults
