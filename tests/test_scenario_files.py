@@ -214,6 +214,10 @@ def test_a_name_or_credential_that_comes_twice_is_told(tmp_path: Path) -> None:
     assert f"{two}: tenants[0].name: 'a' is tenants[0] of {one} already" in check(one, two).stderr
     assert f"{one}: tenants[1].cdr.token: CDR token exists already" in check(one).stderr
     assert check(two).exit_code == 0
+    with pytest.raises(SettingsError) as refused, running(scenario=[two, two]):
+        pass
+    told = f"scenario: {two}: tenants[0].name: 'a' is tenants[0] of {two} already"
+    assert str(refused.value) == told
 
 
 @pytest.mark.parametrize(

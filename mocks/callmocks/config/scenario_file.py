@@ -53,7 +53,8 @@ def read_scenarios(paths: Iterable[Path], setting: str = "") -> list[FoundTenant
         for tenant in tenants:
             first = found.setdefault(tenant.scenario.name, tenant)
             if first is not tenant:
-                text = f"{tenant.scenario.name!r} is {first.path or 'the tenant'} of {first.source}"
+                other = f"{first.path or 'the tenant'} of {first.source.removeprefix(setting)}"
+                text = f"{tenant.scenario.name!r} is {other}"
                 path = f"{tenant.path}.name".lstrip(".")
                 mistakes.append(Mistake(path, f"{text} already", source))
     if mistakes:
