@@ -150,6 +150,19 @@ async def test_the_headers_are_those_that_the_client_sent_and_got(client: Client
     assert rest.partition(";")[0] not in json.dumps(third["response_headers"])
 
 
+async def test_headers_for_pages_of_other_origins_are_shown(client: Client) -> None:
+    new = {"name": "pages", "world": "empty", "arm": {"cors_origins": ["https://app.example"]}}
+    async with client.http.post(f"{client.urls['control']}/api/tenants", json=new) as made:
+        assert made.status == 201, await made.text()
+    url = f"{client.urls['arm']}/pages/service/cc/arm/operator_call_history"
+    origin = {"Origin": "https://app.example"}
+    async with client.http.post(url, data="<in/>", headers=origin) as answer:
+        got = dict(answer.headers)
+    (entry,) = await read_entries(client, tenant="pages")
+    assert entry["response_headers"] == got
+    assert got["Access-Control-Allow-Origin"] == "https://app.example"
+
+
 async def test_8_kib_of_headers_are_kept_and_count(client: Client) -> None:
     long = {f"X-Long-{number}": "v" * 3000 for number in range(4)} | {"X-Last": "kept"}
     await post_cdr(client, limit=1)

@@ -119,6 +119,18 @@ async def test_each_request_is_a_line_of_json_under_an_id(registry: Registry, se
     assert all(line["level"] == "info" and line["timestamp"] and line["ms"] >= 0 for line in lines)
 
 
+async def test_an_exchange_is_logged_with_its_traceparent(registry: Registry, serve: Any) -> None:
+    log, parent = io.StringIO(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await serve(make_app(registry, ADDRESSES, log=log))
+    cdr = await serve(CDR.create_app(registry))
+    async with ClientSession() as session:
+        for headers in ({"traceparent": parent}, {}):
+            async with session.post(cdr + "/v2.0", data=b"{", headers=headers) as answer:
+                await answer.read()
+    first, second = (json.loads(line) for line in log.getvalue().splitlines())
+    assert first["traceparent"] == parent and "traceparent" not in second
+
+
 async def test_it_is_quiet_by_default(
     control: ControlClient, serve: Any, capfd: Any, caplog: Any
 ) -> None:
