@@ -3,6 +3,7 @@
 Parameters are tried at a read, whose limit is 250 an hour.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from xml.sax.saxutils import escape
@@ -12,7 +13,12 @@ from callmocks.onec import contract
 from callmocks.onec.limits import OUT_OF_LIMIT
 from callmocks.onec.namespaces import CORE, SERVICE, SOAP11, SOAP12, XS, XSI
 from callmocks.verification import decide_onec
-from callmocks.verification.check_onec import HISTORY_OPERATION, UNKNOWN_CLIENT_ID, OnecCheck
+from callmocks.verification.check_onec import (
+    HISTORY_OPERATION,
+    PARTY_COLUMNS,
+    UNKNOWN_CLIENT_ID,
+    OnecCheck,
+)
 from callmocks.verification.decide_onec import FAILED
 from callmocks.verification.decisions import Sighting, see, see_name
 from callmocks.verification.learner import Experiment, Learner
@@ -25,6 +31,7 @@ CHANGED_FROM = "2026-01-01T00:00:00"
 FAR_FUTURE = "2999-01-01T00:00:00"
 OFFSET = "-06:00"
 MIN_ROWS = 20
+MAX_TEN_DAY_ROWS = 2  # so that the calls of ten years have less than 1 MiB
 
 
 def write_property(name: str, value: object, type_name: str = "") -> str:
@@ -59,6 +66,7 @@ class OnecLearner(Learner, OnecCheck):
         self.history_calls = 0
         self.ignores_unknown: bool | None = None  # parameters
         self.too_long_code = ""
+        self.ten_day_rows = 0  # of the known user and specialist
         self.old_rows: list[str] = []  # calls more than seven days before the period's end
         self.known: tuple[str, ...] = ()  # properties that select few calls, one of the sample
 
@@ -142,11 +150,15 @@ class OnecLearner(Learner, OnecCheck):
         choice = "convert" if converted else "drop"
         self.note("offset-dates", choice, f"dates with {OFFSET}: {choice}")
         answered = [row for row in self.rows if row.get("CallResult") != FAILED]
-        user = next((row for row in answered if row.get("ServiceUserID")), None)
-        if user is not None:
-            chosen = write_property("ServiceUserID", user["ServiceUserID"])
-            line = [write_property("ServiceID", user["ServiceID"])] if user["ServiceID"] else []
-            self.known = (chosen, *line, write_property("CallResult", 1, "decimal"))
+        users = Counter(row.get("ServiceUserID") for row in answered if row.get("ServiceUserID"))
+        rare = [row for row in answered if row.get("ServiceUserID")]
+        if rare:
+            user = min(rare, key=lambda row: users[row["ServiceUserID"]])
+            named = {name: user.get(name) for name in ("ServiceUserID", "ServiceID")}
+            sides = [user.get(name) for name in PARTY_COLUMNS]
+            named["SpecialistID"] = next((id for id in sides if id != user["ServiceUserID"]), None)
+            chosen = [write_property(name, id) for name, id in named.items() if id]
+            self.known = (*chosen, write_property("CallResult", 1, "decimal"))
             self.known_call = str(user.get("CallID"))
 
     async def try_unknown_parameter(self) -> None:
@@ -247,6 +259,7 @@ class OnecLearner(Learner, OnecCheck):
         answer = await self._ask_known(*_write_period(self.end - timedelta(days=10), self.end))
         if answer.succeeded:  # by night
             old = self.end - timedelta(days=8)
+            self.ten_day_rows = len(answer.rows)
             self.old_rows = [str(r["CallID"]) for r in answer.rows if r["CallTime"] < old]
         else:
             self.too_long_code = answer.code
@@ -264,6 +277,8 @@ class OnecLearner(Learner, OnecCheck):
             self.note("missing-period-to", "now" if there else "seven-days-after", shown)
 
     async def try_missing_begin(self) -> None:
+        if self.ten_day_rows > MAX_TEN_DAY_ROWS:
+            raise SkipProbe("all calls of a user may be too many")
         answer = await self._ask_known(write_property("PeriodTo", self.end))
         by_day, shown = bool(self.too_long_code), f"no PeriodFrom: {answer.code}"
         if answer.succeeded:
