@@ -5,11 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,20 +22,25 @@ from tests.test_serve import FREE, get
 
 PIPE_BYTES = 65_536
 SECONDS = 30  # for what takes a fraction of one
+STOP_SECONDS = 2  # the documented ones
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and signals of POSIX")
 
 
 @contextmanager
 def running_command(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    """A command whose stderr nobody reads, and its readiness line."""
+    """A command whose stdout and stderr nobody reads, after its readiness line."""
     command = [sys.executable, "-m", "callmocks", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=CLEAN
-    ) as process:
-        assert process.stdout is not None
+    reader, writer = os.pipe()
+    with (
+        subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, env=CLEAN) as process,
+        os.fdopen(reader, "rb") as stdout,
+        os.fdopen(writer, "wb"),
+    ):
         try:
-            yield process, json.loads(process.stdout.readline())
+            ready = json.loads(stdout.readline())
+            fill_pipe(writer)
+            yield process, ready
         finally:
             process.kill()
 
@@ -45,11 +54,33 @@ def send_many(url: str, count: int, method: str, path: str, body: bytes = b"") -
 
 
 def stop(process: subprocess.Popen[bytes]) -> list[str]:
-    """End it while its stderr is full; what stands there."""
+    """End it in time while its stderr is full; what stands there."""
+    begun, waited_before = time.monotonic(), read_waiting_seconds(process.pid)
+    waited = waited_before
     process.send_signal(signal.SIGTERM)
-    assert process.wait(SECONDS) == 0
+    while process.poll() is None:
+        waited = max(waited, read_waiting_seconds(process.pid))
+        assert time.monotonic() - begun < SECONDS
+        time.sleep(0.005)
+    seconds = time.monotonic() - begun - (waited - waited_before)
+    assert process.returncode == 0
+    assert seconds < STOP_SECONDS
     assert process.stderr is not None
     return process.stderr.read().decode().splitlines()
+
+
+def read_waiting_seconds(pid: int) -> float:
+    """For which it was ready to run and a busy machine had no core for it."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
+def fill_pipe(writer: int) -> None:
+    """Its flags are those of all who have it: it stays a blocking one."""
+    while select.select([], [writer], [], 0)[1]:
+        os.write(writer, b"x" * select.PIPE_BUF)
 
 
 def test_a_log_that_nobody_reads_stops_nothing_and_its_losses_are_told() -> None:
@@ -82,6 +113,53 @@ def test_a_proxy_whose_findings_nobody_reads_goes_on() -> None:
         assert json.loads(get(ready["control"] + "/health"))["log_lines_dropped"] == 0
         shown = stop(process)
         assert 265 < len(shown) < 700  # as many as a pipe holds
+
+
+@pytest.mark.parametrize("command", ["serve", "proxy"])
+def test_a_full_stdout_delays_neither_service_nor_end(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ["serve", *FREE, "--control-port", str(port)]
+    if command == "proxy":
+        arguments = [
+            "proxy",
+            "cdr",
+            "http://localhost/",
+            "--port",
+            "0",
+            "--control-port",
+            str(port),
+        ]
+    reader, writer = os.pipe()
+    fill_pipe(writer)
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "callmocks", *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=CLEAN,
+        ) as process,
+        os.fdopen(reader),
+        os.fdopen(writer, "wb"),
+    ):
+        try:
+            wait_until_healthy(f"http://127.0.0.1:{port}/health")
+            assert stop(process) == ["callmocks: 0 exchanges, 0 with findings"] * (
+                command == "proxy"
+            )
+        finally:
+            process.kill()
+
+
+def wait_until_healthy(url: str) -> None:
+    begun = time.monotonic()
+    while True:
+        try:
+            get(url)
+            return
+        except OSError:
+            assert time.monotonic() - begun < SECONDS
+            time.sleep(0.02)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

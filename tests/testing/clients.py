@@ -19,6 +19,7 @@ SOAP = (
     'xmlns:xs="http://www.w3.org/2001/XMLSchema" xsi:type="xs:dateTime">2026-03-02T00:00:00'
     "</Value></Property></x:Params></x:GetHistoryOfServiceCalls></e:Body></e:Envelope>"
 )
+TIMEOUT = 60.0
 DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
 
 
@@ -26,7 +27,7 @@ def post(url: str, body: str, headers: Mapping[str, str] | None = None) -> tuple
     """Status and text of an answer."""
     request = urllib.request.Request(url, body.encode(), dict(headers or {}))
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import http.client
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 NOON = "2026-03-02T09:00:00+00:00"  # in Moscow: 12:00
 UUID = "00000000-0000-4000-8000-000000000000"
@@ -32,14 +34,20 @@ created_at = 2020-01-02T03:04:05
 number = "102"
 birthday = "1991-05-17"
 """
-# Without an answer; and those that are set below so that they end sooner.
-UNANSWERED = {"never_answer", "close", "reset", "truncated"}
-SLOW = {"dribble", "delay"}
-REQUIRED_PARAMS = {
+# Those that need some, and those that shall end soon.
+PARAMS: dict[str, dict[str, Any]] = {
     "rpc_error": {"mnemonic": "limit_exceeded"},
     "result_code": {"code": "OUT_OF_LIMIT"},
+    "delay": {"ms": 20},
+    "dribble": {"bytes": 9000, "pause_ms": 1},
+    "out_of_order": {"wait_ms": 20},
+    "idle_close": {"seconds": 0.05},
 }
+# Pages without another one; answers of ARM over HTTP have no id.
+WITHOUT_EFFECT = {("missing_rows", "cdr"), ("duplicate_rows", "cdr"), ("wrong_id", "arm")}
+LAG = 600
 SECONDS = 20.0
+GIVE_UP_SECONDS = 0.2
 
 
 @contextlib.contextmanager
@@ -118,21 +126,68 @@ def walk_onec(onec: Any) -> None:
 
 
 def walk_faults(tenant: Any) -> None:
-    from tests.testing.clients import history, legs, service_calls
+    from tests.testing import clients
 
     requests: dict[str, Callable[[Any], object]]
-    requests = {"arm": history, "cdr": legs, "onec": service_calls}
+    requests = {"arm": clients.history, "cdr": clients.legs, "onec": clients.service_calls}
+    broken = (OSError, http.client.HTTPException, ValueError)
     for kind in tenant.control.get("/api/faults")["faults"]:
+        name = kind["fault"]
         for provider in kind["providers"]:
-            if kind["fault"] in UNANSWERED | SLOW:
-                continue
-            handle = getattr(tenant, provider)
-            params = REQUIRED_PARAMS.get(kind["fault"], {})
-            with handle.fault(kind["fault"], **params), contextlib.suppress(ValueError):
-                requests[provider](handle)
-    for handle in (tenant.arm, tenant.cdr, tenant.onec):
-        with handle.fault("delay", ms=20), handle.fault("dribble", bytes=9000, pause_ms=1):
-            requests[handle.name](handle)
+            handle, sent = getattr(tenant, provider), requests[provider]
+            patience = GIVE_UP_SECONDS if name == "never_answer" else SECONDS
+            if "http" in kind["transports"]:
+                with (
+                    handle.fault(name, **PARAMS.get(name, {})) as fault,
+                    mock.patch.object(clients, "TIMEOUT", patience),
+                ):
+                    with contextlib.suppress(*broken):
+                        sent(handle)
+                    assert fault.applied == ((name, provider) not in WITHOUT_EFFECT), kind
+            if provider == "arm" and kind["transports"] != ["http"]:
+                walk_websocket_fault(handle, name)
+
+
+def walk_websocket_fault(arm: Any, name: str) -> None:
+    """Two requests in flight, of which one meets it; or what happens to the connection."""
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
+    from websockets.sync.client import connect
+
+    from tests.testing.clients import basic
+    from tests.verification.messages import history_frame
+
+    login = basic("101", arm.operators[0].password)
+    with arm.fault(name, times=1, **PARAMS.get(name, {})) as fault:
+        try:
+            with connect(
+                arm.websocket_url, additional_headers=login, ping_interval=None, close_timeout=1
+            ) as connection:
+                for _ in range(0 if name == "idle_close" else 2):
+                    connection.send(history_frame(limit=5))
+                connection.recv()
+        except (ConnectionClosed, InvalidStatus) as error:
+            assert name in ("close", "reset", "truncated", "idle_close", "refuse_upgrade"), error
+        assert fault.applied == 1, name
+
+
+def walk_late_rows(mocks: Any, world: str) -> None:
+    """A row is there when its lag is over by the tenant's clock, which a snapshot brings back."""
+    from tests.testing.clients import legs
+
+    tenant = mocks.tenant(world=world, cdr_lag=LAG, arm_lag=LAG, onec_lag=LAG)
+    pinned = tenant.pin("2026-03-02T11:59:00", operator="101", talk_seconds=20)
+
+    def shows_pinned() -> bool:
+        rows = legs(tenant.cdr)["result"]["data"]
+        return pinned.session_id in {row["call_session_id"] for row in rows}
+
+    assert not shows_pinned()
+    tenant.snapshot()
+    tenant.advance(LAG)
+    assert shows_pinned()
+    tenant.restore()
+    assert not shows_pinned()
+    tenant.delete()
 
 
 def walk_tenant(tenant: Any) -> None:
@@ -182,6 +237,7 @@ def main(library: str, begins: str, tick: bool) -> None:
             patched.enter_context(patch_clocks(library, tick))
         assert mocks.demo.now.isoformat().startswith("2026-03-02T12:0"), mocks.demo.now
         walk_tenant(mocks.tenant(world=str(world)))
+        walk_late_rows(mocks, str(world))
         with callmocks.running(tls="auto", only=["cdr"]) as secure:
             assert secure.cdr.now.isoformat().startswith("2026-03-02T12:0")
         patched.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import re
 import socket
 import threading
@@ -380,6 +381,7 @@ def test_errors_name_the_option(cli: CommandRunner, arguments: tuple[str, ...], 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
     there = write_file(tmp_path / "r.jsonl", "")
+    os.mkfifo(pipe := tmp_path / "pipe")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -387,6 +389,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
         for arguments, message in (
             (("--port", port), f"--port: 127.0.0.1:{port}: Address already in use"),
             (("--port", 0, "--record", there), f"--record: {there}: exists already; a recording"),
+            (("--port", 0, "--record", pipe), f"--record: {pipe}: is no file; a pipe may hold"),
         ):
             result = run_command("proxy", "cdr", "http://h/", *arguments)
             assert result.code == 2

@@ -14,6 +14,7 @@ from callmocks.cli.serve import (
     exit_on_stop_signals,
     make_stop_event,
     print_message,
+    wait_for_stdout,
     write_stderr_in_background,
 )
 from callmocks.cli.validate import contract_option
@@ -144,7 +145,8 @@ async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:
         }
         shown = [f"  {name:9}{value}" for name, value in facts.items() if value and name != "proxy"]
         text = "\n".join([f"callmocks proxy is ready: {proxy.url}", *shown])
-        print(json.dumps(facts) if as_json else text, flush=True)
+        if await wait_for_stdout(stopped):
+            print(json.dumps(facts) if as_json else text, flush=True)
         await stopped.wait()
     count = proxy.processor.exchange_count
     plural = "" if count == 1 else "s"

@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STDOUT_POLL_SECONDS = 0.1
 
 
 @click.command(context_settings=options.CONTEXT_SETTINGS)
@@ -80,7 +82,8 @@ async def _run_server(settings: ServeSettings, log_writer: LogWriter | None) -> 
 
     async with MockServer(settings, log_writer=log_writer) as suite:
         stopped = make_stop_event()
-        print_ready(suite)
+        if await wait_for_stdout(stopped):
+            print_ready(suite)
         await stopped.wait()
 
 
@@ -96,6 +99,22 @@ def make_stop_event() -> asyncio.Event:
     for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
     return stopped
+
+
+async def wait_for_stdout(stopped: asyncio.Event) -> bool:
+    """Until a line can be printed without waiting for a reader; False when it is to stop first."""
+    while not _has_room(sys.stdout):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), _STDOUT_POLL_SECONDS)
+            return False
+    return True
+
+
+def _has_room(stream: TextIO) -> bool:
+    try:
+        return bool(select.select([], [stream], [], 0)[1])
+    except (OSError, ValueError):  # no descriptor, or Windows, which selects sockets alone
+        return True
 
 
 def print_ready(suite: MockServer) -> None:

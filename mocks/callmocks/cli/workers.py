@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callmocks.cli.serve import make_stop_event, print_message, print_ready
+from callmocks.cli.serve import make_stop_event, print_message, print_ready, wait_for_stdout
 from callmocks.cli.worker import WorkerConfig
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
@@ -56,8 +56,9 @@ async def supervise_workers(settings: ServeSettings) -> None:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not stop.done():
             await starts
-            print_ready(MockServer(settings, sockets[0], identity))
             tasks += [asyncio.create_task(worker.restart_on_exit()) for worker in workers]
+            if await wait_for_stdout(stopped):
+                print_ready(MockServer(settings, sockets[0], identity))
             await stop
     finally:
         for task in tasks:

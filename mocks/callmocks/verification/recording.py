@@ -141,7 +141,11 @@ class Recorder:
         self.written = 0
         self._on_end = on_end
         self._size = 0
-        is_device = path.exists() and not path.is_file() and not path.is_dir()
+        is_device = path.is_char_device()
+        if path.exists() and not (is_device or path.is_file() or path.is_dir()):
+            # Opening and writing would wait for a reader, and the proxy with it.
+            text = "is no file; a pipe may hold up the proxy"
+            raise SettingsError(f"--record: {path}: {text}")
         try:
             self._file: IO[bytes] | None
             self._file = path.open("wb", 0) if is_device else path.open("xb", 0)
