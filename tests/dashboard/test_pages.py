@@ -196,6 +196,7 @@ def test_pages_are_guarded() -> None:
             assert rebound.status == 421
             foreign = site.get(path, Authorization="Bearer secret", Origin="http://evil.example")
             assert foreign.status == 403
+        assert "A token is required" in site.get("/openapi", Authorization="Bearer secret").text
 
 
 def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
@@ -292,6 +293,7 @@ def test_the_api_page_has_every_operation_field_and_schema(site: Site) -> None:
     for name, schema in document["components"]["schemas"].items():
         (shown,) = page.xpath(f"//details[@id='schema-{name}']")
         assert shown.xpath(".//tbody/tr/th/code/text()") == list(schema.get("properties", ()))
+    assert "A token is required" not in page.xpath("string(//main)")
     targets = {
         href.removeprefix("#") for href in page.xpath("//main//a[starts-with(@href,'#')]/@href")
     }
