@@ -118,9 +118,6 @@ def test_a_wrong_value_at_any_place_is_told_with_its_place(tmp_path: Path) -> No
     """``[[]]`` fits nowhere, and there is no key ``nonsense``."""
     unnamed = []
     for place, steps in places(WHOLE):
-        # Parameters of a fault and quotas are checked by what they belong to.
-        if {"params", "quotas"} & set(steps[:-1]):
-            continue
         checked = check(write(tmp_path, spoil(WHOLE, steps, [[]]), name="x.json"))
         told = checked.stderr.splitlines()
         if checked.exit_code != 2 or not any(f"x.json: {place}" in each for each in told):

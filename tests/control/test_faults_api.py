@@ -54,6 +54,11 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
     assert await control.get(FAULTS) == {"faults": []}
 
 
+def status_with(name: str, value: object) -> dict[str, Any]:
+    params = {"status": 429, "headers": {"Retry-After": "7", name: value}}
+    return {"provider": "cdr", "fault": "status", "params": params}
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -76,7 +81,15 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
                 "fault": "rpc_error",
                 "params": {"mnemonic": "limit_exceeded", "params": {"limit_type": "hour"}},
             },
-            "limit_type: the vendor has day and minute, not 'hour'",
+            "limit_type: the vendor has day and minute, not 'hour'$.params.params.limit_type",
+        ),
+        (status_with("Date", 7), "a string is wanted, write it in quotes$.params.headers.Date"),
+        (status_with("X-A", "\r"), '$.params.headers."X-A"'),
+        (status_with("a b", "x"), "the key does not fit: Expected `str` matching"),
+        (status_with("a b", "x"), '$.params.headers."a b"'),
+        (
+            status_with("Content-Length", "7"),
+            'it is the server\'s own$.params.headers."Content-Length"',
         ),
         ({"provider": "cdr", "fault": "delay", "params": {"ms": -1}}, "params.ms: Expected"),
         (
@@ -85,6 +98,7 @@ async def test_a_fault_is_switched_on_listed_and_switched_off(control: ControlCl
         ),
         ({"provider": "cdr", "fault": "rpc_error"}, "mnemonic"),
         ({"provider": "cdr", "fault": "delay", "times": -1}, "$.times"),
+        ({"provider": "cdr", "fault": "delay", "skip": 2**53}, "$.skip"),
         ({"provider": "cdr", "fault": "delay", "probability": 1.5}, "$.probability"),
         ({"fault": "delay"}, "provider"),
     ],

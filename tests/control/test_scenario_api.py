@@ -81,6 +81,11 @@ async def test_put_resets_what_it_does_not_say(control: ControlClient) -> None:
         ({"clock": {"mode": "real", "speed": 2}}, "$.clock.mode"),
         ({"quotas": {"arm.sessions": 3}}, '$.quotas."arm.sessions"'),
         ({"lags": {"arm_lag": -1}}, "$.lags.arm_lag"),
+        ({"quotas": {"a": 1, "b": -1, "c": -1}}, "$.quotas.b"),
+        ({"assumptions": {"cdr.sort-nulls": 1}}, '$.assumptions."cdr.sort-nulls"'),
+        ({"last_call_numbers": {"2026-03-02": 20_001}}, '$.last_call_numbers."2026-03-02"'),
+        ({"last_call_numbers": {"2200-01-01": 1}}, '$.last_call_numbers."2200-01-01"'),
+        ({"faults": [FAULT | {"met": 2**53}]}, "$.faults[0].met"),
     ],
 )
 async def test_a_mistake_anywhere_leaves_everything_as_it_was(

@@ -49,6 +49,9 @@ def find_bounds(document: Any, schema: Any, path: Path = ()) -> Iterator[Bound]:
         yield from find_bounds(document, field, (*path, name))
     for index, item in enumerate(schema.get("prefixItems", ())):
         yield from find_bounds(document, item, (*path, index))
+    if isinstance(schema.get("additionalProperties"), dict):
+        for each in find_bounds(document, schema["additionalProperties"], (*path, "key")):
+            yield each._replace(within=None)  # there are rules for keys too
     if isinstance(schema.get("items"), dict):
         yield from find_bounds(document, schema["items"], (*path, 0))
 
@@ -97,10 +100,16 @@ def put_value(document: Any, schema: Any, body: Any, path: Path, value: Any) -> 
         values = [make_sample(document, item) for item in items[:length]]
         values[name] = put_value(document, items[name], values[name], rest, value)
         return values
-    found = next(each for each in options if name in each.get("properties", {}))
+    found = next(each for each in options if name in get_fields(each, name))
     given = body if isinstance(body, dict) else make_sample(document, found)
-    inner = put_value(document, found["properties"][name], given.get(name), rest, value)
+    field = get_fields(found, name)[name]
+    inner = put_value(document, field, given.get(name), rest, value)
     return given | {name: inner}
+
+
+def get_fields(schema: Any, name: str) -> dict[str, Any]:
+    others = schema.get("additionalProperties")
+    return ({name: others} if isinstance(others, dict) else {}) | dict(schema.get("properties", {}))
 
 
 def format_path(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 
 from callmocks.config import toml, validation
+from callmocks.config.validation import Step, format_key
 from callmocks.errors import SettingsError
 from callmocks.history.clock import restore_builtin_dates
 from callmocks.history.world_file import load_world, world_names
@@ -21,13 +22,10 @@ from callmocks.tenants.scenario import (
     NamedTenantScenario,
     ScenarioError,
     ScenarioFile,
-    format_key,
 )
 
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
 _MISSING = re.compile("Object missing required field `(.*?)`")
 _MAX_MISTAKES = 50  # in what the types say; others are counted when those are gone
-Step = str | int
 
 
 class FoundTenant(NamedTuple):
@@ -129,7 +127,7 @@ def find_type_mistakes(document: Any, model: Any) -> list[Mistake]:
             break
         except msgspec.ValidationError as error:
             path, reason = validation.describe_error(error, model)
-        steps = _find_steps(rest, path, model)
+        steps = validation.find_steps(rest, path, model)
         unknown, reason = validation.find_unknown_key(reason)
         steps += [unknown] if unknown else []
         place = _format_path(steps, removed)
@@ -143,34 +141,6 @@ def find_type_mistakes(document: Any, model: Any) -> list[Mistake]:
             removed[array].append(int(index[:-1]))
         _remove_value(rest, steps)
     return [*mistakes.values()]
-
-
-def _find_steps(document: Any, path: str, model: Any) -> list[Step]:
-    """The keys and indexes of msgspec's path, which writes ``[...]`` for keys of a table."""
-    steps: list[Step] = []
-    value = document
-    for match in _STEP.finditer(path):
-        step: Step = match[1] or (int(match[2]) if match[2] else "")
-        if match[3]:
-            step = next(key for key in value if _is_wrong_alone(document, steps, key, path, model))
-        steps.append(step)
-        value = value[step]
-    return steps
-
-
-def _is_wrong_alone(document: Any, steps: list[Step], key: str, path: str, model: Any) -> bool:
-    copy = deepcopy(document)
-    table = copy
-    for step in steps:
-        table = table[step]
-    kept = table[key]
-    table.clear()
-    table[key] = kept
-    try:
-        msgspec.convert(copy, model)
-    except msgspec.ValidationError as error:
-        return validation.describe_error(error, model)[0] == path
-    return False
 
 
 def _format_path(steps: list[Step], removed: Mapping[str, list[int]]) -> str:

@@ -1,6 +1,9 @@
 """Errors of msgspec with what would fit: the known names or values."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,15 +14,30 @@ from callmocks.contract.similar_names import find_similar_name
 _QUOTED = re.compile("[`'](.*)[`']")
 _UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*?)`")
 _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
+_OF_A_KEY = "key` in `"
+Step = str | int
+
+
+def format_key(key: str) -> str:
+    """As a step of a path: ``.name`` or, in quotes, ``."2026-03-02"``."""
+    return f".{key}" if key.isidentifier() else f'."{key}"'
+
+
+def format_steps(steps: Iterable[Step]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else format_key(step) for step in steps)
 
 
 def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str]:
     """Path and reason of a value that is no ``model``.
 
-    The path is msgspec's, ``$.cdr.day_limit``, and empty for the whole value.
+    The path is msgspec's, ``$.cdr.day_limit``, and empty for the whole value; ``[...]`` in it
+    is one of the keys of a table.
     """
     reason, _, path = str(error).partition(" - at `")
     path = path.rstrip("`")
+    if path.startswith(_OF_A_KEY):
+        return f"{path.removeprefix(_OF_A_KEY)}[...]", f"the key does not fit: {reason}"
     if reason.startswith("Expected `str") and reason.endswith("got `int`"):
         return path, f"{reason}: a string is wanted, write it in quotes"
     if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
@@ -31,6 +49,55 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
         reason += f"; there are {', '.join(names)}" if names else ""
         reason += f"; did you mean {near}?" if near else ""
     return path, reason
+
+
+def locate_error(error: msgspec.ValidationError, document: Any, model: Any) -> tuple[str, str]:
+    """The same of a document that was converted; the path names keys of tables too."""
+    path, reason = describe_error(error, model)
+    if "[...]" in path:
+        path = f"${format_steps(find_steps(document, path, model))}"
+    return path, reason
+
+
+def find_steps(document: Any, path: str, model: Any) -> list[Step]:
+    """The keys and indexes of a path of ``describe_error`` in the document it is about."""
+    steps: list[Step] = []
+    value = document
+    for match in _STEP.finditer(path):
+        step: Step = match[1] or (int(match[2]) if match[2] else "")
+        if match[3]:
+            step = _find_wrong_key(document, steps, value, path, model)
+        steps.append(step)
+        value = value[step]
+    return steps
+
+
+def _find_wrong_key(
+    document: Any, steps: list[Step], table: dict[str, Any], path: str, model: Any
+) -> str:
+    """The first one: what is converted stops there."""
+    keys = [*table]
+    while len(keys) > 1:
+        half = keys[: len(keys) // 2]
+        part = _replace_value(document, steps, {key: table[key] for key in half})
+        keys = half if _has_error_at(part, path, model) else keys[len(half) :]
+    return keys[0]
+
+
+def _has_error_at(document: Any, path: str, model: Any) -> bool:
+    try:
+        msgspec.convert(document, model)
+    except msgspec.ValidationError as error:
+        return describe_error(error, model)[0] == path
+    return False
+
+
+def _replace_value(document: Any, steps: list[Step], value: Any) -> Any:
+    if not steps:
+        return value
+    copy = document.copy()
+    copy[steps[0]] = _replace_value(document[steps[0]], steps[1:], value)
+    return copy
 
 
 def find_unknown_key(reason: str) -> tuple[str, str]:

@@ -14,8 +14,8 @@ from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.errors import StateError
-from callmocks.faults.active import ActiveFault, FaultError
-from callmocks.faults.base import FaultType
+from callmocks.faults.active import ActiveFault
+from callmocks.faults.base import FaultError, FaultType
 from callmocks.server.providers import FAULT_TYPES
 from callmocks.tenants.scenario import FaultSetting
 

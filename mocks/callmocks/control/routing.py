@@ -29,7 +29,6 @@ from callmocks.errors import StateError
 from callmocks.provider.bodies import BodyTooLarge, read_body
 from callmocks.provider.server import send_counted
 from callmocks.tenants.registry import Registry
-from callmocks.tenants.scenario import format_key
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
@@ -222,7 +221,10 @@ def decode(raw: bytes, model: Any) -> Any:
         with paused_collection():
             return msgspec.json.decode(raw, type=model)
     except msgspec.ValidationError as error:
-        raise _validation_problem(error, model) from None
+        path, reason = validation.describe_error(error, model)
+        if "[...]" in path:
+            path, reason = _locate_error(raw, model) or (path, reason)
+        raise _validation_problem(path, reason) from None
     except (ValueError, RecursionError) as error:
         raise ProblemError(400, f"the body is not JSON: {error}") from None
 
@@ -236,11 +238,20 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
     try:
         return msgspec.convert(raw, model, strict=False)
     except msgspec.ValidationError as error:
-        raise _validation_problem(error, model) from None
+        raise _validation_problem(*validation.describe_error(error, model)) from None
 
 
-def _validation_problem(error: msgspec.ValidationError, model: Any) -> ProblemError:
-    path, reason = validation.describe_error(error, model)
+def _locate_error(raw: bytes, model: Any) -> tuple[str, str] | None:
+    """None where the last of equal keys, which alone is left, is right."""
+    document = msgspec.json.decode(raw)
+    try:
+        msgspec.convert(document, model)
+    except msgspec.ValidationError as error:
+        return validation.locate_error(error, document, model)
+    return None
+
+
+def _validation_problem(path: str, reason: str) -> ProblemError:
     unknown, _ = validation.find_unknown_key(reason)
-    where = f"{path or '$'}{format_key(unknown)}" if unknown else path
+    where = f"{path or '$'}{validation.format_key(unknown)}" if unknown else path
     return ProblemError(422, f"{path}: {reason}" if path else reason, where=where)

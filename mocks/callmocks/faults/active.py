@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from callmocks.config import validation
 from callmocks.contract.listed_names import find_unlisted_name
 from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import SettingsError
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import Fault, FaultContext, FaultError, ParameterError
 from callmocks.history.generator import Generator, derive_key
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.state import CounterIncrement, State
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
 MAX_ACTIVE_FAULTS = 1000
-_NAMED_PARAMETER = re.compile(r"fault \w+: (params[.\w]*): ")
-
-
-class FaultError(SettingsError):
-    """``where`` is the member of the request at fault: ``params.ms``."""
-
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(reason)
-        self.where = where
 
 
 class FaultScope(msgspec.Struct, frozen=True):
@@ -169,14 +159,9 @@ class ActiveFaults:
         try:
             fault = msgspec.convert(params, model)
         except msgspec.ValidationError as error:
-            path, reason = validation.describe_error(error, model)
-            where = f"params{path[1:]}"
-            raise FaultError(where, f"fault {name}: {where}: {reason}") from None
-        try:
-            fault.check(at)
-        except SettingsError as error:
-            named = _NAMED_PARAMETER.match(str(error))
-            raise FaultError(named[1] if named else "params", str(error)) from None
+            path, reason = validation.locate_error(error, params, model)
+            raise ParameterError(name, path[1:], reason) from None
+        fault.check(at)
         return fault
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
+from callmocks.errors import SettingsError
 from callmocks.history.generator import Generator, derive_key
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
@@ -28,7 +29,25 @@ from callmocks.tenants.exchange import Exchange, Reply
 if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
+MAX_COUNT = 2**53 - 1  # what JSON readers and Redis count without rounding
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
+
+
+class FaultError(SettingsError):
+    """``where`` is the member of the request at fault: ``params.ms``."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(reason)
+        self.where = where
+
+
+class ParameterError(FaultError):
+    """``path`` is below the parameters: ``.ms``."""
+
+    def __init__(self, fault_name: str, path: str, reason: str) -> None:
+        where = f"params{path}"
+        super().__init__(where, f"fault {fault_name}: {where}: {reason}")
 
 
 @dataclass

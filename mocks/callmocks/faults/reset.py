@@ -2,7 +2,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import Count, Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
 
@@ -12,8 +12,8 @@ class Reset(Fault, frozen=True):
     fault_name = "reset"
 
     after_bytes: Annotated[
-        int,
-        Meta(ge=0, description="Bytes of the body that still arrive; 0: not even the status line."),
+        Count,
+        Meta(description="Bytes of the body that still arrive; 0: not even the status line."),
     ] = 0
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, field
 
-from callmocks.errors import SettingsError
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.config.validation import format_key
+from callmocks.faults.base import Fault, FaultContext, ParameterError
 from callmocks.tenants.exchange import Reply
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class Status(Fault, frozen=True):
     def check(self, provider: Provider) -> None:
         for name in self.headers:
             if name.lower() in _OWN_HEADERS:
-                raise SettingsError(f"headers: {name} is the server's own")
+                raise ParameterError(
+                    self.fault_name, f".headers{format_key(name)}", "it is the server's own"
+                )
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
         exchange = context.exchange

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from callmocks.config import validation
+from callmocks.config.validation import format_key
 from callmocks.contract.assumptions import Assumptions
 from callmocks.contract.structs import omit_defaults
 from callmocks.errors import Contradiction, SettingsError
-from callmocks.faults.active import FaultError
+from callmocks.faults.base import FaultError
 from callmocks.history.clock import (
     Clock,
     check_clock_range,
@@ -24,7 +25,14 @@ from callmocks.history.clock import (
 from callmocks.history.lags import check_lag
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import PinCounters, Pins
-from callmocks.history.walltime import date_of_day, day_of_date, parse_first_date
+from callmocks.history.walltime import (
+    DAYS,
+    FIRST_DATE,
+    LAST_DATE,
+    date_of_day,
+    day_of_date,
+    parse_first_date,
+)
 from callmocks.history.world import World
 from callmocks.history.world_file import find_world_problems, load_world, world_names
 from callmocks.tenants.scenario import (
@@ -35,7 +43,6 @@ from callmocks.tenants.scenario import (
     ScenarioError,
     TenantLags,
     TenantScenario,
-    format_key,
 )
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import StateDump
@@ -201,9 +208,12 @@ def _raise_last_numbers(tenant: Tenant, scenario: TenantScenario, found: Mistake
 
 def _parse_day(text: str) -> int:
     try:
-        return day_of_date(date.fromisoformat(text))
+        day = day_of_date(date.fromisoformat(text))
     except ValueError:
         raise SettingsError(f"{text!r} is not a date such as 2026-03-02") from None
+    if not 0 <= day < DAYS:
+        raise SettingsError(f"no call is before {FIRST_DATE} or after {LAST_DATE}")
+    return day
 
 
 def _put_quota(tenant: Tenant, key: str, value: int | str, dump: StateDump) -> None:

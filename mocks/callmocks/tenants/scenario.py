@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.errors import SettingsError
 from callmocks.faults.active import FaultScope
+from callmocks.faults.base import MAX_COUNT, Count
 from callmocks.history.ids import PINS_PER_DAY
 from callmocks.history.lags import Lag
 from callmocks.history.pin_resolution import PinnedCall
@@ -25,7 +26,6 @@ TenantName = Annotated[
     str, Meta(description="Its ARM domain too.", pattern=f"^{TENANT_NAME.pattern}$")
 ]
 ClockMode = Literal["real", "frozen", "offset"]
-Count = Annotated[int, Meta(ge=0)]
 WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
 """A tenant's wall time, without a zone."""
 
@@ -37,11 +37,6 @@ class Mistake(NamedTuple):
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.source, self.path, self.reason)))
-
-
-def format_key(key: str) -> str:
-    """As a step of a path: ``.name`` or, in quotes, ``."2026-03-02"``."""
-    return f".{key}" if key.isidentifier() else f'."{key}"'
 
 
 class ScenarioError(SettingsError):
@@ -95,7 +90,7 @@ class FaultSetting(ScenarioTable, kw_only=True):
             "it, all."
         ),
     ] = None
-    skip: Annotated[int, Meta(description="So many matching requests pass first.", ge=0)] = 0
+    skip: Annotated[Count, Meta(description="So many matching requests pass first.")] = 0
     times: Annotated[
         Count | None,
         Meta(
@@ -125,11 +120,11 @@ class FaultState(FaultSetting, kw_only=True):
     """A fault that is on, with what has happened so far."""
 
     number: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
+        Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None,
         Meta(description="Its id without the f; the next one when it is left out."),
     ] = None
-    met: Annotated[int, Meta(description="Matching requests so far.", ge=0)] = 0
-    applied: Annotated[int, Meta(description="Answers it changed so far.", ge=0)] = 0
+    met: Annotated[Count, Meta(description="Matching requests so far.")] = 0
+    applied: Annotated[Count, Meta(description="Answers it changed so far.")] = 0
     members: Annotated[
         list[Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]],
         Meta(description="Hashes of what it has been applied to for good, such as tokens."),
@@ -211,14 +206,14 @@ class TenantScenario(TenantOptions, kw_only=True):
     calls: Annotated[list[PinnedCall], Meta(description="Pinned calls.")] = []
     faults: list[FaultState] = []
     quotas: Annotated[
-        dict[str, int | str], Meta(description="Points and calls that were used, as exported.")
+        dict[str, Count | str], Meta(description="Points and calls that were used, as exported.")
     ] = {}
     last_call_numbers: Annotated[
         dict[str, Annotated[int, Meta(ge=1, le=PINS_PER_DAY)]],
         Meta(description="By day: the last number of a pinned call, when that call is gone."),
     ] = {}
     last_fault_number: Annotated[
-        int, Meta(description="The last number of a fault, when that fault is gone.", ge=0)
+        Count, Meta(description="The last number of a fault, when that fault is gone.")
     ] = 0
 
     def replace_given(self, base: TenantSettings) -> TenantSettings:

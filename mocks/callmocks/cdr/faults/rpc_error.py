@@ -5,9 +5,9 @@ from msgspec import Meta
 
 from callmocks.cdr.errors import load_error_table
 from callmocks.cdr.limits import LIMIT_TYPES
+from callmocks.config.validation import format_key
 from callmocks.contract.similar_names import suggest_name
-from callmocks.errors import SettingsError
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import Fault, FaultContext, ParameterError
 from callmocks.provider.base import Provider
 from callmocks.tenants.exchange import Reply
 
@@ -38,16 +38,16 @@ class RpcErrorFault(Fault, frozen=True):
         if self.mnemonic not in errors:
             hint = suggest_name(self.mnemonic, errors)
             text = f"the vendor's table has no {self.mnemonic!r}; {hint}"
-            raise SettingsError(f"fault rpc_error: params.mnemonic: {text}")
+            raise ParameterError(self.fault_name, ".mnemonic", text)
         for name in self.params:
             if name not in errors[self.mnemonic]:
                 hint = suggest_name(name, errors[self.mnemonic])
                 text = f"{self.mnemonic} has no {name!r}; {hint}"
-                raise SettingsError(f"fault rpc_error: params.params: {text}")
+                raise ParameterError(self.fault_name, f".params{format_key(name)}", text)
         window = self.params.get("limit_type", LIMIT_TYPES[0])
         if window not in LIMIT_TYPES:
-            text = f"limit_type: the vendor has {' and '.join(LIMIT_TYPES)}, not {window!r}"
-            raise SettingsError(f"fault rpc_error: params.params: {text}")
+            text = f"the vendor has {' and '.join(LIMIT_TYPES)}, not {window!r}"
+            raise ParameterError(self.fault_name, ".params.limit_type", text)
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
         return context.error_reply(self.mnemonic, self.params)

@@ -52,14 +52,22 @@ async function refreshAfter(form, submitter) {
 }
 
 function showProblem(form, text, where) {
-  const name = (where ?? "").replace(/^\$\.?/, "");
-  // Of a field with JSON, the error may be somewhere inside: legs[0].role.
-  const control = name && (form.elements.namedItem(name) ?? form.elements.namedItem(name.split(/[.[]/)[0]));
+  const control = findControl(form, (where ?? "").replace(/^\$\.?/, ""));
   const field = control instanceof HTMLElement && control.closest(".field");
   const problem = field ? addProblem(control, field) : form.querySelector(":scope > .problem");
   if (problem) problem.textContent = text;
   else announce(text);
   if (control instanceof HTMLElement) control.focus();
+}
+
+// Of a field with JSON, the error may be somewhere inside: legs[0].role, params.headers.Date.
+function findControl(form, path) {
+  while (path) {
+    const control = form.elements.namedItem(path);
+    if (control) return control;
+    path = path.slice(0, Math.max(path.lastIndexOf("."), path.lastIndexOf("["), 0));
+  }
+  return null;
 }
 
 // What is wrong with a field stands below it and is read with it.
