@@ -34,6 +34,12 @@ ROOT = Path(__file__).parents[2]
 KINDS = ("test", "run", "shown", "output")
 MUST_SAY = ("python", "sh")
 """Languages whose snippets a page has to say something of."""
+TRANSLATED = {
+    ROOT / "README.ru.md": ROOT / "README.md",
+    ROOT / "docs" / "ru" / "tutorial.md": ROOT / "docs" / "tutorial.md",
+    ROOT / "docs" / "ru" / "pytest.md": ROOT / "docs" / "how-to" / "pytest.md",
+}
+"""Pages with the snippets of another one, which runs them."""
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
 )

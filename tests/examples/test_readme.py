@@ -198,7 +198,7 @@ def test_the_arm_client_prints_a_frame_with_five_calls(ports: dict[str, str]) ->
 
 def test_the_proxy_records_what_replay_serves_again(ports: dict[str, str], tmp_path: Path) -> None:
     (text,) = [each.text for each in BLOCKS if "callmocks proxy" in each.text]
-    proxy, replay, imported = text.splitlines()
+    proxy, replay, imported, compared = text.splitlines()
     upstream = f"http://127.0.0.1:{ports['8087']}/v2.0"
     proxied = proxy.replace("https://dataapi.example/v2.0", upstream)
     whole = [proxied + " --port 0", replay + " " + " ".join(FREE)]
@@ -210,6 +210,12 @@ def test_the_proxy_records_what_replay_serves_again(ports: dict[str, str], tmp_p
     command = imported.replace("callmocks", f"{sys.executable} -m callmocks", 1)
     subprocess.run(["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, check=True, timeout=60)
     assert (tmp_path / "calls.jsonl").read_text().count("\n") == 2
+    command = replace_ports(compared, ports)
+    command = command.replace("callmocks", f"{sys.executable} -m callmocks", 1)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout.decode()
 
 
 def _legs_by(command: str, folder: Path) -> dict[str, Any]:
@@ -253,31 +259,3 @@ def test_the_settings_named_are_the_commands_own(page: Path) -> None:
     flags = set(re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8")))
     assert len(flags) > 10
     assert {flag for flag in flags if flag not in told} == set()
-
-
-def shape(page: Path) -> list[str]:
-    """What must be the same in every language: levels of headings, links, code spans, tables."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    marks = re.findall(r"^#+ |^\||^- |\]\([^)]*\)", text, re.M)
-    return [mark for mark in marks if "README" not in mark]
-
-
-def without_comments(text: str) -> str:
-    return re.sub(r"(^|(?<=  ))#.*$", "#", text, flags=re.M)
-
-
-def test_the_russian_readme_has_the_same_snippets_and_the_same_shape() -> None:
-    told, said = (
-        [(each.language, each.words, without_comments(each.text)) for each in snippets.read(page)]
-        for page in (RUSSIAN, README)
-    )
-    assert told == said
-    assert shape(RUSSIAN) == shape(README)
-
-
-def test_the_russian_readme_names_the_same_things() -> None:
-    def spans(page: Path) -> list[str]:
-        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-        return sorted(set(re.findall(r"`([^`\n]+)`", text)))
-
-    assert spans(RUSSIAN) == spans(README)

@@ -19,11 +19,6 @@ OF_THIS_RUNNER = [
     *sorted((DOCS / "how-to").glob("*.md")),
 ]
 """Pages whose snippets are all marked; those of the others have tests of their own."""
-TRANSLATED = {
-    DOCS / "ru" / "tutorial.md": DOCS / "tutorial.md",
-    DOCS / "ru" / "pytest.md": DOCS / "how-to" / "pytest.md",
-}
-"""Pages with the snippets of another one, which runs them."""
 ALL = {page: snippets.read(page) for page in PAGES}
 OFTEN_RUN = {ROOT / "docs" / page for page in ("tutorial.md", "how-to/unittest.md")}
 """Pages whose snippets `make test` runs too."""
@@ -31,7 +26,7 @@ RUN = [
     each
     for page, found in ALL.items()
     for each in found
-    if page not in TRANSLATED and each.kind in ("test", "run")
+    if page not in snippets.TRANSLATED and each.kind in ("test", "run")
 ]
 
 
@@ -57,16 +52,6 @@ def test_a_page_says_of_every_snippet_how_it_is_run(page: Path) -> None:
     ]
     assert silent == [], "say test, run, file=NAME or shown: see tests/examples/snippets.py"
     assert any(each.kind in ("test", "run") or each.language == "yaml" for each in ALL[page])
-
-
-@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
-def test_a_translated_page_has_the_same_snippets(page: Path) -> None:
-    snippets_of = [
-        [(each.language, each.words, each.text) for each in ALL[each_page]]
-        for each_page in (page, TRANSLATED[page])
-    ]
-    assert snippets_of[0] == snippets_of[1] != []
-    assert set((DOCS / "ru").glob("*.md")) == set(TRANSLATED)
 
 
 def test_fences_are_told_apart(tmp_path: Path) -> None:
