@@ -287,12 +287,32 @@ async def test_entries_are_found_by_a_text(client: Client) -> None:
     assert await find("") == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("sent", ["", "00-short-01", TRACE_PARENT.replace("4", "g"), "x" * 200])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "00-short-01",
+        TRACE_PARENT.replace("4", "g"),
+        "x" * 200,
+        TRACE_PARENT.upper(),
+        f"{TRACE_PARENT}-more",
+        f"ff{TRACE_PARENT[2:]}",
+        f"00-{'0' * 32}{TRACE_PARENT[35:]}",
+        f"{TRACE_PARENT[:36]}{'0' * 16}-01",
+    ],
+)
 async def test_only_a_valid_traceparent_is_kept(client: Client, sent: str) -> None:
     await post_cdr(client, {"traceparent": sent} if sent else None)
     await post_cdr(client, {"Traceparent": TRACE_PARENT})
     first, second = await read_entries(client)
     assert (first["traceparent"], second["traceparent"]) == ("", TRACE_PARENT)
+
+
+async def test_a_traceparent_of_a_later_version_is_kept(client: Client) -> None:
+    later = f"01{TRACE_PARENT[2:]}-more"
+    await post_cdr(client, {"TRACEPARENT": later})
+    (entry,) = await read_entries(client)
+    assert entry["traceparent"] == later
 
 
 async def test_verify_compares_headers(client: Client) -> None:

@@ -11,8 +11,12 @@ _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|passw|api-?key|sess
 _SCHEME = re.compile(r"(Basic|Bearer|Digest|Negotiate|NTLM)(?= )", re.I)
 _COOKIE_VALUE = re.compile(r"(?<==)[^;]*")
 _QUERY_VALUE = re.compile(rf"(?<=[?&])([^=&]*(?:{_CREDENTIAL.pattern})[^=&]*)=[^&]*", re.I)
+# W3C: small letters, no id of zeros, no version ff; later versions may have more behind it.
+_TRACE_IDS = rb"(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}"
 _TRACE_PARENT = re.compile(
-    rb"^traceparent:[ \t]*([\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2})[ \t\r]*$", re.I | re.M
+    rb"^(?i:traceparent):[ \t]*(00-%b|(?!00|ff)[\da-f]{2}-%b(?:-[!-~]*)?)[ \t\r]*$"
+    % (_TRACE_IDS, _TRACE_IDS),
+    re.M,
 )
 
 RawFields = Iterable[tuple[bytes, bytes]]
@@ -95,4 +99,4 @@ def blank_value(name: str, value: str) -> str:
 def find_trace_parent(head: bytes) -> str:
     """The context of a distributed trace (W3C); empty when there is none that is valid."""
     found = _TRACE_PARENT.search(head)
-    return found[1].decode().lower() if found else ""
+    return found[1].decode() if found else ""
