@@ -56,6 +56,24 @@ async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(
     assert truth == {"calls": [{key: made[key] for key in made if key not in own}]}
 
 
+async def test_the_numbers_of_a_day_end(control: ControlClient) -> None:
+    yesterday = DAY.replace("03-02", "03-01").replace("T04", "T23")
+    lines = (await control.get(yesterday))["calls"]
+    line = next(call["line"] for call in lines if call["line"])
+    leg = {"role": "subscriber", "start": 0, "end": 5, "finish_reason": "subscriber_disconnects"}
+    long = {"start": START, "direction": "in", "line": line, "legs": [leg] * 6}
+    status, problem = await control.call("POST", CALLS, long | {"number": 20_000})
+    assert (status, problem["where"]) == (422, "$.number")
+    assert (
+        "numbers 20000 to 20001 of its day; a day has 20000, each for 5 legs" in problem["detail"]
+    )
+    await control.post(CALLS, long | {"number": 19_999})
+    status, problem = await control.call("POST", CALLS, {"start": START})
+    assert (status, problem["where"]) == (422, "$.start")
+    assert "number 20001 of its day" in problem["detail"]
+    await control.post(CALLS, {"start": START, "number": 19_998})
+
+
 async def test_a_pinned_call_is_in_the_data_api_and_goes_again(
     control: ControlClient, serve: Any
 ) -> None:

@@ -3,7 +3,7 @@
 Session and leg ids (9 to 10 digits, as the vendor's) divide each day into slots::
 
     100 000 000 + day * 1 350 000 + | 0 … 299 999        sessions generated
-                                    | 300 000 … 349 999  sessions pinned
+                                    | 300 000 … 349 999  sessions pinned   (20 000 used)
                                     | 350 000 …          legs generated (900 000)
                                     | 1 250 000 …        legs pinned    (100 000)
 

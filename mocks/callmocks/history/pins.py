@@ -53,6 +53,12 @@ def _count_numbers(leg_count: int) -> int:
     return -(-leg_count // ids.LEGS_PER_PIN)
 
 
+def _describe_full_day(number: int, last_number: int) -> str:
+    taken = f"number {number}" if number == last_number else f"numbers {number} to {last_number}"
+    room = f"a day has {ids.PINS_PER_DAY}, each for {ids.LEGS_PER_PIN} legs"
+    return f"it would be pinned call {taken} of its day; {room}"
+
+
 def _get_sequence(pin: Pin) -> int:
     return pin.sequence
 
@@ -193,7 +199,8 @@ class Pins:
         number = resolved.call.number or last + 1
         last_number = number + _count_numbers(max(len(resolved.legs), 1)) - 1
         if last_number > ids.PINS_PER_DAY:
-            raise Contradiction("start", "the day holds no more pinned calls")
+            field = "start" if resolved.call.number is None else "number"
+            raise Contradiction(field, _describe_full_day(number, last_number))
         resolved.call = msgspec.structs.replace(resolved.call, number=number)
         pin = self._build_pin(resolved, counters.added)
         for id in pin.covered_ids:
