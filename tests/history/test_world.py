@@ -76,6 +76,19 @@ def test_the_fingerprint_is_of_the_content_and_not_of_its_name(tmp_path: Path) -
         (f"[traffic]\nweekend_hours = {[0] * 24}", "traffic.weekend_hours: no hour"),
         ("[traffic]\ntalk_ms = [5, 4]", "traffic.talk_ms: two or more quantiles, ascending"),
         ("[traffic]\ntalk_ms = [5]", "traffic.talk_ms: two or more quantiles, ascending"),
+        ("[traffic]\nweekdays = [1000]", "traffic.weekdays: 1 days instead of 7"),
+        ("[waiting]\nqueue_ms = [5]", "waiting.queue_ms: two or more quantiles, ascending"),
+        ("[waiting]\nmenu_ms = [1, 180001]", "waiting.menu_ms[1]: Expected `int` <= 180000"),
+        (
+            "[waiting]\nattempts_missed = [0, 0, 0, 0]",
+            "waiting.attempts_missed: all weights are 0",
+        ),
+        ("[reasons.menu]\nno_money = 1", "reasons.menu: Object contains unknown field `no_money`"),
+        (
+            "[reasons.outgoing]\nsubscriber_not_responsible = 0\nsubscriber_busy = 0\n"
+            "subscriber_number_problems = 0",
+            "reasons.outgoing: all weights are 0",
+        ),
         ("[sizes]\nusers = [3, 2]", "sizes.users: least 3 is more than most 2"),
         ("[sizes]\noperators = 1", "sizes.operators: Expected `int` >= 2"),
         ("[[operators]]\nnumber = '101'", "operators: one operator alone"),
@@ -169,13 +182,16 @@ def test_the_plan_finish_reasons_has_room_for_so_many_calls_only() -> None:
 def test_the_reference_has_every_key_and_the_page_no_other() -> None:
     known: set[str] = set()
     tables_of_values = (world.Sizes, world.Traffic, world.RosterRules, world.Calendar)
-    for table in (world.World, *tables_of_values, *ENTRIES):
+    weights = (world.AttemptReasons, world.OutgoingReasons, world.MenuReasons)
+    outcomes = (world.Waiting, world.ReasonRules, *weights)
+    for table in (world.World, *tables_of_values, *outcomes, *ENTRIES):
         known |= set(table.__struct_fields__)
     reference = (DOCS.parent / "reference" / "worlds.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \|", reference, re.MULTILINE))
     tables = {"groups", "departments", "scenarios", "lines", "operators", "organisations", "users"}
     assert known - tables == listed - tables
     traffic = DOCS.read_text(encoding="utf-8").partition("### `[traffic]`")[2]
+    traffic = traffic.partition("### `[waiting]`")[0]
     explained = set(re.findall(r"^\| `(\w+)` \|", traffic, re.MULTILINE))
     assert explained == set(world.Traffic.__struct_fields__)
 
@@ -183,7 +199,8 @@ def test_the_reference_has_every_key_and_the_page_no_other() -> None:
 def test_the_reference_gives_the_defaults_that_hold() -> None:
     reference = (DOCS.parent / "reference" / "worlds.md").read_text(encoding="utf-8")
     documented = dict(re.findall(r"^\| `(\w+)` \| \w+ \| `(\d+)` \|", reference, re.MULTILINE))
-    for table in (world.Sizes(), world.Traffic(), world.RosterRules()):
+    tables = (world.Sizes(), world.Traffic(), world.Waiting(), world.ReasonRules())
+    for table in (*tables, world.RosterRules()):
         for name in table.__struct_fields__:
             value = getattr(table, name)
             if type(value) is int:

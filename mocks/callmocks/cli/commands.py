@@ -21,6 +21,7 @@ SUMMARIES = {
     "schema": "List, print or write the schemas, field tables and ledger of the contract.",
     "serve": "Serve the three providers and control until SIGINT or SIGTERM.",
     "validate": "Check saved frames, XML, JSON-RPC, SOAP and recordings against the contract.",
+    "world": "Make a world file whose calls resemble recorded ones.",
 }
 
 

@@ -13,23 +13,21 @@ from callmocks.history.phone_numbers import draw_phone_numbers
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import MAX_ATTEMPTS, SLOT_COUNT, CallOutcomes, CallParameters, Slot
-from callmocks.history.world import Traffic
+from callmocks.history.world import Traffic, Waiting, World
 
 _R = reasons.INDEX
 
 # Quantiles, in milliseconds.
 _SHORT_MS = (40, 120, 250, 400, 900)
-_IVR_MS = (900, 2_500, 4_500, 7_500, 13_000, 32_000)
-_ANSWER_MS = (1_200, 2_500, 4_000, 6_000, 9_000, 14_000, 26_000)
-_NO_ANSWER_MS = (5_000, 12_000, 20_000, 25_000, 30_000)
 _ALONE_MS = (300, 900, 2_000, 4_000, 12_000)
 _PLATFORM_MS = (4_000, 15_000, 30_000, 60_000, 120_000)
 _COACH_DELAY_MS = (500, 5_000, 20_000, 60_000)
 _AFTER_TALK_MS = (2_000, 6_000, 15_000)
 
 
-def draw_parameters(raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic) -> CallParameters:
+def draw_parameters(raw: RawNumbers, outcomes: CallOutcomes, world: World) -> CallParameters:
     """Lengths and marks; attempts, starts and parties are still open."""
+    traffic, waiting = world.traffic, world.waiting
 
     def draw_ms(column: RawColumn, quantiles: tuple[int, ...]) -> IntColumn:
         return interpolate_quantiles(raw[:, column], quantiles)
@@ -42,9 +40,9 @@ def draw_parameters(raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic) -
     reached = (remote == SUBSCRIBER_HUNG_UP) | (remote == OPERATOR_HUNG_UP)
     remote_failed = (remote >= 0) & ~reached
     transfer_unanswered = reasons.RANG[transfer] & ~reasons.ANSWERED[transfer]
-    transfer_no_answer = draw_ms(RawColumn.TRANSFER_RING, _NO_ANSWER_MS)
-    transfer_answer = draw_ms(RawColumn.TRANSFER_RING, _ANSWER_MS)
-    no_answer = draw_ms(RawColumn.RING, _NO_ANSWER_MS)
+    transfer_no_answer = draw_ms(RawColumn.TRANSFER_RING, waiting.no_answer_ms)
+    transfer_answer = draw_ms(RawColumn.TRANSFER_RING, waiting.answer_ms)
+    no_answer = draw_ms(RawColumn.RING, waiting.no_answer_ms)
     failed_ms = np.where(reasons.RANG[remote], no_answer, draw_ms(RawColumn.RING, _ALONE_MS))
     rating = 1 + weighted_indexes(raw[:, RawColumn.RATING], (4, 6, 15, 30, 45))
     return CallParameters(
@@ -55,9 +53,9 @@ def draw_parameters(raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic) -
         vendor=nobody,
         phone=nothing,
         line=nothing,
-        ivr_ms=draw_ms(RawColumn.IVR, _IVR_MS),
+        ivr_ms=draw_ms(RawColumn.IVR, waiting.menu_ms),
         attempt_ms=np.zeros((len(raw), MAX_ATTEMPTS), np.int32, order="F"),
-        ring_ms=np.where(remote_failed, failed_ms, draw_ms(RawColumn.RING, _ANSWER_MS)),
+        ring_ms=np.where(remote_failed, failed_ms, draw_ms(RawColumn.RING, waiting.answer_ms)),
         talk_ms=draw_ms(RawColumn.TALK, traffic.talk_ms),
         transfer_ring_ms=np.where(transfer_unanswered, transfer_no_answer, transfer_answer),
         transfer_talk_ms=draw_ms(RawColumn.TRANSFER_TALK, traffic.talk_ms),
@@ -71,10 +69,10 @@ def draw_parameters(raw: RawNumbers, outcomes: CallOutcomes, traffic: Traffic) -
 
 
 def draw_lengths_of_outcomes(
-    parameters: CallParameters, raw: RawNumbers, outcomes: CallOutcomes
+    parameters: CallParameters, raw: RawNumbers, outcomes: CallOutcomes, waiting: Waiting
 ) -> None:
     """What depends on all legs of the calls."""
-    parameters.attempt_ms = _draw_attempt_lengths(raw, outcomes)
+    parameters.attempt_ms = _draw_attempt_lengths(raw, outcomes, waiting)
     parameters.fax = _fax_results(outcomes)
     parameters.after_talk_ms = np.where(
         _continues_after_talk(outcomes), parameters.after_talk_ms, 0
@@ -110,7 +108,7 @@ def _fax_results(outcomes: CallOutcomes) -> IntColumn:
     return np.where(outcomes.reasons[:, Slot.ANSWER] == _R["scenario_disconnects"], result, 0)
 
 
-def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
+def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes, waiting: Waiting) -> IntColumn:
     lengths = np.zeros((len(raw), MAX_ATTEMPTS), np.int32, order="F")
     for number in range(MAX_ATTEMPTS):
         reason = outcomes.reasons[:, Slot.ATTEMPT + number]
@@ -121,7 +119,7 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
         numbers = raw[calls, RawColumn.ATTEMPT + column] * np.uint64(2 * round_number + 1)
         reason = reason[calls]
         rang = reasons.RANG[reason] | (reason == SUBSCRIBER_HUNG_UP)
-        no_answer = interpolate_quantiles(numbers, _NO_ANSWER_MS)
+        no_answer = interpolate_quantiles(numbers, waiting.no_answer_ms)
         short = interpolate_quantiles(numbers, _SHORT_MS)
         lengths[calls, number] = np.where(rang, no_answer, short)
     alone = (outcomes.reasons >= 0).sum(axis=1) == 1
@@ -129,7 +127,9 @@ def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes) -> IntColumn:
     length = interpolate_quantiles(numbers, _ALONE_MS)
     by_platform = interpolate_quantiles(numbers, _PLATFORM_MS)
     length = np.where(reasons.ANSWERED[reason], by_platform, length)
-    length = np.where(reasons.RANG[reason], interpolate_quantiles(numbers, _NO_ANSWER_MS), length)
+    length = np.where(
+        reasons.RANG[reason], interpolate_quantiles(numbers, waiting.no_answer_ms), length
+    )
     lengths[:, 0] = np.where(alone, length, lengths[:, 0])
     return lengths
 

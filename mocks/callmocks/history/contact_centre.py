@@ -44,11 +44,10 @@ from callmocks.history.traffic import (
 )
 from callmocks.history.walltime import DAY_MS
 from callmocks.history.working_time import WorkingTime
-from callmocks.history.world import FIRST_HOUR, World
+from callmocks.history.world import World
 
 _R = reasons.INDEX
 _WORK_AFTER_MS = (3_000, 12_000, 25_000, 45_000, 90_000)
-_QUEUE_MS = (4_000, 15_000, 35_000, 70_000, 180_000)
 # An operator who was idle for less had somebody waiting.
 _IDLE_MS = 20_000
 # Between two calls of an operator, besides the work after one.
@@ -104,18 +103,19 @@ class _Draft:
         hour_weights: IntColumn,
     ) -> None:
         self._directory = directory
+        self._waiting = world.waiting
         self._hour_weights = hour_weights
         self._roster = roster
         self._plans = plans
         self._day_offset = day_offset
         self._raw = raw
         self._time = WorkingTime(roster, plans, len(directory.lines), hour_weights)
-        self._draw = OutcomeDraw(raw, world.traffic)
+        self._draw = OutcomeDraw(raw, world)
         self._outcomes = self._draw.draw()
         self._reasons = self._outcomes.reasons
         self._planned = np.zeros(len(raw), np.bool_)
         self._put_planned_outcomes()
-        self._parameters = draw_parameters(raw, self._outcomes, world.traffic)
+        self._parameters = draw_parameters(raw, self._outcomes, world)
         # Colleagues are brief, and so is who takes a call over.
         internal = self._outcomes.kind == CallKind.INTERNAL
         self._parameters.talk_ms //= np.where(internal, 4, 1)
@@ -149,7 +149,7 @@ class _Draft:
         self._leave_out(np.delete(calls, placement.call))
         self._draw.add_attempts()
         self._put_planned_attempts()
-        draw_lengths_of_outcomes(parameters, self._raw, self._outcomes)
+        draw_lengths_of_outcomes(parameters, self._raw, self._outcomes, self._waiting)
         parameters.start = self._draw_start_times(self._hour_weights)
         self._set_talks(calls[placement.call], placement, work_after[placement.call])
         for row, call in self._planned_rows:
@@ -234,7 +234,7 @@ class _Draft:
         """From the moment when the answering operator's phone rings back to the call's start."""
         parameters, table = self._parameters, self._reasons
         queued = idle < _IDLE_MS
-        wait = interpolate_quantiles(self._raw[calls, RawColumn.QUEUE], _QUEUE_MS)
+        wait = interpolate_quantiles(self._raw[calls, RawColumn.QUEUE], self._waiting.queue_ms)
         parameters.attempt_ms[calls[queued], NATURAL_ATTEMPTS - 1] = wait[queued]
         table[calls[queued], LAST_ATTEMPT] = _R["call_enqueued"]
         parameters.operators[calls, LAST_ATTEMPT] = operator
@@ -243,7 +243,7 @@ class _Draft:
         )
         attempts = parameters.attempt_ms[calls, :NATURAL_ATTEMPTS].sum(axis=1)
         offset = self._day_offset[calls]
-        earliest = offset * DAY_MS + FIRST_HOUR * HOUR_MS
+        earliest = self._time.opened[offset, answering // HOUR_MS - offset * 24]
         for day, end in outages.list_closed_times(self._plans, len(self._directory.lines)):
             later = (offset == day) & (end <= answering)
             earliest = np.where(later, np.maximum(earliest, end), earliest)

@@ -21,7 +21,14 @@ from callmocks.history.raw_columns import RAW_COLUMNS, USED_COLUMNS
 from callmocks.history.roster import LAST_SATURDAY_HOUR, SATURDAY
 from callmocks.history.timeline import CallOutcomes, build_timeline
 from callmocks.history.walltime import DAYS, date_of_day
-from callmocks.history.world import Calendar, RosterRules, Traffic, World
+from callmocks.history.world import (
+    Calendar,
+    ReasonRules,
+    RosterRules,
+    Traffic,
+    Waiting,
+    World,
+)
 
 # Raised whenever the same seed would give other calls; see CHANGELOG.md.
 DATA_VERSION = 2
@@ -29,7 +36,6 @@ DATA_VERSION = 2
 # Calls, on average, of the days of a batch; more gain nothing.
 BATCH_CALLS = 16_000
 _COUNTS, _CALLS = 1, 2  # streams
-_WEEKDAYS = (1050, 1020, 1000, 980, 950)
 
 
 def history_key(seed: int, world: World) -> bytes:
@@ -40,14 +46,20 @@ def history_key(seed: int, world: World) -> bytes:
 def directory_key(seed: int, world: World) -> bytes:
     """Sixteen bytes that name a directory: seed and people, however many calls they have."""
     people = msgspec.structs.replace(
-        world, calls_per_day=0, traffic=Traffic(), roster=RosterRules(), calendar=Calendar()
+        world,
+        calls_per_day=0,
+        traffic=Traffic(),
+        waiting=Waiting(),
+        reasons=ReasonRules(),
+        roster=RosterRules(),
+        calendar=Calendar(),
     )
     return derive_key("cast", DATA_VERSION, seed, people.fingerprint.hex())
 
 
 def make_empty_day(world: World) -> DayColumns:
     raw, outcomes = np.zeros((0, USED_COLUMNS), np.uint64), CallOutcomes.without_legs(0)
-    return build_timeline(0, outcomes, draw_parameters(raw, outcomes, world.traffic))
+    return build_timeline(0, outcomes, draw_parameters(raw, outcomes, world))
 
 
 class DayGenerator:
@@ -85,12 +97,12 @@ class DayGenerator:
 
     def _generate_blocks(self, day: int, raw: RawNumbers) -> DayColumns:
         outcomes, start = reason_blocks.draw_outcomes(raw)
-        traffic, directory = self._world.traffic, self._directory
-        parameters = draw_parameters(raw, outcomes, traffic)
-        draw_lengths_of_outcomes(parameters, raw, outcomes)
+        world, directory = self._world, self._directory
+        parameters = draw_parameters(raw, outcomes, world)
+        draw_lengths_of_outcomes(parameters, raw, outcomes, world.waiting)
         employed = self.centre.are_employed(day, 1)[0]
         draw_operators(parameters, raw, outcomes, directory, employed)
-        draw_parties(parameters, raw, outcomes, traffic, directory)
+        draw_parties(parameters, raw, outcomes, world.traffic, directory)
         known_days = directory.known_days
         parameters.user = forget_strangers(parameters.user, day, known_days)
         parameters.start = start
@@ -113,10 +125,12 @@ class DayGenerator:
         mean, traffic = self._world.calls_per_day, self._world.traffic
         raw = self._generator.draw_raw(_COUNTS, 0, DAYS)
         weekday = (np.arange(DAYS) + date_of_day(0).weekday()) % 7
-        # A Saturday that is worked instead of another day is as a Friday.
-        share = np.array([*_WEEKDAYS, _WEEKDAYS[-1], _WEEKDAYS[-1]])[weekday]
+        factors = np.array(traffic.weekdays)
+        # A Saturday that is worked instead of another day is as a Friday, a Monday off as any.
+        share = np.where(weekday < SATURDAY, factors[weekday], factors[SATURDAY - 1])
+        day_off = np.where(weekday < SATURDAY, 1000, factors[weekday]) * traffic.weekend // 1000
         share = np.where(self._kinds == DayKind.SHORT, share * traffic.short_day // 1000, share)
-        share = np.where(self._kinds == DayKind.DAY_OFF, traffic.weekend, share)
+        share = np.where(self._kinds == DayKind.DAY_OFF, day_off, share)
         share = np.where(self._kinds == DayKind.HOLIDAY, traffic.holiday, share)
         share = share * season_factors(self._world.calendar) // 1000
         swing = 880 + integers_below(raw, 241)

@@ -107,7 +107,7 @@ _PLANNED = (
     *_AFTER_SHIFT,
     *_GROUP_OFF,
 )
-_SCOPES = {name: scope for scope, names in _EPISODES.items() for name in names}
+EPISODE_SCOPES = {name: scope for scope, names in _EPISODES.items() for name in names}
 _DIALLED = {reasons.NAMES[reason] for reason in reasons.reasons_at("alone", "initiator")}
 _OUTGOING = np.array([name in _DIALLED for name in reasons.NAMES])
 
@@ -218,7 +218,7 @@ class _DayLayout:
         self._shifts = {each: (start[each], end[each]) for each in self._operators}
 
     def add(self, name: str, stream: RandomStream) -> None:
-        scope = _SCOPES.get(name)
+        scope = EPISODE_SCOPES.get(name)
         if scope in OUTAGES and (self._operators or name not in _DIALLED):
             self._add_outage(scope, name, stream)
         elif not set(self._operators) - self._taken:

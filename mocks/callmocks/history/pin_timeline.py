@@ -36,11 +36,11 @@ def build_pinned_call(
         outcomes.reasons[0, slot] = reason
     raw = generator.draw_raw(_STREAM, (day << 20) | row, RAW_COLUMNS).reshape(1, -1)
     start = np.array([pin.start_ms - day_start(day)])
-    traffic = generated.world.traffic
-    parameters = draw_parameters(raw, outcomes, traffic)
-    draw_lengths_of_outcomes(parameters, raw, outcomes)
+    world = generated.world
+    parameters = draw_parameters(raw, outcomes, world)
+    draw_lengths_of_outcomes(parameters, raw, outcomes, world.waiting)
     draw_operators(parameters, raw, outcomes, directory, generated.find_employed(day))
-    draw_parties(parameters, raw, outcomes, traffic, directory)
+    draw_parties(parameters, raw, outcomes, world.traffic, directory)
     parameters.start = start
     parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
     _set_operators(parameters, pin, directory)

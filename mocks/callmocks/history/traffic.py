@@ -4,6 +4,7 @@ Attempts are drawn as they would go; ``contact_centre`` then finds who could tak
 """
 
 import numpy as np
+from msgspec import structs
 
 from callmocks.history import reasons
 from callmocks.history.columns import BoolColumn, CallKind, IntColumn
@@ -11,7 +12,7 @@ from callmocks.history.generator import RawNumbers, integers_below, weighted_ind
 from callmocks.history.raw_columns import ATTEMPT_COLUMNS, RawColumn
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import CallOutcomes, Slot
-from callmocks.history.world import Traffic
+from callmocks.history.world import World
 
 _R = reasons.INDEX
 NO_ANSWER = _R["operator_not_responsible"]
@@ -19,34 +20,22 @@ REFUSED = _R["operator_busy"]  # stands for any reason that refuses a call at on
 # The last attempt: the caller gives up while a telephone rings.
 LAST_ATTEMPT = Slot.ATTEMPT + ATTEMPT_COLUMNS
 NATURAL_ATTEMPTS = ATTEMPT_COLUMNS + 1
-_ATTEMPT_REASONS = {"operator_not_responsible": 38, "timeout": 5, "operator_busy": 57}
 _UNREACHED_TRANSFER = {"operator_not_responsible": 70, "operator_busy": 30}
 _UNREACHED_INTERNAL = {"operator_not_responsible": 60, "operator_busy": 40}
 _UNREACHED_COLLEAGUE = (NO_ANSWER, REFUSED)
-_UNREACHED_OUTGOING = {
-    "subscriber_not_responsible": 60,
-    "subscriber_busy": 30,
-    "subscriber_number_problems": 10,
-}
-# Of calls that no operator answers.
-_ENDED_IN_MENU = {
-    "subscriber_disconnects": 85,
-    "incorrect_input": 6,
-    "max_transition_count_exceeded": 5,
-    "action_interval_exceeded": 4,
-}
-_ATTEMPTS_WHEN_ANSWERED = (74, 17, 6, 3)
-_ATTEMPTS_WHEN_MISSED = (15, 50, 25, 10)
 _PARALLEL = 40  # per mille of answered calls
 
 
 class OutcomeDraw:
-    def __init__(self, raw: RawNumbers, traffic: Traffic) -> None:
+    def __init__(self, raw: RawNumbers, world: World) -> None:
         self._raw = raw
-        self._traffic = traffic
+        self._traffic, self._waiting, rules = world.traffic, world.waiting, world.reasons
+        self._rules = rules
+        self._attempt_reasons = structs.asdict(rules.attempts)
+        self._outgoing_reasons = structs.asdict(rules.outgoing)
         self.outcomes = CallOutcomes.without_legs(len(raw))
         self._reasons = self.outcomes.reasons  # [call, slot]
-        by_subscriber = self._below(RawColumn.ENDED_BY, 100) < 60
+        by_subscriber = self._below(RawColumn.ENDED_BY, 1000) < rules.ended_by_client
         self._hung_up = np.where(by_subscriber, SUBSCRIBER_HUNG_UP, OPERATOR_HUNG_UP)
 
     def draw(self) -> CallOutcomes:
@@ -65,15 +54,16 @@ class OutcomeDraw:
         self.miss(np.flatnonzero(missed))
         self._fail_auto_calls(auto)
         outgoing, internal = kind == CallKind.OUTGOING, kind == CallKind.INTERNAL
-        self._add_direct_legs(outgoing, 35, _UNREACHED_OUTGOING)
-        self._add_direct_legs(internal, 25, _UNREACHED_INTERNAL)
+        self._add_direct_legs(outgoing, self._rules.unreached_outgoing, self._outgoing_reasons)
+        self._add_direct_legs(internal, self._rules.unreached_internal, _UNREACHED_INTERNAL)
         return self.outcomes
 
     def miss(self, calls: IntColumn) -> None:
         """Make them incoming calls that no operator answers."""
         self.outcomes.kind[calls] = CallKind.INCOMING
         self._reasons[calls] = -1
-        self._reasons[calls, Slot.FIRST] = self._pick(RawColumn.UNREACHED, _ENDED_IN_MENU)[calls]
+        reason = self._pick(RawColumn.UNREACHED, structs.asdict(self._rules.menu))
+        self._reasons[calls, Slot.FIRST] = reason[calls]
 
     def add_attempts(self) -> None:
         table = self._reasons
@@ -81,14 +71,14 @@ class OutcomeDraw:
         missed = (self.outcomes.kind == CallKind.INCOMING) & ~answered
         missed &= table[:, Slot.FIRST] == SUBSCRIBER_HUNG_UP
         numbers = self._raw[:, RawColumn.ATTEMPT_COUNT]
-        count = weighted_indexes(numbers, _ATTEMPTS_WHEN_ANSWERED)
-        count = np.where(missed, weighted_indexes(numbers, _ATTEMPTS_WHEN_MISSED), count)
+        count = weighted_indexes(numbers, self._waiting.attempts_answered)
+        count = np.where(missed, weighted_indexes(numbers, self._waiting.attempts_missed), count)
         count[~answered & ~missed] = 0
         for number in range(ATTEMPT_COLUMNS):
             exists = np.flatnonzero(count > number)
-            reason = self._pick(RawColumn.ATTEMPT + number, _ATTEMPT_REASONS, exists)
+            reason = self._pick(RawColumn.ATTEMPT + number, self._attempt_reasons, exists)
             table[exists, Slot.ATTEMPT + number] = reason
-        gives_up = missed & (self._below(RawColumn.TRANSFER, 100) < 60)
+        gives_up = missed & (self._below(RawColumn.TRANSFER, 1000) < self._waiting.gave_up_ringing)
         table[gives_up, LAST_ATTEMPT] = SUBSCRIBER_HUNG_UP
 
     def _below(self, column: int, bound: int) -> IntColumn:
@@ -162,18 +152,16 @@ class OutcomeDraw:
         table[after_talk, Slot.FIRST] = reason[after_talk]
 
     def _fail_auto_calls(self, auto: BoolColumn) -> None:
-        failed = auto & (self._below(RawColumn.REMOTE, 100) < 50)
+        failed = auto & (self._below(RawColumn.REMOTE, 1000) < self._rules.unreached_auto)
         self.fail_auto_calls(np.flatnonzero(failed))
 
     def fail_auto_calls(self, calls: IntColumn) -> None:
         self._reasons[calls] = -1
-        reason = self._pick(RawColumn.UNREACHED, _UNREACHED_OUTGOING)[calls]
+        reason = self._pick(RawColumn.UNREACHED, self._outgoing_reasons)[calls]
         self._reasons[calls, Slot.FIRST] = reason
 
-    def _add_direct_legs(
-        self, direct: BoolColumn, percent_unreached: int, weights: dict[str, int]
-    ) -> None:
-        unreached = direct & (self._below(RawColumn.REMOTE, 100) < percent_unreached)
+    def _add_direct_legs(self, direct: BoolColumn, share: int, weights: dict[str, int]) -> None:
+        unreached = direct & (self._below(RawColumn.REMOTE, 1000) < share)
         drawn = self._pick(RawColumn.UNREACHED, weights)
         reason = np.where(unreached, drawn, self._hung_up)
         for slot in (Slot.FIRST, Slot.REMOTE):

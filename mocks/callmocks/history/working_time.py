@@ -12,6 +12,7 @@ from callmocks.history.columns import IntColumn
 from callmocks.history.episodes import TALK_ON_MS, DayPlan, Scope
 from callmocks.history.roster import HOUR_MS, MINUTE_MS, Roster
 from callmocks.history.walltime import DAY_MS
+from callmocks.history.world import FIRST_HOUR
 
 DUTY_BITS = 32
 # From a call's start until an operator has it, at most.
@@ -30,6 +31,7 @@ class WorkingTime:
         """``hour_weights`` by day and hour."""
         days, operators = roster.start.shape
         self.operators = operators
+        self.opened = _find_opened_hours(hour_weights)
         working = roster.working.reshape(-1)
         shift_start = np.where(working, roster.start.reshape(-1), 0)
         shift_end = np.where(working, roster.end.reshape(-1), 0)
@@ -102,6 +104,14 @@ class WorkingTime:
         """The piece and the time when so much of a duty's working time has passed."""
         piece = np.searchsorted(self._passed_keys, (duty << DUTY_BITS) + worked, side="right") - 1
         return piece, self.start[piece] + worked - self._passed[piece]
+
+
+def _find_opened_hours(hour_weights: IntColumn) -> IntColumn:
+    """By day and hour: since when the world has calls, in ms from the first day's midnight."""
+    begins = np.where(hour_weights == 0, np.arange(1, 25), FIRST_HOUR)
+    midnight = np.arange(len(hour_weights))[:, None] * DAY_MS
+    opened: IntColumn = midnight + np.maximum.accumulate(begins, axis=1) * HOUR_MS
+    return opened
 
 
 def _list_closed_hours(

@@ -37,9 +37,13 @@ Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
 PerMille = Annotated[int, Meta(ge=0, le=1000)]
 Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
 TalkLength = Annotated[int, Meta(ge=0, le=6 * 3_600_000)]
+MenuLength = Annotated[int, Meta(ge=0, le=180_000)]
+RingLength = Annotated[int, Meta(ge=0, le=120_000)]
+QueueLength = Annotated[int, Meta(ge=0, le=1_800_000)]
+AttemptWeights = tuple[Weight, Weight, Weight, Weight]
 HourWeights = tuple[Weight, ...]
 DayHour = Annotated[int, Meta(ge=0, le=24)]
-SeasonFactor = Annotated[int, Meta(ge=0, le=10_000)]
+CallsFactor = Annotated[int, Meta(ge=0, le=10_000)]
 
 
 class _WorldTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -131,6 +135,7 @@ class OrganisationEntry(_WorldTable, frozen=True):
 
 _WEEKDAY_HOURS = (*[0] * 5, 1, 3, 10, 35, 80, 105, 110, 90, 80, 95, 95, 85, 65, 40, 25, 12, 6, 3, 0)
 _WEEKEND_HOURS = (*[0] * 5, 1, 2, 5, 12, 25, 38, 42, 40, 34, 30, 28, 22, 16, 12, 8, 5, 2, 1, 0)
+_WEEKDAYS = (1050, 1020, 1000, 980, 950, 1000, 1000)
 _SEASONS = (1040, 1030, 1050, 1040, 930, 980, 930, 900, 1030, 1050, 1030, 990)
 _TALK_MS = tuple(1000 * s for s in (1, 25, 60, 95, 130, 165, 215, 285, 390, 600, 2400))
 
@@ -159,6 +164,50 @@ class Traffic(_WorldTable, frozen=True):
     talk_ms: tuple[TalkLength, ...] = _TALK_MS
     repeat: PerMille = 400
     episodes: bool = True
+    weekdays: tuple[CallsFactor, ...] = _WEEKDAYS
+
+
+class Waiting(_WorldTable, frozen=True):
+    """Evenly spaced quantiles in ms, ascending; weights of 0 to 3 attempts."""
+
+    menu_ms: tuple[MenuLength, ...] = (900, 2_500, 4_500, 7_500, 13_000, 32_000)
+    answer_ms: tuple[RingLength, ...] = (1_200, 2_500, 4_000, 6_000, 9_000, 14_000, 26_000)
+    no_answer_ms: tuple[RingLength, ...] = (5_000, 12_000, 20_000, 25_000, 30_000)
+    queue_ms: tuple[QueueLength, ...] = (4_000, 15_000, 35_000, 70_000, 180_000)
+    attempts_answered: AttemptWeights = (74, 17, 6, 3)
+    attempts_missed: AttemptWeights = (15, 50, 25, 10)
+    gave_up_ringing: PerMille = 600
+
+
+class AttemptReasons(_WorldTable, frozen=True):
+    operator_not_responsible: Weight = 38
+    timeout: Weight = 5
+    operator_busy: Weight = 57
+
+
+class OutgoingReasons(_WorldTable, frozen=True):
+    subscriber_not_responsible: Weight = 60
+    subscriber_busy: Weight = 30
+    subscriber_number_problems: Weight = 10
+
+
+class MenuReasons(_WorldTable, frozen=True):
+    subscriber_disconnects: Weight = 85
+    incorrect_input: Weight = 6
+    max_transition_count_exceeded: Weight = 5
+    action_interval_exceeded: Weight = 4
+
+
+class ReasonRules(_WorldTable, frozen=True):
+    """Shares per mille, and weights of reasons."""
+
+    ended_by_client: PerMille = 600
+    unreached_outgoing: PerMille = 350
+    unreached_internal: PerMille = 250
+    unreached_auto: PerMille = 500
+    attempts: AttemptReasons = AttemptReasons()
+    outgoing: OutgoingReasons = OutgoingReasons()
+    menu: MenuReasons = MenuReasons()
 
 
 class RosterRules(_WorldTable, frozen=True):
@@ -176,7 +225,7 @@ class Calendar(_WorldTable, frozen=True):
     holidays: tuple[Date, ...] = ()
     workdays: tuple[Date, ...] = ()
     short_days: tuple[Date, ...] = ()
-    seasons: tuple[SeasonFactor, ...] = _SEASONS
+    seasons: tuple[CallsFactor, ...] = _SEASONS
 
 
 class World(_WorldTable, frozen=True):
@@ -191,13 +240,20 @@ class World(_WorldTable, frozen=True):
     operators: tuple[OperatorEntry, ...] = ()
     organisations: tuple[OrganisationEntry, ...] = ()
     traffic: Traffic = Traffic()
+    waiting: Waiting = Waiting()
+    reasons: ReasonRules = ReasonRules()
     roster: RosterRules = RosterRules()
     calendar: Calendar = Calendar()
 
     @property
     def fingerprint(self) -> bytes:
         """Sixteen bytes of everything that shapes the data: the title and file name do not."""
-        content = msgspec.json.encode(msgspec.structs.replace(self, title=""), order="sorted")
+        shown = msgspec.to_builtins(msgspec.structs.replace(self, title=""))
+        # Keys that came later: without them a world has the calls that it had.
+        for table, name in ((shown["traffic"], "weekdays"), (shown, "waiting"), (shown, "reasons")):
+            if table[name] == _LATER_DEFAULTS[name]:
+                del table[name]
+        content = msgspec.json.encode(shown, order="sorted")
         return hashlib.blake2b(content, digest_size=16).digest()
 
     def with_calls_per_day(self, calls_per_day: int) -> Self:
@@ -212,3 +268,8 @@ class World(_WorldTable, frozen=True):
         calls, limit = self.calls_per_day, FINISH_REASONS_CALLS_MAX
         if self.traffic.plan == "finish-reasons" and calls > limit:
             yield f"the plan finish-reasons holds at most {limit} a day, not {calls}"
+
+
+_LATER_DEFAULTS = msgspec.to_builtins(
+    {"weekdays": Traffic().weekdays, "waiting": Waiting(), "reasons": ReasonRules()}
+)

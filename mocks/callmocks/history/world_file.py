@@ -22,6 +22,7 @@ from callmocks.history.world import (
     LineEntry,
     OrganisationEntry,
     Traffic,
+    Waiting,
     World,
 )
 
@@ -89,6 +90,10 @@ def find_world_problems(world: World) -> Iterator[Problem]:
     for problem in world.find_plan_problems():
         yield "calls_per_day", problem
     yield from _check_traffic(world.traffic)
+    yield from _check_waiting(world.waiting)
+    for name in ("attempts", "outgoing", "menu"):
+        if not any(msgspec.structs.astuple(getattr(world.reasons, name))):
+            yield f"reasons.{name}", "all weights are 0"
     try:
         load_pools(world.locale)
     except SettingsError as error:
@@ -138,8 +143,22 @@ def _check_traffic(traffic: Traffic) -> Iterator[Problem]:
                 yield f"traffic.{name}[{hour}]", text
         if not any(weights[FIRST_HOUR:21]):
             yield f"traffic.{name}", "no hour from 5 to 20 has calls"
-    if len(traffic.talk_ms) < 2 or list(traffic.talk_ms) != sorted(traffic.talk_ms):
-        yield "traffic.talk_ms", "two or more quantiles, ascending"
+    if len(traffic.weekdays) != 7:
+        yield "traffic.weekdays", f"{len(traffic.weekdays)} days instead of 7"
+    yield from _check_quantiles("traffic.talk_ms", traffic.talk_ms)
+
+
+def _check_waiting(waiting: Waiting) -> Iterator[Problem]:
+    for name in ("menu_ms", "answer_ms", "no_answer_ms", "queue_ms"):
+        yield from _check_quantiles(f"waiting.{name}", getattr(waiting, name))
+    for name in ("attempts_answered", "attempts_missed"):
+        if not any(getattr(waiting, name)):
+            yield f"waiting.{name}", "all weights are 0"
+
+
+def _check_quantiles(path: str, quantiles: tuple[int, ...]) -> Iterator[Problem]:
+    if len(quantiles) < 2 or list(quantiles) != sorted(quantiles):
+        yield path, "two or more quantiles, ascending"
 
 
 def _check_calendar(calendar: Calendar) -> Iterator[Problem]:
