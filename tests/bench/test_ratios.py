@@ -30,6 +30,7 @@ OF_BARE_AIOHTTP = {
     "onec-100": 0.08,
     "arm-50": 0.1,
 }
+OFTEN_RUN = ("cdr-1", "onec-100", "arm-50")
 AGAINST_MOUNTEBANK = {"cdr-1": 0.4, "cdr-100": 1.0, "onec-100": 1.0}
 """mountebank is quick with small answers and slow with large ones."""
 
@@ -124,7 +125,13 @@ def cost(work: Path) -> Cost:
     return of
 
 
-@pytest.mark.parametrize("name", OF_BARE_AIOHTTP)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in OFTEN_RUN else pytest.mark.slow)
+        for name in OF_BARE_AIOHTTP
+    ],
+)
 def test_share_of_bare_aiohttp(
     callmocks: tuple[MeasuredServer, dict[str, Case]],
     bare_aiohttp: MeasuredServer,
@@ -136,6 +143,7 @@ def test_share_of_bare_aiohttp(
     assert share > OF_BARE_AIOHTTP[name], f"{share:.2f} of bare aiohttp"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AGAINST_MOUNTEBANK)
 def test_against_another_mock(
     callmocks: tuple[MeasuredServer, dict[str, Case]],

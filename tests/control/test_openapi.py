@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(
     ("phases", "config", "tested"),
     [
-        ("examples", "schemathesis-demo.toml", None),
+        pytest.param("examples", "schemathesis-demo.toml", None, marks=pytest.mark.slow),
         # Not the document itself, nor the stream.
         pytest.param(
             "examples,coverage,fuzzing",

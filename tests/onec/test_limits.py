@@ -44,7 +44,9 @@ def test_the_history_is_limited_to_10_by_day_and_50_by_night(
 
 
 @pytest.mark.proves("onec.read-limits", "onec.quota-account")
-@pytest.mark.parametrize(("now", "limit"), [(DAY, 250), (NIGHT, 1250)])
+@pytest.mark.parametrize(
+    ("now", "limit"), [(DAY, 250), pytest.param(NIGHT, 1250, marks=pytest.mark.slow)]
+)
 def test_reads_are_limited_to_250_by_day_and_1250_by_night(
     service: Service, now: str, limit: int
 ) -> None:

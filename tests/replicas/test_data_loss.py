@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 
 from callmocks.config.settings import ServeSettings
+from callmocks.errors import SettingsError
+from callmocks.replication.documents import SPEC_KEY
 from callmocks.replication.replica import Replica
 from callmocks.server.mock_server import MockServer
 from tests.replicas.conftest import NOW, PORTS, Client, RedisServer, ReplicaProcess
@@ -29,6 +31,7 @@ from tests.replicas.test_outage import cuttable_proxy
 STEPS, REPLICAS = 14, 3
 KEYS = ("store", "documents", "changed", "gone", "replicas")
 QUICK = (1, 2, 3)
+FREE_PORTS: dict[str, Any] = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
 
 
 class SnapshotRedis(RedisServer):
@@ -174,7 +177,6 @@ class Schedule:
 
 @asynccontextmanager
 async def running_schedule(seed: int, client: Client) -> AsyncIterator[Schedule]:
-    ports: dict[str, Any] = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
     with tempfile.TemporaryDirectory() as folder:
         redis = SnapshotRedis(Path(folder))
         redis.start()
@@ -184,7 +186,7 @@ async def running_schedule(seed: int, client: Client) -> AsyncIterator[Schedule]
                 for _ in range(REPLICAS):
                     cut = await stack.enter_async_context(cuttable_proxy(redis.port))
                     url = f"redis://127.0.0.1:{cut.port}/0"
-                    settings = ServeSettings(state=url, now=NOW, world="empty", **ports)
+                    settings = ServeSettings(state=url, now=NOW, world="empty", **FREE_PORTS)
                     server = await stack.enter_async_context(MockServer(settings))
                     assert server._replica is not None
                     replicas.append(ReplicaProcess(None, server.urls))  # type: ignore[arg-type]
@@ -268,12 +270,50 @@ async def test_a_replica_that_starts_while_keys_are_missing_is_ready_when_they_a
     async with running_schedule(0, client) as there:
         await client.tenant(there.replicas[0], name="listed", world="empty")
         there.redis.delete("documents")
-        ports: dict[str, Any] = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
-        settings = ServeSettings(state=there.redis.url, now=NOW, world="empty", **ports)
+        settings = ServeSettings(state=there.redis.url, now=NOW, world="empty", **FREE_PORTS)
         async with MockServer(settings) as late:
             assert late.registry.get("listed") is not None
         await there.mend_all()
         await there.check()
+
+
+async def test_a_replica_without_a_tenant_that_the_store_lists_is_not_ready(
+    client: Client,
+) -> None:
+    """As when a newer version wrote it: what it needs cannot be read here."""
+    async with running_schedule(0, client) as there:
+        writer = there.stores[0]
+        for document, told in (
+            (b"{}", "tenant newer cannot be followed: Object missing required field"),
+            (None, "tenant newer is missing here"),
+        ):
+            written = {"newer/faults": b"[]"} | (
+                {} if document is None else {f"newer/{SPEC_KEY}": document}
+            )
+            base = writer.version
+            assert await writer._store.commit_changes(base, base.make_next(), written)
+            for replica in there.replicas:
+                health = await wait_for_status(client, replica, 503)
+                assert health["status"] == "degraded"
+                assert health["replica"]["problem"].startswith(told)
+            assert (await client.rpc(there.replicas[0], "get.account", access_token="demo-token"))[
+                "data"
+            ]  # what it has is served on
+            settings = ServeSettings(state=there.redis.url, now=NOW, world="empty", **FREE_PORTS)
+            with pytest.raises(SettingsError, match=f"--state: .*: {told}"):
+                async with MockServer(settings):
+                    pass
+            base = writer.version
+            assert await writer._store.commit_changes(base, base.make_next(), {}, written)
+            for replica in there.replicas:
+                await wait_for_status(client, replica, 200)
+
+
+async def wait_for_status(client: Client, replica: ReplicaProcess, status: int) -> Any:
+    async with asyncio.timeout(20):
+        while (health := await client.control(replica, "GET", "/health")).status != status:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return health.json
 
 
 @pytest.mark.parametrize("seed", QUICK)

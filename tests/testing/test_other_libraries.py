@@ -26,8 +26,8 @@ def run_python(*arguments: str) -> str:
     ("library", "begins", "tick"),
     [
         ("freezegun", "start", "stop"),
-        ("freezegun", "middle", "tick"),
-        ("time_machine", "middle", "stop"),
+        pytest.param("freezegun", "middle", "tick", marks=pytest.mark.slow),
+        pytest.param("time_machine", "middle", "stop", marks=pytest.mark.slow),
     ],
 )
 def test_nothing_depends_on_patched_clocks(library: str, begins: str, tick: str) -> None:

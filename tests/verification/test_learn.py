@@ -28,7 +28,11 @@ from tests.verification.conftest import NOW, CommandRunner, check_arguments, wri
 from tests.verification.processes import run_proxy
 
 ROOT = Path(__file__).parents[2]
-DRAWS = 20
+DRAWS, OFTEN_DRAWN = 20, 6
+NUMBERS = [
+    pytest.param(number, marks=() if number < OFTEN_DRAWN else pytest.mark.slow)
+    for number in range(DRAWS)
+]
 MAX_BODY_BYTES = 1024 * 1024
 # The entries of the ledger of version 0.1.
 FIRST_CDR = """leg-direction check-order error-limits error-path component-code ended-session
@@ -105,7 +109,7 @@ def assert_right(decisions: list[Decision], hidden: dict[str, str]) -> set[str]:
     return set(decided)
 
 
-@pytest.mark.parametrize("number", range(DRAWS))
+@pytest.mark.parametrize("number", NUMBERS)
 def test_cdr(suite: Mocks, number: int) -> None:
     hidden = draw_choices("cdr", number)
     with suite.tenant(assumptions=hidden) as tenant:
@@ -118,7 +122,7 @@ def test_cdr(suite: Mocks, number: int) -> None:
     assert len(report.sent) <= 40
 
 
-@pytest.mark.parametrize("number", range(DRAWS))
+@pytest.mark.parametrize("number", NUMBERS)
 def test_arm(suite: Mocks, number: int) -> None:
     """Where the websocket is cannot be guessed: it is told in every other draw."""
     hidden = draw_choices("arm", number)
@@ -144,7 +148,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mocks]:
 
 @pytest.mark.parametrize(
     ("hours", "wanted", "number"),
-    [("always", 18, number) for number in range(DRAWS)]
+    [pytest.param("always", 18, *number.values, marks=number.marks) for number in NUMBERS]
     # By night a history from its beginning is asked for.
     + [
         pytest.param("never", 16, number, marks=pytest.mark.slow if number else ())
