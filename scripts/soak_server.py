@@ -6,18 +6,21 @@ import asyncio
 import base64
 import json
 import platform
+import signal
 import statistics
 import sys
 import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 NOW = "2026-03-02T12:00:00"
 WARM_UP_SHARE = 0.25
-"""Part of the run after which memory must not grow; requests are faster until then, so that the
-caches, which are limited in bytes, are full."""
+"""Part of the run after which memory beside the caches must not grow; requests are faster until
+then."""
+MEBIBYTE = 1024 * 1024
+CACHES_SCRIPT = Path(__file__).with_name("soak_caches.py")
 SOAP = (
     '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>'
     '<x:{0} xmlns:x="http://buhphone.com/PartnerWebAPI2"><x:Params>{1}</x:Params></x:{0}>'
@@ -41,6 +44,18 @@ def basic_auth(user: str, password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {encoded}"}
 
 
+class MemorySample(NamedTuple):
+    """``at`` in seconds, the others in MiB. What is cached has limits, and may grow up to these."""
+
+    at: float
+    resident: float
+    cached: float
+
+    @property
+    def uncached(self) -> float:
+        return self.resident - self.cached
+
+
 class SoakServer:
     """The process, its memory and its log."""
 
@@ -48,7 +63,7 @@ class SoakServer:
         self.urls: dict[str, str] = {}
         self.unexpected: list[str] = []
         self.logged: Counter[str] = Counter()
-        self.memory: list[tuple[float, float]] = []
+        self.memory: list[MemorySample] = []
 
     async def start(self, folder: str) -> None:
         """Serve on free ports, in that directory."""
@@ -57,7 +72,7 @@ class SoakServer:
         ]
         more = ["--json", "--log", "json", "--now", NOW]
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "callmocks", "serve", *ports, *more),
+            *(sys.executable, str(CACHES_SCRIPT), "serve", *ports, *more),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=folder,
@@ -87,11 +102,16 @@ class SoakServer:
     async def sample_memory(self) -> None:
         started = time.monotonic()
         while True:
-            self.memory.append((time.monotonic() - started, self.resident_mib()))
-            await asyncio.sleep(2)
+            at, cached = time.monotonic() - started, await self.cached_mib()
+            self.memory.append(MemorySample(at, self.resident_mib(), cached))
+            await asyncio.sleep(5)
+
+    async def cached_mib(self) -> float:
+        assert self.process.stdout is not None
+        self.process.send_signal(signal.SIGUSR1)
+        return int(await self.process.stdout.readline()) / MEBIBYTE
 
     def resident_mib(self) -> float:
-        """MiB."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
@@ -102,11 +122,15 @@ class SoakServer:
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
 
-def quarter_means(memory: list[tuple[float, float]], seconds: float) -> tuple[float, float]:
-    """Mean memory of the second quarter of a run and of the last, MiB."""
-    second = [m for at, m in memory if WARM_UP_SHARE * seconds <= at < 2 * WARM_UP_SHARE * seconds]
-    last = [m for at, m in memory if at >= (1 - WARM_UP_SHARE) * seconds]
-    return statistics.fmean(second or [0.0]), statistics.fmean(last or [0.0])
+def quarter_means(samples: list[MemorySample], seconds: float) -> list[MemorySample]:
+    """Mean memory of the second quarter of a run and of the last."""
+    quarters = (WARM_UP_SHARE, 2 * WARM_UP_SHARE), (1 - WARM_UP_SHARE, 2.0)
+    means = []
+    for begin, end in quarters:
+        chosen = [each for each in samples if begin * seconds <= each.at < end * seconds]
+        columns = zip(*chosen, strict=True)
+        means.append(MemorySample(*map(statistics.fmean, columns)))
+    return means
 
 
 def compare_metrics(run: Any, text: str) -> None:
@@ -129,6 +153,7 @@ def compare_metrics(run: Any, text: str) -> None:
 def render_report(result: dict[str, Any]) -> str:
     """The result as a table."""
     early, late, most = result["memory"]
+    caches = f"{early.cached:.1f} → {late.cached:.1f}"
     sent = result["sent"]
     rows = {
         "date": date.today().isoformat(),
@@ -140,7 +165,8 @@ def render_report(result: dict[str, Any]) -> str:
         "requests to control": str(result["admin"]),
         "restarts of the Redis of two replicas": str(result["restarts"]),
         "lines logged, all expected": str(result["lines"]),
-        "memory, second quarter → last": f"{early:.1f} → {late:.1f} MiB (at most {most:.1f})",
+        "memory, second quarter → last": f"{early.resident:.1f} → {late.resident:.1f} MiB "
+        f"(at most {most:.1f}), of it limited caches {caches} MiB",
         "wrong": "; ".join(result["wrong"]) or "nothing",
     }
     return "\n".join(
