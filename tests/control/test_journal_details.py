@@ -72,6 +72,23 @@ async def test_an_entry_says_in_a_line_what_was_asked_and_what_came(client: Clie
     }
 
 
+async def test_a_summary_writes_what_is_missing_and_what_is_null_differently(
+    client: Client,
+) -> None:
+    await client.cdr(filter={"field": "id", "value": 3})
+    await client.cdr(filter={"field": "id", "operator": None, "value": True})
+    parts = [{"field": "id"}, {"operator": "="}]
+    await client.cdr(filter={"filters": parts, "condition": None}, sort=[{"field": None}, None])
+    await client.cdr(fields=["id", None])
+    window = " … ".join(WINDOW.values())
+    assert [entry["request_summary"] for entry in await read_entries(client)] == [
+        f"{window}, filter id 3",
+        f"{window}, filter id null true",
+        f"{window}, filter id null =, sort null, null",
+        f"{window}, fields id, null",
+    ]
+
+
 async def test_rows_of_an_answer_are_counted_that_is_too_long_to_be_kept(client: Client) -> None:
     body = SOAP.replace("2026-03-02T09:00:00", "2026-02-25T00:00:00")
     headers = {"Content-Type": "text/xml", **basic("demo")}

@@ -91,7 +91,8 @@ def test_a_fault_names_both_namespaces(client: Client, body: bytes, text: str) -
     _, code, told = read_fault(response)
     assert (code, response.status_code) == ("Sender", 400)
     assert text in told
-    assert client.journal[-1].violations[0].got == told
+    got = client.journal[-1].violations[0].got
+    assert all(word in told for word in got.split(" of "))
 
 
 def test_an_envelope_of_another_namespace_is_named_with_those_of_soap(client: Client) -> None:

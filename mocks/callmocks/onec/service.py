@@ -10,7 +10,7 @@ from lxml import etree
 from callmocks.contract.assumptions import load_ledger
 from callmocks.errors import Unavailable
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
-from callmocks.onec.call_structure import explain_structure_violation
+from callmocks.onec.call_structure import find_structure_mistake
 from callmocks.onec.contract import ServedOperation, load_operations
 from callmocks.onec.encoder import write_properties
 from callmocks.onec.layout import LAYOUTS, Layout
@@ -58,12 +58,13 @@ async def handle_request(
         exchange.operation = message.operation
         if message.extra_body_elements:
             count = message.extra_body_elements + 1
-            exchange.add_violation("Body", "one element", f"{count}")
+            exchange.add_violation("Body", "one element", f"{count} elements")
             if exchange.use_assumption("onec.body-elements") == "fault":
                 raise SoapError("Client", f"the Body has {count} elements, where one is a call")
         block = message.find_unsupported_header()
         if block is not None and exchange.use_assumption("onec.must-understand") == "fault":
-            raise SoapError("MustUnderstand", f"the header block {block} is not understood")
+            text = f"the header block {block} is not understood"
+            raise SoapError("MustUnderstand", text, ("Header", "blocks that are known", block))
         operation = binding.operations.get(message.tag)
         if operation is None:
             raise _explain_unknown_operation(message.tag)
@@ -73,7 +74,7 @@ async def handle_request(
         if refused.assumption:
             exchange.use_assumption(refused.assumption)
         if refused.code == "VersionMismatch":
-            refused = SoapError(_choose_mismatch_code(exchange), refused.text)
+            refused = SoapError(_choose_mismatch_code(exchange), refused.text, refused.violation)
         exchange.add_violation(*refused.violation)
         namespace = namespace or envelope.guess_soap_namespace(exchange.request, media)
         return make_fault_reply(exchange, namespace, refused)
@@ -141,20 +142,22 @@ def warm_up() -> None:
 def _explain_unknown_operation(tag: str) -> SoapError:
     operations, (namespace, name) = load_operations(), split_name(tag)
     if name in operations:
+        got = f"{name} of {name_namespace(namespace)}"
         text = f"{name} is of {name_namespace(namespace)}, the service's is of {SERVICE}"
-        return SoapError("Client", text)
+        return SoapError("Client", text, ("Body", f"an operation of {SERVICE}", got))
     text = f"PartnerWebAPI2 has no operation {name}"
     if name in contract.load_operation_names():
         served = ", ".join(operations)
         text = f"PartnerWebAPI2 has the operation {name}; callmocks serves only {served}"
-    return SoapError("Client", text)
+    return SoapError("Client", text, ("Body", "an operation of PartnerWebAPI2", name))
 
 
 def _check_structure(call: etree._Element) -> None:
     # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
     violations = wsdl.find_wsdl_violations(call)
     if not all(violation.is_of_value for violation in violations):
-        raise SoapError("Client", explain_structure_violation(call))
+        *violation, text = find_structure_mistake(call)
+        raise SoapError("Client", text, (violation[0], violation[1], violation[2]))
     if violations:
         _check_type_prefixes(call)
 
@@ -168,7 +171,8 @@ def _check_type_prefixes(call: etree._Element) -> None:
             if prefix and prefix not in value.nsmap:
                 where = f"Params/Property[{number}] ({element.get('name')})/Value"
                 text = f"{where}: the prefix {prefix} of xsi:type {written!r} is not declared"
-                raise SoapError("Client", text)
+                violation = (f"Params/Property[{number}]/Value/@type", "a declared prefix", written)
+                raise SoapError("Client", text, violation)
 
 
 async def _execute_operation(

@@ -25,11 +25,14 @@ class SoapError(spyne.Fault):  # type: ignore[misc]
     __type_name__ = "Fault"
     assumption = ""
 
-    def __init__(self, code: FaultCode, text: str) -> None:
+    def __init__(
+        self, code: FaultCode, text: str, violation: tuple[str, str, str] | None = None
+    ) -> None:
+        """``violation``: where, what was expected, what was there."""
         super().__init__(code, _clean_text(text))
         self.code: FaultCode = code
         self.text = text
-        self.violation = ("Envelope", "a request as the WSDL describes", text)
+        self.violation = violation or ("Envelope", "a request as the WSDL describes", text)
 
 
 class _StructureModel(spyne.AnyXml):  # type: ignore[misc]

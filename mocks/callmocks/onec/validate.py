@@ -161,7 +161,7 @@ class _MessageValidator:
                 where = f"{params_path}/Property[{number}]/{error.where}"
                 self.findings.add(where, error.expected, error.got)
         for violation in exchange.violations:
-            name = violation.where.removeprefix("Params/")
+            name = violation.where.removeprefix("Params/").partition("[")[0]
             path = f"{params_path}/Property[{positions.get(name, 1)}]"
             known = operation.parameters.get(name)
             evidence, assumption = (

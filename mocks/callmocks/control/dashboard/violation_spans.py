@@ -1,8 +1,8 @@
 """Where in the text of a message the value of a violation stands.
 
 A violation names its place by byte (``bytes 3-12 (length)``), by the path of a JSON value
-(``sort.0.field``, below ``params``), by XPath, also in the JSON of a frame, or by a property of 1C
-(``Params/PeriodFrom``).
+(``sort.0.field``, below ``params``), by XPath, also in the JSON of a frame, by a property of 1C
+(``Params/PeriodFrom``), or by a path below any element (``Params/Property[2]/Value/@type``).
 """
 
 import json
@@ -39,7 +39,7 @@ class SpanFinder:
                 return self._find_in_json(where, got)
             if where.startswith("/"):
                 return self._find_in_xml(where, got)
-            return self._find_property(where, got)
+            return self._find_property(where, got) or self._find_below(where, got)
         except (ValueError, IndexError, RecursionError):
             return None  # not what the path describes
 
@@ -91,8 +91,17 @@ class SpanFinder:
         return _read_elements(self._text, self._start)
 
     def _find_in_xml(self, where: str, got: str) -> Span | None:
+        return self._find_by_path([self._root] if self._root else [], where, got)
+
+    def _find_below(self, where: str, got: str) -> Span | None:
+        first = where.partition("/")[0]
+        elements = self._root.iter_all() if self._root else ()
+        top = next((element for element in elements if element.name == first), None)
+        return self._find_by_path([top] if top else [], where, got)
+
+    def _find_by_path(self, siblings: "list[_Element]", where: str, got: str) -> Span | None:
         elements, attribute = _split_xpath(where)
-        found, siblings = None, [self._root] if self._root else []
+        found = None
         for name, number in elements:
             named = [each for each in siblings if each.name == name]
             found = named[number - 1] if len(named) >= number else None
@@ -110,9 +119,14 @@ class SpanFinder:
 
     def _find_content(self, element: "_Element", got: str) -> Span | None:
         """The element that should not be there, or the text."""
+        name = got.rpartition("}")[2].partition(" of ")[0]
         for each in (element, *element.children):
-            if each.name == got:
+            if each.name == name:
                 return each.name_span
+        for span in element.iter_own_text():
+            begin, end = _strip_span(self._text, span) or span
+            if begin < end and self._text[begin:end] == got:
+                return begin, end
         return _find_delimited(self._text, (element.start, element.end), got)
 
     @cached_property
@@ -122,10 +136,14 @@ class SpanFinder:
 
     def _find_property(self, where: str, got: str) -> Span | None:
         """The value of a property, its type, or its name, whichever ``got`` is."""
-        name = where.rpartition("/")[2]
+        name, _, index = where.rpartition("/")[2].partition("[")
+        number = int(index.rstrip("]") or 1)
         for element in self._properties:
             names = [match for match in element.iter_attributes(self._text) if match[1] == "name"]
             if not names or (names[0][2] or names[0][3] or "").strip() != name:
+                continue
+            number -= 1
+            if number:
                 continue
             if got == name:
                 return names[0].span(2 if names[0][2] is not None else 3)
@@ -221,6 +239,14 @@ class _Element:
 
     def iter_attributes(self, text: str) -> Iterator[re.Match[str]]:
         return _ATTRIBUTE.finditer(text, self.name_span[1], self.content_start)
+
+    def iter_own_text(self) -> Iterator[Span]:
+        """Before, between and behind its children."""
+        begin = self.content_start
+        for child in self.children:
+            yield begin, child.start
+            begin = child.end
+        yield begin, self.content_end
 
     def iter_all(self) -> Iterator["_Element"]:
         pending = [self]
