@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,19 @@ def test_a_wrong_address_is_reported_as_a_page(
     assert "Traceback" not in reply.text
     if text:
         assert text in reply.page.xpath("string(//main)")
+
+
+@pytest.mark.parametrize("path", ["/nix", "/tenants/demo/nix", "/tenants/", "/docs/nix/%3Cb%3E"])
+def test_an_unknown_path_is_a_page_in_a_browser_and_a_problem_elsewhere(
+    site: Site, path: str
+) -> None:
+    reply = site.get(path, Accept="text/html,*/*;q=0.8", Accept_Language="ru")
+    assert (reply.status, reply.page.xpath("string(//h1)")) == (404, "Не найдено")
+    assert reply.page.xpath("//main//a[@href='/']") and not reply.page.xpath("//main//b")
+    assert "script-src 'self'" in reply.headers["Content-Security-Policy"]
+    for other in (site.get("/nix"), site.get("/api/nix", Accept="text/html")):
+        assert json.loads(other.text)["detail"].endswith("; /openapi.json lists what there is")
+    assert site.send(site.control + path, "POST", Accept="text/html").status in (404, 405)
 
 
 def test_what_clients_write_is_text_and_never_markup(site: Site) -> None:

@@ -130,6 +130,8 @@ def test_no_page_has_a_text_outside_the_catalogue(marked: Site) -> None:
         ("en-US,en;q=0.9,ru;q=0.8", "en"),
         ("de,fr;q=0.9,ru;q=0.2", "ru"),
         ("en;q=0.1, RU;q=0.5", "ru"),
+        ("en; q=0.5, ru ; Q=0.9", "ru"),
+        ("ru;q=nan, en;q=0.1", "en"),
         ("de", "en"),
         ("ru;q=0", "en"),
         ("ru;q=many", "en"),

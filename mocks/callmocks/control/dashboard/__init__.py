@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import AppContext, RequestContext
@@ -49,6 +50,25 @@ PAGES = {
 def add_routes(app: web.Application, app_context: AppContext) -> None:
     for path, page in PAGES.items():
         app.router.add_get(path, _make_handler(app_context, *page))
+    app.middlewares.append(_make_not_found_page(app_context))
+
+
+def _make_not_found_page(app_context: AppContext) -> Middleware:
+    @web.middleware
+    async def show_not_found(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            # Programs get a problem document, as from the rest of the admin API.
+            for_people = "text/html" in request.headers.get("Accept", "")
+            if not for_people or request.path.startswith("/api/"):
+                raise
+        from callmocks.control.dashboard.render import render_problem
+
+        problem = ProblemError(404, f"no page {request.path!r}").problem
+        return render_problem(RequestContext(app_context, request), problem)
+
+    return show_not_found
 
 
 def _make_handler(

@@ -79,9 +79,11 @@ def choose_language(request: web.Request) -> str:
         return chosen
     weights: dict[str, float] = {}
     for part in request.headers.get("Accept-Language", "").split(","):
-        name, _, weight = part.partition(";q=")
-        language = name.strip().lower().partition("-")[0]
+        name, *parameters = (each.strip().lower() for each in part.split(";"))
+        language = name.partition("-")[0]
         if language in LANGUAGES:
+            texts = (each.partition("=") for each in parameters)
+            weight = next((value.strip() for name, _, value in texts if name.strip() == "q"), "")
             weights.setdefault(language, _parse_weight(weight))
     best = max(weights, key=weights.__getitem__, default="en")
     return best if weights.get(best) else "en"
@@ -89,9 +91,10 @@ def choose_language(request: web.Request) -> str:
 
 def _parse_weight(text: str) -> float:
     try:
-        return float(text or 1)
+        weight = float(text or 1)
     except ValueError:
         return 0
+    return weight if 0 <= weight <= 1 else 0
 
 
 async def switch_language(context: RequestContext) -> web.Response:
