@@ -43,12 +43,19 @@ def pin_requests(count: int, made: History) -> list[dict[str, object]]:
     ]
 
 
+def copy_of_one(pins: Pins, session_id: int) -> Pins:
+    alone = pins.copy()
+    for pin in pins.list_all():
+        if pin.id != session_id:
+            alone.remove(pin.id)
+    return alone
+
+
 def frames_of_single_pins(pins: Pins, name: str) -> pl.DataFrame:
     """The same frame, made for each call by itself."""
     frames: list[pl.DataFrame] = []
     for pin in pins.list_all():
-        alone = pins.copy()
-        alone._pins = {pin.id: pin}
+        alone = copy_of_one(pins, pin.id)
         frames.append(alone.view_frame(name))
     return pl.concat(frames)
 
@@ -85,8 +92,7 @@ def call_refs(pins: Pins, legs: OperatorLegs) -> list[str]:
 def call_refs_of_single_pins(pins: Pins) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for pin in pins.list_all():
-        alone = pins.copy()
-        alone._pins = {pin.id: pin}
+        alone = copy_of_one(pins, pin.id)
         for operator, legs in alone.operator_legs.items():
             found.setdefault(operator, []).extend(call_refs(pins, legs))
     return found

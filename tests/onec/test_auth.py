@@ -80,5 +80,5 @@ def test_the_wsdl_is_open_unless_its_tenant_closes_it(service: Service) -> None:
 
 
 def test_a_user_that_basic_authentication_cannot_send_is_refused(service: Service) -> None:
-    with pytest.raises(SettingsError, match=r"onec\.user 'a:b'"):
+    with pytest.raises(SettingsError, match=r"onec\.user: 'a:b' has a colon"):
         service.client(onec=OnecSettings(user="a:b"))

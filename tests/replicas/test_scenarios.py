@@ -83,7 +83,7 @@ async def test_workers_apply_a_file_once(
 ) -> None:
     path = tmp_path / "scenario.json"
     path.write_text(json.dumps({"name": "orders", "calls": CALLS}))
-    url = redis.url.removesuffix("/0") + "/8"
+    url = redis.url.removesuffix("/0") + "/9"
     with start_replicas(1, "--state", url, "--workers", "2", "--scenario", str(path)) as (suite,):
         found = await scenario(client, suite, "orders")
         assert [each["number"] for each in found["calls"]] == [1, 2]
