@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callmocks.tenants.snapshots import SNAPSHOT_NAME
 from tests.control.server_client import WINDOW, Client, post_arm
 from tests.control.test_arm_faults import exchange_frame
 
@@ -200,6 +201,7 @@ async def test_snapshots_are_listed_replaced_and_removed(tenant: TenantClient) -
         assert problem["detail"] == "no snapshot 'b'"
     assert (await tenant.call("PUT", "/snapshots/a%20b"))[0] == 422
     assert (await tenant.call("PUT", "/snapshots/" + "a" * 65))[0] == 422
+    assert not any(map(SNAPSHOT_NAME.fullmatch, (".", "..", "")))
     assert await tenant.get("/snapshots") == {"snapshots": [replaced]}
 
 

@@ -289,6 +289,24 @@ def test_a_tenant_is_made_switched_to_reset_and_deleted(browser: Browser, site: 
     browser.wait(lambda: len(browser.all("#part-tenants tbody tr")) == 1)
 
 
+def test_a_snapshot_is_kept_restored_and_removed(browser: Browser, site: Site) -> None:
+    browser.open("/tenants/demo")
+    browser.one("#snapshot").send_keys("..\n")  # no path could name it
+    assert browser.run("return document.querySelector('#snapshot').validity.patternMismatch")
+    browser.one("#snapshot").clear()
+    browser.one("#snapshot").send_keys("Before.1\n")
+    browser.wait(lambda: "Before.1" in browser.text("#part-snapshots tbody"))
+    site.api("POST", "/api/tenants/demo/clock/advance", {"seconds": 3600})
+    browser.open("/tenants/demo")
+    browser.one("#part-snapshots tbody form[data-method='POST'] button").click()
+    browser.wait(lambda: "Restore Before.1?" in browser.text("#confirm"))
+    browser.one("#confirm button[value='yes']").click()
+    browser.wait(lambda: "15:04:05" in browser.text("#part-face"))
+    browser.one("#part-snapshots form[data-method='DELETE'] button").click()
+    browser.wait(lambda: not browser.all("#part-snapshots table"))
+    assert site.api("GET", "/api/tenants/demo/snapshots") == {"snapshots": []}
+
+
 def test_a_taken_name_is_reported_beside_the_form(browser: Browser) -> None:
     browser.open("/tenants")
     browser.one("#name").send_keys("demo")
@@ -369,7 +387,7 @@ def test_a_chosen_language_stays_and_scripts_speak_it(browser: Browser) -> None:
     assert browser.driver.current_url.endswith("/tenants/demo/journal?violations=1")
     browser.wait(lambda: browser.text("#live-state") == "Обновляется")
     browser.one("[data-pause]").click()
-    assert browser.text("#live-state") == "Остановлен"
+    assert browser.text("#live-state") == "На паузе"
     assert browser.text("[data-pause]") == "Продолжить"
     browser.open("/tenants/demo/clock")
     browser.one("button[value='60']").click()

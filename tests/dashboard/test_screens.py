@@ -69,6 +69,8 @@ def busy_site() -> Iterator[Site]:
         site.api("PUT", leg, {"choice": "session"})
         name = "a-name-of-forty-characters-is-the-longest"
         site.api("POST", "/api/tenants", {"name": name[:40], "seed": -(2**63)})
+        for name in ("filled", "s" * 64):
+            site.api("PUT", f"/api/tenants/demo/snapshots/{name}")
         empty = {"name": "empty", "world": "empty", "now": "2026-03-01T12:00:00"}
         site.api("POST", "/api/tenants", empty)
         yield site

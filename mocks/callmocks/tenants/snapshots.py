@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MAX_SNAPSHOTS = 16
 MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024  # of one tenant's snapshots together
-SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+# Clients leave . and .. out of a path.
+SNAPSHOT_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class SnapshotLimitError(CallmocksError):

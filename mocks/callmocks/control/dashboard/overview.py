@@ -42,4 +42,5 @@ async def show_overview(context: RequestContext) -> dict[str, Any]:
         "entries": EntryFilter().find_newest(tenant.journal.read_records(), _RECENT_ENTRIES),
         "endings": ENDINGS,
         "recent": _RECENT_ENTRIES,
+        "snapshots": context.app_context.store.list_snapshots(tenant),
     }

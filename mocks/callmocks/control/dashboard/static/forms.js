@@ -13,7 +13,7 @@ export async function sendForm(form, submitter) {
   }
   let response;
   try {
-    response = await fetch(new URL(path, location.origin), {
+    response = await fetch(new URL(fillPath(path, form), location.origin), {
       method,
       body,
       headers: { "Content-Type": "application/json" },
@@ -29,6 +29,11 @@ export async function sendForm(form, submitter) {
   }
   await refreshAfter(form, submitter);
   announce(done ?? translate("Done"));
+}
+
+// Names in braces are those of controls.
+function fillPath(path, form) {
+  return path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(form.elements.namedItem(name).value.trim()));
 }
 
 // Refresh what changed; the focus stays on the same control, or goes where the form says.
