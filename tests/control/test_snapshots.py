@@ -198,7 +198,7 @@ async def test_snapshots_are_listed_replaced_and_removed(tenant: TenantClient) -
     for method in ("POST", "DELETE"):
         status, problem = await tenant.call(method, "/snapshots/b")
         assert (status, problem["where"]) == (404, "snapshot")
-        assert problem["detail"] == "no snapshot 'b'"
+        assert problem["detail"] == "no snapshot 'b'; there are a"
     assert (await tenant.call("PUT", "/snapshots/a%20b"))[0] == 422
     assert (await tenant.call("PUT", "/snapshots/" + "a" * 65))[0] == 422
     assert not any(map(SNAPSHOT_NAME.fullmatch, (".", "..", "")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, date, datetime
 from textwrap import dedent
 from typing import Any
 from uuid import UUID
@@ -74,6 +74,9 @@ def test_values_inside_values_may_be_pythons_own(tenant: Tenant) -> None:
     tenant.cdr.assert_called(
         filter={**tree, "value": datetime(2026, 3, 2, 10)}, fields=("id", "start_time")
     )
+    tenant.cdr.assert_called(date_from=date(2026, 3, 2), date_till=datetime(2026, 3, 2, 23, 59, 59))
+    with pytest.raises(AdminError, match="has an offset; the tenant's wall clock has none"):
+        tenant.cdr.assert_not_called(date_from=datetime(2026, 3, 2, tzinfo=UTC))
     unknown = UUID("00000000-0000-0000-0000-000000000001")
     text = failure_text(lambda: tenant.onec.assert_called(ClientID=unknown))
     assert 'Params.ClientID = "00000000-0000-0000-0000-000000000001"' in text

@@ -186,7 +186,11 @@ def test_1c_fails_with_a_result_code_a_fault_or_its_limit(tenant: Tenant) -> Non
     [
         ("cdr", "limit_exceded", "one of parse_error, .* or one of close, .* mean limit_exceeded"),
         ("arm", "limit_exceeded", "use cannot_perform_cmd, a status .* or one of .*unauthorized"),
-        ("onec", "limit_reachd", "use a ResultCode such as INTERNAL_ERROR, .* mean limit_reached"),
+        (
+            "onec",
+            "limit_reachd",
+            "a ResultCode in capitals such as INTERNAL_ERROR, .* limit_reached",
+        ),
         ("cdr", "soap_fault", "'cdr' is not one of onec"),
     ],
 )

@@ -60,6 +60,18 @@ FIXTURES = (
     Mistake('cdr.fail_next("limit_exceded")', "'limit_exceded'", "limit_exceeded?"),
     Mistake('cdr.fail_next("dealy")', "'dealy'", "did you mean delay?"),
     Mistake('cdr.fail_next("limit_exceeded", limit_type="hour")', "limit_type", "day and minute"),
+    Mistake('cdr.fail_next("503")', "'503'", "did you mean 503 without quotes?"),
+    Mistake('onec.fail_next("internal_error")', "'internal_error'", "did you mean INTERNAL_ERROR?"),
+    Mistake('cdr.fault("limit_exceeded")', "'limit_exceeded'", "use fail_next('limit_exceeded')"),
+    Mistake("arm.fault(503)", "503", "use fail_next(503)"),
+    Mistake("cdr.fail_next(None)", "None", "takes an error, a fault or a status"),
+    Mistake(
+        'assert not cdr.exchanges("get.call_leg_report")', "operation", "get.call_legs_report?"
+    ),
+    Mistake('cdr.tenant.verify("get.account")', "'get.account'", "cdr.expect(…)"),
+    Mistake("cdr.tenant.verify()", "verify", "cdr.expect(…)"),
+    Mistake('cdr.tenant.restore("filled")', "'filled'", "none has been kept"),
+    Mistake('cdr.truth("2026-03-03", "2026-03-02")', "till", "is before from"),
     Mistake("cdr.fail_next(5030)", "params.status", "<= 599"),
     Mistake('cdr.fault("delay", milliseconds=5)', "`milliseconds`", "there are ms, "),
     Mistake('arm.fault("close", operation="call_history")', "operation", "operator_call_history?"),
@@ -75,6 +87,7 @@ ADMIN = (
     Mistake(("POST", "", TENANT | {"sed": 7}), "`sed`", "did you mean seed?"),
     Mistake(("POST", "", TENANT | {"seed": "7"}), "$.seed", "a number is wanted"),
     Mistake(("POST", "", TENANT | {"world": "emty"}), "$.world", "one of busy, default, "),
+    Mistake(("POST", "", TENANT | {"limits": False}), "$.limits", "there are documented, off"),
     Mistake(("POST", "", TENANT | {"limits": "of"}), "$.limits", "did you mean off?"),
     Mistake(("POST", "", TENANT | {"cdr": {"day_limits": 3}}), "$.cdr", "did you mean day_limit?"),
     Mistake(
@@ -112,6 +125,7 @@ ADMIN = (
         "$.expect[0].operation",
         "did you mean get.account?",
     ),
+    Mistake(("POST", "/demo/journal/verify", {"expect": []}), "$.expect", "length >= 1"),
     Mistake(
         ("PUT", "/demo/scenario", {"faults": [{"provider": "cdr", "fault": "dely"}]}),
         "$.faults[0].fault",

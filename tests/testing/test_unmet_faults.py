@@ -26,6 +26,10 @@ def test_taken_back(cdr, onec):
     onec.fault("close", times=2)
     onec.tenant.clear_faults()
 
+def test_in_a_block(cdr, callmocks_suite):
+    with cdr.fail_next(500):
+        assert legs(callmocks_suite.cdr)
+
 def test_without_a_count(arm):
     arm.fault("close")
     arm.fault("delay", times=0)
@@ -58,7 +62,7 @@ def test_a_fault_that_was_applied_to_nothing_fails_its_test(
     pytester.makeini("[pytest]" + (f"\ncallmocks_unmet_faults = {mode}\n" * (mode != "error")))
     result = run(UNMET, *arguments)
     result.assert_outcomes(
-        passed=5, failed=1, errors=int(mode == "error"), warnings=int(mode == "warn")
+        passed=6, failed=1, errors=2 * (mode == "error"), warnings=2 * (mode == "warn")
     )
     text = result.stdout.str()
     assert text.count(NEVER) == (mode != "off")
@@ -66,7 +70,9 @@ def test_a_fault_that_was_applied_to_nothing_fails_its_test(
     seldom = "fault f1 (cdr status, status 503, body Service Unavailable) was applied 1 of 3 times"
     assert f"::test_seldom: {seldom}" in text or mode == "off"
     assert text.count(fails) == (0 if mode == "off" else 2)  # its report, and the summary
-    assert text.count("was applied") == (0 if mode == "off" else 4)
+    assert text.count("status 500, body Internal Server Error) was applied 0") == (mode != "off")
+    assert text.count("Such a request came as tenant demo, the last as #1") == (mode == "error")
+    assert text.count("was applied") == (0 if mode == "off" else 5)
 
 
 def test_a_mode_for_such_faults_that_there_is_not_is_refused(

@@ -42,8 +42,11 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
         return path, f"{reason}: a string is wanted, write it in quotes"
     if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
         return path, f"{reason}: a number is wanted, write it without quotes"
+    types = _types_at(inspect.type_info(model), path)
+    if reason.startswith("Expected") and any(isinstance(t, inspect.LiteralType) for t in types):
+        reason += f"; there are {', '.join(map(str, _known_names(types)))}"
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
-        names = [str(each) for each in _known_names(_types_at(inspect.type_info(model), path))]
+        names = [str(each) for each in _known_names(types)]
         unknown = _QUOTED.search(reason)
         near = find_similar_name(unknown[1], names) if unknown else None
         reason += f"; there are {', '.join(names)}" if names else ""

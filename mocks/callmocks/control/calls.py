@@ -191,7 +191,8 @@ def read_window(context: RequestContext) -> tuple[int, int]:
     begin = datetime_to_ms(parse_wall_time(query.from_, "from"))
     before = datetime_to_ms(parse_wall_time(query.till, "till"))
     if before < begin:
-        raise ProblemError(422, "the window ends before it begins", where="till")
+        text = f"till: {query.till!r} is before from, {query.from_!r}"
+        raise ProblemError(422, text, where="till")
     return begin, before
 
 

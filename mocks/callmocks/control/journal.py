@@ -99,7 +99,7 @@ class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
 class Question(msgspec.Struct, forbid_unknown_fields=True):
     """What requests a test expects; their operations and fields are the contract's."""
 
-    expect: Annotated[list[ExpectationJson], Meta(max_length=1000)]
+    expect: Annotated[list[ExpectationJson], Meta(min_length=1, max_length=1000)]
     in_order: Annotated[bool, doc("They came in this order, whatever else came between them.")] = (
         False
     )

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from callmocks.contract.similar_names import suggest_name
 from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.control.tenants import TenantView, describe_tenant
@@ -84,4 +85,6 @@ async def remove_snapshot(context: RequestContext) -> None:
 
 def _unknown_snapshot(context: RequestContext) -> CallmocksError:
     name = context.path_part("snapshot")
-    return ProblemError(404, f"no snapshot {name!r}", where="snapshot")
+    kept = [each.name for each in context.app_context.store.list_snapshots(context.tenant)]
+    hint = suggest_name(name, kept) if kept else "none has been kept"
+    return ProblemError(404, f"no snapshot {name!r}; {hint}", where="snapshot")

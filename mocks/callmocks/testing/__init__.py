@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from callmocks.contract.connections import Connection
     from callmocks.contract.journal import JournalEntry as Exchange
     from callmocks.contract.truth import Call
+    from callmocks.testing.fault_handle import FaultHandle as Fault
     from callmocks.testing.mocks import Mocks, connect
     from callmocks.testing.providers import Arm, Cdr, Onec
-    from callmocks.testing.providers import FaultHandle as Fault
     from callmocks.testing.providers import OperatorHandle as Operator
     from callmocks.testing.tenant import TenantHandle as Tenant
 
@@ -34,7 +34,7 @@ _DEFINED_IN = {
     "Cdr": "testing.providers.Cdr",
     "Connection": "contract.connections.Connection",
     "Exchange": "contract.journal.JournalEntry",
-    "Fault": "testing.providers.FaultHandle",
+    "Fault": "testing.fault_handle.FaultHandle",
     "Mocks": "testing.mocks.Mocks",
     "Onec": "testing.providers.Onec",
     "Operator": "testing.providers.OperatorHandle",

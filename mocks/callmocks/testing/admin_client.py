@@ -13,6 +13,8 @@ from callmocks.testing.hidden_frames import hide_frame
 
 if TYPE_CHECKING:
     import http.client as http_client
+
+    from callmocks.testing.unmet_faults import UnmetFault
 else:
     # A copy: vcrpy puts its own classes into the module, and requests to control, which are the
     # test's and not its client's, would go into the cassette.
@@ -49,6 +51,7 @@ class AdminClient:
         self.url = f"{parts.scheme}://{address}{self._path}"  # without the token
         # By name, until they are deleted.
         self.tenants_with_counted_faults: set[str] = set()
+        self.faults_unmet_in_blocks: dict[str, list[UnmetFault]] = {}
         self._headers = {"Connection": "close"}
         if parts.password:
             login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"

@@ -177,9 +177,11 @@ def callmocks_tenant(
     yield tenant
     try:
         unmet = find_unmet_faults(tenant.control, tenant.name)
+        missed = {(fault.provider, fault.operation): None for fault in unmet if not fault.met}
+        hints = [text for each in missed if (text := tenant.describe_other_requests(*each))]
     finally:
         tenant.delete()
-    _report_unmet_faults(request, unmet)
+    _report_unmet_faults(request, unmet, hints)
 
 
 @pytest.fixture
@@ -218,7 +220,9 @@ def onec(callmocks_onec: Onec) -> Onec:
     return callmocks_onec
 
 
-def _report_unmet_faults(request: pytest.FixtureRequest, unmet: list[UnmetFault]) -> None:
+def _report_unmet_faults(
+    request: pytest.FixtureRequest, unmet: list[UnmetFault], hints: list[str]
+) -> None:
     mode = request.config.getini(_UNMET_FAULTS)
     if mode == "off":
         return
@@ -229,7 +233,7 @@ def _report_unmet_faults(request: pytest.FixtureRequest, unmet: list[UnmetFault]
             request.node.user_properties.append((_UNMET_FAULTS, fault.text))
     if failing and mode == "error":
         hint = f"remove() it, or set {_UNMET_FAULTS} = warn"
-        _fail_test("\n".join([*(fault.text for fault in failing), hint]))
+        _fail_test("\n".join([*(fault.text for fault in failing), *hints, hint]))
     for fault in failing:
         from callmocks.errors import UnmetFaultWarning
 

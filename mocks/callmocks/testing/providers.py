@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from callmocks.contract.connections import Connection, EndMethod
@@ -12,8 +12,9 @@ from callmocks.contract.expectations import Expectation
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json
 from callmocks.contract.similar_names import find_similar_name
-from callmocks.errors import AdminError, CallmocksError
+from callmocks.errors import AdminError
 from callmocks.testing.expectations import format_violations
+from callmocks.testing.fault_handle import FaultHandle
 from callmocks.testing.hidden_frames import hide_frame
 from callmocks.testing.operations import TenantOperations
 
@@ -22,41 +23,8 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = hide_frame
 _SERVICE_PATH = "service/cc/arm"  # of commands and of the websocket, below the domain
+_RESULT_CODE = "INTERNAL_ERROR"
 _JSON_SCALARS = (str, int, float, bool)
-
-
-class FaultHandle:
-    """An active fault. As a context manager it is removed at the end of the block."""
-
-    def __init__(self, tenant: TenantHandle, view: Mapping[str, Any]) -> None:
-        self.id: str = view["id"]
-        self.kind: str = view["fault"]
-        self._tenant = tenant
-
-    def __repr__(self) -> str:
-        return f"<fault {self.id} {self.kind}>"
-
-    @property
-    def applied(self) -> int:
-        active = self._tenant.request("GET", "faults")["faults"]
-        counts: list[int] = [view["applied"] for view in active if view["id"] == self.id]
-        if not counts:
-            raise CallmocksError(f"fault {self.id} ({self.kind}) is not on any more")
-        return counts[0]
-
-    def remove(self) -> None:
-        """Disable it; nothing happens when it is disabled already."""
-        try:
-            self._tenant.request("DELETE", f"faults/{self.id}")
-        except AdminError as error:
-            if error.status != 404:
-                raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 class ProviderHandle(TenantOperations):
@@ -88,6 +56,8 @@ class ProviderHandle(TenantOperations):
         ``unlisted``, after the first ``skip`` ones. ``params`` are the kind's own. ``AdminError``
         says which kinds, operations, parameters and values there are.
         """
+        if self._is_error(kind):
+            raise AdminError(f"{self.name} has no fault {kind!r}; use fail_next({kind!r})")
         return self._enable_fault(kind, params, operation, times, skip, probability, unlisted)
 
     def _enable_fault(self, kind: str, params: Mapping[str, Any], *scope: object) -> FaultHandle:
@@ -116,6 +86,8 @@ class ProviderHandle(TenantOperations):
         By a kind of fault, with an error of the provider, or with a status such as 503 and its name
         as the body.
         """
+        if not isinstance(error, int | str):
+            raise AdminError(f"fail_next takes an error, a fault or a status, not {error!r}")
         if isinstance(error, int):
             phrases = {status.value: status.phrase for status in HTTPStatus}
             text = phrases.get(error, "error")  # instead of a result with that status
@@ -235,11 +207,23 @@ class ProviderHandle(TenantOperations):
         if text:
             raise AssertionError(text)
 
-    def exchanges(self, operation: str | None = None) -> list[JournalEntry]:
-        return self.tenant.exchanges(operation, provider=self.name)
+    def exchanges(
+        self, operation: str | None = None, *, unlisted: bool = False
+    ) -> list[JournalEntry]:
+        return self.tenant.exchanges(operation, provider=self.name, unlisted=unlisted)
 
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
+
+    def _is_error(self, kind: str) -> bool:
+        """Whether it is what ``fail_next`` takes and ``fault`` does not."""
+        if not isinstance(kind, str) or kind in self.tenant.control.fault_kinds:
+            return isinstance(kind, int)
+        try:
+            self._fault_of_error(kind, {})
+        except AdminError:
+            return False
+        return True
 
     def _unknown_error(self, error: str, summary: str, *errors: str) -> AdminError:
         every = self.tenant.control.fault_kinds.values()
@@ -247,6 +231,8 @@ class ProviderHandle(TenantOperations):
         near = find_similar_name(error, (*errors, *kinds))
         known = f"use {summary}, a status such as 503, or one of {', '.join(kinds)}"
         hint = f"; did you mean {near}?" if near else ""
+        if error.isdecimal():
+            hint = f"; did you mean {error} without quotes?"
         return AdminError(f"{self.name} has no error {error!r}: {known}{hint}")
 
     def _field_path(self, operation: str | None, name: str) -> str:
@@ -257,9 +243,15 @@ class ProviderHandle(TenantOperations):
             return {str(name): self._encode_value(each) for name, each in value.items()}
         if isinstance(value, list | tuple):
             return [self._encode_value(each) for each in value]
-        if isinstance(value, datetime):
-            return value.strftime(self._datetime_format)
+        if isinstance(value, date):  # a datetime is one too
+            return self._format_datetime(value)
         return value if value is None or isinstance(value, _JSON_SCALARS) else str(value)
+
+    def _format_datetime(self, value: date) -> str:
+        time = value if isinstance(value, datetime) else datetime(*value.timetuple()[:3])
+        if time.tzinfo is not None:
+            raise AdminError(f"{value} has an offset; the tenant's wall clock has none")
+        return time.strftime(self._datetime_format)
 
     def _get_tenant(self) -> TenantHandle:
         return self.tenant
@@ -371,7 +363,8 @@ class Onec(ProviderHandle):
     def _fault_of_error(self, error: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if error.isupper():
             return "result_code", {"code": error, **params}
-        raise self._unknown_error(error, "a ResultCode such as INTERNAL_ERROR")
+        summary = f"a ResultCode in capitals such as {_RESULT_CODE}"
+        raise self._unknown_error(error, summary, _RESULT_CODE)
 
     def _field_path(self, operation: str | None, name: str) -> str:
         return f"Params.{name}"

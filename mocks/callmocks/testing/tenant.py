@@ -80,6 +80,7 @@ class TenantHandle(TenantOperations):
     def delete(self) -> None:
         """Nothing happens when it is deleted already."""
         self.control.tenants_with_counted_faults.discard(self.name)
+        self.control.faults_unmet_in_blocks.pop(self.name, None)
         try:
             self.control.delete(self._api_path())
         except AdminError as error:
@@ -87,9 +88,18 @@ class TenantHandle(TenantOperations):
                 raise
 
     def exchanges(
-        self, operation: str | None = None, *, provider: str | None = None
+        self,
+        operation: str | None = None,
+        *,
+        provider: str | None = None,
+        unlisted: bool = False,
     ) -> list[JournalEntry]:
-        """The tenant's requests and their answers, oldest first; the last 1000 are kept."""
+        """The tenant's requests and their answers, oldest first; the last 1000 are kept.
+
+        ``AdminError`` for an operation that the contract does not have, unless ``unlisted``.
+        """
+        if operation is not None and not unlisted:
+            self.check_expectation(Expectation(provider, operation))
         query = {"operation": operation, "provider": provider}
         return self._read_journal(self.name, query)
 
@@ -108,6 +118,12 @@ class TenantHandle(TenantOperations):
 
         ``in_order``: one after the other, whatever else came between them.
         """
+        for each in expected or (None,):
+            if not isinstance(each, Expectation):
+                given = "nothing" if each is None else repr(each)
+                raise AdminError(
+                    f"verify takes what cdr.expect(…) and its like return, not {given}"
+                )
         body = {"expect": [to_json(each) for each in expected], "in_order": in_order}
         answer = self.request("POST", "journal/verify", body)
         verdicts = [from_json(Verdict, raw) for raw in answer["results"]]
@@ -124,16 +140,21 @@ class TenantHandle(TenantOperations):
         question = {"expect": [to_json(expected)], "after": sys.maxsize}  # compare no request
         self.request("POST", "journal/verify", question)
 
+    def describe_other_requests(self, provider: str, operation: str | None) -> str:
+        """Requests that came instead of this tenant's: as another one's, or as nobody's."""
+        expected = Expectation(provider, operation, unlisted=True)
+        answer = self.request("POST", "journal/verify", {"expect": [to_json(expected)]})
+        verdict = from_json(Verdict, answer["results"][0])
+        hints = [*_describe_foreign(verdict), self._describe_unmatched(provider)]
+        return "\n".join(filter(None, hints))
+
     def request(self, method: str, path: str, body: object = None) -> Any:
         return self.control.request(method, f"{self._api_path()}/{path}", body)
 
     def _format_failure(self, expected: Expectation, verdict: Verdict, dropped: int) -> str:
         exchanges = self.exchanges(provider=expected.provider)
         hints = [] if verdict.found else [self._describe_unmatched(expected.provider)]
-        for foreign in verdict.foreign[:_MAX_FOREIGN]:
-            came = "Such a request" if foreign.found == 1 else f"{foreign.found} such requests"
-            last = f"the last as #{foreign.seq} there"
-            hints.append(f"{came} came as tenant {foreign.tenant}, {last}.")
+        hints += _describe_foreign(verdict)
         if dropped:
             hints.append(f"The journal has dropped {dropped} older exchanges.")
         return format_failure(expected, verdict, exchanges, "\n\n".join(filter(None, hints)))
@@ -179,3 +200,12 @@ class TenantHandle(TenantOperations):
                     warn_of_unmet_faults(self.control, self.name, stacklevel=2)
         finally:
             self.delete()
+
+
+def _describe_foreign(verdict: Verdict) -> list[str]:
+    lines = []
+    for foreign in verdict.foreign[:_MAX_FOREIGN]:
+        came = "Such a request" if foreign.found == 1 else f"{foreign.found} such requests"
+        last = f"the last as #{foreign.seq} there"
+        lines.append(f"{came} came as tenant {foreign.tenant}, {last}.")
+    return lines
