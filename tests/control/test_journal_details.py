@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from aiohttp import ClientError, ClientTimeout
 
+from callmocks.tenants.http_head import show_request_head
 from tests.control.server_client import CORE, SOAP, WINDOW, Client, basic, post_arm
 
 TRACE_PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -165,6 +166,22 @@ async def test_the_headers_are_those_that_the_client_sent_and_got(client: Client
     name, _, rest = cookie.partition("=")
     assert third["response_headers"]["Set-Cookie"].startswith(f"{name}=***;")
     assert rest.partition(";")[0] not in json.dumps(third["response_headers"])
+
+
+@pytest.mark.parametrize(
+    ("name", "is_blanked"),
+    [
+        *((name, True) for name in ("X-Auth", "X-API_KEY", "X-Access-Key", "key", "X-Signature")),
+        *((name, True) for name in ("Proxy-Authorization", "apikey", "X-Credential", "pwd")),
+        *((name, False) for name in ("Author", "Sec-WebSocket-Key", "Idempotency-Key", "X-Keys")),
+    ],
+)
+def test_credentials_are_known_by_their_names(name: str, is_blanked: bool) -> None:
+    line = f"POST http://me:hidden@host/v2.0?{name}=shown&a=1"
+    target, fields = show_request_head(f"{line}\r\n{name}: shown".encode())
+    value = "***" if is_blanked else "shown"
+    assert target == f"POST http://***@host/v2.0?{name}={value}&a=1"
+    assert fields == {name: value}
 
 
 async def test_headers_for_pages_of_other_origins_are_shown(client: Client) -> None:

@@ -53,6 +53,17 @@ def test_a_request_of_the_data_api_is_copied_with_the_tenants_token(site: Site) 
     assert last_entry(site)["request_summary"].startswith(" … ".join(WINDOW.values()))
 
 
+def test_an_address_is_copied_as_it_was_sent_but_for_credentials(site: Site) -> None:
+    url = f"{site.urls['cdr']}?ids=[1-3]&one={{a,b}}&api_key=hidden"
+    post(site, url, '{"jsonrpc": "2.0", "id": 1, "method": "get.account"}', X_Auth="hidden")
+    sent = last_entry(site, "nobody")
+    (copied,) = copies(site, "nobody")
+    run("shell", copied)
+    again = last_entry(site, "nobody")
+    assert (again["seq"], again["target"]) == (sent["seq"] + 1, sent["target"])
+    assert "hidden" not in copied and sent["target"].endswith("?ids=[1-3]&one={a,b}&api_key=***")
+
+
 def test_a_command_of_the_arm_is_copied_with_its_operators_password(site: Site) -> None:
     body = "<in><request><filters limit='3' display_name=\"'&quot;\"/></request></in>\nBODY\n"
     for text in (body.partition("\n")[0], body):

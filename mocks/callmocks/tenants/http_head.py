@@ -7,12 +7,17 @@ MAX_HEADER_BYTES = 8 * 1024  # of the headers of one message; of longer ones the
 _CUT_VALUE_BYTES = 40
 
 _BLANK = "***"
-_CREDENTIAL = re.compile(r"authorization|cookie|token|secret|passw|api-?key|session", re.I)
+_CREDENTIAL = re.compile(
+    r"auth(?!enticate|or(?!iz))|cookie|credential(?!s)|passw|pwd|secret|session|signature|token"
+    r"|(?:api|access|private)[-_]?key|(?<![\w-])key(?![\w-])",
+    re.I,
+)
 _SCHEME = re.compile(r"(Basic|Bearer|Digest|Negotiate|NTLM)(?= )", re.I)
 _COOKIE_VALUE = re.compile(r"(?<==)[^;]*")
 _QUERY_VALUE = re.compile(rf"(?<=[?&])([^=&]*(?:{_CREDENTIAL.pattern})[^=&]*)=[^&]*", re.I)
 # W3C: small letters, no id of zeros, no version ff; later versions may have more behind it.
 _TRACE_IDS = rb"(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}"
+_USER_INFO = re.compile(r"(?<=//)[^/?#@ ]*@")  # of a whole URL in the first line
 _TRACE_PARENT = re.compile(
     rb"^(?i:traceparent):[ \t]*(00-%b|(?!00|ff)[\da-f]{2}-%b(?:-[!-~]*)?)[ \t\r]*$"
     % (_TRACE_IDS, _TRACE_IDS),
@@ -61,7 +66,12 @@ def read_fields(head: bytes) -> dict[str, str]:
 def show_request_head(head: bytes) -> tuple[str, dict[str, str]]:
     """Method and path, and the headers, without credentials."""
     start, fields = split_head(head)
-    return _QUERY_VALUE.sub(rf"\1={_BLANK}", start), blank_credentials(merge_fields(fields))
+    return blank_target(start), blank_credentials(merge_fields(fields))
+
+
+def blank_target(text: str) -> str:
+    """A first line or a URL without credentials."""
+    return _QUERY_VALUE.sub(rf"\1={_BLANK}", _USER_INFO.sub(f"{_BLANK}@", text))
 
 
 def show_response_headers(fields: Mapping[str, str]) -> dict[str, str]:

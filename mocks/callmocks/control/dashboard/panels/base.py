@@ -134,7 +134,7 @@ def format_json(value: object) -> str:
 
 def format_curl(options: list[str], content_type: str, url: str, body: str, delimiter: str) -> str:
     """A curl command that reads its body from the lines that follow."""
-    words = ["curl", "-s", *options, "-H", f"Content-Type: {content_type}"]
+    words = ["curl", "-sS", *options, "-H", f"Content-Type: {content_type}"]
     address = shlex.quote(url)
     command = f"{shlex.join(words)} --data-binary @- \\\n  {address}"
     return f"{command} <<'{delimiter}'\n{body}\n{delimiter}"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from callmocks.contract.journal import Violation
 from callmocks.control.dashboard.violation_spans import SpanFinder
 from callmocks.provider.credentials import decode_basic
-from callmocks.tenants.http_head import blank_value, split_head
+from callmocks.tenants.http_head import blank_target, blank_value, split_head
 from callmocks.tenants.journal import JournalRecord
 
 # curl sends its own, or they belong to the connection.
@@ -32,7 +32,9 @@ class CopiedRequest:
 
     @property
     def text(self) -> str:
-        words = ["curl", "-s"]
+        words = ["curl", "-sS"]
+        if set(self.url) & set("[]{}"):
+            words.append("-g")  # curl would send one request for each of a range or a list
         if self.method not in ("GET", "POST") or (self.method == "POST" and not self.body):
             words += ["-X", self.method]
         if self.user:
@@ -53,7 +55,7 @@ class CopiedRequest:
 def copy_http_request(record: JournalRecord, server_url: str) -> CopiedRequest:
     """Without credentials; the path is the request's."""
     start, fields = split_head(record.head)
-    method, _, target = start.partition(" ")
+    method, _, target = blank_target(start).partition(" ")
     server, asked = urlsplit(server_url), urlsplit(target)
     path = f"{asked.path}?{asked.query}" if asked.query else asked.path
     headers = [

@@ -58,7 +58,7 @@ class OnecPanel(base.ProviderPanel):
         return [
             base.Snippet(texts.gettext("Service calls of the last 24 hours"), "shell", day),
             base.Snippet(
-                texts.gettext("The WSDL"), "shell", f"curl -s {shlex.quote(url + '?wsdl')}"
+                texts.gettext("The WSDL"), "shell", f"curl -sS {shlex.quote(url + '?wsdl')}"
             ),
         ]
 
