@@ -217,6 +217,15 @@ def test_a_name_or_credential_that_comes_twice_is_told(tmp_path: Path) -> None:
     assert str(refused.value) == told
 
 
+def test_texts_of_many_dots_and_byte_order_marks_are_no_mistakes(tmp_path: Path) -> None:
+    """As editors of Windows write files, and as pages of many dots stand in a fault."""
+    fault = {"provider": "cdr", "fault": "status", "params": {"body": "a.b" * 99 + '\'""" #'}}
+    for name in ("x.toml", "x.json"):
+        path = write(tmp_path, {"name": "a", "faults": [fault]}, name=name)
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert check(path).stdout == f"{path}: tenant a: 0 calls, 1 faults\n"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
@@ -227,6 +236,13 @@ def test_a_name_or_credential_that_comes_twice_is_told(tmp_path: Path) -> None:
         ("x.json", "[" * 100_000, "recursion"),
         ("x.json", "[]", "Expected `object`, got `array`"),
         ("x.toml", "", "missing required field `tenants`"),
+        ("x.json", '{"name": "a", "seed": 1, "seed": 2}', "the key 'seed' comes twice"),
+        (
+            "x.json",
+            '{"name": "a", "cdr": {"token": "x\\ud800"}}',
+            r"pair of \u escapes, at the end of",
+        ),
+        ("x.toml", "name = 'a'\nnow = 2026-03-02T12:00:00", "wanted, write it in quotes"),
     ],
 )
 def test_a_file_that_is_none_is_told(tmp_path: Path, name: str, text: str, told: str) -> None:

@@ -56,6 +56,11 @@ async def test_a_pinned_call_comes_back_whole_with_its_ids_in_each_view(
     assert truth == {"calls": [{key: made[key] for key in made if key not in own}]}
 
 
+async def test_lines_may_begin_with_a_byte_order_mark(control: ControlClient) -> None:
+    status, made = await pin_lines(control, b"\xef\xbb\xbf" + json.dumps({"start": START}).encode())
+    assert (status, len(made["calls"])) == (201, 1)
+
+
 async def test_the_numbers_of_a_day_end(control: ControlClient) -> None:
     yesterday = DAY.replace("03-02", "03-01").replace("T04", "T23")
     lines = (await control.get(yesterday))["calls"]

@@ -1,6 +1,7 @@
 """Calls to pin, one JSON object a line; blank lines are skipped."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def pin_calls_from_file(pins: Pins, path: Path) -> int:
 
 def iter_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank with their numbers, from 1."""
-    return ((n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip())
+    lines = text.removeprefix(BOM_UTF8).splitlines()
+    return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
 
 
 def locate_contradiction(error: Contradiction) -> tuple[int, str]:

@@ -93,9 +93,32 @@ def _parse_file(path: Path, source: str) -> Any:
     try:
         if path.suffix == ".toml":
             return restore_builtin_dates(toml.parse(text))
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _parse_json(text)
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{source}: {error}") from None
+
+
+def _parse_json(text: str) -> Any:
+    document = json.loads(
+        text.removeprefix(toml.BYTE_ORDER_MARK),
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_make_table,
+    )
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        near = error.object[max(error.start - 40, 0) : error.end]
+        raise ValueError(f"half of a pair of \\u escapes, at the end of {near!r}") from None
+    return document
+
+
+def _make_table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise ValueError(f"the key {key!r} comes twice in a table")
+        table[key] = value
+    return table
 
 
 def _refuse_constant(name: str) -> NoReturn:

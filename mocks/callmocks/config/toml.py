@@ -1,16 +1,25 @@
 """TOML files of users; the standard parser, but for keys it would need minutes for."""
 
+import re
 import tomllib
 from typing import Any, Final
 
-# Dots in one line. A key of many parts (`a.b.c`) takes the square of their number.
+# Dots in one line, texts aside. A key of many parts (`a.b.c`) takes the square of their number.
 MAX_DOTS: Final = 100
+BYTE_ORDER_MARK: Final = "\ufeff"  # some editors of Windows begin files with it
+_TEXT_OR_COMMENT: Final = re.compile(
+    r'''"""(?:[^"\\]|\\.|"(?!""))*(?:"{3,5}|\Z)|"(?:[^"\\\n]|\\.)*"?|'''
+    r"""'''.*?(?:'{3,5}|\Z)|'[^'\n]*'?|#[^\n]*""",
+    re.DOTALL,
+)
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def parse(text: str) -> dict[str, Any]:
     """``ValueError`` names the error and its line."""
-    for number, line in enumerate(text.splitlines(), 1):
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    bare = _TEXT_OR_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    for number, line in enumerate(bare.split("\n"), 1):
         if line.count(".") > MAX_DOTS:
             raise ValueError(f"line {number}: more than {MAX_DOTS} dots")
     try:

@@ -11,6 +11,7 @@ from msgspec import inspect
 
 from callmocks.contract.similar_names import find_similar_name
 
+_UNQUOTED_TEXT = re.compile(r"Expected `str.*got `(int|float|bool|datetime|date|time)`$")
 _QUOTED = re.compile("[`'](.*)[`']")
 _UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*?)`")
 _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
@@ -38,7 +39,7 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
     path = path.rstrip("`")
     if path.startswith(_OF_A_KEY):
         return f"{path.removeprefix(_OF_A_KEY)}[...]", f"the key does not fit: {reason}"
-    if reason.startswith("Expected `str") and reason.endswith("got `int`"):
+    if _UNQUOTED_TEXT.match(reason):
         return path, f"{reason}: a string is wanted, write it in quotes"
     if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
         return path, f"{reason}: a number is wanted, write it without quotes"

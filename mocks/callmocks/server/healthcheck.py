@@ -51,7 +51,7 @@ def _read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     config = environ.get("CALLMOCKS_CONFIG")
     if config:
-        filed = tomllib.loads(Path(config).read_text(encoding="utf-8"))
+        filed = tomllib.loads(Path(config).read_text(encoding="utf-8-sig"))
         chosen.update((key.replace("-", "_"), value) for key, value in filed.items())
     names = ("host", "control_port", "tls", "tls_cert")
     found = {name: environ.get(f"CALLMOCKS_{name.upper()}") for name in names}
