@@ -141,6 +141,22 @@ def test_text_of_clients_never_runs(browser: Browser, site: Site) -> None:
     assert browser.all("#entries img") == []
 
 
+def test_text_of_clients_turns_no_other_text_around(browser: Browser, site: Site) -> None:
+    site.rpc("get.account", **{"a\u202e": "b"})
+    browser.open("/tenants/demo/journal")
+    assert browser.text("#entries .exchanged .bad") == "unexpected_parameters"
+    first, last = browser.run("""
+        const text = document.querySelector("#entries .exchanged .bad").firstChild;
+        return [0, text.length - 1].map((at) => {
+          const range = document.createRange();
+          range.setStart(text, at);
+          range.setEnd(text, at + 1);
+          return range.getBoundingClientRect().left;
+        });
+    """)
+    assert first < last
+
+
 def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Site) -> None:
     browser.open("/tenants/demo/faults?provider=cdr")
     browser.one("#kind-rpc_error summary").click()
