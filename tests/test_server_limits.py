@@ -295,17 +295,20 @@ async def test_websockets_are_not_requests_in_flight() -> None:
             assert (await raw.request("arm"))[0] == 200
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_head_sent_byte_by_byte_ends_in_a_408(name: str) -> None:
-    async with limited_server(header_timeout=1) as there, there.raw(name) as raw:
-        begun = time.perf_counter()
-        answer = asyncio.create_task(raw.answer())
-        for byte in raw.head(name, 0):
-            raw.writer.write(bytes([byte]))
-            if (await asyncio.wait((answer,), timeout=0.1))[0]:
-                break
-        assert (await answer)[0] == 408
-        assert time.perf_counter() - begun > 0.9
+async def test_a_head_sent_byte_by_byte_ends_in_a_408() -> None:
+    async def send_slowly(name: str) -> None:
+        async with there.raw(name) as raw:
+            begun = time.perf_counter()
+            answer = asyncio.create_task(raw.answer())
+            for byte in raw.head(name, 0):
+                raw.writer.write(bytes([byte]))
+                if (await asyncio.wait((answer,), timeout=0.1))[0]:
+                    break
+            assert (await answer)[0] == 408, name
+            assert time.perf_counter() - begun > 0.9
+
+    async with limited_server(header_timeout=1) as there:
+        await asyncio.gather(*map(send_slowly, NAMES))
 
 
 async def test_a_connection_without_data_is_closed_without_an_answer() -> None:
@@ -354,19 +357,21 @@ async def test_such_an_encoding_gets_a_fault_of_soap_11_for_soap_12_too() -> Non
         assert root.find(f"{{{SOAP11}}}Body/{{{SOAP11}}}Fault/faultcode") is not None
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_body_that_never_ends_gets_a_408_of_the_providers(name: str) -> None:
-    async with limited_server(body_timeout=1) as there, there.raw(name) as raw:
-        raw.writer.write(raw.head(name, 1000) + b"{")
-        begun = time.perf_counter()
-        status, body = await raw.answer()
+async def test_a_body_that_never_ends_gets_a_408_of_the_providers() -> None:
+    text = "the body did not come to its end within 1 seconds"
+
+    async def send_beginning(name: str) -> None:
+        async with there.raw(name) as raw:
+            raw.writer.write(raw.head(name, 1000) + b"{")
+            begun = time.perf_counter()
+            status, body = await raw.answer()
         assert status == 408
         assert time.perf_counter() - begun > 0.9
-        text = "the body did not come to its end within 1 seconds"
-        assert error_text(name, body) == {
-            "cdr": "internal_error",
-            "onec": f"soap:Server{text}",
-        }.get(name, text)
+        told = {"cdr": "internal_error", "onec": f"soap:Server{text}"}.get(name, text)
+        assert error_text(name, body) == told
+
+    async with limited_server(body_timeout=1) as there:
+        await asyncio.gather(*map(send_beginning, NAMES))
 
 
 async def test_a_slow_answer_is_no_slow_sender() -> None:

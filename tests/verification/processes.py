@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import callmocks
+
 SECONDS = 20
 
 
@@ -65,10 +67,17 @@ def run_proxy(provider: str, upstream: str, *more: object) -> Iterator[Backgroun
 
 
 @contextmanager
-def run_replay(recording: Path, *more: object) -> Iterator[dict[str, Any]]:
+def run_replay(recording: Path, limits: str = "documented") -> Iterator[dict[str, str]]:
     """The URLs of a mock that serves a recording, by the names of its servers."""
+    with callmocks.running(replay=recording, limits=limits) as mocks:
+        urls = {each.name: each.url for each in (mocks.arm, mocks.cdr, mocks.onec)}
+        yield urls | {"control": mocks.control_url}
+
+
+@contextmanager
+def run_replay_process(recording: Path) -> Iterator[dict[str, Any]]:
     ports = [each for name in ("arm", "cdr", "onec", "control") for each in (f"--{name}-port", "0")]
-    process = BackgroundCommand("serve", "--json", "--replay", recording, *ports, *more)
+    process = BackgroundCommand("serve", "--json", "--replay", recording, *ports)
     try:
         yield process.ready
     finally:

@@ -23,6 +23,7 @@ from callmocks.arm import frames
 from callmocks.cdr import tables
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
+from callmocks.verification.recording import Recorder, RecordingHeader
 from tests.verification.conftest import DAY, CommandRunner, run_command, write_file
 from tests.verification.messages import (
     basic_auth,
@@ -379,19 +380,24 @@ def test_errors_name_the_option(cli: CommandRunner, arguments: tuple[str, ...], 
         cli("proxy", "cdr", *arguments)
 
 
-def test_errors_are_one_line(tmp_path: Path) -> None:
-    there = write_file(tmp_path / "r.jsonl", "")
-    os.mkfifo(pipe := tmp_path / "pipe")
+def test_errors_are_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for arguments, message in (
-            (("--port", port), f"--port: 127.0.0.1:{port}: Address already in use"),
-            (("--port", 0, "--record", there), f"--record: {there}: exists already; a recording"),
-            (("--port", 0, "--record", pipe), f"--record: {pipe}: is no file; a pipe may hold"),
-        ):
-            result = run_command("proxy", "cdr", "http://h/", *arguments)
-            assert result.code == 2
-            assert result.err.startswith(f"callmocks: {message}")
-            assert len(result.err.splitlines()) == 1
+        result = run_command("proxy", "cdr", "http://h/", "--port", port)
+    message = f"--port: 127.0.0.1:{port}: Address already in use"
+    assert (result.code, result.err) == (2, f"callmocks: {message}\n")
+
+
+def test_a_recording_is_a_new_file(tmp_path: Path) -> None:
+    header = RecordingHeader("recording 1", "cdr", "http://h/", "2026-03-02T12:00:00.000")
+    there = write_file(tmp_path / "r.jsonl", "")
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for path, message in (
+        (there, "exists already; a recording has a key of its own"),
+        (pipe, "is no file; a pipe may hold up the proxy"),
+        (tmp_path, "exists already"),
+    ):
+        with pytest.raises(SettingsError, match=re.escape(f"--record: {path}: {message}")):
+            Recorder(path, header, print)
