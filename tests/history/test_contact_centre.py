@@ -63,6 +63,7 @@ HOLIDAYS = {
         *((1, day) for day in range(1, 9)), (2, 23), (3, 8), (5, 1), (5, 9), (6, 12), (11, 4),
     )
 }  # fmt: skip
+OFTEN_READ = 42
 QUARTERS = {
     42: (date(2026, 1, 1), date(2026, 3, 31)),
     7: (date(2025, 4, 1), date(2025, 6, 30)),
@@ -76,7 +77,13 @@ def mocks() -> Iterator[Mocks]:
         yield suite
 
 
-@pytest.fixture(scope="module", params=QUARTERS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(seed, marks=() if seed == OFTEN_READ else pytest.mark.slow)
+        for seed in QUARTERS
+    ],
+)
 def quarter(request: pytest.FixtureRequest, mocks: Mocks) -> Quarter:
     return Reader(mocks, request.param, *QUARTERS[request.param]).read()
 

@@ -60,7 +60,7 @@ def test_a_query_finds_what_an_earlier_one_had_drawn_together() -> None:
     assert drawn.get_views("legs", range(4002, 4010))[1] is week[3]
 
 
-@pytest.mark.parametrize("operator", ["101", "111"])
+@pytest.mark.parametrize("operator", ["101", pytest.param("111", marks=pytest.mark.slow)])
 def test_an_operators_rows_over_a_year_are_those_of_its_days(operator: str) -> None:
     walked = list(make_history().arm_frames(operator, day_start(4365) - 1, day_start(4000)))
     assert len(walked) < 40

@@ -51,7 +51,9 @@ def test_a_call_has_about_2_3_legs(history: History) -> None:
     assert 2.2 < legs / calls < 2.4
 
 
-@pytest.mark.parametrize("seed", [42, 1, 7])
+@pytest.mark.parametrize(
+    "seed", [42, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 7))]
+)
 def test_every_calendar_month_holds_all_64_finish_reasons(
     make_history: MakeHistory, seed: int
 ) -> None:

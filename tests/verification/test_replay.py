@@ -304,7 +304,7 @@ def test_a_damaged_recording_is_one_error_with_the_line_number(
     file.write_text("\n".join(damage(lines)), encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
         callmocks.running(replay=file).start()
-    assert str(raised.value).startswith(f"--replay: {file}: ")
+    assert str(raised.value).startswith(f"replay: {file}: ")
     assert error in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 
@@ -372,9 +372,9 @@ def test_a_recording_of_a_nested_request_is_refused_with_its_line(
     exchange = json.loads(lines[1]) | {"provider": provider, "request": DEEP[provider]}
     file = tmp_path / "deep.jsonl"
     file.write_text("\n".join([*lines, json.dumps(exchange)]), encoding="utf-8")
-    message = f"--replay: {file}: line 4: a request nested deeper than 250 levels"
+    message = f"replay: {file}: line 4: a request nested deeper than 250 levels"
     with pytest.raises(SettingsError, match=re.escape(message)):
         callmocks.running(replay=file).start()
     if provider == "cdr":  # as one line, of a command that ends
         result = run_command("serve", "--replay", file)
-        assert (result.code, result.out, result.err) == (2, "", f"callmocks: {message}\n")
+        assert (result.code, result.out, result.err) == (2, "", f"callmocks: --{message}\n")
