@@ -219,7 +219,7 @@ def test_too_few_sessions_are_counted(tmp_path: Path) -> None:
 def test_calls_that_nobody_answers_are_a_world_too(tmp_path: Path, cli: CommandRunner) -> None:
     path = write_rows(tmp_path / "same.jsonl", (LEGS, make_sessions(2000)))
     text = cli("world", "fit", path, "--output", tmp_path / "world.toml").out
-    assert "2000 sessions, 2000 legs, 1 days" in text
+    assert "2000 sessions, 2000 legs, 1 day of" in text
     assert "too few recorded, as in the world default: operators" in text
     traffic = load_world(str(tmp_path / "world.toml")).traffic
     assert traffic.missed == 1000 and sum(traffic.weekday_hours) == traffic.weekday_hours[10]
@@ -231,7 +231,13 @@ def test_calls_that_nobody_answers_are_a_world_too(tmp_path: Path, cli: CommandR
         (lambda path: path.write_text("{}\n"), "line 1: no exchange: "),
         (
             lambda path: write_rows(path, (LEGS, make_sessions(3, start_time="now"))),
-            "leg 1: its start_time is no time",
+            "leg 1: start_time: 'now' is no time",
+        ),
+        (
+            lambda path: write_rows(
+                path, (LEGS, make_sessions(3, connect_time=f"{LAST} 10:60:00"))
+            ),
+            "leg 1: connect_time: '2026-02-25 10:60:00' is no time",
         ),
         (
             lambda path: write_rows(

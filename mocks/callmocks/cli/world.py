@@ -58,16 +58,14 @@ def _describe_fit(fitted: FittedWorld) -> Iterator[str]:
     from callmocks.history.walltime import date_of_day
 
     first, last = date_of_day(fitted.days[0]), date_of_day(fitted.days[-1])
-    yield (
-        f"{fitted.recorded.sessions} sessions, {fitted.legs} legs,"
-        f" {len(fitted.days)} days of {first} … {last}"
-    )
+    days = "1 day" if len(fitted.days) == 1 else f"{len(fitted.days)} days"
+    yield f"{fitted.recorded.sessions} sessions, {fitted.legs} legs, {days} of {first} … {last}"
     yield f"{'':34}{'recorded':>10}{'fitted':>10}"
     pair = fitted.recorded, fitted.generated
     for (name, one), (_, other) in zip(*map(_list_values, pair, [fitted] * 2), strict=True):
         yield f"{name:34}{one:>10}{other:>10}"
     distances = (f"{name} {value:.3f}" for name, value in fitted.distances.items())
-    yield f"apart, of 1: {', '.join(distances)}"
+    yield f"distance, 0 to 1: {', '.join(distances)}"
     if fitted.outside:
         yield f"left out: {fitted.outside} sessions at hours that no world has calls in"
     if fitted.as_default:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from callmocks.errors import SettingsError
 from callmocks.history.walltime import DAY_MS, day_of
 from callmocks.verification.recorded_calls import LegRow
 
@@ -56,7 +57,7 @@ class CallMeasures:
 
 
 def frame_recorded_legs(legs: Mapping[int, LegRow]) -> pl.DataFrame:
-    """``start`` and ``connect`` are null where the text is no time."""
+    """``SettingsError`` when a text is no time."""
     rows = legs.values()
     columns = {
         name: [getattr(leg, name) for leg in rows]
@@ -73,6 +74,11 @@ def frame_recorded_legs(legs: Mapping[int, LegRow]) -> pl.DataFrame:
         name: text.str.slice(0, 19).str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False).dt.epoch("s")
         for name, text in times.items()
     }
+    for name, text in times.items():
+        for index in (seconds[name].is_null() & text.is_not_null()).arg_true()[:1]:
+            raise SettingsError(
+                f"leg {columns['id'][index]}: {name}_time: {text[index]!r} is no time"
+            )
     return pl.DataFrame({**columns, **seconds}, schema=COLUMNS)
 
 

@@ -86,9 +86,10 @@ class FittedWorld:
     @property
     def distances(self) -> dict[str, float]:
         """Kolmogorov and Smirnov's D of lengths and times, total variation of reasons."""
-        names = ("wait", "talk", "leg", "total")
+        names = {"waiting": "wait", "talk": "talk", "legs": "leg", "sessions": "total"}
         pairs = {
-            name: (self.recorded.lengths[name], self.generated.lengths[name]) for name in names
+            shown: (self.recorded.lengths[name], self.generated.lengths[name])
+            for shown, name in names.items()
         }
         pairs["time of day"] = (np.sort(self.recorded.starts), np.sort(self.generated.starts))
         found = {name: find_largest_gap(*pair) for name, pair in pairs.items()}
@@ -98,7 +99,7 @@ class FittedWorld:
 def fit_world(calls: RecordedCalls) -> FittedWorld:
     """``SettingsError`` when there are too few sessions, or none in the hours of a world."""
     legs = frame_recorded_legs(calls.legs)
-    _check_times(legs)
+    _check_days(legs)
     recorded = measure_calls(legs)
     if recorded.sessions < MIN_SESSIONS:
         listed = "; ".join(calls.passed_over[:3])
@@ -114,10 +115,7 @@ def fit_world(calls: RecordedCalls) -> FittedWorld:
     return FittedWorld(text, fit.days, legs.height, outside, recorded, generated, fit.as_default)
 
 
-def _check_times(legs: pl.DataFrame) -> None:
-    wrong = legs.filter(pl.col("start").is_null())
-    if wrong.height:
-        raise SettingsError(f"leg {wrong['id'][0]}: its start_time is no time")
+def _check_days(legs: pl.DataFrame) -> None:
     days = pl.col("start") * 1000 // DAY_MS * DAY_MS
     outside = legs.filter((days < day_start(0)) | (days >= day_start(DAYS)))
     if outside.height:
