@@ -59,6 +59,9 @@ ended_by_client = 300
 unreached_outgoing = 500
 outgoing.subscriber_busy = 80
 menu.incorrect_input = 40
+[roster]
+shift_hours = 11
+breaks = 1
 """
 WORLDS = {"known": KNOWN, "default": ""}
 LENGTHS = {
@@ -179,6 +182,7 @@ def test_calls_of_the_fitted_world_are_as_those_recorded(
     assert abs(team[0] - team[1]) <= 1
     if fitted.name == "known":
         assert (world.sizes.lines, world.sizes.operators) == (2, 7)
+        assert 10 <= world.roster.shift_hours <= 12
         assert world.traffic.weekday_hours[8] == world.traffic.weekday_hours[21] == 0
         # What the default world has is far from it.
         plain = write_file(fitted.world.with_name("plain.toml"), "")

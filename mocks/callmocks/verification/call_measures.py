@@ -205,8 +205,17 @@ def _measure_lengths(legs: pl.DataFrame, calls: pl.DataFrame) -> dict[str, NDArr
         "total": calls.select(pl.col("end") - pl.col("start"))["end"],
         "leg": legs["total_duration"],
         "talk": legs["duration"],
+        "presence": _find_presence(legs),
     }
     return {name: np.sort(values.to_numpy()) for name, values in found.items()}
+
+
+def _find_presence(legs: pl.DataFrame) -> pl.Series:
+    """From an operator's first talk of a day to the end of his last."""
+    talks = legs.filter(pl.col("is_answer") & pl.col("employee_id").is_not_null())
+    by_day = talks.group_by("employee_id", pl.col("start") // _DAY_SECONDS)
+    end = pl.col("connect") + pl.col("duration")
+    return by_day.agg((end.max() - pl.col("connect").min()).alias("presence"))["presence"]
 
 
 def _count_shares(legs: pl.DataFrame, calls: pl.DataFrame) -> dict[str, tuple[int, int]]:

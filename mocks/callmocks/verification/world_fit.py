@@ -51,6 +51,7 @@ _CHECK_SEED = 1000
 # Of fewer calls no share is read, of fewer lengths no quantiles.
 _MIN_CALLS, _MIN_LENGTHS = 30, 60
 _USERS_OF_ORGANISATION = 3.5
+_SHIFT_STEP = 0.75  # hours by which shifts have to differ before they are changed
 _DEFAULTS = World()
 _SHARES = {
     "traffic": (
@@ -130,7 +131,7 @@ class _Fit:
         self.seeds = min(max(_GENERATED_SESSIONS // recorded.sessions, 1), _MAX_SEEDS)
         self.hours = _count_hours(recorded)
         self.as_default: list[str] = []
-        self.found: Found = {"sizes": {}, "traffic": {}, "waiting": {}, "reasons": {}}
+        self.found: Found = {"sizes": {}, "traffic": {}, "waiting": {}, "reasons": {}, "roster": {}}
         self._least_operators = 2
         self._guess_sizes()
         self._guess_days()
@@ -157,7 +158,7 @@ class _Fit:
         self._correct_sizes(generated)
         for table, names in _SHARES.items():
             for name in names:
-                if name in self.found[table]:
+                if name in self.found[table] and generated.shares[name][1] >= _MIN_CALLS:
                     wanted, got = (_share(each, name) for each in (self.recorded, generated))
                     share = self.found[table][name] + round(1000 * (wanted - got))
                     self.found[table][name] = min(max(share, 0), 1000)
@@ -200,6 +201,12 @@ class _Fit:
                 # So few cannot take so many calls.
                 self._least_operators = operators = -(-sizes["operators"] * 5 // 4)
             sizes["operators"] = min(max(operators, self._least_operators), 800)
+        pair = (each.lengths["presence"] for each in (self.recorded, generated))
+        worked, got_worked = (each.mean() / 3600 if len(each) else 0.0 for each in pair)
+        if len(self.recorded.lengths["presence"]) >= _MIN_CALLS:
+            shift = self.found["roster"].get("shift_hours", _DEFAULTS.roster.shift_hours)
+            shift += int((worked - got_worked) / _SHIFT_STEP)
+            self.found["roster"]["shift_hours"] = min(max(shift, 2), 12)
         if "organisations" in sizes:
             ratio = self.recorded.distinct["contacts"] / max(generated.distinct["contacts"], 1)
             changed = sizes["organisations"] * min(max(ratio, 0.5), 2)
@@ -371,7 +378,7 @@ def _limit_organisations(count: float) -> int:
 
 def _render_world(found: Found) -> str:
     lines = [_HEADER, f"calls_per_day = {found['calls_per_day']}"]
-    for table in ("sizes", "traffic", "waiting", "reasons"):
+    for table in ("sizes", "traffic", "waiting", "reasons", "roster"):
         lines += _render_table(table, found[table])
     return "\n".join(lines) + "\n"
 
