@@ -20,7 +20,7 @@ WARM_UP_SHARE = 0.25
 """Part of the run after which memory beside the caches must not grow; requests are faster until
 then."""
 MEBIBYTE = 1024 * 1024
-CACHES_SCRIPT = Path(__file__).with_name("soak_caches.py")
+CACHES_SCRIPT = Path(__file__).with_name("soak-caches")
 SOAP = (
     '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>'
     '<x:{0} xmlns:x="http://buhphone.com/PartnerWebAPI2"><x:Params>{1}</x:Params></x:{0}>'
