@@ -150,6 +150,25 @@ async def test_tokens_made_later_are_invalid_and_none_is_given_twice(tenant: Ten
     assert await tenant.rpc(fresh[0]) is None
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "/reset"), ("PUT", "/scenario")])
+async def test_no_token_is_given_twice_after_a_reset_in_between(
+    tenant: TenantClient, method: str, path: str
+) -> None:
+    tokens = [await tenant.log_in()]
+    await tenant.keep()
+    tokens.append(await tenant.log_in())
+    await tenant.change(method, path, {} if method == "PUT" else None)
+    tokens.append(await tenant.log_in())
+    await tenant.restore()
+    tokens.append(await tenant.log_in())
+    assert [await tenant.rpc(token) for token in tokens] == [
+        None,
+        *["access_token_invalid"] * 2,
+        None,
+    ]
+    assert len(set(tokens)) == 4
+
+
 async def test_a_websocket_is_logged_in_as_it_was_then(client: Client) -> None:
     tenant = TenantClient(client, "demo")
     async with client.workplace() as early:

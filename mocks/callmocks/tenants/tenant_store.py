@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from callmocks.tenants.contents import FillTenant
     from callmocks.tenants.registry import Registry
     from callmocks.tenants.settings import TenantSettings
+    from callmocks.tenants.state import StateDump
     from callmocks.tenants.tenant import Tenant
 
 T = TypeVar("T")
@@ -83,7 +84,9 @@ class TenantStore:
         self._check_present(tenant)
         prepared = self.registry.prepare_tenant(settings, replaced=tenant)
         await self._fill_prepared(prepared, fill, tenant)
+        present = await tenant.state.read_all()
         self.registry.replace(tenant, prepared)
+        await self._continue_numbers(tenant, present)
         del history
 
     async def _fill_prepared(
@@ -119,7 +122,15 @@ class TenantStore:
                 return result
 
     async def reset(self, tenant: Tenant) -> None:
+        present = await tenant.state.read_all()
         await tenant.reset()
+        await self._continue_numbers(tenant, present)
+
+    async def _continue_numbers(self, tenant: Tenant, present: StateDump) -> None:
+        # A token of today must not be one that a snapshot knows, nor come again after it.
+        if tenant.snapshots:
+            dump = continue_numbers(await tenant.state.read_all(), present, tenant)
+            await tenant.state.replace_all(dump)
 
     async def list_connections(self, tenant: Tenant) -> list[Connection]:
         """Those of all replicas; ``StateError`` when one does not answer."""
