@@ -381,7 +381,7 @@ async def test_a_status_fault_brings_its_own_headers(client: Client) -> None:
     assert second["response_headers"]["WWW-Authenticate"] == "none"
     url = client.urls["control"] + "/api/tenants/demo/faults"
     for name, value, expected in (
-        ("Content-Length", "5", "headers: Content-Length is the server's own"),
+        ("Content-Length", "5", "it is the server's own"),
         ("a b", "5", "headers"),
         ("X-Bad", "5\r\nX-Other: 1", "headers"),
     ):

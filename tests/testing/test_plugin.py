@@ -148,6 +148,7 @@ def test_the_marker_makes_the_tenant_and_the_closest_one_wins(run: Run) -> None:
         ("cdr={'points': 9}", "*$.cdr: *unknown field `points`; there are *day_limit*"),
         ("world='nowhere'", "*cannot be made: *nowhere*"),
         ("now='2026-03-02T12:00:00+03:00'", "*cannot be made: *has an offset*"),
+        ("only='cdr', tls='auto'", "*; only, tls: of the suite, which callmocks_settings sets"),
         ("name='mine'", "*a test's tenant cannot be named*"),
         ("7", "*takes keywords alone, not 7*"),
     ],

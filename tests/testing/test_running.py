@@ -124,7 +124,7 @@ async def test_an_impossible_setting_is_reported_by_async_with_too() -> None:
         ({"world": "nowhere"}, "^world: "),
         ({"calls_per_day": -1}, "^calls_per_day: '-1' is not a whole number"),
         ({"only": ("arm", "pbx")}, "^only: 'pbx' is none of arm, cdr, onec"),
-        ({"now": "yesterday"}, "^now: 'yesterday' is not an ISO time"),
+        ({"now": "yesterday"}, "^now: 'yesterday' is neither real nor"),
         ({"host": "no.such.host.invalid"}, "^host: no.such.host.invalid: "),
     ],
 )

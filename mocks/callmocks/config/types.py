@@ -15,6 +15,7 @@ from callmocks.errors import SettingsError
 from callmocks.history.clock import parse_clock_time, parse_wall_time
 from callmocks.history.lags import MAX_LAG_SECONDS, LagRange, check_lag
 
+_NOT_A_HOST = re.compile(r"[/\[\]]|^[^:]*:\d*$")  # a URL, brackets, or a port behind it
 _LAG = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:-(\d{1,9}(?:\.\d{1,9})?))?", re.ASCII)
 ProviderName = Literal["arm", "cdr", "onec"]
 PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
@@ -83,6 +84,9 @@ def parse_hosts(text: str) -> str:
     for host in hosts:
         if not host or host.split() != [host]:
             raise SettingsError(f"{host!r} is not an address")
+        if _NOT_A_HOST.search(host):
+            text = "is not an address or a name alone, such as 127.0.0.1, ::1 or localhost"
+            raise SettingsError(f"{host!r} {text}; ports have flags of their own")
     return ",".join(hosts)
 
 
@@ -101,6 +105,8 @@ def parse_date(text: str) -> date:
 
 
 def parse_now(text: str) -> str:
+    if text.isalpha() and text != "real":
+        raise SettingsError(f"{text!r} is neither real nor an ISO time such as 2026-03-02T12:00:00")
     if text != "real":
         try:
             parse_clock_time(text)

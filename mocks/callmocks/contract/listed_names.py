@@ -38,6 +38,9 @@ def find_unlisted_name(
     for field in fields:
         if field not in known_fields:
             text = f"{title}: the contract has no {field!r} in a request"
+            members = [name for name in known_fields if name.startswith(f"{field}.")]
+            if members:
+                return UnlistedName("fields", f"{text}; name its members, such as {members[0]}")
             return UnlistedName("fields", f"{text}; {_suggest(field, known_fields)}")
     return None
 

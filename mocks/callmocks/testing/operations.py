@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from callmocks.contract.json_model import from_json
 from callmocks.contract.truth import Call
+from callmocks.errors import AdminError
 from callmocks.testing.hidden_frames import hide_frame
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class TenantOperations:
         return from_json(Call, self._get_tenant().request("POST", "calls", body))
 
     def unpin(self, call: Call | None = None) -> None:
+        if not isinstance(call, Call | None):
+            raise AdminError(f"unpin takes what pin returned, not {call!r}")
         path = "calls" if call is None else f"calls/{call.session_id}"
         self._get_tenant().request("DELETE", path)
 

@@ -172,7 +172,7 @@ def callmocks_tenant(
     try:
         tenant = callmocks_suite.create_numbered_tenant(f"{worker} {request.node.name}", settings)
     except CallmocksError as error:
-        _fail_test(f"the tenant of this test cannot be made: {error}")
+        _fail_test(f"the tenant of this test cannot be made: {error}{_hint_at_suite(settings)}")
     request.node.stash[_TENANT] = tenant
     yield tenant
     try:
@@ -249,6 +249,15 @@ def _read_markers(item: pytest.Item) -> dict[str, Any]:
     if "name" in found:
         _fail_test("@pytest.mark.callmocks: a test's tenant cannot be named")
     return found
+
+
+def _hint_at_suite(settings: dict[str, Any]) -> str:
+    from callmocks.config.settings import ServeSettings
+    from callmocks.tenants.settings import TenantSettings
+
+    of_suite = set(ServeSettings.__slots__) - {*TenantSettings.__struct_fields__, *_TENANT_SETTINGS}
+    names = ", ".join(sorted(of_suite & set(settings)))
+    return f"; {names}: of the suite, which callmocks_settings sets" if names else ""
 
 
 def _get_provider(provider: Callable[[], P]) -> P:
