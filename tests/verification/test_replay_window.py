@@ -85,6 +85,7 @@ def recording(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Path:
         log.cdr(legs, **hours("15", "15"), limit=7, offset=offset)
     log.cdr(legs, **hours("09", "11"), sort=[{"field": "duration", "order": "desc"}])
     log.cdr(legs, **hours("09", "09"), filter={"field": "is_coach", "operator": "=", "value": True})
+    log.cdr(legs, **hours("09", "09"), sort="duration")  # refused
     for offset in (4, 0, 8):  # in another order than theirs
         log.cdr("get.employees", limit=4, offset=offset)
     log.cdr("get.account")
@@ -93,6 +94,7 @@ def recording(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Path:
         page = log.arm(offset=0, limit=6, tag=arm_tag(page))
     log.arm(offset=0, limit=5, direction="in")
     log.arm(offset=5, limit=5, direction="in")
+    log.arm(offset=0, limit="few")
     for first, till in (("09:00:00", "11:00:00"), ("11:00:00", "13:00:00")):
         log.onec(first, till)
     return log.path
@@ -162,6 +164,8 @@ def test_rows_without_a_window_are_served_in_other_pages(tenant: Tenant, replay:
         ),
         ({**hours("10", "11"), "fields": ["id"]}, 'fields: ["id"], recorded none'),
         ({**hours("09", "09"), "limit": "few"}, "limit: expected a whole number, got 'few'"),
+        ({**hours("09", "09"), "sort": "id"}, "rows were recorded otherwise; nearest"),
+        (hours("11", "09"), "date_till: it is before date_from"),
         ({"date_from": "today", "date_till": DAY}, "date_from: expected YYYY-MM-DD hh:mm:ss"),
     ],
     ids=str,
@@ -201,6 +205,8 @@ def test_arm_pages_are_walked_by_tags_of_their_own(tenant: Tenant, replay: Mocks
     for beyond in too_many:
         error = call_arm(f"{replay.arm.url}/any", **beyond).find("error")
         assert error is not None and "only rows of" in (error.text or "")
+    error = call_arm(f"{replay.arm.url}/any", offset=0, limit="many").find("error")
+    assert error is not None and "@limit: expected a number, 1 to 10000" in (error.text or "")
     error = call_arm(f"{replay.arm.url}/any", offset=0, limit=3, number="102").find("error")
     assert error is not None and "number: 102, recorded none" in (error.text or "")
 
@@ -245,7 +251,7 @@ def test_the_nearest_request_answers_for_its_operation(recording: Path) -> None:
         got = call_cdr(mocks.cdr.url, "get.call_legs_report", **params, limit=7, offset=7)
         assert got["result"] == json.loads(lines[5]["response"])["result"]
         rows = arm_rows(call_arm(f"{mocks.arm.url}/any", offset=5, limit=9, direction="in"))
-        assert rows == arm_rows(etree.fromstring(lines[-3]["response"].encode()))
+        assert rows == arm_rows(etree.fromstring(lines[-4]["response"].encode()))
         assert onec_rows(call_onec(mocks.onec.url, "01:00:00", "13:00:00")) == (
             onec_rows(lines[-1]["response"].encode())
         )

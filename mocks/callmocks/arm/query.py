@@ -111,7 +111,10 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
 def _parse_number(values: Mapping[str, str], name: str, minimum: int, maximum: int | None) -> int:
     """An xs:integer within limits; absent is 0, which only ``offset`` may be."""
     text = values.get(name, "0").strip()
-    value = int(text) if len(text) <= _MAX_DIGITS else None
+    try:
+        value = int(text) if len(text) <= _MAX_DIGITS else None
+    except ValueError:  # of a replay, which validates nothing
+        value = None
     if value is None or value < minimum or (maximum is not None and value > maximum):
         limits = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
         raise FilterValueError(name, f"a number, {limits}", text[: 2 * _MAX_DIGITS])

@@ -42,6 +42,8 @@ class CdrRowReader(RowReader):
         if method is None or not {"limit", "offset"} <= method.params.keys():
             return None
         begin, end = (_read_time(key, name) for name in ("date_from", "date_till"))
+        if begin is not None and end is not None and end < begin:
+            raise RowWindowError("date_till: it is before date_from")
         if end is not None and choices["cdr.window-ends"] != "before":
             end += 1000
         scope = without_params(key, *_WINDOW)
@@ -115,7 +117,10 @@ def _is_descending(scope: RequestKey, choices: Choices) -> bool | None:
     """None when rows are not in the order of their starts."""
     if "sort" not in scope:
         return choices["cdr.default-order"] == "descending"
-    keys = msgspec.json.decode(scope["sort"])
+    try:
+        keys = msgspec.json.decode(scope["sort"])
+    except msgspec.DecodeError:  # a text
+        return None
     first = keys[0] if isinstance(keys, list) and len(keys) == 1 else None
     if not isinstance(first, dict) or first.get("field") != "start_time":
         return None
