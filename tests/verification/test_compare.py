@@ -248,12 +248,15 @@ def test_what_is_not_sent_is_listed_and_findings_quote_nothing_of_anybody(
     unknown = {**entry, "operation": "get.ivanov", "seq": 901}
     broken = {**entry, "request": "{", "seq": 902}
     unanswered = {**entry, "status": 0, "seq": 903}
+    writing = entry["request"].replace("get.call_legs_report", "delete.employees")
+    other = {**entry, "request": writing, "seq": 904}
     limited = {
         **entry,
         "response": '{"jsonrpc":"2.0","id":1,"error":{"code":-32029,"message":"",'
         '"data":{"mnemonic":"limit_exceeded"}}}',
     }
-    added = "".join(f"{json.dumps(e)}\n" for e in (session, unknown, broken, unanswered, limited))
+    skipped = (session, unknown, broken, unanswered, limited, other)
+    added = "".join(f"{json.dumps(e)}\n" for e in skipped)
     file = write_file(tmp_path / "more.jsonl", lines + added)
     with suite.tenant(seed=32) as tenant:
         result = compare(cli, file, tenant, "cdr")
@@ -268,6 +271,7 @@ def test_what_is_not_sent_is_listed_and_findings_quote_nothing_of_anybody(
     assert why["unknown", "callmocks does not serve it"] >= 1
     assert why["get.call_legs_report", "it cannot be read"] == 1
     assert why["get.call_legs_report", "it has no answer"] == 1
+    assert why["get.call_legs_report", "it asks for another operation than the recording says"] == 1
     limit = "the recorded answer tells that the account's limit is reached"
     assert why["get.call_legs_report", limit] == 1
     assert why["get.call_legs_report", "a value in it is masked"] >= 1

@@ -48,7 +48,7 @@ class ArmProvider(Provider):
 
         return ArmServer(registry).create_app()
 
-    def find_operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange | WireExchange) -> str:
         """The command; ``""`` of a frame whose command cannot be read."""
         if exchange.operation or exchange.transport != "frame":
             return exchange.operation

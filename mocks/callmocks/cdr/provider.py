@@ -63,7 +63,7 @@ class CdrProvider(Provider):
     def quota_kind(self, key: str) -> type[int] | None:
         return int if limits.POINTS_KEY.fullmatch(key) else None
 
-    def find_operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange | WireExchange) -> str:
         method = ParsedRequest(exchange.request).envelope.method
         return method if isinstance(method, str) else ""
 

@@ -48,7 +48,7 @@ class OnecProvider(Provider):
         found = QUOTA_KEY.fullmatch(key)
         return None if found is None else str if found[1] == "first" else int
 
-    def find_operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange | WireExchange) -> str:
         message = _read_message(exchange.request)
         return message.operation if message else ""
 

@@ -87,7 +87,7 @@ class Provider(ABC):
     # Requests
 
     @abstractmethod
-    def find_operation(self, exchange: Exchange) -> str:
+    def find_operation(self, exchange: Exchange | WireExchange) -> str:
         """What the request asks for, as the journal names it; ``""`` when it cannot be told."""
 
     @abstractmethod

@@ -15,7 +15,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -230,6 +230,8 @@ class Comparison(ProviderCheck):
             return "it has no answer"
         if parameters is None:
             return "it cannot be read"
+        if self.provider.find_operation(replace(wire, operation="")) not in ("", operation):
+            return "it asks for another operation than the recording says"
         if shape is None:
             return "the recorded answer cannot be read"
         if refusal := self.explain_refusal(wire, shape):
