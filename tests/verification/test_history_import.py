@@ -189,8 +189,10 @@ def write_rows(path: Path, *answers: tuple[str, list[dict[str, Any]]], **params:
             "provider": "cdr",
             "operation": method,
             "status": 200,
-            "request": json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}),
-            "response": json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"data": rows}}),
+            "request": json.dumps({"method": method, "params": WINDOW | params}),
+            "response": json.dumps(
+                {"result": {"metadata": {"total_items": len(rows)}, "data": rows}}
+            ),
         }
         for number, (method, rows) in enumerate(answers, 1)
     ]
@@ -207,24 +209,59 @@ def test_what_cannot_be_imported_is_listed(tmp_path: Path, cli: CommandRunner) -
         LEG | {"id": 10, "call_session_id": 11, "finish_reason": "lost_in_space"},
         LEG | {"id": 12, "call_session_id": 13, "connect_time": f"{DAY} 10:00:01"},
         LEG | {"id": 14, "call_session_id": 15, "virtual_phone_number": None},
+        LEG | {"id": 16, "call_session_id": 17, "direction": "sideways"},
+        LEG | {"id": 18, "call_session_id": 19, "start_time": ""},
+        LEG | {"id": 20, "call_session_id": 21, "duration": 3},
+        LEG | {"id": 22, "call_session_id": 23, "start_time": f"{DAY} 23:59:58"},
+        LEG | {"id": 24, "call_session_id": 25, "calling_phone_number": ""},
     ]
     answers = [(LEGS, rows), (SESSIONS, [{"id": 99}]), (LEGS, [{"id": 1, "call_session_id": 5}])]
     text, ids = import_file(cli, write_rows(tmp_path / "some.jsonl", *answers))
-    assert list(ids["sessions"]) == ["5"]
+    assert list(ids["sessions"]) == ["5", "25"]
     assert ids["not_imported"] == {
         "99": "its legs were not recorded",
         "6": "its first leg was not recorded",
         "11": "legs[0].finish_reason: 'lost_in_space' is none of the 64 reasons",
         "13": "its times and durations contradict one another",
         "15": "it has no virtual number",
+        "17": "its direction 'sideways' is unknown",
+        "19": "'' is no time",
+        "21": "its times and durations contradict one another",
+        "23": "legs may be missing: it lasts beyond the recorded period or page",
     }
-    assert "1 call of" in text and "not imported: 5 calls: session 99: its legs" in text
+    assert "2 calls of" in text and "not imported: 9 calls: session 99: its legs" in text
     assert "line 3: rows without start_time" in text
+
+
+@pytest.mark.parametrize("last", ["10:29:59", "23:59:59"], ids=["period", "page"])
+def test_no_call_is_imported_without_some_of_its_legs(
+    suite: Mocks, tmp_path: Path, cli: CommandRunner, last: str
+) -> None:
+    with suite.tenant(seed=7) as tenant:
+        log = TrafficLog(tenant, tmp_path / "part.jsonl")
+        begin = f"{DAY} 10:10:00"
+        log.cdr(LEGS, date_from=begin, date_till=f"{DAY} {last}", limit=80)
+        legs = read_rows(tenant.cdr.url, f"{tenant.name}-token", LEGS, limit=10_000)
+    _, ids = import_file(cli, log.path)
+    sessions = {row["call_session_id"] for row in legs.values()}
+    cut = {
+        each for each in sessions if any(
+            row["start_time"] < begin for row in legs.values() if row["call_session_id"] == each
+        )
+    }  # fmt: skip
+    imported = {int(each) for each in ids["sessions"]}
+    assert len(imported) > 5 and not imported & cut and ids["not_imported"]
+    wanted = {id for id, row in legs.items() if row["call_session_id"] in imported}
+    assert {int(each) for each in ids["legs"]} == wanted
 
 
 @pytest.mark.parametrize(
     ("write", "text"),
     [
+        (
+            lambda path: write_rows(path, (LEGS, [LEG, LEG | {"contact_id": 0}])),
+            "line 1: result.data[1].contact_id: Expected `int` >= 1",
+        ),
         (lambda path: path.write_text("{}\n"), "line 1: no exchange: "),
         (
             lambda path: write_rows(path, (LEGS, [LEG, LEG | {"duration": "long"}])),

@@ -81,6 +81,8 @@ class TimeRanges:
 
 def find_times(legs: Sequence[RecordedLeg], session: RecordedSession) -> list[LegTimes] | None:
     """None when no times show all that was recorded."""
+    if any(leg.connect is None and leg.talk for leg in legs):
+        return None
     for is_joined in (True, False):
         for ranges in _iter_systems(legs, session, is_joined):
             times = ranges.solve()

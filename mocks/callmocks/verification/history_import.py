@@ -75,9 +75,18 @@ def import_calls(recorded: RecordedCalls) -> ImportedHistory:
         raise SettingsError(f"more than {MAX_CALLS} calls; import a part of the recording")
     without_legs = recorded.sessions.keys() - by_session.keys()
     result.skipped = dict.fromkeys(sorted(without_legs), "its legs were not recorded")
+    # Else every leg has the direction of its call, and who was called does not show.
+    has_own_directions = any(
+        len({leg.direction for leg in legs}) > 1 for legs in by_session.values()
+    )
     for session_id, legs in sorted(by_session.items(), key=lambda item: item[1][0].start_time):
         try:
-            _import_call(result, history, world, legs, recorded.sessions.get(session_id))
+            row = recorded.sessions.get(session_id)
+            if has_own_directions and legs[0].is_operator and legs[0].direction == "out":
+                raise NotImportable("its first leg was not recorded")
+            if row is None:
+                _require_all_legs(recorded, legs)
+            _import_call(result, history, world, legs, row)
         except NotImportable as error:
             result.skipped[session_id] = str(error)
     if not result.calls:
@@ -112,11 +121,21 @@ def _import_call(
         result.strangers[call.client_phone] += 1
 
 
+def _require_all_legs(recorded: RecordedCalls, legs: list[LegRow]) -> None:
+    """What was recorded of a session would contradict a missing leg."""
+    starts = [_parse_seconds(leg.start_time) for leg in legs]
+    ends = [start + leg.total_duration for start, leg in zip(starts, legs, strict=True)]
+    if not recorded.is_covered(min(starts) * 1000, max(ends) * 1000):
+        raise NotImportable("legs may be missing: it lasts beyond the recorded period or page")
+
+
 def _make_pin(world: RecordedWorld, legs: list[LegRow], session: SessionRow) -> PinnedCall:
     first = legs[0]
     if first.start_time != min(leg.start_time for leg in legs):
         raise NotImportable("its first leg was not recorded")
     internal = first.is_operator and first.virtual_phone_number is None
+    if first.direction not in ("in", "out"):
+        raise NotImportable(f"its direction {first.direction!r} is unknown")
     direction = "internal" if internal else "out" if first.is_operator else "auto"
     if not first.is_operator and first.direction == "in":
         direction = "in"
@@ -197,7 +216,7 @@ def _find_phone(first: LegRow, session: SessionRow) -> str | None:
     """The client's number; None when it was hidden."""
     incoming = not first.is_operator and first.direction == "in"
     own = first.calling_phone_number if incoming else first.called_phone_number
-    return first.contact_phone_number or session.contact_phone_number or own
+    return first.contact_phone_number or session.contact_phone_number or own or None
 
 
 def _find_operator(world: RecordedWorld, leg: LegRow, role: str, internal: bool) -> str | None:

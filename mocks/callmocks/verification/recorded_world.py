@@ -13,7 +13,7 @@ from callmocks.history import world
 from callmocks.history.walltime import FIRST_DATE
 from callmocks.verification.recorded_calls import LegRow, RecordedCalls, SessionRow
 
-_DAY_HOURS = range(8, 20)
+_DAY_HOURS = {f"{hour:02}" for hour in range(8, 20)}
 _NAME_LENGTH = 20  # of each part of an operator's name
 
 
@@ -206,7 +206,7 @@ def _add_scenarios(found: RecordedWorld, calls: RecordedCalls) -> None:
             continue
         counters = by_line.setdefault(number, (Counter(), Counter()))
         if leg.scenario_id is not None:
-            counters[int(leg.start_time[11:13]) not in _DAY_HOURS][leg.scenario_id] += 1
+            counters[leg.start_time[11:13] not in _DAY_HOURS][leg.scenario_id] += 1
     found.lines = set(by_line)
     found.tables["lines"] = [
         {

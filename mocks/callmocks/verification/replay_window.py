@@ -127,6 +127,10 @@ class RecordedTable:
                         runs.remove(run)
                         break
 
+    def list_periods(self) -> list[tuple[int, int]]:
+        """From when to when no row is missing."""
+        return [run.find_covered() for runs in self._groups.values() for run in runs]
+
     def select(self, window: RowWindow) -> RowSelection:
         """``NotRecorded`` when rows of the window may be missing."""
         groups = self._list_groups(window)
