@@ -220,6 +220,13 @@ def test_too_few_sessions_are_counted(tmp_path: Path) -> None:
     assert not (tmp_path / "world.toml").exists()
 
 
+def test_the_recording_is_not_written_over(tmp_path: Path, cli: CommandRunner) -> None:
+    for name, text in (("few.toml", "it is the recording"), ("few.jsonl", "has to end in .toml")):
+        path = write_rows(tmp_path / name, (LEGS, make_sessions(1)))
+        with pytest.raises(SettingsError, match=text):
+            cli("world", "fit", path, "--output", path)
+
+
 def test_calls_that_nobody_answers_are_a_world_too(tmp_path: Path, cli: CommandRunner) -> None:
     path = write_rows(tmp_path / "same.jsonl", (LEGS, make_sessions(2000)))
     text = cli("world", "fit", path, "--output", tmp_path / "world.toml").out

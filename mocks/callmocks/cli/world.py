@@ -43,6 +43,8 @@ def fit(recording: Path, output: Path) -> None:
 
     if output.suffix != ".toml":
         raise SettingsError(f"--output: {output}: its name has to end in .toml")
+    if output.resolve() == recording.resolve():
+        raise SettingsError(f"--output: {output}: it is the recording")
     recorded = read_recorded_calls(recording)
     try:
         fitted = fit_world(recorded)
