@@ -18,6 +18,18 @@ TAB, ENTER, ESCAPE, SPACE = "\ue004", "\ue007", "\ue00c", " "
 DAY = {"date_from": "2026-03-02 00:00:00", "date_till": "2026-03-02 23:59:59"}
 
 
+LEFT_EDGES = """
+const text = document.querySelector(arguments[0]).firstChild;
+return [0, text.length - 1].map((at) => {
+  const range = document.createRange();
+  range.setStart(text, at);
+  range.setEnd(text, at + 1);
+  return range.getBoundingClientRect().left;
+});
+"""
+"""Of the first and the last character."""
+
+
 @pytest.fixture
 def browser(chromium: Any, site: Site) -> Iterator[Browser]:
     """A browser on the server; no test may leave a console message."""
@@ -143,18 +155,15 @@ def test_text_of_clients_never_runs(browser: Browser, site: Site) -> None:
 
 def test_text_of_clients_turns_no_other_text_around(browser: Browser, site: Site) -> None:
     site.rpc("get.account", **{"a\u202e": "b"})
-    browser.open("/tenants/demo/journal")
-    assert browser.text("#entries .exchanged .bad") == "unexpected_parameters"
-    first, last = browser.run("""
-        const text = document.querySelector("#entries .exchanged .bad").firstChild;
-        return [0, text.length - 1].map((at) => {
-          const range = document.createRange();
-          range.setStart(text, at);
-          range.setEnd(text, at + 1);
-          return range.getBoundingClientRect().left;
-        });
-    """)
-    assert first < last
+    site.api("POST", "/api/tenants", {"name": "turned", "world": {"title": "a\u202e"}})
+    for path, other, text in (
+        ("/tenants/demo/journal", "#entries .exchanged .bad", "unexpected_parameters"),
+        ("/tenants/turned", ".lead a", "All calls"),
+    ):
+        browser.open(path)
+        assert browser.text(other) == text
+        first, last = browser.run(LEFT_EDGES, other)
+        assert first < last
 
 
 def test_a_fault_switched_on_changes_the_next_answer(browser: Browser, site: Site) -> None:

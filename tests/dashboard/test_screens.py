@@ -46,7 +46,7 @@ VIEWS = {
     "doc": "/docs/faults.md",
     "tenants": "/tenants",
     "nothing": "/tenants/demo/find?q=nothing",
-    "problem": "/tenants/none",
+    "problem": f"/tenants/{'n' * 300}",
 }
 
 
@@ -67,8 +67,9 @@ def busy_site() -> Iterator[Site]:
         site.send(site.urls["cdr"], "POST", b"{")
         leg = "/api/tenants/demo/assumptions/cdr.leg-direction"
         site.api("PUT", leg, {"choice": "session"})
+        world = {"title": "t" * 80}
         name = "a-name-of-forty-characters-is-the-longest"
-        site.api("POST", "/api/tenants", {"name": name[:40], "seed": -(2**63)})
+        site.api("POST", "/api/tenants", {"name": name[:40], "seed": -(2**63), "world": world})
         for name in ("filled", "s" * 64):
             site.api("PUT", f"/api/tenants/demo/snapshots/{name}")
         empty = {"name": "empty", "world": "empty", "now": "2026-03-01T12:00:00"}

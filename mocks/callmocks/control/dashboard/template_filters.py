@@ -61,6 +61,11 @@ def keep_whole(moment: str) -> Markup:
     return Markup("<time>{}</time>").format(moment)
 
 
+def isolate_text(text: str) -> Markup:
+    """A user's text inside a sentence, whose direction it does not turn."""
+    return Markup('<bdi translate="no">{}</bdi>').format(text)
+
+
 def format_parameter(value: object) -> str:
     """A value as a form's field takes it; empty for null, lists and objects without members."""
     if isinstance(value, bool):
@@ -80,4 +85,5 @@ FILTERS = {
     "breakable": add_line_breaks,
     "pathed": add_path_breaks,
     "timed": keep_whole,
+    "isolated": isolate_text,
 }
