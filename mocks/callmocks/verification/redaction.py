@@ -83,7 +83,9 @@ class FindingRedactor:
             elif part["phone"]:
                 shown = has_form("number", whole) and role != "personal"
             elif part["unit"]:
-                shown = self._is_shown(whole.rstrip(".…?"), role, rule)
+                # A name of several words is nobody's identifier.
+                is_alone = role != "path" or not _has_neighbour(text, *part.span())
+                shown = self._is_shown(whole.rstrip(".…?"), role if is_alone else "value", rule)
             else:
                 quoted = part["double"] if part["double"] is not None else part["single"]
                 shown = self._is_quotable(quoted, role, rule)
@@ -125,6 +127,12 @@ class FindingRedactor:
         is_sign = not any(char.isalnum() for char in unit)
         fields = self._fields
         return is_sign or unit in fields.names or unit in fields.words or unit in _OWN_WORDS
+
+
+def _has_neighbour(text: str, start: int, end: int) -> bool:
+    """Whether a word stands beside a word, with nothing but a space between them."""
+    before, after = text[:start], text[end:]
+    return bool(re.search(r"\w $", before) or re.match(r" \w", after))
 
 
 def is_identifier(text: str) -> bool:
