@@ -1,9 +1,12 @@
-"""What the page of an entry marks in a request of 1C, whatever is wrong with it."""
+"""What the page of an entry marks in a request, whatever is wrong with it."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from callmocks.arm import frames
 from tests.control.server_client import basic
 from tests.dashboard.conftest import Site
 from tests.onec.conftest import CORE, make_envelope, make_parameter
@@ -62,6 +65,20 @@ def test_exactly_the_wrong_value_is_marked(site: Site, inside: str, marked: str 
         text = section.text_content()
         before = "".join(section.xpath(".//text()[following::mark or following-sibling::mark]"))
         assert text[len(before) :].startswith(marked)
+
+
+def test_a_value_of_a_frame_that_is_no_string_is_marked(site: Site) -> None:
+    filters = {"_name": "filters", "_attributes": {"limit": 5, "offset": "5"}}
+    tree = [{"_name": "in", "_content": [{"_name": "request", "_content": [filters]}]}]
+    body = json.dumps(tree, separators=(",", ":")).encode()
+    with site.open_websocket("101") as websocket:
+        websocket.send(frames.encode_request("0007", "operator_call_history", body))
+        websocket.recv()
+    entry = site.api("GET", "/api/tenants/demo/journal?limit=1")["entries"][-1]
+    page = site.get(f"/tenants/demo/journal/{entry['seq']}").page
+    assert page.xpath("string(//ol[@class='violations']//code)") == "/in/request/filters/@limit"
+    (mark,) = page.xpath("//mark")
+    assert mark.text == "5" and mark.getprevious() is None and mark.tail.startswith(",")
 
 
 def test_a_summary_has_no_parameter_without_a_name(site: Site) -> None:

@@ -26,11 +26,12 @@ class BodyOptions(NamedTuple):
 
 
 class CommandBody(NamedTuple):
-    """``dropped``: an empty value counted as not given."""
+    """``dropped``: an empty value counted as not given; ``parse_problem``: where it is no tree."""
 
     attributes: Mapping[str, str]
     violations: tuple[SchemaViolation, ...] = ()
     parse_error: str = ""
+    parse_problem: tree.Problem | None = None
     dropped: bool = False
 
 
@@ -45,6 +46,8 @@ def _parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     try:
         document = tree.json_to_xml(body) if options.format == "json" else body
         root = schema.parse(document, options.charset)
+    except tree.TreeError as error:
+        return CommandBody({}, parse_error=str(error), parse_problem=error.problem)
     except CallmocksError as error:
         return CommandBody({}, parse_error=str(error))
     dropped = command == schema.HISTORY and not options.empty_values and _drop_empty_values(root)

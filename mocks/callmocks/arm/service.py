@@ -160,7 +160,8 @@ async def _run_command(
     if request.dropped:
         exchange.use_assumption("arm.empty-filter")
     if request.parse_error:
-        exchange.add_violation("body", "a document that can be read", request.parse_error)
+        unreadable = ("body", "a document that can be read", request.parse_error)
+        exchange.add_violation(*(request.parse_problem or unreadable))
         raise CommandFailure(400, request.parse_error)
     if request.violations:
         texts = [str(exchange.add_violation(*violation)) for violation in request.violations]

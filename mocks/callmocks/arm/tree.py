@@ -24,8 +24,16 @@ MAX_DEPTH = 32
 _MAX_VALUE_CHARS = 80
 
 
+Problem = tuple[str, str, str]
+"""Where, what was expected, what is there."""
+
+
 class TreeError(CallmocksError):
     """JSON that is no such tree, or a tree that no XML document can be; names the path."""
+
+    def __init__(self, text: str, problem: Problem | None = None) -> None:
+        super().__init__(text)
+        self.problem = problem
 
 
 class Node(
@@ -56,7 +64,12 @@ def decode(body: bytes) -> Node:
     try:
         roots = _decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise TreeError(f"JSON: {_locate_error(body) or error}") from None
+        problem = _locate_error(body)
+        if problem is None:
+            raise TreeError(f"JSON: {error}") from None
+        where, expected, got = problem
+        text = f"JSON: {where}: expected {expected}, got {got}".replace("JSON: : ", "JSON: ")
+        raise TreeError(text, problem if where else None) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TreeError(f"JSON: {error}") from None
     except RecursionError:
@@ -66,42 +79,40 @@ def decode(body: bytes) -> Node:
     return roots[0]
 
 
-def _locate_error(body: bytes) -> str:
+def _locate_error(body: bytes) -> Problem | None:
     """Where JSON is no tree, by the names of elements and attributes; msgspec counts places."""
     try:
         roots = msgspec.json.decode(body)
         if not isinstance(roots, list):
-            return f"expected an array of one root, got {_describe_value(roots)}"
+            return "", "an array of one root", _describe_value(roots)
         problems = (_find_problem(root, "") for root in roots)
-        return next(filter(None, problems), "")
+        return next(filter(None, problems), None)
     except (msgspec.DecodeError, RecursionError):
-        return ""  # behind the place where it is no tree, it is no JSON, or too deep
+        return None  # behind the place where it is no tree, it is no JSON, or too deep
 
 
-def _find_problem(item: Any, path: str) -> str:
+def _find_problem(item: Any, path: str) -> Problem | None:
     if not isinstance(item, dict):
-        return f"{path or '/'}: expected an element, got {_describe_value(item)}"
+        return path or "/", "an element", _describe_value(item)
     name, attributes, content = (item.get(k) for k in ("_name", "_attributes", "_content"))
     if not isinstance(name, str):
-        return f"{path or '/'}: expected an element's name in _name, got {_describe_value(name)}"
+        return path or "/", "an element's name in _name", _describe_value(name)
     path = f"{path}/{name}"
     unknown = item.keys() - {"_name", "_attributes", "_content"}
     if unknown:
-        expected = "expected _name, _attributes and _content alone"
-        return f"{path}: {expected}, got {', '.join(sorted(unknown))}"
+        return path, "_name, _attributes and _content alone", ", ".join(sorted(unknown))
     if not isinstance(attributes, dict | None):
-        return f"{path}: expected an object in _attributes, got {_describe_value(attributes)}"
+        return path, "an object in _attributes", _describe_value(attributes)
     for key, value in (attributes or {}).items():
         if not isinstance(value, str):
-            return f"{path}/@{key}: expected a string, got {_describe_value(value)}"
+            return f"{path}/@{key}", "a string", _describe_value(value)
     if not isinstance(content, list | None):
-        return f"{path}: expected an array in _content, got {_describe_value(content)}"
+        return path, "an array in _content", _describe_value(content)
     for index, child in enumerate(content or ()):
         if not isinstance(child, str | dict):
-            expected = f"expected an element or a text in _content[{index}]"
-            return f"{path}: {expected}, got {_describe_value(child)}"
+            return path, f"an element or a text in _content[{index}]", _describe_value(child)
     children = (_find_problem(child, path) for child in content or () if isinstance(child, dict))
-    return next(filter(None, children), "")
+    return next(filter(None, children), None)
 
 
 def _describe_value(value: Any) -> str:
