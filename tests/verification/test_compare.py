@@ -185,7 +185,7 @@ def edit_answers(recording: Path, target: Path, *replaced: tuple[str, str]) -> P
         ("cdr", '"id":', '"late":1,"id":', "late", "this member", "none"),
         ("cdr", '"code":-32602', '"code":-1', "mnemonic", "data_type_error -1", "-32602"),
         ("onec", "<Name>CallTime<", "<Name>CallDate<", "CallDate", "this member", "none"),
-        ("onec", "<Name>CallTime<", "<Name>Ivan Petrov<", "/Xxxx Xxxxxx", "this member", "none"),
+        ("onec", "<Name>CallTime<", "<Name>Ivan Petrov<", "/xxxx xxxxxx", "this member", "none"),
         ("onec", "<Length>0<", "<Length>40<", "ClientID", "string(40)?", "string?"),
         ("onec", "PARAM_DUPLICATE", "TWICE", "ResultCode", "TWICE", "PARAM_DUPLICATE"),
         ("onec", "Sender<", "Receiver<", "Fault", "a Fault Receiver", "a Fault Sender"),

@@ -2,7 +2,7 @@
 
 A text is taken apart into quoted texts and units between spaces. A unit stays when it is a name
 or a word of the contract, a number that is no telephone number, a time, an id, or has the form of
-an enumeration's value (``[a-z][a-z0-9_]{0,63}``); of all others the form is shown: ``Xx9``.
+an enumeration's value (``[a-z][a-z0-9_]{0,63}``); of all others the form is shown: ``xx9``.
 """
 
 import re
