@@ -81,6 +81,25 @@ def test_a_value_of_a_frame_that_is_no_string_is_marked(site: Site) -> None:
     assert mark.text == "5" and mark.getprevious() is None and mark.tail.startswith(",")
 
 
+@pytest.mark.parametrize("transport", ["http", "frame"])
+def test_the_element_too_many_is_marked(site: Site, transport: str) -> None:
+    if transport == "http":
+        site.arm("101", 'limit="5" offset="0"/><filters limit="5" offset="0"')
+    else:
+        filters = {"_name": "filters", "_attributes": {"limit": "5", "offset": "0"}}
+        request = {"_name": "request", "_content": [filters, filters]}
+        body = json.dumps([{"_name": "in", "_content": [request]}]).encode()
+        with site.open_websocket("101") as websocket:
+            websocket.send(frames.encode_request("0007", "operator_call_history", body))
+            websocket.recv()
+    entry = site.api("GET", "/api/tenants/demo/journal?limit=1")["entries"][-1]
+    page = site.get(f"/tenants/demo/journal/{entry['seq']}").page
+    (mark,) = page.xpath("//mark")
+    assert mark.text.strip('"') == "filters"
+    assert "filters" in page.xpath("string(//mark/preceding-sibling::text())")
+    assert "filters" not in mark.tail
+
+
 def test_a_summary_has_no_parameter_without_a_name(site: Site) -> None:
     body = make_envelope(make_call(make_property("", VALUE)))
     site.send(site.urls["onec"], "POST", body, **basic("demo"))

@@ -78,7 +78,7 @@ class SpanFinder:
         if node is None:
             return None
         if not attribute:
-            return _find_quoted(text, node, got)
+            return _find_child_name(text, node[0], got) or _find_quoted(text, node, got)
         attributes = _find_item(text, node[0], "_attributes")
         if attributes is None:
             return None
@@ -120,7 +120,8 @@ class SpanFinder:
     def _find_content(self, element: "_Element", got: str) -> Span | None:
         """The element that should not be there, or the text."""
         name = got.rpartition("}")[2].partition(" of ")[0]
-        for each in (element, *element.children):
+        # Of several children of that name, the last is the one too many.
+        for each in (element, *reversed(element.children)):
             if each.name == name:
                 return each.name_span
         for span in element.iter_own_text():
@@ -217,6 +218,19 @@ def _find_named(text: str, start: int, name: str, number: int) -> Span | None:
             if not number:
                 return begin, end
     return None
+
+
+def _find_child_name(text: str, start: int, name: str) -> Span | None:
+    """That of the last child of this name, of several the one too many."""
+    content = _find_item(text, start, "_content")
+    if content is None or text[content[0]] != "[":
+        return None
+    found = None
+    for _, begin, _ in _iter_items(text, content[0]):
+        span = _find_item(text, begin, "_name")
+        if span is not None and text[slice(*span)] == json.dumps(name, ensure_ascii=False):
+            found = span
+    return found
 
 
 def _split_xpath(where: str) -> tuple[list[tuple[str, int]], str]:
