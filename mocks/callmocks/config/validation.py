@@ -39,13 +39,13 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
     path = path.rstrip("`")
     if path.startswith(_OF_A_KEY):
         return f"{path.removeprefix(_OF_A_KEY)}[...]", f"the key does not fit: {reason}"
+    types = _types_at(inspect.type_info(model), path)
+    if reason.startswith("Expected") and any(isinstance(t, inspect.LiteralType) for t in types):
+        return path, f"{reason}; there are {', '.join(map(str, _known_names(types)))}"
     if _UNQUOTED_TEXT.match(reason):
         return path, f"{reason}: a string is wanted, write it in quotes"
     if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
         return path, f"{reason}: a number is wanted, write it without quotes"
-    types = _types_at(inspect.type_info(model), path)
-    if reason.startswith("Expected") and any(isinstance(t, inspect.LiteralType) for t in types):
-        reason += f"; there are {', '.join(map(str, _known_names(types)))}"
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
         names = [str(each) for each in _known_names(types)]
         unknown = _QUOTED.search(reason)
