@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from callmocks.config import toml
+from callmocks.config.types import PROVIDER_NAMES
 from callmocks.config.validation import describe_error
 from callmocks.errors import SettingsError
 
@@ -47,6 +48,10 @@ def read_baseline(path: Path, option: str) -> dict[str, KnownFinding]:
                 f"{entry.id!r} is not like cdr/legs/get.call_legs_report/result, as check shows it"
             )
             raise SettingsError(f"{source}: finding {number}: id: {text}")
+        provider = entry.id.partition("/")[0]
+        if provider not in PROVIDER_NAMES:
+            names = ", ".join(PROVIDER_NAMES)
+            raise SettingsError(f"{source}: finding {number}: id: {provider!r} is none of {names}")
         if entry.id in found:
             raise SettingsError(f"{source}: {entry.id}: it is listed twice")
         found[entry.id] = entry
