@@ -272,7 +272,7 @@ def test_a_journal_is_replayed_too(suite: Mocks, tmp_path: Path) -> None:
         url = f"{suite.control_url}/api/tenants/{tenant.name}/journal"
         entries = requests.get(url, timeout=10).json()["entries"]
     file = tmp_path / "journal.jsonl"
-    file.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    file.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8-sig")
     with run_replay(file) as urls:
         assert post_legs(urls["cdr"], "x", limit=3).json() == direct
 

@@ -1,5 +1,6 @@
 """A request to the Data API with its response, read for what they show."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,6 @@ import msgspec
 
 from callmocks.provider.base import WireExchange
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LEGS_METHOD, SESSIONS_METHOD = "get.call_legs_report", "get.calls_report"
 Params = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -42,7 +42,7 @@ def parse_exchanges(exchanges: Sequence[WireExchange]) -> list[RpcExchange]:
 
 def _parse_exchange(exchange: WireExchange) -> RpcExchange | None:
     try:
-        request = msgspec.json.decode(exchange.request.removeprefix(BYTE_ORDER_MARK))
+        request = msgspec.json.decode(exchange.request.removeprefix(BOM_UTF8))
         response = msgspec.json.decode(exchange.response)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

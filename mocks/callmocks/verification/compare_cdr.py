@@ -1,5 +1,6 @@
 """Recorded requests to a Data API, sent again with the account's own token."""
 
+from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, ClassVar
@@ -10,7 +11,6 @@ from callmocks.cdr import harmless, openrpc, validate
 from callmocks.contract.findings import ValidationResult
 from callmocks.contract.resources import load_table
 from callmocks.provider.base import WireExchange
-from callmocks.verification.cdr_exchange import BYTE_ORDER_MARK
 from callmocks.verification.check_cdr import CREDENTIAL_ERRORS, CdrCheck
 from callmocks.verification.comparison import Comparison
 from callmocks.verification.shapes import EMPTY_LIST, EMPTY_OBJECT, NULL, Shape
@@ -85,7 +85,7 @@ class CdrComparison(Comparison, CdrCheck):
         return answer
 
     def _put_credentials(self, request: bytes) -> bytes:
-        mark = BYTE_ORDER_MARK if request.startswith(BYTE_ORDER_MARK) else b""
+        mark = BOM_UTF8 if request.startswith(BOM_UTF8) else b""
         sent = msgspec.json.decode(request.removeprefix(mark))
         if isinstance(sent, dict) and isinstance(params := sent.get("params"), dict):
             if "access_token" in params:

@@ -1,12 +1,13 @@
 """What exchanges of the Data API show of its assumptions; here, what errors show."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
 from callmocks.cdr import dates, openrpc
 from callmocks.verification import decide_cdr_rows
-from callmocks.verification.cdr_exchange import BYTE_ORDER_MARK, RpcExchange, list_leaves
+from callmocks.verification.cdr_exchange import RpcExchange, list_leaves
 from callmocks.verification.decisions import Sighting, see
 
 REASONS = {
@@ -198,7 +199,7 @@ def _decide_api_version(exchange: RpcExchange) -> Iterator[Sighting]:
 
 
 def _decide_byte_order_mark(exchange: RpcExchange) -> Iterator[Sighting]:
-    if exchange.body.startswith(BYTE_ORDER_MARK):
+    if exchange.body.startswith(BOM_UTF8):
         shown = "a body that begins with one"
         if exchange.mnemonic == "parse_error":
             yield from see("cdr.byte-order-mark", "parse_error", f"{shown}: parse_error")

@@ -12,6 +12,7 @@
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +31,6 @@ from callmocks.verification.redaction import FindingRedactor
 FRAME_START = re.compile(rb"\d{2}\d{10}\d{4}")
 ROOT_ELEMENT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 REQUEST_TREE = re.compile(rb'\[\s*\{\s*"_name"\s*:\s*"in"')
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 HASHED_NOTE = "a message was recorded by a hash alone: not validated"
 TRUNCATED_NOTE = "the journal has only the beginning of a message: not validated"
 
@@ -70,7 +70,7 @@ class ValidatedFile:
 
 
 def validate_file(content: bytes, contract: str = "documented") -> ValidatedFile:
-    text = content.removeprefix(BYTE_ORDER_MARK)
+    text = content.removeprefix(BOM_UTF8)
     if recording.is_json_lines(text):
         return _validate_lines(text, contract)
     entries = _decode_journal(text)

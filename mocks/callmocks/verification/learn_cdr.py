@@ -3,13 +3,14 @@
 Each costs a point at most and asks for one row, or a few that are known.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from callmocks.cdr import tables
 from callmocks.verification import check_cdr_refusals, decide_cdr
-from callmocks.verification.cdr_exchange import BYTE_ORDER_MARK, Params, parse_exchanges
+from callmocks.verification.cdr_exchange import Params, parse_exchanges
 from callmocks.verification.check_cdr import LEGS_METHOD, SESSIONS_METHOD, CdrCheck
 from callmocks.verification.decide_cdr_directory import EMPLOYEES_METHOD
 from callmocks.verification.decisions import Sighting, see
@@ -73,7 +74,7 @@ class CdrLearner(Learner, CdrCheck):
     async def try_byte_order_mark(self) -> None:
         given = {"access_token": self.token, **self.user_params()}
         body = check_cdr_refusals.encode_request("get.account", given)
-        await self.post_request("get.account", BYTE_ORDER_MARK + body)
+        await self.post_request("get.account", BOM_UTF8 + body)
 
     async def try_overlap(self) -> None:
         leaf = {"field": "employees", "operator": "overlap", "value": [1]}

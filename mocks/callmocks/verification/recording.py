@@ -5,6 +5,7 @@ entries of a journal, one in a line, can be read as well.
 """
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ def iter_exchanges(
 ) -> Iterator[tuple[int, RecordedExchange]]:
     """With line numbers; ``SettingsError`` at the first line that is no exchange."""
     for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if not line.strip():
             continue
         try:

@@ -114,7 +114,7 @@ class CheckReport:
             for sent in self.sent
         )
         listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-        return f"{len(self.sent)} requests, none of which changes data: {listed}"
+        return f"{len(self.sent)} requests, none of which changes data" + (listed and f": {listed}")
 
     def _redact_finding(self, finding: Finding) -> Finding:
         texts = {name: self._redact_secrets(getattr(finding, name)) for name in FINDING_TEXTS}
