@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ctypes
 import importlib.util
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -337,3 +339,25 @@ async def test_a_suite_that_cannot_start_leaves_nothing_behind() -> None:
         with pytest.raises(SettingsError, match="--cdr-port"):
             await suite.start()
     socket.create_server(("127.0.0.1", free)).close()
+
+
+PROXY = ("proxy", "cdr", "http://127.0.0.1:9/v2.0", "--port", "0", "--json")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tgkill is Linux's")
+@pytest.mark.parametrize("command", [("serve", *FREE, "--json"), PROXY], ids=lambda it: it[0])
+def test_a_stop_signal_may_come_to_any_thread(command: tuple[str, ...]) -> None:
+    whole = [sys.executable, "-m", "callmocks", *command]
+    libc = ctypes.CDLL(None, use_errno=True)
+    with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        threads = [int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir()]
+        tgkill = {"x86_64": 234, "aarch64": 131}[platform.machine()]
+        for other in threads:  # one may have ended meanwhile
+            if other != process.pid:
+                libc.syscall(tgkill, process.pid, other, int(signal.SIGTERM))
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()

@@ -96,8 +96,19 @@ def exit_on_stop_signals() -> None:
 def make_stop_event() -> asyncio.Event:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopped.set()
+        for number in _STOP_SIGNALS:  # it is stopping already
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
     for number in _STOP_SIGNALS:
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        try:
+            # The system may give the signal to any thread: this wakes the loop.
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
     return stopped
 
 

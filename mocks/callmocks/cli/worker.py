@@ -67,7 +67,7 @@ async def _run_worker(config: WorkerConfig, log_writer: LogWriter | None) -> Non
         identity = load_generated_identity(config.generated_pem, config.ca_pem)
     async with MockServer(config.settings, listeners, identity, log_writer):
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
-        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        loop.add_signal_handler(signal.SIGTERM, stopped.set)
         loop.add_reader(sys.stdin.fileno(), stopped.set)
         _print_status("")
         await stopped.wait()
