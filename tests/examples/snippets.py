@@ -9,6 +9,7 @@ What follows the language of a fence says what a snippet is; readers do not see 
     ```python run                  a program: it ends with status 0 and says nothing on stderr
     ```sh run                      the same for a shell
     ```sh run serving --seed 7     … while `callmocks serve --seed 7` runs
+    ```sh run follows              … after the one before it that runs, in the same folder
     ```python file=client.py       a file for the snippets after it on the page
     ```text output                 lines that the snippet before it prints, … standing for anything
     ```sh shown                    not run: it needs a network, an engine, somebody else's machine
@@ -126,6 +127,9 @@ def outputs(snippet: Snippet, snippets: Sequence[Snippet]) -> list[Snippet]:
 
 def run(snippet: Snippet, snippets: Sequence[Snippet], folder: Path) -> None:
     """Run a snippet in a folder that holds the files before it, and look at what it prints."""
+    if "follows" in snippet.words:
+        above = [each for each in snippets if each.kind == "run" and each.line < snippet.line]
+        run(above[-1], snippets, folder)
     for name, text in files_before(snippet, snippets).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -72,8 +73,8 @@ def test_the_python_client_passes_with_pytest_and_with_unittest(copy: Path) -> N
 def test_the_requests_for_editors_are_answered(control: str) -> None:
     text = (EXAMPLES / "requests.http").read_text(encoding="utf-8")
     with urllib.request.urlopen(f"{control}/api/tenants/demo") as answer:
-        demo = answer.read().decode()
-    places = dict(re.findall(r'"(arm|cdr|onec)":\{"url":"([^"]+)"', demo)) | {"control": control}
+        demo = json.load(answer)
+    places = {name: demo[name]["url"] for name in ("arm", "cdr", "onec")} | {"control": control}
     variables = dict(re.findall(r"^@(\w+) = (\S+)$", text, re.M))
     assert set(variables) == set(places)
     for name, url in variables.items():
@@ -97,4 +98,4 @@ def test_the_requests_for_editors_are_answered(control: str) -> None:
             opener = urllib.request.build_opener()
         with opener.open(made, timeout=30) as answer:
             shown = answer.read()
-        assert shown and b'"error"' not in shown and b"Fault>" not in shown, request
+        assert shown and b'"error":{' not in shown and b"Fault>" not in shown, request
