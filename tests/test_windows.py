@@ -151,6 +151,8 @@ def test_no_module_needs_what_only_posix_has() -> None:
         "history/clock.py memfd_create",
         "server/tls.py memfd_create",
         "cli/serve.py uvloop",
+        "cli/serve.py add_signal_handler",
+        "cli/worker.py add_signal_handler",  # Windows has no workers
         "server/descriptors.py resource",
     }
     allowed.add("replication/recovery.py fork")  # a field

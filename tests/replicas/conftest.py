@@ -35,6 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="redis-server is not on this machine"))
 
 
+_DATABASES = 256
+
+
 class RedisServer:
     """A redis-server on a port of its own, to be stopped, started and stunned."""
 
@@ -43,11 +46,16 @@ class RedisServer:
             self.port = found.getsockname()[1]
         self._folder = folder
         self._persistent = persistent
+        self._databases = iter(range(20, _DATABASES))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def take_url(self) -> str:
+        """Of a database that no other test has."""
+        return f"redis://127.0.0.1:{self.port}/{next(self._databases)}"
 
     @property
     def is_running(self) -> bool:
@@ -56,6 +64,7 @@ class RedisServer:
     def start(self) -> None:
         kept = ["--appendonly", "yes"] if self._persistent else ["--save", "", "--appendonly", "no"]
         command = [str(REDIS), "--port", str(self.port), "--bind", "127.0.0.1", *kept]
+        command += ["--databases", str(_DATABASES)]
         self._process = subprocess.Popen(
             [*command, "--dir", str(self._folder)], stdout=subprocess.DEVNULL
         )

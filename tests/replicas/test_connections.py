@@ -107,7 +107,7 @@ async def test_the_faults_of_websockets_count_over_all_replicas(
 async def test_workers_end_websockets_whichever_serves_them(
     redis: RedisServer, client: Client
 ) -> None:
-    url = redis.url.replace("/0", "/2")
+    url = redis.take_url()
     with start_replicas(1, "--workers", "2", "--state", url, "--now", NOW) as (workers,):
         async with open_sockets("demo", [workers] * 8) as sockets:
             assert len(await list_ids(client, workers, "demo")) == 8
@@ -117,7 +117,7 @@ async def test_workers_end_websockets_whichever_serves_them(
 
 
 async def test_a_replica_that_does_not_answer_is_told(redis: RedisServer, client: Client) -> None:
-    url = redis.url.replace("/0", "/3")
+    url = redis.take_url()
     with start_replicas(2, "--state", url, "--now", NOW) as (first, second):
         async with open_sockets("demo", [first]):
             assert len(await list_ids(client, second, "demo")) == 1

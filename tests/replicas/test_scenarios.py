@@ -65,7 +65,7 @@ async def test_a_file_is_applied_once_and_who_finds_its_tenants_leaves_them(
     demo = {"name": "demo", "seed": 5, "calls": CALLS}
     orders = {"name": "orders", "now": "2026-03-02T12:00:00", "calls": CALLS, "faults": [FAULT]}
     path.write_text(json.dumps({"tenants": [demo, orders]}))
-    url = redis.url.removesuffix("/0") + "/7"
+    url = redis.take_url()
     arguments = ("--state", url, "--scenario", str(path))
     with start_replicas(2, *arguments) as running:
         for name in ("demo", "orders"):
@@ -83,7 +83,7 @@ async def test_workers_apply_a_file_once(
 ) -> None:
     path = tmp_path / "scenario.json"
     path.write_text(json.dumps({"name": "orders", "calls": CALLS}))
-    url = redis.url.removesuffix("/0") + "/9"
+    url = redis.take_url()
     with start_replicas(1, "--state", url, "--workers", "2", "--scenario", str(path)) as (suite,):
         found = await scenario(client, suite, "orders")
         assert [each["number"] for each in found["calls"]] == [1, 2]

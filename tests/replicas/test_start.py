@@ -92,10 +92,10 @@ async def test_without_its_library_installing_it_is_explained(
 
 
 async def test_documents_of_another_version_are_reported(redis: RedisServer) -> None:
-    url = redis.url.replace("/0", "/3")
+    url = redis.take_url()
     async with MockServer(serve_settings(url)):
         pass
-    with redis.client(3) as client:
+    with redis.client(int(url.rpartition("/")[2])) as client:
         birth = json.loads(client.hget("callmocks:documents", "demo/tenant"))
         birth["settings"]["invented_later"] = True
         client.hset("callmocks:documents", "demo/tenant", json.dumps(birth))
@@ -107,7 +107,7 @@ async def test_documents_of_another_version_are_reported(redis: RedisServer) -> 
 async def test_a_replica_of_other_settings_does_not_join(
     redis: RedisServer, client: Client
 ) -> None:
-    url = redis.url.replace("/0", "/5")
+    url = redis.take_url()
     async with MockServer(serve_settings(url, seed=7)) as suite:
         assert await start_error(url, seed=8) == (
             f"replicas at {url} serve the tenant demo with seed 7, not 8; "
@@ -128,7 +128,7 @@ async def test_calls_of_a_file_are_pinned_once(
 ) -> None:
     file = tmp_path / "calls.jsonl"
     file.write_text('{"start": "2026-03-01T10:00:00"}\n', encoding="utf-8")
-    mine = serve_settings(redis.url.replace("/0", "/6"), calls=file)
+    mine = serve_settings(redis.take_url(), calls=file)
     async with MockServer(mine) as one, MockServer(mine) as two:
         found = [
             (await client.request("GET", f"{suite.urls['control']}/api/tenants/demo/calls")).json
@@ -141,7 +141,7 @@ async def test_calls_of_a_file_are_pinned_once(
 
 
 def test_a_replica_stops_at_a_signal(redis: RedisServer) -> None:
-    with start_replicas(1, "--state", redis.url.replace("/0", "/4"), "--only", "cdr") as (running,):
+    with start_replicas(1, "--state", redis.take_url(), "--only", "cdr") as (running,):
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(DEADLINE) == 0
         assert running.process.stderr is not None

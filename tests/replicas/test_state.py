@@ -53,7 +53,7 @@ class Memory:
 
 @pytest.fixture
 async def link(redis: RedisServer) -> AsyncIterator[RedisConnection]:
-    link = RedisConnection(redis.url.replace("/0", "/8"))
+    link = RedisConnection(redis.take_url())
     yield link
     await link.close()
 
@@ -75,7 +75,7 @@ def test_both_states_answer_the_same(redis: RedisServer, history: list[tuple[Any
         return [await getattr(state, name)(*given) for name, *given in history]
 
     async def both() -> None:
-        link = RedisConnection(redis.url.replace("/0", "/8"))
+        link = RedisConnection(redis.take_url())
         try:
             assert await answers(State()) == await answers(fresh(link))
         finally:

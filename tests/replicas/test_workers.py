@@ -30,7 +30,7 @@ from tests.replicas.conftest import (
 @pytest.fixture(scope="module")
 def workers(redis: RedisServer) -> Iterator[ReplicaProcess]:
     """Three workers with a database of their own."""
-    url = redis.url.replace("/0", "/1")
+    url = redis.take_url()
     with start_replicas(1, "--workers", "3", "--state", url, "--now", NOW) as (first,):
         yield first
 
@@ -107,7 +107,7 @@ async def test_a_dead_worker_is_replaced_and_no_connection_is_refused(
 
 
 def test_readiness_is_reported_once_and_it_stops_at_a_signal(redis: RedisServer) -> None:
-    settings = ("--state", redis.url.replace("/0", "/2"), "--only", "cdr", "--tls", "auto")
+    settings = ("--state", redis.take_url(), "--only", "cdr", "--tls", "auto")
     with start_replicas(1, "--workers", "2", *settings) as (running,):
         assert running.urls["cdr"].startswith("https://")
         process, pids = running.process, child_pids(running.process)
