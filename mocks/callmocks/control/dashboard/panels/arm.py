@@ -10,7 +10,6 @@ from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
 from callmocks.control.dashboard.panels.copied_request import (
     CopiedRequest,
-    copy_http_request,
     find_basic_user,
     read_text,
     replace_value,
@@ -98,15 +97,15 @@ class ArmPanel(base.ProviderPanel):
     ) -> list[base.Snippet]:
         if record.is_frame:
             return _copy_frame(settings, url, record, texts)
-        copied = copy_http_request(record, url)
-        if copied.body is None:
-            return []
-        if settings is not None:
-            copied.body = replace_value(copied.body, _LOGIN_ATTRIBUTE, settings.arm.password)
-            user = record.user or find_basic_user(record)
-            if user and record.operation != schema.LOGIN:
-                copied.user = f"{user}:{settings.arm.password}"
-        return [base.Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
+        return super().copy_request(settings, url, record, texts)
+
+    def put_credentials(
+        self, copied: CopiedRequest, body: str, settings: TenantSettings, record: JournalRecord
+    ) -> None:
+        copied.body = replace_value(body, _LOGIN_ATTRIBUTE, settings.arm.password)
+        user = record.user or find_basic_user(record)
+        if user and record.operation != schema.LOGIN:
+            copied.user = f"{user}:{settings.arm.password}"
 
     def make_call_examples(
         self, tenant: Tenant, url: str, truth: Call, texts: Texts

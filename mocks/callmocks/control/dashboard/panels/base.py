@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from callmocks.contract.truth import Call
+from callmocks.control.dashboard.panels.copied_request import CopiedRequest, copy_http_request
 from callmocks.control.dashboard.texts import Texts
 from callmocks.provider.base import Provider
 from callmocks.tenants.journal import JournalRecord
@@ -90,6 +91,16 @@ class ProviderPanel:
 
         Empty when it is not kept whole or is no text.
         """
+        copied = copy_http_request(record, url)
+        if copied.body is None:
+            return []
+        if settings is not None:
+            self.put_credentials(copied, copied.body, settings, record)
+        return [Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
+
+    def put_credentials(
+        self, copied: CopiedRequest, body: str, settings: TenantSettings, record: JournalRecord
+    ) -> None:
         raise NotImplementedError
 
     async def read_limits(self, tenant: Tenant, texts: Texts) -> list[RemainingLimit]:

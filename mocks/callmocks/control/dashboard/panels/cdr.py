@@ -6,7 +6,7 @@ from callmocks.cdr.limits import RateLimiter
 from callmocks.cdr.provider import CDR
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
-from callmocks.control.dashboard.panels.copied_request import copy_http_request, replace_value
+from callmocks.control.dashboard.panels.copied_request import CopiedRequest, replace_value
 from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.views.lists import add_record_ids
 from callmocks.history.walltime import datetime_to_ms
@@ -78,15 +78,10 @@ class CdrPanel(base.ProviderPanel):
             snippets.append(base.Snippet(title, "shell", text))
         return snippets
 
-    def copy_request(
-        self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
-    ) -> list[base.Snippet]:
-        copied = copy_http_request(record, url)
-        if copied.body is None:
-            return []
-        if settings is not None:
-            copied.body = _put_credentials(copied.body, settings.cdr)
-        return [base.Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
+    def put_credentials(
+        self, copied: CopiedRequest, body: str, settings: TenantSettings, record: JournalRecord
+    ) -> None:
+        copied.body = _put_credentials(body, settings.cdr)
 
     async def read_limits(self, tenant: Tenant, texts: Texts) -> list[base.RemainingLimit]:
         points = await RateLimiter(Exchange.start(tenant, self.provider, b"")).get_limits()

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import base
-from callmocks.control.dashboard.panels.copied_request import copy_http_request, find_basic_user
+from callmocks.control.dashboard.panels.copied_request import CopiedRequest, find_basic_user
 from callmocks.control.dashboard.texts import Texts, mark_text
 from callmocks.history.views.lists import LISTS, directory_names
 from callmocks.history.walltime import datetime_to_ms
@@ -98,15 +98,11 @@ class OnecPanel(base.ProviderPanel):
         text = _post_history(tenant, url, truth.start, truth.start + base.SECOND)
         return [base.Snippet(texts.gettext("Calls that began in this second"), "shell", text)]
 
-    def copy_request(
-        self, settings: TenantSettings | None, url: str, record: JournalRecord, texts: Texts
-    ) -> list[base.Snippet]:
-        copied = copy_http_request(record, url)
-        if copied.body is None:
-            return []
-        if settings is not None and find_basic_user(record) is not None:
+    def put_credentials(
+        self, copied: CopiedRequest, body: str, settings: TenantSettings, record: JournalRecord
+    ) -> None:
+        if find_basic_user(record) is not None:
             copied.user = f"{settings.onec.user}:{settings.onec.password}"
-        return [base.Snippet(texts.gettext("As a curl command"), "shell", copied.text)]
 
     async def read_limits(self, tenant: Tenant, texts: Texts) -> list[base.RemainingLimit]:
         exchange = Exchange.start(tenant, self.provider, b"")
