@@ -41,6 +41,9 @@ def run(
     """Run pytest over a test file, against ``mocks`` unless ``url`` is None."""
     monkeypatch.setenv("PY_COLORS", "0")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others cost seconds a run
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("CI", "BUILD_NUMBER"):  # pytest cuts its summary to the width only without these
+        monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(clients=CLIENTS)
 
     def run(text: str, *arguments: str, url: str | None = mocks.control_url) -> Any:
