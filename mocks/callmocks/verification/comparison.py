@@ -29,13 +29,11 @@ from callmocks.verification.mask_message import MessageMasker
 from callmocks.verification.recording import RecordedExchange
 from callmocks.verification.report import CheckReport, Probe
 from callmocks.verification.runner import (
-    MAX_UNANSWERED,
     CheckTarget,
     EndOfProbe,
     ProviderCheck,
     SkipProbe,
     StopCheck,
-    WrongEndpoint,
 )
 from callmocks.verification.shapes import (
     Shape,
@@ -166,7 +164,7 @@ class Comparison(ProviderCheck):
                 await self._compare_whole(request, operation)
         for operation in self.operations.values():
             self._finish(operation)
-        if self.report.stopped and not (self._has_compared() or self.report.finding_count):
+        if self.report.stopped and not (self.has_results() or self.report.finding_count):
             reason = self.report.describe(self.report.stopped)
             raise CheckError(f"{self.target.url}: nothing could be compared: {reason}")
         if not self.report.stopped:
@@ -255,25 +253,15 @@ class Comparison(ProviderCheck):
 
     async def _compare_whole(self, request: RepeatedRequest, operation: ComparedOperation) -> None:
         try:
-            await self._compare_request(request, operation)
+            with self.end_early():
+                await self._compare_request(request, operation)
         except SkipProbe as reason:
             self._leave_out(request, str(reason))
         except StopCheck as reason:
             self.report.stopped = str(reason)
             self._leave_out(request, "after the stop")
-        except CheckError as reason:
-            if isinstance(reason, WrongEndpoint) or not self._has_compared():
-                raise
-            self.probe.is_cut_short = True
-            self.report.stopped = str(reason)
-        except EndOfProbe:
-            self.probe.is_cut_short = True
-        except NoResponseError:
-            self.probe.is_cut_short = True
-            if self._unanswered >= MAX_UNANSWERED:
-                self.report.stopped = "the endpoint does not answer properly"
 
-    def _has_compared(self) -> bool:
+    def has_results(self) -> bool:
         return any(each.compared for each in self.operations.values())
 
     def _leave_out(self, request: RepeatedRequest, reason: str) -> None:

@@ -9,8 +9,8 @@
 
 import ssl
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar
@@ -127,15 +127,31 @@ class ProviderCheck:
 
     async def _run_probe(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
-            await step()
+            with self.end_early():
+                await step()
         except SkipProbe as reason:
             self.probe.skipped = str(reason)
         except StopCheck as reason:
             if len(self.report.probes) == 1:
                 raise
             self.probe.skipped = self.report.stopped = str(reason)
+
+    def has_results(self) -> bool:
+        """Whether a report makes sense although the check ends early."""
+        return self.report.finding_count > 0
+
+    @contextmanager
+    def end_early(self) -> Iterator[None]:
+        """Around a step: what ends it cuts its probe short, and may stop the check.
+
+        ``CheckError`` when there is nothing to report yet; ``SkipProbe`` and ``StopCheck`` pass.
+        """
+        try:
+            yield
+        except (SkipProbe, StopCheck):
+            raise
         except CheckError as reason:
-            if isinstance(reason, WrongEndpoint) or not self.report.finding_count:
+            if isinstance(reason, WrongEndpoint) or not self.has_results():
                 raise
             self.probe.is_cut_short = True
             self.report.stopped = str(reason)
