@@ -129,6 +129,7 @@ def test_a_required_probe_that_is_skipped_is_no_check(suite: Mocks, cli: Command
         ("--baseline", '[[finding]]\nid = "CDR/legs/a"', "finding 1: id: 'CDR' is none of arm"),
         ("--baseline", '[[finding]]\nid = "a b"', "finding 1: id: 'a b' is not like cdr/"),
         ("--baseline", '[[finding]]\nid="cdr/b/c"\n[[finding]]\nid="cdr/b/c"', "cdr/b/c: it is"),
+        ("--baseline", '[[finding]]\nid = "cdr/leg/a/b/c"', "cdr/leg/a/b/c: 'leg' is none of"),
         ("--baseline", "[[", r"--baseline: .*: Invalid initial char"),
         ("--assumptions", '[assumptions]\n"cdr.no" = "x"', r'"cdr.no": there is no assumption'),
         ("--assumptions", '[assumptions]\n"cdr.error-limit" = ""', "did you mean cdr.error-limits"),

@@ -112,11 +112,16 @@ def check(
     """PROVIDER is arm, cdr or onec. Only reads, a few dozen requests. Exit code 0: no new
     findings, 1: new findings, or known ones that are gone, 2: it could not be checked.
     """
-    from callmocks.verification.checks import choose_required_probes, run_check
+    from callmocks.verification.checks import (
+        choose_required_probes,
+        refuse_unknown_probes,
+        run_check,
+    )
     from callmocks.verification.gate import Gate
 
     target = make_target(provider, url, transport, day, ca, assumptions, fields)
     known = read_known_findings(baseline)
+    refuse_unknown_probes(provider, target, known)
     gate = Gate(known, choose_required_probes(provider, target, require), min_evidence)
     report = asyncio.run(run_check(provider, target))
     exit_by_gate(report, gate, report_format, output, write_baseline)

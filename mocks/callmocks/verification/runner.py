@@ -28,6 +28,7 @@ MAX_UNANSWERED = 2  # requests in a row without a whole response after which the
 FOREIGN_ANSWERS = 2  # so many in a row at the start are no accident
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 WRONG_PATH_STATUSES = (404, 405)
+TRANSPORTS = ("http", "websocket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class CheckTarget:
     cookie: str = ""
     user_id: int | None = None
     day: date | None = None
-    transports: tuple[str, ...] = ("http", "websocket")
+    transports: tuple[str, ...] = TRANSPORTS
     assumptions: Assumptions = field(default_factory=Assumptions)  # it is judged by
     websocket_path: str = ""  # ARM: instead of the assumed one
     timeout: float = 10.0
