@@ -94,13 +94,16 @@ def _parse_file(path: Path, source: str) -> Any:
         if path.suffix == ".toml":
             return restore_builtin_dates(toml.parse(text))
         return _parse_json(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise SettingsError(f"{source}: arrays or tables are nested too deep") from None
+    except ValueError as error:
         raise SettingsError(f"{source}: {error}") from None
 
 
 def _parse_json(text: str) -> Any:
     document = json.loads(
         text.removeprefix(toml.BYTE_ORDER_MARK),
+        parse_int=_parse_integer,
         parse_constant=_refuse_constant,
         object_pairs_hook=_make_table,
     )
@@ -119,6 +122,12 @@ def _make_table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {key!r} comes twice in a table")
         table[key] = value
     return table
+
+
+def _parse_integer(digits: str) -> int:
+    if len(digits) > toml.MAX_DIGITS:
+        raise ValueError(f"a number of more than {toml.MAX_DIGITS} digits: {digits[:20]}…")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 # Dots in one line, texts aside. A key of many parts (`a.b.c`) takes the square of their number.
 MAX_DOTS: Final = 100
+MAX_DIGITS: Final = 1000  # Python refuses to read 4300, and names a setting of its own then
 BYTE_ORDER_MARK: Final = "\ufeff"  # some editors of Windows begin files with it
+_LONG_NUMBER: Final = re.compile(rf"[\d_]{{{MAX_DIGITS + 1}}}")
 _TEXT_OR_COMMENT: Final = re.compile(
     r'''"""(?:[^"\\]|\\.|"(?!""))*(?:"{3,5}|\Z)|"(?:[^"\\\n]|\\.)*"?|'''
     r"""'''.*?(?:'{3,5}|\Z)|'[^'\n]*'?|#[^\n]*""",
@@ -22,6 +24,8 @@ def parse(text: str) -> dict[str, Any]:
     for number, line in enumerate(bare.split("\n"), 1):
         if line.count(".") > MAX_DOTS:
             raise ValueError(f"line {number}: more than {MAX_DOTS} dots")
+        if _LONG_NUMBER.search(line):
+            raise ValueError(f"line {number}: a number of more than {MAX_DIGITS} digits")
     try:
         return tomllib.loads(text)
     except RecursionError:
