@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 
 import callmocks
 from callmocks.testing import Mocks
+from tests.forked import ForkedCommand
 
 NOW = "2026-03-03T12:00:00"
 DAY = "2026-03-02"
@@ -45,17 +43,10 @@ def run_command(
     *arguments: object, env: dict[str, str] | None = None, seconds: float = 60, stdin: str = ""
 ) -> CommandResult:
     """Run ``callmocks`` in its own process."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "callmocks", *map(str, arguments)],
-        capture_output=True,
-        env={**clean, **(env or {}), "PYTHONIOENCODING": "utf-8"},
-        timeout=seconds,
-        input=stdin.encode(),
-    )
-    out, err = done.stdout.decode(), done.stderr.decode()
+    with ForkedCommand(*arguments, env=env, stdin=stdin.encode()) as process:
+        out, err = (each.decode() for each in process.communicate(seconds))
     assert "Traceback" not in err, err
-    return CommandResult(done.returncode, out, err)
+    return CommandResult(process.wait(), out, err)
 
 
 @pytest.fixture

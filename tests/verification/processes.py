@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,21 +10,14 @@ from threading import Thread
 from typing import Any
 
 import callmocks
+from tests.forked import ForkedCommand
 
 SECONDS = 20
 
 
 class BackgroundCommand:
     def __init__(self, *arguments: object) -> None:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("CALLMOCKS_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "callmocks", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**clean, "PYTHONIOENCODING": "utf-8"},
-            encoding="utf-8",
-        )
-        assert self._process.stdout is not None
+        self._process = ForkedCommand(*arguments)
         self.ready: dict[str, Any] = {}
         self.stderr_lines: list[str] = []
         self._reader = Thread(target=self._read_stderr, daemon=True)
@@ -38,17 +27,14 @@ class BackgroundCommand:
             self.ready = json.loads(line)
 
     def _read_stderr(self) -> None:
-        assert self._process.stderr is not None
         for line in self._process.stderr:
-            self.stderr_lines.append(line.rstrip("\n"))
+            self.stderr_lines.append(line.decode().rstrip("\n"))
 
     def stop(self) -> int:
         """Returns the exit code; ``stderr_lines`` is complete then."""
-        self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
         code = self._process.wait(SECONDS)
         self._reader.join(SECONDS)
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
         self._process.stdout.close()
         self._process.stderr.close()
         assert not any("Traceback" in line for line in self.stderr_lines), self.stderr_lines
