@@ -11,9 +11,9 @@
 The order is the contract's (assumed).
 """
 
-import inspect
 import logging
 import warnings
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,8 +36,10 @@ from callmocks.tenants.exchange import Exchange, Reply
 
 with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a deprecated way
     warnings.simplefilter("ignore", DeprecationWarning)
-    from jsonrpcserver.async_dispatcher import dispatch_request
-    from jsonrpcserver.codes import ERROR_INTERNAL_ERROR, ERROR_METHOD_NOT_FOUND
+    from jsonrpcserver.async_dispatcher import call
+    from jsonrpcserver.codes import ERROR_INTERNAL_ERROR
+    from jsonrpcserver.dispatcher import get_method
+    from jsonrpcserver.methods import Method
     from jsonrpcserver.request import Request
     from jsonrpcserver.result import Error, Result, Success
     from oslash.either import Left
@@ -79,14 +81,15 @@ async def _dispatch(exchange: Exchange, parsed: ParsedRequest) -> Result:
         exchange.add_violation(where, "JSON", reason)
     if error is not None:
         return _make_error(exchange, error)
-    # As one positional argument: the contract checks the parameters, not a Python signature.
-    request = Request(method, [parsed.envelope.params], parsed.echo_id)
-    _, result = await dispatch_request(_RPC_METHODS, exchange, request)
-    if isinstance(result, Left) and result._error.code == ERROR_METHOD_NOT_FOUND:
+    found = get_method(_RPC_METHODS, method)
+    if isinstance(found, Left):
         return _make_error(
             exchange, RpcError("method_not_found", "method", method, expected="a served method")
         )
-    return result
+    # As one positional argument: the contract checks the parameters, not a Python signature, which
+    # jsonrpcserver's dispatch would ask for at every request.
+    request = Request(method, [parsed.envelope.params], parsed.echo_id)
+    return await call(request, exchange, found._value)
 
 
 def _refuses_byte_order_mark(exchange: Exchange) -> bool:
@@ -101,6 +104,15 @@ def _make_error(exchange: Exchange, error: RpcError) -> Result:
 
 
 async def _call_method(
+    name: str, handler: MethodHandler, exchange: Exchange, params: object
+) -> Result:
+    try:
+        return await _answer_method(name, handler, exchange, params)
+    except Unavailable as error:  # the pipeline's; jsonrpcserver lets no exception through
+        return Error(ERROR_INTERNAL_ERROR, str(error), error)
+
+
+async def _answer_method(
     name: str, handler: MethodHandler, exchange: Exchange, params: object
 ) -> Result:
     limiter = RateLimiter(exchange)
@@ -152,25 +164,12 @@ def _make_metadata(exchange: Exchange, limits: PointLimits) -> dict[str, Any]:
     return {"limits": limits}
 
 
-def _make_rpc_method(name: str, handler: MethodHandler) -> Any:
-    async def call(exchange: Exchange, params: object) -> Result:
-        try:
-            return await _call_method(name, handler, exchange, params)
-        except Unavailable as error:  # the pipeline's; jsonrpcserver lets no exception through
-            return Error(ERROR_INTERNAL_ERROR, str(error), error)
-
-    return _attach_signature(call)
-
-
-def _attach_signature(method: Any) -> Any:
-    method.__signature__ = inspect.signature(method)  # jsonrpcserver asks for it at every call
-    return method
-
-
 async def _discover_methods(exchange: Exchange, _params: object) -> Result:
     url = exchange.origin + exchange.provider.url_path
     return Success((bytes(openrpc.load_source(url)),))
 
 
-_RPC_METHODS = {name: _make_rpc_method(name, handler) for name, handler in METHODS.items()}
-_RPC_METHODS["rpc.discover"] = _attach_signature(_discover_methods)
+_RPC_METHODS: dict[str, Method] = {
+    name: partial(_call_method, name, handler) for name, handler in METHODS.items()
+}
+_RPC_METHODS["rpc.discover"] = _discover_methods
