@@ -150,7 +150,7 @@ def _invalid_request(field: str | None, value: object, expected: str) -> RpcErro
     return RpcError("invalid_request", field, value, expected=expected)
 
 
-def encode_result(echo_id: msgspec.Raw, chunks: Iterable[bytes]) -> bytes:
+def encode_result(echo_id: msgspec.Raw, chunks: Iterable[bytes | memoryview]) -> bytes:
     head = b'{"jsonrpc":"2.0","id":%b,"result":' % bytes(echo_id)
     return b"".join((head, *chunks, b"}"))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 # Rows that are rendered together: nearly all days of the default world, a part of larger ones.
 BATCH_ROWS = 1024
-# Memory of one kept row beside its text: the object and its entry in the list.
-ROW_OVERHEAD_BYTES = 41
+# Memory of one kept row beside its text: a number and its entry in the list.
+EDGE_BYTES = 40
 # Batches that one query may render ahead for the days its page comes from.
 MAX_WARMED_BATCHES = 5
 # Rows of the largest window whose days are worth rendering ahead.
@@ -29,10 +30,19 @@ HALF_ID = 16  # characters
 OWN_WAV_IDS = "own-ids"  # the choice of `cdr.wav-records` by which days are rendered
 
 # A generated day, and a number: its legs from position `number * BATCH_ROWS` on.
-RowBatch = tuple[int, int]
-Batches = dict[RowBatch, list[bytes]]
+BatchKey = tuple[int, int]
 # JSON in chunks: an answer is joined once, a large page is not copied at every step.
-JsonChunks = tuple[bytes, ...]
+JsonChunks = tuple[bytes | memoryview, ...]
+
+
+class RowBatch(NamedTuple):
+    """Row ``i`` is ``text[edges[i] : edges[i + 1]]``, its JSON with a comma behind."""
+
+    text: bytes
+    edges: list[int]
+
+
+Batches = dict[BatchKey, RowBatch]
 
 
 class MethodData(msgspec.Struct, frozen=True):
@@ -74,14 +84,13 @@ def render_rows(frame: pl.DataFrame, columns: Sequence[pl.Expr]) -> JsonChunks:
     return (shown.write_json().encode(),)
 
 
-def _join_array(rows: Sequence[bytes]) -> JsonChunks:
-    chunks = [b","] * max(2 * len(rows) - 1, 0)
-    chunks[::2] = rows
-    return b"[", *chunks, b"]"
+def _make_array(parts: Sequence[bytes | memoryview]) -> JsonChunks:
+    """Of rows with a comma behind each."""
+    return (b"[", *parts[:-1], parts[-1][:-1], b"]") if parts else (b"[]",)
 
 
 def render_range(history: History, window: WindowDays, positions: range) -> JsonChunks:
-    parts: list[tuple[RowBatch, int, int]] = []
+    parts: list[tuple[BatchKey, int, int]] = []
     start = positions.start
     while start < positions.stop:
         index = int(window.ends.searchsorted(start, side="right"))
@@ -90,11 +99,12 @@ def render_range(history: History, window: WindowDays, positions: range) -> Json
         stop = min(positions.stop, end, start - first + BATCH_ROWS)
         parts.append(((window.days[index], number), first, first + stop - start))
         start = stop
-    batches = _get_batches(history, [batch for batch, _, _ in parts])
-    rows: list[bytes] = []
-    for batch, first, last in parts:
-        rows += batches[batch][first:last]
-    return _join_array(rows)
+    batches = _get_batches(history, [key for key, _, _ in parts])
+    pages = []
+    for key, first, last in parts:
+        text, edges = batches[key]
+        pages.append(memoryview(text)[edges[first] : edges[last]])
+    return _make_array(pages)
 
 
 def render_cached(history: History, window: WindowDays, found: RowPositions) -> JsonChunks | None:
@@ -110,36 +120,44 @@ def render_cached(history: History, window: WindowDays, found: RowPositions) -> 
         batches |= _render_batches(history, missing[:MAX_WARMED_BATCHES])
         if len(missing) > MAX_WARMED_BATCHES:
             return None
-    rows = zip(keys, inside.tolist(), strict=True)
-    return _join_array([batches[batch][row] for batch, row in rows])
+    rows = []
+    for key, index in zip(keys, inside.tolist(), strict=True):
+        text, edges = batches[key]
+        rows.append(text[edges[index] : edges[index + 1]])
+    return _make_array(rows)
 
 
 def render_day_rows(history: History, day: int, positions: Sequence[int]) -> JsonChunks:
-    places = [divmod(position, BATCH_ROWS) for position in positions]
-    batches = _get_batches(history, {(day, number) for number, _ in places})
-    return _join_array([batches[day, number][row] for number, row in places])
+    shown = []
+    for position in positions:
+        number, index = divmod(position, BATCH_ROWS)
+        batches = _get_batches(history, [(day, number)])
+        text, edges = batches[day, number]
+        shown.append(text[edges[index] : edges[index + 1]])
+    return _make_array(shown)
 
 
-# Legs with the default fields are rendered once and kept; a page joins them.
-def _get_batches(history: History, keys: Collection[RowBatch]) -> Batches:
+# Legs with the default fields are rendered once and kept; a page is cut out of them.
+def _get_batches(history: History, keys: Collection[BatchKey]) -> Batches:
     batches, missing = _get_cached(history, keys)
     return batches | _render_batches(history, missing) if missing else batches
 
 
-def _get_cached(history: History, keys: Collection[RowBatch]) -> tuple[Batches, list[RowBatch]]:
+def _get_cached(history: History, keys: Collection[BatchKey]) -> tuple[Batches, list[BatchKey]]:
     """Those that are kept, and the keys of those that are not."""
     batches: Batches = {}
     missing = []
-    for day, number in keys:
+    for key in keys:
+        day, number = key
         kept = history.generated.peek(("cdr-json", number), day)
         if kept is None:
-            missing.append((day, number))
+            missing.append(key)
         else:
-            batches[day, number] = kept
+            batches[key] = kept
     return batches, missing
 
 
-def _render_batches(history: History, keys: Sequence[RowBatch]) -> Batches:
+def _render_batches(history: History, keys: Sequence[BatchKey]) -> Batches:
     """Together, for each rendering costs a little besides its rows."""
     view, size = history.generated.get_view, BATCH_ROWS
     frames = [view("legs", day).frame.slice(number * size, size) for day, number in keys]
@@ -147,12 +165,14 @@ def _render_batches(history: History, keys: Sequence[RowBatch]) -> Batches:
     frame = pl.concat(frames, rechunk=False).select(columns)
     lines, end = frame.write_ndjson().encode().splitlines(), 0
     batches = {}
-    for (day, number), part in zip(keys, frames, strict=True):
+    for key, part in zip(keys, frames, strict=True):
         begin, end = end, end + len(part)
-        batches[day, number] = _cache_batch(history, day, number, lines[begin:end])
+        batches[key] = _cache_batch(history, key, lines[begin:end])
     return batches
 
 
-def _cache_batch(history: History, day: int, number: int, rows: list[bytes]) -> list[bytes]:
-    size = sum(map(len, rows)) + ROW_OVERHEAD_BYTES * len(rows)
-    return history.generated.get_or_create(("cdr-json", number), day, lambda: rows, lambda _: size)
+def _cache_batch(history: History, key: BatchKey, rows: list[bytes]) -> RowBatch:
+    edges = [*accumulate((len(row) + 1 for row in rows), initial=0)]
+    batch, (day, number) = RowBatch(b",".join((*rows, b"")), edges), key
+    size = len(batch.text) + EDGE_BYTES * len(edges)
+    return history.generated.get_or_create(("cdr-json", number), day, lambda: batch, lambda _: size)
