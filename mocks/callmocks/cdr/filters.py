@@ -17,8 +17,9 @@ import polars as pl
 
 from callmocks.cdr.errors import ParameterErrors
 from callmocks.cdr.operators import Condition, ConditionError, FilterOptions, build_condition
-from callmocks.cdr.tables import FieldTable
+from callmocks.cdr.tables import Field, FieldTable
 from callmocks.contract.resources import load_table
+from callmocks.history.history import History
 
 MAX_NODES = 10_000
 MAX_PATTERNS = 16
@@ -26,6 +27,8 @@ SHOWN_DEPTH = 3  # in the vendor's document
 _SIMPLE = frozenset({"field", "operator", "value"})
 _TREE = frozenset({"filters", "condition"})
 Node = dict[str, Any]
+# Types of the columns of a method's rows.
+ColumnTypes = Callable[[History], dict[str, pl.DataType]]
 # An equality with an id is only built when it is needed.
 _Expression = pl.Expr | Callable[[], pl.Expr]
 # A node, its path, its depth and the group it is in.
@@ -66,7 +69,7 @@ class FilterCompiler:
     """The result is only good when there are no errors."""
 
     table: FieldTable
-    schema: dict[str, pl.DataType]
+    types: ColumnTypes
     options: FilterOptions
     errors: ParameterErrors
     patterns: int = 0
@@ -148,37 +151,46 @@ class FilterCompiler:
         if not column.filterable:
             self.errors.add("filter_prohibited", f"{path}.field", name, "a filterable field")
             return None
-        leaf = Condition(column, operator, node.get("value"), self.schema[column.name])
         try:
-            return self._build_expression(leaf, parent)
+            return self._build_expression(column, operator, node.get("value"), parent)
         except ConditionError as refused:
             where = "filter" if refused.key is None else f"{path}.{refused.key}"
             value = None if refused.key is None else node.get(refused.key)
             self.errors.add(refused.mnemonic, where, value, str(refused), params=refused.params)
             return None
 
-    def _build_expression(self, leaf: Condition, parent: _Group) -> _Expression:
-        fits = load_operator_types().get(leaf.operator)
+    def _build_expression(
+        self, field: Field, operator: str, value: object, parent: _Group
+    ) -> _Expression:
+        fits = load_operator_types().get(operator)
         if fits is None:
             raise ConditionError("invalid_parameter_value", "operator", "a known operator")
-        if leaf.operator == "jsquery":
+        if operator == "jsquery":
             message = "jsquery is not supported"
             raise ConditionError("error", "operator", message, {"error_message": message})
-        if leaf.field.type not in fits:
-            expected = f"an operator for {leaf.field.type}"
+        if field.type not in fits:
+            expected = f"an operator for {field.type}"
             raise ConditionError("invalid_parameter_value", "operator", expected)
-        if leaf.operator == "regexp":
+        if operator == "regexp":
             self.patterns += 1
             if self.patterns > MAX_PATTERNS:
                 expected = f"at most {MAX_PATTERNS} regular expressions"
                 raise ConditionError("invalid_parameter_value", None, expected)
-        self.result.fields.add(leaf.field.name)
+        self.result.fields.add(field.name)
         self.result.condition_count += 1
-        equality = leaf.operator == "=" and leaf.field.type == "number" and type(leaf.value) is int
-        if parent.required and equality:
-            self.result.must_equal.setdefault(leaf.field.name, set()).add(leaf.value)
-            return partial(build_condition, leaf, self.options)
+        build = partial(self._build_condition, field, operator, value)
+        if parent.required and operator == "=" and field.type == "number" and type(value) is int:
+            self.result.must_equal.setdefault(field.name, set()).add(value)
+            return build
+        return build()
+
+    def _build_condition(self, field: Field, operator: str, value: object) -> pl.Expr:
+        leaf = Condition(field, operator, value, self._schema[field.name])
         return build_condition(leaf, self.options)
+
+    @cached_property
+    def _schema(self) -> dict[str, pl.DataType]:
+        return self.types(self.errors.exchange.tenant.history)
 
     def _get_string(self, node: Node, key: str, path: str) -> str | None:
         value = node.get(key)

@@ -8,20 +8,21 @@ import numpy as np
 import polars as pl
 
 from callmocks.cdr import late_calls, rows, self_check, tables, window_cache
+from callmocks.cdr.filters import ColumnTypes
 from callmocks.cdr.openrpc import Params
-from callmocks.cdr.query import ColumnTypes, ReportQuery, parse_query
+from callmocks.cdr.query import ReportQuery, parse_query
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import RowPositions, find_matches, is_latest_first, select_page
 from callmocks.cdr.window_cache import Span, WindowDays
 from callmocks.history.generator import derive_key
-from callmocks.history.history import History
+from callmocks.history.history import History, require_row_budget
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.worker import (
     LONG_CALLS,
     LONG_REQUEST_BYTES,
     run_computation,
-    run_if_long,
+    run_in_worker,
 )
 
 METHOD = "get.call_legs_report"
@@ -40,9 +41,13 @@ async def prepare_report(
 ) -> tuple[ReportQuery, Span, bool]:
     """The query, its window, and whether its rows take too long for the event loop."""
     is_long = len(exchange.request) > LONG_REQUEST_BYTES
-    query = await run_if_long(partial(parse_query, exchange, method, params, types), is_long)
+    if is_long:
+        query = await run_in_worker(partial(parse_query, exchange, method, params, types))
+    else:
+        query = parse_query(exchange, method, params, types)
     span, history = _compute_window(query), exchange.tenant.history
-    is_long = is_long or history.count_window_calls(*span) + len(history.pins) > LONG_CALLS
+    query.call_count = history.count_window_calls(*span)
+    is_long = is_long or query.call_count + len(history.pins) > LONG_CALLS
     return query, span, is_long
 
 
@@ -55,14 +60,14 @@ async def _report(query: ReportQuery, span: Span) -> MethodData:
     if sessions is not None:
         return _report_session(query, sessions, span)
     history = exchange.tenant.history
-    history.require_row_budget(start, end, now)
+    require_row_budget(query.call_count)
     days = history.days_in_window(start, end + 1000, now)
     if _is_as_generated(query):
         if not days:
             return EMPTY
         window = await window_cache.load_days(exchange, METHOD, days)
         lag = history.arrivals.records.max_ms
-        if not (lag and late_calls.lacks_records(exchange, int(window.last_ends.max()), now)):
+        if not (lag and late_calls.lacks_records(exchange, window.last_end, now)):
             return _report_days(query, window, span)
     await window_cache.generate_days(exchange, "legs", days)
     slices = history.slice_legs(start, end, now)
@@ -166,8 +171,7 @@ def _report_session(query: ReportQuery, sessions: set[int], span: Span) -> Metho
         self_check.check_frame(exchange, METHOD, frame)
         frame = frame.filter(pl.col("_start").is_between(start, end + 999))
         return _report_frame(query, frame, now)
-    day, positions = located
-    view = history.generated.get_view("legs", day)
+    day, view, positions = located
     self_check.check_frame(exchange, METHOD, view.frame, day)
     found = [position for position in positions if start <= view.starts[position] < end + 1000]
     plain = query.filter.condition_count == 1 and not query.sort

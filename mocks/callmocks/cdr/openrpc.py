@@ -26,10 +26,11 @@ class MethodParam(msgspec.Struct, frozen=True):
 
 
 class MethodSpec(msgspec.Struct, frozen=True):
-    """``row`` are the schemas of the fields of its rows."""
+    """``required`` are names of parameters, ``row`` the schemas of the fields of its rows."""
 
     name: str
     params: dict[str, MethodParam]
+    required: tuple[str, ...]
     row: dict[str, dict[str, Any]]
     result: dict[str, Any]
 
@@ -86,7 +87,8 @@ def _parse_method(raw: dict[str, Any]) -> MethodSpec:
     members = resolve_reference(result).get("properties", {})
     data = resolve_reference(members.get("data", {}))
     row = resolve_reference(data["items"])["properties"] if data.get("type") == "array" else {}
-    return MethodSpec(raw["name"], params, row, result)
+    required = tuple(name for name, param in params.items() if param.required)
+    return MethodSpec(raw["name"], params, required, row, result)
 
 
 def _parse_param(raw: dict[str, Any]) -> MethodParam:

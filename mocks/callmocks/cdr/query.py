@@ -1,25 +1,20 @@
 """The parameters of a method, checked in the contract's order and compiled."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
 from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
-from callmocks.cdr.filters import FilterCompiler, RowFilter
-from callmocks.cdr.openrpc import MethodParam, Params
+from callmocks.cdr.filters import ColumnTypes, FilterCompiler, RowFilter
+from callmocks.cdr.openrpc import MethodParam, MethodSpec, Params
 from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import FieldTable, load_fields
-from callmocks.history.history import History
 from callmocks.tenants.exchange import Exchange
 
 NO_FILTER = RowFilter()
 # A field and whether it descends.
 SortKey = tuple[str, bool]
-ColumnTypes = Callable[[History], dict[str, pl.DataType]]
 
 
 @dataclass(slots=True)
@@ -35,24 +30,25 @@ class ReportQuery:
     start: datetime = datetime.min
     end: datetime = datetime.max
     sent: tuple[object, object] = (None, None)
+    call_count: int = 0  # of the days that its window touches
 
 
 def parse_query(exchange: Exchange, method: str, params: Params, types: ColumnTypes) -> ReportQuery:
     """``RpcError`` with the first error."""
-    specs, errors = openrpc.load_methods()[method].params, ParameterErrors(exchange)
-    given = _collect_params(specs, params, errors)
+    spec, errors = openrpc.load_methods()[method], ParameterErrors(exchange)
+    given = _collect_params(spec, params, errors)
     table = load_fields(method)
     query = ReportQuery(exchange, _parse_fields(given.get("fields", []), table, errors))
     if "filter" in given:
         options = FilterOptions(exchange.use_assumption, openrpc.load_enum_values(method))
-        compiler = FilterCompiler(table, types(exchange.tenant.history), options, errors)
+        compiler = FilterCompiler(table, types, options, errors)
         query.filter = compiler.compile(given["filter"])
     if "sort" in given:
         query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
-    query.limit = _parse_paging(specs["limit"], given, errors)
-    query.offset = _parse_paging(specs["offset"], given, errors)
-    if "date_from" in specs:
+    query.limit = _parse_paging(spec.params["limit"], given, errors)
+    query.offset = _parse_paging(spec.params["offset"], given, errors)
+    if "date_from" in spec.params:
         _parse_window(given, query, errors)
     if errors.first is not None:
         raise errors.first
@@ -62,14 +58,15 @@ def parse_query(exchange: Exchange, method: str, params: Params, types: ColumnTy
 def check_params(exchange: Exchange, method: str, params: Params) -> Params:
     """For a method without filter and sort: the known parameters."""
     errors = ParameterErrors(exchange)
-    given = _collect_params(openrpc.load_methods()[method].params, params, errors)
+    given = _collect_params(openrpc.load_methods()[method], params, errors)
     if errors.first is not None:
         raise errors.first
     return given
 
 
-def _collect_params(specs: dict[str, MethodParam], sent: Params, errors: ParameterErrors) -> Params:
+def _collect_params(method: MethodSpec, sent: Params, errors: ParameterErrors) -> Params:
     given: Params = {}
+    specs = method.params
     for name, value in sent.items():
         spec = specs.get(name)
         if spec is None:
@@ -82,9 +79,9 @@ def _collect_params(specs: dict[str, MethodParam], sent: Params, errors: Paramet
             given[name] = int(value)  # 10.0 is the number 10, as JSON has one kind of number
         else:
             errors.add("data_type_error", name, value, f"a JSON {spec.type}")
-    for name, spec in specs.items():
-        if spec.required and sent.get(name) is None:
-            errors.add("required_parameter_missed", name, None, f"a {spec.type}")
+    for name in method.required:
+        if sent.get(name) is None:
+            errors.add("required_parameter_missed", name, None, f"a {specs[name].type}")
     return given
 
 

@@ -10,7 +10,7 @@ from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.tables import Field
 from callmocks.cdr.window_cache import Span
-from callmocks.history.history import History
+from callmocks.history.history import History, require_row_budget
 from callmocks.history.walltime import DAY_MS, END_OF_HISTORY
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.worker import run_computation
@@ -67,7 +67,7 @@ async def _read_sessions(query: ReportQuery, start: int, end: int, now: int) -> 
     exchange, history = query.exchange, query.exchange.tenant.history
     sessions = query.filter.must_equal.get("id")
     if sessions is None:
-        history.require_row_budget(start, end, now)
+        require_row_budget(query.call_count)
         days = history.days_in_window(start, end + 1000, now)
         await window_cache.generate_days(exchange, "sessions", days)
         self_check.check_slices(exchange, METHOD, history.slice_sessions(start, end, now))

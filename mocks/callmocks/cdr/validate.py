@@ -12,6 +12,7 @@ from callmocks.cdr import legs_report, methods, openrpc, query, sessions_report,
 from callmocks.cdr.directory import get_column_types
 from callmocks.cdr.directory_rows import ROW_BUILDERS
 from callmocks.cdr.errors import RpcError, load_error_table
+from callmocks.cdr.filters import ColumnTypes
 from callmocks.cdr.harmless import is_personal
 from callmocks.cdr.jsonrpc import (
     Envelope,
@@ -27,11 +28,11 @@ from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 
 
-def _make_directory_types(method: str) -> query.ColumnTypes:
+def _make_directory_types(method: str) -> ColumnTypes:
     return lambda _: get_column_types(method)
 
 
-_COLUMN_TYPES: dict[str, query.ColumnTypes] = {
+_COLUMN_TYPES: dict[str, ColumnTypes] = {
     "get.call_legs_report": legs_report.get_column_types,
     "get.calls_report": sessions_report.get_column_types,
     "get.customer_users": methods.get_customer_user_types,

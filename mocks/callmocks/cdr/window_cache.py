@@ -31,6 +31,7 @@ class WindowDays:
     begins: Integers
     ends: Integers
     last_ends: Integers  # of each day's calls, in wall ms
+    last_end: int
     begin_ms: int
     end_ms: int
     row_count: int
@@ -69,7 +70,14 @@ async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> Win
         ends = np.cumsum(sizes, dtype=np.int64)
         begins, bounds = ends - np.array(sizes), (day_start(days[0]), day_start(days[-1]) + DAY_MS)
         loaded = WindowDays(
-            list(days), begins, ends, np.array(last_ends), *bounds, int(ends[-1]), tuple(violations)
+            list(days),
+            begins,
+            ends,
+            np.array(last_ends),
+            max(last_ends),
+            *bounds,
+            int(ends[-1]),
+            tuple(violations),
         )
         size = _FIXED_BYTES + 32 * len(days)
         window = generated.get_or_create(name, days[0], lambda: loaded, lambda _: size)
@@ -107,11 +115,14 @@ def find_positions(history: History, window: WindowDays, span: Span) -> tuple[ra
     if end + 1000 < window.end_ms:
         inside = get_view("legs", days[-1]).starts.searchsorted(end + 1000)
         last = int(window.begins[-1]) + int(inside)
+    found, lag = range(first, max(first, last)), arrivals.by_view["legs"].max_ms
+    if window.last_end + lag <= now:
+        return found, _NONE
     running = [_NONE]
-    for index in np.flatnonzero(window.last_ends + arrivals.by_view["legs"].max_ms > now).tolist():
+    for index in np.flatnonzero(window.last_ends + lag > now).tolist():
         times = arrivals.find_day("legs", days[index])
         running.append(int(window.begins[index]) + np.flatnonzero(times > now))
-    return range(first, max(first, last)), np.concatenate(running) if running[1:] else _NONE
+    return found, np.concatenate(running)
 
 
 def _find_violations(method: str, views: list[DayView]) -> tuple[str, ...]:

@@ -69,9 +69,7 @@ class GeneratedDays:
         return self._day_generator.count_calls(day, days)
 
     def days_with_calls(self, first: int, last: int) -> list[int]:
-        counts = self._day_generator.calls_by_day[first : max(last + 1, first)]
-        days: list[int] = (np.flatnonzero(counts) + first).tolist()
-        return days
+        return self._day_generator.days_with_calls(first, last)
 
     def plan_days(self, first: int, days: int) -> tuple[Roster, list[DayPlan]]:
         return self._day_generator.centre.plan(first, days)

@@ -29,6 +29,13 @@ GENERATION_BUDGET = 10_000_000
 _SINGLE_DAYS = 2  # a walk back begins with days one by one: its page is often full by then
 
 
+def require_row_budget(call_count: int) -> None:
+    """``TooManyRows`` when a window's days hold more than ``ROW_BUDGET`` legs."""
+    # A call has a little more than two legs.
+    if 2 * call_count > ROW_BUDGET:
+        raise TooManyRows(ROW_BUDGET)
+
+
 @dataclass(frozen=True, slots=True)
 class FrameSlice:
     """Rows ``first`` to ``last`` (not included) of a frame match.
@@ -111,12 +118,6 @@ class History:
         days = min(last, day_of(now_ms)) - first + 1
         return self.generated.count_calls(first, days) if days > 0 else 0
 
-    def require_row_budget(self, from_ms: int, till_ms: int, now_ms: int) -> None:
-        """``TooManyRows`` when a window's days hold more than ``ROW_BUDGET`` legs."""
-        # A call has a little more than two legs.
-        if 2 * self.count_window_calls(from_ms, till_ms, now_ms) > ROW_BUDGET:
-            raise TooManyRows(ROW_BUDGET)
-
     def slice_legs(self, from_ms: int, till_ms: int, now_ms: int) -> list[FrameSlice]:
         return self._slice_view("legs", from_ms, (till_ms // 1000 + 1) * 1000, now_ms)
 
@@ -193,10 +194,11 @@ class History:
         located = self.leg_positions(session_id, now_ms)
         if located is None:
             return self.generated.empty_frame("legs")
-        return self.generated.get_view("legs", located[0]).frame[located[1]]
+        _, view, positions = located
+        return view.frame[positions]
 
-    def leg_positions(self, session_id: int, now_ms: int) -> tuple[int, list[int]] | None:
-        """Day of a call that is there, and positions of its legs in that day's legs, by start.
+    def leg_positions(self, session_id: int, now_ms: int) -> tuple[int, DayView, list[int]] | None:
+        """Day of a call that is there, its legs, and positions of the call's, by start.
 
         None when there is no such call, and for a pinned one, which is in no generated day.
         """
@@ -211,7 +213,7 @@ class History:
         if view.position is None or end > now_ms:
             return None
         first = int(calls.first_leg[row])
-        return day, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())
+        return day, view, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())
 
     def find_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
         address = self._check_address(ids.session_address(session_id))
