@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import charts, compare, growth, memory, report_page
+from benchmarks import charts, compare, growth, memory, per_test, report_page
 from benchmarks.cases import NAMES
 from benchmarks.processes import BenchError
 
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     holds = commands.add_parser("memory", help="idle, after a million requests, large answers")
     holds.add_argument("--requests", type=int, default=1_000_000)
     holds.add_argument("--report", type=Path, help="a page whose last result is replaced")
+    commands.add_parser("test-cost", help="a test: tenant, pin, request, assertion, deletion")
     commands.add_parser("plots", help="plot the growth that was measured last")
     chosen = parser.parse_args(arguments)
     try:
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> int:
             print(text)
             if chosen.report is not None:
                 report_page.replace_section(chosen.report, "memory", text)
+            return 0
+        if chosen.command == "test-cost":
+            print(per_test.format_table(per_test.measure_test_cost()))
             return 0
         if chosen.command == "growth":
             if unknown := set(chosen.experiments) - set(names):
