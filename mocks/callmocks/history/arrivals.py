@@ -52,11 +52,17 @@ class Arrivals:
 
     def find_arrivals(self, view_name: str, frame: pl.DataFrame) -> Times:
         """Of the rows of any frame of a view."""
-        view, lag = CALL_VIEWS[view_name], self.by_view[view_name]
+        view = CALL_VIEWS[view_name]
         ends = frame.get_column(view.end_column).to_numpy()
-        if not lag.max_ms:
+        if not self.by_view[view_name].max_ms:
             return ends
-        return lag.add_to(ends, frame.get_column(view.session_column).to_numpy())
+        sessions = frame.get_column(view.session_column).to_numpy()
+        return self.add_lags(view_name, ends, sessions)
+
+    def add_lags(self, view_name: str, ends: Times, sessions: IntColumn) -> Times:
+        """When a view shows calls that ended then."""
+        lag = self.by_view[view_name]
+        return lag.add_to(ends, sessions) if lag.max_ms else ends
 
     def keep_shown(self, view_name: str, frame: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         """The rows of a frame that are there."""

@@ -96,10 +96,14 @@ class DayColumns:
     def call_days(self) -> int | IntColumn:
         return self.first_day if self.day_offset is None else self.first_day + self.day_offset
 
+    def days_of_calls(self, call: IntColumn) -> int | IntColumn:
+        """Of the calls at some positions."""
+        days = self.call_days
+        return days if isinstance(days, int) else days[call]
+
     @property
     def leg_days(self) -> int | IntColumn:
-        days = self.call_days
-        return days if isinstance(days, int) else days[self.legs.call]
+        return self.days_of_calls(self.legs.call)
 
     @property
     def nbytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -41,27 +41,37 @@ class _ProviderIds:
     def __init__(self, history: History, day: DayColumns) -> None:
         self._history = history
         self._day = day
-        lookups, key = history.generated.lookups, history.key
-        operator_legs = arm.select_operator_legs(day)
-        arm_rows = arm.build_arm_rows(key, operator_legs, lookups)
-        shown, complete = map(_show_times, history.arrivals.find_arm_times(operator_legs))
-        recorded = (operator_legs.record_leg >= 0).tolist()
-        rows = arm_rows.select("digits", "call_ref", "_leg_id").iter_rows()
-        self._arm = {
-            leg_id: ArmRow(number, ref, shown[index], complete[index] if recorded[index] else None)
-            for index, (number, ref, leg_id) in enumerate(rows)
-        }
-        service_calls = onec.build_service_calls(key, day, lookups)
-        onec_rows = service_calls.select("CallID", "_vendor", "_session_id").iter_rows()
-        shown = _show_times(history.arrivals.find_arrivals("onec", service_calls))
-        self._onec = {
-            session_id: OnecId(call_id, of_vendor, shown_at)
-            for (call_id, of_vendor, session_id), shown_at in zip(onec_rows, shown, strict=True)
-        }
         self._leg_ids = ids.leg_id(day.leg_days, day.legs.row)
         self._sessions = ids.session_id(day.call_days, day.calls.row)
+        self._arm = dict(self._iter_arm_rows())
+        self._onec = dict(self._iter_onec_ids())
         self._session_reasons = session_reasons.find_session_reasons(day)
         self._communications = ids.communication_id(day.call_days, day.calls.row)
+
+    def _iter_arm_rows(self) -> Iterator[tuple[int, ArmRow]]:
+        """By leg id."""
+        history, legs = self._history, arm.select_operator_legs(self._day)
+        refs = ids.call_refs(history.key, *ids.leg_addresses(legs.leg_id), legs.outgoing)
+        shown, complete = map(_show_times, history.arrivals.find_arm_times(legs))
+        operators = [self._history.directory.operators[each] for each in legs.operator.tolist()]
+        recorded = (legs.record_leg >= 0).tolist()
+        columns = legs.leg_id.tolist(), operators, refs.tolist(), shown, recorded, complete
+        for leg_id, operator, ref, shown_at, is_recorded, complete_at in zip(*columns, strict=True):
+            records_at = complete_at if is_recorded else None
+            yield leg_id, ArmRow(operator.number, str(ref), shown_at, records_at)
+
+    def _iter_onec_ids(self) -> Iterator[tuple[int, OnecId]]:
+        """By session id."""
+        history, day, calls = self._history, self._day, self._day.calls
+        listed = onec.find_listed_calls(day)
+        call_ids = ids.call_uuids(history.key, day.days_of_calls(listed), calls.row[listed])
+        sessions = self._sessions[listed]
+        ends = day_start(day.first_day) + calls.end[listed].astype(np.int64)
+        shown = _show_times(history.arrivals.add_lags("onec", ends, sessions))
+        of_vendor = (calls.vendor[listed] >= 0).tolist()
+        columns = sessions.tolist(), call_ids.tolist(), of_vendor, shown
+        for session, call_id, vendor, shown_at in zip(*columns, strict=True):
+            yield session, OnecId(call_id.decode(), vendor, shown_at)
 
     def describe_call(self, call: int, now: int) -> Call:
         calls, directory = self._day.calls, self._history.directory

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from callmocks.history import ids
-from callmocks.history.columns import CallKind, DayColumns, LegRole
+from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn, LegRole
 from callmocks.history.views.lookups import WALL_TIME_DTYPE, Lookups, show_times
 from callmocks.history.views.talks import find_talks
 from callmocks.history.walltime import day_start
@@ -17,13 +17,9 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
     (exact wall ms), ``_answered``, ``_incoming``, ``_specialist``, ``_line``, ``_vendor``,
     ``_unknown``, ``_session_id``.
     """
-    calls, legs, midnight = day.calls, day.legs, day_start(day.first_day)
-    tried = np.bincount(legs.call[legs.role != LegRole.SUBSCRIBER], minlength=len(calls.row)) > 0
-    refused = (calls.kind == CallKind.OUTGOING) & (calls.leg_count == 1)
-    known = (calls.user >= 0) | (calls.vendor >= 0)
-    listed = (known & (calls.kind != CallKind.INTERNAL)) | (calls.kind == CallKind.INCOMING)
-    call = np.flatnonzero(listed & tried & ~refused)
-    days = day.first_day if day.day_offset is None else day.first_day + day.day_offset[call]
+    calls, midnight = day.calls, day_start(day.first_day)
+    call = find_listed_calls(day)
+    days = day.days_of_calls(call)
     user, vendor = calls.user[call], calls.vendor[call]
     of_vendor = pl.Series(vendor >= 0)
     operator = _serving_operators(day)[call]
@@ -33,7 +29,7 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
     vendor_specialist = lookups.vendor_specialist.gather(np.where(operator >= 0, vendor, -1))
     specialist = vendor_specialist.zip_with(of_vendor, lookups.specialist.gather(operator))
     incoming = pl.Series(calls.kind[call] == CallKind.INCOMING)
-    unknown = ~known[call]
+    unknown = ~_has_known_client(day)[call]
     answered, start = calls.answered[call], calls.start[call]
     call_time = np.where(answered >= 0, answered, start)
     return pl.DataFrame(
@@ -58,6 +54,21 @@ def build_service_calls(key: bytes, day: DayColumns, lookups: Lookups) -> pl.Dat
             "_session_id": ids.session_id(days, calls.row[call]),
         }
     )
+
+
+def find_listed_calls(day: DayColumns) -> IntColumn:
+    """Positions of the calls that have a row."""
+    calls, legs = day.calls, day.legs
+    tried = np.bincount(legs.call[legs.role != LegRole.SUBSCRIBER], minlength=len(calls.row)) > 0
+    refused = (calls.kind == CallKind.OUTGOING) & (calls.leg_count == 1)
+    of_client = _has_known_client(day) & (calls.kind != CallKind.INTERNAL)
+    listed = of_client | (calls.kind == CallKind.INCOMING)
+    return np.flatnonzero(listed & tried & ~refused)
+
+
+def _has_known_client(day: DayColumns) -> BoolColumn:
+    known: BoolColumn = (day.calls.user >= 0) | (day.calls.vendor >= 0)
+    return known
 
 
 def _serving_operators(day: DayColumns) -> np.ndarray:
