@@ -45,14 +45,19 @@ class ForkedCommand:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdin: bytes = b"",
+        stdout: int | None = None,
     ) -> None:
-        """``env`` adds to an environment without settings of callmocks."""
+        """``env`` adds to an environment without settings of callmocks; ``stdout`` is a descriptor
+        to write to instead of the pipe.
+        """
         out, err = os.pipe(), os.pipe()
         self.stdout, self.stderr = os.fdopen(out[0], "rb"), os.fdopen(err[0], "rb")
         with TemporaryFile() as given:
             given.write(stdin)
             given.seek(0)
             streams = [Connection(os.dup(given.fileno())), Connection(out[1]), Connection(err[1])]
+        if stdout is not None:
+            streams[1] = Connection(os.dup(stdout))
         environment = CLEAN_ENVIRONMENT | dict(env or {})
         self._process = FORK_SERVER.Process(
             target=run_forked,
@@ -104,6 +109,19 @@ class ForkedCommand:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def run_command(
+    *arguments: object,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    stdout: int | None = None,
+    seconds: float = 60,
+) -> subprocess.CompletedProcess[bytes]:
+    with ForkedCommand(*arguments, env=env, cwd=cwd, stdin=stdin, stdout=stdout) as process:
+        out, err = process.communicate(seconds)
+        return subprocess.CompletedProcess([*map(str, arguments)], process.wait(), out, err)
 
 
 def run_forked(

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes, their bytes and their exit codes."""
+"""The command line as a user meets it: processes, their bytes and their exit codes."""
 
 import io
 import json
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
+from tests.forked import run_command
 
 CALLMOCKS = [sys.executable, "-m", "callmocks"]
 NOON = ("--now", "2026-03-02T12:00:00")
@@ -37,10 +39,7 @@ STARTS = {
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
-    return subprocess.run(
-        [*CALLMOCKS, *arguments], capture_output=True, env=clean | environ, timeout=60
-    )
+    return run_command(*arguments, env=environ)
 
 
 def output(*arguments: str, **environ: str) -> bytes:
@@ -103,7 +102,8 @@ def test_two_processes_export_the_same_bytes_and_another_seed_others(
     view: tuple[str, ...],
 ) -> None:
     command = ("history", "export", *view, *MORNING, "--seed")
-    assert output(*command, "7") == output(*command, "7")
+    started = subprocess.run([*CALLMOCKS, *command, "7"], capture_output=True, check=True)
+    assert output(*command, "7") == started.stdout  # its hashes have another seed
     assert output(*command, "7") != output(*command, "8")
 
 
@@ -184,12 +184,7 @@ def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
 @pytest.mark.parametrize("command", ["show", "export --format csv", "export --format parquet"])
 def test_a_full_disk_is_one_line_and_exit_code_2(command: str) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*CALLMOCKS, "history", *command.split(), *NOON],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
+        done = run_command("history", *command.split(), *NOON, stdout=full.fileno())
     assert done.returncode == 2
     assert b"No space left on device" in done.stderr
     assert done.stderr.count(b"\n") == 1

@@ -67,7 +67,6 @@ def served() -> Iterator[ServerProcess]:
     with serving("--now", "2026-03-02T12:00:00", "--limits", "off") as (process, ready):
         yield ServerProcess(process.pid, ready)
         process.terminate()
-        assert process.stderr is not None
         assert process.stderr.read() == b""
 
 

@@ -8,7 +8,6 @@ import contextlib
 import ctypes
 import importlib.util
 import json
-import os
 import platform
 import signal
 import socket
@@ -28,6 +27,7 @@ import callmocks
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
 from callmocks.server.mock_server import MockServer
+from tests.forked import CLEAN_ENVIRONMENT, ForkedCommand, run_command
 
 PORTS = ("arm", "cdr", "onec", "control")
 LIBRARIES = (
@@ -49,19 +49,25 @@ LEGS: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def serving(
-    *arguments: str, **environ: str
-) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+def serving(*arguments: str, **environ: str) -> Iterator[tuple[ForkedCommand, dict[str, Any]]]:
     """A running ``callmocks serve --json`` on free ports, and its readiness line."""
-    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean | environ
-    ) as process:
+    with ForkedCommand("serve", *FREE, "--json", *arguments, env=environ) as process:
         try:
-            assert process.stdout is not None
             line = process.stdout.readline()
-            assert process.stderr is not None
+            yield process, json.loads(line or process.stderr.read())
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def serving_from_start(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """The same by the command itself."""
+    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=CLEAN_ENVIRONMENT) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            line = process.stdout.readline()
             yield process, json.loads(line or process.stderr.read())
         finally:
             process.kill()
@@ -84,7 +90,7 @@ def legs(url: str, **params: object) -> Any:
 
 
 def test_the_readiness_line_says_where_everything_is() -> None:
-    with serving("--seed", "7") as (_, ready):
+    with serving_from_start("--seed", "7") as (_, ready):
         access = ["login", "password", "token"]
         assert list(ready) == ["arm", "cdr", "onec", "control", "tenant", "seed", *access]
         assert (ready["tenant"], ready["seed"]) == ("demo", 7)
@@ -95,7 +101,7 @@ def test_the_readiness_line_says_where_everything_is() -> None:
 
 
 def test_all_three_providers_answer_at_their_addresses() -> None:
-    with serving("--now", "2026-03-02T12:00:00") as (_, ready):
+    with serving_from_start("--now", "2026-03-02T12:00:00") as (_, ready):
         assert len(legs(ready["cdr"])["data"]) > 100
         frame = post(
             ready["arm"] + "/demo/service/cc/arm/operator_call_history",
@@ -108,7 +114,7 @@ def test_all_three_providers_answer_at_their_addresses() -> None:
 
 def test_the_same_seed_and_now_serve_the_same_bytes_from_two_processes() -> None:
     same = ("--now", "2026-03-02T12:00:00", "--limits", "off", "--seed")
-    with serving(*same, "7") as (_, one), serving(*same, "7") as (_, two):
+    with serving_from_start(*same, "7") as (_, one), serving(*same, "7") as (_, two):
         first = legs(one["cdr"])["data"]
         assert len(first) > 100
         assert json.dumps(first) == json.dumps(legs(two["cdr"])["data"])
@@ -118,7 +124,7 @@ def test_the_same_seed_and_now_serve_the_same_bytes_from_two_processes() -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly_whoever_is_connected(number: signal.Signals) -> None:
-    with serving() as (process, ready):
+    with serving_from_start() as (process, ready):
         url = ready["arm"].replace("http", "ws") + "/demo/service/cc/arm"
         host, port = ready["cdr"].split("/")[2].split(":")
         with (
@@ -137,8 +143,7 @@ def test_a_signal_stops_it_cleanly_whoever_is_connected(number: signal.Signals) 
 def test_a_busy_port_is_one_line_and_exit_code_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--onec-port", str(port)]
-        done = subprocess.run(command, capture_output=True, timeout=30)
+        done = run_command("serve", *FREE, "--onec-port", port)
     assert done.returncode == 2
     assert done.stdout == b""
     assert (
@@ -156,9 +161,7 @@ def test_only_starts_some_of_them() -> None:
 
 
 def test_without_json_people_read_the_same() -> None:
-    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--only", "cdr", "--seed", "9"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with ForkedCommand("serve", *FREE, "--only", "cdr", "--seed", "9") as process:
         text = b"".join(process.stdout.readline() for _ in range(4)).decode()
         process.terminate()
     assert "seed 9" in text
@@ -176,7 +179,6 @@ def test_a_variable_that_is_almost_a_setting_is_warned_of() -> None:
     with serving("--only", "cdr", **environ) as (process, ready):
         assert ready["seed"] == 9
         process.terminate()
-        assert process.stderr is not None
         text = process.stderr.read().decode()
     expected = "CALLMOCKS_LIMIT is no setting; did you mean CALLMOCKS_LIMITS?"
     assert text.splitlines() == [f"callmocks: warning: {expected}"]
@@ -198,7 +200,6 @@ def test_listening_for_other_machines_warns() -> None:
     with serving("--host", "0.0.0.0", "--only", "cdr") as (process, ready):
         assert ready["cdr"].startswith("http://0.0.0.0:")
         process.terminate()
-        assert process.stderr is not None
         text = process.stderr.read().decode()
         assert text.startswith("callmocks: warning: 0.0.0.0 can be reached from other machines")
         assert text.count("\n") == 1
@@ -239,7 +240,6 @@ def test_every_exchange_is_a_line_on_stderr_with_log_json() -> None:
     with serving("--log", "json", "--only", "cdr") as (process, ready):
         legs(ready["cdr"])
         process.terminate()
-        assert process.stderr is not None
         lines = [json.loads(line) for line in process.stderr.read().splitlines()]
     assert [line["operation"] for line in lines] == ["get.call_legs_report"]
 

@@ -24,6 +24,7 @@ from callmocks.history import clock
 from callmocks.onec import read_answer
 from callmocks.server.mock_server import MockServer
 from tests.control.server_client import SOAP, basic
+from tests.forked import run_command
 from tests.test_serve import FREE, LEGS, get, legs, post, serving
 
 resource = pytest.importorskip("resource", reason="limits of a process are set by resource")
@@ -131,12 +132,7 @@ def test_an_export_that_does_not_fit_says_so_and_leaves_nothing(tmp_path: Path, 
 )
 def test_output_that_does_not_fit_is_one_line_and_exit_code_2(command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "callmocks", *command],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
+        done = run_command(*command, stdout=full.fileno())
     assert done.returncode == 2
     assert done.stderr.decode() == "callmocks: [Errno 28] No space left on device\n"
 
@@ -321,7 +317,6 @@ def test_running_out_of_files_while_serving_is_reported_and_survived() -> None:
             assert _answers(connections[0]) == b"HTTP/1.1 200 OK"
         assert _retry(lambda: legs(ready["cdr"]))["data"] == before
         process.terminate()
-        assert process.stderr is not None
         told = process.stderr.read().decode()
     assert told.count("no file descriptor left (ulimit -n)") == 1
     assert "Traceback" not in told

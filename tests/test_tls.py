@@ -29,6 +29,7 @@ from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
 from callmocks.server import tls
 from callmocks.server.mock_server import MockServer
+from tests.forked import run_command
 from tests.test_serve import FREE, LEGS, PORTS, serving
 
 FROZEN = ("--now", "2026-03-02T12:00:00")
@@ -206,12 +207,11 @@ def test_a_certificate_of_the_users_own(pem: Path, files: tuple[str, ...]) -> No
 def test_a_certificate_that_cannot_be_used_is_one_line_and_exit_code_2(
     pem: Path, flags: tuple[str, ...], complaint: str
 ) -> None:
-    command = [sys.executable, "-m", "callmocks", "serve", *FREE, *flags]
-    done = subprocess.run(command, capture_output=True, cwd=pem, timeout=30, text=True)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    assert re.match(f"callmocks: {complaint}", done.stderr), done.stderr
+    done = run_command("serve", *FREE, *flags, cwd=pem)
+    assert (done.returncode, done.stdout) == (2, b"")
+    told = done.stderr.decode()
+    assert told.count("\n") == 1
+    assert re.match(f"callmocks: {complaint}", told), told
 
 
 def test_without_trustme_auto_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +282,6 @@ def test_untrusting_clients_and_plain_http_leave_no_trace_and_it_stops_in_two_se
             get(ready["control"] + "/health", ca)
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
-        assert process.stderr is not None
         assert process.stderr.read() == b""
 
 

@@ -18,6 +18,7 @@ import pytest
 import websockets.sync.client
 
 from tests.conftest import ROOT
+from tests.forked import ForkedCommand
 from tests.test_serve import LEGS, PORTS, serving
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -28,7 +29,7 @@ DEFAULTS = {"control": 8080, "arm": 8086, "cdr": 8087, "onec": 8088}
 class Balanced(NamedTuple):
     ports: dict[str, int]
     replicas: list[dict[str, str]]
-    processes: list[subprocess.Popen[bytes]]
+    processes: list[ForkedCommand]
 
     def url(self, server: str, path: str = "") -> str:
         return f"http://localhost:{self.ports[server]}{path}"

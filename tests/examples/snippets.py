@@ -31,6 +31,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.forked import ForkedCommand
+
 ROOT = Path(__file__).parents[2]
 KINDS = ("test", "run", "shown", "output")
 MUST_SAY = ("python", "sh")
@@ -186,10 +188,8 @@ def _serving(options: Sequence[str] | None) -> Iterator[dict[str, str]]:
         yield {}
         return
     free = [argument for name in _PORTS for argument in (f"--{name}-port", "0")]
-    command = [sys.executable, "-m", "callmocks", "serve", "--json", *free, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
+    with ForkedCommand("serve", "--json", *free, *options, env=ENVIRONMENT) as process:
         try:
-            assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
             yield {
                 default: ready[name].split("/")[2].rpartition(":")[2]

@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.examples import snippets
+from tests.forked import ForkedCommand, run_command
 
 README = Path(__file__).parents[2] / "README.md"
 RUSSIAN = README.with_name("README.ru.md")
@@ -38,9 +39,7 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, str]]:
     """Ports of a running suite, by the default port they stand for."""
-    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
-        assert process.stdout is not None
+    with ForkedCommand("serve", *FREE, "--json") as process:
         ready = json.loads(process.stdout.readline())
         yield {port: ready[name].split("/")[2].split(":")[1] for port, name in DEFAULT.items()}
         process.terminate()
@@ -254,8 +253,7 @@ def test_what_serve_prints_is_printed_as_it_is() -> None:
 
 @pytest.mark.parametrize("page", [README, RUSSIAN], ids=lambda page: page.name)
 def test_the_settings_named_are_the_commands_own(page: Path) -> None:
-    command = [sys.executable, "-m", "callmocks", "serve", "--help"]
-    told = subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=True).stdout.decode()
+    told = run_command("serve", "--help").stdout.decode()
     flags = set(re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8")))
     assert len(flags) > 10
     assert {flag for flag in flags if flag not in told} == set()

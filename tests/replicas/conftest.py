@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +18,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout
+
+from tests.forked import ForkedCommand
 
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 NOW = "2026-03-02T12:00:00"
@@ -110,7 +110,7 @@ class RedisServer:
 class ReplicaProcess(NamedTuple):
     """A running ``callmocks serve``."""
 
-    process: subprocess.Popen[bytes]
+    process: ForkedCommand
     urls: dict[str, str]
 
     def kill(self) -> None:
@@ -118,12 +118,8 @@ class ReplicaProcess(NamedTuple):
         self.process.wait(DEADLINE)
 
 
-def serve_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "callmocks", "serve", *FREE_PORTS, "--json", *arguments]
-
-
-def clean_environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("CALLMOCKS_")}
+def serve_arguments(*arguments: str) -> list[str]:
+    return ["serve", *FREE_PORTS, "--json", *arguments]
 
 
 @contextmanager
@@ -132,21 +128,12 @@ def start_replicas(number: int, *arguments: str) -> Iterator[list[ReplicaProcess
     with ExitStack() as stack:
         started = []
         for _ in range(number):
-            process = subprocess.Popen(
-                serve_command(*arguments),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=clean_environment(),
-            )
-            stack.callback(process.wait, DEADLINE)
+            process = ForkedCommand(*serve_arguments(*arguments))
+            stack.enter_context(process)
             stack.callback(process.kill)
-            for pipe in (process.stdout, process.stderr):
-                assert pipe is not None
-                stack.callback(pipe.close)
             started.append(process)
         ready = []
         for process in started:
-            assert process.stdout is not None and process.stderr is not None
             line = process.stdout.readline()
             assert line, process.stderr.read().decode()
             ready.append(ReplicaProcess(process, json.loads(line)))

@@ -31,7 +31,7 @@ def balanced(
         _wait_for(ports["control"])
         paths = {"cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2"}
         urls = {n: f"http://127.0.0.1:{ports[n]}{paths.get(n, '')}" for n in PORTS}
-        yield ReplicaProcess(nginx, urls)
+        yield ReplicaProcess(nginx, urls)  # type: ignore[arg-type]
         nginx.terminate()
 
 

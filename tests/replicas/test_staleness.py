@@ -25,8 +25,6 @@ from tests.replicas.conftest import (
     basic_auth,
 )
 
-_DATABASE = 7
-
 
 @pytest.fixture
 async def two(
@@ -40,10 +38,7 @@ async def two(
     monkeypatch.setattr(replica.Replica, "_subscribe", hear_nothing)
     monkeypatch.setattr(replica, "HEARTBEAT_SECONDS", 600)
     ports: dict[str, Any] = dict.fromkeys((f"{name}_port" for name in PORTS), 0)
-    url = redis.url.replace("/0", f"/{_DATABASE}")
-    with redis.client(_DATABASE) as database:
-        database.flushdb()
-    settings = ServeSettings(state=url, now=NOW, **ports)
+    settings = ServeSettings(state=redis.take_url(), now=NOW, **ports)
     async with MockServer(settings) as one, MockServer(settings) as other:
         await asyncio.sleep(0.1)  # their first heartbeats
         yield [ReplicaProcess(None, server.urls) for server in (one, other)]  # type: ignore[arg-type]

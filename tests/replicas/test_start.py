@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -17,13 +16,13 @@ import pytest
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
 from callmocks.server.mock_server import MockServer
+from tests.forked import run_command
 from tests.replicas.conftest import (
     DEADLINE,
     PORTS,
     Client,
     RedisServer,
-    clean_environment,
-    serve_command,
+    serve_arguments,
     start_replicas,
 )
 
@@ -44,8 +43,8 @@ async def start_error(url: str, **more: Any) -> str:
 def test_without_a_redis_it_is_one_line_and_exit_code_2() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         port = found.getsockname()[1]
-    arguments = serve_command("--state", f"redis://user:secret@127.0.0.1:{port}/3")
-    done = subprocess.run(arguments, capture_output=True, timeout=DEADLINE, env=clean_environment())
+    arguments = serve_arguments("--state", f"redis://user:secret@127.0.0.1:{port}/3")
+    done = run_command(*arguments)
     assert (done.returncode, done.stdout) == (2, b"")
     message = f"callmocks: --state: redis://127.0.0.1:{port}/3: Connection refused\n"
     assert done.stderr.decode() == message
@@ -144,7 +143,6 @@ def test_a_replica_stops_at_a_signal(redis: RedisServer) -> None:
     with start_replicas(1, "--state", redis.take_url(), "--only", "cdr") as (running,):
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(DEADLINE) == 0
-        assert running.process.stderr is not None
         assert running.process.stderr.read() == b""
 
 

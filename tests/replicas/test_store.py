@@ -10,15 +10,11 @@ from callmocks.replication.connection import RedisConnection
 from callmocks.replication.store import DocumentChanges, DocumentStore, StoreVersion
 from tests.replicas.conftest import RedisServer
 
-_DATABASE = 9
-
 
 @pytest.fixture
 async def store(redis: RedisServer) -> AsyncIterator[DocumentStore]:
     """An empty one."""
-    with redis.client(_DATABASE) as client:
-        client.flushdb()
-    connection = RedisConnection(redis.url.replace("/0", f"/{_DATABASE}"))
+    connection = RedisConnection(redis.take_url())
     yield DocumentStore(connection)
     await connection.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError
 
+from tests.forked import ForkedCommand, run_command
 from tests.replicas.conftest import (
     DEADLINE,
     LEGS,
@@ -21,8 +21,7 @@ from tests.replicas.conftest import (
     Client,
     RedisServer,
     ReplicaProcess,
-    clean_environment,
-    serve_command,
+    serve_arguments,
     start_replicas,
 )
 
@@ -35,7 +34,7 @@ def workers(redis: RedisServer) -> Iterator[ReplicaProcess]:
         yield first
 
 
-def child_pids(process: subprocess.Popen[bytes]) -> set[int]:
+def child_pids(process: ForkedCommand) -> set[int]:
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not listed.exists():
         pytest.skip("the system does not list a process's children")
@@ -101,7 +100,6 @@ async def test_a_dead_worker_is_replaced_and_no_connection_is_refused(
     assert len(await worker_names(client, workers, 3)) == 3
     after = child_pids(workers.process)
     assert len(after) == 3 and victim not in after
-    assert workers.process.stderr is not None
     line = workers.process.stderr.readline().decode()
     assert line == f"callmocks: worker {victim} was ended by signal 9; another takes its place\n"
 
@@ -114,21 +112,20 @@ def test_readiness_is_reported_once_and_it_stops_at_a_signal(redis: RedisServer)
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
         assert not any(_is_running(pid) for pid in pids)
-        assert process.stdout is not None and process.stderr is not None
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
 
 
 def test_workers_without_a_redis_are_one_line_and_exit_code_2() -> None:
-    arguments = serve_command("--workers", "2", "--state", "redis://127.0.0.1:1/0")
-    done = subprocess.run(arguments, capture_output=True, timeout=DEADLINE, env=clean_environment())
+    arguments = serve_arguments("--workers", "2", "--state", "redis://127.0.0.1:1/0")
+    done = run_command(*arguments)
     message = "callmocks: --state: redis://127.0.0.1:1/0: Connection refused\n"
     assert (done.returncode, done.stdout, done.stderr.decode()) == (2, b"", message)
 
 
 def test_a_port_that_is_taken_is_reported(redis: RedisServer, workers: ReplicaProcess) -> None:
     port = workers.urls["onec"].split("/")[2].split(":")[1]
-    arguments = serve_command("--onec-port", port, "--workers", "2", "--state", redis.url)
-    done = subprocess.run(arguments, capture_output=True, timeout=DEADLINE, env=clean_environment())
+    arguments = serve_arguments("--onec-port", port, "--workers", "2", "--state", redis.url)
+    done = run_command(*arguments)
     assert done.returncode == 2
     message = f"callmocks: --onec-port: 127.0.0.1:{port}: Address already in use\n"
     assert done.stderr.decode() == message

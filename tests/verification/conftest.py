@@ -12,7 +12,7 @@ import pytest
 
 import callmocks
 from callmocks.testing import Mocks
-from tests.forked import ForkedCommand
+from tests import forked
 
 NOW = "2026-03-03T12:00:00"
 DAY = "2026-03-02"
@@ -43,10 +43,10 @@ def run_command(
     *arguments: object, env: dict[str, str] | None = None, seconds: float = 60, stdin: str = ""
 ) -> CommandResult:
     """Run ``callmocks`` in its own process."""
-    with ForkedCommand(*arguments, env=env, stdin=stdin.encode()) as process:
-        out, err = (each.decode() for each in process.communicate(seconds))
+    done = forked.run_command(*arguments, env=env, stdin=stdin.encode(), seconds=seconds)
+    out, err = done.stdout.decode(), done.stderr.decode()
     assert "Traceback" not in err, err
-    return CommandResult(process.wait(), out, err)
+    return CommandResult(done.returncode, out, err)
 
 
 @pytest.fixture
