@@ -4,7 +4,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -133,21 +132,28 @@ async def _build_page(
         repeated = query.cursor if request.repeat_tag else None
         return CallPage([], tag.encode(repeated) if repeated else None, [])
     rows: list[CallRow] = []
-    scope, find_final_times = (history.key, request.options), partial(_final_times, history)
+    scope, find_final = (history.key, request.options), partial(_find_final, history, now_ms)
     build_frame = partial(_build_frame, history, request)
     for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
         if rows:
             await let_others_run()
-        rows += _row_cache.render(
-            batch, build_frame, find_final_times, scope, request.options, now_ms
-        )
+        rows += _row_cache.render(batch, build_frame, find_final, scope, request.options, now_ms)
     last_part, last_positions = selected[-1]
     next_tag = _make_tag(history, request, last_part.legs, last_positions[-1])
     return CallPage(rows, next_tag, [each for row in rows for each in row.violations])
 
 
-def _final_times(history: History, legs: OperatorLegs) -> NDArray[np.int64]:
-    return history.arrivals.find_arm_times(legs)[1]
+def _find_final(
+    history: History, now_ms: int, part: LegSlice, chosen: slice | Sequence[int]
+) -> list[bool] | None:
+    """Which rows do not change any more; None when all of the part are such."""
+    # Pinned calls come and go.
+    arrivals, is_cached = history.arrivals, part.day is not None
+    if is_cached and part.last_release + arrivals.arm.max_ms + arrivals.records.max_ms <= now_ms:
+        return None
+    final_times = arrivals.find_arm_times(part.legs.take(chosen))[1]
+    final: list[bool] = (final_times <= (now_ms if is_cached else -1)).tolist()
+    return final
 
 
 def _build_frame(history: History, request: PageRequest, legs: OperatorLegs) -> pl.DataFrame:
@@ -273,10 +279,11 @@ def _match_legs(
     history: History, part: LegSlice, request: PageRequest, matcher: CallMatcher
 ) -> Sequence[int]:
     query, legs, first, last = request.query, part.legs, part.first, part.last
-    first = max(first, _position_after(history.key, legs, query.cursor))
+    if query.cursor is not None:
+        first = _position_after(history.key, part, query.cursor)
     if first >= last:
         return range(0)
-    matches = _find_visible(history, request, legs, first, last)
+    matches = _find_visible(history, request, part, first)
     if matcher.keeps_all and matches is None:
         return range(first, last)
     if matches is None:
@@ -288,7 +295,7 @@ def _match_legs(
 
 
 def _find_visible(
-    history: History, request: PageRequest, legs: OperatorLegs, first: int, last: int
+    history: History, request: PageRequest, part: LegSlice, first: int
 ) -> NDArray[np.bool_] | None:
     """Which legs the dates of the query and its ``skip_incomplete`` leave; None: all of them."""
     query, now_ms, lag = request.query, request.now_ms, history.arrivals.arm
@@ -296,6 +303,9 @@ def _find_visible(
     finished = query.skip_incomplete or by_release
     if not finished and not (request.hide_late and lag.max_ms):
         return None
+    if not by_release and part.last_release + lag.max_ms <= now_ms:
+        return None
+    legs, last = part.legs, part.last
     releases = legs.release[first:last]
     newest = int(releases.max())
     visible: NDArray[np.bool_] | None = None
@@ -309,29 +319,29 @@ def _find_visible(
     return visible
 
 
-def _position_after(key: bytes, legs: OperatorLegs, cursor: tag.PagingTag | None) -> int:
-    if cursor is None:
-        return 0
-    ascending, second = legs.start[::-1], datetime_to_ms(cursor.start)
+def _position_after(key: bytes, part: LegSlice, cursor: tag.PagingTag) -> int:
+    ascending = part.legs.start[part.first : part.last][::-1]
+    second = datetime_to_ms(cursor.start)
     if cursor.after is None:
-        return len(legs) - int(np.searchsorted(ascending, second))
+        return part.last - int(ascending.searchsorted(second))
     exact, ref = second + cursor.after[0], cursor.after[1]
-    behind = len(legs) - int(np.searchsorted(ascending, exact))
-    same_start = len(legs) - int(np.searchsorted(ascending, exact, side="right"))
+    behind = part.last - int(ascending.searchsorted(exact))
+    same_start = part.last - int(ascending.searchsorted(exact, side="right"))
     for position in range(same_start, behind):
-        if find_call_ref(key, legs, position) == ref:
+        if find_call_ref(key, part.legs, position) == ref:
             return position + 1
     return behind
 
 
 def _make_tag(history: History, request: PageRequest, legs: OperatorLegs, position: int) -> str:
     """The cursor behind a row; with what tells it from other rows of its second, if any."""
-    query, exact = request.query, int(legs.start[position])
-    agent = history.directory.operators[int(legs.operator[position])].agent_id
-    neighbours = legs.start[max(position - 1, 0) : position + 2].tolist()
-    shared = sum(each // 1000 == exact // 1000 for each in neighbours) > 1
-    start = ms_to_datetime(exact) - timedelta(milliseconds=exact % 1000)
+    query, operator, exact = request.query, int(legs.operator[position]), int(legs.start[position])
+    agent, second = history.directory.operators[operator].agent_id, exact // 1000
+    start = ms_to_datetime(second * 1000)
     if request.plain_tag:
         return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete))
+    around = slice(max(position - 1, 0), position + 2)
+    neighbours = zip(legs.start[around].tolist(), legs.operator[around].tolist(), strict=True)
+    shared = sum(ms // 1000 == second and other == operator for ms, other in neighbours) > 1
     after = (exact % 1000, find_call_ref(history.key, legs, position)) if shared else None
     return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete, query.filters, after))

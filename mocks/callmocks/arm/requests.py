@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from lxml import etree
 
-from callmocks.arm import schema, tree
+from callmocks.arm import prepared_filters, schema, tree
 from callmocks.arm.schema import SchemaViolation
 from callmocks.errors import CallmocksError
 
@@ -38,7 +38,16 @@ class CommandBody(NamedTuple):
 def parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     # A client that polls sends the same bytes again and again.
     if command == schema.HISTORY and len(body) <= _MAX_CACHED_BYTES:
-        return _parse_cached(body, command, options)
+        return _parse_small_body(body, command, options)
+    return _parse_body(body, command, options)
+
+
+@lru_cache(maxsize=512)
+def _parse_small_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
+    if options.format == "json":
+        filters = prepared_filters.read_filters(body, options.contract)
+        if filters is not None:
+            return CommandBody(filters)
     return _parse_body(body, command, options)
 
 
@@ -73,6 +82,3 @@ def _drop_empty_values(root: etree._Element) -> bool:
     for element, name in empty:
         del element.attrib[name]
     return bool(empty)
-
-
-_parse_cached = lru_cache(maxsize=512)(_parse_body)

@@ -23,6 +23,7 @@ CANNOT_PERFORM = "cannot_perform_cmd"
 _XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
 _XML_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _MAX_TEXT_CHARS = 2000
+_TAG = b"{tag}"
 # The end of a page without calls, and what stands before and behind the calls instead.
 _JSON_END, _JSON_OPENING, _JSON_CLOSING = b"}]}]}]", b',"_content":[', b"]}]}]}]"
 _XML_END, _XML_CLOSING = b"/></response></out>", b"</history></response></out>"
@@ -42,6 +43,8 @@ class CommandResponse(msgspec.Struct):
 
 
 class DocumentEnvelope(NamedTuple):
+    """Calls stand between ``head`` and ``tail``; a page's tag in place of ``_TAG`` in ``head``."""
+
     head: bytes
     tail: bytes
     violations: list[SchemaViolation]
@@ -66,7 +69,10 @@ def render_response(response: CommandResponse, form: BodyFormat, exchange: Excha
     calls = b""
     if page is not None:
         now, has_calls = exchange.now.replace(microsecond=0), bool(page.rows)
-        envelope = _render_page_envelope(now, page.tag, form, contract, has_calls)
+        has_tag = page.tag is not None
+        envelope = _render_page_envelope(now, has_tag, form, contract, has_calls)
+        if page.tag is not None:
+            envelope = envelope._replace(head=envelope.head.replace(_TAG, page.tag.encode("ascii")))
         violations = page.violations
         if has_calls:
             calls = page.json if form == "json" else page.xml
@@ -86,9 +92,10 @@ def render_response(response: CommandResponse, form: BodyFormat, exchange: Excha
 
 @lru_cache(maxsize=256)
 def _render_page_envelope(
-    now: datetime, tag: str | None, body_format: BodyFormat, contract: str, has_calls: bool
+    now: datetime, has_tag: bool, body_format: BodyFormat, contract: str, has_calls: bool
 ) -> DocumentEnvelope:
-    attributes = {} if tag is None else {"tag": tag}
+    # A tag is base64: it changes neither the envelope's validity nor needs to be escaped.
+    attributes = {"tag": _TAG.decode()} if has_tag else {}
     timestamp = {"timestamp": now.strftime(TIME_FORMAT)}
     response = Node("response", timestamp, [Node("history", attributes)])
     return _render_envelope(response, schema.HISTORY, body_format, contract, has_calls)

@@ -6,9 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
 from threading import Lock
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from callmocks.arm.rows import CallRow, RenderOptions, render_frame
 from callmocks.history.history import LegSlice
@@ -39,23 +37,19 @@ class RowCache:
         self,
         selected: Sequence[Selection],
         build_frame: Callable[[OperatorLegs], pl.DataFrame],
-        find_final_times: Callable[[OperatorLegs], NDArray[np.int64]],
+        find_final: Callable[[LegSlice, slice | Sequence[int]], list[bool] | None],
         scope: Hashable,
         options: RenderOptions,
         now_ms: int,
     ) -> list[CallRow]:
-        """Rows as they are at an instant; from its final time on, a row stays the same."""
+        """Rows as they are at an instant; final ones, None for all, stay the same from then on."""
         first_key, cached = self._first_key(scope), self._rows
         keys: list[int] = []
-        final: list[bool] = []  # those of running calls change, and pinned ones come and go
+        final: list[bool] = []
         for part, positions in selected:
             chosen = _as_slice(positions)
-            part_keys = (part.legs.leg_id[chosen] + first_key).tolist()
-            keys += part_keys
-            if part.day is None:
-                final += [False] * len(part_keys)
-            else:
-                final += (find_final_times(part.legs)[chosen] <= now_ms).tolist()
+            keys += (part.legs.leg_id[chosen] + first_key).tolist()
+            final += find_final(part, chosen) or [True] * len(positions)
         rows: list[CallRow | None]
         rows = [cached.get(key) if kept else None for key, kept in zip(keys, final, strict=True)]
         missing = [place for place, row in enumerate(rows) if row is None]

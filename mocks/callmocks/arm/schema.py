@@ -49,6 +49,15 @@ class XmlError(CallmocksError):
     """A document that is not well-formed, or has a document type."""
 
 
+class AttributeType(NamedTuple):
+    """``type`` is one of XML Schema's own, or has ``choices``."""
+
+    name: str
+    type: str
+    choices: tuple[str, ...]
+    required: bool
+
+
 class Schema:
     def __init__(self, file: str) -> None:
         self._path = str(schema_path(f"arm/{file}"))
@@ -109,6 +118,29 @@ def load_request_attributes(command: str) -> tuple[str, ...]:
         attributes = [] if declared is None else declared.findall(f"{_XS}attribute")
         found += [f"{element.get('name')}.{each.get('name')}" for each in attributes]
     return tuple(found)
+
+
+def load_filter_types(contract: str) -> list[AttributeType]:
+    """The attributes of ``filters``, as the contract's schema declares them."""
+    file = f"{HISTORY}.documented.xsd" if contract == "documented" else f"{HISTORY}.xsd"
+    root = etree.parse(schema_path(f"arm/{file}"), make_parser()).getroot()
+    included = [each.get("schemaLocation") for each in root.iter(f"{_XS}include")]
+    choices: dict[str, tuple[str, ...]] = {}
+    for each in included:
+        document = etree.parse(schema_path(f"arm/{each}"), make_parser())
+        for type_ in document.getroot().iter(f"{_XS}simpleType"):
+            values = type_.iter(f"{_XS}enumeration")
+            choices[type_.get("name", "")] = tuple(value.get("value", "") for value in values)
+    (filters,) = (each for each in root.iter(f"{_XS}complexType") if each.get("name") == "Filters")
+    return [
+        AttributeType(
+            each.get("name", ""),
+            each.get("type", ""),
+            choices.get(each.get("type", ""), ()),
+            each.get("use") == "required",
+        )
+        for each in filters.iter(f"{_XS}attribute")
+    ]
 
 
 def parse(document: bytes, charset: str | None = None) -> etree._Element:

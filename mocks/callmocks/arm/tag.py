@@ -63,27 +63,43 @@ class _VendorAtom(erlang.OtpErlangAtom):  # type: ignore[misc]
         return struct.pack(">BH", _ATOM, len(name)) + name
 
 
-@lru_cache(maxsize=1024)
 def encode(tag: PagingTag) -> str:
     """The tag as the vendor would send it, byte for byte."""
-    atom, start = _VendorAtom, tag.start
-    date, time = (start.year, start.month, start.day), (start.hour, start.minute, start.second)
+    # Each page of a walk has another start and the same properties.
+    start, properties = tag.start, (tag.agent, tag.skip_incomplete, tag.filters, tag.after)
+    head, tail = _encode_around_start(*properties)
+    date = b"b%ba%ca%c" % (start.year.to_bytes(4), start.month, start.day)
+    time = b"a%ca%ca%c" % (start.hour, start.minute, start.second)
+    return base64.b64encode(b"%b%bh\x03%b%b" % (head, date, time, tail)).decode("ascii")
+
+
+@lru_cache(maxsize=256)
+def _encode_around_start(
+    agent: str,
+    skip_incomplete: bool,
+    filters: tuple[tuple[str, str], ...],
+    after: tuple[int, str] | None,
+) -> tuple[bytes, bytes]:
+    """The bytes before and behind the numbers of the datetime."""
+    atom = _VendorAtom
     properties: list[tuple[Any, Any]] = [
-        (atom("cc_agent_id"), _encode_text(tag.agent)),
-        (atom("skip_incomplete"), atom("true" if tag.skip_incomplete else "false")),
+        (atom("cc_agent_id"), _encode_text(agent)),
+        (atom("skip_incomplete"), atom("true" if skip_incomplete else "false")),
         (atom("skip_supervising"), atom("true")),
         (atom("calls_type"), atom("history")),
-        (atom("view"), (atom("operator"), _encode_text(tag.agent))),
+        (atom("view"), (atom("operator"), _encode_text(agent))),
         (atom("active"), atom("false")),
     ]
-    if tag.filters:
-        filters = [(atom(name), _encode_text(value)) for name, value in tag.filters]
-        properties.append((atom("filters"), filters))
-    if tag.after:
-        properties.append((atom("after"), (tag.after[0], _encode_text(tag.after[1]))))
-    term = (atom("tag"), atom("history"), (atom("datetime"), (date, time)), properties)
+    if filters:
+        texts = [(atom(name), _encode_text(value)) for name, value in filters]
+        properties.append((atom("filters"), texts))
+    if after:
+        properties.append((atom("after"), (after[0], _encode_text(after[1]))))
+    term = (atom("tag"), atom("history"), (atom("datetime"), ((256, 1, 1), (0, 0, 0))), properties)
     data: bytes = erlang.term_to_binary(term)
-    return base64.b64encode(data).decode("ascii")
+    head, start, tail = data.partition(b"b\0\0\1\0a\1a\1h\3a\0a\0a\0")
+    assert start
+    return head, tail
 
 
 def decode(text: str) -> PagingTag:

@@ -17,7 +17,12 @@ from callmocks.history.lags import NO_LAGS, Lag
 from callmocks.history.pins import Pins
 from callmocks.history.roster import Roster
 from callmocks.history.truth import collect_truth
-from callmocks.history.views.arm import OperatorLegs, concat_legs, sort_newest_first
+from callmocks.history.views.arm import (
+    LegsByOperator,
+    OperatorLegs,
+    concat_legs,
+    sort_newest_first,
+)
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
@@ -56,11 +61,15 @@ class FrameSlice:
 
 @dataclass(frozen=True, slots=True)
 class LegSlice:
-    """The same of an operator's legs, newest first."""
+    """The same of an operator's legs, newest first. Others' legs stand before and behind them.
+
+    None of ``legs`` is released after ``last_release``.
+    """
 
     legs: OperatorLegs
     first: int
     last: int
+    last_release: int
     day: int | None = None
     days: int = 1
 
@@ -296,19 +305,23 @@ class History:
         oldest, newest = self._clip_days(oldest_ms, newest_ms)
         rows_read = 0
         for day, count in self._batches_newest_first(oldest, newest, pinned_days):
-            legs = self.generated.operator_legs(day, count).get(index, self.generated.no_legs)
-            if pinned is not None and day in pinned_days:
-                legs = _merge_pinned(legs, pinned, day)
+            by_operator = self.generated.operator_legs(day, count)
             cached_day = None if day in pinned_days else day
-            first, last = 0, len(legs)
-            if newest_ms < day_start(day + count) or oldest_ms > day_start(day):
-                ascending = legs.start[::-1]
-                first = last - int(np.searchsorted(ascending, newest_ms, side="right"))
-                last -= int(np.searchsorted(ascending, oldest_ms))
-            rows_read += len(legs)
+            if pinned is not None and day in pinned_days:
+                own = by_operator.get(index, self.generated.no_legs)
+                by_operator = LegsByOperator(_merge_pinned(own, pinned, day))
+            legs = by_operator.legs
+            first, last = by_operator.find_positions(index)
+            rows_read += last - first
             if rows_read > ROW_BUDGET:
                 raise TooManyRows(ROW_BUDGET)
-            yield LegSlice(legs, first, max(first, last), cached_day, count)
+            if newest_ms < day_start(day + count) or oldest_ms > day_start(day):
+                ascending, end = legs.start[first:last][::-1], last
+                first = end - int(ascending.searchsorted(newest_ms, side="right"))
+                last = end - int(ascending.searchsorted(oldest_ms))
+            yield LegSlice(
+                legs, first, max(first, last), by_operator.last_release, cached_day, count
+            )
 
     def arm_frames(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
         """``_release`` is when the row is there as that of a finished call."""

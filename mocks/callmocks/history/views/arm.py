@@ -76,28 +76,37 @@ def sort_newest_first(legs: OperatorLegs) -> OperatorLegs:
 class LegsByOperator(Mapping[int, OperatorLegs]):
     """Legs of a day or of a batch, by index of their operator."""
 
-    # An operator's legs are cut out when they are wanted. Kept ready, the arrays of each operator
-    # of each day would take more memory than what is in them.
+    # An operator's legs are cut out when they are wanted alone. Kept ready, the arrays of each
+    # operator of each day would take more memory than what is in them.
     def __init__(self, legs: OperatorLegs) -> None:
-        self._legs = legs.take(np.argsort(legs.operator, kind="stable"))
-        self._operators, first = np.unique(self._legs.operator, return_index=True)
-        self._edges = np.append(first, len(legs)).astype(np.int32)
+        self.legs = legs.take(np.argsort(legs.operator, kind="stable"))
+        self.last_release = int(legs.release.max(initial=0))
+        last_operator = int(legs.operator.max(initial=-1))
+        edges = self.legs.operator.searchsorted(np.arange(last_operator + 2))
+        self._edges = edges.astype(np.int32)
 
     @property
     def nbytes(self) -> int:
-        return self._legs.nbytes + self._operators.nbytes + self._edges.nbytes
+        return self.legs.nbytes + self._edges.nbytes
+
+    def find_positions(self, operator: int) -> tuple[int, int]:
+        """First (included) and last (not included) of an operator's among all ``legs``."""
+        if not 0 <= operator < len(self._edges) - 1:
+            return 0, 0
+        first, last = self._edges[operator : operator + 2].tolist()
+        return first, last
 
     def __getitem__(self, operator: int) -> OperatorLegs:
-        index = int(self._operators.searchsorted(self._operators.dtype.type(operator)))
-        if index == len(self._operators) or self._operators[index] != operator:
+        first, last = self.find_positions(operator)
+        if first == last:
             raise KeyError(operator)
-        return self._legs.take(slice(*self._edges[index : index + 2].tolist()))
+        return self.legs.take(slice(first, last))
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._operators.tolist())
+        return iter(np.flatnonzero(np.diff(self._edges)).tolist())
 
     def __len__(self) -> int:
-        return len(self._operators)
+        return int(np.count_nonzero(np.diff(self._edges)))
 
 
 def select_operator_legs(day: DayColumns) -> OperatorLegs:
