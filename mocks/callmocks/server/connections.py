@@ -2,9 +2,9 @@
 
 ::
 
-    socket ── GuardedProtocol ── aiohttp's protocol ── RequestLimiter ── the application
-              connections,                             in flight,
-              header time                              body time
+    socket ── GuardedProtocol ── RequestLimiter ── the application
+              connections,       in flight,
+              header time        body time
 
 Connections are counted over all servers, requests in flight for each. A timer for each connection
 would cost too much: one task looks at all of them, and a request only writes down two times.
@@ -32,7 +32,7 @@ from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.listeners import Listener
 from callmocks.provider.server import error_response, release_when_websocket
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
-from callmocks.server.undecodable import make_protocol
+from callmocks.server.undecodable import HttpProtocol
 from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
 
@@ -61,10 +61,9 @@ _OUT_OF_DESCRIPTORS_TEXT: Final = (
 class ConnectionLimiter:
     def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
-        self.open_connections = 0
         self.upload_budget = UploadBudget(_MAX_FULL_UPLOADS * limits.body)
         self.send_budget = SendBudget(limits.sending)
-        self._connections: dict[asyncio.BaseProtocol, GuardedProtocol] = {}
+        self._connections: set[GuardedProtocol] = set()
         self._pending_rejects = 0
         self._timeout_task: asyncio.Task[None] | None = None
         self._last_warning = -_WARN_INTERVAL
@@ -91,21 +90,20 @@ class ConnectionLimiter:
                 await self._timeout_task
             self._timeout_task = None
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
+
     def acquire(self, connection: GuardedProtocol) -> bool:
         if self.open_connections >= self.limits.connections:
             text = "connections are open; more are refused until some close (--max-connections)"
             self.warn_rate_limited(f"{self.open_connections} {text}")
             return False
-        self.open_connections += 1
-        self._connections[connection.protocol] = connection
+        self._connections.add(connection)
         return True
 
     def release(self, connection: GuardedProtocol) -> None:
-        if self._connections.pop(connection.protocol, None) is not None:
-            self.open_connections -= 1
-
-    def connection_of(self, request: web.BaseRequest) -> GuardedProtocol | None:
-        return self._connections.get(request.protocol)
+        self._connections.discard(connection)
 
     def reject_connection(self, transport: asyncio.Transport) -> None:
         """Send 503, or abort when too many clients are being sent it already."""
@@ -128,7 +126,7 @@ class ConnectionLimiter:
             if not fd_available():
                 self.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
             deadline = loop.time() - timeout if timeout else 0.0
-            for connection in list(self._connections.values()):
+            for connection in list(self._connections):
                 if 0.0 < connection.header_started_at < deadline:
                     connection.on_header_timeout()
 
@@ -149,54 +147,52 @@ class RequestLimiter:
     in_flight: int = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            response = await self._handle_limited(request)
-        except web.HTTPException as error:
-            if not _has_unread_compressed_body(request):
-                raise
-            response = error
-        if _has_unread_compressed_body(request):
-            await self._drain(request, response)
-            return web.Response()  # aiohttp needs one; the connection is closed
-        return response
-
-    async def _handle_limited(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = self._limiter.connection_of(request)
-        if connection is not None:
-            connection.header_started_at = 0.0
-            connection.idle = False
+        connection = cast("GuardedProtocol", request.protocol)
+        connection.header_started_at = 0.0
+        connection.idle = False
         slot = _InFlightSlot(self)
         if hdrs.UPGRADE in request.headers:
             release_when_websocket(slot.release)
+        response: web.StreamResponse
         try:
             if not _HOST.fullmatch(request.headers.get(hdrs.HOST, "")):
-                return await error_response(self._app, request, 400, _BAD_HOST_TEXT)
-            if self.in_flight > (limit := self._limiter.limits.in_flight):
+                response = await error_response(self._app, request, 400, _BAD_HOST_TEXT)
+            elif self.in_flight > (limit := self._limiter.limits.in_flight):
                 text = f"more than {limit} requests are being answered"
-                return await error_response(self._app, request, 503, text)
-            return await self._handler(request)
+                response = await error_response(self._app, request, 503, text)
+            else:
+                response = await self._handler(request)
         except ConnectionError as error:  # the client disconnected
             # A stream keeps its error, and that the frames with what was read so far.
             traceback.clear_frames(error.__traceback__)
-            return web.Response()
+            response = web.Response()
         except BodyReadError as error:
-            return await error_response(self._app, request, error.status, str(error))
+            response = await error_response(self._app, request, error.status, str(error))
         except OSError as error:
             if error.errno not in OUT_OF_DESCRIPTORS:
                 raise
             self._limiter.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
-            return await error_response(self._app, request, 503, _OUT_OF_DESCRIPTORS_TEXT)
+            response = await error_response(self._app, request, 503, _OUT_OF_DESCRIPTORS_TEXT)
+        except web.HTTPException as error:
+            if not _has_unread_compressed_body(request):
+                raise
+            response = error
         finally:
             slot.release()
-            if connection is not None:
-                connection.idle = True
+            connection.idle = True
+        if _has_unread_compressed_body(request):
+            await self._drain(connection, request, response)
+            return web.Response()  # aiohttp needs one; the connection is closed
+        return response
 
-    async def _drain(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+    async def _drain(
+        self, connection: GuardedProtocol, request: web.BaseRequest, response: web.StreamResponse
+    ) -> None:
         # aiohttp would go on for ten seconds to decompress what has just been rejected. A client
         # that still sends would not get to read the answer if the connection were closed at once:
         # what it sends is dropped without being decompressed.
-        connection, transport = self._limiter.connection_of(request), request.transport
-        if connection is not None and transport is not None and not transport.is_closing():
+        transport = request.transport
+        if transport is not None and not transport.is_closing():
             connection.discard_input()
             response.force_close()
             with suppress(ConnectionError):
@@ -222,70 +218,57 @@ class _InFlightSlot:
             self._limiter = None
 
 
-@dataclass(slots=True, eq=False)
-class GuardedProtocol(asyncio.Protocol):
-    """Wraps aiohttp's protocol to enforce connection limits."""
+class GuardedProtocol(HttpProtocol):
+    """Enforces connection limits; ``idle``: no request is being answered, the next byte begins one.
 
-    _limiter: ConnectionLimiter
-    protocol: asyncio.Protocol
-    # No request is being answered: the next byte begins one.
-    idle: bool = True
-    # By the loop's clock; 0 unless a header is incomplete.
-    header_started_at: float = 0.0
-    _received_data: bool = False
-    _rejected: bool = False
-    _discarding: bool = False
-    _transport: asyncio.Transport | None = None
+    ``header_started_at`` is by the loop's clock, 0 unless a header is incomplete.
+    """
+
+    __slots__ = ("_discarding", "_limiter", "_received_data", "header_started_at", "idle")
+
+    def __init__(self, limiter: ConnectionLimiter, server: Any, app: web.Application) -> None:
+        super().__init__(server, app)
+        self._limiter = limiter
+        self._received_data = self._discarding = False
+        self.header_started_at = 0.0
+        self.idle = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
         if not self._limiter.acquire(self):
-            self._rejected = True
-            self._limiter.reject_connection(self._transport)
+            self._discarding = True
+            self._limiter.reject_connection(cast("asyncio.Transport", transport))
             return
-        self.header_started_at = asyncio.get_running_loop().time()
-        self.protocol.connection_made(transport)
+        self.header_started_at = self._loop.time()
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._rejected or self._discarding:
+        if self._discarding:
             return
         self._received_data = True
         if self.idle and not self.header_started_at:
-            self.header_started_at = asyncio.get_running_loop().time()
-        self.protocol.data_received(data)
+            self.header_started_at = self._loop.time()
+        super().data_received(data)
 
-    def eof_received(self) -> bool | None:
-        return None if self._rejected else self.protocol.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._rejected:
-            self._limiter.release(self)
-            # Given the error, aiohttp would raise it in the handler from a future that the
-            # error's own frames hold: the answer would stay until a full garbage collection.
-            self.protocol.connection_lost(None)
-
-    def pause_writing(self) -> None:
-        if not self._rejected:
-            self.protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        if not self._rejected:
-            self.protocol.resume_writing()
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._limiter.release(self)
+        # Given the error, aiohttp would raise it in the handler from a future that the error's own
+        # frames hold: the answer would stay until a full garbage collection.
+        super().connection_lost(None)
 
     def discard_input(self) -> None:
         self._discarding = True
-        if self._transport is not None:
-            self._transport.resume_reading()
+        if self.transport is not None:
+            self.transport.resume_reading()
 
     def on_header_timeout(self) -> None:
         """Send 408, or close silently if no byte was received."""
         self.header_started_at = 0.0
-        if self._transport is None or self._transport.is_closing():
+        if self.transport is None or self.transport.is_closing():
             return
         if self._received_data:
             text = "the head of the request did not come to its end in time"
-            self._transport.write(_plain_response(408, text))
-        self._transport.close()
+            self.transport.write(_plain_response(408, text))
+        self.transport.close()
 
 
 class _LimitedSite(web.SockSite):
@@ -297,7 +280,7 @@ class _LimitedSite(web.SockSite):
         server = self._runner.server
         assert server is not None
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: GuardedProtocol(self.limiter, make_protocol(server, self.app)),
+            lambda: GuardedProtocol(self.limiter, server, self.app),
             sock=self._sock,
             ssl=self._ssl_context,
             backlog=self._backlog,

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -18,7 +18,10 @@ class HttpProtocol(web.RequestHandler):
 
     __slots__ = ("app",)
 
-    app: web.Application
+    def __init__(self, server: Any, app: web.Application) -> None:
+        # As `server()` does it.
+        super().__init__(server, loop=asyncio.get_running_loop(), **server._kwargs)
+        self.app = app
 
     def handle_error(
         self,
@@ -52,10 +55,3 @@ class _DeferredResponse(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         assert self._response is not None
         await self._response.write_eof(data)
-
-
-def make_protocol(server: Any, app: web.Application) -> asyncio.Protocol:
-    """What ``server()`` makes, with the application."""
-    protocol = HttpProtocol(server, loop=asyncio.get_running_loop(), **server._kwargs)
-    protocol.app = app
-    return cast("asyncio.Protocol", protocol)

@@ -29,7 +29,7 @@ async def show_assumptions(context: RequestContext) -> dict[str, Any]:
     tenant, texts = context.tenant, find_texts(context)
     uses: Counter[str] = Counter()
     for entry in tenant.journal.read_records():
-        uses.update(entry.assumptions.keys())
+        uses.update(entry.assumptions)
     query = context.request.query
     only, wanted = query.get("show", ""), query.get("q", "").strip()
     rows = [
