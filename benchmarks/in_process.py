@@ -61,8 +61,6 @@ async def _make_answer(tenant: Tenant, case: Case) -> Answer:
         Exchange.start,
         tenant,
         PROVIDERS[case.provider],
-        origin="http://127.0.0.1",
-        peer="127.0.0.1",
     )
     if case.provider == "arm":
         token = await sessions.open_session(exchange(b""), "101")

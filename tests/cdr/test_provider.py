@@ -18,7 +18,7 @@ REQUEST = (
 
 
 def make_exchange(api: CdrClient, body: bytes = REQUEST) -> Exchange:
-    return Exchange.start(api.tenant(), PROVIDERS["cdr"], body, peer="127.0.0.1")
+    return Exchange.start(api.tenant(), PROVIDERS["cdr"], body)
 
 
 def cdr_provider() -> base.Provider:

@@ -25,10 +25,10 @@ from callmocks.faults.active import ActiveFault
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.generator import make_random_key
 from callmocks.provider.bodies import SERVER_LIMITS
-from callmocks.provider.server import abort_connection, attach_exchange, collect_head
+from callmocks.provider.server import abort_connection, collect_head
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery, Ending, Transmission
-from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.exchange import Exchange, Reply, Requester
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import rerun_when_stale
 from callmocks.tenants.tenant import Tenant
@@ -51,7 +51,7 @@ class ArmConnection:
     _request: web.Request
     _socket: web.WebSocketResponse
     _session: service.ArmSession
-    _origin: str
+    _requester: Requester
     _delayed: set[asyncio.Task[None]] = field(default_factory=set)
     _delay_slots: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, MAX_DELAYED))
     _send_waiters: list[SentSignal] = field(default_factory=list)
@@ -150,12 +150,11 @@ class ArmConnection:
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
         # Another tenant may have the domain since.
         tenant = self._tenant if self._registry.get(self._tenant.name) is self._tenant else None
-        served, peer = tenant or self._registry.unmatched, self._request.remote or ""
+        served = tenant or self._registry.unmatched
         exchange = Exchange.start(
-            served, ARM, message, origin=self._origin, peer=peer, transport="frame"
+            served, ARM, message, requester=self._requester, transport="frame"
         )
         exchange.head = self._head
-        attach_exchange(exchange, self._request)
         # A copy, because a request that met stale data is run again with the session it began with.
         session = replace(self._session) if tenant else None
         nesting = self._request.app[SERVER_LIMITS].nesting

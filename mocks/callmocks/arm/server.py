@@ -97,7 +97,7 @@ class ArmServer(ProviderServer):
 
     async def handle_command(self, request: web.Request) -> web.StreamResponse:
         """A command with an XML body."""
-        command, limits = request.match_info["command"], request.app[SERVER_LIMITS]
+        command, limits = request.match_info["command"], self.app[SERVER_LIMITS]
         try:
             body = await read_body(request, limits.message)
         except BodyTooLarge as error:
@@ -136,7 +136,7 @@ class ArmServer(ProviderServer):
         except StateError as error:
             return await self._send_error(request, UPGRADE, 503, str(error), exchange)
         compress = exchange.use_assumption("arm.compression") == "permessage-deflate"
-        socket = _SizeLimitedWebSocket(request.app[SERVER_LIMITS].message, compress=compress)
+        socket = _SizeLimitedWebSocket(self.app[SERVER_LIMITS].message, compress=compress)
         await accept_websocket(request, socket)
         self._sockets.add(socket)
         await ArmConnection(
@@ -146,7 +146,7 @@ class ArmServer(ProviderServer):
             request,
             socket,
             session,
-            exchange.origin,
+            exchange.requester,
         ).run()
         return socket
 

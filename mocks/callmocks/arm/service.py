@@ -182,7 +182,7 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
     )
     tenant, operator = exchange.tenant, session.operator or ""
     options = RenderOptions(
-        f"{exchange.origin}/{tenant.settings.name}/{SERVICE_PATH}",
+        f"{exchange.requester.origin}/{tenant.settings.name}/{SERVICE_PATH}",
         tenant.settings.arm.contract,
         url_list,
         queue_id,

@@ -94,8 +94,8 @@ async def authorize(exchange: Exchange, method: str, params: Params, limiter: Ra
 
 def _check_account(exchange: Exchange) -> None:
     settings = exchange.tenant.settings.cdr
-    if settings.allowed_ips and not _is_allowed(tuple(settings.allowed_ips), exchange.peer):
-        raise RpcError("ip_not_whitelisted", params={"ip": exchange.peer})
+    if settings.allowed_ips and not _is_allowed(tuple(settings.allowed_ips), exchange.requester.ip):
+        raise RpcError("ip_not_whitelisted", params={"ip": exchange.requester.ip})
     if not settings.active:
         raise RpcError("account_inactive")
 

@@ -262,7 +262,7 @@ def _default_params(exchange: Exchange, name: str, params: Mapping[str, str]) ->
     settings = exchange.tenant.settings.cdr
     window = params.get("limit_type", "minute")
     values: dict[str, Any] = {
-        "ip": exchange.peer,
+        "ip": exchange.requester.ip,
         "components": "data_api_reports",
         "limit_type": window,
         "limit_max_value": settings.day_limit if window == "day" else settings.minute_limit,

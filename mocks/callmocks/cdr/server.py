@@ -31,7 +31,7 @@ class CdrServer(ProviderServer):
         ]
 
     async def handle_post(self, request: web.Request) -> web.StreamResponse:
-        max_depth = request.app[SERVER_LIMITS].nesting
+        max_depth = self.app[SERVER_LIMITS].nesting
         try:
             body = await read_body(request, MAX_BODY_BYTES)
         except BodyTooLarge as error:

@@ -165,7 +165,7 @@ def _make_metadata(exchange: Exchange, limits: PointLimits) -> dict[str, Any]:
 
 
 async def _discover_methods(exchange: Exchange, _params: object) -> Result:
-    url = exchange.origin + exchange.provider.url_path
+    url = exchange.requester.origin + exchange.provider.url_path
     return Success((bytes(openrpc.load_source(url)),))
 
 

@@ -173,7 +173,7 @@ def _make_column(exchange: Exchange, known: set[str], name: str) -> pl.Expr:
         choice = rows.OWN_WAV_IDS if own else exchange.use_assumption("cdr.wav-records")
         return rows.list_records(name, choice)
     if name == "full_record_file_link":
-        address = (pl.lit(f"{exchange.origin}/"), pl.col("communication_id"), pl.lit("/"))
+        address = (pl.lit(f"{exchange.requester.origin}/"), pl.col("communication_id"), pl.lit("/"))
         return pl.concat_str(*address, "_record_1").alias(name)
     if name in _FROM_LEGS:
         return pl.col(name).fill_null([])

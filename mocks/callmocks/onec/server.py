@@ -43,7 +43,7 @@ class OnecServer(ProviderServer):
         guard, error = envelope.InputGuard(), _find_unsupported_form(request, media)
         try:
             body = await read_body(request, _get_body_limit(tenant), guard.check)
-            nesting = request.app[SERVER_LIMITS].nesting
+            nesting = self.app[SERVER_LIMITS].nesting
             is_too_deep = partial(is_xml_too_deep, body, nesting)
             is_long = len(body) > LONG_REQUEST_BYTES
             if guard.tags > nesting and await run_if_long(is_too_deep, is_long):
@@ -137,5 +137,5 @@ async def _reply_wsdl(exchange: Exchange, authorized: bool) -> Reply:
     exchange.use_assumption("onec.wsdl-access")
     if not authorized:
         return service.make_unauthorized_reply(exchange)
-    body = wsdl.render_wsdl(exchange.origin + wsdl.PATH)
+    body = wsdl.render_wsdl(exchange.requester.origin + wsdl.PATH)
     return Reply(body, 200, "text/xml; charset=utf-8")

@@ -14,7 +14,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar
 
 from aiohttp import web
@@ -24,7 +24,7 @@ from callmocks.provider.base import Provider
 from callmocks.provider.bodies import SERVER_LIMITS
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery, Transmission
-from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.exchange import Exchange, Reply, Requester
 from callmocks.tenants.http_head import join_head
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
@@ -59,15 +59,17 @@ class ProviderServer(HttpServer):
 
     # Origins that may be repeated in an answer; others become that of this machine.
     origin_pattern: ClassVar[re.Pattern[str] | None] = None
+    # Set by `create_app`.
+    app: web.Application
 
     def __init__(self, provider: Provider, registry: Registry) -> None:
         self.provider = provider
         self.registry = registry
 
     def create_app(self) -> web.Application:
-        app = super().create_app()
-        app[ERROR_RESPONSE] = self.respond_unread
-        return app
+        self.app = super().create_app()
+        self.app[ERROR_RESPONSE] = self.respond_unread
+        return self.app
 
     @property
     def default_tenant(self) -> Tenant:
@@ -83,15 +85,15 @@ class ProviderServer(HttpServer):
         operation: str = "",
         state: State | None = None,
     ) -> Exchange:
-        origin = request_origin(request)
-        if self.origin_pattern and not self.origin_pattern.fullmatch(origin):
-            origin = "http://localhost"
-        tenant, peer = tenant or self.default_tenant, request.remote or ""
         exchange = Exchange.start(
-            tenant, self.provider, body, operation=operation, origin=origin, peer=peer, state=state
+            tenant or self.default_tenant,
+            self.provider,
+            body,
+            operation=operation,
+            requester=HttpRequester(request, self.app, self.origin_pattern),
+            state=state,
         )
         exchange.head = collect_head(request)
-        attach_exchange(exchange, request)
         return exchange
 
     async def respond(
@@ -108,8 +110,8 @@ class ProviderServer(HttpServer):
     ) -> web.StreamResponse:
         media = request.content_type
         handle = partial(self.reject_unread, status=status, text=text, content_type=media)
-        peer = request.remote or ""
-        exchange = Exchange.start(self.default_tenant, self.provider, b"", peer=peer)
+        requester = HttpRequester(request, self.app)
+        exchange = Exchange.start(self.default_tenant, self.provider, b"", requester=requester)
         exchange.head = collect_head(request)
         return await self.respond(request, exchange, handle)
 
@@ -137,10 +139,36 @@ async def error_response(
     return response
 
 
-def attach_exchange(exchange: Exchange, request: web.Request) -> None:
-    """Let a long answer end with its connection, and count its bytes."""
-    exchange.is_abandoned = partial(is_disconnected, request)
-    exchange.send_budget = request.app.get(SEND_BUDGET, UNLIMITED)
+class HttpRequester(Requester):
+    """Of a request, or of the frames of a websocket that it opened."""
+
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        app: web.Application,
+        origin_pattern: re.Pattern[str] | None = None,
+    ) -> None:
+        self._request = request
+        self._app = app
+        self._origin_pattern = origin_pattern
+
+    @cached_property
+    def origin(self) -> str:
+        origin = request_origin(self._request, self._app)
+        if self._origin_pattern and not self._origin_pattern.fullmatch(origin):
+            return "http://localhost"
+        return origin
+
+    @property
+    def ip(self) -> str:
+        return self._request.remote or ""
+
+    @property
+    def send_budget(self) -> SendBudget:
+        return self._app.get(SEND_BUDGET, UNLIMITED)
+
+    def is_disconnected(self) -> bool:
+        return is_disconnected(self._request)
 
 
 def collect_head(request: web.BaseRequest) -> bytes:
@@ -162,9 +190,9 @@ async def accept_websocket(request: web.BaseRequest, socket: web.WebSocketRespon
         release()
 
 
-def request_origin(request: web.Request) -> str:
+def request_origin(request: web.BaseRequest, app: web.Application) -> str:
     """``http://host:port`` as the client wrote it: addresses in answers must lead back here."""
-    return request.app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
+    return app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
 
 
 async def send_reply(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callmocks.contract.journal import Violation
 from callmocks.errors import ClientDisconnected
@@ -23,6 +23,29 @@ if TYPE_CHECKING:
 
 MAX_VIOLATIONS = 100  # of one exchange
 _MAX_QUOTED_CHARS = 500
+
+
+class Requester:
+    """Whom the answer is for. What few answers need is found when it is needed."""
+
+    @property
+    def origin(self) -> str:
+        """``http://host:port`` as the client reached it; addresses in answers use it."""
+        return ""
+
+    @property
+    def ip(self) -> str:
+        return ""
+
+    @property
+    def send_budget(self) -> SendBudget:
+        return UNLIMITED
+
+    def is_disconnected(self) -> bool:
+        return False
+
+
+NO_REQUESTER: Final = Requester()
 
 
 @dataclass(slots=True)
@@ -55,8 +78,7 @@ class Exchange:
     now: datetime
     state: State  # the tenant's, for this request
     operation: str = ""
-    origin: str = ""  # `http://host:port` as the client reached it; addresses in answers use it
-    peer: str = ""  # the client's IP address
+    requester: Requester = NO_REQUESTER
     transport: str = "http"  # or `frame` for a message of the ARM's websocket
     head: bytes = b""  # method, path and headers; of a frame those of its websocket's request
     user: str = ""  # the operator who asks, where the provider has such
@@ -68,8 +90,6 @@ class Exchange:
     notes: list[str] = field(default_factory=list)
     transmission: Transmission = field(default_factory=Transmission)
     started: float = field(default_factory=read_stopwatch)
-    is_abandoned: Callable[[], bool] = bool  # whether the client has disconnected
-    send_budget: SendBudget = UNLIMITED
     reserved_bytes: int = 0
 
     @classmethod
@@ -80,14 +100,13 @@ class Exchange:
         request: bytes,
         *,
         operation: str = "",
-        origin: str = "",
-        peer: str = "",
+        requester: Requester = NO_REQUESTER,
         transport: str = "http",
         state: State | None = None,
     ) -> Exchange:
         """``state`` is the tenant's when the tenant was found earlier."""
         now, state = tenant.clock.now(), state or tenant.state.for_request()
-        return cls(tenant, provider, request, now, state, operation, origin, peer, transport)
+        return cls(tenant, provider, request, now, state, operation, requester, transport)
 
     @property
     def session_now(self) -> datetime:
@@ -97,17 +116,17 @@ class Exchange:
     async def let_others_run(self) -> None:
         """Between the pieces of a long answer; ``ClientDisconnected`` when nobody waits for it."""
         await asyncio.sleep(0)
-        if self.is_abandoned():
+        if self.requester.is_disconnected():
             raise ClientDisconnected
 
     def reserve_answer(self, size: int) -> None:
         """Count the bytes of a large answer; ``SendLimitReached`` when there are too many."""
         if size > LARGE_ANSWER_BYTES:
-            self.reserved_bytes = self.send_budget.resize(self.reserved_bytes, size)
+            self.reserved_bytes = self.requester.send_budget.resize(self.reserved_bytes, size)
 
     def release_answer(self) -> None:
         if self.reserved_bytes:
-            self.reserved_bytes = self.send_budget.resize(self.reserved_bytes, 0)
+            self.reserved_bytes = self.requester.send_budget.resize(self.reserved_bytes, 0)
 
     def use_assumption(self, assumption: str) -> str:
         """The tenant's choice; the journal names the assumption."""

@@ -14,7 +14,13 @@ from callmocks.cdr.provider import CDR
 from callmocks.onec import wsdl
 from callmocks.onec.provider import ONEC
 from callmocks.provider.bodies import BodyTooLarge, read_body
-from callmocks.provider.server import ProviderServer, accept_websocket, request_origin, return_reply
+from callmocks.provider.server import (
+    HttpRequester,
+    ProviderServer,
+    accept_websocket,
+    request_origin,
+    return_reply,
+)
 from callmocks.tenants import pipeline
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
@@ -84,9 +90,9 @@ class ReplayConnection(ArmConnection):
     def __init__(
         self, server: ArmReplayServer, request: web.Request, socket: web.WebSocketResponse
     ) -> None:
-        session, origin = ArmSession(), request_origin(request)
+        session, requester = ArmSession(), HttpRequester(request, server.app)
         tenant, watch = server.default_tenant, server.idle_watch
-        super().__init__(server.registry, tenant, watch, request, socket, session, origin)
+        super().__init__(server.registry, tenant, watch, request, socket, session, requester)
         self._server = server
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
@@ -100,7 +106,7 @@ class OnecReplayServer(ReplayServer):
 
     async def handle_wsdl(self, request: web.Request) -> web.StreamResponse:
         """The recorded WSDL, else that of callmocks, with this server's address."""
-        address = request_origin(request) + wsdl.PATH
+        address = request_origin(request, self.app) + wsdl.PATH
         body = wsdl.render_wsdl(address)
         if self.index.wsdl:
             body = WSDL_LOCATION.sub(rb"\g<1>" + address.encode(), self.index.wsdl)
