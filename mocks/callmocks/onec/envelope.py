@@ -6,6 +6,7 @@ memory is found by ``InputGuard`` in the bytes, while they still come in.
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,12 @@ _OWN_ACTORS: Final = {
 }
 
 
+# By the tag of an Envelope: its namespace, and the tags of its parts.
+_ENVELOPES: Final = {
+    f"{{{uri}}}Envelope": (uri, f"{{{uri}}}Header", f"{{{uri}}}Body") for uri in SOAP_VERSIONS
+}
+
+
 class SoapMessage(NamedTuple):
     namespace: str
     payload: etree._Element
@@ -50,7 +57,9 @@ class SoapMessage(NamedTuple):
     header: etree._Element | None
 
     def find_unsupported_header(self) -> str | None:
-        for block in self.header if self.header is not None else ():
+        if self.header is None:
+            return None
+        for block in self.header:
             prefix = f"{{{self.namespace}}}"
             required = block.get(f"{prefix}mustUnderstand", "").strip()
             name = "actor" if self.namespace == SOAP11 else "role"
@@ -108,25 +117,23 @@ def _check_bound(text: str, count: int, bound: int) -> None:
 _PARSER: Final = make_parser()
 
 
-class Charset(NamedTuple):
-    """The Content-Type header's; without ``wins`` what the document declares goes before it."""
-
-    name: str
-    wins: bool = False
-
-
-def read_message(body: bytes, charset: Charset | None = None) -> SoapMessage:
-    return read_envelope(parse_document(body, charset))
-
-
-def parse_document(body: bytes, charset: Charset | None = None) -> etree._Element:
-    """The root of a document; ``SoapError`` when it is broken or hostile."""
-    parser, encoding = _PARSER, find_declared_encoding(body)
+def read_message(
+    body: bytes, prefer_charset: Callable[[str | None], str | None] = lambda _: None
+) -> SoapMessage:
+    """``prefer_charset``, given the declared encoding, names the one to read instead of it."""
+    encoding = _find_declared_encoding(body)
     if encoding is not None and not _shows_tags_in_ascii(encoding):
         raise SoapError("Client", f"Unsupported encoding: {encoding!r}")
-    chosen = charset if charset and (charset.wins or encoding is None) else None
-    if chosen is not None and not body.startswith(_BYTE_ORDER_MARKS):
-        parser = _get_parser(chosen.name, chosen.wins)
+    return read_envelope(parse_document(body, encoding, prefer_charset(encoding)))
+
+
+def parse_document(
+    body: bytes, declared: str | None = None, charset: str | None = None
+) -> etree._Element:
+    """The root of a document; ``SoapError`` when it is broken or hostile."""
+    parser = _PARSER
+    if charset is not None and not body.startswith(_BYTE_ORDER_MARKS):
+        parser = _get_parser(charset, declared)
     if len(body) > _HEAD_BYTES:  # in a smaller one nothing takes the parser long
         InputGuard().check(body)
     try:
@@ -142,25 +149,33 @@ def parse_document(body: bytes, charset: Charset | None = None) -> etree._Elemen
 
 
 def read_envelope(root: etree._Element) -> SoapMessage:
-    namespace, local = split_name(str(root.tag))
-    if local != "Envelope":
-        raise SoapError("Client", f"the request is not SOAP: its root is {root.tag}")
-    if namespace not in SOAP_VERSIONS:
-        known = " or ".join(f"{uri} ({version})" for uri, version in SOAP_VERSIONS.items())
-        text = f"the Envelope is of {name_namespace(namespace)}; SOAP's is of {known}"
-        raise SoapError("VersionMismatch", text)
+    parts = _ENVELOPES.get(str(root.tag))
+    if parts is None:
+        raise _explain_other_root(str(root.tag))
+    namespace, header_tag, body_tag = parts
     header = None
     for body in root:  # faster than lxml's paths, which are Python
-        if body.tag == f"{{{namespace}}}Header":
-            header = body
-        elif body.tag == f"{{{namespace}}}Body":
+        if body.tag == body_tag:
             break
+        if body.tag == header_tag:
+            header = body
     else:
         raise SoapError("Client", _explain_missing_body(root, namespace))
-    if not len(body):
+    count = len(body)
+    if not count:
         raise SoapError("Client", "the Body calls no operation: it has no element")
-    tag = str(body[0].tag)
-    return SoapMessage(namespace, body[0], tag, tag.rpartition("}")[2], len(body) - 1, header)
+    payload = body[0]
+    tag = str(payload.tag)
+    return SoapMessage(namespace, payload, tag, tag.rpartition("}")[2], count - 1, header)
+
+
+def _explain_other_root(tag: str) -> SoapError:
+    namespace, local = split_name(tag)
+    if local != "Envelope":
+        return SoapError("Client", f"the request is not SOAP: its root is {tag}")
+    known = " or ".join(f"{uri} ({version})" for uri, version in SOAP_VERSIONS.items())
+    text = f"the Envelope is of {name_namespace(namespace)}; SOAP's is of {known}"
+    return SoapError("VersionMismatch", text)
 
 
 def _explain_missing_body(root: etree._Element, namespace: str) -> str:
@@ -186,8 +201,8 @@ def _starts_with_dtd(body: bytes) -> bool:
     return prolog is not None and head.startswith(b"<!DOCTYPE", prolog.end())
 
 
-def _get_parser(charset: str, wins: bool) -> etree.XMLParser:
-    if not wins and charset.lower() in ("utf-8", "utf8"):
+def _get_parser(charset: str, declared: str | None) -> etree.XMLParser:
+    if declared is None and charset.lower() in ("utf-8", "utf8"):
         return _PARSER
     with suppress(LookupError):  # of libxml2
         if _shows_tags_in_ascii(charset):
@@ -195,9 +210,9 @@ def _get_parser(charset: str, wins: bool) -> etree.XMLParser:
     raise SoapError("Client", f"the charset {charset!r} is not known")
 
 
-def find_declared_encoding(body: bytes) -> str | None:
+def _find_declared_encoding(body: bytes) -> str | None:
     head = body[:_DECLARATION_BYTES]
-    if len(body) > len(head) and head.lstrip().startswith(b"<?xml") and b"?>" not in head:
+    if b"?>" not in head and len(body) > len(head) and head.lstrip().startswith(b"<?xml"):
         raise SoapError("Client", "the request has an XML declaration without an end")
     found = _ENCODING.match(head)
     return None if found is None else found[1].decode("latin-1")

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ class HourlyQuota:
     operation: ServedOperation
     counts_answers: bool = False  # a call counts when it is answered, as ``count_call`` found
 
-    @cached_property
+    @property
     def is_day(self) -> bool:
         first, last = _parse_day_hours(self.exchange.use_assumption("onec.day-hours"))
         now = self.exchange.now
@@ -32,7 +32,7 @@ class HourlyQuota:
             now = now.replace(tzinfo=zone).astimezone(moscow)
         return first <= now.hour * 60 + now.minute < last
 
-    @cached_property
+    @property
     def limit(self) -> int | None:
         limits = self.operation.limits
         if (
@@ -44,30 +44,33 @@ class HourlyQuota:
 
     async def count_call(self) -> None:
         """``ResultCodeError`` when all calls of this hour have been made already."""
-        if self.limit is None:
+        limit = self.limit
+        if limit is None:
             return
         key = await self._get_key()
         if self.exchange.use_assumption("onec.quota-counts") == "every-call":
-            await self._add_calls(key, 1, self.limit)
+            await self._add_calls(key, 1, limit)
         else:
             self.counts_answers = True
-            await self._add_calls(key, 0, self.limit - 1)
+            await self._add_calls(key, 0, limit - 1)
 
     async def count_answered_call(self) -> None:
         """``ResultCodeError`` when other calls took the last of this hour meanwhile."""
-        assert self.limit is not None
-        await self._add_calls(await self._get_key(), 1, self.limit)
+        limit = self.limit
+        assert limit is not None
+        await self._add_calls(await self._get_key(), 1, limit)
 
     async def get_remaining_calls(self) -> tuple[int, int, timedelta | None] | None:
         """Calls left of this hour, calls of an hour, and the time until it ends, if it began."""
-        if self.limit is None:
+        limit = self.limit
+        if limit is None:
             return None
         start, _ = await self._find_hour()
         refill = None if start is None else start + _HOUR - self.exchange.now
         if self.exchange.tenant.settings.limits == "off" or start is None:
-            return self.limit, self.limit, refill
+            return limit, limit, refill
         used = await self.exchange.state.add(self._make_key(start.isoformat()), 0) or 0
-        return max(self.limit - used, 0), self.limit, refill
+        return max(limit - used, 0), limit, refill
 
     async def _add_calls(self, key: str, calls: int, limit: int) -> None:
         if await self.exchange.state.add(key, calls, limit) is None:

@@ -88,12 +88,12 @@ class _ValueReader(NamedTuple):
     parameter: Parameter
 
     def read(self, element: etree._Element) -> ParameterValue | None:
-        text = (element.text or "").strip()
-        if element.get(XSI_NIL, "").strip() in ("true", "1") or self.is_null(element):
+        text, written = (element.text or "").strip(), element.get(XSI_TYPE)
+        if element.get(XSI_NIL, "").strip() in ("true", "1") or self.is_null(element, written):
             if self.counts_as_absent():
                 return None
             self.reject_type("nil")
-        type_name = self.check_type(element)
+        type_name = self.check_type(element, written)
         if not text and self.counts_as_absent():
             return None
         if self.parameter.type == "dateTime":
@@ -102,22 +102,20 @@ class _ValueReader(NamedTuple):
             return self.read_uuid(text)
         return self.read_number(text, type_name if type_name in _FLOATS else _DECIMAL)
 
-    def is_null(self, element: etree._Element) -> bool:
+    def is_null(self, element: etree._Element, written: str | None) -> bool:
         """Whether it is 1C's own Null, which has no text."""
-        written = element.get(XSI_TYPE, "").strip()
-        if not written.endswith("Null") or element.text or len(element):
+        if element.text or len(element) or not (written or "").strip().endswith("Null"):
             return False
-        return resolve_name(element, written, "Value") == f"{{{CORE}}}Null"
+        return resolve_name(element, written or "", "Value") == f"{{{CORE}}}Null"
 
     def counts_as_absent(self) -> bool:
         """Whether an empty value does."""
         return self.exchange.use_assumption("onec.empty-parameter") == "absent"
 
-    def check_type(self, element: etree._Element) -> str:
+    def check_type(self, element: etree._Element, written: str | None) -> str:
         """The type in Clark notation; empty when it is not told, or is another and may be."""
         if len(element):
             self.reject_type("elements")
-        written = element.get(XSI_TYPE)
         type_name = resolve_name(element, written or "", "Value")
         if type_name in _TYPES[self.parameter.type][1]:
             return type_name

@@ -17,7 +17,7 @@ from callmocks.tenants.exchange import Exchange
 SUCCESS = "SUCCESS"
 # Takes rendered rows and their number. A whole history has half a gigabyte, so it is never joined
 # from parts.
-RowSink = Callable[[bytes, int], object]
+RowSink = Callable[[bytes | memoryview, int], object]
 
 
 class ResultCodeError(Exception):

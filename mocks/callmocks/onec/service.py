@@ -30,7 +30,7 @@ from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import FaultCode, SoapBinding, SoapError, get_binding
 from callmocks.onec.values import Structure
 from callmocks.tenants.exchange import Exchange, Reply
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
 _log = logging.getLogger(__name__)
 # Bytes of a request from which on one of the choices of ``onec.body-limit`` refuses it.
@@ -50,26 +50,16 @@ async def handle_request(
     try:
         if error is not None:
             raise error
+        prefer_charset = partial(_prefer_charset, exchange, charset)
+        read = partial(envelope.read_message, exchange.request, prefer_charset)
         is_long = len(exchange.request) > LONG_REQUEST_BYTES
-        read = partial(envelope.read_message, exchange.request, _choose_charset(exchange, charset))
-        message = await run_if_long(read, is_long)
+        message = await run_in_worker(read) if is_long else read()
         namespace = message.namespace
-        binding = get_binding(namespace)
-        exchange.operation = message.operation
-        if message.extra_body_elements:
-            count = message.extra_body_elements + 1
-            exchange.add_violation("Body", "one element", f"{count} elements")
-            if exchange.use_assumption("onec.body-elements") == "fault":
-                raise SoapError("Client", f"the Body has {count} elements, where one is a call")
-        block = message.find_unsupported_header()
-        if block is not None and exchange.use_assumption("onec.must-understand") == "fault":
-            text = f"the header block {block} is not understood"
-            raise SoapError("MustUnderstand", text, ("Header", "blocks that are known", block))
-        operation = binding.operations.get(message.tag)
-        if operation is None:
-            raise _explain_unknown_operation(message.tag)
-        await run_if_long(partial(_check_structure, message.payload), is_long)
-        return await _execute_operation(exchange, binding, operation, message.payload[0])
+        operation = _find_operation(exchange, message)
+        check = partial(_check_structure, message.payload)
+        await run_in_worker(check) if is_long else check()
+        binding, params = get_binding(namespace), message.payload[0]
+        return await _execute_operation(exchange, binding, operation, params)
     except SoapError as refused:
         if refused.assumption:
             exchange.use_assumption(refused.assumption)
@@ -113,13 +103,28 @@ def make_result_code_reply(
     return Reply(body, 200, binding.content_type)
 
 
-def _choose_charset(exchange: Exchange, charset: str | None) -> envelope.Charset | None:
-    if charset is None:
-        return None
-    wins = False
-    if envelope.find_declared_encoding(exchange.request) is not None:
-        wins = exchange.use_assumption("onec.request-encoding") == "charset"
-    return envelope.Charset(charset, wins)
+def _prefer_charset(exchange: Exchange, charset: str | None, declared: str | None) -> str | None:
+    """The header's ``charset`` where it goes before the declared encoding."""
+    if charset is None or declared is None:
+        return charset
+    return charset if exchange.use_assumption("onec.request-encoding") == "charset" else None
+
+
+def _find_operation(exchange: Exchange, message: envelope.SoapMessage) -> ServedOperation:
+    exchange.operation = message.operation
+    if message.extra_body_elements:
+        count = message.extra_body_elements + 1
+        exchange.add_violation("Body", "one element", f"{count} elements")
+        if exchange.use_assumption("onec.body-elements") == "fault":
+            raise SoapError("Client", f"the Body has {count} elements, where one is a call")
+    block = message.find_unsupported_header()
+    if block is not None and exchange.use_assumption("onec.must-understand") == "fault":
+        text = f"the header block {block} is not understood"
+        raise SoapError("MustUnderstand", text, ("Header", "blocks that are known", block))
+    operation = get_binding(message.namespace).operations.get(message.tag)
+    if operation is None:
+        raise _explain_unknown_operation(message.tag)
+    return operation
 
 
 def _choose_mismatch_code(exchange: Exchange) -> FaultCode:
@@ -155,11 +160,12 @@ def _explain_unknown_operation(tag: str) -> SoapError:
 def _check_structure(call: etree._Element) -> None:
     # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
     violations = wsdl.find_wsdl_violations(call)
+    if not violations:
+        return
     if not all(violation.is_of_value for violation in violations):
         *violation, text = find_structure_mistake(call)
         raise SoapError("Client", text, (violation[0], violation[1], violation[2]))
-    if violations:
-        _check_type_prefixes(call)
+    _check_type_prefixes(call)
 
 
 def _check_type_prefixes(call: etree._Element) -> None:
@@ -189,7 +195,7 @@ async def _execute_operation(
     body, row_count = BytesIO(), 0
     body.write(table.before)
 
-    def write_rows(xml: bytes, count: int) -> None:
+    def write_rows(xml: bytes | memoryview, count: int) -> None:
         nonlocal row_count
         exchange.reserve_answer(body.tell() + len(xml))
         body.write(xml)
@@ -199,7 +205,8 @@ async def _execute_operation(
         if exchange.tenant.settings.limits != "off":
             await quota.count_call()
         read = partial(parameters.read_parameters, exchange, operation, params)
-        values = await run_if_long(read, len(exchange.request) > LONG_REQUEST_BYTES)
+        is_long = len(exchange.request) > LONG_REQUEST_BYTES
+        values = await run_in_worker(read) if is_long else read()
         if operation.name == contract.HISTORY_OPERATION:
             violations = await select_calls(exchange, values, quota.is_day, layout, write_rows)
         else:

@@ -1,14 +1,17 @@
 """``GetHistoryOfServiceCalls``: which calls a request selects, and their rows."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
+from operator import itemgetter
 from typing import Final
 
 import polars as pl
 
 from callmocks.history.arrivals import Arrivals
+from callmocks.history.directory import Directory
 from callmocks.history.walltime import datetime_to_ms, day_of, day_start
 from callmocks.onec import tables
 from callmocks.onec.contract import HISTORY_OPERATION, load_operations
@@ -27,11 +30,31 @@ _ROW_BYTES: Final = 200
 # Of an unsuccessful call, and of one whose caller is unknown.
 _FAILED_CHOICES: Final = ("onec.failed-call-time", "onec.failed-duration", "onec.failed-callee")
 _UNKNOWN_CHOICE: Final = "onec.unknown-callers"
-_ROW_CHOICES: Final = (*_FAILED_CHOICES, _UNKNOWN_CHOICE)
-_FILTERS: Final = ("ClientID", "ServiceUserID", "ServiceID", "SpecialistID", "CallResult")
+_get_row_choices: Final = itemgetter(*_FAILED_CHOICES, _UNKNOWN_CHOICE)
+# By parameter the column that it filters.
+_FILTERS: Final = {
+    "ClientID": "ClientID",
+    "ServiceUserID": "ServiceUserID",
+    "ServiceID": "ServiceID",
+    "SpecialistID": "_specialist",
+    "CallResult": "CallResult",
+}
+# By parameter the identifiers that the service knows.
+_KNOWN_IDENTIFIERS: Final[Mapping[str, Callable[[Directory], Iterable[object]]]] = {
+    "ClientID": lambda known: chain(
+        (client.client_id for client in known.organisations), known.vendor_clients
+    ),
+    "ServiceUserID": lambda known: chain(
+        (user.user_id for user in known.users), known.vendor_users
+    ),
+    "ServiceID": lambda known: (line.service_id for line in known.lines),
+    "SpecialistID": lambda known: chain(
+        (operator.specialist_id for operator in known.operators), known.vendor_specialists
+    ),
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _CallQuery:
     """Calls that start in [from, till), are there by now and match all filters (wall ms)."""
 
@@ -42,30 +65,17 @@ class _CallQuery:
     now_ms: int
     days: range
     filters: list[tuple[str, ParameterValue]]
-
-    @property
-    def row_choices(self) -> list[str]:
-        """The choices of ``_ROW_CHOICES``."""
-        choices = self.exchange.tenant.assumptions.choices
-        return [choices[name] for name in _ROW_CHOICES]
-
-    @property
-    def self_check(self) -> bool:
-        return self.exchange.tenant.settings.self_check
-
-    @property
-    def call_count(self) -> int:
-        """Of all calls of its days."""
-        generated = self.exchange.tenant.history.generated
-        return generated.count_calls(self.days.start, len(self.days)) if self.days else 0
+    self_check: bool
+    cache_key: Hashable  # of the days' rendered rows
 
     @property
     def arrivals(self) -> Arrivals:
         return self.exchange.tenant.history.arrivals
 
-    @property
-    def cache_key(self) -> str:
-        return f"onec-rows {self.row_choices} {self.self_check=} {self.layout.indented=}"
+    def count_calls(self) -> int:
+        """Of all calls of its days."""
+        generated = self.exchange.tenant.history.generated
+        return generated.count_calls(self.days.start, len(self.days)) if self.days else 0
 
 
 @dataclass(slots=True)
@@ -118,14 +128,14 @@ async def select_calls(
     begin, end = _resolve_period(exchange, parameters, is_day)
     _check_identifiers(exchange, parameters)
     query = _build_query(exchange, layout, begin, end, parameters)
-    require_row_budget(exchange, query.call_count)
+    call_count, pins = query.count_calls(), exchange.tenant.history.pins
+    require_row_budget(exchange, call_count)
     order = exchange.use_assumption("onec.row-order")
-    if order == "call-start" and not exchange.tenant.history.pins:
+    if order == "call-start" and not pins:
         steps = _write_generated_days(query, write_rows)
     else:
         steps = _write_sorted_frame(query, order, write_rows)
-    call_count = query.call_count + len(exchange.tenant.history.pins)
-    return await run_computation(steps, call_count > LONG_CALLS)
+    return await run_computation(steps, call_count + len(pins) > LONG_CALLS)
 
 
 def _resolve_period(
@@ -158,15 +168,9 @@ def _resolve_period(
 
 def _check_identifiers(exchange: Exchange, parameters: Mapping[str, ParameterValue]) -> None:
     known = exchange.tenant.history.directory
-    own_and_vendor_ids: dict[str, tuple[Iterable[object], Iterable[object]]] = {
-        "ClientID": ((client.client_id for client in known.organisations), known.vendor_clients),
-        "ServiceUserID": ((user.user_id for user in known.users), known.vendor_users),
-        "ServiceID": ((line.service_id for line in known.lines), ()),
-        "SpecialistID": ((row.specialist_id for row in known.operators), known.vendor_specialists),
-    }
-    for name, (own, vendor) in own_and_vendor_ids.items():
+    for name, list_identifiers in _KNOWN_IDENTIFIERS.items():
         uuid = parameters.get(name)
-        if uuid is None or uuid in own or uuid in vendor:
+        if uuid is None or uuid in list_identifiers(known):
             continue
         if exchange.use_assumption("onec.unknown-uuid") == "refuse":
             expected = "an identifier of this service"
@@ -192,9 +196,11 @@ def _build_query(
     first_day = max(day_of(from_ms), history.first_day)
     last_day = min(day_of(min(till_ms - 1, now_ms)), history.last_day)
     days = range(first_day, last_day + 1)
-    columns = {name: name for name in _FILTERS} | {"SpecialistID": "_specialist"}
-    filters = [(columns[name], value) for name, value in values.items() if name in columns]
-    return _CallQuery(exchange, layout, from_ms, till_ms, now_ms, days, filters)
+    filters = [(_FILTERS[name], value) for name, value in values.items() if name in _FILTERS]
+    self_check = exchange.tenant.settings.self_check
+    choices = _get_row_choices(exchange.tenant.assumptions.choices)
+    key = ("onec-rows", choices, self_check, layout.indented)
+    return _CallQuery(exchange, layout, from_ms, till_ms, now_ms, days, filters, self_check, key)
 
 
 async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[str]:

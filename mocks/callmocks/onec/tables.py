@@ -49,8 +49,8 @@ class RenderedRows:
     def nbytes(self) -> int:
         return len(self.xml) + 40 * len(self.offsets)
 
-    def get_range(self, first: int, last: int) -> bytes:
-        return self.xml[self.offsets[first] : self.offsets[last]]
+    def get_range(self, first: int, last: int) -> memoryview:
+        return memoryview(self.xml)[self.offsets[first] : self.offsets[last]]
 
     def get_rows(self, positions: Sequence[int]) -> bytes:
         xml, offsets = self.xml, self.offsets
