@@ -1,8 +1,9 @@
-"""Header values that no name and no credentials are made of: refused, never a 500."""
+"""Headers on the wire: values that are none are refused, never a 500; those of answers."""
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 from base64 import b64encode
 from collections.abc import Iterator
@@ -25,9 +26,12 @@ def suite() -> Iterator[Mocks]:
         yield mocks
 
 
-def send(suite: Mocks, name: str, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, bytes]:
+def find_port(suite: Mocks, name: str) -> int:
     access = {"arm": suite.arm.url, "cdr": suite.cdr.url, "onec": suite.onec.url}
-    port = int(access.get(name, suite.control_url).split(":")[2].partition("/")[0])
+    return int(access.get(name, suite.control_url).split(":")[2].partition("/")[0])
+
+
+def make_request(name: str, body: bytes, headers: dict[bytes, bytes]) -> bytes:
     method = "GET" if name == "control" else "POST"
     standard = {
         b"Host": b"localhost",
@@ -40,9 +44,12 @@ def send(suite: Mocks, name: str, body: bytes, headers: dict[bytes, bytes]) -> t
     if name == "control":
         standard[b"Authorization"] = b"Bearer " + TOKEN.encode()
     lines = [key + b": " + value for key, value in (standard | headers).items()]
-    head = b"\r\n".join([f"{method} {PATHS[name]} HTTP/1.1".encode(), *lines, b"", b""])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
-        raw.sendall(head + body)
+    return b"\r\n".join([f"{method} {PATHS[name]} HTTP/1.1".encode(), *lines, b"", body])
+
+
+def send(suite: Mocks, name: str, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, bytes]:
+    with socket.create_connection(("127.0.0.1", find_port(suite, name)), timeout=20) as raw:
+        raw.sendall(make_request(name, body, headers))
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     head, _, rest = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), rest
@@ -97,3 +104,35 @@ def test_credentials_that_are_no_ascii_are_wrong_ones(
     suite: Mocks, name: str, value: bytes
 ) -> None:
     assert send(suite, name, BODIES[name], {b"Authorization": value})[0] == 401
+
+
+@pytest.mark.parametrize("name", ["cdr", "onec"])
+def test_an_answer_has_the_same_bytes_whether_or_not_its_connection_stays_open(
+    suite: Mocks, name: str
+) -> None:
+    closing = exchange_raw(suite, name, BODIES[name], {b"Connection": b"close"})
+    kept, second = (
+        exchange_raw(suite, name, BODIES[name], {b"Connection": b"keep-alive"}, count)[-1]
+        for count in (1, 2)
+    )
+    assert len(closing) == 1 and b"Connection" not in kept.partition(b"\r\n\r\n")[0]
+    assert without_date(kept) == without_date(second)
+    assert without_date(kept) == without_date(closing[0]).replace(b"Connection: close\r\n", b"")
+
+
+def exchange_raw(
+    suite: Mocks, name: str, body: bytes, headers: dict[bytes, bytes], count: int = 1
+) -> list[bytes]:
+    """The answers to so many equal requests in one connection, sent together."""
+    with socket.create_connection(("127.0.0.1", find_port(suite, name)), timeout=20) as raw:
+        raw.sendall(make_request(name, body, headers) * count)
+        answers, read = [], raw.makefile("rb")
+        for _ in range(count):
+            head = b"".join(iter(read.readline, b"\r\n")) + b"\r\n"
+            (length,) = re.findall(rb"Content-Length: (\d+)", head)
+            answers.append(head + read.read(int(length)))
+        return answers
+
+
+def without_date(answer: bytes) -> bytes:
+    return re.sub(rb"Date: [^\r]+", b"Date", answer)

@@ -17,7 +17,9 @@ from contextvars import ContextVar
 from functools import cached_property, partial
 from typing import ClassVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 
 from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.provider.base import Provider
@@ -195,11 +197,46 @@ def request_origin(request: web.BaseRequest, app: web.Application) -> str:
     return app.get(PUBLIC_URL) or f"{request.scheme}://{request.host}"
 
 
+class PlainResponse(web.StreamResponse):
+    """The bytes that aiohttp sends for a body and its type, in a third of the time.
+
+    It has no headers that can be changed; for those who get it see ``_is_plain``.
+    """
+
+    def __init__(self, reply: Reply) -> None:  # aiohttp's would make the headers
+        self._reply = reply
+        self._keep_alive = True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        if self._eof_sent:
+            return
+        self._eof_sent = True
+        body, ending = self._reply.body, "" if self._keep_alive else "Connection: close\r\n"
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {self._reply.content_type}\r\n"
+            f"Content-Length: {len(body)}\r\nDate: {rfc822_formatted_time()}\r\n"
+            f"Server: {SERVER_SOFTWARE}\r\n{ending}\r\n"
+        )
+        await request.writer.write_eof(head.encode() + body)
+
+
+def _is_plain(request: web.BaseRequest, reply: Reply) -> bool:
+    return (
+        reply.status == 200
+        and not reply.headers
+        and reply.content_type.isprintable()
+        and request.method == hdrs.METH_POST
+        and request.version == HttpVersion11
+        and request.keep_alive
+        and isinstance(request, web.Request)
+        and not request.app.on_response_prepare
+    )
+
+
 async def send_reply(
     request: web.BaseRequest, reply: Reply, transmission: Transmission | None = None
 ) -> web.StreamResponse:
     transmission = transmission or Transmission()
-    headers = {"Content-Type": reply.content_type, **reply.headers}
     delivery = reply.delivery
     if delivery is None and len(reply.body) > LARGE_ANSWER_BYTES:
         # Of what the client does not take yet, the transport keeps a copy.
@@ -208,14 +245,20 @@ async def send_reply(
         # The journal does not hold this response: a thousand of them cost every request time.
         if is_disconnected(request):
             transmission.ended = "client left"
-        return web.Response(body=reply.body, status=reply.status, headers=headers)
+        if _is_plain(request, reply):
+            return PlainResponse(reply)
+        return web.Response(body=reply.body, status=reply.status, headers=_list_headers(reply))
     transmission.ended = "sending"
     try:
-        return await _send_delivery(delivery, request, reply, headers, transmission)
+        return await _send_delivery(delivery, request, reply, transmission)
     except ConnectionError as error:  # the client has gone
         transmission.ended = "client left"
         traceback.clear_frames(error.__traceback__)  # they hold the body
         return web.Response()
+
+
+def _list_headers(reply: Reply) -> dict[str, str]:
+    return {"Content-Type": reply.content_type, **reply.headers}
 
 
 async def send_counted(
@@ -234,7 +277,6 @@ async def _send_delivery(
     delivery: Delivery,
     request: web.BaseRequest,
     reply: Reply,
-    headers: dict[str, str],
     transmission: Transmission,
 ) -> web.StreamResponse:
     # The body is streamed manually, so that Content-Length can be wrong.
@@ -246,7 +288,7 @@ async def _send_delivery(
         abort_connection(request, delivery)
         transmission.ended = delivery.regular_ending
         return web.Response()  # aiohttp needs one from every handler; the client is gone
-    response = web.StreamResponse(status=reply.status, headers=headers)
+    response = web.StreamResponse(status=reply.status, headers=_list_headers(reply))
     response.content_length = len(reply.body)
     transmission.headers = response.headers
     await response.prepare(request)
