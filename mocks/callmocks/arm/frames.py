@@ -74,11 +74,14 @@ def encode_request(
     name = command.encode("utf-8")
     if not _COMMAND.fullmatch(name) or len(name) > COMMAND_BYTES:
         raise FrameError("command", "1 to 32 printable ASCII characters", repr(command))
-    return _encode_frame(_encode_id(id) + name.ljust(COMMAND_BYTES, pad), body, unit)
+    return _encode_frame(_encode_id(id) + name.ljust(COMMAND_BYTES, pad), (body,), unit)
 
 
-def encode_response(id: str, status: int, body: bytes, *, unit: LengthUnit = "bytes") -> bytes:
-    """The frame of an answer; ``FrameError`` when the id or the status does not fit its field."""
+def encode_response(id: str, status: int, *body: bytes, unit: LengthUnit = "bytes") -> bytes:
+    """The frame of an answer, whose body may come in pieces.
+
+    ``FrameError`` when the id or the status does not fit its field.
+    """
     if not 100 <= status <= 999:
         raise FrameError("status", "three digits", str(status))
     return _encode_frame(b"%b%d" % (_encode_id(id), status), body, unit)
@@ -162,10 +165,10 @@ def with_body(message: bytes, body: bytes) -> bytes:
     return with_length(message[:RESPONSE_HEADER] + body, RESPONSE_HEADER + len(body))
 
 
-def _encode_frame(fields: bytes, body: bytes, unit: LengthUnit) -> bytes:
+def _encode_frame(fields: bytes, body: tuple[bytes, ...], unit: LengthUnit) -> bytes:
     head = len(VERSION) + 10 + len(fields)
-    length = head + (len(body) if unit == "bytes" else len(body.decode("utf-8")))
-    return b"%b%010d%b%b" % (VERSION, length, fields, body)
+    length = head + sum(map(len, body if unit == "bytes" else b"".join(body).decode("utf-8")))
+    return b"".join((b"%b%010d%b" % (VERSION, length, fields), *body))
 
 
 def _encode_id(id: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from callmocks.arm import tag
 from callmocks.arm.matching import CallMatcher
 from callmocks.arm.query import CallHistoryQuery
-from callmocks.arm.row_cache import RowCache, Selection
+from callmocks.arm.row_cache import Positions, RowCache, Selection, as_index
 from callmocks.arm.rows import CallRow, RenderOptions
 from callmocks.arm.schema import SchemaViolation
 from callmocks.history.clock import read_stopwatch
@@ -26,6 +26,7 @@ from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
 # Seconds of search, and rows that are rendered, after which others are served.
 _YIELD_SECONDS = 0.004
 _YIELD_EVERY_ROWS = 150
+_MAX_REQUESTED = 256
 
 
 @dataclass(eq=False)
@@ -52,6 +53,7 @@ class PageCache:
         self._max_rows = max_rows
         self._size = 0
         self._pages: OrderedDict[Hashable, tuple[CallPage, int, int]] = OrderedDict()
+        self._requested: set[int] = set()
 
     def find(self, key: Hashable, now_ms: int) -> CallPage | None:
         page, valid_from, valid_until = self._pages.get(key, (None, 0, 0))
@@ -59,6 +61,17 @@ class PageCache:
             return None
         self._pages.move_to_end(key)
         return page
+
+    def is_repeated(self, key: Hashable) -> bool:
+        """Whether a page was among the last ones that were requested and not found."""
+        # One that is read once, on a walk, costs less when it is not kept.
+        number = hash(key)
+        if number in self._requested:
+            return True
+        if len(self._requested) == _MAX_REQUESTED:
+            self._requested.clear()
+        self._requested.add(number)
+        return False
 
     def put(self, key: Hashable, page: CallPage, valid_from: int, valid_until: int) -> None:
         if len(page.rows) > self._max_rows // 16:
@@ -118,8 +131,9 @@ async def get_page(
     page = _page_cache.find(key, now_ms)
     if page is None:
         page = await run_computation(_build_page(history, request, let_others_run), is_long)
-        find_change = partial(_next_change_ms, history, request)
-        _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
+        if _page_cache.is_repeated(key):
+            find_change = partial(_next_change_ms, history, request)
+            _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
     return page
 
 
@@ -139,21 +153,29 @@ async def _build_page(
             await let_others_run()
         rows += _row_cache.render(batch, build_frame, find_final, scope, request.options, now_ms)
     last_part, last_positions = selected[-1]
-    next_tag = _make_tag(history, request, last_part.legs, last_positions[-1])
+    next_tag = _make_tag(history, request, last_part.legs, int(last_positions[-1]))
     return CallPage(rows, next_tag, [each for row in rows for each in row.violations])
 
 
 def _find_final(
-    history: History, now_ms: int, part: LegSlice, chosen: slice | Sequence[int]
+    history: History, now_ms: int, part: LegSlice, positions: Positions
 ) -> list[bool] | None:
     """Which rows do not change any more; None when all of the part are such."""
     # Pinned calls come and go.
     arrivals, is_cached = history.arrivals, part.day is not None
     if is_cached and part.last_release + arrivals.arm.max_ms + arrivals.records.max_ms <= now_ms:
         return None
-    final_times = arrivals.find_arm_times(part.legs.take(chosen))[1]
+    _, final_times = _find_arm_times(history, part.legs, as_index(positions))
     final: list[bool] = (final_times <= (now_ms if is_cached else -1)).tolist()
     return final
+
+
+def _find_arm_times(
+    history: History, legs: OperatorLegs, chosen: slice | NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if not history.arrivals.has_arm_lags:
+        return legs.release[chosen], legs.release[chosen]
+    return history.arrivals.find_arm_times(legs.take(chosen))
 
 
 def _build_frame(history: History, request: PageRequest, legs: OperatorLegs) -> pl.DataFrame:
@@ -277,7 +299,7 @@ def _iter_parts(
 
 def _match_legs(
     history: History, part: LegSlice, request: PageRequest, matcher: CallMatcher
-) -> Sequence[int]:
+) -> Positions:
     query, legs, first, last = request.query, part.legs, part.first, part.last
     if query.cursor is not None:
         first = _position_after(history.key, part, query.cursor)
@@ -290,8 +312,7 @@ def _match_legs(
         matches = np.ones(last - first, np.bool_)
     if not matcher.keeps_all:
         matches &= matcher.match(legs.take(slice(first, last)))
-    positions: list[int] = (np.flatnonzero(matches) + first).tolist()
-    return positions
+    return np.flatnonzero(matches) + first
 
 
 def _find_visible(
@@ -303,45 +324,43 @@ def _find_visible(
     finished = query.skip_incomplete or by_release
     if not finished and not (request.hide_late and lag.max_ms):
         return None
-    if not by_release and part.last_release + lag.max_ms <= now_ms:
-        return None
-    legs, last = part.legs, part.last
-    releases = legs.release[first:last]
-    newest = int(releases.max())
-    visible: NDArray[np.bool_] | None = None
-    if newest + lag.max_ms > now_ms:
-        visible = history.arrivals.find_arm_times(legs)[0][first:last] <= now_ms
+    chosen, visible = slice(first, part.last), None
+    if part.last_release + lag.max_ms > now_ms:
+        visible = _find_arm_times(history, part.legs, chosen)[0] <= now_ms
         if not finished:
-            visible |= releases > now_ms
-    if by_release and query.before_ms is not None and newest >= query.before_ms:
-        ended = releases < query.before_ms
+            visible |= part.legs.release[chosen] > now_ms
+    if by_release and query.before_ms is not None and part.last_release >= query.before_ms:
+        ended = part.legs.release[chosen] < query.before_ms
         return ended if visible is None else visible & ended
     return visible
 
 
 def _position_after(key: bytes, part: LegSlice, cursor: tag.PagingTag) -> int:
-    ascending = part.legs.start[part.first : part.last][::-1]
+    legs, first, last = part[:3]
     second = datetime_to_ms(cursor.start)
     if cursor.after is None:
-        return part.last - int(ascending.searchsorted(second))
+        return last - legs.count_started_before(first, last, second)
     exact, ref = second + cursor.after[0], cursor.after[1]
-    behind = part.last - int(ascending.searchsorted(exact))
-    same_start = part.last - int(ascending.searchsorted(exact, side="right"))
+    behind = last - legs.count_started_before(first, last, exact)
+    same_start = last - legs.count_started_before(first, last, exact + 1)
     for position in range(same_start, behind):
-        if find_call_ref(key, part.legs, position) == ref:
+        if find_call_ref(key, legs, position) == ref:
             return position + 1
     return behind
 
 
 def _make_tag(history: History, request: PageRequest, legs: OperatorLegs, position: int) -> str:
     """The cursor behind a row; with what tells it from other rows of its second, if any."""
-    query, operator, exact = request.query, int(legs.operator[position]), int(legs.start[position])
+    query, around = request.query, slice(max(position - 1, 0), position + 2)
+    starts, operators = legs.start[around].tolist(), legs.operator[around].tolist()
+    exact, operator = starts[position - around.start], operators[position - around.start]
     agent, second = history.directory.operators[operator].agent_id, exact // 1000
     start = ms_to_datetime(second * 1000)
     if request.plain_tag:
         return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete))
-    around = slice(max(position - 1, 0), position + 2)
-    neighbours = zip(legs.start[around].tolist(), legs.operator[around].tolist(), strict=True)
-    shared = sum(ms // 1000 == second and other == operator for ms, other in neighbours) > 1
+    same = [
+        each // 1000 for each, other in zip(starts, operators, strict=True) if other == operator
+    ]
+    shared = same.count(second) > 1
     after = (exact % 1000, find_call_ref(history.key, legs, position)) if shared else None
     return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete, query.filters, after))

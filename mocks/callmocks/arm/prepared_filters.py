@@ -47,15 +47,15 @@ class _FilterPatterns(NamedTuple):
 def read_filters(body: bytes, contract: str) -> dict[str, str] | None:
     """The attributes of a request's JSON; None where the XSD is to be asked."""
     try:
-        ((filters,),) = (root.content[0].content for root in _decoder.decode(body))
+        filters = _decoder.decode(body)[0].content[0].content[0].attributes
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     patterns, required = _load_patterns(contract)
-    for name, value in filters.attributes.items():
+    for name, value in filters.items():
         pattern = patterns.get(name)
         if pattern is None or not pattern.fullmatch(value):
             return None
-    return filters.attributes if filters.attributes.keys() >= required else None
+    return filters if filters.keys() >= required else None
 
 
 @cache

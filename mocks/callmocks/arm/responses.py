@@ -59,8 +59,10 @@ def make_error_response(command: str, text: str, status: int) -> CommandResponse
     return CommandResponse(about, status, error=error)
 
 
-def render_response(response: CommandResponse, form: BodyFormat, exchange: Exchange) -> bytes:
-    """Where our own response breaks the schema, the exchange gets a violation."""
+def render_response(
+    response: CommandResponse, form: BodyFormat, exchange: Exchange
+) -> tuple[bytes, bytes, bytes]:
+    """In pieces. Where our own response breaks the schema, the exchange gets a violation."""
     # The envelope is validated here, the calls were when they were rendered.
     settings = exchange.tenant.settings
     contract = settings.arm.contract if settings.self_check else ""
@@ -87,7 +89,7 @@ def render_response(response: CommandResponse, form: BodyFormat, exchange: Excha
         envelope = _render_envelope(success, command, form, contract)
     for violation in (*envelope.violations, *violations):
         logger.error("our own answer: %s", exchange.add_violation(*violation, side="answer"))
-    return envelope.head + calls + envelope.tail
+    return envelope.head, calls, envelope.tail
 
 
 @lru_cache(maxsize=256)

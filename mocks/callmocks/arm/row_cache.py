@@ -6,14 +6,17 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
 from threading import Lock
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from callmocks.arm.rows import CallRow, RenderOptions, render_frame
 from callmocks.history.history import LegSlice
 from callmocks.history.views.arm import OperatorLegs, concat_legs
 
-# Positions among the legs of a slice.
-Selection = tuple[LegSlice, Sequence[int]]
+# Among the legs of a slice.
+Positions = range | NDArray[np.int64]
+Selection = tuple[LegSlice, Positions]
 
 _MAX_SCOPES = 1024
 _ID_BITS = 40
@@ -37,7 +40,7 @@ class RowCache:
         self,
         selected: Sequence[Selection],
         build_frame: Callable[[OperatorLegs], pl.DataFrame],
-        find_final: Callable[[LegSlice, slice | Sequence[int]], list[bool] | None],
+        find_final: Callable[[LegSlice, Positions], list[bool] | None],
         scope: Hashable,
         options: RenderOptions,
         now_ms: int,
@@ -47,15 +50,14 @@ class RowCache:
         keys: list[int] = []
         final: list[bool] = []
         for part, positions in selected:
-            chosen = _as_slice(positions)
-            keys += (part.legs.leg_id[chosen] + first_key).tolist()
-            final += find_final(part, chosen) or [True] * len(positions)
+            keys += (part.legs.leg_id[as_index(positions)] + first_key).tolist()
+            final += find_final(part, positions) or [True] * len(positions)
         rows: list[CallRow | None]
         rows = [cached.get(key) if kept else None for key, kept in zip(keys, final, strict=True)]
-        missing = [place for place, row in enumerate(rows) if row is None]
-        if missing:
+        if not all(rows):
+            missing = [place for place, row in enumerate(rows) if row is None]
             # Together: a frame of a single row takes as long as one of fifty.
-            legs = concat_legs([part.legs.take(_as_slice(found)) for part, found in selected])
+            legs = concat_legs([part.legs.take(as_index(found)) for part, found in selected])
             made = render_frame(build_frame(legs.take(missing)), options, now_ms)
             for place, row in zip(missing, made, strict=True):
                 rows[place] = row
@@ -86,7 +88,7 @@ class RowCache:
                     del self._rows[key]
 
 
-def _as_slice(positions: Sequence[int]) -> Sequence[int] | slice:
+def as_index(positions: Positions) -> slice | NDArray[np.int64]:
     if isinstance(positions, range):
         return slice(positions.start, positions.stop)
     return positions

@@ -292,11 +292,11 @@ def _make_frame_reply(
     exchange: Exchange, response: CommandResponse, id: str, unit: LengthUnit
 ) -> Reply:
     body = responses.render_response(response, "json", exchange)
-    return Reply(frames.encode_response(id, response.status, body, unit=unit), response.status)
+    return Reply(frames.encode_response(id, response.status, *body, unit=unit), response.status)
 
 
 def make_http_reply(exchange: Exchange, response: CommandResponse) -> Reply:
-    body = responses.render_response(response, "xml", exchange)
+    body = b"".join(responses.render_response(response, "xml", exchange))
     headers = {}
     if response.session_token is not None:
         headers["Set-Cookie"] = sessions.format_cookie(exchange, response.session_token)

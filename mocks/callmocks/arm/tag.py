@@ -17,10 +17,9 @@ properties may follow (assumed), each only when needed:
 import base64
 import binascii
 import struct
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import erlang
 import msgspec
@@ -40,8 +39,7 @@ class TagError(CallmocksError):
     """The text names the step at which decoding failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class PagingTag:
+class PagingTag(NamedTuple):
     """``start``: that of the last row sent, whole seconds. ``agent``: the operator.
 
     ``filters``: names and values as the client gave them. ``after``: milliseconds within the
@@ -66,7 +64,7 @@ class _VendorAtom(erlang.OtpErlangAtom):  # type: ignore[misc]
 def encode(tag: PagingTag) -> str:
     """The tag as the vendor would send it, byte for byte."""
     # Each page of a walk has another start and the same properties.
-    start, properties = tag.start, (tag.agent, tag.skip_incomplete, tag.filters, tag.after)
+    start, *properties = tag
     head, tail = _encode_around_start(*properties)
     date = b"b%ba%ca%c" % (start.year.to_bytes(4), start.month, start.day)
     time = b"a%ca%ca%c" % (start.hour, start.minute, start.second)

@@ -161,6 +161,11 @@ class GeneratedDays:
         return arm.LegsByOperator(arm.select_operator_legs(days))
 
     @cached_property
+    def operator_indexes(self) -> dict[str, int]:
+        """By number."""
+        return {each.number: index for index, each in enumerate(self.directory.operators)}
+
+    @cached_property
     def no_legs(self) -> arm.OperatorLegs:
         return arm.select_operator_legs(make_empty_day(self.world))
 

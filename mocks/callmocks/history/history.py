@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -59,8 +60,7 @@ class FrameSlice:
         return self.frame.slice(self.first, self.last - self.first)
 
 
-@dataclass(frozen=True, slots=True)
-class LegSlice:
+class LegSlice(NamedTuple):
     """The same of an operator's legs, newest first. Others' legs stand before and behind them.
 
     None of ``legs`` is released after ``last_release``.
@@ -315,10 +315,10 @@ class History:
             rows_read += last - first
             if rows_read > ROW_BUDGET:
                 raise TooManyRows(ROW_BUDGET)
-            if newest_ms < day_start(day + count) or oldest_ms > day_start(day):
-                ascending, end = legs.start[first:last][::-1], last
-                first = end - int(ascending.searchsorted(newest_ms, side="right"))
-                last = end - int(ascending.searchsorted(oldest_ms))
+            if newest_ms < day_start(day + count):
+                first = last - legs.count_started_before(first, last, newest_ms + 1)
+            if oldest_ms > day_start(day):
+                last -= legs.count_started_before(first, last, oldest_ms)
             yield LegSlice(
                 legs, first, max(first, last), by_operator.last_release, cached_day, count
             )
@@ -336,11 +336,14 @@ class History:
         self, oldest: int, newest: int, pinned_days: set[int]
     ) -> Iterator[tuple[int, int]]:
         """First day and count; days with pins come one by one."""
-        generated = 0
-        for first, count in self._split_backwards(oldest, newest):
-            days = range(first, first + count)
-            together = pinned_days.isdisjoint(days)
-            for day, length in [(first, count)] if together else [(d, 1) for d in reversed(days)]:
+        generated, limit, last = 0, self.generated.days_per_search, newest
+        while last >= oldest:
+            is_single = last > newest - _SINGLE_DAYS
+            first = last if is_single else max(last - last % limit, oldest)
+            batches = [(first, last - first + 1)]
+            if pinned_days and not pinned_days.isdisjoint(range(first, last + 1)):
+                batches = [(day, 1) for day in range(last, first - 1, -1)]
+            for day, length in batches:
                 legs = 2 * self.generated.count_calls(day, length)
                 if not legs and day not in pinned_days:
                     continue
@@ -348,19 +351,10 @@ class History:
                     raise TooManyRows(GENERATION_BUDGET)
                 generated += legs
                 yield day, length
-
-    def _split_backwards(self, oldest: int, newest: int) -> Iterator[tuple[int, int]]:
-        split = max(newest - _SINGLE_DAYS + 1, oldest)
-        yield from ((day, 1) for day in range(newest, split - 1, -1))
-        last, limit = split - 1, self.generated.days_per_search
-        while last >= oldest:
-            first = max(last - last % limit, oldest)
-            yield first, last - first + 1
             last = first - 1
 
     def operator_index(self, number: str) -> int:
-        numbers = [operator.number for operator in self.directory.operators]
-        return numbers.index(number) if number in numbers else -1
+        return self.generated.operator_indexes.get(number, -1)
 
 
 def _conversation_ms(day: DayColumns, call: int) -> int:

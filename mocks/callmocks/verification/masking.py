@@ -6,7 +6,6 @@ A mask keeps length in bytes and kind of every character. What is harmless, each
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from callmocks.arm import tag
@@ -174,7 +173,7 @@ class ValueMasker:
         after = cursor.after
         if after is not None:
             after = after[0], self._mask_filter("call_ref", after[1])
-        return tag.encode(replace(cursor, agent=agent, filters=filters, after=after))
+        return tag.encode(cursor._replace(agent=agent, filters=filters, after=after))
 
     def _mask_filter(self, name: str, text: str) -> str:
         return self.mask_value(self.fields.find_rule(name), text, in_answer=False)

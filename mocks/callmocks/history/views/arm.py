@@ -61,6 +61,10 @@ class OperatorLegs:
     def take(self, positions: Sequence[int] | IntColumn | slice) -> OperatorLegs:
         return OperatorLegs(*(getattr(self, name)[positions] for name in self.__slots__))
 
+    def count_started_before(self, first: int, last: int, ms: int) -> int:
+        """Among an operator's, which stand at these positions."""
+        return int(self.start[first:last][::-1].searchsorted(ms))
+
 
 def concat_legs(parts: Sequence[OperatorLegs]) -> OperatorLegs:
     if len(parts) == 1:
@@ -93,8 +97,7 @@ class LegsByOperator(Mapping[int, OperatorLegs]):
         """First (included) and last (not included) of an operator's among all ``legs``."""
         if not 0 <= operator < len(self._edges) - 1:
             return 0, 0
-        first, last = self._edges[operator : operator + 2].tolist()
-        return first, last
+        return self._edges.item(operator), self._edges.item(operator + 1)
 
     def __getitem__(self, operator: int) -> OperatorLegs:
         first, last = self.find_positions(operator)
