@@ -11,8 +11,11 @@ SITE_VENV ?= .venvs/site
 serve: $(VENV)/.installed
 	$(BIN)/callmocks serve $(ARGS)
 
+# Tests start interpreters: without compiled modules each compiles the package again.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # Other Pythons, maxima, random schedules of replicas, the examples and a fresh clone, the site.
 test-slow: $(VENV)/.tests

@@ -21,19 +21,23 @@ def test_ids_are_unique_and_begin_with_their_page() -> None:
             assert re.fullmatch(rf"{provider}\.[a-z0-9]+(-[a-z0-9]+)*", statement.id)
 
 
-def test_every_statement_is_proved_by_a_test() -> None:
-    marks = read_marks()
+@pytest.fixture(scope="module")
+def marks() -> dict[str, list[str]]:
+    return read_marks()
+
+
+def test_every_statement_is_proved_by_a_test(marks: dict[str, list[str]]) -> None:
     assert [each.id for each in STATEMENTS if each.id not in marks] == []
 
 
-def test_marks_stand_on_tests_alone() -> None:
-    marked = {test for tests in read_marks().values() for test in tests}
+def test_marks_stand_on_tests_alone(marks: dict[str, list[str]]) -> None:
+    marked = {test for tests in marks.values() for test in tests}
     assert [each for each in marked if not each.partition("::")[2].startswith("test_")] == []
 
 
-def test_every_mark_names_a_statement() -> None:
+def test_every_mark_names_a_statement(marks: dict[str, list[str]]) -> None:
     known = {each.id for each in STATEMENTS}
-    wrong = {id: tests for id, tests in read_marks().items() if id not in known}
+    wrong = {id: tests for id, tests in marks.items() if id not in known}
     assert wrong == {}
 
 

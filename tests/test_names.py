@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import callmocks
 
@@ -24,9 +25,9 @@ MAX_DOCSTRING_LINES = 0.07
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def modules() -> Iterator[ast.Module]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield ast.parse(path.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def modules() -> list[ast.Module]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
 
 
 def has_own_name(function: Function) -> bool:
@@ -53,18 +54,18 @@ def docstring_lines(tree: ast.Module) -> int:
     )
 
 
-def test_no_class_name_is_defined_twice() -> None:
+def test_no_class_name_is_defined_twice(modules: list[ast.Module]) -> None:
     names = Counter(
-        node.name for tree in modules() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+        node.name for tree in modules for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
     )
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_most_functions_are_named_by_a_verb_and_its_object() -> None:
+def test_most_functions_are_named_by_a_verb_and_its_object(modules: list[ast.Module]) -> None:
     assert len(VERBS) <= 25
     names = [
         node.name
-        for tree in modules()
+        for tree in modules
         for node in ast.walk(tree)
         if isinstance(node, Function) and has_own_name(node)
     ]
@@ -72,8 +73,8 @@ def test_most_functions_are_named_by_a_verb_and_its_object() -> None:
     assert len(one_word) <= MAX_ONE_WORD_NAMES * len(names), one_word
 
 
-def test_docstrings_are_few() -> None:
+def test_docstrings_are_few(modules: list[ast.Module]) -> None:
     lines = sum(
         len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")
     )
-    assert sum(map(docstring_lines, modules())) <= MAX_DOCSTRING_LINES * lines
+    assert sum(map(docstring_lines, modules)) <= MAX_DOCSTRING_LINES * lines

@@ -28,9 +28,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mocks" / "callmocks"
 # XML
 
 
-def _modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in PACKAGE.rglob("*.py"):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def modules() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
 
 
 def _calls(module: ast.Module, *names: str) -> Iterator[ast.Call]:
@@ -41,9 +41,11 @@ def _calls(module: ast.Module, *names: str) -> Iterator[ast.Call]:
                 yield node
 
 
-def test_one_place_makes_xml_parsers_and_makes_them_without_entities_and_network() -> None:
+def test_one_place_makes_xml_parsers_and_makes_them_without_entities_and_network(
+    modules: dict[Path, ast.Module],
+) -> None:
     found = []
-    for path, module in _modules():
+    for path, module in modules.items():
         for call in _calls(module, "XMLParser"):
             found.append(path.relative_to(PACKAGE).as_posix())
             options = {word.arg: getattr(word.value, "value", None) for word in call.keywords}
@@ -53,10 +55,12 @@ def test_one_place_makes_xml_parsers_and_makes_them_without_entities_and_network
     assert found == ["contract/xml.py"]
 
 
-def test_xml_of_others_is_never_read_by_a_parser_of_defaults() -> None:
+def test_xml_of_others_is_never_read_by_a_parser_of_defaults(
+    modules: dict[Path, ast.Module],
+) -> None:
     """``fromstring`` without a parser only for what callmocks wrote itself."""
     own = {"wsdl.py", "charts.py", "check_arm_frames.py"}
-    for path, module in _modules():
+    for path, module in modules.items():
         for call in _calls(module, "fromstring", "XML", "iterparse"):
             if len(call.args) < 2 and not any(word.arg == "parser" for word in call.keywords):
                 assert path.name in own, f"{path.name}:{call.lineno}"
@@ -184,9 +188,9 @@ def test_credentials_of_all_alphabets_are_compared() -> None:
     assert not secrets_equal("\ud800", "x")
 
 
-def test_no_credential_is_compared_by_equality() -> None:
+def test_no_credential_is_compared_by_equality(modules: dict[Path, ast.Module]) -> None:
     """Neither side of ``==`` may be a password or a token; there is ``credentials.same``."""
-    for path, module in _modules():
+    for path, module in modules.items():
         for node in ast.walk(module):
             if not isinstance(node, ast.Compare):
                 continue

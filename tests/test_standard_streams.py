@@ -18,22 +18,21 @@ from typing import Any
 
 import pytest
 
+from tests.forked import CLEAN_ENVIRONMENT, ForkedCommand
 from tests.test_serve import FREE, get
 
 PIPE_BYTES = 65_536
 SECONDS = 30  # for what takes a fraction of one
 STOP_SECONDS = 2  # the documented ones
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")}
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and signals of POSIX")
 
 
 @contextmanager
-def running_command(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+def running_command(*arguments: str) -> Iterator[tuple[ForkedCommand, dict[str, Any]]]:
     """A command whose stdout and stderr nobody reads, after its readiness line."""
-    command = [sys.executable, "-m", "callmocks", *arguments]
     reader, writer = os.pipe()
     with (
-        subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, env=CLEAN) as process,
+        ForkedCommand(*arguments, stdout=writer) as process,
         os.fdopen(reader, "rb") as stdout,
         os.fdopen(writer, "wb"),
     ):
@@ -53,7 +52,7 @@ def send_many(url: str, count: int, method: str, path: str, body: bytes = b"") -
     connection.close()
 
 
-def stop(process: subprocess.Popen[bytes]) -> list[str]:
+def stop(process: ForkedCommand) -> list[str]:
     """End it in time while its stderr is full; what stands there."""
     begun, waited_before = time.monotonic(), read_waiting_seconds(process.pid)
     waited = waited_before
@@ -65,7 +64,6 @@ def stop(process: subprocess.Popen[bytes]) -> list[str]:
     seconds = time.monotonic() - begun - (waited - waited_before)
     assert process.returncode == 0
     assert seconds < STOP_SECONDS
-    assert process.stderr is not None
     return process.stderr.read().decode().splitlines()
 
 
@@ -94,7 +92,6 @@ def test_a_log_that_nobody_reads_stops_nothing_and_its_losses_are_told() -> None
         dropped = json.loads(get(url + "/health"))["log_lines_dropped"]
         assert 0 < dropped < 2600
         assert f"callmocks_log_lines_dropped_total {dropped}.0".encode() in get(url + "/metrics")
-        assert process.stderr is not None
         lines = map(json.loads, iter(process.stderr.readline, b""))
         told = next(line for line in lines if line["event"] != "control")
         assert told["event"] == "log lines dropped" and told["lines"] == dropped
@@ -133,12 +130,7 @@ def test_a_full_stdout_delays_neither_service_nor_end(command: str) -> None:
     reader, writer = os.pipe()
     fill_pipe(writer)
     with (
-        subprocess.Popen(
-            [sys.executable, "-m", "callmocks", *arguments],
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            env=CLEAN,
-        ) as process,
+        ForkedCommand(*arguments, stdout=writer) as process,
         os.fdopen(reader),
         os.fdopen(writer, "wb"),
     ):
@@ -174,5 +166,7 @@ def test_closed_standard_streams_do_not_matter(closed: str) -> None:
         "cli.main()\n"
     )
     shell = f'exec "$0" -c "$1" serve {" ".join(FREE)} {closed}'
-    done = subprocess.run(["sh", "-c", shell, sys.executable, script], env=CLEAN, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", shell, sys.executable, script], env=CLEAN_ENVIRONMENT, timeout=60
+    )
     assert done.returncode == 0

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import struct
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from tests.forked import ForkedCommand
 
 SERVERS = {8086: "arm", 8087: "cdr", 8088: "onec", 8080: "control"}
 IMAGE_ENV = {"CALLMOCKS_HOST": "0.0.0.0"}
@@ -32,7 +32,7 @@ class Container:
     """What the client asked for."""
     root: Path
     """What is ``/tmp`` in it."""
-    process: asyncio.subprocess.Process | None = None
+    process: ForkedCommand | None = None
     published: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     gates: list[asyncio.Server] = field(default_factory=list)
     log: bytes = b""
@@ -114,18 +114,10 @@ class DockerEngine:
         given = dict(each.split("=", 1) for each in container.config["Env"])
         given = {name: self._here(container, value) for name, value in given.items()}
         ports = {f"CALLMOCKS_{name.upper()}_PORT": "0" for name in SERVERS.values()}
-        clean = {key: value for key, value in os.environ.items() if "CALLMOCKS" not in key}
-        container.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "callmocks", "serve", "--json"),
-            env=clean | IMAGE_ENV | given | ports,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        assert container.process.stdout is not None
-        assert container.process.stderr is not None
-        line = await container.process.stdout.readline()
+        container.process = ForkedCommand("serve", "--json", env=IMAGE_ENV | given | ports)
+        line = await asyncio.to_thread(container.process.stdout.readline)
         if not line:
-            container.log = await container.process.stderr.read()
+            container.log = container.process.stderr.read()
             return
         ready = json.loads(line)
         for exposed in container.config["ExposedPorts"]:
@@ -182,9 +174,9 @@ class DockerEngine:
         container = self.containers.pop(name)
         for gate in container.gates:
             gate.close()
-        if container.process is not None and container.process.returncode is None:
-            container.process.kill()
-            await container.process.wait()
+        if container.process is not None:
+            with container.process as process:
+                process.kill()
 
     async def _exec(self, request: web.Request) -> web.Response:
         container = self.containers[request.match_info["id"]]

@@ -242,9 +242,7 @@ def _legs_by(command: str, folder: Path) -> dict[str, Any]:
 
 def test_what_serve_prints_is_printed_as_it_is() -> None:
     (text,) = [each.text for each in BLOCKS if each.text.startswith("callmocks is ready")]
-    command = [sys.executable, "-m", "callmocks", "serve", *FREE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
-        assert process.stdout is not None
+    with ForkedCommand("serve", *FREE) as process:
         lines = [process.stdout.readline().decode() for _ in text.splitlines()]
         process.terminate()
     anywhere = re.compile(r":\d+")

@@ -75,7 +75,7 @@ def _day_hours(client: Client) -> object:
     results = ""
     for clock in ("07:30", "08:30", "20:30"):
         client.tenant.clock.freeze(datetime.fromisoformat(f"2026-03-03T{clock}:00"))
-        period = make_history_call(PeriodFrom="2026-02-01T00:00:00", PeriodTo="2026-02-20T00:00:00")
+        period = make_history_call(PeriodFrom="2026-02-01T00:00:00", PeriodTo="2026-02-10T00:00:00")
         results += "1" if client.code(period) == "PERIOD_TOO_LONG" else "0"
     return results
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from _pytest.pytester import LineMatcher
 
 import callmocks
 from callmocks.testing import Mocks
@@ -139,32 +140,30 @@ def test_the_marker_makes_the_tenant_and_the_closest_one_wins(run: Run) -> None:
     result.assert_outcomes(passed=5)
 
 
-@pytest.mark.parametrize(
-    ("marker", "message"),
-    [
-        ("seed='seven'", "*cannot be made: $.seed: Expected `int`, got `str`*"),
-        ("sed=7", "*cannot be made: Object contains unknown field `sed`; there are name, seed, *"),
-        ("limits='on'", "*$.limits: Invalid enum value 'on'; there are documented, off*"),
-        ("cdr={'points': 9}", "*$.cdr: *unknown field `points`; there are *day_limit*"),
-        ("world='nowhere'", "*cannot be made: *nowhere*"),
-        ("now='2026-03-02T12:00:00+03:00'", "*cannot be made: *has an offset*"),
-        ("only='cdr', tls='auto'", "*; only, tls: of the suite, which callmocks_settings sets"),
-        ("name='mine'", "*a test's tenant cannot be named*"),
-        ("7", "*takes keywords alone, not 7*"),
-    ],
-)
-def test_a_wrong_marker_is_reported_without_a_traceback(
-    run: Run, marker: str, message: str
-) -> None:
-    result = run(
-        f"""
-        import pytest
-        @pytest.mark.callmocks({marker})
-        def test_it(cdr): pass
-        """
+WRONG_MARKERS = {
+    "seed='seven'": "*cannot be made: $.seed: Expected `int`, got `str`*",
+    "sed=7": "*cannot be made: Object contains unknown field `sed`; there are name, seed, *",
+    "limits='on'": "*$.limits: Invalid enum value 'on'; there are documented, off*",
+    "cdr={'points': 9}": "*$.cdr: *unknown field `points`; there are *day_limit*",
+    "world='nowhere'": "*cannot be made: *nowhere*",
+    "now='2026-03-02T12:00:00+03:00'": "*cannot be made: *has an offset*",
+    "only='cdr', tls='auto'": "*; only, tls: of the suite, which callmocks_settings sets",
+    "name='mine'": "*a test's tenant cannot be named*",
+    "7": "*takes keywords alone, not 7*",
+}
+
+
+def test_a_wrong_marker_is_reported_without_a_traceback(run: Run) -> None:
+    tests = (
+        f"@pytest.mark.callmocks({marker})\ndef test_{number}(cdr): pass\n"
+        for number, marker in enumerate(WRONG_MARKERS)
     )
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([message])
+    result = run("import pytest\n" + "".join(tests))
+    result.assert_outcomes(errors=len(WRONG_MARKERS))
+    lines = [line for line in result.outlines if not line.startswith("ERROR ")]
+    sections = "\n".join(lines).split("ERROR at setup of test_")[1:]
+    for section, message in zip(sections, WRONG_MARKERS.values(), strict=True):
+        LineMatcher(section.splitlines()).fnmatch_lines([message])
     result.stdout.no_fnmatch_line("*another exception*")
     result.stdout.no_fnmatch_line("*plugin.py*")
 
