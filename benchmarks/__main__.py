@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import charts, compare, growth, memory, per_test, report_page
+from benchmarks import charts, compare, growth, memory, per_test, report_page, start
 from benchmarks.cases import NAMES
 from benchmarks.processes import BenchError
+from benchmarks.servers import prepare_python
 
 
 def main(arguments: list[str]) -> int:
@@ -30,16 +31,22 @@ def main(arguments: list[str]) -> int:
     holds.add_argument("--requests", type=int, default=1_000_000)
     holds.add_argument("--report", type=Path, help="a page whose last result is replaced")
     commands.add_parser("test-cost", help="a test: tenant, pin, request, assertion, deletion")
+    starts = commands.add_parser("start", help="ready, idle, first answers, against bare imports")
+    starts.add_argument("--rounds", type=int, default=7)
+    starts.add_argument("--report", type=Path, help="a page whose last result is replaced")
     commands.add_parser("plots", help="plot the growth that was measured last")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "compare":
             return _run_compare(chosen)
-        if chosen.command == "memory":
-            text = memory.measure_memory(chosen.requests, _print_progress)
+        if chosen.command in ("memory", "start"):
+            if chosen.command == "memory":
+                text = memory.measure_memory(chosen.requests, _print_progress)
+            else:
+                text = start.measure_table(prepare_python(), chosen.rounds, _print_progress)
             print(text)
             if chosen.report is not None:
-                report_page.replace_section(chosen.report, "memory", text)
+                report_page.replace_section(chosen.report, chosen.command, text)
             return 0
         if chosen.command == "test-cost":
             print(per_test.format_table(per_test.measure_test_cost()))

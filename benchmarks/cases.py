@@ -177,14 +177,14 @@ def _count_rows(case: Case, port: int) -> int:
 def _record_answer(case: Case, ports: dict[str, int]) -> Case:
     port = ports[case.provider]
     if case.transport == "frame":
-        return replace(case, answer=_request_frame(case, port))
+        return replace(case, answer=fetch_frame(case, port))
     status, content_type, body = fetch_answer(case, port)
     if status != 200 or b'"error"' in body[:200]:
         raise BenchError(f"{case.name}: callmocks answered {status} {body[:300]!r}")
     return replace(case, answer=body, content_type=content_type)
 
 
-def _request_frame(case: Case, port: int) -> bytes:
+def fetch_frame(case: Case, port: int) -> bytes:
     """The answer to a frame, by an ordinary websocket client."""
     from websockets.sync.client import connect
 

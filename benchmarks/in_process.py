@@ -27,7 +27,6 @@ Answer = Callable[[bytes], Awaitable[Reply]]
 
 async def measure_journal_costs(cases: list[Case]) -> dict[str, list[tuple[float, float]]]:
     """CPU microseconds of each case's exchange, journal on and off; x is the case's place."""
-    onec.warm_up()
     registry = open_registry(ServeSettings(limits="off", now=NOW))
     tenant = registry.get("demo")
     assert tenant is not None

@@ -6,14 +6,12 @@ import asyncio
 import base64
 import contextlib
 import ctypes
-import importlib.util
 import json
 import platform
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,10 +28,6 @@ from callmocks.server.mock_server import MockServer
 from tests.forked import CLEAN_ENVIRONMENT, ForkedCommand, run_command
 
 PORTS = ("arm", "cdr", "onec", "control")
-LIBRARIES = (
-    "import aiohttp.web, click, jsonrpcserver, lxml.etree; "
-    "import msgspec, numpy, polars, spyne.application"
-)
 FREE = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
 LEGS: dict[str, Any] = {
     "jsonrpc": "2.0",
@@ -253,46 +247,6 @@ def test_pinned_calls_of_a_file_are_served(tmp_path: Path) -> None:
         assert {leg["start_time"][:16] for leg in legs(ready["cdr"])["data"]} == {
             "2026-03-01 10:00"
         }
-
-
-def test_the_start_costs_at_most_twice_its_libraries() -> None:
-    """A ratio in one run: CPU seconds to the first health answer over those of bare imports."""
-    pytest.importorskip("resource", reason="Windows does not tell the CPU time of children")
-    assert importlib.util.find_spec("rfc3987_syntax") is None, (
-        "jsonschema imports rfc3987_syntax for 3 s: make clean, and install again"
-    )
-    imports, starts = [], []
-    for _ in range(4):  # the least of each: what else the machine does only adds to it
-        before = _child_cpu_seconds()
-        subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
-        between = _child_cpu_seconds()
-        _serve_until_healthy()
-        imports.append(between - before)
-        starts.append(_child_cpu_seconds() - between)
-    assert min(starts) < 2 * min(imports), (starts, imports)
-
-
-def _child_cpu_seconds() -> float:
-    import resource
-
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _serve_until_healthy() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "callmocks", "serve", *FREE, "--control-port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            while process.poll() is None:
-                with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                    get(f"http://127.0.0.1:{port}/health")
-                    return
-                time.sleep(0.01)
-            raise AssertionError("it ended before it was ready")
-        finally:
-            process.terminate()
 
 
 def _basic(user: str, password: str) -> str:
