@@ -8,9 +8,11 @@ from typing import Annotated, Any, Final, TypeAlias
 from lxml import etree
 from msgspec import Meta
 
-FORBIDDEN_PATTERN: Final = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+_FORBIDDEN: Final = "\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
+# For Polars, whose texts hold no surrogates.
+FORBIDDEN_PATTERN: Final = f"[{_FORBIDDEN}]"
 # A character that no XML 1.0 document can hold.
-FORBIDDEN: Final = re.compile(FORBIDDEN_PATTERN)
+FORBIDDEN: Final = re.compile(f"[{_FORBIDDEN}\ud800-\udfff]")
 # A line of text that XML can hold, as the parameter of a fault.
 _XML_LINE: Final = Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)
 XmlText: TypeAlias = Annotated[str, _XML_LINE]

@@ -8,26 +8,25 @@ rows are built of what it finds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.history import ids, reasons
 from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn, LegRole
-from callmocks.history.views.lookups import Lookups, add_nulls, enum_lookup, show_phones, show_times
+from callmocks.history.views.lookups import Lookup, Lookups, add_nulls, show_phones, show_times
 from callmocks.history.views.talks import find_recorded_talks
 from callmocks.history.walltime import day_start
 
-_DIRECTION = enum_lookup(("in", "out"))
-_RELEASED = enum_lookup(("released_by_system", "released_by_a", "released_by_b"))
-_FAX = enum_lookup(("success", "failed"))
-_SUPPLEMENTARY_SERVICE = enum_lookup(("ctr",))  # call transfer
+_DIRECTION = Lookup(("in", "out"))
+_RELEASED = Lookup(("released_by_system", "released_by_a", "released_by_b"))
+_FAX = Lookup(("success", "failed"))
+_SUPPLEMENTARY_SERVICE = Lookup(("ctr",))  # call transfer
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorLegs:
+class OperatorLegs(msgspec.Struct, frozen=True):
     """Legs that rang at operators, newest first. Times are wall times in milliseconds.
 
     Indexes are positions in the directory; -1 stands for "never" and for "none". ``phone`` is the
@@ -56,10 +55,10 @@ class OperatorLegs:
 
     @property
     def nbytes(self) -> int:
-        return sum(getattr(self, name).nbytes for name in self.__slots__)
+        return sum(getattr(self, name).nbytes for name in self.__struct_fields__)
 
     def take(self, positions: Sequence[int] | IntColumn | slice) -> OperatorLegs:
-        return OperatorLegs(*(getattr(self, name)[positions] for name in self.__slots__))
+        return OperatorLegs(*(getattr(self, name)[positions] for name in self.__struct_fields__))
 
     def count_started_before(self, first: int, last: int, ms: int) -> int:
         """Among an operator's, which stand at these positions."""
@@ -69,7 +68,7 @@ class OperatorLegs:
 def concat_legs(parts: Sequence[OperatorLegs]) -> OperatorLegs:
     if len(parts) == 1:
         return parts[0]
-    columns = OperatorLegs.__slots__
+    columns = OperatorLegs.__struct_fields__
     return OperatorLegs(*(np.concatenate([getattr(p, name) for p in parts]) for name in columns))
 
 

@@ -16,14 +16,13 @@ from callmocks.history.views.lookups import (
     Lookup,
     Lookups,
     add_nulls,
-    enum_lookup,
     show_phones,
     show_times,
 )
 from callmocks.history.views.talks import Talks, find_talks, record_columns
 from callmocks.history.walltime import DAY_MS, day_start
 
-_DIRECTION = enum_lookup(("in", "out"))
+_DIRECTION = Lookup(("in", "out"))
 
 
 def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
@@ -157,9 +156,9 @@ _NULL_INTEGERS = (
 )
 _NULL_STRINGS = ("call_api_external_id", "ext_id", "full_record_file_link")
 
-_SESSION_REASON = enum_lookup(session_reasons.NAMES)
+_SESSION_REASON = Lookup(session_reasons.NAMES)
 _SOURCES = ("va", "sip", "auto_out_calls")
-_SOURCE = enum_lookup(_SOURCES)
+_SOURCE = Lookup(_SOURCES)
 _SOURCE_BY_KIND = {
     CallKind.INCOMING: "va",
     CallKind.OUTGOING: "sip",
@@ -167,11 +166,11 @@ _SOURCE_BY_KIND = {
     CallKind.INTERNAL: "sip",
 }
 _SOURCE_OF_KIND = np.array([_SOURCES.index(_SOURCE_BY_KIND[kind]) for kind in CallKind], np.int8)
-_COMMUNICATION_TYPE = enum_lookup(("call",))
+_COMMUNICATION_TYPE = Lookup(("call",))
 _REGION_ID = Lookup([region.id for region in load_regions()], pl.Int64)
-_REGION_NAME = enum_lookup([region.name for region in load_regions()])
-_COUNTRY_ID = enum_lookup([code for code, _ in COUNTRIES])
-_COUNTRY = enum_lookup([name for _, name in COUNTRIES])
+_REGION_NAME = Lookup([region.name for region in load_regions()])
+_COUNTRY_ID = Lookup([code for code, _ in COUNTRIES])
+_COUNTRY = Lookup([name for _, name in COUNTRIES])
 
 
 def _conversation_ms(day: DayColumns, talks: Talks) -> IntColumn:

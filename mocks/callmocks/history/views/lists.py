@@ -1,8 +1,8 @@
 """The lists of calls that the terminal and the dashboard show: their rows and columns."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 import polars as pl
 
 from callmocks.contract.json_model import to_json
@@ -10,8 +10,7 @@ from callmocks.history.directory import Directory
 from callmocks.history.history import History
 
 
-@dataclass(frozen=True, slots=True)
-class ListColumn:
+class ListColumn(msgspec.Struct, frozen=True):
     name: str
     kind: str = "text"  # or id, uuid, time, number, duration, reason
     # minor: not on a phone; spare: only on a wide screen; terminal: only there.
@@ -21,8 +20,7 @@ class ListColumn:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallList:
+class CallList(msgspec.Struct, frozen=True):
     # Rows of ended calls by start: history, operator, from, till (not included), now.
     read: Callable[[History, str, int, int, int], pl.DataFrame]
     columns: tuple[ListColumn, ...]

@@ -17,24 +17,27 @@ _CAUSES = [reasons.CAUSE_TEXT.get(code) for code in range(max(reasons.CAUSE_TEXT
 
 
 class Lookup:
-    """Values by index; index -1 gives null."""
+    """Values by index; index -1 gives null. Without a dtype they are an ordered enumeration."""
 
-    def __init__(self, values: Sequence[Any], dtype: Any) -> None:
-        self._values = pl.Series([*values, None], dtype=dtype)
+    def __init__(self, values: Sequence[Any], dtype: Any = None) -> None:
+        self._values = values
+        self._dtype = dtype
         self._null = len(values)
+
+    @cached_property
+    def _series(self) -> pl.Series:
+        # Built at first use: a process that nobody asks for calls does without Polars' code for it.
+        dtype = self._dtype or ordered_enum(each for each in self._values if each is not None)
+        return pl.Series([*self._values, None], dtype=dtype)
 
     def gather(self, indexes: IntColumn) -> pl.Series:
         rows = np.where(indexes < 0, self._null, indexes).astype(np.uint32)
-        return self._values[pl.Series(rows)]  # Series.gather() would run a query
+        return self._series[pl.Series(rows)]  # Series.gather() would run a query
 
 
 def ordered_enum(values: Iterable[str]) -> pl.Enum:
     """An enumeration whose order is the code points' order, so that sorting it is sorting text."""
     return pl.Enum(sorted(set(values)))
-
-
-def enum_lookup(values: Sequence[str]) -> Lookup:
-    return Lookup(values, ordered_enum(values))
 
 
 def show_times(day_start: int, times: IntColumn) -> pl.Series:
@@ -58,7 +61,7 @@ def _attribute(entries: str, name: str, dtype: Any = None) -> cached_property[Lo
 
     def build_lookup(lookups: "Lookups") -> Lookup:
         values = [getattr(entry, name) for entry in getattr(lookups.directory, entries)]
-        return enum_lookup(values) if dtype is None else Lookup(values, dtype)
+        return Lookup(values, dtype)
 
     return cached_property(build_lookup)
 
@@ -66,9 +69,9 @@ def _attribute(entries: str, name: str, dtype: Any = None) -> cached_property[Lo
 class Lookups:
     """All lookups of a directory; the large ones are built at their first use."""
 
-    reason = enum_lookup(reasons.NAMES)
-    reason_text = enum_lookup(reasons.DESCRIPTIONS)
-    cause_text = Lookup(_CAUSES, ordered_enum(reasons.CAUSE_TEXT.values()))
+    reason = Lookup(reasons.NAMES)
+    reason_text = Lookup(reasons.DESCRIPTIONS)
+    cause_text = Lookup(_CAUSES)
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory

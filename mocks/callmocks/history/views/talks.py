@@ -1,7 +1,6 @@
 """The operators' talks and their records, as all three views show them."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -9,8 +8,7 @@ from callmocks.history import ids
 from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn, LegRole
 
 
-@dataclass(frozen=True, slots=True)
-class Talks:
+class Talks(msgspec.Struct, frozen=True):
     """A *talk* is an operator's leg that was picked up, a coach's excepted.
 
     Of an internal call it is the dialling operator's leg. ``first`` and ``last`` are positions of
