@@ -72,9 +72,6 @@ class ArmServer(ProviderServer):
 
     def __init__(self, registry: Registry) -> None:
         super().__init__(ARM, registry)
-        for command in schema.COMMANDS:
-            for contract in ("documented", "strict"):
-                schema.get_schema(command, contract)
         self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
         self._idle_watch = IdleWatch(registry)
 

@@ -1,5 +1,6 @@
 """The command line. Every error of the user is one line on stderr and exit code 2."""
 
+import gc
 import os
 import signal
 import sys
@@ -7,8 +8,13 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
+_GC_THRESHOLD = gc.get_threshold()
+_START_GC_THRESHOLD = 150_000
+
 
 def main() -> NoReturn:
+    # Imports leave hardly any garbage: to look for it takes a twentieth of the start.
+    gc.set_threshold(_START_GC_THRESHOLD)
     open_missing_streams()
     # Before slow imports, so that an early Ctrl-C shows no traceback.
     signal.signal(signal.SIGTERM, _exit_on_signal)
@@ -57,6 +63,12 @@ def open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
             os.set_inheritable(descriptor, True)
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def freeze_loaded_objects() -> None:
+    """What is loaded stays: no garbage collection looks at it again, for 50 ms each time."""
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)
 
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from callmocks.cli import freeze_loaded_objects
 from callmocks.cli.check import write_output
 from callmocks.cli.serve import (
     exit_on_stop_signals,
@@ -135,6 +136,7 @@ async def _run_proxy(proxy: ProxyServer, as_json: bool) -> None:
     settings = proxy.settings
     async with proxy:
         stopped = make_stop_event()
+        freeze_loaded_objects()
         facts = {
             "proxy": proxy.url,
             "provider": settings.provider.name,

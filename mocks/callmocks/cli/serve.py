@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from callmocks.cli import freeze_loaded_objects
 from callmocks.config import options
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import PROVIDER_TITLES, is_loopback
@@ -82,6 +83,7 @@ async def _run_server(settings: ServeSettings, log_writer: LogWriter | None) -> 
 
     async with MockServer(settings, log_writer=log_writer) as suite:
         stopped = make_stop_event()
+        freeze_loaded_objects()
         if await wait_for_stdout(stopped):
             print_ready(suite)
         await stopped.wait()

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import msgspec
 
+from callmocks.cli import freeze_loaded_objects
 from callmocks.config.settings import ServeSettings
 from callmocks.control.log_writer import LogWriter
 from callmocks.errors import CallmocksError
@@ -69,6 +70,7 @@ async def _run_worker(config: WorkerConfig, log_writer: LogWriter | None) -> Non
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stopped.set)
         loop.add_reader(sys.stdin.fileno(), stopped.set)
+        freeze_loaded_objects()
         _print_status("")
         await stopped.wait()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is stopping already

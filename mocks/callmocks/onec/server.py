@@ -1,8 +1,8 @@
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
+from msgspec.structs import replace
 
 from callmocks.contract.nesting import is_xml_too_deep
 from callmocks.onec import envelope, service, wsdl
@@ -25,7 +25,6 @@ _ENCODINGS: Final = frozenset({"identity", "gzip", "deflate"})
 class OnecServer(ProviderServer):
     def __init__(self, registry: Registry) -> None:
         super().__init__(ONEC, registry)
-        service.warm_up()
 
     def list_routes(self) -> list[web.RouteDef]:
         return [

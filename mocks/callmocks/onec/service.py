@@ -136,14 +136,6 @@ def _get_layout(exchange: Exchange) -> Layout:
     return LAYOUTS[exchange.use_assumption("onec.answer-layout")]
 
 
-def warm_up() -> None:
-    wsdl.load_validator()
-    for namespace in (SOAP11, SOAP12):
-        for name, operation in load_operations().items():
-            for layout in LAYOUTS.values():
-                results.render_table_envelope(namespace, name, layout, operation.columns)
-
-
 def _explain_unknown_operation(tag: str) -> SoapError:
     operations, (namespace, name) = load_operations(), split_name(tag)
     if name in operations:
