@@ -12,10 +12,11 @@ read, nothing is read from it, so what it can make the server hold is bounded.
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from msgspec.structs import replace
 
 from callmocks.arm import service
 from callmocks.arm.idle_watch import IdleWatch

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lxml import etree
+from msgspec.structs import replace
 
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES

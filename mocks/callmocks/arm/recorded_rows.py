@@ -1,10 +1,10 @@
 """Rows of the ARM's answers, for replay: by ``call_ref``, newest first."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from lxml import etree
+from msgspec.structs import replace
 
 from callmocks.arm import query, schema, tag, tree
 from callmocks.arm.rows import TIME_FORMAT

@@ -14,8 +14,9 @@ The path of a request::
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
+
+import msgspec
 
 from callmocks.arm import frames, pages, query, requests, responses, schema, sessions
 from callmocks.arm.frames import FrameError, LengthUnit, RequestFrame
@@ -42,14 +43,12 @@ OTHER_OPERATIONS = (UPGRADE, CALL_RECORD, FAX, PREFLIGHT, IDLE)
 UNKNOWN_DOMAIN = "unknown domain"
 
 
-@dataclass(slots=True)
-class ArmSession:
+class ArmSession(msgspec.Struct):
     operator: str | None = None
     token: str | None = None
 
 
-@dataclass(slots=True)
-class RequestCredentials:
+class RequestCredentials(msgspec.Struct):
     authorization: str = ""
     cookie: str = ""
 

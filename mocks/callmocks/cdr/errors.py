@@ -1,7 +1,6 @@
 """The vendor's error objects, from its table (``schemas/cdr/errors.csv``)."""
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import Any
@@ -111,8 +110,7 @@ _ORDER_OF = {
 }
 
 
-@dataclass
-class ParameterErrors:
+class ParameterErrors(msgspec.Struct):
     """All checks run: the journal gets every error, the client the ``first``."""
 
     exchange: Exchange

@@ -13,6 +13,7 @@ from functools import cache, cached_property, partial
 from operator import and_, or_
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from callmocks.cdr.errors import ParameterErrors
@@ -50,11 +51,10 @@ class RowFilter:
         return _combine_groups(self.groups) if self.groups else None
 
 
-@dataclass
-class _Group:
+class _Group(msgspec.Struct):
     condition: str
     required: bool
-    children: list[_Group | _Expression] = field(default_factory=list)
+    children: list[_Group | _Expression] = []
     expression: pl.Expr | None = None
 
 
@@ -64,8 +64,7 @@ def load_operator_types() -> dict[str, frozenset[str]]:
     return {row["operator"]: frozenset(row["types"].split()) for row in rows}
 
 
-@dataclass
-class FilterCompiler:
+class FilterCompiler(msgspec.Struct, dict=True):
     """The result is only good when there are no errors."""
 
     table: FieldTable
@@ -73,7 +72,7 @@ class FilterCompiler:
     options: FilterOptions
     errors: ParameterErrors
     patterns: int = 0
-    result: RowFilter = field(default_factory=RowFilter)
+    result: RowFilter = msgspec.field(default_factory=RowFilter)
 
     def compile(self, raw: object) -> RowFilter:
         root = _Group("and", required=True)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from callmocks.cdr import account, jsonrpc, limits, openrpc
 from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_table

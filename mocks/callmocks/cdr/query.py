@@ -1,8 +1,9 @@
 """The parameters of a method, checked in the contract's order and compiled."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
@@ -17,8 +18,7 @@ NO_FILTER = RowFilter()
 SortKey = tuple[str, bool]
 
 
-@dataclass(slots=True)
-class ReportQuery:
+class ReportQuery(msgspec.Struct):
     """A checked request for rows; ``sent`` are its filter and its sort as they were sent."""
 
     exchange: Exchange

@@ -1,9 +1,9 @@
 """Rows of the Data API's answers, for replay: by ``id`` and, of the reports, ``start_time``."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from callmocks.cdr import dates, jsonrpc, openrpc
 from callmocks.history.walltime import datetime_to_ms

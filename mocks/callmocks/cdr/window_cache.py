@@ -1,9 +1,9 @@
 """Days of a report's window: generated in batches, counted and checked once, then kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ Span = tuple[int, int, int]
 _NONE = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowDays:
+class WindowDays(msgspec.Struct, frozen=True):
     """Days of legs, one after another: a position counts through all of them."""
 
     days: list[int]

@@ -12,7 +12,6 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -43,14 +42,13 @@ MAX_STREAMS = 32
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class AppContext:
+class AppContext(msgspec.Struct, frozen=True):
     registry: Registry
     addresses: Addresses
     store: TenantStore
     defaults: TenantSettings
     """Of a new tenant, where a request leaves them out."""
-    streams: set[asyncio.Task[Any]] = field(default_factory=set)
+    streams: set[asyncio.Task[Any]] = set()
     log_writer: LogWriter | None = None
 
     @property
@@ -72,8 +70,7 @@ class AppContext:
             self.streams.discard(task)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, frozen=True):
     app_context: AppContext
     request: web.Request
     body: Any = None
@@ -109,8 +106,7 @@ Handler = Callable[[RequestContext], Awaitable[object]]
 H = TypeVar("H", bound=Handler)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One method of one path.
 
     ``response`` is the struct (or a tuple of those it may be) sent with ``status``; None means that
@@ -130,8 +126,8 @@ class Route:
     media: tuple[str, ...] = ("application/json",)
     lines_media: tuple[str, ...] = ()
     """Types under which the body may hold many items, one a line; the handler reads those."""
-    problems: Mapping[int, str] = field(default_factory=dict)
-    other_statuses: Mapping[int, str] = field(default_factory=dict)
+    problems: Mapping[int, str] = {}
+    other_statuses: Mapping[int, str] = {}
     """Under which the response may come too."""
 
     @property

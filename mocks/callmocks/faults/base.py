@@ -16,7 +16,6 @@ order they were enabled, before the next hook of any.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -50,8 +49,7 @@ class ParameterError(FaultError):
         super().__init__(where, f"fault {fault_name}: {where}: {reason}")
 
 
-@dataclass
-class FaultContext:
+class FaultContext(msgspec.Struct):
     """Of one match; ``memory`` is the fault's. Random numbers of its n-th match never change."""
 
     exchange: Exchange

@@ -11,9 +11,9 @@ import importlib.util
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,16 +36,15 @@ _CHUNK = 64 * 1024
 _WAV_HEADER = 44
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(msgspec.Struct, frozen=True):
     """One record as a file; ``etag`` is a strong entity tag with its quotes."""
 
     content_type: str
     size: int
     etag: str
-    _key: bytes = field(repr=False)
-    _header: bytes = field(repr=False)
-    _notes: tuple[bytes, ...] = field(repr=False)
+    _key: bytes
+    _header: bytes
+    _notes: tuple[bytes, ...]
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         """Bytes ``start`` … ``stop``-1, cut at the end of the file."""

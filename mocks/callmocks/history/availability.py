@@ -4,8 +4,8 @@ All times are ms from the first day's midnight; a duty is a row of ``working_tim
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from callmocks.history import reasons
@@ -42,8 +42,7 @@ _GROUP_OFF = np.array(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(msgspec.Struct, frozen=True):
     """Calls for an operator who is at work from ``start`` to ``connect`` and free until ``end``."""
 
     day_offset: IntColumn

@@ -4,9 +4,9 @@ A number has one call at a time: who would have two is somebody else.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from callmocks.history.call_parameters import (
     draw_clients,

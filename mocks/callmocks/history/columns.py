@@ -6,10 +6,10 @@ Indexes of people and things are positions in the directory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,8 +45,7 @@ class ReleasedBy(IntEnum):
     B = 2
 
 
-@dataclass(frozen=True, slots=True)
-class CallColumns:
+class CallColumns(msgspec.Struct, frozen=True):
     """One row per call, ascending by start."""
 
     row: IntColumn  # with the day, the address in the session's id
@@ -67,8 +66,7 @@ class CallColumns:
     recorded: BoolColumn
 
 
-@dataclass(frozen=True, slots=True)
-class LegColumns:
+class LegColumns(msgspec.Struct, frozen=True):
     row: IntColumn
     call: IntColumn  # position among the calls
     role: IntColumn
@@ -85,8 +83,7 @@ class LegColumns:
     fax: IntColumn  # 0 none, 1 received, 2 failed
 
 
-@dataclass(frozen=True, slots=True)
-class DayColumns:
+class DayColumns(msgspec.Struct, frozen=True):
     first_day: int
     calls: CallColumns
     legs: LegColumns
@@ -108,7 +105,9 @@ class DayColumns:
     @property
     def nbytes(self) -> int:
         tables = (self.calls, self.legs)
-        return sum(getattr(table, name).nbytes for table in tables for name in table.__slots__)
+        return sum(
+            getattr(table, name).nbytes for table in tables for name in table.__struct_fields__
+        )
 
 
 def concat_days(days: Sequence[DayColumns]) -> DayColumns:
@@ -132,7 +131,7 @@ def _concat_columns(
     times: tuple[str, ...],
 ) -> dict[str, Any]:
     shift = np.repeat(day_offset * DAY_MS, [len(table.row) for table in tables])
-    names = [field.name for field in fields(tables[0])]
+    names = tables[0].__struct_fields__
     columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
     for name in times:
         columns[name] = np.where(columns[name] < 0, columns[name], columns[name] + shift)

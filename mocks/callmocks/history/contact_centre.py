@@ -6,9 +6,9 @@ for the moments when they are needed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 
 import numpy as np
+from msgspec.structs import fields
 
 from callmocks.history import outages, reasons
 from callmocks.history.availability import Availability, Requests

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
+import msgspec
 import numpy as np
 
 from callmocks.history.columns import IntColumn
 from callmocks.history.walltime import day_of_date
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True):
     """Agent (ARM), employee (CDR) and specialist (1C) in one person."""
 
     number: str  # internal number: ARM login and ``digits``
@@ -43,29 +43,25 @@ class Operator:
         return self.last_day is not None and day > self.last_day
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     id: int
     name: str
     agent_group: str  # its name in ARM, usually the id
 
 
-@dataclass(frozen=True, slots=True)
-class Department:
+class Department(msgspec.Struct, frozen=True):
     id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(msgspec.Struct, frozen=True):
     id: int
     name: str
     action_id: int
     action_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     service_id: str
     name: str
     virtual_phone_number: str
@@ -75,8 +71,7 @@ class Line:
     queue_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Organisation:
+class Organisation(msgspec.Struct, frozen=True):
     """A client; its users are ``Directory.users[first_user : first_user + users]``."""
 
     client_id: str
@@ -90,8 +85,7 @@ class Organisation:
     users: int
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """A person of a client: contact (CDR) and service user (1C)."""
 
     user_id: str

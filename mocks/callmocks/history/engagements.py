@@ -4,8 +4,7 @@ The calls of a duty are laid one behind another in its working time, each with i
 work after it, and the time that is left comes between them at random, more of it at quiet hours.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from callmocks.history.columns import IntColumn
@@ -17,8 +16,7 @@ _MAX_LOAD = 920
 _DAY_BITS = 44
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """Of the calls that found an operator, by duty and start."""
 
     call: IntColumn

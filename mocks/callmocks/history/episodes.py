@@ -5,10 +5,10 @@ refusal for each finish reason that does not come by itself, on workdays, and a 
 An episode lies within its day, so that no day needs another one.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 
 from callmocks.history import reasons
@@ -112,8 +112,7 @@ _DIALLED = {reasons.NAMES[reason] for reason in reasons.reasons_at("alone", "ini
 _OUTGOING = np.array([name in _DIALLED for name in reasons.NAMES])
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(msgspec.Struct, frozen=True):
     """Operator and line are indexes, -1 for none; times are ms of the day, the end excluded."""
 
     scope: Scope
@@ -130,8 +129,7 @@ class Episode:
         return not _OUTGOING[self.reason]
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedCall:
+class PlannedCall(msgspec.Struct, frozen=True):
     """``time`` is that of the only attempt, or of the refused call itself, in ms of the day."""
 
     day: int
@@ -144,13 +142,12 @@ class PlannedCall:
     number: int = 0
 
 
-@dataclass(slots=True)
-class DayPlan:
+class DayPlan(msgspec.Struct):
     day: int
-    episodes: list[Episode] = field(default_factory=list)
-    calls: list[PlannedCall] = field(default_factory=list)
+    episodes: list[Episode] = []
+    calls: list[PlannedCall] = []
     # Operator, break and the status that it has.
-    statuses: list[tuple[int, int, int]] = field(default_factory=list)
+    statuses: list[tuple[int, int, int]] = []
 
 
 class MonthPlanner:

@@ -5,11 +5,11 @@ costs a few milliseconds whatever its size, sixteen of them little more.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ SEARCH_CALLS = 10_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class DayView:
+class DayView(msgspec.Struct, frozen=True):
     """One day in one view, ascending by exact start; times are wall times in milliseconds."""
 
     frame: pl.DataFrame

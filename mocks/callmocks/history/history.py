@@ -1,9 +1,9 @@
 """One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -42,8 +42,7 @@ def require_row_budget(call_count: int) -> None:
         raise TooManyRows(ROW_BUDGET)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameSlice:
+class FrameSlice(msgspec.Struct, frozen=True):
     """Rows ``first`` to ``last`` (not included) of a frame match.
 
     It is the cached frame of a day, or of ``days`` from it on; without ``day`` it was made for the
@@ -74,8 +73,7 @@ class LegSlice(NamedTuple):
     days: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class TalkRecord:
+class TalkRecord(msgspec.Struct, frozen=True):
     """The talk of one leg, and its audio, which ARM and CDR have from two instants on.
 
     The conversation is all of the call, from its first talk to the end of its last.

@@ -1,7 +1,6 @@
 """Pinned calls whose legs are given one by one, as a recording has them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -41,8 +40,7 @@ class PinnedLeg(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     rating: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedLeg:
+class ResolvedLeg(msgspec.Struct, frozen=True):
     """Times in milliseconds after the call's start; -1 stands for none."""
 
     role: LegRole
@@ -111,8 +109,7 @@ def _resolve_leg(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class GivenCall:
+class GivenCall(msgspec.Struct, frozen=True):
     """What a call with given legs is besides them; -1 stands for none, ``phone`` 0 for hidden."""
 
     kind: CallKind

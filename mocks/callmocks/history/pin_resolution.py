@@ -1,8 +1,6 @@
 """A pinned call as its author writes it, and the legs that follow from it."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Annotated, Any
@@ -75,8 +73,7 @@ class PinnedCall(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     session_finish_reason: str | None = None
 
 
-@dataclass(slots=True)
-class ResolvedPin:
+class ResolvedPin(msgspec.Struct):
     """Operators, user and line are indexes in the directory; -1 stands for what is left open."""
 
     call: PinnedCall
@@ -93,7 +90,7 @@ class ResolvedPin:
     line: int
     slots: dict[int, int]  # finish reason by slot
     session_reason: int = -1
-    legs: list[ResolvedLeg] = dataclasses.field(default_factory=list)
+    legs: list[ResolvedLeg] = []
 
 
 def parse_pin(raw: Any) -> PinnedCall:

@@ -4,8 +4,7 @@ Four operators of five work from Monday to Friday, every fifth of these fewer ho
 work two days and have two off. A day that nobody would work has a stand-in.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from callmocks.history import reasons
@@ -41,8 +40,7 @@ ON_BREAK = int(_STATUSES[0])
 AVAILABLE, NOT_AT_WORK = "employee_status_available", "employee_status_not_at_work"
 
 
-@dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(msgspec.Struct, frozen=True):
     """Of some days: matrices [day, operator] and [day, operator, break], in ms from the first
     day's midnight. Who is off has -1; a shorter shift's missing breaks are empty, at its end.
     """

@@ -10,9 +10,9 @@ Generated days and pinned calls follow the same rules::
     internal    initiator  |[ operator rings   | talk ]|
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,8 +53,7 @@ LATEST_TRANSFER_MS = 1_500_000
 MAX_DIAL_MS = 2_000  # until the called party's phone rings
 
 
-@dataclass(slots=True)
-class CallOutcomes:
+class CallOutcomes(msgspec.Struct):
     """``reasons[call, slot]`` is the leg's finish reason, -1 where there is no leg."""
 
     kind: IntColumn
@@ -67,8 +66,7 @@ class CallOutcomes:
         return cls(np.zeros(call_count, np.int8), no_legs)
 
 
-@dataclass(slots=True)
-class CallParameters:
+class CallParameters(msgspec.Struct):
     row: IntColumn
     start: IntColumn
     operators: IntMatrix  # index of the operator by slot; -1 on a subscriber's leg

@@ -8,10 +8,10 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import msgspec
 from lxml import etree
 
 from callmocks.contract.xml import get_dtd, make_parser
@@ -69,8 +69,7 @@ class SoapMessage(NamedTuple):
         return None
 
 
-@dataclass(slots=True)
-class InputGuard:
+class InputGuard(msgspec.Struct):
     """Bounds on what a request is made of, checked on its bytes as they come in."""
 
     head: bytes = b""  # enough for the journal and for guessing the version of SOAP

@@ -5,11 +5,11 @@ selected by ``CallTime``; a call that was answered after its period's end is in 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from lxml import etree
+from msgspec.structs import replace
 
 from callmocks.contract.xml import make_parser
 from callmocks.history.walltime import datetime_to_ms

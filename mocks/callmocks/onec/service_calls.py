@@ -2,12 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import itemgetter
 from typing import Final
 
+import msgspec
 import polars as pl
 
 from callmocks.history.arrivals import Arrivals
@@ -54,8 +54,7 @@ _KNOWN_IDENTIFIERS: Final[Mapping[str, Callable[[Directory], Iterable[object]]]]
 }
 
 
-@dataclass(slots=True)
-class _CallQuery:
+class _CallQuery(msgspec.Struct):
     """Calls that start in [from, till), are there by now and match all filters (wall ms)."""
 
     exchange: Exchange
@@ -78,8 +77,7 @@ class _CallQuery:
         return generated.count_calls(self.days.start, len(self.days)) if self.days else 0
 
 
-@dataclass(slots=True)
-class _RenderedDay:
+class _RenderedDay(msgspec.Struct):
     """The rows of one day as it was generated, ascending by start."""
 
     frame: pl.DataFrame
@@ -88,7 +86,7 @@ class _RenderedDay:
     last_end: int
     failed: list[int]  # ``failed[i]``: unsuccessful calls among the first ``i``
     unknown: list[int]  # the same of calls whose caller is unknown
-    _indexes: dict[str, dict[ParameterValue, list[int]]] = field(default_factory=dict)
+    _indexes: dict[str, dict[ParameterValue, list[int]]] = {}
 
     @property
     def nbytes(self) -> int:

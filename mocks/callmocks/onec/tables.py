@@ -5,9 +5,9 @@ renders one string a row; ``find_violations`` checks whole columns, once for eac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import polars as pl
 
 from callmocks.contract.xml import FORBIDDEN_PATTERN, UUID_PATTERN
@@ -37,8 +37,7 @@ DTYPES: Final[dict[str, pl.DataType]] = {
 _UUID: Final = f"^{UUID_PATTERN}$"
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedRows:
+class RenderedRows(msgspec.Struct, frozen=True):
     """Rendered rows: row ``i`` is ``xml[offsets[i]:offsets[i + 1]]``."""
 
     xml: bytes

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import msgspec
 from lxml import etree
 
 from callmocks.contract.assumptions import load_default_choices
@@ -86,8 +86,7 @@ def _parse_document(body: bytes, findings: Findings) -> etree._Element | None:
         return None
 
 
-@dataclass
-class _MessageValidator:
+class _MessageValidator(msgspec.Struct):
     message: envelope.SoapMessage
     result: ValidationResult
     findings: Findings

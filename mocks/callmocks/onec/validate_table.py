@@ -1,10 +1,11 @@
 """The ValueTable of an answer: columns of the history are documented, of a read the ledger's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Final
+
+import msgspec
 
 from callmocks.contract.findings import Evidence, Findings, mask_characters
 from callmocks.contract.xml import UUID
@@ -20,8 +21,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
-@dataclass
-class TableValidator:
+class TableValidator(msgspec.Struct):
     table: ValueTable
     operation: ServedOperation
     path: str

@@ -20,12 +20,13 @@ Everything here is a value: equal when the contents are equal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Final, TypeAlias
 from uuid import UUID
+
+import msgspec
 
 from callmocks.errors import CallmocksError
 
@@ -83,8 +84,7 @@ class FixedMap(Map):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True):
     """``NumberQualifiers``: digits in all (0: no limit), of them after the point, the sign."""
 
     digits: int = 0
@@ -92,16 +92,14 @@ class Number:
     sign: str = "Any"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """``StringQualifiers`` and ``BinaryDataQualifiers``: length (0: no limit), how it binds."""
 
     length: int = 0
     allowed: str = "Variable"
 
 
-@dataclass(frozen=True, slots=True)
-class TypeDescription:
+class TypeDescription(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
@@ -111,8 +109,7 @@ class TypeDescription:
     binary: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column of a table; None for what is absent."""
 
     name: str | None = None
@@ -124,10 +121,9 @@ class Column:
 Row = tuple["Value", ...]
 
 
-@dataclass(slots=True)
-class ValueTable:
+class ValueTable(msgspec.Struct):
     columns: Sequence[Column] = ()
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = []
     indexes: Sequence[tuple[str, ...]] = ()
 
     @property
@@ -139,16 +135,14 @@ class ValueTable:
         return (dict(zip(names, row, strict=False)) for row in self.rows)
 
 
-@dataclass(slots=True)
-class TreeRow:
+class TreeRow(msgspec.Struct):
     values: Row = ()
-    rows: list[TreeRow] = field(default_factory=list)
+    rows: list[TreeRow] = []
 
 
-@dataclass(slots=True)
-class ValueTree:
+class ValueTree(msgspec.Struct):
     columns: Sequence[Column] = ()
-    rows: list[TreeRow] = field(default_factory=list)
+    rows: list[TreeRow] = []
 
 
 Value: TypeAlias = (

@@ -8,8 +8,10 @@ the provider it is for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from callmocks.contract.journal import ResponseSummary
 
@@ -33,8 +35,7 @@ RequestKey = dict[str, str]
 _MAX_SUMMARY_CHARS = 300
 
 
-@dataclass(slots=True)
-class WireExchange:
+class WireExchange(msgspec.Struct):
     """A request and its response as they stood on the wire, wherever they were seen."""
 
     operation: str

@@ -1,8 +1,8 @@
 """Records over HTTP: whole or by range (RFC 9110, section 14), GET and HEAD."""
 
 import re
-from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
 from callmocks.history.audio import Audio
@@ -12,8 +12,7 @@ _RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII)
 _MAX_RANGE_DIGITS = 18  # Python parses numbers of thousands of digits slowly
 
 
-@dataclass(frozen=True, slots=True)
-class ContentRange:
+class ContentRange(msgspec.Struct, frozen=True):
     status: int
     start: int
     stop: int

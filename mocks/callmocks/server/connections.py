@@ -19,10 +19,10 @@ import ssl
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
+import msgspec
 from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
@@ -137,8 +137,7 @@ class ConnectionLimiter:
             _log.warning("callmocks: warning: %s", text)
 
 
-@dataclass
-class RequestLimiter:
+class RequestLimiter(msgspec.Struct):
     """The handler of one application, with the limits of a request."""
 
     _limiter: ConnectionLimiter

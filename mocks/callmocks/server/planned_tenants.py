@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from callmocks.config.pin_file import pin_calls_from_file
 from callmocks.config.scenario_file import FoundTenant, read_scenarios
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_TENANT = "demo"
 
 
-@dataclass(frozen=True)
-class PlannedTenant:
+class PlannedTenant(msgspec.Struct, frozen=True):
     settings: TenantSettings
     found: FoundTenant | None = None
     calls: Path | None = None  # a file of calls to pin

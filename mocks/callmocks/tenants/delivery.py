@@ -1,7 +1,6 @@
 """How the bytes of an answer leave, and how they left."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -17,8 +16,7 @@ Ending = Literal["", "sending", "answered", "cut", "reset", "closed", "unanswere
 FrameTransform = Callable[[list[bytes]], list[bytes]]
 
 
-@dataclass(slots=True)
-class Delivery:
+class Delivery(msgspec.Struct):
     """Seconds and bytes; 0 is off."""
 
     delay: float = 0.0
@@ -27,7 +25,7 @@ class Delivery:
     truncate_at: int | None = None  # bytes that are sent of those that were announced
     termination: Termination = ""
     reorder_timeout: float = 0.0  # websocket: longest wait for the next answer, to be sent first
-    frame_transforms: list[FrameTransform] = field(default_factory=list)
+    frame_transforms: list[FrameTransform] = []
 
     def count_pauses(self, size: int) -> int:
         """Of a body of so many bytes."""

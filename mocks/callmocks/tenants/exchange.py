@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from callmocks.contract.journal import Violation
 from callmocks.errors import ClientDisconnected
@@ -48,14 +50,13 @@ class Requester:
 NO_REQUESTER: Final = Requester()
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """``status`` is the HTTP status; for an ARM frame, the frame's. Faults set ``delivery``."""
 
     body: bytes
     status: int = 200
     content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     delivery: Delivery | None = None
 
     def with_headers(self, headers: Mapping[str, str]) -> Reply:
@@ -68,8 +69,7 @@ class Reply:
         return replace(self, content_type=media_type, headers=kept | others)
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """Everything that an answer may depend on. ``now`` is the tenant's wall time, read once."""
 
     tenant: Tenant
@@ -84,12 +84,12 @@ class Exchange:
     user: str = ""  # the operator who asks, where the provider has such
     row_count: int | None = None  # of the answer as the provider made it; None without a table
     total: int | None = None  # rows that match
-    violations: list[Violation] = field(default_factory=list)
-    assumptions: dict[str, None] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    transmission: Transmission = field(default_factory=Transmission)
-    started: float = field(default_factory=read_stopwatch)
+    violations: list[Violation] = []
+    assumptions: dict[str, None] = {}
+    faults: list[str] = []
+    notes: list[str] = []
+    transmission: Transmission = msgspec.field(default_factory=Transmission)
+    started: float = msgspec.field(default_factory=read_stopwatch)
     reserved_bytes: int = 0
 
     @classmethod

@@ -2,8 +2,9 @@
 
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from callmocks.errors import SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault

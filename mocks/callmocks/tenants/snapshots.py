@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,8 +61,7 @@ def continue_numbers(kept: StateDump, present: StateDump, tenant: Tenant) -> Sta
     return StateDump(kept.values, numbers, kept.sets)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """In the memory of the process that keeps it."""
 
     info: SnapshotInfo

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from callmocks.errors import StateError
 
@@ -26,13 +27,12 @@ class CounterTotals(NamedTuple):
     rejected_index: int | None = None  # the first above its limit; then nothing was added at all
 
 
-@dataclass(frozen=True, slots=True)
-class StateDump:
+class StateDump(msgspec.Struct, frozen=True):
     """All of a state, by key."""
 
-    values: dict[str, bytes] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    sets: dict[str, set[str]] = field(default_factory=dict)
+    values: dict[str, bytes] = {}
+    counters: dict[str, int] = {}
+    sets: dict[str, set[str]] = {}
 
 
 class StaleTenantsError(StateError):

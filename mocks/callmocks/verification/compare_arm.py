@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import cache
 from typing import ClassVar
 
 from lxml import etree
+from msgspec.structs import replace
 
 from callmocks.arm import frames, harmless, schema, sessions, tree, validate
 from callmocks.arm.validate_rows import RELEASE_REASONS

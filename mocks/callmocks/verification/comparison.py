@@ -15,9 +15,11 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from callmocks.contract.findings import Finding, ValidationResult, generalize
 from callmocks.errors import CheckError

@@ -8,8 +8,10 @@ import logging
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
 
 from callmocks.contract.findings import Finding
 from callmocks.contract.journal import Violation
@@ -42,9 +44,8 @@ MEDIA_TYPES = (
 CHARSETS = ("utf-8", "utf-16", "windows-1251", "us-ascii", "iso-8859-1")
 
 
-@dataclass(slots=True)
-class CapturedExchange(WireExchange):
-    at: datetime = field(kw_only=True)
+class CapturedExchange(WireExchange, kw_only=True):
+    at: datetime
     request_encoding: str = ""  # `Content-Encoding`, as of the response
     response_encoding: str = ""
     in_contract: bool = True  # the contract describes the exchange; others are journaled only
@@ -52,8 +53,8 @@ class CapturedExchange(WireExchange):
     held_bytes: int = 0  # of memory for the copies
     is_cut: bool = False  # only the beginning of the answer was kept
     response_length: int = 0
-    notes: list[str] = field(default_factory=list)
-    started: float = field(default_factory=read_stopwatch)
+    notes: list[str] = msgspec.field(default_factory=list)
+    started: float = msgspec.field(default_factory=read_stopwatch)
 
     def decompress_body(self, body: bytes, encoding: str) -> bytes:
         """Empty when it cannot be decompressed, which is noted."""

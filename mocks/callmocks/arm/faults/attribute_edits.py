@@ -1,8 +1,8 @@
 from collections.abc import Callable, MutableMapping
-from dataclasses import replace
 from typing import Any
 
 from lxml import etree
+from msgspec.structs import replace
 
 from callmocks.arm import frames, tree
 from callmocks.contract.xml import edit_document

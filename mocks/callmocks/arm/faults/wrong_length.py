@@ -1,7 +1,7 @@
-from dataclasses import replace
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from callmocks.arm import frames
 from callmocks.faults.base import Fault, FaultContext

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext

@@ -1,7 +1,7 @@
 from collections.abc import Callable
-from dataclasses import replace
 
 from lxml import etree
+from msgspec.structs import replace
 
 from callmocks.contract.xml import edit_document
 from callmocks.onec.layout import indent_document
