@@ -4,6 +4,7 @@ The attributes, their order and the empty strings are those of the documented an
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -44,7 +45,7 @@ class CallRow(NamedTuple):
 def render_frame(frame: pl.DataFrame, options: RenderOptions, now_ms: int) -> list[CallRow]:
     """The rows of a frame as they are at an instant."""
     running = frame["_release"] > now_ms
-    finished = frame.filter(~running).select(_FINISHED_COLUMNS).iter_rows(named=True)
+    finished = frame.filter(~running).select(_finished_call_columns()).iter_rows(named=True)
     columns = _running_call_columns(now_ms, options.unfinished)
     unfinished = frame.filter(running).select(columns).iter_rows(named=True)
     values = [next(unfinished if each else finished) for each in running]
@@ -74,11 +75,16 @@ _ATTRIBUTES = (
     *("remote_display_name", "display_name", "remote_agent_id"),
 )
 _OPTIONAL_COLUMNS = ("queue_id", "_fax", "_ss")
-_FINISHED_COLUMNS = [
-    *(_format_column(name).alias(name) for name in _ATTRIBUTES),
-    *(pl.col(column).cast(pl.String) for column in _OPTIONAL_COLUMNS),
-    pl.col("_leg_id"),
-]
+
+
+# At the first row: idle, a process does without Polars' code for expressions.
+@cache
+def _finished_call_columns() -> list[pl.Expr]:
+    return [
+        *(_format_column(name).alias(name) for name in _ATTRIBUTES),
+        *(pl.col(column).cast(pl.String) for column in _OPTIONAL_COLUMNS),
+        pl.col("_leg_id"),
+    ]
 
 
 def _running_call_columns(now_ms: int, durations: str) -> list[pl.Expr]:
