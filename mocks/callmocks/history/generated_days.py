@@ -53,16 +53,26 @@ class GeneratedDays:
         self.world = world
         self.directory = directory
         self.lookups = Lookups(directory)
-        self._day_generator = DayGenerator(key, world, directory)
-        self.days_per_batch = self._day_generator.days_per_batch
-        # A search generates in pieces between which others are served: of these calls, on average,
-        # and of days whose times fit into 32 bits.
-        days = SEARCH_CALLS // max(world.calls_per_day, 1)
-        self.days_per_search = min(max(days, 1), 24) if self.days_per_batch > 1 else 1
         self._cache = cache
         self._empty_frames: dict[str, pl.DataFrame] = {}
         # By view and day: name and first day of the batch that the view was created in.
         self._batch_of: dict[tuple[str, int], tuple[str, int]] = {}
+
+    # At the first day that is wanted: it has tables of all days of a history.
+    @cached_property
+    def _day_generator(self) -> DayGenerator:
+        return DayGenerator(self.key, self.world, self.directory)
+
+    @cached_property
+    def days_per_batch(self) -> int:
+        return self._day_generator.days_per_batch
+
+    @cached_property
+    def days_per_search(self) -> int:
+        # A search generates in pieces between which others are served: of these calls, on average,
+        # and of days whose times fit into 32 bits.
+        days = SEARCH_CALLS // max(self.world.calls_per_day, 1)
+        return min(max(days, 1), 24) if self.days_per_batch > 1 else 1
 
     def count_calls(self, day: int, days: int = 1) -> int:
         return self._day_generator.count_calls(day, days)
