@@ -27,18 +27,19 @@ _DTYPES: dict[str, pl.DataType] = {
     "array": pl.List(pl.Int64),
 }
 
-_FROM_LEGS: dict[str, tuple[str, dict[str, pl.Expr]]] = {
-    "employees": (
-        "employee_id",
-        {
-            "employee_full_name": pl.col("employee_full_name").first(),
-            "is_answered": pl.col("connect_time").is_not_null().any(),
-            "is_talked": pl.col("is_talked").any(),
-        },
-    ),
-    "scenario_operations": ("action_id", {"name": pl.col("action_name").first()}),
-}
-"""Array fields that list what the legs show: the id's column, and what else of each element."""
+# Array fields that list what the legs show: the id's column.
+_FROM_LEGS = {"employees": "employee_id", "scenario_operations": "action_id"}
+
+
+def _element_members(name: str) -> dict[str, pl.Expr]:
+    """What else each element of an array field shows."""
+    if name == "scenario_operations":
+        return {"name": pl.col("action_name").first()}
+    return {
+        "employee_full_name": pl.col("employee_full_name").first(),
+        "is_answered": pl.col("connect_time").is_not_null().any(),
+        "is_talked": pl.col("is_talked").any(),
+    }
 
 
 async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
@@ -132,7 +133,7 @@ def _list_from_legs(
     history: History, frame: pl.DataFrame, name: str, now: int, *, ids_only: bool = False
 ) -> pl.DataFrame:
     """An array field of each session (by ``id``), elements in the order of their first legs."""
-    identity, others = _FROM_LEGS[name]
+    identity, others = _FROM_LEGS[name], _element_members(name)
     key = identity if name == "employees" else "id"
     legs = _get_session_legs(history, frame, now).filter(pl.col(identity).is_not_null())
     elements = legs.group_by("call_session_id", identity, maintain_order=True).agg(**others)

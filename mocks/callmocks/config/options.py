@@ -7,7 +7,6 @@ default. An error names the one at fault and what would fit.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +113,8 @@ def find_similar_env_vars(environ: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in sorted(environ):
         if name.startswith(f"{ENV_PREFIX}_") and name not in ours:
+            from difflib import get_close_matches  # for mistakes alone
+
             near = get_close_matches(name, ours, 1, _SIMILARITY)
             if near:
                 found[name] = near[0]

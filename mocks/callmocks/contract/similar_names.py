@@ -1,13 +1,14 @@
 """What was probably meant by a name that is not known."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 _MAX_LISTED = 40
 
 
 def find_similar_name(name: str, known: Iterable[str]) -> str | None:
     """In any case; of a path such as ``params.limit`` the last part alone may be given."""
+    from difflib import get_close_matches  # for mistakes alone
+
     by_text = {each.lower(): each for each in known}
     text = name.lower()
     parent, dot, leaf = text.rpartition(".")

@@ -1,5 +1,4 @@
 from math import exp
-from statistics import NormalDist
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -32,6 +31,8 @@ class Delay(Fault, frozen=True):
         if self.distribution == "uniform":
             ms += self.spread_ms * (2 * context.random_unit() - 1)
         elif self.distribution == "lognormal":
+            from statistics import NormalDist  # it brings fractions and decimals
+
             ms *= exp(self.sigma * NormalDist().inv_cdf(max(context.random_unit(), 2**-64)))
         delivery.delay += max(0.0, ms) / 1000
         return ms > 0
