@@ -14,6 +14,7 @@ from callmocks.onec.namespaces import CORE, XS, XSI_NIL, XSI_TYPE, name_namespac
 from callmocks.onec.results import ResultCodeError
 from callmocks.onec.scalars import NUMBERS, STRINGS, read_date, read_datetime, read_scalar
 from callmocks.onec.values import EMPTY_DATE
+from callmocks.onec.written_parameters import WrittenParameter
 from callmocks.tenants.exchange import Exchange
 
 ParameterValue = datetime | str | int
@@ -31,7 +32,7 @@ _TYPES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 
 
 def read_parameters(
-    exchange: Exchange, operation: ServedOperation, params: Iterable[etree._Element]
+    exchange: Exchange, operation: ServedOperation, written: Iterable[WrittenParameter]
 ) -> dict[str, ParameterValue]:
     """The values by parameter; ``ResultCodeError`` when one is not as the contract says.
 
@@ -39,8 +40,8 @@ def read_parameters(
     """
     values: dict[str, ParameterValue] = {}
     names: set[str] = set()
-    for element in params:
-        name = element.get("name", "").strip()
+    for each in written:
+        name = each.name
         parameter = operation.parameters.get(name) or _find_any_case(exchange, operation, name)
         if parameter is None:
             _handle_unknown(exchange, operation, name)
@@ -49,7 +50,7 @@ def read_parameters(
             reject_parameter(exchange, code, name, ONCE, "it again", "[2]")
         else:
             names.add(parameter.name)
-            value = _ValueReader(exchange, parameter).read(element[0])
+            value = _ValueReader(exchange, parameter).read(each)
             if value is not None:
                 values[parameter.name] = value
     return values
@@ -87,13 +88,16 @@ class _ValueReader(NamedTuple):
     exchange: Exchange
     parameter: Parameter
 
-    def read(self, element: etree._Element) -> ParameterValue | None:
-        text, written = (element.text or "").strip(), element.get(XSI_TYPE)
-        if element.get(XSI_NIL, "").strip() in ("true", "1") or self.is_null(element, written):
-            if self.counts_as_absent():
-                return None
-            self.reject_type("nil")
-        type_name = self.check_type(element, written)
+    def read(self, written: WrittenParameter) -> ParameterValue | None:
+        text, type_name = written.text.strip(), written.type_name
+        if type_name not in _TYPES[self.parameter.type][1]:
+            element = written.value
+            text = (element.text or "").strip()
+            if self.is_nil(element):
+                if self.counts_as_absent():
+                    return None
+                self.reject_type("nil")
+            type_name = self.check_type(element)
         if not text and self.counts_as_absent():
             return None
         if self.parameter.type == "dateTime":
@@ -102,20 +106,24 @@ class _ValueReader(NamedTuple):
             return self.read_uuid(text)
         return self.read_number(text, type_name if type_name in _FLOATS else _DECIMAL)
 
-    def is_null(self, element: etree._Element, written: str | None) -> bool:
-        """Whether it is 1C's own Null, which has no text."""
-        if element.text or len(element) or not (written or "").strip().endswith("Null"):
+    def is_nil(self, element: etree._Element) -> bool:
+        """Whether it is so, or 1C's own Null, which has no text."""
+        if element.get(XSI_NIL, "").strip() in ("true", "1"):
+            return True
+        written = element.get(XSI_TYPE, "").strip()
+        if not written.endswith("Null") or element.text or len(element):
             return False
-        return resolve_name(element, written or "", "Value") == f"{{{CORE}}}Null"
+        return resolve_name(element, written, "Value") == f"{{{CORE}}}Null"
 
     def counts_as_absent(self) -> bool:
         """Whether an empty value does."""
         return self.exchange.use_assumption("onec.empty-parameter") == "absent"
 
-    def check_type(self, element: etree._Element, written: str | None) -> str:
+    def check_type(self, element: etree._Element) -> str:
         """The type in Clark notation; empty when it is not told, or is another and may be."""
         if len(element):
             self.reject_type("elements")
+        written = element.get(XSI_TYPE)
         type_name = resolve_name(element, written or "", "Value")
         if type_name in _TYPES[self.parameter.type][1]:
             return type_name

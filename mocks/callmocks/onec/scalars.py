@@ -30,6 +30,8 @@ def read_datetime(text: str) -> datetime:
     if match is None:
         raise ValueError(text)
     day, clock, fraction, offset = match.groups()
+    if fraction is None and offset is None and clock != "24:00:00":
+        return datetime.fromisoformat(text)
     if clock == "24:00:00" and not (fraction or "").strip(".0"):
         return datetime.fromisoformat(f"{day}T00:00:00{offset or ''}") + timedelta(days=1)
     return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset or ''}")

@@ -1,6 +1,7 @@
 """The 1C-Connect service without its transport: a request's bytes in, a reply out."""
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 from io import BytesIO
 from typing import Final
@@ -29,6 +30,11 @@ from callmocks.onec.results import ResultCodeError
 from callmocks.onec.service_calls import select_calls
 from callmocks.onec.soap import FaultCode, SoapBinding, SoapError, get_binding
 from callmocks.onec.values import Structure
+from callmocks.onec.written_parameters import (
+    WrittenParameter,
+    list_parameters,
+    read_usual_call,
+)
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
@@ -56,10 +62,9 @@ async def handle_request(
         message = await run_in_worker(read) if is_long else read()
         namespace = message.namespace
         operation = _find_operation(exchange, message)
-        check = partial(_check_structure, message.payload)
-        await run_in_worker(check) if is_long else check()
-        binding, params = get_binding(namespace), message.payload[0]
-        return await _execute_operation(exchange, binding, operation, params)
+        read_call = partial(_read_call, message.payload)
+        written = await run_in_worker(read_call) if is_long else read_call()
+        return await _execute_operation(exchange, get_binding(namespace), operation, written)
     except SoapError as refused:
         if refused.assumption:
             exchange.use_assumption(refused.assumption)
@@ -149,6 +154,14 @@ def _explain_unknown_operation(tag: str) -> SoapError:
     return SoapError("Client", text, ("Body", "an operation of PartnerWebAPI2", name))
 
 
+def _read_call(call: etree._Element) -> Iterable[WrittenParameter]:
+    written = read_usual_call(call)
+    if written is not None:
+        return written
+    _check_structure(call)
+    return list_parameters(call[0])
+
+
 def _check_structure(call: etree._Element) -> None:
     # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
     violations = wsdl.find_wsdl_violations(call)
@@ -174,7 +187,10 @@ def _check_type_prefixes(call: etree._Element) -> None:
 
 
 async def _execute_operation(
-    exchange: Exchange, binding: SoapBinding, operation: ServedOperation, params: etree._Element
+    exchange: Exchange,
+    binding: SoapBinding,
+    operation: ServedOperation,
+    written: Iterable[WrittenParameter],
 ) -> Reply:
     self_check = exchange.tenant.settings.self_check
     quota = HourlyQuota(exchange, operation)
@@ -196,7 +212,7 @@ async def _execute_operation(
     try:
         if exchange.tenant.settings.limits != "off":
             await quota.count_call()
-        read = partial(parameters.read_parameters, exchange, operation, params)
+        read = partial(parameters.read_parameters, exchange, operation, written)
         is_long = len(exchange.request) > LONG_REQUEST_BYTES
         values = await run_in_worker(read) if is_long else read()
         if operation.name == contract.HISTORY_OPERATION:

@@ -26,6 +26,7 @@ from callmocks.onec.results import SUCCESS, ResultCodeError
 from callmocks.onec.soap import SoapError
 from callmocks.onec.validate_table import TableValidator
 from callmocks.onec.values import BadValue, UnreadType, ValueTable
+from callmocks.onec.written_parameters import list_parameters
 from callmocks.tenants.detached import detached_exchange
 
 _FAULT_STATUSES = {namespaces.SOAP11: (500,), namespaces.SOAP12: (400, 500)}
@@ -149,11 +150,11 @@ class _MessageValidator(msgspec.Struct):
         params_path = f"/Envelope/Body/{operation.name}/Params"
         positions = {element.get("name", "").strip(): at for at, element in enumerate(params, 1)}
         with suppress(ResultCodeError, BadValue):
-            parameters.read_parameters(exchange, operation, params)
+            parameters.read_parameters(exchange, operation, list_parameters(params))
         # The first refusal ends a reading, so each parameter is read by itself too.
         for number, element in enumerate(params, 1):
             try:
-                parameters.read_parameters(exchange, operation, [element])
+                parameters.read_parameters(exchange, operation, list_parameters([element]))
             except ResultCodeError:
                 pass
             except BadValue as error:
@@ -231,7 +232,8 @@ def _read_parameters(request: envelope.SoapMessage | None) -> dict[str, paramete
     if request and operation and _is_built_as_described(request.payload, Findings()):
         with suppress(ResultCodeError, BadValue):
             exchange = detached_exchange(ONEC)
-            return parameters.read_parameters(exchange, operation, request.payload[0])
+            written = list_parameters(request.payload[0])
+            return parameters.read_parameters(exchange, operation, written)
     return {}
 
 
