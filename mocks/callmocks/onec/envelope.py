@@ -29,6 +29,7 @@ MAX_UNTAGGED_BYTES: Final = 512 * 1024  # of one text, comment or tag with attri
 MAX_NAMESPACE_DECLARATIONS: Final = 5000
 MAX_ATTRIBUTES: Final = 250_000  # counted by their equals signs
 _HEAD_BYTES: Final = 64 * 1024
+_UNCOUNTED_BYTES: Final = MAX_NAMESPACE_DECLARATIONS * len("xmlns")  # fewer reach no bound
 _DECLARATION_BYTES: Final = 1024
 _ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]*)")
 _WINDOW: Final = MAX_UNTAGGED_BYTES // 2
@@ -73,7 +74,7 @@ class InputGuard(msgspec.Struct):
     """Bounds on what a request is made of, checked on its bytes as they come in."""
 
     head: bytes = b""  # enough for the journal and for guessing the version of SOAP
-    tags: int = 0
+    _tags: int = 0
     _attributes: int = 0
     _namespaces: int = 0
     _last_letters: bytes = b""
@@ -81,8 +82,14 @@ class InputGuard(msgspec.Struct):
 
     def check(self, chunk: bytes) -> None:
         """The next bytes of the request; ``SoapError`` when it is beyond a bound."""
-        self.tags += chunk.count(b"<")
-        _check_bound("has more than {} tags", self.tags, MAX_TAGS)
+        before = len(self.head)
+        if before + len(chunk) <= _UNCOUNTED_BYTES:
+            self.head += chunk
+            return
+        if before <= _UNCOUNTED_BYTES:
+            chunk, self.head = self.head + chunk, b""
+        self._tags += chunk.count(b"<")
+        _check_bound("has more than {} tags", self._tags, MAX_TAGS)
         self._count_attributes(chunk)
         for start in range(0, len(chunk), _WINDOW):
             window = chunk[start : start + _WINDOW]

@@ -1,4 +1,4 @@
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -15,7 +15,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
@@ -41,11 +41,12 @@ class OnecServer(ProviderServer):
         media = request.content_type
         guard, error = envelope.InputGuard(), _find_unsupported_form(request, media)
         try:
-            body = await read_body(request, _get_body_limit(tenant), guard.check)
+            limit = _parse_body_limit(tenant.assumptions.choices["onec.body-limit"])
+            body = await read_body(request, limit, guard.check)
             nesting = self.app[SERVER_LIMITS].nesting
             is_too_deep = partial(is_xml_too_deep, body, nesting)
             is_long = len(body) > LONG_REQUEST_BYTES
-            if guard.tags > nesting and await run_if_long(is_too_deep, is_long):
+            if await run_in_worker(is_too_deep) if is_long else is_too_deep():
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
         except BodyTooLarge as too_large:
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)
@@ -114,14 +115,16 @@ def _find_unsupported_form(request: web.Request, media: str) -> SoapError | None
     return None
 
 
-def _get_body_limit(tenant: Tenant) -> int:
-    return int(tenant.assumptions.choices["onec.body-limit"].split()[0]) * _MEBIBYTE
+@cache
+def _parse_body_limit(choice: str) -> int:
+    """Bytes, of a choice such as ``64 MiB``."""
+    return int(choice.split()[0]) * _MEBIBYTE
 
 
 def _explain_body_limit(tenant: Tenant, limit: int) -> SoapError:
-    if limit < _get_body_limit(tenant):  # the server's own limit
-        return SoapError("Client", f"the request is longer than {limit} bytes")
     choice = tenant.assumptions.choices["onec.body-limit"]
+    if limit < _parse_body_limit(choice):  # the server's own limit
+        return SoapError("Client", f"the request is longer than {limit} bytes")
     violation = ("body", f"at most {choice}", "more")
     error = SoapError("Client", f"the request is longer than {choice}", violation)
     error.assumption = "onec.body-limit"
