@@ -46,10 +46,10 @@ def test_days_viewed_together_are_the_days_viewed_one_by_one(
         assert view.frame.equals(expected.frame), day
         assert view.frame.schema == expected.frame.schema
         assert np.array_equal(view.starts, expected.starts)
+        assert np.array_equal(view.ends, expected.ends)
         assert view.last_end == expected.last_end
-        if expected.position is not None:
-            assert view.position is not None
-            assert np.array_equal(view.position, expected.position)
+        for own, others in zip(view.legs or (), expected.legs or (), strict=True):
+            assert np.array_equal(own, others)
 
 
 def test_a_query_finds_what_an_earlier_one_had_drawn_together() -> None:

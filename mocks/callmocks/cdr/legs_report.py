@@ -32,21 +32,29 @@ EMPTY = MethodData((b"[]",), 0, 0)
 
 
 async def get_call_legs_report(exchange: Exchange, params: Params) -> MethodData:
-    query, span, is_long = await prepare_report(exchange, METHOD, params, get_column_types)
+    query, span, is_long = await prepare_report(
+        exchange, METHOD, params, get_column_types, address="call_session_id"
+    )
     return await run_computation(_report(query, span), is_long)
 
 
 async def prepare_report(
-    exchange: Exchange, method: str, params: Params, types: ColumnTypes
+    exchange: Exchange, method: str, params: Params, types: ColumnTypes, address: str
 ) -> tuple[ReportQuery, Span, bool]:
-    """The query, its window, and whether its rows take too long for the event loop."""
+    """The query, its window, and whether its rows take too long for the event loop.
+
+    ``address`` is the field by which a row's day is known: the window's calls are not searched.
+    """
     is_long = len(exchange.request) > LONG_REQUEST_BYTES
     if is_long:
         query = await run_in_worker(partial(parse_query, exchange, method, params, types))
     else:
         query = parse_query(exchange, method, params, types)
     span, history = _compute_window(query), exchange.tenant.history
-    query.call_count = history.count_window_calls(*span)
+    if address in query.filter.must_equal:
+        is_long = is_long or history.has_long_days
+    else:
+        query.call_count = history.count_window_calls(*span)
     is_long = is_long or query.call_count + len(history.pins) > LONG_CALLS
     return query, span, is_long
 

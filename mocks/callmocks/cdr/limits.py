@@ -64,13 +64,14 @@ class RateLimiter:
 
     async def spend_point(self) -> PointLimits:
         """Of a successful call; ``limit_exceeded`` when another took the last one."""
-        if self._enabled:
-            rejected_index = await self._add_all(1)
-            if rejected_index is not None:
-                raise self._limit_exceeded(self._windows[rejected_index])
-            for window, used in zip(self._windows, self.used, strict=True):
-                if used == 1:
-                    await self.exchange.state.delete(window.format_key(-1))
+        if not self._enabled:
+            return initial_limits(self.exchange)
+        rejected_index = await self._add_all(1)
+        if rejected_index is not None:
+            raise self._limit_exceeded(self._windows[rejected_index])
+        for window, used in zip(self._windows, self.used, strict=True):
+            if used == 1:
+                await self.exchange.state.delete(window.format_key(-1))
         return await self.get_limits()
 
     async def get_limits(self) -> PointLimits:

@@ -9,7 +9,6 @@ from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
 from callmocks.cdr.filters import ColumnTypes, FilterCompiler, RowFilter
 from callmocks.cdr.openrpc import MethodParam, MethodSpec, Params
-from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import FieldTable, load_fields
 from callmocks.tenants.exchange import Exchange
 
@@ -40,9 +39,7 @@ def parse_query(exchange: Exchange, method: str, params: Params, types: ColumnTy
     table = load_fields(method)
     query = ReportQuery(exchange, _parse_fields(given.get("fields", []), table, errors))
     if "filter" in given:
-        options = FilterOptions(exchange.use_assumption, openrpc.load_enum_values(method))
-        compiler = FilterCompiler(table, types, options, errors)
-        query.filter = compiler.compile(given["filter"])
+        query.filter = FilterCompiler(method, types, errors).compile(given["filter"])
     if "sort" in given:
         query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")

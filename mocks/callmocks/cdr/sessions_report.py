@@ -43,7 +43,9 @@ def _element_members(name: str) -> dict[str, pl.Expr]:
 
 
 async def get_calls_report(exchange: Exchange, params: Params) -> MethodData:
-    query, span, is_long = await prepare_report(exchange, METHOD, params, get_column_types)
+    query, span, is_long = await prepare_report(
+        exchange, METHOD, params, get_column_types, address="id"
+    )
     return await run_computation(_report(query, span, params), is_long)
 
 

@@ -7,7 +7,7 @@ costs a few milliseconds whatever its size, sixteen of them little more.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -32,17 +32,31 @@ SEARCH_CALLS = 10_000
 T = TypeVar("T")
 
 
+class LegIndex(NamedTuple):
+    """``position`` in the frame is by a leg's row on its day, ``first_leg`` by a call's row."""
+
+    position: NDArray[np.int64]
+    first_leg: NDArray[np.int64]  # one more than calls
+
+    def find_call(self, row: int) -> list[int]:
+        """Positions of a call's legs, by start."""
+        first, last = self.first_leg[row : row + 2].tolist()
+        return sorted(self.position[first:last].tolist())
+
+
 class DayView(msgspec.Struct, frozen=True):
     """One day in one view, ascending by exact start; times are wall times in milliseconds."""
 
     frame: pl.DataFrame
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]  # of the rows' calls
     last_end: int
-    position: NDArray[np.int64] | None = None  # in the frame, by a leg's row on its day
+    legs: LegIndex | None = None
 
     @property
     def nbytes(self) -> int:
-        return int(self.frame.estimated_size()) + 2 * self.starts.nbytes
+        index = sum(column.nbytes for column in self.legs or ())
+        return int(self.frame.estimated_size()) + index
 
 
 class GeneratedDays:
@@ -192,25 +206,27 @@ class GeneratedDays:
 
 
 def _split_by_day(view_name: str, batch: pl.DataFrame, first: int, count: int) -> list[DayView]:
-    starts = batch["_start"].to_numpy()
+    starts, ends = batch["_start"].to_numpy(), batch[CALL_VIEWS[view_name].end_column].to_numpy()
     edges = np.searchsorted(starts, [day_start(first + offset) for offset in range(count + 1)])
     views = []
     for day, (begin, end) in enumerate(pairwise(edges.tolist()), first):
         frame = batch.slice(begin, end - begin)
-        last_end = frame[CALL_VIEWS[view_name].end_column].max()
         views.append(
             DayView(
                 frame,
                 starts[begin:end],
-                last_end if isinstance(last_end, int) else 0,
-                _leg_positions(frame, day) if view_name == "legs" else None,
+                ends[begin:end],
+                int(ends[begin:end].max(initial=0)),
+                _index_legs(frame, day) if view_name == "legs" else None,
             )
         )
     return views
 
 
-def _leg_positions(frame: pl.DataFrame, day: int) -> NDArray[np.int64]:
-    rows = frame["id"].to_numpy() - int(ids.leg_id(day, np.array([0]))[0])
+def _index_legs(frame: pl.DataFrame, day: int) -> LegIndex:
+    """Rows of a day's legs are those of one call after those of another."""
+    rows = frame["id"].to_numpy() - ids.BASE - day * ids.DAY_SLOTS - ids.SESSION_SLOTS
+    calls = frame["call_session_id"].to_numpy() - ids.BASE - day * ids.DAY_SLOTS
     position = np.empty(len(rows), np.int64)
     position[rows] = np.arange(len(rows))
-    return position
+    return LegIndex(position, np.concatenate(([0], np.cumsum(np.bincount(calls)))))

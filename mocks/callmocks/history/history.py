@@ -213,14 +213,14 @@ class History:
         if address is None or address[1] >= ids.PINNED_SESSION:
             return None
         day, row = address
-        calls, view = self.generated.get_day(day).calls, self.generated.get_view("legs", day)
-        end = day_start(day) + int(calls.end[row])
-        if self.arrivals.by_view["legs"].max_ms:
-            end, _ = self.arrivals.find_session_times(end, session_id)
-        if view.position is None or end > now_ms:
-            return None
-        first = int(calls.first_leg[row])
-        return day, view, sorted(view.position[first : first + int(calls.leg_count[row])].tolist())
+        view = self.generated.get_view("legs", day)
+        assert view.legs is not None
+        positions = view.legs.find_call(row)
+        if view.last_end + self.arrivals.by_view["legs"].max_ms > now_ms:
+            end = int(view.ends[positions[0]])
+            if self.arrivals.find_session_times(end, session_id)[0] > now_ms:
+                return None
+        return day, view, positions
 
     def find_session(self, session_id: int, now_ms: int) -> pl.DataFrame:
         address = self._check_address(ids.session_address(session_id))
