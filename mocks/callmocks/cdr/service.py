@@ -59,7 +59,14 @@ _log = logging.getLogger(__name__)
 async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None) -> Reply:
     if parsed is None or parsed.body is not exchange.request:  # a fault may have rewritten it
         parsed = ParsedRequest(exchange.request)
-    result = await _dispatch(exchange, parsed)
+    method = _find_method(exchange, parsed)
+    if isinstance(method, RpcError):
+        result = _make_error(exchange, method)
+    else:
+        # As one positional argument: the contract checks the parameters, not a Python signature,
+        # which jsonrpcserver's dispatch would ask for at every request.
+        request = Request(exchange.operation, [parsed.envelope.params], parsed.echo_id)
+        result = await call(request, exchange, method)
     if not isinstance(result, Left):
         return Reply(encode_result(parsed.echo_id, result._value.result))
     error = result._error
@@ -68,28 +75,24 @@ async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None
     return Reply(encode_error(parsed.echo_id, error._asdict()))
 
 
-async def _dispatch(exchange: Exchange, parsed: ParsedRequest) -> Result:
-    method = parsed.envelope.method
-    if isinstance(method, str):
-        exchange.operation = method
-    error = parsed.error
+def _find_method(exchange: Exchange, parsed: ParsedRequest) -> Method | RpcError:
+    name = parsed.envelope.method
+    if isinstance(name, str):
+        exchange.operation = name
     if parsed.has_byte_order_mark and _refuses_byte_order_mark(exchange):
-        parsed.echo_id, error = NULL_ID, RpcError("parse_error")
+        parsed.echo_id = NULL_ID
         exchange.add_violation("byte 1", "JSON", "a byte order mark")
-    elif error is not None and error.mnemonic == "parse_error":
-        where, reason = locate_json_error(parsed.body)
-        exchange.add_violation(where, "JSON", reason)
-    if error is not None:
-        return _make_error(exchange, error)
-    found = get_method(_RPC_METHODS, method)
+        return RpcError("parse_error")
+    if parsed.error is not None:
+        if parsed.error.mnemonic == "parse_error":
+            where, reason = locate_json_error(parsed.body)
+            exchange.add_violation(where, "JSON", reason)
+        return parsed.error
+    found = get_method(_RPC_METHODS, name)
     if isinstance(found, Left):
-        return _make_error(
-            exchange, RpcError("method_not_found", "method", method, expected="a served method")
-        )
-    # As one positional argument: the contract checks the parameters, not a Python signature, which
-    # jsonrpcserver's dispatch would ask for at every request.
-    request = Request(method, [parsed.envelope.params], parsed.echo_id)
-    return await call(request, exchange, found._value)
+        return RpcError("method_not_found", "method", name, expected="a served method")
+    served: Method = found._value
+    return served
 
 
 def _refuses_byte_order_mark(exchange: Exchange) -> bool:
