@@ -184,13 +184,9 @@ class FilterCompiler(msgspec.Struct, dict=True):
                 raise ConditionError("invalid_parameter_value", None, expected)
         self.result.fields.add(field.name)
         self.result.condition_count += 1
-        build = partial(self._build_condition, field, operator, value)
         if parent.required and operator == "=" and field.type == "number" and type(value) is int:
             self.result.must_equal.setdefault(field.name, set()).add(value)
-            return build
-        return build()
-
-    def _build_condition(self, field: Field, operator: str, value: object) -> pl.Expr:
+            return partial(build_condition, Condition(field, operator, value), self.options)
         leaf = Condition(field, operator, value, self._schema[field.name])
         return build_condition(leaf, self.options)
 

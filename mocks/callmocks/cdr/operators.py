@@ -27,12 +27,12 @@ class ConditionError(Exception):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """``dtype`` is the type of the field's column."""
+    """``dtype`` is the type of the field's column; numbers need none."""
 
     field: Field
     operator: str
     value: Any
-    dtype: Any
+    dtype: Any = None
 
 
 class FilterOptions(NamedTuple):
