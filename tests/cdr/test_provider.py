@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+from typing import Any
 
 import pytest
 
 from callmocks.cdr import errors
+from callmocks.cdr.provider import CDR
+from callmocks.cdr.service import handle_request
 from callmocks.provider import base
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.exchange import Exchange
-from tests.cdr.conftest import CdrClient
+from tests.cdr.conftest import ONE_DAY, CdrClient, simple
 
 REQUEST = (
     b'{"jsonrpc":"2.0","id":"a","method":"get.account","params":{"access_token":"x","limit":3}}'
@@ -77,3 +82,29 @@ def exchange_again(api: CdrClient) -> Exchange:
 def test_there_is_no_error_of_another_name(api: CdrClient) -> None:
     with pytest.raises(KeyError):
         cdr_provider().error_reply(make_exchange(api), "nope", {})
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"filter": simple("call_session_id", "=", 1)},
+        {"filter": simple("total_duration", ">", 5), "sort": [{"field": "total_duration"}]},
+        {"limit": 0},
+    ],
+)
+def test_a_request_leaves_nothing_for_the_garbage_collection(
+    api: CdrClient, chosen: dict[str, Any]
+) -> None:
+    given = dict(zip(("date_from", "date_till"), ONE_DAY, strict=True))
+    params = {"access_token": "t-token", **given, **chosen}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": params}
+    tenant, body = api.tenant(), json.dumps(request).encode()
+    asyncio.run(handle_request(Exchange.start(tenant, CDR, body)))  # the days are generated
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(StopIteration):
+            handle_request(Exchange.start(tenant, CDR, body)).send(None)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
