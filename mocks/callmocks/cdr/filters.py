@@ -16,10 +16,9 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from callmocks.cdr import openrpc
 from callmocks.cdr.errors import ParameterErrors
 from callmocks.cdr.operators import Condition, ConditionError, FilterOptions, build_condition
-from callmocks.cdr.tables import Field, load_fields
+from callmocks.cdr.tables import Field, FieldTable
 from callmocks.contract.resources import load_table
 from callmocks.history.history import History
 
@@ -68,16 +67,12 @@ def load_operator_types() -> dict[str, frozenset[str]]:
 class FilterCompiler(msgspec.Struct, dict=True):
     """The result is only good when there are no errors."""
 
-    method: str
+    table: FieldTable
     types: ColumnTypes
+    options: FilterOptions
     errors: ParameterErrors
     patterns: int = 0
     result: RowFilter = msgspec.field(default_factory=RowFilter)
-
-    @cached_property
-    def options(self) -> FilterOptions:
-        enum_values = openrpc.load_enum_values(self.method)
-        return FilterOptions(self.errors.exchange.use_assumption, enum_values)
 
     def compile(self, raw: object) -> RowFilter:
         root = _Group("and", required=True)
@@ -149,7 +144,7 @@ class FilterCompiler(msgspec.Struct, dict=True):
         self._check_keys(node, _SIMPLE, path)
         name = self._get_string(node, "field", path)
         operator = self._get_string(node, "operator", path)
-        column = None if name is None else load_fields(self.method).fields.get(name)
+        column = None if name is None else self.table.fields.get(name)
         if name is not None and column is None:
             self.errors.add("unexpected_parameters", f"{path}.field", name, "a field's name")
         if column is None or operator is None:

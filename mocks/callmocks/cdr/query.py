@@ -9,6 +9,7 @@ from callmocks.cdr import account, dates, openrpc
 from callmocks.cdr.errors import CheckOrder, ParameterErrors
 from callmocks.cdr.filters import ColumnTypes, FilterCompiler, RowFilter
 from callmocks.cdr.openrpc import MethodParam, MethodSpec, Params
+from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import FieldTable, load_fields
 from callmocks.tenants.exchange import Exchange
 
@@ -39,7 +40,8 @@ def parse_query(exchange: Exchange, method: str, params: Params, types: ColumnTy
     table = load_fields(method)
     query = ReportQuery(exchange, _parse_fields(given.get("fields", []), table, errors))
     if "filter" in given:
-        query.filter = FilterCompiler(method, types, errors).compile(given["filter"])
+        options = FilterOptions(exchange.use_assumption, openrpc.load_enum_values(method))
+        query.filter = FilterCompiler(table, types, options, errors).compile(given["filter"])
     if "sort" in given:
         query.sort = _parse_sort(given["sort"], table, errors)
     query.sent = given.get("filter"), given.get("sort")
