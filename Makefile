@@ -29,7 +29,7 @@ types: $(VENV)/.tests
 
 check: test lint types
 
-# Against peers and the ceiling: make bench ARGS="--cases cdr-1 --rounds 3"; see docs/performance.md
+# Against peers and bare aiohttp: make bench ARGS="--cases cdr-1 --rounds 3"; see docs/performance.md
 bench: $(VENV)/.tests
 	$(BIN)/python -m benchmarks compare $(ARGS)
 

@@ -39,12 +39,11 @@ _SOAP = (
     '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" '
     'xmlns:par="http://buhphone.com/PartnerWebAPI2" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soap:Body>'
-    "<par:GetHistoryOfServiceCalls><par:Params>{}</par:Params></par:GetHistoryOfServiceCalls>"
-    "</soap:Body></soap:Envelope>"
+    "<par:{0}><par:Params>{1}</par:Params></par:{0}></soap:Body></soap:Envelope>"
 )
 _PROPERTY = (
     '<Property xmlns="http://v8.1c.ru/8.1/data/core" name="{}">'
-    '<Value xsi:type="xs:dateTime">{}</Value></Property>'
+    '<Value xsi:type="xs:{}">{}</Value></Property>'
 )
 
 
@@ -59,6 +58,8 @@ class Case:
     transport: str = "http"
     answer: bytes = b""
     content_type: str = ""
+    expectations: tuple[Case, ...] = ()
+    """What a peer at the same job holds for this path, this case among them; see same_job.py."""
 
     @property
     def provider(self) -> str:
@@ -66,10 +67,9 @@ class Case:
         return self.name.partition("-")[0]
 
 
-def legs_request(**params: Any) -> bytes:
-    """A request for ``get.call_legs_report``."""
+def cdr_request(method: str, **params: Any) -> bytes:
     whole = {"access_token": "demo-token", **params}
-    request = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": whole}
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": whole}
     return json.dumps(request, separators=(",", ":")).encode()
 
 
@@ -78,7 +78,8 @@ def cdr_case(name: str, *bodies: bytes) -> Case:
 
 
 def legs_between(window: tuple[str, str], **params: Any) -> bytes:
-    return legs_request(date_from=window[0], date_till=window[1], **params)
+    method = "get.call_legs_report"
+    return cdr_request(method, date_from=window[0], date_till=window[1], **params)
 
 
 def longest_legs(seconds: int, window: tuple[str, str] = MONTH, limit: int = 100) -> bytes:
@@ -94,10 +95,18 @@ def longest_legs(seconds: int, window: tuple[str, str] = MONTH, limit: int = 100
 
 def onec_case(name: str, begin: datetime, end: datetime) -> Case:
     """A case of 1C: the calls of a period."""
-    periods = (("PeriodFrom", begin), ("PeriodTo", end))
-    properties = "".join(_PROPERTY.format(key, moment.isoformat()) for key, moment in periods)
+    return onec_call(name, "GetHistoryOfServiceCalls", PeriodFrom=begin, PeriodTo=end)
+
+
+def onec_call(name: str, operation: str, **parameters: datetime | int) -> Case:
+    properties = "".join(
+        _PROPERTY.format(key, "dateTime", value.isoformat())
+        if isinstance(value, datetime)
+        else _PROPERTY.format(key, "decimal", value)
+        for key, value in parameters.items()
+    )
     headers = {"Content-Type": "text/xml; charset=utf-8", **_basic_auth("demo")}
-    body = _SOAP.format(properties).encode()
+    body = _SOAP.format(operation, properties).encode()
     return Case(name, "/cus/ws/PartnerWebAPI2", headers, (body,))
 
 
@@ -118,7 +127,7 @@ def history_frame(attributes: dict[str, str]) -> bytes:
 
 def record_cases(ports: dict[str, int], names: tuple[str, ...] = NAMES) -> list[Case]:
     """The cases of those names with what a running callmocks answers them."""
-    return [_record_answer(case, ports) for case in _make_cases(ports, names)]
+    return [record_answer(case, ports) for case in _make_cases(ports, names)]
 
 
 def fetch_answer(case: Case, port: int, path: str = "") -> tuple[int, str, bytes]:
@@ -134,12 +143,14 @@ def fetch_answer(case: Case, port: int, path: str = "") -> tuple[int, str, bytes
 
 def _make_cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]:
     makers = {
-        "cdr-1": lambda name: cdr_case(name, _find_one_leg_session(ports["cdr"])),
+        "cdr-1": lambda name: cdr_case(
+            name, legs_of_session(find_one_leg_sessions(ports["cdr"])[0])
+        ),
         "cdr-100": lambda name: cdr_case(name, legs_between(DAY, limit=100)),
         "cdr-30-days": lambda name: cdr_case(name, *map(longest_legs, range(20, 20 + _FILTERS))),
         "cdr-30-days-again": lambda name: cdr_case(name, longest_legs(20)),
-        "onec-1": lambda name: onec_case(name, *_find_period(ports["onec"], 1)),
-        "onec-100": lambda name: onec_case(name, *_find_period(ports["onec"], 100)),
+        "onec-1": lambda name: onec_case(name, *find_period(ports["onec"], 1)),
+        "onec-100": lambda name: onec_case(name, *find_period(ports["onec"], 100)),
         "arm-50": lambda name: arm_case(name, (0,)),
         "arm-50-pages": lambda name: arm_case(name, range(_PAGES)),
     }
@@ -147,15 +158,19 @@ def _make_cases(ports: dict[str, int], names: tuple[str, ...]) -> Iterator[Case]
         yield makers[name](name)
 
 
-def _find_one_leg_session(port: int) -> bytes:
-    """A request by the id of a session that has one leg."""
+def legs_of_session(session: int) -> bytes:
+    same_id = {"field": "call_session_id", "operator": "=", "value": session}
+    return legs_between(DAY, filter=same_id)
+
+
+def find_one_leg_sessions(port: int) -> list[int]:
+    """Ids of the day's sessions that have one leg."""
     body = fetch_answer(cdr_case("day", legs_between(DAY, limit=1000)), port)[2]
     sessions = [row["call_session_id"] for row in json.loads(body)["result"]["data"]]
-    alone = next(number for number in sessions if sessions.count(number) == 1)
-    return legs_between(DAY, filter={"field": "call_session_id", "operator": "=", "value": alone})
+    return [number for number in sessions if sessions.count(number) == 1]
 
 
-def _find_period(port: int, rows: int) -> tuple[datetime, datetime]:
+def find_period(port: int, rows: int) -> tuple[datetime, datetime]:
     """A period that holds exactly so many calls of the day."""
     first = datetime.fromisoformat(DAY[0]) + timedelta(hours=9)
     for begin in (first + timedelta(minutes=minute) for minute in range(60)):
@@ -174,7 +189,7 @@ def _count_rows(case: Case, port: int) -> int:
     return fetch_answer(case, port)[2].count(b"<row>")
 
 
-def _record_answer(case: Case, ports: dict[str, int]) -> Case:
+def record_answer(case: Case, ports: dict[str, int]) -> Case:
     port = ports[case.provider]
     if case.transport == "frame":
         return replace(case, answer=fetch_frame(case, port))

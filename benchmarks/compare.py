@@ -1,19 +1,21 @@
-"""The comparison: every case against every server, runs interleaved, one table."""
+"""The comparison: every case against every server, runs interleaved."""
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import load
-from benchmarks.cases import TITLES, Case, fetch_answer, record_cases
-from benchmarks.load import LoadRun
+from benchmarks import load, same_job
+from benchmarks.cases import NAMES, Case, fetch_answer, record_cases
+from benchmarks.peers import Peer
+from benchmarks.peers.base import SAME_JOB, STUB
 from benchmarks.processes import BenchError
+from benchmarks.results import CaseResult, ComparisonReport
 from benchmarks.servers import (
     CACHE,
     MeasuredServer,
@@ -25,7 +27,7 @@ from benchmarks.servers import (
     start_peer,
 )
 
-_SETTLE_SECONDS = 2
+_SETTLE_SECONDS = 1
 
 ReportProgress = Callable[[str], None]
 
@@ -34,112 +36,173 @@ ReportProgress = Callable[[str], None]
 class ComparisonPlan:
     """How much is measured."""
 
-    cases: tuple[str, ...]
+    cases: tuple[str, ...] = NAMES
     peers: tuple[str, ...] = ()
     """Names of peers; none: all there are."""
     rounds: int = 5
-    seconds: float = 4
+    seconds: float = 2
     """Length of a run."""
-    warmup: float = 6
-    """Load before a case's first run, seconds: a Java machine compiles while it serves."""
+    warmup: float = 3
+    """Load before a case's first run, seconds."""
+    java_warmup: float = 24
     starts: int = 3
-
-
-@dataclass
-class CaseResult:
-    """A case on a server: its runs, and the CPU time of each request in seconds."""
-
-    case: Case
-    server: MeasuredServer
-    same_bytes: bool = True
-    failed: str = ""
-    """What went wrong in a run; no run follows."""
-    runs: list[LoadRun] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    """Starts of callmocks and bare aiohttp; a peer is started once for each case."""
 
     @property
-    def rps(self) -> float:
-        return statistics.median(run.rps for run in self.runs)
-
-    def quantile(self, name: str) -> float:
-        """``p50`` or ``p99`` in seconds."""
-        return statistics.median(run.p50 if name == "p50" else run.p99 for run in self.runs)
-
-    @property
-    def cpu_seconds(self) -> float:
-        return statistics.median(self.cpu)
+    def whole(self) -> bool:
+        return set(self.cases) == set(NAMES) and not self.peers
 
 
-@dataclass
-class ComparisonReport:
-    """Everything that was measured, and what was left out by name and reason."""
+class Comparison:
+    """A run of a plan. Each server is paused while it is not measured."""
 
-    results: list[CaseResult]
-    absent: list[str]
-    load: tuple[float, float]
-    """The machine's load average before and after."""
+    def __init__(self, plan: ComparisonPlan, report_progress: ReportProgress) -> None:
+        self._plan = plan
+        self._report_progress = report_progress
+        self._absent: list[str] = []
+        self._results: list[CaseResult] = []
+        self._servers: list[MeasuredServer] = []
 
-
-def run_comparison(plan: ComparisonPlan, report_progress: ReportProgress) -> ComparisonReport:
-    if shutil.which("wrk") is None:
-        raise BenchError("wrk is not installed (Debian: apt-get install wrk)")
-    CACHE.mkdir(exist_ok=True)
-    before = os.getloadavg()[0]
-    absent: list[str] = []
-    servers: list[MeasuredServer] = []
-    try:
+    def run(self) -> ComparisonReport:
+        if shutil.which("wrk") is None:
+            raise BenchError("wrk is not installed (Debian: apt-get install wrk)")
+        CACHE.mkdir(exist_ok=True)
         python = prepare_python()
-        callmocks, ports = start_callmocks(plan.starts, python)
-        servers.append(callmocks)
-        stubs = record_cases(ports, plan.cases)
-        callmocks.process.stop()  # it has answered: its idle memory is that of a fresh one
-        callmocks, _ = start_callmocks(1, python)
-        callmocks.start_times = servers.pop().start_times
-        servers.append(callmocks)
-        _settle_and_pause(callmocks)
-        servers += _start_other_servers(plan, stubs, python, absent, report_progress)
-        results = list(_measure_cases(plan, stubs, servers, report_progress))
-        absent += [
-            f"{m.server.name} in {m.case.name} after {len(m.runs)} runs: {m.failed}"
-            for m in results
-            if m.failed
-        ]
-        for server in servers:
-            server.final_bytes = server.process.rss
-    finally:
-        for server in servers:
-            server.process.stop()
-    return ComparisonReport(results, absent, (before, os.getloadavg()[0]))
-
-
-def _start_other_servers(
-    plan: ComparisonPlan,
-    stubs: list[Case],
-    python: str,
-    absent: list[str],
-    report_progress: ReportProgress,
-) -> Iterator[MeasuredServer]:
-    """Bare aiohttp and the peers, each started while the others are paused."""
-    bare = start_bare_aiohttp(stubs, plan.starts, python)
-    _settle_and_pause(bare)
-    yield bare
-    peers = select_peers([] if plan.peers == ("none",) else plan.peers)
-    if plan.peers == ("none",):
-        return
-    try:
-        modules = install_peers()
-    except BenchError as problem:
-        absent += [f"{peer.name}: {problem}" for peer in peers]
-        return
-    for peer in peers:
-        report_progress(f"start {peer.name}")
+        peers, modules = self._find_peers()
+        before, begun = os.getloadavg()[0], time.perf_counter()
         try:
-            server = start_peer(peer, modules, stubs, plan.starts)
+            cases = self._start_own_servers(python)
+            for case in cases:
+                self._measure_case(case, peers, modules)
+        finally:
+            for server in self._servers:
+                server.process.stop()
+        places = {case.name: same_job.place_of(case) for case in cases if case.expectations}
+        spent = time.perf_counter() - begun
+        load_average = (before, os.getloadavg()[0])
+        absent = list(dict.fromkeys(self._absent))
+        return ComparisonReport(self._results, absent, places, load_average, spent)
+
+    def _find_peers(self) -> tuple[list[Peer], Path]:
+        if self._plan.peers == ("none",):
+            return [], Path()
+        peers = select_peers(self._plan.peers)
+        try:
+            modules = install_peers()
         except BenchError as problem:
-            absent.append(f"{peer.name}: {problem}")
-            continue
-        _settle_and_pause(server)
-        yield server
+            self._absent += [f"{peer.name}: {problem}" for peer in peers]
+            return [], Path()
+        self._absent += [
+            f"{peer.name} at the same job: {peer.no_same_job}" for peer in peers if peer.no_same_job
+        ]
+        return peers, modules
+
+    def _start_own_servers(self, python: str) -> list[Case]:
+        """callmocks and bare aiohttp; the cases with what callmocks answered."""
+        callmocks, ports = start_callmocks(self._plan.starts, python)
+        self._servers.append(callmocks)
+        recorded = record_cases(ports, self._plan.cases)
+        cases = [same_job.add_expectations(case, ports) for case in recorded]
+        callmocks.process.stop()  # it has answered: its idle memory is that of a fresh one
+        fresh, _ = start_callmocks(1, python)
+        fresh.start_times = self._servers.pop().start_times
+        self._servers.append(fresh)
+        _settle_and_pause(fresh)
+        self._servers.append(start_bare_aiohttp(cases, self._plan.starts, python))
+        _settle_and_pause(self._servers[-1])
+        return cases
+
+    def _measure_case(self, case: Case, peers: Sequence[Peer], modules: Path) -> None:
+        """Peers are started for each case, so that a journal holds the requests of one."""
+        started: list[tuple[MeasuredServer, CaseResult]] = []
+        try:
+            for server in self._servers:
+                started.append((server, self._add_result(case, server)))
+            if case.expectations:
+                for server, result in self._start_peers(case, peers, modules):
+                    started.append((server, result))
+            self._run_rounds(case, started)
+            for server, result in started:
+                result.final_bytes = server.process.rss
+        finally:
+            for server, _ in started:
+                if server not in self._servers:
+                    server.process.stop()
+
+    def _start_peers(
+        self, case: Case, peers: Sequence[Peer], modules: Path
+    ) -> Iterator[tuple[MeasuredServer, CaseResult]]:
+        """Each with its answers checked, started while the others are paused."""
+        for peer, kind in [(p, kind) for p in peers if p.serves(case) for kind in p.kinds]:
+            self._report_progress(f"{case.name}: start {peer.name}, {kind}")
+            try:
+                server = start_peer(peer, modules, [case], kind)
+            except BenchError as problem:
+                self._absent.append(f"{peer.name}, {kind}, in {case.name}: {problem}")
+                continue
+            _settle_and_pause(server)
+            result = self._add_result(case, server)
+            yield server, result
+            server.process.resume()
+            try:
+                result.other_bytes = _check_answers(case, peer, server)
+            except BenchError as problem:
+                self._fail(result, problem)
+            finally:
+                server.process.pause()
+
+    def _add_result(self, case: Case, server: MeasuredServer) -> CaseResult:
+        start, idle = server.start_seconds, server.idle_bytes
+        result = CaseResult(case.name, server.name, server.kind, start, idle)
+        self._results.append(result)
+        return result
+
+    def _run_rounds(self, case: Case, started: list[tuple[MeasuredServer, CaseResult]]) -> None:
+        for turn in range(self._plan.rounds):
+            for server, result in started:
+                if result.failed:
+                    continue
+                self._report_progress(f"{case.name}, run {turn + 1}: {server.name}, {server.kind}")
+                try:
+                    self._run_once(case, server, result, first=turn == 0)
+                except BenchError as problem:
+                    if server.kind in ("callmocks", "bare"):
+                        raise
+                    self._fail(result, problem)
+
+    def _run_once(
+        self, case: Case, server: MeasuredServer, result: CaseResult, *, first: bool
+    ) -> None:
+        address = server.address(case)
+        assert address is not None
+        port, path = address
+        server.process.resume()
+        try:
+            if first:
+                self._warm_up(case, server, port, path)
+            before = server.process.cpu_seconds
+            run = load.run_load(case, port, self._plan.seconds, CACHE / "work", path)
+            result.runs.append(run)
+            result.cpu.append((server.process.cpu_seconds - before) / run.requests)
+        finally:
+            server.process.pause()
+
+    def _warm_up(self, case: Case, server: MeasuredServer, port: int, path: str) -> None:
+        java = server.peer is not None and server.peer.java
+        seconds = self._plan.java_warmup if java else self._plan.warmup
+        load.run_load(case, port, seconds, CACHE / "work", path)
+        if server.peer is not None and server.peer.empty_journal:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection.request(*server.peer.empty_journal)
+            if connection.getresponse().status != 200:
+                raise BenchError(f"{server.name} does not empty its journal")
+            connection.close()
+
+    def _fail(self, result: CaseResult, problem: BenchError) -> None:
+        result.failed = str(problem)
+        self._report_progress(f"  {problem}")
+        name = f"{result.server}, {result.kind}, in {result.case}"
+        self._absent.append(f"{name} after {len(result.runs)} runs: {problem}")
 
 
 def _settle_and_pause(server: MeasuredServer) -> None:
@@ -148,100 +211,15 @@ def _settle_and_pause(server: MeasuredServer) -> None:
     server.process.pause()
 
 
-def _measure_cases(
-    plan: ComparisonPlan,
-    stubs: Sequence[Case],
-    servers: Sequence[MeasuredServer],
-    report_progress: ReportProgress,
-) -> Iterator[CaseResult]:
-    for stub in stubs:
-        row = [CaseResult(stub, server) for server in servers if _serves_case(server, stub)]
-        for turn in range(plan.rounds):
-            for result in [each for each in row if not each.failed]:
-                report_progress(f"{stub.name}, run {turn + 1}: {result.server.name}")
-                try:
-                    _run_once(plan, result, first=turn == 0)
-                except BenchError as problem:
-                    if result.server.kind in ("callmocks", "bare"):
-                        raise
-                    result.failed = str(problem)
-                    report_progress(f"  {problem}")
-        yield from row
-
-
-def _serves_case(server: MeasuredServer, stub: Case) -> bool:
-    peer = server.kind in ("general", "other")
-    return server.address(stub) is not None and not (peer and stub.transport == "frame")
-
-
-def _run_once(plan: ComparisonPlan, result: CaseResult, *, first: bool) -> None:
-    process, case = result.server.process, result.case
-    address = result.server.address(case)
+def _check_answers(case: Case, peer: Peer, server: MeasuredServer) -> bool:
+    """Whether the answers are right in other bytes; ``BenchError`` when they are not right."""
+    address = server.address(case)
     assert address is not None
-    port, path = address
-    process.resume()
-    try:
-        if first:
-            result.same_bytes = _returns_recorded_bytes(result, port, path)
-            load.run_load(case, port, plan.warmup, CACHE / "work", path)
-        before = process.cpu_seconds
-        run = load.run_load(case, port, plan.seconds, CACHE / "work", path)
-        result.runs.append(run)
-        result.cpu.append((process.cpu_seconds - before) / run.requests)
-    finally:
-        process.pause()
-
-
-def _returns_recorded_bytes(result: CaseResult, port: int, path: str) -> bool:
-    case = result.case
-    if case.transport == "frame":
-        return True
-    status, _, body = fetch_answer(case, port, path)
+    if server.kind != STUB:
+        same_job.check_answers(case, f"{peer.name}, {server.kind}", address, peer.is_answer)
+    status, _, body = fetch_answer(case, *address)
     if status != 200:
-        raise BenchError(f"{result.server.name}: {case.name} is answered with {status}")
-    return body == case.answer
-
-
-def format_table(report: ComparisonReport) -> str:
-    """Markdown, the best of each case first."""
-    head = (
-        "case | server | requests/s | p50 ms | p99 ms | CPU µs/request | × general | × bare aiohttp"
-        " | start s | idle MB | final MB"
-    )
-    lines = [f"| {head} |", "|---|---|" + "--:|" * 9]
-    measured = [m for m in report.results if m.runs]
-    for name in dict.fromkeys(m.case.name for m in measured):
-        row = [m for m in measured if m.case.name == name]
-        fastest = max((m.rps for m in row if m.server.kind == "general"), default=None)
-        bare = next((m.rps for m in row if m.server.kind == "bare"), None)
-        for each in sorted(row, key=lambda m: -m.rps):
-            lines.append(_format_row(each, fastest, bare))
-    lines += ["", *(f"Left out: {text}." for text in report.absent)]
-    before, after = report.load
-    lines.append(f"Load average of the machine: {before:.1f} before, {after:.1f} after.")
-    return "\n".join(lines)
-
-
-def _format_row(result: CaseResult, fastest: float | None, bare: float | None) -> str:
-    server = result.server
-    name = f"**{server.name}**" if server.kind == "callmocks" else server.name
-    cells = [
-        TITLES[result.case.name],
-        name + ("" if result.same_bytes else " (other bytes)"),
-        f"{result.rps:.0f}",
-        f"{result.quantile('p50') * 1e3:.2f}",
-        f"{result.quantile('p99') * 1e3:.2f}",
-        f"{result.cpu_seconds * 1e6:.0f}",
-        "" if fastest is None else f"{result.rps / fastest:.2f}",
-        "" if bare is None else f"{result.rps / bare:.2f}",
-        f"{server.start_seconds:.2f}",
-        f"{server.idle_bytes / 1e6:.0f}",
-        f"{server.final_bytes / 1e6:.0f}",
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def save_table(report: ComparisonReport, text: str) -> Path:
-    file = CACHE / "compare.md"
-    file.write_text(text + "\n", encoding="utf-8")
-    return file
+        raise BenchError(f"{peer.name}: {case.name} is answered with {status}")
+    if server.kind == SAME_JOB and body != case.answer:
+        raise BenchError(f"{peer.name}: {case.name} has other bytes")
+    return body != case.answer

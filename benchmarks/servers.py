@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.cases import NOW, Case
 from benchmarks.peers import PEERS, Peer
-from benchmarks.peers.base import PeerSetup
+from benchmarks.peers.base import STUB, PeerSetup
 from benchmarks.processes import BenchError, ServerProcess, free_port
 
 CACHE = Path(".bench")  # not in git
@@ -29,12 +29,13 @@ class MeasuredServer:
     """``address`` is the port and path at which the server has a case."""
 
     name: str
-    kind: str  # ``callmocks``, ``bare``, ``general`` or ``other``
+    kind: str  # ``callmocks``, ``bare``, or how a peer serves (peers/base.py)
     process: ServerProcess
     address: Callable[[Case], tuple[int, str] | None]
     start_times: list[float] = field(default_factory=list)  # seconds to the first 200
     idle_bytes: int = 0  # memory before the first run
-    final_bytes: int = 0  # memory after the last run
+
+    peer: Peer | None = None
 
     @property
     def start_seconds(self) -> float:
@@ -134,26 +135,25 @@ def start_bare_aiohttp(
     return MeasuredServer("bare aiohttp", "bare", process, lambda c: (port, f"/{c.name}"), times)
 
 
-def start_peer(peer: Peer, modules: Path, stubs: Sequence[Case], starts: int = 1) -> MeasuredServer:
-    """With stubs for the cases it serves; ``BenchError`` when it cannot be started."""
-    served = [stub for stub in stubs if peer.serves(stub)]
-    if not served:
-        raise BenchError("it serves none of the cases")
+def start_peer(
+    peer: Peer, modules: Path, cases: Sequence[Case], kind: str = STUB
+) -> MeasuredServer:
+    """With constant stubs for the cases, or with one case's expectations.
+
+    ``BenchError`` when it cannot be started.
+    """
     port = free_port()
-    ready = _raw_request(served[0], peer.path_of(served[0]))
-
-    def start() -> ServerProcess:
-        work = _fresh_folder(peer.package.rpartition("/")[2])
-        command = peer.command(PeerSetup(modules, work, port, served))
-        return ServerProcess(peer.name, command, port, ready, _log_file(peer.name), cwd=work)
-
-    process, times = _start_repeatedly(start, starts)
-    kind = "general" if peer.general else "other"
+    stubs = cases if kind == STUB else cases[0].expectations
+    work = _fresh_folder(f"{peer.package.rpartition('/')[2]}-{kind.replace(' ', '-')}")
+    setup = PeerSetup(modules, work, port, stubs, kind)
+    ready = _raw_request(cases[0], peer.own_path or setup.path_of(cases[0]))
+    log = _log_file(f"{peer.name}-{kind.replace(' ', '-')}")
+    process = ServerProcess(peer.name, peer.command(setup), port, ready, log, cwd=work)
 
     def address_of(case: Case) -> tuple[int, str] | None:
-        return (port, peer.path_of(case)) if peer.serves(case) else None
+        return port, peer.own_path or setup.path_of(case)
 
-    return MeasuredServer(peer.name, kind, process, address_of, times)
+    return MeasuredServer(peer.name, kind, process, address_of, [process.start_seconds], peer=peer)
 
 
 def select_peers(names: Sequence[str]) -> list[Peer]:

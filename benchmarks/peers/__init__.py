@@ -1,7 +1,9 @@
 """The peers: other mocks that serve the recorded answers, each in a file of its own.
 
-A peer gets a stub for each case at ``/CASE``, matched by method and path alone: the cheapest rule
-it has. Everything else is as the peer comes, its journal of requests included.
+As a constant stub a peer answers any POST at ``/CASE``: the cheapest rule it has. At the same job
+it holds the twelve expectations of a case on the provider's own path (same_job.py), told apart by
+the matchers that its documentation shows. Everything else is as the peer comes, its journal of
+requests included.
 """
 
 from __future__ import annotations

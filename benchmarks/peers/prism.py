@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.peers.base import Peer, PeerSetup
+from benchmarks.peers.base import STUB, Peer, PeerSetup
 
 
 def _write_command(setup: PeerSetup) -> list[str]:
@@ -32,4 +32,10 @@ def _make_operation(stub: Case) -> dict[str, Any]:
     }
 
 
-PEER = Peer("Prism", "@stoplight/prism-cli", True, _write_command)
+PEER = Peer(
+    "Prism",
+    "@stoplight/prism-cli",
+    (STUB,),
+    _write_command,
+    no_same_job="an example is chosen by the header Prefer, never by the body",
+)

@@ -1,18 +1,29 @@
-"""WireMock: the standalone jar inside the npm package ``wiremock``."""
+"""WireMock: the standalone jar inside the npm package ``wiremock``.
+
+Same job: ``equalToJson`` and ``matchesXPath``. Priorities make it try the expectations in order.
+"""
 
 import json
+from typing import Any
 
-from benchmarks.peers.base import Peer, PeerSetup
+from benchmarks.cases import Case
+from benchmarks.peers.base import SAME_JOB, STUB, Peer, PeerSetup
+from benchmarks.same_job import NAMESPACES, soap_xpath, told_apart_json
 
 
 def _write_command(setup: PeerSetup) -> list[str]:
     mappings, files = setup.work / "mappings", setup.work / "__files"
     mappings.mkdir()
     files.mkdir()
-    for stub in setup.stubs:
+    for number, stub in enumerate(setup.stubs, 1):
         (files / stub.name).write_bytes(stub.answer)
         mapping = {
-            "request": {"method": "POST", "urlPath": f"/{stub.name}"},
+            "priority": number,
+            "request": {
+                "method": "POST",
+                "urlPath": setup.path_of(stub),
+                **({"bodyPatterns": [_match_body(stub)]} if setup.kind == SAME_JOB else {}),
+            },
             "response": {
                 "status": 200,
                 "headers": {"Content-Type": stub.content_type},
@@ -25,4 +36,17 @@ def _write_command(setup: PeerSetup) -> list[str]:
     return ["java", "-jar", str(jar), *options, "--root-dir", str(setup.work)]
 
 
-PEER = Peer("WireMock", "wiremock", True, _write_command)
+def _match_body(stub: Case) -> dict[str, Any]:
+    if stub.provider == "cdr":
+        return {"equalToJson": told_apart_json(stub), "ignoreExtraElements": True}
+    return {"matchesXPath": soap_xpath(stub), "xPathNamespaces": NAMESPACES}
+
+
+PEER = Peer(
+    "WireMock",
+    "wiremock",
+    (STUB, SAME_JOB),
+    _write_command,
+    java=True,
+    empty_journal=("DELETE", "/__admin/requests"),
+)

@@ -1,7 +1,7 @@
 """The benchmark's short form: fails on gross regressions of ratios, never on times.
 
 What is compared is the CPU time a request takes on each server, which hardly depends on what else
-the machine does; every floor is about half of what docs/performance.md promises.
+the machine does; every floor is about half of what docs/performance.md promises (tables.TARGETS).
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benchmarks import load
-from benchmarks.cases import Case, fetch_answer, record_cases
+from benchmarks import load, same_job
+from benchmarks.cases import Case, arm_case, fetch_answer, record_answer, record_cases
 from benchmarks.peers import mountebank
+from benchmarks.peers.base import SAME_JOB, STUB, is_recorded
+from benchmarks.processes import BenchError
 from benchmarks.servers import MeasuredServer, start_bare_aiohttp, start_callmocks, start_peer
+from benchmarks.tables import SAME_JOB_SHARE, TARGETS
 
 SECONDS = 1
 ROUNDS = 2
 NPM_SECONDS = 40
+WARM_ROWS = 1050
+"""Rows of all pages of ``arm-50-pages``, read before: days that nobody asked for cost more."""
 
-OF_BARE_AIOHTTP = {
-    "cdr-1": 0.12,
-    "cdr-100": 0.12,
-    "onec-1": 0.08,
-    "onec-100": 0.08,
-    "arm-50": 0.1,
-}
-OFTEN_RUN = ("cdr-1", "onec-100", "arm-50")
-AGAINST_MOUNTEBANK = {"cdr-1": 0.4, "cdr-100": 1.0, "onec-100": 1.0}
-"""mountebank is quick with small answers and slow with large ones."""
+OFTEN_RUN = ("cdr-1", "onec-100", "arm-50-pages")
+OF_BARE_AIOHTTP = {name: 0.4 / target.floor for name, target in TARGETS.items()}
+AGAINST_STUBS = {"cdr-1": 0.4, "cdr-100": 1.0}
+"""mountebank as a constant stub is quick with small answers and slow with large ones."""
+AGAINST_SAME_JOB = 0.5 / SAME_JOB_SHARE
 
 Cost = Callable[[MeasuredServer, Case], float]
 
@@ -60,8 +60,10 @@ def callmocks(wrk: None, work: Path) -> Iterator[tuple[MeasuredServer, dict[str,
     """callmocks, and the cases with its answers."""
     server, ports = start_callmocks()
     try:
-        cases = record_cases(ports, tuple(OF_BARE_AIOHTTP))
-        yield server, {case.name: case for case in cases}
+        cases = {case.name: case for case in record_cases(ports, tuple(OF_BARE_AIOHTTP))}
+        cases["cdr-1"] = same_job.add_expectations(cases["cdr-1"], ports)
+        record_answer(arm_case("arm-warm", (0,), limit=WARM_ROWS), ports)
+        yield server, cases
     finally:
         server.process.stop()
 
@@ -75,10 +77,8 @@ def bare_aiohttp(callmocks: tuple[MeasuredServer, dict[str, Case]]) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def other_mock(
-    callmocks: tuple[MeasuredServer, dict[str, Case]], work: Path
-) -> Iterator[MeasuredServer]:
-    """mountebank with the same bytes: the smallest of the peers to install."""
+def other_modules(work: Path) -> Path:
+    """mountebank: the smallest of the peers to install."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
@@ -94,7 +94,18 @@ def other_mock(
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"mountebank cannot be had from the npm registry: {error}")
-    server = start_peer(mountebank.PEER, work / "node_modules", list(callmocks[1].values()))
+    return work / "node_modules"
+
+
+@pytest.fixture(scope="module")
+def other_mock(
+    request: pytest.FixtureRequest,
+    callmocks: tuple[MeasuredServer, dict[str, Case]],
+    other_modules: Path,
+) -> Iterator[MeasuredServer]:
+    """mountebank with the recorded answers."""
+    cases = [callmocks[1][name] for name in AGAINST_STUBS]
+    server = start_peer(mountebank.PEER, other_modules, cases, request.param)
     yield server
     server.process.stop()
 
@@ -105,8 +116,8 @@ def cost(work: Path) -> Cost:
     (work / "work").mkdir(exist_ok=True)
 
     @cache
-    def measure(name: str, case_name: str) -> float:
-        server, case = known[name, case_name]
+    def measure(name: str, kind: str, case_name: str) -> float:
+        server, case = known[name, kind, case_name]
         address = server.address(case)
         assert address is not None
         costs = []
@@ -116,11 +127,12 @@ def cost(work: Path) -> Cost:
             costs.append((server.process.cpu_seconds - before) / run.requests)
         return min(costs)
 
-    known: dict[tuple[str, str], tuple[MeasuredServer, Case]] = {}
+    known: dict[tuple[str, str, str], tuple[MeasuredServer, Case]] = {}
 
     def of(server: MeasuredServer, case: Case) -> float:
-        known[server.name, case.name] = server, case
-        return measure(server.name, case.name)
+        key = server.name, server.kind, case.name
+        known[key] = server, case
+        return measure(*key)
 
     return of
 
@@ -144,8 +156,9 @@ def test_share_of_bare_aiohttp(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", AGAINST_MOUNTEBANK)
-def test_against_another_mock(
+@pytest.mark.parametrize("other_mock", [STUB], indirect=True)
+@pytest.mark.parametrize("name", AGAINST_STUBS)
+def test_against_a_constant_stub(
     callmocks: tuple[MeasuredServer, dict[str, Case]],
     other_mock: MeasuredServer,
     cost: Cost,
@@ -156,4 +169,21 @@ def test_against_another_mock(
     assert address is not None
     assert fetch_answer(cases[name], *address)[2] == cases[name].answer
     ratio = cost(other_mock, cases[name]) / cost(server, cases[name])
-    assert ratio > AGAINST_MOUNTEBANK[name], f"{ratio:.2f} times as quick"
+    assert ratio > AGAINST_STUBS[name], f"{ratio:.2f} times as quick"
+    if cases[name].expectations:
+        with pytest.raises(BenchError, match="expectation 1 of"):
+            same_job.check_answers(cases[name], "a stub", address, is_recorded)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other_mock", [SAME_JOB], indirect=True)
+def test_against_another_mock_at_the_same_job(
+    callmocks: tuple[MeasuredServer, dict[str, Case]], other_mock: MeasuredServer, cost: Cost
+) -> None:
+    server, cases = callmocks
+    case = cases["cdr-1"]
+    address = other_mock.address(case)
+    assert address is not None
+    same_job.check_answers(case, "mountebank", address, is_recorded)
+    ratio = cost(other_mock, case) / cost(server, case)
+    assert ratio > AGAINST_SAME_JOB, f"{ratio:.2f} times as quick"
