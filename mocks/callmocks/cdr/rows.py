@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
@@ -93,7 +94,7 @@ def render_range(history: History, window: WindowDays, positions: range) -> Json
     parts: list[tuple[BatchKey, int, int]] = []
     start = positions.start
     while start < positions.stop:
-        index = int(window.ends.searchsorted(start, side="right"))
+        index = bisect_right(window.ends, start)
         begin, end = int(window.begins[index]), int(window.ends[index])
         number, first = divmod(start - begin, BATCH_ROWS)
         stop = min(positions.stop, end, start - first + BATCH_ROWS)
