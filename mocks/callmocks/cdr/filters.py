@@ -8,7 +8,6 @@ into a match; only ``is_null``, ``is_not_null`` and the value null see nulls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from operator import and_, or_
 from typing import Any
@@ -36,13 +35,12 @@ _Expression = pl.Expr | Callable[[], pl.Expr]
 _Pending = tuple[object, str, int, "_Group"]
 
 
-@dataclass(eq=False)
-class RowFilter:
+class RowFilter(msgspec.Struct, dict=True, eq=False):
     """``must_equal`` holds, by field, the numbers that a row must equal: ids are addresses."""
 
-    groups: list[_Group] = field(default_factory=list)
-    must_equal: dict[str, set[int]] = field(default_factory=dict)
-    fields: set[str] = field(default_factory=set)
+    groups: list[_Group] = []
+    must_equal: dict[str, set[int]] = {}
+    fields: set[str] = set()
     condition_count: int = 0
 
     @cached_property

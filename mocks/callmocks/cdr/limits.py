@@ -1,7 +1,6 @@
 """Points: every successful call costs one, of a calendar day's and of a minute's (documented)."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -36,8 +35,7 @@ class LimitWindow(msgspec.Struct, frozen=True):
         return f"cdr:points:{self.name}:{self.number + offset}"
 
 
-@dataclass
-class RateLimiter:
+class RateLimiter(msgspec.Struct, dict=True):
     """The points of one exchange's tenant; ``used`` of each window, once this exchange knows."""
 
     exchange: Exchange

@@ -13,7 +13,6 @@ from callmocks.cdr.operators import FilterOptions
 from callmocks.cdr.tables import FieldTable, load_fields
 from callmocks.tenants.exchange import Exchange
 
-NO_FILTER = RowFilter()
 # A field and whether it descends.
 SortKey = tuple[str, bool]
 
@@ -25,7 +24,7 @@ class ReportQuery(msgspec.Struct):
     fields: tuple[str, ...]
     limit: int = openrpc.DEFAULT_LIMIT
     offset: int = 0
-    filter: RowFilter = NO_FILTER
+    filter: RowFilter = msgspec.field(default_factory=RowFilter)
     sort: tuple[SortKey, ...] = ()
     start: datetime = datetime.min
     end: datetime = datetime.max
