@@ -136,3 +136,17 @@ def exchange_raw(
 
 def without_date(answer: bytes) -> bytes:
     return re.sub(rb"Date: [^\r]+", b"Date", answer)
+
+
+@pytest.mark.parametrize("name", ["cdr", "onec"])
+def test_a_client_that_asks_whether_to_go_on_is_told_before_it_sends_the_body(
+    suite: Mocks, name: str
+) -> None:
+    head, _, body = make_request(name, BODIES[name], {b"Expect": b"100-continue"}).partition(
+        b"\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", find_port(suite, name)), timeout=20) as raw:
+        raw.sendall(head + b"\r\n\r\n")
+        assert raw.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        raw.sendall(body)
+        assert raw.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")

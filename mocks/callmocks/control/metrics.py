@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,11 @@ MAX_OPERATION_CHARS = 100
 
 class Metrics:
     def __init__(self) -> None:
-        self.exchanges: dict[tuple[str, str, int], int] = {}
-        self.violations: dict[tuple[str, str], int] = {}
-        self.faults: dict[tuple[str, str], int] = {}
-        self.durations: dict[str, list[int]] = {}
-        self.seconds: dict[str, float] = {}
+        self.exchanges: dict[tuple[str, str, int], int] = defaultdict(int)
+        self.violations: dict[tuple[str, str], int] = defaultdict(int)
+        self.faults: dict[tuple[str, str], int] = defaultdict(int)
+        self.durations: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
+        self.seconds: dict[str, float] = defaultdict(float)
         self._operations: dict[str, set[str]] = {}
 
     def count_exchange(self, exchange: Exchange, reply: Reply, seconds: float) -> None:
@@ -36,17 +37,13 @@ class Metrics:
         key = (provider, exchange.operation, reply.status)
         if key not in self.exchanges:
             key = (provider, self._operation_label(provider, exchange.operation), reply.status)
-        self.exchanges[key] = self.exchanges.get(key, 0) + 1
-        buckets = self.durations.get(provider)
-        if buckets is None:
-            buckets = self.durations[provider] = [0] * (len(BUCKETS) + 1)
-        buckets[bisect_left(BUCKETS, seconds)] += 1
-        self.seconds[provider] = self.seconds.get(provider, 0.0) + seconds
+        self.exchanges[key] += 1
+        self.durations[provider][bisect_left(BUCKETS, seconds)] += 1
+        self.seconds[provider] += seconds
         for violation in exchange.violations:
-            side = (provider, violation.side)
-            self.violations[side] = self.violations.get(side, 0) + 1
+            self.violations[provider, violation.side] += 1
         for name in exchange.faults:
-            self.faults[provider, name] = self.faults.get((provider, name), 0) + 1
+            self.faults[provider, name] += 1
 
     def _operation_label(self, provider: str, operation: str) -> str:
         labels = self._operations.setdefault(provider, set())

@@ -17,12 +17,10 @@ import logging
 import re
 import ssl
 import traceback
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
-import msgspec
 from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
@@ -32,6 +30,7 @@ from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.listeners import Listener
 from callmocks.provider.server import error_response, release_when_websocket
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
+from callmocks.server.exact_routes import BaseHandler, ExactRoutes
 from callmocks.server.undecodable import HttpProtocol
 from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
@@ -137,21 +136,24 @@ class ConnectionLimiter:
             _log.warning("callmocks: warning: %s", text)
 
 
-class RequestLimiter(msgspec.Struct):
+class RequestLimiter:
     """The handler of one application, with the limits of a request."""
 
-    _limiter: ConnectionLimiter
-    _app: web.Application
-    _handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-    in_flight: int = 0
+    def __init__(
+        self, limiter: ConnectionLimiter, app: web.Application, handle: BaseHandler
+    ) -> None:
+        self._limiter, self._app, self._handle = limiter, app, handle
+        self._exact_routes = ExactRoutes(app)
+        self.in_flight = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("GuardedProtocol", request.protocol)
+        connection: GuardedProtocol = request.protocol  # type: ignore[assignment]
         connection.header_started_at = 0.0
         connection.idle = False
-        slot = _InFlightSlot(self)
+        connection.in_flight = True
+        self.in_flight += 1
         if hdrs.UPGRADE in request.headers:
-            release_when_websocket(slot.release)
+            release_when_websocket(partial(self._release, connection))
         response: web.StreamResponse
         try:
             if not _HOST.fullmatch(request.headers.get(hdrs.HOST, "")):
@@ -160,7 +162,8 @@ class RequestLimiter(msgspec.Struct):
                 text = f"more than {limit} requests are being answered"
                 response = await error_response(self._app, request, 503, text)
             else:
-                response = await self._handler(request)
+                handle = self._exact_routes.find_handler(request) or self._handle
+                response = await handle(request)
         except ConnectionError as error:  # the client disconnected
             # A stream keeps its error, and that the frames with what was read so far.
             traceback.clear_frames(error.__traceback__)
@@ -177,12 +180,17 @@ class RequestLimiter(msgspec.Struct):
                 raise
             response = error
         finally:
-            slot.release()
+            self._release(connection)
             connection.idle = True
         if _has_unread_compressed_body(request):
             await self._drain(connection, request, response)
             return web.Response()  # aiohttp needs one; the connection is closed
         return response
+
+    def _release(self, connection: GuardedProtocol) -> None:
+        if connection.in_flight:
+            connection.in_flight = False
+            self.in_flight -= 1
 
     async def _drain(
         self, connection: GuardedProtocol, request: web.BaseRequest, response: web.StreamResponse
@@ -204,26 +212,20 @@ class RequestLimiter(msgspec.Struct):
         request.protocol.force_close()
 
 
-class _InFlightSlot:
-    __slots__ = ("_limiter",)
-
-    def __init__(self, limiter: RequestLimiter) -> None:
-        limiter.in_flight += 1
-        self._limiter: RequestLimiter | None = limiter
-
-    def release(self) -> None:
-        if self._limiter is not None:
-            self._limiter.in_flight -= 1
-            self._limiter = None
-
-
 class GuardedProtocol(HttpProtocol):
     """Enforces connection limits; ``idle``: no request is being answered, the next byte begins one.
 
     ``header_started_at`` is by the loop's clock, 0 unless a header is incomplete.
     """
 
-    __slots__ = ("_discarding", "_limiter", "_received_data", "header_started_at", "idle")
+    __slots__ = (
+        "_discarding",
+        "_limiter",
+        "_received_data",
+        "header_started_at",
+        "idle",
+        "in_flight",
+    )
 
     def __init__(self, limiter: ConnectionLimiter, server: Any, app: web.Application) -> None:
         super().__init__(server, app)
@@ -231,6 +233,7 @@ class GuardedProtocol(HttpProtocol):
         self._received_data = self._discarding = False
         self.header_started_at = 0.0
         self.idle = True
+        self.in_flight = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self._limiter.acquire(self):
