@@ -1,12 +1,11 @@
 """The directory: identities, and names that break careless clients."""
 
-import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 
 from callmocks.history.directory import Directory
@@ -31,7 +30,7 @@ def directory() -> Directory:
 
 
 def to_json(directory: Directory) -> str:
-    return json.dumps(asdict(directory), ensure_ascii=False, default=str)
+    return msgspec.json.encode(directory).decode()
 
 
 def test_the_default_centre_has_the_sizes_the_design_names(directory: Directory) -> None:

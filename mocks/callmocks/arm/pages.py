@@ -3,10 +3,10 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ _YIELD_EVERY_ROWS = 150
 _MAX_REQUESTED = 256
 
 
-@dataclass(eq=False)
-class CallPage:
+class CallPage(msgspec.Struct, eq=False, dict=True):
     """Rows, newest first, the tag behind them, and where our own rows break the schema."""
 
     rows: list[CallRow]

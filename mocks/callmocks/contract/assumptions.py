@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 
 import msgspec
 
@@ -51,10 +51,14 @@ def describe_unknown_assumption(name: str) -> str:
 class Assumptions:
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
-        # By the id of the assumption, defaults included.
-        self.choices = dict(load_default_choices())
         for assumption, choice in (chosen or {}).items():
             self.set_choice(assumption, choice)
+
+    # For the first answer: the ledger is a long text, and nothing else of the start needs it.
+    @cached_property
+    def choices(self) -> dict[str, str]:
+        """By the id of the assumption, defaults included."""
+        return {**load_default_choices(), **self._chosen}
 
     def set_choice(self, assumption: str, choice: str) -> None:
         """``SettingsError`` lists the choices that there are, or names the column at fault."""

@@ -4,7 +4,6 @@ Strings are free of control characters but hold whatever real names hold: quotes
 brackets, ``ё``, an emoji. Fields that are named after another entry are its index in the directory.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 
@@ -101,8 +100,7 @@ class User(msgspec.Struct, frozen=True):
     known_from: date  # before that day he calls as a stranger
 
 
-@dataclass(frozen=True)
-class Directory:
+class Directory(msgspec.Struct, frozen=True, dict=True, weakref=True):
     operators: tuple[Operator, ...]
     groups: tuple[Group, ...]
     departments: tuple[Department, ...]

@@ -1,11 +1,12 @@
 """Day and night, and how many calls an hour an account may make."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from callmocks.onec.contract import ServedOperation
 from callmocks.onec.results import ResultCodeError
@@ -17,8 +18,7 @@ QUOTA_KEY: Final = re.compile(r"onec/[A-Za-z]+/(first|\d{4}-\d\d-\d\dT[\d:.]+)",
 OUT_OF_LIMIT: Final = ("OUT_OF_LIMIT", "limit reached")
 
 
-@dataclass
-class HourlyQuota:
+class HourlyQuota(msgspec.Struct, dict=True):
     exchange: Exchange
     operation: ServedOperation
     counts_answers: bool = False  # a call counts when it is answered, as ``count_call`` found
