@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
+from tests.dashboard.browser import Browser
 
 NOW = "2026-03-02T15:04:05"
 CHROMIUM = "/usr/bin/chromium"
@@ -201,3 +202,14 @@ def start_chromium(profile: Path, *flags: str, logs: dict[str, str]) -> Iterator
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with start_chromium(tmp_path_factory.mktemp("profile"), logs={"browser": "ALL"}) as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(chromium: Any, site: Site) -> Iterator[Browser]:
+    """A browser on the server; no test may leave a console message."""
+    browser = Browser(chromium, site.control)
+    browser.size(1280)
+    browser.driver.delete_all_cookies()
+    browser.console_messages()
+    yield browser
+    assert browser.console_messages() == []

@@ -131,7 +131,9 @@ async def test_each_alternative_changes_behaviour(
     client: RecordingClient, baseline: Baseline, name: str, choice: str
 ) -> None:
     provider = load_ledger()[name].provider
-    for case, (answers, used) in zip(CASES[provider], baseline[provider], strict=True):
+    runs = zip(CASES[provider], baseline[provider], strict=True)
+    # Those that rest on it by default come first.
+    for case, (answers, used) in sorted(runs, key=lambda run: name not in run[1][1]):
         await reset_tenants(client)
         for tenant in TENANTS:
             await client.call_control("PUT", tenant, f"/assumptions/{name}", {"choice": choice})
