@@ -247,11 +247,15 @@ async def test_so_many_connections_and_no_more(caplog: pytest.LogCaptureFixture)
         inside = [await stack.enter_async_context(there.raw("cdr")) for _ in range(5)]
         for raw in inside:
             assert (await raw.request("cdr"))[0] == 200
-        for name in NAMES:  # the bound is the suite's, not a server's
+
+        async def be_rejected(name: str) -> None:
             async with there.raw(name) as raw:
                 status, body = await raw.request(name)
                 assert (status, body) == (503, b"too many connections are open\n")
                 assert await raw.closed()
+
+        # The bound is the suite's, not a server's.
+        await asyncio.gather(*map(be_rejected, NAMES))
         assert (await inside[0].request("cdr"))[0] == 200  # those inside are served on
         ours = [r.levelname for r in caplog.records if r.name.startswith("callmocks")]
         assert ours == ["WARNING"]  # logged once, not four times
