@@ -23,14 +23,15 @@ from typing import Self
 
 import callmocks
 
-FORK_SERVER = multiprocessing.get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(
-    [
-        module.name
-        for module in pkgutil.walk_packages(callmocks.__path__, "callmocks.")
-        if not module.name.startswith(("callmocks.__main__", "callmocks.testing"))
-    ]
-)
+if sys.platform != "win32":
+    FORK_SERVER = multiprocessing.get_context("forkserver")
+    FORK_SERVER.set_forkserver_preload(
+        [
+            module.name
+            for module in pkgutil.walk_packages(callmocks.__path__, "callmocks.")
+            if not module.name.startswith(("callmocks.__main__", "callmocks.testing"))
+        ]
+    )
 CLEAN_ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith("CALLMOCKS_")
 }
@@ -96,7 +97,11 @@ class ForkedCommand:
     def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
         with ThreadPoolExecutor(2) as threads:
             read = [threads.submit(each.read) for each in (self.stdout, self.stderr)]
-            self.wait(timeout)
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()  # else the threads read for ever
+                raise
             return read[0].result(), read[1].result()
 
     def send_signal(self, number: int) -> None:
@@ -109,6 +114,30 @@ class ForkedCommand:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+if sys.platform == "win32":  # it cannot fork
+
+    class ForkedCommand(subprocess.Popen[bytes]):
+        def __init__(
+            self,
+            *arguments: object,
+            env: Mapping[str, str] | None = None,
+            cwd: Path | None = None,
+            stdin: bytes = b"",
+            stdout: int | None = None,
+        ) -> None:
+            with TemporaryFile() as given:
+                given.write(stdin)
+                given.seek(0)
+                super().__init__(
+                    [sys.executable, "-m", "callmocks", *map(str, arguments)],
+                    env=CLEAN_ENVIRONMENT | {"PYTHONIOENCODING": "utf-8"} | dict(env or {}),
+                    cwd=cwd,
+                    stdin=given,
+                    stdout=subprocess.PIPE if stdout is None else stdout,
+                    stderr=subprocess.PIPE,
+                )
 
 
 def run_command(
