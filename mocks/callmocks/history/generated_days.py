@@ -35,13 +35,12 @@ T = TypeVar("T")
 class LegIndex(NamedTuple):
     """``position`` in the frame is by a leg's row on its day, ``first_leg`` by a call's row."""
 
-    position: NDArray[np.int64]
-    first_leg: NDArray[np.int64]  # one more than calls
+    position: memoryview
+    first_leg: memoryview  # one more than calls
 
     def find_call(self, row: int) -> list[int]:
         """Positions of a call's legs, by start."""
-        first, last = self.first_leg[row : row + 2].tolist()
-        return sorted(self.position[first:last].tolist())
+        return sorted(self.position[self.first_leg[row] : self.first_leg[row + 1]])
 
 
 class DayView(msgspec.Struct, frozen=True):
@@ -229,4 +228,4 @@ def _index_legs(frame: pl.DataFrame, day: int) -> LegIndex:
     calls = frame["call_session_id"].to_numpy() - ids.BASE - day * ids.DAY_SLOTS
     position = np.empty(len(rows), np.int64)
     position[rows] = np.arange(len(rows))
-    return LegIndex(position, np.concatenate(([0], np.cumsum(np.bincount(calls)))))
+    return LegIndex(position.data, np.concatenate(([0], np.cumsum(np.bincount(calls)))).data)
