@@ -315,3 +315,18 @@ async def test_a_pinned_call_shows_at_once_although_the_page_was_asked_for_befor
     assert (await demo.history(limit=5)).refs[1:] == before[:4]
     demo.tenant.history.pins.clear()
     assert (await demo.history(limit=5)).refs == before
+
+
+@pytest.mark.parametrize("at", ["03T00:00:20", "03T13:31:07", "04T23:59:59"])
+async def test_a_page_of_any_offset_is_cut_out_of_the_whole(demo: RunningArm, at: str) -> None:
+    demo.now(f"2026-03-{at}")
+    # A search that has a date goes through the days one by one.
+    whole = (await demo.history(limit=600, from_date="2025/01/01")).rows
+    assert len(whole) == 600
+    for offset in (150, 40, 570, 0, 3, 41, 12, 549, 350):
+        page = await demo.history(limit=30, offset=offset)
+        assert page.rows == whole[offset : offset + 30]
+    assert not (await demo.history(limit=50, offset=1_000_000)).rows
+    demo.pin([{"start": "2026-03-01T12:00:00", "operator": "101"}])
+    whole = (await demo.history(limit=560, from_date="2025/01/01")).rows
+    assert (await demo.history(limit=10, offset=550)).rows == whole[550:]

@@ -152,7 +152,8 @@ async def _build_page(
             await let_others_run()
         rows += _row_cache.render(batch, build_frame, find_final, scope, request.options, now_ms)
     last_part, last_positions = selected[-1]
-    next_tag = _make_tag(history, request, last_part.legs, int(last_positions[-1]))
+    legs, position = last_part.legs, int(last_positions[-1])
+    next_tag = _make_tag(history, request, legs, position, rows[-1].call_ref)
     return CallPage(rows, next_tag, [each for row in rows for each in row.violations])
 
 
@@ -211,9 +212,19 @@ async def _select_rows(
         return []
     selected: list[Selection] = []
     skip, left = query.offset, query.limit
+    # Of days in which every call has ended, a query without conditions takes all.
+    takes_all = matcher.keeps_all and query.cursor is None and query.before_ms is None
+    settled_ms = now_ms - history.arrivals.arm.max_ms if takes_all else -1
+    is_indexed = takes_all and query.skip_incomplete and query.from_ms is None
+    if is_indexed and not history.pins and not history.arrivals.has_arm_lags:
+        parts, skip = _iter_parts_behind(history, request)
+    else:
+        parts = _iter_parts(history, operator, query, now_ms)
     since = read_stopwatch()
-    for part in _iter_parts(history, operator, query, now_ms):
-        positions = _match_legs(history, part, request, matcher)
+    for part in parts:
+        positions: Positions = range(part.first, part.last)
+        if part.last_release > settled_ms:
+            positions = _match_legs(history, part, request, matcher)
         if skip < len(positions):
             selected.append((part, positions[skip : skip + left]))
             left -= len(selected[-1][1])
@@ -242,15 +253,9 @@ def _next_change_ms(history: History, request: PageRequest) -> int:
     """The first instant after ``now_ms`` at which the page may change, midnight at most."""
     # It changes when the row of a call comes, or its record. When unfinished calls are shown, it
     # changes when the next call begins, and while one lasts, at once: its durations grow.
-    operator, query, now_ms = request[:3]
-    day, lags = day_of(now_ms), (history.arrivals.arm_key, request.hide_late)
-    changes: _PageChanges = history.generated.get_or_create(
-        ("arm.changes", operator, history.first_day, lags),
-        day,
-        partial(_load_changes, history, operator, day, request.hide_late),
-        lambda changes: changes.nbytes,
-    )
-    times = [day_start(day + 1), *_first_after(changes.rows, now_ms)]
+    query, now_ms = request.query, request.now_ms
+    changes = _get_changes(history, request)
+    times = [day_start(day_of(now_ms) + 1), *_first_after(changes.rows, now_ms)]
     if not query.skip_incomplete:
         begun = int(changes.starts.searchsorted(now_ms, side="right"))
         if begun > int(changes.ends.searchsorted(now_ms, side="right")):
@@ -259,12 +264,23 @@ def _next_change_ms(history: History, request: PageRequest) -> int:
     return min(times)
 
 
+def _get_changes(history: History, request: PageRequest) -> _PageChanges:
+    day, lags = day_of(request.now_ms), (history.arrivals.arm_key, request.hide_late)
+    changes: _PageChanges = history.generated.get_or_create(
+        ("arm.changes", request.operator, history.first_day, lags),
+        day,
+        partial(_load_changes, history, request.operator, day, request.hide_late),
+        lambda changes: changes.nbytes,
+    )
+    return changes
+
+
 def _load_changes(history: History, operator: str, day: int, hide_late: bool) -> _PageChanges:
     # A call lasts less than a day; then its row may be late, and its record after that.
     arrivals = history.arrivals
     first_day = day - 1 - -(-(arrivals.arm.max_ms + arrivals.records.max_ms) // DAY_MS)
     parts = history.slice_operator_legs(operator, day_start(day + 1) - 1, day_start(first_day))
-    legs = [part.legs for part in parts]
+    legs = [part.legs.take(slice(part.first, part.last)) for part in parts]
     starts = _sort_times(each.start for each in legs)
     releases = _sort_times(each.release for each in legs)
     if not arrivals.has_arm_lags:
@@ -294,6 +310,25 @@ def _iter_parts(
         newest = min(newest, datetime_to_ms(query.cursor.start) + 999)
     earliest = day_start(history.first_day)
     return history.slice_operator_legs(operator, newest, earliest if oldest is None else oldest)
+
+
+def _iter_parts_behind(history: History, request: PageRequest) -> tuple[Iterator[LegSlice], int]:
+    """The parts from the one on that holds the offset's row, and rows of it to skip.
+
+    Of a query that takes all finished calls, without pins and lags.
+    """
+    operator, query, now_ms = request[:3]
+    today = day_of(now_ms)
+    releases = _get_changes(history, request).ends
+    hidden = len(releases) - int(releases.searchsorted(now_ms, side="right"))
+    index = history.get_walk_index(operator, today)
+    row = query.offset + hidden
+    step = index.find_step(row)
+    # Those that are hidden are of today and of the day before.
+    if step is None or step.day >= today:
+        step = None
+    parts = history.slice_operator_legs(operator, now_ms, day_start(history.first_day), index, step)
+    return parts, query.offset if step is None else row - step.rows
 
 
 def _match_legs(
@@ -348,7 +383,9 @@ def _position_after(key: bytes, part: LegSlice, cursor: tag.PagingTag) -> int:
     return behind
 
 
-def _make_tag(history: History, request: PageRequest, legs: OperatorLegs, position: int) -> str:
+def _make_tag(
+    history: History, request: PageRequest, legs: OperatorLegs, position: int, call_ref: str
+) -> str:
     """The cursor behind a row; with what tells it from other rows of its second, if any."""
     query, around = request.query, slice(max(position - 1, 0), position + 2)
     starts, operators = legs.start[around].tolist(), legs.operator[around].tolist()
@@ -357,9 +394,7 @@ def _make_tag(history: History, request: PageRequest, legs: OperatorLegs, positi
     start = ms_to_datetime(second * 1000)
     if request.plain_tag:
         return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete))
-    same = [
-        each // 1000 for each, other in zip(starts, operators, strict=True) if other == operator
-    ]
-    shared = same.count(second) > 1
-    after = (exact % 1000, find_call_ref(history.key, legs, position)) if shared else None
+    pairs = zip(starts, operators, strict=True)
+    seconds = [each // 1000 for each, other in pairs if other == operator]
+    after = (exact % 1000, call_ref) if seconds.count(second) > 1 else None
     return tag.encode(tag.PagingTag(start, agent, query.skip_incomplete, query.filters, after))

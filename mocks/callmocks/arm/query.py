@@ -42,6 +42,7 @@ PARTY_FILTERS = {
 }
 # Filters that a tag carries, besides `skip_incomplete`.
 TAG_FILTERS = ("from_date", "to_date", "direction", *PARTY_FILTERS)
+_TAG_FILTER_NAMES = frozenset(TAG_FILTERS)
 
 
 class FilterValueError(CallmocksError):
@@ -62,13 +63,13 @@ class CallHistoryQuery(NamedTuple):
     offset: int
     limit: int
     skip_incomplete: bool
-    from_ms: int | None
-    before_ms: int | None
-    before_column: str
-    cursor: tag.PagingTag | None
-    filters: tuple[tuple[str, str], ...]
-    exact_names: bool
-    wildcards: bool
+    from_ms: int | None = None
+    before_ms: int | None = None
+    before_column: str = "_release"
+    cursor: tag.PagingTag | None = None
+    filters: tuple[tuple[str, str], ...] = ()
+    exact_names: bool = False
+    wildcards: bool = False
 
 
 def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -> CallHistoryQuery:
@@ -76,7 +77,7 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
     limit = _parse_number(attributes, "limit", 1, int(assumption("arm.limit-most")))
     offset = _parse_number(attributes, "offset", 0, None)
     cursor = _decode_cursor(attributes.get("tag", ""))
-    given = {name: attributes[name] for name in TAG_FILTERS if name in attributes}
+    given = {name: text for name, text in attributes.items() if name in _TAG_FILTER_NAMES}
     if "" in given.values() and assumption("arm.empty-filter") == "absent":
         given = {name: value for name, value in given.items() if value}
     skip_incomplete = attributes.get("skip_incomplete", "true").strip() in ("true", "1")
@@ -86,6 +87,8 @@ def parse_filters(attributes: Mapping[str, str], assumption: AssumptionLookup) -
             given |= dict(cursor.filters)
         else:
             given = dict(cursor.filters) | given
+    if not given:
+        return CallHistoryQuery(offset, limit, skip_incomplete, cursor=cursor)
     filters = tuple((name, given[name]) for name in TAG_FILTERS if name in given)
     _check_size(filters)
     kinds = {PARTY_FILTERS[name][0] for name, _ in filters if name in PARTY_FILTERS}

@@ -49,11 +49,15 @@ class RowCache:
         first_key, cached = self._first_key(scope), self._rows
         keys: list[int] = []
         final: list[bool] = []
+        are_all_final = True
         for part, positions in selected:
             keys += (part.legs.leg_id[as_index(positions)] + first_key).tolist()
-            final += find_final(part, positions) or [True] * len(positions)
-        rows: list[CallRow | None]
-        rows = [cached.get(key) if kept else None for key, kept in zip(keys, final, strict=True)]
+            part_final = find_final(part, positions)
+            final += part_final or [True] * len(positions)
+            are_all_final = are_all_final and part_final is None
+        rows: list[CallRow | None] = [*map(cached.get, keys)]
+        if not are_all_final:
+            rows = [row if kept else None for row, kept in zip(rows, final, strict=True)]
         if not all(rows):
             missing = [place for place, row in enumerate(rows) if row is None]
             # Together: a frame of a single row takes as long as one of fifty.

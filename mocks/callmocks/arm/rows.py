@@ -39,6 +39,7 @@ class CallRow(NamedTuple):
 
     json: bytes
     xml: bytes
+    call_ref: str
     violations: Sequence[schema.SchemaViolation] = ()
 
 
@@ -50,7 +51,10 @@ def render_frame(frame: pl.DataFrame, options: RenderOptions, now_ms: int) -> li
     unfinished = frame.filter(running).select(columns).iter_rows(named=True)
     values = [next(unfinished if each else finished) for each in running]
     nodes = [_build_node(row, options) for row in values]
-    rows = [CallRow(tree.encode_element(node), tree.to_xml(node)) for node in nodes]
+    rows = [
+        CallRow(tree.encode_element(node), tree.to_xml(node), node.attributes["call_ref"])
+        for node in nodes
+    ]
     if options.self_check and _validate_rows(rows, options.contract):
         return [row._replace(violations=_validate_rows([row], options.contract)) for row in rows]
     return rows

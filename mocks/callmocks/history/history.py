@@ -25,6 +25,7 @@ from callmocks.history.views.arm import (
     sort_newest_first,
 )
 from callmocks.history.views.call_views import CALL_VIEWS
+from callmocks.history.walk_index import WalkIndex, WalkStep
 from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
 # Rows that a query may look at: in a window of CDR or 1C all legs, in ARM those of the operator.
@@ -32,6 +33,7 @@ ROW_BUDGET = 2_000_000
 LONG_DAY_CALLS = 5000
 # Legs that are generated to find an operator's; the default history has some 4 million by 2026.
 GENERATION_BUDGET = 10_000_000
+_STEP_BYTES = 300  # of the index of a walk
 _SINGLE_DAYS = 2  # a walk back begins with days one by one: its page is often full by then
 
 
@@ -288,10 +290,16 @@ class History:
     # ARM
 
     def slice_operator_legs(
-        self, operator: str, newest_ms: int, oldest_ms: int
+        self,
+        operator: str,
+        newest_ms: int,
+        oldest_ms: int,
+        steps: WalkIndex | None = None,
+        behind: WalkStep | None = None,
     ) -> Iterator[LegSlice]:
         """Legs of an operator (by number), newest first, of unfinished calls too; some are empty.
 
+        The steps of the walk are added to ``steps``; it begins ``behind`` one of them.
         ``TooManyRows`` when more than ``ROW_BUDGET`` of them were read, or more than
         ``GENERATION_BUDGET`` legs generated.
         """
@@ -301,8 +309,9 @@ class History:
         pinned = self.pins.operator_legs.get(index) if self.pins else None
         pinned_days = set() if pinned is None else set(map(day_of, pinned.start.tolist()))
         oldest, newest = self._clip_days(oldest_ms, newest_ms)
-        rows_read = 0
-        for day, count in self._batches_newest_first(oldest, newest, pinned_days):
+        step = behind or WalkStep(newest + 1, 0, 0)
+        rows_read = step.rows
+        for day, count, generated in self._batches_newest_first(oldest, newest, pinned_days, step):
             by_operator = self.generated.operator_legs(day, count)
             cached_day = None if day in pinned_days else day
             if pinned is not None and day in pinned_days:
@@ -317,9 +326,21 @@ class History:
                 first = last - legs.count_started_before(first, last, newest_ms + 1)
             if oldest_ms > day_start(day):
                 last -= legs.count_started_before(first, last, oldest_ms)
+            if steps is not None:
+                steps.add(WalkStep(day, rows_read, generated))
             yield LegSlice(
                 legs, first, max(first, last), by_operator.last_release, cached_day, count
             )
+
+    def get_walk_index(self, operator: str, newest: int) -> WalkIndex:
+        """Of walks without pins, from a day to the first one."""
+        steps = (newest - self.first_day) // self.generated.days_per_search + _SINGLE_DAYS
+        return self.generated.get_or_create(
+            ("arm.walk", operator, self.first_day),
+            newest,
+            WalkIndex,
+            lambda _: max(steps, 1) * _STEP_BYTES,
+        )
 
     def arm_frames(self, operator: str, newest_ms: int, oldest_ms: int) -> Iterator[pl.DataFrame]:
         """``_release`` is when the row is there as that of a finished call."""
@@ -331,10 +352,10 @@ class History:
             yield frame.with_columns(_release=self.arrivals.find_arm_times(legs)[0])
 
     def _batches_newest_first(
-        self, oldest: int, newest: int, pinned_days: set[int]
-    ) -> Iterator[tuple[int, int]]:
-        """First day and count; days with pins come one by one."""
-        generated, limit, last = 0, self.generated.days_per_search, newest
+        self, oldest: int, newest: int, pinned_days: set[int], behind: WalkStep
+    ) -> Iterator[tuple[int, int, int]]:
+        """First day, count, and legs of all batches so far; days with pins come one by one."""
+        generated, limit, last = behind.legs, self.generated.days_per_search, behind.day - 1
         while last >= oldest:
             is_single = last > newest - _SINGLE_DAYS
             first = last if is_single else max(last - last % limit, oldest)
@@ -348,7 +369,7 @@ class History:
                 if generated > GENERATION_BUDGET:
                     raise TooManyRows(GENERATION_BUDGET)
                 generated += legs
-                yield day, length
+                yield day, length, generated
             last = first - 1
 
     def operator_index(self, number: str) -> int:
