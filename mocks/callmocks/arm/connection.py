@@ -66,6 +66,7 @@ class ArmConnection:
         self._active_at, self._frames = read_stopwatch(), 0
         self.faults_met: set[ActiveFault] = set()
         self._head = collect_head(self._request)
+        self._nesting = self._request.app[SERVER_LIMITS].nesting
 
     async def run(self) -> None:
         self._tenant.connections.add(self)
@@ -158,8 +159,7 @@ class ArmConnection:
         exchange.head = self._head
         # A copy, because a request that met stale data is run again with the session it began with.
         session = replace(self._session) if tenant else None
-        nesting = self._request.app[SERVER_LIMITS].nesting
-        handle = partial(service.handle_frame, session=session, nesting=nesting)
+        handle = partial(service.handle_frame, session=session, nesting=self._nesting)
         reply = await pipeline.run(exchange, handle)
         self._session = session or self._session
         return exchange, reply

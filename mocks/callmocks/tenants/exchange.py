@@ -134,7 +134,9 @@ class Exchange(msgspec.Struct):
         return self.tenant.assumptions.choices[assumption]
 
     def use_assumptions(self, *assumptions: str) -> list[str]:
-        return [self.use_assumption(assumption) for assumption in assumptions]
+        self.assumptions.update(dict.fromkeys(assumptions))
+        choices = self.tenant.assumptions.choices
+        return [choices[assumption] for assumption in assumptions]
 
     def add_violation(
         self, where: str, expected: str, got: str, side: str = "request"
