@@ -28,6 +28,7 @@ from benchmarks.servers import (
 )
 
 _SETTLE_SECONDS = 1
+_MAX_WARMUPS = 5
 
 ReportProgress = Callable[[str], None]
 
@@ -190,7 +191,11 @@ class Comparison:
     def _warm_up(self, case: Case, server: MeasuredServer, port: int, path: str) -> None:
         java = server.peer is not None and server.peer.java
         seconds = self._plan.java_warmup if java else self._plan.warmup
-        load.run_load(case, port, seconds, CACHE / "work", path)
+        for _ in range(_MAX_WARMUPS):
+            # Until all requests were made: rows are rendered when they are sent for the first time.
+            run = load.run_load(case, port, seconds, CACHE / "work", path)
+            if run.requests >= len(case.bodies):
+                break
         if server.peer is not None and server.peer.empty_journal:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request(*server.peer.empty_journal)
