@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import product
 from pathlib import Path
 
@@ -140,6 +141,6 @@ def test_a_usual_call_is_read_as_any_call_is() -> None:
 )
 def test_documented_parameters_are_of_the_usual_form(name: str, kind: str, text: str) -> None:
     call = etree.fromstring(write_call(name, kind, text))
-    assert read_usual_call(call) == [
-        WrittenParameter(name, call[0][0][0], f"{{{XS}}}{kind[3:]}", text)
-    ]
+    content = datetime.fromisoformat(text) if kind == "xs:dateTime" else text
+    expected = WrittenParameter(name, call[0][0][0], f"{{{XS}}}{kind[3:]}", content)
+    assert read_usual_call(call) == [expected]

@@ -89,15 +89,18 @@ class _ValueReader(NamedTuple):
     parameter: Parameter
 
     def read(self, written: WrittenParameter) -> ParameterValue | None:
-        text, type_name = written.text.strip(), written.type_name
+        content, type_name = written.content, written.type_name
         if type_name not in _TYPES[self.parameter.type][1]:
             element = written.value
-            text = (element.text or "").strip()
+            content = element.text or ""
             if self.is_nil(element):
                 if self.counts_as_absent():
                     return None
                 self.reject_type("nil")
             type_name = self.check_type(element)
+        if isinstance(content, datetime):
+            return self.check_wall_time(content)
+        text = content.strip()
         if not text and self.counts_as_absent():
             return None
         if self.parameter.type == "dateTime":
@@ -147,9 +150,12 @@ class _ValueReader(NamedTuple):
                 except OverflowError:
                     self.reject_type(wall_time.isoformat())
             wall_time = wall_time.replace(tzinfo=None)
+        return self.check_wall_time(wall_time.replace(microsecond=0))  # 1C's have no fractions
+
+    def check_wall_time(self, wall_time: datetime) -> datetime | None:
         if wall_time == EMPTY_DATE and self.counts_as_absent():
             return None
-        return wall_time.replace(microsecond=0)  # 1C's dates have no fractions
+        return wall_time
 
     def read_uuid(self, text: str) -> str:
         if UUID.fullmatch(text) is None:

@@ -62,8 +62,10 @@ async def handle_request(
         message = await run_in_worker(read) if is_long else read()
         namespace = message.namespace
         operation = _find_operation(exchange, message)
-        read_call = partial(_read_call, message.payload)
-        written = await run_in_worker(read_call) if is_long else read_call()
+        if is_long:
+            written = await run_in_worker(partial(_read_call, message.payload))
+        else:
+            written = _read_call(message.payload)
         return await _execute_operation(exchange, get_binding(namespace), operation, written)
     except SoapError as refused:
         if refused.assumption:
@@ -212,9 +214,11 @@ async def _execute_operation(
     try:
         if exchange.tenant.settings.limits != "off":
             await quota.count_call()
-        read = partial(parameters.read_parameters, exchange, operation, written)
-        is_long = len(exchange.request) > LONG_REQUEST_BYTES
-        values = await run_in_worker(read) if is_long else read()
+        if len(exchange.request) > LONG_REQUEST_BYTES:
+            read = partial(parameters.read_parameters, exchange, operation, written)
+            values = await run_in_worker(read)
+        else:
+            values = parameters.read_parameters(exchange, operation, written)
         if operation.name == contract.HISTORY_OPERATION:
             violations = await select_calls(exchange, values, quota.is_day, layout, write_rows)
         else:

@@ -130,6 +130,8 @@ async def select_calls(
     require_row_budget(exchange, call_count)
     order = exchange.use_assumption("onec.row-order")
     if order == "call-start" and not pins:
+        if len(query.days) == 1 and call_count <= LONG_CALLS:
+            return _write_generated_day(query, query.days.start, write_rows)
         steps = _write_generated_days(query, write_rows)
     else:
         steps = _write_sorted_frame(query, order, write_rows)
@@ -203,10 +205,6 @@ def _build_query(
 
 async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[str]:
     generated, days = query.exchange.tenant.history.generated, query.days
-    if len(days) == 1:
-        rendered = _get_rendered_day(query, days.start)
-        _write_day(rendered, query, write_rows)
-        return list(rendered.rows.violations)
     if len(days) > _CACHED_DAYS:
         return await _write_uncached_days(query, write_rows)
     with_calls = set(generated.days_with_calls(days.start, days.stop - 1))
@@ -218,9 +216,7 @@ async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[
         if count > 1 and any(generated.peek(query.cache_key, day) is None for day in batch):
             generated.get_views("onec", batch)  # small days are generated together
         for day in filter(with_calls.__contains__, batch):
-            rendered = _get_rendered_day(query, day)
-            violations += rendered.rows.violations
-            _write_day(rendered, query, write_rows)
+            violations += _write_generated_day(query, day, write_rows)
     return violations
 
 
@@ -244,6 +240,14 @@ async def _write_uncached_days(query: _CallQuery, write_rows: RowSink) -> list[s
         failed = frame["CallResult"].eq(_FAILED).any()
         _use_row_choices(query, failed, bool(frame["_unknown"].any()))
     return list(violations)
+
+
+def _write_generated_day(query: _CallQuery, day: int, write_rows: RowSink) -> list[str]:
+    rendered = query.exchange.tenant.history.generated.peek(query.cache_key, day)
+    if rendered is None:
+        rendered = _render_day(query, day)
+    _write_day(rendered, query, write_rows)
+    return list(rendered.rows.violations)
 
 
 def _write_day(day: _RenderedDay, query: _CallQuery, write_rows: RowSink) -> None:
@@ -273,10 +277,10 @@ def _use_row_choices(query: _CallQuery, failed: bool, unknown: bool) -> None:
         query.exchange.use_assumption(_UNKNOWN_CHOICE)
 
 
-def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
+def _render_day(query: _CallQuery, day: int) -> _RenderedDay:
     generated = query.exchange.tenant.history.generated
 
-    def render_day() -> _RenderedDay:
+    def render() -> _RenderedDay:
         view = generated.get_view("onec", day)
         frame = _apply_row_choices(view.frame, query)
         failed = [0, *(frame["CallResult"] == _FAILED).cum_sum().to_list()]
@@ -284,7 +288,7 @@ def _get_rendered_day(query: _CallQuery, day: int) -> _RenderedDay:
         rows, starts = _render_frame(frame, query), frame["_start"].to_list()
         return _RenderedDay(frame, rows, starts, view.last_end, failed, unknown)
 
-    return generated.get_or_create(query.cache_key, day, render_day, lambda new: new.nbytes)
+    return generated.get_or_create(query.cache_key, day, render, lambda new: new.nbytes)
 
 
 def _apply_row_choices(frame: pl.DataFrame, query: _CallQuery) -> pl.DataFrame:

@@ -26,12 +26,12 @@ _FORMS: Final[Mapping[tuple[str | None, str], re.Pattern[str]]] = {
 
 
 class WrittenParameter(NamedTuple):
-    """``type_name``, in Clark notation, and ``text`` are those of a value of the usual form."""
+    """``type_name``, in Clark notation, and ``content`` are those of a value of the usual form."""
 
     name: str
     value: etree._Element
     type_name: str = ""
-    text: str = ""
+    content: str | datetime = ""
 
 
 def list_parameters(properties: Iterable[etree._Element]) -> Iterator[WrittenParameter]:
@@ -73,17 +73,13 @@ def _read_usual_property(element: etree._Element) -> WrittenParameter | None:
     form, text = _FORMS.get((value.nsmap.get(prefix), local)), value.text or ""
     if form is None or not form.fullmatch(text):
         return None
-    if form is _DATE_TIME and not _is_moment(text):
-        return None
-    return WrittenParameter(name, value, f"{{{XS}}}{local}", text)
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    content: str | datetime = text
+    if form is _DATE_TIME:
+        try:
+            content = datetime.fromisoformat(text)
+        except ValueError:  # no date of the calendar
+            return None
+    return WrittenParameter(name, value, f"{{{XS}}}{local}", content)
 
 
 def _is_blank(text: str | None) -> bool:
