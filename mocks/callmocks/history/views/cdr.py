@@ -19,14 +19,14 @@ from callmocks.history.views.lookups import (
     show_phones,
     show_times,
 )
-from callmocks.history.views.talks import Talks, find_talks, record_columns
+from callmocks.history.views.talks import Talks, find_leg_records, find_talks
 from callmocks.history.walltime import DAY_MS, day_start
 
 _DIRECTION = Lookup(("in", "out"))
 
 
 def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
-    """By exact start, then row: the contract's 34 columns without the two lists of records.
+    """By exact start, then id: the contract's 34 columns without the two lists of records.
 
     Hidden ones: ``_start``, ``_end``, ``_call_end`` (exact wall ms), ``_session_direction``, and
     ``_record_1`` and ``_record_2``, the record ids that the leg lists (its own talk's; on a
@@ -40,14 +40,15 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     action = np.where(subscriber | (legs.role == LegRole.INITIATOR), -1, scenario)
     by_attempts = (legs.role == LegRole.OPERATOR) & (kind != CallKind.INTERNAL)
     group = lookups.group_of_operator[np.where(by_attempts, legs.intended_operator, -1)]
-    calling, called = _calling_and_called_numbers(day, lookups)
+    client = show_phones(calls.phone)[call]
+    calling, called = _calling_and_called_numbers(day, client, lookups)
     direction = ~((subscriber & (kind == CallKind.INCOMING)) | (legs.role == LegRole.INITIATOR))
     record_1, record_2 = _listed_records(key, day)
     talk = np.where(legs.connect >= 0, legs.end - legs.connect, 0)
-    user = calls.user[call]
+    user, leg_ids = calls.user[call], ids.leg_id(day.leg_days, legs.row)
     frame = pl.DataFrame(
         {
-            "id": ids.leg_id(day.leg_days, legs.row),
+            "id": leg_ids,
             "call_session_id": ids.session_id(day.call_days, calls.row)[call],
             "start_time": show_times(midnight, legs.start),
             "connect_time": show_times(midnight, legs.connect),
@@ -73,7 +74,7 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "is_talked": legs.talked,
             "contact_id": lookups.contact_id.gather(user),
             "contact_full_name": lookups.user_name.gather(user),
-            "contact_phone_number": show_phones(calls.phone)[call],
+            "contact_phone_number": client,
             **_id_and_name("action", lookups, action),
             **_id_and_name("group", lookups, group),
             "_start": midnight + legs.start.astype(np.int64),
@@ -84,11 +85,12 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
             "_record_2": record_2,
         }
     )
-    return frame[np.lexsort((legs.row, legs.start)).astype(np.uint32)]
+    order = np.lexsort((leg_ids, legs.start)).astype(np.uint32)
+    return frame if (order[:-1] < order[1:]).all() else frame[order]
 
 
 def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
-    """By exact start, then row: the scalar columns of ``calls_report_fields.csv``.
+    """By exact start, then id: the scalar columns of ``calls_report_fields.csv``.
 
     Hidden ones: ``_start``, ``_answered``, ``_call_end`` (exact wall ms), ``_record_1``,
     ``_record_2`` and ``_first_leg_reason``.
@@ -103,8 +105,7 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
     total = (calls.end - calls.start).astype(np.int64)
     line = np.where(calls.kind == CallKind.INTERNAL, -1, calls.line)
     scenario = _scenarios(day, lookups)
-    _, first_record, second_record = record_columns(key, day, talks)
-    first_leg = calls.first_leg.astype(np.uint32)
+    records = find_leg_records(key, day, talks)
     transferred = day.legs.call[day.legs.role == LegRole.TRANSFER]
     frame = pl.DataFrame(
         {
@@ -137,8 +138,8 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
             "_answered": add_nulls(midnight + calls.answered.astype(np.int64), answered),
             "_call_end": midnight + calls.end.astype(np.int64),
             "_first_leg_reason": _SESSION_REASON.gather(session_reasons.first_leg_reasons(day)),
-            "_record_1": first_record.gather(first_leg),
-            "_record_2": second_record.gather(first_leg),
+            "_record_1": records.ids.gather(records.first[calls.first_leg]),
+            "_record_2": records.ids.gather(records.second[calls.first_leg]),
         }
     )
     return frame.with_columns(
@@ -226,38 +227,32 @@ def _scenarios(day: DayColumns, lookups: Lookups) -> IntColumn:
     return np.where(has_scenario, by_hour, -1)
 
 
-def _calling_and_called_numbers(day: DayColumns, lookups: Lookups) -> tuple[pl.Series, pl.Series]:
+def _calling_and_called_numbers(
+    day: DayColumns, client: pl.Series, lookups: Lookups
+) -> tuple[pl.Series, pl.Series]:
+    """``client`` is the client's number, leg by leg."""
     legs, calls, call = day.legs, day.calls, day.legs.call
-    kind, role = calls.kind[call], legs.role
-    internal = kind == CallKind.INTERNAL
-    dialled = (kind == CallKind.OUTGOING) | (kind == CallKind.AUTO)
-    client = show_phones(calls.phone)[call]
-    virtual = lookups.virtual_number.gather(calls.line[call]).cast(pl.String)
-    own = lookups.operator_phone.gather(legs.operator).cast(pl.String)
-    dialler = lookups.operator_phone.gather(legs.operator[calls.first_leg][call]).cast(pl.String)
-    called_operator = lookups.operator_phone.gather(calls.called_operator[call]).cast(pl.String)
-    subscriber, initiator = role == LegRole.SUBSCRIBER, role == LegRole.INITIATOR
-    from_line = (subscriber & dialled, virtual)
-    calling = _first_match(client, (internal, dialler), (initiator, own), from_line)
-    called = _first_match(
-        own.fill_null(virtual),
-        (internal, called_operator),
-        (initiator & ~internal, client),
-        (subscriber & dialled, client),
-        (subscriber & ~dialled, virtual),
+    kind, role, own = calls.kind[call], legs.role, legs.operator.astype(np.int64)
+    internal, initiator = kind == CallKind.INTERNAL, role == LegRole.INITIATOR
+    subscriber = role == LegRole.SUBSCRIBER
+    dialled = subscriber & ((kind == CallKind.OUTGOING) | (kind == CallKind.AUTO))
+    line, numbers = calls.line[call].astype(np.int64), lookups.own_number
+    virtual = np.where(line >= 0, line + lookups.first_line_number, -1)
+    dialler = legs.operator[calls.first_leg][call]
+    calling = np.where(internal, dialler, np.where(initiator, own, virtual))
+    by_client = ~internal & ~initiator & ~dialled
+    called = np.where(subscriber | (own < 0), virtual, own)
+    called = np.where(internal, calls.called_operator[call], called)
+    to_client = ~internal & (initiator | dialled)
+    return (
+        client.zip_with(pl.Series(by_client), numbers.gather(calling)),
+        client.zip_with(pl.Series(to_client), numbers.gather(called)),
     )
-    return calling, called
-
-
-def _first_match(otherwise: pl.Series, *rules: tuple[np.ndarray, pl.Series]) -> pl.Series:
-    """Each row's value from the first rule whose mask holds there."""
-    for mask, values in reversed(rules):
-        otherwise = values.zip_with(pl.Series(mask), otherwise)
-    return otherwise
 
 
 def _listed_records(key: bytes, day: DayColumns) -> tuple[pl.Series, pl.Series]:
-    own, first, second = record_columns(key, day, find_talks(day))
-    subscriber = pl.Series((day.legs.role == LegRole.SUBSCRIBER) & (day.legs.connect >= 0))
-    null = pl.Series([None], dtype=pl.String)
-    return first.zip_with(subscriber, own), second.zip_with(subscriber, null)
+    records = find_leg_records(key, day, find_talks(day))
+    subscriber = (day.legs.role == LegRole.SUBSCRIBER) & (day.legs.connect >= 0)
+    first = np.where(subscriber, records.first, records.own)
+    second = np.where(subscriber, records.second, -1)
+    return records.ids.gather(first), records.ids.gather(second)

@@ -104,6 +104,17 @@ class Lookups:
     user_id = _attribute("users", "user_id", pl.String)
 
     @cached_property
+    def own_number(self) -> Lookup:
+        """Phones of operators, then, from ``first_line_number`` on, virtual numbers of lines."""
+        phones = [each.phone for each in self.directory.operators]
+        lines = [each.virtual_phone_number for each in self.directory.lines]
+        return Lookup([*phones, *lines], pl.String)
+
+    @property
+    def first_line_number(self) -> int:
+        return len(self.directory.operators)
+
+    @cached_property
     def client_id(self) -> Lookup:
         clients = self.directory.organisations
         return Lookup([clients[u.organisation].client_id for u in self.directory.users], pl.String)

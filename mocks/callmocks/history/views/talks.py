@@ -6,6 +6,7 @@ import polars as pl
 
 from callmocks.history import ids
 from callmocks.history.columns import BoolColumn, CallKind, DayColumns, IntColumn, LegRole
+from callmocks.history.views.lookups import Lookup
 
 
 class Talks(msgspec.Struct, frozen=True):
@@ -32,23 +33,25 @@ def find_talks(day: DayColumns) -> Talks:
     return Talks(is_talk, np.where(last < 0, -1, first), last)
 
 
-def record_columns(
-    key: bytes, day: DayColumns, talks: Talks
-) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """Record ids of every leg: its own talk's, and of the session's first and second talk.
+class LegRecords(msgspec.Struct, frozen=True):
+    """Positions among the ids of records, leg by leg, -1 where nothing was recorded."""
 
-    Null where nothing was recorded.
-    """
+    ids: Lookup
+    own: IntColumn  # of the leg's own talk
+    first: IntColumn  # of the session's first talk
+    second: IntColumn
+
+
+def find_leg_records(key: bytes, day: DayColumns, talks: Talks) -> LegRecords:
     legs = day.legs
     recorded = np.flatnonzero(talks.is_talk & day.calls.recorded[legs.call])
-    record_ids = _make_record_ids(key, day, recorded)
-    index = np.full(len(legs.row) + 1, len(recorded), np.uint32)
+    index = np.full(len(legs.row) + 1, -1, np.int64)
     index[recorded] = np.arange(len(recorded))
     first, last = talks.first[legs.call], talks.last[legs.call]
     own = _own_talks(day, talks, np.arange(len(legs.row)))
     second = np.where(last != first, last, -1)
-    gather = record_ids.gather
-    return gather(index[own]), gather(index[first]), gather(index[second])
+    record_ids = Lookup(_make_record_ids(key, day, recorded), pl.String)
+    return LegRecords(record_ids, index[own], index[first], index[second])
 
 
 def find_recorded_talks(day: DayColumns, leg: IntColumn) -> tuple[IntColumn, IntColumn]:
@@ -72,9 +75,8 @@ def _is_called_inside(day: DayColumns) -> BoolColumn:
     return called
 
 
-def _make_record_ids(key: bytes, day: DayColumns, talk: IntColumn) -> pl.Series:
-    """Of the talks at some positions among the legs, and a null at the end."""
+def _make_record_ids(key: bytes, day: DayColumns, talk: IntColumn) -> list[str]:
+    """Of the talks at some positions among the legs."""
     legs, days = day.legs, day.leg_days
     leg_ids = ids.leg_id(days if isinstance(days, int) else days[talk], legs.row[talk])
-    record_ids = ids.record_ids(key, leg_ids, (legs.end - legs.connect)[talk])
-    return pl.Series([*record_ids, None], dtype=pl.String)
+    return ids.record_ids(key, leg_ids, (legs.end - legs.connect)[talk])
