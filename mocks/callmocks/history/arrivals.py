@@ -66,9 +66,8 @@ class Arrivals:
 
     def keep_shown(self, view_name: str, frame: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         """The rows of a frame that are there."""
-        if not self.by_view[view_name].max_ms:
-            return frame.filter(pl.col(CALL_VIEWS[view_name].end_column) <= now_ms)
-        return frame.filter(pl.Series(self.find_arrivals(view_name, frame) <= now_ms))
+        shown = self.find_arrivals(view_name, frame) <= now_ms
+        return frame if shown.all() else frame.filter(pl.Series(shown))
 
     def hide_records(self, view_name: str, frame: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         """Null for the records of a frame of CDR that are not there yet."""

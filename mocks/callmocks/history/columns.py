@@ -111,7 +111,9 @@ class DayColumns(msgspec.Struct, frozen=True):
 
 
 def concat_days(days: Sequence[DayColumns]) -> DayColumns:
-    """Days, of which some may be the same one, as a batch."""
+    """Days, of which some may be the same one, as a batch; calls by start, then as given."""
+    if len(days) == 1:
+        return days[0]
     days = sorted(days, key=lambda day: (day.first_day, int(day.calls.start[0])))
     first_day = days[0].first_day
     day_offset = np.array([day.first_day - first_day for day in days])

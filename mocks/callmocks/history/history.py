@@ -165,15 +165,18 @@ class History:
                 found = view.frame[first:last].filter(pl.Series(shown))
                 slices.append(FrameSlice(found, 0, len(found)))
         if self.pins:
-            in_window = pl.col("_start").is_between(from_ms, before_ms, closed="left")
-            pinned = self.pins.view_frame(name).filter(in_window)
-            pinned = self.arrivals.keep_shown(name, pinned, now_ms)
+            pinned = self.pins.view_frame(name)
+            starts = pinned.get_column("_start").to_numpy()
+            first, last = starts.searchsorted([from_ms, max(from_ms, before_ms)]).tolist()
+            pinned = self.arrivals.keep_shown(name, pinned.slice(first, last - first), now_ms)
             slices.append(FrameSlice(pinned, 0, len(pinned)))
         return [each for each in slices if each.last > each.first]
 
     def _join_slices(self, view_name: str, slices: list[FrameSlice]) -> pl.DataFrame:
         frames = [each.to_frame() for each in slices] or [self.generated.empty_frame(view_name)]
-        frame = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
+        if len(frames) == 1:
+            return frames[0]
+        frame = pl.concat(frames, rechunk=False)
         return frame.sort("_start", CALL_VIEWS[view_name].id_column) if self.pins else frame
 
     def _clip_days(self, from_ms: int, till_ms: int) -> tuple[int, int]:

@@ -257,8 +257,7 @@ class _PinFrames:
 
     def build_view(self, name: str) -> pl.DataFrame:
         if name not in self._views:
-            frame = CALL_VIEWS[name].build(self._key, self._day, self._lookups)
-            self._views[name] = frame.sort("_start", CALL_VIEWS[name].id_column)
+            self._views[name] = CALL_VIEWS[name].build(self._key, self._day, self._lookups)
         return self._views[name]
 
     @cached_property
