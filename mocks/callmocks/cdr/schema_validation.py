@@ -33,6 +33,15 @@ def matches_result_schema(raw: msgspec.Raw, method: str) -> bool:
     return True
 
 
+def matches_row_schema(raw: bytes, method: str) -> bool:
+    """Of an array of rows; each may lack some fields."""
+    try:
+        _make_rows_decoder(method).decode(raw)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
 def explain_violations(value: object, schema: Schema, where: str, found: Findings) -> None:
     for path, expected, got, evidence in islice(_iter_errors(value, schema), _MAX_ERRORS):
         found.add(".".join((where, *path)) if where else ".".join(path), expected, got, evidence)
@@ -97,6 +106,12 @@ def _choose_evidence(field: str, error: Any) -> Evidence:
 @cache
 def _make_decoder(method: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_make_type(openrpc.get_result_schema(method)))
+
+
+@cache
+def _make_rows_decoder(method: str) -> msgspec.json.Decoder[Any]:
+    row = {"type": "object", "properties": openrpc.load_methods()[method].row}
+    return msgspec.json.Decoder(list[_make_type(row)])  # type: ignore[misc]
 
 
 def _make_type(schema: Schema) -> Any:

@@ -13,11 +13,13 @@ import polars as pl
 from callmocks.cdr import openrpc
 from callmocks.cdr.limits import PointLimits
 from callmocks.cdr.openrpc import Schema
-from callmocks.cdr.rows import RECORDS
+from callmocks.cdr.rows import OWN_WAV_IDS, RECORDS, list_records, render_rows
+from callmocks.cdr.schema_validation import matches_row_schema
 from callmocks.history.history import FrameSlice
 from callmocks.tenants.exchange import Exchange
 
 RESULT_BYTES = 200
+FEW_ROWS = 100
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def _load_minimums() -> tuple[tuple[str, int], ...]:
 
 
 def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
-    if not len(frame):
+    if len(frame) <= FEW_ROWS and _match_as_json(method, frame):
         return ()
     schema = frame.schema  # costly to build
     checks: dict[str, pl.Expr] = {}
@@ -85,6 +87,15 @@ def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
             checks[f"{name}: {rule}"] = broken
     found = frame.select(**{rule: broken.any() for rule, broken in checks.items()})
     return (*violations, *(rule for rule in checks if found[rule][0]))
+
+
+def _match_as_json(method: str, frame: pl.DataFrame) -> bool:
+    """Much cheaper for a few rows; what breaks is found column by column."""
+    fields = openrpc.load_methods()[method].row.keys() & {*frame.columns, *RECORDS}
+    columns = [
+        list_records(each, OWN_WAV_IDS) if each in RECORDS else pl.col(each) for each in fields
+    ]
+    return matches_row_schema(b"".join(render_rows(frame, columns)), method)
 
 
 def _build_rules(name: str, shape: Schema, dtype: pl.DataType) -> Iterator[tuple[str, pl.Expr]]:
