@@ -20,6 +20,7 @@ from callmocks.arm.schema import SchemaViolation
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.history import History, LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
+from callmocks.history.walk_index import WalkIndex
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start, ms_to_datetime
 from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
 
@@ -319,10 +320,10 @@ def _iter_parts_behind(history: History, request: PageRequest) -> tuple[Iterator
     """
     operator, query, now_ms = request[:3]
     today = day_of(now_ms)
-    releases = _get_changes(history, request).ends
-    hidden = len(releases) - int(releases.searchsorted(now_ms, side="right"))
-    index = history.get_walk_index(operator, today)
-    row = query.offset + hidden
+    index = history.get_walk_index(
+        operator, today, lambda: WalkIndex(_get_changes(history, request).ends.tolist())
+    )
+    row = query.offset + index.count_unreleased(now_ms)
     step = index.find_step(row)
     # Those that are hidden are of today and of the day before.
     if step is None or step.day >= today:

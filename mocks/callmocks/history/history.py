@@ -1,6 +1,6 @@
 """One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -335,13 +335,15 @@ class History:
                 legs, first, max(first, last), by_operator.last_release, cached_day, count
             )
 
-    def get_walk_index(self, operator: str, newest: int) -> WalkIndex:
+    def get_walk_index(
+        self, operator: str, newest: int, create: Callable[[], WalkIndex]
+    ) -> WalkIndex:
         """Of walks without pins, from a day to the first one."""
         steps = (newest - self.first_day) // self.generated.days_per_search + _SINGLE_DAYS
         return self.generated.get_or_create(
             ("arm.walk", operator, self.first_day),
             newest,
-            WalkIndex,
+            create,
             lambda _: max(steps, 1) * _STEP_BYTES,
         )
 
