@@ -45,7 +45,7 @@ class ComparisonPlan:
     """Length of a run."""
     warmup: float = 3
     """Load before a case's first run, seconds."""
-    java_warmup: float = 24
+    java_warmup: float = 20
     starts: int = 3
     """Starts of callmocks and bare aiohttp; a peer is started once for each case."""
 
