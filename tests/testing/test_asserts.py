@@ -148,13 +148,15 @@ def test_no_request_at_all_is_reported(tenant: Tenant) -> None:
     assert message.endswith("No request reached cdr as this tenant's.")
 
 
-def test_an_unmatched_request_is_pointed_out(tenant: Tenant) -> None:
+def test_an_unmatched_request_is_pointed_out(mocks: Mocks, tenant: Tenant) -> None:
     clients.legs(tenant.cdr, token="not-a-token")
     message = failure_text(lambda: tenant.cdr.assert_called("get.call_legs_report"))
     assert "A request came with an address, credentials or a domain that are nobody's; " in message
     assert "get.call_legs_report → 200" in message
     assert "nobody's" not in failure_text(lambda: tenant.onec.assert_called())
     assert "nobody's" in tenant.transcript()
+    with mocks.tenant() as later:
+        assert "nobody's" not in later.transcript()
 
 
 def test_a_request_that_came_as_another_tenant_is_pointed_out(mocks: Mocks) -> None:

@@ -57,6 +57,7 @@ class NewTenant(TenantOptions, kw_only=True):
     arm: PostedArm | UnsetType = UNSET
     cdr: PostedCdr | UnsetType = UNSET
     onec: PostedOnec | UnsetType = UNSET
+    nobody_seq: ServerMade = UNSET
 
     def replace_given(self, base: TenantSettings) -> TenantSettings:
         settings = super().replace_given(base)
@@ -113,6 +114,9 @@ class TenantView(msgspec.Struct):
     arm: ArmAccess
     cdr: CdrAccess
     onec: OnecAccess
+    nobody_seq: Annotated[
+        int, doc("Number of the newest request that belonged to no tenant; 0 when there was none.")
+    ]
 
 
 class TenantList(msgspec.Struct):
@@ -205,5 +209,6 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
             ),
             "cdr": CdrAccess(**asdict(settings.cdr), url=addresses.cdr),
             "onec": OnecAccess(**asdict(settings.onec), url=addresses.onec),
+            "nobody_seq": context.registry.unmatched.journal.last_seq,
         }
     )
