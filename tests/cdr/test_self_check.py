@@ -40,8 +40,12 @@ def test_a_row_that_breaks_the_schema_is_found(
     assert problem in self_check.find_violations(LEGS, frame.with_columns(spoil))
 
 
+@pytest.mark.parametrize("pinned", [False, True], ids=["generated", "pinned"])
 def test_a_defect_is_logged_and_journaled_on_the_answers_side(
-    api: CdrClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: CdrClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    pinned: bool,
 ) -> None:
     legs_view = CALL_VIEWS["legs"]
 
@@ -49,7 +53,10 @@ def test_a_defect_is_logged_and_journaled_on_the_answers_side(
         return legs_view.build(*args).with_columns(pl.col("duration") - 10_000)
 
     monkeypatch.setitem(CALL_VIEWS, "legs", legs_view._replace(build=spoiled))
-    tenant = api.tenant(seed=99)  # a history nobody has drawn
+    # A history nobody has drawn.
+    tenant = api.tenant(seed=99, world="empty" if pinned else "default")
+    if pinned:
+        tenant.history.pins.add({"start": ONE_DAY[0].replace(" ", "T")})
     assert rows(api.legs())
     for _ in range(2):  # the check is made once, the defect is told each time
         (violation,) = last_entry(tenant).violations

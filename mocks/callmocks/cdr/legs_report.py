@@ -79,8 +79,9 @@ async def _report(query: ReportQuery, span: Span) -> MethodData:
             return _report_days(query, window, span)
     await window_cache.generate_days(exchange, "legs", days)
     slices = history.slice_legs(start, end, now)
-    self_check.check_slices(exchange, METHOD, slices)
-    return _report_frame(query, history.join_legs(slices), now)
+    data = _report_frame(query, history.join_legs(slices), now)
+    self_check.check_slices(exchange, METHOD, slices, data)
+    return data
 
 
 def get_column_types(history: History) -> dict[str, pl.DataType]:
