@@ -115,8 +115,9 @@ class TenantView(msgspec.Struct):
     cdr: CdrAccess
     onec: OnecAccess
     nobody_seq: Annotated[
-        int, doc("Number of the newest request that belonged to no tenant; 0 when there was none.")
-    ]
+        int | UnsetType,
+        doc("When it is made: number of the newest request without a known tenant, or 0."),
+    ] = UNSET
 
 
 class TenantList(msgspec.Struct):
@@ -154,9 +155,11 @@ async def create_tenant(context: RequestContext) -> TenantView:
         settings = new.replace_given(context.app_context.defaults)
         is_named = settings.world in world_names()
         await run_if_long(partial(check_settings, settings), not is_named)
-        return describe_tenant(context, await context.app_context.store.create(settings))
+        view = describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
         raise ProblemError(409, str(error), where=f"$.{error.where}") from None
+    view.nobody_seq = context.registry.unmatched.journal.last_seq
+    return view
 
 
 def check_world_file(context: RequestContext, world: str) -> None:
@@ -209,6 +212,5 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
             ),
             "cdr": CdrAccess(**asdict(settings.cdr), url=addresses.cdr),
             "onec": OnecAccess(**asdict(settings.onec), url=addresses.onec),
-            "nobody_seq": context.registry.unmatched.journal.last_seq,
         }
     )

@@ -38,7 +38,11 @@ class TenantHandle(TenantOperations):
         self.name: str = view["name"]  # also its ARM domain and, unless set otherwise, its logins
         self.seed: int = view["seed"]  # tenants of equal seed, world and size hold equal calls
         self._view = view
-        self._unmatched_before = view.get("nobody_seq", 0)  # a suite of 0.1 does not tell it
+        if "nobody_seq" in view:
+            self._unmatched_before: int = view["nobody_seq"]
+        else:  # it was there before
+            newest = self._read_journal("nobody", {"limit": 1})
+            self._unmatched_before = newest[-1].seq if newest else 0
 
     def __repr__(self) -> str:
         return f"<callmocks tenant {self.name!r} at {self.control.url}>"
