@@ -31,6 +31,7 @@ async def test_a_tenant_comes_with_everything_a_client_needs(control: ControlCli
     )
     assert made["onec"]["url"] == "http://127.0.0.1:3/cus/ws/PartnerWebAPI2"
     assert (made["onec"]["user"], made["onec"]["password"]) == ("acme", "acme")
+    assert made.pop("nobody_seq") == 0, "no request came without a tenant"
     assert await control.get("/api/tenants/acme") == made
     listed = await control.get("/api/tenants")
     assert [tenant["name"] for tenant in listed["tenants"]] == ["demo", "acme"]
