@@ -198,5 +198,10 @@ def _report_frame(query: ReportQuery, frame: pl.DataFrame, now: int) -> MethodDa
     if query.exchange.use_assumption("cdr.leg-direction") == "session":
         frame = frame.with_columns(direction="_session_direction")
     total, page = select_page(query, frame)
-    columns = rows.leg_column_expressions(query.fields, _wav_choice(query))
-    return MethodData(rows.render_rows(page, columns), total, len(page))
+    wav_choice = _wav_choice(query)
+    if len(page) <= rows.FEW_ROWS:
+        body = rows.render_few_rows(page, query.fields, wav_choice)
+    else:
+        columns = rows.leg_column_expressions(query.fields, wav_choice)
+        body = rows.render_rows(page, columns)
+    return MethodData(body, total, len(page))

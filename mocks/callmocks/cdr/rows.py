@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Rows that are rendered together: nearly all days of the default world, a part of larger ones.
 BATCH_ROWS = 1024
+# Rows for which a query of Polars costs more than its work.
+FEW_ROWS = 100
 # Memory of one kept row beside its text: a number and its entry in the list.
 EDGE_BYTES = 40
 # Batches that one query may render ahead for the days its page comes from.
@@ -67,6 +69,24 @@ def list_records(field: str, wav_choice: str) -> pl.Expr:
             return pl.lit([], dtype=pl.List(pl.String)).alias(field)
         columns = [column.str.slice(HALF_ID) + column.str.slice(0, HALF_ID) for column in columns]
     return pl.concat_list(columns).list.drop_nulls().alias(field)
+
+
+def render_few_rows(frame: pl.DataFrame, fields: Sequence[str], wav_choice: str) -> JsonChunks:
+    """As ``render_rows`` with ``leg_column_expressions``, without a query."""
+    columns = [
+        _list_few_records(frame, name, wav_choice) if name in RECORDS else frame.get_column(name)
+        for name in fields
+    ]
+    return (pl.DataFrame(columns).write_json().encode(),)
+
+
+def _list_few_records(frame: pl.DataFrame, field: str, wav_choice: str) -> pl.Series:
+    pairs = zip(frame.get_column("_record_1"), frame.get_column("_record_2"), strict=True)
+    ids = [[record for record in pair if record is not None] for pair in pairs]
+    if field == "wav_call_records":
+        listed = wav_choice == OWN_WAV_IDS
+        ids = [[*map(swap_id_halves, each)] if listed else [] for each in ids]
+    return pl.Series(field, ids, pl.List(pl.String))
 
 
 def swap_id_halves(record: str) -> str:

@@ -13,13 +13,12 @@ import polars as pl
 from callmocks.cdr import openrpc
 from callmocks.cdr.limits import PointLimits
 from callmocks.cdr.openrpc import Schema
-from callmocks.cdr.rows import OWN_WAV_IDS, RECORDS, MethodData, list_records, render_rows
+from callmocks.cdr.rows import FEW_ROWS, OWN_WAV_IDS, RECORDS, MethodData, render_few_rows
 from callmocks.cdr.schema_validation import matches_row_schema
 from callmocks.history.history import FrameSlice
 from callmocks.tenants.exchange import Exchange
 
 RESULT_BYTES = 200
-FEW_ROWS = 100
 
 _log = logging.getLogger(__name__)
 
@@ -100,10 +99,7 @@ def find_violations(method: str, frame: pl.DataFrame) -> tuple[str, ...]:
 def _match_as_json(method: str, frame: pl.DataFrame) -> bool:
     """Much cheaper for a few rows; what breaks is found column by column."""
     fields = openrpc.load_methods()[method].row.keys() & {*frame.columns, *RECORDS}
-    columns = [
-        list_records(each, OWN_WAV_IDS) if each in RECORDS else pl.col(each) for each in fields
-    ]
-    return matches_row_schema(b"".join(render_rows(frame, columns)), method)
+    return matches_row_schema(b"".join(render_few_rows(frame, [*fields], OWN_WAV_IDS)), method)
 
 
 def _match_sent_rows(method: str, sent: MethodData) -> bool:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_SCALARS = (str, int, float, bool, type(None))
 
 
 class JsonName(str):
@@ -34,6 +35,8 @@ class JsonMember(NamedTuple):
 
 
 def to_json(value: Any) -> Any:
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, tuple):
@@ -71,8 +74,8 @@ def json_members(model: type) -> tuple[JsonMember, ...]:
 
 
 def _decode(kind: Any, value: Any) -> Any:
-    if value is None:
-        return None
+    if value is None or kind in _SCALARS:
+        return value
     if is_dataclass(kind):
         return from_json(kind, value)  # type: ignore[arg-type]
     if isinstance(kind, type) and issubclass(kind, datetime):  # one that a test patched, too
