@@ -73,7 +73,7 @@ class Availability:
         self._present = np.argsort(~working, axis=1, kind="stable")
         self._present_count = working.sum(axis=1)
         self._episodes = _list_episodes(plans, time.operators)
-        self._group_of = np.array([each.group for each in directory.operators])
+        self._group_of = directory.operator_groups
         self._group_hours = self._find_group_hours(roster, len(directory.groups))
 
     def reserve(self, requests: Requests) -> IntColumn:

@@ -171,10 +171,9 @@ def draw_operators(
     employed: BoolColumn,
 ) -> None:
     """Operators for calls that do not ask who works: attempts go to the group of who answers."""
-    order = np.array(
-        sorted(np.flatnonzero(employed), key=lambda index: directory.operators[index].group)
-    )
-    group = np.array([directory.operators[index].group for index in order])
+    present = np.flatnonzero(employed)
+    order = present[np.argsort(directory.operator_groups[present], kind="stable")]
+    group = directory.operator_groups[order]
     begin, size = np.searchsorted(group, group), np.bincount(group)[group]
     count = len(order)
     turn = integers_below(raw[:, RawColumn.OPERATOR], count)

@@ -114,6 +114,10 @@ class Directory(msgspec.Struct, frozen=True, dict=True, weakref=True):
     vendor_client_names: tuple[tuple[str, str], ...]  # short and full
 
     @cached_property
+    def operator_groups(self) -> IntColumn:
+        return np.array([operator.group for operator in self.operators])
+
+    @cached_property
     def user_numbers(self) -> IntColumn:
         return np.array([int(user.phone) for user in self.users], np.int64)
 
