@@ -39,13 +39,18 @@ def load_world(name: str | World) -> World:
     """The world of that name or in that file; ``SettingsError`` names the file and the key."""
     if isinstance(name, World):
         return name
-    path = Path(name)
     if name in world_names():
-        path = fixture_path(f"worlds/{name}.toml")
-    elif path.suffix != ".toml" and not is_file(path):
+        return _load_own_world(name)
+    path = Path(name)
+    if path.suffix != ".toml" and not is_file(path):
         known = ", ".join(world_names())
         raise SettingsError(f"world {name!r}: neither a file nor one of {known}")
     return parse_world(_read_world_file(path), name)
+
+
+@cache
+def _load_own_world(name: str) -> World:
+    return parse_world(_read_world_file(fixture_path(f"worlds/{name}.toml")), name)
 
 
 @lru_cache(maxsize=32)
