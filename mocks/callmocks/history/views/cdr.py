@@ -16,6 +16,7 @@ from callmocks.history.views.lookups import (
     Lookup,
     Lookups,
     add_nulls,
+    make_frame,
     show_phones,
     show_times,
 )
@@ -46,7 +47,7 @@ def build_legs(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFrame:
     record_1, record_2 = _listed_records(key, day)
     talk = np.where(legs.connect >= 0, legs.end - legs.connect, 0)
     user, leg_ids = calls.user[call], ids.leg_id(day.leg_days, legs.row)
-    frame = pl.DataFrame(
+    frame = make_frame(
         {
             "id": leg_ids,
             "call_session_id": ids.session_id(day.call_days, calls.row)[call],
@@ -107,7 +108,7 @@ def build_sessions(key: bytes, day: DayColumns, lookups: Lookups) -> pl.DataFram
     scenario = _scenarios(day, lookups)
     records = find_leg_records(key, day, talks)
     transferred = day.legs.call[day.legs.role == LegRole.TRANSFER]
-    frame = pl.DataFrame(
+    frame = make_frame(
         {
             "id": ids.session_id(day.call_days, calls.row),
             "start_time": show_times(midnight, calls.start),
