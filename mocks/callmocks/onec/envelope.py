@@ -218,9 +218,17 @@ def _get_parser(charset: str, declared: str | None) -> etree.XMLParser:
 
 def _find_declared_encoding(body: bytes) -> str | None:
     head = body[:_DECLARATION_BYTES]
-    if b"?>" not in head and len(body) > len(head) and head.lstrip().startswith(b"<?xml"):
-        raise SoapError("Client", "the request has an XML declaration without an end")
-    found = _ENCODING.match(head)
+    declaration, end, _ = head.partition(b"?>")
+    if not end:
+        if len(body) > len(head) and head.lstrip().startswith(b"<?xml"):
+            raise SoapError("Client", "the request has an XML declaration without an end")
+        return None
+    return _read_encoding(declaration)
+
+
+@lru_cache(maxsize=64)
+def _read_encoding(declaration: bytes) -> str | None:
+    found = _ENCODING.match(declaration)
     return None if found is None else found[1].decode("latin-1")
 
 
