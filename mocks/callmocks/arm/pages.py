@@ -1,24 +1,23 @@
 """A page of an operator's history: from the newest row down until it is full."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
-from functools import cached_property, partial
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.arm import tag
 from callmocks.arm.matching import CallMatcher
+from callmocks.arm.page_cache import CallPage, PageCache
 from callmocks.arm.query import CallHistoryQuery
 from callmocks.arm.row_cache import Positions, RowCache, Selection, as_index
 from callmocks.arm.rows import CallRow, RenderOptions
-from callmocks.arm.schema import SchemaViolation
 from callmocks.history.clock import read_stopwatch
-from callmocks.history.history import History, LegSlice
+from callmocks.history.history import History
+from callmocks.history.slices import LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
 from callmocks.history.walk_index import WalkIndex
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start, ms_to_datetime
@@ -27,65 +26,6 @@ from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
 # Seconds of search, and rows that are rendered, after which others are served.
 _YIELD_SECONDS = 0.004
 _YIELD_EVERY_ROWS = 150
-_MAX_REQUESTED = 256
-
-
-class CallPage(msgspec.Struct, eq=False, dict=True):
-    """Rows, newest first, the tag behind them, and where our own rows break the schema."""
-
-    rows: list[CallRow]
-    tag: str | None
-    violations: list[SchemaViolation]
-
-    @cached_property
-    def json(self) -> bytes:
-        return b",".join([row.json for row in self.rows])
-
-    @cached_property
-    def xml(self) -> bytes:
-        return b"".join([row.xml for row in self.rows])
-
-
-class PageCache:
-    """Pages with the times in which they are valid; the least recently used ones are dropped."""
-
-    def __init__(self, max_rows: int) -> None:
-        self._max_rows = max_rows
-        self._size = 0
-        self._pages: OrderedDict[Hashable, tuple[CallPage, int, int]] = OrderedDict()
-        self._requested: set[int] = set()
-
-    def find(self, key: Hashable, now_ms: int) -> CallPage | None:
-        page, valid_from, valid_until = self._pages.get(key, (None, 0, 0))
-        if page is None or not valid_from <= now_ms < valid_until:
-            return None
-        self._pages.move_to_end(key)
-        return page
-
-    def is_repeated(self, key: Hashable) -> bool:
-        """Whether a page was among the last ones that were requested and not found."""
-        # One that is read once, on a walk, costs less when it is not kept.
-        number = hash(key)
-        if number in self._requested:
-            return True
-        if len(self._requested) == _MAX_REQUESTED:
-            self._requested.clear()
-        self._requested.add(number)
-        return False
-
-    def put(self, key: Hashable, page: CallPage, valid_from: int, valid_until: int) -> None:
-        if len(page.rows) > self._max_rows // 16:
-            return
-        replaced = self._pages.pop(key, None)
-        self._size += _page_size(page) - (_page_size(replaced[0]) if replaced else 0)
-        self._pages[key] = page, valid_from, valid_until
-        while self._size > self._max_rows:
-            _, (oldest, _, _) = self._pages.popitem(last=False)
-            self._size -= _page_size(oldest)
-
-
-def _page_size(page: CallPage) -> int:
-    return len(page.rows) + 1
 
 
 _page_cache = PageCache(max_rows=16_384)
@@ -131,7 +71,7 @@ async def get_page(
     page = _page_cache.find(key, now_ms)
     if page is None:
         page = await run_computation(_build_page(history, request, let_others_run), is_long)
-        if _page_cache.is_repeated(key):
+        if _page_cache.note_request(key):
             find_change = partial(_next_change_ms, history, request)
             _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
     return page

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from callmocks.arm import schema, tree
-from callmocks.arm.pages import CallPage
+from callmocks.arm.page_cache import CallPage
 from callmocks.arm.requests import BodyFormat
 from callmocks.arm.rows import TIME_FORMAT
 from callmocks.arm.schema import SchemaViolation

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from callmocks.arm.rows import CallRow, RenderOptions, render_frame
-from callmocks.history.history import LegSlice
+from callmocks.history.slices import LegSlice
 from callmocks.history.views.arm import OperatorLegs, concat_legs
 
 # Among the legs of a slice.

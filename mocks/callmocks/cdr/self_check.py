@@ -15,7 +15,7 @@ from callmocks.cdr.limits import PointLimits
 from callmocks.cdr.openrpc import Schema
 from callmocks.cdr.rows import FEW_ROWS, OWN_WAV_IDS, RECORDS, MethodData, render_few_rows
 from callmocks.cdr.schema_validation import matches_row_schema
-from callmocks.history.history import FrameSlice
+from callmocks.history.slices import FrameSlice
 from callmocks.tenants.exchange import Exchange
 
 RESULT_BYTES = 200

@@ -1,7 +1,6 @@
 """One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,6 +16,7 @@ from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.lags import NO_LAGS, Lag
 from callmocks.history.pins import Pins
 from callmocks.history.roster import Roster
+from callmocks.history.slices import FrameSlice, LegSlice
 from callmocks.history.truth import collect_truth
 from callmocks.history.views.arm import (
     LegsByOperator,
@@ -42,37 +42,6 @@ def require_row_budget(call_count: int) -> None:
     # A call has a little more than two legs.
     if 2 * call_count > ROW_BUDGET:
         raise TooManyRows(ROW_BUDGET)
-
-
-class FrameSlice(msgspec.Struct, frozen=True):
-    """Rows ``first`` to ``last`` (not included) of a frame match.
-
-    It is the cached frame of a day, or of ``days`` from it on; without ``day`` it was made for the
-    query, and work done on it cannot be kept.
-    """
-
-    frame: pl.DataFrame
-    first: int
-    last: int
-    day: int | None = None
-    days: int = 1
-
-    def to_frame(self) -> pl.DataFrame:
-        return self.frame.slice(self.first, self.last - self.first)
-
-
-class LegSlice(NamedTuple):
-    """The same of an operator's legs, newest first. Others' legs stand before and behind them.
-
-    None of ``legs`` is released after ``last_release``.
-    """
-
-    legs: OperatorLegs
-    first: int
-    last: int
-    last_release: int
-    day: int | None = None
-    days: int = 1
 
 
 class TalkRecord(msgspec.Struct, frozen=True):
