@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from callmocks.replication import connection
 from callmocks.replication.connection import RedisConnection
 from callmocks.replication.state import RedisState
 from callmocks.replication.store import DocumentStore, StoreVersion
@@ -52,7 +53,11 @@ class Memory:
 
 
 @pytest.fixture
-async def link(redis: RedisServer) -> AsyncIterator[RedisConnection]:
+async def link(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RedisConnection]:
+    # On a busy machine hundreds of commands at once take longer than a request may wait.
+    monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 60.0)
     link = RedisConnection(redis.take_url())
     yield link
     await link.close()

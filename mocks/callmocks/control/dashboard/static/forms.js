@@ -138,6 +138,7 @@ function confirmed(question) {
   document.getElementById("confirm-text").textContent = question;
   dialog.returnValue = "no";
   dialog.showModal();
+  dialog.querySelector("[value=no]").focus();  // by attribute, a page with a fragment would complain
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
