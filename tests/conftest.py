@@ -1,4 +1,4 @@
-"""What all tests share: the other Pythons of the machine."""
+"""What all tests share: their environment, and the other Pythons of the machine."""
 
 import os
 import shutil
@@ -13,6 +13,9 @@ import pytest
 pytest_plugins = ["pytester"]
 hypothesis.settings.register_profile("callmocks", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("callmocks")
+# `make test ARGS=...` hands its arguments down to every `make` that a test runs.
+for name in ("ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"):
+    os.environ.pop(name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.11", "3.12", "3.13")
