@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -39,8 +40,11 @@ class HistoryFactory:
         key = history_key(settings.seed, world)
         generated = self._generated.get(key)
         if generated is None:
-            directory = self._get_directory(settings.seed, world)
-            generated = self._generated[key] = GeneratedDays(key, world, directory, self.cache)
+            draw = partial(self._get_directory, settings.seed, world)
+            generated = self._generated[key] = GeneratedDays(key, world, draw, self.cache)
+            # Few people are drawn at their first use: NumPy's random numbers alone take 3 MB.
+            if settings.world not in world_names() or _has_many_users(world):
+                _ = generated.directory
         try:
             first_day = day_of_date(parse_first_date(settings.history_from))
         except SettingsError as error:
@@ -53,7 +57,7 @@ class HistoryFactory:
         if world is None and is_file:
             return True
         world = world or load_world(settings.world)
-        many = world.sizes.organisations * world.sizes.users[1] > _MANY_USERS
+        many = _has_many_users(world)
         return many and directory_key(settings.seed, world) not in self._directories
 
     def _get_directory(self, seed: int, world: World) -> Directory:
@@ -63,3 +67,7 @@ class HistoryFactory:
             with paused_collection():
                 directory = self._directories[key] = build_directory(world, key)
         return directory
+
+
+def _has_many_users(world: World) -> bool:
+    return world.sizes.organisations * world.sizes.users[1] > _MANY_USERS

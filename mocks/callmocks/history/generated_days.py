@@ -61,15 +61,24 @@ class DayView(msgspec.Struct, frozen=True):
 class GeneratedDays:
     """The days of one history key, kept in the shared cache. View names are those of CALL_VIEWS."""
 
-    def __init__(self, key: bytes, world: World, directory: Directory, cache: DayCache) -> None:
+    def __init__(
+        self, key: bytes, world: World, get_directory: Callable[[], Directory], cache: DayCache
+    ) -> None:
         self.key = key
         self.world = world
-        self.directory = directory
-        self.lookups = Lookups(directory)
+        self._get_directory = get_directory
         self._cache = cache
         self._empty_frames: dict[str, pl.DataFrame] = {}
         # By view and day: name and first day of the batch that the view was created in.
         self._batch_of: dict[tuple[str, int], tuple[str, int]] = {}
+
+    @cached_property
+    def directory(self) -> Directory:
+        return self._get_directory()
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        return Lookups(self.directory)
 
     # At the first day that is wanted: it has tables of all days of a history.
     @cached_property

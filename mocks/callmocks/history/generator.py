@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.random import Philox
 from numpy.typing import NDArray
 
 from callmocks.history.ids import mix64
@@ -28,7 +27,8 @@ class Generator:
 
     def draw_raw(self, stream: int, index: int, count: int) -> RawNumbers:
         counter = np.array([0, 0, index, stream], dtype=np.uint64)
-        raw: RawNumbers = Philox(counter=counter, key=self._key).random_raw(count)
+        # NumPy imports its random numbers when this is read first, not with NumPy.
+        raw: RawNumbers = np.random.Philox(counter=counter, key=self._key).random_raw(count)
         return raw
 
 

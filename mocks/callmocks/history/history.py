@@ -11,6 +11,7 @@ from callmocks.errors import TooManyRows
 from callmocks.history import ids
 from callmocks.history.arrivals import Arrivals
 from callmocks.history.columns import DayColumns, LegRole
+from callmocks.history.directory import Directory
 from callmocks.history.episodes import DayPlan
 from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.lags import NO_LAGS, Lag
@@ -73,11 +74,14 @@ class History:
         self.generated = generated
         self.key = generated.key
         self.world = generated.world
-        self.directory = generated.directory
         self.first_day = first_day
         self.last_day = DAYS - 1
         self.pins = Pins(generated, first_day)
         self.arrivals = Arrivals(generated, lags)
+
+    @property
+    def directory(self) -> Directory:
+        return self.generated.directory
 
     # Windows
 

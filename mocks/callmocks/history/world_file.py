@@ -12,7 +12,7 @@ from callmocks.contract.resources import fixture_path
 from callmocks.contract.xml import FORBIDDEN
 from callmocks.errors import SettingsError
 from callmocks.history.clock import restore_builtin_dates
-from callmocks.history.name_pools import load_pools
+from callmocks.history.name_pools import STORED_LOCALE, load_pools
 from callmocks.history.walltime import FIRST_DATE, LAST_DATE
 from callmocks.history.world import (
     FIRST_HOUR,
@@ -100,7 +100,8 @@ def find_world_problems(world: World) -> Iterator[Problem]:
         if not any(msgspec.structs.astuple(getattr(world.reasons, name))):
             yield f"reasons.{name}", "all weights are 0"
     try:
-        load_pools(world.locale)
+        if world.locale != STORED_LOCALE:
+            load_pools(world.locale)
     except SettingsError as error:
         yield "locale", str(error)
     least, most = world.sizes.users
