@@ -6,10 +6,12 @@ from functools import cached_property
 from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
+from weakref import finalize
 
 from callmocks.contract.urls import bracket_host
 from callmocks.errors import AdminError
 from callmocks.testing.hidden_frames import hide_frame
+from callmocks.testing.kept_connections import KeptConnections
 
 if TYPE_CHECKING:
     import http.client as http_client
@@ -31,8 +33,8 @@ class AdminClient:
     """The admin API at an address such as ``http://127.0.0.1:8080``.
 
     An admin token goes in as the password: ``http://any:TOKEN@host:8080``. ``ca_pem`` is what to
-    trust when the suite uses TLS with a CA of its own. Each request has a connection of its own, so
-    that handles may be used from any thread.
+    trust when the suite uses TLS with a CA of its own. Handles may be used from any thread:
+    a connection is kept for the next request, and is another thread's as soon as it is not in use.
     """
 
     def __init__(self, url: str, ca_pem: bytes | None = None) -> None:
@@ -52,7 +54,9 @@ class AdminClient:
         # By name, until they are deleted.
         self.tenants_with_counted_faults: set[str] = set()
         self.faults_unmet_in_blocks: dict[str, list[UnmetFault]] = {}
-        self._headers = {"Connection": "close"}
+        self._kept = KeptConnections()
+        finalize(self, self._kept.close)
+        self._headers: dict[str, str] = {}
         if parts.password:
             login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"
             self._headers["Authorization"] = "Basic " + b64encode(login.encode()).decode()
@@ -74,24 +78,47 @@ class AdminClient:
         """``AdminError`` when it is refused or cannot be sent."""
         sent = None if body is None else json.dumps(body, default=str).encode()
         headers = self._headers | ({} if sent is None else {"Content-Type": "application/json"})
-        connection = self._open_connection()
         try:
-            connection.request(method, self._path + path, sent, headers)
-            answer = connection.getresponse()
-            raw = answer.read()
+            status, raw = self._exchange(method, self._path + path, sent, headers)
         except (OSError, http_client.HTTPException) as error:
             reason = error if str(error) else type(error).__name__
             raise AdminError(f"callmocks at {self.url} cannot be reached: {reason}") from None
-        finally:
-            connection.close()
-        if answer.status >= 400:
-            raise AdminError(self._describe_problem(answer.status, raw, path), answer.status)
+        if status >= 400:
+            raise AdminError(self._describe_problem(status, raw, path), status)
         if not raw:
             return None
         try:
             return json.loads(raw)
         except ValueError:
             raise AdminError(f"{self.url} is not {EXPECTED_SERVICE}") from None
+
+    def close(self) -> None:
+        """Close the connections that are kept; a later request opens one."""
+        self._kept.close()
+
+    def _exchange(self, *request: Any) -> tuple[int, bytes]:
+        kept = self._kept.take()
+        if kept is not None:
+            try:
+                return self._exchange_over(kept, *request)
+            except ConnectionError:  # the server may have closed it meanwhile, or be gone
+                if request[0] != "GET":  # it may have been carried out
+                    raise
+        return self._exchange_over(self._open_connection(), *request)
+
+    def _exchange_over(
+        self, connection: http_client.HTTPConnection, *request: Any
+    ) -> tuple[int, bytes]:
+        """Status and body."""
+        try:
+            connection.request(*request)
+            answer = connection.getresponse()
+            raw = answer.read()
+        except BaseException:
+            connection.close()
+            raise
+        self._kept.put(connection)
+        return answer.status, raw
 
     @cached_property
     def fault_kinds(self) -> dict[str, dict[str, Any]]:

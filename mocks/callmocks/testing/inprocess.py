@@ -97,6 +97,7 @@ class InProcessSuite(ContextDecorator):
                 for tenant in sorted(control.tenants_with_counted_faults):
                     warn_of_unmet_faults(control, tenant, stacklevel=3)
         finally:
+            control.close()
             server.stop()
 
     def __enter__(self) -> Mocks:
