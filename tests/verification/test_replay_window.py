@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,13 @@ import callmocks
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks, Tenant
 from tests.verification.conftest import DAY, NOW, run_command
-from tests.verification.messages import property_xml, soap_envelope
+from tests.verification.messages import (
+    basic_auth,
+    exchange_frames,
+    history_frame,
+    property_xml,
+    soap_envelope,
+)
 from tests.verification.traffic import ARM_COMMAND, RECORDED_AT, TrafficLog
 
 Rows = list[dict[str, Any]]
@@ -163,10 +170,6 @@ def test_rows_without_a_window_are_served_in_other_pages(tenant: Tenant, replay:
             "nearest is number",
         ),
         ({**hours("10", "11"), "fields": ["id"]}, 'fields: ["id"], recorded none'),
-        ({**hours("09", "09"), "limit": "few"}, "limit: expected a whole number, got 'few'"),
-        ({**hours("09", "09"), "sort": "id"}, "rows were recorded otherwise; nearest"),
-        (hours("11", "09"), "date_till: it is before date_from"),
-        ({"date_from": "today", "date_till": DAY}, "date_from: expected YYYY-MM-DD hh:mm:ss"),
     ],
     ids=str,
 )
@@ -205,10 +208,125 @@ def test_arm_pages_are_walked_by_tags_of_their_own(tenant: Tenant, replay: Mocks
     for beyond in too_many:
         error = call_arm(f"{replay.arm.url}/any", **beyond).find("error")
         assert error is not None and "only rows of" in (error.text or "")
-    error = call_arm(f"{replay.arm.url}/any", offset=0, limit="many").find("error")
-    assert error is not None and "@limit: expected a number, 1 to 10000" in (error.text or "")
     error = call_arm(f"{replay.arm.url}/any", offset=0, limit=3, number="102").find("error")
     assert error is not None and "number: 102, recorded none" in (error.text or "")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {**hours("09", "09"), "limit": 10_001},
+        {**hours("09", "09"), "offset": -1},
+        {**hours("09", "09"), "limit": "few"},
+        {**hours("09", "09"), "sort": "id"},
+        {**hours("09", "09"), "fields": ["id", "no_field"]},
+        {**hours("09", "09"), "filter": {"field": "id", "operator": "like", "value": 5}},
+        {**hours("09", "09"), "filter": {"field": "no_field", "operator": "=", "value": 5}},
+        {**hours("09", "09"), "page": 2},
+        {"date_from": f"{DAY} 09:00:00"},
+        {"date_from": "today", "date_till": f"{DAY} 09:00:00"},
+        {"date_from": "2025-01-01 00:00:00", "date_till": f"{DAY} 09:00:00"},
+        hours("11", "09"),
+    ],
+    ids=str,
+)
+def test_what_the_data_api_refuses_a_replay_refuses_in_the_same_words(
+    tenant: Tenant, replay: Mocks, params: dict[str, Any]
+) -> None:
+    method = "get.call_legs_report"
+    real = call_cdr(tenant.cdr.url, method, token=f"{tenant.name}-token", **params)["error"]
+    got = call_cdr(replay.cdr.url, method, **params)["error"]
+    assert got["data"].pop("metadata").keys() == real["data"].pop("metadata").keys()
+    assert got == real
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"offset": 0, "limit": 10_001},
+        {"offset": -1, "limit": 5},
+        {"offset": 0, "limit": "many"},
+        {"offset": 0, "limit": 5, "colour": "red"},
+        {"offset": 0, "limit": 5, "from_date": "yesterday"},
+        {"offset": 0, "limit": 5, "tag": "x"},
+        {"offset": 0},
+    ],
+    ids=str,
+)
+def test_what_arm_refuses_a_replay_refuses_in_the_same_words(
+    tenant: Tenant, replay: Mocks, filters: dict[str, Any]
+) -> None:
+    live = call_arm(f"{tenant.arm.url}/{tenant.name}", ("101", tenant.name), **filters)
+    got = call_arm(f"{replay.arm.url}/any", **filters)
+    assert live.find("error") is not None
+    assert etree.tostring(got) == etree.tostring(live)
+
+
+def test_a_refused_frame_is_answered_by_a_frame(tenant: Tenant, replay: Mocks) -> None:
+    sent, login = history_frame(limit=10_001), basic_auth("101", tenant.name)
+    live = f"{tenant.arm.url}/{tenant.name}/service/cc/arm".replace("http", "ws")
+    (wanted,) = asyncio.run(exchange_frames(live, login, sent))
+    replayed = f"{replay.arm.url}/any/service/cc/arm".replace("http", "ws")
+    assert asyncio.run(exchange_frames(replayed, {}, sent)) == [wanted]
+    assert b"@limit" in wanted
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        property_xml("PeriodFrom", "yesterday", "dateTime"),
+        property_xml("ClientID", "nobody", "string"),
+        property_xml("CallResult", "7", "decimal"),
+        property_xml("PeriodFrom", "2026-02-01T00:00:00", "dateTime"),
+        2 * property_xml("PeriodFrom", f"{DAY}T09:00:00", "dateTime"),
+        "<p:Property/>",
+    ],
+    ids=str,
+)
+def test_what_1c_refuses_a_replay_refuses_in_the_same_words(
+    tenant: Tenant, replay: Mocks, params: str
+) -> None:
+    body = soap_envelope(f"<p:Params>{params}</p:Params>")
+    live = requests.post(tenant.onec.url, body, auth=(tenant.name, tenant.name), timeout=20)
+    got = requests.post(replay.onec.url, body, timeout=20)
+    assert (got.status_code, got.content) == (live.status_code, live.content)
+    assert b"SUCCESS" not in live.content
+
+
+def test_a_recorded_refusal_is_repeated_and_what_was_taken_is_not_refused(
+    recording: Path, tmp_path: Path
+) -> None:
+    lines = [json.loads(line) for line in recording.read_text(encoding="utf-8").splitlines()]
+    request, answer = (json.loads(lines[0][part]) for part in ("request", "response"))
+    request["params"] |= {"limit": 20_000}  # as a service takes that allows more
+    taken = lines[0] | {"seq": 98, "request": json.dumps(request)}
+    request["params"] |= {"limit": 30_000}
+    error = {"code": -32602, "message": "too many", "data": {"mnemonic": "own_words"}}
+    refusal = json.dumps({"jsonrpc": "2.0", "id": 1, "error": error})
+    refused = lines[0] | {"seq": 99, "request": json.dumps(request), "response": refusal}
+    path = tmp_path / "more.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*lines, taken, refused])), encoding="utf-8")
+    with callmocks.running(replay=path, replay_match="window") as mocks:
+        legs = "get.call_legs_report"
+        got = call_cdr(mocks.cdr.url, legs, **hours("09", "10"), limit=20_000)
+        assert len(got["result"]["data"]) > len(answer["result"]["data"])
+        got = call_cdr(mocks.cdr.url, legs, **hours("09", "09"), limit=30_000)
+        assert got["error"] == error
+        mnemonic = call_cdr(mocks.cdr.url, legs, **hours("10", "10"), limit=30_000)
+        assert mnemonic["error"]["data"]["mnemonic"] == "invalid_parameter_value"
+
+
+def test_a_replay_follows_the_choices_about_refusals(recording: Path) -> None:
+    with callmocks.running(replay=recording, replay_match="window") as mocks:
+        url = f"{mocks.control_url}/api/tenants/demo/assumptions"
+        choices = {"cdr.paging-bounds": "clamp", "cdr.dates-reversed": "empty"}
+        for name, choice in choices.items():
+            assert requests.put(f"{url}/{name}", json={"choice": choice}, timeout=10).ok
+        legs = "get.call_legs_report"
+        whole = call_cdr(mocks.cdr.url, legs, **hours("09", "10"))["result"]["data"]
+        got = call_cdr(mocks.cdr.url, legs, **hours("09", "10"), limit=10_001, offset=-3)
+        assert got["result"]["data"] == whole != []
+        assert call_cdr(mocks.cdr.url, legs, **hours("11", "09"))["result"]["data"] == []
 
 
 def test_rows_of_two_operators_are_not_mixed(tenant: Tenant, tmp_path: Path) -> None:
@@ -258,8 +376,10 @@ def test_the_nearest_request_answers_for_its_operation(recording: Path) -> None:
         journal = f"{mocks.control_url}/api/tenants/demo/journal"
         notes = [each["notes"] for each in requests.get(journal, timeout=10).json()["entries"]]
         error = call_cdr(mocks.cdr.url, "get.scenarios")["error"]
+        refused = call_cdr(mocks.cdr.url, "get.call_legs_report", **params, limit=10_001)["error"]
     assert "replay: nearest is number 6: date_from" in str(notes)
     assert "no get.scenarios was recorded" in error["message"]
+    assert refused["data"]["field"] == "limit"
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,9 @@ class ArmProvider(Provider):
         content_type = "" if was_frame else recorded.content_type
         return Reply(body, recorded.status, content_type or "text/xml; charset=utf-8")
 
+    async def find_refusal(self, exchange: Exchange) -> Reply | None:
+        return await service.find_refusal(exchange)
+
     def make_row_reader(self) -> RowReader:
         from callmocks.arm import recorded_rows
 

@@ -122,6 +122,25 @@ async def _run_post(
     return await _run_command(exchange, exchange.request, "xml", session, charset)
 
 
+async def find_refusal(exchange: Exchange) -> Reply | None:
+    """The error of a body that the schema or the service refuses, whoever sends it."""
+    if exchange.operation not in _COMMANDS:
+        return None
+    response = await _catch_errors(exchange, _check_request(exchange))
+    return None if response.error is None else make_reply(exchange, response)
+
+
+async def _check_request(exchange: Exchange) -> CommandResponse:
+    if exchange.transport == "frame":
+        body = frames.decode_request(exchange.request).body
+        values = _read_attributes(exchange, body, "json")
+    else:
+        values = _read_attributes(exchange, exchange.request, "xml")
+    if exchange.operation == schema.HISTORY:
+        query.parse_filters(values, exchange.use_assumption)
+    return CommandResponse(exchange.operation)
+
+
 def _make_nesting_failure(exchange: Exchange, form: str, nesting: int) -> CommandFailure:
     exchange.add_violation("body", f"at most {nesting} levels", "more")
     return CommandFailure(400, f"{form}: nested deeper than {nesting} levels")
@@ -152,10 +171,17 @@ async def _run_command(
         raise CommandFailure(404, f"unknown command; there are {', '.join(_COMMANDS)}")
     if session.operator is None and command != schema.LOGIN:
         raise CommandFailure(401, sessions.NOT_LOGGED_IN)
+    values = _read_attributes(exchange, body, body_format, charset)
+    return await perform(exchange, values, session)
+
+
+def _read_attributes(
+    exchange: Exchange, body: bytes, body_format: BodyFormat, charset: str | None = None
+) -> Attributes:
     contract, choices = exchange.tenant.settings.arm.contract, exchange.tenant.assumptions.choices
     empty_values = contract == "strict" or choices["arm.empty-filter"] == "literal"
     options = requests.BodyOptions(body_format, contract, empty_values, charset)
-    request = requests.parse_body(body, command, options)
+    request = requests.parse_body(body, exchange.operation, options)
     if request.dropped:
         exchange.use_assumption("arm.empty-filter")
     if request.parse_error:
@@ -165,7 +191,7 @@ async def _run_command(
     if request.violations:
         texts = [str(exchange.add_violation(*violation)) for violation in request.violations]
         raise CommandFailure(None, "; ".join(texts))
-    return await perform(exchange, request.attributes, session)
+    return request.attributes
 
 
 async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession) -> CommandResponse:

@@ -38,7 +38,7 @@ _SETTINGS = ("login", "call_recording", "channels_count", "activation_date", "ca
 
 
 async def get_directory(method: str, exchange: Exchange, params: Params) -> MethodData:
-    ids_alone = method == "get.scenarios" and exchange.use_assumption("cdr.scenario-lists") == "ids"
+    ids_alone = has_ids_alone(exchange, method)
     types = get_column_types(method, ids_alone=ids_alone)
     query = parse_query(exchange, method, params, lambda _: types)
     rows = _apply_choices(method, query, _load_rows(method, exchange))
@@ -52,6 +52,10 @@ async def get_directory(method: str, exchange: Exchange, params: Params) -> Meth
     body = msgspec.json.encode([{name: row[name] for name in fields} for row in page])
     points = int(exchange.use_assumption("cdr.directory-points"))
     return MethodData((body,), len(matching), len(page), points)
+
+
+def has_ids_alone(exchange: Exchange, method: str) -> bool:
+    return method == "get.scenarios" and exchange.use_assumption("cdr.scenario-lists") == "ids"
 
 
 def get_column_types(method: str, *, ids_alone: bool = False) -> dict[str, pl.DataType]:

@@ -6,11 +6,12 @@ from functools import partial
 import msgspec
 import polars as pl
 
-from callmocks.cdr import account, query, rows, tables
+from callmocks.cdr import account, directory, legs_report, query, rows, sessions_report, tables
 from callmocks.cdr.directory import get_directory
 from callmocks.cdr.directory_rows import ROW_BUILDERS
+from callmocks.cdr.filters import ColumnTypes
 from callmocks.cdr.legs_report import get_call_legs_report
-from callmocks.cdr.openrpc import Params
+from callmocks.cdr.openrpc import CREDENTIALS, Params, load_methods
 from callmocks.cdr.rows import MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.sessions_report import get_calls_report
@@ -63,3 +64,23 @@ METHODS: dict[str, MethodHandler] = {
     "get.calls_report": get_calls_report,
     "get.call_legs_report": get_call_legs_report,
 }
+
+_COLUMN_TYPES: dict[str, ColumnTypes] = {
+    "get.customer_users": get_customer_user_types,
+    "get.calls_report": sessions_report.get_column_types,
+    "get.call_legs_report": legs_report.get_column_types,
+}
+
+
+def check_params(exchange: Exchange, method: str, params: Params) -> None:
+    """``RpcError`` for what the method refuses, with any credentials."""
+    required = CREDENTIALS.intersection(load_methods()[method].required)
+    params = params | dict.fromkeys(required, "")
+    types = _COLUMN_TYPES.get(method)
+    if method in ROW_BUILDERS:
+        ids_alone = directory.has_ids_alone(exchange, method)
+        types = lambda _: directory.get_column_types(method, ids_alone=ids_alone)  # noqa: E731
+    if types is None:
+        query.check_params(exchange, method, params)
+    else:
+        query.parse_query(exchange, method, params, types)

@@ -8,6 +8,7 @@ import msgspec
 from callmocks.contract.resources import schema_path
 
 DEFAULT_LIMIT = 1000
+CREDENTIALS = frozenset({"access_token", "login", "password"})
 PYTHON_TYPES = {"integer": int, "string": str, "boolean": bool, "array": list, "object": dict}
 Params = dict[str, Any]
 Schema = dict[str, Any]

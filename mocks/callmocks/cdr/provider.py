@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from callmocks.provider.recorded_rows import RowReader
     from callmocks.tenants.registry import Registry
 
-_CREDENTIALS = frozenset({"access_token", "login", "password"})
 _ENVELOPE_FIELDS = ("jsonrpc", "method", "id")
 LOGIN, TOKEN = "CDR login", "CDR token"
 _CODES_BEFORE_AUTHENTICATION = frozenset({-32700, -32600, -32601, -32001, -32099})
@@ -43,7 +42,7 @@ class CdrProvider(Provider):
     token_counters = frozenset({account.SESSION_COUNTER})
     session_operations = frozenset({"login.user", "logout.user"})
     window_fields = ("date_from", "date_till")
-    secret_fields = _CREDENTIALS
+    secret_fields = openrpc.CREDENTIALS
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -97,7 +96,7 @@ class CdrProvider(Provider):
         found = {}
         for name, value in params.items():
             default = method.params[name].default if method and name in method.params else None
-            if name in _CREDENTIALS or value is None or value == default:
+            if name in openrpc.CREDENTIALS or value is None or value == default:
                 continue
             if name == "sort" and isinstance(value, list):
                 value = [{"order": "asc", **key} if isinstance(key, dict) else key for key in value]
@@ -157,6 +156,11 @@ class CdrProvider(Provider):
                 response["id"] = request.echo_id
             body = msgspec.json.encode(response)
         return Reply(body, recorded.status, recorded.content_type or "application/json")
+
+    async def find_refusal(self, exchange: Exchange) -> Reply | None:
+        from callmocks.cdr import service
+
+        return await service.find_refusal(exchange)
 
     def make_row_reader(self) -> RowReader:
         from callmocks.cdr import recorded_rows

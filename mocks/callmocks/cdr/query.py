@@ -146,9 +146,13 @@ def _parse_paging(param: MethodParam, given: Params, errors: ParameterErrors) ->
     if low <= value <= high:
         return value
     if errors.exchange.use_assumption("cdr.paging-bounds") == "clamp":
-        return min(max(value, low), high)
+        return clamp_paging(param, value)
     errors.add("invalid_parameter_value", param.name, value, f"{low} to {high}")
     return default
+
+
+def clamp_paging(param: MethodParam, value: int) -> int:
+    return min(max(value, param.minimum or 0), param.maximum or value)
 
 
 def _is_too_long(query: ReportQuery) -> bool:

@@ -1,11 +1,13 @@
 """Rows of the Data API's answers, for replay: by ``id`` and, of the reports, ``start_time``."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from callmocks.cdr import dates, jsonrpc, openrpc
+from callmocks.cdr import dates, jsonrpc, openrpc, query
+from callmocks.cdr.openrpc import MethodParam
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.base import RequestKey, WireExchange
 from callmocks.provider.recorded_rows import (
@@ -15,11 +17,11 @@ from callmocks.provider.recorded_rows import (
     RowReader,
     RowWindow,
     RowWindowError,
-    read_count,
     without_params,
 )
 
-_WINDOW = ("date_from", "date_till", "limit", "offset")
+_PAGING = ("offset", "limit")
+_WINDOW = ("date_from", "date_till", *_PAGING)
 
 
 class _RowHead(msgspec.Struct):
@@ -32,7 +34,7 @@ _head_decoder = msgspec.json.Decoder(_RowHead)
 
 
 class CdrRowReader(RowReader):
-    assumptions = ("cdr.window-ends", "cdr.default-order")
+    assumptions = ("cdr.window-ends", "cdr.default-order", "cdr.paging-bounds")
     tells_total = True
 
     def read_window(
@@ -42,19 +44,12 @@ class CdrRowReader(RowReader):
         if method is None or not {"limit", "offset"} <= method.params.keys():
             return None
         begin, end = (_read_time(key, name) for name in ("date_from", "date_till"))
-        if begin is not None and end is not None and end < begin:
-            raise RowWindowError("date_till: it is before date_from")
         if end is not None and choices["cdr.window-ends"] != "before":
             end += 1000
         scope = without_params(key, *_WINDOW)
-        return RowWindow(
-            scope,
-            begin,
-            end,
-            read_count(key, "offset", 0) or 0,
-            read_count(key, "limit", method.params["limit"].default),
-            descending=_is_descending(scope, choices) is True,
-        )
+        offset, limit = (_read_paging(key, method.params[name], choices) for name in _PAGING)
+        descending = _is_descending(scope, choices) is True
+        return RowWindow(scope, begin, end, offset, limit, descending=descending)
 
     def read_page(
         self, recorded: WireExchange, window: RowWindow, choices: Choices
@@ -101,6 +96,20 @@ def _read_row(raw: msgspec.Raw) -> RecordedRow:
     start = -1 if time is None else datetime_to_ms(time)
     # Without an id, only a row with the same members is the same.
     return RecordedRow(bytes(head.id or raw).decode(), start, start, bytes(raw))
+
+
+def _read_paging(key: RequestKey, param: MethodParam, choices: Choices) -> int:
+    text = key.get(param.name)
+    if text is None:
+        return int(param.default)
+    if re.fullmatch("-?[0-9]{1,12}", text) is None:
+        raise RowWindowError(f"{param.name}: expected a whole number, got {text[:40]!r}")
+    count = int(text)
+    if choices["cdr.paging-bounds"] == "clamp":
+        return query.clamp_paging(param, count)
+    if count < 0:
+        raise RowWindowError(f"{param.name}: expected 0 or more, got {count}")
+    return count
 
 
 def _read_time(key: RequestKey, name: str) -> int | None:

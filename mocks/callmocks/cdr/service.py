@@ -27,12 +27,15 @@ from callmocks.cdr.jsonrpc import (
     encode_error,
     encode_result,
     locate_json_error,
+    make_error_reply,
 )
 from callmocks.cdr.limits import PointLimits, RateLimiter
-from callmocks.cdr.methods import METHODS, MethodHandler
+from callmocks.cdr.methods import METHODS, MethodHandler, check_params
+from callmocks.cdr.openrpc import Params
 from callmocks.cdr.rows import JsonChunks, MethodData
 from callmocks.errors import TooManyRows, Unavailable
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
 with warnings.catch_warnings():  # jsonrpcserver 5 reads its own schema in a deprecated way
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -73,6 +76,36 @@ async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None
     if isinstance(error.data, Unavailable):
         raise error.data
     return Reply(encode_error(parsed.echo_id, error._asdict()))
+
+
+async def find_refusal(exchange: Exchange) -> Reply | None:
+    """The error of an envelope or of parameters that the contract refuses.
+
+    Credentials, account and points are not checked.
+    """
+    parsed, name = ParsedRequest(exchange.request), exchange.operation
+    if parsed.error is None and name not in METHODS:
+        return None
+    method = _find_method(exchange, parsed)
+    error = method if isinstance(method, RpcError) else None
+    if error is None:
+        check = partial(_check_request, exchange, name, parsed.envelope.params)
+        is_long = len(exchange.request) > LONG_REQUEST_BYTES
+        error = await run_in_worker(check) if is_long else check()
+        if error is not None:
+            await _add_limits(exchange, name, error, RateLimiter(exchange))
+    if error is None:
+        return None
+    _make_error(exchange, error)
+    return make_error_reply(error, parsed.echo_id)
+
+
+def _check_request(exchange: Exchange, name: str, params: object) -> RpcError | None:
+    try:
+        check_params(exchange, name, _require_object(exchange, params))
+    except RpcError as refused:
+        return refused
+    return None
 
 
 def _find_method(exchange: Exchange, parsed: ParsedRequest) -> Method | RpcError:
@@ -121,10 +154,7 @@ async def _answer_method(
     limiter = RateLimiter(exchange)
     authenticated = False
     try:
-        params = {} if params is UNSET else params
-        if not isinstance(params, dict):
-            exchange.use_assumption("cdr.params-type")
-            raise RpcError("data_type_error", "params", params, expected="an object")
+        params = _require_object(exchange, params)
         if name != "login.user":  # it is what authenticates
             await account.check_token(exchange, params.get("access_token"))
             authenticated = True
@@ -143,11 +173,25 @@ async def _answer_method(
         exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
         _log.exception("internal error in %s", name)
         error = RpcError("internal_error")
-    if authenticated and error.mnemonic not in ERRORS_WITHOUT_LIMITS:
-        choice = exchange.use_assumption("cdr.error-limits")
-        if choice == "present" or (choice == "get-methods" and name.startswith("get.")):
-            error.metadata = _make_metadata(exchange, await limiter.get_limits())
+    if authenticated:
+        await _add_limits(exchange, name, error, limiter)
     return _make_error(exchange, error)
+
+
+def _require_object(exchange: Exchange, params: object) -> Params:
+    params = {} if params is UNSET else params
+    if not isinstance(params, dict):
+        exchange.use_assumption("cdr.params-type")
+        raise RpcError("data_type_error", "params", params, expected="an object")
+    return params
+
+
+async def _add_limits(exchange: Exchange, name: str, error: RpcError, limiter: RateLimiter) -> None:
+    if error.mnemonic in ERRORS_WITHOUT_LIMITS:
+        return
+    choice = exchange.use_assumption("cdr.error-limits")
+    if choice == "present" or (choice == "get-methods" and name.startswith("get.")):
+        error.metadata = _make_metadata(exchange, await limiter.get_limits())
 
 
 def _encode_data(exchange: Exchange, data: MethodData, limits: PointLimits) -> JsonChunks:

@@ -147,6 +147,9 @@ class OnecProvider(Provider):
             content_type = CONTENT_TYPES[wanted]
         return Reply(body, recorded.status, content_type)
 
+    async def find_refusal(self, exchange: Exchange) -> Reply | None:
+        return await service.find_refusal(exchange)
+
     def make_row_reader(self) -> RowReader:
         from callmocks.onec import recorded_rows
 

@@ -27,7 +27,7 @@ from callmocks.onec.namespaces import (
     split_name,
 )
 from callmocks.onec.results import ResultCodeError
-from callmocks.onec.service_calls import select_calls
+from callmocks.onec.service_calls import resolve_period, select_calls
 from callmocks.onec.soap import FaultCode, SoapBinding, SoapError, get_binding
 from callmocks.onec.values import Structure
 from callmocks.onec.written_parameters import (
@@ -68,13 +68,8 @@ async def handle_request(
             written = _read_call(message.payload)
         return await _execute_operation(exchange, get_binding(namespace), operation, written)
     except SoapError as refused:
-        if refused.assumption:
-            exchange.use_assumption(refused.assumption)
-        if refused.code == "VersionMismatch":
-            refused = SoapError(_choose_mismatch_code(exchange), refused.text, refused.violation)
-        exchange.add_violation(*refused.violation)
         namespace = namespace or envelope.guess_soap_namespace(exchange.request, media)
-        return make_fault_reply(exchange, namespace, refused)
+        return _answer_soap_error(exchange, namespace, refused)
     except Unavailable:
         raise
     except Exception as defect:
@@ -82,6 +77,43 @@ async def handle_request(
         exchange.add_violation("service", "an answer", repr(defect), "answer")
         fault = SoapError("Server", "callmocks has a defect here")
         return make_fault_reply(exchange, namespace or SOAP11, fault)
+
+
+async def find_refusal(exchange: Exchange) -> Reply | None:
+    """The Fault or ResultCode of an envelope or of parameters that the contract refuses.
+
+    Credentials, quotas and identifiers are not checked.
+    """
+    if exchange.operation and exchange.operation not in load_operations():
+        return None
+    is_long = len(exchange.request) > LONG_REQUEST_BYTES
+    return await run_in_worker(partial(_check_call, exchange)) if is_long else _check_call(exchange)
+
+
+def _check_call(exchange: Exchange) -> Reply | None:
+    namespace = envelope.guess_soap_namespace(exchange.request, "")
+    try:
+        message = envelope.read_message(exchange.request)
+        namespace = message.namespace
+        operation = _find_operation(exchange, message)
+        values = parameters.read_parameters(exchange, operation, _read_call(message.payload))
+        if operation.name == contract.HISTORY_OPERATION:
+            resolve_period(exchange, values, HourlyQuota(exchange, operation).is_day)
+    except SoapError as refused:
+        return _answer_soap_error(exchange, namespace, refused)
+    except ResultCodeError as error:
+        name = exchange.operation
+        return make_result_code_reply(exchange, namespace, name, error.code, error.reason)
+    return None
+
+
+def _answer_soap_error(exchange: Exchange, namespace: str, error: SoapError) -> Reply:
+    if error.assumption:
+        exchange.use_assumption(error.assumption)
+    if error.code == "VersionMismatch":
+        error = SoapError(_choose_mismatch_code(exchange), error.text, error.violation)
+    exchange.add_violation(*error.violation)
+    return make_fault_reply(exchange, namespace, error)
 
 
 def make_fault_reply(exchange: Exchange, namespace: str, error: SoapError) -> Reply:

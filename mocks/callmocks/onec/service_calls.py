@@ -123,7 +123,7 @@ async def select_calls(
     write_rows: RowSink,
 ) -> list[str]:
     """Returns where written rows leave the contract; ``ResultCodeError`` instead of the rows."""
-    begin, end = _resolve_period(exchange, parameters, is_day)
+    begin, end = resolve_period(exchange, parameters, is_day)
     _check_identifiers(exchange, parameters)
     query = _build_query(exchange, layout, begin, end, parameters)
     call_count, pins = query.count_calls(), exchange.tenant.history.pins
@@ -138,7 +138,7 @@ async def select_calls(
     return await run_computation(steps, call_count + len(pins) > LONG_CALLS)
 
 
-def _resolve_period(
+def resolve_period(
     exchange: Exchange, parameters: Mapping[str, ParameterValue], is_day: bool
 ) -> tuple[datetime | None, datetime]:
     begin, end = parameters.get("PeriodFrom"), parameters.get("PeriodTo")

@@ -166,6 +166,13 @@ class Provider(ABC):
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply: ...
 
     @abstractmethod
+    async def find_refusal(self, exchange: Exchange) -> Reply | None:
+        """The error of a request that the contract refuses, whoever sends it; else None.
+
+        Also None of an operation that is not served. Violations are added to the exchange.
+        """
+
+    @abstractmethod
     def make_row_reader(self) -> RowReader:
         """How rows of its recorded answers are served in other portions."""
 

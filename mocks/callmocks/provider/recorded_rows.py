@@ -87,14 +87,5 @@ class RowReader(ABC):
         """The answer of a recorded exchange with other rows."""
 
 
-def read_count(key: RequestKey, name: str, default: int | None) -> int | None:
-    text = key.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise RowWindowError(f"{name}: expected a whole number, got {text[:40]!r}")
-    return int(text)
-
-
 def without_params(key: RequestKey, *names: str) -> RequestKey:
     return {name: value for name, value in key.items() if name not in names}

@@ -3,6 +3,7 @@
 ::
 
     request ── operation, key ── the responses recorded for it, in their order; the last one stays
+                              ├─ none, and the contract refuses it: the provider's own error
                               └─ none: an error in the provider's own shape names the nearest
 
 With ``--replay-match operation`` the nearest one's responses are sent instead of that error, with
@@ -11,6 +12,7 @@ checked. Exchanges are journaled for the tenant ``demo``, and its faults apply t
 too.
 """
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,6 +34,8 @@ from callmocks.verification.request_differences import (
     join_differences,
     list_differences,
 )
+
+_NAME = re.compile(r"\w+")  # of a parameter, in the path of a violation
 
 
 class RecordedResponses:
@@ -80,15 +84,18 @@ class ReplayIndex:
             if reply is not None:
                 return reply
             request_key = {}
-        reply, refusal = None, ""
+        refused = await self._find_refusal(exchange, request_key)
+        if refused is not None:
+            return self._find_exact(exchange, request_key) or refused
+        reply, missing = None, ""
         if self._match == "window":
-            reply, refusal = await self._find_window(exchange, request_key)
+            reply, missing = await self._find_window(exchange, request_key)
         reply = reply or self._find_exact(exchange, request_key)
         if reply is None and self._match == "operation":
             reply = self._find_nearest(exchange, request_key)
         if reply is not None:
             return reply
-        text = f"replay: {refusal or self._describe_nearest(exchange.operation, request_key)}"
+        text = f"replay: {missing or self._describe_nearest(exchange.operation, request_key)}"
         if self.hashed_count:
             text += f"; {self.hashed_count} exchanges were recorded by a hash alone"
         exchange.notes.append(text)
@@ -111,6 +118,28 @@ class ReplayIndex:
         at = parse_recorded_time(exchange.at)
         at_ms = 0 if at is None else datetime_to_ms(at)
         return [RecordedRequest(recorded, request_key, exchange.seq, at_ms)]
+
+    async def _find_refusal(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
+        """The contract's; None when the recorded service took what the contract refuses."""
+        known = len(exchange.violations)
+        reply = await self.provider.find_refusal(exchange)
+        if reply is None:
+            return None
+        for violation in exchange.violations[known:]:
+            names = request_key.keys() & _NAME.findall(violation.where)
+            names -= {*self.provider.window_fields}  # one end may be right and both together not
+            if not any(self._was_taken(exchange.operation, n, request_key[n]) for n in names):
+                return reply
+        del exchange.violations[known:]
+        return None
+
+    def _was_taken(self, operation: str, name: str, text: str) -> bool:
+        """Whether a recorded request with this parameter got another answer than an error."""
+        return any(
+            each.request_key.get(name) == text
+            and not self.provider.summarize_response(each.responses[-1].response).error
+            for each in self._by_operation.get(operation, {}).values()
+        )
 
     def _find_exact(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
         by_key = self._by_operation.get(exchange.operation, {})
