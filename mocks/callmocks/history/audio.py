@@ -31,7 +31,6 @@ _NOTE_SAMPLES = _NOTE_FRAMES * _FRAME_SAMPLES
 _TONE_SAMPLES = (_NOTE_FRAMES - 2) * _FRAME_SAMPLES
 _FADE_SAMPLES = 160
 _PITCHES = (330, 370, 392, 440, 494, 523, 587, 659, 698, 784, 880, 988, 1047, 1175, 1319, 1397)
-_SINE = np.array([round(9000 * math.sin(math.tau * i / 256)) for i in range(256)], dtype=np.int64)
 _CHUNK = 64 * 1024
 _WAV_HEADER = 44
 
@@ -127,9 +126,15 @@ def _encode_mp3_notes() -> tuple[bytes, ...]:
     return tuple(notes)
 
 
+@cache
+def _sine_wave() -> NDArray[np.int64]:
+    wave = [round(9000 * math.sin(math.tau * i / 256)) for i in range(256)]
+    return np.array(wave, dtype=np.int64)
+
+
 def _compute_note(pitch: int) -> NDArray[np.int64]:
     sample = np.arange(_TONE_SAMPLES, dtype=np.int64)
     phase = sample * (pitch * 65536 // SAMPLE_RATE) >> 8 & 255
     fade = np.minimum(np.minimum(sample, sample[::-1]), _FADE_SAMPLES)
-    tone = _SINE[phase] * fade // _FADE_SAMPLES
+    tone = _sine_wave()[phase] * fade // _FADE_SAMPLES
     return np.concatenate([tone, np.zeros(_NOTE_SAMPLES - _TONE_SAMPLES, dtype=np.int64)])

@@ -75,8 +75,10 @@ def _open_socket(
 
 def _resolve_host(host: str) -> list[_Address]:
     """All addresses of a name, but for those of a family that this machine does not have."""
+    # Python loads IDNA's tables for any text, even an address.
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise SettingsError(f"--host: {host}: {error.strerror}") from None
     addresses: list[_Address] = [(family, address) for family, _, _, _, address in found]
