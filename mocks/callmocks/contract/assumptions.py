@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -32,15 +33,21 @@ class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def load_ledger() -> dict[str, Assumption]:
-    raw = tomllib.loads(schema_path("assumptions.toml").read_text(encoding="utf-8"))
-    entries = msgspec.convert(raw["assumption"], list[Assumption])
+    entries = msgspec.convert(_parse_ledger(), list[Assumption])
     return {entry.id: entry for entry in entries}
+
+
+def _parse_ledger() -> list[dict[str, Any]]:
+    text = schema_path("assumptions.toml").read_text(encoding="utf-8")
+    entries: list[dict[str, Any]] = tomllib.loads(text)["assumption"]
+    return entries
 
 
 @cache
 def load_default_choices() -> Mapping[str, str]:
     """By the id of the assumption."""
-    return {entry.id: entry.default for entry in load_ledger().values()}
+    # All that answers need of a long text, of which the ledger is made when somebody reads it.
+    return {entry["id"]: entry["default"] for entry in _parse_ledger()}
 
 
 def describe_unknown_assumption(name: str) -> str:
@@ -51,14 +58,9 @@ def describe_unknown_assumption(name: str) -> str:
 class Assumptions:
     def __init__(self, chosen: dict[str, str] | None = None) -> None:
         self._chosen: dict[str, str] = {}
+        self.choices = dict(load_default_choices())  # by the id of the assumption
         for assumption, choice in (chosen or {}).items():
             self.set_choice(assumption, choice)
-
-    # For the first answer: the ledger is a long text, and nothing else of the start needs it.
-    @cached_property
-    def choices(self) -> dict[str, str]:
-        """By the id of the assumption, defaults included."""
-        return {**load_default_choices(), **self._chosen}
 
     def set_choice(self, assumption: str, choice: str) -> None:
         """``SettingsError`` lists the choices that there are, or names the column at fault."""

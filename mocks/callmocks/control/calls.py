@@ -17,9 +17,9 @@ from callmocks.control.routing import TENANT, RequestContext, RouteTable, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
-from callmocks.history.day_generator import DATA_VERSION
 from callmocks.history.fingerprint import REFERENCE_WEEK, compute_fingerprint
 from callmocks.history.history import History
+from callmocks.history.keys import DATA_VERSION
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
 from callmocks.history.truth import collect_truth

@@ -1,7 +1,7 @@
 """Rosters and episodes, which no provider shows: why the calls went as they did."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
@@ -12,10 +12,12 @@ from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.history import reasons
 from callmocks.history.directory import Operator
-from callmocks.history.episodes import Episode
 from callmocks.history.history import History
-from callmocks.history.roster import Roster
 from callmocks.history.walltime import day_of, day_start, ms_to_datetime
+
+if TYPE_CHECKING:
+    from callmocks.history.episodes import Episode
+    from callmocks.history.roster import Roster
 
 DAYS_PER_STEP = 31
 """That are described before other requests are served."""
@@ -146,7 +148,7 @@ def _describe_operator(operator: Operator, left: bool) -> OperatorRoster:
     )
 
 
-def _list_shifts(roster: Roster, operator: int, begin: int, before: int) -> list[Shift]:
+def _list_shifts(roster: "Roster", operator: int, begin: int, before: int) -> list[Shift]:
     midnight = day_start(roster.first_day)
 
     def show(ms: int) -> str:
@@ -173,7 +175,7 @@ def _list_shifts(roster: Roster, operator: int, begin: int, before: int) -> list
     ]
 
 
-def _describe_episode(history: History, episode: Episode) -> EpisodeView:
+def _describe_episode(history: History, episode: "Episode") -> EpisodeView:
     directory, midnight = history.directory, day_start(episode.day)
     operator = directory.operators[episode.operator].number if episode.operator >= 0 else None
     line = directory.lines[episode.line].virtual_phone_number if episode.line >= 0 else None

@@ -1,6 +1,5 @@
 """Generates a day: the same bytes for the same seed, world and day, whenever that is."""
 
-import msgspec
 import numpy as np
 
 from callmocks.history import reason_blocks
@@ -15,46 +14,17 @@ from callmocks.history.call_parameters import (
 from callmocks.history.columns import DayColumns, IntColumn
 from callmocks.history.contact_centre import ContactCentre
 from callmocks.history.directory import Directory
-from callmocks.history.generator import Generator, RawNumbers, derive_key, integers_below
+from callmocks.history.generator import Generator, RawNumbers, integers_below
 from callmocks.history.ids import PINNED_SESSION
 from callmocks.history.raw_columns import RAW_COLUMNS, USED_COLUMNS
 from callmocks.history.roster import LAST_SATURDAY_HOUR, SATURDAY
 from callmocks.history.timeline import CallOutcomes, build_timeline
 from callmocks.history.walltime import DAYS, date_of_day
-from callmocks.history.world import (
-    Calendar,
-    ReasonRules,
-    RosterRules,
-    Traffic,
-    Waiting,
-    World,
-)
-
-# Raised whenever the same seed would give other calls; see CHANGELOG.md.
-DATA_VERSION = 2
+from callmocks.history.world import World
 
 # Calls, on average, of the days of a batch; more gain nothing.
 BATCH_CALLS = 16_000
 _COUNTS, _CALLS = 1, 2  # streams
-
-
-def history_key(seed: int, world: World) -> bytes:
-    """Sixteen bytes that name a history: seed, world (with its calls a day), data version."""
-    return derive_key("history", DATA_VERSION, seed, world.fingerprint.hex())
-
-
-def directory_key(seed: int, world: World) -> bytes:
-    """Sixteen bytes that name a directory: seed and people, however many calls they have."""
-    people = msgspec.structs.replace(
-        world,
-        calls_per_day=0,
-        traffic=Traffic(),
-        waiting=Waiting(),
-        reasons=ReasonRules(),
-        roster=RosterRules(),
-        calendar=Calendar(),
-    )
-    return derive_key("cast", DATA_VERSION, seed, people.fingerprint.hex())
 
 
 def make_empty_day(world: World) -> DayColumns:

@@ -7,11 +7,10 @@ from weakref import WeakValueDictionary
 from callmocks.contract.garbage import paused_collection
 from callmocks.errors import SettingsError
 from callmocks.history.cache import DayCache
-from callmocks.history.day_generator import directory_key, history_key
 from callmocks.history.directory import Directory
-from callmocks.history.directory_builder import build_directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
+from callmocks.history.keys import directory_key, history_key
 from callmocks.history.walltime import day_of_date, parse_first_date
 from callmocks.history.world import World
 from callmocks.history.world_file import load_world, world_names
@@ -64,6 +63,8 @@ class HistoryFactory:
         key = directory_key(seed, world)
         directory = self._directories.get(key)
         if directory is None:
+            from callmocks.history.directory_builder import build_directory
+
             with paused_collection():
                 directory = self._directories[key] = build_directory(world, key)
         return directory

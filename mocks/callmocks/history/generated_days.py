@@ -4,10 +4,12 @@ The days that a query needs and the cache does not have are generated in batches
 costs a few milliseconds whatever its size, sixteen of them little more.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,15 +19,17 @@ from numpy.typing import NDArray
 from callmocks.history import ids
 from callmocks.history.cache import DayCache
 from callmocks.history.columns import BoolColumn, DayColumns
-from callmocks.history.day_generator import DayGenerator, make_empty_day
 from callmocks.history.directory import Directory
-from callmocks.history.episodes import DayPlan
-from callmocks.history.roster import Roster
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.views.lookups import Lookups
 from callmocks.history.walltime import day_start
 from callmocks.history.world import World
+
+if TYPE_CHECKING:
+    from callmocks.history.day_generator import DayGenerator
+    from callmocks.history.episodes import DayPlan
+    from callmocks.history.roster import Roster
 
 SEARCH_CALLS = 10_000
 
@@ -83,7 +87,15 @@ class GeneratedDays:
     # At the first day that is wanted: it has tables of all days of a history.
     @cached_property
     def _day_generator(self) -> DayGenerator:
+        from callmocks.history.day_generator import DayGenerator
+
         return DayGenerator(self.key, self.world, self.directory)
+
+    @cached_property
+    def empty_day(self) -> DayColumns:
+        from callmocks.history.day_generator import make_empty_day
+
+        return make_empty_day(self.world)
 
     @cached_property
     def days_per_batch(self) -> int:
@@ -170,8 +182,8 @@ class GeneratedDays:
 
     def empty_frame(self, view_name: str) -> pl.DataFrame:
         if view_name not in self._empty_frames:
-            day = make_empty_day(self.world)
-            self._empty_frames[view_name] = CALL_VIEWS[view_name].build(self.key, day, self.lookups)
+            build = CALL_VIEWS[view_name].build
+            self._empty_frames[view_name] = build(self.key, self.empty_day, self.lookups)
         return self._empty_frames[view_name]
 
     def operator_legs(self, first: int, count: int = 1) -> arm.LegsByOperator:
@@ -198,7 +210,7 @@ class GeneratedDays:
 
     @cached_property
     def no_legs(self) -> arm.OperatorLegs:
-        return arm.select_operator_legs(make_empty_day(self.world))
+        return arm.select_operator_legs(self.empty_day)
 
     def build_arm_rows(self, legs: arm.OperatorLegs) -> pl.DataFrame:
         return arm.build_arm_rows(self.key, legs, self.lookups)

@@ -1,6 +1,9 @@
 """One tenant's history: generated days and the tenant's pins, as they appear at some instant."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -12,11 +15,9 @@ from callmocks.history import ids
 from callmocks.history.arrivals import Arrivals
 from callmocks.history.columns import DayColumns, LegRole
 from callmocks.history.directory import Directory
-from callmocks.history.episodes import DayPlan
 from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.lags import NO_LAGS, Lag
 from callmocks.history.pins import Pins
-from callmocks.history.roster import Roster
 from callmocks.history.slices import FrameSlice, LegSlice
 from callmocks.history.truth import collect_truth
 from callmocks.history.views.arm import (
@@ -28,6 +29,10 @@ from callmocks.history.views.arm import (
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walk_index import WalkIndex, WalkStep
 from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
+
+if TYPE_CHECKING:
+    from callmocks.history.episodes import DayPlan
+    from callmocks.history.roster import Roster
 
 # Rows that a query may look at: in a window of CDR or 1C all legs, in ARM those of the operator.
 ROW_BUDGET = 2_000_000

@@ -14,11 +14,9 @@ import polars as pl
 from callmocks.errors import Contradiction
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns, LegRole, concat_days
-from callmocks.history.day_generator import make_empty_day
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin, parse_pin, resolve_pin
-from callmocks.history.pin_timeline import build_pinned_call
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import (
@@ -213,6 +211,8 @@ class Pins:
         return pin
 
     def _build_pin(self, resolved: ResolvedPin, sequence: int) -> Pin:
+        from callmocks.history.pin_timeline import build_pinned_call
+
         number = resolved.call.number
         assert number is not None
         row = ids.PINNED_SESSION + number - 1
@@ -252,7 +252,7 @@ class _PinFrames:
 
     def __init__(self, generated: GeneratedDays, days: list[DayColumns]) -> None:
         self._key, self._lookups = generated.key, generated.lookups
-        self._day = concat_days(days) if days else make_empty_day(generated.world)
+        self._day = concat_days(days) if days else generated.empty_day
         self._views: dict[str, pl.DataFrame] = {}
 
     def build_view(self, name: str) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from callmocks.contract.assumptions import Assumptions
 from callmocks.errors import SettingsError
 from callmocks.faults.active import ActiveFaults, FaultScope
 from callmocks.history.clock import Clock, load_time_zone
-from callmocks.history.day_generator import DATA_VERSION
+from callmocks.history.keys import DATA_VERSION
 from callmocks.history.pins import PinCounters, Pins
 from callmocks.history.world import World
 from callmocks.history.world_file import load_world, parse_world, world_names
