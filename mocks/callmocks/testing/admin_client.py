@@ -29,6 +29,24 @@ _TIMEOUT_SECONDS = 60.0  # a truth of many days takes long when they are not gen
 EXPECTED_SERVICE = "the control address of a callmocks suite"
 
 
+class _SingleWriteConnection(http_client.HTTPConnection):
+    """Sends a request's head and body together: apart, each of them wakes the server."""
+
+    _unsent = b""
+
+    def send(self, data: Any) -> None:
+        self._unsent += data
+
+    def getresponse(self) -> http_client.HTTPResponse:
+        unsent, self._unsent = self._unsent, b""
+        super().send(unsent)
+        return super().getresponse()
+
+
+class _SecureSingleWriteConnection(_SingleWriteConnection, http_client.HTTPSConnection):
+    pass
+
+
 class AdminClient:
     """The admin API at an address such as ``http://127.0.0.1:8080``.
 
@@ -138,10 +156,10 @@ class AdminClient:
     def _open_connection(self) -> http_client.HTTPConnection:
         host, port, timeout = self._host, self._port, _TIMEOUT_SECONDS
         if self._secure:
-            return http_client.HTTPSConnection(
+            return _SecureSingleWriteConnection(
                 host, port, timeout=timeout, context=self._ssl_context
             )
-        return http_client.HTTPConnection(host, port, timeout=timeout)
+        return _SingleWriteConnection(host, port, timeout=timeout)
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:
