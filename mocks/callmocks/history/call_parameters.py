@@ -110,11 +110,9 @@ def _fax_results(outcomes: CallOutcomes) -> IntColumn:
 
 def _draw_attempt_lengths(raw: RawNumbers, outcomes: CallOutcomes, waiting: Waiting) -> IntColumn:
     lengths = np.zeros((len(raw), MAX_ATTEMPTS), np.int32, order="F")
-    for number in range(MAX_ATTEMPTS):
+    for number in outcomes.list_attempts():
         reason = outcomes.reasons[:, Slot.ATTEMPT + number]
         calls = np.flatnonzero(reason >= 0)
-        if not len(calls):
-            continue
         round_number, column = divmod(number, ATTEMPT_COLUMNS)
         numbers = raw[calls, RawColumn.ATTEMPT + column] * np.uint64(2 * round_number + 1)
         reason = reason[calls]
@@ -179,7 +177,7 @@ def draw_operators(
     turn = integers_below(raw[:, RawColumn.OPERATOR], count)
     answering, next_one = order[turn], order[(turn + 1) % count]
     operators = parameters.operators
-    for attempt in range(MAX_ATTEMPTS):
+    for attempt in outcomes.list_attempts():
         calls = np.flatnonzero(outcomes.reasons[:, Slot.ATTEMPT + attempt] >= 0)
         of_call = turn[calls]
         offset = (of_call - begin[of_call] + 1 + attempt) % size[of_call]

@@ -65,6 +65,12 @@ class CallOutcomes(msgspec.Struct):
         no_legs = np.full((call_count, SLOT_COUNT), -1, np.int16, order="F")
         return cls(np.zeros(call_count, np.int8), no_legs)
 
+    def list_attempts(self) -> list[int]:
+        """Numbers, from 0, of the attempts that any call has."""
+        attempts = self.reasons[:, Slot.ATTEMPT : Slot.PARALLEL] >= 0
+        found: list[int] = np.flatnonzero(attempts.any(axis=0)).tolist()
+        return found
+
 
 class CallParameters(msgspec.Struct):
     row: IntColumn
@@ -146,12 +152,12 @@ class _Timeline:
         return (start + dialled + parameters.ivr_ms).astype(np.int32)
 
     def _place_attempts(self, cursor: IntColumn) -> IntColumn:
-        for number in range(MAX_ATTEMPTS):
-            length = self._parameters.attempt_ms[:, number]
-            if length.any() or self._exists[:, Slot.ATTEMPT + number].any():
-                end = cursor + length.astype(np.int32)
-                self._place_leg(Slot.ATTEMPT + number, cursor, end)
-                cursor = end
+        lengths = self._parameters.attempt_ms
+        attempts = self._exists[:, Slot.ATTEMPT : Slot.PARALLEL] | (lengths > 0)
+        for number in np.flatnonzero(attempts.any(axis=0)).tolist():
+            end = cursor + lengths[:, number].astype(np.int32)
+            self._place_leg(Slot.ATTEMPT + number, cursor, end)
+            cursor = end
         return cursor
 
     def _place_answer_and_transfer(self, cursor: IntColumn) -> IntColumn:
