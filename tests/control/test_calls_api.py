@@ -18,6 +18,8 @@ from tests.control.conftest import ControlClient
 
 CALLS = "/api/tenants/demo/calls"
 START = "2026-03-02T03:04:05"  # no drawn call starts at night
+GOOD = b'{"start": "2026-03-02T03:04:05"}'
+SPOKEN = b'{"start": "2026-03-02T05:00:00", "operator": "101", "talk_seconds": 60}'
 DAY = "/api/tenants/demo/truth?from=2026-03-02T00:00:00&till=2026-03-02T04:00:00"
 
 
@@ -145,16 +147,24 @@ async def test_lines_are_pinned_all_at_once(control: ControlClient) -> None:
         (b'{"start": "2026-03-02T03:05:00"', 400, "not JSON"),
         (b"[1]", 422, "Expected `object`"),
         (b'{"start": "2026-03-02T03:05:00", "colour": "red"}', 422, "colour"),
+        (SPOKEN, 422, "operator: 101 speaks in the pinned call"),
     ],
 )
 async def test_one_bad_line_refuses_all_and_is_named(
     control: ControlClient, wrong: bytes, status: int, text: str
 ) -> None:
-    good = b'{"start": "2026-03-02T03:04:05"}'
-    found, problem = await pin_lines(control, b"\n".join([good, b"", wrong, good]))
+    found, problem = await pin_lines(control, b"\n".join([SPOKEN, b"", wrong, GOOD]))
     assert (found, problem["status"], problem["line"]) == (status, status, 3)
     assert problem["detail"].startswith("line 3: ") and text in problem["detail"]
     assert await control.get(CALLS) == {"calls": []}
+
+
+async def test_what_takes_no_building_of_calls_is_told_first(control: ControlClient) -> None:
+    wrong = b'{"start": "2026-03-02T04:00:00", "operator": "999"}'
+    status, problem = await pin_lines(control, b"\n".join([SPOKEN, SPOKEN, GOOD, wrong]))
+    assert (status, problem["line"], problem["where"]) == (422, 4, "$.operator")
+    status, made = await pin_lines(control, b"\n".join([SPOKEN, GOOD]))
+    assert [call["number"] for call in made["calls"]] == [1, 2]
 
 
 async def test_truth_has_the_reason_of_the_session(control: ControlClient, serve: Any) -> None:

@@ -16,6 +16,7 @@ from tests.control.conftest import ADDRESSES, DEFAULTS, NOW, ControlClient
 API = "/api/tenants/demo"
 SCENARIO = f"{API}/scenario"
 CALL = {"start": "2026-03-02T03:04:05", "talk_seconds": 9}
+SPOKEN = {"start": "2026-03-02T05:00:00", "operator": "101", "talk_seconds": 60}
 FAULT = {"provider": "cdr", "fault": "delay", "times": 3, "params": {"ms": 1}}
 WINDOW = "truth?from=2026-03-02T00:00:00&till=2026-03-02T04:00:00"
 
@@ -77,6 +78,11 @@ async def test_put_resets_what_it_does_not_say(control: ControlClient) -> None:
         ({"assumptions": {"cdr.sort-nulls": "up"}}, '$.assumptions."cdr.sort-nulls"'),
         ({"calls": [CALL, CALL | {"operator": "999"}]}, "$.calls[1].operator"),
         ({"calls": [CALL | {"number": 1}, CALL | {"number": 1}]}, "$.calls[1].number"),
+        ({"calls": [CALL, CALL | {"operator": "101", "number": 1}]}, "$.calls[1].number"),
+        ({"calls": [SPOKEN, SPOKEN]}, "$.calls[1].operator"),
+        # What takes no building of calls is told before what does.
+        ({"calls": [SPOKEN, SPOKEN, CALL | {"line": "x"}]}, "$.calls[2].line"),
+        ({"calls": [SPOKEN, SPOKEN], "quotas": {"arm.sessions": 3}}, '$.quotas."arm.sessions"'),
         ({"faults": [FAULT, FAULT | {"params": {"ms": -1}}]}, "$.faults[1].params.ms"),
         ({"clock": {"mode": "real", "speed": 2}}, "$.clock.mode"),
         ({"quotas": {"arm.sessions": 3}}, '$.quotas."arm.sessions"'),

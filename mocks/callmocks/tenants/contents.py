@@ -24,7 +24,7 @@ from callmocks.history.clock import (
 )
 from callmocks.history.lags import check_lag
 from callmocks.history.pin_resolution import PinnedCall
-from callmocks.history.pins import PinCounters, Pins
+from callmocks.history.pins import NumberedPin, PinCounters, Pins
 from callmocks.history.walltime import (
     DAYS,
     FIRST_DATE,
@@ -123,9 +123,10 @@ def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
     if scenario.clock is not None:
         with found.catch_mistake("clock"):
             apply_clock_state(tenant.clock, scenario.clock)
+    numbered: dict[str, NumberedPin] = {}
     for index, call in enumerate(scenario.calls):
-        with found.catch_mistake(f"calls[{index}]"):
-            tenant.pins.add(msgspec.to_builtins(call))
+        with found.catch_mistake(path := f"calls[{index}]"):
+            numbered[path] = tenant.pins.give_number(msgspec.to_builtins(call))
     for index, fault in enumerate(scenario.faults):
         with found.catch_mistake(f"faults[{index}]"):
             _enable_fault(tenant, fault, dump)
@@ -133,6 +134,11 @@ def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
     for key, value in scenario.quotas.items():
         with found.catch_mistake(f"quotas{format_key(key)}"):
             _put_quota(tenant, key, value, dump)
+    found.raise_if_any()
+    # To build a call takes ten times as long as to check all that its author may have mistaken.
+    for path, pin in numbered.items():
+        with found.catch_mistake(path):
+            tenant.pins.add_numbered(pin)
     found.raise_if_any()
     return dump
 
