@@ -1,9 +1,10 @@
-"""Answers of megabytes: their memory goes with their connection, and all together have a limit."""
+"""How answers leave. The memory of large ones goes with their connection, and has a limit."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import select
 import socket
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 
 from tests.control.server_client import SOAP, basic
 from tests.test_serve import LEGS, get, post, serving
-from tests.test_server_limits import GOOD, error_text, limited_server
+from tests.test_server_limits import GOOD, RawConnection, error_text, limited_server
 
 MEBIBYTE = 1024 * 1024
 NIGHT, YEAR_AGO = "2026-03-02T23:00:00", "2025-06-01"
@@ -113,3 +114,23 @@ async def _request(there: Any, name: str, body: bytes, path: str = "") -> tuple[
         raw.writer.write(head + body)
         found: tuple[int, bytes] = await raw.answer(30)
         return found
+
+
+@pytest.mark.parametrize("name", ["cdr", "onec"])
+async def test_answers_to_requests_that_came_together_leave_together(name: str) -> None:
+    async with limited_server() as server, server.raw(name) as one, server.raw(name) as other:
+        for client in (one, other):
+            assert (await client.request(name))[0] == 200
+        left: list[bool] = []
+        server.suite.registry.observers.append(
+            lambda *_: left.append(any(map(has_unread_bytes, (one, other))))
+        )
+        for client in (one, other):
+            client.writer.write(client.head(name, len(GOOD[name])) + GOOD[name])
+        assert [(await client.answer())[0] for client in (one, other)] == [200, 200]
+        assert left == [False, False]
+
+
+def has_unread_bytes(client: RawConnection) -> bool:
+    number: int = client.writer.get_extra_info("socket").fileno()
+    return bool(select.select([number], [], [], 0)[0])
