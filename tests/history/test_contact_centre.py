@@ -6,7 +6,6 @@ Times in reports are cut to whole seconds, so an end may be a second later than 
 import csv
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,47 +13,32 @@ import pytest
 import callmocks
 from callmocks.testing.mocks import Mocks
 from tests.history.observed_quarter import Quarter, Reader
+from tests.history.quarter_legs import (
+    ACCOUNT_IN,
+    AGREEMENT,
+    BY_OPERATOR,
+    BY_STATUS,
+    IN_BREAK,
+    LINE,
+    NOBODY_OF_GROUP,
+    OFF_SHIFT,
+    ROOT,
+    TO_OPERATOR,
+    find_alone_reasons,
+    find_overlapping,
+    is_dialled,
+    join_breaks,
+    join_shifts,
+    select_dialled_legs,
+    select_legs_towards,
+    select_reached,
+)
 
-ROOT = Path(__file__).parents[2]
 SECOND = pl.duration(seconds=1)
-HALF_HOUR = timedelta(minutes=30)
 
-with (ROOT / "schemas" / "cdr" / "reason_agreement.csv").open(encoding="utf-8") as _file:
-    AGREEMENT = {row["finish_reason"]: row for row in csv.DictReader(_file)}
 with (ROOT / "fixtures" / "numbering" / "ranges.csv").open(encoding="utf-8") as _file:
     RANGES = sorted((int(row["first"]), int(row["last"])) for row in csv.DictReader(_file))
 
-# A leg with one of these never reached the employee's telephone.
-NEVER_RANG = {name for name, row in AGREEMENT.items() if row["rang"] == "no"}
-ALONE = {name for name, row in AGREEMENT.items() if row["place"] == "alone"}
-IN_BREAK = {
-    "employee_status_break", "employee_status_not_at_workplace", "employee_status_do_not_disturb",
-    "employee_auto_status_do_not_disturb", "employee_status_auto_out_call",
-}  # fmt: skip
-OFF_SHIFT = {
-    "employee_status_not_at_work", "employee_inactive_by_schedule",
-    "employee_phone_inactive_by_schedule",
-}  # fmt: skip
-# By status: in a break or off shift.
-BY_STATUS = {
-    "out_call_not_allowed_by_status", "internal_call_not_allowed_by_status",
-    "external_call_not_allowed_by_status", "auto_out_calls_not_allowed_by_status",
-    "phone_protocol_not_allowed_by_status", "employee_status_available",
-} & set(AGREEMENT)  # fmt: skip
-NOBODY_OF_GROUP = {"group_inactive_by_schedule", "phone_group_inactive_by_schedule"}
-ACCOUNT_IN = {
-    "no_money", "limit_exceeded", "no_resources", "app_is_inactive", "account_not_found",
-    "contract_not_found", "call_not_allowed_on_tp", "internal_error", "max_in_call_reached",
-}  # fmt: skip
-LINE = {"no_operation", "scenario_not_found", "component_is_inactive"}
-TO_OPERATOR = {
-    "employee_inactive", "in_call_not_allowed", "locked_phone", "employee_phone_inactive",
-    "group_phone_inactive", "employee_phone_not_found", "fmc_is_locked", "fmc_is_disabled",
-    "sip_trunk_is_locked", "sip_offline", "operator_number_problems", "operator_channels_busy",
-}  # fmt: skip
-BY_OPERATOR = {
-    "out_call_not_allowed", "internal_call_not_allowed", "external_call_not_allowed",
-}  # fmt: skip
 # Public holidays of the quarters, each a date that everyone knows.
 HOLIDAYS = {
     date(year, month, day)
@@ -88,59 +72,19 @@ def quarter(request: pytest.FixtureRequest, mocks: Mocks) -> Quarter:
     return Reader(mocks, request.param, *QUARTERS[request.param]).read()
 
 
-def reached(quarter: Quarter) -> pl.DataFrame:
-    """Legs that rang at an employee or that he dialled, listening coaches aside."""
-    return quarter.legs.filter(
-        pl.col("employee_id").is_not_null()
-        & ~pl.col("is_coach")
-        & ~pl.col("finish_reason").is_in(NEVER_RANG)
-    )
-
-
-def overlapping(calls: pl.DataFrame, by: str, session: str) -> list[tuple[object, ...]]:
-    """Calls that begin before an earlier one of the same party, of another session, has ended."""
-    found: list[tuple[object, ...]] = []
-    going: dict[object, tuple[datetime, object]] = {}
-    # Several telephones of one party may ring for one call.
-    for party, start, end, call in calls.sort("start").select(by, "start", "end", session).rows():
-        until, other = going.get(party, (datetime.min, None))
-        if start < until and other != call:
-            found.append((party, start, call, other))
-        if end > until:
-            going[party] = (end, call)
-    return found
-
-
-def with_shift(legs: pl.DataFrame, quarter: Quarter) -> pl.DataFrame:
-    """``from`` and ``till`` of the employee's shift of that day, null on a day off."""
-    shifts = quarter.shifts.with_columns(pl.col("from").dt.date().alias("day"))
-    day = pl.col("start").dt.date().alias("day")
-    return legs.with_columns(day).join(shifts, on=["employee_id", "day"], how="left")
-
-
-def with_break(legs: pl.DataFrame, quarter: Quarter) -> pl.DataFrame:
-    """``break_till`` and ``status`` of the break that the leg begins in; times to the second."""
-    breaks = quarter.breaks.rename({"from": "break_from", "till": "break_till"}).sort("break_from")
-    joined = legs.sort("start").join_asof(
-        breaks, left_on="start", right_on="break_from", by="employee_id", check_sortedness=False
-    )
-    inside = pl.col("start") < pl.col("break_till")
-    return joined.with_columns(pl.when(inside).then("status").alias("status"))
-
-
 def test_nobody_speaks_twice_at_once(quarter: Quarter) -> None:
-    legs = reached(quarter)
+    legs = select_reached(quarter)
     assert len(legs) > 20_000
-    assert not overlapping(legs, "employee_id", "call_session_id")
+    assert not find_overlapping(legs, "employee_id", "call_session_id")
     callers = quarter.sessions.filter(pl.col("contact_phone_number").is_not_null())
-    assert not overlapping(callers, "contact_phone_number", "id")
+    assert not find_overlapping(callers, "contact_phone_number", "id")
 
 
 def test_no_row_of_arm_overlaps_another_of_the_same_operator(quarter: Quarter) -> None:
     rows = quarter.arm_rows
     assert rows["operator"].n_unique() > 8
     # Rows of one call have its caller, and nobody calls twice at once.
-    assert not overlapping(rows, "operator", "remote_digits")
+    assert not find_overlapping(rows, "operator", "remote_digits")
 
 
 def test_no_call_of_1c_overlaps_another_of_the_same_user(quarter: Quarter) -> None:
@@ -151,13 +95,13 @@ def test_no_call_of_1c_overlaps_another_of_the_same_user(quarter: Quarter) -> No
         start.alias("start"),
         (start + pl.duration(seconds=pl.col("Duration").cast(pl.Int64))).alias("end"),
     )
-    assert not overlapping(calls, "ServiceUserID", "CallID")
+    assert not find_overlapping(calls, "ServiceUserID", "CallID")
 
 
 def test_busy_means_another_call_at_that_moment(quarter: Quarter) -> None:
     busy = quarter.legs.filter(pl.col("finish_reason").is_in(["employee_busy", "operator_busy"]))
     assert len(busy) > 100
-    talks = reached(quarter).filter(pl.col("connect").is_not_null())
+    talks = select_reached(quarter).filter(pl.col("connect").is_not_null())
     talks = talks.select("employee_id", "connect", pl.col("end").alias("talk_end")).sort("connect")
     found = busy.sort("start").join_asof(
         talks,
@@ -174,7 +118,7 @@ def test_busy_means_another_call_at_that_moment(quarter: Quarter) -> None:
 def test_wrap_up_is_within_two_minutes_of_a_talk(quarter: Quarter) -> None:
     busy = quarter.legs.filter(pl.col("finish_reason") == "employee_busy_after_call")
     assert len(busy) > 30
-    ends = reached(quarter).filter(pl.col("connect").is_not_null())
+    ends = select_reached(quarter).filter(pl.col("connect").is_not_null())
     ends = ends.select("employee_id", pl.col("end").alias("talk_end")).sort("talk_end")
     found = busy.sort("start").join_asof(
         ends,
@@ -188,10 +132,10 @@ def test_wrap_up_is_within_two_minutes_of_a_talk(quarter: Quarter) -> None:
 
 
 def test_who_rings_or_speaks_is_on_shift_and_not_in_a_break(quarter: Quarter) -> None:
-    legs = with_shift(reached(quarter), quarter)
+    legs = join_shifts(select_reached(quarter), quarter)
     inside = (pl.col("from") <= pl.col("start") + SECOND) & (pl.col("end") <= pl.col("till"))
     assert legs.filter(~inside.fill_null(value=False)).is_empty()
-    in_break = with_break(reached(quarter), quarter).filter(pl.col("status").is_not_null())
+    in_break = join_breaks(select_reached(quarter), quarter).filter(pl.col("status").is_not_null())
     assert in_break.is_empty()
 
 
@@ -199,7 +143,7 @@ def test_refusals_by_schedule_and_status_agree_with_the_roster(quarter: Quarter)
     names = IN_BREAK | OFF_SHIFT | BY_STATUS
     refused = quarter.legs.filter(pl.col("finish_reason").is_in(names))
     assert set(refused["finish_reason"].unique()) == names
-    legs = with_break(with_shift(refused, quarter), quarter)
+    legs = join_breaks(join_shifts(refused, quarter), quarter)
     on_shift = (pl.col("from") <= pl.col("start")) & (pl.col("start") < pl.col("till"))
     on_shift = on_shift.fill_null(value=False)
     reason = pl.col("finish_reason")
@@ -235,7 +179,7 @@ def test_nobody_works_before_his_first_or_after_his_last_day(quarter: Quarter) -
 
 
 def test_an_episode_of_the_account_or_a_line_leaves_no_contrary_call(quarter: Quarter) -> None:
-    calls_with_reasons = quarter.sessions.join(alone_reasons(quarter), on="id", how="left")
+    calls_with_reasons = quarter.sessions.join(find_alone_reasons(quarter), on="id", how="left")
     for episode in quarter.episodes.filter(pl.col("scope").is_in(["account", "line"])).rows(
         named=True
     ):
@@ -253,22 +197,9 @@ def test_an_episode_of_the_account_or_a_line_leaves_no_contrary_call(quarter: Qu
         assert contrary.is_empty(), episode
 
 
-def alone_reasons(quarter: Quarter) -> pl.DataFrame:
-    """``id`` of a session and ``alone``, the reason of a leg that ended it by itself."""
-    legs = quarter.legs.filter(pl.col("finish_reason").is_in(ALONE))
-    return legs.select(
-        pl.col("call_session_id").alias("id"), pl.col("finish_reason").alias("alone")
-    )
-
-
-def is_dialled() -> pl.Expr:
-    """Sessions that an employee dialled."""
-    return (pl.col("direction") == "out") & (pl.col("source") != "auto_out_calls")
-
-
 def test_an_episode_of_an_operator_leaves_no_contrary_leg(quarter: Quarter) -> None:
     ids = dict(quarter.operators.select("operator", "employee_id").iter_rows())
-    towards, dialled = legs_towards(quarter), dialled_legs(quarter)
+    towards, dialled = select_legs_towards(quarter), select_dialled_legs(quarter)
     concerning = quarter.episodes.filter(pl.col("operator").is_not_null())
     assert len(concerning) > 10
     for episode in concerning.rows(named=True):
@@ -286,25 +217,6 @@ def test_an_episode_of_an_operator_leaves_no_contrary_leg(quarter: Quarter) -> N
             inside = episode["reason"].startswith("internal")
             contrary = contrary.filter(internal if inside else ~internal)
         assert contrary.is_empty(), episode
-
-
-def legs_towards(quarter: Quarter) -> pl.DataFrame:
-    """Of employees who were called: attempts, transfers, called inside; not coaches."""
-    first = dialled_legs(quarter).select("id")
-    legs = quarter.legs.filter(pl.col("employee_id").is_not_null() & ~pl.col("is_coach"))
-    return legs.join(first, on="id", how="anti")
-
-
-def dialled_legs(quarter: Quarter) -> pl.DataFrame:
-    """The first leg of each call that an employee dialled."""
-    dialled = quarter.sessions.filter(is_dialled())
-    first = (
-        quarter.legs.filter(pl.col("is_operator"))
-        .group_by("call_session_id")
-        .agg(pl.col("id").min())
-    )
-    first = first.join(dialled.select(pl.col("id").alias("call_session_id")), on="call_session_id")
-    return quarter.legs.join(first.select("id"), on="id", how="semi")
 
 
 def test_nothing_fails_so_without_an_episode(quarter: Quarter) -> None:
@@ -338,7 +250,7 @@ def test_every_month_has_all_reasons_and_few_sessions_end_by_rare_ones(quarter: 
     months = quarter.legs.group_by(pl.col("start").dt.month()).agg(pl.col("finish_reason").unique())
     for month, reasons in months.iter_rows():
         assert set(reasons) == set(AGREEMENT), month
-    rare = alone_reasons(quarter).unique("id")
+    rare = find_alone_reasons(quarter).unique("id")
     weeks = (quarter.last - quarter.first).days + 1
     assert weeks >= 90
     assert 0 < len(rare) <= 0.025 * len(quarter.sessions)
@@ -379,7 +291,7 @@ def test_lost_callers_ring_again_or_are_called_back(quarter: Quarter) -> None:
         (pl.col("direction") == "in")
         & pl.col("is_lost")
         & pl.col("contact_phone_number").is_not_null()
-    ).join(alone_reasons(quarter), on="id", how="anti")
+    ).join(find_alone_reasons(quarter), on="id", how="anti")
     assert len(lost) > 300
     later = quarter.sessions.select("contact_phone_number", pl.col("start").alias("again")).sort(
         "again"
@@ -436,7 +348,7 @@ def test_the_load_of_a_weekday_is_believable(quarter: Quarter) -> None:
     assert 0.05 <= incoming["is_lost"].mean() <= 0.15  # type: ignore[operator]
     talked = sessions.filter(pl.col("talk_duration") > 0)
     assert 120 <= talked["talk_duration"].median() <= 300  # type: ignore[operator]
-    occupied = reached(quarter).filter(weekday)["total_duration"].sum()
+    occupied = select_reached(quarter).filter(weekday)["total_duration"].sum()
     breaks = quarter.breaks.filter(pl.col("from").dt.weekday() <= 5)
     shifts = quarter.shifts.filter(pl.col("from").dt.weekday() <= 5)
     work_days = ~pl.col("from").dt.date().is_in(HOLIDAYS)

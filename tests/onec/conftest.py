@@ -35,6 +35,7 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 NIGHT = "2026-03-03T02:30:00"
 DAY = "2026-03-03T12:30:00"
+FROM, TO = "2026-02-23T00:00:00", "2026-03-02T00:00:00"  # a week
 
 
 def make_value(kind: str, text: object) -> str:
@@ -186,6 +187,12 @@ def client(service: Service) -> Iterator[Client]:
     made = service.client()
     yield made
     made.session.close()
+
+
+@pytest.fixture(scope="session")
+def week(service: Service) -> list[dict[str, Any]]:
+    """A week of the default world."""
+    return service.client().records(make_history_call(PeriodFrom=FROM, PeriodTo=TO))
 
 
 @pytest.fixture(scope="session")
