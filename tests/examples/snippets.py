@@ -41,6 +41,7 @@ TRANSLATED = {
     ROOT / "README.ru.md": ROOT / "README.md",
     ROOT / "docs" / "ru" / "tutorial.md": ROOT / "docs" / "tutorial.md",
     ROOT / "docs" / "ru" / "pytest.md": ROOT / "docs" / "how-to" / "pytest.md",
+    ROOT / "docs" / "ru" / "dashboard.md": ROOT / "docs" / "dashboard.md",
 }
 """Pages with the snippets of another one, which runs them."""
 _FENCE = re.compile(
