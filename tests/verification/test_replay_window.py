@@ -216,6 +216,7 @@ def test_arm_pages_are_walked_by_tags_of_their_own(tenant: Tenant, replay: Mocks
     "params",
     [
         {**hours("09", "09"), "limit": 10_001},
+        {**hours("10", "11"), "limit": "30"},  # the number was recorded
         {**hours("09", "09"), "offset": -1},
         {**hours("09", "09"), "limit": "few"},
         {**hours("09", "09"), "sort": "id"},

@@ -100,8 +100,7 @@ class CdrProvider(Provider):
                 continue
             if name == "sort" and isinstance(value, list):
                 value = [{"order": "asc", **key} if isinstance(key, dict) else key for key in value]
-            plain = _normalize_json(value)
-            found[name] = plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
+            found[name] = _write_key_value(_normalize_json(value))
         return found
 
     def describe_value(self, name: str, value: object) -> str:
@@ -251,6 +250,16 @@ def _describe_sort_key(key: object) -> str:
 def _write_json(value: object) -> str:
     """A string without its quotes."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _write_key_value(value: object) -> str:
+    """A string without its quotes, unless it would read as another value: ``"5"`` is not 5."""
+    if isinstance(value, str):
+        try:
+            msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            return value
+    return msgspec.json.encode(value).decode()
 
 
 def _normalize_json(value: Any) -> Any:
