@@ -15,6 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,14 @@ def test_all_three_providers_answer_at_their_addresses() -> None:
         )
         assert frame.count(b"<call_history ") == 5
         assert b"PartnerWebAPI2" in get(ready["onec"] + "?wsdl")
+
+
+def test_control_starts_at_its_first_connections_and_has_what_was_before() -> None:
+    with serving() as (_, ready), ThreadPoolExecutor(3) as threads:
+        legs(ready["cdr"])
+        pages = list(threads.map(get, [ready["control"] + "/metrics"] * 3))
+    labels = b'{operation="get.call_legs_report",provider="cdr",status="200"}'
+    assert all(b"callmocks_exchanges_total" + labels + b" 1.0" in page for page in pages)
 
 
 def test_the_same_seed_and_now_serve_the_same_bytes_from_two_processes() -> None:

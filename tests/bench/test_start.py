@@ -85,8 +85,9 @@ def test_what_serving_does_not_load() -> None:
     libraries = {name.partition(".")[0] for name in loaded}
     assert not libraries & {"faker", "jinja2", "prometheus_client", "pytest", "redis", "rich"}
     assert not libraries & {"lameenc", "simplecharts", "structlog", "trustme", "xmlschema"}
-    # People and days are drawn at the first request for them.
+    # People and days are drawn at the first request for them, control has had no connection.
     assert not loaded & {"numpy.random", "callmocks.history.day_generator", "stringprep"}
+    assert "callmocks.control.server" not in loaded
     folders = {".".join(name.split(".")[:2]) for name in loaded}
     assert not folders & {"callmocks.replication", "callmocks.testing", "callmocks.verification"}
 

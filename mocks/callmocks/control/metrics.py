@@ -55,6 +55,12 @@ class Metrics:
         return operation
 
 
+def observe_exchanges(registry: Registry) -> Metrics:
+    metrics = Metrics()
+    registry.observers.append(metrics.count_exchange)
+    return metrics
+
+
 class MetricsCollector:
     def __init__(self, registry: Registry, metrics: Metrics, dropped_lines: int) -> None:
         self._registry = registry

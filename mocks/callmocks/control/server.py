@@ -36,7 +36,7 @@ from callmocks.control.guard import make_guard
 from callmocks.control.json_struct import doc
 from callmocks.control.log_writer import LogWriter
 from callmocks.control.logs import add_request_id, make_logger, make_middleware, make_observer
-from callmocks.control.metrics import Metrics, make_registry
+from callmocks.control.metrics import Metrics, make_registry, observe_exchanges
 from callmocks.control.openapi import UNREACHABLE, build_document
 from callmocks.control.problems import problem_middleware, render_problem
 from callmocks.control.routing import (
@@ -163,12 +163,14 @@ def make_app(
     log: TextIO | None = None,
     log_writer: LogWriter | None = None,
     store: TenantStore | None = None,
+    metrics: Metrics | None = None,
 ) -> web.Application:
     """The control application over the tenants of a registry.
 
     ``defaults`` are the settings of a new tenant where a request leaves them out; ``token`` and
     ``hosts`` are for ``guard.make_guard``; ``log`` takes a line of JSON for each request to
-    control and for each exchange with a provider; ``log_writer`` counts lines that were dropped.
+    control and for each exchange with a provider; ``log_writer`` counts lines that were dropped;
+    ``metrics`` are those that count exchanges already.
     """
     logger = None if log is None else make_logger(log)
     middlewares = [make_middleware(logger), problem_middleware, make_guard(token, hosts)]
@@ -180,9 +182,8 @@ def make_app(
     app[APP_CONTEXT] = app_context = AppContext(
         registry, addresses, store, defaults, log_writer=log_writer
     )
-    app[METRICS] = metrics = Metrics()
+    app[METRICS] = observe_exchanges(registry) if metrics is None else metrics
     app[TOKEN_REQUIRED] = bool(token)
-    registry.observers.append(metrics.count_exchange)
     if logger is not None:
         registry.observers.append(make_observer(logger))
     for route in ROUTES:

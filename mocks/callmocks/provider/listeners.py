@@ -1,5 +1,6 @@
 """Listening sockets, of the mock and of the proxy."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -93,6 +94,22 @@ def _is_of_here(family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:
     except OSError:
         return False
     return True
+
+
+async def wait_for_connection(listener: Listener) -> None:
+    """Until somebody connects, who then waits; at once where the loop cannot tell (Windows)."""
+    loop, connected = asyncio.get_running_loop(), asyncio.Event()
+    watched: list[socket.socket] = []
+    try:
+        for each in listener:
+            loop.add_reader(each, connected.set)
+            watched.append(each)
+        await connected.wait()
+    except NotImplementedError:
+        return
+    finally:
+        for each in watched:
+            loop.remove_reader(each)
 
 
 def close_listener(listener: Sequence[socket.socket]) -> None:

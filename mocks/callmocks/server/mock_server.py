@@ -1,6 +1,7 @@
 """Three providers and control over one registry of tenants, on one event loop.
 
 Ports are bound first, before anything slow is imported, so that a busy one is reported at once.
+Control is imported when somebody connects to it: an idle server does without it.
 Used in tests::
 
     async with MockServer(ServeSettings(arm_port=0, cdr_port=0, onec_port=0, control_port=0)) as it:
@@ -27,6 +28,7 @@ from callmocks.provider.listeners import (
     close_listener,
     open_listener,
     port_of,
+    wait_for_connection,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from callmocks.control.log_writer import LogWriter
+    from callmocks.control.metrics import Metrics
     from callmocks.replication.replica import Replica
     from callmocks.server.connections import ConnectionLimiter
     from callmocks.server.planned_tenants import PlannedTenant
@@ -68,6 +71,7 @@ class MockServer:
         self._identity = identity
         self._limiter: ConnectionLimiter | None = None
         self._replica: Replica | None = None
+        self._control_start: asyncio.Task[None] | None = None
         self._recording: list[RecordedExchange] = []
 
     @property
@@ -108,11 +112,16 @@ class MockServer:
             await self._create_tenants(planned)
             for name, app in apps.items():
                 await self._start_site(name, app)
+            await self._plan_control()
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
+        if self._control_start is not None:
+            self._control_start.cancel()
+            await asyncio.gather(self._control_start, return_exceptions=True)
+            self._control_start = None
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         if self._limiter is not None:
             await self._limiter.close()
@@ -180,11 +189,28 @@ class MockServer:
         if self.settings.replay is not None:
             apps |= self._make_replay_apps(self.settings.replay)
             self._recording = []
+        return apps
+
+    async def _plan_control(self) -> None:
+        from callmocks.control.metrics import observe_exchanges
+
+        metrics = observe_exchanges(self.registry)
+        if self.settings.log == "json":  # of all exchanges
+            await self._start_control(metrics)
+            return
+
+        async def start_when_connected() -> None:
+            await wait_for_connection(self._listeners["control"])
+            await self._start_control(metrics)
+
+        self._control_start = asyncio.create_task(start_when_connected(), name="callmocks control")
+
+    async def _start_control(self, metrics: Metrics) -> None:
         from callmocks.control.addresses import Addresses
-        from callmocks.control.server import make_app as make_control
+        from callmocks.control.server import make_app
         from callmocks.control.tenants import WORLD_FILES_ALLOWED
 
-        apps["control"] = make_control(
+        app = make_app(
             self.registry,
             Addresses(**self.urls),
             defaults=self.settings.make_tenant_settings(DEFAULT_TENANT),
@@ -193,9 +219,10 @@ class MockServer:
             log=sys.stderr if self.settings.log == "json" else None,
             log_writer=self._log_writer,
             store=self._replica,
+            metrics=metrics,
         )
-        apps["control"][WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
-        return apps
+        app[WORLD_FILES_ALLOWED] = is_loopback(self.settings.host)
+        await self._start_site("control", app)
 
     def _read_recording(self) -> None:
         path = self.settings.replay
