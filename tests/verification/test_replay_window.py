@@ -348,6 +348,9 @@ def test_onec_rows_come_from_several_periods(tenant: Tenant, replay: Mocks) -> N
     same = call_onec(replay.onec.url, first, till), call_onec(tenant.onec.url, first, till, auth)
     assert etree.canonicalize(same[0].decode()) == etree.canonicalize(same[1].decode())
     assert same[0].count(b"\r\n") == same[0].count(b"\n") > 100
+    real = call_onec(tenant.onec.url, "09:00:00", "11:00:00", auth)
+    with_offset = call_onec(replay.onec.url, "11:00:00.500+05:00", "13:00:00+05:00")
+    assert onec_rows(with_offset) == onec_rows(real)
     # A row does not tell when its call began, which was at most some minutes before CallTime.
     within = ("10:00:00", "12:00:00")
     real, got = call_onec(tenant.onec.url, *within, auth), call_onec(replay.onec.url, *within)

@@ -1,7 +1,7 @@
 """Rows of the ARM's answers, for replay: by ``call_ref``, newest first."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from lxml import etree
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ class ArmRowReader(RowReader):
     )
 
     def read_window(
-        self, operation: str, key: RequestKey, now: int, choices: Choices
+        self, operation: str, key: RequestKey, now: int, choices: Choices, zone: tzinfo
     ) -> RowWindow | None:
         if operation != schema.HISTORY:
             return None

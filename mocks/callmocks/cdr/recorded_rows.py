@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import tzinfo
 
 import msgspec
 from msgspec.structs import replace
@@ -38,7 +39,7 @@ class CdrRowReader(RowReader):
     tells_total = True
 
     def read_window(
-        self, operation: str, key: RequestKey, now: int, choices: Choices
+        self, operation: str, key: RequestKey, now: int, choices: Choices, zone: tzinfo
     ) -> RowWindow | None:
         method = openrpc.load_methods().get(operation)
         if method is None or not {"limit", "offset"} <= method.params.keys():

@@ -5,7 +5,7 @@ selected by ``CallTime``; a call that was answered after its period's end is in 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from lxml import etree
@@ -37,18 +37,20 @@ _ID, _TIME = "CallID", "CallTime"
 class OnecRowReader(RowReader):
     assumptions = (
         *("onec.missing-period-from", "onec.missing-period-to", "onec.period-bounds"),
-        "onec.row-order",
+        *("onec.row-order", "onec.offset-dates"),
     )
 
     def read_window(
-        self, operation: str, key: RequestKey, now: int, choices: Choices
+        self, operation: str, key: RequestKey, now: int, choices: Choices, zone: tzinfo
     ) -> RowWindow | None:
         if operation != HISTORY_OPERATION:
             return None
         times = {
             _PERIOD[name.lower()]: text for name, text in key.items() if name.lower() in _PERIOD
         }
-        begin, end = (_read_time(times, name) for name in _PERIOD.values())
+        # By choice an offset is dropped.
+        own_zone = zone if choices["onec.offset-dates"] == "convert" else None
+        begin, end = (_read_time(times, name, own_zone) for name in _PERIOD.values())
         seven_days_after = choices["onec.missing-period-to"] == "seven-days-after"
         if end is None and seven_days_after and begin is not None:
             end = begin + _MAX_PERIOD_MS
@@ -128,12 +130,14 @@ def _read_row(
     return RecordedRow(cells[id_column].lower(), time, time, etree.tostring(row, with_tail=False))
 
 
-def _read_time(times: dict[str, str], name: str) -> int | None:
+def _read_time(times: dict[str, str], name: str, zone: tzinfo | None) -> int | None:
     text = times.get(name)
     if text is None:
         return None
     try:
         time: datetime = read_datetime(text.upper())
-    except ValueError:
+        if time.tzinfo is not None and zone is not None:
+            time = time.astimezone(zone)
+    except (ValueError, OverflowError):
         raise RowWindowError(f"{name}: expected a time, got {text[:40]!r}") from None
-    return datetime_to_ms(time.replace(tzinfo=None))
+    return datetime_to_ms(time.replace(tzinfo=None, microsecond=0))

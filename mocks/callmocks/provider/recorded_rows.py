@@ -5,6 +5,7 @@ Times are wall milliseconds; windows include their begin and exclude their end.
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import tzinfo
 from typing import ClassVar, NamedTuple
 
 from callmocks.errors import CallmocksError
@@ -65,9 +66,12 @@ class RowReader(ABC):
 
     @abstractmethod
     def read_window(
-        self, operation: str, key: RequestKey, now: int, choices: Choices
+        self, operation: str, key: RequestKey, now: int, choices: Choices, zone: tzinfo
     ) -> RowWindow | None:
-        """None when the operation has no rows; ``RowWindowError``."""
+        """None when the operation has no rows; ``RowWindowError``.
+
+        ``zone`` is the contact centre's, for times with an offset.
+        """
 
     @abstractmethod
     def read_page(

@@ -1,6 +1,7 @@
 """The sessions and legs of a CDR recording, one row an id, as they were recorded last."""
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 from typing import TypeVar
 
@@ -133,7 +134,7 @@ class LegPages:
 
     def _read_page(self, wire: WireExchange, key: RequestKey) -> RecordedPage | None:
         try:
-            window = self._reader.read_window(LEGS, key, 0, self._choices)
+            window = self._reader.read_window(LEGS, key, 0, self._choices, UTC)
         except RowWindowError:
             return None
         page = window and self._reader.read_page(wire, window, self._choices)

@@ -8,6 +8,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from functools import partial
 from typing import NamedTuple
 
@@ -263,37 +264,40 @@ class WindowIndex:
     def __init__(self, reader: RowReader, requests: list[RecordedRequest]) -> None:
         self._reader = reader
         self._requests = requests
-        self._choices: dict[str, str] = {}
+        self._read_by: tuple[dict[str, str], tzinfo] | None = None
         self._tables: dict[str, list[RecordedTable]] = {}
 
     async def find_answer(self, exchange: Exchange, request_key: RequestKey) -> WireExchange | None:
         """None when the operation has no rows; ``NotRecorded``."""
         reader = self._reader
         now = datetime_to_ms(exchange.now)
+        zone = exchange.tenant.clock.zone
         choices = {name: exchange.tenant.assumptions.choices[name] for name in reader.assumptions}
         try:
-            window = reader.read_window(exchange.operation, request_key, now, choices)
+            window = reader.read_window(exchange.operation, request_key, now, choices, zone)
         except RowWindowError as error:
             raise NotRecorded(str(error)) from None
         if window is None:
             return None
         exchange.use_assumptions(*reader.assumptions)
-        if choices != self._choices:
-            tables_of_choices = await run_in_worker(partial(self._build_tables, choices))
-            self._choices, self._tables = choices, tables_of_choices
-        tables = self._tables.get(exchange.operation, [])
-        table = next((table for table in tables if table.scope == window.scope), None)
+        if (choices, zone) != self._read_by:
+            tables = await run_in_worker(partial(self._build_tables, choices, zone))
+            self._read_by, self._tables = (choices, zone), tables
+        of_operation = self._tables.get(exchange.operation, [])
+        table = next((table for table in of_operation if table.scope == window.scope), None)
         if table is None:
-            raise NotRecorded(_describe_scopes(exchange.operation, window.scope, tables))
+            raise NotRecorded(_describe_scopes(exchange.operation, window.scope, of_operation))
         rows, total = table.select(window)
         return reader.render_answer(table.last_page.recorded, rows, total, window, choices)
 
-    def _build_tables(self, choices: dict[str, str]) -> dict[str, list[RecordedTable]]:
+    def _build_tables(
+        self, choices: dict[str, str], zone: tzinfo
+    ) -> dict[str, list[RecordedTable]]:
         tables: dict[tuple[str, Hashable], RecordedTable] = {}
         for recorded, key, number, at in self._requests:
             operation = recorded.operation
             try:
-                window = self._reader.read_window(operation, key, at, choices)
+                window = self._reader.read_window(operation, key, at, choices, zone)
             except RowWindowError:
                 continue
             page = window and self._reader.read_page(recorded, window, choices)
