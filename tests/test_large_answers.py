@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.control.server_client import SOAP, basic
 from tests.test_serve import LEGS, get, post, serving
-from tests.test_server_limits import GOOD, RawConnection, error_text, limited_server
+from tests.test_server_limits import GOOD, LimitedServer, error_text, limited_server
 
 MEBIBYTE = 1024 * 1024
 NIGHT, YEAR_AGO = "2026-03-02T23:00:00", "2025-06-01"
@@ -121,16 +122,39 @@ async def test_answers_to_requests_that_came_together_leave_together(name: str) 
     async with limited_server() as server, server.raw(name) as one, server.raw(name) as other:
         for client in (one, other):
             assert (await client.request(name))[0] == 200
-        left: list[bool] = []
-        server.suite.registry.observers.append(
-            lambda *_: left.append(any(map(has_unread_bytes, (one, other))))
-        )
+        left = watch_answers(server, one.writer.transport, other.writer.transport)
         for client in (one, other):
             client.writer.write(client.head(name, len(GOOD[name])) + GOOD[name])
         assert [(await client.answer())[0] for client in (one, other)] == [200, 200]
         assert left == [False, False]
 
 
-def has_unread_bytes(client: RawConnection) -> bool:
-    number: int = client.writer.get_extra_info("socket").fileno()
-    return bool(select.select([number], [], [], 0)[0])
+async def test_answers_to_frames_that_came_together_leave_together() -> None:
+    async with limited_server() as server:
+        url = server.suite.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
+        head = basic("101")
+        async with (
+            connect(url, additional_headers=head) as one,
+            connect(url, additional_headers=head) as other,
+        ):
+            body = json.dumps([{"_name": "in", "_content": [{"_name": "request"}]}])
+            frame = f"01{48 + len(body):010}0001{'operator_call_history':32}{body}"
+            for client in (one, other):
+                await client.send(frame)
+                await client.recv()
+            left = watch_answers(server, one.transport, other.transport)
+            for client in (one, other):
+                await client.send(frame)
+            for client in (one, other):
+                assert str(await client.recv())[12:19] == "0001200"
+            assert left == [False, False]
+
+
+def watch_answers(server: LimitedServer, *clients: asyncio.BaseTransport) -> list[bool]:
+    """Filled, as each exchange is recorded, with whether an answer has left."""
+    left: list[bool] = []
+    numbers = [client.get_extra_info("socket").fileno() for client in clients]
+    server.suite.registry.observers.append(
+        lambda *_: left.append(bool(select.select(numbers, [], [], 0)[0]))
+    )
+    return left

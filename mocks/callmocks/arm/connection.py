@@ -26,7 +26,7 @@ from callmocks.faults.active import ActiveFault
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.generator import make_random_key
 from callmocks.provider.bodies import SERVER_LIMITS
-from callmocks.provider.server import abort_connection, collect_head
+from callmocks.provider.server import UNHANDLED, abort_connection, collect_head
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery, Ending, Transmission
 from callmocks.tenants.exchange import Exchange, Reply, Requester
@@ -66,7 +66,9 @@ class ArmConnection:
         self._active_at, self._frames = read_stopwatch(), 0
         self.faults_met: set[ActiveFault] = set()
         self._head = collect_head(self._request)
-        self._nesting = self._request.app[SERVER_LIMITS].nesting
+        app = self._request.app
+        self._nesting = app[SERVER_LIMITS].nesting
+        self._unhandled, self._protocol = app.get(UNHANDLED, set[object]()), self._request.protocol
 
     async def run(self) -> None:
         self._tenant.connections.add(self)
@@ -104,6 +106,7 @@ class ArmConnection:
             transport.abort()
 
     async def _receive_message(self, message: WSMessage) -> None:
+        self._unhandled.discard(self._protocol)
         if message.type is WSMsgType.PING:
             self._last_seen = self._tenant.clock.now()
             with suppress(ConnectionError):  # the client has gone; the socket tells the reader
@@ -127,6 +130,8 @@ class ArmConnection:
         opcode = _OPCODES.get(exchange.tenant.assumptions.choices["arm.opcode"], opcode)
         if reply.delivery is None:
             try:
+                if self._unhandled:
+                    await asyncio.sleep(0)
                 await self._send_messages([reply.body], opcode, exchange.transmission)
             finally:
                 exchange.release_answer()

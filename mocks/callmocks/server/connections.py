@@ -7,7 +7,7 @@
               header time        body time
 
 Connections are counted over all servers, requests in flight for each. A timer for each connection
-would cost too much: one task looks at those whose request has no handler yet.
+would cost too much: one task looks at all of them, and a request only writes down two times.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ConnectionLimiter:
         self.upload_budget = UploadBudget(_MAX_FULL_UPLOADS * limits.body)
         self.send_budget = SendBudget(limits.sending)
         self._connections: set[GuardedProtocol] = set()
-        self.unhandled: set[GuardedProtocol] = set()  # with a request that has no handler yet
+        self.unhandled: set[object] = set()
         self._pending_rejects = 0
         self._timeout_task: asyncio.Task[None] | None = None
         self._last_warning = -_WARN_INTERVAL
@@ -127,7 +127,7 @@ class ConnectionLimiter:
             if not fd_available():
                 self.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
             deadline = loop.time() - timeout if timeout else 0.0
-            for connection in list(self.unhandled):
+            for connection in list(self._connections):
                 if 0.0 < connection.header_started_at < deadline:
                     connection.on_header_timeout()
 
@@ -188,9 +188,7 @@ class RequestLimiter:
             await self._drain(connection, request, response)
             return web.Response()  # aiohttp needs one; the connection is closed
         if self._limiter.unhandled:
-            # Answers of one turn of the loop leave together: whenever one leaves alone, the client
-            # is woken for it, which takes a fifth of a request's time.
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # see `UNHANDLED`
         return response
 
     def _release(self, connection: GuardedProtocol) -> None:
@@ -255,6 +253,8 @@ class GuardedProtocol(HttpProtocol):
         self._received_data = True
         if self.idle and not self.header_started_at:
             self._start_header()
+        elif not self.in_flight:  # of a websocket
+            self._limiter.unhandled.add(self)
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -250,7 +250,7 @@ class MockServer:
         from aiohttp import web
 
         from callmocks.provider.bodies import SERVER_LIMITS, UPLOAD_BUDGET
-        from callmocks.provider.server import PUBLIC_URL, SEND_BUDGET
+        from callmocks.provider.server import PUBLIC_URL, SEND_BUDGET, UNHANDLED
         from callmocks.server.connections import http_log, rerun_when_overtaken
 
         limiter = self._limiter
@@ -262,6 +262,7 @@ class MockServer:
         app[SERVER_LIMITS] = limits
         app[UPLOAD_BUDGET] = limiter.upload_budget
         app[SEND_BUDGET] = limiter.send_budget
+        app[UNHANDLED] = limiter.unhandled
         runner = web.AppRunner(
             app,
             access_log=None,
