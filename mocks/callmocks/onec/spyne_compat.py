@@ -11,13 +11,13 @@ import operator
 import sys
 import warnings
 
-import six
-
 _NAME = "spyne.util.six"
 
 
 def _install_six() -> None:
-    spec = importlib.util.spec_from_file_location(_NAME, six.__file__)
+    found = importlib.util.find_spec("six")  # is not loaded under its own name as well
+    assert found is not None
+    spec = importlib.util.spec_from_file_location(_NAME, found.origin)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[_NAME] = module
