@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
+import msgspec
 from lxml import etree
 
 from callmocks.contract.xml import UUID
@@ -84,7 +85,7 @@ def _handle_unknown(exchange: Exchange, operation: ServedOperation, name: str) -
     exchange.add_violation(f"Params/{name}", expected, got)
 
 
-class _ValueReader(NamedTuple):
+class _ValueReader(msgspec.Struct):
     exchange: Exchange
     parameter: Parameter
 

@@ -7,14 +7,14 @@ validation. It accepts less than the WSDL's schema does; what it does not, libxm
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from lxml import etree
 
 from callmocks.onec.namespaces import PARAMS, PROPERTY, VALUE, XS, XSI_TYPE
 
 _XML_SPACE: Final = " \t\r\n"
-_NAME: Final = re.compile("[A-Za-z]+")
 _DATE_TIME: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-9]{2}){2}")
 _DECIMAL: Final = re.compile("[0-9]{1,9}")
 # The forms of simple types, narrower than XML Schema has them.
@@ -25,7 +25,7 @@ _FORMS: Final[Mapping[tuple[str | None, str], re.Pattern[str]]] = {
 }
 
 
-class WrittenParameter(NamedTuple):
+class WrittenParameter(msgspec.Struct, frozen=True, gc=False):
     """``type_name``, in Clark notation, and ``content`` are those of a value of the usual form."""
 
     name: str
@@ -65,9 +65,11 @@ def _read_usual_property(element: etree._Element) -> WrittenParameter | None:
     if value.tag != VALUE or len(value):
         return None
     name, written = element.get("name", ""), value.get(XSI_TYPE, "")
-    if len(element.attrib) != 1 or len(value.attrib) != 1 or not _NAME.fullmatch(name):
+    if len(element.attrib) != 1 or len(value.attrib) != 1:
         return None
-    if not (_is_blank(element.text) and _is_blank(element.tail) and _is_blank(value.tail)):
+    if not (name.isascii() and name.isalpha()):
+        return None
+    if not _is_blank((element.text or "") + (element.tail or "") + (value.tail or "")):
         return None
     prefix, _, local = written.partition(":")
     form, text = _FORMS.get((value.nsmap.get(prefix), local)), value.text or ""
