@@ -73,16 +73,13 @@ def list_records(field: str, wav_choice: str) -> pl.Expr:
 
 def render_few_rows(frame: pl.DataFrame, fields: Sequence[str], wav_choice: str) -> JsonChunks:
     """As ``render_rows`` with ``leg_column_expressions``, without a query."""
-    columns = [
-        _list_few_records(frame, name, wav_choice) if name in RECORDS else frame.get_column(name)
-        for name in fields
-    ]
-    return (pl.DataFrame(columns).write_json().encode(),)
+    lists = [_list_few_records(frame, name, wav_choice) for name in fields if name in RECORDS]
+    return (frame.hstack(lists)[list(fields)].write_json().encode(),)
 
 
 def _list_few_records(frame: pl.DataFrame, field: str, wav_choice: str) -> pl.Series:
-    pairs = zip(frame.get_column("_record_1"), frame.get_column("_record_2"), strict=True)
-    ids = [[record for record in pair if record is not None] for pair in pairs]
+    columns = (frame.get_column(name).to_list() for name in ("_record_1", "_record_2"))
+    ids = [[id for id in pair if id is not None] for pair in zip(*columns, strict=True)]
     if field == "wav_call_records":
         listed = wav_choice == OWN_WAV_IDS
         ids = [[*map(swap_id_halves, each)] if listed else [] for each in ids]
