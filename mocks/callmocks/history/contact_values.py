@@ -47,7 +47,7 @@ class ContactValues:
         sexes = (self.pools.male, self.pools.female)
         for own, other in (sexes, sexes[::-1]):
             pools = zip(given, _pools_by_part(own), _pools_by_part(other), strict=True)
-            if any(part in first and part not in second for part, first, second in pools):
+            if any(part and part in first and part not in second for part, first, second in pools):
                 return own
         return sexes[drawn_sex]
 
