@@ -14,7 +14,7 @@ from callmocks.contract.resources import load_table
 from callmocks.history import reasons
 from callmocks.history.cache import DayCache
 from callmocks.history.calendar import DayKind, day_kinds
-from callmocks.history.columns import CallKind, LegRole
+from callmocks.history.columns import ROLE_NAMES, CallKind, LegRole
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
 from callmocks.history.walltime import DAYS, date_of_day, day_of_date, day_start, ms_to_datetime
@@ -166,7 +166,7 @@ def test_every_leg_of_a_year_agrees_with_its_finish_reason(history: History) -> 
         for reason in np.unique(legs.reason):
             rule = rules[reasons.NAMES[reason]]
             of_reason = legs.reason == reason
-            kinds = {LegRole(int(role)).name.lower() for role in np.unique(legs.role[of_reason])}
+            kinds = {ROLE_NAMES[role] for role in np.unique(legs.role[of_reason])}
             assert kinds <= set(rule["legs"].split("|")), rule
             subscriber = legs.role == LegRole.SUBSCRIBER
             for flag, values in (

@@ -6,8 +6,7 @@ Indexes of people and things are positions in the directory.
 """
 
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -19,30 +18,41 @@ IntColumn = NDArray[np.integer]
 BoolColumn = NDArray[np.bool_]
 
 
-class CallKind(IntEnum):
-    INCOMING = 0
-    OUTGOING = 1
-    AUTO = 2  # the platform dials the subscriber first (обзвон), then an operator
-    INTERNAL = 3
+# Plain numbers, not enumerations: with a member of those NumPy compares a column five times slower.
 
 
-CALL_DIRECTIONS = dict(zip(("in", "out", "auto", "internal"), CallKind, strict=True))
+class CallKind:
+    INCOMING: Final = 0
+    OUTGOING: Final = 1
+    AUTO: Final = 2  # the platform dials the subscriber first (обзвон), then an operator
+    INTERNAL: Final = 3
 
 
-class LegRole(IntEnum):
-    SUBSCRIBER = 0
-    OPERATOR = 1
-    INITIATOR = 2  # the operator who dials
-    TRANSFER = 3
-    COACH = 4
+CALL_DIRECTIONS = {
+    "in": CallKind.INCOMING,
+    "out": CallKind.OUTGOING,
+    "auto": CallKind.AUTO,
+    "internal": CallKind.INTERNAL,
+}
 
 
-class ReleasedBy(IntEnum):
+class LegRole:
+    SUBSCRIBER: Final = 0
+    OPERATOR: Final = 1
+    INITIATOR: Final = 2  # the operator who dials
+    TRANSFER: Final = 3
+    COACH: Final = 4
+
+
+ROLE_NAMES = ("subscriber", "operator", "initiator", "transfer", "coach")
+
+
+class ReleasedBy:
     """The platform, the caller (A) or the called party (B)."""
 
-    SYSTEM = 0
-    A = 1
-    B = 2
+    SYSTEM: Final = 0
+    A: Final = 1
+    B: Final = 2
 
 
 class CallColumns(msgspec.Struct, frozen=True):

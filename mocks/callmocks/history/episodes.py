@@ -134,7 +134,7 @@ class PlannedCall(msgspec.Struct, frozen=True):
 
     day: int
     time: int
-    kind: CallKind
+    kind: int
     reason: int  # of the first leg
     attempt: int = -1  # finish reason of the attempt
     operator: int = -1
@@ -364,7 +364,7 @@ class _DayLayout:
     def _add_call(
         self,
         time: int,
-        kind: CallKind,
+        kind: int,
         reason: int,
         attempt: int = -1,
         operator: int = -1,

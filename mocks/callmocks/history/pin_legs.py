@@ -8,6 +8,7 @@ import numpy as np
 from callmocks.errors import Contradiction
 from callmocks.history import reasons
 from callmocks.history.columns import (
+    ROLE_NAMES,
     CallColumns,
     CallKind,
     DayColumns,
@@ -19,7 +20,7 @@ from callmocks.history.timeline import find_releasing_parties, find_ringing_legs
 
 MAX_LEGS = 64
 MAX_LEG_SECONDS = 86_400
-_ROLES = {role.name.lower(): role for role in LegRole}
+_ROLES = {name: role for role, name in enumerate(ROLE_NAMES)}
 _FAX_RECEIVED = reasons.INDEX["fax_session_done"]
 _SCENARIO_STARTED = reasons.INDEX["scenario_disconnects"]
 
@@ -43,7 +44,7 @@ class PinnedLeg(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 class ResolvedLeg(msgspec.Struct, frozen=True):
     """Times in milliseconds after the call's start; -1 stands for none."""
 
-    role: LegRole
+    role: int
     operator: int
     start: int
     connect: int
@@ -53,7 +54,7 @@ class ResolvedLeg(msgspec.Struct, frozen=True):
 
 
 def resolve_legs(
-    legs: Sequence[PinnedLeg], kind: CallKind, find_operator: Callable[[str | None, str], int]
+    legs: Sequence[PinnedLeg], kind: int, find_operator: Callable[[str | None, str], int]
 ) -> list[ResolvedLeg]:
     """``Contradiction`` names the leg and the property."""
     if not 1 <= len(legs) <= MAX_LEGS:
@@ -67,7 +68,7 @@ def resolve_legs(
             raise Contradiction(f"legs[{index}].role", text)
     if found[0].role != first:
         raise Contradiction(
-            "legs[0].role", f"the call begins with a leg of the {first.name.lower()}"
+            "legs[0].role", f"the call begins with a leg of the {ROLE_NAMES[first]}"
         )
     if found[0].start != 0:
         raise Contradiction("legs[0].start", "the first leg begins with the call, at 0")
@@ -112,7 +113,7 @@ def _resolve_leg(
 class GivenCall(msgspec.Struct, frozen=True):
     """What a call with given legs is besides them; -1 stands for none, ``phone`` 0 for hidden."""
 
-    kind: CallKind
+    kind: int
     start: int  # milliseconds since midnight
     user: int
     phone: int

@@ -78,7 +78,7 @@ class ResolvedPin(msgspec.Struct):
 
     call: PinnedCall
     start_ms: int
-    kind: CallKind
+    kind: int
     reason: int
     answered: bool
     operator: int
@@ -160,7 +160,7 @@ def _parse_start(text: str) -> int:
     return start_ms
 
 
-def _resolve_kind(call: PinnedCall, reason: int) -> CallKind:
+def _resolve_kind(call: PinnedCall, reason: int) -> int:
     if call.direction is not None:
         unknown = call.direction not in CALL_DIRECTIONS
         text = f"{call.direction!r} is not in, out, auto or internal"
@@ -176,13 +176,13 @@ def _find_operator(number: str | None, field: str, directory: Directory) -> int:
     return _find_index(number, field, directory.operators_by_number, "operator")
 
 
-def _find_line(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
+def _find_line(call: PinnedCall, kind: int, directory: Directory) -> int:
     internal = kind == CallKind.INTERNAL
     _refuse_if(call.line is not None and internal, "line", "an internal call uses no line")
     return _find_index(call.line, "line", directory.lines_by_name, "line")
 
 
-def _find_user(call: PinnedCall, kind: CallKind, directory: Directory) -> int:
+def _find_user(call: PinnedCall, kind: int, directory: Directory) -> int:
     user = _find_index(call.user, "user", directory.users_by_id, "user")
     if user < 0 and call.client_phone is not None and call.legs is None:
         user = directory.users_by_phone.get(call.client_phone, -1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from callmocks.contract.truth import ArmRow, Call, CdrIds, Leg, OnecId
 from callmocks.history import ids, reasons
-from callmocks.history.columns import CALL_DIRECTIONS, CallKind, DayColumns, LegRole
+from callmocks.history.columns import CALL_DIRECTIONS, ROLE_NAMES, CallKind, DayColumns
 from callmocks.history.views import arm, onec, session_reasons
 from callmocks.history.walltime import day_start, ms_to_datetime
 
@@ -80,7 +80,7 @@ class _ProviderIds:
         first = int(calls.first_leg[call])
         legs = range(first, first + int(calls.leg_count[call]))
         leg_ids = tuple(int(self._leg_ids[leg]) for leg in legs)
-        kind = CallKind(int(calls.kind[call]))
+        kind = int(calls.kind[call])
         user = None if calls.user[call] < 0 else directory.users[int(calls.user[call])]
         line = None if kind == CallKind.INTERNAL else directory.lines[int(calls.line[call])]
         session = int(self._sessions[call])
@@ -117,7 +117,7 @@ class _ProviderIds:
         operator = int(legs.operator[leg])
         return Leg(
             leg_id=int(self._leg_ids[leg]),
-            role=LegRole(int(legs.role[leg])).name.lower(),
+            role=ROLE_NAMES[legs.role[leg]],
             operator=self._history.directory.operators[operator].number if operator >= 0 else None,
             start=ms_to_datetime(midnight + int(legs.start[leg])),
             answered=_optional_time(midnight, int(legs.connect[leg])),

@@ -167,7 +167,9 @@ _SOURCE_BY_KIND = {
     CallKind.AUTO: "auto_out_calls",
     CallKind.INTERNAL: "sip",
 }
-_SOURCE_OF_KIND = np.array([_SOURCES.index(_SOURCE_BY_KIND[kind]) for kind in CallKind], np.int8)
+_SOURCE_OF_KIND = np.array(
+    [_SOURCES.index(_SOURCE_BY_KIND[kind]) for kind in sorted(_SOURCE_BY_KIND)], np.int8
+)
 _COMMUNICATION_TYPE = Lookup(("call",))
 _REGION_ID = Lookup([region.id for region in load_regions()], pl.Int64)
 _REGION_NAME = Lookup([region.name for region in load_regions()])
