@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -61,3 +62,22 @@ def other_python(request: pytest.FixtureRequest) -> Iterator[Path]:
             pytest.skip(f"cannot install for Python {version}: {made.stderr[-300:]}")
         stamp.touch()
     yield home / "bin" / "python"
+
+
+@pytest.fixture
+def kept_modules() -> Iterator[dict[str, ModuleType]]:
+    kept: dict[str, ModuleType] = {}
+    yield kept
+    sys.modules.update(kept)
+
+
+@pytest.fixture
+def pytester(
+    kept_modules: dict[str, ModuleType], pytester: pytest.Pytester
+) -> Iterator[pytest.Pytester]:
+    """The one of pytest forgets what was imported meanwhile; cryptography cannot be imported twice.
+
+    The suites of other tests run in this process, too.
+    """
+    yield pytester
+    kept_modules.update(sys.modules)
